@@ -1,0 +1,41 @@
+# Every target does all of its own set-up; a second run starts in seconds.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+STORE  ?= demo-runs
+
+.PHONY: demo test lint soak bench clean
+
+demo: $(READY)  ## Eight tracked experiments on real images, the leaderboard, the winner's predictions.
+	$(BIN)/runfolio series series/digits.yaml --store $(STORE)
+	$(BIN)/runfolio plot val/acc --experiment digits --store $(STORE) --out $(STORE)/curves.png
+	$(BIN)/runfolio predict best --sample 24 --store $(STORE) --out $(STORE)/predictions.png
+
+test: $(READY)  ## The whole test suite.
+	$(BIN)/python -m pytest -n auto -m "not soak"
+
+lint: $(READY)  ## Style, types, and the one-way layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+soak: $(READY)  ## Long durability runs (kill -9 in a loop).
+	$(BIN)/python -m pytest -m soak
+
+bench: $(READY)  ## Measured figures: the log path beside SummaryWriter.
+	$(BIN)/python benchmarks/logging_cost.py
+
+clean:
+	rm -rf $(VENV) $(STORE)
+
+# torch first and by exact version, so that no other package pulls a different build; torchvision without
+# its dependencies for the same reason.
+$(READY): pyproject.toml constraints.txt Makefile
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[vision]" --group dev
+	touch $(READY)
