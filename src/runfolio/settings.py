@@ -1,0 +1,224 @@
+"""Typed settings: one frozen dataclass is the Python call, the YAML file and the command line's flags.
+
+A class of settings lists its fields with `setting(default, help, group=...)`. From that one list come the flags (the
+command line reads `fields_of`), the reading of YAML with line numbers (`read_yaml`, `build`), and the checks of every value
+(`Settings.__post_init__`). Bounds live beside the field they bound.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from runfolio.errors import ConfigError, did_you_mean, nearest
+
+_TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """One setting: what a flag, a YAML key and a check need to know."""
+
+    name: str
+    kind: type
+    """int, float, str or bool."""
+    optional: bool
+    """Whether None is a value of its own."""
+    default: Any
+    help: str
+    group: str
+    choices: tuple[str, ...] = ()
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+
+    @property
+    def key(self) -> str:
+        """The spelling in YAML and, behind two dashes, on the command line."""
+        return self.name.replace("_", "-")
+
+    @property
+    def allowed(self) -> str:
+        """What the setting accepts, as half a sentence."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        noun = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[self.kind]
+        bounds = [
+            f"{word} {bound:g}"
+            for word, bound in (
+                ("above", self.above),
+                ("at least", self.at_least),
+                ("below", self.below),
+                ("at most", self.at_most),
+            )
+            if bound is not None
+        ]
+        return " ".join([noun, " and ".join(bounds)]).strip()
+
+    def convert(self, raw: Any) -> Any:
+        """`raw` (a flag's text, or YAML's value) as this setting's type, within its bounds.
+
+        Raises:
+            ConfigError: It is not; the message names the setting, the value and what is allowed.
+        """
+        if raw is None or (self.optional and isinstance(raw, str) and raw.lower() == "none"):
+            if self.optional:
+                return None
+            raise self._refuse(raw)
+        try:
+            value = self._as_kind(raw)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise self._refuse(raw) from None
+        if not self._fits(value):
+            raise self._refuse(raw)
+        return value
+
+    def _as_kind(self, raw: Any) -> Any:
+        if self.kind is bool:
+            return _TRUTH[str(raw).lower()]
+        if isinstance(raw, (bool, list, dict, tuple)):
+            raise TypeError(raw)
+        if self.kind is int and isinstance(raw, float) and not raw.is_integer():
+            raise ValueError(raw)
+        return self.kind(raw)
+
+    def _fits(self, value: Any) -> bool:
+        if self.choices and value not in self.choices:
+            return False
+        if self.kind not in (int, float):
+            return True
+        return (
+            math.isfinite(value)
+            and (self.above is None or value > self.above)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.below is None or value < self.below)
+            and (self.at_most is None or value <= self.at_most)
+        )
+
+    def _refuse(self, raw: Any) -> ConfigError:
+        near = nearest(str(raw), self.choices)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        return ConfigError(f"{self.key} is {raw!r}; it must be {self.allowed}{hint}")
+
+
+def setting(default: Any, help: str, *, group: str, **bounds: Any) -> Any:  # noqa: A002 - the flag's help
+    """A dataclass field with the explanation, group and bounds its flag shows (see `Field`)."""
+    return dataclasses.field(default=default, metadata={"help": help, "group": group, **bounds})
+
+
+class Settings:
+    """Base of a frozen, keyword-only dataclass whose fields are all made by `setting`. Checked on creation."""
+
+    def __post_init__(self) -> None:
+        for field in fields_of(type(self)):
+            object.__setattr__(self, field.name, field.convert(getattr(self, field.name)))
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)  # type: ignore[call-overload] - every subclass is a dataclass
+
+
+SomeSettings = TypeVar("SomeSettings", bound=Settings)
+
+
+def fields_of(settings: type[Settings]) -> list[Field]:
+    """The settings of a class, in order of definition."""
+    hints = typing.get_type_hints(settings)
+    found = []
+    for field in dataclasses.fields(settings):  # type: ignore[arg-type] - every subclass is a dataclass
+        hint = hints[field.name]
+        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kind = next(option for option in options if option is not types.NoneType)
+        found.append(
+            Field(
+                name=field.name,
+                kind=kind,
+                optional=types.NoneType in options,
+                default=field.default,
+                **field.metadata,
+            )
+        )
+    return found
+
+
+class Located(NamedTuple):
+    """A value of a YAML file and where it stands (`file:line`, or "" for none)."""
+
+    value: Any
+    where: str
+
+
+def build(settings: type[SomeSettings], values: Mapping[str, Any | Located]) -> SomeSettings:
+    """Settings from a mapping (of a YAML file, of flags, of a record); keys may use `-` or `_`.
+
+    Raises:
+        ConfigError: A key is unknown (with the nearest ones) or a value does not fit; with file and line where known.
+    """
+    fields = {field.name: field for field in fields_of(settings)}
+    ready: dict[str, Any] = {}
+    for key, given in values.items():
+        value, where = given if isinstance(given, Located) else (given, "")
+        prefix = f"{where}: " if where else ""
+        field = fields.get(str(key).replace("-", "_"))
+        if field is None:
+            known = [entry.key for entry in fields.values()]
+            raise ConfigError(f"{prefix}unknown setting {key!r}; {did_you_mean(str(key), known)}")
+        try:
+            ready[field.name] = field.convert(value)
+        except ConfigError as error:
+            raise ConfigError(f"{prefix}{error}") from None
+    return settings(**ready)
+
+
+def read_yaml(path: Path) -> dict[str, Located]:
+    """A YAML file's top-level mapping; nested mappings are again mappings of `Located`.
+
+    Raises:
+        ConfigError: No such file, not YAML, not a mapping, or a key given twice; with the line.
+    """
+    import yaml
+
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text") from None
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line}: not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if node is None:
+        return {}
+    return _mapping(node, path)
+
+
+def _mapping(node: Any, path: Path) -> dict[str, Located]:
+    import yaml
+
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path}:{node.start_mark.line + 1}: expected `key: value` lines")
+    found: dict[str, Located] = {}
+    for key_node, value_node in node.value:
+        where = f"{path}:{key_node.start_mark.line + 1}"
+        key = key_node.value
+        if key in found:
+            raise ConfigError(f"{where}: {key!r} is given twice")
+        if isinstance(value_node, yaml.MappingNode):
+            found[key] = Located(_mapping(value_node, path), where)
+            continue
+        loader = yaml.SafeLoader("")
+        try:
+            found[key] = Located(loader.construct_object(value_node, deep=True), where)
+        except yaml.MarkedYAMLError as error:  # a tag such as !!python/object: data only, never code
+            raise ConfigError(f"{where}: {key!r} is not plain data: {error.problem}") from None
+        finally:
+            loader.dispose()
+    return found
