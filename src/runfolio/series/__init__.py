@@ -1,0 +1,19 @@
+"""Series of experiments: a grid of settings, run one after another, each of them once.
+
+`read_series` reads a file, `expand` makes checked runs of it, `execute` runs those the store does not hold yet.
+"""
+
+from runfolio.series.grid import Planned, expand, fingerprint
+from runfolio.series.spec import Series, read_series
+from runfolio.series.targets import Membership, Target, load_target
+
+__all__ = [
+    "Membership",
+    "Planned",
+    "Series",
+    "Target",
+    "expand",
+    "fingerprint",
+    "load_target",
+    "read_series",
+]

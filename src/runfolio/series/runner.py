@@ -1,0 +1,129 @@
+"""Runs a series, one run after another in this process, each experiment once for good."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rich.markup import escape
+from rich.progress import Progress
+
+from runfolio.errors import NotFound
+from runfolio.query import RecordedRun, open_folio
+from runfolio.series.grid import Planned
+from runfolio.series.targets import Membership, Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one planned run."""
+
+    planned: Planned
+    ending: Literal["finished", "resumed", "skipped", "busy", "failed"]
+    """`resumed`: finished, from a checkpoint on. `skipped`: the store held it. `busy`: another process is at it."""
+    folder: Path | None
+    """The run's folder; None for one that failed before it had any."""
+    duration_s: float = 0.0
+    reason: str | None = None
+    """Of a failure, in one line."""
+
+    def __str__(self) -> str:
+        return {
+            "finished": f"finished in {self.duration_s:.1f} s",
+            "resumed": f"resumed and finished in {self.duration_s:.1f} s",
+            "skipped": f"already finished: {self.folder and self.folder.name}",
+            "busy": f"another process is running it: {self.folder and self.folder.name}",
+            "failed": f"failed: {self.reason}",
+        }[self.ending]
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What became of a series. `interrupted` where Ctrl-C ended it before the last run."""
+
+    planned: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def failed(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.ending == "failed"]
+
+    @property
+    def done(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.ending in ("finished", "resumed", "skipped")]
+
+
+def execute(
+    planned: Sequence[Planned],
+    target: Target,
+    *,
+    name: str,
+    experiment: str,
+    store: Path | None,
+    progress: Progress,
+) -> Report:
+    """Run what the store does not hold as finished; a run that fails does not stop the others.
+
+    Unfinished runs go on from their `last` checkpoint. `progress` shows the series as a bar; a line a run goes to its console.
+    """
+    report = Report(planned=len(planned))
+    bar = progress.add_task(name, total=len(planned))
+    width = len(str(len(planned)))
+    for number, plan in enumerate(planned, start=1):
+        try:
+            outcome = _settle(plan, target, name=name, experiment=experiment, store=store, progress=progress)
+        except KeyboardInterrupt:
+            report.interrupted = True
+            break
+        report.outcomes.append(outcome)
+        progress.advance(bar)
+        line = f"{number:>{width}}/{len(planned)}  {plan.label}  {outcome}"
+        progress.console.print(
+            escape(line), style="red" if outcome.ending == "failed" else None, soft_wrap=True
+        )
+    return report
+
+
+def _settle(
+    plan: Planned, target: Target, *, name: str, experiment: str, store: Path | None, progress: Progress
+) -> Outcome:
+    """See that one run is finished: by finding it so, by resuming it, or by running it."""
+    held = _held(plan, experiment, store)
+    for state, ending in (("finished", "skipped"), ("running", "busy")):
+        if run := next((run for run in held if run.state == state), None):
+            return Outcome(planned=plan, ending=ending, folder=run.folder)
+    resume = next((run.id for run in held if _can_resume(run)), None)
+    began = time.monotonic()
+    try:
+        folder = target.run(
+            plan.settings,
+            store=store,
+            experiment=experiment,
+            series=Membership(name=name, fingerprint=plan.fingerprint),
+            resume=resume,
+            progress=progress,
+        )
+    except Exception as error:  # whatever one run dies of, the others are worth having
+        tried = next(iter(_held(plan, experiment, store)), None)
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        return Outcome(planned=plan, ending="failed", folder=tried and tried.folder, reason=reason)
+    ending = "resumed" if resume else "finished"
+    return Outcome(planned=plan, ending=ending, folder=folder, duration_s=time.monotonic() - began)
+
+
+def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRun]:
+    """The runs of this experiment that the store holds, looked up anew: other processes may be writing there."""
+    runs = open_folio(store).runs(experiment)
+    return [run for run in runs if (run.series or {}).get("fingerprint") == plan.fingerprint]
+
+
+def _can_resume(run: RecordedRun) -> bool:
+    try:
+        run.checkpoint("last")
+    except NotFound:
+        return False
+    return True

@@ -1,0 +1,106 @@
+"""A series as it is written: a YAML file, flags with several values, or flags on top of a file.
+
+series: digits
+target: my_project.training:target     # optional; what is run
+settings: {data: digits, lr: 1e-3}     # the same for all
+grid:                                  # every combination of these
+  model: [tinyvgg, mlp]
+  epochs: [5, 10]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runfolio.errors import ConfigError, did_you_mean
+from runfolio.settings import Located, read_yaml
+
+_KEYS = ("series", "target", "settings", "grid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """What to run, not yet checked against the settings of the target (`grid.expand` does that)."""
+
+    name: str
+    target: Located
+    """`module:attribute`."""
+    settings: Mapping[str, Located]
+    """One value for all runs, by key as YAML and flags spell it."""
+    grid: Mapping[str, Located]
+    """A list of values each."""
+
+    def with_flags(self, flags: Mapping[str, Sequence[str]]) -> Series:
+        """This series with some keys given anew: one value is a setting, several are a row of the grid."""
+        settings = {key: entry for key, entry in self.settings.items() if key not in flags}
+        grid = {key: entry for key, entry in self.grid.items() if key not in flags}
+        for key, values in flags.items():
+            if len(values) == 1:
+                settings[key] = Located(values[0], "")
+            else:
+                grid[key] = Located(list(values), "")
+        return dataclasses.replace(self, settings=settings, grid=grid)
+
+
+def read_series(path: Path, *, default_target: str) -> Series:
+    """The series a file describes; named after the file where it gives no name.
+
+    Raises:
+        ConfigError: The file is not of the form above; with its line.
+    """
+    content = read_yaml(path)
+    for key, entry in content.items():
+        if key not in _KEYS:
+            raise ConfigError(f"{entry.where}: unknown key {key!r}; {did_you_mean(key, _KEYS)}")
+    settings = _section(content, "settings")
+    grid = _section(content, "grid")
+    for key, entry in grid.items():
+        _check_values(key, entry)
+        if key in settings:
+            raise ConfigError(
+                f"{entry.where}: {key!r} is both in settings ({settings[key].where}) and in grid; keep one of them"
+            )
+    return Series(
+        name=_text(content, "series", path.stem).value,
+        target=_text(content, "target", default_target),
+        settings=settings,
+        grid=grid,
+    )
+
+
+def _text(content: Mapping[str, Located], key: str, default: str) -> Located:
+    entry = content.get(key, Located(default, ""))
+    if not isinstance(entry.value, str) or not entry.value.strip():
+        raise ConfigError(f"{entry.where}: {key!r} is {entry.value!r}; it must be a text")
+    return entry
+
+
+def _section(content: Mapping[str, Located], name: str) -> dict[str, Located]:
+    """The entries of one mapping, their keys spelled with `-`."""
+    section = content.get(name, Located({}, ""))
+    if section.value is None:
+        return {}
+    if not isinstance(section.value, Mapping):
+        raise ConfigError(f"{section.where}: {name!r} must hold `key: value` lines")
+    found: dict[str, Located] = {}
+    for key, entry in section.value.items():
+        spelled = key.replace("_", "-")
+        if spelled in found:
+            raise ConfigError(f"{entry.where}: {spelled!r} is given twice")
+        found[spelled] = entry
+    return found
+
+
+def _check_values(key: str, entry: Located) -> None:
+    values: Any = entry.value
+    if not isinstance(values, list):
+        raise ConfigError(
+            f"{entry.where}: {key!r} in grid is {values!r}; it must be a list, such as [{values}] "
+            "(a value that is the same for all runs belongs in settings)"
+        )
+    if not values:
+        raise ConfigError(f"{entry.where}: {key!r} in grid is an empty list; give its values or take it out")

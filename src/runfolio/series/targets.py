@@ -1,0 +1,73 @@
+"""What a series runs: anything of this shape, named `module:attribute`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any, Protocol, TypedDict
+
+from rich.progress import Progress
+
+from runfolio.errors import ConfigError, did_you_mean
+from runfolio.settings import Settings
+
+
+class Membership(TypedDict):
+    """What a run notes of its series, as `run.json` holds it."""
+
+    name: str
+    fingerprint: str
+
+
+class Target(Protocol):
+    """Runs one experiment: `settings` is its class of settings, `run` makes one tracked run and returns its folder.
+
+    `resume` is the id of a run with a `last` checkpoint to go on from; `progress` is the display of the whole series, to which
+    the target may add a task of its own.
+    """
+
+    @property
+    def settings(self) -> type[Settings]: ...
+
+    def run(
+        self,
+        settings: Any,
+        *,
+        store: Path | None,
+        experiment: str,
+        series: Membership,
+        resume: str | None,
+        progress: Progress,
+    ) -> Path: ...
+
+
+def load_target(name: str) -> Target:
+    """The target named `module:attribute`; modules of the current folder are found too, after installed ones.
+
+    Raises:
+        ConfigError: There is none of that name, or it is not a target.
+    """
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        raise ConfigError(
+            f"target is {name!r}; it must be module:attribute, such as my_project.training:target"
+        )
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"cannot import {module_name!r} of target {name!r}: {error}") from error
+    target = getattr(module, attribute, None)
+    if target is None:
+        public = [entry for entry in vars(module) if not entry.startswith("_")]
+        raise ConfigError(
+            f"target {name!r}: {module_name} has no {attribute!r}; {did_you_mean(attribute, public)}"
+        )
+    if not (hasattr(target, "settings") and callable(getattr(target, "run", None))):
+        raise ConfigError(
+            f"target {name!r} is not one: it needs `settings` (a class of settings) and `run(...)`"
+        )
+    return target

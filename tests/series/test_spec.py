@@ -1,0 +1,122 @@
+"""How a series is written, and what is said where it is written wrongly."""
+
+import pytest
+
+from runfolio.errors import ConfigError
+from runfolio.series import Series, expand, fingerprint, load_target, read_series
+from runfolio.settings import Settings, build
+
+ALL_RUNS = """\
+series: faces
+settings: {model: mlp, lr: 1e-3}
+grid:
+  data-fraction: [0.1, 1.0]
+  epochs: [1, 2]
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text: str) -> Series:
+        path = tmp_path / "faces.yaml"
+        path.write_text(text)
+        return read_series(path, default_target="walk:target")
+
+    return write
+
+
+@pytest.fixture
+def settings() -> type[Settings]:
+    return load_target("walk:target").settings
+
+
+def test_a_grid_is_every_combination_the_first_key_changing_slowest(written, settings):
+    planned = expand(written(ALL_RUNS), settings)
+
+    assert [plan.varied for plan in planned] == [
+        {"data-fraction": 0.1, "epochs": 1},
+        {"data-fraction": 0.1, "epochs": 2},
+        {"data-fraction": 1.0, "epochs": 1},
+        {"data-fraction": 1.0, "epochs": 2},
+    ]
+    assert all(plan.settings.as_dict()["lr"] == 0.001 for plan in planned)
+
+
+def test_a_series_without_a_grid_is_one_run(written, settings):
+    (plan,) = expand(written("settings: {epochs: 3}"), settings)
+
+    assert plan.settings.as_dict()["epochs"] == 3
+
+
+def test_a_series_is_named_after_its_file_where_it_gives_no_name(written):
+    assert written("grid: {epochs: [1, 2]}").name == "faces"
+
+
+def test_a_flag_replaces_what_the_file_says_one_value_or_several(written, settings):
+    series = written(ALL_RUNS).with_flags({"epochs": ["5"], "lr": ["0.1", "0.2"]})
+
+    assert [(p.settings.as_dict()["epochs"], p.varied) for p in expand(series, settings)] == [
+        (5, {"data-fraction": 0.1, "lr": 0.1}),
+        (5, {"data-fraction": 0.1, "lr": 0.2}),
+        (5, {"data-fraction": 1.0, "lr": 0.1}),
+        (5, {"data-fraction": 1.0, "lr": 0.2}),
+    ]
+
+
+def test_a_fingerprint_depends_on_values_not_on_how_they_are_written(written, settings):
+    spelled = [
+        expand(written(text), settings)[0].fingerprint
+        for text in ("settings: {lr: 1e-3, epochs: 5}", "grid: {epochs: ['5']}\nsettings: {lr: 0.001}")
+    ]
+
+    assert spelled[0] == spelled[1]
+    assert spelled[0] != fingerprint("other:target", build(settings, {"epochs": 5, "lr": 0.001}))
+    assert spelled[0] != fingerprint("walk:target", build(settings, {"epochs": 6, "lr": 0.001}))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("serie: x", "faces.yaml:1: unknown key 'serie'; did you mean series?"),
+        (
+            "settings: {lr: 1}\ngrid:\n  epoch: [1]",
+            "faces.yaml:3: unknown setting 'epoch'; did you mean epochs?",
+        ),
+        ("settings:\n  learning: 1", "faces.yaml:2: unknown setting 'learning'; known: "),
+        ("grid:\n  epochs: 5", "faces.yaml:2: 'epochs' in grid is 5; it must be a list, such as [5] "),
+        ("grid:\n\n  epochs: []", "faces.yaml:3: 'epochs' in grid is an empty list; "),
+        ("grid:\n  epochs: [1, -2]", "faces.yaml:2: epochs is -2; it must be a whole number at least 1"),
+        ("grid:\n  lr: [1e-3, .nan]", "faces.yaml:2: lr is nan; it must be a number above 0"),
+        ("grid:\n  lr: [1e-3, 0.001]", "faces.yaml:2: lr has 0.001 twice; give each value once"),
+        (
+            "grid:\n  model: [mpl]",
+            "faces.yaml:2: model is 'mpl'; it must be one of mlp, tinyvgg; did you mean mlp?",
+        ),
+        ("settings: {lr: 1}\ngrid: {lr: [2]}", "faces.yaml:2: 'lr' is both in settings ("),
+        ("grid: {data-fraction: [1], data_fraction: [2]}", "faces.yaml:1: 'data-fraction' is given twice"),
+        ("series: [a]", "faces.yaml:1: 'series' is ['a']; it must be a text"),
+        ("grid: 5", "faces.yaml:1: 'grid' must hold `key: value` lines"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line_and_what_would_be_right(written, settings, text, message):
+    with pytest.raises(ConfigError) as caught:
+        expand(written(text), settings)
+
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("walk", "target is 'walk'; it must be module:attribute"),
+        ("wlk:target", "cannot import 'wlk' of target 'wlk:target': No module named 'wlk'"),
+        ("walk:targt", "walk has no 'targt'; did you mean target?"),
+        ("json:dumps", "target 'json:dumps' is not one: it needs `settings`"),
+    ],
+)
+def test_a_target_that_is_none_is_refused_by_name(name, message):
+    with pytest.raises(ConfigError) as caught:
+        load_target(name)
+
+    assert message in str(caught.value)
