@@ -1,13 +1,13 @@
 """The errors runfolio raises on purpose. Each message names the thing, what is allowed, and the remedy.
 
-    RunfolioError
-    ├── ConfigError        a setting, flag or YAML key is wrong
-    ├── NotFound           no run, metric, checkpoint, model or data set of that name
-    ├── Ambiguous          a name or prefix fits several runs
-    ├── DamagedFile        a file of a record, a checkpoint or an image cannot be read as what it should be
-    ├── NewerFormat        a record written by a newer runfolio
-    ├── MissingExtra       an optional package is not installed
-    └── StoreError         the store cannot be written or read
+RunfolioError
+├── ConfigError        a setting, flag or YAML key is wrong
+├── NotFound           no run, metric, checkpoint, model or data set of that name
+├── Ambiguous          a name or prefix fits several runs
+├── DamagedFile        a file of a record, a checkpoint or an image cannot be read as what it should be
+├── NewerFormat        a record written by a newer runfolio
+├── MissingExtra       an optional package is not installed
+└── StoreError         the store cannot be written or read
 """
 
 from __future__ import annotations

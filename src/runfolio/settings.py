@@ -1,8 +1,8 @@
 """Typed settings: one frozen dataclass is the Python call, the YAML file and the command line's flags.
 
 A class of settings lists its fields with `setting(default, help, group=...)`. From that one list come the flags (the
-command line reads `fields_of`), the reading of YAML with line numbers (`read_yaml`, `build`), and the checks of every value
-(`Settings.__post_init__`). Bounds live beside the field they bound.
+command line reads `fields_of`), the reading of YAML with line numbers (`read_yaml`, `build`), and the checks of every
+value (`Settings.__post_init__`). Bounds live beside the field they bound.
 """
 
 from __future__ import annotations

@@ -1,0 +1,130 @@
+"""Heartbeats: which process writes a run, whether it still lives, and so what state a run is in."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from runfolio.errors import DamagedFile, NewerFormat
+from runfolio.record import files
+from runfolio.record.document import RUNNING, RunDocument
+from runfolio.record.layout import ALIVE, FORMAT
+
+CRASHED = "crashed"
+SILENT_S = 60.0
+"""A writer whose heartbeat has not changed for so long, by the reader's own clock, is dead."""
+
+
+@dataclass
+class Heartbeat:
+    """`alive/<writer>.json`."""
+
+    writer: str
+    attempt: int
+    host: str
+    boot: str
+    pid_namespace: str
+    pid: int
+    pid_started: float
+    """Seconds since 1970 at which the process started; tells it from a later one of the same pid."""
+    every_s: float
+    beat: int = 0
+    end: str | None = None
+    """The state the process ended in, once it has."""
+
+    @classmethod
+    def of_this_process(cls, writer: str, attempt: int, every_s: float) -> Heartbeat:
+        return cls(
+            writer=writer,
+            attempt=attempt,
+            host=hostname(),
+            boot=_boot(),
+            pid_namespace=_pid_namespace(),
+            pid=os.getpid(),
+            pid_started=_process_start(os.getpid()) or time.time(),
+            every_s=every_s,
+        )
+
+    @classmethod
+    def read(cls, folder: Path, writer: str) -> Heartbeat | None:
+        """The heartbeat of a writer; None where it left none or a damaged one."""
+        try:
+            value = files.read_json(folder / ALIVE / f"{writer}.json")
+            value.pop("runfolio")
+            return cls(**value)
+        except (FileNotFoundError, DamagedFile, NewerFormat, TypeError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        files.write_json(folder / ALIVE / f"{self.writer}.json", {"runfolio": FORMAT, **dataclasses.asdict(self)})
+
+    def process_is_gone(self) -> bool | None:
+        """Whether the process has ended; None when it runs elsewhere and this machine cannot tell."""
+        if (self.host, self.boot, self.pid_namespace) != (hostname(), _boot(), _pid_namespace()):
+            return None
+        started = _process_start(self.pid)
+        return started is None or abs(started - self.pid_started) > 1.0
+
+
+class BeatMemory(Protocol):
+    """What a reader remembers of heartbeats from one look to the next."""
+
+    def seen_at(self, key: str, beat: int) -> float:
+        """When this reader first saw `key` at `beat`: seconds since 1970 by its own clock."""
+        ...
+
+
+def derive_state(folder: Path, document: RunDocument, memory: BeatMemory) -> str:
+    """The state of a run as a reader sees it: what `run.json` says, or `crashed` (`docs/format.md`, alive)."""
+    if document.status.state != RUNNING or not document.attempts:
+        return document.status.state
+    heartbeat = Heartbeat.read(folder, document.attempts[-1].writer)
+    if heartbeat is None:
+        return CRASHED  # it is written before run.json says "running"
+    if heartbeat.end is not None:
+        return heartbeat.end
+    gone = heartbeat.process_is_gone()
+    if gone is None:
+        key = f"{folder}:{heartbeat.writer}"
+        gone = time.time() - memory.seen_at(key, heartbeat.beat) > SILENT_S
+    return CRASHED if gone else RUNNING
+
+
+def hostname() -> str:
+    return socket.gethostname() or "unknown"
+
+
+def _boot() -> str:
+    """Tells this boot of the machine from others; the same for every process on it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        import psutil
+
+        return str(int(psutil.boot_time()))
+
+
+def _pid_namespace() -> str:
+    """Containers share host and boot but count pids on their own."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _process_start(pid: int) -> float | None:
+    """When the process started, seconds since 1970; None if there is no such (living) process."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.create_time()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None

@@ -1,0 +1,204 @@
+"""Checkpoints: tensor files first, then a manifest with the digest of each (`docs/format.md`, Checkpoints)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import ConfigError, DamagedFile, NewerFormat, NotFound, did_you_mean
+from runfolio.record import files
+from runfolio.record.document import now, time_to_text
+from runfolio.record.layout import CHECKPOINTS, FORMAT
+from runfolio.record.state import Packer, read_tensors, unpack, write_tensors
+
+if TYPE_CHECKING:
+    import torch
+
+LAST = "last"
+BEST = "best"
+STATE = "state"
+"""The part that holds the tensors of everything that is not a module."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A manifest that was read; tensor files are checked and read on demand."""
+
+    folder: Path
+    """The run's folder."""
+    name: str
+    step: int | None
+    metric: float | None
+    saved: datetime
+    attempt: int
+    position: dict[str, int]
+    """The last seq of each writer when it was saved."""
+    loader: str | None
+    """Name of the installed loader that rebuilds the model, where the run named one."""
+    meta: dict[str, Any]
+    _state: Any
+    _files: dict[str, dict[str, Any]]
+
+    @property
+    def parts(self) -> list[str]:
+        """The modules it holds."""
+        return [part for part in self._files if part != STATE]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(entry["bytes"] for entry in self._files.values())
+
+    def tensors(self, part: str = "model") -> dict[str, torch.Tensor]:
+        """A module's `state_dict`, on the CPU, under its own keys.
+
+        Raises:
+            NotFound: The checkpoint has no such part.
+            DamagedFile: The file's size or SHA-256 is not the manifest's, or it is not a safetensors file.
+        """
+        entry = self._files.get(part)
+        if entry is None:
+            raise NotFound(
+                f"checkpoint {self.name!r} of {self.folder} holds no {part!r}; {did_you_mean(part, self.parts)}"
+            )
+        path = self.folder / CHECKPOINTS / entry["file"]
+        _verify(path, entry)
+        return read_tensors(path)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything saved that is not a module, as it was given: optimizer, scheduler, counters.
+
+        Raises:
+            DamagedFile: As in `tensors`.
+        """
+        tensors = self.tensors(STATE) if STATE in self._files else {}
+        try:
+            return unpack(self._state, tensors)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DamagedFile(f"checkpoint {self.name!r} of {self.folder} is damaged (state: {error})") from None
+
+
+def save(
+    folder: Path,
+    names: Sequence[str],
+    stem: str,
+    *,
+    modules: Mapping[str, Mapping[str, torch.Tensor]],
+    state: Mapping[str, Any],
+    about: Mapping[str, Any],
+) -> None:
+    """Save one checkpoint under several names; what no name refers to any more is deleted afterwards.
+
+    Args:
+        folder: The run's folder.
+        names: Manifests to (re)place, such as `last` and `best`.
+        stem: Start of the tensor files' names, never used before in this run.
+        modules: state_dict of each module.
+        state: Everything else; see `state.Packer` for what it may hold.
+        about: step, metric, attempt, position, loader and meta of the manifest.
+    Raises:
+        ConfigError: The state holds something that is neither plain data nor tensors.
+        OSError: The store cannot be written; the checkpoints before are whole.
+    """
+    place = folder / CHECKPOINTS
+    place.mkdir(exist_ok=True)
+    if STATE in modules:
+        raise ConfigError(f"{STATE!r} is not a name for a module; choose another")
+    packer = Packer()
+    tree = {key: packer.pack(value, key) for key, value in state.items()}
+    parts = dict(modules)
+    if packer.tensors:
+        parts[STATE] = packer.tensors
+    entries = {part: _write_part(place, f"{stem}.{files_name(part)}.safetensors", parts[part]) for part in parts}
+    for name in names:
+        manifest = {
+            "runfolio": FORMAT,
+            "name": name,
+            **about,
+            "saved": time_to_text(now()),
+            "state": tree,
+            "files": entries,
+        }
+        files.write_json(place / f"{name}.json", manifest, sync=True)
+    _prune(place)
+
+
+def files_name(part: str) -> str:
+    if not part.isidentifier():
+        raise ConfigError(f"{part!r} is not a name for a part of a checkpoint; use letters, digits and _")
+    return part
+
+
+def _write_part(place: Path, name: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    path = place / name
+    files.replace(path, lambda temporary: write_tensors(temporary, tensors), sync=True)
+    return {"file": name, "bytes": path.stat().st_size, "sha256": files.sha256(path)}
+
+
+def _prune(place: Path) -> None:
+    """Delete tensor files that no manifest names. A manifest that cannot be read keeps everything."""
+    try:
+        used = {entry["file"] for path in place.glob("*.json") for entry in files.read_json(path)["files"].values()}
+    except (DamagedFile, NewerFormat, KeyError, TypeError, AttributeError):
+        return
+    for path in place.glob("*.safetensors"):
+        if path.name not in used:
+            path.unlink(missing_ok=True)
+
+
+def names(folder: Path) -> list[str]:
+    """The checkpoints of a run, sorted."""
+    return sorted(path.stem for path in (folder / CHECKPOINTS).glob("*.json") if not path.name.startswith("."))
+
+
+def read(folder: Path, name: str = LAST) -> Checkpoint:
+    """A checkpoint's manifest.
+
+    Raises:
+        NotFound: The run has no such checkpoint.
+        DamagedFile: The manifest is damaged.
+        NewerFormat: A newer runfolio wrote it.
+    """
+    path = folder / CHECKPOINTS / f"{name}.json"
+    known = names(folder)
+    if name not in known:
+        hint = f"it has {', '.join(known)}" if known else "it saved none"
+        raise NotFound(f"no checkpoint {name!r} in {folder}; {hint}")
+    value = files.read_json(path)
+    try:
+        return Checkpoint(
+            folder=folder,
+            name=name,
+            step=value["step"],
+            metric=value["metric"],
+            saved=datetime.fromisoformat(value["saved"]),
+            attempt=value["attempt"],
+            position={str(writer): int(seq) for writer, seq in value["position"].items()},
+            loader=value["loader"],
+            meta=value["meta"],
+            _state=value["state"],
+            _files={part: _checked_entry(entry) for part, entry in value["files"].items()},
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
+
+
+def _checked_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    name = entry["file"]
+    if "/" in name or "\\" in name or name.startswith("."):
+        raise ValueError(f"{name!r} is not a name of a file of the checkpoint")
+    return {"file": name, "bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])}
+
+
+def _verify(path: Path, entry: Mapping[str, Any]) -> None:
+    try:
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            raise DamagedFile(f"{path} is damaged ({size} bytes, {entry['bytes']} when it was saved)")
+        if files.sha256(path) != entry["sha256"]:
+            raise DamagedFile(f"{path} is damaged (its SHA-256 is not the one noted when it was saved)")
+    except OSError as error:
+        raise DamagedFile(f"{path} cannot be read ({error.strerror})") from None

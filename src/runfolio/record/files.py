@@ -1,0 +1,108 @@
+"""How files of the record are written: whole by rename, or appended to; and how JSON is read from them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from runfolio.errors import DamagedFile, NewerFormat, StoreError
+from runfolio.record.layout import FORMAT
+
+NOT_JSON = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
+
+
+def number_to_json(value: float) -> float | str:
+    """The number itself, or the format's name for one that JSON lacks."""
+    if value != value:
+        return "NaN"
+    return NOT_JSON.get(value, value)
+
+
+def plain_json(value: Any) -> Any:
+    """A tree of dicts, lists and plain values with the numbers that JSON lacks replaced by their names."""
+    if isinstance(value, float):
+        return number_to_json(value)
+    if isinstance(value, dict):
+        return {str(key): plain_json(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_json(entry) for entry in value]
+    return value
+
+
+def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) -> None:
+    """Make `path` by writing a hidden neighbour and renaming it, so that nobody sees half a file.
+
+    Args:
+        write: Called with the temporary path; must create the file.
+        sync: Also flush file and folder to the disk, so that the file survives a power cut.
+    """
+    temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}")
+    try:
+        write(temporary)
+        if sync:
+            sync_file(temporary)
+        temporary.replace(path)
+        if sync:
+            sync_file(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any, *, sync: bool = False) -> None:
+    """Replace `path` by `value` as indented JSON (a record is also read by people)."""
+    data = orjson.dumps(plain_json(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    replace(path, lambda temporary: temporary.write_bytes(data), sync=sync)
+
+
+def sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of the record.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DamagedFile: It is not a JSON object.
+        NewerFormat: It says it is of a newer format than this program reads.
+        StoreError: It cannot be read.
+    """
+    try:
+        value = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from None
+    except orjson.JSONDecodeError as error:
+        raise DamagedFile(f"{path} is damaged (not JSON: {error})") from None
+    if not isinstance(value, dict):
+        raise DamagedFile(f"{path} is damaged (not a JSON object)")
+    check_format(value, path)
+    return value
+
+
+def check_format(value: dict[str, Any], path: Path) -> None:
+    version = value.get("runfolio")
+    if not isinstance(version, int):
+        raise DamagedFile(f"{path} is not a runfolio file (no format version in it)")
+    if version > FORMAT:
+        raise NewerFormat(
+            f"{path} was written by a newer runfolio (format {version}, this one reads up to {FORMAT});"
+            " upgrade with `pip install -U runfolio`"
+        )
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

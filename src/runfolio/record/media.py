@@ -1,0 +1,86 @@
+"""Media: images, figures, texts and histograms, one line each (`docs/format.md`, Media)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from runfolio.errors import DamagedFile, NewerFormat
+from runfolio.record import files, tail
+from runfolio.record.layout import MEDIA, MEDIA_FILES, slug
+
+KINDS = ("image", "figure", "text", "histogram")
+
+
+@dataclass(frozen=True)
+class MediaEntry:
+    """One logged image, figure, text or histogram."""
+
+    seq: int
+    time_us: int
+    step: int
+    kind: str
+    name: str
+    attempt: int
+    writer: str
+    content: dict[str, Any] = field(default_factory=dict)
+    """What the kind adds: `file` and `caption`, `text`, or a histogram's numbers."""
+    path: Path | None = None
+    """The picture, for images and figures."""
+
+
+def index_path(folder: Path, writer: str) -> Path:
+    return folder / MEDIA / f"{writer}.jsonl"
+
+
+def file_name(name: str, step: int, writer: str, seq: int) -> str:
+    """Where a picture goes below `media/files/`; unique because (writer, seq) is."""
+    return f"{slug(name)}-{step}-{writer}-{seq}.png"
+
+
+def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dict[str, Any]) -> bytes:
+    line = {"seq": seq, "time_us": time_us, "step": step, "kind": kind, "name": name, **content}
+    return orjson.dumps(files.plain_json(line), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
+    """All media of a run in order of arrival, and what could not be read, a line each."""
+    entries: list[MediaEntry] = []
+    problems: list[str] = []
+    for path in sorted((folder / MEDIA).glob("*.jsonl")):
+        try:
+            found, damaged = _read_index(folder, path)
+        except (DamagedFile, NewerFormat) as error:
+            problems.append(str(error))
+            continue
+        entries.extend(found)
+        if damaged:
+            problems.append(f"{path}: {damaged} damaged line(s)")
+    entries.sort(key=lambda entry: (entry.attempt, entry.writer, entry.seq))
+    return entries, problems
+
+
+def _read_index(folder: Path, path: Path) -> tuple[list[MediaEntry], int]:
+    lines = tail.complete_lines(path.read_bytes())
+    if not lines:
+        return [], 0
+    writer, attempt = tail.read_header(lines[0], path)
+    found = [_entry(folder, tail.decode_object(line), writer, attempt) for line in lines[1:]]
+    entries = [entry for entry in found if entry is not None]
+    return entries, len(found) - len(entries)
+
+
+def _entry(folder: Path, value: dict[str, Any] | None, writer: str, attempt: int) -> MediaEntry | None:
+    try:
+        content = dict(value or {})
+        known = {key: content.pop(key) for key in ("seq", "time_us", "step", "kind", "name")}
+        picture = content.get("file")
+    except KeyError:
+        return None
+    if known["kind"] not in KINDS or (picture is not None and Path(picture).name != picture):
+        return None
+    path = folder / MEDIA / MEDIA_FILES / picture if picture else None
+    return MediaEntry(**known, attempt=attempt, writer=writer, content=content, path=path)

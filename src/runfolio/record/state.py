@@ -1,0 +1,191 @@
+"""Training state without pickles: a tree of plain values as JSON, its tensors and arrays beside it in safetensors.
+
+The JSON form is specified in `docs/format.md`, Checkpoints. Tensor files are read by the safetensors library, which
+checks every offset against the file's real size; nothing here can run code from a file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import ConfigError, DamagedFile, MissingExtra
+from runfolio.record.files import number_to_json
+
+if TYPE_CHECKING:
+    import torch
+
+_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_MARKS = ("$tensor", "$array", "$tuple", "$float", "$map")
+
+
+class Packer:
+    """Turns a tree of state into JSON; collects its tensors in `tensors`, each stored once however often it occurs."""
+
+    def __init__(self, prefix: str = "state") -> None:
+        self.tensors: dict[str, torch.Tensor] = {}
+        self._prefix = prefix
+        self._known: dict[tuple, str] = {}
+
+    def pack(self, value: Any, where: str) -> Any:
+        """`value` as JSON.
+
+        Args:
+            where: Its path in the state, for errors: `optimizer/state/0`.
+        Raises:
+            ConfigError: Something in it is neither plain data nor a tensor nor an array.
+        """
+        if value is None or isinstance(value, (bool, int, str)):
+            return value
+        if isinstance(value, float):
+            return value if math.isfinite(value) else {"$float": number_to_json(value)}
+        if isinstance(value, Mapping):
+            return self._pack_mapping(value, where)
+        if isinstance(value, tuple):
+            return {"$tuple": [self.pack(entry, f"{where}/{i}") for i, entry in enumerate(value)]}
+        if isinstance(value, list):
+            return [self.pack(entry, f"{where}/{i}") for i, entry in enumerate(value)]
+        return self._pack_numbers(value, where)
+
+    def _pack_mapping(self, value: Mapping, where: str) -> Any:
+        if all(isinstance(key, str) for key in value) and not any(mark in value for mark in _MARKS):
+            return {key: self.pack(entry, f"{where}/{key}") for key, entry in value.items()}
+        pairs = [
+            [self.pack(key, f"{where} (a key)"), self.pack(entry, f"{where}/{key}")] for key, entry in value.items()
+        ]
+        return {"$map": pairs}
+
+    def _pack_numbers(self, value: Any, where: str) -> Any:
+        import numpy as np
+        import torch
+
+        if isinstance(value, torch.Tensor):
+            return {"$tensor": self._store(value)}
+        if isinstance(value, np.generic):
+            return self.pack(value.item(), where)
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            return {"$array": self._store(torch.from_numpy(np.ascontiguousarray(value)))}
+        raise ConfigError(
+            f"checkpoint entry {where} is a {type(value).__name__}; a checkpoint holds tensors, arrays, numbers,"
+            " texts, None, and lists, tuples and dicts of them (or objects with a state_dict of those)"
+        )
+
+    def _store(self, tensor: torch.Tensor) -> str:
+        tensor = tensor.detach()
+        # An empty tensor has no address of its own.
+        place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()) if tensor.numel() else (object(),)
+        if place not in self._known:
+            key = f"{self._prefix}.{len(self.tensors)}"
+            self._known[place] = key
+            self.tensors[key] = tensor
+        return self._known[place]
+
+
+def unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    """The state that `Packer.pack` turned into JSON.
+
+    Raises:
+        KeyError, ValueError: The JSON names a tensor that is not there, or is not of the expected form.
+    """
+    if isinstance(value, list):
+        return [unpack(entry, tensors) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    mark = next(iter(value)) if len(value) == 1 else None
+    match mark:
+        case "$tensor":
+            return tensors[value[mark]]
+        case "$array":
+            return tensors[value[mark]].numpy()
+        case "$tuple":
+            return tuple(unpack(entry, tensors) for entry in value[mark])
+        case "$float":
+            return _FLOATS[value[mark]]
+        case "$map":
+            return {unpack(key, tensors): unpack(entry, tensors) for key, entry in value[mark]}
+        case _:
+            return {key: unpack(entry, tensors) for key, entry in value.items()}
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Tensors as a safetensors file, from whatever device, layout or sharing they have."""
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        raise MissingExtra("safetensors", "torch", "saving a checkpoint") from None
+    save_file(_separate(tensors), path)
+
+
+def _separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Contiguous CPU tensors that share no memory (the format stores each on its own)."""
+    seen: set[int] = set()
+    result = {}
+    for key, tensor in tensors.items():
+        ready = tensor.detach().cpu().contiguous()
+        storage = ready.untyped_storage()
+        if storage.data_ptr() in seen or storage.nbytes() != ready.nbytes:
+            ready = ready.clone()
+        seen.add(ready.untyped_storage().data_ptr())
+        result[key] = ready
+    return result
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a safetensors file, on the CPU.
+
+    Raises:
+        DamagedFile: It is not a whole safetensors file; where it is a pickle, the message says what it would import.
+    """
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError:
+        raise MissingExtra("safetensors", "torch", "reading a checkpoint") from None
+    if reason := foreign(path):
+        raise DamagedFile(f"{path} is {reason}; runfolio reads tensors from safetensors files only")
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise DamagedFile(f"{path} is missing") from None
+    except (SafetensorError, OSError) as error:
+        raise DamagedFile(f"{path} is not a whole safetensors file ({error})") from None
+
+
+def foreign(path: Path) -> str | None:
+    """What a file is that may run code when it is loaded; None for anything else. Nothing of it is loaded."""
+    import zipfile
+
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start == b"PK":
+            with zipfile.ZipFile(path) as archive:
+                pickles = [name for name in archive.namelist() if name.endswith(".pkl")]
+                data = archive.read(pickles[0]) if pickles else b""
+            return f"a torch.save archive{_imports(data)}" if pickles else "a zip archive"
+        if start[:1] == b"\x80" and start[1:2] <= b"\x05":
+            return f"a pickle{_imports(path.read_bytes())}"
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        return None
+    return None
+
+
+def _imports(data: bytes) -> str:
+    """What a pickle would import, as half a sentence; found by reading its opcodes, not by running them."""
+    import pickletools
+
+    strings: list[str] = []
+    found: list[str] = []
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name == "GLOBAL":
+                found.append(str(argument).replace(" ", "."))
+            elif opcode.name == "STACK_GLOBAL":
+                found.append(".".join(strings[-2:]))
+            elif isinstance(argument, str):
+                strings.append(argument)
+    except Exception:  # noqa: S110 - a hostile pickle may break the opcode reader in any way
+        pass
+    return f" that would import {', '.join(dict.fromkeys(found))}" if found else ""

@@ -1,0 +1,115 @@
+"""Tails: the live end of a run's points, one JSON line a log call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from runfolio.errors import DamagedFile
+from runfolio.record import files
+from runfolio.record.layout import FORMAT
+
+_NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+class LogCall(NamedTuple):
+    """One call of `log`: values of one step, taken at one time."""
+
+    seq: int
+    time_us: int
+    step: int
+    values: Mapping[str, float]
+
+
+@dataclass
+class Tail:
+    """What a reader gets out of one tail file."""
+
+    writer: str
+    attempt: int
+    calls: list[LogCall] = field(default_factory=list)
+    damaged: int = 0
+    """Lines that could not be read and were skipped."""
+
+
+def header(writer: str, attempt: int) -> bytes:
+    return orjson.dumps({"runfolio": FORMAT, "writer": writer, "attempt": attempt}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def encode(calls: Iterable[LogCall]) -> bytes:
+    """Log calls as lines. A float64 comes back bit for bit, but that every NaN is the one NaN."""
+    return b"".join(map(_encode_one, calls))
+
+
+def _encode_one(call: LogCall) -> bytes:
+    line = {"seq": call.seq, "time_us": call.time_us, "step": call.step, "values": call.values}
+    encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    if b"null" in encoded:  # orjson's word for the numbers JSON lacks; rare, so checked afterwards
+        line["values"] = {name: files.number_to_json(value) for name, value in call.values.items()}
+        encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    return encoded
+
+
+def read(path: Path) -> Tail | None:
+    """All complete lines of a tail; None while even its first line is not complete.
+
+    Raises:
+        FileNotFoundError: It is gone (sealed and deleted meanwhile).
+        DamagedFile: Its first line is not a tail's.
+        NewerFormat: A newer runfolio wrote it.
+    """
+    lines = complete_lines(path.read_bytes())
+    if not lines:
+        return None
+    writer, attempt = read_header(lines[0], path)
+    tail = Tail(writer, attempt)
+    for line in lines[1:]:
+        call = _decode(line)
+        if call is None:
+            tail.damaged += 1
+        else:
+            tail.calls.append(call)
+    return tail
+
+
+def complete_lines(data: bytes) -> list[bytes]:
+    """The lines that end in a newline; what follows the last newline is still being written."""
+    return data.split(b"\n")[:-1]
+
+
+def read_header(line: bytes, path: Path) -> tuple[str, int]:
+    """Writer and attempt from the first line of a `.jsonl` file; raises as `read` does."""
+    value = decode_object(line)
+    if value is None:
+        raise DamagedFile(f"{path} is damaged (its first line is not a JSON object)")
+    files.check_format(value, path)
+    writer, attempt = value.get("writer"), value.get("attempt")
+    if not isinstance(writer, str) or not isinstance(attempt, int):
+        raise DamagedFile(f"{path} is damaged (its first line names no writer and attempt)")
+    return writer, attempt
+
+
+def decode_object(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _decode(line: bytes) -> LogCall | None:
+    value = decode_object(line)
+    if value is None:
+        return None
+    try:
+        seq, time_us, step, values = value["seq"], value["time_us"], value["step"], value["values"]
+        numbers = {name: _NUMBERS[entry] if isinstance(entry, str) else float(entry) for name, entry in values.items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    if not all(type(entry) is int for entry in (seq, time_us, step)):
+        return None
+    return LogCall(seq, time_us, step, numbers)
