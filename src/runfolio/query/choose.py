@@ -1,0 +1,138 @@
+"""Which run won: by what figure, on which data, and how far that figure can be believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from runfolio.errors import NotFound, did_you_mean
+from runfolio.query.direction import Mode, Split, guess_mode, mode_of, split_of
+from runfolio.query.flat import number
+from runfolio.query.recorded import RecordedRun
+from runfolio.record.alive import CRASHED
+
+BROKEN = ("failed", CRASHED)
+"""States in which a run's figures are those of a run that went wrong."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a run, and the step it belongs to where that is known."""
+
+    value: float
+    step: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The best run by one metric, and all that a reader must know to believe it."""
+
+    run: RecordedRun
+    metric: str
+    value: float
+    step: int | None
+    """None where the run reported the value in its summary but logged no such point."""
+    mode: Mode
+    guessed: bool
+    """Whether the mode was guessed from the metric's name."""
+    split: Split
+    """Which data chose, by the metric's name."""
+    candidates: int
+    """How many runs have the metric."""
+
+    @property
+    def sentence(self) -> str:
+        """What was chosen how, in words for people."""
+        at_step = f" at step {self.step}" if self.step is not None else ""
+        more = "higher" if self.mode == "max" else "lower"
+        guessed = ", guessed from its name" if self.guessed else ""
+        return (
+            f"{self.run.name} ({self.run.id}) has the best {self.metric} of {_count(self.candidates, 'run')}:"
+            f" {self.value:.6g}{at_step} ({more} is better{guessed}). {who_chose(self.metric)}"
+        )
+
+
+def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) -> Choice:
+    """The best of the runs by `metric`.
+
+    A run counts with its summary's value of that name, since that is what it reports of its chosen model (a run of
+    `runfolio train` writes the chosen epoch's figures there); without one, with the best point of its curve. NaN never
+    wins. A run that failed or crashed wins only where no other run has the metric. Of equals the newest wins.
+
+    Raises:
+        NotFound: No run has a number of that name; the message names the nearest metrics.
+        ConfigError: No mode is given and the name does not say whether more or less is better.
+    """
+    runs = list(runs)
+    if not any(metric in run.metrics or metric in run.results for run in runs):
+        known = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
+        raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, known)}")
+    direction = mode_of(metric, mode)
+    figures = [(run, figure) for run in runs if (figure := figure_of(run, metric, direction))]
+    if not figures:
+        raise NotFound(f"{metric!r} is NaN in every run that has it, so none is the best")
+    run, figure = min(figures, key=lambda pair: (pair[0].state in BROKEN, rank(pair[1].value, direction)))
+    return Choice(
+        run=run,
+        metric=metric,
+        value=figure.value,
+        step=figure.step,
+        mode=direction,
+        guessed=mode is None,
+        split=split_of(metric),
+        candidates=len(figures),
+    )
+
+
+def figure_of(run: RecordedRun, metric: str, mode: Mode) -> Figure | None:
+    """The number with which a run competes (see `choose`); None where it has none, or only NaN."""
+    seen = run.metrics.get(metric)
+    reported = number(run.results.get(metric))
+    if reported is not None:
+        return None if math.isnan(reported) else Figure(reported, _step_of(run, metric, reported))
+    if seen is None:
+        return None
+    value, step = (seen.max, seen.max_step) if mode == "max" else (seen.min, seen.min_step)
+    return None if math.isnan(value) else Figure(value, step)
+
+
+def rank(value: float, mode: Mode) -> float:
+    """A number that is the smaller, the better the value."""
+    return -value if mode == "max" else value
+
+
+def who_chose(metric: str) -> str:
+    """One sentence on which data chose, with a warning where the choice makes the figure too good."""
+    return {
+        "validation": "The validation data chose.",
+        "train": "The training data chose: this says how well it fits what it has seen, not how it does on new data.",
+        "test": "The test data chose, so this figure is too good for new data; choose by a validation metric instead.",
+        "unknown": "Which data chose, the metric's name does not say.",
+    }[split_of(metric)]
+
+
+def numbers_of(run: RecordedRun) -> list[str]:
+    """The names in a run's summary that hold numbers."""
+    return [name for name, value in run.results.items() if number(value) is not None]
+
+
+def best_in_curve(run: RecordedRun, metric: str) -> float | None:
+    """The best value of a curve where the metric's name says what is better; None elsewhere."""
+    seen, mode = run.metrics.get(metric), guess_mode(metric)
+    if seen is None or mode is None:
+        return None
+    return seen.max if mode == "max" else seen.min
+
+
+def _step_of(run: RecordedRun, metric: str, value: float) -> int | None:
+    """Where the curve had the reported value, if that is its last, lowest or highest; None is better than a guess."""
+    seen = run.metrics.get(metric)
+    if seen is None:
+        return None
+    known = {seen.last: seen.last_step, seen.min: seen.min_step, seen.max: seen.max_step}
+    return known.get(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,95 @@
+"""What differs between runs, and how each did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runfolio.errors import ConfigError
+from runfolio.query.choose import best_in_curve, rank
+from runfolio.query.direction import Mode, guess_mode
+from runfolio.query.labels import labels
+from runfolio.query.recorded import RecordedRun
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A config key in which the runs differ."""
+
+    key: str
+    values: dict[str, Any]
+    """By the run's label; a run whose config lacks the key is not in here."""
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric of the runs; a run without it is in neither mapping."""
+
+    metric: str
+    mode: Mode | None
+    """Which way is better, by the metric's name; None where it does not say."""
+    last: dict[str, float]
+    best: dict[str, float]
+    """Empty where the mode is unknown."""
+    winner: str | None
+    """The label of the run with the best value; None where the mode is unknown, or several share it."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    runs: list[str]
+    """A label for each run, no two the same."""
+    config: list[Difference]
+    """The keys in which they differ, sorted."""
+    same: int
+    """How many config keys they share with one value."""
+    summary: list[Difference]
+    """The results they report in which they differ, sorted."""
+    metrics: list[MetricRow]
+
+
+def compare(runs: Sequence[RecordedRun]) -> Comparison:
+    """What differs in config and in results between two or more runs, and their metrics side by side.
+
+    Raises:
+        ConfigError: There are fewer than two runs.
+    """
+    if len(runs) < 2:
+        raise ConfigError("there is nothing to compare: name two runs or more")
+    named = dict(zip(labels(runs), runs, strict=True))
+    config, same = _differences(named, lambda run: run.params)
+    summary, _ = _differences(named, lambda run: run.results)
+    metrics = sorted({metric for run in runs for metric in run.metrics})
+    return Comparison(list(named), config, same, summary, [_metric_row(named, metric) for metric in metrics])
+
+
+def _differences(
+    named: Mapping[str, RecordedRun], part: Callable[[RecordedRun], Mapping[str, Any]]
+) -> tuple[list[Difference], int]:
+    parts = {label: part(run) for label, run in named.items()}
+    keys = sorted({key for values in parts.values() for key in values})
+    rows = [Difference(key, {label: values[key] for label, values in parts.items() if key in values}) for key in keys]
+    different = [row for row in rows if not _all_same(row, len(named))]
+    return different, len(rows) - len(different)
+
+
+def _all_same(row: Difference, count: int) -> bool:
+    values = [(type(value) is bool, value) for value in row.values.values()]  # True == 1, but not as a setting
+    return len(values) == count and all(value == values[0] for value in values)
+
+
+def _metric_row(named: Mapping[str, RecordedRun], metric: str) -> MetricRow:
+    mode = guess_mode(metric)
+    last = {label: run.metrics[metric].last for label, run in named.items() if metric in run.metrics}
+    best = {label: value for label, run in named.items() if (value := best_in_curve(run, metric)) is not None}
+    return MetricRow(metric, mode, last, best, _winner(best, mode))
+
+
+def _winner(best: dict[str, float], mode: Mode | None) -> str | None:
+    numbers = {label: value for label, value in best.items() if value == value}
+    if mode is None or not numbers:
+        return None
+    ordered = sorted(numbers, key=lambda label: rank(numbers[label], mode))
+    alone = len(ordered) == 1 or numbers[ordered[0]] != numbers[ordered[1]]
+    return ordered[0] if alone else None

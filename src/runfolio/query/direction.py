@@ -1,0 +1,94 @@
+"""Whether more or less of a metric is better, and which data it was measured on: both guessed from its name."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from runfolio.errors import ConfigError
+
+Mode = Literal["min", "max"]
+Split = Literal["train", "validation", "test", "unknown"]
+
+_WORDS: dict[Mode, str] = {
+    "min": """
+        loss error err cost perplexity ppl mae mse rmse mape nll bce ce crossentropy wer cer fid kid lpips ece brier
+        regret divergence kl distance latency time seconds second secs sec ms memory mib gib
+    """,
+    "max": """
+        acc accuracy auc auroc auprc f1 fbeta precision recall sensitivity specificity iou miou jaccard dice map ap r2
+        bleu rouge meteor score reward return psnr ssim correct similarity correlation spearman pearson mcc kappa elbo
+        likelihood throughput fps ndcg mrr hit success
+    """,
+}
+_MEANING: dict[str, Mode] = {word: mode for mode, words in _WORDS.items() for word in words.split()}
+_OPPOSITE: dict[Mode, Mode] = {"min": "max", "max": "min"}
+_TIME_UNITS = frozenset({"second", "seconds", "sec", "secs", "s", "ms", "minute", "minutes", "hour", "hours"})
+_SPLITS: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "holdout": "test",
+}
+
+
+def words(metric: str) -> list[str]:
+    """The words of a metric's name in lower case: split at `/`, `_`, `-`, `.`, blanks, and inside camelCase."""
+    parts: list[str] = []
+    for part in re.split(r"[^A-Za-z0-9]+", metric):
+        if _meaning(part.lower()) or part.lower() in _SPLITS:  # whole first: mAP, IoU and R2 are one word each
+            parts.append(part.lower())
+        else:
+            parts += [piece.lower() for piece in re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+", part)]
+    return parts
+
+
+def guess_mode(metric: str) -> Mode | None:
+    """`"min"` for losses, errors and times, `"max"` for accuracies and scores, None where the name does not say.
+
+    The last word that says something decides: `top5_error` is an error, `error/accuracy` an accuracy. `neg` before it
+    turns it round, as in `neg_mean_squared_error`.
+    """
+    found = words(metric)
+    for place in reversed(range(len(found))):
+        if place and found[place - 1] == "per":
+            if found[place] in _TIME_UNITS:
+                return "max"  # images per second: a speed
+            continue  # seconds per epoch: what is counted stands before `per`
+        if mode := _meaning(found[place]):
+            return _OPPOSITE[mode] if {"neg", "negative"} & set(found[:place]) else mode
+    return None
+
+
+def mode_of(metric: str, mode: str | None = None) -> Mode:
+    """The given mode, else the guessed one.
+
+    Raises:
+        ConfigError: The mode is neither min nor max, or none is given and the name does not say.
+    """
+    if mode == "min" or mode == "max":
+        return mode
+    if mode is not None:
+        raise ConfigError(f"mode is {mode!r}; it must be 'min' or 'max'")
+    guessed = guess_mode(metric)
+    if guessed is None:
+        raise ConfigError(
+            f"the name {metric!r} does not say whether more or less is better; say it with --min or --max"
+            " (in Python: mode='min' or mode='max')"
+        )
+    return guessed
+
+
+def split_of(metric: str) -> Split:
+    """Which data a metric was measured on, by its name: `val/acc` and `accVal` on the validation data."""
+    return next((_SPLITS[word] for word in words(metric) if word in _SPLITS), "unknown")
+
+
+def _meaning(word: str) -> Mode | None:
+    # f1 and r2 as they are; map50 and acc1 without their number.
+    return _MEANING.get(word) or _MEANING.get(word.rstrip("0123456789"))

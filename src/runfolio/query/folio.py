@@ -1,0 +1,167 @@
+"""A store opened for reading: its runs, one of them by name, the best of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from runfolio.errors import Ambiguous, ConfigError, NotFound, did_you_mean, nearest
+from runfolio.query.choose import choose
+from runfolio.query.index import IndexOfStore
+from runfolio.query.look import look_at
+from runfolio.query.recorded import RecordedRun
+from runfolio.query.table import frame
+from runfolio.record.alive import CRASHED
+from runfolio.record.document import ENDED, RUNNING
+from runfolio.record.layout import default_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATES = (RUNNING, *ENDED, CRASHED)
+
+
+class Runs(Sequence[RecordedRun]):
+    """Runs, newest first."""
+
+    def __init__(self, runs: Iterable[RecordedRun]) -> None:
+        self._runs = sorted(runs, key=lambda run: (run.created, run.place), reverse=True)
+
+    @overload
+    def __getitem__(self, place: int) -> RecordedRun: ...
+    @overload
+    def __getitem__(self, place: slice) -> Runs: ...
+    def __getitem__(self, place: int | slice) -> RecordedRun | Runs:
+        return Runs(self._runs[place]) if isinstance(place, slice) else self._runs[place]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __repr__(self) -> str:
+        return f"<Runs: {', '.join(run.name for run in self) or 'none'}>"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a run, newest first: `id`, `name`, `experiment`, `state`, `created` (UTC), `duration_s`; then
+        `params.lr` for each config value, `metrics.val/acc` for each metric's last value, `summary.x` for each result.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        return frame(self)
+
+
+class Folio:
+    """A store opened for reading. Each call looks at the folders again, so what it gives is what is there now."""
+
+    def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
+        given = Path(store) if store is not None else default_store()
+        _check_store(given)
+        self.store = given.resolve()
+        self.problems: list[str] = []
+        """The runs that the last look could not read, a line each with the remedy."""
+        self._index = IndexOfStore(self.store)
+        self._look()
+
+    def __repr__(self) -> str:
+        return f"<Folio {self.store}>"
+
+    def runs(self, experiment: str | None = None, state: str | None = None) -> Runs:
+        """The runs of the store, newest first; of one experiment, or in one state.
+
+        Raises:
+            NotFound: The store has runs, but none of that experiment; the message names the nearest.
+            ConfigError: There is no such state.
+        """
+        if state is not None and state not in STATES:
+            raise ConfigError(f"there is no state {state!r}; {did_you_mean(state, STATES)}")
+        found = self._look()
+        experiments = {run.experiment for run in found}
+        if experiment is not None and experiments and experiment not in experiments:
+            raise NotFound(f"no experiment {experiment!r} in {self.store}; {did_you_mean(experiment, experiments)}")
+        return Runs(run for run in found if experiment in (None, run.experiment) and state in (None, run.state))
+
+    def run(self, name: str | os.PathLike[str]) -> RecordedRun:
+        """One run, by its id, the start of its id, its name, or its folder (below the store, or any path to it).
+
+        What fits whole goes before what is only the start of an id.
+
+        Raises:
+            NotFound: Nothing of that name; the message names the nearest.
+            Ambiguous: Several runs fit; the message lists their folders.
+        """
+        wanted = os.fspath(name)
+        runs = Runs(self._look())
+        place = _below(self.store, wanted)
+        for fits in (
+            [run for run in runs if run.place == place],
+            [run for run in runs if wanted in (run.id, run.name)],
+            [run for run in runs if wanted and run.id.startswith(wanted)],
+        ):
+            if len(fits) == 1:
+                return fits[0]
+            if fits:
+                raise Ambiguous(_which(wanted, fits))
+        raise NotFound(self._no_run(wanted, runs))
+
+    def best(self, metric: str, mode: str | None = None, experiment: str | None = None) -> RecordedRun:
+        """The run with the best `metric`; `choose` gives the same with the value and what chose.
+
+        Args:
+            mode: "min" or "max"; None guesses it from the metric's name.
+        Raises:
+            NotFound: No run has that metric.
+            ConfigError: The name does not say whether more or less is better.
+        """
+        return choose(self.runs(experiment), metric, mode).run
+
+    def _look(self) -> list[RecordedRun]:
+        _check_store(self.store)
+        look = self._index.use(partial(look_at, self.store))
+        self.problems = look.problems
+        return [RecordedRun(self.store, sighting) for sighting in look.sightings]
+
+    def _no_run(self, wanted: str, runs: Sequence[RecordedRun]) -> str:
+        unread = f" ({len(self.problems)} could not be read)" if self.problems else ""
+        if not runs:
+            return f"no run {wanted!r}: {self.store} holds no runs yet{unread}"
+        known = {run.name for run in runs} | {run.id for run in runs}
+        if near := nearest(wanted, known):
+            return f"no run {wanted!r} in {self.store}{unread}; did you mean {' or '.join(near)}?"
+        return f"no run {wanted!r} in {self.store}{unread}; `runfolio runs` lists the {len(runs)} there are"
+
+
+def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:
+    """Open a store for reading; None is `$RUNFOLIO_STORE`, else `./runs`.
+
+    Raises:
+        NotFound: There is no such folder.
+    """
+    return Folio(store)
+
+
+def _check_store(store: Path) -> None:
+    if not store.is_dir():
+        raise NotFound(
+            f"there is no store at {store}; `runfolio train` or `runfolio.init()` begins one,"
+            " --store or RUNFOLIO_STORE names another"
+        )
+
+
+def _below(store: Path, wanted: str) -> str | None:
+    """The folder below the store that `wanted` names, written from the store or from where the user stands."""
+    for path in (store / wanted, Path(wanted)):
+        try:
+            resolved = path.resolve()
+        except (OSError, ValueError, RuntimeError):
+            continue
+        if resolved != store and resolved.is_relative_to(store) and resolved.is_dir():
+            return resolved.relative_to(store).as_posix()
+    return None
+
+
+def _which(wanted: str, fits: Sequence[RecordedRun]) -> str:
+    listed = "".join(f"\n  {run.id}  {run.place}  ({run.state}, {run.created:%Y-%m-%d %H:%M} UTC)" for run in fits)
+    return f"{wanted!r} fits {len(fits)} runs; say more of the id, or the folder:{listed}"

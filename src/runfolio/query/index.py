@@ -1,0 +1,281 @@
+"""The index: what a look at every run folder found, kept in SQLite so that the next look reads only what changed.
+
+It is made from the folders and thrown away at will: a file that is damaged, foreign or of another version is deleted
+and made anew, and where none can be kept the same tables live in memory. None of that is worth a word to the user.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    create_engine,
+    delete,
+    insert,
+    select,
+)
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from runfolio._version import __version__
+from runfolio.errors import RunfolioError
+from runfolio.record.document import RunDocument
+from runfolio.record.layout import FORMAT
+from runfolio.record.points import MetricSummary
+
+BUSY_S = 10.0
+"""How long to wait for another process's write before doing without the file."""
+
+Answer = TypeVar("Answer")
+
+# Folders are bytes, because a file name need not be UTF-8; NaN is NULL, because SQLite has no NaN.
+_tables = MetaData()
+_runs = Table(
+    "runs",
+    _tables,
+    Column("folder", LargeBinary, primary_key=True),
+    Column("signature", Text, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("problems", LargeBinary, nullable=False),
+)
+_metrics = Table(
+    "metrics",
+    _tables,
+    Column("folder", LargeBinary, primary_key=True),
+    Column("metric", Text, primary_key=True),
+    *(
+        Column(entry.name, Float if entry.name in ("last", "min", "max") else BigInteger)
+        for entry in fields(MetricSummary)
+    ),
+)
+_beats = Table(
+    "beats",
+    _tables,
+    Column("writer", LargeBinary, primary_key=True),
+    Column("beat", BigInteger, nullable=False),
+    Column("seen_at", Float, nullable=False),
+)
+_VERSION = (
+    zlib.crc32(repr((__version__, FORMAT, [(t.name, t.columns.keys()) for t in _tables.sorted_tables])).encode())
+    & 0x7FFFFFFF
+    or 1
+)
+"""Tells these tables, filled by this runfolio, from any other; SQLite keeps it in the file as `user_version`."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the index knows of one run."""
+
+    signature: str
+    """Changes whenever the run's files do."""
+    document: RunDocument
+    metrics: dict[str, MetricSummary] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    """What could not be read, a line each."""
+
+
+class Beat(NamedTuple):
+    beat: int
+    seen_at: float
+    """Seconds since 1970 at which a reader on this machine first saw that beat."""
+
+
+class Index:
+    """The tables, in a file or in memory. Runs are keyed by their folder below the store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        with engine.connect() as connection:
+            if _version_of(connection) != _VERSION:
+                _create(connection)
+
+    def entries(self) -> dict[str, Entry]:
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")  # both tables as of one moment
+            runs = connection.execute(select(_runs)).all()
+            metrics = connection.execute(select(_metrics)).all()
+        summaries: dict[bytes, dict[str, MetricSummary]] = {folder: {} for folder, *_ in runs}
+        try:
+            for folder, metric, *numbers in metrics:
+                summaries[folder][metric] = _summary(numbers)
+            return {
+                os.fsdecode(folder): Entry(
+                    signature, _document(document), summaries[folder], tuple(orjson.loads(problems))
+                )
+                for folder, signature, document, problems in runs
+            }
+        except (KeyError, TypeError, ValueError, RunfolioError):
+            raise _Unusable from None
+
+    def beats(self) -> dict[str, Beat]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(_beats)).all()
+        return {os.fsdecode(writer): Beat(beat, seen_at) for writer, beat, seen_at in rows}
+
+    def update(self, changed: dict[str, Entry], gone: Iterable[str], beats: dict[str, Beat] | None) -> None:
+        """In one transaction, replace the entries of `changed`, forget `gone`, and (unless None) put `beats` for all beats."""
+        stale = [{"stale": os.fsencode(folder)} for folder in [*changed, *gone]]
+        with self._engine.connect() as connection:
+            # IMMEDIATE: two readers that upgrade a read lock to a write lock would wait for each other.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if stale:
+                for table in (_runs, _metrics):
+                    connection.execute(delete(table).where(table.c.folder == bindparam("stale")), stale)
+            if changed:
+                connection.execute(insert(_runs), [_run_row(*item) for item in changed.items()])
+            if rows := [row for item in changed.items() for row in _metric_rows(*item)]:
+                connection.execute(insert(_metrics), rows)
+            if beats is not None:
+                connection.execute(delete(_beats))
+                if rows := [
+                    {"writer": os.fsencode(writer), "beat": beat.beat, "seen_at": beat.seen_at}
+                    for writer, beat in beats.items()
+                ]:
+                    connection.execute(insert(_beats), rows)
+            connection.commit()
+
+
+class IndexOfStore:
+    """Lends the index of one store, and copes with every way in which its file can be no good."""
+
+    def __init__(self, store: Path) -> None:
+        self._path = index_path(store)
+        self._memory: Index | None = None
+
+    def use(self, action: Callable[[Index], Answer]) -> Answer:
+        """What `action` makes of the index. It may be called again with another, emptier index."""
+        if self._memory is None:
+            try:
+                return self._use_file(action)
+            except (OSError, OperationalError, _Unusable):
+                # No place for it, a read-only or full disk, a lock that is never released: not the user's worry.
+                self._memory = Index(_memory_engine())
+        return action(self._memory)
+
+    def _use_file(self, action: Callable[[Index], Answer]) -> Answer:
+        if self._path is None:
+            raise _Unusable
+        try:
+            return action(_open(self._path))
+        except OperationalError:
+            raise
+        except (DBAPIError, _Unusable):
+            remove(self._path)
+        try:
+            return action(_open(self._path))
+        except DBAPIError:
+            raise _Unusable from None
+
+
+class _Unusable(Exception):  # noqa: N818 - a turn in the road, not an error anybody sees
+    """The file is not an index of this version, or not whole."""
+
+
+def index_path(store: Path) -> Path | None:
+    """Where the index of a store (an absolute path) is kept; None where there is no home for caches."""
+    if not (cache := _cache_folder()):
+        return None
+    digest = hashlib.sha256(os.fsencode(store)).hexdigest()[:32]
+    return cache / digest / "index.db"
+
+
+def remove(path: Path) -> None:
+    """Delete an index file, with the journal SQLite may have left beside it."""
+    for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def _cache_folder() -> Path | None:
+    if own := os.environ.get("RUNFOLIO_CACHE"):
+        return Path(own).absolute()
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared).absolute() / "runfolio"
+    try:
+        return Path.home() / ".cache" / "runfolio"
+    except RuntimeError:
+        return None
+
+
+def _open(path: Path) -> Index:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The rollback journal, not WAL: a home folder is often on a network disk, where WAL's shared memory breaks.
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": BUSY_S, "isolation_level": None},  # transactions begin where we say BEGIN
+        poolclass=NullPool,
+    )
+    return Index(engine)
+
+
+def _memory_engine() -> Engine:
+    return create_engine(
+        "sqlite://",
+        connect_args={"isolation_level": None, "check_same_thread": False},
+        poolclass=StaticPool,
+    )
+
+
+def _version_of(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def _create(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if _version_of(connection) == _VERSION:  # another process was quicker
+        connection.rollback()
+        return
+    if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
+        connection.rollback()
+        raise _Unusable
+    _tables.create_all(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version = {_VERSION}")
+    connection.commit()
+
+
+def _document(data: bytes) -> RunDocument:
+    return RunDocument.from_json(orjson.loads(data), Path("run.json"))
+
+
+def _summary(numbers: Sequence[Any]) -> MetricSummary:
+    known: list[Any] = [math.nan if number is None else number for number in numbers]
+    return MetricSummary(*known)
+
+
+def _run_row(folder: str, entry: Entry) -> dict[str, Any]:
+    return {
+        "folder": os.fsencode(folder),
+        "signature": entry.signature,
+        "document": orjson.dumps(entry.document.to_json()),
+        "problems": orjson.dumps(entry.problems),
+    }
+
+
+def _metric_rows(folder: str, entry: Entry) -> list[dict[str, Any]]:
+    return [
+        {"folder": os.fsencode(folder), "metric": metric, **_without_nan(asdict(summary))}
+        for metric, summary in entry.metrics.items()
+    ]
+
+
+def _without_nan(numbers: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if value != value else value for name, value in numbers.items()}

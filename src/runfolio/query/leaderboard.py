@@ -1,0 +1,147 @@
+"""The runs of a series or an experiment, best first, with what the test data can and cannot tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from runfolio.errors import NotFound
+from runfolio.query.choose import BROKEN, figure_of, rank, who_chose
+from runfolio.query.direction import Mode, guess_mode, mode_of
+from runfolio.query.flat import number
+from runfolio.query.labels import labels
+from runfolio.query.recorded import RecordedRun
+from runfolio.query.stats import told_apart, wilson
+
+TEST = "test/acc"
+TEST_IMAGES = "test/images"
+_USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One run. A figure is None where the run did not report it."""
+
+    label: str
+    id: str
+    place: str
+    """The folder below the store."""
+    state: str
+    reason: str | None
+    """Why it ended as it did, where there is something to say."""
+    value: float | None
+    """The metric that orders the board."""
+    test: float | None
+    """Share of the test images that were right, 0 to 1."""
+    test_low: float | None
+    """The 95 % interval of `test` for that many images (Wilson)."""
+    test_high: float | None
+    test_images: int | None
+    tied: bool = False
+    """The test images cannot tell this run from the best."""
+    parameters: float | None
+    size_mb: float | None
+    epoch_seconds: float | None
+    predict_ms: float | None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    metric: str
+    mode: Mode
+    columns: list[str]
+    """The fields of `Row` worth showing: those any run has a figure for."""
+    rows: list[Row]
+    """Best first; then the runs without the metric; then the failed and crashed ones."""
+    caption: str
+    """How to read it: what chose, what the interval and the mark say."""
+
+
+def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: str | None = None) -> Leaderboard:
+    """The runs in order of `metric`, with the figures that their summaries report.
+
+    Read from a summary where they stand there: the metric (else the best of its curve), `test/acc`, `test/images`,
+    `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`.
+
+    Args:
+        metric: None takes the first of val/acc, val/loss, test/acc, test/loss, train/acc, train/loss that a run has.
+        mode: "min" or "max"; None guesses it from the metric's name.
+    Raises:
+        NotFound: There are no runs, or no metric is given and the runs have none of the usual ones.
+        ConfigError: The metric's name does not say whether more or less is better.
+    """
+    metric = metric or _usual_metric(runs)
+    direction = mode_of(metric, mode)
+    rows = [_row(run, label, metric, direction) for run, label in zip(runs, labels(runs), strict=True)]
+    rows.sort(key=lambda row: _order(row, direction))
+    rows = _with_ties(rows)
+    columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
+    return Leaderboard(metric, direction, [*columns, "state"], rows, _caption(rows, metric, direction, mode is None))
+
+
+_FIGURES = ("value", "test", "parameters", "size_mb", "epoch_seconds", "predict_ms")
+
+
+def _usual_metric(runs: Sequence[RecordedRun]) -> str:
+    if not runs:
+        raise NotFound("there are no runs to rank")
+    for metric in _USUAL:
+        if any(metric in run.results or metric in run.metrics for run in runs):
+            return metric
+    # Nothing to rank by is no reason to show nothing: eight runs that all failed make a board of eight reasons.
+    guessable = sorted({name for run in runs for name in run.metrics if guess_mode(name)})
+    return guessable[0] if guessable else _USUAL[0]
+
+
+def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
+    figure = figure_of(run, metric, mode)
+    test, images = number(run.results.get(TEST)), number(run.results.get(TEST_IMAGES))
+    counted = test is not None and images is not None and 0 <= test <= 1 and images >= 1
+    interval = wilson(test, int(images)) if counted else None  # type: ignore[arg-type] - both are numbers if counted
+    return Row(
+        label=label,
+        id=run.id,
+        place=run.place,
+        state=run.state,
+        reason=run.reason,
+        value=figure.value if figure else None,
+        test=test,
+        test_low=interval.low if interval else None,
+        test_high=interval.high if interval else None,
+        test_images=int(images) if interval and images else None,
+        parameters=number(run.results.get("parameters")),
+        size_mb=number(run.results.get("size_mb")),
+        epoch_seconds=number(run.results.get("epoch_seconds")),
+        predict_ms=number(run.results.get("predict_ms")),
+    )
+
+
+def _order(row: Row, mode: Mode) -> tuple[bool, bool, float]:
+    return row.state in BROKEN, row.value is None, rank(row.value or 0.0, mode)
+
+
+def _with_ties(rows: list[Row]) -> list[Row]:
+    if not rows or rows[0].value is None or rows[0].state in BROKEN:
+        return rows
+    best = rows[0]
+    return [best, *(replace(row, tied=row.state not in BROKEN and _cannot_tell(best, row)) for row in rows[1:])]
+
+
+def _cannot_tell(best: Row, row: Row) -> bool:
+    if best.test is None or row.test is None or not best.test_images or not row.test_images:
+        return False
+    return not told_apart(best.test, best.test_images, row.test, row.test_images)
+
+
+def _caption(rows: list[Row], metric: str, mode: Mode, guessed: bool) -> str:
+    more = "higher" if mode == "max" else "lower"
+    sentences = [f"Best first by {metric} ({more} is better{', by its name' if guessed else ''}). {who_chose(metric)}"]
+    if counts := sorted({row.test_images for row in rows if row.test_images}):
+        images = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+        sentences.append(f"The 95 % interval of {TEST} is for {images} test images.")
+    if tied := sum(row.tied for row in rows):
+        runs = "1 run is" if tied == 1 else f"{tied} runs are"
+        sentences.append(f"{runs} marked: the test images cannot tell {'it' if tied == 1 else 'them'} from the best.")
+    if broken := sum(row.state in BROKEN for row in rows):
+        sentences.append(f"{broken} of {len(rows)} runs failed; the reason stands beside each.")
+    return " ".join(sentences)

@@ -1,0 +1,118 @@
+"""A look at a store: which runs are there now, what each says, and which are still alive."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from runfolio.errors import DamagedFile, NewerFormat, StoreError
+from runfolio.query.index import Beat, Entry, Index
+from runfolio.record.alive import derive_state
+from runfolio.record.document import RunDocument
+from runfolio.record.layout import METRICS, RUN_FILE, find_runs
+from runfolio.record.points import PointFiles
+
+
+class Sighting(NamedTuple):
+    """One run as this look found it."""
+
+    place: str
+    """Its folder below the store, with `/`."""
+    entry: Entry
+    state: str
+
+
+class Look(NamedTuple):
+    sightings: list[Sighting]
+    problems: list[str]
+    """One line for each run that could not be read, with the remedy."""
+
+
+def look_at(store: Path, index: Index) -> Look:
+    """Every run of the store; reads only those whose files changed since the index saw them."""
+    known = index.entries()
+    present: dict[str, Entry] = {}
+    changed: dict[str, Entry] = {}
+    problems: list[str] = []
+    for folder in find_runs(store):
+        place = folder.relative_to(store).as_posix()
+        try:
+            signature = signature_of(folder)
+            entry = known.get(place)
+            if entry is None or entry.signature != signature:
+                entry = changed[place] = _read(folder, signature)
+            present[place] = entry
+        except FileNotFoundError:
+            continue  # removed between being found and being read
+        except (DamagedFile, NewerFormat, StoreError, OSError) as error:
+            problems.append(_problem(error))
+    memory = Memory(index.beats())
+    sightings = [
+        Sighting(place, entry, derive_state(store / place, entry.document, memory)) for place, entry in present.items()
+    ]
+    gone = known.keys() - present.keys()
+    if changed or gone or memory.changed:
+        index.update(changed, gone, memory.beats if memory.changed else None)
+    return Look(sightings, problems)
+
+
+def signature_of(folder: Path) -> str:
+    """Changes whenever `run.json` or a file of points does.
+
+    A rewritten `run.json` is a new file, so its inode tells it from one of the same size and clock tick.
+
+    Raises:
+        FileNotFoundError: The run is gone.
+    """
+    status = os.stat(folder / RUN_FILE)  # noqa: PTH116 - a store holds thousands of runs
+    parts = [f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"]
+    try:
+        with os.scandir(folder / METRICS) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    status = entry.stat()
+                    parts.append(f"{entry.name} {status.st_mtime_ns} {status.st_size}")
+    except FileNotFoundError:
+        pass  # nothing logged yet, or a tail sealed this very moment: the next look sees the rest
+    return hashlib.blake2b("\n".join(sorted(parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
+
+
+class Memory:
+    """The heartbeats seen so far, so that two short commands a minute apart can call a far-away run crashed."""
+
+    def __init__(self, earlier: dict[str, Beat]) -> None:
+        self._earlier = earlier
+        self.beats: dict[str, Beat] = {}
+        """Those asked for in this look; runs that ended drop out."""
+
+    def seen_at(self, key: str, beat: int) -> float:
+        now = time.time()
+        before = self._earlier.get(key)
+        # A clock that was set back must not keep a dead run alive until it catches up again.
+        same = before is not None and before.beat == beat and before.seen_at <= now
+        self.beats[key] = before if same and before else Beat(beat, now)
+        return self.beats[key].seen_at
+
+    @property
+    def changed(self) -> bool:
+        return self.beats != self._earlier
+
+
+def _read(folder: Path, signature: str) -> Entry:
+    document = RunDocument.read(folder)
+    points = PointFiles(folder, document)
+    metrics = points.summaries()
+    return Entry(signature, document, metrics, tuple(points.problems))
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, OSError):
+        error = StoreError(f"cannot read {error.filename}: {error.strerror}")
+    if isinstance(error, NewerFormat):
+        return str(error)
+    if isinstance(error, DamagedFile):
+        return f"{error}; restore it from a copy, or move the run's folder out of the store"
+    return f"{error}; check its permissions and the disk"

@@ -1,0 +1,82 @@
+"""A run's model: by the loader its checkpoint names, or into a module of the user's own.
+
+A record never says which code to import (a mailed run must not run code): `loader` is a name that only packages
+installed here can answer to, through the entry point group `runfolio.loaders`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import ConfigError, DamagedFile, MissingExtra, did_you_mean
+from runfolio.record.checkpoints import Checkpoint
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+GROUP = "runfolio.loaders"
+
+
+def load_model(checkpoint: Checkpoint, module: Module | Callable[[], Module] | None) -> Module:
+    """The checkpoint's model in eval mode (see `RecordedRun.load_model`)."""
+    model = installed_loader(checkpoint).model if module is None else _filled(checkpoint, _made(module))
+    return model.eval()
+
+
+def installed_loader(checkpoint: Checkpoint) -> Any:
+    """What the checkpoint's loader makes of it: an object with `.model` and `.predict(images)`.
+
+    Raises:
+        ConfigError: The checkpoint names no loader, or none of that name is installed.
+    """
+    if checkpoint.loader is None:
+        raise ConfigError("this checkpoint does not say how its model is built; pass the class: `load_model(MyNet)`")
+    installed = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if checkpoint.loader not in installed:
+        raise ConfigError(
+            f"no installed package provides the model loader {checkpoint.loader!r} that this checkpoint names;"
+            f" {did_you_mean(checkpoint.loader, installed)}"
+        )
+    try:
+        load = installed[checkpoint.loader].load()
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "a package", checkpoint.loader, "loading this model") from None
+    return load(checkpoint)
+
+
+def _made(module: Module | Callable[[], Module]) -> Module:
+    try:
+        from torch.nn import Module
+    except ModuleNotFoundError:
+        raise MissingExtra("torch", "torch", "load_model()") from None
+    made = module if isinstance(module, Module) else module()
+    if not isinstance(made, Module):
+        raise ConfigError(f"load_model needs a torch.nn.Module, or what makes one; {module!r} gave {made!r}")
+    return made
+
+
+def _filled(checkpoint: Checkpoint, module: Module) -> Module:
+    tensors = checkpoint.tensors("model")
+    wanted = module.state_dict()
+    faults = [
+        f"{word} {', '.join(sorted(keys))}"
+        for word, keys in (
+            ("missing", wanted.keys() - tensors.keys()),
+            ("unexpected", tensors.keys() - wanted.keys()),
+            ("of another shape", {key for key in wanted.keys() & tensors.keys() if _differ(wanted[key], tensors[key])}),
+        )
+        if keys
+    ]
+    if faults:
+        raise DamagedFile(
+            f"the checkpoint's tensors do not fit {type(module).__name__}: {'; '.join(faults)};"
+            " build the module as it was built for training"
+        )
+    module.load_state_dict(tensors)
+    return module
+
+
+def _differ(wanted: Any, given: Any) -> bool:
+    return getattr(wanted, "shape", None) != getattr(given, "shape", None)

@@ -1,0 +1,275 @@
+"""One run, read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.errors import ConfigError, MissingExtra, NotFound, did_you_mean
+from runfolio.query import models
+from runfolio.query.flat import flatten
+from runfolio.query.look import Sighting
+from runfolio.record import checkpoints, media
+from runfolio.record.alive import CRASHED
+from runfolio.record.checkpoints import Checkpoint
+from runfolio.record.document import RUNNING, Attempt, Status
+from runfolio.record.media import MediaEntry
+from runfolio.record.points import MetricSummary, PointFiles
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch.nn import Module
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The points of one metric on a run's newest branch, in order of arrival; all arrays [n]."""
+
+    metric: str
+    steps: NDArray[np.int64]
+    times: NDArray[np.float64]
+    """Seconds since 1970 UTC, as `time.time()` counts them; exact to the microsecond."""
+    values: NDArray[np.float64]
+    """NaN and infinities as they were logged."""
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+class RecordedRun:
+    """A run as its files said when the folio looked; curves, media and checkpoints are read when asked for."""
+
+    def __init__(self, store: Path, sighting: Sighting) -> None:
+        self._document = sighting.entry.document
+        self.place = sighting.place
+        """The folder below the store: a run's one name that no other run shares."""
+        self.folder = store / sighting.place
+        self.state = sighting.state
+        """running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) or crashed (went silent)."""
+        self.metrics: dict[str, MetricSummary] = sighting.entry.metrics
+        """Each metric in short, by name: last value, extremes, number of points."""
+        self.problems: tuple[str, ...] = sighting.entry.problems
+        """What of its points could not be read, a line each; everything else is there."""
+
+    def __repr__(self) -> str:
+        return f"<RecordedRun {self.name} ({self.id}, {self.experiment}, {self.state})>"
+
+    @property
+    def id(self) -> str:
+        return self._document.id
+
+    @property
+    def name(self) -> str:
+        return self._document.name
+
+    @property
+    def experiment(self) -> str:
+        return self._document.experiment
+
+    @property
+    def created(self) -> datetime:
+        """When the run was begun, in UTC."""
+        return _in_utc(self._document.created)
+
+    @property
+    def ended(self) -> datetime | None:
+        """When it ended, in UTC; None while it runs, and for a run that crashed."""
+        return _in_utc(self._document.status.ended) if self._document.status.ended else None
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from its creation to its end, or to now while it runs; a pause before a resume counts too.
+
+        None for a run that went silent, because nobody saw it end.
+        """
+        if self.ended is None and self.state != RUNNING:
+            return None
+        return ((self.ended or datetime.now(UTC)) - self.created).total_seconds()
+
+    @property
+    def reason(self) -> str | None:
+        """Why it ended as it did, in one sentence, where there is something to say."""
+        if self.state == CRASHED:
+            return "its process went silent without ending the run"
+        return self._status.reason
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._status.exit_code
+
+    @property
+    def traceback(self) -> str | None:
+        """Python's text of the exception that ended it."""
+        return self._status.traceback
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What it was given, nested as it was given."""
+        return self._document.config
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """The config flat: `{"optimizer": {"lr": 0.1}}` is `{"optimizer/lr": 0.1}`."""
+        return flatten(self.config)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the run itself reports as its results."""
+        return self._document.summary
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """The summary flat, as `params` is the config."""
+        return flatten(self.summary)
+
+    @property
+    def tags(self) -> list[str]:
+        return self._document.tags
+
+    @property
+    def notes(self) -> str:
+        return self._document.notes
+
+    @property
+    def series(self) -> dict[str, Any] | None:
+        """The series it belongs to: `name` and `fingerprint`."""
+        return self._document.series
+
+    @property
+    def code(self) -> dict[str, Any]:
+        """What was run: `command`, `folder`, `commit`, `branch`, `dirty`."""
+        return self._document.code
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Where: Python, host, device, package versions."""
+        return self._document.environment
+
+    @property
+    def seeds(self) -> dict[str, Any]:
+        return self._document.seeds
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Its stretches, from the start or a resume to the next end; the last is the newest."""
+        return self._document.attempts
+
+    def metric(self, name: str) -> Curve:
+        """One metric's points, read from the run's files as they are now.
+
+        Raises:
+            NotFound: The run has no such metric; the message names the nearest.
+        """
+        points = self._points().read(name)
+        return Curve(name, points.steps, points.times_us / 1e6, points.values)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Every point of every metric, one row a point: `metric`, `step`, `time` (UTC), `value`, in order of arrival.
+
+        Long rather than wide, because metrics need not share their steps;
+        `.pivot_table(index="step", columns="metric", values="value")` makes it wide.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        pd = pandas()
+        points = self._points()
+        pieces = {name: points.read(name) for name in points.names()}
+        return pd.DataFrame(
+            {
+                "metric": np.repeat(np.array(list(pieces), dtype=object), [len(piece) for piece in pieces.values()]),
+                "step": _joined([piece.steps for piece in pieces.values()], np.int64),
+                "time": pd.to_datetime(
+                    _joined([piece.times_us for piece in pieces.values()], np.int64), unit="us", utc=True
+                ),
+                "value": _joined([piece.values for piece in pieces.values()], np.float64),
+            }
+        )
+
+    def media(self, kind: str | None = None) -> list[MediaEntry]:
+        """What was logged beside numbers, in order of arrival; of one kind: image, figure, text or histogram.
+
+        Raises:
+            ConfigError: There is no such kind.
+        """
+        if kind is not None and kind not in media.KINDS:
+            raise ConfigError(f"there is no kind of media {kind!r}; {did_you_mean(kind, media.KINDS)}")
+        entries, _ = media.read(self.folder)
+        return [entry for entry in entries if kind in (None, entry.kind)]
+
+    def checkpoint(self, name: str = "best") -> Checkpoint:
+        """A checkpoint by name; `best` falls back to `last`, since a run that named no metric has no best.
+
+        Raises:
+            NotFound: The run has no such checkpoint.
+            DamagedFile: A file of it is not what its manifest says.
+        """
+        try:
+            return checkpoints.read(self.folder, name)
+        except NotFound:
+            if name != "best":
+                raise
+            return checkpoints.read(self.folder, "last")
+
+    def load_model(self, module: Module | Callable[[], Module] | None = None) -> Module:
+        """The model of the best checkpoint, in eval mode.
+
+        Args:
+            module: For a model of one's own: its class or a function, called without arguments, or a module that is
+                there already; it gets the checkpoint's tensors. None: the loader that the checkpoint names makes it.
+
+        Raises:
+            ConfigError: No loader is named, or none of that name is installed, or `module` is no module.
+            DamagedFile: The tensors do not fit the module; the message names what is missing and what is too much.
+            NotFound: The run has no checkpoint.
+        """
+        return models.load_model(self.checkpoint(), module)
+
+    def predict(self, images: Iterable[Any]) -> Any:
+        """What the best checkpoint's loader predicts for `images` (what it takes and gives is the loader's to say).
+
+        For runs of `runfolio train`: paths, PIL images or arrays in, a list of predictions out.
+
+        Raises:
+            As `load_model` does.
+        """
+        return models.installed_loader(self.checkpoint()).predict(images)
+
+    @property
+    def _status(self) -> Status:
+        return self._document.status
+
+    def _points(self) -> PointFiles:
+        try:
+            return PointFiles(self.folder)
+        except FileNotFoundError:
+            raise NotFound(f"the run's folder {self.folder} is gone; look again with `folio.runs()`") from None
+
+
+def pandas() -> Any:
+    """The package, imported only here: few users of a table need it.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise MissingExtra("pandas", "pandas", "to_pandas()") from None
+    return pd
+
+
+def _joined(pieces: list[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, kind), *pieces])
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """A moment written without its zone is taken as UTC, as the format says it is."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

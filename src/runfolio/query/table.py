@@ -1,0 +1,151 @@
+"""Runs as rows: which columns there are, what stands in them, and in which order."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import NotFound, did_you_mean
+from runfolio.query.choose import numbers_of
+from runfolio.query.recorded import RecordedRun, pandas
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ABOUT: dict[str, Callable[[RecordedRun], Any]] = {
+    "id": lambda run: run.id,
+    "name": lambda run: run.name,
+    "experiment": lambda run: run.experiment,
+    "state": lambda run: run.state,
+    "created": lambda run: run.created,
+    "duration_s": lambda run: run.duration_s,
+}
+_MORE_ABOUT: dict[str, Callable[[RecordedRun], Any]] = {
+    "ended": lambda run: run.ended,
+    "reason": lambda run: run.reason,
+    "tags": lambda run: ", ".join(run.tags),
+    "notes": lambda run: run.notes,
+    "series": lambda run: (run.series or {}).get("name"),
+    "host": lambda run: run.environment.get("host"),
+    "device": lambda run: run.environment.get("device"),
+    "commit": lambda run: run.code.get("commit"),
+    "folder": lambda run: run.place,
+}
+_FIRST_METRICS = ("val/acc", "test/acc", "val/loss", "train/acc", "train/loss")
+_SHOWN_METRICS = 3
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of plain values, a row a run and a value a column; None where a run has none."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+
+
+def table(runs: Sequence[RecordedRun], columns: Sequence[str] | None = None, sort: str | None = None) -> Table:
+    """The runs as a table.
+
+    Args:
+        columns: `id`, `name`, `experiment`, `state`, `created`, `duration_s`, `ended`, `reason`, `tags`, `notes`,
+            `series`, `host`, `device`, `commit`, `folder`, or `params.lr`, `metrics.val/acc` (its last value),
+            `summary.test/acc`; the last three also without their first word, sought in summary, metrics and params.
+            None: who, when and how long, and up to three results most runs have.
+        sort: A column in ascending order, with `-` before it in descending; rows without a value come last.
+            None keeps the order of `runs`.
+    Raises:
+        NotFound: No run has such a column; the message names the nearest.
+    """
+    known = every_column(runs)
+    chosen = [full_name(column, known) for column in columns] if columns is not None else _usual(runs)
+    ordered = list(runs)
+    if sort is not None:
+        column = full_name(sort.removeprefix("-"), known)
+        ordered = _sorted(ordered, column, descending=sort.startswith("-"))
+    return Table(chosen, [[cell(run, column) for column in chosen] for run in ordered])
+
+
+def frame(runs: Sequence[RecordedRun]) -> pd.DataFrame:
+    """One row a run with every column it could have (see `Runs.to_pandas`)."""
+    pd = pandas()
+    columns = [column for column in every_column(runs) if column not in _MORE_ABOUT]
+    return pd.DataFrame([[cell(run, column) for column in columns] for run in runs], columns=columns)
+
+
+def every_column(runs: Iterable[RecordedRun]) -> list[str]:
+    """All columns the runs could fill, in the order of a wide table."""
+    found: dict[str, dict[str, None]] = {"params": {}, "metrics": {}, "summary": {}}
+    for run in runs:
+        for kind, names in (("params", run.params), ("metrics", run.metrics), ("summary", run.results)):
+            found[kind].update(dict.fromkeys(names))
+    values = [f"{kind}.{name}" for kind, names in found.items() for name in names]
+    return [*_ABOUT, *_MORE_ABOUT, *values]
+
+
+def full_name(column: str, known: Sequence[str]) -> str:
+    """The column a user means, written in full.
+
+    Raises:
+        NotFound: There is none of that name.
+    """
+    spellings = (column, f"summary.{column}", f"metrics.{column}", f"params.{column}")
+    for spelling in spellings:
+        if spelling in known:
+            return spelling
+    raise NotFound(f"no column {column!r}; {did_you_mean(column, known)}")
+
+
+def cell(run: RecordedRun, column: str) -> Any:
+    """One value of the table; None where the run has none."""
+    if about := _ABOUT.get(column) or _MORE_ABOUT.get(column):
+        return about(run)
+    kind, _, name = column.partition(".")
+    if kind == "metrics":
+        return run.metrics[name].last if name in run.metrics else None
+    return (run.params if kind == "params" else run.results).get(name)
+
+
+def _usual(runs: Sequence[RecordedRun]) -> list[str]:
+    return [*_ABOUT, *_usual_results(runs)]
+
+
+def _usual_results(runs: Sequence[RecordedRun]) -> list[str]:
+    """The results that most runs have; the familiar names first, what a run reports before where its curve ended."""
+    counts: Counter[str] = Counter()
+    for run in runs:
+        reported = numbers_of(run)
+        counts.update(f"summary.{name}" for name in reported)
+        counts.update(f"metrics.{name}" for name in run.metrics if name not in reported)
+
+    def importance(column: str) -> tuple[int, int, str]:
+        name = column.partition(".")[2]
+        return (_FIRST_METRICS.index(name) if name in _FIRST_METRICS else len(_FIRST_METRICS), -counts[column], column)
+
+    shown: dict[str, str] = {}
+    for column in sorted(counts, key=importance):
+        shown.setdefault(column.partition(".")[2], column)
+    return list(shown.values())[:_SHOWN_METRICS]
+
+
+def _sorted(runs: list[RecordedRun], column: str, *, descending: bool) -> list[RecordedRun]:
+    values = {run.place: cell(run, column) for run in runs}
+    there = [run for run in runs if not _is_missing(values[run.place])]
+    missing = [run for run in runs if _is_missing(values[run.place])]
+    return sorted(there, key=lambda run: _order(values[run.place]), reverse=descending) + missing
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    """Numbers before times before texts, since one parameter may be a number here and a text there."""
+    if isinstance(value, (int, float)):
+        return 0, value
+    if isinstance(value, datetime):
+        return 1, value.timestamp()
+    return 2, str(value)
