@@ -1,0 +1,87 @@
+"""runfolio: the experiment tracker for PyTorch.
+
+import runfolio
+
+with runfolio.init(experiment="foodvision", config={"lr": 1e-3}) as run:
+    for step in range(100):
+        run.log({"train/loss": 1 / (step + 1)})
+
+folio = runfolio.open()
+print(folio.best("train/loss").metric("train/loss").values)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from runfolio._version import __version__
+
+if TYPE_CHECKING:
+    from runfolio.errors import (
+        Ambiguous,
+        ConfigError,
+        DamagedFile,
+        MissingExtra,
+        NewerFormat,
+        NotFound,
+        RunfolioError,
+        StoreError,
+    )
+    from runfolio.query.folio import Folio
+    from runfolio.query.folio import open_folio as open  # noqa: A004 - runfolio.open is the name
+    from runfolio.query.recorded import RecordedRun
+    from runfolio.tracking.run import Run, current, init
+    from runfolio.tracking.run import log_to_current as log
+
+# Where each public name lives. Loaded when first used: `import runfolio` costs next to nothing.
+_HOMES = {
+    "Ambiguous": "runfolio.errors",
+    "ConfigError": "runfolio.errors",
+    "DamagedFile": "runfolio.errors",
+    "Folio": "runfolio.query.folio",
+    "MissingExtra": "runfolio.errors",
+    "NewerFormat": "runfolio.errors",
+    "NotFound": "runfolio.errors",
+    "RecordedRun": "runfolio.query.recorded",
+    "Run": "runfolio.tracking.run",
+    "RunfolioError": "runfolio.errors",
+    "StoreError": "runfolio.errors",
+    "current": "runfolio.tracking.run",
+    "init": "runfolio.tracking.run",
+    "log": "runfolio.tracking.run:log_to_current",
+    "open": "runfolio.query.folio:open_folio",
+}
+
+__all__ = [
+    "Ambiguous",
+    "ConfigError",
+    "DamagedFile",
+    "Folio",
+    "MissingExtra",
+    "NewerFormat",
+    "NotFound",
+    "RecordedRun",
+    "Run",
+    "RunfolioError",
+    "StoreError",
+    "__version__",
+    "current",
+    "init",
+    "log",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module, _, attribute = _HOMES[name].partition(":")
+    except KeyError:
+        raise AttributeError(f"module 'runfolio' has no attribute {name!r}") from None
+    value = getattr(import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -43,6 +43,14 @@ def run_folder(store: Path, experiment: str, name: str, run_id: str) -> Path:
     return store / slug(experiment) / f"{slug(name)}-{run_id}"
 
 
+def tail_path(folder: Path, writer: str, number: int) -> Path:
+    return folder / METRICS / f"tail-{writer}-{number}.jsonl"
+
+
+def segment_path(folder: Path, writer: str, number: int) -> Path:
+    return folder / METRICS / f"segment-{writer}-{number}.parquet"
+
+
 def find_runs(store: Path) -> Iterator[Path]:
     """Every folder of the store that holds a `run.json`, in no particular order; hidden folders are not searched.
 

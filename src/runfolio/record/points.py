@@ -67,7 +67,7 @@ class PointFiles:
         self._segments: list[Segment] = []
         self._tails: list[Tail] = []
         self._open(folder / METRICS)
-        self._live: pa.Table | None = None
+        self._live: pa.Table = segment.SCHEMA.empty_table()
 
     def names(self) -> list[str]:
         """All metrics, sorted."""
@@ -175,7 +175,7 @@ class PointFiles:
 
     def _live_rows(self, metric: str | None, columns: list[str]) -> pa.Table:
         """The tails' points, sorted as a segment is."""
-        if self._live is None:
+        if not self._live.num_rows:
             self._live = segment.rows_of(self._tails).sort_by(segment.SORT_KEYS)
         rows = self._live
         if metric is not None:
@@ -197,7 +197,7 @@ class PointFiles:
 
 
 def _without_covered(segments: list[Segment]) -> list[Segment]:
-    """The segments without those that others cover whole; widest first, so that a compacted one comes before its parts."""
+    """The segments without those that others cover whole, widest first."""
     kept: list[Segment] = []
     covered: Ranges = {}
     for opened in segment.widest_first(segments):

@@ -1,7 +1,7 @@
 """Sealing: tails become Parquet segments, segments are compacted, and what another file covers is swept away.
 
-Run as a program (`python -m runfolio.record.seal FOLDER WRITER N`) it seals one tail, so that a training process
-seals long tails without Arrow, its memory or its hold on the interpreter lock.
+Run as a program (`python -m runfolio.record.seal FOLDER WRITER N`) it seals one tail and sweeps, so that a training
+process has its long tails sealed without Arrow, its memory or its hold on the interpreter lock.
 """
 
 from __future__ import annotations
@@ -15,20 +15,12 @@ import pyarrow as pa
 
 from runfolio.errors import DamagedFile, NewerFormat
 from runfolio.record import segment, tail
-from runfolio.record.layout import METRICS
+from runfolio.record.layout import METRICS, segment_path, tail_path
 from runfolio.record.segment import Ranges, Segment
 from runfolio.record.tail import Tail
 
 SWEEP_AFTER_S = 120.0
 """How long a covered file stays, so that a reader with a stale view of a network disk does not miss it."""
-
-
-def tail_path(folder: Path, writer: str, number: int) -> Path:
-    return folder / METRICS / f"tail-{writer}-{number}.jsonl"
-
-
-def segment_path(folder: Path, writer: str, number: int) -> Path:
-    return folder / METRICS / f"segment-{writer}-{number}.parquet"
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> None:
@@ -126,3 +118,4 @@ def _unlink(path: Path) -> int:
 
 if __name__ == "__main__":
     seal_tail(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    sweep(Path(sys.argv[1]))

@@ -1,0 +1,107 @@
+"""What surrounded a run: code version, command, machine, library versions, seeds."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from typing import Any
+
+from runfolio.record.alive import hostname
+
+_PACKAGES = (
+    "runfolio",
+    "torch",
+    "torchvision",
+    "torchmetrics",
+    "lightning-fabric",
+    "timm",
+    "transformers",
+    "numpy",
+    "scikit-learn",
+    "pillow",
+)
+_GIT_TIMEOUT_S = 10.0
+
+
+def command() -> dict[str, Any]:
+    """What was started, and where; quick enough for the training thread."""
+    return {"command": list(sys.argv), "folder": _current_folder()}
+
+
+def git(folder: str | None) -> dict[str, Any]:
+    """Commit, branch and whether the work tree differs from it; all None outside a repository or without git."""
+    unknown = {"commit": None, "branch": None, "dirty": None}
+    if folder is None:
+        return unknown
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return unknown
+    status = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "commit": commit,
+        "branch": _git(folder, "branch", "--show-current") or None,
+        "dirty": bool(status) if status is not None else None,
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Python, machine, device and the versions of the packages that matter."""
+    return {
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": platform.platform(),
+        "host": hostname(),
+        "cpus": os.cpu_count(),
+        "device": _device(),
+        "packages": _versions(),
+    }
+
+
+def seeds() -> dict[str, Any]:
+    """The seeds that can be asked for without importing anything."""
+    found: dict[str, Any] = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED")}
+    if torch := sys.modules.get("torch"):
+        found["torch"] = torch.initial_seed()
+    return found
+
+
+def _current_folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a text is what is recorded
+    except OSError:
+        return None
+
+
+def _git(folder: str, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            # Not even the index's time stamps are to be refreshed in a user's repository.
+            ["git", "--no-optional-locks", "-C", folder, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_GIT_TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _device() -> str:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return "cpu"
+    return torch.cuda.get_device_name()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

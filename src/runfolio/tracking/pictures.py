@@ -1,0 +1,117 @@
+"""Images and histograms as they are stored: PNG bytes, and counts between edges."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from runfolio.errors import ConfigError
+
+BINS = 64
+
+
+def own_copy(value: Any) -> Any:
+    """An image or array that later changes in place do not reach."""
+    if hasattr(value, "detach"):
+        return value.detach().clone()
+    copy = getattr(value, "copy", None)
+    return copy() if callable(copy) and not isinstance(value, (str, Path)) else value
+
+
+def png(image: Any) -> bytes:
+    """An image as PNG.
+
+    Args:
+        image: A Pillow image, a file's path, or an array or tensor: [height, width], [height, width, 1|3|4] or
+            [1|3|4, height, width]; floats are taken as 0..1, integers as 0..255.
+    Raises:
+        ConfigError: It is none of these.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(image, (str, Path)):
+        try:
+            with Image.open(image) as opened:
+                opened.load()
+                picture = opened
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            raise ConfigError(f"cannot read image {image}: {error}") from None
+    elif isinstance(image, Image.Image):
+        picture = image
+    else:
+        picture = _from_array(image)
+    if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
+        picture = picture.convert("RGB")
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _from_array(image: Any) -> Any:
+    import numpy as np
+    from PIL import Image
+
+    array = _numpy(image)
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and (_is_tensor(image) or array.shape[-1] not in (1, 3, 4)):
+        array = np.moveaxis(array, 0, -1)
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)) or 0 in array.shape:
+        raise ConfigError(
+            f"an image of shape {tuple(array.shape)} is neither [height, width], [height, width, channels]"
+            " nor [channels, height, width] with 1, 3 or 4 channels"
+        )
+    if array.dtype.kind == "b":
+        array = array * np.uint8(255)
+    elif array.dtype.kind == "f":
+        array = np.nan_to_num(array, nan=0.0) * 255.0 + 0.5
+    return Image.fromarray(np.clip(array, 0, 255).astype(np.uint8))
+
+
+def figure_png(figure: Any) -> bytes:
+    """A matplotlib figure as PNG. Drawn by the thread that owns the figure, for matplotlib is not thread-safe."""
+    if not hasattr(figure, "savefig"):
+        raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(figure).__name__}")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def histogram(values: Any) -> dict[str, Any]:
+    """Numbers of any shape as counts between equally wide edges, with what is not finite counted apart."""
+    import numpy as np
+
+    numbers = np.asarray(_numpy(values), dtype=np.float64).ravel()
+    finite = numbers[np.isfinite(numbers)]
+    counts, edges = np.histogram(finite, bins=BINS) if finite.size else (np.zeros(0, int), np.zeros(0))
+    nan = int(np.isnan(numbers).sum())
+    return {
+        "edges": edges.tolist(),
+        "counts": counts.tolist(),
+        "mean": float(finite.mean()) if finite.size else None,
+        "std": float(finite.std()) if finite.size else None,
+        "min": float(finite.min()) if finite.size else None,
+        "max": float(finite.max()) if finite.size else None,
+        "nan": nan,
+        "inf": int(numbers.size - finite.size - nan),
+    }
+
+
+def _numpy(values: Any) -> Any:
+    import numpy as np
+
+    if _is_tensor(values):
+        tensor = values.detach().cpu()
+        return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind not in "buif":
+        raise ConfigError(f"{type(values).__name__} is not an array of numbers")
+    return array
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "detach")

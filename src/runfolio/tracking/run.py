@@ -1,0 +1,475 @@
+"""`init` and `Run`: what a training script says to its record."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
+from runfolio.record import artifacts, checkpoints
+from runfolio.record.alive import Heartbeat
+from runfolio.record.checkpoints import BEST, LAST, Checkpoint
+from runfolio.record.document import ENDED, RUNNING, Attempt, RunDocument, Status, now
+from runfolio.record.layout import RUN_FILE, default_store, find_runs, new_id, run_folder
+from runfolio.tracking import capture, exits, pictures
+from runfolio.tracking.exits import Outcome
+from runfolio.tracking.plain import detached, plain_config, plain_value
+from runfolio.tracking.writer import Media, Pace, Scalars, Writer, log
+
+_PLAIN = frozenset((float, int, bool))
+_FLUSH_WAIT_S = 30.0
+_FINISH_WAIT_S = 120.0
+_QUICK_WAIT_S = 5.0
+"""The time a process has left after SIGTERM is not known; clusters give 5 to 30 s."""
+
+
+def init(
+    name: str | None = None,
+    *,
+    experiment: str = "default",
+    config: Any = None,
+    tags: Iterable[str] = (),
+    notes: str = "",
+    store: str | os.PathLike[str] | None = None,
+    series: Mapping[str, Any] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    checkpoint: str | None = LAST,
+    pace: Pace | None = None,
+) -> Run:
+    """Open a run and start recording.
+
+    Args:
+        name: Readable name; the id is added to it in the folder. Default: the experiment's name.
+        experiment: What the run belongs to; the folder its own folder lies in.
+        config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config.
+        store: Folder of all runs. Default: `$RUNFOLIO_STORE`, else `./runs`.
+        series: Name and fingerprint of the series the run is part of.
+        resume: A run to continue instead of opening a new one: its folder or its id.
+        checkpoint: With `resume`: the checkpoint to continue from; points logged after it was saved become an
+            abandoned branch. None keeps every point and continues behind the last.
+        pace: How often the record is flushed.
+    Returns:
+        The run, which is also what `runfolio.log` speaks to until it ends.
+    Raises:
+        StoreError: The store cannot be written.
+        ConfigError: `config` is none of the kinds above.
+        NotFound: There is no run `resume`, or it has no such checkpoint.
+    """
+    place = Path(store) if store is not None else default_store()
+    try:
+        if resume is not None:
+            folder, document, last_step = _resumed(place, resume, checkpoint)
+            document.config.update(plain_config(config) if config is not None else {})
+        else:
+            folder, document = _new(place.absolute(), name or experiment, experiment)
+            document.config = plain_config(config) if config is not None else {}
+            document.tags, document.notes = [str(tag) for tag in tags], notes
+            document.series = plain_config(series) if series is not None else None
+            last_step = -1
+        document.code = {**capture.command(), "commit": None, "branch": None, "dirty": None}
+        document.seeds = capture.seeds()
+        return Run(folder, document, pace or Pace(), last_step)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to the store {place} ({error.strerror or error}); name another with store=... or RUNFOLIO_STORE"
+        ) from None
+
+
+def _new(store: Path, name: str, experiment: str) -> tuple[Path, RunDocument]:
+    while True:
+        run_id = new_id()
+        folder = run_folder(store, experiment, name, run_id)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        document = RunDocument(id=run_id, name=name, experiment=experiment, created=now())
+        document.attempts = [Attempt(1, None, {}, new_id(), document.created)]
+        return folder, document
+
+
+def _resumed(store: Path, run: str | os.PathLike[str], name: str | None) -> tuple[Path, RunDocument, int]:
+    """The folder of `run`, its document with a new attempt opened, and the last step that is kept."""
+    folder = _folder_of(store, run)
+    document = RunDocument.read(folder)
+    _refuse_if_alive(folder, document)
+    if name is None:
+        parent, kept, last_step = _everything(folder, document)
+    else:
+        found = checkpoints.read(folder, name)
+        parent, kept, last_step = found.attempt, found.position, -1 if found.step is None else found.step
+    document.attempts.append(Attempt(document.attempts[-1].attempt + 1, parent, kept, new_id(), now()))
+    document.status = Status()
+    return folder, document, last_step
+
+
+def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:
+    from runfolio.record.points import PointFiles
+
+    points = PointFiles(folder, document)
+    steps = [summary.last_step for summary in points.summaries().values()]
+    return document.attempts[-1].attempt, points.last_seqs(), max(steps, default=-1)
+
+
+def _folder_of(store: Path, run: str | os.PathLike[str]) -> Path:
+    for candidate in (Path(run), store / run):
+        if (candidate / RUN_FILE).is_file():
+            return candidate.absolute()
+    fitting = [folder for folder in find_runs(store) if folder.name.endswith(f"-{os.fspath(run)}")]
+    if len(fitting) == 1:
+        return fitting[0].absolute()
+    if fitting:
+        raise ConfigError(f"several runs have the id {run}: {', '.join(map(str, fitting))}; give the folder")
+    raise NotFound(
+        f"no run {os.fspath(run)!r} to resume in {store}; give its folder or id (`runfolio runs` lists them)"
+    )
+
+
+def _refuse_if_alive(folder: Path, document: RunDocument) -> None:
+    heartbeat = Heartbeat.read(folder, document.attempts[-1].writer) if document.attempts else None
+    if (
+        document.status.state == RUNNING
+        and heartbeat
+        and heartbeat.end is None
+        and heartbeat.process_is_gone() is False
+    ):
+        raise StoreError(
+            f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host};"
+            " stop that one first, or start a new run"
+        )
+
+
+class Run:
+    """One experiment being recorded. Made by `init`; ends by `finish`, by leaving its `with`, or with the process."""
+
+    def __init__(self, folder: Path, document: RunDocument, pace: Pace, last_step: int) -> None:
+        self._document = document
+        self._attempt = document.attempts[-1]
+        self._ended = False
+        self._abandoned = False
+        self._saved = 0
+        self._pid = os.getpid()
+        self.folder = folder
+        """Where the run's record lies."""
+        heartbeat = Heartbeat.of_this_process(self._attempt.writer, self._attempt.attempt, pace.heartbeat_s)
+        self._writer = Writer(folder, document, heartbeat, pace, last_step)
+        self._append = self._writer.pending.append
+        self.config = LiveDict(document.config, self._changed)
+        """Hyperparameters; what is set here is saved within the flush interval."""
+        self.summary = LiveDict(document.summary, self._changed)
+        """Results to be shown in tables: final figures, sizes, times."""
+        try:
+            self._writer.start()
+        except RuntimeError as error:
+            raise StoreError(f"run {document.id} cannot start its writer thread ({error})") from None
+        exits.remember(self)
+        self._writer.do(self._capture)
+
+    @property
+    def id(self) -> str:
+        return self._document.id
+
+    @property
+    def name(self) -> str:
+        return self._document.name
+
+    @property
+    def experiment(self) -> str:
+        return self._document.experiment
+
+    @property
+    def tags(self) -> list[str]:
+        return list(self._document.tags)
+
+    @tags.setter
+    def tags(self, tags: Iterable[str]) -> None:
+        self._document.tags = [str(tag) for tag in tags]
+        self._changed()
+
+    @property
+    def notes(self) -> str:
+        return self._document.notes
+
+    @notes.setter
+    def notes(self, notes: str) -> None:
+        self._document.notes = str(notes)
+        self._changed()
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Record values of metrics; returns at once, whatever the disk or the GPU is doing.
+
+        Args:
+            values: Metric names and their values: numbers, one-element arrays or tensors; nested dicts become `a/b`.
+                NaN and infinities are kept. What is not a number is left out and warned of once.
+            step: The x axis. Default: one more than the call before.
+        Raises:
+            ConfigError: `values` is not a dict.
+        """
+        moment = time.time()
+        try:
+            taken = dict(values)
+        except (TypeError, ValueError):
+            raise ConfigError(f"log takes a dict of metric names and values, not a {type(values).__name__}") from None
+        for name, value in taken.items():
+            if value.__class__ not in _PLAIN:
+                taken[name] = detached(value) if not isinstance(value, Mapping) else _detached_tree(value)
+        self._append(Scalars(moment, step, taken))
+
+    def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
+        """Record a picture: a Pillow image, a file's path, or an array or tensor (see `pictures.png`)."""
+        taken = pictures.own_copy(image)
+        self._append(Media(time.time(), step, "image", str(name), lambda: pictures.png(taken), caption))
+
+    def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:
+        """Record a matplotlib figure as it looks now.
+
+        Raises:
+            ConfigError: It is not a matplotlib figure.
+        """
+        drawn = pictures.figure_png(figure)
+        self._append(Media(time.time(), step, "figure", str(name), lambda: drawn, caption))
+
+    def log_histogram(self, name: str, values: Any, step: int | None = None) -> None:
+        """Record how the numbers of an array or tensor of any shape are distributed."""
+        taken = pictures.own_copy(values)
+        self._append(Media(time.time(), step, "histogram", str(name), lambda: pictures.histogram(taken)))
+
+    def log_text(self, name: str, text: str, step: int | None = None) -> None:
+        """Record a text."""
+        content = {"text": str(text)}
+        self._append(Media(time.time(), step, "text", str(name), lambda: content))
+
+    def artifact(self, path: str | os.PathLike[str], name: str | None = None, type: str = "file") -> Path:  # noqa: A002
+        """Keep a copy of a file or folder with the run; where it lies now.
+
+        Raises:
+            NotFound: `path` does not exist.
+            ConfigError: The name is taken or is not a file name.
+        """
+        source = Path(path)
+        return artifacts.save(self.folder, source, name or source.name, type)
+
+    def checkpoint(
+        self,
+        *,
+        step: int | None = None,
+        metric: Any = None,
+        mode: Literal["max", "min"] = "max",
+        loader: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+        **state: Any,
+    ) -> bool:
+        """Save the state of the training as checkpoint `last`, and as `best` too when `metric` is the best so far.
+
+        Whole or not at all: a crash meanwhile leaves the checkpoints before. The record up to this call is flushed
+        first, and the checkpoint notes its position, so that a resumed run continues exactly here.
+
+        Args:
+            metric: What tells how good this state is; NaN is never the best.
+            mode: Whether a higher or a lower metric is better.
+            loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
+            meta: What that loader needs: plain data.
+            state: By name: modules, anything with a `state_dict`, tensors, arrays, numbers, texts, and lists, tuples and
+                dicts of them.
+        Returns:
+            Whether it is the best so far.
+        Raises:
+            ConfigError: The state holds something else.
+        """
+        if mode not in ("max", "min"):
+            raise ConfigError(f"mode is {mode!r}; it must be max or min")
+        modules, rest = _parts(state)
+        value = None if metric is None else float(detached(metric))
+        is_best = value is not None and self._is_best(value, mode)
+        self.flush()
+        about = {
+            "step": step,
+            "metric": value,
+            "attempt": self._attempt.attempt,
+            "position": {**self._attempt.kept, self._attempt.writer: self._writer.seq},
+            "loader": loader,
+            "meta": plain_config(meta) if meta is not None else {},
+        }
+        self._saved += 1
+        try:
+            checkpoints.save(
+                self.folder,
+                # The best first: killed in between, `last` is older and the best is found again on the way.
+                [BEST, LAST] if is_best else [LAST],
+                f"{self._attempt.writer}-{self._saved}",
+                modules=modules,
+                state=rest,
+                about=about,
+            )
+        except OSError as error:
+            log.error(
+                "run %s: checkpoint at step %s was not saved (%s); the one before is whole, training goes on",
+                self.id,
+                step,
+                error.strerror or error,
+            )
+            return False
+        return is_best
+
+    def restore(self, name: str = LAST) -> Checkpoint:
+        """A checkpoint of this run.
+
+        Raises:
+            NotFound: There is none of that name.
+            DamagedFile: It cannot be read.
+        """
+        return checkpoints.read(self.folder, name)
+
+    def flush(self) -> bool:
+        """Wait until all that was logged is in the record's files; False where the store does not take it."""
+        if self._ended or self._abandoned:
+            return not self._abandoned
+        return self._writer.flush(_FLUSH_WAIT_S)
+
+    def finish(self, state: str = "finished", reason: str | None = None) -> None:
+        """Write what is left and close the record. Finishing twice does nothing.
+
+        Args:
+            state: finished, failed, interrupted or preempted.
+            reason: One sentence for people.
+        Raises:
+            ConfigError: `state` is none of these.
+        """
+        if state not in ENDED:
+            raise ConfigError(f"a run ends {', '.join(ENDED)}; not {state!r}")
+        self.end(Outcome(state, reason, 0 if state == "finished" else None))
+
+    def end(self, outcome: Outcome, *, quick: bool = False) -> None:
+        """Close the record with an outcome; `quick` where the process has only seconds left."""
+        if self._ended or self._abandoned:
+            return
+        self._ended = True
+        outcome = exits.ending() or outcome
+        exits.forget(self)
+
+        def set_status(document: RunDocument) -> None:
+            document.status = Status(outcome.state, now(), outcome.reason, outcome.exit_code, outcome.traceback)
+            document.seeds.update(capture.seeds())
+
+        whole = self._writer.close(set_status, compact=not quick, timeout_s=_QUICK_WAIT_S if quick else _FINISH_WAIT_S)
+        self._append = self._refuse
+        if not whole:
+            log.error("run %s: the last points could not be written to %s", self.id, self.folder)
+
+    def abandon(self) -> None:
+        """Take the run away from a forked child: what it logs is not recorded, which it is told once."""
+        self._abandoned = True
+        self._append = self._refuse
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end(Outcome.of(error))
+
+    def __repr__(self) -> str:
+        return f"<Run {self.experiment}/{self.name} {self.id}>"
+
+    def _refuse(self, item: Scalars | Media) -> None:
+        why = "this process was forked from the one that owns it" if self._abandoned else "it has ended"
+        log.warning("run %s records nothing more: %s", self.id, why)
+        self._append = _ignore
+
+    def _changed(self) -> None:
+        self._writer.document_changed = True
+
+    def _capture(self) -> None:
+        """What takes a while to find out; on the writer thread."""
+        self._document.code.update(capture.git(self._document.code["folder"]))
+        self._document.environment = capture.environment()
+        self._changed()
+
+    def _is_best(self, value: float, mode: str) -> bool:
+        if value != value:
+            return False
+        try:
+            before = checkpoints.read(self.folder, BEST).metric
+        except RunfolioError:
+            return True
+        return before is None or (value > before if mode == "max" else value < before)
+
+
+def _ignore(item: Scalars | Media) -> None:
+    """Where items go once a refusal has been told."""
+
+
+def _detached_tree(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _detached_tree(value) if isinstance(value, Mapping) else detached(value) for key, value in values.items()
+    }
+
+
+def _parts(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """State split into modules' state_dicts and the rest."""
+    torch = sys.modules.get("torch")
+    modules, rest = {}, {}
+    for name, value in state.items():
+        has_state = hasattr(value, "state_dict")
+        content = value.state_dict() if has_state else value
+        if torch is not None and isinstance(value, torch.nn.Module):
+            modules[name] = content
+        else:
+            rest[name] = content
+    return modules, rest
+
+
+class LiveDict(MutableMapping[str, Any]):
+    """A dict of plain values that says when it was changed."""
+
+    def __init__(self, values: dict[str, Any], changed: Any) -> None:
+        self._values = values
+        self._changed = changed
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._values[str(key)] = plain_value(value)
+        self._changed()
+
+    def __delitem__(self, key: str) -> None:
+        del self._values[key]
+        self._changed()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._values))
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+
+def current() -> Run:
+    """The run opened last among those still open.
+
+    Raises:
+        ConfigError: None is open.
+    """
+    run = exits.newest()
+    if not isinstance(run, Run):
+        raise ConfigError("no run is open; call runfolio.init() first")
+    return run
+
+
+def log_to_current(values: Mapping[str, Any], step: int | None = None) -> None:
+    """`Run.log` on the current run: the one opened last among those still open.
+
+    Raises:
+        ConfigError: No run is open.
+    """
+    current().log(values, step)

@@ -1,0 +1,342 @@
+"""The writer thread: takes what `Run` appends and brings it to the run's folder.
+
+Promise: items are written in the order they were appended; nothing here ever raises into training. What cannot be
+written waits in memory and is tried again at each flush; what cannot be understood is counted and told once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import operator
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runfolio.errors import ConfigError
+from runfolio.record import files, media, tail
+from runfolio.record.alive import Heartbeat
+from runfolio.record.document import RunDocument
+from runfolio.record.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS, tail_path
+from runfolio.record.tail import LogCall
+from runfolio.tracking import plain
+
+log = logging.getLogger("runfolio")
+
+
+class Scalars(NamedTuple):
+    """One call of `Run.log`."""
+
+    time: float
+    step: Any
+    values: dict[str, Any]
+
+
+class Media(NamedTuple):
+    """One image, figure, text or histogram; `content` makes what is stored, on the writer thread."""
+
+    time: float
+    step: Any
+    kind: str
+    name: str
+    content: Callable[[], bytes | dict[str, Any]]
+    caption: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often the writer does what."""
+
+    flush_s: float = 0.5
+    """Longest time a logged point waits in memory."""
+    heartbeat_s: float = 5.0
+    seal_bytes: int = 16 * 1024 * 1024
+    """A tail of this size is sealed to Parquet by a helper process, and the next one begun."""
+
+
+class AppendFile:
+    """A file that only grows. A failed write is kept, from the very byte where it stopped, for the next try."""
+
+    def __init__(self, path: Path, first_line: bytes) -> None:
+        self.path = path
+        self.size = 0
+        self._waiting = bytearray(first_line)
+        self._descriptor: int | None = None
+
+    def write(self, data: bytes = b"") -> None:
+        """Append `data` behind what still waits.
+
+        Raises:
+            OSError: It (or a part of it) could not be written; it waits for the next call.
+        """
+        self._waiting += data
+        if self._descriptor is None:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+            self._descriptor = os.open(self.path, flags, 0o666)
+        while self._waiting:
+            written = os.write(self._descriptor, self._waiting)
+            self.size += written
+            del self._waiting[:written]
+
+    def close(self, *, sync: bool) -> None:
+        if self._descriptor is not None:
+            if sync:
+                os.fsync(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class Writer:
+    """The one thread that writes a run's files. `pending` is what `Run` appends to: lock-free, in order."""
+
+    def __init__(self, folder: Path, document: RunDocument, heartbeat: Heartbeat, pace: Pace, last_step: int) -> None:
+        self.pending: deque[Scalars | Media] = deque()
+        self.seq = 0
+        """The last seq given to a log call; exact right after `flush`."""
+        self.document_changed = False
+        self.refused: dict[str, int] = {}
+        """How many values were refused, by metric."""
+        self._folder = folder
+        self._document = document
+        self._heartbeat = heartbeat
+        self._pace = pace
+        self._last_step = last_step
+        self._tail_number = 0
+        self._tail: AppendFile | None = None
+        self._media: AppendFile | None = None
+        self._lines: list[LogCall] = []
+        self._sealing: list[subprocess.Popen] = []
+        self._failing = False
+        # SimpleQueue.put may be called from a signal handler that interrupted another put; a lock would hang there.
+        self._commands: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"runfolio-{document.id}", daemon=True)
+
+    def start(self) -> None:
+        for name in (ALIVE, METRICS, f"{MEDIA}/{MEDIA_FILES}"):
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
+        self._heartbeat.write(self._folder)
+        self._document.write(self._folder)
+        self._thread.start()
+
+    def do(self, task: Callable[[], None]) -> None:
+        """Have the writer thread run `task` once, soon."""
+        self._commands.put(task)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything appended so far is handed to the operating system; False if that failed or took longer."""
+        answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._commands.put(lambda: answer.put(self._write_pending()))
+        try:
+            return answer.get(timeout=timeout_s)
+        except queue.Empty:
+            return False
+
+    def close(self, end: Callable[[RunDocument], None], *, compact: bool, timeout_s: float) -> bool:
+        """Write everything, then the run's end; whether that was done in time.
+
+        Args:
+            end: Sets the document's final status.
+            compact: Also seal the run to one segment.
+        """
+        done: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._commands.put(lambda: done.put(self._close(end, compact=compact)))
+        self._commands.put(None)
+        try:
+            return done.get(timeout=timeout_s)
+        except queue.Empty:
+            return False
+
+    def _run(self) -> None:
+        next_beat = time.monotonic() + self._pace.heartbeat_s
+        while True:
+            try:
+                command = self._commands.get(timeout=self._pace.flush_s)
+            except queue.Empty:
+                self._guard(self._write_pending)
+            else:
+                if command is None:
+                    return
+                self._guard(command)
+            if time.monotonic() >= next_beat:
+                self._guard(self._beat)
+                next_beat = time.monotonic() + self._pace.heartbeat_s
+
+    def _guard(self, task: Callable[[], object]) -> None:
+        try:
+            task()
+        except OSError as error:
+            self._store_fails(error)
+        except Exception:
+            log.exception("run %s: a background task failed; logging goes on", self._document.id)
+
+    def _beat(self) -> None:
+        self._heartbeat.beat += 1
+        self._heartbeat.write(self._folder)
+        self._sealing = [process for process in self._sealing if process.poll() is None]
+
+    def _write_pending(self) -> bool:
+        try:
+            while self.pending:
+                self._take(self.pending[0])
+                self.pending.popleft()
+            self._write_lines()
+            self._write_media(b"")
+            self._save_document()
+        except OSError as error:
+            self._store_fails(error)
+            return False
+        if self._failing:
+            self._failing = False
+            log.warning("run %s: the store can be written again; nothing was lost", self._document.id)
+        return True
+
+    def _take(self, item: Scalars | Media) -> None:
+        seq, time_us = self.seq + 1, int(item.time * 1e6)
+        if isinstance(item, Media):
+            self._take_media(item, seq, time_us, self._step(item.step, after=0))
+        else:
+            self._last_step = self._step(item.step, after=1)
+            if values := self._numbers(item.values):
+                self._lines.append(LogCall(seq, time_us, self._last_step, values))
+        self.seq = seq
+
+    def _take_media(self, item: Media, seq: int, time_us: int, step: int) -> None:
+        try:
+            content = item.content()
+        except Exception as error:
+            self._refuse(item.name, f"{item.kind} {item.name!r} was not stored: {error}")
+            return
+        if isinstance(content, bytes):
+            name = media.file_name(item.name, step, self._heartbeat.writer, seq)
+            picture = content
+            files.replace(self._folder / MEDIA / MEDIA_FILES / name, lambda path: path.write_bytes(picture))
+            content = {"file": name, "caption": item.caption}
+        self._write_media(media.encode(seq, time_us, step, item.kind, item.name, content))
+
+    def _step(self, step: Any, *, after: int) -> int:
+        """The step of a call: as given, or the one `after` the call before."""
+        if step is None:
+            return self._last_step + after
+        try:
+            whole = int(step) if isinstance(step, float) and step.is_integer() else operator.index(step)
+        except (TypeError, ValueError, RuntimeError):
+            whole = None
+        if whole is None or not -(2**63) <= whole < 2**63:
+            self._refuse("step", f"step {step!r} is not a whole number of 64 bits; the next automatic step is taken")
+            return self._last_step + after
+        return whole
+
+    def _numbers(self, values: dict[str, Any]) -> dict[str, float]:
+        numbers = {}
+        for name, value in plain.flat(values).items():
+            try:
+                numbers[_metric_name(name)] = plain.metric_value(value)
+            except ConfigError as error:
+                self._refuse(name, f"metric {name!r} {error}; this value was not stored")
+        return numbers
+
+    def _refuse(self, name: str, message: str) -> None:
+        """Count what cannot be stored, and say so the first time."""
+        self.refused[name] = self.refused.get(name, 0) + 1
+        if self.refused[name] == 1:
+            log.warning("run %s: %s", self._document.id, message)
+
+    def _write_lines(self) -> None:
+        if not self._lines and self._tail is None:
+            return
+        if self._tail is None:
+            self._tail_number += 1
+            path = tail_path(self._folder, self._heartbeat.writer, self._tail_number)
+            self._tail = AppendFile(path, tail.header(self._heartbeat.writer, self._heartbeat.attempt))
+        lines, self._lines = self._lines, []
+        self._tail.write(tail.encode(lines))
+        if self._tail.size >= self._pace.seal_bytes:
+            self._seal_tail(self._tail)
+
+    def _seal_tail(self, full: AppendFile) -> None:
+        self._tail = None
+        full.close(sync=True)
+        arguments = [str(self._folder), self._heartbeat.writer, str(self._tail_number)]
+        # Its failure (no process to be had, Arrow broken) costs nothing: the tail stays and is read as it is.
+        with contextlib.suppress(OSError):
+            self._sealing.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "runfolio.record.seal", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C in the terminal is not meant for it
+                )
+            )
+
+    def _write_media(self, line: bytes) -> None:
+        if self._media is None:
+            if not line:
+                return
+            path = media.index_path(self._folder, self._heartbeat.writer)
+            self._media = AppendFile(path, tail.header(self._heartbeat.writer, self._heartbeat.attempt))
+        self._media.write(line)
+
+    def _save_document(self) -> None:
+        if self.document_changed:
+            self.document_changed = False
+            try:
+                self._document.write(self._folder)
+            except OSError:
+                self.document_changed = True
+                raise
+
+    def _store_fails(self, error: OSError) -> None:
+        if not self._failing:
+            self._failing = True
+            log.warning(
+                "run %s: cannot write %s (%s); training goes on, what is logged waits in memory and is tried again",
+                self._document.id,
+                self._folder,
+                error.strerror or error,
+            )
+
+    def _close(self, end: Callable[[RunDocument], None], *, compact: bool) -> bool:
+        written = self._write_pending()
+        end(self._document)
+        for opened in (self._tail, self._media):
+            if opened is not None:
+                self._guard(lambda opened=opened: opened.close(sync=True))
+        self._tail = self._media = None
+        self._guard(lambda: self._document.write(self._folder, sync=True))
+        self._heartbeat.end = self._document.status.state
+        self._guard(lambda: self._heartbeat.write(self._folder))
+        if compact and written:
+            self._guard(self._compact)
+        return written
+
+    def _compact(self) -> None:
+        from runfolio.record import seal  # Arrow; the training is over
+
+        for process in self._sealing:
+            process.wait()
+        seal.compact(self._folder, self._heartbeat.writer, self._tail_number + 1)
+        seal.sweep(self._folder)
+
+
+def _metric_name(name: str) -> str:
+    """The name itself, if the record can hold it.
+
+    Raises:
+        ConfigError: It is empty, longer than 1,000 characters, or no Unicode text.
+    """
+    if not name.strip() or len(name) > 1000:
+        raise ConfigError("has a name that is empty or longer than 1,000 characters")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("has a name that is not Unicode text (a lone surrogate)") from None
+    return name
