@@ -1,7 +1,7 @@
 """A target of one's own: a few tracked runs of a few milliseconds, without torch.
 
-`model` tinyvgg fails in its second epoch; so does every run while a file `power-cut` lies in the current folder, and
-that one as Ctrl-C would end it.
+`model` tinyvgg fails in its second epoch. While a file `power-cut` lies in the current folder, every run ends
+there as Ctrl-C would end it.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import runfolio
+from runfolio.errors import ConfigError
 from runfolio.settings import Settings, setting
 
 
@@ -18,6 +19,12 @@ class WalkSettings(Settings):
     epochs: int = setting(2, "Steps to take.", group="walk", at_least=1)
     lr: float = setting(0.1, "Length of a step.", group="walk", above=0)
     data_fraction: float = setting(1.0, "Nothing.", group="walk", above=0, at_most=1)
+    stop_at: int | None = setting(None, "Rest after this step.", group="walk", at_least=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stop_at and self.stop_at > self.epochs:
+            raise ConfigError(f"stop-at {self.stop_at} is beyond epochs {self.epochs}")
 
 
 class Walk:
@@ -38,7 +45,7 @@ class Walk:
             name, experiment=experiment, config=settings.as_dict(), store=store, series=series, resume=resume
         ) as run:
             done = run.restore().step if resume else 0
-            for epoch in range(done + 1, settings.epochs + 1):
+            for epoch in range(done + 1, (settings.stop_at or settings.epochs) + 1):
                 if epoch > 1 and Path("power-cut").exists():
                     raise KeyboardInterrupt
                 if epoch > 1 and settings.model == "tinyvgg":

@@ -86,7 +86,10 @@ def mode_of(metric: str, mode: str | None = None) -> Mode:
 
 def split_of(metric: str) -> Split:
     """Which data a metric was measured on, by its name: `val/acc` and `accVal` on the validation data."""
-    return next((_SPLITS[word] for word in words(metric) if word in _SPLITS), "unknown")
+    for word in words(metric):
+        if word in _SPLITS:
+            return _SPLITS[word]
+    return "unknown"
 
 
 def _meaning(word: str) -> Mode | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -94,9 +95,8 @@ class Folio:
         """
         wanted = os.fspath(name)
         runs = Runs(self._look())
-        place = _below(self.store, wanted)
         for fits in (
-            [run for run in runs if run.place == place],
+            *([run for run in runs if run.place == place] for place in _places(self.store, wanted)),
             [run for run in runs if wanted in (run.id, run.name)],
             [run for run in runs if wanted and run.id.startswith(wanted)],
         ):
@@ -150,16 +150,16 @@ def _check_store(store: Path) -> None:
         )
 
 
-def _below(store: Path, wanted: str) -> str | None:
-    """The folder below the store that `wanted` names, written from the store or from where the user stands."""
+def _places(store: Path, wanted: str) -> Iterator[str]:
+    """The folders below the store that `wanted` could mean, written from the store or from where the user stands."""
+    yield posixpath.normpath(wanted)  # first as written: a run may be a link to a folder elsewhere
     for path in (store / wanted, Path(wanted)):
         try:
             resolved = path.resolve()
         except (OSError, ValueError, RuntimeError):
             continue
-        if resolved != store and resolved.is_relative_to(store) and resolved.is_dir():
-            return resolved.relative_to(store).as_posix()
-    return None
+        if resolved.is_relative_to(store):
+            yield resolved.relative_to(store).as_posix()
 
 
 def _which(wanted: str, fits: Sequence[RecordedRun]) -> str:

@@ -133,7 +133,10 @@ class Index:
         return {os.fsdecode(writer): Beat(beat, seen_at) for writer, beat, seen_at in rows}
 
     def update(self, changed: dict[str, Entry], gone: Iterable[str], beats: dict[str, Beat] | None) -> None:
-        """In one transaction, replace the entries of `changed`, forget `gone`, and (unless None) put `beats` for all beats."""
+        """Replace the entries of `changed`, forget `gone`, and remember these beats alone (None: those it has).
+
+        One transaction: another reader sees all of it or nothing.
+        """
         stale = [{"stale": os.fsencode(folder)} for folder in [*changed, *gone]]
         with self._engine.connect() as connection:
             # IMMEDIATE: two readers that upgrade a read lock to a write lock would wait for each other.

@@ -116,6 +116,8 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     except ImportError:
         raise MissingExtra("safetensors", "torch", "saving a checkpoint") from None
     save_file(_separate(tensors), path)
+    # The library makes the file for its owner alone; a record is as open as its folder.
+    path.chmod(path.parent.stat().st_mode & 0o666)
 
 
 def _separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
 """Series of experiments: a grid of settings, run one after another, each of them once.
 
-`read_series` reads a file, `expand` makes checked runs of it, `execute` runs those the store does not hold yet.
+`read_series` reads a file, `expand` makes checked runs of it, `execute` runs those the store does not hold.
 """
 
 from runfolio.series.grid import Planned, expand, fingerprint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,45 +25,46 @@ class Planned:
 
     @property
     def label(self) -> str:
-        return "  ".join(f"{key} {_short(value)}" for key, value in self.varied.items()) or "one run"
+        return _label(self.varied) or "one run"
 
 
 def expand(series: Series, settings: type[Settings]) -> list[Planned]:
     """All runs of a series, every one of them checked.
 
-    They come in the order of the file: the first key of the grid changes slowest, values in the order they are given. Who
-    lists cheap values first sees results first.
+    They come in the order of the file: the first key of the grid changes slowest. Who lists cheap values first
+    sees results first.
 
     Raises:
         ConfigError: A key or value that the target's settings do not allow; with its line where it has one.
     """
     fields = {field.key: field for field in fields_of(settings)}
-    rows = {key: _row(key, entry, fields) for key, entry in series.grid.items()}
+    constant = {key: _converted(key, entry, [entry.value], fields)[0] for key, entry in series.settings.items()}
+    rows = {key: _converted(key, entry, entry.value, fields) for key, entry in series.grid.items()}
     planned = []
     for values in itertools.product(*rows.values()):
         varied = dict(zip(rows, values, strict=True))
-        checked = build(settings, {**series.settings, **varied})
-        planned.append(
-            Planned(settings=checked, varied=varied, fingerprint=fingerprint(series.target.value, checked))
-        )
+        try:
+            checked = build(settings, {**constant, **varied})
+        except ConfigError as error:  # each value is allowed, but not together with the others
+            raise ConfigError(f"{error} (in the run with {_label(varied)})" if varied else str(error)) from None
+        fixed = fingerprint(series.target.value, checked)
+        planned.append(Planned(settings=checked, varied=varied, fingerprint=fixed))
     return planned
 
 
 def fingerprint(target: str, settings: Settings) -> str:
     """What tells one experiment from another: SHA-256 over the target's name and all its settings."""
-    canonical = json.dumps(
-        {"settings": settings.as_dict(), "target": target}, sort_keys=True, separators=(",", ":")
-    )
+    canonical = json.dumps({"settings": settings.as_dict(), "target": target}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _row(key: str, entry: Located, fields: Mapping[str, Field]) -> list[Any]:
-    """The values of one key of the grid, converted."""
+def _converted(key: str, entry: Located, raws: Sequence[Any], fields: Mapping[str, Field]) -> list[Any]:
+    """The values of one key, each of them allowed and none of them twice."""
     prefix = f"{entry.where}: " if entry.where else ""
     if key not in fields:
         raise ConfigError(f"{prefix}unknown setting {key!r}; {did_you_mean(key, fields)}")
     values: list[Any] = []
-    for raw in entry.value:
+    for raw in raws:
         try:
             value = fields[key].convert(raw)
         except ConfigError as error:
@@ -72,6 +73,10 @@ def _row(key: str, entry: Located, fields: Mapping[str, Field]) -> list[Any]:
             raise ConfigError(f"{prefix}{key} has {raw!r} twice; give each value once")
         values.append(value)
     return values
+
+
+def _label(varied: Mapping[str, Any]) -> str:
+    return "  ".join(f"{key} {_short(value)}" for key, value in varied.items())
 
 
 def _short(value: Any) -> str:

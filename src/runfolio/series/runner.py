@@ -23,7 +23,7 @@ class Outcome:
 
     planned: Planned
     ending: Literal["finished", "resumed", "skipped", "busy", "failed"]
-    """`resumed`: finished, from a checkpoint on. `skipped`: the store held it. `busy`: another process is at it."""
+    """`resumed`: finished from a checkpoint. `skipped`: the store held it. `busy`: another process has it."""
     folder: Path | None
     """The run's folder; None for one that failed before it had any."""
     duration_s: float = 0.0
@@ -68,7 +68,8 @@ def execute(
 ) -> Report:
     """Run what the store does not hold as finished; a run that fails does not stop the others.
 
-    Unfinished runs go on from their `last` checkpoint. `progress` shows the series as a bar; a line a run goes to its console.
+    Unfinished runs go on from their `last` checkpoint. `progress` shows the series as a bar; its console gets
+    a line a run.
     """
     report = Report(planned=len(planned))
     bar = progress.add_task(name, total=len(planned))
@@ -82,9 +83,7 @@ def execute(
         report.outcomes.append(outcome)
         progress.advance(bar)
         line = f"{number:>{width}}/{len(planned)}  {plan.label}  {outcome}"
-        progress.console.print(
-            escape(line), style="red" if outcome.ending == "failed" else None, soft_wrap=True
-        )
+        progress.console.print(escape(line), style="red" if outcome.ending == "failed" else None, soft_wrap=True)
     return report
 
 
@@ -116,7 +115,7 @@ def _settle(
 
 
 def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRun]:
-    """The runs of this experiment that the store holds, looked up anew: other processes may be writing there."""
+    """The runs of this experiment that the store holds, looked up anew: others may be writing there."""
     runs = open_folio(store).runs(experiment)
     return [run for run in runs if (run.series or {}).get("fingerprint") == plan.fingerprint]
 

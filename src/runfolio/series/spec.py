@@ -62,7 +62,7 @@ def read_series(path: Path, *, default_target: str) -> Series:
         _check_values(key, entry)
         if key in settings:
             raise ConfigError(
-                f"{entry.where}: {key!r} is both in settings ({settings[key].where}) and in grid; keep one of them"
+                f"{entry.where}: {key!r} is in grid and in settings ({settings[key].where}); keep one of them"
             )
     return Series(
         name=_text(content, "series", path.stem).value,

@@ -21,10 +21,10 @@ class Membership(TypedDict):
 
 
 class Target(Protocol):
-    """Runs one experiment: `settings` is its class of settings, `run` makes one tracked run and returns its folder.
+    """Runs one experiment: `settings` is its class of settings, `run` makes a tracked run and returns the folder.
 
-    `resume` is the id of a run with a `last` checkpoint to go on from; `progress` is the display of the whole series, to which
-    the target may add a task of its own.
+    `resume` is the id of a run with a `last` checkpoint to go on from; `progress` is the display of the whole
+    series, to which the target may add a task of its own.
     """
 
     @property
@@ -50,9 +50,7 @@ def load_target(name: str) -> Target:
     """
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
-        raise ConfigError(
-            f"target is {name!r}; it must be module:attribute, such as my_project.training:target"
-        )
+        raise ConfigError(f"target is {name!r}; it must be module:attribute, such as my_project.training:target")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
@@ -63,11 +61,7 @@ def load_target(name: str) -> Target:
     target = getattr(module, attribute, None)
     if target is None:
         public = [entry for entry in vars(module) if not entry.startswith("_")]
-        raise ConfigError(
-            f"target {name!r}: {module_name} has no {attribute!r}; {did_you_mean(attribute, public)}"
-        )
+        raise ConfigError(f"target {name!r}: {module_name} has no {attribute!r}; {did_you_mean(attribute, public)}")
     if not (hasattr(target, "settings") and callable(getattr(target, "run", None))):
-        raise ConfigError(
-            f"target {name!r} is not one: it needs `settings` (a class of settings) and `run(...)`"
-        )
+        raise ConfigError(f"target {name!r} is not one: it needs `settings` (a class of settings) and `run(...)`")
     return target

@@ -1,7 +1,8 @@
 """How a process ended, and what becomes of the runs it left open.
 
 Hooked once, at the first `init`: `sys.excepthook` (a traceback), `sys.exit` (an exit code), SIGTERM (preempted)
-and `atexit` (everything else). What was hooked before still runs; exceptions, exit codes and signals reach everybody else unchanged.
+and `atexit` (everything else). What was hooked before still runs; exceptions, exit codes and signals reach everybody
+else unchanged.
 """
 
 from __future__ import annotations

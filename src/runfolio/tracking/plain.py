@@ -28,7 +28,6 @@ def plain_config(config: Any) -> dict[str, Any]:
 def plain_value(value: Any) -> Any:
     """One value of a config or summary as JSON; what JSON cannot say (a device, a path) as its text."""
     if value is None or isinstance(value, (bool, int, float, str)):
-        # A subclass (an enum that is a str, a float64 that is a float) is stored as the plain type.
         return value if value is None or isinstance(value, bool) else _plain_scalar(value)
     value = _unwrap(value)
     if isinstance(value, Mapping):
@@ -37,7 +36,7 @@ def plain_value(value: Any) -> Any:
         return [plain_value(entry) for entry in value]
     if isinstance(value, (set, frozenset)):
         return sorted(map(plain_value, value), key=str)
-    if _is_one_number(value):
+    if _count(value) == 1:
         return plain_value(value.item())
     return str(value)
 
@@ -63,14 +62,11 @@ def _unwrap(value: Any) -> Any:
     return value
 
 
-def _is_one_number(value: Any) -> bool:
-    """Whether it is a NumPy or torch scalar."""
-    return (hasattr(value, "item") and getattr(value, "size", None) in (1, None)) or _element_count(value) == 1
-
-
-def _element_count(value: Any) -> int | None:
-    count = getattr(value, "numel", None)
-    return count() if callable(count) else None
+def _count(value: Any) -> int | None:
+    """How many numbers a NumPy or torch value holds; None for anything else."""
+    if not hasattr(value, "item"):
+        return None
+    return value.numel() if hasattr(value, "numel") else getattr(value, "size", None)
 
 
 def detached(value: Any) -> Any:
@@ -94,9 +90,8 @@ def metric_value(value: Any) -> float:
     """
     if isinstance(value, str) or value is None:
         raise ConfigError(f"is {value!r}, not a number")
-    item = getattr(value, "item", None)
     try:
-        number = item() if callable(item) else value
+        number: Any = value.item() if hasattr(value, "item") else value
         result = float(number)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         raise ConfigError(f"is not one number but {_described(value)}") from None

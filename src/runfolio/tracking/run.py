@@ -76,7 +76,8 @@ def init(
         return Run(folder, document, pace or Pace(), last_step)
     except OSError as error:
         raise StoreError(
-            f"cannot write to the store {place} ({error.strerror or error}); name another with store=... or RUNFOLIO_STORE"
+            f"cannot write to the store {place} ({error.strerror or error});"
+            " name another with store=..., --store or RUNFOLIO_STORE"
         ) from None
 
 
@@ -132,13 +133,10 @@ def _folder_of(store: Path, run: str | os.PathLike[str]) -> Path:
 
 
 def _refuse_if_alive(folder: Path, document: RunDocument) -> None:
-    heartbeat = Heartbeat.read(folder, document.attempts[-1].writer) if document.attempts else None
-    if (
-        document.status.state == RUNNING
-        and heartbeat
-        and heartbeat.end is None
-        and heartbeat.process_is_gone() is False
-    ):
+    if document.status.state != RUNNING or not document.attempts:
+        return
+    heartbeat = Heartbeat.read(folder, document.attempts[-1].writer)
+    if heartbeat and heartbeat.end is None and heartbeat.process_is_gone() is False:
         raise StoreError(
             f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host};"
             " stop that one first, or start a new run"
@@ -275,8 +273,8 @@ class Run:
             mode: Whether a higher or a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
             meta: What that loader needs: plain data.
-            state: By name: modules, anything with a `state_dict`, tensors, arrays, numbers, texts, and lists, tuples and
-                dicts of them.
+            state: By name: modules, anything with a `state_dict`, tensors, arrays, numbers, texts, and lists,
+                tuples and dicts of them.
         Returns:
             Whether it is the best so far.
         Raises:

@@ -131,7 +131,7 @@ class Writer:
         self._commands.put(task)
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until everything appended so far is handed to the operating system; False if that failed or took longer."""
+        """Wait until all that was appended is handed to the operating system; False if that failed or took longer."""
         answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._commands.put(lambda: answer.put(self._write_pending()))
         try:
@@ -225,8 +225,9 @@ class Writer:
         """The step of a call: as given, or the one `after` the call before."""
         if step is None:
             return self._last_step + after
+        exact: Any = int(step) if isinstance(step, float) and step.is_integer() else step
         try:
-            whole = int(step) if isinstance(step, float) and step.is_integer() else operator.index(step)
+            whole = operator.index(exact)
         except (TypeError, ValueError, RuntimeError):
             whole = None
         if whole is None or not -(2**63) <= whole < 2**63:
