@@ -1,0 +1,77 @@
+"""Image classification, tracked: data, models, training, prediction.
+
+Importing this package is cheap: torch comes in with the first call that needs it.
+
+    from runfolio.vision import TrainSettings, run_experiment
+    folder = run_experiment(TrainSettings(model="tinyvgg", epochs=5))
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runfolio.vision._extras import vision_extra
+from runfolio.vision.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from runfolio.vision.drawing import draw_predictions
+    from runfolio.vision.models.summary import architecture
+    from runfolio.vision.predict import LoadedClassifier, Prediction, sample_test_images
+    from runfolio.vision.training import run_experiment
+
+__all__ = [
+    "LoadedClassifier",
+    "Prediction",
+    "TrainSettings",
+    "architecture",
+    "draw_predictions",
+    "experiment",
+    "run_experiment",
+    "sample_test_images",
+]
+
+_LAZY = {
+    "LoadedClassifier": "runfolio.vision.predict",
+    "Prediction": "runfolio.vision.predict",
+    "architecture": "runfolio.vision.models.summary",
+    "draw_predictions": "runfolio.vision.drawing",
+    "run_experiment": "runfolio.vision.training",
+    "sample_test_images": "runfolio.vision.predict",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with vision_extra("training and prediction"):
+        return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+class _Experiment:
+    """What a series runs when its target is `runfolio.vision:experiment`."""
+
+    settings = TrainSettings
+
+    def run(
+        self,
+        settings: TrainSettings | None,
+        *,
+        store: Path | str | None = None,
+        experiment: str | None = None,
+        series: dict[str, Any] | None = None,
+        resume: str | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Train once and return the run's folder (see `runfolio.vision.training.run_experiment`)."""
+        with vision_extra("training"):
+            from runfolio.vision.training import run_experiment
+        return run_experiment(
+            settings, store=store, experiment=experiment, series=series, resume=resume, progress=progress
+        )
+
+
+experiment = _Experiment()

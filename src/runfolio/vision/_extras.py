@@ -1,0 +1,34 @@
+"""A missing optional package becomes one sentence that names the extra to install."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runfolio.errors import MissingExtra
+
+_PACKAGES = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "torchmetrics": "torchmetrics",
+    "lightning_fabric": "lightning-fabric",
+    "safetensors": "safetensors",
+    "sklearn": "scikit-learn",
+    "matplotlib": "matplotlib",
+}
+
+
+@contextmanager
+def vision_extra(purpose: str) -> Iterator[None]:
+    """Imports inside the block need the extra `vision`.
+
+    Raises:
+        MissingExtra: A package of that extra is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _PACKAGES:
+            raise
+        raise MissingExtra(_PACKAGES[missing], "vision", purpose) from None

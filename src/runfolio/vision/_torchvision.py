@@ -1,0 +1,55 @@
+"""torchvision, importable beside any torch: `from runfolio.vision._torchvision import v2`.
+
+torchvision 0.28 describes its operators `nms` and `qnms` to torch at import. Where its compiled extension cannot be
+loaded, as that of a CUDA build beside a CPU torch, this fails with "operator torchvision::nms does not exist".
+Transforms, data sets and models need neither operator, so their names are declared where the extension did not bring them.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import sys
+
+import torch
+
+_SCHEMAS = {
+    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+
+
+def _declare_missing_operators() -> torch.library.Library | None:
+    """The library that holds the declarations (they live as long as it does), or None where none is needed."""
+    if "torchvision" in sys.modules or _extension_loads():
+        return None
+    missing = [schema for name, schema in _SCHEMAS.items() if not hasattr(torch.ops.torchvision, name)]
+    if not missing:
+        return None
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for schema in missing:
+        library.define(schema)
+    return library
+
+
+def _extension_loads() -> bool:
+    # Loading twice is harmless: torchvision's own import then finds the library already there.
+    package = importlib.util.find_spec("torchvision")
+    if package is None or not package.submodule_search_locations:
+        return False
+    loaders = (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
+    extension = importlib.machinery.FileFinder(package.submodule_search_locations[0], loaders).find_spec("_C")
+    if extension is None or extension.origin is None:
+        return False
+    try:
+        torch.ops.load_library(extension.origin)
+    except OSError:
+        return False
+    return True
+
+
+_declarations = _declare_missing_operators()
+
+from torchvision.transforms import v2  # noqa: E402 - the declarations must come first
+
+__all__ = ["v2"]

@@ -1,0 +1,54 @@
+"""scikit-learn's digits: 1,797 real handwritten digits of 8x8 grey pixels, installed with the package.
+
+Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, doi:10.24432/C50P49
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from runfolio.vision.data.base import ImageSource
+from runfolio.vision.data.split import split_off
+
+_BRIGHTEST = 16.0
+_TEST_FRACTION = 0.2
+_TEST_SEED = 0  # never a run's own seed: all runs are tested on the same images
+
+
+@dataclass(frozen=True)
+class DigitImages:
+    pixels: NDArray[np.uint8]
+    """[n, 8, 8]."""
+    labels: NDArray[np.int64]
+    """[n]."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, index: int) -> Image.Image:
+        return Image.fromarray(self.pixels[index])
+
+
+def digits() -> ImageSource:
+    """The 1,797 digits, 80 % for training and 20 % for test, both with the same share of every class."""
+    bunch: Any = load_digits()
+    pixels = np.rint(bunch.images * (255 / _BRIGHTEST)).astype(np.uint8)
+    labels = bunch.target.astype(np.int64)
+    train, test = split_off(labels, np.arange(len(labels)), fraction=_TEST_FRACTION, seed=_TEST_SEED)
+    seen = pixels[train] / 255
+    return ImageSource(
+        name="digits",
+        classes=tuple(str(name) for name in bunch.target_names),
+        channels=1,
+        image_size=(8, 8),
+        mean=(round(float(seen.mean()), 4),),
+        std=(round(float(seen.std()), 4),),
+        train=DigitImages(pixels[train], labels[train]),
+        test=DigitImages(pixels[test], labels[test]),
+    )

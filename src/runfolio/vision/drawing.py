@@ -1,0 +1,108 @@
+"""Predictions as one picture: a grid of the images, each with what was said of it and whether that is right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runfolio.errors import ConfigError, StoreError
+from runfolio.vision._extras import vision_extra
+from runfolio.vision.predict import Picture, Prediction, open_picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_RIGHT, _WRONG, _UNKNOWN = "#1a7f37", "#cf222e", "#3d4451"
+_COLUMNS_AT_MOST = 6
+_CELL_INCHES = (1.75, 2.05)
+
+
+def draw_predictions(
+    images: Sequence[Picture],
+    predictions: Sequence[Prediction],
+    truths: Sequence[str] | None,
+    path: str | Path,
+    *,
+    title: str | None = None,
+) -> Path:
+    """Write the pictures as a grid, each under its predicted class and probability; returns `path`.
+
+    Green is right, red is wrong (and says the truth), grey is for a truth that is not known.
+
+    Args:
+        truths: The true class of each image, or None.
+        path: Where to write; the ending says the format (`.png` if there is none).
+    Raises:
+        ConfigError: There is nothing to draw, or the lists differ in length.
+        StoreError: `path` cannot be written.
+    """
+    if not images or len(images) != len(predictions) or (truths is not None and len(truths) != len(images)):
+        told = "no" if truths is None else len(truths)
+        raise ConfigError(f"cannot draw {len(images)} images with {len(predictions)} predictions and {told} truths")
+    with vision_extra("drawing predictions"):
+        from matplotlib.figure import Figure
+
+    columns = min(_COLUMNS_AT_MOST, math.ceil(math.sqrt(len(images) * 1.5)), len(images))
+    rows = math.ceil(len(images) / columns)
+    size = (max(columns * _CELL_INCHES[0], 3.5), rows * _CELL_INCHES[1] + 0.5)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    figure.suptitle(title if title is not None else _headline(predictions, truths), fontsize=12, color=_UNKNOWN)
+    cells = figure.subplots(rows, columns, squeeze=False).flat
+    for index, axes in enumerate(cells):
+        axes.set_axis_off()
+        if index < len(images):
+            truth = truths[index] if truths is not None else None
+            _draw_one(axes, images[index], predictions[index], truth)
+    path = Path(path) if Path(path).suffix else Path(path).with_suffix(".png")
+    _save(figure, path)
+    return path
+
+
+def _draw_one(axes: Axes, image: Picture, prediction: Prediction, truth: str | None) -> None:
+    picture = open_picture(image)
+    grey = picture.mode in ("1", "L", "I;16", "I", "F")
+    sharp = max(picture.size) <= 64  # few pixels look best as pixels
+    axes.set_axis_on()
+    axes.imshow(
+        picture if grey else picture.convert("RGB"),
+        cmap="gray" if grey else None,
+        interpolation="nearest" if sharp else "antialiased",
+    )
+    axes.set(xticks=[], yticks=[])
+    colour = _UNKNOWN if truth is None else _RIGHT if truth == prediction.label else _WRONG
+    for spine in axes.spines.values():
+        spine.set(color=colour, linewidth=2)
+    axes.set_title(
+        f"{_short(prediction.label)}  {_percent(prediction.probability)}", fontsize=10, color=colour, weight="bold"
+    )
+    if colour == _WRONG:
+        axes.set_xlabel(f"is {_short(str(truth))}", fontsize=9, color=colour)
+
+
+def _headline(predictions: Sequence[Prediction], truths: Sequence[str] | None) -> str:
+    count = len(predictions)
+    if truths is None:
+        return f"{count} prediction{'s' * (count != 1)}"
+    right = sum(prediction.label == truth for prediction, truth in zip(predictions, truths, strict=True))
+    return f"{right} of {count} right"
+
+
+def _percent(probability: float) -> str:
+    # 99.96 % is not 100 %: only certainty may say so.
+    return f"{min(math.floor(probability * 1000) / 10, 100):g} %"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 16 else f"{name[:15]}…"
+
+
+def _save(figure, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
+    except ValueError as error:  # an ending that is no picture format
+        raise ConfigError(f"cannot write {path}: {error}") from None

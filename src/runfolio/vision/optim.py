@@ -1,0 +1,86 @@
+"""Optimizers, and the learning rate as one pure function of the step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from runfolio.vision.settings import TrainSettings
+
+_START, _END = 1 / 25, 1 / 25 / 1e4
+_RISING = 0.3
+"""OneCycleLR's defaults: it starts at 1/25 of the rate, ends 10,000 times lower, and rises for 30 % of the steps."""
+
+
+def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
+    """The optimizer of the settings over all parameters that train."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if settings.optimizer == "sgd":
+        return SGD(
+            parameters,
+            lr=settings.lr,
+            momentum=settings.momentum,
+            nesterov=settings.nesterov,
+            weight_decay=settings.weight_decay,
+        )
+    family = {"adam": Adam, "adamw": AdamW}[settings.optimizer]
+    return family(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+
+
+def make_scheduler(optimizer: Optimizer, settings: TrainSettings, steps_per_epoch: int) -> LambdaLR:
+    """A torch scheduler to step after every optimizer step."""
+    return LambdaLR(optimizer, RateFactor.of(settings, steps_per_epoch).at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateFactor:
+    """What the learning rate is multiplied with at each step, counted from 0.
+
+    Warm-up is linear and reaches 1 at step `warmup_steps`, where the schedule begins and runs for the steps left. Same
+    values as torch's LinearLR, CosineAnnealingLR, OneCycleLR (without its momentum cycle) and StepLR.
+    Source: SGDR, Loshchilov and Hutter, arXiv:1608.03983; Super-Convergence, Smith and Topin, arXiv:1708.07120
+    """
+
+    schedule: str
+    total_steps: int
+    warmup_steps: int = 0
+    every_steps: int = 1
+    """Of the step schedule: how many steps until the next multiplication with `gamma`."""
+    gamma: float = 0.1
+
+    @classmethod
+    def of(cls, settings: TrainSettings, steps_per_epoch: int) -> RateFactor:
+        return cls(
+            schedule=settings.schedule,
+            total_steps=settings.epochs * steps_per_epoch,
+            warmup_steps=round(settings.warmup_epochs * steps_per_epoch),
+            every_steps=settings.step_epochs * steps_per_epoch,
+            gamma=settings.gamma,
+        )
+
+    def at(self, step: int) -> float:
+        if step < self.warmup_steps:
+            return (step + 1) / (self.warmup_steps + 1)
+        step, steps = step - self.warmup_steps, max(self.total_steps - self.warmup_steps, 1)
+        if self.schedule == "cosine":
+            return _cosine(1, 0, min(step / steps, 1))
+        if self.schedule == "one-cycle":
+            return _one_cycle(step, steps)
+        if self.schedule == "step":
+            return self.gamma ** (step // self.every_steps)
+        return 1.0
+
+
+def _one_cycle(step: int, steps: int) -> float:
+    top, last = _RISING * steps - 1, steps - 1
+    if step < top:
+        return _cosine(_START, 1, step / top)
+    return _cosine(1, _END, min((step - top) / (last - top), 1)) if last > top else 1.0
+
+
+def _cosine(start: float, end: float, part: float) -> float:
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * part))

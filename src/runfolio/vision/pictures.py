@@ -1,0 +1,81 @@
+"""Image files and pictures of any mode, brought to the channels a model wants. Needs Pillow only."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from runfolio.errors import DamagedFile, NotFound
+
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
+MAX_PIXELS = 89_000_000
+"""Larger pictures are refused before they are decoded: a few kilobytes can claim gigabytes."""
+
+_KIND_OF_CHANNELS = {1: "L", 3: "RGB"}
+
+
+def read_picture(path: str | Path) -> Image.Image:
+    """The decoded picture, turned upright by its EXIF orientation; of an animation, the first frame.
+
+    Raises:
+        NotFound: There is no such file.
+        DamagedFile: It is no image of a format in `FORMATS`, is cut short, or claims more than `MAX_PIXELS`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise NotFound(f"no image {path}; check the path")
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own warnings (huge, odd EXIF) say nothing a user can act on; the limit below is ours.
+            warnings.simplefilter("ignore")
+            return _decode(path)
+    except DamagedFile:
+        raise
+    except UnidentifiedImageError:
+        raise DamagedFile(f"{path} is not an image of a known format; give {_either(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise _too_large(path) from None
+    except MemoryError:
+        raise
+    except (
+        Exception
+    ) as error:  # decoders raise almost anything on damaged bytes: OSError, SyntaxError, struct.error ...
+        raise DamagedFile(f"{path} cannot be read as an image: {_reason(error)}") from None
+
+
+def to_channels(picture: Image.Image, channels: int) -> Image.Image:
+    """The picture in grey (1) or colour (3), 8 bits a channel; what is transparent lies on white."""
+    kind = _KIND_OF_CHANNELS[channels]
+    if picture.mode == kind:
+        return picture
+    if picture.mode.startswith("I;16"):  # Pillow's own conversion clips all but the darkest 256 of 65,536 greys
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        front = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
+    return picture.convert(kind)
+
+
+def _decode(path: Path) -> Image.Image:
+    with Image.open(path, formats=FORMATS) as picture:
+        if picture.width * picture.height > MAX_PIXELS:
+            raise _too_large(path)
+        picture.load()
+        return ImageOps.exif_transpose(picture)
+
+
+def _too_large(path: Path) -> DamagedFile:
+    return DamagedFile(f"{path} claims more than {MAX_PIXELS:,} pixels; scale it down first")
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error) or type(error).__name__).splitlines()[0]

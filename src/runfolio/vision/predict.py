@@ -1,0 +1,128 @@
+"""A trained classifier at work on pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from runfolio.errors import ConfigError
+from runfolio.vision.data import load_data
+from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.pictures import read_picture
+
+Picture = str | Path | Image.Image | NDArray[np.uint8]
+"""A file, a Pillow image, or uint8 pixels, [h, w] grey or [h, w, 3] colour."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What the classifier says of one picture."""
+
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    """Of every class, in the order of the classes; they sum to 1."""
+    seconds: float
+    """To prepare the decoded picture and classify it."""
+    image: str
+    """The file's path, or `image 3` for the third of those that came without one."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A test picture whose class is known."""
+
+    picture: Image.Image
+    truth: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class LoadedClassifier:
+    """A model in eval mode with all that its pictures and answers need."""
+
+    model: nn.Module
+    classes: tuple[str, ...]
+    transform: ImageTransform
+    data: str
+    """Name of the data it was trained on."""
+
+    def predict(self, images: Iterable[Picture]) -> list[Prediction]:
+        """A prediction for each picture, in order.
+
+        Raises:
+            NotFound: A file is not there.
+            DamagedFile: A file cannot be read as an image; the message names it and says why.
+        """
+        return [self._predict_one(picture, number) for number, picture in enumerate(_each(images), start=1)]
+
+    @torch.inference_mode()
+    def _predict_one(self, picture: Picture, number: int) -> Prediction:
+        decoded = open_picture(picture)
+        began = time.perf_counter()
+        logits = self.model(self.transform(decoded).unsqueeze(0).to(_device(self.model)))
+        shares = logits.double().softmax(dim=1)[0].tolist()
+        seconds = time.perf_counter() - began
+        best = max(range(len(shares)), key=shares.__getitem__)
+        return Prediction(
+            label=self.classes[best],
+            probability=shares[best],
+            probabilities=dict(zip(self.classes, shares, strict=True)),
+            seconds=seconds,
+            image=str(picture) if isinstance(picture, (str, Path)) else f"image {number}",
+        )
+
+
+def open_picture(picture: Picture) -> Image.Image:
+    """The picture decoded, whatever it came as.
+
+    Raises:
+        NotFound, DamagedFile: As `read_picture`.
+        ConfigError: It is neither a file nor a picture.
+    """
+    if isinstance(picture, (str, Path)):
+        return read_picture(picture)
+    if isinstance(picture, Image.Image):
+        return picture
+    if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.shape[2:] in ((), (3,)):
+        return Image.fromarray(picture)
+    what = f"array of {picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
+    raise ConfigError(f"cannot predict a {what}; give a path, a Pillow image, or a uint8 array [h, w] or [h, w, 3]")
+
+
+def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) -> list[Sample]:
+    """`count` of the test images of the data a classifier was trained on, drawn without repetition.
+
+    Raises:
+        ConfigError: `count` is below 1 or above the number of test images.
+        NotFound: The data is not there any more.
+    """
+    source = load_data(classifier.data)
+    if not 1 <= count <= len(source.test):
+        raise ConfigError(f"cannot draw {count} test images of {source.name}; there are 1 to {len(source.test)}")
+    drawn = np.random.RandomState(seed).permutation(len(source.test))[:count].tolist()
+    return [
+        Sample(
+            picture=source.test.image(index),
+            truth=source.classes[int(source.test.labels[index])],
+            reference=f"{source.name} test image {index}",
+        )
+        for index in drawn
+    ]
+
+
+def _each(images: Iterable[Picture]) -> Iterable[Picture]:
+    # A single path is an iterable too, of letters.
+    return [images] if isinstance(images, (str, Path, Image.Image)) else images
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device

@@ -1,0 +1,87 @@
+"""What a finished run says about its answers: the confusion matrix and figures for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torchmetrics.functional.classification import (
+    multiclass_confusion_matrix,
+    multiclass_f1_score,
+    multiclass_precision,
+    multiclass_recall,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LABELS_AT_MOST = 30
+_NUMBERS_AT_MOST = 20
+"""A larger matrix keeps its colours, but counts in its cells could not be read."""
+
+
+class ClassFigures(NamedTuple):
+    """How well one class is recognised. A share of nothing is 0."""
+
+    name: str
+    images: int
+    precision: float
+    recall: float
+    f1: float
+
+
+def confusion_matrix(predicted: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
+    """[true class, predicted class] counts, from [n] predicted and [n] true class indices."""
+    return multiclass_confusion_matrix(predicted, labels, num_classes=classes)
+
+
+def class_figures(predicted: torch.Tensor, labels: torch.Tensor, classes: Sequence[str]) -> list[ClassFigures]:
+    """A row for each class, in the order of `classes`."""
+    count = len(classes)
+    columns = [
+        metric(predicted, labels, num_classes=count, average="none").tolist()
+        for metric in (multiclass_precision, multiclass_recall, multiclass_f1_score)
+    ]
+    images = torch.bincount(labels, minlength=count).tolist()
+    return [ClassFigures(*row) for row in zip(classes, images, *columns, strict=True)]
+
+
+def class_table(rows: Sequence[ClassFigures]) -> str:
+    """The rows as columns of plain text."""
+    width = max(len("class"), *(len(row.name) for row in rows))
+    lines = [f"{'class'.ljust(width)}  images  precision  recall     f1"]
+    lines += [
+        f"{row.name.ljust(width)}  {row.images:6,}  {row.precision:9.3f}  {row.recall:6.3f}  {row.f1:5.3f}"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def confusion_figure(matrix: torch.Tensor, classes: Sequence[str], title: str) -> Figure:
+    """A picture of [true class, predicted class] counts, coloured by share of the true class."""
+    from matplotlib.figure import Figure
+
+    counts = matrix.numpy()
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    side = min(max(4.0, 0.42 * len(classes) + 1.5), 14.0)
+    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
+    axes.set(title=title, xlabel="predicted", ylabel="true")
+    if len(classes) <= _LABELS_AT_MOST:
+        turned = 90 if max(len(name) for name in classes) > 3 else 0
+        axes.set_xticks(range(len(classes)), classes, rotation=turned)
+        axes.set_yticks(range(len(classes)), classes)
+    if len(classes) <= _NUMBERS_AT_MOST:
+        for (row, column), count in _nonzero(counts):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
+    return figure
+
+
+def _nonzero(counts):
+    import numpy as np
+
+    return (((row, column), counts[row, column]) for row, column in np.argwhere(counts))

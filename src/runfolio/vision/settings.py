@@ -1,0 +1,110 @@
+"""Every hyperparameter of a training, as one typed class: the Python call, the YAML keys and the flags of `train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runfolio.errors import ConfigError
+from runfolio.settings import Settings, setting
+
+_DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Settings):
+    """How one classifier is trained. Checked on creation; a wrong value is a `ConfigError` that names it."""
+
+    data: str = setting("digits", "The images: `digits` (scikit-learn's 1,797, no network).", group=_DATA)
+    data_fraction: float = setting(
+        1.0,
+        "Share of the training images to use, stratified by class; a smaller share lies inside a larger one.",
+        group=_DATA,
+        above=0,
+        at_most=1,
+    )
+    val_fraction: float = setting(
+        0.2,
+        "Share of those kept back for validation, which picks the best epoch; 0 trains on all of them.",
+        group=_DATA,
+        at_least=0,
+        below=1,
+    )
+    batch_size: int = setting(32, "Images in one optimizer step.", group=_DATA, at_least=1)
+    workers: int = setting(
+        0, "Processes that prepare images; 0 does it in the training process.", group=_DATA, at_least=0
+    )
+    image_size: int | None = setting(
+        None, "Resize every image to this many pixels square; none keeps the data's own size.", group=_DATA, at_least=4
+    )
+
+    model: str = setting("tinyvgg", "The network: `tinyvgg` (small CNN) or `mlp`.", group=_MODEL)
+    hidden_units: int = setting(32, "Channels of tinyvgg's blocks, or width of mlp's layers.", group=_MODEL, at_least=1)
+    dropout: float = setting(
+        0.0, "Probability of dropping a unit before the last layer.", group=_MODEL, at_least=0, below=1
+    )
+
+    optimizer: str = setting(
+        "adam", "What turns gradients into steps.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw")
+    )
+    lr: float = setting(
+        1e-3, "Learning rate; the highest one where a schedule varies it.", group=_OPTIMISATION, above=0
+    )
+    weight_decay: float = setting(
+        0.0, "Pull of the weights towards zero (decoupled with adamw).", group=_OPTIMISATION, at_least=0
+    )
+    momentum: float = setting(0.0, "Momentum of sgd.", group=_OPTIMISATION, at_least=0, below=1)
+    nesterov: bool = setting(False, "Nesterov's momentum; needs sgd and a momentum above 0.", group=_OPTIMISATION)
+    label_smoothing: float = setting(
+        0.0, "Share of each training label spread over all classes.", group=_OPTIMISATION, at_least=0, below=1
+    )
+
+    schedule: str = setting(
+        "constant",
+        "How the learning rate goes after warm-up, step by step.",
+        group=_SCHEDULE,
+        choices=("constant", "cosine", "one-cycle", "step"),
+    )
+    warmup_epochs: float = setting(
+        0.0, "Epochs (or a part of one) in which the learning rate rises from near 0.", group=_SCHEDULE, at_least=0
+    )
+    step_epochs: int = setting(
+        3, "The step schedule multiplies the rate every so many epochs ...", group=_SCHEDULE, at_least=1
+    )
+    gamma: float = setting(0.1, "... by this factor.", group=_SCHEDULE, above=0, at_most=1)
+
+    epochs: int = setting(5, "Passes over the training images.", group=_RUN, at_least=1)
+    seed: int = setting(
+        42, "Seed of the split, the weights, the order and dropout.", group=_RUN, at_least=0, at_most=2**32 - 1
+    )
+    deterministic: bool = setting(
+        False, "Only algorithms that give the same bits each time; slower on a GPU.", group=_RUN
+    )
+    device: str = setting(
+        "auto", "Where to compute; auto takes a GPU if there is one.", group=_RUN, choices=("auto", "cpu", "cuda")
+    )
+    precision: str = setting(
+        "32-true", "Arithmetic of the network's layers.", group=_RUN, choices=("32-true", "bf16-mixed")
+    )
+    test_at: str = setting(
+        "end", "Test the best epoch at the end, or every epoch as well.", group=_RUN, choices=("end", "epoch")
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.momentum and self.optimizer != "sgd":
+            raise ConfigError(
+                f"momentum is {self.momentum:g} but optimizer is {self.optimizer}; only sgd has it: "
+                "set optimizer to sgd or momentum to 0"
+            )
+        if self.nesterov and not self.momentum:
+            raise ConfigError("nesterov needs optimizer sgd and a momentum above 0; 0.9 is a common one")
+        if self.warmup_epochs and self.warmup_epochs >= self.epochs:
+            raise ConfigError(
+                f"warmup-epochs is {self.warmup_epochs:g} of {self.epochs} epochs; it must leave some at the full rate"
+            )
+
+    @property
+    def run_name(self) -> str:
+        """A name people can read: `tinyvgg-20pct-5ep`; all of the data goes without saying."""
+        share = "" if self.data_fraction == 1 else f"{self.data_fraction * 100:.4g}pct"
+        return "-".join(part for part in (self.model, share, f"{self.epochs}ep") if part)

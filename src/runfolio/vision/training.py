@@ -1,0 +1,233 @@
+"""One tracked training, from settings to a finished run, by nothing but the public Run that any script has."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from runfolio import query, tracking
+from runfolio.errors import ConfigError, NotFound
+from runfolio.settings import build
+from runfolio.vision import report
+from runfolio.vision.engine import Evaluation, Figures, Training
+from runfolio.vision.meter import Meter
+from runfolio.vision.models.summary import architecture
+from runfolio.vision.preparation import Preparation, prepare
+from runfolio.vision.seeds import deterministic, seed_everything
+from runfolio.vision.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from runfolio.query import RecordedRun
+    from runfolio.tracking import Run
+
+LOADER = "vision"
+"""The name under which `runfolio.loaders` finds what reads these checkpoints."""
+
+
+class TrainingWarning(UserWarning):
+    """A loss that is no number, or a best epoch that was chosen without validation."""
+
+
+def run_experiment(
+    settings: TrainSettings | None = None,
+    *,
+    store: Path | str | None = None,
+    experiment: str | None = None,
+    name: str | None = None,
+    series: Mapping[str, Any] | None = None,
+    resume: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Train one classifier as one tracked run, and return the run's folder.
+
+    Args:
+        settings: What to train. Not needed to resume: a run goes on with the settings it was begun with.
+        experiment: Default: the name of the data.
+        name: Default: such as `tinyvgg-20pct-5ep`.
+        resume: A run to go on with from its `last` checkpoint; id, prefix, name or folder.
+        progress: Gets a task of this run for as long as it trains.
+
+    Raises:
+        NotFound: Unknown model, data or run, or no checkpoint to go on from.
+        ConfigError: Settings that cannot be followed here, or a run that is finished.
+    """
+    if resume is not None:
+        return _resume(resume, store, progress)
+    if settings is None:
+        raise ConfigError("nothing to train: give settings, or a run to resume")
+    # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
+    preparation = None if series else prepare(settings)
+    seed_everything(settings.seed)
+    with tracking.init(
+        name or settings.run_name,
+        experiment=experiment or settings.data,
+        config=settings.as_dict(),
+        store=store,
+        series=series,
+    ) as run:
+        _train(run, preparation or prepare(settings), progress)
+    return run.folder
+
+
+def _resume(wanted: str | Path, store: Path | str | None, progress: Progress | None) -> Path:
+    recorded = query.open_folio(store).run(str(wanted))
+    settings = _settings_of(recorded)
+    preparation = prepare(settings)
+    with tracking.init(resume=recorded.folder, store=store, checkpoint="last") as run:
+        _train(run, preparation, progress, go_on=True)
+    return run.folder
+
+
+def _settings_of(recorded: RecordedRun) -> TrainSettings:
+    label = f"run {recorded.name} ({recorded.id})"
+    if recorded.state == "finished":
+        raise ConfigError(f"{label} is finished; there is nothing to resume: train a new one with more epochs")
+    try:
+        checkpoint = recorded.checkpoint("last")
+    except NotFound:
+        raise NotFound(
+            f"{label} has no `last` checkpoint to go on from; it ended in its first epoch: train it anew"
+        ) from None
+    if checkpoint.loader != LOADER:
+        raise ConfigError(f"{label} was not made by `runfolio train`; resume it with the script that made it")
+    return build(TrainSettings, recorded.config)
+
+
+def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_on: bool = False) -> None:
+    settings = preparation.settings
+    notices = _Notices(run, progress)
+    with deterministic(settings.deterministic):
+        seed_everything(settings.seed)  # again: whatever drew numbers since, the weights are this seed's
+        training = Training(preparation)
+        if go_on:
+            training.go_on_from(run.restore("last"))
+        else:
+            _describe(run, training, preparation, notices)
+        batches = training.batches_per_epoch
+        with Meter(progress, run.name, epochs=settings.epochs, batches=batches, done=training.step) as meter:
+            while training.epoch < settings.epochs:
+                meter.epoch(training.epoch + 1)
+                values = _train_epoch(run, training, settings, meter)
+                run.log(values, step=training.epoch)
+                _warn_of_losses(values, settings, notices)
+                run.checkpoint(
+                    step=training.epoch,
+                    metric=values[preparation.chosen_by],
+                    mode="max",
+                    loader=LOADER,
+                    meta=preparation.meta,
+                    figures=values,
+                    **training.state(),
+                )
+                meter.report(values["train/loss"], preparation.chosen_by, values[preparation.chosen_by])
+            meter.say("testing")
+            _conclude(run, training, preparation)
+
+
+def _train_epoch(run: Run, training: Training, settings: TrainSettings, meter: Meter) -> dict[str, float]:
+    """Train and validate once; the epoch's points. Each batch's loss is logged on the way, at its own step."""
+
+    def on_batch(loss: torch.Tensor) -> None:
+        run.log({"batch/loss": loss}, step=training.step)
+        meter.batch()
+
+    values = {"lr": training.lr}  # the one the epoch begins with
+    began = time.perf_counter()
+    trained = training.train_epoch(on_batch)
+    values |= _named("train", trained)
+    if training.val_batches is not None:
+        values |= _named("val", training.evaluate(training.val_batches).figures)
+    training.epoch_seconds.append(time.perf_counter() - began)
+    if settings.test_at == "epoch":
+        values |= _named("test", training.evaluate(training.test_batches).figures)
+    speed = {"epoch_seconds": training.epoch_seconds[-1], "images_per_second": trained.images / trained.seconds}
+    return values | speed
+
+
+def _warn_of_losses(values: Mapping[str, float], settings: TrainSettings, notices: _Notices) -> None:
+    bad = [
+        f"{name} is {value}" for name, value in values.items() if name.endswith("/loss") and not math.isfinite(value)
+    ]
+    if bad:
+        notices.once("loss", f"{', '.join(bad)}; recorded as such. A lower --lr than {settings.lr:g} may help")
+
+
+def _describe(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:
+    shape = architecture(training.model, preparation.spec.image_shape)
+    run.log_text("architecture", shape.as_text())
+    run.summary.update(
+        {
+            "parameters": shape.parameters,
+            "trainable_parameters": shape.trainable_parameters,
+            "size_mb": shape.size_mb,
+            "train/images": len(preparation.train),
+            "val/images": len(preparation.val),
+            "test/images": len(preparation.test),
+        }
+    )
+    if preparation.chosen_by == "train/acc":
+        notices.once("choice", "val-fraction is 0, so the best epoch is chosen by train/acc, which flatters")
+
+
+def _conclude(run: Run, training: Training, preparation: Preparation) -> None:
+    """Test the best epoch's weights and sum the run up."""
+    best = run.restore("best")
+    training.load_weights(best)
+    state = best.state
+    tested = training.evaluate(training.test_batches)
+    run.summary.update(
+        {
+            "best/epoch": state["epoch"],
+            "chosen_by": preparation.chosen_by,
+            **{name: value for name, value in state["figures"].items() if name.startswith(("train/", "val/"))},
+            **_named("test", tested.figures),
+            "epoch_seconds": statistics.fmean(training.epoch_seconds),
+            "predict_ms": training.predict_ms(),
+        }
+    )
+    if preparation.settings.test_at == "end":  # else the curve has this epoch's point already
+        run.log(_named("test", tested.figures), step=state["epoch"])
+    _log_answers(run, tested, preparation, state["epoch"])
+
+
+def _log_answers(run: Run, tested: Evaluation, preparation: Preparation, epoch: int) -> None:
+    classes = preparation.source.classes
+    matrix = report.confusion_matrix(tested.predicted, tested.labels, len(classes))
+    title = f"{run.name}: {tested.figures.accuracy:.1%} of {tested.figures.images:,} test images"
+    run.log_figure("confusion", report.confusion_figure(matrix, classes, title), step=epoch)
+    rows = report.class_figures(tested.predicted, tested.labels, classes)
+    run.log_text("classes", report.class_table(rows), step=epoch)
+    run.summary["confusion"] = matrix.tolist()
+
+
+def _named(images: str, figures: Figures) -> dict[str, float]:
+    return {f"{images}/loss": figures.loss, f"{images}/acc": figures.accuracy}
+
+
+class _Notices:
+    """What a user should know, said once where they look and kept with the run."""
+
+    def __init__(self, run: Run, progress: Progress | None) -> None:
+        self._run = run
+        self._progress = progress
+        self._said: set[str] = set()
+
+    def once(self, kind: str, text: str) -> None:
+        if kind in self._said:
+            return
+        self._said.add(kind)
+        self._run.log_text("notice", text)
+        said = f"{self._run.name}: {text}"
+        if self._progress is None:
+            warnings.warn(said, TrainingWarning, stacklevel=2)
+        else:
+            self._progress.console.print(said, style="yellow", markup=False)
