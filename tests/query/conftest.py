@@ -1,0 +1,75 @@
+"""Every test writes real runs through `runfolio.init` into a store of its own, and keeps its own index."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import runfolio
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the index goes, instead of the user's own cache."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("RUNFOLIO_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def write(store: Path) -> Callable[..., Path]:
+    """Write one run and end it; its folder. `points` holds each metric's values for the steps 0, 1, 2 ..."""
+
+    def write(
+        name: str = "net",
+        *,
+        experiment: str = "digits",
+        config: Mapping[str, Any] | None = None,
+        points: Mapping[str, Sequence[float]] | None = None,
+        summary: Mapping[str, Any] | None = None,
+        state: str = "finished",
+        reason: str | None = None,
+    ) -> Path:
+        run = runfolio.init(name, experiment=experiment, config=dict(config or {}), store=store)
+        for metric, values in (points or {}).items():
+            for step, value in enumerate(values):
+                run.log({metric: value}, step=step)
+        for key, value in (summary or {}).items():
+            run.summary[key] = value
+        run.finish(state, reason)
+        return Path(run.folder)
+
+    return write
+
+
+@pytest.fixture
+def edit() -> Callable[..., None]:
+    """Change keys of a run's `run.json` by hand, as an editor would: a new file in the place of the old."""
+
+    def edit(folder: Path, **changes: Any) -> None:
+        path = folder / "run.json"
+        document = json.loads(path.read_text(encoding="utf-8")) | changes
+        path.with_name(".new").write_text(json.dumps(document), encoding="utf-8")
+        path.with_name(".new").replace(path)
+
+    return edit
+
+
+@pytest.fixture
+def copy() -> Callable[[Path, Path], Path]:
+    """Copy a run folder by hand, times and all."""
+
+    def copy(folder: Path, to: Path) -> Path:
+        return Path(shutil.copytree(folder, to))
+
+    return copy
