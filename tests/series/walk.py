@@ -44,7 +44,7 @@ class Walk:
         with runfolio.init(
             name, experiment=experiment, config=settings.as_dict(), store=store, series=series, resume=resume
         ) as run:
-            done = run.restore().step if resume else 0
+            done = run.restore().step or 0 if resume else 0
             for epoch in range(done + 1, (settings.stop_at or settings.epochs) + 1):
                 if epoch > 1 and Path("power-cut").exists():
                     raise KeyboardInterrupt

@@ -4,14 +4,18 @@
 """
 
 from runfolio.series.grid import Planned, expand, fingerprint
+from runfolio.series.runner import Outcome, Report, execute
 from runfolio.series.spec import Series, read_series
 from runfolio.series.targets import Membership, Target, load_target
 
 __all__ = [
     "Membership",
+    "Outcome",
     "Planned",
+    "Report",
     "Series",
     "Target",
+    "execute",
     "expand",
     "fingerprint",
     "load_target",

@@ -11,8 +11,9 @@ from typing import Literal
 from rich.markup import escape
 from rich.progress import Progress
 
-from runfolio.errors import NotFound
-from runfolio.query import RecordedRun, open_folio
+from runfolio.errors import DamagedFile, NotFound
+from runfolio.query.folio import open_folio
+from runfolio.query.recorded import RecordedRun
 from runfolio.series.grid import Planned
 from runfolio.series.targets import Membership, Target
 
@@ -92,10 +93,11 @@ def _settle(
 ) -> Outcome:
     """See that one run is finished: by finding it so, by resuming it, or by running it."""
     held = _held(plan, experiment, store)
-    for state, ending in (("finished", "skipped"), ("running", "busy")):
-        if run := next((run for run in held if run.state == state), None):
-            return Outcome(planned=plan, ending=ending, folder=run.folder)
-    resume = next((run.id for run in held if _can_resume(run)), None)
+    if done := next((run for run in held if run.state == "finished"), None):
+        return Outcome(planned=plan, ending="skipped", folder=done.folder)
+    if busy := next((run for run in held if run.state == "running"), None):
+        return Outcome(planned=plan, ending="busy", folder=busy.folder)
+    resume = next((str(run.folder) for run in held if _can_resume(run)), None)
     began = time.monotonic()
     try:
         folder = target.run(
@@ -116,13 +118,16 @@ def _settle(
 
 def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRun]:
     """The runs of this experiment that the store holds, looked up anew: others may be writing there."""
-    runs = open_folio(store).runs(experiment)
+    try:
+        runs = open_folio(store).runs(experiment)
+    except NotFound:  # no store or no such experiment yet: this run is its first
+        return []
     return [run for run in runs if (run.series or {}).get("fingerprint") == plan.fingerprint]
 
 
 def _can_resume(run: RecordedRun) -> bool:
     try:
         run.checkpoint("last")
-    except NotFound:
+    except (NotFound, DamagedFile):
         return False
     return True

@@ -23,7 +23,7 @@ class Membership(TypedDict):
 class Target(Protocol):
     """Runs one experiment: `settings` is its class of settings, `run` makes a tracked run and returns the folder.
 
-    `resume` is the id of a run with a `last` checkpoint to go on from; `progress` is the display of the whole
+    `resume` is the folder of a run with a `last` checkpoint to go on from; `progress` is the display of the whole
     series, to which the target may add a task of its own.
     """
 

@@ -1,0 +1,82 @@
+"""The one place where errors become a line on stderr and an exit status.
+
+2: what was asked for is wrong (a setting, name, file or flag). 1: it went wrong (a failed run, a bug).
+130: Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from runfolio.errors import RunfolioError, did_you_mean, nearest
+
+
+class CommandTree(click.Group):
+    """The root of the commands; without `--debug`, nothing that goes wrong in it is shown as a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of a first visit, not of the alphabet
+
+    def main(self, args: Sequence[str] | None = None, *ignored: Any, **extra: Any) -> NoReturn:
+        given = list(sys.argv[1:] if args is None else args)
+        try:
+            status = super().main(given, **{**extra, "prog_name": "runfolio", "standalone_mode": False})
+            sys.stdout.flush()
+        except (Exception, KeyboardInterrupt) as error:
+            status = _report(error, debug="--debug" in given)
+        sys.exit(status)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}; {did_you_mean(args[0], self.list_commands(ctx))}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _report(error: BaseException, *, debug: bool) -> int:
+    """Say what happened; the exit status."""
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return 130
+    if isinstance(error, BrokenPipeError):
+        # `runfolio runs | head -1`: the reader has what it wanted; Python's flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, RunfolioError):
+        return _say(str(error), status=2)
+    if isinstance(error, click.ClickException):
+        return _say(_usage(error), status=2)
+    hint = "" if debug else "; run again with --debug for the traceback"
+    return _say(f"{type(error).__name__}: {_first_line(error)}{hint}", status=1)
+
+
+def _usage(error: click.ClickException) -> str:
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        message = f"no option {error.option_name}; {_near_options(error)}"
+    message = message[:1].lower() + message[1:].removesuffix(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{message}; `{context.command_path} --help` explains" if context else message
+
+
+def _near_options(error: click.NoSuchOption) -> str:
+    known = [flag for param in error.ctx.command.get_params(error.ctx) for flag in param.opts] if error.ctx else []
+    near = nearest(error.option_name, [flag for flag in known if flag.startswith("--")])
+    return f"did you mean {' or '.join(near)}?" if near else "there is none like it"
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "no message")
+
+
+def _say(message: str, *, status: int) -> int:
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    return status

@@ -1,0 +1,105 @@
+"""What several commands share: the store, `--debug`, output formats, and settings as flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from runfolio.settings import Field, Settings, fields_of
+
+if TYPE_CHECKING:
+    from runfolio.query.folio import Folio
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+store_option = click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that holds the runs.  [default: $RUNFOLIO_STORE, else ./runs]",
+)
+experiment_filter = click.option("--experiment", metavar="NAME", help="Only the runs of this experiment.")
+
+
+def mode_option(command: Decorated) -> Decorated:
+    """`--min` and `--max`; the command gets `mode`, None where neither is given."""
+    lowest = click.option("--min", "mode", flag_value="min", default=None, help="The lowest value is the best.")
+    highest = click.option("--max", "mode", flag_value="max", help="The highest value is the best.")
+    return lowest(highest(command))
+
+
+def open_store(store: Path | None) -> Folio:
+    """The store to read, imported only here: it brings SQLAlchemy and NumPy."""
+    from runfolio.query.folio import open_folio
+
+    return open_folio(store)
+
+
+class Command(click.Command):
+    """A command with `--debug`, and help in which settings stand in groups below the other options."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(debug_option())
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own = [param for param in self.get_params(ctx) if not isinstance(param, SettingOption)]
+        records = [record for param in own if (record := param.get_help_record(ctx)) is not None]
+        with formatter.section("Options"):
+            formatter.write_dl(records)
+        settings = [param.field for param in self.params if isinstance(param, SettingOption)]
+        write_settings(formatter, settings)
+
+
+def debug_option() -> click.Option:
+    return click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
+
+
+class SettingOption(click.Option):
+    """One setting as a flag. The setting itself converts the text: flags and YAML obey the same rules."""
+
+    def __init__(self, *args: Any, field: Field, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.field = field
+
+
+def settings_options(settings: type[Settings]) -> Callable[[Decorated], Decorated]:
+    """Every field of a class of settings as a flag, None where it is not given."""
+
+    def decorate(command: Decorated) -> Decorated:
+        for field in reversed(fields_of(settings)):
+            switch = field.kind is bool
+            spelling = f"--{field.key}/--no-{field.key}" if switch else f"--{field.key}"
+            kind = bool if switch else str
+            option = click.option(spelling, field.name, cls=SettingOption, field=field, default=None, type=kind)
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def write_settings(formatter: click.HelpFormatter, fields: Sequence[Field]) -> None:
+    """Help of settings, one section a group."""
+    for group in dict.fromkeys(field.group for field in fields):
+        with formatter.section(group[:1].upper() + group[1:]):
+            formatter.write_dl([_help_record(field) for field in fields if field.group == group])
+
+
+def _help_record(field: Field) -> tuple[str, str]:
+    if field.kind is bool:
+        return (
+            f"--{field.key} / --no-{field.key}",
+            f"{field.help}  [default: {'on' if field.default else 'off'}]",
+        )
+    metavar = {int: "INTEGER", float: "NUMBER", str: "TEXT"}[field.kind]
+    spelling = f"--{field.key} " + ("|".join(field.choices) if field.choices else metavar)
+    facts = [f"default: {_plain(field.default)}"]
+    if bounds := field.allowed.partition("number ")[2]:
+        facts.append(bounds)
+    return spelling, f"{field.help}  [{'; '.join(facts)}]"
+
+
+def _plain(default: Any) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default).lower() if default is None else str(default)

@@ -1,0 +1,156 @@
+"""What every command prints with: one table type, shown for eyes, as JSON or as CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Format = Literal["table", "json", "csv"]
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+_WIDE = 10_000
+"""Columns of a "terminal" that is a file or a pipe: nothing is cut there."""
+_TEXT_AT_LEAST = 24
+"""So many letters of a text are worth more than a spare column."""
+
+
+def format_options(command: Decorated) -> Decorated:
+    """`--json` and `--csv`; the command gets `output`, one of `Format`."""
+    as_json = click.option("--json", "output", flag_value="json", default="table", help="Print JSON.")
+    as_csv = click.option("--csv", "output", flag_value="csv", help="Print CSV.")
+    return as_json(as_csv(command))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column: its name in JSON and CSV, its heading, and how people want to see its values."""
+
+    key: str
+    title: str
+    show: Callable[[Sequence[Any]], list[str]]
+    """All values of the column at once, so that numbers get the same decimals."""
+    number: bool = False
+    spare: bool = False
+    """May be left out where the terminal is too narrow."""
+    style: Callable[[Any], str | None] = lambda value: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    best: int | None = None
+    """The row to stand out."""
+
+
+def show_table(table: Table, output: Format) -> None:
+    """Print a table to stdout."""
+    if output == "json":
+        rows = [{column.key: plain(row.get(column.key)) for column in table.columns} for row in table.rows]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif output == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow([column.key for column in table.columns])
+        writer.writerows([[_cell(row.get(column.key)) for column in table.columns] for row in table.rows])
+    else:
+        _show_rich(table)
+
+
+def stdout() -> Console:
+    """A console on stdout; a table that goes to a file or a pipe is as wide as it needs to be."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
+    return Console(width=width, highlight=False)
+
+
+def stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def say(text: str, style: str | None = None) -> None:
+    """A line of prose on stdout."""
+    stdout().print(text, style=style, markup=False, soft_wrap=True)
+
+
+def warn(lines: Sequence[str]) -> None:
+    """What the user should know beside the answer, on stderr."""
+    for line in lines:
+        stderr().print(f"warning: {line}", style="yellow", markup=False, soft_wrap=True)
+
+
+def complain(line: str) -> None:
+    """What went wrong, on stderr."""
+    stderr().print(line, style="red", markup=False, soft_wrap=True)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: numbers JSON lacks become "NaN", "Infinity" and "-Infinity", as in the record."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _cell(value: Any) -> Any:
+    value = plain(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+
+
+def _show_rich(table: Table) -> None:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    console = stdout()
+    shown = {column.key: column.show([row.get(column.key) for row in table.rows]) for column in table.columns}
+    columns = _fitting(table.columns, shown, console.width)
+    rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for column in columns:
+        # Where it is still too wide, texts give way to numbers, and end in an ellipsis rather than wrap.
+        side: Literal["left", "right"] = "right" if column.number else "left"
+        rich_table.add_column(Text(column.title, no_wrap=True), justify=side, no_wrap=column.number)
+    for number, row in enumerate(table.rows):
+        cells = [
+            Text(
+                shown[column.key][number],
+                style=column.style(row.get(column.key)) or "",
+                no_wrap=True,
+                overflow="ellipsis",
+            )
+            for column in columns
+        ]
+        rich_table.add_row(*cells, style="bold green" if number == table.best else None)
+    console.print(rich_table)
+
+
+def _fitting(columns: Sequence[Column], shown: Mapping[str, Sequence[str]], width: int) -> list[Column]:
+    """The columns without those that can be spared, as far as the width asks for it."""
+    fitting = list(columns)
+    while _width(fitting, shown) > width and (spare := [column for column in fitting if column.spare]):
+        fitting.remove(spare[-1])
+    return fitting
+
+
+def _width(columns: Sequence[Column], shown: Mapping[str, Sequence[str]]) -> int:
+    widest = [max(map(len, [column.title, *shown[column.key]])) for column in columns]
+    limits = [_WIDE if column.number else _TEXT_AT_LEAST for column in columns]
+    return sum(map(min, widest, limits)) + 2 * len(columns)

@@ -1,0 +1,142 @@
+"""One run on one page."""
+
+from __future__ import annotations
+
+import math
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runfolio.cli import figures
+from runfolio.cli.output import Column, Table, say, show_table, stdout, warn
+from runfolio.cli.tables import state_style
+
+if TYPE_CHECKING:
+    from runfolio.query.recorded import RecordedRun
+
+
+def print_page(run: RecordedRun) -> None:
+    """State and reason, settings, results, metrics, environment, files."""
+    _print_head(run)
+    _print_facts("Settings", run.params)
+    _print_facts("Results", {key: value for key, value in run.results.items() if not isinstance(value, list)})
+    if run.metrics:
+        _heading("Metrics")
+        show_table(_metrics(run), "table")
+    _print_facts("Environment", _environment(run))
+    _print_facts("Code", _code(run))
+    _print_facts("Files", _files(run.folder))
+    warn(run.problems)
+
+
+def _print_head(run: RecordedRun) -> None:
+    took = "" if run.duration_s is None else f", {figures.duration(run.duration_s)}"
+    say(f"{run.name}  {run.id}", style="bold")
+    say(f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green")
+    if run.traceback and (last := run.traceback.strip().splitlines()[-1]) != run.reason:
+        say(last, style="red")
+    series = f", series {run.series['name']}" if run.series else ""
+    attempts = f", attempt {len(run.attempts)}" if len(run.attempts) > 1 else ""
+    say(f"experiment {run.experiment}{series}, begun {figures.moment(run.created)}{attempts}")
+    say(str(run.folder))
+    if run.tags:
+        say(f"tags: {', '.join(run.tags)}")
+    if run.notes:
+        say(run.notes)
+
+
+def _metrics(run: RecordedRun) -> Table:
+    from runfolio.query.direction import guess_mode
+
+    rows = []
+    for name, seen in sorted(run.metrics.items()):
+        mode = guess_mode(name)
+        best, step = {"max": (seen.max, seen.max_step), "min": (seen.min, seen.min_step)}.get(mode or "", (None, None))
+        rows.append({"metric": name, "last": seen.last, "best": best, "step": step, "points": seen.count})
+    number = figures.each("{:.5g}".format)
+    columns = [
+        Column(key="metric", title="metric", show=figures.each(str)),
+        Column(key="last", title="last", show=number, number=True),
+        Column(key="best", title="best", show=number, number=True),
+        Column(key="step", title="at step", show=figures.each(figures.count), number=True),
+        Column(key="points", title="points", show=figures.each(figures.count), number=True),
+    ]
+    return Table(columns=columns, rows=rows)
+
+
+def _environment(run: RecordedRun) -> dict[str, Any]:
+    facts = {key: value for key, value in run.environment.items() if key != "packages" and value is not None}
+    packages = run.environment.get("packages") or {}
+    seeds = {f"seed {name}": seed for name, seed in run.seeds.items()}
+    return {**facts, "packages": ", ".join(f"{name} {version}" for name, version in packages.items()), **seeds}
+
+
+def _code(run: RecordedRun) -> dict[str, Any]:
+    code = {key: value for key, value in run.code.items() if value is not None}
+    if "command" in code:
+        code["command"] = " ".join(map(str, code["command"]))
+    if "commit" in code and code.pop("dirty", False):
+        code["commit"] = f"{code['commit']}, with uncommitted changes"
+    return code
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """What lies in each folder of the run; checkpoints by name."""
+    found: dict[str, str] = {}
+    for place in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        sizes = [path.stat().st_size for path in place.rglob("*") if path.is_file()]
+        names = sorted(path.stem for path in place.glob("*.json")) if place.name in ("checkpoints", "artifacts") else []
+        listed = f" ({', '.join(names)})" if names else ""
+        if sizes:
+            found[place.name] = (
+                f"{len(sizes)} {'file' if len(sizes) == 1 else 'files'}, {figures.size(sum(sizes))}{listed}"
+            )
+    return found
+
+
+def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
+    """Names and values; side by side where the terminal has room, a long value going on below its own beginning."""
+    shown = {name: _fact(value) for name, value in facts.items() if value not in (None, "", {}, [])}
+    if not shown:
+        return
+    _heading(title)
+    longest = max(map(len, shown))
+    width = stdout().width
+    cells = [
+        textwrap.fill(
+            f"{name:<{longest}}  {text}",
+            width,
+            subsequent_indent=" " * (longest + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, text in shown.items()
+    ]
+    for line in _side_by_side(cells, width):
+        say(line)
+
+
+def _side_by_side(cells: Sequence[str], width: int) -> list[str]:
+    """Cells in up to three columns, read downwards; one where a cell is too long, or the page goes to a file."""
+    widest = max(map(len, cells)) + 3
+    columns = min(3, width // widest) if sys.stdout.isatty() else 1
+    if columns < 2:
+        return list(cells)
+    height = math.ceil(len(cells) / columns)
+    return ["".join(f"{cell:<{widest}}" for cell in cells[row::height]).rstrip() for row in range(height)]
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return _joined(value)
+    return f"{value:.6g}" if isinstance(value, float) else figures.value(value)
+
+
+def _joined(values: Iterable[Any]) -> str:
+    return ", ".join(map(_fact, values))
+
+
+def _heading(title: str) -> None:
+    say(f"\n{title}", style="bold")

@@ -1,0 +1,115 @@
+"""`runfolio series`: a grid of experiments, and which of them won."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runfolio.cli import output as out
+from runfolio.cli.options import Command, open_store, store_option, write_settings
+from runfolio.cli.progress import progress_display
+from runfolio.cli.several import checked_flags, split_settings
+from runfolio.settings import Located, fields_of
+from runfolio.vision.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from runfolio.series import Report, Series
+
+TARGET = "runfolio.vision:experiment"
+"""What is run where a series does not say."""
+FLAGS = "runfolio.settings_flags"
+
+
+class SeriesCommand(Command):
+    """Any flag it does not own is a setting, with one value or several."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest, ctx.meta[FLAGS] = split_settings(args, self.own_flags(ctx))
+        return super().parse_args(ctx, rest)
+
+    def own_flags(self, ctx: click.Context) -> dict[str, click.Option]:
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        return {flag: option for option in options for flag in option.opts}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        write_settings(formatter, fields_of(TrainSettings))
+
+
+@click.command(cls=SeriesCommand)
+@click.argument("file", type=click.Path(path_type=Path), required=False, metavar="[FILE.yaml]")
+@click.option("--experiment", metavar="NAME", help="What the runs belong to.  [default: the series' name]")
+@store_option
+@click.pass_context
+def series(ctx: click.Context, file: Path | None, experiment: str | None, store: Path | None) -> None:
+    """Run every combination of settings, then say which run won.
+
+    Every setting below takes several values; with a file, flags replace what it says. Runs that the store holds as
+    finished are not repeated, unfinished ones go on from their last checkpoint: an interrupted series is continued by
+    the same command. A run that fails is recorded and the others go on; the exit status is 1 then.
+
+    \b
+    runfolio series series/digits.yaml
+    runfolio series series/digits.yaml --epochs 20 --seed 1 2 3
+    runfolio series --model tinyvgg mlp --epochs 5 10 --lr 1e-3
+    """
+    from runfolio.series import execute, expand, load_target, read_series
+
+    described = read_series(file, default_target=TARGET) if file else _unwritten(experiment)
+    target = load_target(described.target.value)
+    own = ctx.command.own_flags(ctx) if isinstance(ctx.command, SeriesCommand) else {}
+    described = described.with_flags(checked_flags(ctx.meta[FLAGS], fields_of(target.settings), own))
+    planned = expand(described, target.settings)
+    with progress_display() as progress:
+        report = execute(
+            planned,
+            target,
+            name=described.name,
+            experiment=experiment or described.name,
+            store=store,
+            progress=progress,
+        )
+    _print_leaderboard(report, store)
+    _print_ending(ctx, report)
+
+
+def _unwritten(experiment: str | None) -> Series:
+    """A series that flags alone describe."""
+    from runfolio.series import Series
+
+    return Series(name=experiment or "default", target=Located(TARGET, ""), settings={}, grid={})
+
+
+def _print_leaderboard(report: Report, store: Path | None) -> None:
+    from runfolio.cli.tables import leaderboard_table
+    from runfolio.query.leaderboard import leaderboard
+
+    folders = [outcome.folder for outcome in report.outcomes if outcome.ending != "busy" and outcome.folder]
+    if not folders:
+        return
+    folio = open_store(store)
+    board = leaderboard([folio.run(folder) for folder in folders])
+    out.say("")
+    out.show_table(leaderboard_table(board), "table")
+    out.say(f"\n{board.caption}")
+    won = board.rows[0]
+    if won.value is not None:
+        place = "" if store is None else f" --store {store}"
+        out.say(f"\n{won.label} ({won.id}) won with {board.metric} {won.value:.4f}.", style="bold green")
+        out.say(f"next  runfolio predict {won.id} --sample 24{place}")
+        out.say(f"      runfolio plot {board.metric} --experiment {folio.run(won.place).experiment}{place}")
+
+
+def _print_ending(ctx: click.Context, report: Report) -> None:
+    """Say what is not done; the exit status tells it too."""
+    for outcome in report.failed:
+        out.complain(f"failed: {outcome.planned.label}: {outcome.reason}")
+    if report.interrupted:
+        done = f"{len(report.done)} of {report.planned} runs are finished"
+        out.complain(f"interrupted: {done}; the same command goes on with the rest")
+        ctx.exit(130)
+    if report.failed:
+        out.complain(f"{len(report.failed)} of {report.planned} runs failed; `runfolio show RUN` has each traceback")
+        ctx.exit(1)

@@ -1,0 +1,151 @@
+"""What the tables of the commands look like: which columns, how each value reads, what stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runfolio.cli import figures
+from runfolio.cli.output import Column, Table
+
+if TYPE_CHECKING:
+    from runfolio.query.compare import Comparison
+    from runfolio.query.leaderboard import Leaderboard
+    from runfolio.query.table import Table as RunsTable
+
+_STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
+_SPARE_FACTS = ("experiment", "duration_s", "created")
+"""What a narrow terminal does without, last first; then go all but the first of the results."""
+
+
+def state_style(state: Any) -> str | None:
+    return _STATE_STYLES.get(state)
+
+
+def runs_table(table: RunsTable, *, all_needed: bool) -> Table:
+    """Runs as rows. `all_needed`: the user chose the columns, so none is left out for lack of room."""
+    names = list(table.columns)
+    rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+    if not all_needed and len({row["experiment"] for row in rows}) == 1:
+        names.remove("experiment")
+    results = [name for name in names if name.startswith(("summary.", "metrics."))]
+    spare = () if all_needed else (*_SPARE_FACTS, *results[1:])
+    columns = [_runs_column(name, [row[name] for row in rows], spare=name in spare) for name in names]
+    return Table(columns=columns, rows=rows)
+
+
+def _runs_column(name: str, values: Sequence[Any], *, spare: bool) -> Column:
+    kind, dot, rest = name.partition(".")
+    title = rest if dot and kind in ("params", "summary", "metrics") else name
+    measured = kind in ("summary", "metrics")
+    if name == "created":
+        return Column(key=name, title="started", show=figures.each(figures.age), spare=spare)
+    if name == "duration_s":
+        return Column(key=name, title="took", show=figures.each(figures.duration), number=True, spare=spare)
+    if name == "ended":
+        return Column(key=name, title=name, show=figures.each(figures.moment))
+    return Column(
+        key=name,
+        title=title,
+        show=figures.aligned if measured else figures.each(figures.value),
+        number=any(figures.is_number(value) for value in values),
+        spare=spare,
+        style=state_style if name == "state" else lambda value: None,
+    )
+
+
+def leaderboard_table(board: Leaderboard) -> Table:
+    """The runs of a series, best first; `=` marks those the test images cannot tell from the best."""
+    looks: Mapping[str, Column] = {
+        "label": Column(key="label", title="run", show=figures.each(str)),
+        "value": Column(key="value", title=board.metric, show=figures.aligned, number=True),
+        "test": Column(key="test", title="test/acc", show=figures.aligned, number=True),
+        "interval": Column(key="interval", title="95 % interval", show=figures.each(str), number=True),
+        "tied": Column(key="tied", title="", show=figures.each(lambda tied: "=" if tied else "")),
+        "parameters": Column(key="parameters", title="parameters", show=figures.each(figures.count), number=True),
+        "size_mb": Column(key="size_mb", title="MB", show=figures.aligned, number=True, spare=True),
+        "epoch_seconds": Column(key="epoch_seconds", title="s/epoch", show=figures.aligned, number=True),
+        "predict_ms": Column(key="predict_ms", title="ms/image", show=figures.aligned, number=True),
+        "state": Column(key="state", title="state", show=figures.each(str), style=state_style),
+        "reason": Column(key="reason", title="reason", show=figures.each(str)),
+    }
+    names = list(board.columns)
+    if "test" in names:
+        names[names.index("test") + 1 : names.index("test") + 1] = ["interval", "tied"]
+    if all(row.state == "finished" for row in board.rows):
+        names.remove("state")
+    elif any(row.reason for row in board.rows):
+        names.append("reason")
+    rows = [
+        {**{name: getattr(row, name, None) for name in names}, "interval": _interval(row.test_low, row.test_high)}
+        for row in board.rows
+    ]
+    won = bool(rows) and rows[0]["value"] is not None
+    return Table(columns=[looks[name] for name in names], rows=rows, best=0 if won else None)
+
+
+def _interval(low: float | None, high: float | None) -> str | None:
+    return None if low is None or high is None else f"{low:.3f} to {high:.3f}"
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """A row for each setting and result in which the runs differ, and for the last and the best of each metric."""
+    rows: list[dict[str, Any]] = [
+        *({"what": "setting", "name": row.key, **row.values} for row in comparison.config),
+        *({"what": "result", "name": row.key, **row.values} for row in comparison.summary),
+        *({"what": "last", "name": row.metric, **row.last} for row in comparison.metrics),
+        *({"what": "best", "name": row.metric, **row.best} for row in comparison.metrics if row.best),
+    ]
+    columns = [
+        Column(key="what", title="", show=figures.each(str)),
+        Column(key="name", title="", show=figures.each(str)),
+        *(Column(key=run, title=run, show=figures.each(_compared), number=True) for run in comparison.runs),
+    ]
+    return Table(columns=columns, rows=rows)
+
+
+def _compared(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else figures.value(value)
+
+
+def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Predictions of images; green where right, red where wrong, plain where the truth is not known."""
+    right = {None: "", True: "right", False: "wrong"}
+    columns = [
+        Column(key="image", title="image", show=figures.each(str)),
+        Column(key="class", title="class", show=figures.each(str)),
+        Column(key="probability", title="probability", show=figures.each("{:.1%}".format), number=True),
+        Column(key="ms", title="ms", show=figures.aligned, number=True),
+    ]
+    if any(row["truth"] is not None for row in rows):
+        columns += [
+            Column(key="truth", title="truth", show=figures.each(str)),
+            Column(
+                key="right",
+                title="",
+                show=lambda values: [right[value] for value in values],
+                style=lambda value: {True: "green", False: "bold red"}.get(value),
+            ),
+        ]
+    return Table(columns=columns, rows=rows)
+
+
+def results_table(results: Mapping[str, Any]) -> Table:
+    """Loss and accuracy of the best epoch on train, validation and test images."""
+    rows = [
+        {
+            "images": split,
+            "loss": results[f"{split}/loss"],
+            "acc": results[f"{split}/acc"],
+            "count": results[f"{split}/images"],
+        }
+        for split in ("train", "val", "test")
+        if f"{split}/acc" in results
+    ]
+    columns = [
+        Column(key="images", title="", show=figures.each(str)),
+        Column(key="loss", title="loss", show=figures.aligned, number=True),
+        Column(key="acc", title="accuracy", show=figures.aligned, number=True),
+        Column(key="count", title="images", show=figures.each(figures.count), number=True),
+    ]
+    return Table(columns=columns, rows=rows)

@@ -1,0 +1,85 @@
+"""Commands that train one model: `train` and `resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runfolio.cli import output as out
+from runfolio.cli.options import Command, open_store, settings_options, store_option
+from runfolio.cli.progress import progress_display
+from runfolio.settings import build, read_yaml
+from runfolio.vision.settings import TrainSettings
+
+
+@click.command(cls=Command)
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Settings; flags go before them.")
+@click.option("--experiment", metavar="NAME", help="What the run belongs to.  [default: the name of the data]")
+@click.option("--name", help="The run's name.  [default: such as tinyvgg-20pct-5ep]")
+@store_option
+@settings_options(TrainSettings)
+def train(config: Path | None, experiment: str | None, name: str | None, store: Path | None, **flags: Any) -> None:
+    """Train one image classifier as one tracked run.
+
+    Every setting below is a key of the YAML file too; keys are spelled as the flags are.
+
+    \b
+    runfolio train
+    runfolio train --model mlp --epochs 10 --lr 3e-4
+    runfolio train --config my.yaml --seed 7
+    """
+    written = read_yaml(config) if config else {}
+    settings = build(TrainSettings, {**written, **{key: value for key, value in flags.items() if value is not None}})
+    _print_architecture(settings)
+    from runfolio.vision import run_experiment
+
+    with progress_display() as progress:
+        folder = run_experiment(settings, store=store, experiment=experiment, name=name, progress=progress)
+    _print_result(folder, store)
+
+
+@click.command(cls=Command)
+@click.argument("run")
+@store_option
+def resume(run: str, store: Path | None) -> None:
+    """Go on with an unfinished run.
+
+    From its last checkpoint, with the settings it was begun with. RUN is an id, the beginning of one, a name, or a
+    run's folder.
+
+    \b
+    runfolio resume k3f9
+    """
+    from runfolio.vision import run_experiment
+
+    with progress_display() as progress:
+        folder = run_experiment(resume=run, store=store, progress=progress)
+    _print_result(folder, store)
+
+
+def _print_architecture(settings: TrainSettings) -> None:
+    from runfolio.vision import architecture
+    from runfolio.vision.models import build_model
+    from runfolio.vision.preparation import prepare
+
+    spec = prepare(settings).spec
+    out.stdout().print(architecture(build_model(spec), spec.image_shape).table(), "")
+
+
+def _print_result(folder: Path, store: Path | None) -> None:
+    from runfolio.cli.tables import results_table
+
+    run = open_store(store).run(folder)
+    out.show_table(results_table(run.results), "table")
+    results = run.results
+    out.say(
+        f"Epoch {results['best/epoch']} is the best, chosen by {results['chosen_by']}; "
+        f"{results['epoch_seconds']:.2g} s an epoch, {results['predict_ms']:.2g} ms an image."
+    )
+    place = "" if store is None else f" --store {store}"
+    out.say(f"\nrun   {run.folder}", style="bold")
+    out.say(f"next  runfolio show {run.id}{place}")
+    out.say(f"      runfolio predict {run.id} --sample 24{place}")
+    out.say(f"      runfolio plot val/acc {run.id}{place}")

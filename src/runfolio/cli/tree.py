@@ -1,0 +1,34 @@
+"""The tree: every command, in the order of a first visit."""
+
+from __future__ import annotations
+
+import click
+
+from runfolio._version import __version__
+from runfolio.cli.errors import CommandTree
+from runfolio.cli.options import debug_option
+from runfolio.cli.plot import plot
+from runfolio.cli.predict import predict
+from runfolio.cli.runs import best, compare, list_runs, show
+from runfolio.cli.series import series
+from runfolio.cli.train import resume, train
+
+
+@click.group(cls=CommandTree, params=[debug_option()], context_settings={"max_content_width": 110})
+@click.version_option(__version__, message="runfolio %(version)s")
+def main() -> None:
+    """The experiment tracker for PyTorch: runs the experiments, keeps the record, says what worked.
+
+    \b
+    runfolio train --data digits --model tinyvgg     one tracked run
+    runfolio series series/digits.yaml               every combination, and which one won
+    runfolio runs                                    the record
+    runfolio predict best photo.png                  use the winner
+
+    Runs are named by id, the beginning of an id, or name. They live as plain files in ./runs, or where --store
+    or RUNFOLIO_STORE says.
+    """
+
+
+for command in (train, resume, series, list_runs, show, best, compare, plot, predict):
+    main.add_command(command)
