@@ -2,7 +2,7 @@
 
 torchvision 0.28 describes its operators `nms` and `qnms` to torch at import. Where its compiled extension cannot be
 loaded, as that of a CUDA build beside a CPU torch, this fails with "operator torchvision::nms does not exist".
-Transforms, data sets and models need neither operator, so their names are declared where the extension did not bring them.
+Transforms, data sets and models need neither operator, so their names are declared where the extension did not.
 """
 
 from __future__ import annotations

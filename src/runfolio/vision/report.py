@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+
+# torchmetrics imports torchvision where there is one, which must have been made importable.
+from runfolio.vision import _torchvision  # noqa: F401
+
+# isort: split
 from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
     multiclass_f1_score,

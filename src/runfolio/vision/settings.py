@@ -47,7 +47,7 @@ class TrainSettings(Settings):
         "adam", "What turns gradients into steps.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw")
     )
     lr: float = setting(
-        1e-3, "Learning rate; the highest one where a schedule varies it.", group=_OPTIMISATION, above=0
+        3e-3, "Learning rate; the highest one where a schedule varies it.", group=_OPTIMISATION, above=0
     )
     weight_decay: float = setting(
         0.0, "Pull of the weights towards zero (decoupled with adamw).", group=_OPTIMISATION, at_least=0
@@ -59,7 +59,7 @@ class TrainSettings(Settings):
     )
 
     schedule: str = setting(
-        "constant",
+        "cosine",
         "How the learning rate goes after warm-up, step by step.",
         group=_SCHEDULE,
         choices=("constant", "cosine", "one-cycle", "step"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from runfolio import query, tracking
+import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.settings import build
 from runfolio.vision import report
@@ -26,8 +26,7 @@ from runfolio.vision.settings import TrainSettings
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from runfolio.query import RecordedRun
-    from runfolio.tracking import Run
+    from runfolio import RecordedRun, Run
 
 LOADER = "vision"
 """The name under which `runfolio.loaders` finds what reads these checkpoints."""
@@ -67,7 +66,7 @@ def run_experiment(
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
     preparation = None if series else prepare(settings)
     seed_everything(settings.seed)
-    with tracking.init(
+    with runfolio.init(
         name or settings.run_name,
         experiment=experiment or settings.data,
         config=settings.as_dict(),
@@ -79,10 +78,10 @@ def run_experiment(
 
 
 def _resume(wanted: str | Path, store: Path | str | None, progress: Progress | None) -> Path:
-    recorded = query.open_folio(store).run(str(wanted))
+    recorded = runfolio.open(store).run(str(wanted))
     settings = _settings_of(recorded)
     preparation = prepare(settings)
-    with tracking.init(resume=recorded.folder, store=store, checkpoint="last") as run:
+    with runfolio.init(resume=recorded.folder, store=store, checkpoint="last") as run:
         _train(run, preparation, progress, go_on=True)
     return run.folder
 
