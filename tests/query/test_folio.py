@@ -1,4 +1,5 @@
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,14 @@ def test_runs_of_one_experiment_or_in_one_state(store, write):
 def test_an_unknown_experiment_names_the_nearest(store, write):
     write(experiment="digits")
 
-    with pytest.raises(NotFound, match="no experiment 'digit' .* did you mean digits?"):
+    with pytest.raises(NotFound, match=r"no experiment 'digit' .* did you mean digits\?"):
         open_folio(store).runs("digit")
 
 
 def test_an_unknown_state_names_those_there_are(store, write):
     write()
 
-    with pytest.raises(ConfigError, match="did you mean finished?"):
+    with pytest.raises(ConfigError, match=r"did you mean finished\?"):
         open_folio(store).runs(state="finish")
 
 
@@ -90,7 +91,7 @@ def test_any_text_that_names_no_run_is_not_found(store, write, name: str):
 
 
 def test_a_store_that_is_not_there_says_how_to_begin_one(tmp_path: Path):
-    with pytest.raises(NotFound, match=r"there is no store at .*nowhere; `runfolio train` or `runfolio.init\(\)` begins"):
+    with pytest.raises(NotFound, match=r"there is no store at .*nowhere; `runfolio train` or `runfolio.init"):
         open_folio(tmp_path / "nowhere")
 
 
@@ -207,17 +208,15 @@ def test_a_run_whose_process_vanished_is_crashed(store, write, edit):
 
 
 def test_two_hundred_runs_are_listed_quickly_and_whole(store, write, copy, edit):
-    import time
-
     first = write("net-0", config={"lr": 0.1}, points={f"metric-{number}": [0.5] for number in range(20)})
     for number in range(1, 200):
         edit(copy(first, store / "digits" / f"net-{number}"), id=f"run{number:05}", name=f"net-{number}")
     open_folio(store)
 
-    began = time.perf_counter()
+    began = time.process_time()
     runs = open_folio(store).runs()
-    took_s = time.perf_counter() - began
+    took_s = time.process_time() - began
 
     assert {run.name for run in runs} == {f"net-{number}" for number in range(200)}
     assert all(len(run.metrics) == 20 for run in runs)
-    assert took_s < 1.0  # 0.06 s on two quiet cores; the rest is for busy ones
+    assert took_s < 0.5  # seconds of this process's own work; 0.07 on a quiet machine

@@ -57,8 +57,9 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
     """The best of the runs by `metric`.
 
     A run counts with its summary's value of that name, since that is what it reports of its chosen model (a run of
-    `runfolio train` writes the chosen epoch's figures there); without one, with the best point of its curve. NaN never
-    wins. A run that failed or crashed wins only where no other run has the metric. Of equals the newest wins.
+    `runfolio train` writes the chosen epoch's figures there); without one, with the best point of its curve. What is
+    not finite never wins. A run that failed or crashed wins only where no other run has the metric. Of equals the one
+    that comes first wins, which in a folio's runs is the newest.
 
     Raises:
         NotFound: No run has a number of that name; the message names the nearest metrics.
@@ -71,7 +72,7 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
     direction = mode_of(metric, mode)
     figures = [(run, figure) for run in runs if (figure := figure_of(run, metric, direction))]
     if not figures:
-        raise NotFound(f"{metric!r} is NaN in every run that has it, so none is the best")
+        raise NotFound(f"{metric!r} is not finite in any run that has it, so none is the best")
     run, figure = min(figures, key=lambda pair: (pair[0].state in BROKEN, rank(pair[1].value, direction)))
     return Choice(
         run=run,
@@ -86,15 +87,16 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
 
 
 def figure_of(run: RecordedRun, metric: str, mode: Mode) -> Figure | None:
-    """The number with which a run competes (see `choose`); None where it has none, or only NaN."""
+    """The number with which a run competes (see `choose`); None where it has none, or none that is finite."""
     seen = run.metrics.get(metric)
     reported = number(run.results.get(metric))
     if reported is not None:
-        return None if math.isnan(reported) else Figure(reported, _step_of(run, metric, reported))
-    if seen is None:
+        figure = Figure(reported, _step_of(run, metric, reported))
+    elif seen is not None:
+        figure = Figure(seen.max, seen.max_step) if mode == "max" else Figure(seen.min, seen.min_step)
+    else:
         return None
-    value, step = (seen.max, seen.max_step) if mode == "max" else (seen.min, seen.min_step)
-    return None if math.isnan(value) else Figure(value, step)
+    return figure if math.isfinite(figure.value) else None
 
 
 def rank(value: float, mode: Mode) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,8 +76,13 @@ def _differences(
 
 
 def _all_same(row: Difference, count: int) -> bool:
-    values = [(type(value) is bool, value) for value in row.values.values()]  # True == 1, but not as a setting
-    return len(values) == count and all(value == values[0] for value in values)
+    first, *others = row.values.values()
+    return len(row.values) == count and all(_same(first, value) for value in others)
+
+
+def _same(first: Any, second: Any) -> bool:
+    both_nan = first != first and second != second
+    return both_nan or (first == second and isinstance(first, bool) == isinstance(second, bool))  # True is not 1 here
 
 
 def _metric_row(named: Mapping[str, RecordedRun], metric: str) -> MetricRow:
@@ -87,7 +93,7 @@ def _metric_row(named: Mapping[str, RecordedRun], metric: str) -> MetricRow:
 
 
 def _winner(best: dict[str, float], mode: Mode | None) -> str | None:
-    numbers = {label: value for label, value in best.items() if value == value}
+    numbers = {label: value for label, value in best.items() if math.isfinite(value)}
     if mode is None or not numbers:
         return None
     ordered = sorted(numbers, key=lambda label: rank(numbers[label], mode))

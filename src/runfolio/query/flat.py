@@ -8,6 +8,17 @@ from typing import Any
 _NOT_JSON = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
+def with_numbers(value: Any) -> Any:
+    """A tree of JSON values with the names of the numbers that JSON lacks (`docs/format.md`) made numbers again."""
+    if isinstance(value, str):
+        return _NOT_JSON.get(value, value)
+    if isinstance(value, list):
+        return [with_numbers(entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: with_numbers(entry) for key, entry in value.items()}
+    return value
+
+
 def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
     """`{"optimizer": {"lr": 0.1}}` as `{"optimizer/lr": 0.1}`; lists and empty mappings stay values."""
     flat: dict[str, Any] = {}
@@ -20,7 +31,5 @@ def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def number(value: Any) -> float | None:
-    """A recorded value as a number, with the format's names for those that JSON lacks; None where it is none."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    return _NOT_JSON.get(value) if isinstance(value, str) else None
+    """A value as a number; None where it is none. True and False are none."""
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

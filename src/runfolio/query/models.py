@@ -7,7 +7,6 @@ installed here can answer to, through the entry point group `runfolio.loaders`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError, DamagedFile, MissingExtra, did_you_mean
@@ -31,6 +30,8 @@ def installed_loader(checkpoint: Checkpoint) -> Any:
     Raises:
         ConfigError: The checkpoint names no loader, or none of that name is installed.
     """
+    from importlib.metadata import entry_points  # 40 ms that a table of runs need not wait for
+
     if checkpoint.loader is None:
         raise ConfigError("this checkpoint does not say how its model is built; pass the class: `load_model(MyNet)`")
     installed = {entry.name: entry for entry in entry_points(group=GROUP)}
@@ -39,10 +40,13 @@ def installed_loader(checkpoint: Checkpoint) -> Any:
             f"no installed package provides the model loader {checkpoint.loader!r} that this checkpoint names;"
             f" {did_you_mean(checkpoint.loader, installed)}"
         )
+    entry = installed[checkpoint.loader]
     try:
-        load = installed[checkpoint.loader].load()
+        load = entry.load()
     except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "a package", checkpoint.loader, "loading this model") from None
+        if entry.value.startswith("runfolio."):  # one of ours is named as the extra that brings what it needs
+            raise MissingExtra(f"the package {error.name}", entry.name, "loading this model") from None
+        raise ConfigError(f"the model loader {entry.name!r} needs the package {error.name}; install it") from None
     return load(checkpoint)
 
 

@@ -63,16 +63,37 @@ def plot(metric: str, runs: Sequence[RecordedRun]) -> Figure:
         known = {name for run in runs for name in run.metrics}
         raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, known)}")
     shown = _best_first(shown, metric)
-    figure, axes = _empty(metric, [label for label, _ in shown])
-    for place, (label, run) in enumerate(shown):
+    named = [(_with_best(label, run, metric), run) for label, run in shown]
+    figure, axes = _empty(metric, [label for label, _ in named])
+    for place, (label, run) in enumerate(named):
         style = _STYLES[place // len(_COLOURS) % len(_STYLES)]
         # The best curve is drawn last, on top of the others.
         _draw(axes, run.metric(metric), label, _COLOURS[place % len(_COLOURS)], style, len(shown) - place)
-    if len(shown) > 1:
-        figure.legend(loc="outside right upper", frameon=False, labelcolor=_INK, fontsize=9, handlelength=2.6)
-    else:
-        axes.set_title(shown[0][0], loc="left", color=_INK, fontsize=11)
+    _legend(figure, metric)
     return figure
+
+
+def _with_best(label: str, run: RecordedRun, metric: str) -> str:
+    if guess_mode(metric) is None:
+        return label
+    best = best_in_curve(run, metric)
+    return f"{label}   {best:#.4g}" if best is not None and np.isfinite(best) else f"{label}   (no number)"
+
+
+def _legend(figure: Figure, metric: str) -> None:
+    """Beside the curves, not on them; its heading says what the numbers are."""
+    heading = {"max": f"highest {metric}", "min": f"lowest {metric}", None: None}[guess_mode(metric)]
+    legend = figure.legend(
+        loc="outside right upper",
+        title=_plain(heading) if heading else None,
+        alignment="left",
+        frameon=False,
+        labelcolor=_INK,
+        fontsize=9,
+        title_fontsize=9,
+        handlelength=2.6,
+    )
+    legend.get_title().set_color("#777777")
 
 
 def _best_first(shown: list[tuple[str, RecordedRun]], metric: str) -> list[tuple[str, RecordedRun]]:
@@ -94,7 +115,7 @@ def _empty(metric: str, names: list[str]) -> tuple[Figure, Axes]:
     except ImportError:
         raise MissingExtra("matplotlib", "plot", "drawing curves") from None
 
-    legend = 0.4 + 0.075 * max(map(len, names)) if len(names) > 1 else 0.0  # inches beside the curves
+    legend = 0.5 + 0.07 * max(map(len, names))  # inches beside the curves
     figure = Figure(figsize=(7.2 + legend, max(4.2, 0.24 * len(names))), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel("step", color=_INK)

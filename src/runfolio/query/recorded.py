@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, MissingExtra, NotFound, did_you_mean
 from runfolio.query import models
-from runfolio.query.flat import flatten
+from runfolio.query.flat import flatten, with_numbers
 from runfolio.query.look import Sighting
 from runfolio.record import checkpoints, media
 from runfolio.record.alive import CRASHED
@@ -109,20 +109,20 @@ class RecordedRun:
         """Python's text of the exception that ended it."""
         return self._status.traceback
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
         """What it was given, nested as it was given."""
-        return self._document.config
+        return with_numbers(self._document.config)
 
     @cached_property
     def params(self) -> dict[str, Any]:
         """The config flat: `{"optimizer": {"lr": 0.1}}` is `{"optimizer/lr": 0.1}`."""
         return flatten(self.config)
 
-    @property
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """What the run itself reports as its results."""
-        return self._document.summary
+        return with_numbers(self._document.summary)
 
     @cached_property
     def results(self) -> dict[str, Any]:
