@@ -63,6 +63,7 @@ def test_a_module_that_does_not_fit_names_every_key(save):
             super().__init__()
             self.head = torch.nn.Linear(2, 1, bias=False)
 
+    run = save()
     with pytest.raises(
         DamagedFile, match=r"do not fit Other: missing head.weight; unexpected layer.bias, layer.weight"
     ):
