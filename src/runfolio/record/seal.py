@@ -1,7 +1,7 @@
 """Sealing: tails become Parquet segments, segments are compacted, and what another file covers is swept away.
 
-Run as a program (`python -m runfolio.record.seal FOLDER WRITER N`) it seals one tail and sweeps, so that a training
-process has its long tails sealed without Arrow, its memory or its hold on the interpreter lock.
+Run as a program (`python -m runfolio.record.seal seal|compact FOLDER WRITER N`) it does one of these and sweeps, so
+that a training process has its long tails sealed without Arrow, its memory or its hold on the interpreter lock.
 """
 
 from __future__ import annotations
@@ -117,5 +117,6 @@ def _unlink(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    seal_tail(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
-    sweep(Path(sys.argv[1]))
+    task, folder, writer, number = sys.argv[1:]
+    {"seal": seal_tail, "compact": compact}[task](Path(folder), writer, int(number))
+    sweep(Path(folder))

@@ -15,7 +15,7 @@ import threading
 import traceback
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,14 @@ def _text(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
+Ending = Literal["run", "process", "killed"]
+"""What ends: the run alone, the process with it, or the process within seconds."""
+
+
 class Open(Protocol):
     """What is ended with the process: a run."""
 
-    def end(self, outcome: Outcome, *, quick: bool = False) -> None: ...
+    def end(self, outcome: Outcome, *, ending: Ending = "run") -> None: ...
     def abandon(self) -> None: ...
 
 
@@ -84,9 +88,15 @@ def newest() -> Open | None:
     return _open[-1] if _open else None
 
 
-def ending() -> Outcome | None:
-    """What has ended the process already, where something has: a SIGTERM that was left to somebody else's handler."""
-    return _outcome if _outcome is PREEMPTED else None
+def preempted() -> bool:
+    """Whether SIGTERM came, whatever somebody else's handler made of it."""
+    return _outcome is PREEMPTED
+
+
+def _note(outcome: Outcome) -> None:
+    global _outcome
+    if not preempted():
+        _outcome = outcome
 
 
 def _hook() -> None:
@@ -106,8 +116,7 @@ def _hook_exceptions() -> None:
     before = sys.excepthook
 
     def note(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        global _outcome
-        _outcome = Outcome.of(error)
+        _note(Outcome.of(error))
         before(kind, error, trace)
 
     sys.excepthook = note
@@ -117,9 +126,8 @@ def _hook_exit() -> None:
     before = sys.exit
 
     def note(code: Any = None, /) -> None:
-        global _outcome
         if threading.current_thread() is threading.main_thread():
-            _outcome = Outcome.of_exit(code)
+            _note(Outcome.of_exit(code))
         before(code)
 
     sys.exit = note  # type: ignore[assignment] - the only place a plain exit code can be seen
@@ -131,21 +139,20 @@ def _hook_sigterm() -> None:
         return
 
     def note(number: int, frame: Any) -> None:
-        global _outcome
-        _outcome = PREEMPTED
+        _note(PREEMPTED)
         if callable(before):
             before(number, frame)
             return
-        _end_all(quick=True)
+        _end_all("killed")
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, note)
 
 
-def _end_all(*, quick: bool = False) -> None:
+def _end_all(ending: Ending = "process") -> None:
     for run in list(_open):
-        run.end(_outcome, quick=quick)
+        run.end(_outcome, ending=ending)
 
 
 def _in_child() -> None:

@@ -24,7 +24,7 @@ from runfolio.tracking.writer import Media, Pace, Scalars, Writer, log
 _PLAIN = frozenset((float, int, bool))
 _FLUSH_WAIT_S = 30.0
 _FINISH_WAIT_S = 120.0
-_QUICK_WAIT_S = 5.0
+_KILLED_WAIT_S = 5.0
 """The time a process has left after SIGTERM is not known; clusters give 5 to 30 s."""
 
 
@@ -61,13 +61,14 @@ def init(
         NotFound: There is no run `resume`, or it has no such checkpoint.
     """
     place = Path(store) if store is not None else default_store()
+    settings = plain_config(config) if config is not None else {}
     try:
         if resume is not None:
             folder, document, last_step = _resumed(place, resume, checkpoint)
-            document.config.update(plain_config(config) if config is not None else {})
+            document.config.update(settings)
         else:
             folder, document = _new(place.absolute(), name or experiment, experiment)
-            document.config = plain_config(config) if config is not None else {}
+            document.config = settings
             document.tags, document.notes = [str(tag) for tag in tags], notes
             document.series = plain_config(series) if series is not None else None
             last_step = -1
@@ -343,19 +344,19 @@ class Run:
             raise ConfigError(f"a run ends {', '.join(ENDED)}; not {state!r}")
         self.end(Outcome(state, reason, 0 if state == "finished" else None))
 
-    def end(self, outcome: Outcome, *, quick: bool = False) -> None:
-        """Close the record with an outcome; `quick` where the process has only seconds left."""
+    def end(self, outcome: Outcome, *, ending: exits.Ending = "run") -> None:
+        """Close the record with an outcome; see `exits`."""
         if self._ended or self._abandoned:
             return
         self._ended = True
-        outcome = exits.ending() or outcome
+        outcome = exits.PREEMPTED if exits.preempted() else outcome
         exits.forget(self)
 
         def set_status(document: RunDocument) -> None:
             document.status = Status(outcome.state, now(), outcome.reason, outcome.exit_code, outcome.traceback)
             document.seeds.update(capture.seeds())
 
-        whole = self._writer.close(set_status, compact=not quick, timeout_s=_QUICK_WAIT_S if quick else _FINISH_WAIT_S)
+        whole = self._writer.close(set_status, ending, _KILLED_WAIT_S if ending == "killed" else _FINISH_WAIT_S)
         self._append = self._refuse
         if not whole:
             log.error("run %s: the last points could not be written to %s", self.id, self.folder)

@@ -28,6 +28,7 @@ from runfolio.record.document import RunDocument
 from runfolio.record.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS, tail_path
 from runfolio.record.tail import LogCall
 from runfolio.tracking import plain
+from runfolio.tracking.exits import Ending
 
 log = logging.getLogger("runfolio")
 
@@ -139,15 +140,10 @@ class Writer:
         except queue.Empty:
             return False
 
-    def close(self, end: Callable[[RunDocument], None], *, compact: bool, timeout_s: float) -> bool:
-        """Write everything, then the run's end; whether that was done in time.
-
-        Args:
-            end: Sets the document's final status.
-            compact: Also seal the run to one segment.
-        """
+    def close(self, set_status: Callable[[RunDocument], None], ending: Ending, timeout_s: float) -> bool:
+        """Write everything, then the run's end, then seal it to one segment; whether that was done in time."""
         done: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._commands.put(lambda: done.put(self._close(end, compact=compact)))
+        self._commands.put(lambda: done.put(self._close(set_status, ending)))
         self._commands.put(None)
         try:
             return done.get(timeout=timeout_s)
@@ -265,8 +261,11 @@ class Writer:
     def _seal_tail(self, full: AppendFile) -> None:
         self._tail = None
         full.close(sync=True)
-        arguments = [str(self._folder), self._heartbeat.writer, str(self._tail_number)]
-        # Its failure (no process to be had, Arrow broken) costs nothing: the tail stays and is read as it is.
+        self._start_helper("seal", self._tail_number)
+
+    def _start_helper(self, task: str, number: int) -> None:
+        """Have another process seal. Its failure costs nothing: tails stay and are read as they are."""
+        arguments = [task, str(self._folder), self._heartbeat.writer, str(number)]
         with contextlib.suppress(OSError):
             self._sealing.append(
                 subprocess.Popen(
@@ -305,9 +304,9 @@ class Writer:
                 error.strerror or error,
             )
 
-    def _close(self, end: Callable[[RunDocument], None], *, compact: bool) -> bool:
+    def _close(self, set_status: Callable[[RunDocument], None], ending: Ending) -> bool:
         written = self._write_pending()
-        end(self._document)
+        set_status(self._document)
         for opened in (self._tail, self._media):
             if opened is not None:
                 self._guard(lambda opened=opened: opened.close(sync=True))
@@ -315,17 +314,21 @@ class Writer:
         self._guard(lambda: self._document.write(self._folder, sync=True))
         self._heartbeat.end = self._document.status.state
         self._guard(lambda: self._heartbeat.write(self._folder))
-        if compact and written:
-            self._guard(self._compact)
+        if written and ending != "killed":
+            self._guard(lambda: self._compact(in_helper=ending == "process"))
         return written
 
-    def _compact(self) -> None:
-        from runfolio.record import seal  # Arrow; the training is over
-
+    def _compact(self, *, in_helper: bool) -> None:
+        """Seal the run to one segment. Arrow cannot be started by an interpreter that is already ending."""
+        if in_helper:
+            self._start_helper("compact", self._tail_number + 1)
         for process in self._sealing:
             process.wait()
-        seal.compact(self._folder, self._heartbeat.writer, self._tail_number + 1)
-        seal.sweep(self._folder)
+        if not in_helper:
+            from runfolio.record import seal  # Arrow; not before the training is over
+
+            seal.compact(self._folder, self._heartbeat.writer, self._tail_number + 1)
+            seal.sweep(self._folder)
 
 
 def _metric_name(name: str) -> str:

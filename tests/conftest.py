@@ -1,0 +1,41 @@
+"""Every test has a store and an index of its own; nothing reaches the user's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the index goes, instead of the user's own cache; and no store but the one a test names."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("RUNFOLIO_CACHE", str(folder))
+    monkeypatch.delenv("RUNFOLIO_STORE", raising=False)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a script in a Python process of its own; the script reads further arguments from sys.argv."""
+
+    def run(script: str, *arguments: object, **options) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=options.pop("cwd", tmp_path),
+            **options,
+        )
+
+    return run

@@ -1,0 +1,201 @@
+"""Checkpoints: any training state comes back, damage is named before a tensor is used, nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import pickle
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runfolio.errors import ConfigError, DamagedFile, NotFound
+from runfolio.record import checkpoints
+from runfolio.record.layout import CHECKPOINTS
+from runfolio.record.state import Packer, foreign, read_tensors, unpack, write_tensors
+
+ABOUT = {"step": 1, "metric": 0.5, "attempt": 1, "position": {"w": 1}, "loader": None, "meta": {}}
+
+
+def save(
+    folder: Path, stem: str = "w-1", names: tuple[str, ...] = ("last",), modules: Any = None, **state: Any
+) -> None:
+    checkpoints.save(folder, names, stem, modules=modules or {}, state=state, about=ABOUT)
+
+
+def test_a_training_state_comes_back_bit_for_bit(tmp_path: Path):
+    torch.manual_seed(1)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.randn(8, 4)).sum().backward()
+    optimizer.step()
+    rng = {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}
+    save(tmp_path, modules={"model": model.state_dict()}, optimizer=optimizer.state_dict(), rng=rng)
+
+    found = checkpoints.read(tmp_path, "last")
+
+    assert all(torch.equal(tensor, model.state_dict()[key]) for key, tensor in found.tensors("model").items())
+    state = found.state
+    optimizer.load_state_dict(state["optimizer"])
+    assert state["optimizer"]["state"][0]["exp_avg"].equal(optimizer.state_dict()["state"][0]["exp_avg"])
+    assert state["rng"]["python"] == rng["python"]
+    random.setstate(state["rng"]["python"])
+    np.random.set_state(state["rng"]["numpy"])
+    torch.set_rng_state(state["rng"]["torch"])
+
+
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+trees = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(st.text() | st.sampled_from(["$tensor", "$map"]), inner, max_size=4)
+        | st.dictionaries(st.integers() | st.booleans(), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(tree=trees)
+def test_any_tree_of_plain_values_survives(tree: Any):
+    packed = json.loads(json.dumps(Packer().pack(tree, "x")))
+    assert repr(unpack(packed, {})) == repr(tree)
+
+
+def test_tied_and_strided_tensors_are_stored_and_come_back(tmp_path: Path):
+    base = torch.arange(12.0).reshape(3, 4)
+    write_tensors(tmp_path / "t.safetensors", {"a": base, "b": base, "c": base.T, "d": base[1:], "e": torch.empty(0)})
+    found = read_tensors(tmp_path / "t.safetensors")
+    assert found["b"].equal(base)
+    assert found["c"].equal(base.T)
+    assert found["d"].equal(base[1:])
+    assert found["e"].shape == (0,)
+
+
+def test_a_shared_tensor_of_the_state_is_stored_once():
+    packer = Packer()
+    tensor = torch.ones(3)
+    assert packer.pack([tensor, tensor], "x") == [{"$tensor": "state.0"}, {"$tensor": "state.0"}]
+
+
+def test_what_cannot_be_stored_is_named(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"checkpoint entry hooks/f is a function"):
+        save(tmp_path, hooks={"f": lambda: None})
+
+
+def test_two_names_share_their_files_and_what_nobody_names_is_deleted(tmp_path: Path):
+    weights = {"model": {"w": torch.ones(2)}}
+    save(tmp_path, "w-1", ("best", "last"), weights)
+    save(tmp_path, "w-2", ("last",), weights)
+    assert sorted(path.name for path in (tmp_path / CHECKPOINTS).glob("*.safetensors")) == [
+        "w-1.model.safetensors",
+        "w-2.model.safetensors",
+    ]
+    save(tmp_path, "w-3", ("best", "last"), weights)
+    assert [path.name for path in (tmp_path / CHECKPOINTS).glob("*.safetensors")] == ["w-3.model.safetensors"]
+    assert checkpoints.names(tmp_path) == ["best", "last"]
+
+
+def test_a_missing_checkpoint_is_answered_with_those_there_are(tmp_path: Path):
+    save(tmp_path)
+    with pytest.raises(NotFound, match=r"no checkpoint 'best' .* it has last"):
+        checkpoints.read(tmp_path, "best")
+    with pytest.raises(NotFound, match="holds no 'head'"):
+        checkpoints.read(tmp_path).tensors("head")
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "gone"])
+def test_a_damaged_tensor_file_is_named_before_it_is_used(tmp_path: Path, damage: str):
+    save(tmp_path, modules={"model": {"w": torch.ones(100)}})
+    path = tmp_path / CHECKPOINTS / "w-1.model.safetensors"
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[-5] ^= 1
+        path.write_bytes(bytes(data))
+    elif damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(bytes(data[:200]) if damage == "cut" else b"")
+    with pytest.raises(DamagedFile, match=r"w-1\.model\.safetensors"):
+        checkpoints.read(tmp_path).tensors("model")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 50, 150])
+def test_a_damaged_manifest_is_named(tmp_path: Path, cut: int):
+    save(tmp_path)
+    path = tmp_path / CHECKPOINTS / "last.json"
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(DamagedFile, match=r"last\.json is damaged"):
+        checkpoints.read(tmp_path)
+
+
+def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path):
+    save(tmp_path, modules={"model": {"w": torch.ones(1)}})
+    path = tmp_path / CHECKPOINTS / "last.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"]["model"]["file"] = "../../secret.safetensors"
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DamagedFile, match="not a name of a file of the checkpoint"):
+        checkpoints.read(tmp_path)
+
+
+class Exploit:
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self):
+        return (Path.touch, (self.canary,))
+
+
+@pytest.mark.parametrize("form", ["pickle", "torch.save", "legacy torch.save", "numpy object array"])
+def test_a_pickle_is_refused_naming_what_it_would_import_and_never_run(tmp_path: Path, form: str):
+    canary, path = tmp_path / "canary", tmp_path / "weights.safetensors"
+    if form == "pickle":
+        path.write_bytes(pickle.dumps(Exploit(canary)))
+    elif form == "numpy object array":
+        np.save(path.with_suffix(".npy"), np.array([Exploit(canary)], dtype=object), allow_pickle=True)
+        path.with_suffix(".npy").rename(path)
+    else:
+        buffer = io.BytesIO()
+        torch.save(Exploit(canary), buffer, _use_new_zipfile_serialization=form == "torch.save")
+        path.write_bytes(buffer.getvalue())
+
+    with pytest.raises(DamagedFile) as refused:
+        read_tensors(path)
+
+    assert not canary.exists()
+    if form in ("pickle", "torch.save"):
+        assert "pathlib" in str(refused.value)
+        assert "safetensors files only" in str(refused.value)
+
+
+@given(data=st.binary(max_size=300))
+def test_no_bytes_make_the_reader_run_or_break(data: bytes, tmp_path_factory: pytest.TempPathFactory):
+    path = tmp_path_factory.mktemp("any") / "t.safetensors"
+    path.write_bytes(data)
+    foreign(path)
+    with pytest.raises(DamagedFile):
+        read_tensors(path)
+
+
+def test_a_safetensors_file_shorter_than_it_declares_is_refused(tmp_path: Path):
+    path = tmp_path / "t.safetensors"
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 16)
+    with pytest.raises(DamagedFile, match="not a whole safetensors file"):
+        read_tensors(path)
+
+
+def test_infinite_numbers_survive(tmp_path: Path):
+    save(tmp_path, worst=-math.inf, unknown=math.nan)
+    state = checkpoints.read(tmp_path).state
+    assert state["worst"] == -math.inf
+    assert math.isnan(state["unknown"])

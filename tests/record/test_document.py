@@ -1,0 +1,135 @@
+"""run.json and heartbeats: what a reader makes of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runfolio.errors import DamagedFile, NewerFormat
+from runfolio.record import layout
+from runfolio.record.alive import SILENT_S, Heartbeat, derive_state
+from runfolio.record.document import Attempt, RunDocument, Status, now
+
+
+class Memory:
+    """A reader that saw every heartbeat for the first time `ago_s` seconds ago."""
+
+    def __init__(self, ago_s: float = 0.0) -> None:
+        self.ago_s = ago_s
+
+    def seen_at(self, key: str, beat: int) -> float:
+        return time.time() - self.ago_s
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / layout.ALIVE).mkdir()
+    return tmp_path
+
+
+def a_document() -> RunDocument:
+    document = RunDocument("aaaaaaaa", "net", "demo", now(), config={"lr": 0.1, "bad": float("inf")}, tags=["a"])
+    document.attempts = [Attempt(1, None, {}, "w1", now())]
+    return document
+
+
+def test_a_document_comes_back_as_it_was(folder: Path):
+    document = a_document()
+    document.status = Status("failed", now(), "ValueError: no", 1, "Traceback ...")
+    document.write(folder)
+
+    found = RunDocument.read(folder)
+
+    assert found.config == {"lr": 0.1, "bad": "Infinity"}
+    found.config = document.config
+    assert found == document
+
+
+def test_keys_of_others_are_kept(folder: Path):
+    a_document().write(folder)
+    path = folder / layout.RUN_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "from_the_future": [1]}))
+
+    RunDocument.read(folder).write(folder)
+
+    assert json.loads(path.read_text())["from_the_future"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"runfolio": 9}, "newer runfolio .format 9"),
+        ({"runfolio": None}, "not a runfolio file"),
+        ({"status": {"state": "sleeping"}}, "unknown state 'sleeping'"),
+        ({"status": 3}, "damaged"),
+        ({"created": "yesterday"}, "damaged"),
+        ({"config": [1]}, "config is not an object"),
+        ({"attempts": [{}]}, "damaged"),
+    ],
+)
+def test_what_is_wrong_with_a_document_is_said(folder: Path, change: dict, message: str):
+    a_document().write(folder)
+    path = folder / layout.RUN_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises((DamagedFile, NewerFormat), match=message):
+        RunDocument.read(folder)
+
+
+def state_of(folder: Path, heartbeat: Heartbeat | None, memory: Memory | None = None) -> str:
+    document = a_document()
+    if heartbeat is not None:
+        heartbeat.write(folder)
+    return derive_state(folder, document, memory or Memory())
+
+
+def test_a_living_process_is_running_and_a_vanished_one_crashed(folder: Path):
+    heartbeat = Heartbeat.of_this_process("w1", 1, every_s=5.0)
+    assert state_of(folder, heartbeat) == "running"
+
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    heartbeat.pid = child.pid
+    assert state_of(folder, heartbeat) == "crashed"
+
+
+def test_another_process_under_the_same_pid_is_not_taken_for_the_writer(folder: Path):
+    heartbeat = Heartbeat.of_this_process("w1", 1, every_s=5.0)
+    heartbeat.pid_started -= 100
+    assert state_of(folder, heartbeat) == "crashed"
+
+
+def test_a_silent_writer_elsewhere_is_crashed_by_the_readers_own_clock(folder: Path):
+    heartbeat = Heartbeat.of_this_process("w1", 1, every_s=5.0)
+    heartbeat.host = "another-machine"
+    assert state_of(folder, heartbeat, Memory(SILENT_S - 5)) == "running"
+    assert state_of(folder, heartbeat, Memory(SILENT_S + 5)) == "crashed"
+
+
+def test_an_end_that_reached_only_the_heartbeat_counts(folder: Path):
+    heartbeat = Heartbeat.of_this_process("w1", 1, every_s=5.0)
+    heartbeat.end = "interrupted"
+    assert state_of(folder, heartbeat) == "interrupted"
+
+
+def test_a_run_without_a_heartbeat_is_crashed(folder: Path):
+    assert state_of(folder, None) == "crashed"
+
+
+def test_runs_are_found_at_any_depth_and_hidden_folders_are_not_searched(tmp_path: Path):
+    for name in ("a/x-1", "a/b/y-2", ".trash/z-3", "a/x-1/inner"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / layout.RUN_FILE).write_text("{}")
+    assert {path.relative_to(tmp_path).as_posix() for path in layout.find_runs(tmp_path)} == {"a/x-1", "a/b/y-2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a b/c", "a-b-c"), ("../..", "unnamed"), (".hidden", "hidden"), ("é", "unnamed"), ("x" * 200, "x" * 80)],
+)
+def test_names_become_safe_folder_names(text: str, expected: str):
+    assert layout.slug(text) == expected

@@ -1,0 +1,119 @@
+"""Checkpoints and resuming from a user's own loop."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+import runfolio
+from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio.record.document import RunDocument
+from runfolio.record.points import PointFiles
+
+
+def test_the_best_is_kept_beside_the_last(store: Path):
+    model = torch.nn.Linear(2, 1)
+    with runfolio.init(store=store) as run:
+        verdicts = []
+        for step, acc in enumerate([0.5, math.nan, 0.8, 0.7]):
+            torch.nn.init.constant_(model.weight, step)
+            verdicts.append(run.checkpoint(model=model, step=step, metric=acc))
+        assert verdicts == [True, False, True, False]
+        assert (run.restore("best").step, run.restore("last").step) == (2, 3)
+        assert run.restore("best").tensors("model")["weight"].tolist() == [[2.0, 2.0]]
+        assert run.restore("last").tensors("model")["weight"].tolist() == [[3.0, 3.0]]
+
+
+def test_a_lower_metric_can_be_the_better_one(store: Path):
+    with runfolio.init(store=store) as run:
+        assert [run.checkpoint(step=n, metric=loss, mode="min") for n, loss in enumerate([2.0, 1.0, 3.0])] == [
+            True,
+            True,
+            False,
+        ]
+        with pytest.raises(ConfigError, match="mode is 'most'; it must be max or min"):
+            run.checkpoint(metric=1.0, mode="most")  # type: ignore[arg-type]
+
+
+def test_optimizers_counters_and_generators_come_back(store: Path):
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    with runfolio.init(store=store) as run:
+        run.checkpoint(model=model, optimizer=optimizer, epoch=3, rng=torch.get_rng_state(), names=["a", "b"], step=30)
+        state = run.restore().state
+    assert state["epoch"] == 3
+    assert state["names"] == ["a", "b"]
+    assert state["rng"].equal(torch.get_rng_state())
+    assert state["optimizer"]["state"][0]["momentum_buffer"].equal(
+        optimizer.state_dict()["state"][0]["momentum_buffer"]
+    )
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_and_the_one_before_is_whole(
+    store: Path, caplog: pytest.LogCaptureFixture
+):
+    with runfolio.init(store=store) as run:
+        run.checkpoint(w=torch.ones(2), step=1)
+        (run.folder / "checkpoints").rename(run.folder / "saved")
+        (run.folder / "checkpoints").write_text("in the way")
+        assert run.checkpoint(w=torch.zeros(2), step=2, metric=1.0) is False
+        assert "checkpoint at step 2 was not saved" in caplog.text
+        (run.folder / "checkpoints").unlink()
+        (run.folder / "saved").rename(run.folder / "checkpoints")
+        assert run.restore().step == 1
+        assert run.restore().state["w"].tolist() == [1.0, 1.0]
+
+
+def test_a_run_killed_after_its_checkpoint_resumes_with_one_clean_curve(store: Path, python):
+    script = """
+import os, sys, runfolio
+run = runfolio.init("net", store=sys.argv[1])
+for step in range(12):
+    run.log({"loss": float(step)}, step=step)
+    if step == 7:
+        run.checkpoint(step=step, done=step)
+run.flush()
+print(run.folder)
+sys.stdout.flush()
+os.kill(os.getpid(), 9)
+"""
+    folder = Path(python(script, store).stdout.strip())
+
+    run = runfolio.init(resume=folder)
+    start = run.restore().state["done"] + 1
+    for step in range(start, 15):
+        run.log({"loss": 100.0 + step})
+    run.finish()
+
+    files = PointFiles(folder)
+    assert files.read("loss").steps.tolist() == list(range(15))
+    assert files.read("loss").values.tolist() == [*range(8), *range(108, 115)]
+    assert len(files.read("loss", branch="all")) == 12 + 7
+    document = RunDocument.read(folder)
+    assert [(entry.attempt, entry.parent) for entry in document.attempts] == [(1, None), (2, 1)]
+    assert document.status.state == "finished"
+
+
+def test_a_run_can_be_continued_behind_its_last_point(store: Path):
+    with runfolio.init("net", store=store, config={"lr": 1, "epochs": 2}) as first:
+        first.log({"loss": 1.0}, step=4)
+    with runfolio.init(store=store, resume=first.id, checkpoint=None, config={"epochs": 3}) as second:
+        second.log({"loss": 2.0})
+    assert second.folder == first.folder
+    assert PointFiles(first.folder).read("loss").steps.tolist() == [4, 5]
+    assert RunDocument.read(first.folder).config == {"lr": 1, "epochs": 3}
+
+
+def test_what_cannot_be_resumed_is_said(store: Path):
+    with pytest.raises(NotFound, match=r"no run 'nowhere' to resume in"):
+        runfolio.init(store=store, resume="nowhere")
+    in_use = r"run \w+ is being written by process \d+ on .*; stop that one first"
+    with runfolio.init("net", store=store) as run, pytest.raises(StoreError, match=in_use):
+        runfolio.init(resume=run.folder)
+    with pytest.raises(NotFound, match=r"no checkpoint 'last' .*; it saved none"):
+        runfolio.init(resume=run.folder)

@@ -1,0 +1,194 @@
+"""However a process ends, its run says so, and what was logged is there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import runfolio
+from runfolio.record.alive import derive_state
+from runfolio.record.document import RunDocument, Status
+from runfolio.record.layout import find_runs
+from runfolio.record.points import PointFiles
+
+START = """
+import os, signal, sys, time, threading, runfolio
+run = runfolio.init("net", store=sys.argv[1])
+run.log({"loss": 1.0})
+"""
+
+
+class NoMemory:
+    def seen_at(self, key: str, beat: int) -> float:
+        raise AssertionError("on its own machine a reader asks for the process")
+
+
+def ending(store: Path) -> tuple[str, Status, list[float]]:
+    (folder,) = find_runs(store)
+    document = RunDocument.read(folder)
+    return derive_state(folder, document, NoMemory()), document.status, PointFiles(folder).read("loss").values.tolist()
+
+
+@pytest.mark.parametrize(
+    ("last_words", "state", "exit_code", "reason"),
+    [
+        ("", "finished", 0, None),
+        ("run.finish()", "finished", 0, None),
+        ("sys.exit(0)", "finished", 0, None),
+        ("sys.exit(3)", "failed", 3, "exited with status 3"),
+        ("sys.exit('no data')", "failed", 1, "exited saying: no data"),
+        ("raise ValueError('bad shape')", "failed", 1, "ValueError: bad shape"),
+        ("raise KeyboardInterrupt", "interrupted", -signal.SIGINT, "interrupted from the keyboard (Ctrl-C)"),
+        ("with run: raise MemoryError('cuda')", "failed", 1, "MemoryError: cuda"),
+        ("with run: sys.exit(4)", "failed", 4, "exited with status 4"),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", "preempted", -signal.SIGTERM, "stopped by SIGTERM"),
+        ("run.finish('failed', 'gave up')", "failed", 0, "gave up"),
+    ],
+)
+def test_every_ending_is_recorded_and_reaches_the_shell_unchanged(
+    store: Path, python: Callable, last_words: str, state: str, exit_code: int, reason: str | None
+):
+    done = python(START + last_words, store)
+    found, status, values = ending(store)
+    assert (found, status.reason, values) == (state, reason, [1.0])
+    assert done.returncode == exit_code
+    if "raise" in last_words:
+        assert status.traceback is not None
+        assert last_words.partition("raise ")[2].partition("(")[0] in status.traceback
+        assert done.stderr.count("Traceback") == 1
+
+
+@pytest.mark.parametrize("last_words", ["os._exit(0)", "os.kill(os.getpid(), signal.SIGKILL)", "os.abort()"])
+def test_a_process_that_vanishes_leaves_a_crashed_run_with_all_that_was_flushed(
+    store: Path, python: Callable, last_words: str
+):
+    python(START + "run.flush()\n" + last_words, store)
+    found, status, values = ending(store)
+    assert (found, status.state, values) == ("crashed", "running", [1.0])
+
+
+def test_points_older_than_the_flush_interval_survive_kill_9(store: Path):
+    script = START + "\nfor n in range(10**9):\n    run.log({'n': n}); print(n, flush=True); time.sleep(0.001)"
+    process = subprocess.Popen([sys.executable, "-c", script, str(store)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    acknowledged: list[int] = []
+    reader = threading.Thread(target=lambda: acknowledged.extend(map(int, process.stdout)))  # type: ignore[arg-type]
+    reader.start()
+    threading.Event().wait(2.0)
+    before = len(acknowledged)
+    threading.Event().wait(0.8)
+    process.kill()
+    process.wait()
+    reader.join()
+    process.stdout.close()
+
+    (folder,) = find_runs(store)
+    stored = PointFiles(folder).read("n").values.tolist()
+
+    assert before > 100
+    assert len(stored) >= before
+    assert stored == list(range(len(stored)))
+
+
+def test_the_users_own_sigterm_handler_still_runs(store: Path, python: Callable):
+    script = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda number, frame: (print("mine"), sys.exit(7)))
+"""
+    done = python(script + START + "os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", store)
+    assert (done.stdout, done.returncode) == ("mine\n", 7)
+    assert ending(store)[0] == "preempted"
+
+
+def test_an_exception_leaves_the_with_block_as_it_was(store: Path):
+    error = ValueError("mine")
+    with pytest.raises(ValueError, match="mine") as caught, runfolio.init(store=store):
+        raise error
+    assert caught.value is error
+    assert error.__context__ is None
+
+
+def test_a_forked_child_neither_writes_nor_ends_the_run(store: Path, python: Callable):
+    script = (
+        START
+        + """
+child = os.fork()
+if child == 0:
+    run.log({"loss": 2.0})
+    run.log({"loss": 3.0})
+    run.finish()
+    sys.exit(5)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+run.log({"loss": 4.0})
+"""
+    )
+    done = python(script, store)
+    assert done.stdout == "5\n"
+    assert done.stderr.count("records nothing more: this process was forked") == 1
+    assert ending(store)[::2] == ("finished", [1.0, 4.0])
+
+
+def test_several_open_runs_all_end_with_the_process(store: Path, python: Callable):
+    python(
+        START + "other = runfolio.init('second', store=sys.argv[1]); other.log({'loss': 2.0}); raise OSError('x')",
+        store,
+    )
+    documents = [RunDocument.read(folder) for folder in find_runs(store)]
+    assert sorted((document.name, document.status.state) for document in documents) == [
+        ("net", "failed"),
+        ("second", "failed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        {"HOME": ""},
+        {"LC_ALL": "C", "LANG": "C"},
+        {"PATH": ""},
+        {"TMPDIR": "/nowhere"},
+    ],
+    ids=lambda world: next(iter(world)),
+)
+def test_an_odd_environment_does_not_stop_a_run(store: Path, python: Callable, world: dict):
+    environment = {key: value for key, value in os.environ.items() if key != "HOME"} | world
+    done = python(START, store, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ending(store)[0] == "finished"
+
+
+@pytest.mark.parametrize("before", ["os.close(1)", "os.close(2)", "os.chdir(sys.argv[2]); os.rmdir(sys.argv[2])"])
+def test_closed_streams_and_a_vanished_folder_do_not_stop_a_run(
+    store: Path, python: Callable, tmp_path: Path, before: str
+):
+    (tmp_path / "gone").mkdir()
+    done = python("import os, sys\n" + before + START, store.absolute(), tmp_path / "gone")
+    assert done.returncode == 0
+    assert ending(store)[0] == "finished"
+
+
+def test_few_open_files_are_enough(store: Path, python: Callable):
+    script = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n" + START
+    assert python(script, store).returncode == 0
+    assert ending(store)[0] == "finished"
+
+
+def test_importing_makes_no_thread_file_or_socket_and_loads_nothing_heavy(tmp_path: Path, python: Callable):
+    script = """
+import sys, threading, os
+before = set(os.listdir("/proc/self/fd"))
+import runfolio
+from runfolio.tracking import run
+heavy = [name for name in ("torch", "numpy", "pyarrow", "sqlalchemy", "rich", "click", "PIL") if name in sys.modules]
+print(heavy, threading.active_count(), len(set(os.listdir("/proc/self/fd")) - before))
+"""
+    done = python(script)
+    assert done.stdout == "[] 1 0\n"
+    assert list(tmp_path.iterdir()) == []

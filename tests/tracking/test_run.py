@@ -1,0 +1,371 @@
+"""A run records what a training script says, exactly, and never stands in its way."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import threading
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import omegaconf
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+import runfolio
+from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio.record import media
+from runfolio.record.document import RunDocument
+from runfolio.record.points import PointFiles
+from runfolio.tracking.run import Run
+from runfolio.tracking.writer import Pace
+
+
+@pytest.fixture
+def run(store: Path):
+    with runfolio.init("net", experiment="demo", store=store) as run:
+        yield run
+
+
+def values(run: Run, metric: str) -> list[float]:
+    run.flush()
+    return PointFiles(run.folder).read(metric).values.tolist()
+
+
+def steps(run: Run, metric: str) -> list[int]:
+    run.flush()
+    return PointFiles(run.folder).read(metric).steps.tolist()
+
+
+def test_a_flushed_point_is_in_the_file(run: Run):
+    run.log({"loss": 0.5, "acc": 0.25}, step=7)
+    assert run.flush()
+    assert (values(run, "loss"), steps(run, "acc")) == ([0.5], [7])
+
+
+def test_a_point_reaches_the_file_by_itself_within_the_flush_interval(store: Path):
+    with runfolio.init(store=store, pace=Pace(flush_s=0.05)) as run:
+        run.log({"loss": 1.0})
+        written = threading.Event()
+        for _ in range(100):
+            if PointFiles(run.folder).names() == ["loss"]:
+                break
+            written.wait(0.02)
+        assert PointFiles(run.folder).read("loss").values.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        (1, 1.0),
+        (True, 1.0),
+        (-0.0, -0.0),
+        (5e-324, 5e-324),
+        (1.7976931348623157e308, 1.7976931348623157e308),
+        (2**53, 2.0**53),
+        (Decimal("0.1"), 0.1),
+        (Fraction(1, 3), 1 / 3),
+        (np.float32(0.1), float(np.float32(0.1))),
+        (np.int8(-3), -3.0),
+        (np.array([2.5]), 2.5),
+        (torch.tensor(0.25), 0.25),
+        (torch.tensor([[3]]), 3.0),
+        (torch.tensor(0.1, dtype=torch.bfloat16), float(torch.tensor(0.1, dtype=torch.bfloat16))),
+        (torch.tensor(2.0, requires_grad=True), 2.0),
+        (math.inf, math.inf),
+        (-math.inf, -math.inf),
+    ],
+)
+def test_numbers_of_every_kind_are_stored_exactly(run: Run, given: object, stored: float):
+    run.log({"x": given})
+    (found,) = values(run, "x")
+    assert (found, math.copysign(1, found)) == (stored, math.copysign(1, stored))
+
+
+def test_nan_is_a_value_like_others(run: Run):
+    run.log({"x": math.nan})
+    assert [math.isnan(value) for value in values(run, "x")] == [True]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["0.5", None, 1j, [1, 2], np.zeros(3), torch.zeros(2), 2**53 + 1, 10**400, object()],
+    ids=lambda bad: type(bad).__name__,
+)
+def test_what_is_no_number_is_left_out_and_told_once(run: Run, bad: object, caplog: pytest.LogCaptureFixture):
+    for _ in range(3):
+        run.log({"bad": bad, "good": 1.0})
+    assert values(run, "good") == [1.0, 1.0, 1.0]
+    assert PointFiles(run.folder).names() == ["good"]
+    (record,) = caplog.records
+    assert "metric 'bad'" in record.getMessage()
+    assert "was not stored" in record.getMessage()
+
+
+def test_a_tensor_changed_afterwards_changes_nothing_that_was_logged(run: Run):
+    total = torch.tensor(1.0)
+    run.log({"total": total, "several": {"inner": total}})
+    total += 41
+    assert values(run, "total") == [1.0]
+    assert values(run, "several/inner") == [1.0]
+
+
+def test_the_dict_may_be_reused(run: Run):
+    metrics = {"loss": 1.0}
+    run.log(metrics)
+    metrics["loss"] = 2.0
+    run.log(metrics)
+    assert values(run, "loss") == [1.0, 2.0]
+
+
+def test_nested_dicts_become_slashes(run: Run):
+    run.log({"train": {"loss": 1.0, "parts": {"kl": 2.0}}})
+    run.flush()
+    assert PointFiles(run.folder).names() == ["train/loss", "train/parts/kl"]
+
+
+def test_steps_are_counted_given_repeated_and_turned_back_as_the_caller_likes(run: Run):
+    for step in (None, None, 10, None, 3, 3, -5, 2**40, np.int64(7), torch.tensor(8), 9.0):
+        run.log({"x": 0.0}, step=step)  # type: ignore[arg-type] - more kinds of number than the signature promises
+    assert steps(run, "x") == [0, 1, 10, 11, 3, 3, -5, 2**40, 7, 8, 9]
+
+
+def test_a_step_that_is_none_is_told_and_replaced(run: Run, caplog: pytest.LogCaptureFixture):
+    run.log({"x": 0.0}, step="three")  # type: ignore[arg-type]
+    run.log({"x": 0.0}, step=2**70)
+    assert steps(run, "x") == [0, 1]
+    assert "step 'three' is not a whole number" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name", ["é/ü", "a" * 1000, "emoji 🙂", "__proto__", "null", "a\nb", '"; DROP TABLE runs', "nan"]
+)
+def test_any_text_is_a_metric_name(run: Run, name: str):
+    run.log({name: 1.0})
+    assert values(run, name) == [1.0]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a" * 1001, "\ud800"])
+def test_names_that_cannot_be_held_are_told(run: Run, name: str, caplog: pytest.LogCaptureFixture):
+    run.log({name: 1.0, "good": 1.0})
+    assert values(run, "good") == [1.0]
+    assert "has a name that is" in caplog.text
+
+
+def test_log_takes_a_dict(run: Run):
+    with pytest.raises(ConfigError, match="log takes a dict of metric names and values, not a float"):
+        run.log(0.5)  # type: ignore[arg-type]
+
+
+def test_threads_may_log_at_once(run: Run):
+    def work(name: str) -> None:
+        for n in range(500):
+            run.log({name: n}, step=n)
+
+    threads = [threading.Thread(target=work, args=(f"t{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for n in range(4):
+        assert values(run, f"t{n}") == list(range(500))
+
+
+@dataclass
+class Inner:
+    heads: int = 4
+
+
+@dataclass
+class Net:
+    lr: float = 1e-3
+    inner: Inner = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("config", "recorded"),
+    [
+        ({"lr": 1e-3, "sizes": (1, 2)}, {"lr": 1e-3, "sizes": [1, 2]}),
+        (argparse.Namespace(lr=1e-3, data=Path("a/b")), {"lr": 1e-3, "data": "a/b"}),
+        (Net(inner=Inner()), {"lr": 1e-3, "inner": {"heads": 4}}),
+        (omegaconf.OmegaConf.create({"lr": 1e-3, "twice": "${lr}"}), {"lr": 1e-3, "twice": 1e-3}),
+        (
+            {"device": torch.device("cpu"), "dtype": torch.float16, "n": np.int64(3)},
+            {"device": "cpu", "dtype": "torch.float16", "n": 3},
+        ),
+        ({"big": 10**30, "tags": {"b", "a"}}, {"big": str(10**30), "tags": ["a", "b"]}),
+        (None, {}),
+    ],
+)
+def test_configs_of_every_kind_are_recorded(store: Path, config: object, recorded: dict):
+    with runfolio.init(store=store, config=config) as run:
+        pass
+    assert RunDocument.read(run.folder).config == recorded
+
+
+def test_a_config_that_is_none_is_refused_before_anything_is_written(store: Path):
+    with pytest.raises(ConfigError, match="config is a int; give a dict"):
+        runfolio.init(store=store, config=3)
+    assert not store.exists()
+
+
+def test_config_summary_tags_and_notes_can_be_set_while_it_runs(store: Path):
+    with runfolio.init("net", store=store, tags=["one"], notes="first try") as run:
+        run.config["lr"] = 0.1
+        run.config.update(batch=32)
+        run.summary["test/acc"] = np.float64(0.5)
+        run.tags = [*run.tags, "two"]
+        run.notes = "better"
+        run.flush()
+        live = RunDocument.read(run.folder)
+    for document in (live, RunDocument.read(run.folder)):
+        assert document.config == {"lr": 0.1, "batch": 32}
+        assert document.summary == {"test/acc": 0.5}
+        assert (document.tags, document.notes) == (["one", "two"], "better")
+
+
+def test_what_surrounded_the_run_is_recorded(store: Path):
+    with runfolio.init(store=store) as run:
+        pass
+    document = RunDocument.read(run.folder)
+    assert document.code["command"]
+    assert document.code["folder"] == str(Path.cwd())
+    assert document.environment["packages"]["torch"].startswith("2.")
+    assert document.environment["host"]
+    assert document.seeds["torch"] == torch.initial_seed()
+
+
+def test_media_come_back(run: Run):
+    photo = np.zeros((4, 6, 3), dtype=np.uint8)
+    photo[0, 0] = 200
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([1, 2])
+    run.log({"loss": 1.0}, step=5)
+    run.log_image("photo", photo, caption="a corner")
+    photo[:] = 0
+    run.log_image("tensor", torch.ones(1, 4, 6), step=6)
+    run.log_image("pillow", Image.new("CMYK", (3, 3)))
+    run.log_figure("curve", figure)
+    run.log_text("note", "hello\nworld")
+    run.log_histogram("weights", torch.tensor([1.0, 2.0, 2.0, math.nan, math.inf]))
+    run.flush()
+
+    entries, problems = media.read(run.folder)
+
+    assert problems == []
+    assert [(entry.kind, entry.name, entry.step) for entry in entries] == [
+        ("image", "photo", 5),
+        ("image", "tensor", 6),
+        ("image", "pillow", 5),
+        ("figure", "curve", 5),
+        ("text", "note", 5),
+        ("histogram", "weights", 5),
+    ]
+    with Image.open(entries[0].path) as stored:  # type: ignore[arg-type]
+        assert (stored.size, stored.getpixel((0, 0))) == ((6, 4), (200, 200, 200))
+    with Image.open(entries[1].path) as stored:  # type: ignore[arg-type]
+        assert (stored.size, stored.getpixel((0, 0))) == ((6, 4), 255)
+    assert entries[0].content["caption"] == "a corner"
+    assert entries[4].content["text"] == "hello\nworld"
+    histogram = entries[5].content
+    assert (sum(histogram["counts"]), histogram["nan"], histogram["inf"]) == (3, 1, 1)
+    assert (histogram["min"], histogram["max"], len(histogram["edges"])) == (1.0, 2.0, 65)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((2, 2, 2, 2)), "missing.png", "text", object(), np.zeros((0, 3))],
+    ids=lambda image: f"{type(image).__name__} {getattr(image, 'shape', '')}",
+)
+def test_an_image_that_is_none_is_told_and_training_goes_on(run: Run, image: object, caplog: pytest.LogCaptureFixture):
+    run.log_image("odd", image)
+    run.log({"loss": 1.0})
+    assert values(run, "loss") == [1.0]
+    assert "image 'odd' was not stored" in caplog.text
+
+
+def test_an_artifact_is_a_copy_with_digests(run: Run, tmp_path: Path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "a.csv").write_text("x")
+    place = run.artifact(tmp_path / "report", type="report")
+    (tmp_path / "report" / "a.csv").write_text("changed")
+    assert (place / "a.csv").read_text() == "x"
+    with pytest.raises(ConfigError, match="has an artifact 'report' already"):
+        run.artifact(tmp_path / "report")
+    with pytest.raises(NotFound, match="no file or folder missing"):
+        run.artifact("missing")
+
+
+def test_runfolio_log_speaks_to_the_run_opened_last(store: Path):
+    with pytest.raises(ConfigError, match=r"no run is open; call runfolio\.init"):
+        runfolio.log({"x": 1.0})
+    with runfolio.init("outer", store=store) as outer:
+        with runfolio.init("inner", store=store) as inner:
+            runfolio.log({"x": 1.0})
+        runfolio.log({"x": 2.0})
+    assert PointFiles(inner.folder).read("x").values.tolist() == [1.0]
+    assert PointFiles(outer.folder).read("x").values.tolist() == [2.0]
+
+
+def test_logging_to_an_ended_run_is_told_once_and_harms_nobody(run: Run, caplog: pytest.LogCaptureFixture):
+    run.finish()
+    run.finish()
+    run.log({"x": 1.0})
+    run.log({"x": 1.0})
+    assert caplog.text.count("records nothing more: it has ended") == 1
+
+
+def test_the_place_of_the_store_can_be_named_three_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with runfolio.init("a") as run:
+        assert run.folder.parent == tmp_path / "runs" / "default"
+    monkeypatch.setenv("RUNFOLIO_STORE", str(tmp_path / "elsewhere"))
+    with runfolio.init("a") as run:
+        assert run.folder.parent == tmp_path / "elsewhere" / "default"
+    with runfolio.init("a", store=tmp_path / "third", experiment="../odd name") as run:
+        assert run.folder.parent == tmp_path / "third" / "odd-name"
+        assert run.experiment == "../odd name"
+
+
+def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write to the store .*file .*; name another with store="):
+        runfolio.init(store=tmp_path / "file")
+
+
+def test_training_goes_on_when_the_store_breaks_and_nothing_is_lost_when_it_comes_back(
+    store: Path, caplog: pytest.LogCaptureFixture
+):
+    with runfolio.init(store=store) as run:
+        metrics = run.folder / "metrics"
+        metrics.rename(run.folder / "away")
+        run.log({"loss": 1.0})
+        assert not run.flush()
+        run.log({"loss": 2.0})
+        assert not run.flush()
+        (run.folder / "away").rename(metrics)
+        run.log({"loss": 3.0})
+        assert values(run, "loss") == [1.0, 2.0, 3.0]
+    assert caplog.text.count("cannot write") == 1
+    assert caplog.text.count("can be written again; nothing was lost") == 1
+
+
+def test_a_long_tail_is_sealed_while_the_run_goes_on(store: Path):
+    with runfolio.init(store=store, pace=Pace(seal_bytes=2000)) as run:
+        for step in range(200):
+            run.log({"loss": 1 / (step + 1)})
+            if step % 50 == 49:
+                run.flush()
+        for _ in range(200):
+            if len(list((run.folder / "metrics").glob("segment-*.parquet"))) == 4:
+                break
+            threading.Event().wait(0.05)
+        assert values(run, "loss") == [1 / n for n in range(1, 201)]
+    files = PointFiles(run.folder)
+    assert files.read("loss").values.tolist() == [1 / n for n in range(1, 201)]
+    assert files.problems == []
