@@ -4,6 +4,7 @@
 there as Ctrl-C would end it.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ class WalkSettings(Settings):
     epochs: int = setting(2, "Steps to take.", group="walk", at_least=1)
     lr: float = setting(0.1, "Length of a step.", group="walk", above=0)
     data_fraction: float = setting(1.0, "Nothing.", group="walk", above=0, at_most=1)
+    pause_s: float = setting(0.0, "Rest after each step.", group="walk", at_least=0)
     stop_at: int | None = setting(None, "Rest after this step.", group="walk", at_least=1)
 
     def __post_init__(self) -> None:
@@ -52,6 +54,7 @@ class Walk:
                     raise ArithmeticError("the ground is gone")
                 run.log({"val/acc": 1 - settings.lr**epoch}, step=epoch)
                 run.checkpoint(step=epoch, metric=1 - settings.lr**epoch)
+                time.sleep(settings.pause_s)
         return run.folder
 
 

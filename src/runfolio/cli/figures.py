@@ -10,6 +10,7 @@ from typing import Any
 NOTHING = "-"
 """Shown where there is no value."""
 
+_LONG = 40
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
 
@@ -22,13 +23,13 @@ def each(show: Callable[[Any], str]) -> Callable[[Sequence[Any]], list[str]]:
     return lambda values: [NOTHING if value is None else show(value) for value in values]
 
 
-def aligned(values: Sequence[Any]) -> list[str]:
-    """Measured numbers with four significant digits for the largest and the same decimals for all."""
+def aligned(values: Sequence[Any], digits: int = 4) -> list[str]:
+    """Measured numbers: so many significant digits for the largest, and the same decimals for all."""
     sizes = [abs(value) for value in values if is_number(value) and math.isfinite(value) and value]
     largest = max(sizes, default=1.0)
     if not 1e-3 <= largest < 1e6:
         return each(lambda value: f"{value:.3g}" if is_number(value) else str(value))(values)
-    decimals = max(0, 3 - math.floor(math.log10(largest)))
+    decimals = max(0, digits - 1 - math.floor(math.log10(largest)))
     return each(lambda value: f"{value:,.{decimals}f}" if is_number(value) else str(value))(values)
 
 
@@ -36,7 +37,14 @@ def value(given: Any) -> str:
     """A setting as one would write it."""
     if isinstance(given, bool):
         return str(given).lower()
+    if isinstance(given, (list, dict)) and len(str(given)) > _LONG:
+        return f"{len(given)} values"
     return f"{given:g}" if isinstance(given, float) else str(given)
+
+
+def significant(given: float) -> str:
+    """A measured number that need not line up with others."""
+    return f"{given:,.0f}" if abs(given) >= 100 else f"{given:.3g}"
 
 
 def count(given: float) -> str:

@@ -81,20 +81,25 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def say(text: str, style: str | None = None) -> None:
-    """A line of prose on stdout."""
+def say(text: str) -> None:
+    """Prose on stdout, wrapped between words."""
+    stdout().print(text, markup=False)
+
+
+def line(text: str, style: str | None = None) -> None:
+    """A line on stdout that stays one, so that a path or a command in it can be copied."""
     stdout().print(text, style=style, markup=False, soft_wrap=True)
 
 
 def warn(lines: Sequence[str]) -> None:
     """What the user should know beside the answer, on stderr."""
-    for line in lines:
-        stderr().print(f"warning: {line}", style="yellow", markup=False, soft_wrap=True)
+    for text in lines:
+        stderr().print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
 
 
-def complain(line: str) -> None:
+def complain(text: str) -> None:
     """What went wrong, on stderr."""
-    stderr().print(line, style="red", markup=False, soft_wrap=True)
+    stderr().print(text, style="red", markup=False, soft_wrap=True)
 
 
 def plain(value: Any) -> Any:
@@ -127,7 +132,7 @@ def _show_rich(table: Table) -> None:
     for column in columns:
         # Where it is still too wide, texts give way to numbers, and end in an ellipsis rather than wrap.
         side: Literal["left", "right"] = "right" if column.number else "left"
-        rich_table.add_column(Text(column.title, no_wrap=True), justify=side, no_wrap=column.number)
+        rich_table.add_column(Text(column.title, no_wrap=True), justify=side, no_wrap=column.number, vertical="bottom")
     for number, row in enumerate(table.rows):
         cells = [
             Text(
@@ -151,6 +156,6 @@ def _fitting(columns: Sequence[Column], shown: Mapping[str, Sequence[str]], widt
 
 
 def _width(columns: Sequence[Column], shown: Mapping[str, Sequence[str]]) -> int:
-    widest = [max(map(len, [column.title, *shown[column.key]])) for column in columns]
+    widest = [max(map(len, [*column.title.split("\n"), *shown[column.key]])) for column in columns]
     limits = [_WIDE if column.number else _TEXT_AT_LEAST for column in columns]
-    return sum(map(min, widest, limits)) + 2 * len(columns)
+    return sum(map(min, widest, limits)) + 2 * (len(columns) - 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli import figures
-from runfolio.cli.output import Column, Table, say, show_table, stdout, warn
+from runfolio.cli.output import Column, Table, line, show_table, stdout, warn
 from runfolio.cli.tables import state_style
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ def print_page(run: RecordedRun) -> None:
 
 def _print_head(run: RecordedRun) -> None:
     took = "" if run.duration_s is None else f", {figures.duration(run.duration_s)}"
-    say(f"{run.name}  {run.id}", style="bold")
-    say(f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green")
+    line(f"{run.name}  {run.id}", style="bold")
+    line(f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green")
     if run.traceback and (last := run.traceback.strip().splitlines()[-1]) != run.reason:
-        say(last, style="red")
+        line(last, style="red")
     series = f", series {run.series['name']}" if run.series else ""
     attempts = f", attempt {len(run.attempts)}" if len(run.attempts) > 1 else ""
-    say(f"experiment {run.experiment}{series}, begun {figures.moment(run.created)}{attempts}")
-    say(str(run.folder))
+    line(f"experiment {run.experiment}{series}, begun {figures.moment(run.created)}{attempts}")
+    line(str(run.folder))
     if run.tags:
-        say(f"tags: {', '.join(run.tags)}")
+        line(f"tags: {', '.join(run.tags)}")
     if run.notes:
-        say(run.notes)
+        line(run.notes)
 
 
 def _metrics(run: RecordedRun) -> Table:
@@ -70,7 +70,7 @@ def _environment(run: RecordedRun) -> dict[str, Any]:
     facts = {key: value for key, value in run.environment.items() if key != "packages" and value is not None}
     packages = run.environment.get("packages") or {}
     seeds = {f"seed {name}": seed for name, seed in run.seeds.items()}
-    return {**facts, "packages": ", ".join(f"{name} {version}" for name, version in packages.items()), **seeds}
+    return {**facts, "packages": ", ".join(f"{name}=={version}" for name, version in packages.items()), **seeds}
 
 
 def _code(run: RecordedRun) -> dict[str, Any]:
@@ -114,8 +114,8 @@ def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
         )
         for name, text in shown.items()
     ]
-    for line in _side_by_side(cells, width):
-        say(line)
+    for text in _side_by_side(cells, width):
+        line(text)
 
 
 def _side_by_side(cells: Sequence[str], width: int) -> list[str]:
@@ -139,4 +139,4 @@ def _joined(values: Iterable[Any]) -> str:
 
 
 def _heading(title: str) -> None:
-    say(f"\n{title}", style="bold")
+    line(f"\n{title}", style="bold")

@@ -36,5 +36,5 @@ def plot(metric: str, runs: tuple[str, ...], path: Path | None, experiment: str 
     path = path or Path(f"{slug(metric)}.png")
     without = save_plot(metric, chosen, path)
     drawn = len(chosen) - len(without)
-    out.say(f"{metric} of {drawn} {'run' if drawn == 1 else 'runs'}: {path}")
+    out.line(f"{metric} of {drawn} {'run' if drawn == 1 else 'runs'}: {path}")
     out.warn([f"no {metric} in {label}" for label in without])

@@ -69,7 +69,7 @@ def predict(
         out.show_table(predictions_table([answer.row for answer in answers]), output)
         drawn = _draw(answers, path)
         if output == "table":
-            out.say(f"{recorded.name} ({recorded.id}) says so; drawn in {drawn}")
+            out.line(f"{recorded.name} ({recorded.id}) says so; drawn in {drawn}")
     if unreadable:
         raise DamagedFile("; ".join(unreadable))
 

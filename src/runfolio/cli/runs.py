@@ -42,7 +42,7 @@ def list_runs(
     if runs or output != "table":
         out.show_table(runs_table(table(runs, chosen, sort), all_needed=chosen is not None), output)
     else:
-        out.say(f"No runs in {folio.store} yet; `runfolio train` makes one.")
+        out.line(f"No runs in {folio.store} yet; `runfolio train` makes one.")
     out.warn(folio.problems)
 
 
@@ -82,7 +82,7 @@ def best(metric: str, mode: str | None, experiment: str | None, store: Path | No
 
     choice = choose(open_store(store).runs(experiment), metric, mode)
     out.say(choice.sentence)
-    out.say(str(choice.run.folder))
+    out.line(str(choice.run.folder))
 
 
 @click.command(cls=Command)

@@ -91,15 +91,16 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
         return
     folio = open_store(store)
     board = leaderboard([folio.run(folder) for folder in folders])
-    out.say("")
+    out.line("")
     out.show_table(leaderboard_table(board), "table")
-    out.say(f"\n{board.caption}")
+    out.line("")
+    out.say(f"{board.caption}")
     won = board.rows[0]
     if won.value is not None:
         place = "" if store is None else f" --store {store}"
-        out.say(f"\n{won.label} ({won.id}) won with {board.metric} {won.value:.4f}.", style="bold green")
-        out.say(f"next  runfolio predict {won.id} --sample 24{place}")
-        out.say(f"      runfolio plot {board.metric} --experiment {folio.run(won.place).experiment}{place}")
+        out.line(f"\n{won.label} ({won.id}) won with {board.metric} {won.value:.4f}.", style="bold green")
+        out.line(f"next  runfolio predict {won.id} --sample 24{place}")
+        out.line(f"      runfolio plot {board.metric} --experiment {folio.run(won.place).experiment}{place}")
 
 
 def _print_ending(ctx: click.Context, report: Report) -> None:

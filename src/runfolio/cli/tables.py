@@ -56,22 +56,26 @@ def _runs_column(name: str, values: Sequence[Any], *, spare: bool) -> Column:
 
 def leaderboard_table(board: Leaderboard) -> Table:
     """The runs of a series, best first; `=` marks those the test images cannot tell from the best."""
+    tied = [row.tied for row in board.rows]
     looks: Mapping[str, Column] = {
         "label": Column(key="label", title="run", show=figures.each(str)),
-        "value": Column(key="value", title=board.metric, show=figures.aligned, number=True),
-        "test": Column(key="test", title="test/acc", show=figures.aligned, number=True),
-        "interval": Column(key="interval", title="95 % interval", show=figures.each(str), number=True),
-        "tied": Column(key="tied", title="", show=figures.each(lambda tied: "=" if tied else "")),
-        "parameters": Column(key="parameters", title="parameters", show=figures.each(figures.count), number=True),
-        "size_mb": Column(key="size_mb", title="MB", show=figures.aligned, number=True, spare=True),
-        "epoch_seconds": Column(key="epoch_seconds", title="s/epoch", show=figures.aligned, number=True),
-        "predict_ms": Column(key="predict_ms", title="ms/image", show=figures.aligned, number=True),
+        "value": Column(key="value", title=board.metric, show=_brief, number=True),
+        "test": Column(key="test", title="test/acc", show=lambda values: _marked(_brief(values), tied), number=True),
+        "interval": Column(key="interval", title="95 %\ninterval", show=figures.each(str), number=True),
+        "parameters": Column(key="parameters", title="params", show=figures.each(figures.count), number=True),
+        "size_mb": Column(key="size_mb", title="MB", show=figures.each(figures.significant), number=True, spare=True),
+        "epoch_seconds": Column(
+            key="epoch_seconds", title="s an\nepoch", show=figures.each(figures.significant), number=True
+        ),
+        "predict_ms": Column(
+            key="predict_ms", title="ms an\nimage", show=figures.each(figures.significant), number=True
+        ),
         "state": Column(key="state", title="state", show=figures.each(str), style=state_style),
         "reason": Column(key="reason", title="reason", show=figures.each(str)),
     }
     names = list(board.columns)
     if "test" in names:
-        names[names.index("test") + 1 : names.index("test") + 1] = ["interval", "tied"]
+        names.insert(names.index("test") + 1, "interval")
     if all(row.state == "finished" for row in board.rows):
         names.remove("state")
     elif any(row.reason for row in board.rows):
@@ -84,8 +88,18 @@ def leaderboard_table(board: Leaderboard) -> Table:
     return Table(columns=[looks[name] for name in names], rows=rows, best=0 if won else None)
 
 
+def _brief(values: Sequence[Any]) -> list[str]:
+    return figures.aligned(values, digits=3)
+
+
+def _marked(values: Sequence[str], marks: Sequence[bool]) -> list[str]:
+    if not any(marks):
+        return list(values)
+    return [f"{value} {'=' if mark else ' '}" for value, mark in zip(values, marks, strict=True)]
+
+
 def _interval(low: float | None, high: float | None) -> str | None:
-    return None if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return None if low is None or high is None else f"{low:.3f}-{high:.3f}"
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -115,7 +129,7 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         Column(key="image", title="image", show=figures.each(str)),
         Column(key="class", title="class", show=figures.each(str)),
         Column(key="probability", title="probability", show=figures.each("{:.1%}".format), number=True),
-        Column(key="ms", title="ms", show=figures.aligned, number=True),
+        Column(key="ms", title="ms", show=figures.each(figures.significant), number=True),
     ]
     if any(row["truth"] is not None for row in rows):
         columns += [

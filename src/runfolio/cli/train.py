@@ -79,7 +79,7 @@ def _print_result(folder: Path, store: Path | None) -> None:
         f"{results['epoch_seconds']:.2g} s an epoch, {results['predict_ms']:.2g} ms an image."
     )
     place = "" if store is None else f" --store {store}"
-    out.say(f"\nrun   {run.folder}", style="bold")
-    out.say(f"next  runfolio show {run.id}{place}")
-    out.say(f"      runfolio predict {run.id} --sample 24{place}")
-    out.say(f"      runfolio plot val/acc {run.id}{place}")
+    out.line(f"\nrun   {run.folder}", style="bold")
+    out.line(f"next  runfolio show {run.id}{place}")
+    out.line(f"      runfolio predict {run.id} --sample 24{place}")
+    out.line(f"      runfolio plot val/acc {run.id}{place}")

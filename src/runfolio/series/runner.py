@@ -75,6 +75,7 @@ def execute(
     report = Report(planned=len(planned))
     bar = progress.add_task(name, total=len(planned))
     width = len(str(len(planned)))
+    longest = max((len(plan.label) for plan in planned), default=0)
     for number, plan in enumerate(planned, start=1):
         try:
             outcome = _settle(plan, target, name=name, experiment=experiment, store=store, progress=progress)
@@ -83,7 +84,7 @@ def execute(
             break
         report.outcomes.append(outcome)
         progress.advance(bar)
-        line = f"{number:>{width}}/{len(planned)}  {plan.label}  {outcome}"
+        line = f"{number:>{width}}/{len(planned)}  {plan.label:<{longest}}  {outcome}"
         progress.console.print(escape(line), style="red" if outcome.ending == "failed" else None, soft_wrap=True)
     return report
 

@@ -1,0 +1,142 @@
+"""What is typed wrongly gets one line on stderr that names it and the remedy, and exit status 2."""
+
+import json
+import shutil
+
+import pytest
+
+import runfolio as rf
+
+
+@pytest.fixture
+def refused(runfolio):
+    """Type a command that must be refused; the one line it is refused with."""
+
+    def type_wrongly(*words) -> str:
+        done = runfolio(*words)
+        assert done.exit_code == 2, done.output
+        assert done.stdout == ""
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: ")
+        return line.removeprefix("error: ")
+
+    return type_wrongly
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A copy of the trained runs that a test may damage, at ./runs."""
+    return shutil.copytree(trained, tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("train --model tinyvg", "no model 'tinyvg'; did you mean tinyvgg?"),
+        ("train --data digit", "no data 'digit'; did you mean digits?"),
+        ("train --lr -1", "lr is '-1'; it must be a number above 0"),
+        ("train --lr nan", "lr is 'nan'; it must be a number above 0"),
+        ("train --epochs 0", "epochs is '0'; it must be a whole number at least 1"),
+        ("train --optimizer adm", "optimizer is 'adm'; it must be one of sgd, adam, adamw; did you mean adam"),
+        ("train --epoch 5", "no option --epoch; did you mean --epochs"),
+        ("series --epoch 5 10", "no option --epoch; did you mean --epochs"),
+        ("series --lr 1e-3 -5", "lr is '-5'; it must be a number above 0"),
+        ("series --lr", "--lr needs a value"),
+        ("series --epochs 5 10 digits.yaml", "digits.yaml reads as a value of --epochs; put the file before the flags"),
+        ("train --config no.yaml", "cannot read no.yaml: No such file or directory"),
+        ("series no.yaml", "cannot read no.yaml: No such file or directory"),
+        ("rnus", "no command 'rnus'; did you mean runs"),
+        ("show", "missing argument 'RUN'; `runfolio show --help` explains"),
+        ("predict best", "nothing to predict: name image files, or give --sample N"),
+        ("runs --store nowhere", "there is no store at nowhere; "),
+    ],
+)
+def test_a_wrong_word_is_named(refused, tmp_path, words, message):
+    assert message in refused(*words.split())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_wrong_yaml_key_is_named_with_its_line(refused, tmp_path):
+    (tmp_path / "my.yaml").write_text("model: mlp\nepohcs: 3\n")
+
+    assert "my.yaml:2: unknown setting 'epohcs'; did you mean epochs" in refused("train", "--config", "my.yaml")
+
+
+def test_a_wrong_value_in_a_series_is_named_with_its_line(refused, tmp_path):
+    (tmp_path / "my.yaml").write_text("grid:\n  model: [mlp]\n  epochs: [1, -2]\n")
+
+    assert "my.yaml:3: epochs is -2; it must be a whole number at least 1" in refused("series", "my.yaml")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("show lagre", "did you mean large?"),
+        ("best val/ac", "did you mean val/acc"),
+        ("plot val/accuracy", "did you mean val/acc"),
+        ("runs --columns nam", "no column 'nam'; did you mean name"),
+        ("runs --experiment digit", "did you mean digits?"),
+        ("compare large", "name two runs or more"),
+        ("plot val/acc --out curves.doc", "its name must end in .png, .svg or .pdf"),
+        ("resume large", "is finished; there is nothing to resume"),
+    ],
+)
+def test_a_name_that_is_not_in_the_store_is_named_with_the_nearest(refused, trained, words, message):
+    assert message in refused(*words.split(), "--store", trained)
+
+
+def test_the_beginning_of_several_ids_is_not_enough(refused, tmp_path):
+    begun: dict[str, str] = {}
+    while True:
+        with rf.init("walk", store=tmp_path / "runs") as run:
+            pass
+        if run.id[0] in begun:
+            break
+        begun[run.id[0]] = run.id
+
+    line = refused("show", run.id[0])
+
+    assert "fits 2 runs" in line
+    assert run.id in line
+    assert begun[run.id[0]] in line
+
+
+def test_a_damaged_checkpoint_is_named(refused, copied):
+    for tensors in copied.rglob("*model.safetensors"):
+        tensors.write_bytes(tensors.read_bytes()[:-100])
+
+    assert "safetensors" in refused("predict", "large", "--sample", "1")
+
+
+def test_a_run_of_a_newer_format_is_named_and_the_others_are_listed(runfolio, copied):
+    run = rf.open(copied).run("large")
+    record = json.loads((run.folder / "run.json").read_text())
+    (run.folder / "run.json").write_text(json.dumps({**record, "runfolio": 999}))
+
+    listed = runfolio("runs")
+
+    assert listed.exit_code == 0
+    assert "small" in listed.stdout
+    (warning,) = listed.stderr.splitlines()
+    assert warning.startswith("warning: ")
+    assert "999" in warning
+    assert "newer" in warning
+
+
+def test_debug_before_or_after_the_command_shows_the_traceback(runfolio):
+    for words in (["--debug", "runs"], ["runs", "--debug"]):
+        done = runfolio(*words)
+        assert done.exit_code == 2
+        assert "Traceback" in done.stderr
+        assert done.stderr.splitlines()[-1].startswith("error: there is no store at runs")
+
+
+def test_a_bug_is_one_line_that_says_how_to_see_more(runfolio, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("import nothing_at_all_of_this_name_but_a_bug as b\n")
+    (tmp_path / "my.yaml").write_text("target: mine:target\n")
+
+    done = runfolio("series", "my.yaml")
+
+    assert done.exit_code == 2
+    assert "cannot import 'mine' of target 'mine:target'" in done.stderr

@@ -1,0 +1,104 @@
+"""What only a process of its own shows: start-up, signals, pipes, exit statuses."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import runfolio as rf
+
+WALKS = "series: walks\ntarget: walk:target\n"
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    stdout, stderr = process.communicate(timeout=60)
+    return process.returncode, stdout, stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "unwanted"),
+    [
+        (["--help"], ["torch", "numpy", "pyarrow", "sqlalchemy", "matplotlib", "rich"]),
+        (["train", "--help"], ["torch", "numpy", "pyarrow", "sqlalchemy", "matplotlib"]),
+        (["series", "--help"], ["torch", "numpy", "pyarrow", "sqlalchemy", "matplotlib"]),
+        (["runs"], ["torch", "matplotlib"]),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(words, unwanted, tmp_path):
+    with rf.init("walk", store=tmp_path / "runs") as run:
+        run.log({"loss": 1.0})
+    script = f"""
+import json, sys
+from runfolio.cli import main
+try:
+    main({words!r})
+except SystemExit as end:
+    assert not end.code, end.code
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert set(json.loads(done.stdout.splitlines()[-1])).isdisjoint(unwanted)
+
+
+def test_the_version(in_a_shell):
+    assert finished(in_a_shell("--version")) == (0, f"runfolio {rf.__version__}\n", "")
+
+
+def test_a_closed_pipe_is_no_error(in_a_shell, tmp_path):
+    for _ in range(3):
+        with rf.init("walk", store=tmp_path / "runs"):
+            pass
+    process = in_a_shell("runs")
+    process.stdout.close()
+
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 0
+
+
+def test_a_failing_run_in_the_middle_is_named_at_the_end_and_in_the_exit_status(in_a_shell, tmp_path):
+    (tmp_path / "walks.yaml").write_text(WALKS + "grid: {model: [tinyvgg, mlp], epochs: [1, 2]}\n")
+
+    status, board, said = finished(in_a_shell("series", "walks.yaml"))
+
+    assert status == 1
+    assert said.splitlines() == [
+        *(line for line in said.splitlines()[:4] if "/4  model" in line),
+        "failed: model tinyvgg  epochs 2: ArithmeticError: the ground is gone",
+        "1 of 4 runs failed; `runfolio show RUN` has each traceback",
+    ]
+    assert "mlp-2" in board
+    assert len(rf.open(tmp_path / "runs").runs(state="finished")) == 3
+
+
+def test_ctrl_c_stops_a_series_which_the_same_command_goes_on_with(in_a_shell, tmp_path):
+    (tmp_path / "walks.yaml").write_text(WALKS + "settings: {pause-s: 0.2}\ngrid: {epochs: [2, 30, 3]}\n")
+    process = in_a_shell("series", "walks.yaml")
+    until_running(tmp_path / "runs", "mlp-30")
+    process.send_signal(signal.SIGINT)
+
+    status, _, said = finished(process)
+
+    assert status == 130
+    assert said.splitlines()[-1] == "interrupted: 1 of 3 runs are finished; the same command goes on with the rest"
+    assert rf.open(tmp_path / "runs").run("mlp-30").state == "interrupted"
+
+    status, _, said = finished(in_a_shell("series", "walks.yaml"))
+
+    assert status == 0
+    assert [" ".join(line.split()[3:5]).rstrip(":") for line in said.splitlines()] == [
+        "already finished",
+        "resumed and",
+        "finished in",
+    ]
+
+
+def until_running(store, name: str) -> None:
+    """Wait until that run has saved its first checkpoint."""
+    deadline = time.monotonic() + 30
+    while not list(store.glob(f"*/{name}-*/checkpoints/last.json")):
+        assert time.monotonic() < deadline, f"{name} did not begin"
+        time.sleep(0.02)

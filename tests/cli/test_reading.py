@@ -1,0 +1,127 @@
+"""`runs`, `show`, `best`, `compare`: the record in the terminal, as JSON and as CSV."""
+
+import csv
+import io
+import json
+import math
+
+import pytest
+
+import runfolio as rf
+
+
+@pytest.fixture
+def three_runs(tmp_path):
+    store = tmp_path / "runs"
+    for name, lr, acc in (("slow", 0.001, 0.7), ("quick", 0.01, 0.9), ("wild", 1.0, math.nan)):
+        with rf.init(name, experiment="tune", config={"lr": lr, "model": "mlp"}, store=store) as run:
+            run.log({"val/acc": acc / 2, "loss": 1.0}, step=0)
+            run.log({"val/acc": acc, "loss": 0.5}, step=1)
+    return store
+
+
+def test_runs_are_listed_newest_first(runfolio, three_runs):
+    listed = runfolio("runs")
+
+    heading, _, *rows = listed.stdout.splitlines()
+    assert heading.split() == ["id", "name", "state", "started", "took", "val/acc", "loss"]
+    assert [row.split()[1] for row in rows] == ["wild", "quick", "slow"]
+    assert rows[0].split()[-2:] == ["nan", "0.5000"]
+    assert listed.exit_code == 0
+
+
+def test_runs_are_sorted_and_cut_to_columns(runfolio, three_runs):
+    listed = runfolio("runs", "--sort", "-val/acc", "--columns", "name,lr,val/acc", "--csv")
+
+    assert list(csv.reader(io.StringIO(listed.stdout))) == [
+        ["name", "params.lr", "metrics.val/acc"],
+        ["quick", "0.01", "0.9"],
+        ["slow", "0.001", "0.7"],
+        ["wild", "1.0", "NaN"],
+    ]
+
+
+def test_json_holds_every_column_and_is_json_even_where_a_metric_is_nan(runfolio, three_runs):
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    wild, *_ = json.loads(runfolio("runs", "--json").stdout, parse_constant=refuse)
+
+    assert wild["metrics.val/acc"] == "NaN"
+    assert (wild["name"], wild["state"], wild["params.lr"]) == ("wild", "finished", 1.0)
+
+
+def test_a_store_without_runs_says_what_makes_one(runfolio, tmp_path):
+    (tmp_path / "runs").mkdir()
+
+    assert "No runs in" in runfolio("runs").stdout
+    assert json.loads(runfolio("runs", "--json").stdout) == []
+
+
+def test_the_store_may_stand_in_the_environment(runfolio, three_runs, tmp_path, monkeypatch):
+    three_runs.rename(tmp_path / "elsewhere")
+    monkeypatch.setenv("RUNFOLIO_STORE", str(tmp_path / "elsewhere"))
+
+    assert "quick" in runfolio("runs").stdout
+
+
+def test_a_narrow_terminal_gets_fewer_columns_and_shorter_names_but_whole_numbers(runfolio, three_runs, monkeypatch):
+    with rf.init("a-name-that-" + "goes-on-and-" * 6 + "on", experiment="other", store=three_runs) as run:
+        run.log({"val/acc": 0.123456})
+    monkeypatch.setenv("COLUMNS", "60")
+
+    lines = runfolio("runs").stdout.splitlines()
+
+    assert max(map(len, lines)) <= 60
+    assert "a-name-that-" in lines[2]
+    assert "…" in lines[2]
+    assert lines[2].rstrip().endswith("0.1235")
+
+
+def test_show_is_one_page(runfolio, trained):
+    page = runfolio("show", "large", "--store", trained).stdout
+
+    headings = [line for line in page.splitlines() if line and not line.startswith(" ") and " " not in line]
+    assert {"Settings", "Results", "Metrics", "Environment", "Code", "Files"} <= set(headings)
+    assert "finished" in page
+    assert "(best, last)" in page
+
+
+def test_show_says_why_a_run_failed(runfolio, tmp_path):
+    with pytest.raises(ZeroDivisionError), rf.init("broken", store=tmp_path / "runs") as run:
+        run.log({"loss": 1 / 0})
+
+    page = runfolio("show", "broken").stdout
+
+    assert "failed" in page
+    assert "ZeroDivisionError: division by zero" in page
+
+
+def test_best_names_the_run_and_which_data_chose(runfolio, three_runs):
+    said = runfolio("best", "val/acc").stdout
+
+    assert "quick" in said
+    assert "0.9 at step 1" in said
+    assert "higher is better" in said
+    assert "The validation data chose." in said
+
+
+def test_best_may_be_told_which_way_is_better(runfolio, three_runs):
+    assert "slow" in runfolio("best", "val/acc", "--min").stdout
+
+
+def test_compare_shows_what_differs(runfolio, three_runs):
+    rows = list(csv.DictReader(io.StringIO(runfolio("compare", "slow", "quick", "--csv").stdout)))
+
+    assert rows == [
+        {"what": "setting", "name": "lr", "slow": "0.001", "quick": "0.01"},
+        {"what": "last", "name": "loss", "slow": "0.5", "quick": "0.5"},
+        {"what": "last", "name": "val/acc", "slow": "0.7", "quick": "0.9"},
+        {"what": "best", "name": "loss", "slow": "0.5", "quick": "0.5"},
+        {"what": "best", "name": "val/acc", "slow": "0.7", "quick": "0.9"},
+    ]
+    assert "1 other setting is the same in all." in runfolio("compare", "slow", "quick").stdout
+
+
+def test_no_colour_where_the_output_is_not_a_terminal(runfolio, three_runs):
+    assert "\x1b" not in runfolio("runs").stdout + runfolio("show", "wild").stdout

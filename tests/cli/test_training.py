@@ -1,0 +1,108 @@
+"""`train`, `resume`, `series`, `predict`, `plot`: from flags to pictures."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import runfolio as rf
+
+
+def test_train_prints_the_network_the_figures_and_what_to_type_next(runfolio):
+    done = runfolio("train", "--model", "mlp", "--epochs", "1", "--data-fraction", "0.1", "--name", "first")
+
+    assert done.exit_code == 0, done.output
+    run = rf.open().run("first")
+    assert "trainable" in done.stdout
+    assert "val      " in done.stdout
+    assert f"run   {run.folder}" in done.stdout
+    assert f"runfolio predict {run.id} --sample 24" in done.stdout
+
+
+def test_flags_go_before_the_file(runfolio, tmp_path):
+    (tmp_path / "my.yaml").write_text("model: mlp\nepochs: 9\ndata-fraction: 0.1\nnesterov: false\n")
+
+    done = runfolio(
+        "train", "--config", "my.yaml", "--epochs", "1", "--momentum", "0.9", "--optimizer", "sgd", "--nesterov"
+    )
+
+    assert done.exit_code == 0, done.output
+    params = rf.open().runs()[0].params
+    assert (params["model"], params["epochs"], params["nesterov"]) == ("mlp", 1, True)
+
+
+def test_a_series_of_flags_is_run_ranked_and_not_repeated(runfolio):
+    words = ["series", "--model", "mlp", "tinyvgg", "--epochs", "1", "--data-fraction", "0.1", "--experiment", "duel"]
+
+    first, again = runfolio(*words), runfolio(*words)
+
+    assert first.exit_code == again.exit_code == 0, first.output + again.output
+    assert len(rf.open().runs("duel")) == 2
+    assert first.stderr.splitlines()[0].startswith("1/2  model mlp      finished in ")
+    assert again.stderr.splitlines()[0].startswith("1/2  model mlp      already finished: mlp-10pct-1ep-")
+    assert "won with val/acc" in again.stdout
+    assert "The validation data chose." in again.stdout
+    assert again.stdout == first.stdout
+
+
+def test_predict_says_class_probability_and_truth_and_draws_them(runfolio, trained, tmp_path):
+    done = runfolio("predict", "best", "--sample", "5", "--store", trained, "--out", "answers.png", "--json")
+
+    assert done.exit_code == 0, done.output
+    answers = json.loads(done.stdout)
+    assert len(answers) == 5
+    assert all(0 < answer["probability"] <= 1 for answer in answers)
+    assert all(answer["right"] == (answer["class"] == answer["truth"]) for answer in answers)
+    with Image.open(tmp_path / "answers.png") as picture:
+        assert picture.width > 200
+
+
+def test_a_file_in_a_folder_named_as_a_class_has_a_truth(runfolio, trained, tmp_path):
+    known, unknown = tmp_path / "3" / "a.png", tmp_path / "photos" / "b.png"
+    for path in (known, unknown):
+        path.parent.mkdir()
+        Image.new("L", (8, 8), 200).save(path)
+
+    answers = json.loads(runfolio("predict", "large", known, unknown, "--store", trained, "--json").stdout)
+
+    assert [answer["truth"] for answer in answers] == ["3", None]
+
+
+def test_a_damaged_image_among_others_is_named_and_the_others_are_answered(runfolio, trained, tmp_path):
+    Image.new("L", (8, 8), 200).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"not an image")
+
+    done = runfolio("predict", "large", "bad.png", "good.png", "gone.png", "--store", trained)
+
+    assert done.exit_code == 2
+    assert "good.png" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert "bad.png is not an image" in line
+    assert "no image gone.png" in line
+
+
+def test_plot_draws_the_runs_named_or_all(runfolio, trained, tmp_path):
+    one = runfolio("plot", "val/acc", "large", "--store", trained, "--out", "one.svg")
+    everything = runfolio("plot", "val/acc", "--store", trained)
+
+    assert one.stdout == "val/acc of 1 run: one.svg\n"
+    assert everything.stdout == "val/acc of 2 runs: val-acc.png\n"
+    assert (tmp_path / "one.svg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("command", ["train", "series"])
+def test_every_setting_is_explained_with_default_and_bounds(runfolio, command):
+    help_text = " ".join(runfolio(command, "--help").stdout.split())
+
+    assert "--lr NUMBER Learning rate" in help_text
+    assert "[default: 0.001; above 0]" in help_text
+    assert "Optimisation:" in help_text
+
+
+def test_the_shipped_series_is_eight_runs():
+    from runfolio.series import expand, load_target, read_series
+
+    shipped = read_series(Path(__file__).parents[2] / "series" / "digits.yaml", default_target="")
+
+    assert len(expand(shipped, load_target(shipped.target.value).settings)) == 8

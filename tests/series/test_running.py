@@ -1,0 +1,97 @@
+"""What a series does with its runs: each once, failures aside, and on where it was stopped."""
+
+from pathlib import Path
+
+import pytest
+from rich.progress import Progress
+
+import runfolio
+from runfolio.series import Report, execute, expand, load_target, read_series
+
+TWO_MODELS = "series: walks\ngrid: {model: [mlp, tinyvgg], epochs: [1, 2]}"
+ONE_MODEL = "series: walks\ngrid: {epochs: [2, 3]}"
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "runs"
+
+
+def run_series(text: str, store: Path) -> Report:
+    Path("walks.yaml").write_text(text)
+    series = read_series(Path("walks.yaml"), default_target="walk:target")
+    target = load_target("walk:target")
+    planned = expand(series, target.settings)
+    with Progress(disable=True) as progress:
+        return execute(planned, target, name=series.name, experiment="hike", store=store, progress=progress)
+
+
+def endings(report: Report) -> list[str]:
+    return [outcome.ending for outcome in report.outcomes]
+
+
+def test_every_run_of_a_series_is_recorded_with_its_fingerprint(store):
+    report = run_series(ONE_MODEL, store)
+
+    assert endings(report) == ["finished", "finished"]
+    runs = runfolio.open(store).runs("hike")
+    assert {run.series["fingerprint"] for run in runs if run.series} == {
+        outcome.planned.fingerprint for outcome in report.outcomes
+    }
+
+
+def test_what_the_store_holds_as_finished_is_not_run_again(store):
+    run_series(ONE_MODEL, store)
+
+    report = run_series(ONE_MODEL.replace("[2, 3]", "[2, 3, 4]"), store)
+
+    assert endings(report) == ["skipped", "skipped", "finished"]
+    assert len(runfolio.open(store).runs()) == 3
+
+
+def test_a_run_that_fails_is_recorded_and_the_others_go_on(store):
+    report = run_series(TWO_MODELS.replace("[mlp, tinyvgg]", "[tinyvgg, mlp]"), store)
+
+    assert endings(report) == ["finished", "failed", "finished", "finished"]
+    (failed,) = report.failed
+    assert failed.reason == "ArithmeticError: the ground is gone"
+    assert failed.folder is not None
+    recorded = runfolio.open(store).run(failed.folder)
+    assert recorded.state == "failed"
+    assert "the ground is gone" in (recorded.traceback or "")
+
+
+def test_an_interrupted_series_goes_on_from_the_checkpoint_of_the_run_it_was_in(store):
+    Path("power-cut").touch()
+    interrupted = run_series(ONE_MODEL, store)
+    Path("power-cut").unlink()
+
+    report = run_series(ONE_MODEL, store)
+
+    assert (interrupted.interrupted, endings(interrupted)) == (True, [])
+    assert endings(report) == ["resumed", "finished"]
+    first = runfolio.open(store).run("mlp-2")
+    assert (first.state, len(first.attempts)) == ("finished", 2)
+    assert first.metric("val/acc").steps.tolist() == [1, 2]
+
+
+def test_a_run_that_another_process_is_at_is_left_alone(store):
+    planned = run_series(ONE_MODEL, store.parent / "elsewhere").outcomes[0].planned
+    with runfolio.init(
+        experiment="hike", store=store, series={"name": "walks", "fingerprint": planned.fingerprint}
+    ) as theirs:
+        report = run_series(ONE_MODEL, store)
+
+    assert endings(report) == ["busy", "finished"]
+    assert report.outcomes[0].folder == theirs.folder
+
+
+def test_a_run_whose_checkpoint_is_damaged_is_begun_anew(store):
+    Path("power-cut").touch()
+    run_series(ONE_MODEL, store)
+    Path("power-cut").unlink()
+    (manifest,) = store.rglob("last.json")
+    manifest.write_text("{")
+
+    assert endings(run_series(ONE_MODEL, store)) == ["finished", "finished"]
