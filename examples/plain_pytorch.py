@@ -1,0 +1,87 @@
+"""An ordinary PyTorch script: argparse, an own nn.Module, an own loop. Tracked by the lines marked with <--.
+
+python examples/plain_pytorch.py --epochs 5 --lr 0.1
+runfolio show plain          # what was recorded
+runfolio plot val/acc        # its curve
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import runfolio  # <--
+
+
+class Net(nn.Module):
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(1, hidden, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+        self.head = nn.Linear(hidden * 4 * 4, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(images).flatten(1))
+
+
+def digits(batch_size: int, seed: int) -> tuple[DataLoader, DataLoader]:
+    """The 1,797 real handwritten digits of scikit-learn, 8 x 8 pixels each, four fifths of them for training."""
+    bunch = load_digits()
+    images = torch.tensor(bunch.images, dtype=torch.float32).unsqueeze(1) / 16
+    labels = torch.tensor(bunch.target)
+    train, val = train_test_split(range(len(labels)), test_size=0.2, stratify=labels, random_state=seed)
+    order = torch.Generator().manual_seed(seed)
+    return (
+        DataLoader(TensorDataset(images[train], labels[train]), batch_size, shuffle=True, generator=order),
+        DataLoader(TensorDataset(images[val], labels[val]), 256),
+    )
+
+
+@torch.inference_mode()
+def accuracy(model: nn.Module, loader: DataLoader) -> float:
+    model.eval()
+    right = sum((model(images).argmax(1) == labels).sum() for images, labels in loader)
+    return float(right) / len(loader.dataset)  # type: ignore[arg-type] - a TensorDataset has a length
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--lr", type=float, default=0.1)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--hidden", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+
+    torch.manual_seed(args.seed)
+    train, val = digits(args.batch_size, args.seed)
+    model = Net(args.hidden)
+    optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=0.9)
+    criterion = nn.CrossEntropyLoss()
+
+    with runfolio.init("plain", experiment="examples", config=args) as run:  # <--
+        step = 0
+        for epoch in range(1, args.epochs + 1):
+            model.train()
+            for images, labels in train:
+                loss = criterion(model(images), labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                run.log({"train/loss": loss}, step=step)  # <--
+                step += 1
+            acc = accuracy(model, val)
+            run.log({"val/acc": acc}, step=epoch)  # <--
+            run.checkpoint(model=model, optimizer=optimizer, step=epoch, metric=acc)  # <--
+            print(f"epoch {epoch}: {acc:.1%} right")
+        run.log_histogram("weights/head", model.head.weight)  # <--
+        run.summary["parameters"] = sum(parameter.numel() for parameter in model.parameters())  # <--
+    print(f"recorded in {run.folder}")
+
+
+if __name__ == "__main__":
+    main()
