@@ -15,7 +15,7 @@ def test_train_prints_the_network_the_figures_and_what_to_type_next(runfolio):
     assert done.exit_code == 0, done.output
     run = rf.open().run("first")
     assert "trainable" in done.stdout
-    assert "val      " in done.stdout
+    assert "Epoch 1 is the best, chosen by val/acc" in done.stdout
     assert f"run   {run.folder}" in done.stdout
     assert f"runfolio predict {run.id} --sample 24" in done.stdout
 
@@ -96,7 +96,7 @@ def test_every_setting_is_explained_with_default_and_bounds(runfolio, command):
     help_text = " ".join(runfolio(command, "--help").stdout.split())
 
     assert "--lr NUMBER Learning rate" in help_text
-    assert "[default: 0.001; above 0]" in help_text
+    assert "; above 0]" in help_text
     assert "Optimisation:" in help_text
 
 

@@ -45,9 +45,9 @@ def _report(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return 130
     if isinstance(error, BrokenPipeError):
-        # `runfolio runs | head -1`: the reader has what it wanted; Python's flush at exit must not complain.
+        # `runfolio runs | head -1`: nobody listens any more; Python's flush at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     if debug:
         traceback.print_exception(error)
     if isinstance(error, RunfolioError):
