@@ -75,6 +75,7 @@ def test_a_failed_run_wins_only_where_there_is_no_other(store, write):
     folio = open_folio(store)
 
     assert folio.best("acc").name == "finished"
+    assert choose(folio.runs(), "acc").sentence.endswith("Left out: 1 run that failed or crashed.")
     assert folio.best("extra/acc").name == "failed"
 
 

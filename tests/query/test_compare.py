@@ -9,7 +9,7 @@ from runfolio.query.folio import open_folio
 
 def test_only_what_differs_is_listed(store, write):
     write("a", config={"lr": 0.1, "seed": 1, "optimizer": {"name": "sgd", "momentum": 0.9}}, summary={"acc": 0.5})
-    write("b", config={"lr": 0.2, "seed": 1, "optimizer": {"name": "adam"}}, summary={"acc": 0.5})
+    write("b", config={"lr": 0.2, "seed": 1, "optimizer": {"name": "adam"}}, summary={"acc": 0.5, "confusion": [[1]]})
     compared = compare(open_folio(store).runs())
 
     assert compared.runs == ["b", "a"]

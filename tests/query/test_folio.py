@@ -1,3 +1,4 @@
+import os
 import shutil
 import time
 from pathlib import Path
@@ -133,6 +134,42 @@ def test_a_moved_folder_is_elsewhere_and_a_removed_one_gone(store, write):
 
     assert [run.place for run in folio.runs()] == ["shelf"]
     assert [run.place for run in open_folio(store).runs()] == ["shelf"]
+
+
+def test_a_link_to_a_run_elsewhere_is_a_run_of_the_store(store, write, tmp_path):
+    write("net", points={"loss": [1.0]}).rename(tmp_path / "far-away")
+    (store / "link").symlink_to(tmp_path / "far-away")
+
+    assert open_folio(store).run("link").metric("loss").values.tolist() == [1.0]
+
+
+def test_a_folder_may_have_any_name(store, write):
+    name = "größe 50% 'a' \n?#"
+    write("net", points={"loss": [1.0]}).rename(store / name)
+
+    assert [open_folio(store).run(name).metrics["loss"].last for _ in range(2)] == [1.0, 1.0]
+
+
+def test_a_name_that_is_not_utf8_does_not_hide_the_others(store, write):
+    write("odd", points={"loss": [1.0]}).rename(store / os.fsdecode(b"caf\xe9"))
+    write("net")
+    folio = open_folio(store)
+
+    assert "net" in {run.name for run in folio.runs()}
+    assert len(folio.runs()) + len(folio.problems) == 2
+
+
+def test_a_heartbeat_that_cannot_be_read_does_not_hide_the_others(store, write, edit):
+    folder = write("odd")
+    edit(folder, status={"state": "running"})
+    (heart,) = (folder / "alive").iterdir()
+    heart.unlink()
+    heart.mkdir()
+    write("net")
+    folio = open_folio(store)
+
+    assert [run.name for run in folio.runs()] == ["net"]
+    assert "check its permissions and the disk" in folio.problems[0]
 
 
 def test_a_whole_store_may_move(store, write):

@@ -39,7 +39,9 @@ class Choice:
     split: Split
     """Which data chose, by the metric's name."""
     candidates: int
-    """How many runs have the metric."""
+    """How many runs competed."""
+    left_out: int
+    """How many have the metric but did not compete, because they failed or crashed."""
 
     @property
     def sentence(self) -> str:
@@ -50,6 +52,7 @@ class Choice:
         return (
             f"{self.run.name} ({self.run.id}) has the best {self.metric} of {_count(self.candidates, 'run')}:"
             f" {self.value:.6g}{at_step} ({more} is better{guessed}). {who_chose(self.metric)}"
+            + (f" Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "")
         )
 
 
@@ -73,7 +76,9 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
     figures = [(run, figure) for run in runs if (figure := figure_of(run, metric, direction))]
     if not figures:
         raise NotFound(f"{metric!r} is not finite in any run that has it, so none is the best")
-    run, figure = min(figures, key=lambda pair: (pair[0].state in BROKEN, rank(pair[1].value, direction)))
+    sound = [pair for pair in figures if pair[0].state not in BROKEN]
+    competing = sound or figures
+    run, figure = min(competing, key=lambda pair: rank(pair[1].value, direction))
     return Choice(
         run=run,
         metric=metric,
@@ -82,7 +87,8 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
         mode=direction,
         guessed=mode is None,
         split=split_of(metric),
-        candidates=len(figures),
+        candidates=len(competing),
+        left_out=len(figures) - len(competing),
     )
 
 

@@ -46,7 +46,7 @@ class Comparison:
     same: int
     """How many config keys they share with one value."""
     summary: list[Difference]
-    """The results they report in which they differ, sorted."""
+    """The results they report in which they differ, sorted; single values only."""
     metrics: list[MetricRow]
 
 
@@ -60,9 +60,14 @@ def compare(runs: Sequence[RecordedRun]) -> Comparison:
         raise ConfigError("there is nothing to compare: name two runs or more")
     named = dict(zip(labels(runs), runs, strict=True))
     config, same = _differences(named, lambda run: run.params)
-    summary, _ = _differences(named, lambda run: run.results)
+    summary, _ = _differences(named, _single_results)
     metrics = sorted({metric for run in runs for metric in run.metrics})
     return Comparison(list(named), config, same, summary, [_metric_row(named, metric) for metric in metrics])
+
+
+def _single_results(run: RecordedRun) -> dict[str, Any]:
+    """The results that fit a table's cell; a confusion matrix does not."""
+    return {name: value for name, value in run.results.items() if not isinstance(value, (list, dict))}
 
 
 def _differences(

@@ -1,7 +1,7 @@
 """The index: what a look at every run folder found, kept in SQLite so that the next look reads only what changed.
 
 It is made from the folders and thrown away at will: a file that is damaged, foreign or of another version is deleted
-and made anew, and where none can be kept the same tables live in memory. None of that is worth a word to the user.
+and made anew, and where none can be kept the index lives in memory. None of that is worth a word to the user.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 from sqlalchemy import (
@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.pool import NullPool
 
 from runfolio._version import __version__
 from runfolio.errors import RunfolioError
@@ -100,8 +100,41 @@ class Beat(NamedTuple):
     """Seconds since 1970 at which a reader on this machine first saw that beat."""
 
 
-class Index:
-    """The tables, in a file or in memory. Runs are keyed by their folder below the store."""
+class Index(Protocol):
+    """What an earlier look found. Runs are keyed by their folder below the store."""
+
+    def entries(self) -> dict[str, Entry]: ...
+
+    def beats(self) -> dict[str, Beat]: ...
+
+    def update(self, changed: dict[str, Entry], gone: Iterable[str], beats: dict[str, Beat] | None) -> None:
+        """Replace the entries of `changed`, forget `gone`, and remember these beats alone (None: those it has)."""
+        ...
+
+
+class MemoryIndex:
+    """An index that lasts as long as the object."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._beats: dict[str, Beat] = {}
+
+    def entries(self) -> dict[str, Entry]:
+        return dict(self._entries)
+
+    def beats(self) -> dict[str, Beat]:
+        return dict(self._beats)
+
+    def update(self, changed: dict[str, Entry], gone: Iterable[str], beats: dict[str, Beat] | None) -> None:
+        self._entries.update(changed)
+        for folder in gone:
+            del self._entries[folder]
+        if beats is not None:
+            self._beats = dict(beats)
+
+
+class FileIndex:
+    """An index in a SQLite file that several readers may use at once: each update is seen whole or not at all."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -133,10 +166,6 @@ class Index:
         return {os.fsdecode(writer): Beat(beat, seen_at) for writer, beat, seen_at in rows}
 
     def update(self, changed: dict[str, Entry], gone: Iterable[str], beats: dict[str, Beat] | None) -> None:
-        """Replace the entries of `changed`, forget `gone`, and remember these beats alone (None: those it has).
-
-        One transaction: another reader sees all of it or nothing.
-        """
         stale = [{"stale": os.fsencode(folder)} for folder in [*changed, *gone]]
         with self._engine.connect() as connection:
             # IMMEDIATE: two readers that upgrade a read lock to a write lock would wait for each other.
@@ -163,7 +192,7 @@ class IndexOfStore:
 
     def __init__(self, store: Path) -> None:
         self._path = index_path(store)
-        self._memory: Index | None = None
+        self._memory: MemoryIndex | None = None
 
     def use(self, action: Callable[[Index], Answer]) -> Answer:
         """What `action` makes of the index. It may be called again with another, emptier index."""
@@ -172,7 +201,7 @@ class IndexOfStore:
                 return self._use_file(action)
             except (OSError, OperationalError, _Unusable):
                 # No place for it, a read-only or full disk, a lock that is never released: not the user's worry.
-                self._memory = Index(_memory_engine())
+                self._memory = MemoryIndex()
         return action(self._memory)
 
     def _use_file(self, action: Callable[[Index], Answer]) -> Answer:
@@ -219,23 +248,15 @@ def _cache_folder() -> Path | None:
         return None
 
 
-def _open(path: Path) -> Index:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _open(path: Path) -> FileIndex:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the store may be nobody else's to read
     # The rollback journal, not WAL: a home folder is often on a network disk, where WAL's shared memory breaks.
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         connect_args={"timeout": BUSY_S, "isolation_level": None},  # transactions begin where we say BEGIN
         poolclass=NullPool,
     )
-    return Index(engine)
-
-
-def _memory_engine() -> Engine:
-    return create_engine(
-        "sqlite://",
-        connect_args={"isolation_level": None, "check_same_thread": False},
-        poolclass=StaticPool,
-    )
+    return FileIndex(engine)
 
 
 def _version_of(connection: Connection) -> int:

@@ -34,29 +34,25 @@ class Look(NamedTuple):
 def look_at(store: Path, index: Index) -> Look:
     """Every run of the store; reads only those whose files changed since the index saw them."""
     known = index.entries()
-    present: dict[str, Entry] = {}
+    memory = Memory(index.beats())
     changed: dict[str, Entry] = {}
-    problems: list[str] = []
+    look = Look([], [])
     for folder in find_runs(store):
         place = folder.relative_to(store).as_posix()
         try:
-            signature = signature_of(folder)
-            entry = known.get(place)
-            if entry is None or entry.signature != signature:
-                entry = changed[place] = _read(folder, signature)
-            present[place] = entry
+            entry = _entry(folder, known.get(place))
+            look.sightings.append(Sighting(place, entry, derive_state(folder, entry.document, memory)))
         except FileNotFoundError:
             continue  # removed between being found and being read
-        except (DamagedFile, NewerFormat, StoreError, OSError) as error:
-            problems.append(_problem(error))
-    memory = Memory(index.beats())
-    sightings = [
-        Sighting(place, entry, derive_state(store / place, entry.document, memory)) for place, entry in present.items()
-    ]
-    gone = known.keys() - present.keys()
+        except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
+            look.problems.append(_problem(error, folder))
+            continue
+        if entry is not known.get(place):
+            changed[place] = entry
+    gone = known.keys() - {sighting.place for sighting in look.sightings}
     if changed or gone or memory.changed:
         index.update(changed, gone, memory.beats if memory.changed else None)
-    return Look(sightings, problems)
+    return look
 
 
 def signature_of(folder: Path) -> str:
@@ -101,18 +97,23 @@ class Memory:
         return self.beats != self._earlier
 
 
-def _read(folder: Path, signature: str) -> Entry:
+def _entry(folder: Path, known: Entry | None) -> Entry:
+    signature = signature_of(folder)
+    if known is not None and known.signature == signature:
+        return known
     document = RunDocument.read(folder)
     points = PointFiles(folder, document)
     metrics = points.summaries()
     return Entry(signature, document, metrics, tuple(points.problems))
 
 
-def _problem(error: Exception) -> str:
-    if isinstance(error, OSError):
-        error = StoreError(f"cannot read {error.filename}: {error.strerror}")
+def _problem(error: Exception, folder: Path) -> str:
     if isinstance(error, NewerFormat):
         return str(error)
     if isinstance(error, DamagedFile):
         return f"{error}; restore it from a copy, or move the run's folder out of the store"
+    if isinstance(error, UnicodeError):
+        return f"cannot read {os.fsencode(folder)!r}: the name is not UTF-8; rename the folder"
+    if isinstance(error, OSError):
+        error = StoreError(f"cannot read {error.filename}: {error.strerror}")
     return f"{error}; check its permissions and the disk"
