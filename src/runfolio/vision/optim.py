@@ -79,7 +79,7 @@ def _one_cycle(step: int, steps: int) -> float:
     top, last = _RISING * steps - 1, steps - 1
     if step < top:
         return _cosine(_START, 1, step / top)
-    return _cosine(1, _END, min((step - top) / (last - top), 1)) if last > top else 1.0
+    return _cosine(1, _END, min((step - top) / (last - top), 1))
 
 
 def _cosine(start: float, end: float, part: float) -> float:

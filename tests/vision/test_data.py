@@ -1,0 +1,147 @@
+"""Data by name, its stratified shares, and the order of its batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runfolio.errors import ConfigError, NotFound
+from runfolio.vision.data import load_data
+from runfolio.vision.data.loaders import EpochOrder, PreparedImages, batches
+from runfolio.vision.data.split import share_of, train_and_validation
+from runfolio.vision.data.transform import ImageTransform
+
+LABELS = np.random.RandomState(0).choice(4, size=300, p=[0.4, 0.3, 0.2, 0.1]).astype(np.int64)
+CLASSES = ["a", "b", "c", "d"]
+
+fractions = st.floats(0.1, 1.0)
+seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_data("digits")
+
+
+def test_digits_are_1797_real_images_in_ten_classes(digits):
+    assert len(digits.train) + len(digits.test) == 1797
+    assert digits.classes == tuple("0123456789")
+    assert (digits.channels, digits.image_size) == (1, (8, 8))
+    assert digits.train.image(0).size == (8, 8)
+    assert digits.train.image(0).mode == "L"
+
+
+def test_the_test_images_hold_a_fifth_of_every_class(digits):
+    shares = np.bincount(digits.test.labels) / (np.bincount(digits.test.labels) + np.bincount(digits.train.labels))
+
+    assert shares == pytest.approx(np.full(10, 0.2), abs=0.01)
+
+
+def test_unknown_data_names_the_nearest():
+    with pytest.raises(NotFound, match="no data 'digts'; did you mean digits"):
+        load_data("digts")
+
+
+@given(small=fractions, large=fractions, seed=seeds)
+def test_a_smaller_share_lies_inside_a_larger_one(small, large, seed):
+    small, large = sorted((small, large))
+
+    assert set(share_of(LABELS, fraction=small, seed=seed)) <= set(share_of(LABELS, fraction=large, seed=seed))
+
+
+@given(fraction=st.floats(0.0001, 1.0), seed=seeds)
+def test_a_share_is_stratified_and_has_every_class(fraction, seed):
+    chosen = share_of(LABELS, fraction=fraction, seed=seed)
+
+    expected = np.maximum(1, np.bincount(LABELS) * fraction)
+    assert np.bincount(LABELS[chosen], minlength=4) == pytest.approx(expected, abs=0.5001)
+
+
+@given(small=fractions, large=fractions, val=st.floats(0.2, 0.8), seed=seeds)
+def test_what_validates_a_small_share_never_trains_a_larger_one(small, large, val, seed):
+    def split(data_fraction):
+        return train_and_validation(LABELS, CLASSES, data_fraction=data_fraction, val_fraction=val, seed=seed)
+
+    (train, validation), (more_train, more_validation) = (split(fraction) for fraction in sorted((small, large)))
+
+    assert set(train) <= set(more_train)
+    assert set(validation) <= set(more_validation)
+    assert not set(more_train) & set(more_validation)
+
+
+@given(seed=seeds)
+def test_all_data_is_used_once(seed):
+    train, val = train_and_validation(LABELS, CLASSES, data_fraction=1, val_fraction=0.2, seed=seed)
+
+    assert sorted([*train, *val]) == list(range(300))
+    assert np.bincount(LABELS[val]) == pytest.approx(np.bincount(LABELS) * 0.2, abs=0.5001)
+
+
+def test_another_seed_chooses_other_images():
+    assert set(share_of(LABELS, fraction=0.2, seed=1)) != set(share_of(LABELS, fraction=0.2, seed=2))
+
+
+def test_a_split_without_an_image_to_validate_a_class_is_refused():
+    with pytest.raises(ConfigError) as refusal:
+        train_and_validation(LABELS, CLASSES, data_fraction=0.001, val_fraction=0.2, seed=0)
+
+    assert str(refusal.value) == (
+        "class 'a' has 1 image at data-fraction 0.001; val-fraction 0.2 leaves none to validate with: "
+        "raise either, or set val-fraction to 0"
+    )
+
+
+def test_without_validation_all_images_train():
+    train, val = train_and_validation(LABELS, CLASSES, data_fraction=1, val_fraction=0, seed=0)
+
+    assert (len(train), len(val)) == (300, 0)
+
+
+def test_prepared_images_are_normalised_by_the_stated_mean_and_deviation(digits):
+    images = PreparedImages(digits.train, np.arange(len(digits.train)), ImageTransform.for_source(digits))
+
+    everything = torch.stack([image for image, _ in images])
+
+    assert everything.shape == (len(digits.train), 1, 8, 8)
+    assert everything.mean().item() == pytest.approx(0, abs=1e-3)
+    assert everything.std().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_images_are_resized_where_asked(digits):
+    transform = ImageTransform.for_source(digits, image_size=12)
+
+    assert transform(digits.train.image(0)).shape == (1, 12, 12)
+
+
+def test_a_transform_survives_its_trip_through_json(digits):
+    transform = ImageTransform.for_source(digits)
+
+    assert ImageTransform.from_meta(transform.as_meta()) == transform
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_order_depends_on_seed_and_epoch_alone(digits, workers):
+    images = PreparedImages(digits.test, np.arange(100), ImageTransform.for_source(digits))
+    order = EpochOrder(100, seed=7)
+    loader = batches(images, batch_size=32, workers=workers, seed=7, order=order)
+
+    def labels_of(epoch):
+        order.begin(epoch)
+        return torch.cat([labels for _, labels in loader]).tolist()
+
+    def expected(epoch):
+        return digits.test.labels[np.random.RandomState([7, epoch]).permutation(100)].tolist()
+
+    assert [labels_of(3), labels_of(0)] == [expected(3), expected(0)]
+
+
+def test_loading_batches_leaves_torchs_own_generator_alone(digits):
+    images = PreparedImages(digits.test, np.arange(10), ImageTransform.for_source(digits))
+    before = torch.get_rng_state()
+
+    list(batches(images, batch_size=4, workers=0, seed=0))
+
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,111 @@
+"""Image files of every kind, good and bad."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from runfolio.errors import DamagedFile, NotFound
+from runfolio.vision.pictures import read_picture, to_channels
+
+RAMP = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "gif", "webp", "bmp", "tiff"])
+def test_the_common_formats_are_read(tmp_path, ending):
+    RAMP.save(tmp_path / f"ramp.{ending}")
+
+    grey = to_channels(read_picture(tmp_path / f"ramp.{ending}"), 1)
+
+    assert np.asarray(grey, dtype=int) == pytest.approx(np.asarray(RAMP, dtype=int), abs=6)
+
+
+def test_a_photograph_taken_sideways_is_turned_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Orientation: turn 90 degrees clockwise
+    RAMP.resize((8, 4)).save(tmp_path / "sideways.jpg", exif=exif)
+
+    assert read_picture(tmp_path / "sideways.jpg").size == (4, 8)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"])
+@pytest.mark.parametrize(("channels", "kind"), [(1, "L"), (3, "RGB")])
+def test_a_picture_of_any_mode_gets_the_channels_of_the_model(mode, channels, kind):
+    assert to_channels(Image.new(mode, (3, 2)), channels).mode == kind
+
+
+def test_sixteen_bits_of_grey_keep_their_contrast():
+    picture = Image.fromarray(np.array([[0, 0x7FFF, 0xFFFF]], dtype=np.uint16))
+
+    assert np.asarray(to_channels(picture, 1)).tolist() == [[0, 127, 255]]
+
+
+def test_what_is_transparent_lies_on_white():
+    assert to_channels(Image.new("RGBA", (1, 1), (255, 0, 0, 0)), 3).getpixel((0, 0)) == (255, 255, 255)
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def huge_png() -> bytes:
+    """A few bytes that claim 50,000 x 50,000 pixels."""
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", header)
+        + png_chunk(b"IDAT", zlib.compress(b""))
+        + png_chunk(b"IEND", b"")
+    )
+
+
+def test_a_text_is_not_an_image(tmp_path):
+    path = written(tmp_path / "notes.png", b"not a picture")
+
+    with pytest.raises(DamagedFile) as refusal:
+        read_picture(path)
+
+    assert str(refusal.value) == (f"{path} is not an image of a known format; give PNG, JPEG, GIF, WEBP, BMP or TIFF")
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "gif", "webp", "bmp", "tiff"])
+def test_a_file_cut_short_is_named_with_the_reason(tmp_path, ending):
+    RAMP.resize((64, 64)).save(tmp_path / f"whole.{ending}")
+    whole = (tmp_path / f"whole.{ending}").read_bytes()
+    path = written(tmp_path / f"cut.{ending}", whole[: len(whole) * 2 // 3])
+
+    with pytest.raises(DamagedFile, match=f"cut.{ending} (cannot be read as an image: .+|is not an image)"):
+        read_picture(path)
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
+    path = written(tmp_path / "bomb.png", huge_png())
+
+    with pytest.raises(DamagedFile, match="claims more than 89,000,000 pixels; scale it down first"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize("content", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"P5 1 1 255 \x00", b""])
+def test_rare_formats_are_not_even_tried(tmp_path, content):
+    with pytest.raises(DamagedFile, match="not an image of a known format"):
+        read_picture(written(tmp_path / "rare", content))
+
+
+def test_a_missing_file_is_not_found(tmp_path):
+    with pytest.raises(NotFound, match=r"no image .*missing.png"):
+        read_picture(tmp_path / "missing.png")
+
+
+def test_a_folder_is_no_image(tmp_path):
+    with pytest.raises(DamagedFile, match="Is a directory"):
+        read_picture(tmp_path)

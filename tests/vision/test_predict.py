@@ -1,0 +1,224 @@
+"""A finished run's classifier: loaded without unpickling anything, asked about pictures, drawn."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
+from runfolio.record import checkpoints
+from runfolio.vision import LoadedClassifier, Prediction, draw_predictions, sample_test_images
+from runfolio.vision.loading import load
+
+
+@pytest.fixture
+def classifier(trained) -> LoadedClassifier:
+    return load(trained.checkpoint("best"))
+
+
+@pytest.fixture
+def copied(trained, tmp_path) -> Path:
+    """A copy of the run's folder, to be damaged."""
+    return Path(shutil.copytree(trained.folder, tmp_path / "copied"))
+
+
+def rewrite_manifest(folder: Path, **changes) -> None:
+    path = folder / "checkpoints" / "best.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def rewrite_weights(folder: Path, change) -> None:
+    """Replace the model's tensors by `change(tensors)` in a manifest whose digests are right."""
+    old = checkpoints.read(folder, "best")
+    checkpoints.save(
+        folder,
+        ["best"],
+        "rewritten",
+        modules={"model": change(dict(old.tensors("model")))},
+        state={},
+        about={
+            "step": 1,
+            "metric": 1.0,
+            "attempt": 1,
+            "position": {},
+            "loader": "vision",
+            "meta": old.meta,
+        },
+    )
+
+
+def a_prediction(label: str, probability: float = 0.9) -> Prediction:
+    return Prediction(label=label, probability=probability, probabilities={label: probability}, seconds=0.1, image="x")
+
+
+def test_the_loaded_classifier_gives_the_accuracy_the_run_recorded(trained, classifier):
+    samples = sample_test_images(classifier, 359)
+
+    predictions = classifier.predict([sample.picture for sample in samples])
+
+    right = sum(prediction.label == sample.truth for prediction, sample in zip(predictions, samples, strict=True))
+    assert right / 359 == pytest.approx(trained.results["test/acc"])
+    assert not classifier.model.training
+
+
+def test_a_recorded_run_finds_the_loader_by_its_name(trained, classifier):
+    model = trained.load_model()
+
+    assert all(torch.equal(value, classifier.model.state_dict()[key]) for key, value in model.state_dict().items())
+
+
+def test_a_prediction_says_class_probability_and_time(classifier):
+    (sample,) = sample_test_images(classifier, 1, seed=3)
+
+    (prediction,) = classifier.predict([sample.picture])
+
+    assert list(prediction.probabilities) == list("0123456789")
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert (
+        prediction.probability == max(prediction.probabilities.values()) == prediction.probabilities[prediction.label]
+    )
+    assert prediction.seconds > 0
+
+
+def test_files_pictures_and_arrays_are_the_same_to_it(classifier, tmp_path):
+    (sample,) = sample_test_images(classifier, 1)
+    path = tmp_path / "digit.png"
+    sample.picture.convert("RGBA").save(path)
+
+    predictions = classifier.predict([path, str(path), sample.picture, np.asarray(sample.picture)])
+
+    assert len({tuple(prediction.probabilities.items()) for prediction in predictions}) == 1
+    assert [prediction.image for prediction in predictions] == [str(path), str(path), "image 3", "image 4"]
+    assert classifier.predict(path)[0].label == predictions[0].label
+
+
+@pytest.mark.parametrize(
+    ("thing", "named"),
+    [(7, "int"), (np.zeros((2, 2)), "array of float64"), (np.zeros((2, 2, 5), np.uint8), "array of")],
+)
+def test_what_is_no_picture_is_refused(classifier, thing, named):
+    with pytest.raises(ConfigError, match=f"cannot predict a {named}"):
+        classifier.predict([thing])
+
+
+def test_an_unreadable_image_is_named(classifier, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"broken")
+
+    with pytest.raises(DamagedFile, match=r"broken\.png is not an image"):
+        classifier.predict([tmp_path / "broken.png"])
+
+
+def test_a_sample_is_drawn_from_the_test_images_by_seed(classifier):
+    def references(seed):
+        return [sample.reference for sample in sample_test_images(classifier, 24, seed)]
+
+    assert references(1) == references(1) != references(2)
+    assert len(set(references(1))) == 24
+    assert references(1)[0].startswith("digits test image ")
+
+
+@pytest.mark.parametrize("count", [0, 360])
+def test_a_sample_cannot_be_larger_than_the_test_set(classifier, count):
+    with pytest.raises(ConfigError, match=f"cannot draw {count} test images of digits; there are 1 to 359"):
+        sample_test_images(classifier, count)
+
+
+def test_tensors_that_do_not_fit_are_named(copied):
+    def damage(tensors):
+        tensors["classifier.2.bias"] = torch.zeros(3)
+        tensors["stray"] = tensors.pop("block_1.0.weight")
+        return tensors
+
+    rewrite_weights(copied, damage)
+
+    with pytest.raises(DamagedFile) as refusal:
+        load(checkpoints.read(copied, "best"))
+
+    assert str(refusal.value).endswith(
+        "does not fit model tinyvgg: block_1.0.weight is missing; "
+        "classifier.2.bias is (3,) instead of (10,); stray is unknown"
+    )
+
+
+def test_a_flipped_byte_is_found_before_any_tensor_is_used(copied):
+    path = copied / "checkpoints" / json.loads((copied / "checkpoints/best.json").read_text())["files"]["model"]["file"]
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(DamagedFile, match=path.name):
+        load(checkpoints.read(copied, "best"))
+
+
+@pytest.mark.parametrize("part", ["model", "transform", "classes"])
+def test_a_checkpoint_that_describes_no_classifier_is_damaged(copied, trained, part):
+    meta = {key: value for key, value in trained.checkpoint("best").meta.items() if key != part}
+    rewrite_manifest(copied, meta=meta)
+
+    with pytest.raises(DamagedFile, match=f"does not describe a classifier .*{part}"):
+        load(checkpoints.read(copied, "best"))
+
+
+def test_a_class_too_few_is_damage(copied, trained):
+    rewrite_manifest(copied, meta=trained.checkpoint("best").meta | {"classes": ["0", "1"]})
+
+    with pytest.raises(DamagedFile, match="names 2 classes for a model of 10"):
+        load(checkpoints.read(copied, "best"))
+
+
+def test_a_model_this_version_does_not_have_is_not_found(copied, trained):
+    meta = trained.checkpoint("best").meta
+    rewrite_manifest(copied, meta=meta | {"model": meta["model"] | {"name": "tinyvgg2"}})
+
+    with pytest.raises(NotFound, match="no model 'tinyvgg2'; did you mean tinyvgg"):
+        load(checkpoints.read(copied, "best"))
+
+
+def test_the_picture_shows_right_in_green_and_wrong_in_red(classifier, tmp_path):
+    images = [sample.picture for sample in sample_test_images(classifier, 2)]
+    predictions = [a_prediction("cat"), a_prediction("dog")]
+
+    right = draw_predictions(images, predictions, ["cat", "dog"], tmp_path / "right.png")
+    wrong = draw_predictions(images, predictions, ["dog", "cat"], tmp_path / "wrong.png")
+    unknown = draw_predictions(images, predictions, None, tmp_path / "unknown.png")
+
+    assert [colours_in(path) for path in (right, wrong, unknown)] == [{"green"}, {"red"}, set()]
+
+
+def colours_in(path: Path) -> set[str]:
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    found = {"green": (green > red + 60) & (green > blue + 40), "red": (red > green + 60) & (red > blue + 60)}
+    return {name for name, mask in found.items() if mask.any()}
+
+
+@pytest.mark.parametrize("count", [1, 5, 24])
+def test_any_number_of_images_of_any_mode_is_drawn(tmp_path, count):
+    modes = ["L", "RGB", "RGBA", "P", "1", "I;16"]
+    images = [Image.new(modes[index % 6], (30 + index, 200)) for index in range(count)]
+    predictions = [a_prediction("a class with quite a long name", 1.0)] * count
+
+    path = draw_predictions(images, predictions, None, tmp_path / "new folder" / "grid", title="all of them")
+
+    assert path.name == "grid.png"
+    with Image.open(path) as picture:
+        assert picture.width > 300
+
+
+def test_lists_of_different_lengths_are_not_drawn(tmp_path):
+    with pytest.raises(ConfigError, match="cannot draw 1 images with 2 predictions and no truths"):
+        draw_predictions([Image.new("L", (2, 2))], [a_prediction("a")] * 2, None, tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(("name", "error"), [("x.doc", ConfigError), ("file/x.png", StoreError)])
+def test_a_path_that_cannot_be_written_is_named(tmp_path, name, error):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(error, match="cannot write"):
+        draw_predictions([Image.new("L", (2, 2))], [a_prediction("a")], None, tmp_path / name)

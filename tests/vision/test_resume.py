@@ -1,0 +1,118 @@
+"""A training that was interrupted goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from rich.progress import Progress
+
+import runfolio
+from runfolio.errors import ConfigError, NotFound
+from runfolio.vision import TrainSettings, experiment, run_experiment
+
+
+class PowerCut(Progress):
+    """Interrupts a training after a number of batches."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__(disable=True)
+        self._left = after
+
+    def advance(self, task_id, advance=1):
+        self._left -= 1
+        if self._left == 0:
+            raise KeyboardInterrupt
+        super().advance(task_id, advance)
+
+
+def interrupted(settings: TrainSettings, store: Path, after_batches: int) -> runfolio.RecordedRun:
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(settings, store=store, progress=PowerCut(after_batches))
+    (run,) = runfolio.open(store).runs(state="interrupted")
+    return run
+
+
+# 115 images train: 4 batches an epoch.
+MID_EPOCH_3 = 10
+
+TIMES = {"epoch_seconds", "images_per_second", "predict_ms"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dropout": 0.3, "warmup_epochs": 0.5},
+        {"optimizer": "sgd", "momentum": 0.9, "lr": 0.1, "schedule": "one-cycle", "workers": 1},
+    ],
+)
+def test_resuming_gives_the_same_bits_as_never_having_stopped(store, tmp_path, tiny, settings):
+    settings = tiny(epochs=4, test_at="epoch", **settings)
+    straight = trained_without_a_stop(settings, tmp_path / "straight")
+    stopped = interrupted(settings, store, MID_EPOCH_3)
+    assert stopped.checkpoint("last").step == 2
+
+    torch.manual_seed(1234)  # whatever the process did meanwhile
+    folder = run_experiment(store=store, resume=stopped.id)
+    resumed = runfolio.open(store).run(folder)
+
+    assert resumed.folder == stopped.folder
+    assert resumed.state == "finished"
+    for name in ("last", "best"):
+        ours, theirs = (run.checkpoint(name).tensors("model") for run in (resumed, straight))
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert curves(resumed) == curves(straight)
+    assert without_times(resumed.results) == without_times(straight.results)
+
+
+def trained_without_a_stop(settings: TrainSettings, store: Path) -> runfolio.RecordedRun:
+    folder = run_experiment(settings, store=store)
+    return runfolio.open(store).run(folder)
+
+
+def curves(run: runfolio.RecordedRun) -> dict[str, list]:
+    return {
+        name: list(zip(run.metric(name).steps.tolist(), run.metric(name).values.tolist(), strict=True))
+        for name in run.metrics
+        if name not in TIMES
+    }
+
+
+def without_times(results: dict) -> dict:
+    return {name: value for name, value in results.items() if name not in TIMES}
+
+
+def test_a_run_is_resumed_with_the_settings_it_was_begun_with(store, tiny):
+    stopped = interrupted(tiny(epochs=3, hidden_units=5), store, after_batches=5)
+
+    experiment.run(tiny(epochs=99), store=store, resume=stopped.name)
+
+    (run,) = runfolio.open(store).runs()
+    assert run.metric("val/acc").steps.tolist() == [1, 2, 3]
+
+
+def test_a_finished_run_is_not_resumed(trained):
+    with pytest.raises(ConfigError, match=rf"run tinyvgg-50pct-4ep \({trained.id}\) is finished"):
+        run_experiment(store=trained.folder.parent.parent, resume=trained.id)
+
+
+def test_a_run_without_a_checkpoint_is_not_resumed(store, tiny):
+    stopped = interrupted(tiny(), store, after_batches=2)
+
+    with pytest.raises(NotFound, match="has no `last` checkpoint to go on from; it ended in its first epoch"):
+        run_experiment(store=store, resume=stopped.id)
+
+
+def test_a_run_of_another_script_is_not_resumed(store):
+    run = runfolio.init("mine", store=store)
+    run.checkpoint(step=1, model=torch.nn.Linear(1, 1))
+    run.finish("interrupted")
+
+    with pytest.raises(ConfigError, match="was not made by `runfolio train`"):
+        run_experiment(store=store, resume=run.id)
+
+
+def test_an_unknown_run_names_the_nearest(trained):
+    with pytest.raises(NotFound, match="did you mean tinyvgg-50pct-4ep"):
+        run_experiment(store=trained.folder.parent.parent, resume="tinyvgg-50pct-5ep")

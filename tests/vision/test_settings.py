@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from runfolio.errors import ConfigError
+from runfolio.settings import fields_of
+from runfolio.vision import TrainSettings
+
+
+def test_the_defaults_are_a_training_that_can_run():
+    settings = TrainSettings()
+
+    assert (settings.data, settings.model, settings.epochs) == ("digits", "tinyvgg", 5)
+
+
+def test_every_setting_is_explained_and_grouped():
+    fields = fields_of(TrainSettings)
+
+    assert [field.name for field in fields if not field.help.endswith((".", "..."))] == []
+    assert list(dict.fromkeys(field.group for field in fields)) == ["data", "model", "optimisation", "schedule", "run"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "tinyvgg-5ep"),
+        ({"model": "mlp", "data_fraction": 0.2, "epochs": 10}, "mlp-20pct-10ep"),
+        ({"data_fraction": 0.125}, "tinyvgg-12.5pct-5ep"),
+    ],
+)
+def test_a_run_is_named_after_what_a_series_varies(settings, name):
+    assert TrainSettings(**settings).run_name == name
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"lr": math.nan}, "lr is nan; it must be a number above 0"),
+        ({"lr": -1}, "lr is -1; it must be a number above 0"),
+        ({"weight_decay": math.inf}, "weight-decay is inf; it must be a number at least 0"),
+        ({"data_fraction": 0}, "data-fraction is 0; it must be a number above 0 and at most 1"),
+        ({"val_fraction": 1}, "val-fraction is 1; it must be a number at least 0 and below 1"),
+        ({"epochs": 0}, "epochs is 0; it must be a whole number at least 1"),
+        ({"optimizer": "adamm"}, "did you mean adam or adamw?"),
+        ({"nesterov": True}, "nesterov needs optimizer sgd and a momentum above 0"),
+        ({"momentum": 0.9}, "only sgd has it: set optimizer to sgd or momentum to 0"),
+        ({"warmup_epochs": 5}, "warmup-epochs is 5 of 5 epochs; it must leave some at the full rate"),
+    ],
+)
+def test_a_setting_that_cannot_be_followed_is_refused_by_name(wrong, message):
+    with pytest.raises(ConfigError) as refusal:
+        TrainSettings(**wrong)
+
+    assert message in str(refusal.value)
+
+
+def test_nesterov_needs_sgd_with_momentum():
+    assert TrainSettings(optimizer="sgd", momentum=0.9, nesterov=True).nesterov

@@ -1,0 +1,218 @@
+"""What a training leaves in its record."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from rich.progress import Progress
+
+import runfolio
+from runfolio.errors import ConfigError, NotFound
+from runfolio.vision import TrainSettings, experiment, run_experiment
+from runfolio.vision.training import TrainingWarning
+
+
+@pytest.fixture
+def train(store):
+    """Train with the settings, and give the run as it was recorded."""
+
+    def run(settings: TrainSettings, **options) -> runfolio.RecordedRun:
+        folder = run_experiment(settings, store=store, **options)
+        return runfolio.open(store).run(folder)
+
+    return run
+
+
+def texts(run: runfolio.RecordedRun) -> dict[str, str]:
+    return {entry["name"]: entry["text"] for entry in media_of(run) if entry["kind"] == "text"}
+
+
+def media_of(run: runfolio.RecordedRun) -> list[dict]:
+    return [
+        entry
+        for path in sorted((run.folder / "media").glob("*.jsonl"))
+        for entry in map(json.loads, path.read_text().splitlines())
+        if "kind" in entry
+    ]
+
+
+def test_a_run_says_what_it_was_and_ends_finished(trained):
+    assert (trained.name, trained.experiment, trained.state) == ("tinyvgg-50pct-4ep", "digits", "finished")
+    assert trained.config["hidden_units"] == 16
+    assert trained.config["lr"] == 0.003
+
+
+def test_each_epoch_is_one_point_of_every_figure(trained):
+    per_epoch = ["train/loss", "train/acc", "val/loss", "val/acc", "lr", "epoch_seconds", "images_per_second"]
+
+    assert {name: trained.metric(name).steps.tolist() for name in per_epoch} == {
+        name: [1, 2, 3, 4] for name in per_epoch
+    }
+
+
+def test_each_batch_is_one_point_of_the_batch_loss(trained):
+    batches = math.ceil(trained.results["train/images"] / 50)
+
+    assert trained.metric("batch/loss").steps.tolist() == list(range(1, 4 * batches + 1))
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_images_not_over_its_batches(trained):
+    images = trained.results["train/images"]
+    batches = math.ceil(images / 50)
+    sizes = np.full(batches, 50.0)
+    sizes[-1] = images - 50 * (batches - 1)
+    assert 0 < sizes[-1] < 50
+
+    by_image = np.average(trained.metric("batch/loss").values[:batches], weights=sizes)
+
+    assert trained.metric("train/loss").values[0] == pytest.approx(by_image, rel=1e-6)
+
+
+def test_the_summary_answers_what_a_leaderboard_asks(trained):
+    results = trained.results
+
+    assert results["chosen_by"] == "val/acc"
+    assert results["val/acc"] == trained.metric("val/acc").values.max()
+    assert results["best/epoch"] == trained.metric("val/acc").values.argmax() + 1
+    assert results["val/loss"] == trained.metric("val/loss").values[results["best/epoch"] - 1]
+    assert (results["train/images"], results["val/images"], results["test/images"]) == (576, 145, 359)
+    assert results["parameters"] == results["trainable_parameters"] == results["size_mb"] * 1e6 / 4
+    assert results["epoch_seconds"] == pytest.approx(trained.metric("epoch_seconds").values.mean())
+    assert 0 < results["predict_ms"] < 1000
+
+
+def test_the_test_figures_are_those_of_the_best_epochs_weights(trained):
+    classifier = trained.checkpoint("best")
+    assert classifier.step == trained.results["best/epoch"]
+
+    confusion = np.array(trained.results["confusion"])
+
+    assert confusion.sum() == 359
+    assert trained.results["test/acc"] == pytest.approx(np.trace(confusion) / 359)
+    assert trained.metric("test/acc").steps.tolist() == [trained.results["best/epoch"]]
+    assert trained.metric("test/acc").values.tolist() == [trained.results["test/acc"]]
+
+
+def test_the_record_shows_architecture_confusion_and_classes(trained):
+    said = texts(trained)
+
+    assert said["architecture"].splitlines()[0].split() == ["layer", "type", "output", "parameters", "trainable"]
+    assert [line.split()[0] for line in said["classes"].splitlines()] == ["class", *"0123456789"]
+    assert [(entry["kind"], entry["name"]) for entry in media_of(trained) if entry["kind"] == "figure"] == [
+        ("figure", "confusion")
+    ]
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(train, tiny):
+    once, again, other = (
+        train(tiny(epochs=1, dropout=0.2, seed=seed, deterministic=True, schedule="constant")) for seed in (1, 1, 2)
+    )
+
+    assert weights(once) == weights(again)
+    assert weights(once) != weights(other)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def weights(run: runfolio.RecordedRun, name: str = "last") -> dict[str, list]:
+    return {key: tensor.tolist() for key, tensor in run.checkpoint(name).tensors("model").items()}
+
+
+def test_results_do_not_depend_on_the_number_of_workers(train, tiny):
+    none, two = (train(tiny(dropout=0.2, workers=workers)) for workers in (0, 2))
+
+    assert weights(none) == weights(two)
+
+
+def test_every_epoch_can_be_tested(train, tiny):
+    run = train(tiny(test_at="epoch"))
+
+    assert run.metric("test/acc").steps.tolist() == [1, 2]
+    assert run.results["test/acc"] == run.metric("test/acc").values[run.results["best/epoch"] - 1]
+
+
+def test_without_validation_the_training_accuracy_chooses_and_the_run_says_so(train, tiny):
+    with pytest.warns(TrainingWarning, match="the best epoch is chosen by train/acc"):
+        run = train(tiny(val_fraction=0))
+
+    assert run.results["chosen_by"] == "train/acc"
+    assert run.results["val/images"] == 0
+    assert "val/acc" not in run.metrics
+    assert "train/acc" in texts(run)["notice"]
+
+
+def test_a_loss_that_is_no_number_is_recorded_and_told_once(train, tiny):
+    with pytest.warns(TrainingWarning, match="train/loss is nan, val/loss is nan; recorded as such") as told:
+        run = train(tiny(optimizer="sgd", lr=1e18, epochs=3))
+
+    assert len(told) == 1
+    assert np.isnan(run.metric("train/loss").values).all()
+    assert run.state == "finished"
+
+
+@pytest.mark.parametrize("model", ["tinyvgg", "mlp"])
+@pytest.mark.parametrize("optimizer", [{"optimizer": "sgd", "momentum": 0.9, "nesterov": True}, {"optimizer": "adamw"}])
+def test_every_model_trains_with_every_kind_of_optimizer(train, tiny, model, optimizer):
+    run = train(tiny(model=model, warmup_epochs=0.5, label_smoothing=0.1, schedule="one-cycle", **optimizer))
+
+    assert run.state == "finished"
+
+
+def test_bfloat16_layers_train_too(train, tiny):
+    assert train(tiny(precision="bf16-mixed", epochs=1)).state == "finished"
+
+
+def test_a_display_shows_the_training_and_is_left_empty(train, tiny):
+    seen = []
+
+    class Watched(Progress):
+        def update(self, task_id, **fields):
+            seen.append(fields["description"])
+            super().update(task_id, **fields)
+
+    with Watched(disable=True) as progress:
+        train(tiny(), name="watched", progress=progress)
+
+    assert [text.split(" · ")[1] for text in seen] == ["epoch 1/2", "epoch 2/2", "testing"]
+    assert "val/acc" in seen[-1]
+    assert progress.tasks == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"model": "tinyvg"}, "no model 'tinyvg'; did you mean tinyvgg"),
+        ({"data": "digit"}, "no data 'digit'; did you mean digits"),
+    ],
+)
+def test_a_name_mistyped_leaves_no_run_behind(store, tiny, wrong, message):
+    with pytest.raises(NotFound, match=message):
+        run_experiment(tiny(**wrong), store=store)
+
+    assert not store.exists()
+
+
+def test_in_a_series_a_failing_run_is_part_of_the_record(store, tiny):
+    with pytest.raises(NotFound):
+        experiment.run(tiny(model="tinyvg"), store=store, series={"name": "demo", "fingerprint": "f00"})
+
+    (run,) = runfolio.open(store).runs()
+    assert (run.state, run.series) == ("failed", {"name": "demo", "fingerprint": "f00"})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="only a machine without CUDA can refuse it")
+def test_a_device_that_is_not_there_is_refused(store, tiny):
+    with pytest.raises(ConfigError, match="torch finds no CUDA device here; use --device auto or cpu"):
+        run_experiment(tiny(device="cuda"), store=store)
+
+
+def test_nothing_to_train_is_refused(store):
+    with pytest.raises(ConfigError, match="give settings, or a run to resume"):
+        run_experiment(store=store)
+
+
+def test_tinyvgg_learns_the_digits_with_default_settings(train):
+    assert train(TrainSettings(epochs=10)).results["test/acc"] > 0.95
