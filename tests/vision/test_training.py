@@ -216,3 +216,18 @@ def test_nothing_to_train_is_refused(store):
 
 def test_tinyvgg_learns_the_digits_with_default_settings(train):
     assert train(TrainSettings(epochs=10)).results["test/acc"] > 0.95
+
+
+def test_a_store_that_takes_no_checkpoint_does_not_cost_the_result(store, tiny):
+    class InTheWay(Progress):
+        def add_task(self, *args, **fields):
+            (folder,) = store.glob("digits/*")
+            (folder / "checkpoints").write_text("a file where the folder should be")
+            return super().add_task(*args, **fields)
+
+    with InTheWay(disable=True) as progress:
+        run_experiment(tiny(), store=store, progress=progress)
+
+    (run,) = runfolio.open(store).runs()
+    assert (run.state, run.results["best/epoch"]) == ("finished", 2)
+    assert texts(run)["notice"] == "no checkpoint could be saved, so the last epoch's weights are tested"

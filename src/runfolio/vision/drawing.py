@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _RIGHT, _WRONG, _UNKNOWN = "#1a7f37", "#cf222e", "#3d4451"
 _COLUMNS_AT_MOST = 6
-_CELL_INCHES = (1.75, 2.05)
+_CELL_INCHES = (1.75, 2.12)
 
 
 def draw_predictions(
@@ -75,10 +75,12 @@ def _draw_one(axes: Axes, image: Picture, prediction: Prediction, truth: str | N
     for spine in axes.spines.values():
         spine.set(color=colour, linewidth=2)
     axes.set_title(
-        f"{_short(prediction.label)}  {_percent(prediction.probability)}", fontsize=10, color=colour, weight="bold"
+        f"{_short(prediction.label)} · {_percent(prediction.probability)}", fontsize=10, color=colour, weight="bold"
     )
-    if colour == _WRONG:
-        axes.set_xlabel(f"is {_short(str(truth))}", fontsize=9, color=colour)
+    # A blank line where nothing is wrong keeps the rows of the grid alike.
+    axes.set_xlabel(
+        f"truth: {_short(truth)}" if truth is not None and colour == _WRONG else " ", fontsize=9, color=colour
+    )
 
 
 def _headline(predictions: Sequence[Prediction], truths: Sequence[str] | None) -> str:
@@ -91,7 +93,7 @@ def _headline(predictions: Sequence[Prediction], truths: Sequence[str] | None) -
 
 def _percent(probability: float) -> str:
     # 99.96 % is not 100 %: only certainty may say so.
-    return f"{min(math.floor(probability * 1000) / 10, 100):g} %"
+    return f"{math.floor(probability * 1000) / 10:.1f} %"
 
 
 def _short(name: str) -> str:

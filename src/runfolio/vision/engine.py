@@ -81,6 +81,7 @@ class Training:
         epoch: Epochs done.
         step: Optimizer steps done.
         epoch_seconds: Of each epoch done, validation included.
+        figures: What the newest epoch came to, as it was logged.
         batches_per_epoch: Optimizer steps of an epoch.
     """
 
@@ -108,6 +109,7 @@ class Training:
         self.epoch = 0
         self.step = 0
         self.epoch_seconds: list[float] = []
+        self.figures: dict[str, float] = {}
 
     def _batches(self, images: PreparedImages, settings: TrainSettings, order: EpochOrder | None = None) -> Batches:
         loader = batches(
@@ -180,6 +182,7 @@ class Training:
             "epoch": self.epoch,
             "global_step": self.step,
             "epoch_seconds": self.epoch_seconds,
+            "figures": self.figures,
         }
 
     def go_on_from(self, checkpoint: Checkpoint) -> None:
@@ -189,7 +192,7 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self._scheduler.load_state_dict(state["scheduler"])
         self.epoch, self.step = state["epoch"], state["global_step"]
-        self.epoch_seconds = list(state["epoch_seconds"])
+        self.epoch_seconds, self.figures = state["epoch_seconds"], state["figures"]
         restore_generators(state["generators"])
 
     def load_weights(self, checkpoint: Checkpoint) -> None:

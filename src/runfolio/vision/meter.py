@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -39,9 +40,9 @@ class Meter:
         if self._progress is not None:
             self._progress.advance(self._task)
 
-    def report(self, loss: float, accuracy_of: str, accuracy: float) -> None:
-        """The newest figures, shown until the next: train loss, and the accuracy that picks the best epoch."""
-        self._so_far = f" · loss {loss:.3f}, {accuracy_of} {accuracy:.1%}"
+    def report(self, figures: Mapping[str, float], accuracy: str) -> None:
+        """An epoch's figures, shown until the next: the training's loss, and the accuracy that picks the best epoch."""
+        self._so_far = f" · loss {figures['train/loss']:.3f}, {accuracy} {figures[accuracy]:.1%}"
 
     def say(self, doing: str) -> None:
         self._describe(f"{doing}{self._so_far}")

@@ -115,21 +115,20 @@ def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_
         with Meter(progress, run.name, epochs=settings.epochs, batches=batches, done=training.step) as meter:
             while training.epoch < settings.epochs:
                 meter.epoch(training.epoch + 1)
-                values = _train_epoch(run, training, settings, meter)
-                run.log(values, step=training.epoch)
-                _warn_of_losses(values, settings, notices)
+                training.figures = _train_epoch(run, training, settings, meter)
+                run.log(training.figures, step=training.epoch)
+                _warn_of_losses(training.figures, settings, notices)
                 run.checkpoint(
                     step=training.epoch,
-                    metric=values[preparation.chosen_by],
+                    metric=training.figures[preparation.chosen_by],
                     mode="max",
                     loader=LOADER,
                     meta=preparation.meta,
-                    figures=values,
                     **training.state(),
                 )
-                meter.report(values["train/loss"], preparation.chosen_by, values[preparation.chosen_by])
+                meter.report(training.figures, preparation.chosen_by)
             meter.say("testing")
-            _conclude(run, training, preparation)
+            _conclude(run, training, preparation, notices)
 
 
 def _train_epoch(run: Run, training: Training, settings: TrainSettings, meter: Meter) -> dict[str, float]:
@@ -177,25 +176,35 @@ def _describe(run: Run, training: Training, preparation: Preparation, notices: _
         notices.once("choice", "val-fraction is 0, so the best epoch is chosen by train/acc, which flatters")
 
 
-def _conclude(run: Run, training: Training, preparation: Preparation) -> None:
+def _conclude(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:
     """Test the best epoch's weights and sum the run up."""
-    best = run.restore("best")
-    training.load_weights(best)
-    state = best.state
+    best_epoch, figures = _take_best_weights(run, training, notices)
     tested = training.evaluate(training.test_batches)
     run.summary.update(
         {
-            "best/epoch": state["epoch"],
+            "best/epoch": best_epoch,
             "chosen_by": preparation.chosen_by,
-            **{name: value for name, value in state["figures"].items() if name.startswith(("train/", "val/"))},
+            **{name: value for name, value in figures.items() if name.startswith(("train/", "val/"))},
             **_named("test", tested.figures),
             "epoch_seconds": statistics.fmean(training.epoch_seconds),
             "predict_ms": training.predict_ms(),
         }
     )
     if preparation.settings.test_at == "end":  # else the curve has this epoch's point already
-        run.log(_named("test", tested.figures), step=state["epoch"])
-    _log_answers(run, tested, preparation, state["epoch"])
+        run.log(_named("test", tested.figures), step=best_epoch)
+    _log_answers(run, tested, preparation, best_epoch)
+
+
+def _take_best_weights(run: Run, training: Training, notices: _Notices) -> tuple[int, dict[str, float]]:
+    """Load them; the epoch they are of and its figures. A store that took no checkpoint does not cost the result."""
+    try:
+        best = run.restore("best")
+    except NotFound:
+        notices.once("unsaved", "no checkpoint could be saved, so the last epoch's weights are tested")
+        return training.epoch, training.figures
+    training.load_weights(best)
+    state = best.state
+    return state["epoch"], state["figures"]
 
 
 def _log_answers(run: Run, tested: Evaluation, preparation: Preparation, epoch: int) -> None:
