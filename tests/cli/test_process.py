@@ -95,6 +95,18 @@ def test_ctrl_c_stops_a_series_which_the_same_command_goes_on_with(in_a_shell, t
     ]
 
 
+def test_ctrl_c_while_training_names_the_command_that_goes_on(in_a_shell, tmp_path):
+    process = in_a_shell("train", "--model", "mlp", "--epochs", "500", "--name", "long")
+    until_running(tmp_path / "runs", "long")
+    process.send_signal(signal.SIGINT)
+
+    status, _, said = finished(process)
+
+    run = rf.open(tmp_path / "runs").run("long")
+    assert (status, run.state) == (130, "interrupted")
+    assert said.strip() == f"interrupted; `runfolio resume {run.id}` goes on with it"
+
+
 def until_running(store, name: str) -> None:
     """Wait until that run has saved its first checkpoint."""
     deadline = time.monotonic() + 30

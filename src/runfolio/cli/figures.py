@@ -44,7 +44,7 @@ def value(given: Any) -> str:
 
 def significant(given: float) -> str:
     """A measured number that need not line up with others."""
-    return f"{given:,.0f}" if abs(given) >= 100 else f"{given:.3g}"
+    return f"{given:,.0f}" if abs(given) >= 100 else f"{given:#.3g}"
 
 
 def count(given: float) -> str:

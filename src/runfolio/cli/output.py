@@ -6,10 +6,12 @@ import csv
 import json
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
@@ -89,6 +91,11 @@ def say(text: str) -> None:
 def line(text: str, style: str | None = None) -> None:
     """A line on stdout that stays one, so that a path or a command in it can be copied."""
     stdout().print(text, style=style, markup=False, soft_wrap=True)
+
+
+def store_flag(store: Path | None) -> str:
+    """What a suggested command must repeat to find the same store."""
+    return "" if store is None else f" --store {shlex.quote(str(store))}"
 
 
 def warn(lines: Sequence[str]) -> None:

@@ -12,24 +12,19 @@ if TYPE_CHECKING:
 
 def progress_display() -> Progress:
     """A display that tasks can be added to; elsewhere than on a terminal it shows none of them."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     console = stderr()
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
+        # What is being done gives way to how far it is.
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
         TimeRemainingColumn(compact=True),
+        TextColumn("left"),
         console=console,
+        expand=True,
         speed_estimate_period=3600,  # one run of a series takes longer than rich looks back by itself
         transient=True,
         redirect_stdout=False,

@@ -97,7 +97,7 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
     out.say(f"{board.caption}")
     won = board.rows[0]
     if won.value is not None:
-        place = "" if store is None else f" --store {store}"
+        place = out.store_flag(store)
         out.line(f"\n{won.label} ({won.id}) won with {board.metric} {won.value:.4f}.", style="bold green")
         out.line(f"next  runfolio predict {won.id} --sample 24{place}")
         out.line(f"      runfolio plot {board.metric} --experiment {folio.run(won.place).experiment}{place}")

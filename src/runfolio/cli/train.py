@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,7 @@ def train(config: Path | None, experiment: str | None, name: str | None, store: 
     _print_architecture(settings)
     from runfolio.vision import run_experiment
 
-    with progress_display() as progress:
+    with _telling_how_to_go_on(store), progress_display() as progress:
         folder = run_experiment(settings, store=store, experiment=experiment, name=name, progress=progress)
     _print_result(folder, store)
 
@@ -54,9 +57,22 @@ def resume(run: str, store: Path | None) -> None:
     """
     from runfolio.vision import run_experiment
 
-    with progress_display() as progress:
+    with _telling_how_to_go_on(store), progress_display() as progress:
         folder = run_experiment(resume=run, store=store, progress=progress)
     _print_result(folder, store)
+
+
+@contextmanager
+def _telling_how_to_go_on(store: Path | None) -> Iterator[None]:
+    """After Ctrl-C, name the command that goes on with the run."""
+    began = datetime.now(UTC)
+    try:
+        yield
+    except KeyboardInterrupt:
+        for run in open_store(store).runs(state="interrupted"):
+            if run.attempts[-1].started >= began:
+                out.complain(f"interrupted; `runfolio resume {run.id}{out.store_flag(store)}` goes on with it")
+        raise
 
 
 def _print_architecture(settings: TrainSettings) -> None:
@@ -78,7 +94,7 @@ def _print_result(folder: Path, store: Path | None) -> None:
         f"Epoch {results['best/epoch']} is the best, chosen by {results['chosen_by']}; "
         f"{results['epoch_seconds']:.2g} s an epoch, {results['predict_ms']:.2g} ms an image."
     )
-    place = "" if store is None else f" --store {store}"
+    place = out.store_flag(store)
     out.line(f"\nrun   {run.folder}", style="bold")
     out.line(f"next  runfolio show {run.id}{place}")
     out.line(f"      runfolio predict {run.id} --sample 24{place}")
