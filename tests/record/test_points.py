@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runfolio.errors import NotFound
-from runfolio.record import seal, segment, tail
+from runfolio.record import disk, seal, segment, tail
 from runfolio.record.document import Attempt, RunDocument, now
 from runfolio.record.layout import METRICS, segment_path, tail_path
 from runfolio.record.points import PointFiles
@@ -70,19 +70,23 @@ def test_sealing_compacting_and_sweeping_change_no_point(run: Path):
     seal.seal_tail(run, "w1", 2)
     assert look() == before
     make_old(segment_path(run, "w1", 1))
-    assert seal.sweep(run) == 1
+    assert seal.sweep(run, after_s=100) == 1
     assert look() == before
     seal.compact(run, "w1", 4)
     assert look() == before
-    make_old(segment_path(run, "w1", 4))
-    assert seal.sweep(run) == 4
+    assert seal.sweep(run) == 4  # on a local disk, at once
     assert look() == before
     assert [path.name for path in (run / METRICS).iterdir()] == ["segment-w1-4.parquet"]
 
 
-def test_a_fresh_segment_sweeps_nothing_yet(run: Path):
+def test_a_fresh_segment_on_a_network_disk_sweeps_nothing_yet(run: Path):
     seal.compact(run, "w1", 4)
-    assert seal.sweep(run) == 0
+    assert seal.sweep(run, after_s=seal.STALE_VIEW_S) == 0
+
+
+def test_a_disk_of_a_kind_not_known_to_be_local_is_taken_for_a_network_disk():
+    assert disk.is_local(Path("/dev/shm"))
+    assert not disk.is_local(Path("/proc"))
 
 
 @settings(max_examples=30, deadline=None)

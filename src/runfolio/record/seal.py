@@ -14,13 +14,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from runfolio.errors import DamagedFile, NewerFormat
-from runfolio.record import segment, tail
+from runfolio.record import disk, segment, tail
 from runfolio.record.layout import METRICS, segment_path, tail_path
 from runfolio.record.segment import Ranges, Segment
 from runfolio.record.tail import Tail
 
-SWEEP_AFTER_S = 120.0
-"""How long a covered file stays, so that a reader with a stale view of a network disk does not miss it."""
+STALE_VIEW_S = 120.0
+"""How long a covered file stays on a network disk, so that a reader with a stale view of it does not miss it."""
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> None:
@@ -53,11 +53,16 @@ def compact(folder: Path, writer: str, number: int) -> None:
     segment.write(segment_path(folder, writer, number), pa.concat_tables(parts), covers)
 
 
-def sweep(folder: Path, *, after_s: float = SWEEP_AFTER_S) -> int:
+def sweep(folder: Path, *, after_s: float | None = None) -> int:
     """Delete tails and segments that another segment, at least `after_s` old, covers whole; how many it was.
 
-    What cannot be deleted (a read-only store) stays; it holds nothing that is not elsewhere.
+    What cannot be deleted stays; it holds nothing that is not elsewhere.
+
+    Args:
+        after_s: Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
     """
+    if after_s is None:
+        after_s = 0.0 if disk.is_local(folder) else STALE_VIEW_S
     tails, segments = _readable_files(folder)
     if not segments or len(tails) + len(segments) == 1:
         return 0
