@@ -10,7 +10,8 @@ import hashlib
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Float,
     LargeBinary,
     MetaData,
+    Row,
     Table,
     Text,
     bindparam,
@@ -56,6 +58,7 @@ _runs = Table(
     Column("signature", Text, nullable=False),
     Column("document", LargeBinary, nullable=False),
     Column("problems", LargeBinary, nullable=False),
+    Column("checksum", BigInteger, nullable=False),  # SQLite has none: a flipped bit would be a wrong figure
 )
 _metrics = Table(
     "metrics",
@@ -143,27 +146,17 @@ class FileIndex:
                 _create(connection)
 
     def entries(self) -> dict[str, Entry]:
-        with self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")  # both tables as of one moment
+        with self._reading() as connection:
             runs = connection.execute(select(_runs)).all()
-            metrics = connection.execute(select(_metrics)).all()
-        summaries: dict[bytes, dict[str, MetricSummary]] = {folder: {} for folder, *_ in runs}
-        try:
-            for folder, metric, *numbers in metrics:
-                summaries[folder][metric] = _summary(numbers)
-            return {
-                os.fsdecode(folder): Entry(
-                    signature, _document(document), summaries[folder], tuple(orjson.loads(problems))
-                )
-                for folder, signature, document, problems in runs
-            }
-        except (KeyError, TypeError, ValueError, RunfolioError):
-            raise _Unusable from None
+            metrics: dict[bytes, list[Sequence[Any]]] = {folder: [] for folder, *_ in runs}
+            for folder, *numbers in connection.execute(select(_metrics)):
+                metrics[folder].append(numbers)
+            return {os.fsdecode(row.folder): _entry(row, metrics[row.folder]) for row in runs}
 
     def beats(self) -> dict[str, Beat]:
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(select(_beats)).all()
-        return {os.fsdecode(writer): Beat(beat, seen_at) for writer, beat, seen_at in rows}
+            return {os.fsdecode(writer): Beat(int(beat), float(seen_at)) for writer, beat, seen_at in rows}
 
     def update(self, changed: dict[str, Entry], gone: Iterable[str], beats: dict[str, Beat] | None) -> None:
         stale = [{"stale": os.fsencode(folder)} for folder in [*changed, *gone]]
@@ -185,6 +178,16 @@ class FileIndex:
                 ]:
                     connection.execute(insert(_beats), rows)
             connection.commit()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A look at all tables as of one moment; what no index of ours would hold says that the file is damaged."""
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN")
+                yield connection
+        except (KeyError, TypeError, ValueError, RunfolioError):
+            raise _Unusable from None
 
 
 class IndexOfStore:
@@ -276,8 +279,15 @@ def _create(connection: Connection) -> None:
     connection.commit()
 
 
-def _document(data: bytes) -> RunDocument:
-    return RunDocument.from_json(orjson.loads(data), Path("run.json"))
+def _entry(run: Row[Any], metrics: Sequence[Sequence[Any]]) -> Entry:
+    if run.checksum != _checksum(run.document, run.problems, metrics):
+        raise _Unusable
+    return Entry(
+        run.signature,
+        RunDocument.from_json(orjson.loads(run.document), Path("run.json")),
+        {metric: _summary(numbers) for metric, *numbers in metrics},
+        tuple(orjson.loads(run.problems)),
+    )
 
 
 def _summary(numbers: Sequence[Any]) -> MetricSummary:
@@ -286,11 +296,14 @@ def _summary(numbers: Sequence[Any]) -> MetricSummary:
 
 
 def _run_row(folder: str, entry: Entry) -> dict[str, Any]:
+    document, problems = orjson.dumps(entry.document.to_json()), orjson.dumps(entry.problems)
+    metrics = [list(row.values())[1:] for row in _metric_rows(folder, entry)]
     return {
         "folder": os.fsencode(folder),
         "signature": entry.signature,
-        "document": orjson.dumps(entry.document.to_json()),
-        "problems": orjson.dumps(entry.problems),
+        "document": document,
+        "problems": problems,
+        "checksum": _checksum(document, problems, metrics),
     }
 
 
@@ -303,3 +316,9 @@ def _metric_rows(folder: str, entry: Entry) -> list[dict[str, Any]]:
 
 def _without_nan(numbers: dict[str, Any]) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in numbers.items()}
+
+
+def _checksum(document: bytes, problems: bytes, metrics: Sequence[Sequence[Any]]) -> int:
+    """Of a run's rows; `metrics` are its rows of that table without the folder, in any order."""
+    in_order = sorted(list(row) for row in metrics)  # by name alone, which is theirs alone
+    return zlib.crc32(b"\0".join((document, problems, orjson.dumps(in_order))))
