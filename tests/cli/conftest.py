@@ -11,6 +11,9 @@ from click.testing import CliRunner, Result
 
 from runfolio.cli import main
 
+# Two test processes on two cores: threads that wait for each other by spinning cost more than they give.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 QUICK = ["--data-fraction", "0.2", "--lr", "3e-3"]
 
 
@@ -26,6 +29,7 @@ def type_in(*words: str | Path) -> Result:
 def runfolio(tmp_path, monkeypatch) -> Typed:
     """Type a command: `runfolio("runs", "--json")`. The current folder is empty, the store is ./runs."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it; output to a file is not cut
     return type_in
 
 

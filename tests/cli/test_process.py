@@ -74,16 +74,16 @@ def test_a_failing_run_in_the_middle_is_named_at_the_end_and_in_the_exit_status(
 
 
 def test_ctrl_c_stops_a_series_which_the_same_command_goes_on_with(in_a_shell, tmp_path):
-    (tmp_path / "walks.yaml").write_text(WALKS + "settings: {pause-s: 0.2}\ngrid: {epochs: [2, 30, 3]}\n")
+    (tmp_path / "walks.yaml").write_text(WALKS + "settings: {pause-s: 0.2}\ngrid: {epochs: [2, 12, 3]}\n")
     process = in_a_shell("series", "walks.yaml")
-    until_running(tmp_path / "runs", "mlp-30")
+    until_running(tmp_path / "runs", "mlp-12")
     process.send_signal(signal.SIGINT)
 
     status, _, said = finished(process)
 
     assert status == 130
     assert said.splitlines()[-1] == "interrupted: 1 of 3 runs are finished; the same command goes on with the rest"
-    assert rf.open(tmp_path / "runs").run("mlp-30").state == "interrupted"
+    assert rf.open(tmp_path / "runs").run("mlp-12").state == "interrupted"
 
     status, _, said = finished(in_a_shell("series", "walks.yaml"))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
-import runfolio
+import runfolio as rf
 from runfolio.series import Report, execute, expand, load_target, read_series
 
 TWO_MODELS = "series: walks\ngrid: {model: [mlp, tinyvgg], epochs: [1, 2]}"
@@ -35,7 +35,7 @@ def test_every_run_of_a_series_is_recorded_with_its_fingerprint(store):
     report = run_series(ONE_MODEL, store)
 
     assert endings(report) == ["finished", "finished"]
-    runs = runfolio.open(store).runs("hike")
+    runs = rf.open(store).runs("hike")
     assert {run.series["fingerprint"] for run in runs if run.series} == {
         outcome.planned.fingerprint for outcome in report.outcomes
     }
@@ -47,7 +47,7 @@ def test_what_the_store_holds_as_finished_is_not_run_again(store):
     report = run_series(ONE_MODEL.replace("[2, 3]", "[2, 3, 4]"), store)
 
     assert endings(report) == ["skipped", "skipped", "finished"]
-    assert len(runfolio.open(store).runs()) == 3
+    assert len(rf.open(store).runs()) == 3
 
 
 def test_a_run_that_fails_is_recorded_and_the_others_go_on(store):
@@ -57,7 +57,7 @@ def test_a_run_that_fails_is_recorded_and_the_others_go_on(store):
     (failed,) = report.failed
     assert failed.reason == "ArithmeticError: the ground is gone"
     assert failed.folder is not None
-    recorded = runfolio.open(store).run(failed.folder)
+    recorded = rf.open(store).run(failed.folder)
     assert recorded.state == "failed"
     assert "the ground is gone" in (recorded.traceback or "")
 
@@ -71,14 +71,21 @@ def test_an_interrupted_series_goes_on_from_the_checkpoint_of_the_run_it_was_in(
 
     assert (interrupted.interrupted, endings(interrupted)) == (True, [])
     assert endings(report) == ["resumed", "finished"]
-    first = runfolio.open(store).run("mlp-2")
+    first = rf.open(store).run("mlp-2")
     assert (first.state, len(first.attempts)) == ("finished", 2)
     assert first.metric("val/acc").steps.tolist() == [1, 2]
 
 
+def test_a_target_that_refuses_one_run_is_asked_before_the_first_begins(store):
+    with pytest.raises(rf.ConfigError, match="nobody takes steps of 2"):
+        run_series("grid: {lr: [0.1, 2]}", store)
+
+    assert not store.exists()
+
+
 def test_a_run_that_another_process_is_at_is_left_alone(store):
     planned = run_series(ONE_MODEL, store.parent / "elsewhere").outcomes[0].planned
-    with runfolio.init(
+    with rf.init(
         experiment="hike", store=store, series={"name": "walks", "fingerprint": planned.fingerprint}
     ) as theirs:
         report = run_series(ONE_MODEL, store)

@@ -32,6 +32,10 @@ class WalkSettings(Settings):
 class Walk:
     settings = WalkSettings
 
+    def check(self, settings: WalkSettings) -> None:
+        if settings.lr >= 1:
+            raise ConfigError(f"nobody takes steps of {settings.lr:g}")
+
     def run(
         self,
         settings: WalkSettings,

@@ -51,6 +51,11 @@ def count(given: float) -> str:
     return f"{given:,.0f}"
 
 
+def probability(given: float) -> str:
+    """Rounded down, so that only certainty is called 100 %."""
+    return f"{math.floor(given * 1000) / 10:.1f} %"
+
+
 def size(given_bytes: float) -> str:
     for unit in ("B", "kB", "MB", "GB"):
         if given_bytes < 1000:

@@ -45,8 +45,12 @@ class Command(click.Command):
         self.params.append(debug_option())
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        own = [param for param in self.get_params(ctx) if not isinstance(param, SettingOption)]
-        records = [record for param in own if (record := param.get_help_record(ctx)) is not None]
+        records = [
+            record
+            for param in self.get_params(ctx)
+            if isinstance(param, click.Option) and not isinstance(param, SettingOption)
+            if (record := param.get_help_record(ctx)) is not None
+        ]
         with formatter.section("Options"):
             formatter.write_dl(records)
         settings = [param.field for param in self.params if isinstance(param, SettingOption)]

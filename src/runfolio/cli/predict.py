@@ -24,7 +24,7 @@ BEST = "best"
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN|best")
 @click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path(path_type=Path))
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Also N test images of the run's data.")
+@click.option("--sample", type=int, metavar="N", help="Also N test images of the run's data.")
 @click.option("--metric", default="val/acc", show_default=True, help="What chooses the best run.")
 @click.option(
     "--out",

@@ -128,7 +128,7 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     columns = [
         Column(key="image", title="image", show=figures.each(str)),
         Column(key="class", title="class", show=figures.each(str)),
-        Column(key="probability", title="probability", show=figures.each("{:.1%}".format), number=True),
+        Column(key="probability", title="probability", show=figures.each(figures.probability), number=True),
         Column(key="ms", title="ms", show=figures.each(figures.significant), number=True),
     ]
     if any(row["truth"] is not None for row in rows):

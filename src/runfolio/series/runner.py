@@ -71,7 +71,13 @@ def execute(
 
     Unfinished runs go on from their `last` checkpoint. `progress` shows the series as a bar; its console gets
     a line a run.
+
+    Raises:
+        RunfolioError: The target refuses the settings of a run; none was begun then.
     """
+    if check := getattr(target, "check", None):
+        for plan in planned:
+            check(plan.settings)
     report = Report(planned=len(planned))
     bar = progress.add_task(name, total=len(planned))
     width = len(str(len(planned)))
