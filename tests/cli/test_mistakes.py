@@ -133,10 +133,16 @@ def test_debug_before_or_after_the_command_shows_the_traceback(runfolio):
 
 
 def test_a_bug_is_one_line_that_says_how_to_see_more(runfolio, tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text("import nothing_at_all_of_this_name_but_a_bug as b\n")
+    (tmp_path / "mine.py").write_text("limit = 1 / 0\n")
     (tmp_path / "my.yaml").write_text("target: mine:target\n")
+    monkeypatch.syspath_prepend(tmp_path)
 
-    done = runfolio("series", "my.yaml")
+    done, debugged = runfolio("series", "my.yaml"), runfolio("series", "my.yaml", "--debug")
 
-    assert done.exit_code == 2
-    assert "cannot import 'mine' of target 'mine:target'" in done.stderr
+    assert (done.exit_code, debugged.exit_code) == (1, 1)
+    assert done.stderr == "error: ZeroDivisionError: division by zero; run again with --debug for the traceback\n"
+    assert "limit = 1 / 0" in debugged.stderr
+
+
+def test_no_command_at_all_is_answered_with_the_help(runfolio):
+    assert "Usage: runfolio" in runfolio().stderr

@@ -48,6 +48,9 @@ def _report(error: BaseException, *, debug: bool) -> int:
         # `runfolio runs | head -1`: nobody listens any more; Python's flush at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return 2
     if debug:
         traceback.print_exception(error)
     if isinstance(error, RunfolioError):
@@ -64,7 +67,9 @@ def _usage(error: click.ClickException) -> str:
         message = f"no option {error.option_name}; {_near_options(error)}"
     message = message[:1].lower() + message[1:].removesuffix(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{message}; `{context.command_path} --help` explains" if context else message
+    if context is None:
+        return message
+    return f"{message}{'' if message.endswith('?') else ';'} `{context.command_path} --help` explains"
 
 
 def _near_options(error: click.NoSuchOption) -> str:
@@ -78,5 +83,6 @@ def _first_line(error: BaseException) -> str:
 
 
 def _say(message: str, *, status: int) -> int:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    first, *others = (line.strip() for line in message.splitlines())
+    click.echo(f"error: {first} {'; '.join(others)}".rstrip(), err=True)
     return status

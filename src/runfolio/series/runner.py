@@ -11,7 +11,7 @@ from typing import Literal
 from rich.markup import escape
 from rich.progress import Progress
 
-from runfolio.errors import DamagedFile, NotFound
+from runfolio.errors import DamagedFile, NotFound, RunfolioError
 from runfolio.query.folio import open_folio
 from runfolio.query.recorded import RecordedRun
 from runfolio.series.grid import Planned
@@ -117,10 +117,15 @@ def _settle(
         )
     except Exception as error:  # whatever one run dies of, the others are worth having
         tried = next(iter(_held(plan, experiment, store)), None)
-        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        return Outcome(planned=plan, ending="failed", folder=tried and tried.folder, reason=reason)
+        return Outcome(planned=plan, ending="failed", folder=tried and tried.folder, reason=_reason(error))
     ending = "resumed" if resume else "finished"
     return Outcome(planned=plan, ending=ending, folder=folder, duration_s=time.monotonic() - began)
+
+
+def _reason(error: Exception) -> str:
+    """In one line; an error of ours says enough without its class."""
+    said = str(error) if isinstance(error, RunfolioError) else f"{type(error).__name__}: {error}"
+    return said.splitlines()[0].strip()
 
 
 def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRun]:
