@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import os
 import shlex
 import sys
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
+
+from runfolio.record.files import number_to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,8 +112,8 @@ def complain(text: str) -> None:
 
 def plain(value: Any) -> Any:
     """A value as JSON can hold it: numbers JSON lacks become "NaN", "Infinity" and "-Infinity", as in the record."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, float):
+        return number_to_json(value)
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.direction import Mode, Split, guess_mode, mode_of, split_of
-from runfolio.query.flat import number
 from runfolio.query.recorded import RecordedRun
 from runfolio.record.alive import CRASHED
+from runfolio.record.flat import number
 
 BROKEN = ("failed", CRASHED)
 """States in which a run's figures are those of a run that went wrong."""

@@ -44,7 +44,7 @@ from runfolio._version import __version__
 from runfolio.errors import RunfolioError
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import FORMAT
-from runfolio.record.points import MetricSummary
+from runfolio.record.summary import MetricSummary
 
 BUSY_S = 10.0
 """How long to wait for another process's write before doing without the file."""

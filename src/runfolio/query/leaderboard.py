@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from runfolio.errors import NotFound
 from runfolio.query.choose import BROKEN, figure_of, rank, who_chose
 from runfolio.query.direction import Mode, guess_mode, mode_of
-from runfolio.query.flat import number
 from runfolio.query.labels import labels
 from runfolio.query.recorded import RecordedRun
 from runfolio.query.stats import told_apart, wilson
+from runfolio.record.flat import number
 
 TEST = "test/acc"
 TEST_IMAGES = "test/images"

@@ -13,7 +13,6 @@ from runfolio.query.index import Beat, Entry, Index
 from runfolio.record.alive import derive_state
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import METRICS, RUN_FILE, find_runs
-from runfolio.record.points import PointFiles
 
 
 class Sighting(NamedTuple):
@@ -102,6 +101,8 @@ def _entry(folder: Path, known: Entry | None) -> Entry:
     if known is not None and known.signature == signature:
         return known
     document = RunDocument.read(folder)
+    from runfolio.record.points import PointFiles  # Arrow, which a look at runs that did not change need not load
+
     points = PointFiles(folder, document)
     metrics = points.summaries()
     return Entry(signature, document, metrics, tuple(points.problems))

@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, MissingExtra, NotFound, did_you_mean
 from runfolio.query import models
-from runfolio.query.flat import flatten, with_numbers
 from runfolio.query.look import Sighting
 from runfolio.record import checkpoints, media
 from runfolio.record.alive import CRASHED
 from runfolio.record.checkpoints import Checkpoint
 from runfolio.record.document import RUNNING, Attempt, Status
+from runfolio.record.flat import flatten, with_numbers
 from runfolio.record.media import MediaEntry
-from runfolio.record.points import MetricSummary, PointFiles
+from runfolio.record.summary import MetricSummary
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch.nn import Module
+
+    from runfolio.record.points import PointFiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +78,12 @@ class RecordedRun:
     @property
     def created(self) -> datetime:
         """When the run was begun, in UTC."""
-        return _in_utc(self._document.created)
+        return self._document.created
 
     @property
     def ended(self) -> datetime | None:
         """When it ended, in UTC; None while it runs, and for a run that crashed."""
-        return _in_utc(self._document.status.ended) if self._document.status.ended else None
+        return self._document.status.ended
 
     @property
     def duration_s(self) -> float | None:
@@ -247,6 +249,8 @@ class RecordedRun:
         return self._document.status
 
     def _points(self) -> PointFiles:
+        from runfolio.record.points import PointFiles  # Arrow, which a table of runs need not load
+
         try:
             return PointFiles(self.folder)
         except FileNotFoundError:
@@ -268,8 +272,3 @@ def pandas() -> Any:
 
 def _joined(pieces: list[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
     return np.concatenate([np.empty(0, kind), *pieces])
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """A moment written without its zone is taken as UTC, as the format says it is."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from runfolio.errors import DamagedFile, NewerFormat
+from runfolio.errors import RunfolioError
 from runfolio.record import files
 from runfolio.record.document import RUNNING, RunDocument
 from runfolio.record.layout import ALIVE, FORMAT
@@ -52,12 +52,12 @@ class Heartbeat:
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Heartbeat | None:
-        """The heartbeat of a writer; None where it left none or a damaged one."""
+        """The heartbeat of a writer; None where it left none that can be read."""
         try:
             value = files.read_json(folder / ALIVE / f"{writer}.json")
             value.pop("runfolio")
             return cls(**value)
-        except (FileNotFoundError, DamagedFile, NewerFormat, TypeError):
+        except (FileNotFoundError, RunfolioError, TypeError):
             return None
 
     def write(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError, DamagedFile, NewerFormat, NotFound, did_you_mean
 from runfolio.record import files
-from runfolio.record.document import now, time_to_text
+from runfolio.record.document import now, time_from_text, time_to_text
 from runfolio.record.layout import CHECKPOINTS, FORMAT
 from runfolio.record.state import Packer, read_tensors, unpack, write_tensors
 
@@ -174,7 +174,7 @@ def read(folder: Path, name: str = LAST) -> Checkpoint:
             name=name,
             step=value["step"],
             metric=value["metric"],
-            saved=datetime.fromisoformat(value["saved"]),
+            saved=time_from_text(value["saved"]),
             attempt=value["attempt"],
             position={str(writer): int(seq) for writer, seq in value["position"].items()},
             loader=value["loader"],

@@ -25,6 +25,12 @@ def time_to_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def time_from_text(text: str) -> datetime:
+    """A time of the record; one written without its zone is UTC, as all of them are."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
 @dataclass
 class Status:
     state: str = RUNNING
@@ -83,7 +89,7 @@ class RunDocument:
         value.pop("runfolio")
         try:
             known = {entry.name: value.pop(entry.name) for entry in dataclasses.fields(cls) if entry.name in value}
-            known["created"] = datetime.fromisoformat(known["created"])
+            known["created"] = time_from_text(known["created"])
             known["status"] = _status(known.get("status", {}))
             known["attempts"] = [_attempt(entry) for entry in known.get("attempts", [])]
             document = cls(**known, unknown=value)
@@ -115,11 +121,11 @@ class RunDocument:
 
 def _status(value: dict[str, Any]) -> Status:
     ended = value.get("ended")
-    status = Status(**{**value, "ended": datetime.fromisoformat(ended) if ended else None})
+    status = Status(**{**value, "ended": time_from_text(ended) if ended else None})
     if status.state not in (RUNNING, *ENDED):
         raise ValueError(f"unknown state {status.state!r}")
     return status
 
 
 def _attempt(value: dict[str, Any]) -> Attempt:
-    return Attempt(**{**value, "started": datetime.fromisoformat(value["started"])})
+    return Attempt(**{**value, "started": time_from_text(value["started"])})

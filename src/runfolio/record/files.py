@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import secrets
 from collections.abc import Callable
@@ -14,14 +15,15 @@ import orjson
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.record.layout import FORMAT
 
-NOT_JSON = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
+NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""What the format calls the numbers that JSON lacks."""
 
 
 def number_to_json(value: float) -> float | str:
     """The number itself, or the format's name for one that JSON lacks."""
-    if value != value:
-        return "NaN"
-    return NOT_JSON.get(value, value)
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def plain_json(value: Any) -> Any:

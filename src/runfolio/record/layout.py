@@ -57,8 +57,11 @@ def find_runs(store: Path) -> Iterator[Path]:
     A folder that vanishes or cannot be listed meanwhile is passed over.
     """
     pending = [str(store)]
+    seen: set[tuple[int, int]] = set()
     while pending:
         folder = pending.pop()
+        if _was_seen(folder, seen):  # a link to a folder above would be followed for ever
+            continue
         if os.path.isfile(f"{folder}/{RUN_FILE}"):  # noqa: PTH113 - a store holds thousands; Path costs 3x
             yield Path(folder)
             continue
@@ -67,3 +70,15 @@ def find_runs(store: Path) -> Iterator[Path]:
                 pending.extend(entry.path for entry in entries if not entry.name.startswith(".") and entry.is_dir())
         except OSError:
             continue
+
+
+def _was_seen(folder: str, seen: set[tuple[int, int]]) -> bool:
+    try:
+        status = os.stat(folder)  # noqa: PTH116 - as above
+    except OSError:
+        return True
+    known = (status.st_dev, status.st_ino)
+    if known in seen:
+        return True
+    seen.add(known)
+    return False

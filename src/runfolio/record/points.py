@@ -15,6 +15,7 @@ from runfolio.record import segment, tail
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import METRICS
 from runfolio.record.segment import Ranges, Segment
+from runfolio.record.summary import MetricSummary
 from runfolio.record.tail import Tail
 
 Branch = Literal["newest", "all"]
@@ -37,22 +38,6 @@ class Points:
 
     def __len__(self) -> int:
         return len(self.steps)
-
-
-@dataclass(frozen=True)
-class MetricSummary:
-    """What a table shows of one metric. `min` and `max` pass over NaN; they are NaN where there is nothing else."""
-
-    count: int
-    first_step: int
-    last_step: int
-    last: float
-    min: float
-    min_step: int
-    max: float
-    max_step: int
-    nan: int
-    """How many values are NaN."""
 
 
 class PointFiles:

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError, DamagedFile, MissingExtra
-from runfolio.record.files import number_to_json
+from runfolio.record.files import NAMED_NUMBERS, number_to_json
 
 if TYPE_CHECKING:
     import torch
 
-_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _MARKS = ("$tensor", "$array", "$tuple", "$float", "$map")
 
 
@@ -102,7 +101,7 @@ def unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
         case "$tuple":
             return tuple(unpack(entry, tensors) for entry in value[mark])
         case "$float":
-            return _FLOATS[value[mark]]
+            return NAMED_NUMBERS[value[mark]]
         case "$map":
             return {unpack(key, tensors): unpack(entry, tensors) for key, entry in value[mark]}
         case _:

@@ -13,8 +13,6 @@ from runfolio.errors import DamagedFile
 from runfolio.record import files
 from runfolio.record.layout import FORMAT
 
-_NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-
 
 class LogCall(NamedTuple):
     """One call of `log`: values of one step, taken at one time."""
@@ -107,9 +105,13 @@ def _decode(line: bytes) -> LogCall | None:
         return None
     try:
         seq, time_us, step, values = value["seq"], value["time_us"], value["step"], value["values"]
-        numbers = {name: _NUMBERS[entry] if isinstance(entry, str) else float(entry) for name, entry in values.items()}
+        numbers = {name: _number(entry) for name, entry in values.items()}
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     if not all(type(entry) is int for entry in (seq, time_us, step)):
         return None
     return LogCall(seq, time_us, step, numbers)
+
+
+def _number(value: float | str) -> float:
+    return files.NAMED_NUMBERS[value] if isinstance(value, str) else float(value)

@@ -103,15 +103,3 @@ def metric_value(value: Any) -> float:
 def _described(value: Any) -> str:
     shape = getattr(value, "shape", None)
     return f"{type(value).__name__} of shape {tuple(shape)}" if shape is not None else type(value).__name__
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, keys joined by `/`."""
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            result.update(flat(value, f"{name}/"))
-        else:
-            result[name] = value
-    return result

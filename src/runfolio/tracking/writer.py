@@ -25,6 +25,7 @@ from runfolio.errors import ConfigError
 from runfolio.record import files, media, tail
 from runfolio.record.alive import Heartbeat
 from runfolio.record.document import RunDocument
+from runfolio.record.flat import flatten
 from runfolio.record.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS, tail_path
 from runfolio.record.tail import LogCall
 from runfolio.tracking import plain
@@ -233,7 +234,7 @@ class Writer:
 
     def _numbers(self, values: dict[str, Any]) -> dict[str, float]:
         numbers = {}
-        for name, value in plain.flat(values).items():
+        for name, value in flatten(values).items():
             try:
                 numbers[_metric_name(name)] = plain.metric_value(value)
             except ConfigError as error:

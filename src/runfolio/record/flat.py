@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_NOT_JSON = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+from runfolio.record.files import NAMED_NUMBERS
 
 
 def with_numbers(value: Any) -> Any:
     """A tree of JSON values with the names of the numbers that JSON lacks (`docs/format.md`) made numbers again."""
     if isinstance(value, str):
-        return _NOT_JSON.get(value, value)
+        return NAMED_NUMBERS.get(value, value)
     if isinstance(value, list):
         return [with_numbers(entry) for entry in value]
     if isinstance(value, dict):
