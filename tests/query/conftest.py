@@ -1,4 +1,4 @@
-"""Every test writes real runs through `runfolio.init` into a store of its own, and keeps its own index."""
+"""Every test writes real runs through `runfolio.init`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,6 @@ from typing import Any
 import pytest
 
 import runfolio
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the index goes, instead of the user's own cache."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("RUNFOLIO_CACHE", str(folder))
-    return folder
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return tmp_path / "runs"
 
 
 @pytest.fixture
