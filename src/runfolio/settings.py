@@ -51,7 +51,7 @@ class Field:
             return "one of " + ", ".join(self.choices)
         noun = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[self.kind]
         bounds = [
-            f"{word} {bound:g}"
+            f"{word} {bound}"
             for word, bound in (
                 ("above", self.above),
                 ("at least", self.at_least),
