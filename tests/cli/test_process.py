@@ -95,8 +95,18 @@ def test_ctrl_c_stops_a_series_which_the_same_command_goes_on_with(in_a_shell, t
     ]
 
 
+def test_a_series_of_nothing_but_failures_has_no_winner(in_a_shell, tmp_path):
+    (tmp_path / "walks.yaml").write_text(WALKS + "settings: {model: tinyvgg, epochs: 2}\n")
+
+    status, board, _ = finished(in_a_shell("series", "walks.yaml"))
+
+    assert status == 1
+    assert "failed" in board
+    assert "won" not in board
+
+
 def test_ctrl_c_while_training_names_the_command_that_goes_on(in_a_shell, tmp_path):
-    process = in_a_shell("train", "--model", "mlp", "--epochs", "500", "--name", "long")
+    process = in_a_shell("train", "--model", "mlp", "--epochs", "15", "--data-fraction", "0.2", "--name", "long")
     until_running(tmp_path / "runs", "long")
     process.send_signal(signal.SIGINT)
 
@@ -105,6 +115,11 @@ def test_ctrl_c_while_training_names_the_command_that_goes_on(in_a_shell, tmp_pa
     run = rf.open(tmp_path / "runs").run("long")
     assert (status, run.state) == (130, "interrupted")
     assert said.strip() == f"interrupted; `runfolio resume {run.id}` goes on with it"
+
+    status, told, _ = finished(in_a_shell("resume", run.id))
+
+    assert (status, rf.open(tmp_path / "runs").run("long").state) == (0, "finished")
+    assert f"run   {run.folder}" in told
 
 
 def until_running(store, name: str) -> None:

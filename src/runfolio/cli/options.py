@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from runfolio.cli import figures
 from runfolio.settings import Field, Settings, fields_of
 
 if TYPE_CHECKING:
@@ -99,11 +100,7 @@ def _help_record(field: Field) -> tuple[str, str]:
         )
     metavar = {int: "INTEGER", float: "NUMBER", str: "TEXT"}[field.kind]
     spelling = f"--{field.key} " + ("|".join(field.choices) if field.choices else metavar)
-    facts = [f"default: {_plain(field.default)}"]
+    facts = [f"default: {'none' if field.default is None else figures.value(field.default)}"]
     if bounds := field.allowed.partition("number ")[2]:
         facts.append(bounds)
     return spelling, f"{field.help}  [{'; '.join(facts)}]"
-
-
-def _plain(default: Any) -> str:
-    return f"{default:g}" if isinstance(default, float) else str(default).lower() if default is None else str(default)

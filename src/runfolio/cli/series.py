@@ -83,7 +83,7 @@ def _unwritten(experiment: str | None) -> Series:
 
 
 def _print_leaderboard(report: Report, store: Path | None) -> None:
-    from runfolio.cli.tables import leaderboard_table
+    from runfolio.cli.tables import leaderboard_table, winner_of
     from runfolio.query.leaderboard import leaderboard
 
     folders = [outcome.folder for outcome in report.outcomes if outcome.ending != "busy" and outcome.folder]
@@ -94,9 +94,8 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
     out.line("")
     out.show_table(leaderboard_table(board), "table")
     out.line("")
-    out.say(f"{board.caption}")
-    won = board.rows[0]
-    if won.value is not None:
+    out.say(board.caption)
+    if won := winner_of(board):
         place = out.store_flag(store)
         out.line(f"\n{won.label} ({won.id}) won with {board.metric} {won.value:.4f}.", style="bold green")
         out.line(f"next  runfolio predict {won.id} --sample 24{place}")

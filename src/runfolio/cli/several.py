@@ -32,7 +32,7 @@ def split_settings(args: Sequence[str], own: Mapping[str, click.Option]) -> tupl
             if tokens and not (equals or own[flag].is_flag):
                 rest.append(tokens.popleft())
         else:
-            values = flags.setdefault(flag.removeprefix("--").replace("_", "-"), [])
+            values = flags.setdefault(flag.lstrip("-").replace("_", "-"), [])
             values += [value] if equals else []
             while tokens and not _is_flag(tokens[0]):
                 values.append(tokens.popleft())

@@ -10,7 +10,7 @@ from runfolio.cli.output import Column, Table
 
 if TYPE_CHECKING:
     from runfolio.query.compare import Comparison
-    from runfolio.query.leaderboard import Leaderboard
+    from runfolio.query.leaderboard import Leaderboard, Row
     from runfolio.query.table import Table as RunsTable
 
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
@@ -42,6 +42,8 @@ def _runs_column(name: str, values: Sequence[Any], *, spare: bool) -> Column:
         return Column(key=name, title="started", show=figures.each(figures.age), spare=spare)
     if name == "duration_s":
         return Column(key=name, title="took", show=figures.each(figures.duration), number=True, spare=spare)
+    if name == "state":
+        return Column(key=name, title=name, show=figures.each(str), style=state_style)
     if name == "ended":
         return Column(key=name, title=name, show=figures.each(figures.moment))
     return Column(
@@ -50,7 +52,6 @@ def _runs_column(name: str, values: Sequence[Any], *, spare: bool) -> Column:
         show=figures.aligned if measured else figures.each(figures.value),
         number=any(figures.is_number(value) for value in values),
         spare=spare,
-        style=state_style if name == "state" else lambda value: None,
     )
 
 
@@ -84,8 +85,14 @@ def leaderboard_table(board: Leaderboard) -> Table:
         {**{name: getattr(row, name, None) for name in names}, "interval": _interval(row.test_low, row.test_high)}
         for row in board.rows
     ]
-    won = bool(rows) and rows[0]["value"] is not None
-    return Table(columns=[looks[name] for name in names], rows=rows, best=0 if won else None)
+    best = 0 if winner_of(board) else None
+    return Table(columns=[looks[name] for name in names], rows=rows, best=best)
+
+
+def winner_of(board: Leaderboard) -> Row | None:
+    """The best run, if any run was finished and has the metric."""
+    first = board.rows[0]
+    return first if first.state == "finished" and first.value is not None else None
 
 
 def _brief(values: Sequence[Any]) -> list[str]:
