@@ -11,9 +11,6 @@ from click.testing import CliRunner, Result
 
 from runfolio.cli import main
 
-# Two test processes on two cores: threads that wait for each other by spinning cost more than they give.
-os.environ["OMP_NUM_THREADS"] = "1"
-
 QUICK = ["--data-fraction", "0.2", "--lr", "3e-3"]
 
 
