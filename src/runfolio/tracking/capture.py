@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from runfolio.record.alive import hostname
+from runfolio.tracking import processes
 
 _PACKAGES = (
     "runfolio",
@@ -76,18 +77,18 @@ def _current_folder() -> str | None:
 
 
 def _git(folder: str, *arguments: str) -> str | None:
+    # Not even the index's time stamps are to be refreshed in a user's repository.
+    command = ["git", "--no-optional-locks", "-C", folder, *arguments]
     try:
-        done = subprocess.run(
-            # Not even the index's time stamps are to be refreshed in a user's repository.
-            ["git", "--no-optional-locks", "-C", folder, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=_GIT_TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        with processes.start(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            try:
+                said, _ = process.communicate(timeout=_GIT_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return None
+    except (OSError, UnicodeDecodeError):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return said.strip() if process.returncode == 0 else None
 
 
 def _device() -> str:

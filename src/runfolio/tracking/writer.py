@@ -28,7 +28,7 @@ from runfolio.record.document import RunDocument
 from runfolio.record.flat import flatten
 from runfolio.record.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS, tail_path
 from runfolio.record.tail import LogCall
-from runfolio.tracking import plain
+from runfolio.tracking import plain, processes
 from runfolio.tracking.exits import Ending
 
 log = logging.getLogger("runfolio")
@@ -269,9 +269,8 @@ class Writer:
         arguments = [task, str(self._folder), self._heartbeat.writer, str(number)]
         with contextlib.suppress(OSError):
             self._sealing.append(
-                subprocess.Popen(
+                processes.start(
                     [sys.executable, "-m", "runfolio.record.seal", *arguments],
-                    stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,  # Ctrl-C in the terminal is not meant for it
