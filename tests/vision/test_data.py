@@ -110,6 +110,27 @@ def test_prepared_images_are_normalised_by_the_stated_mean_and_deviation(digits)
     assert everything.std().item() == pytest.approx(1, abs=1e-3)
 
 
+def test_an_image_is_prepared_once_and_the_same_each_epoch(digits):
+    class Counting:
+        labels = digits.train.labels
+        decoded = 0
+
+        def __len__(self) -> int:
+            return len(self.labels)
+
+        def image(self, index: int):
+            self.decoded += 1
+            return digits.train.image(index)
+
+    source = Counting()
+    images = PreparedImages(source, np.arange(20), ImageTransform.for_source(digits))
+
+    first, second = ([images[place][0] for place in range(20)] for _ in range(2))
+
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+    assert source.decoded == 20
+
+
 def test_images_are_resized_where_asked(digits):
     transform = ImageTransform.for_source(digits, image_size=12)
 

@@ -91,19 +91,20 @@ def test_files_pictures_and_arrays_are_the_same_to_it(classifier, tmp_path):
     path = tmp_path / "digit.png"
     sample.picture.convert("RGBA").save(path)
 
-    predictions = classifier.predict([path, str(path), sample.picture, np.asarray(sample.picture)])
+    pixels = np.asarray(sample.picture)
+    predictions = classifier.predict([path, str(path), sample.picture, pixels, pixels / 255])
 
     assert len({tuple(prediction.probabilities.items()) for prediction in predictions}) == 1
-    assert [prediction.image for prediction in predictions] == [str(path), str(path), "image 3", "image 4"]
+    assert [prediction.image for prediction in predictions] == [str(path), str(path), "image 3", "image 4", "image 5"]
     assert classifier.predict(path)[0].label == predictions[0].label
 
 
 @pytest.mark.parametrize(
     ("thing", "named"),
-    [(7, "int"), (np.zeros((2, 2)), "array of float64"), (np.zeros((2, 2, 5), np.uint8), "array of")],
+    [(7, "int"), (np.full((2, 2), 16.0), "array of float64"), (np.zeros((2, 2, 5), np.uint8), "array of")],
 )
 def test_what_is_no_picture_is_refused(classifier, thing, named):
-    with pytest.raises(ConfigError, match=f"cannot predict a {named}"):
+    with pytest.raises(ConfigError, match=f"not a picture: {named}"):
         classifier.predict([thing])
 
 
@@ -187,8 +188,9 @@ def test_the_picture_shows_right_in_green_and_wrong_in_red(classifier, tmp_path)
     right = draw_predictions(images, predictions, ["cat", "dog"], tmp_path / "right.png")
     wrong = draw_predictions(images, predictions, ["dog", "cat"], tmp_path / "wrong.png")
     unknown = draw_predictions(images, predictions, None, tmp_path / "unknown.png")
+    mixed = draw_predictions(images, predictions, ["cat", None], tmp_path / "mixed.png")
 
-    assert [colours_in(path) for path in (right, wrong, unknown)] == [{"green"}, {"red"}, set()]
+    assert [colours_in(path) for path in (right, wrong, unknown, mixed)] == [{"green"}, {"red"}, set(), {"green"}]
 
 
 def colours_in(path: Path) -> set[str]:

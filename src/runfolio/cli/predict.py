@@ -135,11 +135,9 @@ def _ask(classifier: LoadedClassifier, questions: Sequence[Question]) -> tuple[l
 def _draw(answers: Sequence[Answer], path: Path) -> Path:
     from runfolio.vision import draw_predictions
 
-    truths = [answer.question.truth for answer in answers]
-    known = [truth for truth in truths if truth is not None]
     return draw_predictions(
         [answer.question.picture for answer in answers],
         [answer.prediction for answer in answers],
-        known if len(known) == len(truths) else None,
+        [answer.question.truth for answer in answers],
         path,
     )

@@ -56,6 +56,12 @@ class _Experiment:
 
     settings = TrainSettings
 
+    def check(self, settings: TrainSettings) -> None:
+        """Refuse what could not be run: an unknown model or data set, a device that is not there."""
+        with vision_extra("training"):
+            from runfolio.vision.preparation import prepare
+        prepare(settings)
+
     def run(
         self,
         settings: TrainSettings | None,

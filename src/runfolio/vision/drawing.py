@@ -22,7 +22,7 @@ _CELL_INCHES = (1.75, 2.12)
 def draw_predictions(
     images: Sequence[Picture],
     predictions: Sequence[Prediction],
-    truths: Sequence[str] | None,
+    truths: Sequence[str | None] | None,
     path: str | Path,
     *,
     title: str | None = None,
@@ -32,7 +32,7 @@ def draw_predictions(
     Green is right, red is wrong (and says the truth), grey is for a truth that is not known.
 
     Args:
-        truths: The true class of each image, or None.
+        truths: The true class of each image, None where it is not known; or None where none is.
         path: Where to write; the ending says the format (`.png` if there is none).
     Raises:
         ConfigError: There is nothing to draw, or the lists differ in length.
@@ -83,12 +83,13 @@ def _draw_one(axes: Axes, image: Picture, prediction: Prediction, truth: str | N
     )
 
 
-def _headline(predictions: Sequence[Prediction], truths: Sequence[str] | None) -> str:
+def _headline(predictions: Sequence[Prediction], truths: Sequence[str | None] | None) -> str:
     count = len(predictions)
-    if truths is None:
+    known = sum(truth is not None for truth in truths or ())
+    if truths is None or not known:
         return f"{count} prediction{'s' * (count != 1)}"
     right = sum(prediction.label == truth for prediction, truth in zip(predictions, truths, strict=True))
-    return f"{right} of {count} right"
+    return f"{right} of {known} right" + (f", {count - known} of unknown truth" if known < count else "")
 
 
 def _percent(probability: float) -> str:

@@ -18,8 +18,8 @@ from runfolio.vision.data import load_data
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.pictures import read_picture
 
-Picture = str | Path | Image.Image | NDArray[np.uint8]
-"""A file, a Pillow image, or uint8 pixels, [h, w] grey or [h, w, 3] colour."""
+Picture = str | Path | Image.Image | NDArray[np.uint8] | NDArray[np.floating]
+"""A file, a Pillow image, or pixels, [h, w] grey or [h, w, 3] colour: uint8, or floats from 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +92,16 @@ def open_picture(picture: Picture) -> Image.Image:
         return read_picture(picture)
     if isinstance(picture, Image.Image):
         return picture
-    if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.shape[2:] in ((), (3,)):
-        return Image.fromarray(picture)
+    if isinstance(picture, np.ndarray) and picture.ndim in (2, 3) and picture.shape[2:] in ((), (3,)) and picture.size:
+        if picture.dtype == np.uint8:
+            return Image.fromarray(picture)
+        if picture.dtype.kind == "f" and picture.min() >= 0 and picture.max() <= 1:
+            return Image.fromarray(np.rint(picture * 255).astype(np.uint8))
     what = f"array of {picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
-    raise ConfigError(f"cannot predict a {what}; give a path, a Pillow image, or a uint8 array [h, w] or [h, w, 3]")
+    raise ConfigError(
+        f"not a picture: {what}; give a path, a Pillow image, or an array [h, w] or [h, w, 3]"
+        " of uint8, or of floats from 0 to 1"
+    )
 
 
 def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) -> list[Sample]:

@@ -12,6 +12,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.transform import ImageTransform
 
+KEEP_BYTES = 256 * 1024 * 1024
+"""Images that take no more than this once prepared are kept, so that only the first epoch decodes and resizes them."""
+
 
 class PreparedImages(Dataset[tuple[torch.Tensor, int]]):
     """The chosen images of a set, each as ([c, h, w] float32, label)."""
@@ -20,13 +23,23 @@ class PreparedImages(Dataset[tuple[torch.Tensor, int]]):
         self._images = images
         self._chosen = chosen
         self._transform = transform
+        self._keep = len(chosen) * transform.size_bytes <= KEEP_BYTES
+        self._kept: dict[int, torch.Tensor] = {}
 
     def __len__(self) -> int:
         return len(self._chosen)
 
     def __getitem__(self, place: int) -> tuple[torch.Tensor, int]:
         index = int(self._chosen[place])
-        return self._transform(self._images.image(index)), int(self._images.labels[index])
+        return self._prepared(index), int(self._images.labels[index])
+
+    def _prepared(self, index: int) -> torch.Tensor:
+        prepared = self._kept.get(index)
+        if prepared is None:
+            prepared = self._transform(self._images.image(index))
+            if self._keep:
+                self._kept[index] = prepared
+        return prepared
 
 
 class EpochOrder(Sampler[int]):

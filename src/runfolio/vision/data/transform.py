@@ -43,6 +43,11 @@ class ImageTransform:
     def as_meta(self) -> dict[str, Any]:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
+    @property
+    def size_bytes(self) -> int:
+        """Of one prepared picture."""
+        return self.channels * self.height * self.width * torch.float32.itemsize
+
     def __call__(self, picture: Image.Image) -> torch.Tensor:
         return self._steps(to_channels(picture, self.channels))
 
