@@ -30,9 +30,9 @@ class Net(nn.Module):
 
 def digits(batch_size: int, seed: int) -> tuple[DataLoader, DataLoader]:
     """The 1,797 real handwritten digits of scikit-learn, 8 x 8 pixels each, four fifths of them for training."""
-    bunch = load_digits()
-    images = torch.tensor(bunch.images, dtype=torch.float32).unsqueeze(1) / 16
-    labels = torch.tensor(bunch.target)
+    pixels, classes = load_digits(return_X_y=True)
+    images = torch.tensor(pixels, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16
+    labels = torch.tensor(classes)
     train, val = train_test_split(range(len(labels)), test_size=0.2, stratify=labels, random_state=seed)
     order = torch.Generator().manual_seed(seed)
     return (
