@@ -23,6 +23,7 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     [
         (["--help"], ["torch", "numpy", "pyarrow", "sqlalchemy", "matplotlib", "rich"]),
         (["train", "--help"], ["torch", "numpy", "pyarrow", "sqlalchemy", "matplotlib"]),
+        (["evaluate", "--help"], ["torch", "numpy", "pyarrow", "sqlalchemy", "matplotlib"]),
         (["series", "--help"], ["torch", "numpy", "pyarrow", "sqlalchemy", "matplotlib"]),
         (["runs"], ["torch", "matplotlib"]),
     ],

@@ -24,12 +24,14 @@ def each(show: Callable[[Any], str]) -> Callable[[Sequence[Any]], list[str]]:
 
 
 def aligned(values: Sequence[Any], digits: int = 4) -> list[str]:
-    """Measured numbers: so many significant digits for the largest, and the same decimals for all."""
+    """Measured numbers: so many significant digits for the largest, and the same decimals for all; counts in full."""
+    if all(isinstance(value, int) for value in values if is_number(value)):
+        return each(lambda value: count(value) if is_number(value) else str(value))(values)
     sizes = [abs(value) for value in values if is_number(value) and math.isfinite(value) and value]
     largest = max(sizes, default=1.0)
     if not 1e-3 <= largest < 1e6:
         return each(lambda value: f"{value:.3g}" if is_number(value) else str(value))(values)
-    decimals = max(0, digits - 1 - math.floor(math.log10(largest)))
+    decimals = max(0, digits - math.ceil(math.log10(largest)))  # a share of 1 has the decimals of 0.9
     return each(lambda value: f"{value:,.{decimals}f}" if is_number(value) else str(value))(values)
 
 
@@ -53,6 +55,8 @@ def count(given: float) -> str:
 
 def probability(given: float) -> str:
     """Rounded down, so that only certainty is called 100 %."""
+    if math.isnan(given):
+        return "nan"
     return f"{math.floor(given * 1000) / 10:.1f} %"
 
 

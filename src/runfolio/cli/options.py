@@ -13,6 +13,7 @@ from runfolio.settings import Field, Settings, fields_of
 
 if TYPE_CHECKING:
     from runfolio.query.folio import Folio
+    from runfolio.query.recorded import RecordedRun
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -22,6 +23,10 @@ store_option = click.option(
     help="Folder that holds the runs.  [default: $RUNFOLIO_STORE, else ./runs]",
 )
 experiment_filter = click.option("--experiment", metavar="NAME", help="Only the runs of this experiment.")
+
+BEST = "best"
+"""Stands for the best run where a run is asked for."""
+best_by_option = click.option("--metric", default="val/acc", show_default=True, help="What chooses the best run.")
 
 
 def mode_option(command: Decorated) -> Decorated:
@@ -36,6 +41,12 @@ def open_store(store: Path | None) -> Folio:
     from runfolio.query.folio import open_folio
 
     return open_folio(store)
+
+
+def chosen_run(run: str, metric: str, experiment: str | None, store: Path | None) -> RecordedRun:
+    """The run of that name, or the best by `metric` where `best` is asked for."""
+    folio = open_store(store)
+    return folio.best(metric, experiment=experiment) if run == BEST else folio.run(run)
 
 
 class Command(click.Command):

@@ -70,6 +70,11 @@ def show_table(table: Table, output: Format) -> None:
         _show_rich(table)
 
 
+def width_of(table: Table) -> int:
+    """Columns of a terminal that the table needs; a long text can do with less than all of it."""
+    return _width(table.columns, _shown(table))
+
+
 def stdout() -> Console:
     """A console on stdout; a table that goes to a file or a pipe is as wide as it needs to be."""
     from rich.console import Console
@@ -134,7 +139,7 @@ def _show_rich(table: Table) -> None:
     from rich.text import Text
 
     console = stdout()
-    shown = {column.key: column.show([row.get(column.key) for row in table.rows]) for column in table.columns}
+    shown = _shown(table)
     columns = _fitting(table.columns, shown, console.width)
     rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
@@ -153,6 +158,10 @@ def _show_rich(table: Table) -> None:
         ]
         rich_table.add_row(*cells, style="bold green" if number == table.best else None)
     console.print(rich_table)
+
+
+def _shown(table: Table) -> dict[str, list[str]]:
+    return {column.key: column.show([row.get(column.key) for row in table.rows]) for column in table.columns}
 
 
 def _fitting(columns: Sequence[Column], shown: Mapping[str, Sequence[str]], width: int) -> list[Column]:

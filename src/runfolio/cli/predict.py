@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runfolio.cli import output as out
-from runfolio.cli.options import Command, experiment_filter, open_store, store_option
+from runfolio.cli.options import Command, best_by_option, chosen_run, experiment_filter, store_option
 from runfolio.errors import DamagedFile, NotFound
 
 if TYPE_CHECKING:
-    from runfolio.query.recorded import RecordedRun
     from runfolio.vision.predict import LoadedClassifier, Picture, Prediction
-
-BEST = "best"
-"""Stands for the best run where a run is asked for."""
 
 
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN|best")
 @click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path(path_type=Path))
 @click.option("--sample", type=int, metavar="N", help="Also N test images of the run's data.")
-@click.option("--metric", default="val/acc", show_default=True, help="What chooses the best run.")
+@best_by_option
 @click.option(
     "--out",
     "path",
@@ -62,7 +58,7 @@ def predict(
     from runfolio.cli.tables import predictions_table
     from runfolio.query.models import installed_loader
 
-    recorded = _chosen(run, metric, experiment, store)
+    recorded = chosen_run(run, metric, experiment, store)
     classifier = installed_loader(recorded.checkpoint())
     answers, unreadable = _ask(classifier, list(_questions(classifier, images, sample)))
     if answers:
@@ -100,11 +96,6 @@ class Answer:
             "truth": truth,
             "right": None if truth is None else truth == self.prediction.label,
         }
-
-
-def _chosen(run: str, metric: str, experiment: str | None, store: Path | None) -> RecordedRun:
-    folio = open_store(store)
-    return folio.best(metric, experiment=experiment) if run == BEST else folio.run(run)
 
 
 def _questions(classifier: LoadedClassifier, images: Sequence[Path], sample: int | None) -> Iterator[Question]:

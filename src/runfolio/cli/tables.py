@@ -17,6 +17,13 @@ _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrup
 _SPARE_FACTS = ("experiment", "duration_s", "created")
 """What a narrow terminal does without, last first; then go all but the first of the results."""
 
+COSTS: Mapping[str, Column] = {
+    "parameters": Column(key="parameters", title="params", show=figures.each(figures.count), number=True),
+    "size_mb": Column(key="size_mb", title="MB", show=figures.each(figures.significant), number=True, spare=True),
+    "predict_ms": Column(key="predict_ms", title="ms an\nimage", show=figures.each(figures.significant), number=True),
+}
+"""What a model costs to use, by the name its run reports it under."""
+
 
 def state_style(state: Any) -> str | None:
     return _STATE_STYLES.get(state)
@@ -60,17 +67,13 @@ def leaderboard_table(board: Leaderboard) -> Table:
     tied = [row.tied for row in board.rows]
     looks: Mapping[str, Column] = {
         "label": Column(key="label", title="run", show=figures.each(str)),
-        "value": Column(key="value", title=board.metric, show=_brief, number=True),
-        "test": Column(key="test", title="test/acc", show=lambda values: _marked(_brief(values), tied), number=True),
+        "value": Column(key="value", title=board.metric, show=brief, number=True),
+        "test": Column(key="test", title="test/acc", show=lambda values: marked(brief(values), tied), number=True),
         "interval": Column(key="interval", title="95 %\ninterval", show=figures.each(str), number=True),
-        "parameters": Column(key="parameters", title="params", show=figures.each(figures.count), number=True),
-        "size_mb": Column(key="size_mb", title="MB", show=figures.each(figures.significant), number=True, spare=True),
         "epoch_seconds": Column(
             key="epoch_seconds", title="s an\nepoch", show=figures.each(figures.significant), number=True
         ),
-        "predict_ms": Column(
-            key="predict_ms", title="ms an\nimage", show=figures.each(figures.significant), number=True
-        ),
+        **COSTS,
         "state": Column(key="state", title="state", show=figures.each(str), style=state_style),
         "reason": Column(key="reason", title="reason", show=figures.each(str)),
     }
@@ -82,7 +85,7 @@ def leaderboard_table(board: Leaderboard) -> Table:
     elif any(row.reason for row in board.rows):
         names.append("reason")
     rows = [
-        {**{name: getattr(row, name, None) for name in names}, "interval": _interval(row.test_low, row.test_high)}
+        {**{name: getattr(row, name, None) for name in names}, "interval": interval(row.test_low, row.test_high)}
         for row in board.rows
     ]
     best = 0 if winner_of(board) else None
@@ -95,17 +98,19 @@ def winner_of(board: Leaderboard) -> Row | None:
     return first if first.state == "finished" and first.value is not None else None
 
 
-def _brief(values: Sequence[Any]) -> list[str]:
+def brief(values: Sequence[Any]) -> list[str]:
+    """Measured numbers in three digits."""
     return figures.aligned(values, digits=3)
 
 
-def _marked(values: Sequence[str], marks: Sequence[bool]) -> list[str]:
+def marked(values: Sequence[str], marks: Sequence[bool]) -> list[str]:
+    """Values with `=` beside those that cannot be told from the best."""
     if not any(marks):
         return list(values)
     return [f"{value} {'=' if mark else ' '}" for value, mark in zip(values, marks, strict=True)]
 
 
-def _interval(low: float | None, high: float | None) -> str | None:
+def interval(low: float | None, high: float | None) -> str | None:
     return None if low is None or high is None else f"{low:.3f}-{high:.3f}"
 
 

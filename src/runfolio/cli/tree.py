@@ -6,6 +6,7 @@ import click
 
 from runfolio._version import __version__
 from runfolio.cli.errors import CommandTree
+from runfolio.cli.evaluate import evaluate
 from runfolio.cli.options import debug_option
 from runfolio.cli.plot import plot
 from runfolio.cli.predict import predict
@@ -30,5 +31,5 @@ def main() -> None:
     """
 
 
-for command in (train, resume, series, list_runs, show, best, compare, plot, predict):
+for command in (train, resume, series, list_runs, show, best, compare, plot, predict, evaluate):
     main.add_command(command)

@@ -19,26 +19,34 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from runfolio.vision.drawing import draw_predictions
+    from runfolio.vision.evaluation import EvaluationResult, evaluate
+    from runfolio.vision.evaluation_pictures import draw_evaluation
     from runfolio.vision.models.summary import architecture
     from runfolio.vision.predict import LoadedClassifier, Prediction, sample_test_images
     from runfolio.vision.training import run_experiment
 
 __all__ = [
+    "EvaluationResult",
     "LoadedClassifier",
     "Prediction",
     "TrainSettings",
     "architecture",
+    "draw_evaluation",
     "draw_predictions",
+    "evaluate",
     "experiment",
     "run_experiment",
     "sample_test_images",
 ]
 
 _LAZY = {
+    "EvaluationResult": "runfolio.vision.evaluation",
     "LoadedClassifier": "runfolio.vision.predict",
     "Prediction": "runfolio.vision.predict",
     "architecture": "runfolio.vision.models.summary",
+    "draw_evaluation": "runfolio.vision.evaluation_pictures",
     "draw_predictions": "runfolio.vision.drawing",
+    "evaluate": "runfolio.vision.evaluation",
     "run_experiment": "runfolio.vision.training",
     "sample_test_images": "runfolio.vision.predict",
 }

@@ -5,23 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runfolio.errors import ConfigError, StoreError
 from runfolio.vision._extras import vision_extra
-from runfolio.vision.predict import Picture, Prediction, open_picture
+from runfolio.vision.predict import Picture, open_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _RIGHT, _WRONG, _UNKNOWN = "#1a7f37", "#cf222e", "#3d4451"
 _COLUMNS_AT_MOST = 6
 _CELL_INCHES = (1.75, 2.12)
 
 
+class Answer(Protocol):
+    """What was said of a picture: a `Prediction`, or a mistake of an evaluation."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def probability(self) -> float: ...
+
+
 def draw_predictions(
     images: Sequence[Picture],
-    predictions: Sequence[Prediction],
+    predictions: Sequence[Answer],
     truths: Sequence[str | None] | None,
     path: str | Path,
     *,
@@ -56,11 +67,11 @@ def draw_predictions(
             truth = truths[index] if truths is not None else None
             _draw_one(axes, images[index], predictions[index], truth)
     path = Path(path) if Path(path).suffix else Path(path).with_suffix(".png")
-    _save(figure, path)
+    save_figure(figure, path)
     return path
 
 
-def _draw_one(axes: Axes, image: Picture, prediction: Prediction, truth: str | None) -> None:
+def _draw_one(axes: Axes, image: Picture, prediction: Answer, truth: str | None) -> None:
     picture = open_picture(image)
     grey = picture.mode in ("1", "L", "I;16", "I", "F")
     sharp = max(picture.size) <= 64  # few pixels look best as pixels
@@ -83,7 +94,7 @@ def _draw_one(axes: Axes, image: Picture, prediction: Prediction, truth: str | N
     )
 
 
-def _headline(predictions: Sequence[Prediction], truths: Sequence[str | None] | None) -> str:
+def _headline(predictions: Sequence[Answer], truths: Sequence[str | None] | None) -> str:
     count = len(predictions)
     known = sum(truth is not None for truth in truths or ())
     if truths is None or not known:
@@ -93,6 +104,8 @@ def _headline(predictions: Sequence[Prediction], truths: Sequence[str | None] | 
 
 
 def _percent(probability: float) -> str:
+    if math.isnan(probability):  # a training that diverged
+        return "nan"
     # 99.96 % is not 100 %: only certainty may say so.
     return f"{math.floor(probability * 1000) / 10:.1f} %"
 
@@ -101,7 +114,13 @@ def _short(name: str) -> str:
     return name if len(name) <= 16 else f"{name[:15]}…"
 
 
-def _save(figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure, and the folder it goes to.
+
+    Raises:
+        StoreError: `path` cannot be written.
+        ConfigError: Its ending is no format of pictures.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)

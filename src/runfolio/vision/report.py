@@ -81,7 +81,7 @@ def confusion_figure(matrix: torch.Tensor, classes: Sequence[str], title: str) -
         axes.set_yticks(range(len(classes)), classes)
     if len(classes) <= _NUMBERS_AT_MOST:
         for (row, column), count in _nonzero(counts):
-            colour = "white" if shares[row, column] > 0.5 else "black"
+            colour = "white" if shares[row, column] > 0.6 else "black"
             axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
     return figure
 

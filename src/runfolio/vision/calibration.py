@@ -1,0 +1,97 @@
+"""Whether a classifier is right as often as it says it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BINS = 15
+_SAID_AND_RIGHT, _UNDERCONFIDENT, _OVERCONFIDENT, _INK = "#2f6fab", "#a9d3a4", "#f2a3a3", "#3d4451"
+_BAR: dict[str, Any] = {"align": "edge", "edgecolor": "white", "linewidth": 0.8}
+
+
+class CalibrationBin(NamedTuple):
+    """The images whose probability lies above `low` and up to `high`."""
+
+    low: float
+    high: float
+    images: int
+    confidence: float | None
+    """Mean probability of what was said; None where no image lies here."""
+    accuracy: float | None
+    """Share of what was said that is right; None where no image lies here."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Probabilities beside how often they were right."""
+
+    error: float
+    """Expected calibration error: the mean gap between `confidence` and `accuracy`, each bin weighed by its images."""
+    bins: list[CalibrationBin]
+
+
+def calibration(probabilities: torch.Tensor, right: torch.Tensor, bins: int = BINS) -> Calibration:
+    """Sort answers by their probability into `bins` of equal width, and compare the two means in each.
+
+    Args:
+        probabilities: [n] of the class that was said, 0 to 1; NaN makes the error NaN.
+        right: [n] bool.
+    Source: Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, ICML 2017, arXiv:1706.04599
+    """
+    probabilities, right = probabilities.double(), right.double()
+    bounds = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
+    place = torch.bucketize(probabilities, bounds[1:-1])  # a probability on a bound belongs below it
+    counts = torch.bincount(place, minlength=bins)
+    said, came = (torch.zeros(bins, dtype=torch.float64).index_add_(0, place, each) for each in (probabilities, right))
+    error = float((said - came).abs().sum() / len(right))
+    rows = zip(bounds[:-1].tolist(), bounds[1:].tolist(), counts.tolist(), said.tolist(), came.tolist(), strict=True)
+    return Calibration(
+        error,
+        [
+            CalibrationBin(low, high, images, total / images if images else None, hits / images if images else None)
+            for low, high, images, total, hits in rows
+        ],
+    )
+
+
+def reliability_figure(measured: Calibration, title: str) -> Figure:
+    """How often answers of each probability were right, beside the diagonal of perfect calibration; below, how many."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 6.4), layout="constrained", facecolor="white")
+    figure.suptitle(title, fontsize=12, color=_INK)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    _draw_shares(above, [row for row in measured.bins if row.images])
+    below.bar(*_bars(measured.bins, [row.images for row in measured.bins]), color=_SAID_AND_RIGHT, **_BAR)
+    below.set(xlabel="probability of what was said", ylabel="images")
+    for axes in (above, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _draw_shares(axes: Axes, bins: Sequence[CalibrationBin]) -> None:
+    right = [row.accuracy or 0.0 for row in bins]
+    said = [row.confidence or 0.0 for row in bins]
+    both = [min(pair) for pair in zip(right, said, strict=True)]
+    axes.bar(*_bars(bins, both), color=_SAID_AND_RIGHT, label="right, as said", **_BAR)
+    for label, colour, longer in (
+        ("right more often than said", _UNDERCONFIDENT, right),
+        ("said, but not right", _OVERCONFIDENT, said),
+    ):
+        gaps = [above - below for above, below in zip(longer, both, strict=True)]
+        axes.bar(*_bars(bins, gaps), bottom=both, color=colour, hatch="///", label=label, **_BAR)
+    axes.plot([0, 1], [0, 1], color=_INK, linestyle="--", linewidth=1, label="perfect calibration")
+    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize=9)
+
+
+def _bars(bins: Sequence[CalibrationBin], heights: Sequence[float]) -> tuple[list[float], Sequence[float], list[float]]:
+    return [row.low for row in bins], heights, [row.high - row.low for row in bins]

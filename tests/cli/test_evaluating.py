@@ -1,0 +1,96 @@
+"""`evaluate`: how good a run's model is, as a page, a table of rivals, JSON and pictures."""
+
+import json
+
+import pytest
+from PIL import Image
+
+import runfolio as rf
+
+
+def test_one_page_says_how_good_the_best_run_is(runfolio, trained):
+    done = runfolio("evaluate", "best", "--store", trained)
+
+    assert done.exit_code == 0, done.output
+    run = rf.open(trained).best("val/acc")
+    heading, _, accuracy, top, loss, error, *rest = done.stdout.splitlines()
+    assert heading == f"{run.name} ({run.id}) on the 359 test images of digits"
+    assert accuracy.split()[:2] == ["accuracy", f"{run.results['test/acc']:.3f}"]
+    assert "95 % interval" in accuracy
+    assert top.split()[0] == "top-2"
+    assert loss.split()[:2] == ["loss", f"{run.results['test/loss']:.3f}"]
+    assert error.startswith("calibration error")
+    assert "class  images  precision  recall     f1" in rest
+    assert ["true", "\\", "said", *"0123456789"] in [line.split() for line in rest]
+    assert rest[-1] == "drawn in evaluation/confusion.png, evaluation/reliability.png, evaluation/mistakes.png"
+
+
+def test_the_pictures_go_where_the_user_says(runfolio, trained, tmp_path):
+    runfolio("evaluate", "small", "digits", "--split", "train", "--out-dir", tmp_path / "a" / "b", "--store", trained)
+
+    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == [
+        "confusion.png",
+        "mistakes.png",
+        "reliability.png",
+    ]
+    with Image.open(tmp_path / "a" / "b" / "mistakes.png") as picture:
+        assert picture.width > 800
+
+
+def test_json_holds_every_figure(runfolio, trained):
+    printed = json.loads(runfolio("evaluate", "large", "--store", trained, "--json").stdout)
+
+    run = rf.open(trained).run("large")
+    assert (printed["run"], printed["data"], printed["split"], printed["images"]) == (run.id, "digits", "test", 359)
+    assert printed["accuracy"] == run.results["test/acc"]
+    assert printed["confusion"] == run.results["confusion"]
+    assert [row["name"] for row in printed["per_class"]] == list("0123456789")
+    assert len(printed["calibration"]["bins"]) == 15
+
+
+def test_rivals_are_a_table_with_what_each_costs(runfolio, trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = runfolio("evaluate", "small", "--against", "large", "--store", trained).stdout
+
+    _, heading, _, best, other, *caption = shown.splitlines()
+    assert heading.split() == ["run", "accuracy", "interval", "loss", "error", "params", "MB", "image"]
+    assert (best.split()[0], other.split()[0]) == ("large", "small")
+    assert f"{rf.open(trained).run('large').results['parameters']:,}" in best
+    assert "Best first by accuracy on the 359 test images of digits." in " ".join(caption)
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_rivals_that_the_images_cannot_tell_apart_are_marked(runfolio, trained):
+    shown = runfolio("evaluate", "large", "--against", "large", "--store", trained).stdout
+
+    assert " =" in shown.splitlines()[4]
+    assert "cannot tell 1 of the others from the best, marked =" in shown
+
+
+def test_a_terminal_too_narrow_for_the_matrix_gets_the_most_frequent_confusions(runfolio, trained, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+
+    lines = runfolio("evaluate", "small", "--store", trained).stdout.splitlines()
+
+    start = next(number for number, line in enumerate(lines) if line.startswith("most often: true"))
+    counts = [int(line.split()[-1]) for line in lines[start + 2 : start + 12]]
+    assert counts == sorted(counts, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("large digit", "no data 'digit'; did you mean digits?"),
+        ("lagre", "did you mean large?"),
+        ("large --against smal", "did you mean small?"),
+        ("large --split val", "'val' is not one of 'test', 'train'"),
+        ("best --metric val/ac", "did you mean val/acc"),
+    ],
+)
+def test_a_wrong_word_is_one_line(runfolio, trained, words, message):
+    done = runfolio("evaluate", *words.split(), "--store", trained)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert message in line

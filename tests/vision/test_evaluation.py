@@ -1,0 +1,201 @@
+"""A finished run's classifier measured on labelled images; every figure beside scikit-learn's and torchmetrics'."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import Progress
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support, top_k_accuracy_score
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from runfolio.errors import ConfigError
+from runfolio.query.stats import wilson
+from runfolio.vision import EvaluationResult, LoadedClassifier, draw_evaluation, evaluate
+from runfolio.vision.calibration import calibration
+from runfolio.vision.data import ImageSet, ImageSource, load_data
+from runfolio.vision.loading import load
+
+
+@pytest.fixture(scope="module")
+def source() -> ImageSource:
+    return load_data("digits")
+
+
+@pytest.fixture
+def classifier(trained) -> LoadedClassifier:
+    return load(trained.checkpoint("best"))
+
+
+@pytest.fixture
+def result(classifier, source) -> EvaluationResult:
+    return evaluate(classifier, source)
+
+
+@pytest.fixture
+def probabilities(classifier, source) -> NDArray[np.float64]:
+    """[images, classes], asked for one image at a time."""
+    predictions = classifier.predict([source.test.image(index) for index in range(len(source.test))])
+    return np.array([list(prediction.probabilities.values()) for prediction in predictions])
+
+
+def test_it_finds_what_the_training_recorded(trained, result):
+    assert result.accuracy == trained.results["test/acc"]
+    assert result.loss == pytest.approx(trained.results["test/loss"], rel=1e-5)
+    assert result.confusion == trained.results["confusion"]
+    assert (result.data, result.split, result.images) == ("digits", "test", 359)
+    assert result.interval == wilson(result.accuracy, 359)
+
+
+def test_figures_of_each_class_are_those_of_scikit_learn(result, probabilities, source):
+    predicted, labels = probabilities.argmax(axis=1), source.test.labels
+    precision, recall, f1, images = precision_recall_fscore_support(labels, predicted)
+
+    assert result.confusion == confusion_matrix(labels, predicted).tolist()
+    assert [row.name for row in result.per_class] == list("0123456789")
+    assert [row.images for row in result.per_class] == np.asarray(images).tolist()
+    for row, *expected in zip(result.per_class, precision, recall, f1, strict=True):  # pyright: ignore
+        assert (row.precision, row.recall, row.f1) == pytest.approx(expected)
+
+
+def test_loss_and_top_k_are_those_of_scikit_learn(result, probabilities, source):
+    labels = source.test.labels
+
+    assert result.loss == pytest.approx(log_loss(labels, probabilities), rel=1e-5)
+    assert list(result.top_k) == [1, 2, 3, 4, 5]
+    for k, share in result.top_k.items():
+        assert share == pytest.approx(top_k_accuracy_score(labels, probabilities, k=k))
+
+
+def test_the_calibration_error_is_that_of_torchmetrics(result, probabilities, source):
+    expected = multiclass_calibration_error(
+        torch.from_numpy(probabilities), torch.from_numpy(source.test.labels), num_classes=10, n_bins=15, norm="l1"
+    )
+
+    assert result.calibration.error == pytest.approx(float(expected), abs=1e-6)
+    assert sum(each.images for each in result.calibration.bins) == 359
+
+
+def test_mistakes_are_listed_with_the_most_confident_first(result, classifier, source):
+    mistakes = result.mistakes
+
+    assert len(mistakes) == round((1 - result.accuracy) * 359) > 0
+    assert [each.probability for each in mistakes] == sorted((each.probability for each in mistakes), reverse=True)
+    for mistake in mistakes:
+        (prediction,) = classifier.predict([source.test.image(mistake.index)])
+        assert (mistake.label, mistake.truth) == (
+            prediction.label,
+            source.classes[source.test.labels[mistake.index]],
+        )
+        assert mistake.label != mistake.truth
+        assert mistake.probability == pytest.approx(prediction.probability, abs=1e-5)
+
+
+def test_training_images_can_be_measured_too(classifier, source):
+    assert evaluate(classifier, source, "train").images == len(source.train)
+
+
+def test_a_progress_display_counts_the_images_and_is_left_clean(classifier, source):
+    progress = Progress(console=Console(file=io.StringIO(), force_terminal=True))
+    with progress:
+        evaluate(classifier, source, progress=progress)
+
+    assert progress.tasks == []
+    assert "evaluating on digits test" in progress.console.file.getvalue()  # pyright: ignore
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    images: ImageSet
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, index: int) -> Image.Image:
+        return self.images.image(index)
+
+    def reference(self, index: int) -> str:
+        return f"image {index}"
+
+
+def test_data_may_list_its_classes_in_another_order(classifier, source, result):
+    turned = replace(source, classes=source.classes[::-1], test=Relabelled(source.test, 9 - source.test.labels))
+
+    assert evaluate(classifier, turned).confusion == result.confusion
+
+
+def test_data_with_other_classes_is_refused_by_name(classifier, source):
+    other = replace(source, classes=(*"01234567", "eight", "nine"))
+
+    with pytest.raises(ConfigError) as refusal:
+        evaluate(classifier, other)
+
+    assert str(refusal.value) == (
+        "cannot evaluate on digits: its classes are not those of the model, trained on digits:"
+        " the model does not know eight, nine; the data lacks 8, 9"
+    )
+
+
+def test_a_long_list_of_other_classes_is_cut_short(classifier, source):
+    with pytest.raises(ConfigError, match=r"know a, b, c, d, e and 5 more; the data lacks 0, 1, 2, 3, 4 and 5 more$"):
+        evaluate(classifier, replace(source, classes=tuple("abcdefghij")))
+
+
+def test_a_model_that_diverged_is_measured_like_any_other(classifier, source, tmp_path):
+    with torch.no_grad():
+        next(classifier.model.parameters()).fill_(math.nan)
+
+    result = evaluate(classifier, source)
+
+    assert math.isnan(result.loss)
+    assert math.isnan(result.calibration.error)
+    assert result.accuracy == result.per_class[0].images / 359  # it says the first class of everything
+    assert len(draw_evaluation(result, source, tmp_path, "diverged")) == 3
+
+
+def test_the_result_is_plain_json(result):
+    read = json.loads(json.dumps(result.as_dict()))
+
+    assert read["accuracy"] == result.accuracy == read["top_k"]["1"]
+    assert read["interval"] == list(result.interval)
+    assert read["per_class"][3] == result.per_class[3]._asdict()
+    assert read["calibration"]["bins"][0]["confidence"] is None
+    assert read["mistakes"][0]["truth"] == result.mistakes[0].truth
+
+
+def test_three_pictures_show_it_and_two_where_nothing_is_wrong(result, source, tmp_path):
+    flawless = replace(result, mistakes=[])
+
+    drawn = draw_evaluation(result, source, tmp_path / "some", "model")
+    without = draw_evaluation(flawless, source, tmp_path / "none", "model")
+
+    assert [path.name for path in drawn] == ["confusion.png", "reliability.png", "mistakes.png"]
+    assert [path.name for path in without] == ["confusion.png", "reliability.png"]
+    for path in drawn:
+        with Image.open(path) as picture:
+            assert min(picture.size) > 300
+
+
+def measured_error(said: list[float], right: list[bool]) -> float:
+    return calibration(torch.tensor(said, dtype=torch.float64), torch.tensor(right)).error
+
+
+def test_calibration_is_the_gap_between_what_is_said_and_what_is_right():
+    assert measured_error([0.8] * 10, [True] * 8 + [False] * 2) == pytest.approx(0)
+    assert measured_error([0.9] * 4, [False] * 4) == pytest.approx(0.9)
+    assert measured_error([0.9] * 3 + [0.2], [True] * 3 + [False]) == pytest.approx(0.75 * 0.1 + 0.25 * 0.2)
+
+
+def test_a_probability_on_a_bound_belongs_to_the_bin_below_it():
+    measured = calibration(torch.tensor([0.5, 1.0], dtype=torch.float64), torch.tensor([True, True]), bins=2)
+
+    assert [(each.images, each.confidence, each.accuracy) for each in measured.bins] == [(1, 0.5, 1.0), (1, 1.0, 1.0)]
