@@ -6,6 +6,7 @@ RunfolioError
 ├── Ambiguous          a name or prefix fits several runs
 ├── DamagedFile        a file of a record, a checkpoint or an image cannot be read as what it should be
 ├── NewerFormat        a record written by a newer runfolio
+├── DownloadFailed     data could not be fetched, or is not what it should be
 ├── MissingExtra       an optional package is not installed
 └── StoreError         the store cannot be written or read
 """
@@ -37,6 +38,10 @@ class DamagedFile(RunfolioError):  # noqa: N818
 
 
 class NewerFormat(RunfolioError):  # noqa: N818
+    pass
+
+
+class DownloadFailed(RunfolioError):  # noqa: N818
     pass
 
 

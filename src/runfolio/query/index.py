@@ -42,6 +42,7 @@ from sqlalchemy.pool import NullPool
 
 from runfolio._version import __version__
 from runfolio.errors import RunfolioError
+from runfolio.record.cache import cache_folder
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import FORMAT
 from runfolio.record.summary import MetricSummary
@@ -230,7 +231,7 @@ class _Unusable(Exception):  # noqa: N818 - a turn in the road, not an error any
 
 def index_path(store: Path) -> Path | None:
     """Where the index of a store (an absolute path) is kept; None where there is no home for caches."""
-    if not (cache := _cache_folder()):
+    if not (cache := cache_folder()):
         return None
     digest = hashlib.sha256(os.fsencode(store)).hexdigest()[:32]
     return cache / digest / "index.db"
@@ -240,17 +241,6 @@ def remove(path: Path) -> None:
     """Delete an index file, with the journal SQLite may have left beside it."""
     for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)
-
-
-def _cache_folder() -> Path | None:
-    if own := os.environ.get("RUNFOLIO_CACHE"):
-        return Path(own).absolute()
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared).absolute() / "runfolio"
-    try:
-        return Path.home() / ".cache" / "runfolio"
-    except RuntimeError:
-        return None
 
 
 def _open(path: Path) -> FileIndex:

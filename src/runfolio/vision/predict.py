@@ -54,6 +54,8 @@ class LoadedClassifier:
     transform: ImageTransform
     data: str
     """Name of the data it was trained on."""
+    test_data: str | None = None
+    """Name of the data its test images come from; None: the same."""
 
     def predict(self, images: Iterable[Picture]) -> list[Prediction]:
         """A prediction for each picture, in order.
@@ -109,9 +111,9 @@ def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) 
 
     Raises:
         ConfigError: `count` is below 1 or above the number of test images.
-        NotFound: The data is not there any more.
+        NotFound, DownloadFailed: The data is not there any more.
     """
-    source = load_data(classifier.data)
+    source = load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True)
     if not 1 <= count <= len(source.test):
         raise ConfigError(f"cannot draw {count} test images of {source.name}; there are 1 to {len(source.test)}")
     drawn = np.random.RandomState(seed).permutation(len(source.test))[:count].tolist()
@@ -119,7 +121,7 @@ def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) 
         Sample(
             picture=source.test.image(index),
             truth=source.classes[int(source.test.labels[index])],
-            reference=f"{source.name} test image {index}",
+            reference=source.test.reference(index),
         )
         for index in drawn
     ]

@@ -24,12 +24,17 @@ class ImageSet(Protocol):
         """The picture as it is stored; the caller converts mode and size."""
         ...
 
+    def reference(self, index: int) -> str:
+        """What people call it: `test/sushi/12.jpg`, `digits test image 12`; the same on every machine."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSource:
     """Training and test images that share their classes. The test images never depend on a run's seed."""
 
     name: str
+    """Leads to the same images again, from any working folder."""
     classes: tuple[str, ...]
     channels: int
     """1 for grey, 3 for colour."""
@@ -37,6 +42,25 @@ class ImageSource:
     """(height, width) in pixels: what a run uses when it asks for no other."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    """By channel, over the training images with pixel values scaled to 0..1."""
+    """By channel, with pixel values scaled to 0..1: what they are normalised by."""
     train: ImageSet
     test: ImageSet
+    bad_images: tuple[str, ...] = ()
+    """Those left out because they cannot be read, a line each: the file and the reason."""
+
+
+@dataclass(frozen=True)
+class RelabelledImages:
+    """The images of a set whose source lists the same classes in another order."""
+
+    images: ImageSet
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, index: int) -> Image:
+        return self.images.image(index)
+
+    def reference(self, index: int) -> str:
+        return self.images.reference(index)

@@ -27,12 +27,17 @@ class DigitImages:
     """[n, 8, 8]."""
     labels: NDArray[np.int64]
     """[n]."""
+    name: str
+    """Of the set, for people."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def image(self, index: int) -> Image.Image:
         return Image.fromarray(self.pixels[index])
+
+    def reference(self, index: int) -> str:
+        return f"{self.name} image {index}"
 
 
 def digits() -> ImageSource:
@@ -49,6 +54,6 @@ def digits() -> ImageSource:
         image_size=(8, 8),
         mean=(round(float(seen.mean()), 4),),
         std=(round(float(seen.std()), 4),),
-        train=DigitImages(pixels[train], labels[train]),
-        test=DigitImages(pixels[test], labels[test]),
+        train=DigitImages(pixels[train], labels[train], "digits training"),
+        test=DigitImages(pixels[test], labels[test], "digits test"),
     )

@@ -1,0 +1,48 @@
+"""Labelled images that are files below one folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from runfolio.vision.pictures import read_picture
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    root: Path
+    names: tuple[str, ...]
+    """The files below `root`, with `/`."""
+    labels: NDArray[np.int64]
+    """[n] class indices."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path(self, index: int) -> Path:
+        return self.root / self.names[index]
+
+    def image(self, index: int) -> Image:
+        """The decoded picture.
+
+        Raises:
+            NotFound, DamagedFile: As `read_picture`; the file was there and whole when training began.
+        """
+        return read_picture(self.path(index))
+
+    def reference(self, index: int) -> str:
+        return printable(self.names[index])
+
+    def only(self, indices: NDArray[np.int64]) -> ImageFiles:
+        """The images at `indices`, in that order."""
+        return ImageFiles(self.root, tuple(self.names[index] for index in indices), self.labels[indices])
+
+
+def printable(name: str) -> str:
+    """A file's name as text: bytes that are no UTF-8 become a question mark in a box."""
+    return os.fsencode(name).decode("utf-8", "replace")

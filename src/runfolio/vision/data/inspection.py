@@ -1,0 +1,147 @@
+"""A full look at every image file: can it be decoded, how large is it, is it the same as another?
+
+What was found is kept in the user's cache by path, size and time of change, so a second look at the same files is over
+at once. Losing the cache costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+import PIL
+
+from runfolio._version import __version__
+from runfolio.errors import DamagedFile, NotFound
+from runfolio.record.cache import cache_folder
+from runfolio.record.files import replace
+from runfolio.vision.data.files import ImageFiles, printable
+from runfolio.vision.pictures import read_picture
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_FOLDER = "images"
+_KEPT_BY = f"runfolio {__version__}, Pillow {PIL.__version__}"
+"""Another version of either may judge a file differently."""
+_AT_ONCE = 1024
+"""Files handed to the threads together, so that Ctrl-C need not wait for all of them."""
+
+
+class Finding(NamedTuple):
+    """What a look at one file found."""
+
+    size: int
+    """Of the file, in bytes."""
+    mtime_ns: int
+    digest: str
+    """BLAKE2 of the file's bytes: equal for equal files."""
+    width: int = 0
+    """Of the picture turned upright, in pixels, as is `height`."""
+    height: int = 0
+    mode: str = ""
+    """Pillow's name for the kind of its pixels: `RGB`, `L`, `RGBA`, ..."""
+    problem: str = ""
+    """Why it cannot be used as an image; empty where it can."""
+
+
+def inspect(images: ImageFiles, progress: Progress | None = None) -> list[Finding]:
+    """A finding for each image, in order; only files that are new or changed since an earlier look are read.
+
+    Args:
+        progress: Gets a task for as long as files are read.
+    """
+    memory = _Memory(images.root)
+    known = memory.load()
+    changed = {name for name in images.names if not _still_holds(known.get(name), images.root / name)}
+    if changed:
+        names = sorted(changed)
+        known.update(zip(names, _read_all(images.root, names, progress), strict=True))
+        memory.save(known)
+    return [known[name] for name in images.names]
+
+
+def _still_holds(finding: Finding | None, path: Path) -> bool:
+    if finding is None:
+        return False
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (finding.size, finding.mtime_ns)
+
+
+def _read_all(root: Path, names: Sequence[str], progress: Progress | None) -> Iterable[Finding]:
+    task = progress.add_task(f"checking the images of {printable(root.name)}", total=len(names)) if progress else None
+    try:
+        with ThreadPoolExecutor() as threads:
+            for first in range(0, len(names), _AT_ONCE):
+                for finding in threads.map(_look_at, [root / name for name in names[first : first + _AT_ONCE]]):
+                    yield finding
+                    if progress and task is not None:
+                        progress.advance(task)
+    finally:
+        if progress and task is not None:
+            progress.remove_task(task)
+
+
+def _look_at(path: Path) -> Finding:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            return Finding(-1, -1, "", problem=f"{printable(str(path))} is not a file")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        reason = "the link leads nowhere" if path.is_symlink() and not path.exists() else error.strerror
+        return Finding(-1, -1, "", problem=f"{printable(str(path))} cannot be read: {reason}")
+    try:
+        picture = read_picture(path)
+    except (DamagedFile, NotFound) as error:
+        return Finding(status.st_size, status.st_mtime_ns, digest, problem=printable(str(error)))
+    return Finding(status.st_size, status.st_mtime_ns, digest, picture.width, picture.height, picture.mode)
+
+
+class _Memory:
+    """The findings below one folder, in a file of their own."""
+
+    def __init__(self, root: Path) -> None:
+        cache = cache_folder()
+        key = hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
+        self._path = cache / _FOLDER / f"{key}.json" if cache else None
+
+    def load(self) -> dict[str, Finding]:
+        if self._path is None:
+            return {}
+        try:
+            checksum, _, content = self._path.read_bytes().partition(b"\n")
+            if checksum != _checksum(content):
+                return {}
+            kept = orjson.loads(content)
+            if kept["by"] != _KEPT_BY:
+                return {}
+            return {os.fsdecode(bytes.fromhex(name)): Finding(*finding) for name, finding in kept["files"].items()}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+    def save(self, findings: dict[str, Finding]) -> None:
+        if self._path is None:
+            return
+        # Names in hex: they are bytes, and JSON has none.
+        files = {os.fsencode(name).hex(): finding for name, finding in findings.items()}
+        content = orjson.dumps({"by": _KEPT_BY, "files": files}, default=tuple)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace(self._path, lambda path: path.write_bytes(_checksum(content) + b"\n" + content))
+        except OSError:
+            pass  # a full or read-only cache: the next look reads them again
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).hexdigest().encode()
