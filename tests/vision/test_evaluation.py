@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +21,8 @@ from runfolio.errors import ConfigError
 from runfolio.query.stats import wilson
 from runfolio.vision import EvaluationResult, LoadedClassifier, draw_evaluation, evaluate
 from runfolio.vision.calibration import calibration
-from runfolio.vision.data import ImageSet, ImageSource, load_data
+from runfolio.vision.data import ImageSource, load_data
+from runfolio.vision.data.base import RelabelledImages
 from runfolio.vision.loading import load
 
 
@@ -87,6 +88,7 @@ def test_the_calibration_error_is_that_of_torchmetrics(result, probabilities, so
 def test_mistakes_are_listed_with_the_most_confident_first(result, classifier, source):
     mistakes = result.mistakes
 
+    assert mistakes[0].reference == source.test.reference(mistakes[0].index)
     assert len(mistakes) == round((1 - result.accuracy) * 359) > 0
     assert [each.probability for each in mistakes] == sorted((each.probability for each in mistakes), reverse=True)
     for mistake in mistakes:
@@ -112,23 +114,8 @@ def test_a_progress_display_counts_the_images_and_is_left_clean(classifier, sour
     assert "evaluating on digits test" in progress.console.file.getvalue()  # pyright: ignore
 
 
-@dataclass(frozen=True)
-class Relabelled:
-    images: ImageSet
-    labels: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def image(self, index: int) -> Image.Image:
-        return self.images.image(index)
-
-    def reference(self, index: int) -> str:
-        return f"image {index}"
-
-
 def test_data_may_list_its_classes_in_another_order(classifier, source, result):
-    turned = replace(source, classes=source.classes[::-1], test=Relabelled(source.test, 9 - source.test.labels))
+    turned = replace(source, classes=source.classes[::-1], test=RelabelledImages(source.test, 9 - source.test.labels))
 
     assert evaluate(classifier, turned).confusion == result.confusion
 

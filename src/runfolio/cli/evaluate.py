@@ -67,8 +67,9 @@ def evaluate(
 
     runs = [chosen_run(run, metric, experiment, store), *(open_store(store).run(rival) for rival in rivals)]
     classifiers = [installed_loader(each.checkpoint()) for each in runs]
-    source = load_data(data or classifiers[0].data)
+    own = {"test_data": classifiers[0].test_data, "skip_bad_images": True}
     with progress_display() as progress:
+        source = load_data(data or classifiers[0].data, progress=progress, **({} if data else own))
         results = [measure(classifier, source, split, progress=progress) for classifier in classifiers]
     if as_json:
         printed = [{"run": each.id, **result.as_dict()} for each, result in zip(runs, results, strict=True)]

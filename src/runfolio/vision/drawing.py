@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from PIL import Image, ImageOps
+
 from runfolio.errors import ConfigError, StoreError
 from runfolio.vision._extras import vision_extra
+from runfolio.vision.pictures import to_channels
 from runfolio.vision.predict import Picture, open_picture
 
 if TYPE_CHECKING:
@@ -18,6 +21,11 @@ if TYPE_CHECKING:
 _RIGHT, _WRONG, _UNKNOWN = "#1a7f37", "#cf222e", "#3d4451"
 _COLUMNS_AT_MOST = 6
 _CELL_INCHES = (1.75, 2.12)
+_PIXELS_AT_MOST = 600
+"""More than a cell can show; large photographs would only take time and memory."""
+_SHARP_PIXELS = 64
+"""So few look best as pixels."""
+_GREY_MODES = ("1", "L", "LA", "I;16", "I", "F")
 
 
 class Answer(Protocol):
@@ -72,26 +80,29 @@ def draw_predictions(
 
 
 def _draw_one(axes: Axes, image: Picture, prediction: Answer, truth: str | None) -> None:
-    picture = open_picture(image)
-    grey = picture.mode in ("1", "L", "I;16", "I", "F")
-    sharp = max(picture.size) <= 64  # few pixels look best as pixels
     axes.set_axis_on()
-    axes.imshow(
-        picture if grey else picture.convert("RGB"),
-        cmap="gray" if grey else None,
-        interpolation="nearest" if sharp else "antialiased",
-    )
-    axes.set(xticks=[], yticks=[])
+    show_picture(axes, open_picture(image))
     colour = _UNKNOWN if truth is None else _RIGHT if truth == prediction.label else _WRONG
     for spine in axes.spines.values():
         spine.set(color=colour, linewidth=2)
     axes.set_title(
-        f"{_short(prediction.label)} · {_percent(prediction.probability)}", fontsize=10, color=colour, weight="bold"
+        f"{short(prediction.label)} · {_percent(prediction.probability)}", fontsize=10, color=colour, weight="bold"
     )
     # A blank line where nothing is wrong keeps the rows of the grid alike.
     axes.set_xlabel(
-        f"truth: {_short(truth)}" if truth is not None and colour == _WRONG else " ", fontsize=9, color=colour
+        f"truth: {short(truth)}" if truth is not None and colour == _WRONG else " ", fontsize=9, color=colour
     )
+
+
+def show_picture(axes: Axes, picture: Image.Image) -> None:
+    """Fill a cell of a grid with a picture of any kind and size, the way a model would be given it."""
+    channels = 1 if picture.mode in _GREY_MODES else 3
+    picture = to_channels(picture, channels)
+    if max(picture.size) > _PIXELS_AT_MOST:
+        picture = ImageOps.contain(picture, (_PIXELS_AT_MOST, _PIXELS_AT_MOST))
+    sharp = max(picture.size) <= _SHARP_PIXELS
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if sharp else "antialiased")
+    axes.set(xticks=[], yticks=[], anchor="N")  # texts above stand in one line, however tall the pictures are
 
 
 def _headline(predictions: Sequence[Answer], truths: Sequence[str | None] | None) -> str:
@@ -110,7 +121,8 @@ def _percent(probability: float) -> str:
     return f"{math.floor(probability * 1000) / 10:.1f} %"
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """A name cut to the width of a cell."""
     return name if len(name) <= 16 else f"{name[:15]}…"
 
 

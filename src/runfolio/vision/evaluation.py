@@ -34,6 +34,8 @@ class Mistake:
 
     index: int
     """Its place in the split."""
+    reference: str
+    """What people call it, such as `test/sushi/12.jpg`."""
     label: str
     """What was said."""
     probability: float
@@ -95,7 +97,7 @@ def evaluate(
     images: ImageSet = source.train if split == "train" else source.test
     labels = torch.from_numpy(place[images.labels])
     logits = _logits(classifier, images, f"{source.name} {split}", progress)
-    return _result(logits, labels, classes=classifier.classes, data=source.name, split=split)
+    return _result(logits, labels, images, classes=classifier.classes, data=source.name, split=split)
 
 
 def _places(classifier: LoadedClassifier, source: ImageSource) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -146,7 +148,7 @@ def _counted(loader: Iterable[Any], images: int, what: str, progress: Progress |
 
 
 def _result(
-    logits: torch.Tensor, labels: torch.Tensor, *, classes: tuple[str, ...], data: str, split: Split
+    logits: torch.Tensor, labels: torch.Tensor, images: ImageSet, *, classes: tuple[str, ...], data: str, split: Split
 ) -> EvaluationResult:
     # A stable order puts the first of equals first, as argmax does, so that top-1 is the accuracy of the training.
     ranked = logits.argsort(dim=1, descending=True, stable=True)
@@ -169,6 +171,7 @@ def _result(
         mistakes=[
             Mistake(
                 index=index,
+                reference=images.reference(index),
                 label=classes[int(predicted[index])],
                 probability=float(probability[index]),
                 truth=classes[int(labels[index])],

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LABELS_AT_MOST = 30
 _NUMBERS_AT_MOST = 20
 """A larger matrix keeps its colours, but counts in its cells could not be read."""
+_LETTER_INCHES = 0.09
 
 
 class ClassFigures(NamedTuple):
@@ -76,7 +77,8 @@ def confusion_figure(matrix: torch.Tensor, classes: Sequence[str], title: str) -
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
     axes.set(title=title, xlabel="predicted", ylabel="true")
     if len(classes) <= _LABELS_AT_MOST:
-        turned = 90 if max(len(name) for name in classes) > 3 else 0
+        room = side * 0.7 / len(classes) / _LETTER_INCHES
+        turned = 90 if max(len(name) for name in classes) > room else 0
         axes.set_xticks(range(len(classes)), classes, rotation=turned)
         axes.set_yticks(range(len(classes)), classes)
     if len(classes) <= _NUMBERS_AT_MOST:
