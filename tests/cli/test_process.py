@@ -74,6 +74,17 @@ def test_a_failing_run_in_the_middle_is_named_at_the_end_and_in_the_exit_status(
     assert len(rf.open(tmp_path / "runs").runs(state="finished")) == 3
 
 
+def test_the_winner_among_runs_of_one_name_is_named_by_what_sets_it_apart(in_a_shell, tmp_path):
+    (tmp_path / "walks.yaml").write_text(WALKS + "settings: {model: mlp, epochs: 2}\ngrid: {pause-s: [0, 0.01]}\n")
+
+    _, board, _ = finished(in_a_shell("series", "walks.yaml"))
+
+    (won,) = (line for line in board.splitlines() if " won with " in line)
+    (winner,) = rf.open(tmp_path / "runs").runs()[:1] if "0.01" in won else rf.open(tmp_path / "runs").runs()[1:]
+    assert won.count(winner.id) == 1
+    assert "pause_s=" in won
+
+
 def test_ctrl_c_stops_a_series_which_the_same_command_goes_on_with(in_a_shell, tmp_path):
     (tmp_path / "walks.yaml").write_text(WALKS + "settings: {pause-s: 0.2}\ngrid: {epochs: [2, 12, 3]}\n")
     process = in_a_shell("series", "walks.yaml")

@@ -52,6 +52,15 @@ def test_runs_of_one_name_are_told_apart(store, write, copy):
     assert compare(folio.runs()).runs == [f"net ({ids[0]})", "twin", f"digits/{first.name}"]
 
 
+def test_runs_of_one_name_are_told_apart_by_the_settings_that_differ(store, write):
+    write("net", config={"lr": 0.1, "seed": 1})
+    write("net", config={"lr": 0.01, "seed": 1})
+    assert compare(open_folio(store).runs()).runs == ["net lr=0.01", "net lr=0.1"]
+
+    again = open_folio(store).run(write("net", config={"lr": 0.1, "seed": 1}))
+    assert compare(open_folio(store).runs()).runs[0] == f"net ({again.id})"
+
+
 def test_nan_is_the_same_as_nan(store, write):
     write("a", config={"clip": math.nan})
     write("b", config={"clip": math.nan})

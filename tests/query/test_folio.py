@@ -189,8 +189,19 @@ def test_a_run_of_a_newer_format_does_not_hide_the_others(store, write, edit):
     (problem,) = folio.problems
     assert "future" in problem
     assert "pip install -U runfolio" in problem
-    with pytest.raises(NotFound, match="1 could not be read"):
+    with pytest.raises(NotFound, match="pip install -U runfolio"):
         folio.run("future")
+
+
+@pytest.mark.parametrize("how", ["name", "id", "folder"])
+def test_asking_for_a_run_that_cannot_be_read_says_why_and_what_to_do(store, write, edit, how: str):
+    folder = write("later")
+    run_id = open_folio(store).run("later").id
+    edit(folder, runfolio=999)
+    write("soon")
+
+    with pytest.raises(NotFound, match=r"later.*newer.*upgrade"):
+        open_folio(store).run({"name": "later", "id": run_id, "folder": str(folder)}[how])
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"runfolio": 0}', b"\xff\xfe", b'{"runfolio": "x"}'])

@@ -33,6 +33,12 @@ def test_columns_are_chosen_in_full_or_in_short(folio):
     ]
 
 
+def test_a_setting_may_be_spelled_as_its_flag_is(store, write):
+    write("a", config={"batch_size": 32})
+
+    assert table(open_folio(store).runs(), ["batch-size"]).columns == ["params.batch_size"]
+
+
 @pytest.mark.parametrize(
     ("sort", "names"),
     [

@@ -97,7 +97,8 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
     out.say(board.caption)
     if won := winner_of(board):
         place = out.store_flag(store)
-        out.line(f"\n{won.label} ({won.id}) won with {board.metric} {won.value:.4f}.", style="bold green")
+        won_name = won.label if won.id in won.label else f"{won.label} ({won.id})"
+        out.line(f"\n{won_name} won with {board.metric} {won.value:.4f}.", style="bold green")
         out.line(f"next  runfolio predict {won.id} --sample 24{place}")
         out.line(f"      runfolio plot {board.metric} --experiment {folio.run(won.place).experiment}{place}")
 

@@ -63,6 +63,7 @@ class Folio:
         self.store = given.resolve()
         self.problems: list[str] = []
         """The runs that the last look could not read, a line each with the remedy."""
+        self._unread: dict[str, str] = {}
         self._index = IndexOfStore(self.store)
         self._look()
 
@@ -120,10 +121,15 @@ class Folio:
     def _look(self) -> list[RecordedRun]:
         _check_store(self.store)
         look = self._index.use(partial(look_at, self.store))
-        self.problems = look.problems
+        self._unread, self.problems = look.problems, list(look.problems.values())
         return [RecordedRun(self.store, sighting) for sighting in look.sightings]
 
     def _no_run(self, wanted: str, runs: Sequence[RecordedRun]) -> str:
+        for place, problem in self._unread.items():
+            # Its `run.json` does not say; the folder was named after the run and its id.
+            folder = posixpath.basename(place)
+            if wanted in (folder, *folder.rsplit("-", 1)) or place in _places(self.store, wanted):
+                return problem
         unread = f" ({len(self.problems)} could not be read)" if self.problems else ""
         if not runs:
             return f"no run {wanted!r}: {self.store} holds no runs yet{unread}"

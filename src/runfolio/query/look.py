@@ -26,8 +26,8 @@ class Sighting(NamedTuple):
 
 class Look(NamedTuple):
     sightings: list[Sighting]
-    problems: list[str]
-    """One line for each run that could not be read, with the remedy."""
+    problems: dict[str, str]
+    """By place, one line for each run that could not be read, with the remedy."""
 
 
 def look_at(store: Path, index: Index) -> Look:
@@ -35,7 +35,7 @@ def look_at(store: Path, index: Index) -> Look:
     known = index.entries()
     memory = Memory(index.beats())
     changed: dict[str, Entry] = {}
-    look = Look([], [])
+    look = Look([], {})
     for folder in find_runs(store):
         place = folder.relative_to(store).as_posix()
         try:
@@ -44,7 +44,7 @@ def look_at(store: Path, index: Index) -> Look:
         except FileNotFoundError:
             continue  # removed between being found and being read
         except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
-            look.problems.append(_problem(error, folder))
+            look.problems[place] = _problem(error, folder)
             continue
         if entry is not known.get(place):
             changed[place] = entry

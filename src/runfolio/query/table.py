@@ -93,6 +93,7 @@ def full_name(column: str, known: Sequence[str]) -> str:
         NotFound: There is none of that name.
     """
     spellings = (column, f"summary.{column}", f"metrics.{column}", f"params.{column}")
+    spellings += tuple(spelling.replace("-", "_") for spelling in spellings[::3])  # as flags and YAML spell a setting
     for spelling in spellings:
         if spelling in known:
             return spelling
