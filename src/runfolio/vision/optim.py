@@ -40,8 +40,9 @@ def make_scheduler(optimizer: Optimizer, settings: TrainSettings, steps_per_epoc
 class RateFactor:
     """What the learning rate is multiplied with at each step, counted from 0.
 
-    Warm-up is linear and reaches 1 at step `warmup_steps`, where the schedule begins and runs for the steps left. Same
-    values as torch's LinearLR, CosineAnnealingLR, OneCycleLR (without its momentum cycle) and StepLR.
+    Warm-up is linear and reaches 1 at step `warmup_steps`, where the schedule begins and runs for the steps left. A
+    one-cycle schedule has a rise of its own, which takes the steps of the warm-up where there is one.
+    Same values as torch's LinearLR, CosineAnnealingLR, OneCycleLR (without its momentum cycle) and StepLR.
     Source: SGDR, Loshchilov and Hutter, arXiv:1608.03983; Super-Convergence, Smith and Topin, arXiv:1708.07120
     """
 
@@ -63,22 +64,24 @@ class RateFactor:
         )
 
     def at(self, step: int) -> float:
+        if self.schedule == "one-cycle":
+            return _one_cycle(step, self.total_steps, self.warmup_steps or _RISING * self.total_steps)
         if step < self.warmup_steps:
             return (step + 1) / (self.warmup_steps + 1)
         step, steps = step - self.warmup_steps, max(self.total_steps - self.warmup_steps, 1)
         if self.schedule == "cosine":
             return _cosine(1, 0, min(step / steps, 1))
-        if self.schedule == "one-cycle":
-            return _one_cycle(step, steps)
         if self.schedule == "step":
             return self.gamma ** (step // self.every_steps)
         return 1.0
 
 
-def _one_cycle(step: int, steps: int) -> float:
-    top, last = _RISING * steps - 1, steps - 1
+def _one_cycle(step: int, steps: int, rising: float) -> float:
+    top, last = rising - 1, steps - 1
     if step < top:
         return _cosine(_START, 1, step / top)
+    if last <= top:  # nothing but warm-up: epochs of one step
+        return 1.0
     return _cosine(1, _END, min((step - top) / (last - top), 1))
 
 
