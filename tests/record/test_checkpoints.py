@@ -7,10 +7,12 @@ import json
 import math
 import pickle
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 import torch
 from hypothesis import given
@@ -66,7 +68,7 @@ trees = st.recursive(
 
 @given(tree=trees)
 def test_any_tree_of_plain_values_survives(tree: Any):
-    packed = json.loads(json.dumps(Packer().pack(tree, "x")))
+    packed = orjson.loads(orjson.dumps(Packer().pack(tree, "x")))
     assert repr(unpack(packed, {})) == repr(tree)
 
 
@@ -199,3 +201,68 @@ def test_infinite_numbers_survive(tmp_path: Path):
     state = checkpoints.read(tmp_path).state
     assert state["worst"] == -math.inf
     assert math.isnan(state["unknown"])
+
+
+def test_numbers_of_numpy_survive_as_they_were(tmp_path: Path):
+    generator = np.random.default_rng(3)
+    save(tmp_path, rng=generator.bit_generator.state, scalar=np.float64(0.5), point=np.array(2.0))
+    state = checkpoints.read(tmp_path).state
+    assert state["rng"] == generator.bit_generator.state
+    assert state["scalar"] == 0.5
+    assert state["point"].shape == ()
+
+
+@pytest.mark.parametrize(
+    "odd", [np.array(["a"]), torch.eye(2).to_sparse(), "\ud800", {"\ud800": 1}, np.datetime64("2026")]
+)
+def test_what_a_checkpoint_cannot_hold_is_named(tmp_path: Path, odd: Any):
+    with pytest.raises(ConfigError, match="checkpoint entry odd"):
+        save(tmp_path, odd=odd)
+    with pytest.raises(ConfigError, match="checkpoint entry extra is a dict; a module"):
+        save(tmp_path, modules={"model": {"extra": {}}})
+
+
+def test_files_left_by_a_killed_process_are_cleared_away(tmp_path: Path):
+    weights = {"model": {"w": torch.ones(2)}}
+    save(tmp_path, "w-1", modules=weights)
+    place = tmp_path / CHECKPOINTS
+    for name in ("w-2.model.safetensors", ".tmp-1-w-3.model.safetensors", ".tmp-1-last.json"):
+        (place / name).write_text("{")
+    save(tmp_path, "x-1", modules=weights)
+    assert sorted(path.name for path in place.glob("*.safetensors")) == ["x-1.model.safetensors"]
+
+
+def test_a_checkpoint_saved_in_the_middle_of_another_leaves_both_whole(tmp_path: Path):
+    """As a signal handler does that saves before the process ends."""
+
+    class Interrupting(dict):
+        def items(self):
+            save(tmp_path, "w-2", modules={"model": {"w": torch.zeros(2)}})
+            return super().items()
+
+    save(tmp_path, "w-1", modules={"head": {"w": torch.ones(1)}, "model": Interrupting(w=torch.ones(2))})
+    found = checkpoints.read(tmp_path)
+    assert found.tensors("head")["w"].tolist() == [1.0]
+    assert found.tensors("model")["w"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "change", [{"step": "x"}, {"attempt": None}, {"metric": "low"}, {"meta": 5}, {"position": {"w": 0.5}}]
+)
+def test_a_manifest_of_other_types_is_damaged(tmp_path: Path, change: dict):
+    save(tmp_path)
+    path = tmp_path / CHECKPOINTS / "last.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(DamagedFile, match="unexpected content"):
+        checkpoints.read(tmp_path)
+
+
+def test_a_broken_archive_is_refused_like_any_other_file(tmp_path: Path):
+    path = tmp_path / "t.safetensors"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data.pkl", bytes(range(200)) * 5)
+    data = bytearray(path.read_bytes())
+    data[40:50] = b"\xff" * 10
+    path.write_bytes(bytes(data))
+    with pytest.raises(DamagedFile):
+        read_tensors(path)

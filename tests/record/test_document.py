@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +16,8 @@ from runfolio.errors import DamagedFile, NewerFormat
 from runfolio.record import layout
 from runfolio.record.alive import SILENT_S, Heartbeat, derive_state
 from runfolio.record.document import Attempt, RunDocument, Status, now
+
+ATTEMPT = {"attempt": 1, "parent": None, "kept": {}, "writer": "w1", "started": "2026-11-22T11:13:33Z"}
 
 
 class Memory:
@@ -68,8 +72,18 @@ def test_keys_of_others_are_kept(folder: Path):
         ({"status": {"state": "sleeping"}}, "unknown state 'sleeping'"),
         ({"status": 3}, "damaged"),
         ({"created": "yesterday"}, "damaged"),
-        ({"config": [1]}, "config is not an object"),
+        ({"config": [1]}, "config is a list"),
         ({"attempts": [{}]}, "damaged"),
+        ({"attempts": [{**ATTEMPT, "kept": [1]}]}, "kept is a list"),
+        ({"attempts": [{**ATTEMPT, "kept": {"w": "x"}}]}, "kept holds what is no seq"),
+        ({"attempts": [{**ATTEMPT, "writer": "../x"}]}, "no id of a writer"),
+        ({"tags": None}, "tags is a NoneType"),
+        ({"status": {"state": "failed", "reason": 5}}, "reason is a int"),
+        ({"created": "0001-01-01T00:00:00+23:00"}, "no time"),
+        (
+            {"config": functools.reduce(lambda inner, _: {"a": inner}, range(300), {})},
+            "objects and lists in one another",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_document_is_said(folder: Path, change: dict, message: str):
@@ -114,6 +128,26 @@ def test_an_end_that_reached_only_the_heartbeat_counts(folder: Path):
     heartbeat = Heartbeat.of_this_process("w1", 1, every_s=5.0)
     heartbeat.end = "interrupted"
     assert state_of(folder, heartbeat) == "interrupted"
+
+
+@pytest.mark.parametrize("change", [{"pid": "x"}, {"pid": -5}, {"pid_started": "x"}, {"end": 5}, {"beat": None}])
+def test_a_damaged_heartbeat_is_no_heartbeat(folder: Path, change: dict):
+    Heartbeat(**{**vars(Heartbeat.of_this_process("w1", 1, every_s=5.0)), **change}).write(folder)
+    assert derive_state(folder, a_document(), Memory()) == "crashed"
+
+
+def test_setting_the_clock_does_not_end_a_run(folder: Path):
+    """The start is counted from the machine's, not from 1970."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    started = Heartbeat.of_this_process("w1", 1, every_s=5.0).pid_started
+    assert started == pytest.approx(ticks / os.sysconf("SC_CLK_TCK"), abs=0.1)
+
+
+def test_what_is_no_unicode_is_written_out(folder: Path):
+    document = a_document()
+    document.config = {"path \udcff": "\udcff"}
+    document.write(folder)
+    assert RunDocument.read(folder).config == {"path \\udcff": "\\udcff"}
 
 
 def test_a_run_without_a_heartbeat_is_crashed(folder: Path):

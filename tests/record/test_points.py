@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -77,6 +78,33 @@ def test_sealing_compacting_and_sweeping_change_no_point(run: Path):
     assert seal.sweep(run) == 4  # on a local disk, at once
     assert look() == before
     assert [path.name for path in (run / METRICS).iterdir()] == ["segment-w1-4.parquet"]
+
+
+def test_a_tail_just_begun_is_never_swept(run: Path):
+    """Only its header can be read yet; the writer has it open and goes on writing."""
+    seal.compact(run, "w1", 4)
+    begun = tail_path(run, "w1", 5)
+    begun.write_bytes(tail.header("w1", 1) + b'{"seq":91,"time_us":')
+    seal.sweep(run, after_s=0)
+    assert [path.name for path in (run / METRICS).iterdir() if path.suffix == ".jsonl"] == [begun.name]
+
+
+@pytest.mark.parametrize("wrong", [{"seq": ["91"]}, {"value": ["low"]}, {"metric": [None]}, {"value": [None]}])
+def test_a_segment_of_other_columns_is_told_and_the_rest_is_read(run: Path, wrong: dict):
+    good = {"metric": ["loss"], "step": [90], "time_us": [1], "value": [1.0], "writer": ["w9"], "seq": [91]}
+    types = {
+        entry.name: entry.type
+        for entry in segment.SCHEMA
+        if not any(isinstance(x, str) for x in wrong.get(entry.name, ()))
+    }
+    table = pa.table(
+        {name: pa.array(values, types.get(name)) for name, values in {**good, "attempt": [1], **wrong}.items()}
+    )
+    about = {b"runfolio": b'{"runfolio":0,"covers":{"w9":[[91,91]]}}'}
+    pq.write_table(table.replace_schema_metadata(about), segment_path(run, "w9", 1))
+    files = PointFiles(run)
+    assert len(files.read("loss")) == 90
+    assert "segment-w9-1.parquet is damaged" in files.problems[0]
 
 
 def test_a_fresh_segment_on_a_network_disk_sweeps_nothing_yet(run: Path):

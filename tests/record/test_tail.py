@@ -67,6 +67,7 @@ def test_any_prefix_of_a_tail_is_a_whole_record_of_its_complete_lines(
         b'{"seq":2,"time_us":2,"step":2,"values":{"loss":"low"}}\n',
         b'{"seq":"2","time_us":2,"step":2,"values":{"loss":1}}\n',
         b'{"seq":2,"time_us":2,"step":2,"values":[1]}\n',
+        b'{"seq":2,"time_us":2,"step":18446744073709551615,"values":{"loss":1}}\n',
     ],
 )
 def test_a_damaged_line_is_skipped_and_counted(tmp_path: Path, damage: bytes):

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from runfolio.errors import RunfolioError
 from runfolio.record import files
-from runfolio.record.document import RUNNING, RunDocument
+from runfolio.record.document import ENDED, RUNNING, RunDocument
 from runfolio.record.layout import ALIVE, FORMAT
 
 CRASHED = "crashed"
@@ -31,7 +31,7 @@ class Heartbeat:
     pid_namespace: str
     pid: int
     pid_started: float
-    """Seconds since 1970 at which the process started; tells it from a later one of the same pid."""
+    """When the process started, in seconds after `boot`; tells it from a later one of the same pid."""
     every_s: float
     beat: int = 0
     end: str | None = None
@@ -46,7 +46,7 @@ class Heartbeat:
             boot=_boot(),
             pid_namespace=_pid_namespace(),
             pid=os.getpid(),
-            pid_started=_process_start(os.getpid()) or time.time(),
+            pid_started=_process_start(os.getpid()) or 0.0,
             every_s=every_s,
         )
 
@@ -55,10 +55,12 @@ class Heartbeat:
         """The heartbeat of a writer; None where it left none that can be read."""
         try:
             value = files.read_json(folder / ALIVE / f"{writer}.json")
-            value.pop("runfolio")
-            return cls(**value)
-        except (FileNotFoundError, RunfolioError, TypeError):
+            found = cls(**{entry.name: value[entry.name] for entry in dataclasses.fields(cls)})
+        except (FileNotFoundError, KeyError, RunfolioError):
             return None
+        numbers = (found.pid, found.pid_started, found.beat)
+        whole = all(isinstance(number, (int, float)) for number in numbers) and found.end in (None, *ENDED)
+        return found if whole else None
 
     def write(self, folder: Path) -> None:
         files.write_json(folder / ALIVE / f"{self.writer}.json", {"runfolio": FORMAT, **dataclasses.asdict(self)})
@@ -118,13 +120,14 @@ def _pid_namespace() -> str:
 
 
 def _process_start(pid: int) -> float | None:
-    """When the process started, seconds since 1970; None if there is no such (living) process."""
+    """When the process started, seconds after the machine did; None if there is no such (living) process."""
     import psutil
 
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        return process.create_time()
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        # Both move together when the clock is set; their difference stays.
+        return process.create_time() - psutil.boot_time()
+    except (psutil.NoSuchProcess, psutil.AccessDenied, TypeError, ValueError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from runfolio.errors import ConfigError, NotFound
+from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.record import files
 from runfolio.record.document import now, time_to_text
 from runfolio.record.layout import ARTIFACTS, FORMAT, slug
@@ -20,17 +20,32 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
         kind: What it is, for people: `dataset`, `report`.
     Raises:
         NotFound: `source` does not exist.
-        ConfigError: The name is not one, or is taken.
+        ConfigError: The name is not one, or is taken; or `source` holds the run itself.
+        StoreError: It cannot be copied.
     """
     if not source.exists():
         raise NotFound(f"no file or folder {source} to keep as an artifact")
     if name != slug(name):
         raise ConfigError(f"artifact name {name!r} must be of letters, digits, '.', '_' and '-': say {slug(name)!r}")
+    if folder.resolve().is_relative_to(source.resolve()):
+        raise ConfigError(f"{source} holds this run's own record, {folder}; name what is to be kept below it")
     place = folder / ARTIFACTS / name
+    manifest = folder / ARTIFACTS / f"{name}.json"
     try:
+        if manifest.exists():
+            raise FileExistsError
         place.mkdir(parents=True)
     except FileExistsError:
         raise ConfigError(f"this run has an artifact {name!r} already; choose another name") from None
+    try:
+        _copy(source, place, manifest, name, kind)
+    except OSError as error:
+        shutil.rmtree(place, ignore_errors=True)
+        raise StoreError(f"cannot keep {source} as artifact {name!r}: {_reason(error)}") from None
+    return place
+
+
+def _copy(source: Path, place: Path, manifest: Path, name: str, kind: str) -> None:
     if source.is_dir():
         # Links are followed: the record must stand on its own.
         shutil.copytree(source, place, dirs_exist_ok=True)
@@ -45,6 +60,11 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
         for path in sorted(place.rglob("*"))
         if path.is_file()
     ]
-    manifest = {"runfolio": FORMAT, "name": name, "type": kind, "saved": time_to_text(now()), "files": listed}
-    files.write_json(folder / ARTIFACTS / f"{name}.json", manifest, sync=True)
-    return place
+    about = {"runfolio": FORMAT, "name": name, "type": kind, "saved": time_to_text(now()), "files": listed}
+    files.write_json(manifest, about, sync=True)
+
+
+def _reason(error: OSError) -> str:
+    """What went wrong; where a whole folder was copied, with its first file."""
+    several = error.args[0] if isinstance(error, shutil.Error) else None
+    return str(several[0][2]) if isinstance(several, list) else str(error)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runfolio.errors import ConfigError, DamagedFile, NewerFormat, NotFound, did_you_mean
+from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, did_you_mean
 from runfolio.record import files
 from runfolio.record.document import now, time_from_text, time_to_text
 from runfolio.record.layout import CHECKPOINTS, FORMAT
 from runfolio.record.state import Packer, read_tensors, unpack, write_tensors
+from runfolio.record.tail import is_whole
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +78,8 @@ class Checkpoint:
         """
         tensors = self.tensors(STATE) if STATE in self._files else {}
         try:
-            return unpack(self._state, tensors)
+            content = unpack(self._state, tensors)
+            return dict(content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DamagedFile(f"checkpoint {self.name!r} of {self.folder} is damaged (state: {error})") from None
 
@@ -112,41 +115,53 @@ def save(
     parts = dict(modules)
     if packer.tensors:
         parts[STATE] = packer.tensors
-    entries = {part: _write_part(place, f"{stem}.{files_name(part)}.safetensors", parts[part]) for part in parts}
-    for name in names:
-        manifest = {
-            "runfolio": FORMAT,
-            "name": name,
-            **about,
-            "saved": time_to_text(now()),
-            "state": tree,
-            "files": entries,
-        }
-        files.write_json(place / f"{name}.json", manifest, sync=True)
-    _prune(place)
+    file_names = {part: f"{stem}.{_part_name(part)}.safetensors" for part in parts}
+    _being_saved.add(stem)
+    try:
+        entries = {part: _write_part(place / file_names[part], parts[part]) for part in parts}
+        for name in names:
+            manifest = {
+                "runfolio": FORMAT,
+                "name": name,
+                **about,
+                "saved": time_to_text(now()),
+                "state": tree,
+                "files": entries,
+            }
+            files.write_json(place / f"{name}.json", manifest, sync=True)
+    finally:
+        _being_saved.discard(stem)
+        _prune(folder)
 
 
-def files_name(part: str) -> str:
+_being_saved: set[str] = set()
+"""Stems whose files no manifest names yet. Several at once when a signal handler or another thread saves meanwhile."""
+
+
+def _part_name(part: str) -> str:
     if not part.isidentifier():
         raise ConfigError(f"{part!r} is not a name for a part of a checkpoint; use letters, digits and _")
     return part
 
 
-def _write_part(place: Path, name: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    path = place / name
+def _write_part(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     files.replace(path, lambda temporary: write_tensors(temporary, tensors), sync=True)
-    return {"file": name, "bytes": path.stat().st_size, "sha256": files.sha256(path)}
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": files.sha256(path)}
 
 
-def _prune(place: Path) -> None:
-    """Delete tensor files that no manifest names. A manifest that cannot be read keeps everything."""
-    try:
-        used = {entry["file"] for path in place.glob("*.json") for entry in files.read_json(path)["files"].values()}
-    except (DamagedFile, NewerFormat, KeyError, TypeError, AttributeError):
-        return
-    for path in place.glob("*.safetensors"):
-        if path.name not in used:
-            path.unlink(missing_ok=True)
+def _prune(folder: Path) -> None:
+    """Delete tensor files that no manifest names, half-written ones of killed processes among them.
+
+    A manifest that cannot be read keeps everything; what cannot be deleted stays.
+    """
+    # In this order: what is saved meanwhile is not listed, or known as being saved, or named by its manifest.
+    with contextlib.suppress(RunfolioError, OSError):
+        found = list((folder / CHECKPOINTS).glob("*.safetensors"))
+        busy = tuple(_being_saved)
+        used = {entry["file"] for name in names(folder) for entry in read(folder, name)._files.values()}
+        for path in found:
+            if path.name not in used and not any(stem in path.name for stem in busy):
+                path.unlink(missing_ok=True)
 
 
 def names(folder: Path) -> list[str]:
@@ -172,13 +187,13 @@ def read(folder: Path, name: str = LAST) -> Checkpoint:
         return Checkpoint(
             folder=folder,
             name=name,
-            step=value["step"],
-            metric=value["metric"],
+            step=None if value["step"] is None else _whole(value["step"]),
+            metric=None if value["metric"] is None else files.number_from_json(value["metric"]),
             saved=time_from_text(value["saved"]),
-            attempt=value["attempt"],
-            position={str(writer): int(seq) for writer, seq in value["position"].items()},
-            loader=value["loader"],
-            meta=value["meta"],
+            attempt=_whole(value["attempt"]),
+            position={writer: _whole(seq) for writer, seq in value["position"].items()},
+            loader=None if value["loader"] is None else str(value["loader"]),
+            meta=dict(value["meta"]),
             _state=value["state"],
             _files={part: _checked_entry(entry) for part, entry in value["files"].items()},
         )
@@ -186,11 +201,17 @@ def read(folder: Path, name: str = LAST) -> Checkpoint:
         raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
 
 
+def _whole(value: Any) -> int:
+    if not is_whole(value):
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
 def _checked_entry(entry: dict[str, Any]) -> dict[str, Any]:
     name = entry["file"]
-    if "/" in name or "\\" in name or name.startswith("."):
+    if not files.is_file_name(name):
         raise ValueError(f"{name!r} is not a name of a file of the checkpoint")
-    return {"file": name, "bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])}
+    return {"file": name, "bytes": _whole(entry["bytes"]), "sha256": str(entry["sha256"])}
 
 
 def _verify(path: Path, entry: Mapping[str, Any]) -> None:

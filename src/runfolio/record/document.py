@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +26,16 @@ def time_to_text(moment: datetime) -> str:
 
 
 def time_from_text(text: str) -> datetime:
-    """A time of the record; one written without its zone is UTC, as all of them are."""
+    """A time of the record; one written without its zone is UTC, as all of them are.
+
+    Raises:
+        ValueError, TypeError: It is none.
+    """
     moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} is no time") from None
 
 
 @dataclass
@@ -88,44 +95,90 @@ class RunDocument:
         value = dict(value)
         value.pop("runfolio")
         try:
-            known = {entry.name: value.pop(entry.name) for entry in dataclasses.fields(cls) if entry.name in value}
+            known = {name: value.pop(name) for name in _KINDS if name in value}
             known["created"] = time_from_text(known["created"])
             known["status"] = _status(known.get("status", {}))
             known["attempts"] = [_attempt(entry) for entry in known.get("attempts", [])]
+            _check(known, _KINDS)
             document = cls(**known, unknown=value)
-            document._check_types()
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
         return document
-
-    def _check_types(self) -> None:
-        for name in ("id", "name", "experiment", "notes"):
-            if not isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} is not a text")
-        for name in ("config", "summary", "code", "environment", "seeds"):
-            if not isinstance(getattr(self, name), dict):
-                raise TypeError(f"{name} is not an object")
 
     def write(self, folder: Path, *, sync: bool = False) -> None:
         files.write_json(folder / RUN_FILE, self.to_json(), sync=sync)
 
     def to_json(self) -> dict[str, Any]:
-        value = {"runfolio": FORMAT, **dataclasses.asdict(self)}
-        value.update(value.pop("unknown"))
-        value["created"] = time_to_text(self.created)
-        value["status"]["ended"] = time_to_text(self.status.ended) if self.status.ended else None
-        for attempt in value["attempts"]:
-            attempt["started"] = time_to_text(attempt["started"])
-        return value
+        ended = self.status.ended
+        return {
+            "runfolio": FORMAT,
+            **{name: getattr(self, name) for name in _KINDS},
+            "created": time_to_text(self.created),
+            "status": {**vars(self.status), "ended": time_to_text(ended) if ended else None},
+            "attempts": [{**vars(entry), "started": time_to_text(entry.started)} for entry in self.attempts],
+            **self.unknown,
+        }
+
+
+_TEXT, _OBJECT = (str,), (dict,)
+_NOTHING = type(None)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "id": _TEXT,
+    "name": _TEXT,
+    "experiment": _TEXT,
+    "created": (datetime,),
+    "status": (Status,),
+    "config": _OBJECT,
+    "summary": _OBJECT,
+    "tags": (list,),
+    "notes": _TEXT,
+    "series": (dict, _NOTHING),
+    "code": _OBJECT,
+    "environment": _OBJECT,
+    "seeds": _OBJECT,
+    "attempts": (list,),
+}
+"""The keys of the file in their order, and what each must be."""
+_STATUS_KINDS: dict[str, tuple[type, ...]] = {
+    "state": _TEXT,
+    "ended": (datetime, _NOTHING),
+    "reason": (str, _NOTHING),
+    "exit_code": (int, _NOTHING),
+    "traceback": (str, _NOTHING),
+}
+_ATTEMPT_KINDS: dict[str, tuple[type, ...]] = {
+    "attempt": (int,),
+    "parent": (int, _NOTHING),
+    "kept": _OBJECT,
+    "writer": _TEXT,
+    "started": (datetime,),
+}
+
+
+def _check(values: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> None:
+    for name, value in values.items():
+        if not isinstance(value, kinds[name]):
+            raise TypeError(f"{name} is a {type(value).__name__}")
+    if not all(isinstance(tag, str) for tag in values.get("tags", ())):
+        raise TypeError("a tag is not a text")
 
 
 def _status(value: dict[str, Any]) -> Status:
-    ended = value.get("ended")
-    status = Status(**{**value, "ended": time_from_text(ended) if ended else None})
+    known = {name: value[name] for name in _STATUS_KINDS if name in value}
+    known["ended"] = time_from_text(known["ended"]) if known.get("ended") else None
+    _check(known, _STATUS_KINDS)
+    status = Status(**known)
     if status.state not in (RUNNING, *ENDED):
         raise ValueError(f"unknown state {status.state!r}")
     return status
 
 
 def _attempt(value: dict[str, Any]) -> Attempt:
-    return Attempt(**{**value, "started": time_from_text(value["started"])})
+    known = {name: value[name] for name in _ATTEMPT_KINDS}
+    known["started"] = time_from_text(known["started"])
+    _check(known, _ATTEMPT_KINDS)
+    if not re.fullmatch(r"[0-9A-Za-z_-]+", known["writer"]):
+        raise ValueError(f"{known['writer']!r} is no id of a writer")
+    if not all(isinstance(seq, int) for seq in known["kept"].values()):
+        raise TypeError("kept holds what is no seq")
+    return Attempt(**known)

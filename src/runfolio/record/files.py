@@ -15,6 +15,8 @@ import orjson
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.record.layout import FORMAT
 
+_DEEPEST = 200
+"""How many objects and lists may lie in one another in a JSON file; what walks through one calls itself."""
 NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """What the format calls the numbers that JSON lacks."""
 
@@ -26,15 +28,38 @@ def number_to_json(value: float) -> float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
+def number_from_json(value: Any) -> float:
+    """The number that `number_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError: It is none.
+    """
+    return NAMED_NUMBERS[value] if isinstance(value, str) else float(value)
+
+
 def plain_json(value: Any) -> Any:
-    """A tree of dicts, lists and plain values with the numbers that JSON lacks replaced by their names."""
+    """A tree of dicts, lists and plain values as JSON can say it: the numbers it lacks by their names, Unicode only.
+
+    Dicts may be changed by another thread meanwhile.
+    """
+    if isinstance(value, str):
+        return _unicode(value)
     if isinstance(value, float):
-        return number_to_json(value)
+        return number_to_json(float(value))
     if isinstance(value, dict):
-        return {str(key): plain_json(entry) for key, entry in value.items()}
+        return {_unicode(str(key)): plain_json(entry) for key, entry in tuple(value.items())}
     if isinstance(value, (list, tuple)):
         return [plain_json(entry) for entry in value]
     return value
+
+
+def _unicode(text: str) -> str:
+    """The text itself; what is no Unicode in it (bytes of a file name that were no UTF-8) written as `\\udcff`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
+    return text
 
 
 def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) -> None:
@@ -90,8 +115,20 @@ def read_json(path: Path) -> dict[str, Any]:
         raise DamagedFile(f"{path} is damaged (not JSON: {error})") from None
     if not isinstance(value, dict):
         raise DamagedFile(f"{path} is damaged (not a JSON object)")
+    if _is_deep(value):
+        raise DamagedFile(f"{path} is damaged (more than {_DEEPEST} objects and lists in one another)")
     check_format(value, path)
     return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        nested = [entry.values() if isinstance(entry, dict) else entry for entry in level]
+        level = [inner for entries in nested for inner in entries if isinstance(inner, (dict, list))]
+        if not level:
+            return False
+    return True
 
 
 def check_format(value: dict[str, Any], path: Path) -> None:
@@ -103,6 +140,11 @@ def check_format(value: dict[str, Any], path: Path) -> None:
             f"{path} was written by a newer runfolio (format {version}, this one reads up to {FORMAT});"
             " upgrade with `pip install -U runfolio`"
         )
+
+
+def is_file_name(name: Any) -> bool:
+    """Whether a record may call a file of its own so: a name without folders, not hidden."""
+    return isinstance(name, str) and bool(name) and not name.startswith(".") and not set(name) & set("/\\\0")
 
 
 def sha256(path: Path) -> str:

@@ -56,6 +56,9 @@ def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
         except (DamagedFile, NewerFormat) as error:
             problems.append(str(error))
             continue
+        except OSError as error:
+            problems.append(f"cannot read {path}: {error.strerror}")
+            continue
         entries.extend(found)
         if damaged:
             problems.append(f"{path}: {damaged} damaged line(s)")
@@ -80,7 +83,9 @@ def _entry(folder: Path, value: dict[str, Any] | None, writer: str, attempt: int
         picture = content.get("file")
     except KeyError:
         return None
-    if known["kind"] not in KINDS or (picture is not None and Path(picture).name != picture):
+    if not all(tail.is_whole(known[key]) for key in ("seq", "time_us", "step")) or not isinstance(known["name"], str):
+        return None
+    if known["kind"] not in KINDS or (picture is not None and not files.is_file_name(picture)):
         return None
     path = folder / MEDIA / MEDIA_FILES / picture if picture else None
     return MediaEntry(**known, attempt=attempt, writer=writer, content=content, path=path)

@@ -93,8 +93,9 @@ def _readable_files(folder: Path) -> tuple[list[tuple[Path, Tail]], list[Segment
                 segments.append(Segment.open(path))
             elif re.fullmatch(r"tail-.*\.jsonl", path.name):
                 found = tail.read(path)
-                # A damaged line may still be of use to somebody, so its file is never taken for sealed.
-                if found is not None and not found.damaged:
+                # A damaged line may still be of use to somebody, and one without lines may just have been begun:
+                # neither is ever taken for sealed.
+                if found is not None and found.calls and not found.damaged:
                     tails.append((path, found))
         except (DamagedFile, NewerFormat, FileNotFoundError):
             continue
@@ -103,7 +104,7 @@ def _readable_files(folder: Path) -> tuple[list[tuple[Path, Tail]], list[Segment
 
 def _covers(tails: list[Tail]) -> Ranges:
     """The log calls of whole tails. A tail's calls follow each other, but for those that went to the media."""
-    return segment.merge(*({each.writer: [(each.calls[0].seq, each.calls[-1].seq)]} for each in tails if each.calls))
+    return segment.merge(*({each.writer: [(each.calls[0].seq, each.calls[-1].seq)]} for each in tails))
 
 
 def _age_s(path: Path) -> float:

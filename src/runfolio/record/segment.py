@@ -146,8 +146,9 @@ class Segment:
         except (AttributeError, KeyError, TypeError, ValueError):
             raise DamagedFile(f"{path} is damaged (it does not say which log calls it covers)") from None
         files.check_format(about, path)
-        if missing := set(SCHEMA.names) - set(opened.schema_arrow.names):
-            raise DamagedFile(f"{path} is damaged (it lacks {', '.join(sorted(missing))})")
+        found = {entry.name: entry.type for entry in opened.schema_arrow}
+        if wrong := [entry.name for entry in SCHEMA if found.get(entry.name) != entry.type]:
+            raise DamagedFile(f"{path} is damaged (it lacks {', '.join(wrong)}, or not of the expected type)")
         return cls(path, covers, opened)
 
     def names(self) -> list[str]:
@@ -188,10 +189,14 @@ class Segment:
     def _read(self, groups: list[int] | None, columns: Sequence[str]) -> pa.Table:
         try:
             if groups is None:
-                return self._file.read(columns=list(columns), use_threads=False)
-            return self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
+                rows = self._file.read(columns=list(columns), use_threads=False)
+            else:
+                rows = self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise DamagedFile(f"{self.path} is damaged ({_first_line(error)})") from None
+        if any(column.null_count for column in rows.columns):
+            raise DamagedFile(f"{self.path} is damaged (points without a value in every column)")
+        return rows
 
 
 def _first_line(error: BaseException) -> str:

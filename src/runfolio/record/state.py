@@ -6,6 +6,7 @@ checks every offset against the file's real size; nothing here can run code from
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from runfolio.record.files import NAMED_NUMBERS, number_to_json
 if TYPE_CHECKING:
     import torch
 
-_MARKS = ("$tensor", "$array", "$tuple", "$float", "$map")
+_MARKS = ("$tensor", "$array", "$tuple", "$float", "$int", "$map")
 
 
 class Packer:
@@ -36,10 +37,14 @@ class Packer:
         Raises:
             ConfigError: Something in it is neither plain data nor a tensor nor an array.
         """
-        if value is None or isinstance(value, (bool, int, str)):
+        if value is None or isinstance(value, bool):
             return value
+        if isinstance(value, int):
+            return int(value) if -(2**63) <= value < 2**64 else {"$int": hex(value)}
         if isinstance(value, float):
-            return value if math.isfinite(value) else {"$float": number_to_json(value)}
+            return float(value) if math.isfinite(value) else {"$float": number_to_json(value)}
+        if isinstance(value, str):
+            return _checked_text(value, where)
         if isinstance(value, Mapping):
             return self._pack_mapping(value, where)
         if isinstance(value, tuple):
@@ -50,7 +55,7 @@ class Packer:
 
     def _pack_mapping(self, value: Mapping, where: str) -> Any:
         if all(isinstance(key, str) for key in value) and not any(mark in value for mark in _MARKS):
-            return {key: self.pack(entry, f"{where}/{key}") for key, entry in value.items()}
+            return {_checked_text(key, where): self.pack(entry, f"{where}/{key}") for key, entry in value.items()}
         pairs = [
             [self.pack(key, f"{where} (a key)"), self.pack(entry, f"{where}/{key}")] for key, entry in value.items()
         ]
@@ -60,19 +65,20 @@ class Packer:
         import numpy as np
         import torch
 
-        if isinstance(value, torch.Tensor):
+        if isinstance(value, torch.Tensor) and value.layout == torch.strided:
             return {"$tensor": self._store(value)}
-        if isinstance(value, np.generic):
+        if isinstance(value, np.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
             return self.pack(value.item(), where)
-        if isinstance(value, np.ndarray) and value.dtype != object:
-            return {"$array": self._store(torch.from_numpy(np.ascontiguousarray(value)))}
+        if isinstance(value, np.ndarray):
+            with contextlib.suppress(TypeError, ValueError):  # a kind of number that torch lacks
+                return {"$array": self._store(torch.from_numpy(np.array(value, order="C")))}
         raise ConfigError(
-            f"checkpoint entry {where} is a {type(value).__name__}; a checkpoint holds tensors, arrays, numbers,"
+            f"checkpoint entry {where} is a {_described(value)}; a checkpoint holds dense tensors, arrays, numbers,"
             " texts, None, and lists, tuples and dicts of them (or objects with a state_dict of those)"
         )
 
     def _store(self, tensor: torch.Tensor) -> str:
-        tensor = tensor.detach()
+        tensor = _own_numbers(tensor)
         # An empty tensor has no address of its own.
         place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()) if tensor.numel() else (object(),)
         if place not in self._known:
@@ -80,6 +86,23 @@ class Packer:
             self._known[place] = key
             self.tensors[key] = tensor
         return self._known[place]
+
+
+def _checked_text(text: str, where: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"checkpoint entry {where} holds {text!r}, which is not Unicode text") from None
+    return str(text)
+
+
+def _described(value: Any) -> str:
+    return f"{type(value).__name__} of {value.dtype}" if hasattr(value, "dtype") else type(value).__name__
+
+
+def _own_numbers(tensor: torch.Tensor) -> torch.Tensor:
+    """Without its graph, and with its numbers in memory rather than as the conjugate or negative of others."""
+    return tensor.detach().resolve_conj().resolve_neg()
 
 
 def unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
@@ -102,6 +125,8 @@ def unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
             return tuple(unpack(entry, tensors) for entry in value[mark])
         case "$float":
             return NAMED_NUMBERS[value[mark]]
+        case "$int":
+            return int(value[mark], 16)
         case "$map":
             return {unpack(key, tensors): unpack(entry, tensors) for key, entry in value[mark]}
         case _:
@@ -109,22 +134,35 @@ def unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Tensors as a safetensors file, from whatever device, layout or sharing they have."""
+    """Tensors as a safetensors file, from whatever device, layout or sharing they have.
+
+    Raises:
+        ConfigError: One is no tensor, or of a kind the format lacks.
+        OSError: The file cannot be written.
+    """
     try:
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
     except ImportError:
         raise MissingExtra("safetensors", "torch", "saving a checkpoint") from None
-    save_file(_separate(tensors), path)
+    try:
+        save_file(_separate(tensors), path)
+    except SafetensorError as error:  # a full disk is one of these, too
+        raise OSError(str(error)) from None
     # The library makes the file for its owner alone; a record is as open as its folder.
     path.chmod(path.parent.stat().st_mode & 0o666)
 
 
 def _separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Contiguous CPU tensors that share no memory (the format stores each on its own)."""
+    import torch
+
     seen: set[int] = set()
     result = {}
     for key, tensor in tensors.items():
-        ready = tensor.detach().cpu().contiguous()
+        if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided:
+            raise ConfigError(f"checkpoint entry {key} is a {_described(tensor)}; a module's state holds dense tensors")
+        ready = _own_numbers(tensor).cpu().contiguous()
         storage = ready.untyped_storage()
         if storage.data_ptr() in seen or storage.nbytes() != ready.nbytes:
             ready = ready.clone()
@@ -164,13 +202,20 @@ def foreign(path: Path) -> str | None:
         if start == b"PK":
             with zipfile.ZipFile(path) as archive:
                 pickles = [name for name in archive.namelist() if name.endswith(".pkl")]
-                data = archive.read(pickles[0]) if pickles else b""
-            return f"a torch.save archive{_imports(data)}" if pickles else "a zip archive"
+                if not pickles:
+                    return "a zip archive"
+                with archive.open(pickles[0]) as file:
+                    return f"a torch.save archive{_imports(file.read(_ENOUGH_OF_A_PICKLE))}"
         if start[:1] == b"\x80" and start[1:2] <= b"\x05":
-            return f"a pickle{_imports(path.read_bytes())}"
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+            with path.open("rb") as file:
+                return f"a pickle{_imports(file.read(_ENOUGH_OF_A_PICKLE))}"
+    except Exception:  # a hostile archive may break its reader in any way
         return None
     return None
+
+
+_ENOUGH_OF_A_PICKLE = 1 << 20
+"""Bytes that are looked at: a small archive may unpack to more than the memory holds."""
 
 
 def _imports(data: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
@@ -86,9 +86,14 @@ def read_header(line: bytes, path: Path) -> tuple[str, int]:
         raise DamagedFile(f"{path} is damaged (its first line is not a JSON object)")
     files.check_format(value, path)
     writer, attempt = value.get("writer"), value.get("attempt")
-    if not isinstance(writer, str) or not isinstance(attempt, int):
+    if not isinstance(writer, str) or not is_whole(attempt, bits=32):
         raise DamagedFile(f"{path} is damaged (its first line names no writer and attempt)")
     return writer, attempt
+
+
+def is_whole(value: Any, *, bits: int = 64) -> TypeGuard[int]:
+    """Whether it is a whole number that `bits` bits hold with its sign."""
+    return type(value) is int and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
 
 
 def decode_object(line: bytes) -> dict[str, Any] | None:
@@ -105,13 +110,9 @@ def _decode(line: bytes) -> LogCall | None:
         return None
     try:
         seq, time_us, step, values = value["seq"], value["time_us"], value["step"], value["values"]
-        numbers = {name: _number(entry) for name, entry in values.items()}
+        numbers = {name: files.number_from_json(entry) for name, entry in values.items()}
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    if not all(type(entry) is int for entry in (seq, time_us, step)):
+    if not (is_whole(seq) and is_whole(time_us) and is_whole(step)):
         return None
     return LogCall(seq, time_us, step, numbers)
-
-
-def _number(value: float | str) -> float:
-    return files.NAMED_NUMBERS[value] if isinstance(value, str) else float(value)
