@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -117,3 +118,43 @@ def test_what_cannot_be_resumed_is_said(store: Path):
         runfolio.init(resume=run.folder)
     with pytest.raises(NotFound, match=r"no checkpoint 'last' .*; it saved none"):
         runfolio.init(resume=run.folder)
+
+
+def test_a_first_loss_that_is_infinite_is_beaten_by_any_other(store: Path):
+    with runfolio.init(store=store) as run:
+        assert [run.checkpoint(metric=loss, mode="min") for loss in (math.inf, 1.0, 2.0)] == [True, True, False]
+
+
+def test_steps_and_metrics_of_numpy_and_torch_are_taken_and_others_named(store: Path):
+    with runfolio.init(store=store) as run:
+        assert run.checkpoint(step=np.int64(3), metric=torch.tensor([0.5]))  # type: ignore[arg-type] - a number all the same
+        assert (run.restore().step, run.restore().metric) == (3, 0.5)
+        with pytest.raises(ConfigError, match="the checkpoint's metric is not one number but Tensor of shape"):
+            run.checkpoint(metric=torch.zeros(2))
+        with pytest.raises(ConfigError, match="step 'three' is not a whole number"):
+            run.checkpoint(step="three")  # type: ignore[arg-type]
+
+
+def test_a_forked_child_saves_no_checkpoint(store: Path, python):
+    script = """
+import os, sys, runfolio
+with runfolio.init("net", store=sys.argv[1]) as run:
+    run.checkpoint(who="parent")
+    if os.fork() == 0:
+        os._exit(run.checkpoint(who="child"))
+    os.wait()
+    print(run.restore().state["who"])
+"""
+    done = python(script, store)
+    assert done.stdout == "parent\n"
+    assert "no checkpoint: this process was forked" in done.stderr
+
+
+def test_a_run_without_attempts_can_be_resumed(store: Path):
+    with runfolio.init("net", store=store) as run:
+        run.checkpoint(step=1)
+    document = RunDocument.read(run.folder)
+    document.attempts = []
+    document.write(run.folder)
+    runfolio.init(resume=run.folder).finish()
+    assert [entry.attempt for entry in RunDocument.read(run.folder).attempts] == [1]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +96,68 @@ def test_points_older_than_the_flush_interval_survive_kill_9(store: Path):
     assert before > 100
     assert len(stored) >= before
     assert stored == list(range(len(stored)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_finish_that_is_interrupted_still_writes_everything(store: Path, python: Callable, number: int):
+    """The value takes the writer a while, in the middle of which the signal comes."""
+    script = """
+class Slow:
+    def __float__(self):
+        time.sleep(0.8)
+        return 2.0
+run.log({"loss": Slow()})
+threading.Timer(0.3, lambda: os.kill(os.getpid(), int(sys.argv[2]))).start()
+run.finish()
+"""
+    done = python(START + script, store, int(number))
+    assert done.returncode == -number
+    assert ending(store)[::2] == ("finished", [1.0, 2.0])
+
+
+def test_sigterm_is_noticed_where_the_first_run_was_opened_by_another_thread(store: Path, python: Callable):
+    script = """
+import os, signal, sys, threading, time, runfolio
+first = threading.Thread(target=lambda: runfolio.init(store=sys.argv[1]).finish())
+first.start()
+first.join()
+runfolio.init("net", store=sys.argv[2]).log({"loss": 1.0})
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(9)
+"""
+    python(script, store.with_name("other"), store)
+    assert ending(store)[::2] == ("preempted", [1.0])
+
+
+def test_git_that_takes_long_holds_up_neither_points_nor_the_end(store: Path, python: Callable, tmp_path: Path):
+    (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 20\n")
+    (tmp_path / "git").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    began = time.monotonic()
+    script = START + "assert run.flush()\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(9)"
+    python(script, store, env={**os.environ, "PATH": path})
+    assert ending(store)[::2] == ("preempted", [1.0])
+    assert time.monotonic() - began < 5
+
+
+def test_an_exception_is_named_by_its_first_line(store: Path):
+    error = ValueError("bad shape\nmore of it")
+    error.add_note("a hint")
+    with pytest.raises(ValueError, match="bad"), runfolio.init(store=store) as run:
+        raise error
+    assert RunDocument.read(run.folder).status.reason == "ValueError: bad shape"
+
+
+def test_a_command_line_that_is_no_unicode_is_recorded(store: Path, python: Callable):
+    assert python(START, store, os.fsdecode(b"\xff")).returncode == 0
+    assert ending(store)[0] == "finished"
+
+
+def test_what_surrounds_a_run_is_recorded_while_torch_is_imported(store: Path, python: Callable):
+    done = python(START + "import torch", store)
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder,) = find_runs(store)
+    assert "torch" in RunDocument.read(folder).environment["packages"]
 
 
 def test_the_users_own_sigterm_handler_still_runs(store: Path, python: Callable):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shutil
 import threading
 from dataclasses import dataclass
 from decimal import Decimal
@@ -369,3 +370,110 @@ def test_a_long_tail_is_sealed_while_the_run_goes_on(store: Path):
     files = PointFiles(run.folder)
     assert files.read("loss").values.tolist() == [1 / n for n in range(1, 201)]
     assert files.problems == []
+
+
+class Unwilling:
+    def __float__(self) -> float:
+        raise KeyError("mine")
+
+
+def test_a_value_that_breaks_costs_only_itself(run: Run, caplog: pytest.LogCaptureFixture):
+    itself: dict = {}
+    itself["itself"] = itself
+    run.log({"bad": Unwilling(), "good": 1.0})
+    run.log(itself)
+    run.log_text("odd \ud800", "\ud800")
+    run.log({"good": 2.0})
+    assert values(run, "good") == [1.0, 2.0]
+    assert media.read(run.folder)[0][0].content == {"text": "\\ud800"}
+    assert "metric 'bad' is not one number but Unwilling" in caplog.text
+
+
+def test_an_array_changed_afterwards_changes_nothing_that_was_logged(run: Run):
+    total = np.zeros(())
+    run.log({"total": total})
+    total += 41
+    assert values(run, "total") == [0.0]
+
+
+def test_media_are_stored_once_though_the_store_failed_meanwhile(run: Run):
+    place = run.folder / "media"
+    place.rename(run.folder / "away")
+    run.log_text("note", "hello")
+    assert not run.flush()
+    assert not run.flush()
+    (run.folder / "away").rename(place)
+    assert run.flush()
+    assert [entry.seq for entry in media.read(run.folder)[0]] == [1]
+
+
+def test_a_run_folder_that_is_deleted_is_told_once(store: Path, caplog: pytest.LogCaptureFixture):
+    with runfolio.init(store=store, pace=Pace(flush_s=0.02, heartbeat_s=0.02)) as run:
+        run.log({"loss": 1.0})
+        run.flush()
+        shutil.rmtree(run.folder)
+        threading.Event().wait(0.3)
+        run.log({"loss": 1.0})
+    assert caplog.text.count("cannot write") == 1
+    assert "nothing was lost" not in caplog.text
+
+
+def test_the_summary_may_grow_while_it_is_saved(run: Run):
+    done = threading.Event()
+
+    def grow() -> None:
+        for n in range(20_000):
+            run.summary[f"k{n % 400}"] = n
+            run.summary.pop(f"k{(n + 200) % 400}", None)
+        done.set()
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    while not done.is_set():
+        assert run.flush()
+    thread.join()
+
+
+def test_a_nested_setting_that_is_changed_is_saved(run: Run):
+    run.config["optimizer"] = {"lr": 0.1}
+    run.config["optimizer"]["lr"] = np.float32(0.5)
+    run.flush()
+    assert RunDocument.read(run.folder).config == {"optimizer": {"lr": 0.5}}
+
+
+def test_odd_settings_are_recorded(store: Path):
+    with runfolio.init(store=store, config={"x": np.longdouble(1), "y": np.complex64(1)}, tags="one") as run:
+        assert run.tags == ["one"]
+    assert RunDocument.read(run.folder).config == {"x": "1.0", "y": "(1+0j)"}
+
+
+def test_a_folder_that_holds_the_run_is_no_artifact(run: Run, store: Path, tmp_path: Path):
+    with pytest.raises(ConfigError, match="holds this run's own record"):
+        run.artifact(store.parent, name="all")
+    (tmp_path / "f").write_text("x")
+    run.artifact(tmp_path / "f", name="a.json")
+    with pytest.raises(ConfigError, match="has an artifact 'a' already"):
+        run.artifact(tmp_path / "f", name="a")
+
+
+def test_what_is_logged_while_a_run_ends_is_told(store: Path, caplog: pytest.LogCaptureFixture):
+    run = runfolio.init(store=store)
+    stop = threading.Event()
+    logged = []
+
+    def work() -> None:
+        while not stop.is_set():
+            logged.append(run.log({"x": len(logged)}))
+            stop.wait(0.0005)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while len(logged) < 10:
+        stop.wait(0.001)
+    run.finish()
+    stop.wait(0.01)
+    stop.set()
+    thread.join()
+    found = PointFiles(run.folder).read("x").values.tolist()
+    assert found == list(range(len(found)))
+    assert caplog.text.count("records nothing more: it has ended") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -53,10 +54,11 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "executable": sys.executable,
-        "system": platform.platform(),
+        # Not platform.platform(): it runs `uname`, and a worker forked meanwhile keeps the pipe open (see `processes`).
+        "system": "-".join((platform.system(), platform.release(), platform.machine())),
         "host": hostname(),
         "cpus": os.cpu_count(),
-        "device": _device(),
+        "device": device(),
         "packages": _versions(),
     }
 
@@ -64,8 +66,8 @@ def environment() -> dict[str, Any]:
 def seeds() -> dict[str, Any]:
     """The seeds that can be asked for without importing anything."""
     found: dict[str, Any] = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED")}
-    if torch := sys.modules.get("torch"):
-        found["torch"] = torch.initial_seed()
+    with contextlib.suppress(KeyError, AttributeError):  # no torch, or one just being imported by another thread
+        found["torch"] = sys.modules["torch"].initial_seed()
     return found
 
 
@@ -91,11 +93,13 @@ def _git(folder: str, *arguments: str) -> str | None:
     return said.strip() if process.returncode == 0 else None
 
 
-def _device() -> str:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+def device() -> str:
+    """The GPU the process uses, or `cpu`. CUDA is not started for the question: a later fork could not use it then."""
+    torch: Any = sys.modules.get("torch")
+    try:
+        return torch.cuda.get_device_name() if torch.cuda.is_initialized() else "cpu"
+    except (AttributeError, RuntimeError):  # no torch, one just being imported, a driver that has given up
         return "cpu"
-    return torch.cuda.get_device_name()
 
 
 def _versions() -> dict[str, str]:

@@ -36,8 +36,7 @@ class Outcome:
             return cls("interrupted", "interrupted from the keyboard (Ctrl-C)", 130, _text(error))
         if isinstance(error, SystemExit):
             return cls.of_exit(error.code)
-        reason = traceback.format_exception_only(error)[-1].strip()
-        return cls("failed", reason, 1, _text(error))
+        return cls("failed", _in_short(error), 1, _text(error))
 
     @classmethod
     def of_exit(cls, code: Any) -> Outcome:
@@ -50,6 +49,13 @@ class Outcome:
 
 
 PREEMPTED = Outcome("preempted", "stopped by SIGTERM", 143)
+
+
+def _in_short(error: BaseException) -> str:
+    """The line that names an exception, without the notes and further lines it may have."""
+    told = traceback.TracebackException(type(error), error, None)
+    told.__notes__ = None
+    return list(told.format_exception_only())[-1].strip().partition("\n")[0]
 
 
 def _text(error: BaseException) -> str:
@@ -70,6 +76,8 @@ class Open(Protocol):
 _open: list[Open] = []
 _outcome = Outcome()
 _hooked = False
+_sigterm_hooked = False
+"""Only the main thread may; the first run may be another's."""
 
 
 def remember(run: Open) -> None:
@@ -101,14 +109,13 @@ def _note(outcome: Outcome) -> None:
 
 def _hook() -> None:
     global _hooked
-    if _hooked:
-        return
-    _hooked = True
-    atexit.register(_end_all)
-    os.register_at_fork(after_in_child=_in_child)
-    _hook_exceptions()
-    _hook_exit()
-    if threading.current_thread() is threading.main_thread():
+    if not _hooked:
+        _hooked = True
+        atexit.register(_end_all)
+        os.register_at_fork(after_in_child=_in_child)
+        _hook_exceptions()
+        _hook_exit()
+    if not _sigterm_hooked and threading.current_thread() is threading.main_thread():
         _hook_sigterm()
 
 
@@ -134,6 +141,8 @@ def _hook_exit() -> None:
 
 
 def _hook_sigterm() -> None:
+    global _sigterm_hooked
+    _sigterm_hooked = True
     before = signal.getsignal(signal.SIGTERM)
     if before == signal.SIG_IGN or before is None:
         return

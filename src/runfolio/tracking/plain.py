@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +38,8 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(map(plain_value, value), key=str)
     if _count(value) == 1:
-        return plain_value(value.item())
+        item = value.item()
+        return str(item) if _count(item) == 1 else plain_value(item)  # a long double gives itself
     return str(value)
 
 
@@ -70,16 +72,16 @@ def _count(value: Any) -> int | None:
 
 
 def detached(value: Any) -> Any:
-    """A metric's value as it is now, cheap to keep: later changes in place do not reach it, no graph hangs on it.
+    """One number as it is now, cheap to keep: later changes in place do not reach it, no graph hangs on it.
 
     A tensor on a device is copied there, on its stream, and read by the writer thread: nothing is waited for.
     """
-    if not hasattr(value, "detach"):
+    if _count(value) != 1:
         return value
+    if not hasattr(value, "detach"):
+        return value.item()
     tensor = value.detach()
-    if tensor.device.type == "cpu" and tensor.numel() == 1:
-        return tensor.item()
-    return tensor.clone()
+    return tensor.item() if tensor.device.type == "cpu" else tensor.clone()
 
 
 def metric_value(value: Any) -> float:
@@ -93,11 +95,27 @@ def metric_value(value: Any) -> float:
     try:
         number: Any = value.item() if hasattr(value, "item") else value
         result = float(number)
-    except (TypeError, ValueError, OverflowError, RuntimeError):
+    except Exception:  # whatever somebody's own `__float__` raises
         raise ConfigError(f"is not one number but {_described(value)}") from None
     if isinstance(number, int) and math.isfinite(result) and int(result) != number:
         raise ConfigError(f"is {number}, a whole number that float64 cannot hold exactly")
     return result
+
+
+def whole_step(step: Any) -> int:
+    """A step as a whole number; 9.0 and one-element arrays and tensors are.
+
+    Raises:
+        ConfigError: It is none, or has more than 64 bits.
+    """
+    try:
+        exact: Any = int(step) if isinstance(step, float) and step.is_integer() else step
+        whole = operator.index(exact)
+    except Exception:  # whatever somebody's own `__index__` raises
+        raise ConfigError(f"step {step!r} is not a whole number") from None
+    if not -(2**63) <= whole < 2**63:
+        raise ConfigError(f"step {step!r} has more than 64 bits")
+    return whole
 
 
 def _described(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -18,12 +19,13 @@ from runfolio.record.document import ENDED, RUNNING, Attempt, RunDocument, Statu
 from runfolio.record.layout import RUN_FILE, default_store, find_runs, new_id, run_folder
 from runfolio.tracking import capture, exits, pictures
 from runfolio.tracking.exits import Outcome
-from runfolio.tracking.plain import detached, plain_config, plain_value
+from runfolio.tracking.plain import detached, metric_value, plain_config, plain_value, whole_step
 from runfolio.tracking.writer import Media, Pace, Scalars, Writer, log
 
 _PLAIN = frozenset((float, int, bool))
 _FLUSH_WAIT_S = 30.0
 _FINISH_WAIT_S = 120.0
+_FORKED = "this process was forked from the one that owns it"
 _KILLED_WAIT_S = 5.0
 """The time a process has left after SIGTERM is not known; clusters give 5 to 30 s."""
 
@@ -69,7 +71,7 @@ def init(
         else:
             folder, document = _new(place.absolute(), name or experiment, experiment)
             document.config = settings
-            document.tags, document.notes = [str(tag) for tag in tags], notes
+            document.tags, document.notes = _tags(tags), str(notes)
             document.series = plain_config(series) if series is not None else None
             last_step = -1
         document.code = {**capture.command(), "commit": None, "branch": None, "dirty": None}
@@ -106,7 +108,7 @@ def _resumed(store: Path, run: str | os.PathLike[str], name: str | None) -> tupl
     else:
         found = checkpoints.read(folder, name)
         parent, kept, last_step = found.attempt, found.position, -1 if found.step is None else found.step
-    document.attempts.append(Attempt(document.attempts[-1].attempt + 1, parent, kept, new_id(), now()))
+    document.attempts.append(Attempt(_last_attempt(document) + 1, parent, kept, new_id(), now()))
     document.status = Status()
     return folder, document, last_step
 
@@ -116,7 +118,11 @@ def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
 
     points = PointFiles(folder, document)
     steps = [summary.last_step for summary in points.summaries().values()]
-    return document.attempts[-1].attempt, points.last_seqs(), max(steps, default=-1)
+    return _last_attempt(document), points.last_seqs(), max(steps, default=-1)
+
+
+def _last_attempt(document: RunDocument) -> int:
+    return max((entry.attempt for entry in document.attempts), default=0)
 
 
 def _folder_of(store: Path, run: str | os.PathLike[str]) -> Path:
@@ -151,13 +157,15 @@ class Run:
         self._document = document
         self._attempt = document.attempts[-1]
         self._ended = False
+        """Its end has begun."""
+        self._closed = False
         self._abandoned = False
         self._saved = 0
         self._pid = os.getpid()
         self.folder = folder
         """Where the run's record lies."""
         heartbeat = Heartbeat.of_this_process(self._attempt.writer, self._attempt.attempt, pace.heartbeat_s)
-        self._writer = Writer(folder, document, heartbeat, pace, last_step)
+        self._writer = Writer(folder, document, heartbeat, pace, last_step, self._capture, self._note_device)
         self._append = self._writer.pending.append
         self.config = LiveDict(document.config, self._changed)
         """Hyperparameters; what is set here is saved within the flush interval."""
@@ -166,9 +174,13 @@ class Run:
         try:
             self._writer.start()
         except RuntimeError as error:
-            raise StoreError(f"run {document.id} cannot start its writer thread ({error})") from None
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # a new run's; one that is resumed is not empty
+            raise StoreError(
+                f"run {document.id} cannot start its writer thread ({error});"
+                " raise the limit of threads and processes (`ulimit -u`, or the container's)"
+            ) from None
         exits.remember(self)
-        self._writer.do(self._capture)
 
     @property
     def id(self) -> str:
@@ -188,7 +200,7 @@ class Run:
 
     @tags.setter
     def tags(self, tags: Iterable[str]) -> None:
-        self._document.tags = [str(tag) for tag in tags]
+        self._document.tags = _tags(tags)
         self._changed()
 
     @property
@@ -206,7 +218,7 @@ class Run:
         Args:
             values: Metric names and their values: numbers, one-element arrays or tensors; nested dicts become `a/b`.
                 NaN and infinities are kept. What is not a number is left out and warned of once.
-            step: The x axis. Default: one more than the call before.
+            step: The x axis: a whole number. Default: one more than the call before.
         Raises:
             ConfigError: `values` is not a dict.
         """
@@ -217,7 +229,7 @@ class Run:
             raise ConfigError(f"log takes a dict of metric names and values, not a {type(values).__name__}") from None
         for name, value in taken.items():
             if value.__class__ not in _PLAIN:
-                taken[name] = detached(value) if not isinstance(value, Mapping) else _detached_tree(value)
+                taken[name] = _taken(value)
         self._append(Scalars(moment, step, taken))
 
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
@@ -249,10 +261,11 @@ class Run:
 
         Raises:
             NotFound: `path` does not exist.
-            ConfigError: The name is taken or is not a file name.
+            ConfigError: The name is taken or is not a file name; or `path` holds the run itself.
+            StoreError: It cannot be copied.
         """
         source = Path(path)
-        return artifacts.save(self.folder, source, name or source.name, type)
+        return artifacts.save(self.folder, source, name or source.absolute().name, type)
 
     def checkpoint(
         self,
@@ -277,14 +290,18 @@ class Run:
             state: By name: modules, anything with a `state_dict`, tensors, arrays, numbers, texts, and lists,
                 tuples and dicts of them.
         Returns:
-            Whether it is the best so far.
+            Whether it is the best so far. False, too, where the store does not take it, which is told.
         Raises:
-            ConfigError: The state holds something else.
+            ConfigError: The state holds something else, or `metric` or `step` is no number.
         """
         if mode not in ("max", "min"):
             raise ConfigError(f"mode is {mode!r}; it must be max or min")
+        if self._abandoned:
+            log.warning("run %s: no checkpoint: %s", self.id, _FORKED)
+            return False
         modules, rest = _parts(state)
-        value = None if metric is None else float(detached(metric))
+        step = None if step is None else whole_step(step)
+        value = None if metric is None else _checked_metric(metric)
         is_best = value is not None and self._is_best(value, mode)
         self.flush()
         about = {
@@ -327,9 +344,7 @@ class Run:
 
     def flush(self) -> bool:
         """Wait until all that was logged is in the record's files; False where the store does not take it."""
-        if self._ended or self._abandoned:
-            return not self._abandoned
-        return self._writer.flush(_FLUSH_WAIT_S)
+        return not self._abandoned and self._writer.flush(_FLUSH_WAIT_S)
 
     def finish(self, state: str = "finished", reason: str | None = None) -> None:
         """Write what is left and close the record. Finishing twice does nothing.
@@ -345,19 +360,24 @@ class Run:
         self.end(Outcome(state, reason, 0 if state == "finished" else None))
 
     def end(self, outcome: Outcome, *, ending: exits.Ending = "run") -> None:
-        """Close the record with an outcome; see `exits`."""
-        if self._ended or self._abandoned:
+        """Close the record with an outcome; see `exits`.
+
+        The run is forgotten only when that is done: interrupted meanwhile, the process waits for it at its own end.
+        """
+        if self._closed or self._abandoned:
             return
-        self._ended = True
+        if not self._ended:
+            self._ended = True
+            self._append = self._refuse
         outcome = exits.PREEMPTED if exits.preempted() else outcome
-        exits.forget(self)
 
         def set_status(document: RunDocument) -> None:
             document.status = Status(outcome.state, now(), outcome.reason, outcome.exit_code, outcome.traceback)
             document.seeds.update(capture.seeds())
 
         whole = self._writer.close(set_status, ending, _KILLED_WAIT_S if ending == "killed" else _FINISH_WAIT_S)
-        self._append = self._refuse
+        self._closed = True
+        exits.forget(self)
         if not whole:
             log.error("run %s: the last points could not be written to %s", self.id, self.folder)
 
@@ -378,7 +398,7 @@ class Run:
         return f"<Run {self.experiment}/{self.name} {self.id}>"
 
     def _refuse(self, item: Scalars | Media) -> None:
-        why = "this process was forked from the one that owns it" if self._abandoned else "it has ended"
+        why = _FORKED if self._abandoned else "it has ended"
         log.warning("run %s records nothing more: %s", self.id, why)
         self._append = _ignore
 
@@ -386,10 +406,17 @@ class Run:
         self._writer.document_changed = True
 
     def _capture(self) -> None:
-        """What takes a while to find out; on the writer thread."""
-        self._document.code.update(capture.git(self._document.code["folder"]))
+        """What takes a while to find out; on a thread of its own."""
         self._document.environment = capture.environment()
         self._changed()
+        self._document.code.update(capture.git(self._document.code["folder"]))
+        self._changed()
+
+    def _note_device(self) -> None:
+        device = capture.device()
+        if device != "cpu" and self._document.environment.get("device") != device:
+            self._document.environment["device"] = device
+            self._changed()
 
     def _is_best(self, value: float, mode: str) -> bool:
         if value != value:
@@ -405,10 +432,23 @@ def _ignore(item: Scalars | Media) -> None:
     """Where items go once a refusal has been told."""
 
 
-def _detached_tree(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _detached_tree(value) if isinstance(value, Mapping) else detached(value) for key, value in values.items()
-    }
+def _taken(value: Any) -> Any:
+    """A value, or a dict of values, as it is now. Whatever goes wrong is told later, by the writer thread."""
+    try:
+        return detached(value) if not isinstance(value, Mapping) else {key: _taken(value[key]) for key in value}
+    except Exception:
+        return value
+
+
+def _checked_metric(metric: Any) -> float:
+    try:
+        return metric_value(detached(metric))
+    except ConfigError as error:
+        raise ConfigError(f"the checkpoint's metric {error}") from None
+
+
+def _tags(tags: Iterable[str]) -> list[str]:
+    return [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
 
 
 def _parts(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -433,7 +473,8 @@ class LiveDict(MutableMapping[str, Any]):
         self._changed = changed
 
     def __getitem__(self, key: str) -> Any:
-        return self._values[key]
+        value = self._values[key]
+        return LiveDict(value, self._changed) if isinstance(value, dict) else value
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._values[str(key)] = plain_value(value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import operator
 import os
 import queue
 import subprocess
@@ -32,6 +31,8 @@ from runfolio.tracking import plain, processes
 from runfolio.tracking.exits import Ending
 
 log = logging.getLogger("runfolio")
+_CAPTURE_WAIT_S = 10.0
+"""How long a run's end waits for what surrounds it, such as git on a slow disk."""
 
 
 class Scalars(NamedTuple):
@@ -99,7 +100,20 @@ class AppendFile:
 class Writer:
     """The one thread that writes a run's files. `pending` is what `Run` appends to: lock-free, in order."""
 
-    def __init__(self, folder: Path, document: RunDocument, heartbeat: Heartbeat, pace: Pace, last_step: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        document: RunDocument,
+        heartbeat: Heartbeat,
+        pace: Pace,
+        last_step: int,
+        capture: Callable[[], None],
+        notice: Callable[[], None],
+    ) -> None:
+        """Args:
+        capture: Called once, on a thread of its own: what takes a while to find out about the run.
+        notice: Called at each heartbeat and before the end: what may have changed about the run.
+        """
         self.pending: deque[Scalars | Media] = deque()
         self.seq = 0
         """The last seq given to a log call; exact right after `flush`."""
@@ -111,57 +125,72 @@ class Writer:
         self._heartbeat = heartbeat
         self._pace = pace
         self._last_step = last_step
+        self._notice = notice
         self._tail_number = 0
         self._tail: AppendFile | None = None
         self._media: AppendFile | None = None
         self._lines: list[LogCall] = []
+        self._media_lines = b""
         self._sealing: list[subprocess.Popen] = []
         self._failing = False
         # SimpleQueue.put may be called from a signal handler that interrupted another put; a lock would hang there.
-        self._commands: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._ending: Ending = "run"
+        self._whole = False
+        self._closed = False
+        self._capture = threading.Thread(target=self._guard, args=(capture,), daemon=True)
         self._thread = threading.Thread(target=self._run, name=f"runfolio-{document.id}", daemon=True)
 
     def start(self) -> None:
-        for name in (ALIVE, METRICS, f"{MEDIA}/{MEDIA_FILES}"):
-            (self._folder / name).mkdir(parents=True, exist_ok=True)
-        self._heartbeat.write(self._folder)
-        self._document.write(self._folder)
-        self._thread.start()
+        """Write the first files and begin.
 
-    def do(self, task: Callable[[], None]) -> None:
-        """Have the writer thread run `task` once, soon."""
-        self._commands.put(task)
+        Raises:
+            OSError: The store cannot be written.
+            RuntimeError: There is no thread to be had; nothing was written.
+        """
+        self._thread.start()
+        try:
+            for name in (ALIVE, METRICS, f"{MEDIA}/{MEDIA_FILES}"):
+                (self._folder / name).mkdir(parents=True, exist_ok=True)
+            self._heartbeat.write(self._folder)
+            self._document.write(self._folder)
+        except BaseException:
+            self._commands.put(self._stop)
+            raise
+        with contextlib.suppress(RuntimeError):  # no second thread: the record then lacks what surrounds the run
+            self._capture.start()
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was appended is handed to the operating system; False if that failed or took longer."""
         answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._commands.put(lambda: answer.put(self._write_pending()))
-        try:
-            return answer.get(timeout=timeout_s)
-        except queue.Empty:
-            return False
+        deadline = time.monotonic() + timeout_s
+        while not self._closed and (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                return answer.get(timeout=min(left, 0.1))
+        return self._whole
 
     def close(self, set_status: Callable[[RunDocument], None], ending: Ending, timeout_s: float) -> bool:
-        """Write everything, then the run's end, then seal it to one segment; whether that was done in time."""
-        done: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._commands.put(lambda: done.put(self._close(set_status, ending)))
-        self._commands.put(None)
-        try:
-            return done.get(timeout=timeout_s)
-        except queue.Empty:
-            return False
+        """Write everything, then the run's end, then seal it to one segment; whether that was done in time.
+
+        May be called again, by a signal handler that interrupted it too: the first call's status counts, all wait.
+        """
+        self._ending = ending
+        self._commands.put(lambda: self._close(set_status))
+        deadline = time.monotonic() + timeout_s
+        # Neither a lock nor Thread.join survives being interrupted by somebody who waits for the same.
+        while not self._closed and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return self._whole
 
     def _run(self) -> None:
         next_beat = time.monotonic() + self._pace.heartbeat_s
-        while True:
+        while not self._closed:
             try:
                 command = self._commands.get(timeout=self._pace.flush_s)
             except queue.Empty:
-                self._guard(self._write_pending)
-            else:
-                if command is None:
-                    return
-                self._guard(command)
+                command = self._write_pending
+            self._guard(command)
             if time.monotonic() >= next_beat:
                 self._guard(self._beat)
                 next_beat = time.monotonic() + self._pace.heartbeat_s
@@ -177,6 +206,7 @@ class Writer:
     def _beat(self) -> None:
         self._heartbeat.beat += 1
         self._heartbeat.write(self._folder)
+        self._notice()
         self._sealing = [process for process in self._sealing if process.poll() is None]
 
     def _write_pending(self) -> bool:
@@ -185,9 +215,11 @@ class Writer:
                 self._take(self.pending[0])
                 self.pending.popleft()
             self._write_lines()
-            self._write_media(b"")
+            self._write_media()
             self._save_document()
-        except OSError as error:
+            if self._failing:
+                self._heartbeat.write(self._folder)  # the folder itself may be gone, and only open files take more
+        except Exception as error:
             self._store_fails(error)
             return False
         if self._failing:
@@ -196,6 +228,11 @@ class Writer:
         return True
 
     def _take(self, item: Scalars | Media) -> None:
+        """Bring one item as far as lines.
+
+        Raises:
+            OSError: Its picture cannot be written; it must be taken again.
+        """
         seq, time_us = self.seq + 1, int(item.time * 1e6)
         if isinstance(item, Media):
             self._take_media(item, seq, time_us, self._step(item.step, after=0))
@@ -216,25 +253,25 @@ class Writer:
             picture = content
             files.replace(self._folder / MEDIA / MEDIA_FILES / name, lambda path: path.write_bytes(picture))
             content = {"file": name, "caption": item.caption}
-        self._write_media(media.encode(seq, time_us, step, item.kind, item.name, content))
+        self._media_lines += media.encode(seq, time_us, step, item.kind, item.name, content)
 
     def _step(self, step: Any, *, after: int) -> int:
         """The step of a call: as given, or the one `after` the call before."""
-        if step is None:
-            return self._last_step + after
-        exact: Any = int(step) if isinstance(step, float) and step.is_integer() else step
         try:
-            whole = operator.index(exact)
-        except (TypeError, ValueError, RuntimeError):
-            whole = None
-        if whole is None or not -(2**63) <= whole < 2**63:
-            self._refuse("step", f"step {step!r} is not a whole number of 64 bits; the next automatic step is taken")
-            return self._last_step + after
-        return whole
+            if step is not None:
+                return plain.whole_step(step)
+        except ConfigError as error:
+            self._refuse("step", f"{error}; the next automatic step is taken")
+        return self._last_step + after
 
     def _numbers(self, values: dict[str, Any]) -> dict[str, float]:
         numbers = {}
-        for name, value in flatten(values).items():
+        try:
+            flat = flatten(values)
+        except Exception as error:  # names that have no text, dicts that hold themselves
+            self._refuse("values", f"values were not stored: {error}")
+            return numbers
+        for name, value in flat.items():
             try:
                 numbers[_metric_name(name)] = plain.metric_value(value)
             except ConfigError as error:
@@ -254,8 +291,9 @@ class Writer:
             self._tail_number += 1
             path = tail_path(self._folder, self._heartbeat.writer, self._tail_number)
             self._tail = AppendFile(path, tail.header(self._heartbeat.writer, self._heartbeat.attempt))
-        lines, self._lines = self._lines, []
-        self._tail.write(tail.encode(lines))
+        lines = tail.encode(self._lines)
+        self._lines = []
+        self._tail.write(lines)
         if self._tail.size >= self._pace.seal_bytes:
             self._seal_tail(self._tail)
 
@@ -277,36 +315,57 @@ class Writer:
                 )
             )
 
-    def _write_media(self, line: bytes) -> None:
+    def _write_media(self) -> None:
+        if not self._media_lines and self._media is None:
+            return
         if self._media is None:
-            if not line:
-                return
             path = media.index_path(self._folder, self._heartbeat.writer)
             self._media = AppendFile(path, tail.header(self._heartbeat.writer, self._heartbeat.attempt))
-        self._media.write(line)
+        lines, self._media_lines = self._media_lines, b""
+        self._media.write(lines)
 
     def _save_document(self) -> None:
         if self.document_changed:
             self.document_changed = False
             try:
                 self._document.write(self._folder)
-            except OSError:
+            except BaseException:
                 self.document_changed = True
                 raise
 
-    def _store_fails(self, error: OSError) -> None:
+    def _store_fails(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
             log.warning(
                 "run %s: cannot write %s (%s); training goes on, what is logged waits in memory and is tried again",
                 self._document.id,
                 self._folder,
-                error.strerror or error,
+                getattr(error, "strerror", None) or error,
+                exc_info=not isinstance(error, OSError),
             )
 
-    def _close(self, set_status: Callable[[RunDocument], None], ending: Ending) -> bool:
-        written = self._write_pending()
-        set_status(self._document)
+    def _close(self, set_status: Callable[[RunDocument], None]) -> None:
+        try:
+            written = self._write_pending()
+            self._await_capture()
+            self._guard(self._notice)
+            self._guard(lambda: set_status(self._document))
+            self._end_files()
+            self._whole = written
+            if written:
+                self._guard(self._compact)
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._closed = True
+
+    def _await_capture(self) -> None:
+        deadline = time.monotonic() + _CAPTURE_WAIT_S
+        while self._capture.is_alive() and self._ending != "killed" and time.monotonic() < deadline:
+            self._capture.join(0.02)
+
+    def _end_files(self) -> None:
         for opened in (self._tail, self._media):
             if opened is not None:
                 self._guard(lambda opened=opened: opened.close(sync=True))
@@ -314,12 +373,12 @@ class Writer:
         self._guard(lambda: self._document.write(self._folder, sync=True))
         self._heartbeat.end = self._document.status.state
         self._guard(lambda: self._heartbeat.write(self._folder))
-        if written and ending != "killed":
-            self._guard(lambda: self._compact(in_helper=ending == "process"))
-        return written
 
-    def _compact(self, *, in_helper: bool) -> None:
+    def _compact(self) -> None:
         """Seal the run to one segment. Arrow cannot be started by an interpreter that is already ending."""
+        if self._ending == "killed":
+            return
+        in_helper = self._ending == "process"
         if in_helper:
             self._start_helper("compact", self._tail_number + 1)
         for process in self._sealing:
