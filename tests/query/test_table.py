@@ -22,6 +22,15 @@ def test_the_usual_columns_say_who_when_how_long_and_what_came_out(folio):
     ]
 
 
+def test_a_run_that_reported_nothing_yet_shows_where_its_curve_is(store, write):
+    write("done", points={"val/acc": [0.5, 0.7]}, summary={"val/acc": 0.6})
+    write("at work", points={"val/acc": [0.1, 0.3]})
+    runs = open_folio(store).runs()
+
+    assert [row[-1] for row in table(runs).rows] == [0.3, 0.6]
+    assert [row[0] for row in table(runs, ["summary.val/acc"]).rows] == [None, 0.6]
+
+
 def test_columns_are_chosen_in_full_or_in_short(folio):
     chosen = table(folio.runs(), columns=["name", "lr", "val/acc", "params.depth", "reason"])
 

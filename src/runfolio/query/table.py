@@ -54,7 +54,8 @@ def table(runs: Sequence[RecordedRun], columns: Sequence[str] | None = None, sor
         columns: `id`, `name`, `experiment`, `state`, `created`, `duration_s`, `ended`, `reason`, `tags`, `notes`,
             `series`, `host`, `device`, `commit`, `folder`, or `params.lr`, `metrics.val/acc` (its last value),
             `summary.test/acc`; the last three also without their first word, sought in summary, metrics and params.
-            None: who, when and how long, and up to three results most runs have.
+            None: who, when and how long, and up to three results most runs have; of a run that has not reported
+            one of them yet, the last value of its curve.
         sort: A column in ascending order, with `-` before it in descending; rows without a value come last.
             None keeps the order of `runs`.
     Raises:
@@ -66,7 +67,8 @@ def table(runs: Sequence[RecordedRun], columns: Sequence[str] | None = None, sor
     if sort is not None:
         column = full_name(sort.removeprefix("-"), known)
         ordered = _sorted(ordered, column, descending=sort.startswith("-"))
-    return Table(chosen, [[cell(run, column) for column in chosen] for run in ordered])
+    show = cell if columns is not None else _so_far
+    return Table(chosen, [[show(run, column) for column in chosen] for run in ordered])
 
 
 def frame(runs: Sequence[RecordedRun]) -> pd.DataFrame:
@@ -108,6 +110,12 @@ def cell(run: RecordedRun, column: str) -> Any:
     if kind == "metrics":
         return run.metrics[name].last if name in run.metrics else None
     return (run.params if kind == "params" else run.results).get(name)
+
+
+def _so_far(run: RecordedRun, column: str) -> Any:
+    """The value, or where a run has not reported it yet, the last of its curve: a run at work is worth watching."""
+    value = cell(run, column)
+    return cell(run, column.replace("summary.", "metrics.", 1)) if value is None else value
 
 
 def _usual(runs: Sequence[RecordedRun]) -> list[str]:
