@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runfolio.errors import ConfigError, NotFound
 from runfolio.vision.data import load_data
-from runfolio.vision.data.loaders import EpochOrder, PreparedImages, batches
+from runfolio.vision.data.augment import Augmentation
+from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, PreparedImages, batches
 from runfolio.vision.data.split import share_of, train_and_validation
 from runfolio.vision.data.transform import ImageTransform
 
@@ -122,6 +123,9 @@ def test_an_image_is_prepared_once_and_the_same_each_epoch(digits):
             self.decoded += 1
             return digits.train.image(index)
 
+        def reference(self, index: int) -> str:
+            return digits.train.reference(index)
+
     source = Counting()
     images = PreparedImages(source, np.arange(20), ImageTransform.for_source(digits))
 
@@ -145,7 +149,8 @@ def test_a_transform_survives_its_trip_through_json(digits):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_the_order_depends_on_seed_and_epoch_alone(digits, workers):
-    images = PreparedImages(digits.test, np.arange(100), ImageTransform.for_source(digits))
+    prepared = PreparedImages(digits.test, np.arange(100), ImageTransform.for_source(digits))
+    images = AugmentedImages(prepared, Augmentation("none", height=8, width=8, seed=7))
     order = EpochOrder(100, seed=7)
     loader = batches(images, batch_size=32, workers=workers, seed=7, order=order)
 

@@ -142,8 +142,8 @@ def test_tensors_that_do_not_fit_are_named(copied):
         load(checkpoints.read(copied, "best"))
 
     assert str(refusal.value).endswith(
-        "does not fit model tinyvgg: block_1.0.weight is missing; "
-        "classifier.2.bias is (3,) instead of (10,); stray is unknown"
+        "does not fit model tinyvgg: missing: block_1.0.weight; unexpected: stray; "
+        "of another shape: classifier.2.bias (3 instead of 10)"
     )
 
 

@@ -35,7 +35,7 @@ def train(config: Path | None, experiment: str | None, name: str | None, store: 
     """
     written = read_yaml(config) if config else {}
     settings = build(TrainSettings, {**written, **{key: value for key, value in flags.items() if value is not None}})
-    _print_architecture(settings)
+    _print_architecture(settings, store)
     from runfolio.vision import run_experiment
 
     with _telling_how_to_go_on(store), progress_display() as progress:
@@ -75,13 +75,13 @@ def _telling_how_to_go_on(store: Path | None) -> Iterator[None]:
         raise
 
 
-def _print_architecture(settings: TrainSettings) -> None:
+def _print_architecture(settings: TrainSettings, store: Path | None) -> None:
     from runfolio.vision import architecture
-    from runfolio.vision.models import build_model
     from runfolio.vision.preparation import prepare
 
-    spec = prepare(settings).spec
-    out.stdout().print(architecture(build_model(spec), spec.image_shape).table(), "")
+    with progress_display() as progress:
+        preparation = prepare(settings, store=store, progress=progress)
+    out.stdout().print(architecture(preparation.network(), preparation.spec.image_shape).table(), "")
 
 
 def _print_result(folder: Path, store: Path | None) -> None:
@@ -98,4 +98,4 @@ def _print_result(folder: Path, store: Path | None) -> None:
     out.line(f"\nrun   {run.folder}", style="bold")
     out.line(f"next  runfolio show {run.id}{place}")
     out.line(f"      runfolio predict {run.id} --sample 24{place}")
-    out.line(f"      runfolio plot val/acc {run.id}{place}")
+    out.line(f"      runfolio plot {results['chosen_by']} {run.id}{place}")

@@ -16,9 +16,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import Dataset
 
-from runfolio.vision.data.loaders import EpochOrder, PreparedImages, batches
-from runfolio.vision.models import build_model
+from runfolio.vision.data.augment import Augmentation
+from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, Labelled, PreparedImages, batches
+from runfolio.vision.description import place_of
+from runfolio.vision.models.fitting import fill
+from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.optim import make_optimizer, make_scheduler
 from runfolio.vision.preparation import Preparation
 from runfolio.vision.seeds import generator_states, restore_generators
@@ -86,14 +90,18 @@ class Training:
     """
 
     def __init__(self, preparation: Preparation) -> None:
-        settings, source = preparation.settings, preparation.source
+        settings, source, spec = preparation.settings, preparation.source, preparation.spec
+        self._frozen_backbone = settings.freeze_backbone
         self._smoothing = settings.label_smoothing
         self._fabric = Fabric(
             accelerator=preparation.device,
             devices=1,
             precision=settings.precision,  # type: ignore[arg-type] - one of the settings' choices
         )
-        train = PreparedImages(source.train, preparation.train, preparation.transform)
+        train = AugmentedImages(
+            PreparedImages(source.train, preparation.train, preparation.transform),
+            Augmentation(settings.augment, height=spec.height, width=spec.width, seed=settings.seed),
+        )
         val = PreparedImages(source.train, preparation.val, preparation.transform)
         self._test = PreparedImages(source.test, preparation.test, preparation.transform)
         self._order = EpochOrder(len(train), settings.seed)
@@ -102,7 +110,7 @@ class Training:
         self.test_batches = self._batches(self._test, settings)
         self.batches_per_epoch = math.ceil(len(train) / settings.batch_size)
 
-        self.model: nn.Module = build_model(preparation.spec)
+        self.model: nn.Module = preparation.network()
         self.optimizer = make_optimizer(self.model, settings)
         self._scheduler = make_scheduler(self.optimizer, settings, self.batches_per_epoch)
         self._network, self._stepper = self._fabric.setup(self.model, self.optimizer)
@@ -111,7 +119,7 @@ class Training:
         self.epoch_seconds: list[float] = []
         self.figures: dict[str, float] = {}
 
-    def _batches(self, images: PreparedImages, settings: TrainSettings, order: EpochOrder | None = None) -> Batches:
+    def _batches(self, images: Dataset[Labelled], settings: TrainSettings, order: EpochOrder | None = None) -> Batches:
         loader = batches(
             images, batch_size=settings.batch_size, workers=settings.workers, seed=settings.seed, order=order
         )
@@ -129,7 +137,7 @@ class Training:
             on_batch: Gets each batch's mean loss, still on the device, after `step` was counted up.
         """
         self._order.begin(self.epoch)
-        self._network.train()
+        train_mode(self.model, frozen_backbone=self._frozen_backbone)
         tally = Tally(self._fabric.device)
         for images, labels in self._train_batches:
             logits = self._network(images)
@@ -196,4 +204,4 @@ class Training:
         restore_generators(state["generators"])
 
     def load_weights(self, checkpoint: Checkpoint) -> None:
-        self.model.load_state_dict(checkpoint.tensors("model"))
+        fill(self.model, checkpoint.tensors("model"), f"{place_of(checkpoint)} does not fit its network")

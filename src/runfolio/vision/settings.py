@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from runfolio.errors import ConfigError
 from runfolio.settings import Settings, setting
@@ -14,7 +15,20 @@ _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation",
 class TrainSettings(Settings):
     """How one classifier is trained. Checked on creation; a wrong value is a `ConfigError` that names it."""
 
-    data: str = setting("digits", "The images: `digits` (scikit-learn's 1,797, no network).", group=_DATA)
+    data: str = setting(
+        "digits",
+        "The images: digits (scikit-learn's 1,797, no network), folder:PATH or zip:PATH_OR_URL (a folder a class, or "
+        "train/ and test/ of such).",
+        group=_DATA,
+    )
+    test_data: str | None = setting(
+        None,
+        "Take the test images from here, so that one test set serves several data; none takes the data's own.",
+        group=_DATA,
+    )
+    skip_bad_images: bool = setting(
+        False, "Leave images out that cannot be read, and count them, instead of refusing the data.", group=_DATA
+    )
     data_fraction: float = setting(
         1.0,
         "Share of the training images to use, stratified by class; a smaller share lies inside a larger one.",
@@ -34,13 +48,42 @@ class TrainSettings(Settings):
         0, "Processes that prepare images; 0 does it in the training process.", group=_DATA, at_least=0
     )
     image_size: int | None = setting(
-        None, "Resize every image to this many pixels square; none keeps the data's own size.", group=_DATA, at_least=4
+        None,
+        "Make every image this many pixels square; none takes the pretrained weights' own size, else the data's.",
+        group=_DATA,
+        at_least=4,
+    )
+    normalize: str = setting(
+        "auto",
+        "Mean and deviation that pixels are normalised by; auto takes the pretrained weights' own, else the data's.",
+        group=_DATA,
+        choices=("auto", "imagenet", "data", "none"),
+    )
+    augment: str = setting(
+        "none",
+        "Random changes to training images: TrivialAugmentWide, RandAugment, or a mirrored and shifted image.",
+        group=_DATA,
+        choices=("none", "trivial", "randaugment", "flip-crop"),
     )
 
-    model: str = setting("tinyvgg", "The network: `tinyvgg` (small CNN) or `mlp`.", group=_MODEL)
+    model: str = setting(
+        "tinyvgg", "The network: `tinyvgg`, `mlp`, a classification model of torchvision, or timm:NAME.", group=_MODEL
+    )
     hidden_units: int = setting(32, "Channels of tinyvgg's blocks, or width of mlp's layers.", group=_MODEL, at_least=1)
-    dropout: float = setting(
-        0.0, "Probability of dropping a unit before the last layer.", group=_MODEL, at_least=0, below=1
+    dropout: float | None = setting(
+        None,
+        "Probability of dropping a unit before the last layer; none keeps the architecture's own.",
+        group=_MODEL,
+        at_least=0,
+        below=1,
+    )
+    weights: str | None = setting(
+        None,
+        "What the network starts from: DEFAULT (published ones, downloaded), a file (.safetensors, .pth), or a run.",
+        group=_MODEL,
+    )
+    freeze_backbone: bool = setting(
+        False, "Train the last layer only; the rest stays as its weights are.", group=_MODEL
     )
 
     optimizer: str = setting(
@@ -91,6 +134,11 @@ class TrainSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.freeze_backbone and self.weights is None:
+            raise ConfigError(
+                "freeze-backbone is on but weights is none, so all but the last layer would stay random; "
+                "give --weights DEFAULT, a file or a run"
+            )
         if self.momentum and self.optimizer != "sgd":
             raise ConfigError(
                 f"momentum is {self.momentum:g} but optimizer is {self.optimizer}; only sgd has it: "
@@ -102,6 +150,14 @@ class TrainSettings(Settings):
             raise ConfigError(
                 f"warmup-epochs is {self.warmup_epochs:g} of {self.epochs} epochs; it must leave some at the full rate"
             )
+
+    @property
+    def data_name(self) -> str:
+        """A short name of the data: `sushi` for `folder:/photos/sushi` and for `zip:https://example.org/sushi.zip`."""
+        kind, _, place = self.data.partition(":")
+        if kind in ("folder", "zip"):
+            return PurePath(place.partition("#")[0].partition("?")[0]).name.removesuffix(".zip") or self.data
+        return place or kind
 
     @property
     def run_name(self) -> str:

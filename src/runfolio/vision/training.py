@@ -16,6 +16,7 @@ import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.settings import build
 from runfolio.vision import report
+from runfolio.vision.description import describe
 from runfolio.vision.engine import Evaluation, Figures, Training
 from runfolio.vision.meter import Meter
 from runfolio.vision.models.summary import architecture
@@ -50,7 +51,7 @@ def run_experiment(
 
     Args:
         settings: What to train. Not needed to resume: a run goes on with the settings it was begun with.
-        experiment: Default: the name of the data.
+        experiment: Default: a short name of the data, such as `digits`.
         name: Default: such as `tinyvgg-20pct-5ep`.
         resume: A run to go on with from its `last` checkpoint; id, prefix, name or folder.
         progress: Gets a task of this run for as long as it trains.
@@ -64,23 +65,23 @@ def run_experiment(
     if settings is None:
         raise ConfigError("nothing to train: give settings, or a run to resume")
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
-    preparation = None if series else prepare(settings)
+    preparation = None if series else prepare(settings, store=store, progress=progress)
     seed_everything(settings.seed)
     with runfolio.init(
         name or settings.run_name,
-        experiment=experiment or settings.data,
+        experiment=experiment or settings.data_name,
         config=settings.as_dict(),
         store=store,
         series=series,
     ) as run:
-        _train(run, preparation or prepare(settings), progress)
+        _train(run, preparation or prepare(settings, store=store, progress=progress), progress)
     return run.folder
 
 
 def _resume(wanted: str | Path, store: Path | str | None, progress: Progress | None) -> Path:
     recorded = runfolio.open(store).run(str(wanted))
     settings = _settings_of(recorded)
-    preparation = prepare(settings)
+    preparation = prepare(settings, begun=describe(recorded.checkpoint("last")), progress=progress)
     with runfolio.init(resume=recorded.folder, store=store, checkpoint="last") as run:
         _train(run, preparation, progress, go_on=True)
     return run.folder
@@ -172,8 +173,19 @@ def _describe(run: Run, training: Training, preparation: Preparation, notices: _
             "test/images": len(preparation.test),
         }
     )
+    _tell_of_bad_images(run, preparation, notices)
     if preparation.chosen_by == "train/acc":
         notices.once("choice", "val-fraction is 0, so the best epoch is chosen by train/acc, which flatters")
+
+
+def _tell_of_bad_images(run: Run, preparation: Preparation, notices: _Notices) -> None:
+    if not preparation.settings.skip_bad_images:
+        return
+    bad = preparation.source.bad_images
+    run.summary["bad_images"] = len(bad)
+    if bad:
+        run.log_text("bad images", "\n".join(bad))
+        notices.once("bad images", f"left out {len(bad):,} image{'s' * (len(bad) > 1)} that cannot be read: {bad[0]}")
 
 
 def _conclude(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:

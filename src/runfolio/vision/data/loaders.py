@@ -3,46 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.transform import ImageTransform
 
 KEEP_BYTES = 256 * 1024 * 1024
-"""Images that take no more than this once prepared are kept, so that only the first epoch decodes and resizes them."""
+"""Images whose pixels take no more than this once resized are kept, so that only the first epoch decodes them."""
+
+Labelled = tuple[torch.Tensor, int]
+"""([c, h, w] float32, label)"""
 
 
-class PreparedImages(Dataset[tuple[torch.Tensor, int]]):
-    """The chosen images of a set, each as ([c, h, w] float32, label)."""
+class PreparedImages(Dataset[Labelled]):
+    """The chosen images of a set, each as the network sees it."""
 
     def __init__(self, images: ImageSet, chosen: NDArray[np.int64], transform: ImageTransform) -> None:
         self._images = images
         self._chosen = chosen
-        self._transform = transform
+        self.transform = transform
         self._keep = len(chosen) * transform.size_bytes <= KEEP_BYTES
         self._kept: dict[int, torch.Tensor] = {}
 
     def __len__(self) -> int:
         return len(self._chosen)
 
-    def __getitem__(self, place: int) -> tuple[torch.Tensor, int]:
-        index = int(self._chosen[place])
-        return self._prepared(index), int(self._images.labels[index])
+    def __getitem__(self, place: int) -> Labelled:
+        return self.transform.normalised(self.pixels(place)), self.label(place)
 
-    def _prepared(self, index: int) -> torch.Tensor:
-        prepared = self._kept.get(index)
-        if prepared is None:
-            prepared = self._transform(self._images.image(index))
+    def index(self, place: int) -> int:
+        """Where in the set the image is."""
+        return int(self._chosen[place])
+
+    def label(self, place: int) -> int:
+        return int(self._images.labels[self.index(place)])
+
+    def pixels(self, place: int) -> torch.Tensor:
+        """[c, h, w] uint8, resized; not to be written to."""
+        index = self.index(place)
+        pixels = self._kept.get(index)
+        if pixels is None:
+            pixels = self.transform.pixels(self._images.image(index))
             if self._keep:
-                self._kept[index] = prepared
-        return prepared
+                self._kept[index] = pixels
+        return pixels
 
 
-class EpochOrder(Sampler[int]):
+class Visit(NamedTuple):
+    """One look at one image. The epoch comes along because workers outlive it."""
+
+    epoch: int
+    place: int
+
+
+class AugmentedImages(Dataset[Labelled]):
+    """Prepared images, changed at random at every visit."""
+
+    def __init__(self, prepared: PreparedImages, augmentation: Augmentation) -> None:
+        self._prepared = prepared
+        self._augmentation = augmentation
+
+    def __len__(self) -> int:
+        return len(self._prepared)
+
+    def __getitem__(self, visit: Visit) -> Labelled:
+        return self._prepared.transform.normalised(self.pixels(visit)), self._prepared.label(visit.place)
+
+    def pixels(self, visit: Visit) -> torch.Tensor:
+        """[c, h, w] uint8."""
+        before = self._prepared.pixels(visit.place)
+        return self._augmentation(before, epoch=visit.epoch, index=self._prepared.index(visit.place))
+
+
+class EpochOrder(Sampler[Visit]):
     """A new order each epoch, drawn from (seed, epoch): resuming at epoch 7 needs no memory of the first six.
 
     The method is `begin`, not `set_epoch`: Fabric calls a sampler's `set_epoch` with a count of its own.
@@ -59,19 +98,24 @@ class EpochOrder(Sampler[int]):
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[int]:
-        yield from np.random.RandomState([self._seed, self._epoch]).permutation(self._length).tolist()
+    def __iter__(self) -> Iterator[Visit]:
+        places = np.random.RandomState([self._seed, self._epoch]).permutation(self._length).tolist()
+        yield from (Visit(self._epoch, place) for place in places)
 
 
 def batches(
-    images: Dataset[tuple[torch.Tensor, int]],
+    images: Dataset[Labelled],
     *,
     batch_size: int,
     workers: int,
     seed: int,
     order: EpochOrder | None = None,
-) -> DataLoader[tuple[torch.Tensor, int]]:
-    """Batches of ([b, c, h, w] float32, [b] int64), in `order` or as they stand; the last one may be smaller."""
+) -> DataLoader[Labelled]:
+    """Batches of ([b, c, h, w] float32, [b] int64), in `order` or as they stand; the last one may be smaller.
+
+    Args:
+        images: `AugmentedImages` with an order, `PreparedImages` without one.
+    """
     # A generator of its own: a loader would else draw from torch's, and dropout would depend on the loaders.
     return DataLoader(
         images,

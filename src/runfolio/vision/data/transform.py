@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,10 @@ from PIL import Image
 from runfolio.vision._torchvision import v2
 from runfolio.vision.data.base import ImageSource
 from runfolio.vision.pictures import to_channels
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Source: https://pytorch.org/vision/stable/models.html"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,9 @@ class ImageTransform:
     width: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    resize: int | None = None
+    """The shorter side is brought to so many pixels and the middle cut out; None squeezes the whole picture."""
+    interpolation: str = "bilinear"
 
     @classmethod
     def for_source(cls, source: ImageSource, image_size: int | None = None) -> ImageTransform:
@@ -32,33 +39,60 @@ class ImageTransform:
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any]) -> ImageTransform:
+        resize = meta.get("resize")  # records from before there was one squeezed every picture
         return cls(
             channels=int(meta["channels"]),
             height=int(meta["height"]),
             width=int(meta["width"]),
             mean=tuple(float(value) for value in meta["mean"]),
             std=tuple(float(value) for value in meta["std"]),
+            resize=None if resize is None else int(resize),
+            interpolation=v2.InterpolationMode(meta.get("interpolation", cls.interpolation)).value,
         )
 
     def as_meta(self) -> dict[str, Any]:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
+    def with_channels(self, channels: int) -> ImageTransform:
+        return replace(
+            self, channels=channels, mean=_for_channels(self.mean, channels), std=_for_channels(self.std, channels)
+        )
+
+    def with_size(self, pixels: int) -> ImageTransform:
+        """Square images of another size; where a margin is cut off, the same share of the picture."""
+        resize = self.resize and round(pixels * self.resize / min(self.height, self.width))
+        return replace(self, height=pixels, width=pixels, resize=resize)
+
+    def with_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageTransform:
+        """By a mean and deviation that are known for grey or for colour."""
+        return replace(self, mean=_for_channels(mean, self.channels), std=_for_channels(std, self.channels))
+
     @property
     def size_bytes(self) -> int:
-        """Of one prepared picture."""
-        return self.channels * self.height * self.width * torch.float32.itemsize
+        """Of the pixels of one picture."""
+        return self.channels * self.height * self.width
 
     def __call__(self, picture: Image.Image) -> torch.Tensor:
-        return self._steps(to_channels(picture, self.channels))
+        return self.normalised(self.pixels(picture))
+
+    def pixels(self, picture: Image.Image) -> torch.Tensor:
+        """[c, h, w] uint8: all but scaling and normalising."""
+        return self._geometry(to_channels(picture, self.channels))
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """[c, h, w] uint8 to [c, h, w] float32, as the network sees it."""
+        scaled = v2.functional.to_dtype(pixels, torch.float32, scale=True)
+        return v2.functional.normalize(scaled, list(self.mean), list(self.std), inplace=True)
 
     @cached_property
-    def _steps(self) -> v2.Compose:
-        return v2.Compose(
-            [
-                v2.Resize([self.height, self.width], antialias=True),
-                v2.ToImage(),
-                v2.ToDtype(torch.float32, scale=True),
-                v2.Normalize(mean=list(self.mean), std=list(self.std)),
-                v2.ToPureTensor(),
-            ]
-        )
+    def _geometry(self) -> v2.Compose:
+        size = [self.height, self.width]
+        how = v2.InterpolationMode(self.interpolation)
+        steps = [v2.Resize(size, how)] if self.resize is None else [v2.Resize([self.resize], how), v2.CenterCrop(size)]
+        return v2.Compose([*steps, v2.PILToTensor()])
+
+
+def _for_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    if len(values) == channels:
+        return values
+    return (sum(values) / len(values),) * channels

@@ -1,63 +1,110 @@
-"""Networks by name, built from a description that is plain JSON and travels with the weights."""
+"""Networks by name, built from a description that is plain JSON and travels with the weights.
+
+Two are our own; the others come from torchvision by its names, and from timm as `timm:NAME`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Protocol
 
 from torch import nn
 
-from runfolio.errors import NotFound, did_you_mean
+from runfolio.errors import ConfigError, NotFound, nearest
+from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.models import timm_zoo, torchvision_zoo
+from runfolio.vision.models.fitting import Tensors
 from runfolio.vision.models.mlp import MLP
+from runfolio.vision.models.spec import ModelSpec
 from runfolio.vision.models.tinyvgg import TinyVGG
 
-__all__ = ["ModelSpec", "build_model", "check_model_name"]
+__all__ = [
+    "ModelSpec",
+    "build_model",
+    "check_model_name",
+    "current_names",
+    "download_weights",
+    "published_transform",
+]
 
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSpec:
-    """All that is needed to build a network again."""
-
-    name: str
-    channels: int
-    height: int
-    width: int
-    classes: int
-    hidden_units: int
-    dropout: float = 0.0
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width)."""
-        return self.channels, self.height, self.width
-
-    def as_meta(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_meta(cls, meta: Mapping[str, Any]) -> ModelSpec:
-        whole = {key: int(meta[key]) for key in ("channels", "height", "width", "classes", "hidden_units")}
-        return cls(name=str(meta["name"]), dropout=float(meta["dropout"]), **whole)
-
-
-_MODELS: dict[str, Callable[[ModelSpec], nn.Module]] = {
-    "tinyvgg": lambda spec: TinyVGG(spec.image_shape, spec.classes, spec.hidden_units, spec.dropout),
-    "mlp": lambda spec: MLP(spec.image_shape, spec.classes, spec.hidden_units, spec.dropout),
+_OWN: dict[str, Callable[[ModelSpec], nn.Module]] = {
+    "tinyvgg": lambda spec: TinyVGG(spec.image_shape, spec.classes, spec.hidden_units, spec.dropout or 0.0),
+    "mlp": lambda spec: MLP(spec.image_shape, spec.classes, spec.hidden_units, spec.dropout or 0.0),
 }
 
 
+class _Zoo(Protocol):
+    """A package of architectures with published weights; its names come without a prefix."""
+
+    def build(self, name: str, spec: ModelSpec) -> nn.Module: ...
+    def transform(self, name: str) -> ImageTransform: ...
+    def download(self, name: str) -> Tensors: ...
+    def current(self, name: str, tensors: Tensors) -> Tensors: ...
+
+
 def check_model_name(name: str) -> None:
-    """Raise `NotFound`, naming the nearest, where there is no such model."""
-    if name not in _MODELS:
-        raise NotFound(f"no model {name!r}; {did_you_mean(name, _MODELS)}")
+    """Refuse a model that there is not.
+
+    Raises:
+        NotFound: The message names the nearest.
+        MissingExtra: It is one of timm's, and timm is not installed.
+    """
+    if name.startswith(timm_zoo.PREFIX):
+        timm_zoo.check(name.removeprefix(timm_zoo.PREFIX))
+        return
+    known = [*_OWN, *torchvision_zoo.names()]
+    if name not in known:
+        near = nearest(name, known)
+        hint = (
+            f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(_OWN)}, torchvision's and timm:NAME"
+        )
+        raise NotFound(f"no model {name!r}; {hint}")
 
 
 def build_model(spec: ModelSpec) -> nn.Module:
     """A freshly initialised network: [b, c, h, w] images to [b, classes] logits.
 
     Raises:
-        NotFound: There is no model of that name.
+        NotFound, MissingExtra: As `check_model_name`.
+        ConfigError: It cannot take images of that shape at all.
     """
     check_model_name(spec.name)
-    return _MODELS[spec.name](spec)
+    if spec.name in _OWN:
+        return _OWN[spec.name](spec)
+    zoo, name = _zoo_of(spec.name)
+    return zoo.build(name, spec)
+
+
+def published_transform(name: str) -> ImageTransform | None:
+    """How the published weights of a model want their images; None where none are published."""
+    if name in _OWN:
+        return None
+    zoo, own_name = _zoo_of(name)
+    return zoo.transform(own_name)
+
+
+def download_weights(name: str) -> Tensors:
+    """The newest published weights of a model, under the names that its modules have.
+
+    Raises:
+        ConfigError: None are published.
+        NotFound, DamagedFile: They cannot be downloaded, or are damaged.
+    """
+    if name in _OWN:
+        raise ConfigError(f"weights is DEFAULT, but none are published for {name}; give a file or a run, or none")
+    zoo, own_name = _zoo_of(name)
+    return zoo.current(own_name, zoo.download(own_name))
+
+
+def current_names(name: str, tensors: Tensors) -> Tensors:
+    """Tensors of a published file under the names that the model's modules have."""
+    if name in _OWN:
+        return tensors
+    zoo, own_name = _zoo_of(name)
+    return zoo.current(own_name, tensors)
+
+
+def _zoo_of(name: str) -> tuple[_Zoo, str]:
+    if name.startswith(timm_zoo.PREFIX):
+        return timm_zoo, name.removeprefix(timm_zoo.PREFIX)
+    return torchvision_zoo, name

@@ -1,0 +1,81 @@
+"""The models of timm (PyTorch Image Models), as `timm:NAME`; needs the extra `timm`.
+
+Source: https://huggingface.co/docs/timm
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import nn
+
+# timm imports torchvision, which must have been made importable.
+from runfolio.errors import MissingExtra, NotFound, did_you_mean
+from runfolio.vision import _torchvision  # noqa: F401
+from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.models.fitting import Tensors
+from runfolio.vision.models.spec import ModelSpec
+
+PREFIX = "timm:"
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ModuleNotFoundError as error:
+        if error.name != "timm":
+            raise
+        raise MissingExtra("timm", "timm", "a model of timm") from None
+    return timm
+
+
+def check(name: str) -> None:
+    """Raise `NotFound`, naming the nearest, where timm has no such model."""
+    timm = _timm()
+    if not timm.is_model(name.partition(".")[0]):
+        raise NotFound(f"timm has no model {name!r}; {did_you_mean(name, timm.list_models())}")
+
+
+def build(name: str, spec: ModelSpec) -> nn.Module:
+    """A fresh network: [b, c, h, w] images to [b, classes] logits."""
+    dropout = {} if spec.dropout is None else {"drop_rate": spec.dropout}
+    return _timm().create_model(name, num_classes=spec.classes, in_chans=spec.channels, **dropout)
+
+
+def transform(name: str) -> ImageTransform:
+    """How the published weights want their images."""
+    timm = _timm()
+    from timm.data.config import resolve_data_config
+
+    wanted = resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
+    channels, height, width = wanted["input_size"]
+    whole = wanted["crop_mode"] == "squash"
+    return ImageTransform(
+        channels=channels,
+        height=height,
+        width=width,
+        mean=tuple(wanted["mean"]),
+        std=tuple(wanted["std"]),
+        resize=None if whole else math.floor(min(height, width) / wanted["crop_pct"]),
+        interpolation=wanted["interpolation"],
+    )
+
+
+def download(name: str) -> Tensors:
+    """The published weights, from the cache or the network.
+
+    Raises:
+        NotFound: They cannot be had.
+    """
+    try:
+        return _timm().create_model(name, pretrained=True).state_dict()
+    except (OSError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise NotFound(
+            f"the weights of timm:{name} cannot be downloaded ({reason}); go online, or give a file with --weights FILE"
+        ) from None
+
+
+def current(name: str, tensors: Tensors) -> Tensors:
+    return tensors

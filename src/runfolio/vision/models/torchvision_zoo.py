@@ -1,0 +1,111 @@
+"""Every classification model of torchvision, by torchvision's own names.
+
+Source: https://pytorch.org/vision/stable/models.html
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from runfolio.errors import ConfigError, DamagedFile, NotFound
+from runfolio.vision._torchvision import models
+from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.models.fitting import Tensors
+from runfolio.vision.models.head import set_dropout
+from runfolio.vision.models.spec import ModelSpec
+
+CHANNELS = 3
+
+# Auxiliary classifiers only help a training from scratch and give three answers where one is asked for; the published
+# weights of both models expect their own normalisation, which `transform_input` makes of ImageNet's.
+_WITH_AUXILIARY: dict[str, Any] = {"aux_logits": False, "init_weights": True, "transform_input": True}
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+_OPTIONS = {"googlenet": _WITH_AUXILIARY, "inception_v3": _WITH_AUXILIARY}
+
+# The published weights of densenets are from a time when a module's name could hold a dot.
+_DOTTED = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.(?=\d)")
+
+
+def names() -> list[str]:
+    return models.list_models(module=models)
+
+
+def build(name: str, spec: ModelSpec) -> nn.Module:
+    """A fresh network: [b, 3, h, w] images to [b, classes] logits.
+
+    Raises:
+        ConfigError: A transformer whose size is part of its weights, and images that are not square.
+    """
+    model = models.get_model(
+        name, weights=None, num_classes=spec.classes, **_OPTIONS.get(name, {}), **_size(name, spec)
+    )
+    if spec.dropout is not None:
+        set_dropout(model, spec.dropout)
+    return model
+
+
+def _size(name: str, spec: ModelSpec) -> dict[str, Any]:
+    if name.startswith("maxvit"):
+        return {"input_size": (spec.height, spec.width)}
+    if not name.startswith("vit"):
+        return {}
+    if spec.height != spec.width:
+        raise ConfigError(f"model {name} takes square images only, not {spec.height}x{spec.width}; give --image-size")
+    return {"image_size": spec.height}
+
+
+def transform(name: str) -> ImageTransform:
+    """How the newest published weights want their images."""
+    preset = models.get_model_weights(name).DEFAULT.transforms()  # type: ignore[attr-defined] - every such enum has it
+    (size,), (resize,) = preset.crop_size, preset.resize_size
+    return ImageTransform(
+        channels=CHANNELS,
+        height=size,
+        width=size,
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+        resize=resize,
+        interpolation=preset.interpolation.value,
+    )
+
+
+def download(name: str) -> Tensors:
+    """The newest published weights, from torch's cache or the network.
+
+    Raises:
+        NotFound: They are not in the cache and cannot be downloaded.
+        DamagedFile: What is in the cache, or came, is not what was published.
+    """
+    weights: Any = models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    try:
+        return weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
+    except OSError as error:
+        raise NotFound(
+            f"the weights of {name} are not at {cached} and cannot be downloaded from {weights.url}"
+            f" ({_reason(error)}); go online, put the file there, or give another with --weights FILE"
+        ) from None
+    except Exception as error:  # damaged bytes make torch.load raise almost anything
+        raise DamagedFile(f"{cached} is damaged ({_reason(error)}); delete it and try again") from None
+
+
+def current(name: str, tensors: Tensors) -> Tensors:
+    """Published tensors under the names that `build` gives, without those of auxiliary classifiers."""
+    renamed: Any = OrderedDict(
+        (_DOTTED.sub(r"\1", key) if name.startswith("densenet") else key, tensor)
+        for key, tensor in tensors.items()
+        if not (name in _OPTIONS and key.startswith(_AUXILIARY))
+    )
+    renamed._metadata = getattr(tensors, "_metadata", None)
+    return renamed
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", "") or error).partition("\n")[0] or type(error).__name__
