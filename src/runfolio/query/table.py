@@ -123,21 +123,20 @@ def _usual(runs: Sequence[RecordedRun]) -> list[str]:
 
 
 def _usual_results(runs: Sequence[RecordedRun]) -> list[str]:
-    """The results that most runs have; the familiar names first, what a run reports before where its curve ended."""
+    """The results that most runs have, the familiar names first; as reported where any run reports them."""
     counts: Counter[str] = Counter()
+    reported: set[str] = set()
     for run in runs:
-        reported = numbers_of(run)
-        counts.update(f"summary.{name}" for name in reported)
-        counts.update(f"metrics.{name}" for name in run.metrics if name not in reported)
+        numbers = numbers_of(run)
+        reported.update(numbers)
+        counts.update({*numbers, *run.metrics})
 
-    def importance(column: str) -> tuple[int, int, str]:
-        name = column.partition(".")[2]
-        return (_FIRST_METRICS.index(name) if name in _FIRST_METRICS else len(_FIRST_METRICS), -counts[column], column)
+    def importance(name: str) -> tuple[int, int, str]:
+        familiar = _FIRST_METRICS.index(name) if name in _FIRST_METRICS else len(_FIRST_METRICS)
+        return familiar, -counts[name], name
 
-    shown: dict[str, str] = {}
-    for column in sorted(counts, key=importance):
-        shown.setdefault(column.partition(".")[2], column)
-    return list(shown.values())[:_SHOWN_METRICS]
+    shown = sorted(counts, key=importance)[:_SHOWN_METRICS]
+    return [f"summary.{name}" if name in reported else f"metrics.{name}" for name in shown]
 
 
 def _sorted(runs: list[RecordedRun], column: str, *, descending: bool) -> list[RecordedRun]:
