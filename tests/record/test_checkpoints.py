@@ -82,6 +82,14 @@ def test_tied_and_strided_tensors_are_stored_and_come_back(tmp_path: Path):
     assert found["e"].shape == (0,)
 
 
+@pytest.mark.parametrize("keys", range(1, 30))
+def test_tensor_files_of_every_size_of_header_are_read(tmp_path: Path, keys: int):
+    """The header's length comes first, so some files begin with the two bytes of a pickle."""
+    tensors = {f"layer{n}.weight": torch.ones(2, 1) for n in range(keys)}
+    write_tensors(tmp_path / "t.safetensors", tensors)
+    assert read_tensors(tmp_path / "t.safetensors").keys() == tensors.keys()
+
+
 def test_a_shared_tensor_of_the_state_is_stored_once():
     packer = Packer()
     tensor = torch.ones(3)

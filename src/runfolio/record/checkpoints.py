@@ -214,12 +214,15 @@ def _checked_entry(entry: dict[str, Any]) -> dict[str, Any]:
     return {"file": name, "bytes": _whole(entry["bytes"]), "sha256": str(entry["sha256"])}
 
 
+_REMEDY = "restore it from a copy of the run, use another checkpoint, or train anew"
+
+
 def _verify(path: Path, entry: Mapping[str, Any]) -> None:
     try:
         size = path.stat().st_size
         if size != entry["bytes"]:
-            raise DamagedFile(f"{path} is damaged ({size} bytes, {entry['bytes']} when it was saved)")
+            raise DamagedFile(f"{path} is damaged ({size} bytes, {entry['bytes']} when it was saved); {_REMEDY}")
         if files.sha256(path) != entry["sha256"]:
-            raise DamagedFile(f"{path} is damaged (its SHA-256 is not the one noted when it was saved)")
+            raise DamagedFile(f"{path} is damaged (its SHA-256 is not the one noted when it was saved); {_REMEDY}")
     except OSError as error:
         raise DamagedFile(f"{path} cannot be read ({error.strerror})") from None

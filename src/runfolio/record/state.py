@@ -182,13 +182,14 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         from safetensors.torch import load_file
     except ImportError:
         raise MissingExtra("safetensors", "torch", "reading a checkpoint") from None
-    if reason := foreign(path):
-        raise DamagedFile(f"{path} is {reason}; runfolio reads tensors from safetensors files only")
     try:
         return load_file(path)
     except FileNotFoundError:
         raise DamagedFile(f"{path} is missing") from None
     except (SafetensorError, OSError) as error:
+        # Asked only now: a safetensors file may begin with the two bytes of a pickle.
+        if reason := foreign(path):
+            raise DamagedFile(f"{path} is {reason}; runfolio reads tensors from safetensors files only") from None
         raise DamagedFile(f"{path} is not a whole safetensors file ({error})") from None
 
 

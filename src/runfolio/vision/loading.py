@@ -21,6 +21,8 @@ def load(checkpoint: Checkpoint) -> LoadedClassifier:
         MissingExtra: torch or torchvision is not installed, or timm for one of its models.
     """
     with vision_extra("loading a classifier"):
+        import torch
+
         from runfolio.vision.description import describe, place_of
         from runfolio.vision.models import build_model
         from runfolio.vision.models.fitting import fill
@@ -32,4 +34,9 @@ def load(checkpoint: Checkpoint) -> LoadedClassifier:
     except NotFound as error:
         raise NotFound(f"{where}: {error}") from None
     fill(model, checkpoint.tensors("model"), f"{where} does not fit model {described.spec.name}")
-    return LoadedClassifier(model.eval(), described.classes, described.transform, described.data, described.test_data)
+    model.eval()
+    with (
+        torch.inference_mode()
+    ):  # the first pass starts torch's threads and kernels: no prediction is to be timed with it
+        model(torch.zeros(1, *described.spec.image_shape))
+    return LoadedClassifier(model, described.classes, described.transform, described.data, described.test_data)

@@ -250,4 +250,4 @@ class _Notices:
         if self._progress is None:
             warnings.warn(said, TrainingWarning, stacklevel=2)
         else:
-            self._progress.console.print(said, style="yellow", markup=False)
+            self._progress.console.print(said, style="yellow", markup=False, soft_wrap=True)
