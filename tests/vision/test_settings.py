@@ -28,6 +28,7 @@ def test_every_setting_is_explained_and_grouped():
         ({}, "tinyvgg-5ep"),
         ({"model": "mlp", "data_fraction": 0.2, "epochs": 10}, "mlp-20pct-10ep"),
         ({"data_fraction": 0.125}, "tinyvgg-12.5pct-5ep"),
+        ({"data": "zip:https://example.org/sushi.zip#sha256=00"}, "tinyvgg-5ep-sushi"),
     ],
 )
 def test_a_run_is_named_after_what_a_series_varies(settings, name):

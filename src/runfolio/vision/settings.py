@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePath
+from pathlib import PurePath
 
 from runfolio.errors import ConfigError
 from runfolio.settings import Settings, setting
@@ -161,6 +162,7 @@ class TrainSettings(Settings):
 
     @property
     def run_name(self) -> str:
-        """A name people can read: `tinyvgg-20pct-5ep`; all of the data goes without saying."""
+        """A name people can read: `tinyvgg-20pct-5ep`; all of the digits go without saying."""
         share = "" if self.data_fraction == 1 else f"{self.data_fraction * 100:.4g}pct"
-        return "-".join(part for part in (self.model, share, f"{self.epochs}ep") if part)
+        data = "" if self.data == "digits" else self.data_name
+        return "-".join(part for part in (self.model, share, f"{self.epochs}ep", data) if part)
