@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from runfolio.vision.data.base import ImageSet, ImageSource
+from runfolio.vision.data.description import DataDescription, SharedImage, SizeRange, SplitDescription, describe
 from runfolio.vision.data.sources import load_data
 
-__all__ = ["ImageSet", "ImageSource", "load_data"]
+__all__ = [
+    "DataDescription",
+    "ImageSet",
+    "ImageSource",
+    "SharedImage",
+    "SizeRange",
+    "SplitDescription",
+    "describe",
+    "load_data",
+]

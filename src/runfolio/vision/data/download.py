@@ -48,12 +48,17 @@ def download(url: str, path: Path, *, progress: Progress | None = None, patience
         progress: Gets a task, counted in MB, for as long as it takes.
 
     Raises:
-        ConfigError: The address is not one of HTTP.
+        ConfigError: The address is not one of HTTP, or holds a user's name.
         DownloadFailed: It could not be fetched; the message says why and what to do.
         StoreError: The disk is full or cannot be written.
     """
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise ConfigError(f"{url!r} is not an address that can be fetched; it must begin with http:// or https://")
+    if urlsplit(url).username is not None:
+        raise ConfigError(
+            f"the address of {shown(url)} holds a user's name, which would be recorded with the run; "
+            "fetch it by hand, and name the file"
+        )
     task = progress.add_task(f"downloading {shown(url)}, MB", total=None) if progress else None
     try:
         _Download(url, path, patience or Patience(), progress, task).run()
@@ -184,7 +189,7 @@ class _Download:
 
     def _receive(self, response: http.client.HTTPResponse, answer: _Answer) -> None:
         have = answer.start
-        with self._part.open("ab") as file:
+        with self._part.open("ab", buffering=0) as file:  # what came is there even if this process is killed
             while chunk := self._chunk(response):
                 file.write(chunk)
                 have += len(chunk)

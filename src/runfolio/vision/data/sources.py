@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,15 +21,36 @@ from runfolio.vision.data.zipped import open_zip
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+COURSE_ZIPS = {
+    "pizza_steak_sushi": "https://github.com/mrdbourke/pytorch-deep-learning/raw/main/data/pizza_steak_sushi.zip"
+    "#sha256=5e9596fcc939a32996e59bbed8ec690ae39203bbcbc08292a92d44e4c4a27652",
+    "pizza_steak_sushi_20_percent": "https://github.com/mrdbourke/pytorch-deep-learning/raw/main/data/"
+    "pizza_steak_sushi_20_percent.zip#sha256=4c7589efc2b369364d602906c5bd2d563dfd73e1e0083565ffb23dd731eb9d88",
+}
+"""Three classes of Food-101, a tenth and a fifth of their images.
+
+Source: https://github.com/mrdbourke/pytorch-deep-learning (MIT); the digests are those of its Git LFS pointers.
+"""
+
 Opened = ImageSource | ImageFolder
 """An `ImageFolder` where the images may still be divided one way or another."""
 
+
+def _open_published(name: str, progress: Progress | None) -> ImageSource:
+    # torchvision takes a second to import, which other data need not spend.
+    from runfolio.vision.data.published import open_published
+
+    return open_published(name, progress)
+
+
 _NAMED: dict[str, Callable[[Progress | None], Opened]] = {
     "digits": lambda _: digits(),
+    **{name: functools.partial(open_zip, place) for name, place in COURSE_ZIPS.items()},
 }
 _KINDS: dict[str, tuple[str, Callable[[str, Progress | None], Opened]]] = {
     "folder": ("PATH", lambda place, _: open_folder(place)),
     "zip": ("PATH_OR_URL", open_zip),
+    "torchvision": ("NAME", _open_published),
 }
 
 

@@ -139,15 +139,16 @@ def _fill(target: Path, zipped: _Zip, progress: Progress | None) -> None:
             raise
         if zipped.remote:
             archive.unlink()
-        _appear(unpacked, target)
+        appear(unpacked, target)
 
 
-def _appear(unpacked: Path, target: Path) -> None:
+def appear(unpacked: Path, target: Path) -> None:
+    """Give a finished folder its name, unless a process that no lock kept away was first."""
     try:
         unpacked.rename(target)
     except OSError:
         shutil.rmtree(unpacked)
-        if not target.is_dir():  # else another process was first, where no lock keeps the others away
+        if not target.is_dir():
             raise
 
 

@@ -1,0 +1,148 @@
+"""What is in a set of images, before anything is trained on it: counts, sizes, and images that are there twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from runfolio.vision.data.base import ImageSet
+from runfolio.vision.data.files import ImageFiles
+from runfolio.vision.data.inspection import inspect
+from runfolio.vision.data.sources import load_data
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class SizeRange(NamedTuple):
+    """Of one side of the images, in pixels."""
+
+    smallest: int
+    median: float
+    largest: int
+
+
+class SharedImage(NamedTuple):
+    """An image of the test set that is in the training set as well, byte for byte."""
+
+    train: str
+    """The reference of the first such training image."""
+    test: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitDescription:
+    """What one part of the data holds."""
+
+    images: int
+    class_counts: dict[str, int]
+    """By class, in the order of the classes."""
+    width: SizeRange
+    height: SizeRange
+    modes: dict[str, int]
+    """Images by Pillow's name for the kind of their pixels (`RGB`, `L`, `RGBA`, ...), most frequent first."""
+    duplicates: tuple[tuple[str, ...], ...]
+    """References of images that are equal to one another, a group each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataDescription:
+    """What a name of data leads to."""
+
+    name: str
+    classes: tuple[str, ...]
+    channels: int
+    image_size: tuple[int, int]
+    """(height, width) in pixels that a training uses when it asks for no other."""
+    train: SplitDescription
+    test: SplitDescription
+    shared: tuple[SharedImage, ...]
+    """Test images that training has seen: a test on them flatters."""
+    bad_images: tuple[str, ...]
+    """Files that cannot be read, a line each; they are in no count above."""
+
+
+class _Look(NamedTuple):
+    """What is told of one image."""
+
+    digest: str
+    """The same for equal images."""
+    width: int
+    height: int
+    mode: str
+
+
+def describe(name: str, *, test_data: str | None = None, progress: Progress | None = None) -> DataDescription:
+    """Count, measure and compare the images of that name; bad ones are listed, not refused.
+
+    Args:
+        name, test_data: As `load_data`.
+        progress: Gets a task for what takes long.
+
+    Raises:
+        NotFound, ConfigError, DamagedFile, DownloadFailed: As `load_data`.
+    """
+    source = load_data(name, test_data=test_data, skip_bad_images=True, progress=progress)
+    train, test = _looks(source.train), _looks(source.test)
+    return DataDescription(
+        name=source.name,
+        classes=source.classes,
+        channels=source.channels,
+        image_size=source.image_size,
+        train=_describe_split(source.train, train, source.classes),
+        test=_describe_split(source.test, test, source.classes),
+        shared=_shared(source.train, train, source.test, test),
+        bad_images=source.bad_images,
+    )
+
+
+def _looks(images: ImageSet) -> list[_Look]:
+    if isinstance(images, ImageFiles):
+        return [_Look(found.digest, found.width, found.height, found.mode) for found in inspect(images)]
+    return [_look(images, index) for index in range(len(images))]
+
+
+def _look(images: ImageSet, index: int) -> _Look:
+    picture = images.image(index)
+    return _Look(hashlib.sha256(picture.tobytes()).hexdigest(), picture.width, picture.height, picture.mode)
+
+
+def _describe_split(images: ImageSet, looks: Sequence[_Look], classes: Sequence[str]) -> SplitDescription:
+    counts = np.bincount(images.labels, minlength=len(classes)).tolist()
+    return SplitDescription(
+        images=len(images),
+        class_counts=dict(zip(classes, counts, strict=True)),
+        width=_range(look.width for look in looks),
+        height=_range(look.height for look in looks),
+        modes=dict(Counter(look.mode for look in looks).most_common()),
+        duplicates=_duplicates(images, looks),
+    )
+
+
+def _range(lengths: Iterable[int]) -> SizeRange:
+    ordered = sorted(lengths)
+    return SizeRange(ordered[0], median(ordered), ordered[-1])
+
+
+def _duplicates(images: ImageSet, looks: Sequence[_Look]) -> tuple[tuple[str, ...], ...]:
+    groups: dict[_Look, list[int]] = defaultdict(list)
+    for index, look in enumerate(looks):
+        groups[look].append(index)
+    return tuple(tuple(images.reference(index) for index in group) for group in groups.values() if len(group) > 1)
+
+
+def _shared(
+    train: ImageSet, train_looks: Sequence[_Look], test: ImageSet, test_looks: Sequence[_Look]
+) -> tuple[SharedImage, ...]:
+    trained = {look: index for index, look in reversed(list(enumerate(train_looks)))}
+    return tuple(
+        SharedImage(train.reference(trained[look]), test.reference(index))
+        for index, look in enumerate(test_looks)
+        if look in trained
+    )

@@ -1,0 +1,188 @@
+"""`torchvision:NAME`: published data sets, fetched and read by torchvision into the user's cache."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from runfolio.errors import DownloadFailed, NotFound, StoreError, did_you_mean
+from runfolio.vision._torchvision import datasets
+from runfolio.vision.data.base import ImageSource
+from runfolio.vision.data.claims import claimed
+from runfolio.vision.data.folder import photo_source
+from runfolio.vision.data.zipped import appear, data_folder
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Published:
+    """How torchvision's class is asked for the two parts."""
+
+    train: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "train"}))
+    test: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "test"}))
+    photos: bool = True
+    """Files of any size, in colour; else all are of one size, in memory, as `dataset.data`."""
+
+
+_IN_MEMORY = _Published(MappingProxyType({"train": True}), MappingProxyType({"train": False}), photos=False)
+_TRAINVAL = _Published(train=MappingProxyType({"split": "trainval"}))
+
+_SETS = {
+    "CIFAR10": _IN_MEMORY,
+    "CIFAR100": _IN_MEMORY,
+    "Country211": _Published(),
+    "DTD": _Published(),
+    "FashionMNIST": _IN_MEMORY,
+    "FGVCAircraft": _TRAINVAL,
+    "Flowers102": _Published(),
+    "Food101": _Published(),
+    "KMNIST": _IN_MEMORY,
+    "MNIST": _IN_MEMORY,
+    "OxfordIIITPet": _TRAINVAL,
+}
+
+
+@dataclass(frozen=True)
+class PublishedImages:
+    """One part of a data set of torchvision."""
+
+    dataset: Any
+    labels: NDArray[np.int64]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, index: int) -> Image:
+        return self.dataset[index][0]
+
+    def reference(self, index: int) -> str:
+        return f"{self.name} image {index}"
+
+
+def open_published(name: str, progress: Progress | None = None) -> ImageSource:
+    """The data set that torchvision calls so; it is fetched only where that was not done before.
+
+    Args:
+        progress: Is paused while torchvision shows its own progress.
+
+    Raises:
+        NotFound: There is no such data set; the message names the nearest.
+        DownloadFailed: It could not be fetched.
+        StoreError: The disk is full or cannot be written.
+    """
+    if name not in _SETS:
+        raise NotFound(f"no data 'torchvision:{name}'; {did_you_mean(name, _SETS)}")
+    root = data_folder() / f"torchvision-{name}"
+    try:
+        if not root.is_dir():
+            _fetch(root, name, progress)
+        train, test = (_part(root, name, part) for part in ("train", "test"))
+    except OSError as error:
+        raise StoreError(
+            f"cannot read or write {root}: {error.strerror}; check the disk, or set RUNFOLIO_CACHE"
+        ) from None
+    except RuntimeError:
+        raise StoreError(f"{root} is not whole any more; remove it, and it will be fetched again") from None
+    classes = tuple(str(entry) for entry in train.dataset.classes)
+    if _SETS[name].photos:
+        return photo_source(f"torchvision:{name}", classes, train, test)
+    return _source_in_memory(f"torchvision:{name}", classes, train, test)
+
+
+def _part(root: Path, name: str, part: str) -> PublishedImages:
+    dataset = _open(name, root, part, download=False)
+    labels = dataset.targets if hasattr(dataset, "targets") else dataset._labels
+    return PublishedImages(dataset, np.asarray(labels, dtype=np.int64), f"{name} {part}")
+
+
+def _open(name: str, root: Path, part: str, *, download: bool) -> Any:
+    return getattr(datasets, name)(root, **getattr(_SETS[name], part), download=download)
+
+
+def _source_in_memory(
+    name: str, classes: tuple[str, ...], train: PublishedImages, test: PublishedImages
+) -> ImageSource:
+    pixels = np.asarray(train.dataset.data)
+    pixels = pixels.reshape(*pixels.shape[:3], -1)
+    figures = [_mean_and_deviation(pixels[..., channel]) for channel in range(pixels.shape[3])]
+    return ImageSource(
+        name=name,
+        classes=classes,
+        channels=pixels.shape[3],
+        image_size=(pixels.shape[1], pixels.shape[2]),
+        mean=tuple(mean for mean, _ in figures),
+        std=tuple(deviation for _, deviation in figures),
+        train=train,
+        test=test,
+    )
+
+
+def _mean_and_deviation(pixels: NDArray[np.uint8]) -> tuple[float, float]:
+    # By way of a histogram: floats of all pixels would take eight times the memory.
+    counts = np.bincount(pixels.ravel(), minlength=256) / pixels.size
+    values = np.arange(256) / 255
+    mean = float(counts @ values)
+    return round(mean, 4), round(float(np.sqrt(counts @ (values - mean) ** 2)), 4)
+
+
+def _fetch(root: Path, name: str, progress: Progress | None) -> None:
+    """Make the folder `root` of the data set's files; it appears whole."""
+    with claimed(root.with_name(f".{root.name}.lock")) as alone:
+        if root.is_dir():  # another process has been at it
+            return
+        begun = root.with_name(f".{root.name}{'' if alone else secrets.token_hex(4)}.begun")
+        _remove_unpacked(begun)
+        begun.mkdir(exist_ok=True)
+        with _as_errors(name), _paused(progress), redirect_stdout(io.StringIO()):
+            for part in ("train", "test"):
+                _open(name, begun, part, download=True)
+        appear(begun, root)
+
+
+def _remove_unpacked(begun: Path) -> None:
+    """Of an attempt that was broken off, keep the archives, which have checksums, and nothing unpacked from them."""
+    for entry in begun.iterdir() if begun.is_dir() else ():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+
+
+@contextmanager
+def _as_errors(name: str) -> Iterator[None]:
+    """What torchvision raises when a download fails, as one line."""
+    try:
+        yield
+    except (URLError, ConnectionError, TimeoutError, HTTPException, RuntimeError, ValueError) as error:
+        reason = " ".join(str(getattr(error, "reason", error)).split())
+        raise DownloadFailed(
+            f"cannot fetch torchvision:{name} ({reason}); check the network connection and try again"
+        ) from None
+
+
+@contextmanager
+def _paused(progress: Progress | None) -> Iterator[None]:
+    if progress is None or not progress.live.is_started:
+        yield
+        return
+    progress.stop()
+    try:
+        yield
+    finally:
+        progress.start()

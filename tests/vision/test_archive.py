@@ -1,0 +1,230 @@
+"""Zips from strangers: whole into one folder, or refused by the member that is wrong."""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runfolio.errors import ConfigError, DamagedFile, DownloadFailed, NotFound
+from runfolio.record.files import sha256
+from runfolio.vision.data import load_data
+from runfolio.vision.data.archive import MAX_MEMBERS, extract
+
+from .photos import zipped
+
+PHOTOS = zipped({"pizza": 5, "sushi": 5})
+
+
+def member(name: str, mode: int = 0, content: bytes = b"x") -> bytes:
+    """A zip of one good member and this one."""
+    info = zipfile.ZipInfo(name)
+    info.external_attr = mode << 16
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("good.txt", "good")
+        file.writestr(info, content)
+    return packed.getvalue()
+
+
+def renamed(archive: bytes, old: bytes, new: bytes, where: int = -1) -> bytes:
+    """The same bytes with a name replaced in them: `where` 1 does so in the member's own header only."""
+    assert len(old) == len(new)
+    return archive.replace(old, new, where)
+
+
+def method(number: int) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", number) as file:
+        file.writestr("x", "x")
+    return packed.getvalue()
+
+
+HOSTILE = {
+    "above": (member("../x"), "'../x' would be written outside the folder"),
+    "absolute": (member("/abs/x"), "'/abs/x' would be written outside the folder"),
+    "inside, then above": (member("a/../../x"), "'a/../../x' would be written outside the folder"),
+    "backslashes": (member("..\\x"), "has a backslash or a control character in its name"),
+    "drive": (member("C:/x"), "'C:/x' names a drive"),
+    "link": (member("link", stat.S_IFLNK | 0o777, b"/etc/passwd"), "'link' is a link"),
+    "link to a long path": (member("link", stat.S_IFLNK | 0o777, b"a/" * 5000), "'link' is a link"),
+    "device": (member("null", stat.S_IFCHR | 0o666), "'null' is neither a file nor a folder"),
+    "pipe": (member("pipe", stat.S_IFIFO | 0o666), "'pipe' is neither a file nor a folder"),
+    "NUL": (renamed(member("aXb"), b"aXb", b"a\0b"), "has a backslash or a control character in its name"),
+    "newline": (member("a\nb"), "has a backslash or a control character in its name"),
+    "twice": (renamed(member("gXXd.txt"), b"gXXd.txt", b"good.txt"), "'good.txt' is there twice"),
+    "a file and a folder": (member("good.txt/x"), "'good.txt' is a file and a folder"),
+    "no name": (member("./"), "'./' has no name"),
+    "two names": (renamed(member("inside"), b"inside", b"../out", 1), "is not a whole zip (File name in directory"),
+    "a very long name": (member("a" * 300), "holds a name that no file can have"),
+    "another method": (method(zipfile.ZIP_LZMA), "'x' is packed in a way other than deflate"),
+    "encrypted": (
+        member("x").replace(b"PK\x01\x02\x14\x03\x14\0\0\0", b"PK\x01\x02\x14\x03\x14\0\x01\0"),
+        "is encrypted",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_member_is_named_and_nothing_is_left(tmp_path, kind):
+    content, reason = HOSTILE[kind]
+    (tmp_path / "hostile.zip").write_bytes(content)
+
+    with pytest.raises(DamagedFile) as refusal:
+        extract(tmp_path / "hostile.zip", tmp_path / "out")
+
+    assert str(refusal.value).startswith(str(tmp_path / "hostile.zip"))
+    assert reason in str(refusal.value)
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("hostile.zip", "cache")] == []
+
+
+def test_modes_of_a_zip_are_not_taken_over(tmp_path):
+    (tmp_path / "a.zip").write_bytes(member("program", stat.S_IFREG | 0o4755))
+
+    extract(tmp_path / "a.zip", tmp_path / "out")
+
+    assert (tmp_path / "out" / "program").stat().st_mode & 0o7111 == 0
+
+
+def zeros(path: Path, size: int) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file, file.open("zeros", "w") as out:
+        for _ in range(size // 2**20):
+            out.write(bytes(2**20))
+    return path
+
+
+def test_a_small_zip_that_would_become_large_is_refused(tmp_path):
+    bomb = zeros(tmp_path / "bomb.zip", 100 * 2**20)
+
+    with pytest.raises(DamagedFile, match=r"bytes would become 104,857,600, most of them in member 'zeros'"):
+        extract(bomb, tmp_path / "out")
+
+
+def test_a_member_that_lies_about_its_size_never_becomes_larger_than_it_says(tmp_path):
+    bomb = zeros(tmp_path / "bomb.zip", 100 * 2**20)
+    content = bomb.read_bytes()
+    bomb.write_bytes(content.replace(struct.pack("<L", 100 * 2**20), struct.pack("<L", 1000)))
+
+    with pytest.raises(DamagedFile, match="is not a whole zip"):
+        extract(bomb, tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_zip_in_a_zip_stays_one(tmp_path):
+    inner = zeros(tmp_path / "inner.zip", 100 * 2**20)
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as file:
+        file.write(inner, "inner.zip")
+
+    extract(tmp_path / "outer.zip", tmp_path / "out")
+
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["inner.zip"]
+
+
+def test_a_zip_of_very_many_empty_members_is_refused_before_they_are_listed(tmp_path):
+    count = 1_000_000
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 0, 20, 0, 0, 0, 0, 33, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"x"
+    directory = entry * count
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count & 0xFFFF, count & 0xFFFF, len(directory), 0, 0)
+    (tmp_path / "many.zip").write_bytes(directory + end)
+
+    with pytest.raises(DamagedFile, match=r"its list of members is too long|more than 250,000 members"):
+        extract(tmp_path / "many.zip", tmp_path / "out")
+    assert count > MAX_MEMBERS
+
+
+@given(cut=st.integers(0, len(PHOTOS) - 1))
+def test_a_zip_cut_anywhere_leaves_nothing(tmp_path_factory, cut):
+    folder = tmp_path_factory.mktemp("cut")
+    (folder / "cut.zip").write_bytes(PHOTOS[:cut])
+
+    with pytest.raises(DamagedFile, match=r"cut.zip is not a whole zip"):
+        extract(folder / "cut.zip", folder / "out")
+
+    assert not (folder / "out").exists()
+
+
+@given(place=st.integers(0, len(PHOTOS) - 1), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_noticed_or_harmless(tmp_path_factory, place, bit):
+    folder = tmp_path_factory.mktemp("flipped")
+    content = bytearray(PHOTOS)
+    content[place] ^= 1 << bit
+    (folder / "flipped.zip").write_bytes(content)
+
+    refused = False
+    try:
+        extract(folder / "flipped.zip", folder / "out")
+    except DamagedFile:
+        refused = True
+
+    assert (folder / "out").exists() is not refused
+
+
+def test_a_local_zip_is_data(tmp_path):
+    (tmp_path / "food.zip").write_bytes(PHOTOS)
+
+    source = load_data(f"zip:{tmp_path / 'food.zip'}")
+
+    assert source.classes == ("pizza", "sushi")
+    assert len(source.train) + len(source.test) == 10
+    assert source.name == f"zip:{tmp_path / 'food.zip'}"
+
+
+def test_a_zip_is_unpacked_once_and_anew_when_it_changed(tmp_path, cache):
+    path = tmp_path / "food.zip"
+    path.write_bytes(PHOTOS)
+    first = load_data(f"zip:{path}").train
+    assert load_data(f"zip:{path}").train.root == first.root  # type: ignore[attr-defined]
+
+    path.write_bytes(zipped({"pizza": 6, "ramen": 6}))
+
+    assert load_data(f"zip:{path}").classes == ("pizza", "ramen")
+    unpacked = [entry.name for entry in (cache / "data").iterdir() if not entry.name.startswith(".")]
+    assert len(unpacked) == 2
+
+
+def test_a_zip_with_the_digest_it_must_have_is_taken(tmp_path):
+    path = tmp_path / "food.zip"
+    path.write_bytes(PHOTOS)
+    name = f"zip:{path}#sha256={sha256(path).upper()}"
+
+    assert load_data(name).name == f"zip:{path}#sha256={sha256(path)}"
+
+
+def test_a_zip_with_another_digest_is_refused_with_the_name_that_accepts_it(tmp_path):
+    path = tmp_path / "food.zip"
+    path.write_bytes(PHOTOS)
+
+    with pytest.raises(DownloadFailed) as refusal:
+        load_data(f"zip:{path}#sha256={'0' * 64}")
+
+    name = str(refusal.value).rpartition(" name it ")[2]
+    assert name == f"zip:{path}#sha256={sha256(path)}"
+    assert load_data(name).classes == ("pizza", "sushi")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("zip:nowhere.zip", NotFound, "no zip .*nowhere.zip; check the path"),
+        ("zip:.", NotFound, "did you mean folder:"),
+        ("zip:x.zip#sha256=12", ConfigError, "'12' is not a SHA-256; behind #sha256= come 64 hexadecimal digits"),
+        ("zip:ftp://example.org/x.zip", ConfigError, "must begin with http:// or https://"),
+    ],
+)
+def test_what_is_no_zip_is_refused(name, kind, message):
+    with pytest.raises(kind, match=message):
+        load_data(name)
+
+
+def test_a_web_page_saved_as_a_zip_is_told(tmp_path):
+    (tmp_path / "page.zip").write_text("\n<!doctype html><title>404</title>")
+
+    with pytest.raises(DownloadFailed, match=r"page.zip is a web page, not a zip"):
+        load_data(f"zip:{tmp_path / 'page.zip'}")

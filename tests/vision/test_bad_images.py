@@ -1,0 +1,208 @@
+"""Every image is looked at once before training: odd ones work, bad ones are named or left out."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.progress import Progress
+
+import runfolio
+from runfolio.errors import DamagedFile
+from runfolio.vision import TrainSettings, run_experiment
+from runfolio.vision.data import load_data
+from runfolio.vision.data.files import ImageFiles
+from runfolio.vision.data.inspection import inspect
+from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.training import TrainingWarning
+
+from .photos import fill, picture
+
+
+@pytest.fixture
+def food(tmp_path: Path) -> Path:
+    return fill(tmp_path / "food", {"pizza": 10, "sushi": 10})
+
+
+def truncated(path: Path) -> str:
+    picture(1, 200, 200).save(path, format="jpeg")
+    path.write_bytes(path.read_bytes()[:5000])
+    return "cannot be read as an image: image file is truncated"
+
+
+def web_page(path: Path) -> str:
+    path.write_text("<html>404</html>")
+    return "is not an image of a known format"
+
+
+def empty(path: Path) -> str:
+    path.write_bytes(b"")
+    return "is not an image of a known format"
+
+
+def bomb(path: Path) -> str:
+    Image.new("1", (10_000, 9_000)).save(path, format="png")
+    return "claims more than 89,000,000 pixels"
+
+
+def dead_link(path: Path) -> str:
+    path.symlink_to("nowhere")
+    return "cannot be read: the link leads nowhere"
+
+
+def pipe(path: Path) -> str:
+    os.mkfifo(path)
+    return "is not a file"
+
+
+@pytest.mark.parametrize("spoil", [truncated, web_page, empty, bomb, dead_link, pipe])
+def test_a_bad_image_is_named_with_the_reason(food, spoil):
+    path = food / "pizza" / "bad.jpg"
+    reason = spoil(path)
+
+    with pytest.raises(DamagedFile) as refusal:
+        load_data(f"folder:{food}")
+
+    assert str(refusal.value).startswith(f"{path} {reason}")
+    assert str(refusal.value).endswith("repair or remove the file, or leave such out with --skip-bad-images")
+
+
+def test_bad_images_are_left_out_where_asked(food):
+    truncated(food / "pizza" / "bad.jpg")
+    web_page(food / "sushi" / "page.png")
+
+    source = load_data(f"folder:{food}", skip_bad_images=True)
+
+    assert len(source.train) + len(source.test) == 20
+    assert sorted(Path(line.split()[0]).name for line in source.bad_images) == ["bad.jpg", "page.png"]
+
+
+def test_many_bad_images_are_counted(food):
+    for number in range(5):
+        web_page(food / "sushi" / f"page{number}.png")
+
+    with pytest.raises(DamagedFile, match=r"page\d.png is not an image .* \(and 4 more\); repair"):
+        load_data(f"folder:{food}")
+
+
+def test_a_class_without_a_good_image_is_refused_all_the_same(tmp_path):
+    fill(tmp_path / "train", {"pizza": 2, "sushi": 2})
+    fill(tmp_path / "test", {"pizza": 2, "sushi": 1}, seed=50)
+    web_page(tmp_path / "test" / "sushi" / "0.png")
+
+    with pytest.raises(DamagedFile, match=r"class 'sushi' has no test image that can be read; .*0.png"):
+        load_data(f"folder:{tmp_path}", skip_bad_images=True)
+
+
+def test_odd_images_work(food):
+    sideways = Image.Exif()
+    sideways[0x0112] = 6
+    colours = picture(3, 20, 10)
+    colours.convert("RGBA").save(food / "pizza" / "transparent.png")
+    colours.convert("CMYK").save(food / "pizza" / "print.jpg")
+    colours.convert("L").save(food / "pizza" / "grey.jpg")
+    colours.resize((1, 1)).save(food / "pizza" / "dot.png")
+    colours.save(food / "pizza" / "sideways.jpg", exif=sideways)
+    colours.save(food / "sushi" / "moving.gif", save_all=True, append_images=[picture(4, 20, 10)])
+    Image.fromarray(np.arange(200, dtype=np.uint16).reshape(10, 20) * 300).save(food / "sushi" / "deep.png")
+
+    source = load_data(f"folder:{food}")
+    transform = ImageTransform.for_source(source)
+
+    for images in (source.train, source.test):
+        for index in range(len(images)):
+            assert transform(images.image(index)).shape == (3, 224, 224)
+    assert len(source.train) + len(source.test) == 27
+
+
+class Counting(Progress):
+    """Counts the files that are read."""
+
+    read = 0
+
+    def advance(self, task_id, advance=1):
+        self.read += 1
+        super().advance(task_id, advance)
+
+
+def look_at(food: Path) -> int:
+    with Counting(disable=True) as progress:
+        load_data(f"folder:{food}", progress=progress)
+        assert progress.tasks == []
+    return progress.read
+
+
+def test_an_image_is_read_again_only_when_it_changed(food):
+    assert look_at(food) == 20
+    assert look_at(food) == 0
+
+    picture(99).save(food / "pizza" / "0.png")
+    os.utime(food / "pizza" / "1.png", ns=(1, 1))
+
+    assert look_at(food) == 2
+
+
+def test_a_good_image_that_went_bad_is_noticed(food):
+    look_at(food)
+    web_page(food / "pizza" / "0.png")
+
+    with pytest.raises(DamagedFile, match=r"pizza/0.png"):
+        look_at(food)
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", b"\xff" * 100])
+def test_what_an_earlier_look_found_is_no_more_than_a_cache(food, cache, damage):
+    look_at(food)
+    for path in (cache / "images").iterdir():
+        path.write_bytes(damage)
+
+    assert look_at(food) == 20
+
+
+def test_a_flipped_bit_in_the_cache_is_not_believed(food, cache):
+    web_page(food / "pizza" / "0.png")
+    for _ in range(2):
+        with pytest.raises(DamagedFile):
+            load_data(f"folder:{food}")
+    (path,) = [path for path in (cache / "images").iterdir() if b"not an image" in path.read_bytes()]
+    path.write_bytes(path.read_bytes().replace(b'"width"', b'"w1dth"').replace(b"not an image", b"now an image"))
+
+    with pytest.raises(DamagedFile, match="not an image"):
+        load_data(f"folder:{food}")
+
+
+def test_without_a_place_for_a_cache_images_are_looked_at_each_time(food, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("RUNFOLIO_CACHE", str(tmp_path / "file" / "cache"))
+
+    assert [look_at(food), look_at(food)] == [20, 20]
+
+
+def test_equal_files_have_equal_digests(food):
+    (food / "sushi" / "copy.png").write_bytes((food / "pizza" / "0.png").read_bytes())
+    names = ("pizza/0.png", "pizza/1.png", "sushi/copy.png")
+
+    first, other, copy = inspect(ImageFiles(food, names, np.zeros(3, dtype=np.int64)))
+
+    assert first.digest == copy.digest != other.digest
+    assert (first.width, first.height, first.mode, first.problem) == (12, 8, "RGB", "")
+
+
+def test_a_run_says_how_many_bad_images_it_left_out(food, store):
+    web_page(food / "sushi" / "page.png")
+    settings = TrainSettings(
+        data=f"folder:{food}", skip_bad_images=True, image_size=8, hidden_units=4, epochs=1, device="cpu"
+    )
+
+    with pytest.warns(TrainingWarning, match=r"left out 1 image that cannot be read: .*page.png is not an image"):
+        folder = run_experiment(settings, store=store)
+
+    run = runfolio.open(store).run(folder)
+    assert run.results["bad_images"] == 1
+    assert run.experiment == "food"
+    media = [json.loads(line) for path in (folder / "media").glob("*.jsonl") for line in path.read_text().splitlines()]
+    assert any("page.png" in entry.get("text", "") for entry in media if entry.get("name") == "bad images")

@@ -1,0 +1,351 @@
+"""Data over HTTP, from a real server of this machine that can fail in every way servers do."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from rich.progress import Progress
+
+from runfolio.errors import ConfigError, DownloadFailed
+from runfolio.vision.data import load_data
+from runfolio.vision.data.download import Patience, download
+from runfolio.vision.data.sources import COURSE_ZIPS
+
+from .photos import zipped
+
+CONTENT = zipped({"pizza": 5, "sushi": 5})
+HURRIED = Patience(attempts=3, first_wait_s=0.01, silence_s=5)
+
+
+class Site:
+    """One file under every path, and what is to go wrong with the next requests."""
+
+    def __init__(self) -> None:
+        self.content = CONTENT
+        self.etag = '"first"'
+        self.faults: list[Callable[[BaseHTTPRequestHandler], None] | None] = []
+        """One a request, first come first served; None and those after the last are answered well."""
+        self.takes_ranges = True
+        self.asked: list[str] = []
+        """The range each request asked for; empty for all."""
+        self.url = ""
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        wanted = request.headers.get("Range", "")
+        self.asked.append(wanted)
+        if self.faults and (fault := self.faults.pop(0)):
+            fault(request)
+            return
+        start = 0
+        if wanted and self.takes_ranges and request.headers.get("If-Range") == self.etag:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        self.begin(request, start)
+        request.wfile.write(self.content[start:])
+
+    def begin(self, request: BaseHTTPRequestHandler, start: int = 0) -> None:
+        request.send_response(206 if start else 200)
+        request.send_header("Content-Type", "application/zip")
+        request.send_header("Content-Length", str(len(self.content) - start))
+        request.send_header("ETag", self.etag)
+        if start:
+            request.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
+        request.end_headers()
+
+    def cut_after(self, count: int) -> Callable[[BaseHTTPRequestHandler], None]:
+        def fault(request: BaseHTTPRequestHandler) -> None:
+            self.begin(request)
+            request.wfile.write(self.content[:count])
+            request.close_connection = True
+
+        return fault
+
+
+def status(code: int) -> Callable[[BaseHTTPRequestHandler], None]:
+    return lambda request: request.send_error(code)
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    site = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            site.answer(self)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request, client_address) -> None:
+            pass  # a client that went away is part of these tests
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    site.url = f"http://127.0.0.1:{server.server_port}/food.zip"
+    yield site
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def fetch(site: Site, tmp_path: Path) -> Callable[..., bytes]:
+    """Download the site's file, and give what came."""
+
+    def run(progress: Progress | None = None, patience: Patience = HURRIED) -> bytes:
+        download(site.url, tmp_path / "food.zip", progress=progress, patience=patience)
+        return (tmp_path / "food.zip").read_bytes()
+
+    return run
+
+
+def test_a_file_comes_whole_and_nothing_else_is_left(fetch, tmp_path):
+    assert fetch() == CONTENT
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["food.zip"]
+
+
+def test_a_download_that_breaks_off_is_taken_up_where_it_was(site, fetch):
+    site.faults = [site.cut_after(1000)]
+
+    assert fetch() == CONTENT
+    assert site.asked == ["", "bytes=1000-"]
+
+
+def test_one_that_breaks_off_again_and_again_gets_there_as_long_as_it_gets_on(site, fetch):
+    site.takes_ranges = False
+    site.faults = [site.cut_after(count) for count in range(100, 1000, 100)]
+
+    assert fetch() == CONTENT
+
+
+def test_a_server_without_ranges_sends_everything_again(site, fetch):
+    site.takes_ranges = False
+    site.faults = [site.cut_after(1000)]
+
+    assert fetch() == CONTENT
+    assert site.asked == ["", "bytes=1000-"]
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_anew(site, fetch):
+    def cut_and_change(request: BaseHTTPRequestHandler) -> None:
+        site.cut_after(1000)(request)
+        site.content, site.etag = zipped({"ramen": 3, "steak": 3}), '"second"'
+
+    site.faults = [cut_and_change]
+
+    assert fetch() == site.content != CONTENT
+
+
+def test_what_an_earlier_call_left_is_gone_on_with(site, fetch, tmp_path):
+    site.faults = [site.cut_after(1000), status(404)]
+    with pytest.raises(DownloadFailed):
+        fetch()
+    assert not (tmp_path / "food.zip").exists()
+
+    assert fetch() == CONTENT
+    assert site.asked[-1] == "bytes=1000-"
+
+
+def test_a_part_the_server_knows_nothing_of_is_thrown_away(site, fetch):
+    site.faults = [site.cut_after(1000), status(416)]
+
+    assert fetch() == CONTENT
+    assert site.asked == ["", "bytes=1000-", ""]
+
+
+@pytest.mark.parametrize("code", [500, 503, 429])
+def test_a_server_in_trouble_is_asked_again(site, fetch, code):
+    site.faults = [status(code), status(code)]
+
+    assert fetch() == CONTENT
+
+
+def test_patience_ends(site, fetch):
+    site.faults = [status(500)] * 9
+
+    with pytest.raises(DownloadFailed) as refusal:
+        fetch()
+
+    assert str(refusal.value) == (
+        f"cannot fetch {site.url}: the server answers 500 Internal Server Error; try again later"
+    )
+    assert len(site.asked) == 3
+
+
+def test_a_wrong_address_is_told_at_once(site, fetch):
+    site.faults = [status(404)]
+
+    with pytest.raises(DownloadFailed, match="the server answers 404 Not Found; check the address"):
+        fetch()
+    assert len(site.asked) == 1
+
+
+def test_a_server_that_falls_silent_is_given_up(site, fetch):
+    over = threading.Event()
+
+    def silence(_: BaseHTTPRequestHandler) -> None:
+        over.wait(5)
+
+    site.faults = [silence, silence]
+
+    with pytest.raises(DownloadFailed, match=r"no connection to 127.0.0.1 .*it stays silent.*; check the network"):
+        fetch(patience=Patience(attempts=2, first_wait_s=0.01, silence_s=0.1))
+    over.set()
+
+
+def test_a_slow_server_is_waited_for_and_its_progress_shown(site, fetch):
+    seen: list[tuple[float, float | None]] = []
+
+    def slowly(request: BaseHTTPRequestHandler) -> None:
+        site.begin(request)
+        for first in range(0, len(CONTENT), 500):
+            request.wfile.write(CONTENT[first : first + 500])
+            time.sleep(0.01)
+
+    class Watched(Progress):
+        def update(self, task_id, **fields):
+            seen.append((fields["completed"], fields["total"]))
+            super().update(task_id, **fields)
+
+    site.faults = [slowly]
+    with Watched(disable=True) as progress:
+        assert fetch(progress=progress) == CONTENT
+        assert progress.tasks == []
+
+    assert len(seen) > 2
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(CONTENT) / 1e6, len(CONTENT) / 1e6)
+
+
+def test_nobody_there_is_one_clear_line(tmp_path):
+    with pytest.raises(DownloadFailed) as refusal:
+        download("http://127.0.0.1:1/x.zip", tmp_path / "x.zip", patience=HURRIED)
+
+    assert str(refusal.value) == (
+        "cannot fetch http://127.0.0.1:1/x.zip: no connection to 127.0.0.1 (Connection refused); "
+        "check the network connection"
+    )
+
+
+def test_a_host_that_is_not_found_is_one_clear_line(tmp_path):
+    with pytest.raises(DownloadFailed, match=r"the host nowhere.invalid is not found; check the address"):
+        download("http://nowhere.invalid/x.zip", tmp_path / "x.zip")
+
+
+def test_messages_hold_no_token_and_no_password(site, tmp_path):
+    site.faults = [status(404)]
+    with pytest.raises(DownloadFailed) as refusal:
+        download(f"{site.url}?token=hunter2", tmp_path / "x.zip", patience=HURRIED)
+    with pytest.raises(ConfigError, match="holds a user's name, which would be recorded with the run") as other:
+        download("https://me:hunter2@example.org/x.zip", tmp_path / "x.zip")
+
+    assert "hunter2" not in str(refusal.value) + str(other.value)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x.zip", "http://", "/etc/passwd"])
+def test_only_the_web_is_fetched_from(url, tmp_path):
+    with pytest.raises(ConfigError, match="is not an address that can be fetched"):
+        download(url, tmp_path / "x")
+
+
+def test_a_redirect_to_a_file_is_not_followed(site, fetch):
+    def redirect(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(302)
+        request.send_header("Location", "file:///etc/passwd")
+        request.end_headers()
+
+    site.faults = [redirect]
+
+    with pytest.raises(DownloadFailed, match="the server answers 302"):
+        fetch()
+
+
+def test_data_by_address_is_fetched_once(site):
+    source = load_data(f"zip:{site.url}")
+    again = load_data(f"zip:{site.url}")
+
+    assert source.classes == again.classes == ("pizza", "sushi")
+    assert len(source.train) + len(source.test) == 10
+    assert len(site.asked) == 1
+
+
+def test_a_web_page_instead_of_a_zip_is_told_and_not_kept(site):
+    site.content = b"<!doctype html><title>Sign in</title>"
+    with pytest.raises(DownloadFailed, match=r"food.zip is a web page, not a zip"):
+        load_data(f"zip:{site.url}")
+
+    site.content = CONTENT
+
+    assert load_data(f"zip:{site.url}").classes == ("pizza", "sushi")
+
+
+def test_a_digest_that_changed_is_refused_with_the_name_that_accepts_it(site):
+    with pytest.raises(DownloadFailed) as refusal:
+        load_data(f"zip:{site.url}#sha256={'0' * 64}")
+
+    name = str(refusal.value).rpartition(" name it ")[2]
+    assert name == f"zip:{site.url}#sha256={hashlib.sha256(CONTENT).hexdigest()}"
+    assert load_data(name).classes == ("pizza", "sushi")
+
+
+def loading(url: str) -> subprocess.Popen:
+    """Another process that loads the zip of this address into the same cache."""
+    script = "import sys; from runfolio.vision.data import load_data; print(len(load_data(sys.argv[1]).train))"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, f"zip:{url}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_process_killed_in_the_middle_leaves_no_half_data_and_the_next_goes_on(site):
+    halfway, killed = threading.Event(), threading.Event()
+
+    def stall(request: BaseHTTPRequestHandler) -> None:
+        site.begin(request)
+        request.wfile.write(CONTENT[:1000])
+        request.wfile.flush()
+        halfway.set()
+        killed.wait(30)
+
+    site.faults = [stall]
+    process = loading(site.url)
+    assert halfway.wait(60)
+    time.sleep(0.2)  # for the bytes to reach the disk
+    process.kill()
+    process.communicate()
+    killed.set()
+
+    source = load_data(f"zip:{site.url}")
+
+    assert len(source.train) + len(source.test) == 10
+    assert site.asked == ["", "bytes=1000-"]
+
+
+def test_two_processes_at_once_share_one_download(site):
+    def slowly(request: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.5)
+        site.begin(request)
+        request.wfile.write(CONTENT)
+
+    site.faults = [slowly]
+    processes = [loading(site.url) for _ in range(2)]
+
+    ends = [process.communicate(timeout=100) for process in processes]
+
+    assert [out for out, _ in ends] == ["8\n", "8\n"], ends
+    assert len(site.asked) == 1
+
+
+def test_the_courses_zips_are_pinned_by_digest():
+    for name, place in COURSE_ZIPS.items():
+        address, _, digest = place.partition("#sha256=")
+        assert address.startswith("https://github.com/mrdbourke/pytorch-deep-learning/")
+        assert address.endswith(f"/{name}.zip")
+        assert len(digest) == 64

@@ -1,0 +1,141 @@
+"""`torchvision:NAME`: torchvision's own code at work on a small data set of the same form, from a real server."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import struct
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.progress import Progress
+
+from runfolio.errors import DownloadFailed, NotFound
+from runfolio.vision._torchvision import datasets
+from runfolio.vision.data import load_data
+from runfolio.vision.data.published import _SETS
+
+CLOTHES = np.random.RandomState(0).randint(0, 256, (30, 28, 28)).astype(np.uint8)
+LABELS = np.arange(30, dtype=np.uint8) % 10
+
+
+def idx(array: np.ndarray) -> bytes:
+    """The format of MNIST and its kin: http://yann.lecun.com/exdb/mnist"""
+    header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+    return gzip.compress(header + array.tobytes())
+
+
+FILES = {
+    "train-images-idx3-ubyte.gz": idx(CLOTHES[:20]),
+    "train-labels-idx1-ubyte.gz": idx(LABELS[:20]),
+    "t10k-images-idx3-ubyte.gz": idx(CLOTHES[20:]),
+    "t10k-labels-idx1-ubyte.gz": idx(LABELS[20:]),
+}
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What the server holds that torchvision now takes for that of FashionMNIST."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    for name, content in FILES.items():
+        (folder / name).write_bytes(content)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    sums = [(name, hashlib.md5(content).hexdigest()) for name, content in FILES.items()]
+    monkeypatch.setattr(datasets.FashionMNIST, "resources", sums)
+    yield folder
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.usefixtures("mirror")
+def test_a_published_set_is_fetched_and_read():
+    source = load_data("torchvision:FashionMNIST")
+
+    assert source.name == "torchvision:FashionMNIST"
+    assert source.classes[:2] == ("T-shirt/top", "Trouser")
+    assert (source.channels, source.image_size) == (1, (28, 28))
+    assert source.mean == pytest.approx([CLOTHES[:20].mean() / 255], abs=1e-4)
+    assert source.std == pytest.approx([CLOTHES[:20].std() / 255], abs=1e-4)
+    assert source.train.labels.tolist() == LABELS[:20].tolist()
+    assert (np.asarray(source.test.image(3)) == CLOTHES[23]).all()
+    assert source.test.reference(3) == "FashionMNIST test image 3"
+
+
+def test_it_is_fetched_once(mirror):
+    load_data("torchvision:FashionMNIST")
+    for file in mirror.iterdir():
+        file.unlink()
+
+    assert len(load_data("torchvision:FashionMNIST").test) == 10
+
+
+def test_one_that_is_not_there_whole_is_not_taken_for_whole(mirror):
+    (mirror / "t10k-labels-idx1-ubyte.gz").write_bytes(b"half")
+    with pytest.raises(DownloadFailed, match=r"cannot fetch torchvision:FashionMNIST .*; check the network connection"):
+        load_data("torchvision:FashionMNIST")
+
+    (mirror / "t10k-labels-idx1-ubyte.gz").write_bytes(FILES["t10k-labels-idx1-ubyte.gz"])
+
+    assert len(load_data("torchvision:FashionMNIST").test) == 10
+
+
+@pytest.mark.usefixtures("mirror")
+def test_torchvisions_prints_stay_out_of_our_output_and_a_display_is_paused(capsys):
+    with Progress() as progress:
+        load_data("torchvision:FashionMNIST", progress=progress)
+        assert progress.live.is_started
+
+    assert "Extracting" not in capsys.readouterr().out
+
+
+def test_offline_is_one_clear_line(monkeypatch):
+    monkeypatch.setattr(datasets.FashionMNIST, "mirrors", ["http://nowhere.invalid/"])
+
+    with pytest.raises(DownloadFailed) as refusal:
+        load_data("torchvision:FashionMNIST")
+
+    assert str(refusal.value).startswith("cannot fetch torchvision:FashionMNIST (")
+    assert str(refusal.value).endswith("); check the network connection and try again")
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_unknown_set_names_the_nearest():
+    with pytest.raises(NotFound, match="no data 'torchvision:Cifar10'; did you mean CIFAR10 or CIFAR100"):
+        load_data("torchvision:Cifar10")
+
+
+def test_torchvision_knows_every_set_of_ours():
+    assert [name for name in _SETS if not hasattr(datasets, name)] == []
+
+
+def test_photographs_keep_their_sizes(cache):
+    """DTD as torchvision unpacks it: textures in files, lists of the parts beside them."""
+    root = cache / "data" / "torchvision-DTD" / "dtd" / "dtd"
+    (root / "labels").mkdir(parents=True)
+    for place, texture in enumerate(("banded", "dotted")):
+        (root / "images" / texture).mkdir(parents=True)
+        for part in ("train", "test"):
+            name = f"{texture}/{part}.jpg"
+            Image.new("RGB", (30 + place, 20)).save(root / "images" / name)
+            with (root / "labels" / f"{part}1.txt").open("a") as file:
+                file.write(f"{name}\n")
+
+    source = load_data("torchvision:DTD")
+
+    assert (source.classes, source.channels, source.image_size) == (("banded", "dotted"), 3, (224, 224))
+    assert [source.test.image(index).size for index in range(2)] == [(30, 20), (31, 20)]
