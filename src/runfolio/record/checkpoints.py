@@ -156,12 +156,18 @@ def _prune(folder: Path) -> None:
     """
     # In this order: what is saved meanwhile is not listed, or known as being saved, or named by its manifest.
     with contextlib.suppress(RunfolioError, OSError):
-        found = list((folder / CHECKPOINTS).glob("*.safetensors"))
-        busy = tuple(_being_saved)
+        found = [path for path in (folder / CHECKPOINTS).iterdir() if _is_of_tensors(path.name)]
+        busy = tuple(f"{stem}." for stem in _being_saved)
         used = {entry["file"] for name in names(folder) for entry in read(folder, name)._files.values()}
         for path in found:
-            if path.name not in used and not any(stem in path.name for stem in busy):
+            is_busy = bool(busy) if path.name.startswith(".") else path.name.startswith(busy)
+            if path.name not in used and not is_busy:
                 path.unlink(missing_ok=True)
+
+
+def _is_of_tensors(name: str) -> bool:
+    """Or a temporary file: ours, or one of the safetensors library."""
+    return name.endswith(".safetensors") or name.startswith(".tmp")
 
 
 def names(folder: Path) -> list[str]:
