@@ -9,11 +9,24 @@ from typing import TYPE_CHECKING
 import click
 
 from runfolio.cli import output as out
-from runfolio.cli.options import Command, best_by_option, chosen_run, experiment_filter, open_store, store_option
+from runfolio.cli.options import (
+    Command,
+    best_by_option,
+    chosen_run,
+    experiment_filter,
+    open_store,
+    settings_options,
+    store_option,
+)
 from runfolio.cli.progress import progress_display
+from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from runfolio.vision.data import ImageSource
     from runfolio.vision.evaluation import Split
+    from runfolio.vision.predict import LoadedClassifier
 
 
 @click.command(cls=Command)
@@ -35,6 +48,7 @@ if TYPE_CHECKING:
 @experiment_filter
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; a list where there are rivals.")
+@settings_options(TrainSettings, only=("skip_bad_images",))
 def evaluate(
     run: str,
     data: str | None,
@@ -45,6 +59,7 @@ def evaluate(
     experiment: str | None,
     store: Path | None,
     as_json: bool,
+    skip_bad_images: bool | None,
 ) -> None:
     """Measure a run's model on labelled images.
 
@@ -63,14 +78,13 @@ def evaluate(
     from runfolio.query.models import installed_loader
     from runfolio.vision import draw_evaluation
     from runfolio.vision import evaluate as measure
-    from runfolio.vision.data import load_data
+    from runfolio.vision.evaluation import on_fastest_device
 
     runs = [chosen_run(run, metric, experiment, store), *(open_store(store).run(rival) for rival in rivals)]
     classifiers = [installed_loader(each.checkpoint()) for each in runs]
-    own = {"test_data": classifiers[0].test_data, "skip_bad_images": True}
     with progress_display() as progress:
-        source = load_data(data or classifiers[0].data, progress=progress, **({} if data else own))
-        results = [measure(classifier, source, split, progress=progress) for classifier in classifiers]
+        source = _images(data, classifiers[0], skip_bad_images=bool(skip_bad_images), progress=progress)
+        results = [measure(on_fastest_device(each), source, split, progress=progress) for each in classifiers]
     if as_json:
         printed = [{"run": each.id, **result.as_dict()} for each, result in zip(runs, results, strict=True)]
         click.echo(json.dumps(out.plain(printed if rivals else printed[0]), indent=2, ensure_ascii=False))
@@ -82,3 +96,15 @@ def evaluate(
         drawn = draw_evaluation(results[0], source, folder, runs[0].name)
         if not as_json:
             out.line(f"\ndrawn in {', '.join(map(str, drawn))}")
+    out.warn(source.bad_images)
+
+
+def _images(
+    data: str | None, classifier: LoadedClassifier, *, skip_bad_images: bool, progress: Progress
+) -> ImageSource:
+    """Those of that name, else those of the classifier's own training and test."""
+    from runfolio.vision.data import load_data
+
+    if data is not None:
+        return load_data(data, skip_bad_images=skip_bad_images, progress=progress)
+    return load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True, progress=progress)

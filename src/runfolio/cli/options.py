@@ -81,11 +81,12 @@ class SettingOption(click.Option):
         self.field = field
 
 
-def settings_options(settings: type[Settings]) -> Callable[[Decorated], Decorated]:
-    """Every field of a class of settings as a flag, None where it is not given."""
+def settings_options(settings: type[Settings], only: Sequence[str] | None = None) -> Callable[[Decorated], Decorated]:
+    """The fields of a class of settings as flags, None where one is not given; all, or those of these names."""
+    fields = [field for field in fields_of(settings) if only is None or field.name in only]
 
     def decorate(command: Decorated) -> Decorated:
-        for field in reversed(fields_of(settings)):
+        for field in reversed(fields):
             switch = field.kind is bool
             spelling = f"--{field.key}/--no-{field.key}" if switch else f"--{field.key}"
             kind = bool if switch else str

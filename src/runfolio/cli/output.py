@@ -119,6 +119,8 @@ def plain(value: Any) -> Any:
     """A value as JSON can hold it: numbers JSON lacks become "NaN", "Infinity" and "-Infinity", as in the record."""
     if isinstance(value, float):
         return number_to_json(value)
+    if hasattr(value, "_asdict"):  # a NamedTuple
+        value = value._asdict()
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -100,6 +100,13 @@ def evaluate(
     return _result(logits, labels, images, classes=classifier.classes, data=source.name, split=split)
 
 
+def on_fastest_device(classifier: LoadedClassifier) -> LoadedClassifier:
+    """The classifier with its model moved to a GPU, where there is one."""
+    if torch.cuda.is_available():
+        classifier.model.to("cuda")
+    return classifier
+
+
 def _places(classifier: LoadedClassifier, source: ImageSource) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Where each class of the source stands among the model's outputs."""
     unknown = [name for name in source.classes if name not in classifier.classes]

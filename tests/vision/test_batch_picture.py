@@ -1,0 +1,45 @@
+"""Training images before anything is trained: as stored, as the network sees them, augmented."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from runfolio.vision.batch_picture import batch_of, draw_batch
+from runfolio.vision.preparation import prepare
+
+
+def test_every_class_has_its_turn(tiny):
+    batch = batch_of(prepare(tiny()), images=20)
+
+    assert batch.classes == list("0123456789") * 2
+    assert [len(pictures) for pictures in batch.rows.values()] == [20, 20]
+
+
+def test_images_are_shown_with_the_colours_and_size_the_network_gets(tiny):
+    preparation = prepare(tiny(image_size=12))
+
+    stored, seen = batch_of(preparation, images=3).rows.values()
+
+    assert {picture.size for picture in seen} == {(12, 12)}
+    for before, after in zip(stored, seen, strict=True):
+        normalised = preparation.transform.normalised(torch.from_numpy(np.array(after)[None]))
+        assert torch.equal(normalised, preparation.transform(before))
+
+
+def test_augmented_rows_are_the_changes_of_that_very_training(tiny):
+    preparation = prepare(tiny(augment="trivial"))
+
+    (_, _, first, second), again = batch_of(preparation).rows.values(), batch_of(preparation).rows
+    other = batch_of(prepare(tiny(augment="trivial", seed=7))).rows
+
+    assert list(again) == ["as stored", "as tinyvgg sees it\n8 x 8", "trivial\nepoch 1", "trivial\nepoch 2"]
+    assert first == again["trivial\nepoch 1"]
+    assert first != second
+    assert first != other["trivial\nepoch 1"]
+
+
+def test_a_picture_of_less_images_than_it_has_room_for(tiny, tmp_path):
+    drawn = draw_batch(prepare(tiny()), tmp_path / "new" / "batch.png", images=1)
+
+    with Image.open(drawn) as picture:
+        assert picture.width < picture.height
