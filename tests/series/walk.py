@@ -32,7 +32,7 @@ class WalkSettings(Settings):
 class Walk:
     settings = WalkSettings
 
-    def check(self, settings: WalkSettings) -> None:
+    def check(self, settings: WalkSettings, *, store: Path | None) -> None:
         if settings.lr >= 1:
             raise ConfigError(f"nobody takes steps of {settings.lr:g}")
 

@@ -77,7 +77,7 @@ def execute(
     """
     if check := getattr(target, "check", None):
         for plan in planned:
-            check(plan.settings)
+            check(plan.settings, store=store)
     report = Report(planned=len(planned))
     bar = progress.add_task(name, total=len(planned))
     width = len(str(len(planned)))

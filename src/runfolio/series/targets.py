@@ -26,8 +26,8 @@ class Target(Protocol):
     `resume` is the folder of a run with a `last` checkpoint to go on from; `progress` is the display of the whole
     series, to which the target may add a task of its own.
 
-    A target may also have `check(settings)`, which raises a RunfolioError for what it could not run (a name it does
-    not know, a device that is not there): it is asked about every run of a series before the first one begins.
+    A target may also have `check(settings, *, store)`, which raises a RunfolioError for what it could not run (a name
+    it does not know, a device that is not there): it is asked about every run of a series before the first one begins.
     """
 
     @property

@@ -18,6 +18,7 @@ from runfolio.vision.settings import TrainSettings
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from runfolio.vision.batch_picture import draw_batch
     from runfolio.vision.drawing import draw_predictions
     from runfolio.vision.evaluation import EvaluationResult, evaluate
     from runfolio.vision.evaluation_pictures import draw_evaluation
@@ -31,6 +32,7 @@ __all__ = [
     "Prediction",
     "TrainSettings",
     "architecture",
+    "draw_batch",
     "draw_evaluation",
     "draw_predictions",
     "evaluate",
@@ -44,6 +46,7 @@ _LAZY = {
     "LoadedClassifier": "runfolio.vision.predict",
     "Prediction": "runfolio.vision.predict",
     "architecture": "runfolio.vision.models.summary",
+    "draw_batch": "runfolio.vision.batch_picture",
     "draw_evaluation": "runfolio.vision.evaluation_pictures",
     "draw_predictions": "runfolio.vision.drawing",
     "evaluate": "runfolio.vision.evaluation",
@@ -64,11 +67,11 @@ class _Experiment:
 
     settings = TrainSettings
 
-    def check(self, settings: TrainSettings) -> None:
-        """Refuse what could not be run: an unknown model or data set, a device that is not there."""
+    def check(self, settings: TrainSettings, *, store: Path | str | None = None) -> None:
+        """Refuse what could not be run: an unknown model or data set, weights that do not fit, a device not there."""
         with vision_extra("training"):
             from runfolio.vision.preparation import prepare
-        prepare(settings)
+        prepare(settings, store=store)
 
     def run(
         self,

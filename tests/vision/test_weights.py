@@ -1,0 +1,348 @@
+"""What a network starts from: published weights, a file, an earlier run. And what is refused, and why."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from rich.progress import Progress
+from safetensors.torch import save_file
+from torch import nn
+
+import runfolio
+from runfolio.errors import ConfigError, DamagedFile, NotFound
+from runfolio.vision import TrainSettings, experiment, run_experiment
+from runfolio.vision._torchvision import models
+from runfolio.vision.loading import load
+from runfolio.vision.models import ModelSpec, build_model, current_names
+from runfolio.vision.models.fitting import start_from
+from runfolio.vision.models.head import head_keys
+from runfolio.vision.preparation import prepare
+
+from .photos import fill
+
+NAME = "shufflenet_v2_x0_5"
+"""The smallest network of torchvision, with BatchNorm all over."""
+
+Tensors = dict[str, torch.Tensor]
+
+
+def trained_tensors(name: str = NAME, classes: int = 1000) -> Tensors:
+    """Weights and statistics as a training leaves them, none of them at its first value."""
+    torch.manual_seed(0)
+    spec = ModelSpec(name=name, channels=3, height=64, width=64, classes=classes, hidden_units=4)
+    tensors = build_model(spec).state_dict()
+    for key, tensor in tensors.items():
+        if key.endswith(("running_mean", "running_var")):
+            tensors[key] = torch.rand_like(tensor) + 0.5
+    return tensors
+
+
+@pytest.fixture(scope="module")
+def published() -> Tensors:
+    """As torchvision's own files are: of 1000 classes."""
+    return trained_tensors()
+
+
+@pytest.fixture
+def file(published, tmp_path) -> Path:
+    path = tmp_path / "weights.pth"
+    torch.save(published, path)
+    return path
+
+
+@pytest.fixture
+def small(tiny):
+    """Settings of a training of that network on few small images."""
+
+    def make(**changes) -> TrainSettings:
+        return tiny(**{"model": NAME, "image_size": 32, "epochs": 2, "batch_size": 64} | changes)
+
+    return make
+
+
+def refusal_of(settings: TrainSettings, error: type[Exception], store: Path | None = None) -> str:
+    with pytest.raises(error) as refused:
+        prepare(settings, store=store)
+    return str(refused.value)
+
+
+def trained_run(settings: TrainSettings, store: Path) -> runfolio.RecordedRun:
+    folder = run_experiment(settings, store=store)
+    return runfolio.open(store).run(folder)
+
+
+@pytest.mark.parametrize("kind", ["state dict", "in a checkpoint", "old file", "safetensors"])
+def test_a_file_of_weights_starts_all_but_the_head(published, small, tmp_path, kind):
+    path = tmp_path / ("weights.safetensors" if kind == "safetensors" else "weights.pt")
+    if kind == "safetensors":
+        save_file(published, path)
+    else:
+        content = {"epoch": 3, "state_dict": published} if kind == "in a checkpoint" else published
+        torch.save(content, path, _use_new_zipfile_serialization=kind != "old file")
+
+    preparation = prepare(small(weights=str(path)))
+
+    model = preparation.network()
+    heads = head_keys(model)
+    assert heads == {"fc.weight", "fc.bias"}
+    tensors = model.state_dict()
+    assert all(torch.equal(tensors[key], published[key]) for key in tensors if key not in heads)
+    assert tensors["fc.weight"].shape == (10, 1024)
+
+
+def test_images_are_prepared_as_for_the_published_weights_unless_flags_say_otherwise(file, tiny):
+    def transform(**flags):
+        return prepare(tiny(model=NAME, weights=str(file), **flags)).transform
+
+    own = transform()
+    assert (own.channels, own.height, own.width, own.resize) == (3, 224, 224, 256)
+    assert own.mean == transform(normalize="imagenet").mean == (0.485, 0.456, 0.406)
+    smaller = transform(image_size=112, normalize="none")
+    assert (smaller.height, smaller.resize, smaller.mean, smaller.std) == (112, 128, (0.0,) * 3, (1.0,) * 3)
+    source = prepare(tiny()).source
+    assert transform(normalize="data").mean == source.mean * 3
+    fresh = prepare(tiny(model=NAME, image_size=32)).transform
+    assert (fresh.channels, fresh.height, fresh.resize, fresh.std) == (3, 32, None, source.std * 3)
+
+
+def test_keys_that_do_not_fit_are_named_by_kind(published, small, tmp_path):
+    broken = dict(published)
+    broken["stray"] = broken.pop("conv1.0.weight")
+    broken["conv5.0.weight"] = torch.zeros(2, 3)
+    torch.save(broken, tmp_path / "broken.pth")
+
+    assert refusal_of(small(weights=str(tmp_path / "broken.pth")), DamagedFile) == (
+        f"{tmp_path / 'broken.pth'} does not fit model {NAME}: missing: conv1.0.weight; unexpected: stray; "
+        "of another shape: conv5.0.weight (2x3 instead of 1024x192x1x1)"
+    )
+
+
+def test_of_many_keys_that_do_not_fit_a_few_are_named(file, small):
+    said = refusal_of(small(model="resnet18", weights=str(file)), DamagedFile)
+
+    assert "does not fit model resnet18: missing: conv1.weight, bn1.weight, bn1.bias, bn1.running_mean and " in said
+    assert "\n" not in said
+
+
+class Marked:
+    """Leaves a mark where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def __reduce__(self):
+        return (Path.touch, (self._mark,))
+
+
+@pytest.mark.parametrize("how", ["a torch.save archive", "a pickle"])
+def test_a_file_that_would_run_code_is_refused_and_runs_none(small, tmp_path, how):
+    path, mark = tmp_path / "evil.pth", tmp_path / "mark"
+    if how == "a pickle":
+        path.write_bytes(pickle.dumps(Marked(mark)))
+    else:
+        torch.save({"weight": torch.zeros(1), "more": Marked(mark)}, path)
+
+    said = refusal_of(small(weights=str(path)), DamagedFile)
+
+    assert said.startswith(f"{path} is {how} that would import ")
+    assert "pathlib.Path" in said
+    assert said.endswith("as plain tensors only: save `model.state_dict()`, or a safetensors file")
+    assert not mark.exists()
+
+
+def test_a_whole_pickled_module_is_refused(small, tmp_path):
+    torch.save(nn.Linear(1, 1), tmp_path / "module.pth")
+
+    said = refusal_of(small(weights=str(tmp_path / "module.pth")), DamagedFile)
+
+    assert "torch.nn.modules.linear.Linear" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ([torch.zeros(1)], "holds a list; weights are a `state_dict`, names with tensors"),
+        ({}, "holds a dict; weights are a `state_dict`"),
+        ({"epoch": 3}, "holds 'epoch', a int; weights are names with plain tensors"),
+        ({"w": torch.zeros(2, 2).to_sparse()}, "holds 'w', a Tensor; weights are names with plain tensors"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(small, tmp_path, content, said):
+    torch.save(content, tmp_path / "odd.pth")
+
+    assert said in refusal_of(small(weights=str(tmp_path / "odd.pth")), DamagedFile)
+
+
+def test_a_cut_or_absent_file_is_named(file, small, tmp_path):
+    file.write_bytes(file.read_bytes()[:-500])
+    (tmp_path / "text.pth").write_text("not weights at all")
+    (tmp_path / "empty.safetensors").touch()
+
+    assert f"{file} cannot be read as weights" in refusal_of(small(weights=str(file)), DamagedFile)
+    for name in ("text.pth", "empty.safetensors"):
+        assert name in refusal_of(small(weights=str(tmp_path / name)), DamagedFile)
+    assert refusal_of(small(weights="gone.pth"), NotFound) == "no weights file gone.pth; check the path"
+
+
+def test_published_weights_come_from_torchs_cache(published, small, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cached = tmp_path / "hub" / "checkpoints" / "shufflenetv2_x0.5-f707e7126e.pth"
+    cached.parent.mkdir(parents=True)
+    torch.save(published, cached)
+
+    preparation = prepare(small(weights="DEFAULT"))
+
+    assert torch.equal(preparation.network().state_dict()["conv1.0.weight"], published["conv1.0.weight"])
+    cached.write_bytes(cached.read_bytes()[:-500])
+    assert f"{cached} is damaged" in refusal_of(small(weights="DEFAULT"), DamagedFile)
+
+
+def test_without_a_network_the_message_says_where_to_put_the_file(small, store, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+
+    with pytest.raises(NotFound) as refused:
+        run_experiment(small(weights="DEFAULT"), store=store)
+
+    assert str(refused.value).startswith(f"the weights of {NAME} are not at {tmp_path}/hub/checkpoints/shufflenetv2")
+    assert str(refused.value).endswith("go online, put the file there, or give another with --weights FILE")
+    assert not store.exists()
+
+
+def test_nothing_is_published_for_our_own_networks(tiny):
+    assert "none are published for tinyvgg" in refusal_of(tiny(weights="DEFAULT"), ConfigError)
+
+
+def test_densenets_published_names_are_understood():
+    today = trained_tensors("densenet121", classes=3)
+    old = {
+        key.replace(".norm1.", ".norm.1.").replace(".conv2.", ".conv.2.") if "denselayer" in key else key: tensor
+        for key, tensor in today.items()
+    }
+    assert old.keys() != today.keys()
+
+    assert current_names("densenet121", old).keys() == today.keys()
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_auxiliary_classifiers_are_left_out_and_the_answers_are_torchvisions_own(name):
+    theirs = models.get_model(name, weights=None, num_classes=5, init_weights=False, transform_input=True).eval()
+    ours = build_model(ModelSpec(name=name, channels=3, height=299, width=299, classes=5, hidden_units=1)).eval()
+
+    start_from(ours, current_names(name, theirs.state_dict()), "it")
+
+    images = torch.rand(1, 3, 96, 96)
+    assert torch.equal(ours(images), theirs(images))
+
+
+class TestFineTuning:
+    def test_a_run_starts_where_the_best_epoch_of_another_was(self, trained, tiny, store):
+        earlier = trained.folder.parent.parent
+        settings = tiny(hidden_units=16, weights=trained.id, freeze_backbone=True, lr=1e-9, epochs=1)
+
+        run = runfolio.open(earlier).run(run_experiment(settings, store=earlier, experiment="fine-tuned"))
+
+        assert run.results["test/acc"] == pytest.approx(trained.results["test/acc"], abs=0.01)
+        assert run.results["trainable_parameters"] < run.results["parameters"]
+
+    def test_its_images_are_prepared_as_the_earlier_runs(self, trained, tiny):
+        ours = prepare(tiny(hidden_units=16, weights=str(trained.folder)), store=trained.folder.parent.parent)
+
+        assert ours.transform.as_meta() == trained.checkpoint("best").meta["transform"]
+
+    def test_the_head_is_fresh_where_the_classes_are_others(self, trained, tiny, tmp_path):
+        fill(tmp_path / "photos", {"cat": 12, "dog": 12})
+        data = f"folder:{tmp_path / 'photos'}"
+        settings = tiny(data=data, hidden_units=16, weights=trained.id, data_fraction=1)
+
+        preparation = prepare(settings, store=trained.folder.parent.parent)
+
+        tensors, theirs = preparation.network().state_dict(), trained.checkpoint("best").tensors("model")
+        assert tensors["classifier.2.weight"].shape == (2, 64)
+        assert torch.equal(tensors["block_1.0.weight"], theirs["block_1.0.weight"])
+
+    def test_another_model_or_an_unknown_run_is_refused(self, trained, tiny):
+        store = trained.folder.parent.parent
+        label = f"the best checkpoint of run {trained.name} ({trained.id})"
+
+        assert refusal_of(tiny(model="mlp", weights=trained.id), ConfigError, store) == (
+            f"{label} is of model tinyvgg, not mlp; give --model tinyvgg"
+        )
+        assert f"{label} does not fit model tinyvgg: of another shape: block_1.0.weight (16x1x3x3 instead of" in (
+            refusal_of(tiny(hidden_units=8, weights=trained.id), DamagedFile, store)
+        )
+        assert "weights is 'tinyvgg-50pct', which is no file, and no run 'tinyvgg-50pct'" in (
+            refusal_of(tiny(weights="tinyvgg-50pct"), NotFound, store)
+        )
+
+    def test_a_series_looks_for_the_run_in_its_own_store(self, trained, tiny, store):
+        settings = tiny(hidden_units=16, weights=trained.id)
+
+        experiment.check(settings, store=trained.folder.parent.parent)
+        with pytest.raises(NotFound, match="which is no file, and there is no store at"):
+            experiment.check(settings, store=store)
+
+
+class TestFrozenBackbone:
+    def test_not_one_bit_of_it_changes_while_the_head_learns(self, file, published, small, store):
+        run = trained_run(small(weights=str(file), freeze_backbone=True, dropout=0.2), store)
+
+        tensors = run.checkpoint("last").tensors("model")
+        changed = {key for key in tensors if key not in ("fc.weight", "fc.bias") and _differ(tensors, published, key)}
+        assert changed == set()
+        assert any(key.endswith("running_var") for key in tensors)
+        losses = run.metric("train/loss").values
+        assert losses[1] < losses[0]
+
+    def test_only_the_head_is_in_the_optimizer_and_the_costs(self, file, small, store):
+        run = trained_run(small(weights=str(file), freeze_backbone=True), store)
+
+        moments = run.checkpoint("last").state["optimizer"]["state"].values()
+        assert [tuple(entry["exp_avg"].shape) for entry in moments] == [(10, 1024), (10,)]
+        assert run.results["trainable_parameters"] == 10 * 1024 + 10
+        assert run.results["parameters"] == 10 * 1024 + 10 + 341_792
+        assert run.results["size_mb"] == pytest.approx(_megabytes(run.load_model()))
+
+    def test_unfrozen_all_of_it_learns(self, file, published, small, store):
+        run = trained_run(small(weights=str(file), epochs=1), store)
+
+        tensors = run.checkpoint("last").tensors("model")
+        assert all(_differ(tensors, published, key) for key in tensors if key.endswith(("weight", "running_mean")))
+
+    def test_without_weights_it_is_refused(self, tiny):
+        with pytest.raises(ConfigError, match="freeze-backbone is on but weights is none"):
+            tiny(freeze_backbone=True)
+
+
+def _differ(tensors: Tensors, others: Tensors, key: str) -> bool:
+    return not torch.equal(tensors[key], others[key])
+
+
+def _megabytes(model: nn.Module) -> float:
+    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()) / 1e6
+
+
+def test_a_run_goes_on_and_predicts_without_the_file_it_started_from(file, small, store):
+    class PowerCut(Progress):
+        def advance(self, task_id, advance=1):
+            if self.tasks[-1].completed >= 3:
+                raise KeyboardInterrupt
+            super().advance(task_id, advance)
+
+    settings = small(weights=str(file), freeze_backbone=True, batch_size=40)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(settings, store=store, progress=PowerCut(disable=True))
+    (stopped,) = runfolio.open(store).runs(state="interrupted")
+    file.unlink()
+
+    run_experiment(store=store, resume=stopped.id)
+
+    (run,) = runfolio.open(store).runs(state="finished")
+    assert run.metric("val/acc").steps.tolist() == [1, 2]
+    classifier = load(run.checkpoint("best"))
+    assert classifier.transform.resize == 37
+    assert classifier.predict([Image.new("L", (50, 40))])[0].label in "0123456789"
