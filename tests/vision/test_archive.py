@@ -134,7 +134,7 @@ def test_a_zip_of_very_many_empty_members_is_refused_before_they_are_listed(tmp_
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count & 0xFFFF, count & 0xFFFF, len(directory), 0, 0)
     (tmp_path / "many.zip").write_bytes(directory + end)
 
-    with pytest.raises(DamagedFile, match=r"its list of members is too long|more than 250,000 members"):
+    with pytest.raises(DamagedFile, match=r"lists more members than can be safe .* as folder:PATH"):
         extract(tmp_path / "many.zip", tmp_path / "out")
     assert count > MAX_MEMBERS
 

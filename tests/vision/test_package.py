@@ -18,8 +18,10 @@ def test_importing_the_package_brings_in_no_torch(python):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("module", "package"), [("torch", "torch"), ("sklearn", "scikit-learn")])
-def test_a_missing_package_names_the_extra_to_install(python, module, package):
+@pytest.mark.parametrize(
+    ("module", "needs"), [("torch", "training needs torch"), ("sklearn", "the data digits needs scikit-learn")]
+)
+def test_a_missing_package_names_the_extra_to_install(python, module, needs):
     done = python(
         "import sys\n"
         f"sys.modules[{module!r}] = None\n"
@@ -30,7 +32,7 @@ def test_a_missing_package_names_the_extra_to_install(python, module, package):
         "    sys.exit(str(error))\n"
     )
 
-    assert done.stderr.strip() == f"training needs {package}; install it with `pip install 'runfolio[vision]'`"
+    assert done.stderr.strip() == f"{needs}; install it with `pip install 'runfolio[vision]'`"
 
 
 def test_torchvision_works_beside_this_torch_and_its_extension_is_kept_where_it_loads(python):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePath
-from pathlib import PurePath
 
 from runfolio.errors import ConfigError
 from runfolio.settings import Settings, setting
@@ -18,8 +17,8 @@ class TrainSettings(Settings):
 
     data: str = setting(
         "digits",
-        "The images: digits (scikit-learn's 1,797, no network), folder:PATH or zip:PATH_OR_URL (a folder a class, or "
-        "train/ and test/ of such).",
+        "The images: digits (scikit-learn's 1,797, no network), pizza_steak_sushi, pizza_steak_sushi_20_percent, "
+        "torchvision:NAME, and folder:PATH or zip:PATH_OR_URL with a folder a class, or train/ and test/ of such.",
         group=_DATA,
     )
     test_data: str | None = setting(

@@ -50,7 +50,7 @@ def extract(archive: Path, folder: Path, *, called: str | None = None, progress:
         StoreError: The disk is full or cannot be written.
     """
     name = called or str(archive)
-    with _as_errors(name), _LimitedReader(io.FileIO(archive)) as file, zipfile.ZipFile(file) as zipped:
+    with _as_errors(name), _LimitedReader(archive, name) as file, zipfile.ZipFile(file) as zipped:
         members = zipped.infolist()
         _check_names(name, members)
         _check_size(name, members, archive.stat().st_size, folder.parent)
@@ -66,13 +66,23 @@ def extract(archive: Path, folder: Path, *, called: str | None = None, progress:
 class _LimitedReader(io.BufferedReader):
     """Refuses to hand zipfile a directory so long that the list of its members would fill the memory."""
 
+    def __init__(self, archive: Path, called: str) -> None:
+        super().__init__(io.FileIO(archive))
+        self._called = called
+
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _MAX_DIRECTORY_BYTES:
-            raise zipfile.BadZipFile("its list of members is too long")
+            raise self._too_many()
         content = super().read(size)
         if content.count(_MEMBER_MARK) > MAX_MEMBERS:
-            raise zipfile.BadZipFile(f"it has more than {MAX_MEMBERS:,} members")
+            raise self._too_many()
         return content
+
+    def _too_many(self) -> DamagedFile:
+        return DamagedFile(
+            f"{self._called} lists more members than can be safe (at most {MAX_MEMBERS:,}); "
+            "if you trust it, unpack it by hand, and name the folder as folder:PATH"
+        )
 
 
 @contextmanager

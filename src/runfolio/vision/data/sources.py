@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, did_you_mean
+from runfolio.vision._extras import vision_extra
 from runfolio.vision.data.base import ImageSet, ImageSource, RelabelledImages
-from runfolio.vision.data.digits import digits
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.folder import ImageFolder, differing_classes, open_folder, photo_source
 from runfolio.vision.data.inspection import inspect
@@ -36,15 +36,21 @@ Opened = ImageSource | ImageFolder
 """An `ImageFolder` where the images may still be divided one way or another."""
 
 
-def _open_published(name: str, progress: Progress | None) -> ImageSource:
-    # torchvision takes a second to import, which other data need not spend.
-    from runfolio.vision.data.published import open_published
+def _open_digits(_: Progress | None) -> ImageSource:
+    # scikit-learn takes seconds to import, which other data need not spend; the same goes for torchvision below.
+    with vision_extra("the data digits"):
+        from runfolio.vision.data.digits import digits
+    return digits()
 
+
+def _open_published(name: str, progress: Progress | None) -> ImageSource:
+    with vision_extra("data of torchvision"):
+        from runfolio.vision.data.published import open_published
     return open_published(name, progress)
 
 
 _NAMED: dict[str, Callable[[Progress | None], Opened]] = {
-    "digits": lambda _: digits(),
+    "digits": _open_digits,
     **{name: functools.partial(open_zip, place) for name, place in COURSE_ZIPS.items()},
 }
 _KINDS: dict[str, tuple[str, Callable[[str, Progress | None], Opened]]] = {
