@@ -32,7 +32,7 @@ def test_augmented_rows_are_the_changes_of_that_very_training(tiny):
     (_, _, first, second), again = batch_of(preparation).rows.values(), batch_of(preparation).rows
     other = batch_of(prepare(tiny(augment="trivial", seed=7))).rows
 
-    assert list(again) == ["as stored", "as tinyvgg sees it\n8 x 8", "trivial\nepoch 1", "trivial\nepoch 2"]
+    assert list(again) == ["as stored", "tinyvgg sees\n8 x 8", "trivial\nepoch 1", "trivial\nepoch 2"]
     assert first == again["trivial\nepoch 1"]
     assert first != second
     assert first != other["trivial\nepoch 1"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from runfolio._version import __version__
+from runfolio.cli.data import data
 from runfolio.cli.errors import CommandTree
 from runfolio.cli.evaluate import evaluate
 from runfolio.cli.options import debug_option
@@ -31,5 +32,5 @@ def main() -> None:
     """
 
 
-for command in (train, resume, series, list_runs, show, best, compare, plot, predict, evaluate):
+for command in (data, train, resume, series, list_runs, show, best, compare, plot, predict, evaluate):
     main.add_command(command)

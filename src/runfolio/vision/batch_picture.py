@@ -41,7 +41,7 @@ def batch_of(preparation: Preparation, images: int = IMAGES) -> Batch:
     places = _of_each_class(preparation, images)
     rows = {
         "as stored": [preparation.source.train.image(prepared.index(place)) for place in places],
-        f"as {settings.model} sees it\n{transform.width} x {transform.height}": [
+        f"{settings.model} sees\n{transform.width} x {transform.height}": [
             _picture(prepared.pixels(place)) for place in places
         ],
     }

@@ -21,7 +21,7 @@ from torchmetrics.functional.classification import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LABELS_AT_MOST = 30
+_LABELS_AT_MOST = 120
 _NUMBERS_AT_MOST = 20
 """A larger matrix keeps its colours, but counts in its cells could not be read."""
 _LETTER_INCHES = 0.09
@@ -79,8 +79,9 @@ def confusion_figure(matrix: torch.Tensor, classes: Sequence[str], title: str) -
     if len(classes) <= _LABELS_AT_MOST:
         room = side * 0.7 / len(classes) / _LETTER_INCHES
         turned = 90 if max(len(name) for name in classes) > room else 0
-        axes.set_xticks(range(len(classes)), classes, rotation=turned)
-        axes.set_yticks(range(len(classes)), classes)
+        size = min(10.0, 40 * side / len(classes))
+        axes.set_xticks(range(len(classes)), classes, rotation=turned, fontsize=size)
+        axes.set_yticks(range(len(classes)), classes, fontsize=size)
     if len(classes) <= _NUMBERS_AT_MOST:
         for (row, column), count in _nonzero(counts):
             colour = "white" if shares[row, column] > 0.6 else "black"
