@@ -43,7 +43,7 @@ TIMES = {"epoch_seconds", "images_per_second", "predict_ms"}
 @pytest.mark.parametrize(
     "settings",
     [
-        {"dropout": 0.3, "warmup_epochs": 0.5},
+        {"dropout": 0.3, "warmup_epochs": 0.5, "augment": "trivial"},
         {"optimizer": "sgd", "momentum": 0.9, "lr": 0.1, "schedule": "one-cycle", "workers": 1},
     ],
 )

@@ -1,0 +1,131 @@
+"""Random changes to training images: never to others, and the same whoever prepares them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import runfolio
+from runfolio.errors import ConfigError
+from runfolio.vision import run_experiment
+from runfolio.vision.data import load_data
+from runfolio.vision.data.augment import AUGMENTATIONS, Augmentation
+from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, PreparedImages, batches
+from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.engine import Training
+from runfolio.vision.preparation import prepare
+
+RANDOM = [name for name in AUGMENTATIONS if name != "none"]
+
+
+@pytest.fixture(scope="module")
+def prepared() -> PreparedImages:
+    digits = load_data("digits")
+    return PreparedImages(digits.train, np.arange(40), ImageTransform.for_source(digits, image_size=16))
+
+
+def augmentation(name: str, seed: int = 7) -> Augmentation:
+    return Augmentation(name, height=16, width=16, seed=seed)
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_an_image_is_changed_by_seed_epoch_and_index_alone(prepared, name):
+    def changed(seed=7, epoch=0, index=0):
+        return torch.stack(
+            [augmentation(name, seed)(prepared.pixels(place), epoch=epoch, index=index + place) for place in range(20)]
+        )
+
+    torch.manual_seed(1)
+    once = changed()
+    torch.manual_seed(2)
+    assert torch.equal(changed(), once)
+    assert once.dtype == torch.uint8
+    before = torch.stack([prepared.pixels(place) for place in range(20)])
+    for other in (changed(seed=8), changed(epoch=1), changed(index=100), before):
+        assert not torch.equal(other, once)
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_drawing_the_changes_leaves_torchs_own_generator_alone(prepared, name):
+    before = torch.get_rng_state()
+
+    augmentation(name)(prepared.pixels(0), epoch=0, index=0)
+
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_augmented_image_is_still_prepared_and_kept_unchanged(prepared):
+    kept = prepared.pixels(3).clone()
+    images = AugmentedImages(prepared, augmentation("trivial"))
+
+    first = [images[visit][0] for visit in EpochOrder(40, seed=0)]
+    again = [images[visit][0] for visit in EpochOrder(40, seed=0)]
+
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    assert torch.equal(prepared.pixels(3), kept)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_mirrored_and_shifted_image_keeps_its_size_and_its_colours(channels):
+    pixels = torch.from_numpy(np.random.RandomState(0).randint(0, 256, (channels, 24, 40)).astype(np.uint8))
+
+    changed = Augmentation("flip-crop", height=24, width=40, seed=0)(pixels, epoch=0, index=0)
+
+    assert changed.shape == pixels.shape
+    colours = {tuple(colour) for colour in pixels.flatten(1).T.tolist()}
+    assert {tuple(colour) for colour in changed.flatten(1).T.tolist()} <= colours
+
+
+def test_workers_prepare_the_very_same_batches_in_every_epoch(prepared):
+    def all_batches(workers: int) -> list[torch.Tensor]:
+        order = EpochOrder(40, seed=3)
+        images = AugmentedImages(prepared, augmentation("randaugment"))
+        loader = batches(images, batch_size=16, workers=workers, seed=3, order=order)
+        found = []
+        for epoch in range(2):
+            order.begin(epoch)
+            found += [images for images, _ in loader]
+        return found
+
+    none, one, two = (all_batches(workers) for workers in (0, 1, 2))
+
+    assert len(none) == 6
+    assert not torch.equal(none[0], none[3])
+    for others in (one, two):
+        assert all(torch.equal(batch, other) for batch, other in zip(none, others, strict=True))
+
+
+def test_a_training_ends_with_the_same_weights_whatever_the_workers(store, tiny):
+    def weights(workers: int) -> dict[str, torch.Tensor]:
+        settings = tiny(augment="trivial", workers=workers, dropout=0.2, image_size=16, data_fraction=0.05)
+        folder = run_experiment(settings, store=store)
+        return runfolio.open(store).run(folder).checkpoint("last").tensors("model")
+
+    none, one, two = (weights(workers) for workers in (0, 1, 2))
+
+    assert all(torch.equal(none[key], one[key]) and torch.equal(none[key], two[key]) for key in none)
+
+
+def test_only_training_images_are_changed(tiny):
+    plain, changed = (Training(prepare(tiny(augment=name))) for name in ("none", "trivial"))
+
+    assert changed.val_batches is not None
+    assert plain.val_batches is not None
+    for ours, theirs in ((changed.val_batches, plain.val_batches), (changed.test_batches, plain.test_batches)):
+        assert all(torch.equal(one, other) for (one, _), (other, _) in zip(ours, theirs, strict=True))
+
+
+def test_an_unknown_augmentation_names_the_nearest(tiny):
+    with pytest.raises(ConfigError, match=r"augment is 'trivail'; .* did you mean trivial"):
+        tiny(augment="trivail")
+
+
+def test_meta_from_before_there_were_margins_squeezes_the_whole_picture():
+    meta = {"channels": 1, "height": 8, "width": 8, "mean": [0.3], "std": [0.4]}
+
+    transform = ImageTransform.from_meta(meta)
+
+    assert transform.as_meta() == meta | {"resize": None, "interpolation": "bilinear"}
+    assert transform(Image.new("RGB", (30, 10))).shape == (1, 8, 8)
