@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import runfolio
 from runfolio.errors import ConfigError, NotFound
+from runfolio.query.models import installed_loader
+from runfolio.vision import TrainSettings, run_experiment, sample_test_images
 from runfolio.vision.data import ImageSet, ImageSource, load_data
 
 from .photos import fill, picture
@@ -177,6 +180,28 @@ def test_one_test_set_serves_several_data(tmp_path):
 
     assert len(source.train) == 8  # nothing need be kept back
     assert references(source.test) == references(load_data(tested_on).test)
+
+
+def test_a_run_remembers_its_test_set(tmp_path, store):
+    fill(tmp_path / "small", {"pizza": 10, "sushi": 10})
+    fill(tmp_path / "tests", {"pizza": 3, "sushi": 4}, seed=200)
+    settings = TrainSettings(
+        data=f"folder:{tmp_path / 'small'}",
+        test_data=f"folder:{tmp_path / 'tests'}",
+        image_size=8,
+        hidden_units=4,
+        epochs=1,
+        device="cpu",
+    )
+    folder = run_experiment(settings, store=store)
+
+    run = runfolio.open(store).run(folder)
+
+    assert (run.results["train/images"], run.results["val/images"], run.results["test/images"]) == (16, 4, 7)
+    drawn = sample_test_images(installed_loader(run.checkpoint()), 7)
+    assert sorted(sample.reference for sample in drawn) == sorted(
+        [f"pizza/{i}.png" for i in range(3)] + [f"sushi/{i}.png" for i in range(4)]
+    )
 
 
 def test_a_test_set_without_parts_is_used_whole(tmp_path):

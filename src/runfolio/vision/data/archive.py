@@ -93,6 +93,8 @@ def _as_errors(name: str) -> Iterator[None]:
     except FileExistsError as error:
         raise DamagedFile(f"{name} names {error.filename} twice; it is damaged or hostile") from None
     except OSError as error:
+        if error.filename is None and error.errno == errno.EINVAL:  # a seek to where an offset in the zip points
+            raise DamagedFile(f"{name} is not a whole zip (an offset leads nowhere); get it anew") from None
         if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
             raise DamagedFile(f"{name} holds a name that no file can have: {str(error.filename)[:80]!r}") from None
         raise StoreError(f"cannot unpack {name}: {error.strerror}; check the disk, or set RUNFOLIO_CACHE") from None
