@@ -123,5 +123,16 @@ def test_compare_shows_what_differs(runfolio, three_runs):
     assert "1 other setting is the same in all." in runfolio("compare", "slow", "quick").stdout
 
 
+def test_a_long_value_leaves_room_for_the_names_of_what_differs(runfolio, tmp_path, monkeypatch):
+    for name in ("first", "second"):
+        with rf.init(name, config={"weights": f"/a/long/way/to/the/file/{name}.safetensors"}, store=tmp_path / "runs"):
+            pass
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = runfolio("compare", "first", "second").stdout
+
+    assert "setting  weights  …e/first.safetensors  …/second.safetensors" in shown
+
+
 def test_no_colour_where_the_output_is_not_a_terminal(runfolio, three_runs):
     assert "\x1b" not in runfolio("runs").stdout + runfolio("show", "wild").stdout

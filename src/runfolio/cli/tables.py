@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
 _SPARE_FACTS = ("experiment", "duration_s", "created")
 """What a narrow terminal does without, last first; then go all but the first of the results."""
+_COMPARED_AT_MOST = 20
 
 COSTS: Mapping[str, Column] = {
     "parameters": Column(key="parameters", title="params", show=figures.each(figures.count), number=True),
@@ -131,7 +132,11 @@ def comparison_table(comparison: Comparison) -> Table:
 
 
 def _compared(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else figures.value(value)
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    text = figures.value(value)
+    # Of a path the end tells most, and the names of what differs need the room.
+    return text if len(text) <= _COMPARED_AT_MOST else f"…{text[1 - _COMPARED_AT_MOST :]}"
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from runfolio.cli import figures
 from runfolio.cli import output as out
 from runfolio.cli.options import Command, open_store, settings_options, store_option
 from runfolio.cli.progress import progress_display
@@ -92,10 +93,12 @@ def _print_result(folder: Path, store: Path | None) -> None:
     results = run.results
     out.say(
         f"Epoch {results['best/epoch']} is the best, chosen by {results['chosen_by']}; "
-        f"{results['epoch_seconds']:.2g} s an epoch, {results['predict_ms']:.2g} ms an image."
+        f"{figures.significant(results['epoch_seconds'])} s an epoch, "
+        f"{figures.significant(results['predict_ms'])} ms an image."
     )
     place = out.store_flag(store)
     out.line(f"\nrun   {run.folder}", style="bold")
     out.line(f"next  runfolio show {run.id}{place}")
+    out.line(f"      runfolio evaluate {run.id}{place}")
     out.line(f"      runfolio predict {run.id} --sample 24{place}")
     out.line(f"      runfolio plot {results['chosen_by']} {run.id}{place}")
