@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from runfolio.query.folio import Folio
     from runfolio.query.folio import open_folio as open  # noqa: A004 - runfolio.open is the name
     from runfolio.query.recorded import RecordedRun
-    from runfolio.tracking.run import Run, current, init
-    from runfolio.tracking.run import log_to_current as log
+    from runfolio.tracking.current import current, log
+    from runfolio.tracking.opening import init
+    from runfolio.tracking.run import Run
 
 # Where each public name lives. Loaded when first used: `import runfolio` costs next to nothing.
 _HOMES = {
@@ -47,9 +48,9 @@ _HOMES = {
     "Run": "runfolio.tracking.run",
     "RunfolioError": "runfolio.errors",
     "StoreError": "runfolio.errors",
-    "current": "runfolio.tracking.run",
-    "init": "runfolio.tracking.run",
-    "log": "runfolio.tracking.run:log_to_current",
+    "current": "runfolio.tracking.current",
+    "init": "runfolio.tracking.opening",
+    "log": "runfolio.tracking.current",
     "open": "runfolio.query.folio:open_folio",
 }
 

@@ -248,7 +248,7 @@ def test_importing_makes_no_thread_file_or_socket_and_loads_nothing_heavy(tmp_pa
 import sys, threading, os
 before = set(os.listdir("/proc/self/fd"))
 import runfolio
-from runfolio.tracking import run
+from runfolio.tracking import current, opening
 heavy = [name for name in ("torch", "numpy", "pyarrow", "sqlalchemy", "rich", "click", "PIL") if name in sys.modules]
 print(heavy, threading.active_count(), len(set(os.listdir("/proc/self/fd")) - before))
 """

@@ -1,4 +1,4 @@
-"""`init` and `Run`: what a training script says to its record."""
+"""`Run`: what a training script says to its record."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
+from runfolio.errors import ConfigError, RunfolioError, StoreError
 from runfolio.record import artifacts, checkpoints
 from runfolio.record.alive import Heartbeat
 from runfolio.record.checkpoints import BEST, LAST, Checkpoint
-from runfolio.record.document import ENDED, RUNNING, Attempt, RunDocument, Status, now
-from runfolio.record.layout import RUN_FILE, default_store, find_runs, new_id, run_folder
+from runfolio.record.document import ENDED, RunDocument, Status, now
 from runfolio.tracking import capture, exits, pictures
 from runfolio.tracking.exits import Outcome
-from runfolio.tracking.plain import detached, metric_value, plain_config, plain_value, whole_step
+from runfolio.tracking.live import LiveDict
+from runfolio.tracking.plain import detached, metric_value, plain_config, whole_step
 from runfolio.tracking.writer import Media, Pace, Scalars, Writer, log
 
 _PLAIN = frozenset((float, int, bool))
@@ -28,126 +28,6 @@ _FINISH_WAIT_S = 120.0
 _FORKED = "this process was forked from the one that owns it"
 _KILLED_WAIT_S = 5.0
 """The time a process has left after SIGTERM is not known; clusters give 5 to 30 s."""
-
-
-def init(
-    name: str | None = None,
-    *,
-    experiment: str = "default",
-    config: Any = None,
-    tags: Iterable[str] = (),
-    notes: str = "",
-    store: str | os.PathLike[str] | None = None,
-    series: Mapping[str, Any] | None = None,
-    resume: str | os.PathLike[str] | None = None,
-    checkpoint: str | None = LAST,
-    pace: Pace | None = None,
-) -> Run:
-    """Open a run and start recording.
-
-    Args:
-        name: Readable name; the id is added to it in the folder. Default: the experiment's name.
-        experiment: What the run belongs to; the folder its own folder lies in.
-        config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config.
-        store: Folder of all runs. Default: `$RUNFOLIO_STORE`, else `./runs`.
-        series: Name and fingerprint of the series the run is part of.
-        resume: A run to continue instead of opening a new one: its folder or its id.
-        checkpoint: With `resume`: the checkpoint to continue from; points logged after it was saved become an
-            abandoned branch. None keeps every point and continues behind the last.
-        pace: How often the record is flushed.
-    Returns:
-        The run, which is also what `runfolio.log` speaks to until it ends.
-    Raises:
-        StoreError: The store cannot be written.
-        ConfigError: `config` is none of the kinds above.
-        NotFound: There is no run `resume`, or it has no such checkpoint.
-    """
-    place = Path(store) if store is not None else default_store()
-    settings = plain_config(config) if config is not None else {}
-    try:
-        if resume is not None:
-            folder, document, last_step = _resumed(place, resume, checkpoint)
-            document.config.update(settings)
-        else:
-            folder, document = _new(place.absolute(), name or experiment, experiment)
-            document.config = settings
-            document.tags, document.notes = _tags(tags), str(notes)
-            document.series = plain_config(series) if series is not None else None
-            last_step = -1
-        document.code = {**capture.command(), "commit": None, "branch": None, "dirty": None}
-        document.seeds = capture.seeds()
-        return Run(folder, document, pace or Pace(), last_step)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write to the store {place} ({error.strerror or error});"
-            " name another with store=..., --store or RUNFOLIO_STORE"
-        ) from None
-
-
-def _new(store: Path, name: str, experiment: str) -> tuple[Path, RunDocument]:
-    while True:
-        run_id = new_id()
-        folder = run_folder(store, experiment, name, run_id)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        document = RunDocument(id=run_id, name=name, experiment=experiment, created=now())
-        document.attempts = [Attempt(1, None, {}, new_id(), document.created)]
-        return folder, document
-
-
-def _resumed(store: Path, run: str | os.PathLike[str], name: str | None) -> tuple[Path, RunDocument, int]:
-    """The folder of `run`, its document with a new attempt opened, and the last step that is kept."""
-    folder = _folder_of(store, run)
-    document = RunDocument.read(folder)
-    _refuse_if_alive(folder, document)
-    if name is None:
-        parent, kept, last_step = _everything(folder, document)
-    else:
-        found = checkpoints.read(folder, name)
-        parent, kept, last_step = found.attempt, found.position, -1 if found.step is None else found.step
-    document.attempts.append(Attempt(_last_attempt(document) + 1, parent, kept, new_id(), now()))
-    document.status = Status()
-    return folder, document, last_step
-
-
-def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:
-    from runfolio.record.points import PointFiles
-
-    points = PointFiles(folder, document)
-    steps = [summary.last_step for summary in points.summaries().values()]
-    return _last_attempt(document), points.last_seqs(), max(steps, default=-1)
-
-
-def _last_attempt(document: RunDocument) -> int:
-    return max((entry.attempt for entry in document.attempts), default=0)
-
-
-def _folder_of(store: Path, run: str | os.PathLike[str]) -> Path:
-    for candidate in (Path(run), store / run):
-        if (candidate / RUN_FILE).is_file():
-            return candidate.absolute()
-    fitting = [folder for folder in find_runs(store) if folder.name.endswith(f"-{os.fspath(run)}")]
-    if len(fitting) == 1:
-        return fitting[0].absolute()
-    if fitting:
-        raise ConfigError(f"several runs have the id {run}: {', '.join(map(str, fitting))}; give the folder")
-    raise NotFound(
-        f"no run {os.fspath(run)!r} to resume in {store}; give its folder or id (`runfolio runs` lists them)"
-    )
-
-
-def _refuse_if_alive(folder: Path, document: RunDocument) -> None:
-    if document.status.state != RUNNING or not document.attempts:
-        return
-    heartbeat = Heartbeat.read(folder, document.attempts[-1].writer)
-    if heartbeat and heartbeat.end is None and heartbeat.process_is_gone() is False:
-        raise StoreError(
-            f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host};"
-            " stop that one first, or start a new run"
-        )
 
 
 class Run:
@@ -200,7 +80,7 @@ class Run:
 
     @tags.setter
     def tags(self, tags: Iterable[str]) -> None:
-        self._document.tags = _tags(tags)
+        self._document.tags = plain_tags(tags)
         self._changed()
 
     @property
@@ -447,7 +327,7 @@ def _checked_metric(metric: Any) -> float:
         raise ConfigError(f"the checkpoint's metric {error}") from None
 
 
-def _tags(tags: Iterable[str]) -> list[str]:
+def plain_tags(tags: Iterable[str]) -> list[str]:
     return [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
 
 
@@ -463,53 +343,3 @@ def _parts(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         else:
             rest[name] = content
     return modules, rest
-
-
-class LiveDict(MutableMapping[str, Any]):
-    """A dict of plain values that says when it was changed."""
-
-    def __init__(self, values: dict[str, Any], changed: Any) -> None:
-        self._values = values
-        self._changed = changed
-
-    def __getitem__(self, key: str) -> Any:
-        value = self._values[key]
-        return LiveDict(value, self._changed) if isinstance(value, dict) else value
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self._values[str(key)] = plain_value(value)
-        self._changed()
-
-    def __delitem__(self, key: str) -> None:
-        del self._values[key]
-        self._changed()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._values))
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return repr(self._values)
-
-
-def current() -> Run:
-    """The run opened last among those still open.
-
-    Raises:
-        ConfigError: None is open.
-    """
-    run = exits.newest()
-    if not isinstance(run, Run):
-        raise ConfigError("no run is open; call runfolio.init() first")
-    return run
-
-
-def log_to_current(values: Mapping[str, Any], step: int | None = None) -> None:
-    """`Run.log` on the current run: the one opened last among those still open.
-
-    Raises:
-        ConfigError: No run is open.
-    """
-    current().log(values, step)

@@ -13,8 +13,9 @@ from torch import nn
 
 from runfolio.errors import ConfigError
 from runfolio.vision.data import ImageSource, load_data
+from runfolio.vision.data.base import IMAGENET_MEAN, IMAGENET_STD
 from runfolio.vision.data.split import train_and_validation
-from runfolio.vision.data.transform import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
+from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.description import Description
 from runfolio.vision.models import ModelSpec, build_model, check_model_name, published_transform
 from runfolio.vision.models.freezing import freeze_backbone

@@ -9,6 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""What every pretrained network of torchvision expects of photographs, by channel.
+
+Source: https://pytorch.org/vision/stable/models.html
+"""
+
 
 class ImageSet(Protocol):
     """Labelled images in a fixed order. `image(i)` may be called from worker processes."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from runfolio.errors import ConfigError, NotFound, StoreError
-from runfolio.vision.data.base import ImageSet, ImageSource
+from runfolio.vision.data.base import IMAGENET_MEAN, IMAGENET_STD, ImageSet, ImageSource
 from runfolio.vision.data.files import ImageFiles, printable
 from runfolio.vision.data.split import split_off
 
@@ -22,12 +22,6 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 """Files that end so are taken for images, in either case of letters; their content must then bear it out."""
 
 PHOTO_SIZE = (224, 224)
-PHOTO_MEAN = (0.485, 0.456, 0.406)
-PHOTO_STD = (0.229, 0.224, 0.225)
-"""Those of ImageNet, which every pretrained network of torchvision expects.
-
-Source: https://pytorch.org/vision/stable/models.html
-"""
 
 _TRAIN, _TEST = "train", "test"
 _TEST_FRACTION = 0.2
@@ -106,10 +100,10 @@ def photo_source(name: str, classes: tuple[str, ...], train: ImageSet, test: Ima
     return ImageSource(
         name=name,
         classes=classes,
-        channels=len(PHOTO_MEAN),
+        channels=len(IMAGENET_MEAN),
         image_size=PHOTO_SIZE,
-        mean=PHOTO_MEAN,
-        std=PHOTO_STD,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         train=train,
         test=test,
     )

@@ -14,10 +14,6 @@ from runfolio.vision._torchvision import v2
 from runfolio.vision.data.base import ImageSource
 from runfolio.vision.pictures import to_channels
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Source: https://pytorch.org/vision/stable/models.html"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTransform:

@@ -1,0 +1,139 @@
+"""`init`: opening a new run, or an earlier one again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio.record import checkpoints
+from runfolio.record.alive import Heartbeat
+from runfolio.record.checkpoints import LAST
+from runfolio.record.document import RUNNING, Attempt, RunDocument, Status, now
+from runfolio.record.layout import RUN_FILE, default_store, find_runs, new_id, run_folder
+from runfolio.tracking import capture
+from runfolio.tracking.plain import plain_config
+from runfolio.tracking.run import Run, plain_tags
+from runfolio.tracking.writer import Pace
+
+
+def init(
+    name: str | None = None,
+    *,
+    experiment: str = "default",
+    config: Any = None,
+    tags: Iterable[str] = (),
+    notes: str = "",
+    store: str | os.PathLike[str] | None = None,
+    series: Mapping[str, Any] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    checkpoint: str | None = LAST,
+    pace: Pace | None = None,
+) -> Run:
+    """Open a run and start recording.
+
+    Args:
+        name: Readable name; the id is added to it in the folder. Default: the experiment's name.
+        experiment: What the run belongs to; the folder its own folder lies in.
+        config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config.
+        store: Folder of all runs. Default: `$RUNFOLIO_STORE`, else `./runs`.
+        series: Name and fingerprint of the series the run is part of.
+        resume: A run to continue instead of opening a new one: its folder or its id.
+        checkpoint: With `resume`: the checkpoint to continue from; points logged after it was saved become an
+            abandoned branch. None keeps every point and continues behind the last.
+        pace: How often the record is flushed.
+    Returns:
+        The run, which is also what `runfolio.log` speaks to until it ends.
+    Raises:
+        StoreError: The store cannot be written.
+        ConfigError: `config` is none of the kinds above.
+        NotFound: There is no run `resume`, or it has no such checkpoint.
+    """
+    place = Path(store) if store is not None else default_store()
+    settings = plain_config(config) if config is not None else {}
+    try:
+        if resume is not None:
+            folder, document, last_step = _resumed(place, resume, checkpoint)
+            document.config.update(settings)
+        else:
+            folder, document = _new(place.absolute(), name or experiment, experiment)
+            document.config = settings
+            document.tags, document.notes = plain_tags(tags), str(notes)
+            document.series = plain_config(series) if series is not None else None
+            last_step = -1
+        document.code = {**capture.command(), "commit": None, "branch": None, "dirty": None}
+        document.seeds = capture.seeds()
+        return Run(folder, document, pace or Pace(), last_step)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to the store {place} ({error.strerror or error});"
+            " name another with store=..., --store or RUNFOLIO_STORE"
+        ) from None
+
+
+def _new(store: Path, name: str, experiment: str) -> tuple[Path, RunDocument]:
+    while True:
+        run_id = new_id()
+        folder = run_folder(store, experiment, name, run_id)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        document = RunDocument(id=run_id, name=name, experiment=experiment, created=now())
+        document.attempts = [Attempt(1, None, {}, new_id(), document.created)]
+        return folder, document
+
+
+def _resumed(store: Path, run: str | os.PathLike[str], name: str | None) -> tuple[Path, RunDocument, int]:
+    """The folder of `run`, its document with a new attempt opened, and the last step that is kept."""
+    folder = _folder_of(store, run)
+    document = RunDocument.read(folder)
+    _refuse_if_alive(folder, document)
+    if name is None:
+        parent, kept, last_step = _everything(folder, document)
+    else:
+        found = checkpoints.read(folder, name)
+        parent, kept, last_step = found.attempt, found.position, -1 if found.step is None else found.step
+    document.attempts.append(Attempt(_last_attempt(document) + 1, parent, kept, new_id(), now()))
+    document.status = Status()
+    return folder, document, last_step
+
+
+def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:
+    from runfolio.record.points import PointFiles
+
+    points = PointFiles(folder, document)
+    steps = [summary.last_step for summary in points.summaries().values()]
+    return _last_attempt(document), points.last_seqs(), max(steps, default=-1)
+
+
+def _last_attempt(document: RunDocument) -> int:
+    return max((entry.attempt for entry in document.attempts), default=0)
+
+
+def _folder_of(store: Path, run: str | os.PathLike[str]) -> Path:
+    for candidate in (Path(run), store / run):
+        if (candidate / RUN_FILE).is_file():
+            return candidate.absolute()
+    fitting = [folder for folder in find_runs(store) if folder.name.endswith(f"-{os.fspath(run)}")]
+    if len(fitting) == 1:
+        return fitting[0].absolute()
+    if fitting:
+        raise ConfigError(f"several runs have the id {run}: {', '.join(map(str, fitting))}; give the folder")
+    raise NotFound(
+        f"no run {os.fspath(run)!r} to resume in {store}; give its folder or id (`runfolio runs` lists them)"
+    )
+
+
+def _refuse_if_alive(folder: Path, document: RunDocument) -> None:
+    if document.status.state != RUNNING or not document.attempts:
+        return
+    heartbeat = Heartbeat.read(folder, document.attempts[-1].writer)
+    if heartbeat and heartbeat.end is None and heartbeat.process_is_gone() is False:
+        raise StoreError(
+            f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host};"
+            " stop that one first, or start a new run"
+        )
