@@ -24,10 +24,10 @@ from runfolio.tracking.writer import Media, Pace, Scalars, Writer, log
 
 _PLAIN = frozenset((float, int, bool))
 _FLUSH_WAIT_S = 30.0
-_FINISH_WAIT_S = 120.0
 _FORKED = "this process was forked from the one that owns it"
-_KILLED_WAIT_S = 5.0
-"""The time a process has left after SIGTERM is not known; clusters give 5 to 30 s."""
+_END_WAIT_S: dict[exits.Ending, float] = {"run": 120.0, "process": 10.0, "killed": 5.0}
+"""How long a run's end waits for the disk. A store that hangs must not keep a process alive, and the time one has left
+after SIGTERM is not known: clusters give 5 to 30 s."""
 
 
 class Run:
@@ -255,7 +255,7 @@ class Run:
             document.status = Status(outcome.state, now(), outcome.reason, outcome.exit_code, outcome.traceback)
             document.seeds.update(capture.seeds())
 
-        whole = self._writer.close(set_status, ending, _KILLED_WAIT_S if ending == "killed" else _FINISH_WAIT_S)
+        whole = self._writer.close(set_status, ending, _END_WAIT_S[ending])
         self._closed = True
         exits.forget(self)
         if not whole:
