@@ -5,6 +5,7 @@ import pytest
 from runfolio.errors import ConfigError, NotFound
 from runfolio.query.choose import choose
 from runfolio.query.folio import open_folio
+from runfolio.query.leaderboard import leaderboard
 
 
 def test_the_best_run_is_the_one_with_the_best_point_of_the_curve(store, write):
@@ -91,3 +92,12 @@ def test_an_unknown_metric_names_the_nearest(store, write):
 
     with pytest.raises(NotFound, match=r"no run here has a metric 'val/ac'; did you mean val/acc\?"):
         open_folio(store).best("val/ac")
+
+
+def test_of_equals_the_oldest_wins_here_and_on_the_leaderboard(write, store):
+    for name in ("first", "second", "third"):
+        write(name, summary={"val/acc": 0.5 if name == "first" else 0.75})
+    runs = open_folio(store).runs()
+
+    assert choose(runs, "val/acc").run.name == "second"
+    assert [row.label for row in leaderboard(runs).rows] == ["second", "third", "first"]

@@ -95,3 +95,12 @@ def test_there_must_be_runs(store):
 
     with pytest.raises(NotFound, match="no runs to rank"):
         leaderboard(open_folio(store).runs())
+
+
+def test_a_metric_over_different_images_is_warned_of(write, store):
+    write("small", summary={"val/acc": 0.9, "val/images": 45})
+    write("large", summary={"val/acc": 0.8, "val/images": 90})
+
+    caption = leaderboard(open_folio(store).runs()).caption
+
+    assert caption.endswith("Mind that val/acc is over 45 to 90 images: not the same ones in every run.")

@@ -61,8 +61,8 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
 
     A run counts with its summary's value of that name, since that is what it reports of its chosen model (a run of
     `runfolio train` writes the chosen epoch's figures there); without one, with the best point of its curve. What is
-    not finite never wins. A run that failed or crashed wins only where no other run has the metric. Of equals the one
-    that comes first wins, which in a folio's runs is the newest.
+    not finite never wins. A run that failed or crashed wins only where no other run has the metric. Of equals the
+    oldest wins: it was there first.
 
     Raises:
         NotFound: No run has a number of that name; the message names the nearest metrics.
@@ -78,7 +78,7 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
         raise NotFound(f"{metric!r} is not finite in any run that has it, so none is the best")
     sound = [pair for pair in figures if pair[0].state not in BROKEN]
     competing = sound or figures
-    run, figure = min(competing, key=lambda pair: rank(pair[1].value, direction))
+    run, figure = min(competing, key=lambda pair: (rank(pair[1].value, direction), pair[0].created))
     return Choice(
         run=run,
         metric=metric,

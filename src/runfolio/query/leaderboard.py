@@ -70,13 +70,20 @@ def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: st
         NotFound: There are no runs, or no metric is given and the runs have none of the usual ones.
         ConfigError: The metric's name does not say whether more or less is better.
     """
+    runs = sorted(runs, key=lambda run: run.created)  # of equals the oldest leads, as in `choose`
     metric = metric or _usual_metric(runs)
     direction = mode_of(metric, mode)
     rows = [_row(run, label, metric, direction) for run, label in zip(runs, labels(runs), strict=True)]
     rows.sort(key=lambda row: _order(row, direction))
     rows = _with_ties(rows)
     columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
-    return Leaderboard(metric, direction, [*columns, "state"], rows, _caption(rows, metric, direction, mode is None))
+    return Leaderboard(
+        metric,
+        direction,
+        [*columns, "state"],
+        rows,
+        _caption(rows, metric, direction, mode is None) + _chosen_on(runs, metric),
+    )
 
 
 _FIGURES = ("value", "test", "parameters", "size_mb", "epoch_seconds", "predict_ms")
@@ -131,6 +138,15 @@ def _cannot_tell(best: Row, row: Row) -> bool:
     if best.test is None or row.test is None or not best.test_images or not row.test_images:
         return False
     return not told_apart(best.test, best.test_images, row.test, row.test_images)
+
+
+def _chosen_on(runs: Sequence[RecordedRun], metric: str) -> str:
+    """A warning where the metric that chose was measured on different images."""
+    images = f"{metric.partition('/')[0]}/images"
+    counts = sorted({int(count) for run in runs if (count := number(run.results.get(images)))})
+    if len(counts) < 2:
+        return ""
+    return f" Mind that {metric} is over {counts[0]:,} to {counts[-1]:,} images: not the same ones in every run."
 
 
 def _caption(rows: list[Row], metric: str, mode: Mode, guessed: bool) -> str:
