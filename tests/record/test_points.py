@@ -147,6 +147,24 @@ def test_every_call_is_read_once_whatever_files_a_reader_sees(data: st.DataObjec
     assert PointFiles(run).summaries()["acc"].count == 90
 
 
+def test_segments_that_overlap_in_part_double_no_point(run: Path):
+    """Sealed by one process from tails 1 and 2, by another from tails 2 and 3."""
+    tails = {number: found for number in (1, 2, 3) if (found := tail.read(tail_path(run, "w1", number)))}
+    for number, parts in ((4, (1, 2)), (5, (2, 3))):
+        found = [tails[part] for part in parts]
+        covers = {"w1": [(found[0].calls[0].seq, found[1].calls[-1].seq)]}
+        segment.write(segment_path(run, "w1", number), segment.rows_of(found), covers)
+    for number in tails:
+        tail_path(run, "w1", number).unlink()
+
+    assert PointFiles(run).read("loss").steps.tolist() == list(range(90))
+    assert PointFiles(run).summaries()["acc"].count == 90
+    seal.compact(run, "w1", 6)
+    seal.sweep(run, after_s=0)
+    assert [path.name for path in (run / METRICS).iterdir()] == ["segment-w1-6.parquet"]
+    assert PointFiles(run).read("loss").steps.tolist() == list(range(90))
+
+
 def test_a_damaged_segment_is_told_and_the_tail_it_was_made_of_still_serves(run: Path):
     seal.seal_tail(run, "w1", 2)
     path = segment_path(run, "w1", 2)
