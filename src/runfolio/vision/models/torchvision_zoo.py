@@ -63,7 +63,7 @@ def _size(name: str, spec: ModelSpec) -> dict[str, Any]:
 
 def transform(name: str) -> ImageTransform:
     """How the newest published weights want their images."""
-    preset = models.get_model_weights(name).DEFAULT.transforms()  # type: ignore[attr-defined] - every such enum has it
+    preset = models.get_model_weights(name).DEFAULT.transforms()  # type: ignore[attr-defined] - an enum made per model - every such enum has it
     (size,), (resize,) = preset.crop_size, preset.resize_size
     return ImageTransform(
         channels=CHANNELS,
@@ -83,7 +83,7 @@ def download(name: str) -> Tensors:
         NotFound: They are not in the cache and cannot be downloaded.
         DamagedFile: What is in the cache, or came, is not what was published.
     """
-    weights: Any = models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
+    weights: Any = models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined] - an enum made per model
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     try:
         return weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
