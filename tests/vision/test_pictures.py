@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import struct
+import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +112,18 @@ def test_a_missing_file_is_not_found(tmp_path):
 def test_a_folder_is_no_image(tmp_path):
     with pytest.raises(DamagedFile, match="Is a directory"):
         read_picture(tmp_path)
+
+
+def test_reading_in_threads_leaves_the_warnings_of_others_on(tmp_path):
+    path = tmp_path / "small.png"
+    Image.new("RGB", (4, 4)).save(path)
+    before = list(warnings.filters)
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(read_picture, [path] * 2000))
+    finally:
+        sys.setswitchinterval(switch)
+
+    assert warnings.filters == before

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -28,9 +32,7 @@ def read_picture(path: str | Path) -> Image.Image:
     if not path.exists():
         raise NotFound(f"no image {path}; check the path")
     try:
-        with warnings.catch_warnings():
-            # Pillow's own warnings (huge, odd EXIF) say nothing a user can act on; the limit below is ours.
-            warnings.simplefilter("ignore")
+        with _quiet:  # Pillow's own warnings (huge, odd EXIF) say nothing a user can act on; the limit below is ours
             return _decode(path)
     except DamagedFile:
         raise
@@ -57,6 +59,39 @@ def to_channels(picture: Image.Image, channels: int) -> Image.Image:
         front = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
     return picture.convert(kind)
+
+
+class _Quiet(AbstractContextManager[None]):
+    """No warnings while any thread is inside.
+
+    `warnings.catch_warnings` alone is not for threads: they put the filters back in the wrong order, and the process
+    may stay silent for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")
+            self._inside += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._caught.__exit__(kind, error, trace)
+
+
+_quiet = _Quiet()
+os.register_at_fork(after_in_child=_quiet.__init__)  # a thread inside stays behind in the parent
 
 
 def _decode(path: Path) -> Image.Image:
