@@ -25,7 +25,6 @@ soak: $(READY)  ## Long durability runs (kill -9 in a loop).
 	$(BIN)/python -m pytest -m soak
 
 bench: $(READY)  ## Measured figures: the log path beside SummaryWriter.
-	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	$(BIN)/python benchmarks/logging_cost.py
 
 clean:

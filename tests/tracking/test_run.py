@@ -21,7 +21,7 @@ from PIL import Image
 import runfolio
 from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.record import media
-from runfolio.record.document import RunDocument
+from runfolio.record.document import Attempt, RunDocument, now
 from runfolio.record.points import PointFiles
 from runfolio.tracking.run import Run
 from runfolio.tracking.writer import Pace
@@ -477,3 +477,36 @@ def test_what_is_logged_while_a_run_ends_is_told(store: Path, caplog: pytest.Log
     found = PointFiles(run.folder).read("x").values.tolist()
     assert found == list(range(len(found)))
     assert caplog.text.count("records nothing more: it has ended") == 1
+
+
+class Load:
+    """A companion that logs at its beginning and its end."""
+
+    def start(self, run: Run) -> None:
+        self.run = run
+        run.log({"load": 0.0})
+
+    def stop(self, ending: str) -> None:
+        self.run.log({"load": 1.0})
+
+
+class Broken:
+    def start(self, run: Run) -> None:
+        raise OSError("no such sensor")
+
+    def stop(self, ending: str) -> None:
+        raise AssertionError("it never began")
+
+
+def test_companions_record_from_the_beginning_to_the_end_and_a_broken_one_costs_nothing(store, caplog):
+    folder = store / "it-0"
+    folder.mkdir(parents=True)
+    document = RunDocument("abcd0000", "it", "e", now(), attempts=[Attempt(1, None, {}, "w1", now())])
+    run = Run(folder, document, Pace(), -1, [Load(), Broken()])
+    run.log({"loss": 2.0})
+    run.finish()
+
+    assert "broken is not recorded (no such sensor)" in caplog.text
+    read = runfolio.open(store).run(folder)
+    assert read.metric("load").values.tolist() == [0.0, 1.0]
+    assert read.metric("loss").values.tolist() == [2.0]

@@ -15,7 +15,7 @@ from runfolio.record.document import RUNNING, Attempt, RunDocument, Status, now
 from runfolio.record.layout import RUN_FILE, default_store, find_runs, new_id, run_folder
 from runfolio.tracking import capture
 from runfolio.tracking.plain import plain_config
-from runfolio.tracking.run import Run, plain_tags
+from runfolio.tracking.run import Companion, Run, plain_tags
 from runfolio.tracking.writer import Pace
 
 
@@ -65,12 +65,17 @@ def init(
             last_step = -1
         document.code = {**capture.command(), "commit": None, "branch": None, "dirty": None}
         document.seeds = capture.seeds()
-        return Run(folder, document, pace or Pace(), last_step)
+        return Run(folder, document, pace or Pace(), last_step, _companions())
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {place} ({error.strerror or error});"
             " name another with store=..., --store or RUNFOLIO_STORE"
         ) from None
+
+
+def _companions() -> list[Companion]:
+    """What records beside the training, in the order in which it begins; it ends in the reverse order."""
+    return []
 
 
 def _new(store: Path, name: str, experiment: str) -> tuple[Path, RunDocument]:

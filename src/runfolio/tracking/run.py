@@ -6,10 +6,10 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from runfolio.errors import ConfigError, RunfolioError, StoreError
 from runfolio.record import artifacts, checkpoints
@@ -30,10 +30,24 @@ _END_WAIT_S: dict[exits.Ending, float] = {"run": 120.0, "process": 10.0, "killed
 after SIGTERM is not known: clusters give 5 to 30 s."""
 
 
+class Companion(Protocol):
+    """What records something beside the training for as long as a run is open: the console, the machine's load."""
+
+    def start(self, run: Run) -> None:
+        """Begin; on the training thread, so quick. Called once, when the run's files are there."""
+        ...
+
+    def stop(self, ending: exits.Ending) -> None:
+        """Log what is left, and end: within a second or so, or at once where the process is being killed."""
+        ...
+
+
 class Run:
     """One experiment being recorded. Made by `init`; ends by `finish`, by leaving its `with`, or with the process."""
 
-    def __init__(self, folder: Path, document: RunDocument, pace: Pace, last_step: int) -> None:
+    def __init__(
+        self, folder: Path, document: RunDocument, pace: Pace, last_step: int, companions: Sequence[Companion] = ()
+    ) -> None:
         self._document = document
         self._attempt = document.attempts[-1]
         self._ended = False
@@ -61,6 +75,9 @@ class Run:
                 " raise the limit of threads and processes (`ulimit -u`, or the container's)"
             ) from None
         exits.remember(self)
+        self._companions = [
+            companion for companion in companions if self._guarded(companion, lambda it: it.start(self))
+        ]
 
     @property
     def id(self) -> str:
@@ -248,6 +265,8 @@ class Run:
             return
         if not self._ended:
             self._ended = True
+            for companion in reversed(self._companions):
+                self._guarded(companion, lambda it: it.stop(ending))
             self._append = self._refuse
         outcome = exits.PREEMPTED if exits.preempted() else outcome
 
@@ -276,6 +295,15 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.experiment}/{self.name} {self.id}>"
+
+    def _guarded(self, companion: Companion, task: Callable[[Companion], None]) -> bool:
+        """Whether `task` went well; a companion that fails must not cost the training."""
+        try:
+            task(companion)
+        except Exception as error:
+            log.warning("run %s: %s is not recorded (%s)", self.id, type(companion).__name__.lower(), error)
+            return False
+        return True
 
     def _refuse(self, item: Scalars | Media) -> None:
         why = _FORKED if self._abandoned else "it has ended"
