@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
@@ -12,7 +12,7 @@ from runfolio.cli import figures
 from runfolio.settings import Field, Settings, fields_of
 
 if TYPE_CHECKING:
-    from runfolio.query.folio import Folio
+    from runfolio.query.folio import Folio, Runs
     from runfolio.query.recorded import RecordedRun
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -23,6 +23,31 @@ store_option = click.option(
     help="Folder that holds the runs.  [default: $RUNFOLIO_STORE, else ./runs]",
 )
 experiment_filter = click.option("--experiment", metavar="NAME", help="Only the runs of this experiment.")
+
+
+def run_filters(command: Decorated) -> Decorated:
+    """Options that choose runs of the store; the command gets what `filtered` takes."""
+    state = click.option("--state", metavar="STATE", help="Only the runs in this state, such as finished or failed.")
+    tags = click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only the runs with this tag; repeatable.")
+    archived = click.option("--archived", is_flag=True, help="Also the archived runs.")
+    return experiment_filter(state(tags(archived(command))))
+
+
+class Filters(TypedDict):
+    """What `run_filters` brings."""
+
+    experiment: str | None
+    state: str | None
+    tags: tuple[str, ...]
+    archived: bool
+
+
+def filtered(folio: Folio, filters: Filters) -> tuple[Runs, int]:
+    """The runs that the options choose, and how many archived ones they leave out."""
+    every = folio.runs(filters["experiment"], filters["state"], tags=filters["tags"], archived=True)
+    shown = every if filters["archived"] else every.without_archived()
+    return shown, len(every) - len(shown)
+
 
 BEST = "best"
 """Stands for the best run where a run is asked for."""
@@ -43,9 +68,9 @@ def open_store(store: Path | None) -> Folio:
     return open_folio(store)
 
 
-def chosen_run(run: str, metric: str, experiment: str | None, store: Path | None) -> RecordedRun:
+def chosen_run(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
     """The run of that name, or the best by `metric` where `best` is asked for."""
-    folio = open_store(store)
+    folio = open_store(store) if store is None or isinstance(store, Path) else store
     return folio.best(metric, experiment=experiment) if run == BEST else folio.run(run)
 
 

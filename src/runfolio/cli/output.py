@@ -104,6 +104,11 @@ def store_flag(store: Path | None) -> str:
     return "" if store is None else f" --store {shlex.quote(str(store))}"
 
 
+def count(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def warn(lines: Sequence[str]) -> None:
     """What the user should know beside the answer, on stderr."""
     for text in lines:

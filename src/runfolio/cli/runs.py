@@ -3,73 +3,100 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 import click
 
 from runfolio.cli import output as out
-from runfolio.cli.options import Command, experiment_filter, mode_option, open_store, store_option
+from runfolio.cli.options import (
+    Command,
+    Filters,
+    best_by_option,
+    chosen_run,
+    experiment_filter,
+    filtered,
+    mode_option,
+    open_store,
+    run_filters,
+    store_option,
+)
 
 
 @click.command("runs", cls=Command)
-@click.option("--sort", metavar="COLUMN", help="Order by a column; with - before it, largest first.")
+@click.option("--sort", metavar="COLUMN", help="Order by any column, smallest first; with - before it, largest first.")
+@click.option("-r", "--reverse", is_flag=True, help="Turn the order round.")
 @click.option("--columns", metavar="A,B,...", help="The columns to show, such as name,state,lr,val/acc.")
-@experiment_filter
+@run_filters
 @store_option
 @out.format_options
 def list_runs(
-    sort: str | None, columns: str | None, experiment: str | None, store: Path | None, output: out.Format
+    sort: str | None,
+    reverse: bool,
+    columns: str | None,
+    store: Path | None,
+    output: out.Format,
+    **filters: Unpack[Filters],
 ) -> None:
     """List the runs of the store, newest first.
 
-    A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, series, host,
-    device, commit, folder), a setting (lr or params.lr), a result (test/acc or summary.test/acc), or the last value
-    of a metric (metrics.val/acc). JSON and CSV have every column unless --columns chooses; numbers that JSON lacks
-    are "NaN", "Infinity" and "-Infinity" there.
+    A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, archived, series,
+    host, device, commit, folder), a setting (lr or params.lr), a result (test/acc or summary.test/acc), or the last
+    value of a metric (metrics.val/acc). JSON and CSV have every column unless --columns chooses; numbers that JSON
+    lacks are "NaN", "Infinity" and "-Infinity" there.
 
     \b
     runfolio runs
-    runfolio runs --sort -val/acc
+    runfolio runs --sort val/acc -r
+    runfolio runs --state failed --tag baseline
     runfolio runs --columns name,lr,epochs,val/acc --csv > runs.csv
     """
     from runfolio.cli.tables import runs_table
     from runfolio.query.table import every_column, table
 
     folio = open_store(store)
-    runs = folio.runs(experiment)
+    runs, hidden = filtered(folio, filters)
     chosen = [name.strip() for name in columns.split(",")] if columns else None
     if chosen is None and output != "table":
         chosen = every_column(runs)
     if runs or output != "table":
-        out.show_table(runs_table(table(runs, chosen, sort), all_needed=chosen is not None), output)
-    else:
+        rows = table(runs, chosen, sort, reverse=reverse)
+        out.show_table(runs_table(rows, all_needed=chosen is not None), output)
+    elif any((filters["experiment"], filters["state"], filters["tags"])):
+        out.line(f"No run in {folio.store} is like that.")
+    elif not hidden:
         out.line(f"No runs in {folio.store} yet; `runfolio train` makes one.")
+    if hidden and output == "table":
+        out.line(f"{out.count(hidden, 'archived run')} not shown; --archived shows {'it' if hidden == 1 else 'them'}.")
     out.warn(folio.problems)
 
 
 @click.command(cls=Command)
 @click.argument("run")
+@best_by_option
+@experiment_filter
 @store_option
-def show(run: str, store: Path | None) -> None:
+def show(run: str, metric: str, experiment: str | None, store: Path | None) -> None:
     """Show one run on one page.
 
-    How it ended, settings, results, metrics, environment, files. RUN is an id, the beginning of one, a name, or a
-    run's folder.
+    How it ended, settings, results, metrics, environment, files. RUN is an id, the beginning of one, a name, a
+    run's folder, or `best`.
 
     \b
     runfolio show k3f9
     runfolio show tinyvgg-20pct-5ep
+    runfolio show best --metric val/loss
     """
     from runfolio.cli.page import print_page
 
-    print_page(open_store(store).run(run))
+    print_page(chosen_run(run, metric, experiment, store))
 
 
 @click.command(cls=Command)
 @click.argument("metric")
 @mode_option
-@experiment_filter
+@run_filters
 @store_option
-def best(metric: str, mode: str | None, experiment: str | None, store: Path | None) -> None:
+def best(metric: str, mode: str | None, store: Path | None, **filters: Unpack[Filters]) -> None:
     """Name the best run by a metric, and say which data chose it.
 
     Whether more or less is better is guessed from the metric's name; --min and --max decide.
@@ -80,8 +107,9 @@ def best(metric: str, mode: str | None, experiment: str | None, store: Path | No
     """
     from runfolio.query.choose import choose
 
-    choice = choose(open_store(store).runs(experiment), metric, mode)
-    out.say(choice.sentence)
+    runs, hidden = filtered(open_store(store), filters)
+    choice = choose(runs, metric, mode)
+    out.say(choice.sentence + (f" Left out: {out.count(hidden, 'archived run')}." if hidden else ""))
     out.line(str(choice.run.folder))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runfolio.query.table import Table as RunsTable
 
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
-_SPARE_FACTS = ("experiment", "duration_s", "created")
+_SPARE_FACTS = ("experiment", "duration_s", "created", "tags")
 """What a narrow terminal does without, last first; then go all but the first of the results."""
 _COMPARED_AT_MOST = 20
 

@@ -6,6 +6,7 @@ import click
 
 from runfolio._version import __version__
 from runfolio.cli.data import data
+from runfolio.cli.edits import archive, note, rename, tag, unarchive
 from runfolio.cli.errors import CommandTree
 from runfolio.cli.evaluate import evaluate
 from runfolio.cli.options import debug_option
@@ -14,6 +15,7 @@ from runfolio.cli.predict import predict
 from runfolio.cli.runs import best, compare, list_runs, show
 from runfolio.cli.series import series
 from runfolio.cli.train import resume, train
+from runfolio.cli.trash import delete, purge, trash, undelete
 
 
 @click.group(cls=CommandTree, params=[debug_option()], context_settings={"max_content_width": 110})
@@ -32,5 +34,8 @@ def main() -> None:
     """
 
 
-for command in (data, train, resume, series, list_runs, show, best, compare, plot, predict, evaluate):
+for command in (
+    *(data, train, resume, series, list_runs, show, best, compare, plot, predict, evaluate),
+    *(rename, tag, note, archive, unarchive, delete, undelete, trash, purge),
+):
     main.add_command(command)

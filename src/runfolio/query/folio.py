@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from runfolio.errors import Ambiguous, ConfigError, NotFound, did_you_mean, nearest
+from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
 from runfolio.query.choose import choose
 from runfolio.query.index import IndexOfStore
 from runfolio.query.look import look_at
+from runfolio.query.naming import pick
 from runfolio.query.recorded import RecordedRun
 from runfolio.query.table import frame
+from runfolio.query.trash import Trash
 from runfolio.record.alive import CRASHED
 from runfolio.record.document import ENDED, RUNNING
 from runfolio.record.layout import default_store
@@ -44,6 +46,10 @@ class Runs(Sequence[RecordedRun]):
     def __repr__(self) -> str:
         return f"<Runs: {', '.join(run.name for run in self) or 'none'}>"
 
+    def without_archived(self) -> Runs:
+        """Those of them that are not archived."""
+        return Runs(run for run in self if not run.archived)
+
     def to_pandas(self) -> pd.DataFrame:
         """One row a run, newest first: `id`, `name`, `experiment`, `state`, `created` (UTC), `duration_s`; then
         `params.lr` for each config value, `metrics.val/acc` for each metric's last value, `summary.x` for each result.
@@ -63,6 +69,8 @@ class Folio:
         self.store = given.resolve()
         self.problems: list[str] = []
         """The runs that the last look could not read, a line each with the remedy."""
+        self.trash = Trash(self.store)
+        """The deleted runs."""
         self._unread: dict[str, str] = {}
         self._index = IndexOfStore(self.store)
         self._look()
@@ -70,9 +78,18 @@ class Folio:
     def __repr__(self) -> str:
         return f"<Folio {self.store}>"
 
-    def runs(self, experiment: str | None = None, state: str | None = None) -> Runs:
-        """The runs of the store, newest first; of one experiment, or in one state.
+    def runs(
+        self,
+        experiment: str | None = None,
+        state: str | None = None,
+        *,
+        tags: Iterable[str] = (),
+        archived: bool = False,
+    ) -> Runs:
+        """The runs of the store, newest first; of one experiment, in one state, with all of some tags.
 
+        Args:
+            archived: Also those that were archived.
         Raises:
             NotFound: The store has runs, but none of that experiment; the message names the nearest.
             ConfigError: There is no such state.
@@ -83,7 +100,13 @@ class Folio:
         experiments = {run.experiment for run in found}
         if experiment is not None and experiments and experiment not in experiments:
             raise NotFound(f"no experiment {experiment!r} in {self.store}; {did_you_mean(experiment, experiments)}")
-        return Runs(run for run in found if experiment in (None, run.experiment) and state in (None, run.state))
+        wanted = set(tags)
+        runs = Runs(
+            run
+            for run in found
+            if experiment in (None, run.experiment) and state in (None, run.state) and wanted <= set(run.tags)
+        )
+        return runs if archived else runs.without_archived()
 
     def run(self, name: str | os.PathLike[str]) -> RecordedRun:
         """One run, by its id, the start of its id, its name, or its folder (below the store, or any path to it).
@@ -96,16 +119,10 @@ class Folio:
         """
         wanted = os.fspath(name)
         runs = Runs(self._look())
-        for fits in (
-            *([run for run in runs if run.place == place] for place in _places(self.store, wanted)),
-            [run for run in runs if wanted in (run.id, run.name)],
-            [run for run in runs if wanted and run.id.startswith(wanted)],
-        ):
-            if len(fits) == 1:
-                return fits[0]
-            if fits:
-                raise Ambiguous(_which(wanted, fits))
-        raise NotFound(self._no_run(wanted, runs))
+        found = pick(wanted, runs, _places(self.store, wanted), _state_and_start)
+        if found is None:
+            raise NotFound(self._no_run(wanted, runs))
+        return found
 
     def best(self, metric: str, mode: str | None = None, experiment: str | None = None) -> RecordedRun:
         """The run with the best `metric`; `choose` gives the same with the value and what chose.
@@ -130,6 +147,8 @@ class Folio:
             folder = posixpath.basename(place)
             if wanted in (folder, *folder.rsplit("-", 1)) or place in _places(self.store, wanted):
                 return problem
+        if any(wanted in (run.id, run.name, run.place) for run in self.trash.runs()):
+            return f"run {wanted!r} was deleted; `runfolio undelete {wanted}` brings it back"
         unread = f" ({len(self.problems)} could not be read)" if self.problems else ""
         if not runs:
             return f"no run {wanted!r}: {self.store} holds no runs yet{unread}"
@@ -168,6 +187,5 @@ def _places(store: Path, wanted: str) -> Iterator[str]:
             yield resolved.relative_to(store).as_posix()
 
 
-def _which(wanted: str, fits: Sequence[RecordedRun]) -> str:
-    listed = "".join(f"\n  {run.id}  {run.place}  ({run.state}, {run.created:%Y-%m-%d %H:%M} UTC)" for run in fits)
-    return f"{wanted!r} fits {len(fits)} runs; say more of the id, or the folder:{listed}"
+def _state_and_start(run: RecordedRun) -> str:
+    return f"{run.state}, {run.created:%Y-%m-%d %H:%M} UTC"

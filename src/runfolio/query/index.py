@@ -60,6 +60,7 @@ _runs = Table(
     Column("folder", LargeBinary, primary_key=True),
     Column("signature", Text, nullable=False),
     Column("document", LargeBinary, nullable=False),
+    Column("edits", LargeBinary, nullable=False),
     Column("problems", LargeBinary, nullable=False),
     Column("checksum", BigInteger, nullable=False),  # SQLite has none: a flipped bit would be a wrong figure
 )
@@ -95,6 +96,8 @@ class Entry:
     signature: str
     """Changes whenever the run's files do."""
     document: RunDocument
+    edits: dict[str, Any] = field(default_factory=dict)
+    """What people said later; goes before what the document says (see `record.notes`)."""
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     """What could not be read, a line each."""
@@ -217,7 +220,7 @@ class IndexOfStore:
             return action(_open(self._path))
         except OperationalError:
             raise
-        except (DBAPIError, _Unusable):
+        except (DBAPIError, UnicodeError, _Unusable):  # SQLite quotes what it cannot read, as it is
             remove(self._path)
         try:
             return action(_open(self._path))
@@ -278,11 +281,12 @@ def _create(connection: Connection) -> None:
 
 
 def _entry(run: Row[Any], metrics: Sequence[Sequence[Any]]) -> Entry:
-    if run.checksum != _checksum(run.document, run.problems, metrics):
+    if run.checksum != _checksum([run.document, run.edits, run.problems], metrics):
         raise _Unusable
     return Entry(
         run.signature,
         RunDocument.from_json(orjson.loads(run.document), Path("run.json")),
+        dict(orjson.loads(run.edits)),
         {metric: _summary(numbers) for metric, *numbers in metrics},
         tuple(orjson.loads(run.problems)),
     )
@@ -294,14 +298,17 @@ def _summary(numbers: Sequence[Any]) -> MetricSummary:
 
 
 def _run_row(folder: str, entry: Entry) -> dict[str, Any]:
-    document, problems = orjson.dumps(entry.document.to_json()), orjson.dumps(entry.problems)
+    texts = {
+        "document": orjson.dumps(entry.document.to_json()),
+        "edits": orjson.dumps(entry.edits),
+        "problems": orjson.dumps(entry.problems),
+    }
     metrics = [list(row.values())[1:] for row in _metric_rows(folder, entry)]
     return {
         "folder": os.fsencode(folder),
         "signature": entry.signature,
-        "document": document,
-        "problems": problems,
-        "checksum": _checksum(document, problems, metrics),
+        **texts,
+        "checksum": _checksum([*texts.values()], metrics),
     }
 
 
@@ -316,7 +323,7 @@ def _without_nan(numbers: dict[str, Any]) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in numbers.items()}
 
 
-def _checksum(document: bytes, problems: bytes, metrics: Sequence[Sequence[Any]]) -> int:
-    """Of a run's rows; `metrics` are its rows of that table without the folder, in any order."""
+def _checksum(texts: Sequence[bytes], metrics: Sequence[Sequence[Any]]) -> int:
+    """Of a run's document, edits and problems, and its rows of metrics without the folder, in any order."""
     in_order = sorted(list(row) for row in metrics)  # by name alone, which is theirs alone
-    return zlib.crc32(b"\0".join((document, problems, orjson.dumps(in_order))))
+    return zlib.crc32(b"\0".join((*texts, orjson.dumps(in_order))))

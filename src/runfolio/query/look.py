@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.query.index import Beat, Entry, Index
+from runfolio.record import notes
 from runfolio.record.alive import derive_state
 from runfolio.record.document import RunDocument
-from runfolio.record.layout import METRICS, RUN_FILE, find_runs
+from runfolio.record.layout import METRICS, NOTES, RUN_FILE, find_runs
 
 
 class Sighting(NamedTuple):
@@ -55,7 +56,7 @@ def look_at(store: Path, index: Index) -> Look:
 
 
 def signature_of(folder: Path) -> str:
-    """Changes whenever `run.json` or a file of points does.
+    """Changes whenever `run.json`, a file of points or an edit does.
 
     A rewritten `run.json` is a new file, so its inode tells it from one of the same size and clock tick.
 
@@ -64,14 +65,15 @@ def signature_of(folder: Path) -> str:
     """
     status = os.stat(folder / RUN_FILE)  # noqa: PTH116 - a store holds thousands of runs
     parts = [f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"]
-    try:
-        with os.scandir(folder / METRICS) as entries:
-            for entry in entries:
-                if not entry.name.startswith("."):
-                    status = entry.stat()
-                    parts.append(f"{entry.name} {status.st_mtime_ns} {status.st_size}")
-    except FileNotFoundError:
-        pass  # nothing logged yet, or a tail sealed this very moment: the next look sees the rest
+    for part in (METRICS, NOTES):
+        try:
+            with os.scandir(folder / part) as entries:
+                for entry in entries:
+                    if not entry.name.startswith("."):
+                        status = entry.stat()
+                        parts.append(f"{part} {entry.name} {status.st_mtime_ns} {status.st_size}")
+        except FileNotFoundError:
+            continue  # nothing there yet, or a tail sealed this very moment: the next look sees the rest
     return hashlib.blake2b("\n".join(sorted(parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
@@ -101,11 +103,12 @@ def _entry(folder: Path, known: Entry | None) -> Entry:
     if known is not None and known.signature == signature:
         return known
     document = RunDocument.read(folder)
+    edits = notes.read(folder, document)
     from runfolio.record.points import PointFiles  # Arrow, which a look at runs that did not change need not load
 
     points = PointFiles(folder, document)
     metrics = points.summaries()
-    return Entry(signature, document, metrics, tuple(points.problems))
+    return Entry(signature, document, edits.values, metrics, (*points.problems, *edits.problems))
 
 
 def _problem(error: Exception, folder: Path) -> str:

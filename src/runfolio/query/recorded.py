@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from runfolio.errors import ConfigError, MissingExtra, NotFound, did_you_mean
 from runfolio.query import models
 from runfolio.query.look import Sighting
-from runfolio.record import checkpoints, media
+from runfolio.record import checkpoints, media, notes
 from runfolio.record.alive import CRASHED
 from runfolio.record.checkpoints import Checkpoint
 from runfolio.record.document import RUNNING, Attempt, Status
@@ -50,6 +50,7 @@ class RecordedRun:
 
     def __init__(self, store: Path, sighting: Sighting) -> None:
         self._document = sighting.entry.document
+        self._edits = sighting.entry.edits
         self.place = sighting.place
         """The folder below the store: a run's one name that no other run shares."""
         self.folder = store / sighting.place
@@ -58,7 +59,7 @@ class RecordedRun:
         self.metrics: dict[str, MetricSummary] = sighting.entry.metrics
         """Each metric in short, by name: last value, extremes, number of points."""
         self.problems: tuple[str, ...] = sighting.entry.problems
-        """What of its points could not be read, a line each; everything else is there."""
+        """What of its points and edits could not be read, a line each; everything else is there."""
 
     def __repr__(self) -> str:
         return f"<RecordedRun {self.name} ({self.id}, {self.experiment}, {self.state})>"
@@ -69,7 +70,8 @@ class RecordedRun:
 
     @property
     def name(self) -> str:
-        return self._document.name
+        """The name it was given last, by its script or by `rename`."""
+        return self._edits.get("name", self._document.name)
 
     @property
     def experiment(self) -> str:
@@ -133,11 +135,16 @@ class RecordedRun:
 
     @property
     def tags(self) -> list[str]:
-        return self._document.tags
+        return list(self._edits.get("tags", self._document.tags))
 
     @property
     def notes(self) -> str:
-        return self._document.notes
+        return self._edits.get("notes", self._document.notes)
+
+    @property
+    def archived(self) -> bool:
+        """Whether it is left out of tables, choices and pictures."""
+        return self._edits.get("archived", False)
 
     @property
     def series(self) -> dict[str, Any] | None:
@@ -162,6 +169,34 @@ class RecordedRun:
     def attempts(self) -> list[Attempt]:
         """Its stretches, from the start or a resume to the next end; the last is the newest."""
         return self._document.attempts
+
+    def rename(self, name: str) -> None:
+        """Give it another name; its folder and id stay.
+
+        Raises:
+            ConfigError: It is empty, longer than 500 characters, or more than a line.
+            StoreError: The store cannot be written, or the run is gone. So do the other edits.
+        """
+        self._edit(name=name)
+
+    def tag(self, *add: str, remove: Iterable[str] = ()) -> None:
+        """Add tags, and take some away; what it has already, or lacks, is no mistake.
+
+        Raises:
+            ConfigError: A tag to add is empty, longer than 100 characters, or holds a comma or a line's end.
+        """
+        for tag in add:
+            notes.check_tag(tag)
+        gone = set(remove)
+        self._edit(tags=[tag for tag in dict.fromkeys([*self.tags, *add]) if tag not in gone])
+
+    def note(self, text: str) -> None:
+        """Replace its notes by a text."""
+        self._edit(notes=text)
+
+    def archive(self, archived: bool = True) -> None:
+        """Leave it out of tables, choices and pictures from now on; False takes that back."""
+        self._edit(archived=archived)
 
     def metric(self, name: str) -> Curve:
         """One metric's points, read from the run's files as they are now.
@@ -247,6 +282,10 @@ class RecordedRun:
     @property
     def _status(self) -> Status:
         return self._document.status
+
+    def _edit(self, **values: Any) -> None:
+        notes.add(self.folder, self._document, values)
+        self._edits = {**self._edits, **values}
 
     def _points(self) -> PointFiles:
         from runfolio.record.points import PointFiles  # Arrow, which a table of runs need not load

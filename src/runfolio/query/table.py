@@ -27,8 +27,9 @@ _ABOUT: dict[str, Callable[[RecordedRun], Any]] = {
 _MORE_ABOUT: dict[str, Callable[[RecordedRun], Any]] = {
     "ended": lambda run: run.ended,
     "reason": lambda run: run.reason,
-    "tags": lambda run: ", ".join(run.tags),
+    "tags": lambda run: ", ".join(run.tags) or None,
     "notes": lambda run: run.notes,
+    "archived": lambda run: run.archived,
     "series": lambda run: (run.series or {}).get("name"),
     "host": lambda run: run.environment.get("host"),
     "device": lambda run: run.environment.get("device"),
@@ -47,17 +48,25 @@ class Table:
     rows: list[list[Any]]
 
 
-def table(runs: Sequence[RecordedRun], columns: Sequence[str] | None = None, sort: str | None = None) -> Table:
+def table(
+    runs: Sequence[RecordedRun],
+    columns: Sequence[str] | None = None,
+    sort: str | None = None,
+    *,
+    reverse: bool = False,
+) -> Table:
     """The runs as a table.
 
     Args:
         columns: `id`, `name`, `experiment`, `state`, `created`, `duration_s`, `ended`, `reason`, `tags`, `notes`,
-            `series`, `host`, `device`, `commit`, `folder`, or `params.lr`, `metrics.val/acc` (its last value),
-            `summary.test/acc`; the last three also without their first word, sought in summary, metrics and params.
+            `archived`, `series`, `host`, `device`, `commit`, `folder`, or `params.lr`, `metrics.val/acc` (its last
+            value), `summary.test/acc`; the last three also without their first word, sought in summary, metrics and
+            params.
             None: who, when and how long, and up to three results most runs have; of a run that has not reported
             one of them yet, the last value of its curve.
         sort: A column in ascending order, with `-` before it in descending; rows without a value come last.
             None keeps the order of `runs`.
+        reverse: Turns the order round; rows without a value still come last.
     Raises:
         NotFound: No run has such a column; the message names the nearest.
     """
@@ -66,7 +75,9 @@ def table(runs: Sequence[RecordedRun], columns: Sequence[str] | None = None, sor
     ordered = list(runs)
     if sort is not None:
         column = full_name(sort.removeprefix("-"), known)
-        ordered = _sorted(ordered, column, descending=sort.startswith("-"))
+        ordered = _sorted(ordered, column, descending=sort.startswith("-") != reverse)
+    elif reverse:
+        ordered.reverse()
     show = cell if columns is not None else _so_far
     return Table(chosen, [[show(run, column) for column in chosen] for run in ordered])
 
@@ -119,7 +130,8 @@ def _so_far(run: RecordedRun, column: str) -> Any:
 
 
 def _usual(runs: Sequence[RecordedRun]) -> list[str]:
-    return [*_ABOUT, *_usual_results(runs)]
+    tags = ["tags"] if any(run.tags for run in runs) else []
+    return [*_ABOUT, *tags, *_usual_results(runs)]
 
 
 def _usual_results(runs: Sequence[RecordedRun]) -> list[str]:

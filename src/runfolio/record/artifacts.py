@@ -34,9 +34,12 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
     try:
         if manifest.exists():
             raise FileExistsError
-        place.mkdir(parents=True)
+        manifest.parent.mkdir(exist_ok=True)
+        place.mkdir()
     except FileExistsError:
         raise ConfigError(f"this run has an artifact {name!r} already; choose another name") from None
+    except OSError as error:  # never made anew above this: a run that was deleted must not come back as half a folder
+        raise StoreError(f"cannot keep {source} as artifact {name!r}: {_reason(error)}") from None
     try:
         _copy(source, place, manifest, name, kind)
     except OSError as error:

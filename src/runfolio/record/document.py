@@ -71,6 +71,8 @@ class RunDocument:
     summary: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
     notes: str = ""
+    edited: dict[str, datetime] = field(default_factory=dict)
+    """When the run itself set its tags or notes after its start; tells whether an edit of somebody else is newer."""
     series: dict[str, Any] | None = None
     code: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class RunDocument:
             known["created"] = time_from_text(known["created"])
             known["status"] = _status(known.get("status", {}))
             known["attempts"] = [_attempt(entry) for entry in known.get("attempts", [])]
+            known["edited"] = {key: time_from_text(text) for key, text in known.get("edited", {}).items()}
             _check(known, _KINDS)
             document = cls(**known, unknown=value)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -114,6 +117,7 @@ class RunDocument:
             "runfolio": FORMAT,
             **{name: getattr(self, name) for name in _KINDS},
             "created": time_to_text(self.created),
+            "edited": {key: time_to_text(moment) for key, moment in tuple(self.edited.items())},
             "status": {**vars(self.status), "ended": time_to_text(ended) if ended else None},
             "attempts": [{**vars(entry), "started": time_to_text(entry.started)} for entry in self.attempts],
             **self.unknown,
@@ -132,6 +136,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "summary": _OBJECT,
     "tags": (list,),
     "notes": _TEXT,
+    "edited": _OBJECT,
     "series": (dict, _NOTHING),
     "code": _OBJECT,
     "environment": _OBJECT,

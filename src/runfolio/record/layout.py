@@ -18,6 +18,8 @@ MEDIA = "media"
 MEDIA_FILES = "files"
 CHECKPOINTS = "checkpoints"
 ARTIFACTS = "artifacts"
+NOTES = "notes"
+TRASH = ".trash"
 
 _ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 8

@@ -131,7 +131,7 @@ def _reason(error: Exception) -> str:
 def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRun]:
     """The runs of this experiment that the store holds, looked up anew: others may be writing there."""
     try:
-        runs = open_folio(store).runs(experiment)
+        runs = open_folio(store).runs(experiment, archived=True)
     except NotFound:  # no store or no such experiment yet: this run is its first
         return []
     return [run for run in runs if (run.series or {}).get("fingerprint") == plan.fingerprint]

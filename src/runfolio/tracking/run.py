@@ -98,7 +98,7 @@ class Run:
     @tags.setter
     def tags(self, tags: Iterable[str]) -> None:
         self._document.tags = plain_tags(tags)
-        self._changed()
+        self._edited("tags")
 
     @property
     def notes(self) -> str:
@@ -107,7 +107,7 @@ class Run:
     @notes.setter
     def notes(self, notes: str) -> None:
         self._document.notes = str(notes)
-        self._changed()
+        self._edited("notes")
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record values of metrics; returns at once, whatever the disk or the GPU is doing.
@@ -312,6 +312,11 @@ class Run:
 
     def _changed(self) -> None:
         self._writer.document_changed = True
+
+    def _edited(self, key: str) -> None:
+        """Note when, so that of this and somebody else's edit the later one counts (`record.notes`)."""
+        self._document.edited[key] = now()
+        self._changed()
 
     def _capture(self) -> None:
         """What takes a while to find out; on a thread of its own."""

@@ -336,6 +336,14 @@ class Writer:
     def _store_fails(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
+            if not self._folder.exists():
+                log.warning(
+                    "run %s: its folder %s is gone, deleted or moved; training goes on, and is recorded again"
+                    " once the folder is back",
+                    self._document.id,
+                    self._folder,
+                )
+                return
             log.warning(
                 "run %s: cannot write %s (%s); training goes on, what is logged waits in memory and is tried again",
                 self._document.id,

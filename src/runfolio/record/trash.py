@@ -1,0 +1,177 @@
+"""The trash of a store: deleted runs, each moved there whole and back whole by one rename (`docs/format.md`, Trash).
+
+Places are folders below the store, with `/`. A link is never followed: neither a run nor a folder of the trash that
+is one can make us move or remove anything outside of the store.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from runfolio.errors import NotFound, StoreError
+from runfolio.record.layout import RUN_FILE, TRASH, new_id
+
+_EVENTS, _HIDDEN_EVENTS = "tfevents", "tf~events"
+"""TensorBoard searches hidden folders too, and shows every file with the first in its name."""
+_PURGED = ".purged-"
+
+
+def put(store: Path, place: str) -> Path:
+    """Move a run into the trash; where it lies now. The folder's own time says since when.
+
+    Raises:
+        NotFound: It is gone.
+        StoreError: It cannot be moved, the trash holds a run of that place, or a link leads to it.
+    """
+    source = _folder(store, place)
+    target = _free_place(store / TRASH, place)
+    try:
+        os.utime(source)
+        source.rename(target)
+        _rename_events(target, _EVENTS, _HIDDEN_EVENTS)
+    except OSError as error:
+        raise _refused("delete", source, error) from None
+    return target
+
+
+def restore(store: Path, place: str) -> Path:
+    """Move a run back to where it was; that folder.
+
+    Raises:
+        NotFound: It is not in the trash.
+        StoreError: It cannot be moved, something else has taken its place, or a link leads to it.
+    """
+    source = _folder(store / TRASH, place)
+    target = _free_place(store, place)
+    try:
+        _rename_events(source, _HIDDEN_EVENTS, _EVENTS)
+        source.rename(target)
+        _remove_empty(source.parent, store / TRASH)
+    except OSError as error:
+        raise _refused("undelete", source, error) from None
+    return target
+
+
+def purge(store: Path, place: str) -> int:
+    """Remove a run of the trash for good; the bytes on the disk that this frees.
+
+    Raises:
+        NotFound: It is not in the trash.
+        StoreError: It cannot be removed, or a link leads to it.
+    """
+    source = _folder(store / TRASH, place)
+    # Out of sight first: killed while removing, it leaves no half of a run, but something for `sweep`.
+    doomed = store / TRASH / f"{_PURGED}{new_id()}"
+    try:
+        source.rename(doomed)
+        _remove_empty(source.parent, store / TRASH)
+    except OSError as error:
+        raise _refused("purge", source, error) from None
+    return _remove(doomed)
+
+
+def sweep(store: Path) -> int:
+    """Remove what a purge that was killed left; the bytes that this frees.
+
+    Raises:
+        StoreError: It cannot be removed.
+    """
+    trash = store / TRASH
+    if not _is_real(trash):
+        return 0
+    return sum(_remove(path) for path in trash.iterdir() if path.name.startswith(_PURGED) and _is_real(path))
+
+
+def places(store: Path) -> Iterator[str]:
+    """The runs in the trash; links are not searched."""
+    trash = store / TRASH
+    if not _is_real(trash):
+        return
+    for parent, folders, names in os.walk(trash):
+        if RUN_FILE in names:
+            yield Path(parent).relative_to(trash).as_posix()
+            folders.clear()
+        folders[:] = [name for name in folders if not name.startswith(".")]
+
+
+def size(folder: Path) -> int:
+    """The bytes on the disk that removing a folder frees."""
+    paths = (f"{parent}/{name}" for parent, folders, names in os.walk(folder) for name in (*folders, *names))
+    return _blocks(str(folder)) + sum(map(_blocks, paths))
+
+
+def _blocks(path: str) -> int:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return 0
+    is_shared = status.st_nlink > 1 and not os.path.isdir(path)  # noqa: PTH112 - a run may hold thousands of files
+    return 0 if is_shared else status.st_blocks * 512
+
+
+def _folder(top: Path, place: str) -> Path:
+    """The folder `place` below `top`, reached without a link."""
+    folder = _checked(top, top, place)
+    for part in PurePosixPath(place).parts:
+        folder = _checked(folder / part, top, place)
+    return folder
+
+
+def _checked(folder: Path, top: Path, place: str) -> Path:
+    if folder.is_symlink():
+        raise StoreError(f"{folder} is a link: what lies behind it is not moved or removed; do that by hand")
+    if not folder.is_dir():
+        raise NotFound(f"there is no run {place} in {top}")
+    return folder
+
+
+def _free_place(top: Path, place: str) -> Path:
+    """Where `place` is to lie below `top`; the folders above it are made where they are missing."""
+    folder = top
+    for part in ("", *PurePosixPath(place).parts[:-1]):
+        folder = folder / part
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _refused("make", folder, error) from None
+        _checked(folder, top, place)
+    target = top / place
+    if os.path.lexists(target):  # rename would take the place of an empty folder
+        raise StoreError(f"{target} is there already; move it away first")
+    return target
+
+
+def _rename_events(folder: Path, old: str, new: str) -> None:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if old in name:
+                Path(parent, name).rename(Path(parent, name.replace(old, new)))
+
+
+def _remove(folder: Path) -> int:
+    try:
+        freed = size(folder)
+        shutil.rmtree(folder)  # follows no link, not even a folder that becomes one meanwhile
+    except OSError as error:
+        raise _refused("purge", folder, error) from None
+    return freed
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    while folder != top:
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # other runs lie there
+        folder = folder.parent
+
+
+def _is_real(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink()
+
+
+def _refused(task: str, path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot {task} {path}: {error.strerror}; it needs the right to change {path.parent}")
