@@ -21,6 +21,7 @@ ARTIFACTS = "artifacts"
 NOTES = "notes"
 TRASH = ".trash"
 
+_EVENT_FILES = "events.out.tfevents."
 _ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 8
 _SLUG_LENGTH = 80
@@ -51,6 +52,22 @@ def tail_path(folder: Path, writer: str, number: int) -> Path:
 
 def segment_path(folder: Path, writer: str, number: int) -> Path:
     return folder / METRICS / f"segment-{writer}-{number}.parquet"
+
+
+def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> Path:
+    """The event file of one writer; TensorBoard reads a run's in the order of their names, so `started_s` must grow."""
+    return folder / f"{_EVENT_FILES}{started_s:010d}.{slug(host)}.{pid}.{writer}"
+
+
+def event_files(folder: Path) -> dict[str, Path]:
+    """The event files of a run by writer, in TensorBoard's order."""
+    return {path.name.rpartition(".")[2]: path for path in sorted(folder.glob(f"{_EVENT_FILES}*"))}
+
+
+def next_event_second(folder: Path, now_s: float) -> int:
+    """The `started_s` of an event file that is begun now: behind those that are there, however short ago they began."""
+    starts = (path.name.removeprefix(_EVENT_FILES).partition(".")[0] for path in event_files(folder).values())
+    return max([int(now_s), *(int(start) + 1 for start in starts if start.isdecimal())])
 
 
 def find_runs(store: Path) -> Iterator[Path]:

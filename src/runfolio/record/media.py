@@ -1,4 +1,4 @@
-"""Media: images, figures, texts and histograms, one line each (`docs/format.md`, Media)."""
+"""Media: images, figures, texts, histograms and graphs, one line each (`docs/format.md`, Media)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from runfolio.errors import DamagedFile, NewerFormat
 from runfolio.record import files, tail
 from runfolio.record.layout import MEDIA, MEDIA_FILES, slug
 
-KINDS = ("image", "figure", "text", "histogram")
+KINDS = ("image", "figure", "text", "histogram", "graph", "layout")
 
 
 @dataclass(frozen=True)
 class MediaEntry:
-    """One logged image, figure, text or histogram."""
+    """One logged image, figure, text, histogram, graph or layout."""
 
     seq: int
     time_us: int
@@ -27,7 +27,7 @@ class MediaEntry:
     attempt: int
     writer: str
     content: dict[str, Any] = field(default_factory=dict)
-    """What the kind adds: `file` and `caption`, `text`, or a histogram's numbers."""
+    """What the kind adds: see `docs/format.md`, Media."""
     path: Path | None = None
     """The picture, for images and figures."""
 

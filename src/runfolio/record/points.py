@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from runfolio.errors import DamagedFile, NewerFormat, NotFound, StoreError, did_you_mean
 from runfolio.record import segment, tail
@@ -16,7 +18,7 @@ from runfolio.record.document import RunDocument
 from runfolio.record.layout import METRICS
 from runfolio.record.segment import Ranges, Segment
 from runfolio.record.summary import MetricSummary
-from runfolio.record.tail import Tail
+from runfolio.record.tail import LogCall, Tail
 
 Branch = Literal["newest", "all"]
 _LOOKS = 5
@@ -97,6 +99,20 @@ class PointFiles:
             name: _summary(steps[start:stop], values[start:stop])
             for name, start, stop in segment.metric_ranges(rows["metric"])
         }
+
+    def log_calls(self, writer: str) -> Iterator[LogCall]:
+        """The log calls of one writer that the newest branch keeps, in order of arrival."""
+        pieces = [
+            piece.filter(pc.equal(piece["writer"], writer))  # type: ignore[attr-defined] - made at run time
+            for piece in self._pieces(None, segment.SCHEMA.names, "newest")
+            if piece.num_rows
+        ]
+        if not pieces:
+            return
+        rows = pa.concat_tables(pieces).sort_by([("seq", "ascending"), ("metric", "ascending")])
+        columns = (rows[name].to_pylist() for name in ("seq", "time_us", "step", "metric", "value"))
+        for (seq, time_us, step), points in groupby(zip(*columns, strict=True), key=lambda row: row[:3]):
+            yield LogCall(seq, time_us, step, {metric: value for *_, metric, value in points})
 
     def last_seqs(self) -> dict[str, int]:
         """The highest seq seen of each writer."""

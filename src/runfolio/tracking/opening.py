@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.record import checkpoints
 from runfolio.record.alive import Heartbeat
 from runfolio.record.checkpoints import LAST
 from runfolio.record.document import RUNNING, Attempt, RunDocument, Status, now
-from runfolio.record.layout import RUN_FILE, default_store, find_runs, new_id, run_folder
+from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
 from runfolio.tracking import capture
 from runfolio.tracking.plain import plain_config
 from runfolio.tracking.run import Companion, Run, plain_tags
 from runfolio.tracking.writer import Pace
+
+if TYPE_CHECKING:
+    from runfolio.tracking.mirror import Mirror
 
 
 def init(
@@ -30,6 +33,7 @@ def init(
     series: Mapping[str, Any] | None = None,
     resume: str | os.PathLike[str] | None = None,
     checkpoint: str | None = LAST,
+    tensorboard: bool = False,
     pace: Pace | None = None,
 ) -> Run:
     """Open a run and start recording.
@@ -43,6 +47,7 @@ def init(
         resume: A run to continue instead of opening a new one: its folder or its id.
         checkpoint: With `resume`: the checkpoint to continue from; points logged after it was saved become an
             abandoned branch. None keeps every point and continues behind the last.
+        tensorboard: Write TensorBoard's event file beside the record as well; a run that has one keeps it when resumed.
         pace: How often the record is flushed.
     Returns:
         The run, which is also what `runfolio.log` speaks to until it ends.
@@ -65,12 +70,19 @@ def init(
             last_step = -1
         document.code = {**capture.command(), "commit": None, "branch": None, "dirty": None}
         document.seeds = capture.seeds()
-        return Run(folder, document, pace or Pace(), last_step, _companions())
+        mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
+        return Run(folder, document, pace or Pace(), last_step, _companions(), mirror)
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {place} ({error.strerror or error});"
             " name another with store=..., --store or RUNFOLIO_STORE"
         ) from None
+
+
+def _mirror(folder: Path, document: RunDocument) -> Mirror:
+    from runfolio.tracking.mirror import Mirror  # CRC-32C, which other runs need not load
+
+    return Mirror(folder, document)
 
 
 def _companions() -> list[Companion]:

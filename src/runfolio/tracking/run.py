@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from runfolio.errors import ConfigError, RunfolioError, StoreError
 from runfolio.record import artifacts, checkpoints
@@ -21,6 +21,9 @@ from runfolio.tracking.exits import Outcome
 from runfolio.tracking.live import LiveDict
 from runfolio.tracking.plain import detached, metric_value, plain_config, whole_step
 from runfolio.tracking.writer import Media, Pace, Scalars, Writer, log
+
+if TYPE_CHECKING:
+    from runfolio.tracking.mirror import Mirror
 
 _PLAIN = frozenset((float, int, bool))
 _FLUSH_WAIT_S = 30.0
@@ -46,7 +49,13 @@ class Run:
     """One experiment being recorded. Made by `init`; ends by `finish`, by leaving its `with`, or with the process."""
 
     def __init__(
-        self, folder: Path, document: RunDocument, pace: Pace, last_step: int, companions: Sequence[Companion] = ()
+        self,
+        folder: Path,
+        document: RunDocument,
+        pace: Pace,
+        last_step: int,
+        companions: Sequence[Companion] = (),
+        mirror: Mirror | None = None,
     ) -> None:
         self._document = document
         self._attempt = document.attempts[-1]
@@ -59,7 +68,7 @@ class Run:
         self.folder = folder
         """Where the run's record lies."""
         heartbeat = Heartbeat.of_this_process(self._attempt.writer, self._attempt.attempt, pace.heartbeat_s)
-        self._writer = Writer(folder, document, heartbeat, pace, last_step, self._capture, self._note_device)
+        self._writer = Writer(folder, document, heartbeat, pace, last_step, self._capture, self._note_device, mirror)
         self._append = self._writer.pending.append
         self.config = LiveDict(document.config, self._changed)
         """Hyperparameters; what is set here is saved within the flush interval."""

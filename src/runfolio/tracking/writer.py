@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runfolio.errors import ConfigError
 from runfolio.record import files, media, tail
@@ -29,6 +29,9 @@ from runfolio.record.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS, tail_path
 from runfolio.record.tail import LogCall
 from runfolio.tracking import plain, processes
 from runfolio.tracking.exits import Ending
+
+if TYPE_CHECKING:
+    from runfolio.tracking.mirror import Mirror
 
 log = logging.getLogger("runfolio")
 _CAPTURE_WAIT_S = 10.0
@@ -74,6 +77,11 @@ class AppendFile:
         self._waiting = bytearray(first_line)
         self._descriptor: int | None = None
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that could not be written yet."""
+        return len(self._waiting)
+
     def write(self, data: bytes = b"") -> None:
         """Append `data` behind what still waits.
 
@@ -109,10 +117,12 @@ class Writer:
         last_step: int,
         capture: Callable[[], None],
         notice: Callable[[], None],
+        mirror: Mirror | None = None,
     ) -> None:
         """Args:
         capture: Called once, on a thread of its own: what takes a while to find out about the run.
         notice: Called at each heartbeat and before the end: what may have changed about the run.
+        mirror: Gets whatever was brought to the record, for TensorBoard.
         """
         self.pending: deque[Scalars | Media] = deque()
         self.seq = 0
@@ -126,12 +136,13 @@ class Writer:
         self._pace = pace
         self._last_step = last_step
         self._notice = notice
+        self._mirror = mirror
         self._tail_number = 0
         self._tail: AppendFile | None = None
         self._media: AppendFile | None = None
         self._lines: list[LogCall] = []
         self._media_lines = b""
-        self._sealing: list[subprocess.Popen] = []
+        self._helpers: list[subprocess.Popen] = []
         self._failing = False
         # SimpleQueue.put may be called from a signal handler that interrupted another put; a lock would hang there.
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
@@ -159,6 +170,9 @@ class Writer:
             raise
         with contextlib.suppress(RuntimeError):  # no second thread: the record then lacks what surrounds the run
             self._capture.start()
+        if self._mirror is not None and len(self._document.attempts) > 1:
+            folder = str(self._folder)
+            self._commands.put(lambda: self._start_helper("runfolio.record.events.rebuild", folder))
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was appended is handed to the operating system; False if that failed or took longer."""
@@ -207,9 +221,15 @@ class Writer:
         self._heartbeat.beat += 1
         self._heartbeat.write(self._folder)
         self._notice()
-        self._sealing = [process for process in self._sealing if process.poll() is None]
+        self._helpers = [process for process in self._helpers if process.poll() is None]
 
     def _write_pending(self) -> bool:
+        written = self._write_record()
+        if self._mirror is not None:
+            self._mirror.write(self._document)
+        return written
+
+    def _write_record(self) -> bool:
         try:
             while self.pending:
                 self._take(self.pending[0])
@@ -239,21 +259,27 @@ class Writer:
         else:
             self._last_step = self._step(item.step, after=1)
             if values := self._numbers(item.values):
-                self._lines.append(LogCall(seq, time_us, self._last_step, values))
+                self._lines.append(call := LogCall(seq, time_us, self._last_step, values))
+                if self._mirror is not None:
+                    self._mirror.scalars(call)
         self.seq = seq
 
     def _take_media(self, item: Media, seq: int, time_us: int, step: int) -> None:
         try:
-            content = item.content()
+            made = item.content()
         except Exception as error:
             self._refuse(item.name, f"{item.kind} {item.name!r} was not stored: {error}")
             return
-        if isinstance(content, bytes):
-            name = media.file_name(item.name, step, self._heartbeat.writer, seq)
-            picture = content
-            files.replace(self._folder / MEDIA / MEDIA_FILES / name, lambda path: path.write_bytes(picture))
-            content = {"file": name, "caption": item.caption}
+        picture = made if isinstance(made, bytes) else None
+        content = made if isinstance(made, dict) else self._keep_picture(item, made, seq, step)
         self._media_lines += media.encode(seq, time_us, step, item.kind, item.name, content)
+        if self._mirror is not None:
+            self._mirror.medium(time_us, step, item.kind, item.name, content, picture)
+
+    def _keep_picture(self, item: Media, picture: bytes, seq: int, step: int) -> dict[str, Any]:
+        name = media.file_name(item.name, step, self._heartbeat.writer, seq)
+        files.replace(self._folder / MEDIA / MEDIA_FILES / name, lambda path: path.write_bytes(picture))
+        return {"file": name, "caption": item.caption}
 
     def _step(self, step: Any, *, after: int) -> int:
         """The step of a call: as given, or the one `after` the call before."""
@@ -300,15 +326,18 @@ class Writer:
     def _seal_tail(self, full: AppendFile) -> None:
         self._tail = None
         full.close(sync=True)
-        self._start_helper("seal", self._tail_number)
+        self._start_sealing("seal", self._tail_number)
 
-    def _start_helper(self, task: str, number: int) -> None:
+    def _start_sealing(self, task: str, number: int) -> None:
         """Have another process seal. Its failure costs nothing: tails stay and are read as they are."""
-        arguments = [task, str(self._folder), self._heartbeat.writer, str(number)]
+        self._start_helper("runfolio.record.seal", task, str(self._folder), self._heartbeat.writer, str(number))
+
+    def _start_helper(self, module: str, *arguments: str) -> None:
+        """Run a module as a program beside the training, without Arrow, its memory and its hold on the interpreter."""
         with contextlib.suppress(OSError):
-            self._sealing.append(
+            self._helpers.append(
                 processes.start(
-                    [sys.executable, "-m", "runfolio.record.seal", *arguments],
+                    [sys.executable, "-m", module, *arguments],
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,  # Ctrl-C in the terminal is not meant for it
@@ -381,6 +410,8 @@ class Writer:
         self._guard(lambda: self._document.write(self._folder, sync=True))
         self._heartbeat.end = self._document.status.state
         self._guard(lambda: self._heartbeat.write(self._folder))
+        if self._mirror is not None:
+            self._mirror.end(self._document)
 
     def _compact(self) -> None:
         """Seal the run to one segment. Arrow cannot be started by an interpreter that is already ending."""
@@ -388,8 +419,8 @@ class Writer:
             return
         in_helper = self._ending == "process"
         if in_helper:
-            self._start_helper("compact", self._tail_number + 1)
-        for process in self._sealing:
+            self._start_sealing("compact", self._tail_number + 1)
+        for process in self._helpers:
             process.wait()
         if not in_helper:
             from runfolio.record import seal  # Arrow; not before the training is over

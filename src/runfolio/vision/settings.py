@@ -131,6 +131,7 @@ class TrainSettings(Settings):
     test_at: str = setting(
         "end", "Test the best epoch at the end, or every epoch as well.", group=_RUN, choices=("end", "epoch")
     )
+    tensorboard: bool = setting(True, "Write TensorBoard's event file beside the record.", group=_RUN)
 
     def __post_init__(self) -> None:
         super().__post_init__()

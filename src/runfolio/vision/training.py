@@ -73,6 +73,7 @@ def run_experiment(
         config=settings.as_dict(),
         store=store,
         series=series,
+        tensorboard=settings.tensorboard,
     ) as run:
         _train(run, preparation or prepare(settings, store=store, progress=progress), progress)
     return run.folder

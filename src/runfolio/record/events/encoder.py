@@ -1,0 +1,186 @@
+"""What a run's log calls, media, config and results are in TensorBoard's terms, as records of an event file."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from runfolio.record.document import RUNNING, RunDocument
+from runfolio.record.events import messages as m
+from runfolio.record.events import wire
+from runfolio.record.events.framing import frame
+from runfolio.record.files import plain_json
+from runfolio.record.flat import flatten, number, with_numbers
+from runfolio.record.tail import LogCall
+
+_NULL = m.Tensor(m.DT_FLOAT, m.TensorShape.of(0))
+"""What stands in a value that is all metadata."""
+
+
+class EventEncoder:
+    """Encodes one run, in the order of its record. Tags are the record's names.
+
+    A tag belongs to one plugin of TensorBoard, so of a name that both a metric and a picture have, the later is shown
+    as `name (image)`.
+    """
+
+    def __init__(self) -> None:
+        self._heads: dict[str, bytes] = {}
+        self._plugins: dict[str, str] = {}
+
+    @staticmethod
+    def header(time_s: float) -> bytes:
+        """The first record of every file."""
+        return _record(time_s, file_version=m.FILE_VERSION)
+
+    def scalars(self, call: LogCall) -> bytes:
+        """One log call. Written out by hand, because a training has a million of them."""
+        values = []
+        for name, value in call.values.items():
+            head = self._heads.get(name) or self._head(name)
+            content = head + wire.float32(value)
+            values.append(b"\x0a" + wire.varint(len(content)) + content)
+        moment = b"\x09" + struct.pack("<d", call.time_us / 1e6)
+        step = b"\x10" + wire.varint(call.step) if call.step else b""
+        return frame(moment + step + wire.length_field(5, b"".join(values)))
+
+    def _head(self, name: str) -> bytes:
+        """The part of a scalar's `Value` before its number: the tag, and the key of `simple_value`."""
+        tag = self._tag(name, "scalars", "scalar").encode(errors="backslashreplace")
+        self._heads[name] = head = wire.length_field(1, tag) + b"\x15"
+        return head
+
+    def medium(
+        self, time_us: int, step: int, kind: str, name: str, content: Mapping[str, Any], picture: bytes | None
+    ) -> bytes:
+        """One line of the record's media (`docs/format.md`); `picture` is the PNG that an image or figure names."""
+        time_s = time_us / 1e6
+        if kind in ("image", "figure"):
+            return self._image(time_s, step, kind, name, content.get("caption"), picture)
+        if kind == "histogram":
+            return self._histogram(time_s, step, name, content)
+        if kind == "text":
+            tag = self._tag(name, "text", kind)
+            return _summary(time_s, step, m.Value(tag, _metadata("text"), tensor=_text(content["text"].encode())))
+        if kind == "graph":
+            return _record(time_s, step=step, graph_def=_graph(content["nodes"]).encode())
+        layout = _text(_layout(content["charts"]).encode())
+        return _summary(time_s, step, m.Value("custom_scalars__config__", _metadata("custom_scalars"), tensor=layout))
+
+    def session_start(self, document: RunDocument) -> bytes:
+        """The run's hyperparameters: one session of its own.
+
+        No `Experiment` message goes with it. TensorBoard would take that of the first run it meets for all runs, and
+        hide the hyperparameters and metrics which that one lacks; without any it collects them from the runs.
+        """
+        params = _flat(document.config)
+        entries = [m.HparamEntry(name, _hparam(value)) for name, value in params.items()]
+        start = m.SessionStart(entries, f"{document.name}-{document.id}", document.created.timestamp())
+        data = m.HparamsData(session_start_info=start)
+        return _session("_hparams_/session_start_info", start.start_time_secs, data)
+
+    def results(self, document: RunDocument, time_s: float) -> bytes:
+        """The numbers of the summary as scalars: of their own names, or `summary/NAME` where a metric has it."""
+        found = {key: number(value) for key, value in _flat(document.summary).items()}
+        values = [
+            m.Value(f"summary/{key}" if key in self._plugins else key, simple_value=value)
+            for key, value in found.items()
+            if value is not None
+        ]
+        return _summary(time_s, 0, *values) if values else b""
+
+    def session_end(self, document: RunDocument, time_s: float) -> bytes:
+        """How the run ended; nothing while it has not."""
+        if document.status.state == RUNNING:
+            return b""
+        status = m.STATUS_SUCCESS if document.status.state == "finished" else m.STATUS_FAILURE
+        data = m.HparamsData(session_end_info=m.SessionEnd(status, time_s))
+        return _session("_hparams_/session_end_info", time_s, data)
+
+    def _image(
+        self, time_s: float, step: int, kind: str, name: str, caption: str | None, picture: bytes | None
+    ) -> bytes:
+        if picture is None:
+            return b""
+        width, height = struct.unpack_from(">II", picture, 16)  # of PNG's first chunk
+        tag = self._tag(name, "images", kind)
+        image = m.Image(height, width, 4, picture)  # 4: RGBA; TensorBoard hands the PNG to the browser as it is
+        return _summary(time_s, step, m.Value(tag, _metadata("images", caption or ""), image=image))
+
+    def _histogram(self, time_s: float, step: int, name: str, content: Mapping[str, Any]) -> bytes:
+        edges, counts = content["edges"], content["counts"]
+        rows = [part for row in zip(edges[:-1], edges[1:], counts, strict=True) for part in row]
+        packed = struct.pack(f"<{len(rows)}d", *rows)
+        tensor = m.Tensor(m.DT_DOUBLE, m.TensorShape.of(len(counts), 3), packed)
+        tag = self._tag(name, "histograms", "histogram")
+        return _summary(time_s, step, m.Value(tag, _metadata("histograms"), tensor=tensor))
+
+    def _tag(self, name: str, plugin: str, kind: str) -> str:
+        return name if self._plugins.setdefault(name, plugin) == plugin else f"{name} ({kind})"
+
+
+def _flat(live: dict[str, Any]) -> dict[str, Any]:
+    """A config or summary, flat; the training may change it meanwhile."""
+    return flatten(with_numbers(plain_json(live)))
+
+
+def _record(time_s: float, **content: Any) -> bytes:
+    return frame(m.Event(time_s, **content).encode())
+
+
+def _summary(time_s: float, step: int, *values: m.Value) -> bytes:
+    return _record(time_s, step=step, summary=m.Summary(list(values)))
+
+
+def _session(tag: str, time_s: float, data: m.HparamsData) -> bytes:
+    metadata = m.Metadata(m.PluginData("hparams", data.encode()))
+    return _summary(time_s, 0, m.Value(tag, metadata, tensor=_NULL))
+
+
+def _metadata(plugin: str, description: str = "") -> m.Metadata:
+    return m.Metadata(m.PluginData(plugin), summary_description=description)
+
+
+def _text(text: bytes) -> m.Tensor:
+    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # of one element; a row of one shows as a table
+
+
+def _hparam(value: Any) -> m.Hparam:
+    """A value of the config. TensorBoard's JSON has no word for numbers that are not finite; these go as texts."""
+    if isinstance(value, bool):
+        return m.Hparam(bool_value=value)
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return m.Hparam(number_value=float(value))
+    return m.Hparam(string_value=value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _graph(nodes: list[dict[str, Any]]) -> m.Graph:
+    return m.Graph([_node(node) for node in nodes], m.Versions(22))  # 22: as torch's SummaryWriter says
+
+
+def _node(node: Mapping[str, Any]) -> m.Node:
+    attributes = []
+    for key, text in node["attributes"].items():
+        if key == "shape" and (sizes := re.fullmatch(r"\[(\d+(?:, \d+)*)?\]", text)):
+            shape = m.TensorShape.of(*map(int, re.findall(r"\d+", sizes[0])))
+            attributes.append(m.AttrEntry("_output_shapes", m.AttrValue(list=m.AttrList([shape]))))
+        else:
+            attributes.append(m.AttrEntry(key, m.AttrValue(s=text.encode())))
+    return m.Node(node["name"], node["op"], node["inputs"], attributes)
+
+
+def _layout(categories: Mapping[str, Mapping[str, Any]]) -> m.Layout:
+    return m.Layout(
+        [m.Category(title, [_chart(*entry) for entry in charts.items()]) for title, charts in categories.items()]
+    )
+
+
+def _chart(title: str, described: tuple[str, list[str]]) -> m.Chart:
+    kind, tags = described
+    if kind == "margin":
+        return m.Chart(title, margin=m.MarginChart([m.MarginSeries(*tags)]))
+    return m.Chart(title, multiline=m.MultilineChart(tags))

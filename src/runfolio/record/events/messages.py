@@ -1,0 +1,251 @@
+"""The messages of an event file, as far as they are used here.
+
+Sources, all in the package `tensorboard`: compat/proto/{event, summary, tensor, tensor_shape, types, histogram, graph,
+node_def, attr_value}.proto, plugins/hparams/{plugin_data, api}.proto, plugins/custom_scalar/layout.proto; and of
+protobuf itself struct.proto.
+"""
+
+# ruff: noqa: RUF009 - `part` and `parts` are `dataclasses.field`
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+from runfolio.record.events.wire import BOOL, BYTES, DOUBLE, FLOAT, INT, TEXT, Message, part, parts
+
+FILE_VERSION = "brain.Event:2"
+
+DT_FLOAT, DT_DOUBLE, DT_STRING = 1, 2, 7
+_FORMS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 19: "e", 22: "I", 23: "Q"}
+"""How the numbers of a tensor lie in its `tensor_content`, by DataType."""
+
+STATUS_SUCCESS, STATUS_FAILURE = 1, 2
+
+
+@dataclass
+class Dim(Message):
+    size: int = part(1, INT, 0)
+
+
+@dataclass
+class TensorShape(Message):
+    dim: list[Dim] = parts(2, Dim)
+
+    @classmethod
+    def of(cls, *sizes: int) -> TensorShape:
+        return cls([Dim(size) for size in sizes])
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(each.size for each in self.dim)
+
+
+@dataclass
+class Tensor(Message):
+    dtype: int = part(1, INT, 0)
+    tensor_shape: TensorShape | None = part(2, TensorShape)
+    tensor_content: bytes = part(4, BYTES, b"")
+    float_val: list[float] = parts(5, FLOAT)
+    double_val: list[float] = parts(6, DOUBLE)
+    int_val: list[int] = parts(7, INT)
+    string_val: list[bytes] = parts(8, BYTES)
+    int64_val: list[int] = parts(10, INT)
+    bool_val: list[bool] = parts(11, BOOL)
+
+    @property
+    def numbers(self) -> list[float]:
+        """Its elements, row by row; empty for texts and kinds of number that are not known.
+
+        Raises:
+            ValueError: The content is no whole number of elements.
+        """
+        if not self.tensor_content:
+            given = self.float_val or self.double_val or self.int_val or self.int64_val or self.bool_val
+            count = math.prod(self.tensor_shape.sizes) if self.tensor_shape else len(given)
+            # One number may stand for all of them.
+            return [*given, *given[-1:] * (count - len(given))] if count <= _MOST_NUMBERS else list(given)
+        form = _FORMS.get(self.dtype)
+        if form is None:
+            return []
+        form_size = struct.calcsize(f"<{form}")
+        if len(self.tensor_content) % form_size:
+            raise ValueError(f"{len(self.tensor_content)} bytes are no whole number of elements of type {self.dtype}")
+        return [value for (value,) in struct.iter_unpack(f"<{form}", self.tensor_content)]
+
+
+_MOST_NUMBERS = 1 << 24
+"""A damaged shape must not fill the memory."""
+
+
+@dataclass
+class PluginData(Message):
+    plugin_name: str = part(1, TEXT, "")
+    content: bytes = part(2, BYTES, b"")
+
+
+@dataclass
+class Metadata(Message):
+    plugin_data: PluginData | None = part(1, PluginData)
+    display_name: str = part(2, TEXT, "")
+    summary_description: str = part(3, TEXT, "")
+
+
+@dataclass
+class Image(Message):
+    height: int = part(1, INT, 0)
+    width: int = part(2, INT, 0)
+    colorspace: int = part(3, INT, 0)
+    encoded_image_string: bytes = part(4, BYTES, b"")
+
+
+@dataclass
+class Histogram(Message):
+    """What torch's SummaryWriter writes: `bucket[i]` values lie between `bucket_limit[i - 1]` and `bucket_limit[i]`."""
+
+    min: float = part(1, DOUBLE, 0.0)
+    max: float = part(2, DOUBLE, 0.0)
+    num: float = part(3, DOUBLE, 0.0)
+    sum: float = part(4, DOUBLE, 0.0)
+    sum_squares: float = part(5, DOUBLE, 0.0)
+    bucket_limit: list[float] = parts(6, DOUBLE)
+    bucket: list[float] = parts(7, DOUBLE)
+
+
+@dataclass
+class Value(Message):
+    """One entry of a summary; of `simple_value`, `image`, `histo` and `tensor`, one is there."""
+
+    tag: str = part(1, TEXT, "")
+    metadata: Metadata | None = part(9, Metadata)
+    simple_value: float | None = part(2, FLOAT)
+    image: Image | None = part(4, Image)
+    histo: Histogram | None = part(5, Histogram)
+    tensor: Tensor | None = part(8, Tensor)
+
+    @property
+    def plugin(self) -> str:
+        """Which of TensorBoard's plugins the value is for, where it says so."""
+        return self.metadata.plugin_data.plugin_name if self.metadata and self.metadata.plugin_data else ""
+
+
+@dataclass
+class Summary(Message):
+    value: list[Value] = parts(1, Value)
+
+
+@dataclass
+class Event(Message):
+    wall_time: float = part(1, DOUBLE, 0.0)
+    """Seconds since 1970."""
+    step: int = part(2, INT, 0)
+    file_version: str | None = part(3, TEXT)
+    graph_def: bytes | None = part(4, BYTES)
+    """A `Graph`, encoded."""
+    summary: Summary | None = part(5, Summary)
+
+
+@dataclass
+class AttrList(Message):
+    shape: list[TensorShape] = parts(7, TensorShape)
+
+
+@dataclass
+class AttrValue(Message):
+    s: bytes | None = part(2, BYTES)
+    list: AttrList | None = part(1, AttrList)
+
+
+@dataclass
+class AttrEntry(Message):
+    key: str = part(1, TEXT, "")
+    value: AttrValue | None = part(2, AttrValue)
+
+
+@dataclass
+class Node(Message):
+    name: str = part(1, TEXT, "")
+    op: str = part(2, TEXT, "")
+    input: list[str] = parts(3, TEXT)
+    attr: list[AttrEntry] = parts(5, AttrEntry)
+
+
+@dataclass
+class Versions(Message):
+    producer: int = part(1, INT, 0)
+
+
+@dataclass
+class Graph(Message):
+    node: list[Node] = parts(1, Node)
+    versions: Versions | None = part(4, Versions)
+
+
+@dataclass
+class Hparam(Message):
+    """google.protobuf.Value, without null, lists and objects."""
+
+    number_value: float | None = part(2, DOUBLE)
+    string_value: str | None = part(3, TEXT)
+    bool_value: bool | None = part(4, BOOL)
+
+
+@dataclass
+class HparamEntry(Message):
+    key: str = part(1, TEXT, "")
+    value: Hparam | None = part(2, Hparam)
+
+
+@dataclass
+class SessionStart(Message):
+    hparams: list[HparamEntry] = parts(1, HparamEntry)
+    group_name: str = part(4, TEXT, "")
+    start_time_secs: float = part(5, DOUBLE, 0.0)
+
+
+@dataclass
+class SessionEnd(Message):
+    status: int = part(1, INT, 0)
+    end_time_secs: float = part(2, DOUBLE, 0.0)
+
+
+@dataclass
+class HparamsData(Message):
+    session_start_info: SessionStart | None = part(3, SessionStart)
+    session_end_info: SessionEnd | None = part(4, SessionEnd)
+
+
+@dataclass
+class MultilineChart(Message):
+    tag: list[str] = parts(1, TEXT)
+
+
+@dataclass
+class MarginSeries(Message):
+    value: str = part(1, TEXT, "")
+    lower: str = part(2, TEXT, "")
+    upper: str = part(3, TEXT, "")
+
+
+@dataclass
+class MarginChart(Message):
+    series: list[MarginSeries] = parts(1, MarginSeries)
+
+
+@dataclass
+class Chart(Message):
+    title: str = part(1, TEXT, "")
+    multiline: MultilineChart | None = part(2, MultilineChart)
+    margin: MarginChart | None = part(3, MarginChart)
+
+
+@dataclass
+class Category(Message):
+    title: str = part(1, TEXT, "")
+    chart: list[Chart] = parts(2, Chart)
+
+
+@dataclass
+class Layout(Message):
+    category: list[Category] = parts(2, Category)

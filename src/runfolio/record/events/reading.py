@@ -1,0 +1,35 @@
+"""Event files read back: anybody's, however damaged."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from runfolio.errors import StoreError
+from runfolio.record.events.framing import records
+from runfolio.record.events.messages import Event
+from runfolio.record.events.wire import WireError
+
+
+def read_events(path: Path, problems: list[str]) -> Iterator[Event]:
+    """Every event of a file, in its order, also those behind damage; `problems` gets a line for each gap.
+
+    Raises:
+        StoreError: The file cannot be read.
+    """
+    found: list[str] = []
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size == 0:
+                return
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                for record in records(data, found):
+                    try:
+                        yield Event.decode(record)
+                    except WireError as error:
+                        found.append(f"a record is no event ({error})")
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from None
+    finally:
+        problems.extend(f"{path}: {line}" for line in found)

@@ -1,0 +1,317 @@
+"""With `tensorboard=True`, TensorBoard shows what the record holds, under the names of the run's folders."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import resource
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import runfolio
+from runfolio.record.document import RunDocument
+from runfolio.record.events.reading import read_events
+from runfolio.record.events.rebuild import make_event_files
+from runfolio.record.layout import event_files
+from runfolio.tracking.writer import Pace
+
+
+def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
+    """What TensorBoard's own reader finds in a run."""
+    reader = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    reader.Reload()
+    return [(event.step, event.value) for event in reader.Scalars(tag)]
+
+
+@pytest.fixture
+def run(store: Path) -> Iterator[runfolio.Run]:
+    with runfolio.init("net", experiment="demo", store=store, tensorboard=True) as run:
+        yield run
+
+
+def test_one_event_file_lies_in_the_runs_folder(run: runfolio.Run):
+    run.log({"loss": 1.0})
+    run.flush()
+    (path,) = event_files(run.folder).values()
+    writer = RunDocument.read(run.folder).attempts[-1].writer
+    assert re.fullmatch(rf"events\.out\.tfevents\.\d{{10}}\..+\.\d+\.{writer}", path.name)
+
+
+def test_without_it_there_is_none(store: Path):
+    with runfolio.init("net", store=store) as run:
+        run.log({"loss": 1.0})
+    assert event_files(run.folder) == {}
+
+
+def test_a_flushed_point_is_in_the_event_file_with_its_step_and_time(run: runfolio.Run):
+    for step, value in enumerate((1.0, math.nan, math.inf, -0.25)):
+        run.log({"loss": value}, step=step * 10)
+    run.flush()
+
+    assert repr(scalars(run.folder, "loss")) == "[(0, 1.0), (10, nan), (20, inf), (30, -0.25)]"
+    reader = EventAccumulator(str(run.folder))
+    reader.Reload()
+    times = [event.wall_time for event in reader.Scalars("loss")]
+    assert times == runfolio.open(run.folder.parents[1]).run(run.id).metric("loss").times.tolist()
+
+
+def test_numbers_beyond_32_bits_are_infinite_there_and_whole_in_the_record(run: runfolio.Run, store: Path):
+    run.log({"huge": 1e300})
+    run.finish()
+    assert scalars(run.folder, "huge") == [(0, math.inf)]
+    assert runfolio.open(store).run(run.id).metric("huge").values.tolist() == [1e300]
+
+
+def test_the_logging_of_a_run_without_points_and_config_is_whole_too(run: runfolio.Run):
+    run.finish()
+    assert EventAccumulator(str(run.folder)).Reload().Tags()["tensors"] == [
+        "_hparams_/session_start_info",
+        "_hparams_/session_end_info",
+    ]
+
+
+def resumed(store: Path, run: runfolio.Run) -> runfolio.Run:
+    return runfolio.init(resume=run.folder, store=store)
+
+
+class TestResumed:
+    """TensorBoard shows the newest branch, although it knows nothing of branches."""
+
+    @pytest.fixture
+    def abandoned(self, store: Path) -> runfolio.Run:
+        """Ten batches and two epochs, a checkpoint, then three batches and an epoch that no one goes on from."""
+        with runfolio.init("net", store=store, tensorboard=True, config={"lr": 0.1}) as run:
+            for batch in range(10):
+                run.log({"batch/loss": 1.0}, step=batch)
+            run.log({"epoch/loss": 1.0}, step=0)
+            run.log({"epoch/loss": 1.0}, step=1)
+            run.log_text("note", "kept", step=1)
+            run.checkpoint(step=1, weights=torch.zeros(1))
+            for batch in range(10, 13):
+                run.log({"batch/loss": -1.0}, step=batch)
+            run.log({"epoch/loss": -1.0}, step=2)
+            run.log_text("note", "abandoned", step=2)
+            run.finish("interrupted")
+        return run
+
+    def test_the_newest_branch_is_what_is_shown(self, store: Path, abandoned: runfolio.Run):
+        with resumed(store, abandoned) as run:  # nobody asked for TensorBoard again: the run has it
+            run.log({"batch/loss": 2.0}, step=10)
+
+        assert scalars(run.folder, "batch/loss") == [*((batch, 1.0) for batch in range(10)), (10, 2.0)]
+        assert scalars(run.folder, "epoch/loss") == [(0, 1.0), (1, 1.0)]
+        notes = EventAccumulator(str(run.folder)).Reload().Tensors("note")
+        assert [event.tensor_proto.string_val[0] for event in notes] == [b"kept"]
+
+    def test_its_end_and_its_hyperparameters_are_those_of_the_newest_attempt(
+        self, store: Path, abandoned: runfolio.Run
+    ):
+        with resumed(store, abandoned) as run:
+            run.config["lr"] = 0.2
+        with tensorboard(store) as ask:
+            (group,) = ask_hparams(ask)["sessionGroups"]
+
+        assert group["hparams"] == {"lr": 0.2}
+        assert [session["status"] for session in group["sessions"]] == ["STATUS_SUCCESS"]
+
+    def test_files_of_attempts_come_in_order_however_soon_one_follows_the_other(
+        self, store: Path, abandoned: runfolio.Run
+    ):
+        for _ in range(3):
+            with resumed(store, abandoned) as run:
+                run.log({"batch/loss": 3.0})
+                run.checkpoint(weights=torch.zeros(1))
+
+        folder = abandoned.folder
+        assert list(event_files(folder)) == [attempt.writer for attempt in RunDocument.read(folder).attempts]
+
+
+class TestMadeFromTheRecord:
+    """A run without event files gets the same ones afterwards."""
+
+    def test_what_is_made_afterwards_is_what_would_have_been_written(self, store: Path):
+        with runfolio.init("net", store=store, tensorboard=True, config={"lr": 0.1}) as run:
+            log_everything(run)
+        (written,) = event_files(run.folder).values()
+        there = contents(written)
+        written.unlink()
+
+        make_event_files(run.folder)
+
+        (made,) = event_files(run.folder).values()
+        assert contents(made) == there
+
+    def test_damaged_media_are_left_out(self, store: Path):
+        with runfolio.init("net", store=store) as run:
+            run.log_image("image", np.zeros((2, 2)), step=1)
+            run.log_text("text", "here", step=1)
+        next((run.folder / "media" / "files").glob("*.png")).unlink()
+
+        make_event_files(run.folder)
+
+        assert EventAccumulator(str(run.folder)).Reload().Tags()["images"] == []
+        assert "text" in EventAccumulator(str(run.folder)).Reload().Tags()["tensors"]
+
+
+class TestTrouble:
+    def test_a_full_disk_costs_neither_the_training_nor_a_point(self, store: Path, caplog: pytest.LogCaptureFixture):
+        run = runfolio.init("net", store=store, tensorboard=True, pace=Pace(flush_s=0.05))
+        with no_file_grows_past(20_000):
+            for step in range(1000):
+                run.log({"loss": float(step)}, step=step)
+            assert not run.flush()
+        run.flush()
+        run.finish()
+
+        assert scalars(run.folder, "loss") == [(step, float(step)) for step in range(1000)]
+        assert len(runfolio.open(store).run(run.id).metric("loss").values) == 1000
+        assert len([line for line in caplog.messages if "events.out.tfevents" in line]) == 1
+
+    def test_a_file_that_falls_too_far_behind_is_given_up_and_made_afterwards(
+        self, store: Path, caplog: pytest.LogCaptureFixture
+    ):
+        run = runfolio.init("net", store=store, tensorboard=True)
+        with no_file_grows_past(20_000):
+            for step in range(3):
+                run.log_text("long", "x" * 25_000_000, step=step)
+            assert not run.flush()
+        run.log({"loss": 1.0})
+        run.finish()
+
+        assert event_files(run.folder) == {}
+        assert "`runfolio tensorboard` makes one from the record" in caplog.text
+        make_event_files(run.folder)
+        (made,) = event_files(run.folder).values()
+        assert len([1 for *_, value in contents(made) if "tag='loss'" in value or "tag='long'" in value]) == 4
+
+
+@contextmanager
+def no_file_grows_past(size: int) -> Iterator[None]:
+    """A real refusal of the system, as of a full disk, lifted at the end."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def log_everything(run: runfolio.Run) -> None:
+    generator = np.random.default_rng(0)
+    for step in range(20):
+        run.log({"train/loss": 1 / (step + 1), "train/acc": step / 20}, step=step)
+    for step in (1, 2):
+        run.log_image("image", generator.random((4, 6, 3)), step=step, caption="noise")
+        run.log_histogram("weights", generator.normal(size=500), step=step)
+        run.log_text("note", "it *works*", step=step)
+    run.summary["test/acc"] = 0.75
+    run.summary["train/loss"] = 0.01
+
+
+def contents(path: Path) -> list[tuple[float, int, str]]:
+    problems: list[str] = []
+    found = [
+        (round(event.wall_time, 3), event.step, repr(value))
+        for event in read_events(path, problems)
+        if event.summary
+        for value in event.summary.value
+    ]
+    assert problems == []
+    return sorted(found)
+
+
+Ask = Callable[..., Any]
+
+
+@contextmanager
+def tensorboard(logdir: Path) -> Iterator[Ask]:
+    """A TensorBoard of its own on `logdir`; `ask(path, **query)` is the answer of its HTTP API."""
+    command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", "--logdir", str(logdir), "--port", "0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        assert server.stderr
+        url = next(found[0] for line in server.stderr if (found := re.search(r"http://\S+", line)))
+
+        def ask(path: str, body: Any = None, **query: Any) -> Any:
+            request = urllib.request.Request(
+                f"{url}data/{path}{'?' * bool(query)}{urlencode(query)}",
+                data=None if body is None else json.dumps(body).encode(),
+                headers={"Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                data = answer.read()
+            return json.loads(data) if answer.headers.get_content_type() == "application/json" else data
+
+        folders = {path.parent for path in logdir.rglob("*tfevents*")}
+        deadline = time.monotonic() + 20
+        while len(ask("runs")) < len(folders) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield ask
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def ask_hparams(ask: Ask) -> dict[str, Any]:
+    states = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
+    return ask(
+        "plugin/hparams/session_groups",
+        {"colParams": [], "startIndex": 0, "sliceSize": 100, "allowedStatuses": states},
+    )
+
+
+def test_a_real_tensorboard_shows_all_of_it(store: Path):
+    for experiment, config in (("small", {"lr": 0.1}), ("large", {"depth": 3})):
+        with runfolio.init("net", experiment=experiment, store=store, tensorboard=True, config=config) as run:
+            log_everything(run)
+    names = sorted(found.place for found in runfolio.open(store).runs())
+    large = names[0]
+
+    with tensorboard(store) as ask:
+        assert sorted(ask("runs")) == names
+        assert {tag for tag in ask("plugin/scalars/tags")[large] if "_hparams_" not in tag} == {
+            "train/loss",
+            "train/acc",
+            "test/acc",
+            "summary/train/loss",
+        }
+        losses = ask("plugin/scalars/scalars", run=large, tag="train/loss")
+        assert [(step, value) for _, step, value in losses] == [
+            (step, float(np.float32(1 / (step + 1)))) for step in range(20)
+        ]
+        (histogram, _) = ask("plugin/histograms/histograms", run=large, tag="weights")
+        assert sum(count for _, _, count in histogram[2]) == 500
+        (picture, _) = ask("plugin/images/images", run=large, tag="image", sample=0)
+        assert ask(f"plugin/images/individualImage?{picture['query']}")[1:4] == b"PNG"
+        (note, _) = ask("plugin/text/text", run=large, tag="note")
+        assert note["text"] == "<p>it <em>works</em></p>"
+
+        groups = ask_hparams(ask)["sessionGroups"]
+        assert sorted(group["sessions"][0]["name"] for group in groups) == names
+        assert sorted(repr(group["hparams"]) for group in groups) == ["{'depth': 3.0}", "{'lr': 0.1}"]
+        results = {metric["name"]["tag"]: metric["value"] for metric in groups[0]["metricValues"]}
+        assert results["test/acc"] == 0.75
+        experiment = ask("plugin/hparams/experiment", {"experimentName": ""})
+        assert {info["name"] for info in experiment["hparamInfos"]} == {"lr", "depth"}
+
+
+def test_a_picture_is_the_same_png(run: runfolio.Run):
+    run.log_image("image", np.eye(8), step=3)
+    run.flush()
+    (event,) = EventAccumulator(str(run.folder)).Reload().Images("image")
+    (stored,) = (run.folder / "media" / "files").glob("*.png")
+    assert (event.step, event.width, event.height) == (3, 8, 8)
+    assert event.encoded_image_string == stored.read_bytes()
