@@ -164,7 +164,9 @@ _SHAPES = re.compile(
     r"|\bnpm_[A-Za-z0-9]{30,}"
     r"|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"
 )
-_SHAPE_HINTS = _words("-----BEGIN AKIA ASIA AIza hf_ gh github_pat_ glpat- sk- k_live_ xox pypi- npm_ eyJ")
+_SHAPE_HINTS = _words(
+    "-----BEGIN AKIA ASIA AIza hf_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- sk- k_live_ xox pypi- npm_ eyJ"
+)
 _URL_PASSWORD = re.compile(r"(?<=://)(?P<user>[^\s/@:\"']{0,200}):[^\s/@\"']{1,500}(?=@)")
 _URL_USER = re.compile(r"(?<=://)[^\s/@:\"']{20,500}(?=@)")
 _URL_SIGNATURE = re.compile(r"(?P<name>[?&](?:X-Amz-Signature|sig|signature)=)[^&\s\"']+", re.IGNORECASE)
@@ -172,11 +174,11 @@ _BEARER = re.compile(
     r"(?P<kind>\b(?:bearer|authorization['\"]?\s*[:=]\s*['\"]?(?:basic|token))\s+)(?=[^\s\"']{0,500}\d)[\w.~+/=-]{8,}",
     re.IGNORECASE,
 )
-_NAME_HINTS = ("key", "token", "secret", "pass", "pwd", "credential", "auth")
+_NAME_HINTS = ("key", "token", "secret", "pass", "pwd", "credential", "auth", "bearer")
 _NAME_HINT = "|".join(_NAME_HINTS)
 _NAMED = re.compile(
     rf"(?<![\w.-])(?P<name>[\w.-]{{0,60}}(?:{_NAME_HINT})[\w.-]{{0,40}})"
-    r"(?:\\?[\"']?\]?(?P<sign>\s{0,8}(?:=>|:=|[:=](?!=)|(?<=[\"']),)\s{0,8})|(?<=\w)(?P<space>[ \t]{1,4})(?!-))"
+    r"(?:\\?[\"']?\]?(?P<sign>[ \t]{0,8}(?:=>|:=|[:=](?!=)|(?<=[\"']),)[ \t]{0,8})|(?<=\w)(?P<space>[ \t]{1,4})(?!-))"
     r"(?:(?P<prefix>[rbuf]?)(?P<quote>\"\"\"|'''|\\?\"|\\?')(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\\n])){1,2000})(?P=quote)"
     r"|(?P<bare>[^\s\"'`,;&)\]}]{1,2000}))",
     re.IGNORECASE,
@@ -197,12 +199,19 @@ def redact_text(text: str) -> str:
         text = _URL_PASSWORD.sub(rf"\g<user>:{REDACTED}", text)
         text = _URL_USER.sub(REDACTED, text)
         text = _URL_SIGNATURE.sub(rf"\g<name>{REDACTED}", text)
+    if not _names_something(text):
+        return text
+    return "\n".join(_redacted_line(line) if _names_something(line) else line for line in text.split("\n"))
+
+
+def _names_something(text: str) -> bool:
+    """Whether it is worth a closer look: most lines hold none of the words, and this is quick to see."""
     lowered = text.lower()
-    if "bearer" in lowered or "authorization" in lowered:
-        text = _BEARER.sub(rf"\g<kind>{REDACTED}", text)
-    if any(hint in lowered for hint in _NAME_HINTS):
-        text = _NAMED.sub(_without_value, text)
-    return text
+    return any(hint in lowered for hint in _NAME_HINTS)
+
+
+def _redacted_line(line: str) -> str:
+    return _NAMED.sub(_without_value, _BEARER.sub(rf"\g<kind>{REDACTED}", line))
 
 
 def _without_value(found: re.Match[str]) -> str:
@@ -243,7 +252,7 @@ def _is_expression(found: re.Match[str], value: str) -> bool:
     if not _WORD.match(value):
         return False
     # Of words, only those are texts that stand where programs have none: `NAME=word` and `name: word`, then nothing.
-    alone = following in ("", "\n", "\r") or (found["sign"] == "=" and following in (" ", "&", ";", "\t"))
+    alone = following in ("", "\r") or (found["sign"] == "=" and following in (" ", "&", ";", "\t"))
     return not alone or (found["sign"] != "=" and found["sign"].strip() != ":")
 
 
