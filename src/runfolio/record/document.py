@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from runfolio.errors import DamagedFile
 from runfolio.record import files
 from runfolio.record.layout import FORMAT, RUN_FILE
+from runfolio.record.redact import redact_mapping, redact_text
 
 RUNNING = "running"
 ENDED = ("finished", "failed", "interrupted", "preempted")
@@ -110,6 +111,11 @@ class RunDocument:
 
     def write(self, folder: Path, *, sync: bool = False) -> None:
         files.write_json(folder / RUN_FILE, self.to_json(), sync=sync)
+
+    def without_secrets(self) -> RunDocument:
+        """The document as it may be written, sharing what holds none; the run itself keeps the values it was given."""
+        told = {name: redact_text(text) for name in ("reason", "traceback") if (text := getattr(self.status, name))}
+        return replace(self, config=redact_mapping(self.config), status=replace(self.status, **told))
 
     def to_json(self) -> dict[str, Any]:
         ended = self.status.ended

@@ -18,6 +18,8 @@ MEDIA = "media"
 MEDIA_FILES = "files"
 CHECKPOINTS = "checkpoints"
 ARTIFACTS = "artifacts"
+CODE = "code"
+CODE_FILES = "files"
 NOTES = "notes"
 TRASH = ".trash"
 

@@ -110,23 +110,26 @@ def _looks_random(value: str) -> bool:
     return any(not run.isdigit() and sum(map(str.isdigit, run)) >= 2 for run in runs)
 
 
-def redact_mapping(values: Mapping[str, Any], *, all_secret: bool = False) -> dict[str, Any]:
+def redact_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
     """A config or an environment without its secrets. Texts below a secret name go; numbers and truth values stay.
 
-    Args:
-        all_secret: Every text in it is one, because it stands below a secret name.
+    It may be changed by another thread meanwhile.
     """
-    return {name: _redacted_entry(str(name), entry, all_secret=all_secret) for name, entry in tuple(values.items())}
+    known = _values_of_environment()
 
+    def mapping(values: Mapping[str, Any], *, secret: bool) -> dict[str, Any]:
+        return {name: entry(str(name), value, secret=secret) for name, value in tuple(values.items())}
 
-def _redacted_entry(name: str, value: Any, *, all_secret: bool) -> Any:
-    if isinstance(value, str):
-        return REDACTED if (all_secret and value) or is_secret(name, value) else redact_text(value)
-    if isinstance(value, Mapping):
-        return redact_mapping(value, all_secret=all_secret or strength_of(name) in _SURE)
-    if isinstance(value, (list, tuple)):
-        return [_redacted_entry(name, entry, all_secret=all_secret) for entry in value]
-    return value
+    def entry(name: str, value: Any, *, secret: bool) -> Any:
+        if isinstance(value, str):
+            return REDACTED if (secret and value) or is_secret(name, value) else _redacted(value, known)
+        if isinstance(value, Mapping):
+            return mapping(value, secret=secret or strength_of(name) in _SURE)
+        if isinstance(value, (list, tuple)):
+            return [entry(name, inner, secret=secret) for inner in value]
+        return value
+
+    return mapping(values, secret=False)
 
 
 _SURE = (Strength.SECRET, Strength.PASSWORD)
@@ -191,7 +194,11 @@ def redact_text(text: str) -> str:
     Some 25 us a call, most of it for a look at the environment: many lines are better given at once. A private key is
     found where its first and last line are in the same text.
     """
-    if (known := _values_of_environment()) is not None:
+    return _redacted(text, _values_of_environment())
+
+
+def _redacted(text: str, known: re.Pattern[str] | None) -> str:
+    if known is not None:
         text = known.sub(REDACTED, text)
     if any(hint in text for hint in _SHAPE_HINTS):
         text = _SHAPES.sub(REDACTED, text)

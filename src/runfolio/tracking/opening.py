@@ -13,7 +13,7 @@ from runfolio.record.alive import Heartbeat
 from runfolio.record.checkpoints import LAST
 from runfolio.record.document import RUNNING, Attempt, RunDocument, Status, now
 from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
-from runfolio.tracking import capture
+from runfolio.tracking.capture.surroundings import keep_code
 from runfolio.tracking.plain import plain_config
 from runfolio.tracking.run import Companion, Run, plain_tags
 from runfolio.tracking.writer import Pace
@@ -35,6 +35,7 @@ def init(
     checkpoint: str | None = LAST,
     tensorboard: bool = False,
     pace: Pace | None = None,
+    code: bool | None = None,
 ) -> Run:
     """Open a run and start recording.
 
@@ -49,6 +50,8 @@ def init(
             abandoned branch. None keeps every point and continues behind the last.
         tensorboard: Write TensorBoard's event file beside the record as well; a run that has one keeps it when resumed.
         pace: How often the record is flushed.
+        code: Whether the code the run is started from is kept: script, modules of your own, uncommitted changes.
+            Default: yes, unless `RUNFOLIO_CODE` is off. Commit, branch and command are recorded either way.
     Returns:
         The run, which is also what `runfolio.log` speaks to until it ends.
     Raises:
@@ -57,6 +60,7 @@ def init(
         NotFound: There is no run `resume`, or it has no such checkpoint.
     """
     place = Path(store) if store is not None else default_store()
+    contents = keep_code(code)
     settings = plain_config(config) if config is not None else {}
     try:
         if resume is not None:
@@ -68,10 +72,8 @@ def init(
             document.tags, document.notes = plain_tags(tags), str(notes)
             document.series = plain_config(series) if series is not None else None
             last_step = -1
-        document.code = {**capture.command(), "commit": None, "branch": None, "dirty": None}
-        document.seeds = capture.seeds()
         mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
-        return Run(folder, document, pace or Pace(), last_step, _companions(), mirror)
+        return Run(folder, document, pace or Pace(), last_step, _companions(), mirror, keep_code=contents)
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {place} ({error.strerror or error});"

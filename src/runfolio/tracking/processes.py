@@ -15,11 +15,11 @@ _starting = threading.Lock()
 os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
 
 
-def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
+def start(arguments: list[str], *, text: bool = True, **options: Any) -> subprocess.Popen:
     """`subprocess.Popen`, with no terminal to read from.
 
     Raises:
         OSError: The program cannot be started.
     """
     with _starting:
-        return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, text=True, **options)
+        return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, text=text, **options)

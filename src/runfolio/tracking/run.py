@@ -16,7 +16,9 @@ from runfolio.record import artifacts, checkpoints
 from runfolio.record.alive import Heartbeat
 from runfolio.record.checkpoints import BEST, LAST, Checkpoint
 from runfolio.record.document import ENDED, RunDocument, Status, now
-from runfolio.tracking import capture, exits, pictures
+from runfolio.tracking import exits, pictures
+from runfolio.tracking.capture import seeds
+from runfolio.tracking.capture.surroundings import Surroundings
 from runfolio.tracking.exits import Outcome
 from runfolio.tracking.live import LiveDict
 from runfolio.tracking.plain import detached, metric_value, plain_config, whole_step
@@ -56,6 +58,8 @@ class Run:
         last_step: int,
         companions: Sequence[Companion] = (),
         mirror: Mirror | None = None,
+        *,
+        keep_code: bool = True,
     ) -> None:
         self._document = document
         self._attempt = document.attempts[-1]
@@ -68,7 +72,11 @@ class Run:
         self.folder = folder
         """Where the run's record lies."""
         heartbeat = Heartbeat.of_this_process(self._attempt.writer, self._attempt.attempt, pace.heartbeat_s)
-        self._writer = Writer(folder, document, heartbeat, pace, last_step, self._capture, self._note_device, mirror)
+        surroundings = Surroundings(folder, document, self._changed, contents=keep_code)
+        surroundings.begin()
+        self._writer = Writer(
+            folder, document, heartbeat, pace, last_step, surroundings.find_out, surroundings.look_again, mirror
+        )
         self._append = self._writer.pending.append
         self.config = LiveDict(document.config, self._changed)
         """Hyperparameters; what is set here is saved within the flush interval."""
@@ -281,7 +289,7 @@ class Run:
 
         def set_status(document: RunDocument) -> None:
             document.status = Status(outcome.state, now(), outcome.reason, outcome.exit_code, outcome.traceback)
-            document.seeds.update(capture.seeds())
+            document.seeds.update(seeds.torch_seed())
 
         whole = self._writer.close(set_status, ending, _END_WAIT_S[ending])
         self._closed = True
@@ -326,19 +334,6 @@ class Run:
         """Note when, so that of this and somebody else's edit the later one counts (`record.notes`)."""
         self._document.edited[key] = now()
         self._changed()
-
-    def _capture(self) -> None:
-        """What takes a while to find out; on a thread of its own."""
-        self._document.environment = capture.environment()
-        self._changed()
-        self._document.code.update(capture.git(self._document.code["folder"]))
-        self._changed()
-
-    def _note_device(self) -> None:
-        device = capture.device()
-        if device != "cpu" and self._document.environment.get("device") != device:
-            self._document.environment["device"] = device
-            self._changed()
 
     def _is_best(self, value: float, mode: str) -> bool:
         if value != value:

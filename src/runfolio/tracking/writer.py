@@ -164,7 +164,7 @@ class Writer:
             for name in (ALIVE, METRICS, f"{MEDIA}/{MEDIA_FILES}"):
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
             self._heartbeat.write(self._folder)
-            self._document.write(self._folder)
+            self._document.without_secrets().write(self._folder)
         except BaseException:
             self._commands.put(self._stop)
             raise
@@ -357,7 +357,7 @@ class Writer:
         if self.document_changed:
             self.document_changed = False
             try:
-                self._document.write(self._folder)
+                self._document.without_secrets().write(self._folder)
             except BaseException:
                 self.document_changed = True
                 raise
@@ -407,7 +407,7 @@ class Writer:
             if opened is not None:
                 self._guard(lambda opened=opened: opened.close(sync=True))
         self._tail = self._media = None
-        self._guard(lambda: self._document.write(self._folder, sync=True))
+        self._guard(lambda: self._document.without_secrets().write(self._folder, sync=True))
         self._heartbeat.end = self._document.status.state
         self._guard(lambda: self._heartbeat.write(self._folder))
         if self._mirror is not None:

@@ -1,0 +1,48 @@
+"""What PyTorch is set to, asked without importing it and without starting CUDA."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def device() -> str:
+    """The GPU the process uses, or `cpu`. CUDA is not started for the question: a later fork could not use it then."""
+    torch: Any = sys.modules.get("torch")
+    try:
+        return torch.cuda.get_device_name() if torch.cuda.is_initialized() else "cpu"
+    except (AttributeError, RuntimeError):  # no torch, one just being imported, a driver that has given up
+        return "cpu"
+
+
+_FACTS: dict[str, Callable[[Any], Any]] = {
+    "version": lambda torch: str(torch.__version__),
+    "cuda": lambda torch: torch.version.cuda,
+    "rocm": lambda torch: torch.version.hip,
+    "cudnn": lambda torch: torch.backends.cudnn.version(),
+    "threads": lambda torch: torch.get_num_threads(),
+    "interop_threads": lambda torch: torch.get_num_interop_threads(),
+    "deterministic_algorithms": lambda torch: torch.are_deterministic_algorithms_enabled(),
+    "deterministic_warn_only": lambda torch: torch.is_deterministic_algorithms_warn_only_enabled(),
+    "cudnn_deterministic": lambda torch: torch.backends.cudnn.deterministic,
+    "cudnn_benchmark": lambda torch: torch.backends.cudnn.benchmark,
+    "matmul_precision": lambda torch: torch.get_float32_matmul_precision(),
+    "matmul_tf32": lambda torch: torch.backends.cuda.matmul.allow_tf32,
+    "cudnn_tf32": lambda torch: torch.backends.cudnn.allow_tf32,
+    "default_dtype": lambda torch: str(torch.get_default_dtype()).removeprefix("torch."),
+}
+
+
+def torch_facts() -> dict[str, Any] | None:
+    """Versions and switches of PyTorch; None where it is not (wholly) imported."""
+    torch: Any = sys.modules.get("torch")
+    if not hasattr(torch, "get_default_dtype") or not hasattr(torch, "compile"):
+        return None
+    found = {}
+    for name, ask in _FACTS.items():
+        try:
+            found[name] = ask(torch)
+        except (AttributeError, RuntimeError, AssertionError):  # other versions; switches set by two rival interfaces
+            found[name] = None
+    return found

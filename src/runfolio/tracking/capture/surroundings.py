@@ -1,0 +1,121 @@
+"""What surrounds a run, written into its document: at once what is quick, later what takes a while or changes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from runfolio.errors import ConfigError
+from runfolio.record.document import RunDocument
+from runfolio.record.redact import redact_text
+from runfolio.tracking.capture import git, libraries, machine, origin, packages, seeds, variables
+from runfolio.tracking.capture.sources import Sources
+
+_OFF, _ON = ("0", "false", "no", "off"), ("", "1", "true", "yes", "on")
+
+
+def keep_code(code: bool | None) -> bool:
+    """Whether contents of code are kept: as asked, else as `RUNFOLIO_CODE` says, else yes.
+
+    Raises:
+        ConfigError: `RUNFOLIO_CODE` is neither on nor off.
+    """
+    if code is not None:
+        return code
+    said = os.environ.get("RUNFOLIO_CODE", "").lower()
+    if said not in (*_OFF, *_ON):
+        raise ConfigError(f"RUNFOLIO_CODE is {said!r}; it must be on or off")
+    return said in _ON
+
+
+class Surroundings:
+    """Fills `code`, `environment` and `seeds` of a document, and the run's `code/`.
+
+    `begin` is called by the training thread, `find_out` once by a thread of its own, `look_again` by the writer thread.
+    """
+
+    def __init__(self, folder: Path, document: RunDocument, changed: Callable[[], None], *, contents: bool) -> None:
+        """Args:
+        changed: Called when the document is to be saved.
+        contents: Whether contents of code are kept too.
+        """
+        self._folder = folder
+        self._document = document
+        self._changed = changed
+        self._contents = contents
+        self._sources: Sources | None = None
+        """What is kept of the code, once it has been found out."""
+
+    def begin(self) -> None:
+        """What is quick to find out and must be asked before the training goes on."""
+        self._document.code = {**origin.command(), "remote": None, "commit": None, "branch": None, "dirty": None}
+        self._document.seeds = seeds.seeds()
+
+    def find_out(self) -> None:
+        """What takes a while: git, machine, packages, and the contents of code.
+
+        Raises:
+            OSError: The store does not take the code.
+        """
+        repository = self._find_repository()
+        self._document.environment = self._environment()
+        self._changed()
+        if self._contents and (root := self._root(repository)) is not None:
+            sources = Sources(self._folder, self._document.attempts[-1].writer, root, repository)
+            sources.begin(self._document.code["script"])
+            self._sources = sources
+
+    def look_again(self) -> None:
+        """What may have changed: torch imported, its switches, the GPU in use, more modules.
+
+        Raises:
+            OSError: The store does not take the code.
+        """
+        if self._sources is not None:
+            self._sources.go_on()
+        now = {"torch": libraries.torch_facts(), "device": libraries.device()}
+        # A run may outlive its use of the GPU.
+        found = {name: value for name, value in now.items() if value not in (None, "cpu")}
+        environment = self._document.environment
+        if environment and any(environment.get(name) != value for name, value in found.items()):
+            environment.update(found)
+            self._changed()
+
+    def _find_repository(self) -> git.Repository | None:
+        """The script's repository, else that of the current folder."""
+        code = self._document.code
+        for folder in (_parent(code["script"]), code["folder"]):
+            if folder is not None and (found := git.repository(folder)) is not None:
+                remote = None if found.remote is None else redact_text(found.remote)
+                code.update(remote=remote, commit=found.commit, branch=found.branch, dirty=found.dirty)
+                self._changed()
+                return found
+        return None
+
+    def _root(self, repository: git.Repository | None) -> Path | None:
+        """What the paths of code are relative to; None where nothing is known of it."""
+        if repository is not None:
+            return repository.root
+        folder = _parent(self._document.code["script"]) or self._document.code["folder"]
+        return None if folder is None else Path(folder)
+
+    def _environment(self) -> dict[str, Any]:
+        versions, origins = packages.packages()
+        return {
+            "python": platform.python_version(),
+            "executable": sys.executable,
+            **machine.machine(self._folder),
+            "device": libraries.device(),
+            "torch": libraries.torch_facts(),
+            "variables": variables.variables(),
+            "packages": versions,
+            "installed_from": origins,
+        }
+
+
+def _parent(script: str | None) -> str | None:
+    return None if script is None else os.fspath(Path(script).parent)
