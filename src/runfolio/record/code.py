@@ -50,6 +50,7 @@ class Code:
     left_out: list[LeftOut] = field(default_factory=list)
 
     def write(self, folder: Path, writer: str) -> None:
+        (folder / CODE / CODE_FILES).mkdir(parents=True, exist_ok=True)
         files.write_json(folder / CODE / f"{writer}.json", {"runfolio": FORMAT, **asdict(self)})
 
 
@@ -119,6 +120,10 @@ def _code(value: dict[str, Any], path: Path) -> Code:
         digests = [entry.sha256 for entry in code.files] + ([code.diff] if code.diff is not None else [])
         if not all(_DIGEST.fullmatch(digest) for digest in digests):
             raise ValueError("a digest is none")
+        if not all(
+            isinstance(text, str) for entry in (*code.files, *code.left_out) for text in (entry.path, entry.why)
+        ):
+            raise TypeError("a path is no text")
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
     return code

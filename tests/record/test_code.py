@@ -1,0 +1,76 @@
+"""Captured code is kept once by content, and damage to it is told, not shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runfolio.errors import DamagedFile, NotFound
+from runfolio.record import code
+from runfolio.record.code import Code, LeftOut, SourceFile
+
+
+def test_code_comes_back_as_it_was_written(tmp_path: Path):
+    digest = code.keep(tmp_path, "x = 'é'\n".encode())
+    assert code.keep(tmp_path, "x = 'é'\n".encode()) == digest
+    written = Code(
+        "/home/ann", digest, 9, [SourceFile("a.py", digest, 9, "script")], [LeftOut("b.bin", None, "no text")]
+    )
+    written.write(tmp_path, "w1")
+    assert code.read(tmp_path, ["w1"]) == written
+    assert code.content(tmp_path, digest) == "x = 'é'\n"
+    assert len(list((tmp_path / "code" / "files").iterdir())) == 1
+
+
+def test_the_last_writer_that_left_code_counts(tmp_path: Path):
+    Code("/first").write(tmp_path, "w1")
+    Code("/second").write(tmp_path, "w2")
+    assert [found and found.root for found in (code.read(tmp_path, ["w1", "w2", "w3"]), code.read(tmp_path, []))] == [
+        "/second",
+        None,
+    ]
+
+
+def test_contents_that_are_gone_or_changed_are_told(tmp_path: Path):
+    digest = code.keep(tmp_path, b"x = 1\n")
+    path = tmp_path / "code" / "files" / digest
+    path.write_bytes(b"x = 2\n")
+    with pytest.raises(DamagedFile, match="is damaged"):
+        code.content(tmp_path, digest)
+    path.unlink()
+    with pytest.raises(NotFound, match="is gone; restore it"):
+        code.content(tmp_path, digest)
+
+
+@pytest.mark.parametrize("path", ["../../../etc/passwd", "", None, 3, "A" * 64])
+def test_what_is_no_digest_opens_no_file(tmp_path: Path, path: object):
+    Code("/x").write(tmp_path, "w1")
+    place = tmp_path / "code" / "w1.json"
+    value = json.loads(place.read_text()) | {"files": [{"path": "a.py", "sha256": path, "bytes": 1, "why": "script"}]}
+    place.write_text(json.dumps(value))
+    with pytest.raises(DamagedFile, match=r"w1\.json is damaged"):
+        code.read(tmp_path, ["w1"])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["path", "sha256", "why"]), inner),
+)
+
+
+@given(st.sampled_from(["root", "diff", "diff_bytes", "files", "left_out"]), json_values)
+def test_whatever_stands_in_the_file_it_is_read_or_called_damaged(tmp_path_factory, key: str, value: object):
+    folder = tmp_path_factory.mktemp("run")
+    Code("/x").write(folder, "w1")
+    place = folder / "code" / "w1.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {key: value}))
+    try:
+        found = code.read(folder, ["w1"])
+    except DamagedFile:
+        return
+    assert found is not None
+    assert all(entry.path.strip() is not None for entry in (*found.files, *found.left_out))

@@ -1,0 +1,351 @@
+"""What surrounds a run is captured with no line of user code, and costs the user's repository nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import runfolio
+from runfolio.errors import ConfigError
+from runfolio.record import code
+from runfolio.record.code import Code
+from runfolio.record.document import RunDocument
+from runfolio.record.layout import find_runs
+
+SCRIPT = """
+import argparse, sys
+import helper, pkg.inner
+import runfolio
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--api-key", default="")
+with runfolio.init("net", config=parser.parse_args()) as run:
+    run.log({"loss": 1.0})
+"""
+SECRET = "s3cr3t0123456789"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A script with modules of its own, some of which it does not use."""
+    folder = tmp_path / "project"
+    for name, content in {
+        "train.py": SCRIPT,
+        "helper.py": "SIZE = 3\n",
+        "unused.py": "",
+        "pkg/__init__.py": "",
+        "pkg/inner.py": "from pkg import deep\n",
+        "pkg/deep.py": "DEEP = True\n",
+        ".gitignore": "data/\n*.log\n__pycache__\nruns/\n",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    return folder
+
+
+@pytest.fixture
+def repository(project: Path) -> Path:
+    git(project, "init", "--quiet", "--initial-branch", "main")
+    git(project, "remote", "add", "origin", f"https://ann:{SECRET}@git.example.org/ann/project.git")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "--message", "first")
+    return project
+
+
+@pytest.fixture
+def start(store: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Start Python in a folder; the folder of the one run that came of it."""
+
+    def start(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Path:
+        before = set(find_runs(store))
+        done = subprocess.run(
+            [sys.executable, "-W", "error", *arguments],
+            cwd=cwd,
+            env={**os.environ, "RUNFOLIO_STORE": str(store), **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        (folder,) = set(find_runs(store)) - before
+        return folder
+
+    return start
+
+
+def code_of(folder: Path) -> Code:
+    found = code.read(folder, [RunDocument.read(folder).attempts[-1].writer])
+    assert found is not None
+    return found
+
+
+def kept(folder: Path) -> dict[str, str]:
+    """Why each file was kept, by its path."""
+    return {entry.path: entry.why for entry in code_of(folder).files}
+
+
+def content(folder: Path, path: str) -> str:
+    (digest,) = (entry.sha256 for entry in code_of(folder).files if entry.path == path)
+    return code.content(folder, digest)
+
+
+def diff(folder: Path) -> str:
+    digest = code_of(folder).diff
+    return "" if digest is None else code.content(folder, digest)
+
+
+def test_a_script_in_a_clean_repository(repository: Path, start: Callable[..., Path]):
+    folder = start("train.py", "--lr", "0.5", cwd=repository)
+    assert RunDocument.read(folder).code == {
+        "command": ["train.py", "--lr", "0.5"],
+        "module": None,
+        "script": str(repository / "train.py"),
+        "folder": str(repository),
+        "remote": "https://ann:[redacted]@git.example.org/ann/project.git",
+        "commit": git(repository, "rev-parse", "HEAD"),
+        "branch": "main",
+        "dirty": False,
+    }
+    assert kept(folder) == {
+        "train.py": "script",
+        "helper.py": "module",
+        "pkg/__init__.py": "module",
+        "pkg/inner.py": "module",
+        "pkg/deep.py": "module",
+    }
+    assert content(folder, "train.py") == SCRIPT
+    assert diff(folder) == ""
+
+
+def test_changes_that_are_not_committed_come_back_by_git_apply(
+    repository: Path, start: Callable[..., Path], tmp_path: Path
+):
+    git(repository, "config", "diff.noprefix", "true")
+    git(repository, "config", "color.ui", "always")
+    (repository / "helper.py").write_text("SIZE = 4\n")
+    (repository / "unused.py").write_text("staged = True\n")
+    git(repository, "add", "unused.py")
+    (repository / "notes with spaces é.md").write_text("# mine\n")
+    (repository / "weights.bin").write_bytes(b"\0" * 10)
+    (repository / "odd.txt").write_bytes(b"a\0b")
+    (repository / ".env").write_text(f"TOKEN={SECRET}\n")
+    (repository / "debug.log").write_text("ignored by git\n")
+
+    folder = start("train.py", cwd=repository)
+
+    assert RunDocument.read(folder).code["dirty"] is True
+    assert {path for path, why in kept(folder).items() if why == "untracked"} == {"notes with spaces é.md"}
+    assert {(entry.path, entry.why) for entry in code_of(folder).left_out} == {
+        ("weights.bin", "no text"),
+        ("odd.txt", "no text"),
+        (".env", "may hold secrets"),
+    }
+    git(repository, "clone", "--quiet", str(repository), str(tmp_path / "again"))
+    (tmp_path / "patch").write_text(diff(folder))
+    git(tmp_path / "again", "apply", str(tmp_path / "patch"))
+    for name in ("helper.py", "unused.py"):
+        assert (tmp_path / "again" / name).read_text() == (repository / name).read_text()
+
+
+def test_git_finds_its_repository_as_it_left_it(repository: Path, start: Callable[..., Path]):
+    (repository / "helper.py").write_text("SIZE = 4\n")
+    (repository / "train.py").touch()  # git would like to note that this is the same file
+    before = {path: path.stat().st_mtime_ns for path in (repository / ".git").rglob("*")}
+    start("train.py", cwd=repository)
+    assert {path: path.stat().st_mtime_ns for path in (repository / ".git").rglob("*")} == before
+
+
+def test_a_script_outside_of_any_repository(project: Path, start: Callable[..., Path], tmp_path: Path):
+    folder = start(str(project / "train.py"), cwd=tmp_path)
+    assert RunDocument.read(folder).code["commit"] is None
+    assert kept(folder)["helper.py"] == "module"
+    assert code_of(folder).root == str(project)
+
+
+def test_a_module_that_is_run_by_name(repository: Path, start: Callable[..., Path]):
+    (repository / "pkg" / "main.py").write_text(SCRIPT)
+    folder = start("-m", "pkg.main", cwd=repository)
+    assert RunDocument.read(folder).code["module"] == "pkg.main"
+    assert kept(folder)["pkg/main.py"] == "script"
+
+
+def test_a_repository_without_a_commit(project: Path, start: Callable[..., Path]):
+    git(project, "init", "--quiet", "--initial-branch", "new")
+    folder = start("train.py", cwd=project)
+    found = RunDocument.read(folder).code
+    assert (found["commit"], found["branch"]) == (None, "new")
+    assert kept(folder)["unused.py"] == "untracked"
+
+
+@pytest.mark.parametrize("script", ["", "import os; os.rmdir(os.getcwd())"])
+def test_code_without_a_file_or_a_folder(start: Callable[..., Path], tmp_path: Path, script: str):
+    (tmp_path / "empty").mkdir()
+    folder = start("-c", f"{script}\nimport runfolio\nrunfolio.init().finish()", cwd=tmp_path / "empty")
+    assert RunDocument.read(folder).code["script"] is None
+
+
+def test_modules_imported_later_are_there_at_the_end(project: Path, start: Callable[..., Path]):
+    (project / "late.py").write_text(
+        "import runfolio\nrun = runfolio.init()\nrun.flush()\nimport unused\nrun.finish()\n"
+    )
+    assert kept(start("late.py", cwd=project)) == {"late.py": "script", "unused.py": "module"}
+
+
+def test_a_script_that_is_deleted_while_it_runs(project: Path, start: Callable[..., Path]):
+    (project / "gone.py").write_text("import os, runfolio\nos.remove(__file__)\nrunfolio.init().finish()\n")
+    folder = start("gone.py", cwd=project)
+    assert [(entry.path, entry.why) for entry in code_of(folder).left_out] == [("gone.py", "gone")]
+
+
+def test_large_files_and_too_many_of_them_are_named_and_left_out(repository: Path, start: Callable[..., Path]):
+    (repository / "large.txt").write_text("x" * 1_000_001)
+    for number in range(2100):
+        (repository / f"n{number:04}.txt").write_text(str(number))
+    folder = start("train.py", cwd=repository)
+    found = code_of(folder)
+    assert len(found.files) == 1000
+    assert ("large.txt", 1_000_001, "larger than 1,000,000 bytes") in [
+        (entry.path, entry.bytes, entry.why) for entry in found.left_out
+    ]
+    assert len(found.left_out) == 1001
+    assert found.left_out[-1].why == "and 106 more files"
+
+
+@pytest.mark.parametrize(("argument", "variable"), [("code=False", ""), ("", "off")])
+def test_contents_of_code_can_be_switched_off(
+    repository: Path, start: Callable[..., Path], argument: str, variable: str
+):
+    (repository / "short.py").write_text(f"import runfolio\nrunfolio.init({argument}).finish()\n")
+    folder = start("short.py", cwd=repository, env={"RUNFOLIO_CODE": variable})
+    assert not (folder / "code").exists()
+    assert RunDocument.read(folder).code["commit"]
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RUNFOLIO_CODE", "maybe")
+    with pytest.raises(ConfigError, match="RUNFOLIO_CODE is 'maybe'; it must be on or off"):
+        runfolio.init(store=store)
+
+
+def test_no_secret_reaches_any_file_of_the_run(repository: Path, start: Callable[..., Path]):
+    (repository / "helper.py").write_text(f"PASSWORD = '{SECRET}'\nSIZE = 4\n")
+    (repository / "mine.yaml").write_text(f"db:\n  password: {SECRET}\n")
+    (repository / "train.py").write_text(
+        SCRIPT + f"    run.config['login'] = dict(token={SECRET!r})\n    raise SystemExit(0 and 'x')\n"
+    )
+    (repository / "bad.py").write_text(
+        "import helper, os, runfolio\nwith runfolio.init(config=dict(os.environ)) as run:\n"
+        "    try:\n        raise ValueError('cannot log in with ' + helper.PASSWORD + ' at https://a:pa55word@host/')\n"
+        "    except ValueError as error:\n        run.finish('failed', str(error))\n"
+    )
+    variables = {"MY_SERVICE_TOKEN": SECRET, "SLURM_JWT": SECRET, "SLURM_JOB_ID": "17", "PYTORCH_ALLOC_CONF": "x:1"}
+    for arguments in (["train.py", "--api-key", SECRET], ["bad.py"]):
+        folder = start(*arguments, cwd=repository, env=variables)
+        for path in folder.rglob("*"):
+            assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+        found = RunDocument.read(folder).environment["variables"]
+        assert found["SLURM_JOB_ID"] == "17"
+        assert found["PYTORCH_ALLOC_CONF"] == "x:1"
+        assert "MY_SERVICE_TOKEN" not in found
+    assert RunDocument.read(folder).status.reason == "cannot log in with [redacted] at https://a:[redacted]@host/"
+
+
+def test_the_script_itself_keeps_the_values_it_was_given(store: Path):
+    with runfolio.init(store=store, config={"api_key": SECRET, "num_tokens": 5}) as run:
+        assert run.config["api_key"] == SECRET
+    assert RunDocument.read(run.folder).config == {"api_key": "[redacted]", "num_tokens": 5}
+
+
+def test_every_installed_package_has_its_version(store: Path):
+    with runfolio.init(store=store) as run:
+        pass
+    environment = RunDocument.read(run.folder).environment
+    wanted = {_canonical(entry.metadata["Name"]): entry.version for entry in reversed([*metadata.distributions()])}
+    assert environment["packages"] == wanted
+    assert environment["installed_from"]["runfolio"].endswith("(editable)")
+
+
+def _canonical(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def test_the_machine_and_what_torch_is_set_to(store: Path):
+    import torch
+
+    with runfolio.init(store=store) as run:
+        pass
+    environment = RunDocument.read(run.folder).environment
+    assert environment["torch"]["version"] == torch.__version__
+    assert environment["torch"]["threads"] == torch.get_num_threads()
+    assert environment["torch"]["deterministic_algorithms"] is False
+    assert 0 < environment["cpu"]["usable"] <= environment["cpu"]["threads"]
+    assert environment["memory_mb"] > 100
+    assert environment["disk_free_mb"] > 0
+    assert isinstance(environment["gpus"], list)
+
+
+def test_torch_imported_later_is_noticed(project: Path, start: Callable[..., Path]):
+    (project / "late.py").write_text(
+        "import runfolio\nrun = runfolio.init()\nrun.flush()\nimport torch\n"
+        "torch.use_deterministic_algorithms(True)\ntorch.manual_seed(7)\nrun.finish()\n"
+    )
+    document = RunDocument.read(start("late.py", cwd=project))
+    assert document.environment["torch"]["deterministic_algorithms"] is True
+    assert document.seeds["torch"] == 7
+
+
+def test_runs_that_began_with_the_same_random_state_say_so(project: Path, start: Callable[..., Path]):
+    (project / "seeded.py").write_text(
+        "import random, sys, numpy.random, runfolio\nrandom.seed(int(sys.argv[1]))\n"
+        "numpy.random.seed(int(sys.argv[1]))\nrunfolio.init().finish()\n"
+    )
+    first, same, other = (RunDocument.read(start("seeded.py", seed, cwd=project)).seeds for seed in "112")
+    assert first == same
+    assert first["random"] != other["random"]
+    assert first["numpy"] != other["numpy"]
+
+
+NOTEBOOK = """
+import sys, types
+cells = ["", "x = 1", "password = 'hunter2x'"]
+shell = types.SimpleNamespace(user_ns={"In": cells})
+sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
+import runfolio
+run = runfolio.init()
+run.flush()
+cells.append("y = 2")
+run.finish()
+"""
+
+
+def test_of_a_notebook_the_executed_cells_are_kept(start: Callable[..., Path], tmp_path: Path):
+    folder = start("-c", NOTEBOOK, cwd=tmp_path)
+    assert content(folder, "notebook.py") == (
+        "# In [1]\nx = 1\n\n# In [2]\npassword = '[redacted]'\n\n# In [3]\ny = 2\n\n"
+    )
+    assert len(list((folder / "code" / "files").iterdir())) == 1
+
+
+def test_a_resumed_run_keeps_the_code_of_both_starts(project: Path, start: Callable[..., Path], store: Path):
+    folder = start("train.py", cwd=project)
+    (project / "again.py").write_text(
+        f"import runfolio\nrunfolio.init(resume={str(folder)!r}, checkpoint=None).finish()\n"
+    )
+    env = {**os.environ, "RUNFOLIO_STORE": str(store)}
+    subprocess.run([sys.executable, "again.py"], cwd=project, env=env, check=True, timeout=60)
+    assert kept(folder) == {"again.py": "script"}
+    first = RunDocument.read(folder).attempts[0].writer
+    assert json.loads((folder / "code" / f"{first}.json").read_text())["files"][0]["path"] == "train.py"
