@@ -252,6 +252,8 @@ def test_no_secret_reaches_any_file_of_the_run(repository: Path, start: Callable
         "    except ValueError as error:\n        run.finish('failed', str(error))\n"
     )
     variables = {"MY_SERVICE_TOKEN": SECRET, "SLURM_JWT": SECRET, "SLURM_JOB_ID": "17", "PYTORCH_ALLOC_CONF": "x:1"}
+    script = (repository / "train.py").read_text().replace('"net",', '"net", tensorboard=True,')
+    (repository / "train.py").write_text(script)
     for arguments in (["train.py", "--api-key", SECRET], ["bad.py"]):
         folder = start(*arguments, cwd=repository, env=variables)
         for path in folder.rglob("*"):

@@ -50,7 +50,7 @@ class Code:
     left_out: list[LeftOut] = field(default_factory=list)
 
     def write(self, folder: Path, writer: str) -> None:
-        (folder / CODE / CODE_FILES).mkdir(parents=True, exist_ok=True)
+        _make_folders(folder)
         files.write_json(folder / CODE / f"{writer}.json", {"runfolio": FORMAT, **asdict(self)})
 
 
@@ -63,9 +63,19 @@ def keep(folder: Path, content: bytes) -> str:
     digest = hashlib.sha256(content).hexdigest()
     path = folder / CODE / CODE_FILES / digest
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(folder)
         files.replace(path, lambda temporary: temporary.write_bytes(content))
     return digest
+
+
+def _make_folders(folder: Path) -> None:
+    """Those of the code, not the run's own: one that was deleted must not come back.
+
+    Raises:
+        FileNotFoundError: The run's folder is gone.
+    """
+    for place in (folder / CODE, folder / CODE / CODE_FILES):
+        place.mkdir(exist_ok=True)
 
 
 def forget(folder: Path, digest: str) -> None:

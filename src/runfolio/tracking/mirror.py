@@ -75,7 +75,7 @@ class Mirror:
     def _tell_config(self, document: RunDocument) -> None:
         if not self._told_config:
             self._told_config = True
-            self._take(lambda: self._encoder.session_start(document))
+            self._take(lambda: self._encoder.session_start(document.without_secrets()))
 
     def _take(self, encode: Callable[[], bytes]) -> None:
         if not self._given_up:

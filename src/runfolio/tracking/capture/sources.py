@@ -48,8 +48,12 @@ class Sources:
         """Paths that were looked at."""
         self._modules = 0
         """How many modules were loaded at the last look."""
+        self._executed = b""
+        """The cells of a notebook that were kept last, and as what."""
         self._cells: SourceFile | None = None
         self._bytes = 0
+        self._unwritten = False
+        """Whether something was kept that the list does not name yet."""
         self._unnamed = 0
         """How many files were left out beyond those that are named."""
 
@@ -76,15 +80,15 @@ class Sources:
         Raises:
             OSError: The store does not take it.
         """
-        before = len(self._seen), self._cells
         self._keep_modules()
         self._keep_cells()
-        if before != (len(self._seen), self._cells):
+        if self._unwritten:
             self._write()
 
     def _write(self) -> None:
         rest = [LeftOut("", None, f"and {self._unnamed} more files")] if self._unnamed else []
         replace(self._code, left_out=self._code.left_out + rest).write(self._folder, self._writer)
+        self._unwritten = False
 
     def _keep_diff(self, repository: git.Repository) -> None:
         if not repository.dirty:
@@ -100,10 +104,11 @@ class Sources:
     def _keep_modules(self) -> None:
         if self._modules == len(sys.modules):
             return
-        self._modules = len(sys.modules)
+        loaded = len(sys.modules)
         for path in origin.own_modules():
             if self._is_below_root(path):
                 self._keep(path, "module")
+        self._modules = loaded
 
     def _is_below_root(self, path: str) -> bool:
         return path.startswith(self._root) or os.path.realpath(path).startswith(self._root)
@@ -119,27 +124,27 @@ class Sources:
     def _keep(self, path: str, why: str) -> None:
         if path in self._seen:
             return
-        self._seen.add(path)
-        name = self._name(path)
         size, objection = self._objection(path, why)
-        if objection is not None:
-            self._leave_out(name, size, objection)
-            return
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            self._leave_out(name, size, error.strerror or "cannot be read")
-            return
+        content = b""
+        if objection is None:
+            try:
+                content = Path(path).read_bytes()
+            except OSError as error:
+                objection = error.strerror or "cannot be read"
         if b"\0" in content:
-            self._leave_out(name, size, "no text")
-            return
-        self._add(name, content, why)
+            objection = "no text"
+        if objection is None:
+            self._add(self._name(path), content, why)
+        else:
+            self._leave_out(self._name(path), size, objection)
+        self._seen.add(path)
 
     def _add(self, name: str, content: bytes, why: str) -> SourceFile:
         stored = _without_secrets(content)
-        self._bytes += len(stored)
         source = SourceFile(name, code.keep(self._folder, stored), len(stored), why)
+        self._bytes += len(stored)
         self._code.files.append(source)
+        self._unwritten = True
         return source
 
     def _objection(self, path: str, why: str) -> tuple[int | None, str | None]:
@@ -161,6 +166,7 @@ class Sources:
         return found.st_size, next((objection for objection, holds in objections.items() if holds), None)
 
     def _leave_out(self, name: str, size: int | None, why: str) -> None:
+        self._unwritten = True
         if len(self._code.left_out) < LEFT_OUT:
             self._code.left_out.append(LeftOut(name, size, why))
         else:
@@ -176,13 +182,15 @@ class Sources:
         cells = _executed_cells()
         if not cells or len(cells) > FILE_BYTES:
             return
-        before = self._cells
+        if cells == self._executed:
+            return
+        before, self._cells = self._cells, self._add("notebook.py", cells, "notebook")
+        self._executed = cells
         if before is not None:
             self._code.files.remove(before)
             self._bytes -= before.bytes
-        self._cells = self._add("notebook.py", cells, "notebook")
-        if before is not None and before.sha256 != self._cells.sha256:
-            code.forget(self._folder, before.sha256)
+            if before.sha256 != self._cells.sha256:
+                code.forget(self._folder, before.sha256)
 
 
 def _executed_cells() -> bytes:

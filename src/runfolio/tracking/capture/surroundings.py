@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,10 @@ class Surroundings:
         self._document = document
         self._changed = changed
         self._contents = contents
+        self._repository: git.Repository | None = None
         self._sources: Sources | None = None
-        """What is kept of the code, once it has been found out."""
+        """What is kept of the code, once that has begun."""
+        self._found_out = False
 
     def begin(self) -> None:
         """What is quick to find out and must be asked before the training goes on."""
@@ -56,18 +59,15 @@ class Surroundings:
         self._document.seeds = seeds.seeds()
 
     def find_out(self) -> None:
-        """What takes a while: git, machine, packages, and the contents of code.
-
-        Raises:
-            OSError: The store does not take the code.
-        """
-        repository = self._find_repository()
-        self._document.environment = self._environment()
-        self._changed()
-        if self._contents and (root := self._root(repository)) is not None:
-            sources = Sources(self._folder, self._document.attempts[-1].writer, root, repository)
-            sources.begin(self._document.code["script"])
-            self._sources = sources
+        """What takes a while: git, machine, packages, and the contents of code."""
+        try:
+            self._repository = self._find_repository()
+            self._document.environment = self._environment()
+            self._changed()
+            with suppress(OSError):  # the writer thread tries again, and tells of it
+                self._keep_code()
+        finally:
+            self._found_out = True
 
     def look_again(self) -> None:
         """What may have changed: torch imported, its switches, the GPU in use, more modules.
@@ -75,8 +75,9 @@ class Surroundings:
         Raises:
             OSError: The store does not take the code.
         """
-        if self._sources is not None:
-            self._sources.go_on()
+        if not self._found_out:
+            return
+        self._keep_code()
         now = {"torch": libraries.torch_facts(), "device": libraries.device()}
         # A run may outlive its use of the GPU.
         found = {name: value for name, value in now.items() if value not in (None, "cpu")}
@@ -84,6 +85,14 @@ class Surroundings:
         if environment and any(environment.get(name) != value for name, value in found.items()):
             environment.update(found)
             self._changed()
+
+    def _keep_code(self) -> None:
+        if self._sources is not None:
+            self._sources.go_on()
+        elif self._contents and (root := self._root(self._repository)) is not None:
+            sources = Sources(self._folder, self._document.attempts[-1].writer, root, self._repository)
+            sources.begin(self._document.code["script"])
+            self._sources = sources
 
     def _find_repository(self) -> git.Repository | None:
         """The script's repository, else that of the current folder."""
