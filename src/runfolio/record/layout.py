@@ -22,6 +22,7 @@ CODE = "code"
 CODE_FILES = "files"
 NOTES = "notes"
 TRASH = ".trash"
+CONSOLE = "console"
 
 _EVENT_FILES = "events.out.tfevents."
 _ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"

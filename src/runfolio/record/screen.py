@@ -1,0 +1,219 @@
+"""What a stream of console output leaves to be read: lines of plain text, redrawn ones in their last state.
+
+A small terminal: it keeps the newest rows, follows the cursor in them, and gives a row away for good once the cursor
+has left it for a while. So a progress bar (`\\r`), several of them (tqdm), and a table that is painted again and
+again (rich's Live) each become what they last looked like.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+LINE_LENGTH = 10_000
+_ROWS = 100
+"""How far up the cursor can go: no terminal redraws more than it shows."""
+_HOLD_S = 1.0
+"""So long a row that the cursor has left waits for being redrawn."""
+_SNAPSHOT_S = 30.0
+"""A running bar is shown as it stands so often."""
+_LONGEST_ESCAPE = 4096
+
+_NUMBERS = r"[0-?]{0,64}[ -/]{0,8}"
+_STRING = rf"\x1b[\]PX^_][^\x07\x1b]{{0,{_LONGEST_ESCAPE}}}"
+_TOKEN = re.compile(
+    rf"""
+    (?P<text> [^\x00-\x08\x0b-\x1f\x7f-\x9f]+ )              # tabs and newlines too
+  | (?: \x1b\[ | \x9b ) (?P<numbers> {_NUMBERS} ) (?P<move> [@-~] )
+  | {_STRING} (?: \x07 | \x1b\\ )                             # titles, links and the like
+  | \x1b [ -/]{{0,8}} [0-OQ-WYZ\\`-~]
+  | (?P<control> [\r\b] )
+  | [\x00-\x1f\x7f-\x9f]
+    """,
+    re.VERBOSE,
+)
+_UNFINISHED = re.compile(rf"(?:(?:\x1b\[|\x9b){_NUMBERS}|{_STRING}\x1b?|\x1b[ -/]{{0,8}})\Z")
+"""An escape sequence whose end has not come yet."""
+
+
+@dataclass(slots=True)
+class _Row:
+    touched: float
+    text: str = ""
+    redrawn: float | None = None
+    """Since when it is a bar: something was written over something; or when it was last shown."""
+    shown: str | None = None
+
+    def final(self) -> str:
+        text = self.text if self.redrawn is None else self.text.rstrip()
+        return text if len(text) <= LINE_LENGTH else text[: LINE_LENGTH - 1] + "…"
+
+
+class Screen:
+    """One stream's end. Times are seconds of any clock that only goes forward."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._unfinished = ""
+        self._rows = [_Row(0.0)]
+        self._row = self._column = 0
+        self._now = 0.0
+        self._hold_s = _HOLD_S
+        self._lines: list[str] = []
+
+    def feed(self, data: bytes, now: float) -> list[str]:
+        """Take what came; the lines that it made final."""
+        self._now = now
+        text = self._unfinished + self._decoder.decode(data)
+        unfinished = _UNFINISHED.search(text, max(0, len(text) - _LONGEST_ESCAPE - 8))
+        end = unfinished.start() if unfinished else len(text)
+        self._unfinished = text[end:]
+        self._obey(text[:end])
+        return self._taken()
+
+    def due(self, now: float) -> list[str]:
+        """The lines that nobody redraws any more, and what each running bar looks like now and then."""
+        while self._row > 0 and now - self._rows[0].touched >= self._hold_s:
+            self._drop_first()
+            self._hold_s = _HOLD_S
+        for row in self._rows:
+            if row.redrawn is not None and now - row.redrawn >= _SNAPSHOT_S and row.text.strip():
+                if (text := row.final()) != row.shown:
+                    self._lines.append(text)
+                row.redrawn, row.shown = now, text
+        return self._taken()
+
+    def settle(self) -> list[str]:
+        """All rows but the one being written, though they may be redrawn yet."""
+        while self._row > 0:
+            self._drop_first()
+        return self._taken()
+
+    def finish(self) -> list[str]:
+        """All that is left; the screen is empty then."""
+        self._obey(self._unfinished + self._decoder.decode(b"", final=True))
+        rows = [row.final() for row in self._rows]
+        while len(rows) > self._row and not rows[-1]:
+            rows.pop()
+        lines = self._taken() + rows
+        self.__init__()
+        return lines
+
+    def _obey(self, text: str) -> None:
+        for token in _TOKEN.finditer(text):
+            match token.lastgroup:
+                case "text":
+                    self._write(token["text"])
+                case "move":
+                    self._move(token["move"], token["numbers"])
+                case "control":
+                    self._column = 0 if token["control"] == "\r" else max(0, self._column - 1)
+
+    def _taken(self) -> list[str]:
+        lines, self._lines = self._lines, []
+        return lines
+
+    def _drop_first(self) -> None:
+        self._lines.append(self._rows.pop(0).final())
+        self._row -= 1
+
+    def _write(self, text: str) -> None:
+        first, *rest = text.split("\n")
+        self._put(first)
+        if len(rest) > _ROWS and self._row == len(self._rows) - 1:
+            # What will have left the window at the end of this need not go through it.
+            self._lines += [row.final() for row in self._rows]
+            passing = len(rest) - _ROWS - 1
+            self._lines += [_Row(0.0, line[: LINE_LENGTH + 1]).final() for line in rest[:passing]]
+            self._rows = [_Row(self._now, line[: LINE_LENGTH + 1]) for line in rest[passing:]]
+            self._row, self._column = len(self._rows) - 1, len(self._rows[-1].text)
+            return
+        for line in rest:
+            self._next_row()
+            self._put(line)
+
+    def _next_row(self) -> None:
+        self._row, self._column = self._row + 1, 0
+        if self._row == len(self._rows):
+            self._rows.append(_Row(self._now))
+            if len(self._rows) > _ROWS + 1:
+                self._drop_first()
+
+    def _put(self, text: str) -> None:
+        """Write over the current row, without its newline."""
+        if not text:
+            return
+        row, column = self._rows[self._row], self._column
+        if column < len(row.text):
+            self._mark_redrawn(row)
+        # One more letter than a line may have: so it is known to have been cut.
+        row.text = (row.text[:column].ljust(column) + text + row.text[column + len(text) :])[: LINE_LENGTH + 1]
+        row.touched = self._now
+        self._column = min(column + len(text), LINE_LENGTH + 1)
+
+    def _mark_redrawn(self, row: _Row) -> None:
+        row.touched = self._now
+        if row.redrawn is None:
+            row.redrawn = self._now
+
+    def _move(self, move: str, numbers: str) -> None:
+        if act := _MOVES.get(move):
+            first = re.match(r"\d{1,6}", numbers)
+            act(self, int(first[0]) if first else None)
+
+    def _up(self, rows: int | None) -> None:
+        rows = rows or 1
+        if rows > self._row:
+            # Too late: those rows were given away. This painter is a slow one, so the next rows wait longer.
+            self._hold_s = _SNAPSHOT_S
+        self._row = max(0, self._row - rows)
+
+    def _down(self, rows: int | None) -> None:
+        self._row = min(len(self._rows) - 1, self._row + (rows or 1))
+
+    def _right(self, columns: int | None) -> None:
+        self._column = min(LINE_LENGTH, self._column + (columns or 1))
+
+    def _left(self, columns: int | None) -> None:
+        self._column = max(0, self._column - (columns or 1))
+
+    def _to_column(self, column: int | None) -> None:
+        self._column = min(LINE_LENGTH, max(1, column or 1) - 1)
+
+    def _home(self, row: int | None) -> None:
+        """Where the top of the real screen is, is not known: the oldest row that can still be redrawn stands for it."""
+        self._row = self._column = 0
+
+    def _erase_in_line(self, mode: int | None) -> None:
+        row = self._rows[self._row]
+        if row.text:
+            self._mark_redrawn(row)
+            kept = "" if mode == 2 else " " * self._column if mode == 1 else row.text[: self._column]
+            row.text = kept + (row.text[self._column :] if mode == 1 else "")
+
+    def _erase_below(self, mode: int | None) -> None:
+        if mode in (2, 3):  # a cleared screen is still worth reading in a log
+            self._row = len(self._rows) - 1
+            self._next_row()
+            while self._row > 0:
+                self._drop_first()
+        elif not mode:
+            self._erase_in_line(0)
+            del self._rows[self._row + 1 :]
+
+
+_MOVES: dict[str, Callable[[Screen, int | None], None]] = {
+    "A": Screen._up,
+    "B": Screen._down,
+    "C": Screen._right,
+    "D": Screen._left,
+    "E": lambda screen, rows: (screen._down(rows), screen._to_column(1))[0],
+    "F": lambda screen, rows: (screen._up(rows), screen._to_column(1))[0],
+    "G": Screen._to_column,
+    "H": Screen._home,
+    "J": Screen._erase_below,
+    "K": Screen._erase_in_line,
+}
+"""By the letter that ends the sequence, as ECMA-48 has them; all others say nothing to a reader."""

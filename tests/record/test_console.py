@@ -1,0 +1,96 @@
+"""Console logs: text that only grows, never larger than it may be, without secrets, and harmless to show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runfolio.record.console import ConsoleLog, Transcript, last_lines
+
+
+def test_every_open_run_gets_what_is_printed_while_it_is_open(tmp_path: Path):
+    first, second = tmp_path / "console" / "a.log", tmp_path / "console" / "b.log"
+    transcript = Transcript()
+    transcript.feed(1, b"before any\n", 0.0)
+    transcript.attach(first)
+    transcript.feed(1, b"one\nbegun", 1.0)
+    transcript.attach(second)
+    transcript.feed(1, b"two\n", 2.0)
+    transcript.detach(first)
+    transcript.feed(1, b"three\n", 3.0)
+    transcript.detach(second)
+    assert first.read_text() == "one\nbegun\ntwo\n"
+    assert second.read_text() == "two\nthree\n"
+
+
+def test_lines_of_both_streams_stand_in_the_order_in_which_they_came(tmp_path: Path):
+    transcript = Transcript()
+    transcript.attach(tmp_path / "a.log")
+    for number in range(6):
+        transcript.feed(1 + number % 2, f"line {number}\n".encode(), 0.0)
+    transcript.detach(tmp_path / "a.log")
+    assert (tmp_path / "a.log").read_text().split("\n") == [*(f"line {number}" for number in range(6)), ""]
+
+
+def test_a_line_is_in_the_file_soon_after_it_was_printed(tmp_path: Path):
+    transcript = Transcript()
+    transcript.attach(tmp_path / "a.log")
+    transcript.feed(1, b"epoch 1\n", 5.0)
+    transcript.tick(6.0)
+    assert (tmp_path / "a.log").read_text() == "epoch 1\n"
+
+
+def test_secrets_are_not_written(tmp_path: Path):
+    transcript = Transcript()
+    transcript.attach(tmp_path / "a.log")
+    transcript.feed(1, b"OPENAI_API_KEY=sk-abcdefghijklmnop1234567890abcdef\nepoch 1\n", 0.0)
+    transcript.detach(tmp_path / "a.log")
+    assert (tmp_path / "a.log").read_text() == "OPENAI_API_KEY=[redacted]\nepoch 1\n"
+
+
+def test_of_a_log_that_is_too_large_the_beginning_and_the_end_are_kept(tmp_path: Path):
+    log = ConsoleLog(tmp_path / "a.log", largest=1000, newest=200)
+    for number in range(1000):
+        log.write(f"line {number:03}\n")
+    log.close()
+    text = (tmp_path / "a.log").read_text()
+    lines = text.splitlines()
+    assert len(text) < 1050
+    (gap,) = [place for place, line in enumerate(lines) if line.startswith("[...")]
+    assert lines[:gap] == [f"line {number:03}" for number in range(gap)]
+    assert lines[gap + 1 :] == [f"line {number:03}" for number in range(1000 - (len(lines) - gap - 1), 1000)]
+    assert lines[gap] == f"[... {9 * (1000 - len(lines) + 1)} bytes left out ...]"
+
+
+def test_a_log_just_small_enough_is_whole(tmp_path: Path):
+    log = ConsoleLog(tmp_path / "a.log", largest=1000, newest=200)
+    for number in range(110):
+        log.write(f"line {number:03}\n")
+    log.close()
+    assert (tmp_path / "a.log").read_text().splitlines() == [f"line {number:03}" for number in range(110)]
+
+
+def test_what_the_disk_does_not_take_waits_for_better_times(tmp_path: Path):
+    log = ConsoleLog(tmp_path / "folder" / "console" / "a.log")
+    log.write("one\n")
+    (tmp_path / "folder").mkdir()
+    log.write("two\n")
+    assert (tmp_path / "folder" / "console" / "a.log").read_text() == "one\ntwo\n"
+    log.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 50, 200, 1000])
+def test_the_newest_lines(tmp_path: Path, count: int):
+    lines = [f"{number} {'x' * (number * 7 % 1000)}" for number in range(200)]
+    (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
+    assert last_lines(tmp_path / "a.log", count) == (lines[-count:] if count else [])
+
+
+def test_a_log_of_somebody_else_can_do_nothing_to_the_terminal(tmp_path: Path):
+    (tmp_path / "a.log").write_bytes(b"\x1b]0;owned\x07a\x1b[2Jb\r\xc2\x9bc\n")
+    assert last_lines(tmp_path / "a.log", 5) == ["]0;owneda[2Jbc"]
+
+
+def test_no_log_has_no_lines(tmp_path: Path):
+    assert last_lines(tmp_path / "a.log", 5) == []
