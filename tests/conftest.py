@@ -20,6 +20,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("RUNFOLIO_CACHE", str(folder))
     monkeypatch.delenv("RUNFOLIO_STORE", raising=False)
+    # pytest has its own ways with stdout; what records consoles is tested in processes of its own.
+    monkeypatch.setenv("RUNFOLIO_CONSOLE", "off")
     return folder
 
 

@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 from runfolio.cli import figures
 from runfolio.cli.output import Column, Table, line, show_table, stdout, warn
 from runfolio.cli.tables import state_style
+from runfolio.record.console import last_lines, log_path
 
 if TYPE_CHECKING:
     from runfolio.query.recorded import RecordedRun
+
+_LAST_WORDS = 5
 
 
 def print_page(run: RecordedRun) -> None:
     """State and reason, settings, results, metrics, environment, files."""
     _print_head(run)
+    _print_last_words(run)
     _print_facts("Settings", run.params)
     _print_facts("Results", {key: value for key, value in run.results.items() if not isinstance(value, list)})
     if run.metrics:
@@ -35,7 +39,7 @@ def _print_head(run: RecordedRun) -> None:
     took = "" if run.duration_s is None else f", {figures.duration(run.duration_s)}"
     line(f"{run.name}  {run.id}", style="bold")
     line(f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green")
-    if run.traceback and (last := run.traceback.strip().splitlines()[-1]) != run.reason:
+    if run.traceback and (last := run.traceback.strip().splitlines()[-1]) not in (run.reason or ""):
         line(last, style="red")
     series = f", series {run.series['name']}" if run.series else ""
     attempts = f", attempt {len(run.attempts)}" if len(run.attempts) > 1 else ""
@@ -45,6 +49,16 @@ def _print_head(run: RecordedRun) -> None:
         line(f"tags: {', '.join(run.tags)}")
     if run.notes:
         line(run.notes)
+
+
+def _print_last_words(run: RecordedRun) -> None:
+    """The end of the console of a run that did not come to a good end."""
+    if run.state in ("running", "finished") or not run.attempts:
+        return
+    if lines := last_lines(log_path(run.folder, run.attempts[-1].writer), _LAST_WORDS):
+        _heading(f"Last lines of the console (all: runfolio logs {run.id})")
+        for text in lines:
+            line(text)
 
 
 def _metrics(run: RecordedRun) -> Table:
@@ -86,7 +100,8 @@ def _files(folder: Path) -> dict[str, str]:
     """What lies in each folder of the run; checkpoints by name."""
     found: dict[str, str] = {}
     for place in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        sizes = [path.stat().st_size for path in place.rglob("*") if path.is_file()]
+        files = [path for path in place.rglob("[!.]*") if path.is_file()]
+        sizes = [path.stat().st_size for path in files]
         names = sorted(path.stem for path in place.glob("*.json")) if place.name in ("checkpoints", "artifacts") else []
         listed = f" ({', '.join(names)})" if names else ""
         if sizes:

@@ -9,6 +9,7 @@ from runfolio.cli.data import data
 from runfolio.cli.edits import archive, note, rename, tag, unarchive
 from runfolio.cli.errors import CommandTree
 from runfolio.cli.evaluate import evaluate
+from runfolio.cli.logs import logs
 from runfolio.cli.options import debug_option
 from runfolio.cli.plot import plot
 from runfolio.cli.predict import predict
@@ -35,7 +36,7 @@ def main() -> None:
 
 
 for command in (
-    *(data, train, resume, series, list_runs, show, best, compare, plot, predict, evaluate),
+    *(data, train, resume, series, list_runs, show, logs, best, compare, plot, predict, evaluate),
     *(rename, tag, note, archive, unarchive, delete, undelete, trash, purge),
 ):
     main.add_command(command)

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, MissingExtra, NotFound, did_you_mean
-from runfolio.query import models
+from runfolio.query import ending, models
 from runfolio.query.look import Sighting
 from runfolio.record import checkpoints, media, notes
-from runfolio.record.alive import CRASHED
 from runfolio.record.checkpoints import Checkpoint
 from runfolio.record.document import RUNNING, Attempt, Status
 from runfolio.record.flat import flatten, with_numbers
@@ -98,20 +97,30 @@ class RecordedRun:
         return ((self.ended or datetime.now(UTC)) - self.created).total_seconds()
 
     @property
-    def reason(self) -> str | None:
-        """Why it ended as it did, in one sentence, where there is something to say."""
-        if self.state == CRASHED:
-            return "its process went silent without ending the run"
-        return self._status.reason
+    def status(self) -> Status:
+        """How it ended, as the process itself recorded it."""
+        return self._document.status
 
-    @property
+    @cached_property
+    def ending(self) -> str:
+        """How it ended and why, in one sentence."""
+        return ending.why(self)
+
+    @cached_property
+    def reason(self) -> str | None:
+        """Why it ended as it did, without the state, where there is something to say."""
+        return ending.reason(self)
+
+    @cached_property
     def exit_code(self) -> int | None:
-        return self._status.exit_code
+        """The exit status of its process, where one is known."""
+        seen = ending.death_of(self) if self.state != self.status.state else None
+        return self.status.exit_code if seen is None else seen.exit_code
 
     @property
     def traceback(self) -> str | None:
         """Python's text of the exception that ended it."""
-        return self._status.traceback
+        return self.status.traceback
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -278,10 +287,6 @@ class RecordedRun:
             As `load_model` does.
         """
         return models.installed_loader(self.checkpoint()).predict(images)
-
-    @property
-    def _status(self) -> Status:
-        return self._document.status
 
     def _edit(self, **values: Any) -> None:
         notes.add(self.folder, self._document, values)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from runfolio.errors import RunfolioError
 from runfolio.record import files
+from runfolio.record.deaths import Death
 from runfolio.record.document import ENDED, RUNNING, RunDocument
 from runfolio.record.layout import ALIVE, FORMAT
 
@@ -83,8 +84,12 @@ class BeatMemory(Protocol):
 
 def derive_state(folder: Path, document: RunDocument, memory: BeatMemory) -> str:
     """The state of a run as a reader sees it: what `run.json` says, or `crashed` (`docs/format.md`, alive)."""
-    if document.status.state != RUNNING or not document.attempts:
-        return document.status.state
+    state = document.status.state
+    if not document.attempts or state not in (RUNNING, "finished"):
+        return state
+    if state == "finished":  # as far as the process knew: what it exits with is seen from outside alone
+        death = Death.read(folder, document.attempts[-1].writer)
+        return "failed" if death is not None and death.exit_code else state
     heartbeat = Heartbeat.read(folder, document.attempts[-1].writer)
     if heartbeat is None:
         return CRASHED  # it is written before run.json says "running"

@@ -47,6 +47,10 @@ class Status:
     """One sentence for people."""
     exit_code: int | None = None
     traceback: str | None = None
+    cause: str | None = None
+    """What it came down to, in one word of `docs/format.md`."""
+    trouble: str | None = None
+    """What went wrong with the training itself, however it ended: where NaN came from first."""
 
 
 @dataclass
@@ -114,7 +118,8 @@ class RunDocument:
 
     def without_secrets(self) -> RunDocument:
         """The document as it may be written, sharing what holds none; the run itself keeps the values it was given."""
-        told = {name: redact_text(text) for name in ("reason", "traceback") if (text := getattr(self.status, name))}
+        names = ("reason", "traceback", "trouble")
+        told = {name: redact_text(text) for name in names if (text := getattr(self.status, name))}
         return replace(self, config=redact_mapping(self.config), status=replace(self.status, **told))
 
     def to_json(self) -> dict[str, Any]:
@@ -156,6 +161,8 @@ _STATUS_KINDS: dict[str, tuple[type, ...]] = {
     "reason": (str, _NOTHING),
     "exit_code": (int, _NOTHING),
     "traceback": (str, _NOTHING),
+    "cause": (str, _NOTHING),
+    "trouble": (str, _NOTHING),
 }
 _ATTEMPT_KINDS: dict[str, tuple[type, ...]] = {
     "attempt": (int,),

@@ -1,66 +1,25 @@
 """How a process ended, and what becomes of the runs it left open.
 
-Hooked once, at the first `init`: `sys.excepthook` (a traceback), `sys.exit` (an exit code), SIGTERM (preempted)
-and `atexit` (everything else). What was hooked before still runs; exceptions, exit codes and signals reach everybody
-else unchanged.
+Hooked once, at the first `init`: `sys.excepthook` (a traceback), `sys.exit` (an exit code), SIGTERM and SIGHUP, under
+Slurm SIGUSR1 too (preempted), and `atexit` (everything else). What was hooked before still runs; exceptions, exit codes
+and signals reach everybody else unchanged. C code that crashes prints where (`faulthandler`).
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
+import faulthandler
 import os
 import signal
 import sys
 import threading
-import traceback
-from dataclasses import dataclass
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended; the fields are those of the record's status."""
-
-    state: str = "finished"
-    reason: str | None = None
-    exit_code: int | None = 0
-    traceback: str | None = None
-
-    @classmethod
-    def of(cls, error: BaseException | None) -> Outcome:
-        """The outcome that an exception leaving the training means; None is a good end."""
-        if error is None or isinstance(error, GeneratorExit):
-            return cls()
-        if isinstance(error, KeyboardInterrupt):
-            return cls("interrupted", "interrupted from the keyboard (Ctrl-C)", 130, _text(error))
-        if isinstance(error, SystemExit):
-            return cls.of_exit(error.code)
-        return cls("failed", _in_short(error), 1, _text(error))
-
-    @classmethod
-    def of_exit(cls, code: Any) -> Outcome:
-        """The outcome of `sys.exit(code)`."""
-        if code in (None, 0):
-            return cls()
-        if isinstance(code, int):
-            return cls("failed", f"exited with status {code}", code)
-        return cls("failed", f"exited saying: {code}", 1)
-
-
-PREEMPTED = Outcome("preempted", "stopped by SIGTERM", 143)
-
-
-def _in_short(error: BaseException) -> str:
-    """The line that names an exception, without the notes and further lines it may have."""
-    told = traceback.TracebackException(type(error), error, None)
-    told.__notes__ = None
-    return list(told.format_exception_only())[-1].strip().partition("\n")[0]
-
-
-def _text(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
-
+from runfolio.tracking.outcome import Outcome
+from runfolio.tracking.witness import Sender
 
 Ending = Literal["run", "process", "killed"]
 """What ends: the run alone, the process with it, or the process within seconds."""
@@ -75,8 +34,11 @@ class Open(Protocol):
 
 _open: list[Open] = []
 _outcome = Outcome()
+_stopped_by: signal.Signals | None = None
+"""The signal that asked this process to go, whatever somebody else's handler made of it."""
+_senders: Sequence[Sender] = ()
 _hooked = False
-_sigterm_hooked = False
+_signals_hooked = False
 """Only the main thread may; the first run may be another's."""
 
 
@@ -96,15 +58,30 @@ def newest() -> Open | None:
     return _open[-1] if _open else None
 
 
-def preempted() -> bool:
-    """Whether SIGTERM came, whatever somebody else's handler made of it."""
-    return _outcome is PREEMPTED
+def stopped_by() -> int | None:
+    """The signal that asked this process to go."""
+    return _stopped_by
+
+
+def preemption() -> Outcome | None:
+    """The outcome that a signal to go means; None where none came."""
+    return None if _stopped_by is None else Outcome.of_signal(_stopped_by, _senders)
+
+
+def heard_of(senders: Sequence[Sender]) -> None:
+    """Note who sent the signals of the last seconds; to be called before `preemption` is."""
+    global _senders
+    _senders = senders
+
+
+def ends_well() -> bool:
+    """Whether nothing is known to have gone wrong with this process."""
+    return _stopped_by is None and _outcome.exit_code == 0
 
 
 def _note(outcome: Outcome) -> None:
     global _outcome
-    if not preempted():
-        _outcome = outcome
+    _outcome = outcome
 
 
 def _hook() -> None:
@@ -115,8 +92,15 @@ def _hook() -> None:
         os.register_at_fork(after_in_child=_in_child)
         _hook_exceptions()
         _hook_exit()
-    if not _sigterm_hooked and threading.current_thread() is threading.main_thread():
-        _hook_sigterm()
+        _hook_crashes()
+    if not _signals_hooked and threading.current_thread() is threading.main_thread():
+        _hook_signals()
+
+
+def _hook_crashes() -> None:
+    if not faulthandler.is_enabled():
+        with contextlib.suppress(Exception):  # stderr is closed, or no file: a notebook's
+            faulthandler.enable(all_threads=False)  # ours would hide the user's
 
 
 def _hook_exceptions() -> None:
@@ -129,34 +113,69 @@ def _hook_exceptions() -> None:
     sys.excepthook = note
 
 
+class _Exit(SystemExit):
+    """What our `sys.exit` raises: it sees whether it ends the process, or somebody catches it."""
+
+    outcome = Outcome()
+
+    def __del__(self) -> None:
+        # The interpreter drops the one that ends it with no Python code left to return to.
+        if sys._getframe().f_back is not None and _outcome is self.outcome:
+            _note(Outcome())
+
+
+def _exit(code: Any, outcome: Outcome) -> _Exit:
+    # Not in the frame that raises it: with that in its traceback it would hold itself, and not be dropped in time.
+    error = _Exit() if code is None else _Exit(code)
+    error.outcome = outcome
+    return error
+
+
 def _hook_exit() -> None:
     before = sys.exit
+    is_pythons = getattr(before, "__self__", None) is sys
 
     def note(code: Any = None, /) -> None:
-        if threading.current_thread() is threading.main_thread():
-            _note(Outcome.of_exit(code))
-        before(code)
+        if threading.current_thread() is not threading.main_thread():
+            before(code)
+        outcome = Outcome.of_exit(code)
+        _note(outcome)
+        if not is_pythons:
+            before(code)
+        raise _exit(code, outcome)
 
     sys.exit = note  # type: ignore[assignment] - the only place a plain exit code can be seen
 
 
-def _hook_sigterm() -> None:
-    global _sigterm_hooked
-    _sigterm_hooked = True
-    before = signal.getsignal(signal.SIGTERM)
+def _hook_signals() -> None:
+    global _signals_hooked
+    _signals_hooked = True
+    _hook_signal(signal.SIGTERM)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # anybody's own handler reads its settings again or so
+        _hook_signal(signal.SIGHUP)
+    if "SLURM_JOB_ID" in os.environ and signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
+        _hook_signal(signal.SIGUSR1)
+
+
+def _hook_signal(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     if before == signal.SIG_IGN or before is None:
         return
 
-    def note(number: int, frame: Any) -> None:
-        _note(PREEMPTED)
+    def note(_: int, frame: Any) -> None:
+        global _stopped_by
+        on_the_way = _stopped_by is not None
+        _stopped_by = _stopped_by or number
         if callable(before):
             before(number, frame)
             return
+        if on_the_way:  # many send it to the process and then to its whole group
+            return
         _end_all("killed")
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
-    signal.signal(signal.SIGTERM, note)
+    signal.signal(number, note)
 
 
 def _end_all(ending: Ending = "process") -> None:

@@ -14,6 +14,7 @@ from runfolio.record.checkpoints import LAST
 from runfolio.record.document import RUNNING, Attempt, RunDocument, Status, now
 from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
 from runfolio.tracking.capture.surroundings import keep_code
+from runfolio.tracking.console import Console
 from runfolio.tracking.plain import plain_config
 from runfolio.tracking.run import Companion, Run, plain_tags
 from runfolio.tracking.writer import Pace
@@ -36,6 +37,7 @@ def init(
     tensorboard: bool = False,
     pace: Pace | None = None,
     code: bool | None = None,
+    console: bool = True,
 ) -> Run:
     """Open a run and start recording.
 
@@ -52,6 +54,7 @@ def init(
         pace: How often the record is flushed.
         code: Whether the code the run is started from is kept: script, modules of your own, uncommitted changes.
             Default: yes, unless `RUNFOLIO_CODE` is off. Commit, branch and command are recorded either way.
+        console: Record what the process and its children print; `RUNFOLIO_CONSOLE=off` says no to all runs.
     Returns:
         The run, which is also what `runfolio.log` speaks to until it ends.
     Raises:
@@ -73,7 +76,9 @@ def init(
             document.series = plain_config(series) if series is not None else None
             last_step = -1
         mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
-        return Run(folder, document, pace or Pace(), last_step, _companions(), mirror, keep_code=contents)
+        return Run(
+            folder, document, pace or Pace(), last_step, _companions(console=console), mirror, keep_code=contents
+        )
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {place} ({error.strerror or error});"
@@ -87,9 +92,12 @@ def _mirror(folder: Path, document: RunDocument) -> Mirror:
     return Mirror(folder, document)
 
 
-def _companions() -> list[Companion]:
+def _companions(*, console: bool) -> list[Companion]:
     """What records beside the training, in the order in which it begins; it ends in the reverse order."""
-    return []
+    companions: list[Companion] = []
+    if console and os.environ.get("RUNFOLIO_CONSOLE", "").lower() != "off":
+        companions.append(Console())
+    return companions
 
 
 def _new(store: Path, name: str, experiment: str) -> tuple[Path, RunDocument]:

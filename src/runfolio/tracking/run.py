@@ -19,8 +19,8 @@ from runfolio.record.document import ENDED, RunDocument, Status, now
 from runfolio.tracking import exits, pictures
 from runfolio.tracking.capture import seeds
 from runfolio.tracking.capture.surroundings import Surroundings
-from runfolio.tracking.exits import Outcome
 from runfolio.tracking.live import LiveDict
+from runfolio.tracking.outcome import Outcome
 from runfolio.tracking.plain import detached, metric_value, plain_config, whole_step
 from runfolio.tracking.writer import Media, Pace, Scalars, Writer, log
 
@@ -68,6 +68,7 @@ class Run:
         self._closed = False
         self._abandoned = False
         self._saved = 0
+        self._companions: list[Companion] = []
         self._pid = os.getpid()
         self.folder = folder
         """Where the run's record lies."""
@@ -92,9 +93,9 @@ class Run:
                 " raise the limit of threads and processes (`ulimit -u`, or the container's)"
             ) from None
         exits.remember(self)
-        self._companions = [
-            companion for companion in companions if self._guarded(companion, lambda it: it.start(self))
-        ]
+        for companion in companions:
+            if self._guarded(companion, lambda it: it.start(self)):
+                self._companions.append(companion)
 
     @property
     def id(self) -> str:
@@ -107,6 +108,11 @@ class Run:
     @property
     def experiment(self) -> str:
         return self._document.experiment
+
+    @property
+    def writer(self) -> str:
+        """The id of this process in the run's record."""
+        return self._attempt.writer
 
     @property
     def tags(self) -> list[str]:
@@ -256,6 +262,15 @@ class Run:
         """
         return checkpoints.read(self.folder, name)
 
+    def note_trouble(self, text: str) -> None:
+        """Record what first went wrong with the training itself, such as where NaN came from; the first note counts.
+
+        `runfolio show` tells it however the run ends.
+        """
+        if self._document.status.trouble is None:
+            self._document.status.trouble = str(text)
+            self._changed()
+
     def flush(self) -> bool:
         """Wait until all that was logged is in the record's files; False where the store does not take it."""
         return not self._abandoned and self._writer.flush(_FLUSH_WAIT_S)
@@ -285,10 +300,19 @@ class Run:
             for companion in reversed(self._companions):
                 self._guarded(companion, lambda it: it.stop(ending))
             self._append = self._refuse
-        outcome = exits.PREEMPTED if exits.preempted() else outcome
+        outcome = exits.preemption() or outcome
 
         def set_status(document: RunDocument) -> None:
-            document.status = Status(outcome.state, now(), outcome.reason, outcome.exit_code, outcome.traceback)
+            trouble = document.status.trouble
+            document.status = Status(
+                outcome.state,
+                now(),
+                outcome.reason,
+                outcome.exit_code,
+                outcome.traceback,
+                outcome.cause,
+                trouble,
+            )
             document.seeds.update(seeds.torch_seed())
 
         whole = self._writer.close(set_status, ending, _END_WAIT_S[ending])

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runfolio.errors import ConfigError
-from runfolio.record import files, media, tail
+from runfolio.record import disk, files, media, tail
 from runfolio.record.alive import Heartbeat
 from runfolio.record.document import RunDocument
 from runfolio.record.flat import flatten
@@ -144,6 +144,8 @@ class Writer:
         self._media_lines = b""
         self._helpers: list[subprocess.Popen] = []
         self._failing = False
+        self._failure = ""
+        """Why the store could not be written, the last time it could not."""
         # SimpleQueue.put may be called from a signal handler that interrupted another put; a lock would hang there.
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._ending: Ending = "run"
@@ -165,6 +167,7 @@ class Writer:
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
             self._heartbeat.write(self._folder)
             self._document.without_secrets().write(self._folder)
+            self._commands.put(lambda: disk.reserve(self._folder, self._heartbeat.writer))
         except BaseException:
             self._commands.put(self._stop)
             raise
@@ -363,6 +366,7 @@ class Writer:
                 raise
 
     def _store_fails(self, error: Exception) -> None:
+        self._failure = str(getattr(error, "strerror", None) or error)
         if not self._failing:
             self._failing = True
             if not self._folder.exists():
@@ -377,7 +381,7 @@ class Writer:
                 "run %s: cannot write %s (%s); training goes on, what is logged waits in memory and is tried again",
                 self._document.id,
                 self._folder,
-                getattr(error, "strerror", None) or error,
+                self._failure,
                 exc_info=not isinstance(error, OSError),
             )
 
@@ -387,12 +391,19 @@ class Writer:
             self._await_capture()
             self._guard(self._notice)
             self._guard(lambda: set_status(self._document))
+            if not written:
+                self._note_loss()
             self._end_files()
             self._whole = written
             if written:
                 self._guard(self._compact)
         finally:
             self._stop()
+
+    def _note_loss(self) -> None:
+        lost = f"its last points could not be written ({self._failure})"
+        status = self._document.status
+        status.trouble = f"{status.trouble}; {lost}" if status.trouble else lost
 
     def _stop(self) -> None:
         self._closed = True
@@ -407,6 +418,7 @@ class Writer:
             if opened is not None:
                 self._guard(lambda opened=opened: opened.close(sync=True))
         self._tail = self._media = None
+        self._guard(lambda: disk.release(self._folder, self._heartbeat.writer))
         self._guard(lambda: self._document.without_secrets().write(self._folder, sync=True))
         self._heartbeat.end = self._document.status.state
         self._guard(lambda: self._heartbeat.write(self._folder))

@@ -1,0 +1,126 @@
+"""What one process can see of another: its memory, the signals both got, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pwd
+import signal
+import struct
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_PIDFD_GET_INFO = 0xC040FF0B
+"""_IOWR(0xFF, 11, struct pidfd_info), 64 bytes: linux/pidfd.h, since Linux 6.13."""
+_PIDFD_INFO_EXIT = 1 << 3
+"""Tells the exit status of a process that has been waited for; since Linux 6.15."""
+_STATUS_TRIES = 20
+_STATUS_FIELD = 51
+"""Of /proc/PID/stat, from 0: the status as `waitpid` gives it, while nobody has waited for the process yet."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sent a signal."""
+
+    signal: int
+    pid: int
+    """0: the kernel (a key, a hang-up), or a process outside this container."""
+    name: str | None
+    user: str | None
+
+    @classmethod
+    def of(cls, info: signal.struct_siginfo) -> Sender:
+        name = user = None
+        with contextlib.suppress(OSError):
+            if info.si_pid:
+                name = Path(f"/proc/{info.si_pid}/comm").read_text(errors="replace").strip()
+        with contextlib.suppress(KeyError):
+            if info.si_pid:
+                user = pwd.getpwuid(info.si_uid).pw_name
+        return cls(info.si_signo, info.si_pid, name, user)
+
+
+class Witness:
+    """Watches a process from another one of the same machine."""
+
+    def __init__(self, pid: int, descriptor: int | None) -> None:
+        """Args:
+        descriptor: A pidfd of it, readable once it has ended; None where the kernel gives none.
+        """
+        self._pid = pid
+        self.descriptor = descriptor
+        self.memory_bytes: int | None = None
+        """As of the last `look`."""
+        self._oom_before = oom_kills()
+
+    def look(self) -> None:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pages = int(Path(f"/proc/{self._pid}/statm").read_text().split()[1])
+            if pages:
+                self.memory_bytes = pages * os.sysconf("SC_PAGE_SIZE")
+
+    def oom_kills(self) -> int | None:
+        """How many processes beside this one the kernel killed for lack of memory since the watch began."""
+        now = oom_kills()
+        return None if now is None or self._oom_before is None else now - self._oom_before
+
+    def exit_code(self) -> int | None:
+        """How the process ended: its exit status, or minus the signal; None where that is not to be seen."""
+        for _ in range(_STATUS_TRIES):
+            status = self._status_before_wait()
+            status = self._status_after_wait() if status is None else status
+            if status is not None:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.01)
+        return None
+
+    def _status_before_wait(self) -> int | None:
+        try:
+            said = Path(f"/proc/{self._pid}/stat").read_text(errors="replace")
+        except OSError:
+            return None
+        # The name in parentheses may hold anything.
+        fields = ["", "", *said.rpartition(")")[2].split()]
+        return int(fields[_STATUS_FIELD]) if fields[2] in "ZX" and len(fields) > _STATUS_FIELD else None
+
+    def _status_after_wait(self) -> int | None:
+        if self.descriptor is None:
+            return None
+        info = bytearray(struct.pack("Q56x", _PIDFD_INFO_EXIT))
+        try:
+            fcntl.ioctl(self.descriptor, _PIDFD_GET_INFO, info)
+        except OSError:
+            return None
+        mask, status = struct.unpack("Q52xi", info)
+        return status if mask & _PIDFD_INFO_EXIT else None
+
+
+def oom_kills() -> int | None:
+    """The kernel's count of out-of-memory kills in this process's control group; None where it keeps none.
+
+    Source: `memory.events` of cgroup v2, `memory.oom_control` of v1 (Linux's Documentation/admin-guide).
+    """
+    for path in _counters():
+        with contextlib.suppress(OSError, ValueError):
+            for line in path.read_text().splitlines():
+                name, _, count = line.partition(" ")
+                if name == "oom_kill":
+                    return int(count)
+    return None
+
+
+def _counters() -> list[Path]:
+    found = []
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, place = line.split(":", 2)
+            inside = place.lstrip("/")
+            if not controllers:
+                found.append(Path("/sys/fs/cgroup", inside, "memory.events"))
+            elif "memory" in controllers.split(","):
+                # In a container the mount often shows the container's own group as the root.
+                found += [Path("/sys/fs/cgroup/memory", part, "memory.oom_control") for part in (inside, "")]
+    return found

@@ -1,0 +1,320 @@
+"""The console is recorded with no line of user code, and nobody who looks at the terminal or the file can tell."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from runfolio.record.layout import find_runs
+
+START = """
+import os, signal, subprocess, sys, time, runfolio
+run = runfolio.init("net", store=sys.argv[1])
+"""
+
+
+@pytest.fixture(autouse=True)
+def recorded(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RUNFOLIO_CONSOLE")
+
+
+def console(store: Path) -> str:
+    """The console logs of all runs, the oldest first."""
+    logs = [log for folder in find_runs(store) for log in (folder / "console").glob("*.log")]
+    return "".join(log.read_text() for log in sorted(logs, key=lambda log: log.stat().st_ctime_ns))
+
+
+def wait_for(what: Callable[[], object], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+def on_a_terminal(
+    script: str,
+    *arguments: object,
+    size: tuple[int, int] = (24, 80),
+    typed: bytes = b"",
+) -> tuple[bytes, int]:
+    """What a terminal of `size` (rows, columns) shows of a script, and the exit status. `typed` answers `?`."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    child, master = pty.fork()
+    if child == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        os.execve(
+            sys.executable,
+            [sys.executable, "-c", script, *map(str, arguments)],
+            {**environment, "TERM": "xterm-256color"},
+        )
+    shown = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if select.select([master], [], [], 0.1)[0]:
+            try:
+                data = os.read(master, 65536)
+            except OSError:  # everybody has closed it
+                break
+            shown += data
+            if typed and b"?" in shown:
+                os.write(master, typed)
+                typed = b""
+    os.close(master)
+    return shown, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_python_c_code_and_children_are_recorded_in_order(store: Path, python: Callable):
+    script = """
+print("python")
+sys.stderr.write("error stream\\n")
+os.write(1, b"descriptor\\n")
+import ctypes; libc = ctypes.CDLL(None); libc.puts(b"c code"); libc.fflush(None)
+subprocess.run(["sh", "-c", "echo child; echo child error >&2"], check=True)
+child = os.fork()
+if child == 0:
+    os.write(1, b"forked\\n"); os._exit(0)
+os.waitpid(child, 0)
+print("no newline at the end", end="")
+"""
+    done = python(START + script.replace('print("python")', 'print("python", flush=True)'), store)
+    assert done.returncode == 0
+    assert done.stdout == "python\ndescriptor\nc code\nchild\nforked\nno newline at the end"
+    assert done.stderr == "error stream\nchild error\n"
+    assert sorted(console(store).splitlines()) == sorted((done.stdout + "\n" + done.stderr).splitlines())
+
+
+def test_two_streams_into_one_file_keep_their_order(store: Path, tmp_path: Path):
+    script = (
+        START
+        + """
+for number in range(500):
+    print(number, file=(sys.stdout, sys.stderr)[number % 2], flush=True)
+run.finish()
+print("after", flush=True)
+"""
+    )
+    with (tmp_path / "out.txt").open("wb") as out:
+        subprocess.run([sys.executable, "-c", script, store], stdout=out, stderr=subprocess.STDOUT, check=True)
+    numbers = [*map(str, range(500))]
+    assert (tmp_path / "out.txt").read_text().splitlines() == [*numbers, "after"]
+    assert console(store).splitlines() == numbers
+
+
+def test_a_terminal_shows_the_same_bytes_with_and_without(store: Path):
+    script = """
+import os, sys, shutil
+if sys.argv[2] == "on":
+    import runfolio
+    run = runfolio.init("net", store=sys.argv[1])
+import rich.console, tqdm
+print(sys.stdout.isatty(), sys.stderr.isatty(), shutil.get_terminal_size(), os.get_terminal_size(2))
+for _ in tqdm.tqdm(range(3), mininterval=0, bar_format="{l_bar}{bar}|"): print("\\x1b[31mred\\x1b[0m", flush=True)
+rich.console.Console().print("[bold]wide", justify="right")
+"""
+    plain, _ = on_a_terminal(script, store, "off", size=(30, 101))
+    recorded, status = on_a_terminal(script, store, "on", size=(30, 101))
+    assert recorded == plain
+    assert status == 0
+    assert b"True True os.terminal_size(columns=101, lines=30)" in recorded
+    assert "wide" in console(store)
+    assert "\x1b" not in console(store)
+
+
+def test_a_question_can_be_answered(store: Path):
+    script = START + "print('it is', input('how many? '))"
+    shown, status = on_a_terminal(script, store, typed=b"twelve\n")
+    assert (status, shown) == (0, b"how many? twelve\r\nit is twelve\r\n")
+    assert "it is twelve" in console(store)
+
+
+def test_a_window_that_changes_its_size_is_followed(store: Path):
+    script = (
+        START
+        + """
+got = []
+signal.signal(signal.SIGWINCH, lambda *_: got.append(1))
+time.sleep(0.5)
+import fcntl, struct, termios
+fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 11, 77, 0, 0))
+deadline = time.time() + 10
+while os.get_terminal_size(1).columns != 77 and time.time() < deadline: time.sleep(0.01)
+print(os.get_terminal_size(1), bool(got))
+"""
+    )
+    shown, _ = on_a_terminal(script, store)
+    assert shown == b"os.terminal_size(columns=77, lines=11) True\r\n"
+
+
+def test_a_run_after_the_other_has_a_log_of_its_own(store: Path, python: Callable):
+    script = (
+        START
+        + """
+print("first", flush=True)
+run.finish()
+print("between", flush=True)
+with runfolio.init("other", store=sys.argv[1]):
+    print("second")
+print("after")
+"""
+    )
+    done = python(script, store)
+    assert done.stdout == "first\nbetween\nsecond\nafter\n"
+    assert console(store) == "first\nsecond\n"
+
+
+def test_what_a_killed_process_printed_last_is_in_the_log(store: Path, python: Callable):
+    """10,000 lines, and no time to hand them on between the last and the end."""
+    script = (
+        START
+        + """
+for number in range(10_000): print("line", number)
+sys.stdout.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    )
+    done = python(script, store)
+    lines = [f"line {number}" for number in range(10_000)]
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout.splitlines() == lines
+    wait_for(lambda: console(store).splitlines() == lines)
+
+
+def helpers_of(store: Path) -> list[psutil.Process]:
+    """The console helpers whose training process names this store."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if "runfolio.tracking.relay" in command and process.environ().get("TEST_STORE") == str(store):
+            found.append(process)
+    return found
+
+
+def test_a_helper_that_is_killed_costs_the_log_alone(store: Path, python: Callable, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TEST_STORE", str(store))
+    script = (
+        START
+        + """
+import psutil
+def helper():
+    relays = [p for p in psutil.process_iter(["cmdline"]) if "runfolio.tracking.relay" in (p.info["cmdline"] or [])]
+    return [p for p in relays if p.environ().get("TEST_STORE") == sys.argv[1] and p.ppid() != os.getpid()]
+while not helper(): time.sleep(0.01)
+time.sleep(0.5)
+print("before", flush=True)
+child = subprocess.Popen(["sh", "-c", "sleep 1.5; echo child; seq 20000"])
+mine = helper()[0]
+mine.kill(); mine.wait()
+for number in range(20_000): os.write(1, b"line %d\\n" % number)
+child.wait()
+print("still here")
+"""
+    )
+    done = python(script, store)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.splitlines()
+    assert [line for line in printed if line.startswith("line")] == [f"line {number}" for number in range(20_000)]
+    assert [line for line in printed if line.isdigit()] == [f"{number}" for number in range(1, 20_001)]
+    assert printed[-1] == "still here"
+    assert done.stderr.count("the console is no longer recorded") == 1
+
+
+def test_a_reader_that_went_away_is_felt_as_without_recording(store: Path):
+    script = (
+        START
+        + """
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+while True: os.write(1, b"line\\n" * 100)
+"""
+    )
+    command = f'"{sys.executable}" -c "$SCRIPT" "{store}" | head -n 1; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(
+        ["bash", "-c", command], env={**os.environ, "SCRIPT": script}, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.splitlines() == ["line", str(128 + signal.SIGPIPE)]
+
+
+def test_no_helper_outlives_its_training(store: Path, python: Callable, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TEST_STORE", str(store))
+    python(START + "print('hello')", store)
+    wait_for(lambda: not helpers_of(store))
+
+
+@pytest.mark.parametrize("closed", ["1", "2", "1 2", "0 1 2"])
+def test_closed_streams_leave_the_others_recorded(store: Path, closed: str):
+    numbers = [number for number in (1, 2) if str(number) not in closed]
+    script = START + f"for number in {numbers}: os.write(number, b'%d\\n' % number)"
+    closing = " ".join(f"{number}>&-" for number in closed.split())
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -c "$SCRIPT" "{store}" {closing}'],
+        env={**os.environ, "SCRIPT": script},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    printed = "".join(f"{number}\n" for number in numbers)
+    assert (done.returncode, done.stdout + done.stderr) == (0, printed)
+    assert console(store) == printed
+    assert len(list(find_runs(store))) == 1
+
+
+@pytest.mark.parametrize("off", ["import os; os.environ['RUNFOLIO_CONSOLE'] = 'off'\n", ""])
+def test_it_can_be_switched_off(store: Path, python: Callable, off: str):
+    script = START if off else START.replace("sys.argv[1])", "sys.argv[1], console=False)")
+    done = python(off + script + "print('hello')", store)
+    assert done.stdout == "hello\n"
+    assert console(store) == ""
+    assert len(list(find_runs(store))) == 1
+
+
+def test_no_process_to_be_had_costs_the_log_alone(store: Path, python: Callable):
+    done = python(
+        "import sys; sys.executable = '/nowhere/python'" + START + "run.log({'loss': 1.0}); print('trained')", store
+    )
+    assert (done.returncode, done.stdout) == (0, "trained\n")
+    assert done.stderr.count("console is not recorded") == 1
+
+
+def test_many_runs_open_and_close_without_leaving_descriptors_behind(store: Path, python: Callable):
+    script = (
+        START
+        + """
+count = lambda: len(os.listdir("/proc/self/fd"))
+run.finish()
+before = count()
+for _ in range(5): runfolio.init(store=sys.argv[1]).finish()
+print(count() - before)
+"""
+    )
+    assert python(script, store).stdout == "0\n"
+
+
+def test_workers_of_a_data_loader_are_recorded(store: Path, python: Callable):
+    script = (
+        START
+        + """
+import torch
+from torch.utils.data import DataLoader, Dataset
+class Data(Dataset):
+    def __len__(self): return 4
+    def __getitem__(self, index):
+        os.write(1, b"item %d\\n" % index)
+        return index
+for batch in DataLoader(Data(), num_workers=2): pass
+"""
+    )
+    done = python(script, store)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(console(store).splitlines()) == [f"item {index}" for index in range(4)]

@@ -1,0 +1,260 @@
+"""Whatever kills a training, `runfolio show` names it in one sentence. The scripts have one line about runfolio."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import runfolio
+from runfolio.cli import main
+from runfolio.record.deaths import Death, death_path
+from runfolio.record.layout import find_runs
+
+SCRIPT = """
+import argparse, ctypes, os, resource, signal, subprocess, sys, time
+import runfolio
+
+def train(args):
+    run = runfolio.init("net", config=args)
+    print("epoch 1", flush=True)
+    BODY
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lr", type=float, default=0.1)
+    train(parser.parse_args())
+"""
+LINE = SCRIPT.partition("BODY")[0].count("\n") + 1
+"""The number of the body's first line."""
+
+
+@pytest.fixture(autouse=True)
+def recorded(cache: Path, monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
+    monkeypatch.delenv("RUNFOLIO_CONSOLE")
+    monkeypatch.setenv("RUNFOLIO_STORE", str(store))
+    for name in ("SLURM_JOB_ID", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Callable[..., int]:
+    """Run the script with a body, in a group of its own as a shell starts it; its exit status."""
+
+    def train(body: str, *before: str) -> int:
+        (tmp_path / "train.py").write_text(SCRIPT.replace("BODY", body.strip().replace("\n", "\n    ")))
+        command = [*before, sys.executable, "train.py"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, start_new_session=True).returncode
+
+    return train
+
+
+def told(store: Path) -> str:
+    """What `runfolio show` says on its second line, without how long it took; asked until the death is noted."""
+    deadline = time.monotonic() + 10
+    (folder,) = find_runs(store)
+    while runfolio.open(store).run("net").state == "crashed" and time.monotonic() < deadline:
+        if list(folder.glob("alive/*.death.json")):
+            break
+        time.sleep(0.02)
+    page = CliRunner().invoke(main, ["show", "net", "--store", str(store)]).stdout
+    state, _, reason = page.splitlines()[1].partition(": ")
+    return f"{state.partition(',')[0]}: {reason}" if reason else state.partition(",")[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("pass", "finished"),
+        ("raise ValueError('bad shape')", f"failed: ValueError: bad shape in train.py line {LINE}"),
+        ("import json; json.loads('[')", f" in train.py line {LINE}"),
+        ("sys.exit(3)", "failed: exited with status 3"),
+        ("raise SystemExit(3)", "failed: exited with status 3"),
+        ("sys.exit('no data')", "failed: exited saying: no data"),
+        ("exit('no data')", "failed: exited with status 1"),
+        ("try: sys.exit(3)\nexcept SystemExit: print('not yet')", "finished"),
+        ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", "interrupted: interrupted from the keyboard (Ctrl-C)"),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", "preempted: stopped by SIGTERM"),
+        ("os.kill(0, signal.SIGTERM); time.sleep(9)", "preempted: stopped by SIGTERM from itself"),
+        ("os.kill(os.getpid(), signal.SIGHUP); time.sleep(9)", "preempted: stopped by SIGHUP"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "crashed: killed by SIGKILL"),
+        ("os._exit(3)", "crashed: exited with status 3 without ending the run (os._exit, or C code)"),
+        ("ctypes.string_at(0)", f"crashed: segmentation fault (SIGSEGV) in train.py line {LINE}"),
+        ("os.abort()", f"crashed: aborted by its own C code (SIGABRT) in train.py line {LINE}"),
+        ("bytearray(2**60)", "failed: out of memory: MemoryError"),
+        ("import numpy; numpy.ones(2**50)", "failed: out of memory: numpy._core._exceptions._ArrayMemoryError"),
+        ("open('/dev/full', 'wb', 0).write(b'x')", "failed: disk full: OSError: [Errno 28] No space left on device"),
+        (
+            "for n in range(6): run.log({'train/loss': 1.0 if n < 4 else float('nan')})",
+            "finished: train/loss was NaN from step 4 on",
+        ),
+        (
+            "run.log({'train/loss': float('inf')}); raise RuntimeError('diverged')",
+            f"failed: RuntimeError: diverged in train.py line {LINE}; train/loss was infinite from step 0 on",
+        ),
+        (
+            "run.note_trouble('first non-finite: output of fc at batch 7'); run.note_trouble('and so on')",
+            "finished: first non-finite: output of fc at batch 7",
+        ),
+    ],
+)
+def test_a_death_is_named(store: Path, train: Callable, body: str, sentence: str):
+    train(body)
+    assert sentence in told(store)
+
+
+def test_running_out_of_the_memory_there_is_is_named(store: Path, train: Callable):
+    """Bit by bit, as a leak does, until there is none left for the traceback either."""
+    train("""
+resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+kept = []
+while True: kept.append(bytearray(10_000))
+""")
+    assert told(store).startswith("failed: out of memory: MemoryError in train.py")
+
+
+def test_torch_without_memory_is_named(store: Path, train: Callable):
+    train("import torch; torch.ones(2**50)")
+    assert told(store).startswith("failed: out of memory: RuntimeError: [enforce fail at alloc_cpu.cpp")
+
+
+@pytest.mark.skipif(not Path("/usr/bin/timeout").exists(), reason="`timeout` is not installed")
+def test_timeout_is_named_as_who_stopped_it(store: Path, train: Callable):
+    assert train("time.sleep(30)", "timeout", "2") == 124
+    assert told(store).startswith("preempted: stopped by SIGTERM from timeout (process ")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"SLURM_JOB_ID": "123"}, "stopped by SIGTERM, in Slurm job 123"),
+        ({"SLURM_JOB_ID": "123", "SLURM_JOB_END_TIME": "9"}, "stopped by SIGTERM, in Slurm job 123 at its time limit"),
+        ({"SLURM_JOB_ID": "123", "SLURM_JOB_END_TIME": "9999999999"}, "stopped by SIGTERM, in Slurm job 123"),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "stopped by SIGTERM, in a Kubernetes pod"),
+    ],
+)
+def test_where_it_was_preempted_is_named(
+    store: Path, train: Callable, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: str
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert train("os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)") == -signal.SIGTERM
+    assert told(store) == f"preempted: {said}"
+
+
+def test_slurms_warning_signal_is_a_preemption(store: Path, train: Callable, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert train("os.kill(os.getpid(), signal.SIGUSR1); time.sleep(9)") == -signal.SIGUSR1
+    assert told(store) == "preempted: stopped by SIGUSR1, in Slurm job 7"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place], capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_of_the_store_itself_is_named(small_disk: Path, train: Callable, monkeypatch: pytest.MonkeyPatch):
+    """It fills while the run is open, and there is no room for any file at its end."""
+    store = small_disk / "runs"
+    monkeypatch.setenv("RUNFOLIO_STORE", str(store))
+    train(f"""
+run.flush()
+with open({str(small_disk / "weights.pt")!r}, "wb", 0) as file:
+    while True: file.write(bytes(4096))
+""")
+    assert told(store).startswith("failed: disk full: OSError: [Errno 28] No space left on device in train.py line")
+
+
+def test_points_that_found_no_room_are_told_of(small_disk: Path, train: Callable, monkeypatch: pytest.MonkeyPatch):
+    store = small_disk / "runs"
+    monkeypatch.setenv("RUNFOLIO_STORE", str(store))
+    train(f"""
+run.flush()
+try:
+    with open({str(small_disk / "data")!r}, "wb", 0) as file:
+        while True: file.write(bytes(4096))
+except OSError: pass
+for step in range(100_000): run.log({{"loss": 1.0}})
+""")
+    assert told(store) == "finished: its last points could not be written (No space left on device)"
+
+
+def test_the_last_lines_of_the_console_stand_on_the_page(store: Path, train: Callable):
+    train("for n in range(9): print('step', n)\nraise ValueError('bad')")
+    page = CliRunner().invoke(main, ["show", "net", "--store", str(store)]).stdout
+    words = page.partition("Last lines of the console")[2].splitlines()[1:6]
+    assert words[-1] == "ValueError: bad"
+    assert words[-2].strip() == "raise ValueError('bad')"
+
+
+@pytest.mark.parametrize(
+    ("death", "sentence"),
+    [
+        (None, "its process vanished without a word"),
+        (Death(), "its process vanished without a word"),
+        (Death(signal=9), "killed by SIGKILL"),
+        (Death(signal=9, oom_kills=0), "killed by SIGKILL (no out-of-memory kill was counted)"),
+        (Death(signal=9, oom_kills=1), "killed by the kernel's out-of-memory killer"),
+        (
+            Death(signal=9, oom_kills=2, memory_bytes=3_140_000_000),
+            "killed by the kernel's out-of-memory killer; it held 3.1 GB when last seen",
+        ),
+        (Death(signal=15), "killed by SIGTERM"),
+        (Death(signal=77), "killed by signal 77"),
+    ],
+)
+def test_what_was_seen_of_a_vanished_process_is_told_and_no_more(
+    store: Path, train: Callable, monkeypatch: pytest.MonkeyPatch, death: Death | None, sentence: str
+):
+    monkeypatch.setenv("RUNFOLIO_CONSOLE", "off")
+    train("run.flush(); os.kill(os.getpid(), signal.SIGKILL)")
+    run = runfolio.open(store).run("net")
+    if death:
+        death.write(run.folder, run.attempts[-1].writer)
+    assert (run.ending, run.reason) == (f"crashed: {sentence}", sentence)
+
+
+def test_a_damaged_note_of_a_death_says_nothing(store: Path, train: Callable):
+    train("run.finish()")
+    run = runfolio.open(store).run("net")
+    death_path(run.folder, run.attempts[-1].writer).write_text('{"runfolio": 0, "exit_code": "many"}')
+    assert runfolio.open(store).run("net").ending == "finished"
+
+
+def test_an_own_end_is_not_changed_by_what_follows(store: Path, train: Callable):
+    assert train("run.finish()\nraise SystemExit(3)") == 3
+    time.sleep(0.3)
+    assert told(store) == "finished"
+
+
+def test_a_failure_that_kills_nobody_is_not_blamed_on_the_disk(store: Path, train: Callable):
+    train("try: raise OSError(28, 'No space left on device')\nexcept OSError: pass\nraise KeyError('x')")
+    assert told(store) == f"failed: KeyError: 'x' in train.py line {LINE + 2}"
+
+
+def test_the_user_who_stopped_a_group_is_named(store: Path, tmp_path: Path):
+    (tmp_path / "train.py").write_text(SCRIPT.replace("BODY", "print('ready', flush=True); time.sleep(30)"))
+    process = subprocess.Popen(
+        [sys.executable, "train.py"], cwd=tmp_path, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    while b"ready" not in process.stdout.readline():
+        pass
+    time.sleep(0.3)
+    subprocess.run(["sh", "-c", f"kill -TERM -{process.pid}; sleep 1"], check=True)
+    process.communicate(timeout=30)
+    assert " from sh (process " in told(store)
+    assert f"user {os.environ.get('USER') or 'root'}" in told(store)
