@@ -84,10 +84,10 @@ def test_a_damaged_image_among_others_is_named_and_the_others_are_answered(runfo
 
 def test_plot_draws_the_runs_named_or_all(runfolio, trained, tmp_path):
     one = runfolio("plot", "val/acc", "large", "--store", trained, "--out", "one.svg")
-    everything = runfolio("plot", "val/acc", "--store", trained)
+    everything = runfolio("plot", "val/acc", "--store", trained, "--out", "all.png")
 
     assert one.stdout == "val/acc of 1 run: one.svg\n"
-    assert everything.stdout == "val/acc of 2 runs: val-acc.png\n"
+    assert everything.stdout == "val/acc of 2 runs: all.png\n"
     assert (tmp_path / "one.svg").stat().st_size > 1000
 
 

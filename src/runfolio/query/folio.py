@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
 from runfolio.query.choose import choose
@@ -23,6 +23,7 @@ from runfolio.record.layout import default_store
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 STATES = (RUNNING, *ENDED, CRASHED)
 
@@ -49,6 +50,29 @@ class Runs(Sequence[RecordedRun]):
     def without_archived(self) -> Runs:
         """Those of them that are not archived."""
         return Runs(run for run in self if not run.archived)
+
+    def plot(
+        self,
+        *metrics: str,
+        title: str | None = None,
+        size: tuple[float, float] | None = None,
+        **options: Any,
+    ) -> Figure:
+        """Curves of one or more metrics, a small picture each, as a matplotlib figure.
+
+        Args:
+            size: Width and height in inches.
+            options: `x`, `smooth`, `log`, `group_by`, `spread`: see `plot.curves.CurveOptions`.
+        Raises:
+            NotFound: None of the runs has such a metric; the message names the nearest.
+            ConfigError: An option is not what it must be.
+            MissingExtra: matplotlib is not installed.
+        """
+        from runfolio.query.plot.curves import CurveOptions, curve_panels
+        from runfolio.query.plot.drawing import draw_curves
+
+        shown = CurveOptions(**options)
+        return draw_curves(curve_panels(metrics, self, shown), log=shown.log, title=title, size=size)
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a run, newest first: `id`, `name`, `experiment`, `state`, `created` (UTC), `duration_s`; then

@@ -110,7 +110,7 @@ def full_name(column: str, known: Sequence[str]) -> str:
     for spelling in spellings:
         if spelling in known:
             return spelling
-    raise NotFound(f"no column {column!r}; {did_you_mean(column, known)}")
+    raise NotFound(f"no column {column!r}; {did_you_mean(column, {name.partition('.')[2] or name for name in known})}")
 
 
 def cell(run: RecordedRun, column: str) -> Any:

@@ -1,0 +1,109 @@
+"""What all pictures have in common: colours, axes, texts, and how they become files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import ConfigError, MissingExtra, StoreError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D", "#8C6D31")
+"""Told apart by colour-blind readers too. Source: Okabe and Ito, Color Universal Design (2002), but the last two."""
+STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
+"""One for each round through the colours."""
+SCALE = "viridis"
+"""From low to high, for colour-blind readers and in grey too."""
+INK, FAINT, GRID, OTHERS = "#333333", "#777777", "#E6E6E6", "#C4C4C4"
+ENDINGS = (".png", ".svg", ".pdf")
+_LABEL_LENGTH = 60
+
+
+def colour_of(place: int) -> str:
+    return COLOURS[place % len(COLOURS)]
+
+
+def style_of(place: int) -> Any:
+    return STYLES[place // len(COLOURS) % len(STYLES)]
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure; inches.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra("matplotlib", "plot", "drawing a picture") from None
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def plain_axes(axes: Axes, x_label: str | None = None, y_label: str | None = None) -> None:
+    """Few lines and quiet colours, so that the data stand out."""
+    if x_label is not None:
+        axes.set_xlabel(literal(x_label), color=INK)
+    if y_label is not None:
+        axes.set_ylabel(literal(y_label), color=INK)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#999999")
+    axes.tick_params(which="both", colors="#555555", labelsize=9)
+
+
+def notes_below(figure: Figure, notes: Sequence[str]) -> None:
+    if notes:
+        figure.supxlabel(literal("\n".join(notes)), fontsize=8, color=FAINT, x=0.01, ha="left", multialignment="left")
+
+
+def heading(figure: Figure, title: str | None) -> None:
+    if title:
+        figure.suptitle(literal(title), color=INK, fontsize=12, x=0.01, ha="left")
+
+
+def literal(text: str) -> str:
+    """Text that matplotlib draws as it is: a pair of `$` would be a formula, a leading `_` hides a label."""
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def short(label: str, longest: int = _LABEL_LENGTH) -> str:
+    """A label that leaves room for the picture; beginning and end tell runs apart best."""
+    half = max(4, (longest - 3) // 2)
+    return label if len(label) <= longest else f"{label[:half]} … {label[-half:]}"
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a file that no picture is written into.
+
+    Raises:
+        ConfigError: Its name ends in none of .png, .svg and .pdf.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise ConfigError(f"cannot draw into {path}: its name must end in .png, .svg or .pdf")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, SVG or PDF, by the name's ending; the same figure always gives the same file.
+
+    Raises:
+        ConfigError: The ending is none of these.
+        StoreError: The file cannot be written.
+    """
+    from matplotlib import rc_context
+
+    check_ending(path)
+    dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Text stays text in an SVG, so that it can be searched; the salt makes its ids the same each time.
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "runfolio"}):
+            figure.savefig(path, dpi=150, metadata={dated: None} if dated else None)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}") from None
