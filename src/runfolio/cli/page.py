@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from runfolio.query.recorded import RecordedRun
 
 _LAST_WORDS = 5
+_PER_PARAMETER = ("grad_norm/", "weight_norm/")
+"""Metrics of a watched model, two a parameter: too many for a page."""
 
 
 def print_page(run: RecordedRun) -> None:
@@ -29,6 +31,8 @@ def print_page(run: RecordedRun) -> None:
     if run.metrics:
         _heading("Metrics")
         show_table(_metrics(run), "table")
+        if watched := sum(name.startswith(_PER_PARAMETER) for name in run.metrics):
+            line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
     _print_facts("Environment", _environment(run))
     _print_facts("Code", _code(run))
     _print_facts("Files", _files(run.folder))
@@ -66,6 +70,8 @@ def _metrics(run: RecordedRun) -> Table:
 
     rows = []
     for name, seen in sorted(run.metrics.items()):
+        if name.startswith(_PER_PARAMETER):
+            continue
         mode = guess_mode(name)
         best, step = {"max": (seen.max, seen.max_step), "min": (seen.min, seen.min_step)}.get(mode or "", (None, None))
         rows.append({"metric": name, "last": seen.last, "best": best, "step": step, "points": seen.count})

@@ -25,7 +25,10 @@ from runfolio.tracking.plain import detached, metric_value, plain_config, whole_
 from runfolio.tracking.writer import Media, Pace, Scalars, Writer, log
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from runfolio.tracking.mirror import Mirror
+    from runfolio.tracking.watch import Logged
 
 _PLAIN = frozenset((float, int, bool))
 _FLUSH_WAIT_S = 30.0
@@ -262,6 +265,47 @@ class Run:
         """
         return checkpoints.read(self.folder, name)
 
+    def watch(
+        self,
+        model: Module,
+        every: int = 100,
+        *,
+        log: Logged = "all",
+        histograms: bool = True,
+        step: int = 0,
+    ) -> None:
+        """Record norms and histograms of a model's gradients and weights, and where NaN first comes from.
+
+        Read at every N-th step of each optimizer that holds parameters of the model, as the optimizer gets them: after
+        accumulation and unscaling, compiled or not. Metrics `grad_norm`, `weight_norm` and one of each a parameter
+        (`grad_norm/conv.weight`), histograms `grad/conv.weight` and `weight/conv.weight`; their step counts optimizer
+        steps from 0. The first layer, or gradient, that is not finite is told once and noted (see `note_trouble`).
+
+        Args:
+            model: The module, also one that is compiled or wrapped for DDP. Watched anew, it is watched only so.
+            every: How many steps lie between two readings.
+            log: "all", "gradients" or "weights".
+            histograms: Whether to record distributions, and not only norms.
+            step: Optimizer steps done before, of a training that is resumed.
+        Raises:
+            ConfigError: `model` is no module, `every` is below 1, or `log` none of the three.
+        """
+        from runfolio.tracking.watch import Watch
+
+        watch = Watch(model, every, log, histograms, step)
+        self.unwatch(model)
+        if not self._ended and self._guarded(watch, lambda it: it.start(self)):
+            self._companions.append(watch)
+
+    def unwatch(self, model: Module) -> None:
+        """Stop watching a model; nothing happens where it is not watched."""
+        from runfolio.tracking.watch import Watch, unwrapped
+
+        for each in [watch for watch in self._companions if isinstance(watch, Watch)]:
+            if each.model is unwrapped(model):
+                each.stop()
+                self._companions.remove(each)
+
     def note_trouble(self, text: str) -> None:
         """Record what first went wrong with the training itself, such as where NaN came from; the first note counts.
 
@@ -270,6 +314,10 @@ class Run:
         if self._document.status.trouble is None:
             self._document.status.trouble = str(text)
             self._changed()
+
+    def record(self, item: Scalars | Media) -> None:
+        """Append what is already an item of the record; for companions. `log` and its like are for everybody else."""
+        self._append(item)
 
     def flush(self) -> bool:
         """Wait until all that was logged is in the record's files; False where the store does not take it."""

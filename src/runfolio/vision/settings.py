@@ -131,6 +131,12 @@ class TrainSettings(Settings):
     test_at: str = setting(
         "end", "Test the best epoch at the end, or every epoch as well.", group=_RUN, choices=("end", "epoch")
     )
+    watch: int = setting(
+        100,
+        "Record norms and histograms of gradients and weights every so many batches, and where NaN comes from; 0: not.",
+        group=_RUN,
+        at_least=0,
+    )
     tensorboard: bool = setting(True, "Write TensorBoard's event file beside the record.", group=_RUN)
 
     def __post_init__(self) -> None:

@@ -113,6 +113,8 @@ def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_
             training.go_on_from(run.restore("last"))
         else:
             _describe(run, training, preparation, notices)
+        if settings.watch:
+            run.watch(training.model, settings.watch, step=training.step)
         batches = training.batches_per_epoch
         with Meter(progress, run.name, epochs=settings.epochs, batches=batches, done=training.step) as meter:
             while training.epoch < settings.epochs:

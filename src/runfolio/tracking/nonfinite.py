@@ -1,0 +1,173 @@
+"""Where NaN and infinity first come from: the layer and the batch.
+
+On the CPU the model's output is looked at after each forward of the training; only when it is not finite are the layers
+gone through, in the order of their calls. On a GPU looking would wait for it, so there the layers are looked at in
+sampled forwards, and the answer is read later by the writer thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runfolio.tracking.measures import Later
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+
+class _Call(NamedTuple):
+    """One call of a layer; held only until the model's forward is over."""
+
+    name: str
+    module: Module
+    inputs: Any
+    output: Any
+
+
+class _Flags(NamedTuple):
+    """Whether what each layer gave in a forward was finite, still to be read."""
+
+    labels: list[str]
+    batch: int
+    finite: Later
+
+
+class FirstNonFinite:
+    """Watches the forwards of a model in training, until something is found."""
+
+    def __init__(self, model: Module, sampled: Callable[[], bool], report: Callable[[str], None]) -> None:
+        """Args:
+        sampled: Whether a forward on a GPU is to be looked at.
+        report: Gets one sentence, once; on the training thread, or by `read`.
+        """
+        self._model = model
+        self._sampled = sampled
+        self._report = report
+        self._batch = 0
+        self._active = False
+        self._found = False
+        self._calls: list[_Call] = []
+        self._unread: list[_Flags] = []
+        self._hooks: list[Any] = []
+
+    def start(self) -> None:
+        leaves = [(name, module) for name, module in self._model.named_modules() if not any(module.children())]
+        if leaves == [("", self._model)]:
+            leaves = [(type(self._model).__name__, self._model)]
+        self._hooks = [
+            self._model.register_forward_pre_hook(self._begin),
+            *(module.register_forward_hook(self._noting(name)) for name, module in leaves),
+            self._model.register_forward_hook(self._end, always_call=True),  # behind the model's own, if it is a leaf
+        ]
+
+    def stop(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        self._calls = []
+
+    def found(self, text: str) -> None:
+        """Report, unless something was found before."""
+        if not self._found:
+            self._found = True
+            self._report(f"first non-finite: {text}")
+
+    def take_unread(self) -> Callable[[], None]:
+        """What reads, on another thread, the answers that a GPU still owes."""
+        unread, self._unread = self._unread, []
+
+        def read() -> None:
+            for flags in unread:
+                bad = [label for label, fine in zip(flags.labels, flags.finite.values, strict=True) if not fine]
+                if bad:
+                    self.found(f"output of {bad[0]} at batch {flags.batch}")
+
+        return read
+
+    def _begin(self, model: Module, inputs: Any) -> None:
+        import torch
+
+        self._calls = []
+        self._active = False
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+            return
+        if self._found:  # by another thread, which must not take hooks away under a forward
+            self.stop()
+        elif torch.is_grad_enabled() and model.training:
+            self._active = True
+            self._batch += 1
+
+    def _noting(self, name: str) -> Callable[[Module, Any, Any], None]:
+        import torch
+
+        def note(module: Module, inputs: Any, output: Any) -> None:
+            if not torch.compiler.is_compiling() and self._active:
+                self._calls.append(_Call(name, module, inputs, output))
+
+        return note
+
+    def _end(self, model: Module, inputs: Any, output: Any) -> None:
+        import torch
+
+        if torch.compiler.is_compiling() or not self._active:
+            return
+        self._active = False
+        calls, self._calls = self._calls, []
+        first = next(_tensors(output), None)
+        if first is None:
+            return
+        with torch.no_grad():
+            if first.device.type != "cpu":
+                self._ask(calls)
+            elif not _finite(output):
+                self.found(self._blame(calls))
+                self.stop()
+
+    def _ask(self, calls: list[_Call]) -> None:
+        import torch
+
+        if not self._sampled():
+            return
+        asked = [(_label(call), tensor) for call in calls for tensor in _tensors(call.output)]
+        if asked:
+            flags = torch.stack([tensor.isfinite().all() for _, tensor in asked])
+            self._unread.append(_Flags([label for label, _ in asked], self._batch, Later(flags)))
+
+    def _blame(self, calls: list[_Call]) -> str:
+        for call in calls:
+            if not _finite(call.output):
+                return f"output of {_label(call)} at batch {self._batch}{_why(call)}"
+        return f"the model's output at batch {self._batch}; that of each layer is finite"
+
+
+def _label(call: _Call) -> str:
+    return f"{call.name} ({type(call.module).__name__})"
+
+
+def _why(call: _Call) -> str:
+    if not _finite(list(call.module.parameters(recurse=False))):
+        return "; its weights already were: the optimizer step before made them so"
+    return "" if _finite(call.inputs) else "; its input already was"
+
+
+def _finite(value: Any) -> bool:
+    # The sum is the quicker look; one that overflows says nothing yet.
+    return all(math.isfinite(tensor.sum().item()) or bool(tensor.isfinite().all()) for tensor in _tensors(value))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """The floating-point tensors in what a module takes or gives."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        if value.is_floating_point():
+            yield value
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _tensors(entry)
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _tensors(entry)

@@ -1,0 +1,403 @@
+"""`run.watch` records what the optimizer gets, changes nothing of the training, and names where NaN came from."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from torch import nn
+
+import runfolio
+from runfolio.errors import ConfigError
+from runfolio.record import media
+from runfolio.record.document import RunDocument
+from runfolio.tracking.measures import _counted_unread, counted, histogram_of, norms
+from runfolio.tracking.pictures import histogram
+
+
+@pytest.fixture
+def run(store: Path) -> Iterator[runfolio.Run]:
+    with runfolio.init("net", store=store) as run:
+        yield run
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = {"conv": nn.Conv2d(1, 3, 3), "norm": nn.BatchNorm2d(3), "relu": nn.ReLU(), "flat": nn.Flatten()}
+    return nn.Sequential(OrderedDict(**layers, head=nn.Linear(108, 2)))
+
+
+def batch(seed: int, size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(size, 1, 8, 8, generator=generator), torch.randint(2, (size,), generator=generator)
+
+
+def train(model: nn.Module, steps: int, *, lr: float = 0.1, forward: Callable | None = None) -> list[float]:
+    """Plain SGD; the gradients' norm before each step, computed by hand."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    seen = []
+    for step in range(steps):
+        images, labels = batch(step)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy((forward or model)(images), labels).backward()
+        seen.append(total_norm(model))
+        optimizer.step()
+    return seen
+
+
+def total_norm(model: nn.Module) -> float:
+    squares = [parameter.grad.double().square().sum() for parameter in model.parameters() if parameter.grad is not None]
+    return float(torch.stack(squares).sum().sqrt())
+
+
+def curve(run: runfolio.Run, metric: str) -> dict[int, float]:
+    run.flush()
+    found = runfolio.open(run.folder.parents[1]).run(run.id).metric(metric)
+    return dict(zip(found.steps.tolist(), found.values.tolist(), strict=True))
+
+
+def names(run: runfolio.Run) -> set[str]:
+    run.flush()
+    return set(runfolio.open(run.folder.parents[1]).run(run.id).metrics)
+
+
+def trouble(run: runfolio.Run) -> str | None:
+    run.flush()
+    return RunDocument.read(run.folder).status.trouble
+
+
+class TestWhatIsRecorded:
+    def test_norms_of_gradients_and_weights_at_every_nth_step(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=3)
+        norm_at = train(model, 7)
+
+        assert curve(run, "grad_norm") == pytest.approx({step: norm_at[step] for step in (0, 3, 6)})
+        parameters = [name for name, _ in model.named_parameters()]
+        assert names(run) == {
+            *("grad_norm", "weight_norm"),
+            *(f"grad_norm/{name}" for name in parameters),
+            *(f"weight_norm/{name}" for name in parameters),
+        }
+
+    def test_weights_are_those_before_the_step(self, run: runfolio.Run):
+        model = network()
+        before = float(model.head.weight.detach().norm())  # type: ignore[union-attr]
+        run.watch(model, every=1)
+        train(model, 1)
+        assert curve(run, "weight_norm/head.weight") == pytest.approx({0: before})
+
+    def test_histograms_count_every_number(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=1)
+        train(model, 2)
+        run.flush()
+        entries, problems = media.read(run.folder)
+        assert problems == []
+        assert {entry.name for entry in entries} == {
+            f"{kind}/{name}" for kind in ("grad", "weight") for name, _ in model.named_parameters()
+        }
+        counts = [sum(entry.content["counts"]) for entry in entries if entry.name == "weight/head.weight"]
+        assert counts == [216, 216]
+
+    def test_only_what_is_asked_for(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=1, log="gradients", histograms=False)
+        train(model, 1)
+        assert all(name.startswith("grad_norm") for name in names(run))
+        assert media.read(run.folder)[0] == []
+
+    def test_a_resumed_training_counts_on(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=10, step=95)
+        train(model, 10)
+        assert list(curve(run, "grad_norm")) == [100]
+
+    def test_watched_anew_and_no_longer(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=1)
+        run.watch(model, every=2)
+        train(model, 3)
+        run.unwatch(model)
+        run.unwatch(model)
+        train(model, 3)
+        assert list(curve(run, "grad_norm")) == [0, 2]
+
+    def test_nothing_is_left_behind_at_the_runs_end(self, store: Path):
+        import torch.optim.optimizer as optimizer
+
+        hooks = len(optimizer._global_optimizer_pre_hooks)
+        model = network()
+        with runfolio.init(store=store) as run:
+            run.watch(model)
+            train(model, 1)
+        assert len(optimizer._global_optimizer_pre_hooks) == hooks
+        assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            ({"model": "net"}, "watch takes a model"),
+            ({"model": nn.Linear(1, 1), "every": 0}, "every is 0"),
+            ({"model": nn.Linear(1, 1), "log": "grads"}, "did you mean gradients"),
+        ],
+    )
+    def test_a_mistake_is_told(self, run: runfolio.Run, given: dict[str, Any], told: str):
+        with pytest.raises(ConfigError, match=told):
+            run.watch(**given)
+
+
+class TestEveryWayToTrain:
+    """What is read is what the optimizer gets."""
+
+    def test_accumulated_gradients(self, run: runfolio.Run):
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        run.watch(model, every=1)
+        expected = {}
+        for step in range(3):
+            optimizer.zero_grad()
+            for part in range(4):
+                images, labels = batch(4 * step + part)
+                (nn.functional.cross_entropy(model(images), labels) / 4).backward()
+            expected[step] = total_norm(model)
+            optimizer.step()
+        assert curve(run, "grad_norm") == pytest.approx(expected)
+
+    def test_bfloat16_autocast_and_bfloat16_weights(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=1)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            train(model, 2)
+        model.bfloat16()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        images, labels = batch(0)
+        nn.functional.cross_entropy(model(images.bfloat16()), labels).backward()
+        expected = total_norm(model)
+        optimizer.step()
+        norm_at = curve(run, "grad_norm")  # the second optimizer goes on where the first, which is gone, was
+        assert list(norm_at) == [0, 1, 2]
+        assert norm_at[2] == pytest.approx(expected, rel=1e-3)
+
+    @pytest.mark.parametrize("fused", [False, True])
+    def test_a_scalers_gradients_are_unscaled_and_skipped_steps_do_not_count(self, run: runfolio.Run, fused: bool):
+        model = network()
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+        run.watch(model, every=1)
+        plain = []
+        for step in range(4):
+            images, labels = batch(step)
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(images), labels)
+            reference = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)
+            loss = loss * math.inf if step == 1 else loss
+            scaler.scale(loss).backward()
+            before = copy.deepcopy(model.state_dict())
+            scaler.step(optimizer)
+            scaler.update()
+            if any((before[name] != value).any() for name, value in model.named_parameters()):
+                plain.append(float(torch.stack([each.norm() for each in reference]).norm()))
+        assert curve(run, "grad_norm") == pytest.approx(dict(enumerate(plain)), rel=1e-4)
+        assert len(plain) == 3
+        assert trouble(run) is None
+
+    @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+    def test_a_compiled_model(self, run: runfolio.Run, backend: str):
+        model = network()
+        compiled = torch.compile(model, backend=backend, fullgraph=True)
+        run.watch(compiled, every=1)  # type: ignore[arg-type] - it is a module
+        norm_at = train(model, 2, forward=compiled)
+        assert curve(run, "grad_norm") == pytest.approx(dict(enumerate(norm_at)))
+        assert "grad_norm/head.weight" in names(run)
+
+    def test_several_optimizers_each_counting_its_own_steps(self, run: runfolio.Run):
+        model = network()
+        first = torch.optim.SGD(model.conv.parameters(), lr=0.1)  # type: ignore[union-attr]
+        second = torch.optim.SGD(model.head.parameters(), lr=0.1)  # type: ignore[union-attr]
+        other = nn.Linear(1, 1)
+        unrelated = torch.optim.SGD(other.parameters(), lr=0.1)
+        run.watch(model, every=2, log="gradients", histograms=False)
+        for step in range(4):
+            images, labels = batch(step)
+            nn.functional.cross_entropy(model(images), labels).backward()
+            other(torch.ones(1, 1)).sum().backward()
+            unrelated.step()
+            first.step()
+            if step % 2:
+                second.step()
+        assert list(curve(run, "grad_norm")) == [0, 2]
+        assert list(curve(run, "grad_norm/optimizer_2")) == [0]
+        assert list(curve(run, "grad_norm/conv.weight")) == [0, 2]
+        assert not [name for name in names(run) if name.endswith("/weight")]
+
+    def test_frozen_unused_tied_and_sparse_parameters(self, run: runfolio.Run):
+        class Tied(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.embedding = nn.Embedding(10, 4, sparse=True)
+                self.inner = nn.Linear(4, 4)
+                self.frozen = nn.Linear(4, 4).requires_grad_(False)
+                self.unused = nn.Linear(4, 4)
+                self.again = self.inner
+
+            def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+                return self.again(self.frozen(self.inner(self.embedding(tokens)))).sum()
+
+        model = Tied()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        run.watch(model, every=1)
+        model(torch.tensor([1, 1, 2])).backward()
+        assert model.embedding.weight.grad is not None
+        expected = float(model.embedding.weight.grad.to_dense().norm())
+        optimizer.step()
+
+        gradients = {name for name in names(run) if name.startswith("grad_norm/")}
+        assert gradients == {f"grad_norm/{name}" for name in ("embedding.weight", "inner.weight", "inner.bias")}
+        assert "weight_norm/frozen.weight" in names(run)
+        assert curve(run, "grad_norm/embedding.weight") == pytest.approx({0: expected})
+
+    def test_a_wrapped_model_keeps_its_names(self, run: runfolio.Run):
+        model = network()
+        wrapped = nn.DataParallel(model)  # as DDP, it holds the model as `module`
+        run.watch(wrapped, every=1)
+        train(model, 1)
+        assert "grad_norm/head.weight" in names(run)
+
+    def test_scripted_and_checkpointed_models_train_on(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=1)
+        from torch.utils.checkpoint import checkpoint
+
+        train(model, 2, forward=lambda images: checkpoint(model, images, use_reentrant=False))
+        assert len(curve(run, "grad_norm")) == 2
+
+    def test_training_is_the_same_to_the_last_bit(self, run: runfolio.Run):
+        alone, watched = network(), network()
+        train(alone, 6)
+        run.watch(watched, every=2)
+        train(watched, 6)
+        for (name, a), (_, b) in zip(alone.state_dict().items(), watched.state_dict().items(), strict=True):
+            assert torch.equal(a, b), name
+
+
+class Log(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.log()
+
+
+class TestFirstNonFinite:
+    def test_a_layer_that_takes_the_log_of_zero(self, run: runfolio.Run, caplog: pytest.LogCaptureFixture):
+        model = nn.Sequential(OrderedDict(first=nn.Linear(4, 4), relu=nn.ReLU(), log=Log(), head=nn.Linear(4, 1)))
+        nn.init.constant_(model.first.bias, 5.0)  # type: ignore[union-attr]
+        run.watch(model, every=100)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        with caplog.at_level(logging.WARNING):
+            for number in range(5):
+                optimizer.zero_grad()
+                model(torch.zeros(2, 4) if number < 3 else torch.full((2, 4), -1e6)).sum().backward()
+                optimizer.step()
+
+        assert trouble(run) == "first non-finite: output of log (Log) at batch 4"
+        assert len([line for line in caplog.messages if "first non-finite" in line]) == 1
+        run.finish()
+        assert trouble(run) == "first non-finite: output of log (Log) at batch 4"
+
+    def test_a_learning_rate_that_is_far_too_high(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=100)
+        train(model, 5, lr=1e30)
+        assert trouble(run) == "first non-finite: output of head (Linear) at batch 2"
+
+    def test_weights_that_a_loss_outside_of_the_model_spoilt(self, run: runfolio.Run):
+        model = nn.Linear(2, 1)
+        run.watch(model, every=100)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for number in range(3):
+            optimizer.zero_grad()
+            loss = model(torch.ones(1, 2)).sum()
+            (loss * math.nan if number == 1 else loss).backward()
+            optimizer.step()
+        assert trouble(run) == (
+            "first non-finite: output of Linear (Linear) at batch 3;"
+            " its weights already were: the optimizer step before made them so"
+        )
+
+    def test_a_bad_input(self, run: runfolio.Run):
+        model = network()
+        run.watch(model)
+        images, _ = batch(0)
+        images[3, 0, 2, 2] = math.nan
+        model(images)
+        assert trouble(run) == "first non-finite: output of conv (Conv2d) at batch 1; its input already was"
+
+    def test_a_gradient(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=1)
+        train(model, 1)
+        model.conv.weight.register_hook(lambda gradient: gradient * math.inf)  # type: ignore[union-attr, operator]
+        train(model, 1)
+        assert trouble(run) == "first non-finite: gradient of conv.weight at optimizer step 1"
+
+    def test_evaluation_and_no_grad_are_not_looked_at(self, run: runfolio.Run):
+        model = network()
+        run.watch(model)
+        bad = torch.full((1, 1, 8, 8), math.nan)
+        with torch.no_grad():
+            model(bad)
+        model.eval()
+        model(bad)
+        assert trouble(run) is None
+
+    def test_layers_are_not_kept_after_a_forward_that_fails(self, run: runfolio.Run):
+        import gc
+        import weakref
+
+        model = network()
+        run.watch(model)
+        images = torch.randn(2, 1, 9, 9)  # does not fit the head
+        kept = weakref.ref(images)
+        with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+            model(images)
+        del images
+        gc.collect()
+        assert kept() is None
+
+
+class TestMeasures:
+    floats = arrays.arrays(np.float32, st.integers(1, 200), elements=st.floats(-1e6, 1e6, width=32))
+
+    @given(numbers=floats)
+    @pytest.mark.parametrize("count", [counted, _counted_unread], ids=["on the CPU", "as on a GPU"])
+    def test_counts_are_numpys(self, numbers: np.ndarray, count: Callable[[torch.Tensor], torch.Tensor]):
+        ours, theirs = histogram_of(count(torch.from_numpy(numbers)).tolist()), histogram(numbers)
+        assert ours["edges"] == pytest.approx(theirs["edges"])
+        assert sum(ours["counts"]) == sum(theirs["counts"])
+        # A number that lies on an edge may fall to either side of it, as float32 and float64 round differently.
+        assert np.abs(np.cumsum(ours["counts"]) - np.cumsum(theirs["counts"])).max() <= max(2, len(numbers) // 10)
+        for key in ("mean", "std", "min", "max"):
+            assert ours[key] == pytest.approx(theirs[key], rel=1e-4, abs=1e-4)
+
+    def test_what_is_not_finite_is_counted_apart(self):
+        found = histogram_of(counted(torch.tensor([1.0, 2.0, math.nan, math.inf, -math.inf])).tolist())
+        assert (sum(found["counts"]), found["nan"], found["inf"], found["min"], found["max"]) == (2, 1, 2, 1.0, 2.0)
+
+    def test_nothing_finite_and_nothing_at_all(self):
+        for tensor in (torch.full((3,), math.nan), torch.zeros(0)):
+            found = histogram_of(counted(tensor).tolist())
+            assert (found["edges"], found["counts"], found["mean"]) == ([], [], None)
+
+    def test_norms_of_halves_and_of_huge_numbers_do_not_overflow(self):
+        given = [torch.full((4,), 60_000, dtype=torch.half), torch.full((4,), 1e30), torch.ones(4, dtype=torch.double)]
+        assert norms(given).tolist() == pytest.approx([120_000, 2e30, 2.0], rel=1e-3)
