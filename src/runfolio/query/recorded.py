@@ -20,7 +20,7 @@ from runfolio.record.checkpoints import Checkpoint
 from runfolio.record.document import RUNNING, Attempt, Status
 from runfolio.record.flat import flatten, with_numbers
 from runfolio.record.media import MediaEntry
-from runfolio.record.summary import MetricSummary
+from runfolio.record.summary import SYSTEM, MetricSummary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +55,13 @@ class RecordedRun:
         self.folder = store / sighting.place
         self.state = sighting.state
         """running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) or crashed (went silent)."""
-        self.metrics: dict[str, MetricSummary] = sighting.entry.metrics
+        metrics = sighting.entry.metrics
+        self.metrics: dict[str, MetricSummary] = {
+            name: seen for name, seen in metrics.items() if not name.startswith(SYSTEM)
+        }
         """Each metric in short, by name: last value, extremes, number of points."""
+        self.load: dict[str, MetricSummary] = {name: metrics[name] for name in metrics.keys() - self.metrics.keys()}
+        """The same of `system/...`: the machine's load and the training's speed, which no table of results shows."""
         self.problems: tuple[str, ...] = sighting.entry.problems
         """What of its points and edits could not be read, a line each; everything else is there."""
 

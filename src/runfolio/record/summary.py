@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SYSTEM = "system/"
+"""How the names of metrics begin that were measured beside the training; their steps are seconds."""
+
 
 @dataclass(frozen=True)
 class MetricSummary:

@@ -13,10 +13,12 @@ from runfolio.record.alive import Heartbeat
 from runfolio.record.checkpoints import LAST
 from runfolio.record.document import RUNNING, Attempt, RunDocument, Status, now
 from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
+from runfolio.record.summary import SYSTEM
 from runfolio.tracking.capture.surroundings import keep_code
 from runfolio.tracking.console import Console
 from runfolio.tracking.plain import plain_config
 from runfolio.tracking.run import Companion, Run, plain_tags
+from runfolio.tracking.system import System
 from runfolio.tracking.writer import Pace
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def init(
         NotFound: There is no run `resume`, or it has no such checkpoint.
     """
     place = Path(store) if store is not None else default_store()
-    contents = keep_code(code)
+    contents, pace = keep_code(code), pace or Pace()
     settings = plain_config(config) if config is not None else {}
     try:
         if resume is not None:
@@ -76,9 +78,8 @@ def init(
             document.series = plain_config(series) if series is not None else None
             last_step = -1
         mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
-        return Run(
-            folder, document, pace or Pace(), last_step, _companions(console=console), mirror, keep_code=contents
-        )
+        companions = _companions(pace, console=console)
+        return Run(folder, document, pace, last_step, companions, mirror, keep_code=contents)
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {place} ({error.strerror or error});"
@@ -92,11 +93,13 @@ def _mirror(folder: Path, document: RunDocument) -> Mirror:
     return Mirror(folder, document)
 
 
-def _companions(*, console: bool) -> list[Companion]:
+def _companions(pace: Pace, *, console: bool) -> list[Companion]:
     """What records beside the training, in the order in which it begins; it ends in the reverse order."""
     companions: list[Companion] = []
     if console and os.environ.get("RUNFOLIO_CONSOLE", "").lower() != "off":
         companions.append(Console())
+    if pace.system_s > 0:
+        companions.append(System(pace.system_s))
     return companions
 
 
@@ -133,7 +136,7 @@ def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
     from runfolio.record.points import PointFiles
 
     points = PointFiles(folder, document)
-    steps = [summary.last_step for summary in points.summaries().values()]
+    steps = [summary.last_step for name, summary in points.summaries().items() if not name.startswith(SYSTEM)]
     return _last_attempt(document), points.last_seqs(), max(steps, default=-1)
 
 

@@ -118,6 +118,11 @@ class Run:
         return self._attempt.writer
 
     @property
+    def last_step(self) -> int:
+        """The step of the last call of `log` that was taken up by the writer thread; -1 before the first."""
+        return self._writer.last_step
+
+    @property
     def tags(self) -> list[str]:
         return list(self._document.tags)
 
@@ -154,6 +159,15 @@ class Run:
             if value.__class__ not in _PLAIN:
                 taken[name] = _taken(value)
         self._append(Scalars(moment, step, taken))
+
+    def log_system(self, values: Mapping[str, float]) -> None:
+        """Record what was measured beside the training (`system/...`), by whole seconds since the run was created.
+
+        The automatic steps of `log` do not count it.
+        """
+        moment = time.time()
+        seconds = int(moment - self._document.created.timestamp())
+        self._append(Scalars(moment, seconds, dict(values), aside=True))
 
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a picture: a Pillow image, a file's path, or an array or tensor (see `pictures.png`)."""

@@ -44,6 +44,8 @@ class Scalars(NamedTuple):
     time: float
     step: Any
     values: dict[str, Any]
+    aside: bool = False
+    """Its step counts something else: automatic steps go on behind the call before."""
 
 
 class Media(NamedTuple):
@@ -64,6 +66,8 @@ class Pace:
     flush_s: float = 0.5
     """Longest time a logged point waits in memory."""
     heartbeat_s: float = 5.0
+    system_s: float = 10.0
+    """How often the machine's load and the training's speed are sampled; 0 is never."""
     seal_bytes: int = 16 * 1024 * 1024
     """A tail of this size is sealed to Parquet by a helper process, and the next one begun."""
 
@@ -134,7 +138,8 @@ class Writer:
         self._document = document
         self._heartbeat = heartbeat
         self._pace = pace
-        self._last_step = last_step
+        self.last_step = last_step
+        """The step of the last log call that was taken up."""
         self._notice = notice
         self._mirror = mirror
         self._tail_number = 0
@@ -260,9 +265,11 @@ class Writer:
         if isinstance(item, Media):
             self._take_media(item, seq, time_us, self._step(item.step, after=0))
         else:
-            self._last_step = self._step(item.step, after=1)
+            step = self._step(item.step, after=1)
+            if not item.aside:
+                self.last_step = step
             if values := self._numbers(item.values):
-                self._lines.append(call := LogCall(seq, time_us, self._last_step, values))
+                self._lines.append(call := LogCall(seq, time_us, step, values))
                 if self._mirror is not None:
                     self._mirror.scalars(call)
         self.seq = seq
@@ -291,7 +298,7 @@ class Writer:
                 return plain.whole_step(step)
         except ConfigError as error:
             self._refuse("step", f"{error}; the next automatic step is taken")
-        return self._last_step + after
+        return self.last_step + after
 
     def _numbers(self, values: dict[str, Any]) -> dict[str, float]:
         numbers = {}

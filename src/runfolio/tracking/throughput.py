@@ -1,0 +1,128 @@
+"""How fast the training goes and how much of its time it waits for data, with no line of user code.
+
+While a run is open, the step of torch's DataLoader iterators is timed: the outermost loader's in this process. What
+others put around it stays there.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_LOADER = "torch.utils.data.dataloader"
+_ITERATOR = "_BaseDataLoaderIter"
+_DEPTH = 4
+"""So deep in lists and dicts a batch's first tensor is looked for."""
+
+
+class _Totals:
+    """Since the process began, of all loaders."""
+
+    __slots__ = ("batches", "inside", "readers", "samples", "waited_s")
+
+    def __init__(self) -> None:
+        self.waited_s = 0.0
+        self.batches = 0
+        self.samples = 0
+        self.inside = False
+        """Whether a loader is being waited for: one that it uses itself does not count."""
+        self.readers = 0
+        """How many runs are open; where none is, nothing is timed."""
+
+
+_totals = _Totals()
+_timed: Callable[[Any], Any] | None = None
+"""What stands in the place of the iterator's own step, once it does."""
+
+
+class Throughput:
+    """Speed since the last reading. Made when a run begins, closed when it ends."""
+
+    def __init__(self, step: Callable[[], int]) -> None:
+        """Args:
+        step: The step of the run's last log call.
+        """
+        self._step = step
+        self._before = self._now()
+        _totals.readers += 1
+        _time_loaders()
+
+    def read(self, elapsed_s: float) -> dict[str, float]:
+        """`system/...` metrics of the last `elapsed_s` seconds; none where nothing was loaded or logged."""
+        _time_loaders()  # torch may have been imported since
+        before, self._before = self._before, self._now()
+        waited_s, batches, samples, steps = (now - then for now, then in zip(self._before, before, strict=True))
+        found = {}
+        if batches:
+            found["system/data_wait"] = min(1.0, waited_s / elapsed_s)
+            found["system/batches_per_s"] = batches / elapsed_s
+        if samples:
+            found["system/samples_per_s"] = samples / elapsed_s
+        if steps > 0:
+            found["system/steps_per_s"] = steps / elapsed_s
+        return found
+
+    def close(self) -> None:
+        _totals.readers -= 1
+        if not _totals.readers:
+            _leave_loaders()
+
+    def _now(self) -> tuple[float, int, int, int]:
+        return _totals.waited_s, _totals.batches, _totals.samples, self._step()
+
+
+def _time_loaders() -> None:
+    """Put a clock around the iterator's step, if torch is there and nobody has done so yet."""
+    global _timed
+    iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
+    if _timed is None and hasattr(iterator, "__next__"):
+        _timed = _with_clock(iterator.__next__)
+        iterator.__next__ = _timed
+
+
+def _leave_loaders() -> None:
+    """Put the iterator's own step back. Where others have wrapped ours since, it stays, and only passes on."""
+    global _timed
+    iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
+    if _timed is not None and vars(iterator).get("__next__") is _timed:
+        iterator.__next__ = _timed.__wrapped__  # type: ignore[attr-defined] - `wraps` has set it
+        _timed = None
+
+
+def _with_clock(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    totals, clock = _totals, time.perf_counter
+
+    @functools.wraps(original)
+    def timed(batches: Any) -> Any:
+        if totals.inside or not totals.readers:
+            return original(batches)
+        totals.inside = True
+        began = clock()
+        try:
+            batch = original(batches)
+        finally:
+            totals.waited_s += clock() - began
+            totals.inside = False
+        totals.batches += 1
+        totals.samples += samples_in(batch)
+        return batch
+
+    return timed
+
+
+def samples_in(batch: Any) -> int:
+    """The length of a batch's first tensor; 0 where none is found."""
+    for _ in range(_DEPTH):
+        shape = getattr(batch, "shape", None)
+        if shape is not None:
+            return shape[0] if len(shape) else 0
+        if isinstance(batch, Mapping):
+            batch = next(iter(batch.values()), None)
+        elif isinstance(batch, (list, tuple)) and batch:
+            batch = batch[0]
+        else:
+            return 0
+    return 0
