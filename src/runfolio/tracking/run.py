@@ -167,7 +167,8 @@ class Run:
         """
         moment = time.time()
         seconds = int(moment - self._document.created.timestamp())
-        self._append(Scalars(moment, seconds, dict(values), aside=True))
+        # Not by `_append`: a sample taken while the run ends is nobody's loss, and not worth a warning.
+        self._writer.pending.append(Scalars(moment, seconds, dict(values), aside=True))
 
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a picture: a Pillow image, a file's path, or an array or tensor (see `pictures.png`)."""

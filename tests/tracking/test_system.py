@@ -1,0 +1,226 @@
+"""The machine's load and the training's speed are recorded beside it, and apart from its metrics."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data.dataloader import _BaseDataLoaderIter
+
+import runfolio
+from runfolio.query.recorded import RecordedRun
+from runfolio.tracking.run import Run
+from runfolio.tracking.throughput import samples_in
+from runfolio.tracking.writer import Pace
+
+QUICK = Pace(system_s=0.1)
+
+
+class Slow(Dataset):
+    """Takes a while for every sample."""
+
+    def __init__(self, seconds: float, length: int) -> None:
+        self.seconds = seconds
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, place: int) -> torch.Tensor:
+        if place >= self.length:
+            raise IndexError(place)
+        time.sleep(self.seconds)
+        return torch.zeros(3)
+
+
+def read(store: Path, run: Run) -> RecordedRun:
+    run.finish()
+    return runfolio.open(store).run(run.id)
+
+
+def test_the_machine_is_watched_from_the_beginning_to_the_end(store: Path):
+    run = runfolio.init(store=store, pace=QUICK)
+    time.sleep(0.6)
+    recorded = read(store, run)
+
+    assert {"system/cpu", "system/process_cpu", "system/memory", "system/memory_mb", "system/disk_free_gb"} <= {
+        *recorded.load
+    }
+    assert recorded.load["system/cpu"].count >= 3
+    assert 0 <= recorded.load["system/cpu"].max <= 100
+    assert recorded.load["system/memory_mb"].min > 50
+    assert recorded.metric("system/memory_mb").steps.tolist()[0] == 0
+    assert recorded.metrics == {}
+
+
+def test_a_busy_process_is_seen(store: Path):
+    run = runfolio.init(store=store, pace=QUICK)
+    until = time.process_time() + 0.4
+    while time.process_time() < until:
+        pass
+    assert read(store, run).load["system/process_cpu"].max > 20
+
+
+def test_steps_of_the_training_go_on_undisturbed(store: Path):
+    with runfolio.init(store=store, pace=QUICK) as run:
+        for _ in range(4):
+            run.log({"loss": 1.0})
+            time.sleep(0.15)
+    with runfolio.init(store=store, resume=run.id, checkpoint=None, pace=QUICK) as again:
+        again.log({"loss": 1.0})
+    recorded = runfolio.open(store).run(run.id)
+    assert recorded.metric("loss").steps.tolist() == [0, 1, 2, 3, 4]
+    assert recorded.load["system/cpu"].count > 1
+
+
+def test_a_short_run_and_one_that_does_not_want_it_are_not_sampled(store: Path):
+    for pace, seconds in ((Pace(), 0.0), (Pace(system_s=0), 0.3)):
+        run = runfolio.init(store=store, pace=pace)
+        time.sleep(seconds)
+        assert read(store, run).load == {}
+
+
+def test_waiting_for_data_is_told_from_training(store: Path):
+    run = runfolio.init(store=store, pace=Pace(system_s=0.5))
+    for _ in DataLoader(Slow(0.01, 60), batch_size=4):
+        time.sleep(0.04)
+        run.log({"loss": 1.0})
+    recorded = read(store, run)
+    assert 0.2 < recorded.load["system/data_wait"].min < 0.8
+    per_batch = recorded.load["system/samples_per_s"].last / recorded.load["system/batches_per_s"].last
+    assert per_batch == pytest.approx(4)
+    assert recorded.load["system/steps_per_s"].max > 1
+
+
+class Nested(IterableDataset):
+    """Reads through a loader of its own."""
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return iter(DataLoader(Slow(0.0, 12), batch_size=None))
+
+
+def test_a_loader_within_a_loader_counts_once(store: Path):
+    run = runfolio.init(store=store, pace=Pace(system_s=0.2))
+    for _ in DataLoader(Nested(), batch_size=3):
+        pass
+    time.sleep(0.3)
+    recorded = read(store, run)
+    rates = recorded.metric("system/batches_per_s").values
+    assert len(rates) == 1
+    assert recorded.load["system/samples_per_s"].last / rates[0] == pytest.approx(3)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_loaders_give_what_they_gave_and_are_left_as_they_were(store: Path, workers: int):
+    before = _BaseDataLoaderIter.__next__
+    with runfolio.init(store=store), runfolio.init(store=store):
+        assert _BaseDataLoaderIter.__next__ is not before
+        loader = DataLoader(TensorDataset(torch.arange(6)), batch_size=4, num_workers=workers)
+        assert [batch[0].tolist() for batch in loader] == [[0, 1, 2, 3], [4, 5]]
+        with pytest.raises(IndexError):
+            next(iter(DataLoader(Slow(0, 3), sampler=[7])))
+    assert _BaseDataLoaderIter.__next__ is before
+
+
+def test_what_others_put_around_a_loader_stays(store: Path, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    first = runfolio.init(store=store)
+    ours = _BaseDataLoaderIter.__next__
+
+    def theirs(self: Any) -> Any:
+        seen.append(1)
+        return ours(self)
+
+    monkeypatch.setattr(_BaseDataLoaderIter, "__next__", theirs)
+    first.finish()
+    list(DataLoader(Slow(0, 2)))
+    assert _BaseDataLoaderIter.__next__ is theirs
+    run = runfolio.init(store=store, pace=QUICK)
+    list(DataLoader(Slow(0.06, 3)))
+    assert read(store, run).load["system/batches_per_s"].max > 0
+    assert len(seen) == 3 + 4
+    monkeypatch.undo()
+    runfolio.init(store=store).finish()
+    assert _BaseDataLoaderIter.__next__ is not ours
+
+
+@pytest.mark.parametrize(
+    ("batch", "samples"),
+    [
+        (torch.zeros(5, 2), 5),
+        ([torch.zeros(4), torch.zeros(9)], 4),
+        ({"image": torch.zeros(3, 2), "label": torch.zeros(3)}, 3),
+        (({"x": (torch.zeros(2, 1),)}, 7), 2),
+        (torch.tensor(1.0), 0),
+        ([], 0),
+        ({}, 0),
+        (["a", "b"], 0),
+        (None, 0),
+    ],
+)
+def test_a_batch_has_as_many_samples_as_its_first_tensor(batch: Any, samples: int):
+    assert samples_in(batch) == samples
+
+
+LATE = """
+import sys, time, runfolio
+from runfolio.tracking.writer import Pace
+run = runfolio.init(store=sys.argv[1], pace=Pace(system_s=0.1))
+import torch
+from torch.utils.data import DataLoader
+time.sleep(0.3)
+for _ in range(3):
+    list(DataLoader(torch.zeros(4, 1)))
+    time.sleep(0.1)
+run.finish()
+"""
+
+
+def test_torch_imported_later_is_timed_too(store: Path, python: Callable):
+    assert python(LATE, store).stderr == ""
+    (run,) = runfolio.open(store).runs()
+    assert run.load["system/samples_per_s"].max > 0
+
+
+@pytest.mark.parametrize(
+    "last_words", ["os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", "sys.exit(0)", "os._exit(0)"]
+)
+def test_the_timer_keeps_no_process_alive_and_says_nothing_at_its_end(store: Path, python: Callable, last_words: str):
+    script = """
+import os, signal, sys, time, runfolio
+from runfolio.tracking.writer import Pace
+run = runfolio.init(store=sys.argv[1], pace=Pace(system_s=0.02))
+time.sleep(0.5)
+"""
+    began = time.monotonic()
+    done = python(script + last_words, store)
+    assert done.stderr == ""
+    assert done.returncode in (0, -signal.SIGTERM)
+    assert time.monotonic() - began < 10
+
+
+def test_a_part_that_cannot_be_measured_is_told_once_and_the_rest_goes_on(store: Path, python: Callable):
+    script = """
+import sys, time, psutil, runfolio
+from runfolio.tracking.writer import Pace
+run = runfolio.init(store=sys.argv[1], pace=Pace(system_s=0.1))
+time.sleep(0.3)
+psutil.PROCFS_PATH = "/nowhere"
+for step in range(4):
+    run.log({"loss": 1.0})
+    run.flush()
+    time.sleep(0.15)
+psutil.PROCFS_PATH = "/proc"
+run.finish()
+"""
+    done = python(script, store)
+    assert done.stderr.count("a part of the machine's load is not recorded") == 1
+    (run,) = runfolio.open(store).runs()
+    assert run.state == "finished"
+    assert run.load["system/steps_per_s"].count > run.load["system/cpu"].count
