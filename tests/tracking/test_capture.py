@@ -162,7 +162,7 @@ def test_changes_that_are_not_committed_come_back_by_git_apply(
 
 def test_git_finds_its_repository_as_it_left_it(repository: Path, start: Callable[..., Path]):
     (repository / "helper.py").write_text("SIZE = 4\n")
-    (repository / "train.py").touch()  # git would like to note that this is the same file
+    os.utime(repository / "train.py", (1e9, 1e9))  # git would like to note that this is the same file
     before = {path: path.stat().st_mtime_ns for path in (repository / ".git").rglob("*")}
     start("train.py", cwd=repository)
     assert {path: path.stat().st_mtime_ns for path in (repository / ".git").rglob("*")} == before

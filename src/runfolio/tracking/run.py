@@ -99,6 +99,7 @@ class Run:
         for companion in companions:
             if self._guarded(companion, lambda it: it.start(self)):
                 self._companions.append(companion)
+        self._writer.capture()
 
     @property
     def id(self) -> str:

@@ -176,11 +176,17 @@ class Writer:
         except BaseException:
             self._commands.put(self._stop)
             raise
-        with contextlib.suppress(RuntimeError):  # no second thread: the record then lacks what surrounds the run
-            self._capture.start()
         if self._mirror is not None and len(self._document.attempts) > 1:
             folder = str(self._folder)
             self._commands.put(lambda: self._start_helper("runfolio.record.events.rebuild", folder))
+
+    def capture(self) -> None:
+        """Begin to find out what surrounds the run; after the companions have begun.
+
+        Programs that are asked have pipes, which must not take the numbers of streams that the console is to record.
+        """
+        with contextlib.suppress(RuntimeError):  # no second thread: the record then lacks what surrounds the run
+            self._capture.start()
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was appended is handed to the operating system; False if that failed or took longer."""

@@ -89,7 +89,9 @@ def _answer(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bo
     Args:
         cut: Take what there is by then instead.
     """
-    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", os.fspath(folder), *arguments]
+    # Without the second, `git diff` writes the index where files were only touched.
+    settings = ("-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=false")
+    command = ["git", "--no-optional-locks", *settings, "-C", os.fspath(folder), *arguments]
     try:
         # A session of its own: Ctrl-C is not meant for it, and what it starts can be ended with it.
         process = processes.start(

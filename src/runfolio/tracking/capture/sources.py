@@ -189,8 +189,8 @@ class Sources:
         if before is not None:
             self._code.files.remove(before)
             self._bytes -= before.bytes
-            if before.sha256 != self._cells.sha256:
-                code.forget(self._folder, before.sha256)
+            self._write()
+            code.forget(self._folder, before.sha256)
 
 
 def _executed_cells() -> bytes:
