@@ -50,6 +50,14 @@ def test_what_the_store_holds_as_finished_is_not_run_again(store):
     assert len(rf.open(store).runs()) == 3
 
 
+def test_an_archived_run_is_finished_all_the_same(store):
+    run_series(ONE_MODEL, store)
+    for run in rf.open(store).runs():
+        run.archive()
+
+    assert endings(run_series(ONE_MODEL, store)) == ["skipped", "skipped"]
+
+
 def test_a_run_that_fails_is_recorded_and_the_others_go_on(store):
     report = run_series(TWO_MODELS.replace("[mlp, tinyvgg]", "[tinyvgg, mlp]"), store)
 

@@ -58,10 +58,10 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **
     if not chosen:
         out.line("No run is like that.")
         return
-    if not yes:
+    bulk = not runs
+    if not yes and (bulk or sys.stdin.isatty()):
         _list(chosen)
-        bulk = not runs
-        if not _agreed(f"Move {out.count(len(chosen), 'run')} to the trash?", must_ask=bulk):
+        if not _agreed(f"Move {out.count(len(chosen), 'run')} to the trash?"):
             return
     folio.trash.put(*chosen, force=force)
     for run in chosen:
@@ -116,7 +116,7 @@ def purge(runs: tuple[str, ...], older_than: timedelta | None, yes: bool, store:
         doomed = [run for run in doomed if datetime.now(UTC) - run.deleted >= older_than]
     if doomed and not yes:
         out.show_table(_trash_table(doomed), "table")
-        if not _agreed(f"Remove {out.count(len(doomed), 'run')} for good?", must_ask=True):
+        if not _agreed(f"Remove {out.count(len(doomed), 'run')} for good?"):
             return
     freed = folio.trash.sweep() + sum(folio.trash.purge(run) for run in doomed)
     out.line(f"purged {out.count(len(doomed), 'run')}, {figures.size(freed)} freed")
@@ -132,17 +132,15 @@ def _named_or_filtered(folio: Folio, names: Sequence[str], filters: Filters) -> 
     return [folio.run(name) for name in dict.fromkeys(names)] or list(filtered(folio, filters)[0])
 
 
-def _agreed(question: str, *, must_ask: bool) -> bool:
-    """Whether to go on: asked on a terminal; elsewhere nobody answers.
+def _agreed(question: str) -> bool:
+    """Whether somebody at a terminal says so.
 
     Raises:
-        ConfigError: It must not be done unasked.
+        ConfigError: There is no terminal.
     """
-    if sys.stdin.isatty():
-        return click.confirm(question)
-    if must_ask:
+    if not sys.stdin.isatty():
         raise ConfigError("nobody is there to be asked; say --yes to go on")
-    return True
+    return click.confirm(question)
 
 
 def _list(runs: Sequence[RecordedRun]) -> None:

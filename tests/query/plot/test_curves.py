@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import runfolio
@@ -47,6 +47,7 @@ def test_smoothing_leaves_a_constant_as_it_is_and_begins_at_the_first_value():
 
 
 @given(values=st.lists(st.one_of(numbers, st.just(math.nan)), max_size=400), most=st.integers(3, 60))
+@example(values=[*[1.0] * 200, math.nan, *[2.0] * 200], most=30)
 def test_a_thinned_curve_keeps_ends_extremes_and_gaps(values: list[float], most: int):
     curve = np.array(values, dtype=float)
     kept = thinned(curve, most)

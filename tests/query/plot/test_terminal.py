@@ -43,6 +43,15 @@ def test_without_colours_each_run_is_a_letter_best_first(store, write):
     assert width(text) <= 60
 
 
+def test_the_best_curve_lies_on_top(store, write):
+    write("other", points={"val/acc": [0.5, 0.5]})
+    write("best", points={"val/acc": [0.5, 0.5, 0.6]})
+    text = curves(store, "val/acc")
+
+    assert text.splitlines()[-2] == "a 0.6000  best"
+    assert "b" not in "".join(line for line in text.splitlines() if "│" in line)
+
+
 def test_with_colours_lines_are_finer_and_the_legend_is_painted(store, write):
     write("up", points={"val/acc": [0.1, 0.9]})
     text = curves(store, "val/acc", screen=COLOURED)
