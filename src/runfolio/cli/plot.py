@@ -23,7 +23,7 @@ from runfolio.cli.options import (
     run_filters,
     store_option,
 )
-from runfolio.errors import ConfigError, NotFound, did_you_mean
+from runfolio.errors import ConfigError, NotFound, nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -216,15 +216,11 @@ def _scatter(folio: Folio, wish: Wish) -> Picture:
     x, y = wish.scatter or ("", "")
     runs, facts = _runs(folio, wish.names, wish)
     shown = scatter(runs, x, y, wish.colour)
-    if shown.correlation:
-        facts.insert(0, shown.correlation.sentence)
-    if shown.left_out:
-        facts.append(f"{out.count(shown.left_out, 'run')} without one of the two.")
     return Picture(
         about=f"{y} over {x} of {out.count(len(shown.labels), 'run')}",
         figure=lambda: draw_scatter(shown, title=wish.title, size=wish.size),
         show=lambda screen: _print(scatter_text(shown, screen, title=wish.title)),
-        facts=facts,
+        facts=[*shown.notes, *facts],
     )
 
 
@@ -268,10 +264,9 @@ def _split(folio: Folio, wish: Wish) -> tuple[list[str], list[str], list[str]]:
 def _must_be_run(folio: Folio, name: str, metrics: set[str]) -> None:
     try:
         folio.run(name)
-    except NotFound as error:
-        if str(error).startswith("no run"):
-            known = metrics | {each for run in folio.runs(archived=True) for each in (run.name, run.id)}
-            raise NotFound(f"{name!r} is no metric and no run here; {did_you_mean(name, known)}") from None
+    except NotFound:
+        if near := nearest(name, metrics):
+            raise NotFound(f"{name!r} is no metric and no run here; did you mean {' or '.join(near)}?") from None
         raise
 
 

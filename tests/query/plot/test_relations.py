@@ -31,7 +31,7 @@ def test_a_scatter_takes_settings_results_and_the_best_of_metrics(runs):
     assert (shown.x.log, shown.y.log) == (True, False)
     assert shown.colour is not None
     assert shown.colour.categories == ["cnn", "mlp"]
-    assert shown.left_out == 1
+    assert shown.notes[1:] == ["Without one of the two, and left out: 1 of 4 runs."]
 
 
 def test_the_correlation_is_that_of_the_axes(store, write):
@@ -75,12 +75,12 @@ def test_parallel_has_the_settings_that_differ_and_the_best_run_first(runs):
     assert shown.metric.places.tolist() == [0.4, 0.6, 0.8]
     assert shown.lower_is_better
     assert shown.settings[2].categories == ["false", "true"]
-    assert shown.notes == ["1 of 4 runs have no val/loss."]
+    assert shown.notes == ["Without val/loss, and left out: 1 of 4 runs."]
 
 
 def test_runs_that_differ_in_nothing_have_no_parallel_coordinates(store, write):
     write("a", config={"lr": 1}, points={"val/acc": [1.0]})
-    with pytest.raises(NotFound, match="these 1 runs differ in no setting"):
+    with pytest.raises(NotFound, match="no setting differs among these runs"):
         parallel(open_folio(store).runs(), "val/acc")
 
 
@@ -112,7 +112,7 @@ def test_a_scatter_is_drawn_with_its_correlation(runs, colour):
     assert sum(len(np.asarray(points.get_offsets())) for points in figure.axes[0].collections) == 3
     assert figure.get_supxlabel().startswith("Pearson")
     assert "(of logarithms)" in figure.get_supxlabel()
-    assert "1 more runs lack one of the two." in figure.get_supxlabel()
+    assert "left out: 1 of 4 runs." in figure.get_supxlabel()
 
 
 def test_categories_are_ticks(runs):

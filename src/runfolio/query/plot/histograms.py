@@ -69,7 +69,7 @@ def distribution(run: RecordedRun, name: str) -> Distribution:
     by_step = {entry.step: entry for entry in entries if entry.name == name}
     if not by_step:
         known = {entry.name for entry in entries}
-        hint = did_you_mean(name, known) if known else "it has none (`run.log_histogram` makes one)"
+        hint = did_you_mean(name, known) if known else "it has none (`run.watch` and `run.log_histogram` make them)"
         raise NotFound(f"{run.name} ({run.id}) has no histogram {name!r}; {hint}")
     read = [(step, numbers) for step in sorted(by_step) if (numbers := _numbers(by_step[step])) is not None]
     if not read:

@@ -37,10 +37,7 @@ def draw_scatter(shown: Scatter, *, title: str | None = None, size: tuple[float,
         for label, x, y in zip(shown.labels, shown.x.places, shown.y.places, strict=True):
             text = style.literal(style.short(label))
             axes.annotate(text, (x, y), (4, 5), textcoords="offset points", fontsize=8, color=style.FAINT)
-    notes = [shown.correlation.sentence] if shown.correlation else []
-    if shown.left_out:
-        notes.append(f"{shown.left_out} more runs lack one of the two.")
-    style.notes_below(figure, notes)
+    style.notes_below(figure, shown.notes)
     style.heading(figure, title)
     return figure
 

@@ -73,8 +73,8 @@ class Scatter:
     colour: Axis | None
     correlation: Correlation | None
     """None where an axis has categories, or fewer than three runs have both."""
-    left_out: int
-    """How many runs lack one of the two."""
+    notes: Sequence[str]
+    """What a reader should know, a sentence each: the correlation first."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -100,13 +100,17 @@ def scatter(runs: Sequence[RecordedRun], x: str, y: str, colour: str | None = No
     if not having:
         raise NotFound(f"no run here has both {x} and {y}")
     first, second = (_axis(having, column) for column in columns)
+    together = correlation(first, second)
+    notes = [together.sentence] if together else []
+    if left_out := len(runs) - len(having):
+        notes.append(f"Without one of the two, and left out: {left_out} of {len(runs)} runs.")
     return Scatter(
         labels=labels(having),
         x=first,
         y=second,
         colour=_axis(having, full_name(colour, known)) if colour else None,
-        correlation=correlation(first, second),
-        left_out=len(runs) - len(having),
+        correlation=together,
+        notes=notes,
     )
 
 
@@ -124,12 +128,12 @@ def parallel(runs: Sequence[RecordedRun], metric: str) -> Parallel:
     having.sort(key=lambda run: _standing(_value(run, column), mode))
     settings = [_axis(having, setting) for setting in differing_settings(having)]
     if not settings:
-        raise NotFound(f"these {len(having)} runs differ in no setting; name runs that do, or leave filters away")
+        raise NotFound("no setting differs among these runs; name some that differ, or leave filters away")
     notes = []
     if len(settings) > MOST_SETTINGS:
         notes.append(f"{len(settings) - MOST_SETTINGS} more settings differ; the first {MOST_SETTINGS} are shown.")
     if left_out := len(runs) - len(having):
-        notes.append(f"{left_out} of {len(runs)} runs have no {metric}.")
+        notes.append(f"Without {metric}, and left out: {left_out} of {len(runs)} runs.")
     return Parallel(
         labels=labels(having),
         settings=settings[:MOST_SETTINGS],
