@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -64,6 +65,8 @@ def test_on_a_terminal_it_is_coloured_and_fits(store):
 
     assert process.wait(timeout=60) == 0
     assert b"\x1b[38;2;0;114;178m" in said
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said.decode())
+    assert max(map(len, plain.splitlines())) == 70
 
 
 def test_names_are_metrics_or_runs_in_any_order(runfolio, store):
