@@ -125,6 +125,29 @@ def test_torch_without_memory_is_named(store: Path, train: Callable):
     assert told(store).startswith("failed: out of memory: RuntimeError: [enforce fail at alloc_cpu.cpp")
 
 
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """A control group that may hold 200 MB."""
+    own = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    place = next((place for _, kind, place in own if kind == "memory"), "/nowhere")
+    group = Path(f"/sys/fs/cgroup/memory{place}/runfolio-{os.getpid()}")
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(200 * 2**20))
+    except OSError:
+        pytest.skip("no control group with a limit of memory can be made here")
+    yield group
+    for process in (group / "cgroup.procs").read_text().split():  # a helper on its way out
+        (group.parent / "cgroup.procs").write_text(process)
+    group.rmdir()
+
+
+def test_the_kernels_out_of_memory_killer_is_named(store: Path, train: Callable, small_group: Path):
+    body = "kept = []\nwhile True: kept.append(b'x' * 10_000_000)"
+    train(body, "sh", "-c", f'echo $$ > {small_group / "cgroup.procs"}; exec "$@"', "sh")
+    assert told(store).startswith("crashed: killed by the kernel's out-of-memory killer")
+
+
 @pytest.mark.skipif(not Path("/usr/bin/timeout").exists(), reason="`timeout` is not installed")
 def test_timeout_is_named_as_who_stopped_it(store: Path, train: Callable):
     assert train("time.sleep(30)", "timeout", "2") == 124
@@ -210,7 +233,7 @@ def test_the_last_lines_of_the_console_stand_on_the_page(store: Path, train: Cal
         (Death(signal=9, oom_kills=1), "killed by the kernel's out-of-memory killer"),
         (
             Death(signal=9, oom_kills=2, memory_bytes=3_140_000_000),
-            "killed by the kernel's out-of-memory killer; it held 3.1 GB when last seen",
+            "killed by the kernel's out-of-memory killer; it held 3,140 MB when last seen",
         ),
         (Death(signal=15), "killed by SIGTERM"),
         (Death(signal=77), "killed by signal 77"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,9 @@ from runfolio.cli import output as out
 from runfolio.cli.options import Command, open_store, store_option
 from runfolio.errors import NotFound
 from runfolio.record.console import last_lines, log_path, printable
+from runfolio.record.document import RUNNING
 
 if TYPE_CHECKING:
-    from runfolio.query.folio import Folio
     from runfolio.query.recorded import RecordedRun
 
 _LOOK_S = 0.5
@@ -40,24 +41,17 @@ def logs(run: str, follow: bool, lines: int | None, store: Path | None) -> None:
     folio = open_store(store)
     found = folio.run(run)
     reader = _Reader(found.folder)
-    if lines is None:
-        reader.show_all(found)
-    else:
-        reader.show_newest(found, lines)
-    if follow:
-        try:
-            _follow(folio, found, reader)
-        except KeyboardInterrupt:
-            return
+    with contextlib.suppress(KeyboardInterrupt) if follow else contextlib.nullcontext():
+        if lines is None:
+            reader.show_all(found)
+        else:
+            reader.show_newest(found, lines)
+        while follow and found.state == RUNNING:
+            time.sleep(_LOOK_S)
+            found = folio.run(found.folder)
+            reader.show_all(found)
     if not reader.seen:
         raise NotFound(f"run {found.id} has no console log: it printed nothing, or was not to record it")
-
-
-def _follow(folio: Folio, run: RecordedRun, reader: _Reader) -> None:
-    while run.state == "running":
-        time.sleep(_LOOK_S)
-        run = folio.run(run.folder)
-        reader.show_all(run)
 
 
 class _Reader:

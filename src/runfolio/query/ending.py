@@ -90,7 +90,7 @@ def _killed(death: Death) -> str:
     if not death.oom_kills:
         counted = "" if death.oom_kills is None else " (no out-of-memory kill was counted)"
         return f"killed by SIGKILL{counted}"
-    held = f"; it held {death.memory_bytes / 1e9:.1f} GB when last seen" if death.memory_bytes else ""
+    held = f"; it held {death.memory_bytes / 1e6:,.0f} MB when last seen" if death.memory_bytes else ""
     return f"killed by the kernel's out-of-memory killer{held}"
 
 

@@ -54,7 +54,8 @@ class Witness:
         self.descriptor = descriptor
         self.memory_bytes: int | None = None
         """As of the last `look`."""
-        self._oom_before = oom_kills()
+        self._counters = _counters(pid)
+        self._oom_before = self._count()
 
     def look(self) -> None:
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -64,7 +65,7 @@ class Witness:
 
     def oom_kills(self) -> int | None:
         """How many processes beside this one the kernel killed for lack of memory since the watch began."""
-        now = oom_kills()
+        now = self._count()
         return None if now is None or self._oom_before is None else now - self._oom_before
 
     def exit_code(self) -> int | None:
@@ -75,6 +76,15 @@ class Witness:
             if status is not None:
                 return os.waitstatus_to_exitcode(status)
             time.sleep(0.01)
+        return None
+
+    def _count(self) -> int | None:
+        for path in self._counters:
+            with contextlib.suppress(OSError, ValueError):
+                for line in path.read_text().splitlines():
+                    name, _, count = line.partition(" ")
+                    if name == "oom_kill":
+                        return int(count)
         return None
 
     def _status_before_wait(self) -> int | None:
@@ -98,24 +108,14 @@ class Witness:
         return status if mask & _PIDFD_INFO_EXIT else None
 
 
-def oom_kills() -> int | None:
-    """The kernel's count of out-of-memory kills in this process's control group; None where it keeps none.
+def _counters(pid: int) -> list[Path]:
+    """Where the kernel may count the out-of-memory kills in a process's control group.
 
     Source: `memory.events` of cgroup v2, `memory.oom_control` of v1 (Linux's Documentation/admin-guide).
     """
-    for path in _counters():
-        with contextlib.suppress(OSError, ValueError):
-            for line in path.read_text().splitlines():
-                name, _, count = line.partition(" ")
-                if name == "oom_kill":
-                    return int(count)
-    return None
-
-
-def _counters() -> list[Path]:
     found = []
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
             _, controllers, place = line.split(":", 2)
             inside = place.lstrip("/")
             if not controllers:
