@@ -17,8 +17,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import runfolio
 from runfolio.record.layout import find_runs
+from runfolio.tracking.relay import Stream
 
 START = """
 import os, signal, subprocess, sys, time, runfolio
@@ -299,6 +303,54 @@ print(count() - before)
 """
     )
     assert python(script, store).stdout == "0\n"
+
+
+def test_streams_that_are_led_elsewhere_between_runs_or_meanwhile_stay_there(
+    store: Path, tmp_path: Path, python: Callable
+):
+    script = (
+        START
+        + """
+def lead(name): os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY), 1)
+print("first", flush=True)
+run.finish()
+lead("elsewhere")
+with runfolio.init(store=sys.argv[1]):
+    print("second", flush=True)
+    lead("further")
+print("third", flush=True)
+"""
+    )
+    done = python(script, store)
+    assert (done.stdout, console(store)) == ("first\n", "first\nsecond\n")
+    assert (tmp_path / "elsewhere").read_text() == "second\n"
+    assert (tmp_path / "further").read_text() == "third\n"
+
+
+def test_a_last_flush_without_a_reader_is_no_failure(store: Path):
+    script = START + "signal.signal(signal.SIGPIPE, signal.SIG_IGN)\nprint('x' * 200_000)"
+    command = f'"{sys.executable}" -c "$SCRIPT" "{store}" | true; echo "${{PIPESTATUS[0]}}"'
+    environment = {**os.environ, "SCRIPT": script, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout in ("120\n", "1\n")
+    time.sleep(0.3)
+    assert runfolio.open(store).run("net").state == ("finished" if done.stdout == "120\n" else "failed")
+
+
+@given(st.lists(st.sampled_from([b"\x1b", b"_", b"mark", b"\x1b_", b"text"]), max_size=8), st.data())
+def test_a_mark_is_taken_out_in_whatever_pieces_it_comes(before: list[bytes], data: st.DataObject):
+    mark = b"\x1b_mark\x1b\\"
+    printed = b"".join(before)
+    whole = printed + mark + b"after"
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    source, sink = os.pipe()
+    stream = Stream(source, sink)
+    stream.expect(mark)
+    pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    assert b"".join(map(stream.without_mark, pieces)) == printed + b"after"
+    assert not stream.waits_for_mark
+    os.close(source)
+    os.close(sink)
 
 
 def test_workers_of_a_data_loader_are_recorded(store: Path, python: Callable):

@@ -43,6 +43,10 @@ class Console:
     """Records the console of one run."""
 
     def __init__(self) -> None:
+        # Seen before anything of the run is opened: where a stream is closed, a file of ours could get its number.
+        self._open = [
+            number for number, stream in ((1, sys.__stdout__), (2, sys.__stderr__)) if stream and _is_open(number)
+        ]
         self._run = ("", "")
         self._tap: Tap | None = None
 
@@ -51,7 +55,7 @@ class Console:
         OSError: There is no helper process, or nothing to be redirected.
         """
         self._run = (os.fspath(run.folder), run.writer)
-        self._tap = Tap.of_this_process()
+        self._tap = Tap.of_this_process(self._open)
         self._tap.attach(self._run)
 
     def stop(self, ending: exits.Ending) -> None:
@@ -112,14 +116,14 @@ class Tap:
 
     _current: Tap | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, open_: list[int]) -> None:
         self._streams: list[_Stream] = []
         self._attached: list[tuple[str, str]] = []
         self._requests = self._answered = 0
         self._ended = False
         """The helper has."""
         try:
-            self._streams = list(_streams())
+            self._streams = list(_streams(open_))
             if not self._streams:
                 raise OSError("stdout and stderr are closed")
             here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -131,16 +135,21 @@ class Tap:
             raise
 
     @classmethod
-    def of_this_process(cls) -> Tap:
+    def of_this_process(cls, open_: list[int]) -> Tap:
         """The one there is, or a new one where there is none that still works.
 
+        Args:
+            open_: Which of the descriptors 1 and 2 are stdout and stderr.
         Raises:
             OSError: No process, pipe or terminal is to be had.
             RuntimeError: No thread is.
         """
         tap = cls._current
-        if tap is None or tap._ended or not all(stream.still_fits() for stream in tap._streams):
-            cls._current = tap = cls()
+        if tap is not None and not tap._ended and all(stream.still_fits() for stream in tap._streams):
+            return tap
+        if tap is not None and not tap._attached:
+            tap._retire()
+        cls._current = tap = cls(open_)
         return tap
 
     def attach(self, run: tuple[str, str]) -> None:
@@ -209,12 +218,18 @@ class Tap:
         for stream in self._streams:
             stream.restore()
             os.close(stream.entrance)
+            stream.entrance = -1  # its number may be somebody else's from now on
         if self._attached:
             log.warning("the console is no longer recorded: its helper process ended; training goes on")
         for stream in self._streams[1:]:
             threading.Thread(target=stream.pass_on, daemon=True).start()
         if self._streams:
             self._streams[0].pass_on()
+
+    def _retire(self) -> None:
+        """Let the helper go; `_listen` tidies up."""
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
 
     def _packet(self) -> bytes:
         try:
@@ -237,12 +252,11 @@ class Tap:
             self._control.close()
 
 
-def _streams() -> Iterator[_Stream]:
-    """A detour for each place that descriptors 1 and 2 lead to."""
+def _streams(open_: list[int]) -> Iterator[_Stream]:
+    """A detour for each place that these descriptors lead to."""
     places: dict[_Identity, list[int]] = {}
-    for descriptor in (1, 2):
-        with contextlib.suppress(OSError):  # closed
-            places.setdefault(_identity(descriptor), []).append(descriptor)
+    for descriptor in open_:
+        places.setdefault(_identity(descriptor), []).append(descriptor)
     for replaced in places.values():
         original = _high(os.dup(replaced[0]))
         entrance, exit_ = _terminal_like(original) if os.isatty(original) else reversed(os.pipe())
@@ -283,6 +297,14 @@ def _start_helper(control: int, streams: list[_Stream]) -> subprocess.Popen[str]
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for number in mine:
             os.close(number)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _identity(descriptor: int) -> _Identity:

@@ -56,7 +56,8 @@ def init(
         pace: How often the record is flushed.
         code: Whether the code the run is started from is kept: script, modules of your own, uncommitted changes.
             Default: yes, unless `RUNFOLIO_CODE` is off. Commit, branch and command are recorded either way.
-        console: Record what the process and its children print; `RUNFOLIO_CONSOLE=off` says no to all runs.
+        console: Record what the process and its children print (by descriptor: a notebook's cells do not);
+            `RUNFOLIO_CONSOLE=off` says no to all runs.
     Returns:
         The run, which is also what `runfolio.log` speaks to until it ends.
     Raises:

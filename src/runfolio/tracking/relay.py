@@ -50,6 +50,8 @@ _SENDER_S = 10.0
 """How long a signal is remembered as the possible cause of an end."""
 _SENDER_WAIT_S = 0.1
 """A signal for the whole group may reach this process a little later than the other."""
+_UNREAD = 120
+"""What Python exits with where its last output found no reader (`| head`): that is no failure of a training."""
 _HEARD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH}
 """Of the signals that are blocked from the very start; see `console`."""
 
@@ -252,7 +254,8 @@ class Relay:
 
     def _bury(self) -> None:
         code = self._witness.exit_code()
-        for folder, writer in [*self._runs, *(self._watched if code else [])]:
+        watched = [] if code in (None, 0, _UNREAD) else self._watched
+        for folder, writer in [*self._runs, *watched]:
             self._transcript.detach(log_path(Path(folder), writer))
             death = Death(
                 signal=-code if code is not None and code < 0 else None,
