@@ -196,43 +196,49 @@ os.kill(os.getpid(), signal.SIGKILL)
     wait_for(lambda: console(store).splitlines() == lines)
 
 
-def helpers_of(store: Path) -> list[psutil.Process]:
-    """The console helpers whose training process names this store."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        command = process.info["cmdline"] or []
-        if "runfolio.tracking.relay" in command and process.environ().get("TEST_STORE") == str(store):
-            found.append(process)
-    return found
-
-
-def test_a_helper_that_is_killed_costs_the_log_alone(store: Path, python: Callable, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def helpers(store: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[psutil.Process]]:
+    """The console helpers of the processes this test starts, once they have left those that started them."""
     monkeypatch.setenv("TEST_STORE", str(store))
+
+    def helpers() -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            environment = process.info["environ"] or {}
+            if environment.get("TEST_STORE") == str(store) and "runfolio.tracking.relay" in process.info["cmdline"]:
+                found.append(process)
+        return found
+
+    return helpers
+
+
+def test_a_helper_that_is_killed_costs_the_log_alone(store: Path, tmp_path: Path, helpers: Callable):
     script = (
         START
         + """
-import psutil
-def helper():
-    relays = [p for p in psutil.process_iter(["cmdline"]) if "runfolio.tracking.relay" in (p.info["cmdline"] or [])]
-    return [p for p in relays if p.environ().get("TEST_STORE") == sys.argv[1] and p.ppid() != os.getpid()]
-while not helper(): time.sleep(0.01)
-time.sleep(0.5)
-print("before", flush=True)
-child = subprocess.Popen(["sh", "-c", "sleep 1.5; echo child; seq 20000"])
-mine = helper()[0]
-mine.kill(); mine.wait()
+print("ready", flush=True)
+child = subprocess.Popen(["sh", "-c", f"until test -e {sys.argv[2]}2; do sleep 0.1; done; seq 20000"])
+while not os.path.exists(sys.argv[2]): time.sleep(0.01)
 for number in range(20_000): os.write(1, b"line %d\\n" % number)
+open(sys.argv[2] + "2", "w").close()
 child.wait()
 print("still here")
 """
     )
-    done = python(script, store)
-    assert done.returncode == 0, done.stderr
-    printed = done.stdout.splitlines()
+    command = [sys.executable, "-c", script, str(store), str(tmp_path / "go")]
+    training = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: console(store) == "ready\n" and len(helpers()) == 1)
+    (helper,) = helpers()
+    helper.kill()
+    helper.wait()
+    (tmp_path / "go").touch()
+    stdout, stderr = training.communicate(timeout=60)
+    printed = stdout.splitlines()
+    assert training.returncode == 0, stderr
     assert [line for line in printed if line.startswith("line")] == [f"line {number}" for number in range(20_000)]
     assert [line for line in printed if line.isdigit()] == [f"{number}" for number in range(1, 20_001)]
     assert printed[-1] == "still here"
-    assert done.stderr.count("the console is no longer recorded") == 1
+    assert stderr.count("the console is no longer recorded") == 1
 
 
 def test_a_reader_that_went_away_is_felt_as_without_recording(store: Path):
@@ -250,10 +256,9 @@ while True: os.write(1, b"line\\n" * 100)
     assert done.stdout.splitlines() == ["line", str(128 + signal.SIGPIPE)]
 
 
-def test_no_helper_outlives_its_training(store: Path, python: Callable, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TEST_STORE", str(store))
+def test_no_helper_outlives_its_training(store: Path, python: Callable, helpers: Callable):
     python(START + "print('hello')", store)
-    wait_for(lambda: not helpers_of(store))
+    wait_for(lambda: not helpers())
 
 
 @pytest.mark.parametrize("closed", ["1", "2", "1 2", "0 1 2"])
