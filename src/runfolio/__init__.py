@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from runfolio.tracking.current import current, log
     from runfolio.tracking.opening import init
     from runfolio.tracking.run import Run
+    from runfolio.tracking.summary_writer import create_writer
 
 # Where each public name lives. Loaded when first used: `import runfolio` costs next to nothing.
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
     "Run": "runfolio.tracking.run",
     "RunfolioError": "runfolio.errors",
     "StoreError": "runfolio.errors",
+    "create_writer": "runfolio.tracking.summary_writer",
     "current": "runfolio.tracking.current",
     "init": "runfolio.tracking.opening",
     "log": "runfolio.tracking.current",
@@ -67,6 +69,7 @@ __all__ = [
     "RunfolioError",
     "StoreError",
     "__version__",
+    "create_writer",
     "current",
     "init",
     "log",

@@ -49,10 +49,11 @@ def in_a_shell(tmp_path):
 
     def start(*words: str | Path, **options) -> subprocess.Popen[str]:
         program = Path(sys.executable).with_name("runfolio")
+        paths = [str(Path(__file__).parent.parent / "series"), os.environ.get("PYTHONPATH")]
         return subprocess.Popen(
             [program, *words],
             cwd=tmp_path,
-            env={**os.environ, "COLUMNS": "100", "PYTHONPATH": str(Path(__file__).parent.parent / "series")},
+            env={**os.environ, "COLUMNS": "100", "PYTHONPATH": os.pathsep.join(filter(None, paths))},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

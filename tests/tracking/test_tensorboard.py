@@ -308,6 +308,32 @@ def test_a_real_tensorboard_shows_all_of_it(store: Path):
         assert {info["name"] for info in experiment["hparamInfos"]} == {"lr", "depth"}
 
 
+def test_a_real_tensorboard_shows_the_graph_and_a_layout(store: Path):
+    with runfolio.create_writer("demo", "net", store=store) as writer:
+        writer.add_graph(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()), torch.zeros(1, 2))
+        writer.add_custom_scalars({"Losses": {"both": ["Multiline", ["train/loss", "val/loss"]]}})
+        writer.add_scalar("train/loss", 1.0, 0)
+        writer.add_hparams({"lr": 0.1}, {"hparam/accuracy": 0.5})
+    place = writer.run.folder.relative_to(store).as_posix()
+
+    with tensorboard(store) as ask:
+        assert ask("runs") == [place]  # no run of its own for the hyperparameters
+        assert ask("plugin/graphs/info")[place]["run_graph"]
+        graph = ask("plugin/graphs/graph", run=place).decode()
+        assert re.findall(r'name: "(.+)"\n\s+op: "(.+)"', graph) == [
+            ("input", "Input"),
+            ("0", "Linear"),
+            ("1", "ReLU"),
+            ("output", "Output"),
+        ]
+        (category,) = ask("plugin/custom_scalars/layout")["category"]
+        assert category["chart"][0]["multiline"]["tag"] == ["train/loss", "val/loss"]
+        (group,) = ask_hparams(ask)["sessionGroups"]
+        assert group["hparams"] == {"lr": 0.1}
+        results = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
+        assert results == {"hparam/accuracy": 0.5, "train/loss": 1.0}
+
+
 def test_a_picture_is_the_same_png(run: runfolio.Run):
     run.log_image("image", np.eye(8), step=3)
     run.flush()

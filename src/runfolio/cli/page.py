@@ -13,6 +13,7 @@ from runfolio.cli import figures
 from runfolio.cli.output import Column, Table, line, show_table, stdout, warn
 from runfolio.cli.tables import state_style
 from runfolio.record.console import last_lines, log_path
+from runfolio.record.layout import event_files
 
 if TYPE_CHECKING:
     from runfolio.query.recorded import RecordedRun
@@ -114,6 +115,8 @@ def _files(folder: Path) -> dict[str, str]:
             found[place.name] = (
                 f"{len(sizes)} {'file' if len(sizes) == 1 else 'files'}, {figures.size(sum(sizes))}{listed}"
             )
+    if events := event_files(folder):
+        found["TensorBoard"] = ", ".join(path.name for path in events.values())
     return found
 
 

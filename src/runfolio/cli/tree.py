@@ -15,6 +15,7 @@ from runfolio.cli.plot import plot
 from runfolio.cli.predict import predict
 from runfolio.cli.runs import best, compare, list_runs, show
 from runfolio.cli.series import series
+from runfolio.cli.tensorboard import tensorboard
 from runfolio.cli.train import resume, train
 from runfolio.cli.trash import delete, purge, trash, undelete
 
@@ -36,7 +37,7 @@ def main() -> None:
 
 
 for command in (
-    *(data, train, resume, series, list_runs, show, logs, best, compare, plot, predict, evaluate),
+    *(data, train, resume, series, list_runs, show, logs, best, compare, plot, predict, evaluate, tensorboard),
     *(rename, tag, note, archive, unarchive, delete, undelete, trash, purge),
 ):
     main.add_command(command)

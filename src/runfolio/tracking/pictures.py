@@ -52,7 +52,7 @@ def _from_array(image: Any) -> Any:
     import numpy as np
     from PIL import Image
 
-    array = _numpy(image)
+    array = as_numbers(image)
     if array.ndim == 3 and array.shape[0] in (1, 3, 4) and (_is_tensor(image) or array.shape[-1] not in (1, 3, 4)):
         array = np.moveaxis(array, 0, -1)
     if array.ndim == 3 and array.shape[-1] == 1:
@@ -82,7 +82,7 @@ def histogram(values: Any) -> dict[str, Any]:
     """Numbers of any shape as counts between equally wide edges, with what is not finite counted apart."""
     import numpy as np
 
-    numbers = np.asarray(_numpy(values), dtype=np.float64).ravel()
+    numbers = np.asarray(as_numbers(values), dtype=np.float64).ravel()
     finite = numbers[np.isfinite(numbers)]
     counts, edges = np.histogram(finite, bins=BINS) if finite.size else (np.zeros(0, int), np.zeros(0))
     nan = int(np.isnan(numbers).sum())
@@ -98,7 +98,7 @@ def histogram(values: Any) -> dict[str, Any]:
     }
 
 
-def _numpy(values: Any) -> Any:
+def as_numbers(values: Any) -> Any:
     import numpy as np
 
     if _is_tensor(values):

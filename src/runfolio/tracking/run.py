@@ -195,6 +195,21 @@ class Run:
         content = {"text": str(text)}
         self._append(Media(time.time(), step, "text", str(name), lambda: content))
 
+    def log_graph(self, model: Module, example: Any = None, step: int | None = None) -> None:
+        """Record the structure of a network: its layers, what goes from one to the next, and of what shape.
+
+        The model runs once on `example`, in eval mode; nothing of it or of the random numbers is changed. Without an
+        example, or where it does not run, the record has its layers alone.
+
+        Args:
+            example: What the model takes: a tensor, a list or tuple of arguments, a dict of named ones.
+        """
+        from runfolio.tracking.graph import graph_of
+        from runfolio.tracking.watch import unwrapped
+
+        content = {"nodes": graph_of(unwrapped(model), example)}
+        self._append(Media(time.time(), step, "graph", "graph", lambda: content))
+
     def artifact(self, path: str | os.PathLike[str], name: str | None = None, type: str = "file") -> Path:  # noqa: A002
         """Keep a copy of a file or folder with the run; where it lies now.
 

@@ -169,7 +169,7 @@ class Training:
     def predict_ms(self) -> float:
         """Milliseconds the network takes for one image at a time: the median of many, after a warm-up."""
         self._network.eval()
-        image = self._test[0][0].unsqueeze(0).to(self._fabric.device)
+        image = self.example()
         times_s: list[float] = []
         ends_at = time.perf_counter() + _PREDICT_AT_MOST_S
         for _ in range(_PREDICT_WARM_UP + _PREDICT_REPEATS):
@@ -179,6 +179,10 @@ class Training:
             if len(times_s) > _PREDICT_WARM_UP and time.perf_counter() > ends_at:
                 break
         return statistics.median(times_s[_PREDICT_WARM_UP:]) * 1000
+
+    def example(self) -> torch.Tensor:
+        """One image as the network takes it; [1, c, h, w] on the device."""
+        return self._test[0][0].unsqueeze(0).to(self._fabric.device)
 
     def state(self) -> dict[str, Any]:
         """All that a checkpoint needs to go on from here bit by bit: arguments for `run.checkpoint`."""

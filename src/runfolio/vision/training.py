@@ -166,6 +166,7 @@ def _warn_of_losses(values: Mapping[str, float], settings: TrainSettings, notice
 def _describe(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:
     shape = architecture(training.model, preparation.spec.image_shape)
     run.log_text("architecture", shape.as_text())
+    run.log_graph(training.model, training.example())
     run.summary.update(
         {
             "parameters": shape.parameters,

@@ -1,0 +1,95 @@
+"""`runfolio tensorboard` starts the real one on the store, with every run that has ended in it."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+import runfolio as rf
+from runfolio.record.layout import event_files
+
+
+@pytest.fixture
+def served(in_a_shell, store: Path):
+    """The program on `store`, and the address that it named."""
+    started: list[subprocess.Popen[str]] = []
+
+    def serve() -> tuple[subprocess.Popen[str], str]:
+        program = in_a_shell("tensorboard", "--store", store, "--port", "0", start_new_session=True)
+        started.append(program)
+        said = program.stdout.readline()
+        found = re.fullmatch(rf"TensorBoard shows {store} at (http://\S+); Ctrl-C ends it\n", said)
+        assert found, said
+        return program, found[1]
+
+    yield serve
+    for program in started:
+        program.kill()
+        program.communicate()
+
+
+def runs_at(url: str, expected: int) -> list[str]:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"{url}data/runs", timeout=10) as answer:
+            if len(runs := json.loads(answer.read())) >= expected:
+                return runs
+        time.sleep(0.05)
+    return []
+
+
+def test_runs_without_event_files_get_them_and_ctrl_c_ends_it(served, store: Path):
+    for mirrored in (True, False):
+        with rf.init("net", experiment="demo", store=store, tensorboard=mirrored) as run:
+            run.log({"loss": 1.0})
+    open_still = rf.init("open", experiment="demo", store=store)
+
+    program, url = served()
+    assert sorted(runs_at(url, 2)) == sorted(place.place for place in rf.open(store).runs(state="finished"))
+    assert len(event_files(run.folder)) == 1
+    program.send_signal(signal.SIGINT)  # as a terminal would, to TensorBoard as well: here it follows
+    _, errors = program.communicate(timeout=20)
+    assert f"still running without event files, so not shown: open ({open_still.id})" in errors
+    assert "Traceback" not in errors
+    assert program.returncode == 130
+    open_still.finish()
+
+
+def test_nothing_is_left_when_it_is_terminated(served, store: Path):
+    with rf.init("net", store=store, tensorboard=True):
+        pass
+    program, url = served()
+    program.terminate()
+    program.wait(timeout=20)
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(url, timeout=5)
+
+
+def test_a_port_that_is_taken_is_told(served, in_a_shell, store: Path):
+    with rf.init("net", store=store, tensorboard=True):
+        pass
+    _, url = served()
+    port = re.search(r":(\d+)", url)
+    assert port
+    second = in_a_shell("tensorboard", "--store", store, "--port", port[1])
+    _, errors = second.communicate(timeout=30)
+    assert second.returncode == 2
+    assert errors.startswith("error: TensorBoard did not start")
+    assert f"port {port[1]}" in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_show_names_the_event_file(runfolio, store: Path):
+    with rf.init("net", store=store, tensorboard=True) as run:
+        pass
+    (path,) = event_files(run.folder).values()
+    assert path.name in runfolio("show", run.id, "--store", store).output
+
+
+def test_a_store_that_is_not_there(runfolio):
+    assert "there is no store at" in runfolio("tensorboard", "--store", "nowhere").output

@@ -1,0 +1,123 @@
+"""`run.log_graph` records a network's structure and changes nothing of the network."""
+
+from __future__ import annotations
+
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+import runfolio
+from runfolio.record import media
+from runfolio.tracking.graph import graph_of
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.norm = nn.BatchNorm2d(3)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.relu(self.relu(self.norm(self.conv(x))) + x)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(Block(), nn.Dropout(0.5))
+        self.head = nn.Linear(3 * 16, 2)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        if x.shape[-1] > 2:  # what no symbolic tracer follows
+            x = self.body(x)
+        x = x if mask is None else x * mask
+        return self.head(torch.flatten(x, 1))
+
+
+def nodes(model: nn.Module, example: Any) -> dict[str, dict[str, Any]]:
+    return {node["name"]: node for node in graph_of(model, example)}
+
+
+def test_layers_and_what_lies_between_them_with_their_inputs_and_shapes():
+    found = nodes(Net(), torch.zeros(1, 3, 4, 4))
+    assert {name: (node["op"], node["inputs"]) for name, node in found.items()} == {
+        "input": ("Input", []),
+        "body/0/conv": ("Conv2d", ["input"]),
+        "body/0/norm": ("BatchNorm2d", ["body/0/conv"]),
+        "body/0/relu": ("ReLU", ["body/0/norm"]),
+        "body/0/add": ("add", ["body/0/relu", "input"]),
+        "body/0/relu_1": ("ReLU", ["body/0/add"]),
+        "body/1": ("Dropout", ["body/0/relu_1"]),
+        "flatten": ("flatten", ["body/1"]),
+        "head": ("Linear", ["flatten"]),
+        "output": ("Output", ["head"]),
+    }
+    assert found["flatten"]["attributes"]["shape"] == "[1, 48]"
+    assert found["head"]["attributes"]["arguments"] == "in_features=48, out_features=2, bias=True"
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        (torch.zeros(1, 3, 4, 4), torch.ones(1)),
+        {"x": torch.zeros(1, 3, 4, 4), "mask": torch.ones(1)},
+    ],
+    ids=["as a tuple", "by name"],
+)
+def test_several_inputs(example: Any):
+    assert nodes(Net(), example)["mul"]["inputs"] == ["body/1", "input_1"]
+
+
+def test_the_model_and_all_random_numbers_stay_as_they_are():
+    model = Net()
+    model.body[0].norm.eval()  # type: ignore[union-attr] - a frozen part of a model in training
+    modes = [module.training for module in model.modules()]
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    generators = torch.get_rng_state(), random.getstate()
+
+    graph_of(model, torch.randn(2, 3, 4, 4, generator=torch.Generator()))
+
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), generators[0])
+    assert random.getstate() == generators[1]
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_a_model_that_does_not_run_is_described_by_its_layers(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.DEBUG, "runfolio"):
+        found = nodes(Net(), torch.zeros(1, 7))
+    assert [(name, node["op"]) for name, node in found.items()] == [
+        ("body/0/conv", "Conv2d"),
+        ("body/0/norm", "BatchNorm2d"),
+        ("body/0/relu", "ReLU"),
+        ("body/1", "Dropout"),
+        ("head", "Linear"),
+    ]
+    assert "the graph of Net is that of its layers alone" in caplog.text
+
+
+def test_a_compiled_model_is_looked_into():
+    run_once = torch.compile(Net(), backend="eager")
+    assert isinstance(run_once, nn.Module)
+    assert "body/0/conv" in nodes(run_once._orig_mod, torch.zeros(1, 3, 4, 4))  # type: ignore[arg-type]
+
+
+def test_it_is_in_the_record_and_in_the_event_file(store: Path):
+    with runfolio.init("net", store=store, tensorboard=True) as run:
+        run.log_graph(Net(), torch.zeros(1, 3, 4, 4))
+
+    (entry,), problems = media.read(run.folder)
+    assert (entry.kind, problems) == ("graph", [])
+    assert entry.content["nodes"] == graph_of(Net(), torch.zeros(1, 3, 4, 4))
+    theirs = {node.name: node for node in EventAccumulator(str(run.folder)).Reload().Graph().node}
+    assert list(theirs["body/0/add"].input) == ["body/0/relu", "input"]
+    (shape,) = theirs["flatten"].attr["_output_shapes"].list.shape
+    assert [dim.size for dim in shape.dim] == [1, 48]

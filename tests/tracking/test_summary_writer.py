@@ -1,0 +1,146 @@
+"""`create_writer` gives a run the methods of SummaryWriter, with the same arguments and conventions."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils import tensorboard
+
+import runfolio
+from runfolio.errors import ConfigError
+from runfolio.record.layout import event_files
+from runfolio.tracking.summary_writer import SummaryWriter
+
+METHODS = [name for name, _ in inspect.getmembers(tensorboard.SummaryWriter, inspect.isfunction) if name[0] != "_"]
+
+
+@pytest.fixture
+def writer(store: Path):
+    with runfolio.create_writer("data_10_percent", "effnetb0", "5_epochs", store=store) as writer:
+        yield writer
+
+
+def recorded(writer: SummaryWriter) -> runfolio.RecordedRun:
+    writer.flush()
+    return runfolio.open(writer.run.folder.parents[1]).run(writer.run.id)
+
+
+def test_a_writer_is_a_run_of_its_own_that_tensorboard_sees(writer: SummaryWriter):
+    writer.add_scalar("Loss/train", 0.5, 3)
+    run = recorded(writer)
+    assert (run.experiment, run.name) == ("data_10_percent", "effnetb0-5_epochs")
+    assert writer.log_dir == writer.get_logdir() == str(run.folder)
+    assert len(event_files(run.folder)) == 1
+
+
+def test_extra_may_be_left_out(store: Path):
+    with runfolio.create_writer("data", "net", store=store, config={"lr": 0.1}) as writer:
+        assert (writer.run.name, dict(writer.run.config)) == ("net", {"lr": 0.1})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_there_with_the_same_arguments_or_is_refused(method: str, writer: SummaryWriter):
+    ours = inspect.signature(getattr(SummaryWriter, method))
+    theirs = inspect.signature(getattr(tensorboard.SummaryWriter, method))
+    if "args" in ours.parameters:
+        with pytest.raises(ConfigError, match=f"{method} is not there"):
+            getattr(writer, method)("tag")
+    else:
+        assert list(ours.parameters) == list(theirs.parameters)
+
+
+def test_scalars_one_by_one_and_together(writer: SummaryWriter):
+    writer.add_scalar("loss", torch.tensor(0.5), global_step=3, walltime=7.5)
+    writer.add_scalars(main_tag="Accuracy", tag_scalar_dict={"train": 0.5, "test": 0.25}, global_step=4)
+    for value in (1.0, 2.0):
+        writer.add_scalar("own", value)
+    run = recorded(writer)
+    loss = run.metric("loss")
+    assert (loss.steps.tolist(), loss.times.tolist(), loss.values.tolist()) == ([3], [7.5], [0.5])
+    assert run.metric("Accuracy/test").steps.tolist() == [4]
+    assert run.metric("own").steps.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dataformats"),
+    [((3, 4, 6), "CHW"), ((4, 6, 3), "HWC"), ((4, 6), "HW"), ((2, 3, 4, 6), "NCHW"), ((9, 4, 6, 1), "NHWC")],
+)
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_images_look_as_torchs_do(
+    writer: SummaryWriter, shape: tuple[int, ...], dataformats: str, kind: type, tmp_path
+):
+    values = np.random.default_rng(0).random(shape).astype(np.float32)
+    image = (values * 255).astype(np.uint8) if kind is np.uint8 else np.round(values * 255) / 255
+    writer.add_images("image", image.astype(kind), 1, dataformats=dataformats)
+
+    with tensorboard.SummaryWriter(str(tmp_path / "theirs")) as theirs:
+        theirs.add_images("image", image.astype(kind), 1, dataformats=dataformats)
+    (event,) = EventAccumulator(str(tmp_path / "theirs")).Reload().Images("image")
+    (tmp_path / "theirs.png").write_bytes(event.encoded_image_string)
+    (entry,) = recorded(writer).media("image")
+    assert entry.path
+    ours, expected = (np.asarray(Image.open(path).convert("RGB")) for path in (entry.path, tmp_path / "theirs.png"))
+    assert np.abs(ours.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_axes_that_do_not_fit_are_told(writer: SummaryWriter, caplog: pytest.LogCaptureFixture):
+    writer.add_image("image", np.zeros((4, 6)), dataformats="CHW")
+    writer.flush()
+    assert "an image of shape (4, 6) has not the axes 'CHW'" in caplog.text
+
+
+def test_figures_texts_histograms_and_graphs(writer: SummaryWriter):
+    figure = plt.figure()
+    writer.add_figure("figure", figure, 1)
+    assert not plt.fignum_exists(figure.number)  # type: ignore[attr-defined]
+    writer.add_text("text", "hello", 2)
+    writer.add_histogram("weights", torch.arange(10.0), 3, bins="auto")
+    writer.add_graph(torch.nn.Linear(2, 1), torch.zeros(1, 2))
+    entries = recorded(writer).media()
+    assert [(entry.kind, entry.name, entry.step) for entry in entries][:3] == [
+        ("figure", "figure", 1),
+        ("text", "text", 2),
+        ("histogram", "weights", 3),
+    ]
+    assert [node["op"] for node in entries[3].content["nodes"]] == ["Input", "Linear", "Output"]
+
+
+def test_hyperparameters_and_results_belong_to_this_run(writer: SummaryWriter, store: Path):
+    writer.add_hparams({"lr": 0.1, "bsize": 32}, {"hparam/accuracy": torch.tensor(0.5)})
+    run = recorded(writer)
+    assert (run.params, run.summary) == ({"lr": 0.1, "bsize": 32}, {"hparam/accuracy": 0.5})
+    assert len(runfolio.open(store).runs()) == 1
+    with pytest.raises(ConfigError, match="takes two dicts"):
+        writer.add_hparams([1], {})  # type: ignore[arg-type]
+
+
+def test_custom_layouts(writer: SummaryWriter):
+    writer.add_custom_scalars(
+        {"Losses": {"both": ["Multiline", ["train", "val"]], "band": ["Margin", ["a", "b", "c"]]}}
+    )
+    (entry,) = recorded(writer).media("layout")
+    assert entry.content == {
+        "charts": {"Losses": {"both": ["multiline", ["train", "val"]], "band": ["margin", ["a", "b", "c"]]}}
+    }
+    with pytest.raises(ConfigError, match="a layout is"):
+        writer.add_custom_scalars({"Losses": {"both": ["Pie", []]}})
+
+
+def test_an_exception_ends_the_run_as_failed(store: Path):
+    writer = runfolio.create_writer("data", "net", store=store)
+    with pytest.raises(ZeroDivisionError), writer:
+        _ = 1 / 0
+    assert recorded(writer).state == "failed"
+
+
+def test_close_ends_it(store: Path):
+    writer = runfolio.create_writer("data", "net", store=store)
+    writer.close()
+    assert recorded(writer).state == "finished"
