@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -30,17 +31,17 @@ def list_append(folder: Path, calls: int, values: dict[str, float]) -> float:
     return time.perf_counter() - began
 
 
-def runfolio_log(folder: Path, calls: int, values: dict[str, float]) -> float:
-    with runfolio.init("bench", store=folder) as run:
+def runfolio_log(folder: Path, calls: int, values: dict[str, float], *, tensorboard: bool = False) -> float:
+    with runfolio.init("bench", store=folder, tensorboard=tensorboard) as run:
         began = time.perf_counter()
         for step in range(calls):
             run.log(values, step=step)
         return time.perf_counter() - began
 
 
-def runfolio_durable(folder: Path, calls: int, values: dict[str, float]) -> float:
+def runfolio_durable(folder: Path, calls: int, values: dict[str, float], *, tensorboard: bool = False) -> float:
     """Until everything is handed to the operating system."""
-    with runfolio.init("bench", store=folder) as run:
+    with runfolio.init("bench", store=folder, tensorboard=tensorboard) as run:
         began = time.perf_counter()
         for step in range(calls):
             run.log(values, step=step)
@@ -65,6 +66,8 @@ LOGGERS: dict[str, Callable[[Path, int, dict[str, float]], float]] = {
     "list.append with a clock": list_append,
     "runfolio, the call": runfolio_log,
     "runfolio, until durable": runfolio_durable,
+    "the call, with tensorboard=True": partial(runfolio_log, tensorboard=True),
+    "until durable, with tensorboard=True": partial(runfolio_durable, tensorboard=True),
     "SummaryWriter, the call": summary_writer,
 }
 REFERENCE = "SummaryWriter, the call"

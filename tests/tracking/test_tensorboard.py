@@ -83,6 +83,14 @@ def test_the_logging_of_a_run_without_points_and_config_is_whole_too(run: runfol
     ]
 
 
+def test_what_is_logged_before_the_first_point_is_at_its_step(run: runfolio.Run):
+    run.log_text("plan", "at first")
+    run.log({"loss": 1.0})
+    run.flush()
+    (event,) = EventAccumulator(str(run.folder)).Reload().Tensors("plan")
+    assert (event.step, scalars(run.folder, "loss")) == (0, [(0, 1.0)])
+
+
 def resumed(store: Path, run: runfolio.Run) -> runfolio.Run:
     return runfolio.init(resume=run.folder, store=store)
 

@@ -124,6 +124,14 @@ class TestWhatIsRecorded:
         train(model, 10)
         assert list(curve(run, "grad_norm")) == [100]
 
+    def test_steps_that_a_script_leaves_to_be_counted_are_its_own(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=1, step=500)
+        for _ in range(3):
+            train(model, 1)
+            run.log({"mine": 1.0})
+        assert list(curve(run, "mine")) == [0, 1, 2]
+
     def test_watched_anew_and_no_longer(self, run: runfolio.Run):
         model = network()
         run.watch(model, every=1)

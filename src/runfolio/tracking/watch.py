@@ -112,7 +112,7 @@ class Watch:
                     values |= self._norms(kind, tensors, seen)
                     if self._histograms:
                         self._log_histograms(moment, kind, tensors, seen.step)
-        self._run.record(Scalars(moment, seen.step, values))
+        self._run.record(Scalars(moment, seen.step, values, aside=True))
 
     def _norms(self, kind: str, tensors: Mapping[str, Tensor], seen: _Seen) -> dict[str, Any]:
         import torch

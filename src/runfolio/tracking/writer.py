@@ -269,7 +269,8 @@ class Writer:
         """
         seq, time_us = self.seq + 1, int(item.time * 1e6)
         if isinstance(item, Media):
-            self._take_media(item, seq, time_us, self._step(item.step, after=0))
+            # What comes before the first point belongs to its step, not to one before.
+            self._take_media(item, seq, time_us, self._step(item.step, after=0 if self.last_step >= 0 else 1))
         else:
             step = self._step(item.step, after=1)
             if not item.aside:
