@@ -102,10 +102,10 @@ class _Stream:
         if poll.poll(max(0.0, 1000 * (deadline - time.monotonic()))):
             os.write(self.entrance, mark)
 
-    def pass_on(self) -> None:
-        """Be the helper, without a log: for children that still print into the detour. Ends when none does."""
-        os.set_blocking(self.exit, True)
-        with contextlib.suppress(OSError):
+    def pass_on(self, *, to_the_end: bool) -> None:
+        """Be the helper, without a log: for what it left, or for children that still print until none does."""
+        os.set_blocking(self.exit, to_the_end)
+        with contextlib.suppress(OSError):  # nothing more for now, too
             while data := os.read(self.exit, _READ_BYTES):
                 while data:
                     data = data[os.write(self.original, data) :]
@@ -216,15 +216,16 @@ class Tap:
                 self._answered = max(self._answered, answer["ack"])
         self._ended = True
         for stream in self._streams:
+            stream.pass_on(to_the_end=False)  # before anything that is printed past it
             stream.restore()
             os.close(stream.entrance)
             stream.entrance = -1  # its number may be somebody else's from now on
         if self._attached:
             log.warning("the console is no longer recorded: its helper process ended; training goes on")
         for stream in self._streams[1:]:
-            threading.Thread(target=stream.pass_on, daemon=True).start()
+            threading.Thread(target=stream.pass_on, kwargs={"to_the_end": True}, daemon=True).start()
         if self._streams:
-            self._streams[0].pass_on()
+            self._streams[0].pass_on(to_the_end=True)
 
     def _retire(self) -> None:
         """Let the helper go; `_listen` tidies up."""
