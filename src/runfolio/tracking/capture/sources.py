@@ -180,9 +180,7 @@ class Sources:
     def _keep_cells(self) -> None:
         """The cells of a notebook that were executed, in the place of those kept before."""
         cells = _executed_cells()
-        if not cells or len(cells) > FILE_BYTES:
-            return
-        if cells == self._executed:
+        if not cells or cells == self._executed or len(cells) > FILE_BYTES:
             return
         before, self._cells = self._cells, self._add("notebook.py", cells, "notebook")
         self._executed = cells
@@ -190,7 +188,8 @@ class Sources:
             self._code.files.remove(before)
             self._bytes -= before.bytes
             self._write()
-            code.forget(self._folder, before.sha256)
+            if before.sha256 != self._cells.sha256:  # a secret may be all that differs
+                code.forget(self._folder, before.sha256)
 
 
 def _executed_cells() -> bytes:
