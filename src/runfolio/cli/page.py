@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runfolio.cli import figures
+from runfolio.cli import figures, surroundings
 from runfolio.cli.output import Column, Table, line, show_table, stdout, warn
 from runfolio.cli.tables import state_style
 from runfolio.record.console import last_lines, log_path
@@ -24,7 +24,7 @@ _PER_PARAMETER = ("grad_norm/", "weight_norm/")
 
 
 def print_page(run: RecordedRun) -> None:
-    """State and reason, settings, results, metrics, environment, files."""
+    """State and reason, settings, results, metrics, load, environment, code, files."""
     _print_head(run)
     _print_last_words(run)
     _print_facts("Settings", run.params)
@@ -34,8 +34,9 @@ def print_page(run: RecordedRun) -> None:
         show_table(_metrics(run), "table")
         if watched := sum(name.startswith(_PER_PARAMETER) for name in run.metrics):
             line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
-    _print_facts("Environment", _environment(run))
-    _print_facts("Code", _code(run))
+    _print_facts("Load", surroundings.load(run))
+    _print_facts("Environment", surroundings.environment(run))
+    _print_facts("Code", surroundings.code(run))
     _print_facts("Files", _files(run.folder))
     warn(run.problems)
 
@@ -85,22 +86,6 @@ def _metrics(run: RecordedRun) -> Table:
         Column(key="points", title="points", show=figures.each(figures.count), number=True),
     ]
     return Table(columns=columns, rows=rows)
-
-
-def _environment(run: RecordedRun) -> dict[str, Any]:
-    facts = {key: value for key, value in run.environment.items() if key != "packages" and value is not None}
-    packages = run.environment.get("packages") or {}
-    seeds = {f"seed {name}": seed for name, seed in run.seeds.items()}
-    return {**facts, "packages": ", ".join(f"{name}=={version}" for name, version in packages.items()), **seeds}
-
-
-def _code(run: RecordedRun) -> dict[str, Any]:
-    code = {key: value for key, value in run.code.items() if value is not None}
-    if "command" in code:
-        code["command"] = " ".join(map(str, code["command"]))
-    if "commit" in code and code.pop("dirty", False):
-        code["commit"] = f"{code['commit']}, with uncommitted changes"
-    return code
 
 
 def _files(folder: Path) -> dict[str, str]:

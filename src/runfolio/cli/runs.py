@@ -72,23 +72,28 @@ def list_runs(
 
 @click.command(cls=Command)
 @click.argument("run")
+@click.option("--code", "part", flag_value="code", help="List the files kept of the code instead.")
+@click.option("--diff", "part", flag_value="diff", help="Print its uncommitted changes instead, as git does.")
 @best_by_option
 @experiment_filter
 @store_option
-def show(run: str, metric: str, experiment: str | None, store: Path | None) -> None:
+def show(run: str, part: str | None, metric: str, experiment: str | None, store: Path | None) -> None:
     """Show one run on one page.
 
-    How it ended, settings, results, metrics, environment, files. RUN is an id, the beginning of one, a name, a
-    run's folder, or `best`.
+    How it ended, settings, results, metrics, load, environment, code, files. RUN is an id, the beginning of one, a
+    name, a run's folder, or `best`.
 
     \b
     runfolio show k3f9
+    runfolio show k3f9 --code
+    runfolio show k3f9 --diff | git apply
     runfolio show tinyvgg-20pct-5ep
     runfolio show best --metric val/loss
     """
-    from runfolio.cli.page import print_page
+    from runfolio.cli import code_page, page
 
-    print_page(chosen_run(run, metric, experiment, store))
+    pages = {"code": code_page.print_files, "diff": code_page.print_uncommitted, None: page.print_page}
+    pages[part](chosen_run(run, metric, experiment, store))
 
 
 @click.command(cls=Command)

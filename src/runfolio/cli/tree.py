@@ -6,6 +6,7 @@ import click
 
 from runfolio._version import __version__
 from runfolio.cli.data import data
+from runfolio.cli.diff import diff
 from runfolio.cli.edits import archive, note, rename, tag, unarchive
 from runfolio.cli.errors import CommandTree
 from runfolio.cli.evaluate import evaluate
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 for command in (
-    *(data, train, resume, series, list_runs, show, logs, best, compare, plot, predict, evaluate, tensorboard),
+    *(data, train, resume, series, list_runs, show, logs, best, compare, diff, plot, predict, evaluate, tensorboard),
     *(rename, tag, note, archive, unarchive, delete, undelete, trash, purge),
 ):
     main.add_command(command)

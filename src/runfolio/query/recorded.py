@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from runfolio.errors import ConfigError, MissingExtra, NotFound, did_you_mean
 from runfolio.query import ending, models
 from runfolio.query.look import Sighting
-from runfolio.record import checkpoints, media, notes
+from runfolio.record import checkpoints, code, media, notes
 from runfolio.record.checkpoints import Checkpoint
+from runfolio.record.code import Code, SourceFile
 from runfolio.record.document import RUNNING, Attempt, Status
 from runfolio.record.flat import flatten, with_numbers
 from runfolio.record.media import MediaEntry
@@ -167,16 +168,55 @@ class RecordedRun:
 
     @property
     def code(self) -> dict[str, Any]:
-        """What was run: `command`, `folder`, `commit`, `branch`, `dirty`."""
+        """What was run: `command`, `module`, `script`, `folder`; git's `remote`, `commit`, `branch`, `dirty`."""
         return self._document.code
+
+    @cached_property
+    def captured_code(self) -> Code | None:
+        """The files kept of the code it was started from, and what was left out; None where none was kept.
+
+        Raises:
+            DamagedFile: The list of them cannot be read.
+        """
+        return code.read(self.folder, [attempt.writer for attempt in self.attempts])
+
+    @property
+    def source_files(self) -> list[SourceFile]:
+        """The files that were kept: the script, modules of one's own, what git did not know; `source` gives them."""
+        return self.captured_code.files if self.captured_code is not None else []
+
+    def source(self, path: str) -> str:
+        """A kept file as it was, but for secrets; `path` as in `source_files`.
+
+        Raises:
+            NotFound: No such file was kept; the message names the nearest.
+            DamagedFile: It is not what it was.
+        """
+        for file in self.source_files:
+            if file.path == path:
+                return code.content(self.folder, file.sha256)
+        raise NotFound(
+            f"run {self.id} kept no file {path!r}; {did_you_mean(path, [it.path for it in self.source_files])}"
+        )
+
+    @property
+    def uncommitted(self) -> str:
+        """What differed from the commit, as `git diff` prints it, but for secrets; "" where nothing did.
+
+        Raises:
+            DamagedFile, NotFound: It is not what it was, or gone.
+        """
+        captured = self.captured_code
+        return "" if captured is None or captured.diff is None else code.content(self.folder, captured.diff)
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Where: Python, host, device, package versions."""
+        """Where: Python, host, processor, GPUs, what torch was set to, package versions (`docs/format.md`)."""
         return self._document.environment
 
     @property
     def seeds(self) -> dict[str, Any]:
+        """Seeds that could be asked for; of generators that forget theirs, a digest of the state they began in."""
         return self._document.seeds
 
     @property
