@@ -24,8 +24,9 @@ lint: $(READY)  ## Style, types, and the one-way layers.
 soak: $(READY)  ## Long durability runs (kill -9 in a loop).
 	$(BIN)/python -m pytest -m soak
 
-bench: $(READY)  ## Measured figures: the log path beside SummaryWriter.
+bench: $(READY)  ## Measured figures: the log path beside SummaryWriter, what init costs.
 	$(BIN)/python benchmarks/logging_cost.py
+	$(BIN)/python benchmarks/init_cost.py
 
 clean:
 	rm -rf $(VENV) $(STORE)

@@ -1,0 +1,162 @@
+"""What `runfolio.init` costs the training thread in a git repository with 50 modules and a diff, and what runs beside.
+
+    make bench            # or: python benchmarks/init_cost.py --rounds 15
+
+Every measurement is a fresh Python process with torch imported, as a training script has it. "imports" is what init
+imports the first time; "init" is the call itself, with more and more switched on; "pause" is the longest time for
+which a busy loop stood still in the half second before and the second after; "all code" is when all of it was on disk.
+At the end, what a sample of the machine's load costs, and the clock around a step of a DataLoader.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+MODULES = 50
+LINES = 200
+KINDS = {
+    "nothing beside the record": "code=False, console=False, pace=Pace(system_s=0)",
+    "and the code": "console=False, pace=Pace(system_s=0)",
+    "and the machine's load": "console=False",
+    "and the console (all of it)": "",
+}
+CHILD = """
+import json, sys, time
+import torch
+import {modules}
+clock = time.perf_counter
+began = clock()
+import psutil
+import runfolio.tracking.opening
+from runfolio.tracking.writer import Pace
+imports = clock() - began
+def longest_pause(seconds):
+    until, last, longest = clock() + seconds, clock(), 0.0
+    while last < until:
+        now = clock()
+        longest, last = max(longest, now - last), now
+    return longest
+usual = longest_pause(0.5)
+began = clock()
+run = runfolio.init("bench", store=sys.argv[1], {options})
+init = clock() - began
+pause = longest_pause(1.0)
+run.finish()
+files = [path.stat().st_mtime for path in (run.folder / "code").glob("*.json")]
+kept = files[0] - run._document.created.timestamp() if files else None
+print(json.dumps(dict(imports=imports, init=init, usual=usual, pause=pause, kept=kept)))
+"""
+BESIDE = """
+import json, sys, time
+import torch
+import torch.utils.data.dataloader
+from runfolio.tracking.gauges import Gpus, Machine
+from runfolio.tracking.throughput import Throughput
+from pathlib import Path
+gauges = [Machine(Path(sys.argv[1])), Gpus()]
+began = time.process_time()
+for _ in range(50):
+    for gauge in gauges:
+        gauge.read(1.0)
+sample = (time.process_time() - began) / 50
+def step(iterator, calls=100_000):
+    began = time.process_time()
+    for _ in range(calls):
+        plain(iterator)
+    bare = time.process_time() - began
+    began = time.process_time()
+    for _ in range(calls):
+        timed(iterator)
+    return (time.process_time() - began - bare) / calls
+base = torch.utils.data.dataloader._BaseDataLoaderIter
+batch = [torch.zeros(64, 3), torch.zeros(64)]
+base.__next__ = lambda iterator: batch
+plain = base.__next__
+speed = Throughput(lambda: 0)
+timed = base.__next__
+cost = min(step(object()) for _ in range(5))
+speed.close()
+print(json.dumps(dict(sample=sample, batch=cost)))
+"""
+
+
+def repository(folder: Path) -> list[str]:
+    """A work tree of modules, some of which differ from its commit; the modules' names."""
+    names = [f"module_{number}" for number in range(MODULES)]
+    for name in names:
+        lines = [f"def function_{line}(x):\n    return x * {line}\n" for line in range(LINES // 3)]
+        (folder / f"{name}.py").write_text("\n".join(lines))
+    identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run(["git", *identity, *words], cwd=folder, check=True)
+    for name in names[:10]:
+        path = folder / f"{name}.py"
+        path.write_text(path.read_text().replace("x * 7", "x * 70"))
+    return names
+
+
+def child(script: str, folder: Path, store: Path) -> dict[str, float]:
+    (folder / "train.py").write_text(script)
+    command = [sys.executable, "train.py", str(store)]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def milliseconds(values: list[float]) -> str:
+    return f"{statistics.median(values) * 1e3:.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
+
+    with tempfile.TemporaryDirectory() as place:
+        folder, store = Path(place) / "project", Path(place) / "runs"
+        folder.mkdir()
+        modules = ", ".join(repository(folder))
+        measured: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
+        for _ in range(rounds):
+            for kind, options in KINDS.items():  # in turn, so that a machine whose speed drifts treats them alike
+                measured[kind].append(child(CHILD.format(modules=modules, options=options), folder, store))
+        beside = child(BESIDE, folder, store)
+
+    table = Table(title=f"init in a repository with {MODULES} modules and a diff; ms, medians of {rounds} processes")
+    for heading in (
+        "what is recorded",
+        "ms init",
+        "slowest",
+        "ms imports",
+        "ms pause after",
+        "before",
+        "ms to all code",
+    ):
+        table.add_column(heading, justify="left" if heading == "what is recorded" else "right")
+    for kind, found in measured.items():
+        kept = [one["kept"] for one in found if one["kept"] is not None]
+        table.add_row(
+            kind,
+            milliseconds([one["init"] for one in found]),
+            f"{max(one['init'] for one in found) * 1e3:.1f}",
+            *(milliseconds([one[key] for one in found]) for key in ("imports", "pause", "usual")),
+            milliseconds(kept) if kept else "-",
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"a sample of the machine's load: {beside['sample'] * 1e3:.1f} ms of processor time, each 10 s;"
+        f" the clock around a batch: {beside['batch'] * 1e6:.2f} µs"
+    )
+
+
+if __name__ == "__main__":
+    main()
