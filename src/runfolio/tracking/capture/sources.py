@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -69,8 +68,7 @@ class Sources:
         self._write()
         if self._repository is not None:
             self._keep_diff(self._repository)
-            for path in self._untracked(self._repository.root):
-                self._keep(path, "untracked")
+            self._keep_untracked(self._repository.root)
         self._keep_cells()
         self._write()
 
@@ -113,13 +111,17 @@ class Sources:
     def _is_below_root(self, path: str) -> bool:
         return path.startswith(self._root) or os.path.realpath(path).startswith(self._root)
 
-    def _untracked(self, root: Path) -> Iterator[str]:
-        """Paths of files that git does not know; none of the store's, which may lie in the repository."""
+    def _keep_untracked(self, root: Path) -> None:
+        """Keep what git does not know; nothing of the store, which may lie in the repository."""
         store = os.path.join(os.path.realpath(self._folder.parents[1]), "")  # noqa: PTH118
         for name in git.untracked(root):
             path = os.path.join(root, name)  # noqa: PTH118
-            if not os.path.realpath(path).startswith(store):
-                yield path
+            if path.startswith(store):
+                continue
+            if len(self._code.files) < FILES or len(self._code.left_out) < LEFT_OUT:
+                self._keep(path, "untracked")
+            else:  # a folder of images that git was not told to ignore: not worth a look at each
+                self._unnamed += 1
 
     def _keep(self, path: str, why: str) -> None:
         if path in self._seen:
