@@ -358,6 +358,21 @@ class TestFirstNonFinite:
         train(model, 1)
         assert trouble(run) == "first non-finite: gradient of conv.weight at optimizer step 1"
 
+    def test_an_output_that_cannot_be_looked_at_does_not_stop_the_training(
+        self, run: runfolio.Run, caplog: pytest.LogCaptureFixture
+    ):
+        class Eighths(nn.Module):
+            """Gives numbers of 8 bits, which torch can hold but not add."""
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return x.to(torch.float8_e4m3fn)
+
+        model = Eighths()
+        run.watch(model)
+        for _ in range(2):
+            model(torch.ones(2, 2))
+        assert len([line for line in caplog.messages if "not looked for any more" in line]) == 1
+
     def test_evaluation_and_no_grad_are_not_looked_at(self, run: runfolio.Run):
         model = network()
         run.watch(model)

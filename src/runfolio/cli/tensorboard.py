@@ -52,12 +52,15 @@ def _make_missing(folio: Folio) -> None:
 
     without = [run for run in folio.runs() if not event_files(run.folder)]
     running = [run for run in without if run.state == "running"]
+    ended = [run for run in without if run.state != "running"]
     with progress_display() as progress:
-        for run in progress.track([run for run in without if run not in running], description="event files"):
+        bar = progress.add_task("event files", total=len(ended), visible=bool(ended))
+        for run in ended:
             try:
                 make_event_files(run.folder)
             except (RunfolioError, OSError) as error:
                 out.warn([f"{run.name} ({run.id}) is not shown: {error}"])
+            progress.advance(bar)
     if running:
         names = ", ".join(f"{run.name} ({run.id})" for run in running)
         out.warn([f"still running without event files, so not shown: {names}; start this again when they have ended"])

@@ -7,6 +7,7 @@ sampled forwards, and the answer is read later by the writer thread.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,9 @@ from runfolio.tracking.measures import Later
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+
+
+log = logging.getLogger("runfolio")
 
 
 class _Call(NamedTuple):
@@ -116,15 +120,22 @@ class FirstNonFinite:
             return
         self._active = False
         calls, self._calls = self._calls, []
+        try:
+            with torch.no_grad():
+                self._look(calls, output)
+        except Exception as error:  # kinds of tensors that we did not think of
+            log.warning("where NaN comes from is not looked for any more: %s", error)
+            self.stop()
+
+    def _look(self, calls: list[_Call], output: Any) -> None:
         first = next(_tensors(output), None)
         if first is None:
             return
-        with torch.no_grad():
-            if first.device.type != "cpu":
-                self._ask(calls)
-            elif not _finite(output):
-                self.found(self._blame(calls))
-                self.stop()
+        if first.device.type != "cpu":
+            self._ask(calls)
+        elif not _finite(output):
+            self.found(self._blame(calls))
+            self.stop()
 
     def _ask(self, calls: list[_Call]) -> None:
         import torch
