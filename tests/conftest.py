@@ -9,9 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Test processes share the cores: threads that wait for each other by spinning cost more than they give.
 os.environ["OMP_NUM_THREADS"] = "1"
+# No test is about speed, and on a busy machine an example of 50 ms may take a second.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

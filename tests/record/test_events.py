@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event as TheirEvent  # type: ignore[attr-defined] - generated
@@ -113,6 +113,7 @@ class TestDamage:
             f"the record at offset {sum(map(len, RECORDS[:500]))} is damaged"
         ]
 
+    @settings(max_examples=50)
     @given(where=st.integers(0, SIZE - 1), flip=st.integers(1, 255))
     def test_a_flipped_byte_anywhere_costs_one_record(
         self, where: int, flip: int, tmp_path_factory: pytest.TempPathFactory
