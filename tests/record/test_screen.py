@@ -99,6 +99,15 @@ def test_however_the_output_comes_in_pieces_the_lines_are_the_same(printed: byte
     assert all(len(line) <= LINE_LENGTH and "\x1b" not in line and "\n" not in line for line in whole)
 
 
+def test_every_kind_of_escape_may_be_cut_anywhere():
+    printed = (
+        "a\x1b]8;;http://x\x1b\\link\x1b]8;;\x07 \x1b[38;5;1mred\x1b[m\x1b(B \x9b1mµ✓\x1b[2G!\n\x1b[Aup\r\n".encode()
+    )
+    assert lines(printed) == ["upink red µ✓"]
+    assert {tuple(lines(printed[:cut], printed[cut:])) for cut in range(len(printed))} == {tuple(lines(printed))}
+    assert lines(*(printed[place : place + 1] for place in range(len(printed)))) == lines(printed)
+
+
 def test_many_lines_at_once_are_what_they_are_one_by_one():
     printed = [f"line {number}\n".encode() for number in range(1000)]
     assert lines(b"".join(printed)) == lines(*printed) == [f"line {number}" for number in range(1000)]

@@ -1,0 +1,88 @@
+"""What an exception comes down to, and what one process sees of another's end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from runfolio.tracking.outcome import Outcome
+from runfolio.tracking.witness import Witness
+
+
+def full() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "weights.pt")
+
+
+def after(before: Exception, how: str) -> Exception:
+    """A RuntimeError that was raised because of another exception, while it was handled, or with it put aside."""
+    try:
+        try:
+            raise before
+        except Exception:
+            if how == "because":
+                raise RuntimeError("second") from before
+            if how == "aside":
+                raise RuntimeError("second") from None
+            raise RuntimeError("second")  # noqa: B904 - that is the case
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ValueError("bad shape"), "exception"),
+        (MemoryError(), "out-of-memory"),
+        (np._core._exceptions._ArrayMemoryError((1,), np.dtype("f8")), "out-of-memory"),  # type: ignore[attr-defined]
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"), "out-of-memory"),
+        (RuntimeError("std::bad_alloc"), "out-of-memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "out-of-memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), "cuda-out-of-memory"),
+        (RuntimeError("CUDA error: out of memory"), "cuda-out-of-memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), "cuda-out-of-memory"),
+        (full(), "disk-full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk-full"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "disk-full"),
+        (OSError(errno.ENOENT, "No such file"), "exception"),
+        (after(full(), "because"), "disk-full"),
+        (after(full(), "meanwhile"), "disk-full"),
+        (after(full(), "aside"), "exception"),
+        (after(KeyError("x"), "because"), "exception"),
+    ],
+    ids=repr,
+)
+def test_the_cause_of_an_exception(error: Exception, cause: str):
+    assert Outcome.of(error).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("last_words", "code"),
+    [("pass", 0), ("os._exit(3)", 3), ("os.kill(os.getpid(), 9)", -9), ("os.abort()", -6)],
+)
+@pytest.mark.parametrize("waited_for", [True, False])
+def test_the_exit_of_another_process_is_seen_before_and_after_it_was_waited_for(
+    last_words: str, code: int, *, waited_for: bool
+):
+    if waited_for and tuple(map(int, platform.release().split(".")[:2])) < (6, 15):
+        pytest.skip("Linux tells the status of a process that was waited for since 6.15")
+    process = subprocess.Popen([sys.executable, "-c", f"import os; os.read(0, 1); {last_words}"], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    descriptor = os.pidfd_open(process.pid)
+    witness = Witness(process.pid, descriptor)
+    process.stdin.close()
+    if waited_for:
+        process.wait()
+    else:
+        os.waitid(os.P_PIDFD, descriptor, os.WEXITED | os.WNOWAIT)
+        time.sleep(0.01)
+    assert witness.exit_code() == code
+    process.wait()
+    os.close(descriptor)
