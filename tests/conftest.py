@@ -14,7 +14,8 @@ from hypothesis import settings
 # Test processes share the cores: threads that wait for each other by spinning cost more than they give.
 os.environ["OMP_NUM_THREADS"] = "1"
 # No test is about speed, and on a busy machine an example of 50 ms may take a second.
-settings.register_profile("patient", deadline=None)
+# CI tries the same examples each time, developers new ones.
+settings.register_profile("patient", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("patient")
 
 
@@ -43,7 +44,7 @@ def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             cwd=options.pop("cwd", tmp_path),
             **options,
         )

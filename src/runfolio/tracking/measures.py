@@ -95,7 +95,7 @@ def _counted_unread(numbers: Tensor) -> Tensor:
     lowest, highest = numbers.where(finite, math.inf).amin(), numbers.where(finite, -math.inf).amax()
     numbers_or_0 = numbers.where(finite, 0)
     width = (highest - lowest).clamp(min=torch.finfo(numbers.dtype).tiny)
-    places = ((numbers_or_0 - lowest) * (BINS / width)).nan_to_num_(0).long().clamp_(0, BINS - 1)
+    places = ((numbers_or_0 - lowest) / width * BINS).nan_to_num_(0).long().clamp_(0, BINS - 1)
     counts = torch.zeros(BINS, dtype=torch.int64, device=numbers.device).scatter_add_(0, places, finite.long())
     mean = numbers_or_0.sum(dtype=torch.float64) / finite.sum()
     variance = (numbers_or_0 - mean).where(finite, 0).square().sum(dtype=torch.float64) / finite.sum()
