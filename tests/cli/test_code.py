@@ -4,8 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
+
+import runfolio as rf
+from runfolio.tracking.writer import Pace
 
 SCRIPT = "import sys, time, runfolio\nwith runfolio.init('net', config={'lr': float(sys.argv[1])}):\n    pass\n"
 
@@ -37,6 +41,18 @@ def test_a_page_says_what_the_run_was_started_from(runfolio, two_runs):
     assert "with uncommitted changes" in page
     assert "files    2 kept, 0 left out" in page
     assert "processors" in page
+
+
+def test_the_load_stands_on_the_page_and_can_be_drawn_and_is_no_metric(runfolio, tmp_path):
+    with rf.init("net", store=tmp_path / "runs", pace=Pace(system_s=0.1)) as run:
+        run.log({"loss": 1.0})
+        time.sleep(0.4)
+
+    page = runfolio("show", run.id).stdout
+    assert page.partition("\nLoad\n")[2].startswith("CPU ")
+    assert "system/" not in page
+    assert "system/" not in runfolio("runs", "--json").stdout
+    assert runfolio("plot", "system/cpu", run.id).stdout.startswith("system/cpu")
 
 
 def test_the_files_that_were_kept_are_listed(runfolio, two_runs):

@@ -160,6 +160,16 @@ def test_changes_that_are_not_committed_come_back_by_git_apply(
         assert (tmp_path / "again" / name).read_text() == (repository / name).read_text()
 
 
+def test_a_store_in_the_repository_is_not_taken_for_code(repository: Path):
+    (repository / "mine.txt").write_text("kept\n")
+    inside = repository / "records"
+    env = {**os.environ, "RUNFOLIO_STORE": str(inside)}
+    for _ in range(2):
+        subprocess.run([sys.executable, "train.py"], cwd=repository, env=env, check=True, timeout=60)
+    for folder in find_runs(inside):
+        assert [path for path, why in kept(folder).items() if why == "untracked"] == ["mine.txt"]
+
+
 def test_git_finds_its_repository_as_it_left_it(repository: Path, start: Callable[..., Path]):
     (repository / "helper.py").write_text("SIZE = 4\n")
     os.utime(repository / "train.py", (1e9, 1e9))  # git would like to note that this is the same file

@@ -54,7 +54,7 @@ def test_the_machine_is_watched_from_the_beginning_to_the_end(store: Path):
     }
     assert recorded.load["system/cpu"].count >= 3
     assert 0 <= recorded.load["system/cpu"].max <= 100
-    assert recorded.load["system/memory_mb"].min > 50
+    assert recorded.load["system/memory_mb"].min > 10
     assert recorded.metric("system/memory_mb").steps.tolist()[0] == 0
     assert recorded.metrics == {}
 

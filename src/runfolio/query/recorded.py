@@ -61,8 +61,10 @@ class RecordedRun:
             name: seen for name, seen in metrics.items() if not name.startswith(SYSTEM)
         }
         """Each metric in short, by name: last value, extremes, number of points."""
-        self.load: dict[str, MetricSummary] = {name: metrics[name] for name in metrics.keys() - self.metrics.keys()}
+        self.load: dict[str, MetricSummary] = {name: seen for name, seen in metrics.items() if name.startswith(SYSTEM)}
         """The same of `system/...`: the machine's load and the training's speed, which no table of results shows."""
+        self.curves: dict[str, MetricSummary] = metrics
+        """Both: all that `metric` can read and a picture show."""
         self.problems: tuple[str, ...] = sighting.entry.problems
         """What of its points and edits could not be read, a line each; everything else is there."""
 

@@ -96,10 +96,10 @@ def curve_panels(
         ConfigError: A log axis has nothing to show, or a run no epochs to draw over.
     """
     for metric in metrics:
-        if not any(metric in run.metrics for run in runs):
-            known = {name for run in runs for name in run.metrics}
+        if not any(metric in run.curves for run in runs):
+            known = {name for run in runs for name in run.curves}
             raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, known)}")
-    concerned = [run for run in runs if any(metric in run.metrics for metric in metrics)]
+    concerned = [run for run in runs if any(metric in run.curves for metric in metrics)]
     members = groups(concerned, options.group_by) if options.group_by else _alone(runs, concerned)
     ordered = _best_first(members, metrics[0])
     panels = [_panel(metric, ordered, options) for metric in metrics]
@@ -118,7 +118,7 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RecordedRun]]], option
     shades: list[str] = []
     pale = len(ordered) <= MOST_PALE and not options.group_by
     for place, (label, runs) in enumerate(ordered):
-        having = [run for run in runs if metric in run.metrics]
+        having = [run for run in runs if metric in run.curves]
         if not having:
             continue
         if options.group_by:
