@@ -144,3 +144,28 @@ def test_close_ends_it(store: Path):
     writer = runfolio.create_writer("data", "net", store=store)
     writer.close()
     assert recorded(writer).state == "finished"
+
+
+def test_a_writer_closed_in_each_epoch_goes_on_with_its_run(store: Path):
+    writer = runfolio.create_writer("data", "net", store=store)
+    for epoch in range(3):
+        writer.add_scalars("Loss", {"train": epoch + 0.5, "test": epoch + 1.5}, epoch)
+        writer.close()
+    writer.add_hparams({"lr": 0.1}, {"accuracy": 0.9})
+    writer.close()
+    assert [run.id for run in runfolio.open(store).runs()] == [writer.run.id]
+    run = recorded(writer)
+    assert (run.state, run.config, run.summary["accuracy"]) == ("finished", {"lr": 0.1}, 0.9)
+    assert run.metric("Loss/test").values.tolist() == [1.5, 2.5, 3.5]
+    events = EventAccumulator(writer.log_dir).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("Loss/train")] == [(0, 0.5), (1, 1.5), (2, 2.5)]
+
+
+def test_a_closed_writer_whose_run_was_deleted_tells_it_and_lets_the_training_go_on(
+    store: Path, caplog: pytest.LogCaptureFixture
+):
+    writer = runfolio.create_writer("data", "net", store=store)
+    writer.close()
+    writer.run.folder.rename(store / "elsewhere")
+    writer.add_scalar("loss", 0.5)
+    assert "cannot be opened again after close()" in caplog.text

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from runfolio.errors import ConfigError
+from runfolio.errors import ConfigError, RunfolioError
 from runfolio.tracking import pictures
 from runfolio.tracking.opening import init
 from runfolio.tracking.plain import detached
 from runfolio.tracking.run import Run
-from runfolio.tracking.writer import Media, Scalars
+from runfolio.tracking.writer import Media, Scalars, log
 
 _GRID_COLUMNS = 8
 
@@ -57,6 +57,7 @@ class SummaryWriter:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        self._closed = False
         self._counted: dict[str, int] = {}
 
     @property
@@ -148,7 +149,7 @@ class SummaryWriter:
     def add_graph(
         self, model: Any, input_to_model: Any = None, verbose: bool = False, use_strict_trace: bool = True
     ) -> None:
-        self.run.log_graph(model, input_to_model)
+        self._opened().log_graph(model, input_to_model)
 
     def add_hparams(
         self,
@@ -166,8 +167,9 @@ class SummaryWriter:
         for given in (hparam_dict, metric_dict):
             if not isinstance(given, Mapping):
                 raise ConfigError(f"add_hparams takes two dicts; one is a {type(given).__name__}")
-        self.run.config.update(hparam_dict)
-        self.run.summary.update(metric_dict)
+        run = self._opened()
+        run.config.update(hparam_dict)
+        run.summary.update(metric_dict)
 
     def add_custom_scalars(self, layout: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
         """Which metrics go into one chart: `{"category": {"title": ["Multiline", [tag, ...]]}}`, or `["Margin", [value,
@@ -212,8 +214,9 @@ class SummaryWriter:
         self.run.flush()
 
     def close(self) -> None:
-        """End the run."""
+        """End the run. What is added later opens it again, as with SummaryWriter: many close it in each epoch."""
         self.run.finish()
+        self._closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -223,9 +226,19 @@ class SummaryWriter:
     ) -> None:
         self.run.__exit__(kind, error, trace)
 
+    def _opened(self) -> Run:
+        """The run; after `close`, a new attempt of it that keeps every point. Where that fails, it stays closed."""
+        if self._closed:
+            self._closed = False
+            try:
+                self.run = init(resume=self.run.folder, checkpoint=None)
+            except RunfolioError as error:
+                log.error("run %s cannot be opened again after close(): %s", self.run.id, error)
+        return self.run
+
     def _add_scalars(self, values: Mapping[str, Any], counter: str, step: int | None, walltime: float | None) -> None:
         taken = {name: detached(value) for name, value in values.items()}
-        self.run.record(Scalars(_moment(walltime), self._step(counter, step), taken))
+        self._opened().record(Scalars(_moment(walltime), self._step(counter, step), taken))
 
     def _add(
         self,
@@ -235,7 +248,7 @@ class SummaryWriter:
         step: int | None,
         walltime: float | None,
     ) -> None:
-        self.run.record(Media(_moment(walltime), self._step(tag, step), kind, str(tag), content))
+        self._opened().record(Media(_moment(walltime), self._step(tag, step), kind, str(tag), content))
 
     def _step(self, tag: str, given: int | None) -> int:
         step = self._counted.get(tag, 0) if given is None else given
