@@ -24,10 +24,10 @@ from rich.table import Table
 MODULES = 50
 LINES = 200
 KINDS = {
-    "nothing beside the record": "code=False, console=False, pace=Pace(system_s=0)",
+    "the record alone": "code=False, console=False, pace=Pace(system_s=0)",
     "and the code": "console=False, pace=Pace(system_s=0)",
-    "and the machine's load": "console=False",
-    "and the console (all of it)": "",
+    "and the load": "console=False",
+    "and the console: all": "",
 }
 CHILD = """
 import json, sys, time
@@ -131,16 +131,8 @@ def main() -> None:
         beside = child(BESIDE, folder, store)
 
     table = Table(title=f"init in a repository with {MODULES} modules and a diff; ms, medians of {rounds} processes")
-    for heading in (
-        "what is recorded",
-        "ms init",
-        "slowest",
-        "ms imports",
-        "ms pause after",
-        "before",
-        "ms to all code",
-    ):
-        table.add_column(heading, justify="left" if heading == "what is recorded" else "right")
+    for heading in ("what is recorded", "init", "slowest", "imports", "pause after", "before", "all code"):
+        table.add_column(heading, justify="left" if heading == "what is recorded" else "right", no_wrap=True)
     for kind, found in measured.items():
         kept = [one["kept"] for one in found if one["kept"] is not None]
         table.add_row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -115,6 +116,10 @@ def test_captured_code_can_be_read_from_python(start: Callable[..., RecordedRun]
     (run.folder / "code" / "files" / file.sha256).write_text("SIZE = 9\n")
     with pytest.raises(DamagedFile, match="is damaged"):
         run.source("helper.py")
+
+
+def test_true_is_not_one_and_nan_is_nan():
+    assert changes({"a": True, "b": math.nan}, {"a": 1, "b": math.nan}) == [Change("a", "changed", True, 1)]
 
 
 values = st.none() | st.booleans() | st.integers(-2, 2) | st.floats() | st.text(max_size=2)

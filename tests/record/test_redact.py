@@ -83,6 +83,7 @@ def test_secrets_are_taken_out_of_text(text: str, redacted: str):
         "api_key: ${API_KEY}  token: <your token>  password='***'  secret=%s",
         "Password:",
         "password_file: /run/secrets/db",
+        "PWD=/home/ann/project OLDPWD=/home/ann",
         "ssh://git@github.com/ann/project.git https://example.org:8080/a@b",
         "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
         "a short abc and 10000000 and imagenet stay: they are no secrets by their names or sizes",

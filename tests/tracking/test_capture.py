@@ -335,9 +335,10 @@ import sys, types
 cells = ["", "x = 1", "password = 'hunter2x'"]
 shell = types.SimpleNamespace(user_ns={"In": cells})
 sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
-import runfolio
+import runfolio, time
 run = runfolio.init()
-run.flush()
+while not list(run.folder.glob("code/*.json")):
+    time.sleep(0.01)
 cells.append("y = 2")
 run.finish()
 """
