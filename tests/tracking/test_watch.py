@@ -305,6 +305,31 @@ class Log(nn.Module):
         return x.log()
 
 
+class TestCopies:
+    def test_the_average_of_a_watched_model_is_made_and_used(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=1)
+
+        average = torch.optim.swa_utils.AveragedModel(model)
+        with torch.no_grad():
+            average.module.head.weight.fill_(math.nan)
+        average(batch(0)[0])  # it is not the model that is watched
+        train(model, 2)
+
+        assert trouble(run) is None
+        assert curve(run, "grad_norm")
+
+    def test_a_watched_model_is_saved_whole(self, run: runfolio.Run, tmp_path: Path):
+        model = network()
+        run.watch(model, every=1)
+
+        torch.save(model, tmp_path / "model.pt")
+        saved = torch.load(tmp_path / "model.pt", weights_only=False)
+
+        images, _ = batch(0)
+        assert torch.equal(saved(images), model(images))
+
+
 class TestFirstNonFinite:
     def test_a_layer_that_takes_the_log_of_zero(self, run: runfolio.Run, caplog: pytest.LogCaptureFixture):
         model = nn.Sequential(OrderedDict(first=nn.Linear(4, 4), relu=nn.ReLU(), log=Log(), head=nn.Linear(4, 1)))

@@ -39,6 +39,20 @@ class _Flags(NamedTuple):
     finite: Later
 
 
+class _Hook:
+    """A hook on a module. In a copy of the model (an average of its weights), or a saved one, it does nothing."""
+
+    def __init__(self, act: Callable[..., None] | None = None) -> None:
+        self._act = act
+
+    def __call__(self, *arguments: Any) -> None:
+        if self._act is not None:
+            self._act(*arguments)
+
+    def __reduce__(self) -> tuple[type[_Hook], tuple[()]]:
+        return _Hook, ()
+
+
 class FirstNonFinite:
     """Watches the forwards of a model in training, until something is found."""
 
@@ -62,9 +76,10 @@ class FirstNonFinite:
         if leaves == [("", self._model)]:
             leaves = [(type(self._model).__name__, self._model)]
         self._hooks = [
-            self._model.register_forward_pre_hook(self._begin),
-            *(module.register_forward_hook(self._noting(name)) for name, module in leaves),
-            self._model.register_forward_hook(self._end, always_call=True),  # behind the model's own, if it is a leaf
+            self._model.register_forward_pre_hook(_Hook(self._begin)),
+            *(module.register_forward_hook(_Hook(self._noting(name))) for name, module in leaves),
+            # Behind the model's own, if it is a leaf.
+            self._model.register_forward_hook(_Hook(self._end), always_call=True),
         ]
 
     def stop(self) -> None:
