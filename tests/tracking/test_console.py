@@ -314,6 +314,33 @@ print(count() - before)
     assert python(script, store).stdout == "0\n"
 
 
+@pytest.mark.parametrize("within", ["pass", "runfolio.init(store=sys.argv[1]).finish()"], ids=["one by one", "nested"])
+def test_streams_that_are_led_elsewhere_again_and_again_leave_no_descriptors_behind(
+    store: Path, python: Callable, within: str
+):
+    script = (
+        START
+        + f"""
+def lead(name):
+    file = os.open(name, os.O_CREAT | os.O_WRONLY)
+    os.dup2(file, 1)
+    os.close(file)
+count = lambda: len(os.listdir("/proc/self/fd"))
+run.finish()
+before = count()
+for number in range(3):
+    with runfolio.init(store=sys.argv[1]):
+        lead(f"elsewhere{{number}}")
+        {within}
+until = time.monotonic() + 20
+most = before + 2  # nested, the last one's stderr leads through the one before
+while count() > most and time.monotonic() < until: time.sleep(0.05)
+print(count() <= most, file=sys.stderr)
+"""
+    )
+    assert python(script, store).stderr == "True\n"
+
+
 def test_streams_that_are_led_elsewhere_between_runs_or_meanwhile_stay_there(
     store: Path, tmp_path: Path, python: Callable
 ):

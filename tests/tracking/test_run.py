@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import math
+import pickle
 import shutil
 import threading
 from dataclasses import dataclass
@@ -432,6 +434,14 @@ def test_the_summary_may_grow_while_it_is_saved(run: Run):
     while not done.is_set():
         assert run.flush()
     thread.join()
+
+
+def test_a_copy_of_the_config_is_a_plain_dict_of_its_own(store: Path):
+    with runfolio.init("net", store=store, config={"optimizer": {"lr": 0.1}}) as run:
+        copies = [copy.deepcopy(run.config), pickle.loads(pickle.dumps(run.config))]
+        run.config["optimizer"]["lr"] = 0.5
+    assert copies == [{"optimizer": {"lr": 0.1}}] * 2
+    assert [type(each) for each in copies] == [dict, dict]
 
 
 def test_a_nested_setting_that_is_changed_is_saved(run: Run):

@@ -305,6 +305,30 @@ class Log(nn.Module):
         return x.log()
 
 
+class Spectral(nn.Module):
+    """Weights in the frequency domain, as neural operators have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([3 + 4j, 12j, 1, 0, 0]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.fft.irfft(torch.fft.rfft(x) * self.weight)
+
+
+def test_complex_weights(run: runfolio.Run):
+    model = Spectral()
+    run.watch(model, every=1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    model(torch.randn(2, 8)).square().sum().backward()
+    assert model.weight.grad is not None
+    expected = float(model.weight.grad.abs().square().sum().sqrt())
+    optimizer.step()
+
+    assert curve(run, "weight_norm") == pytest.approx({0: math.sqrt(25 + 144 + 1)})
+    assert curve(run, "grad_norm") == pytest.approx({0: expected})
+
+
 class TestCopies:
     def test_the_average_of_a_watched_model_is_made_and_used(self, run: runfolio.Run):
         model = network()
@@ -312,7 +336,7 @@ class TestCopies:
 
         average = torch.optim.swa_utils.AveragedModel(model)
         with torch.no_grad():
-            average.module.head.weight.fill_(math.nan)
+            next(average.parameters()).fill_(math.nan)
         average(batch(0)[0])  # it is not the model that is watched
         train(model, 2)
 
@@ -397,6 +421,26 @@ class TestFirstNonFinite:
         for _ in range(2):
             model(torch.ones(2, 2))
         assert len([line for line in caplog.messages if "not looked for any more" in line]) == 1
+
+    @pytest.mark.parametrize(("filled_with", "told"), [(-math.inf, False), (math.inf, True), (math.nan, True)])
+    def test_scores_that_a_model_masks_are_no_trouble(self, run: runfolio.Run, filled_with: float, told: bool):
+        class Policy(nn.Module):
+            """Forbids the second action, as is usual: its probability becomes 0."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.head = nn.Linear(4, 3)
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return self.head(x).masked_fill(torch.tensor([False, True, False]), filled_with)
+
+        model = Policy()
+        run.watch(model, every=1)
+        for _ in range(2):
+            model(torch.ones(2, 4))
+        assert trouble(run) == (
+            "first non-finite: the model's output at batch 1; that of each layer is finite" if told else None
+        )
 
     def test_evaluation_and_no_grad_are_not_looked_at(self, run: runfolio.Run):
         model = network()

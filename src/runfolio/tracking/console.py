@@ -110,6 +110,10 @@ class _Stream:
                 while data:
                     data = data[os.write(self.original, data) :]
 
+    def pass_on_and_close(self) -> None:
+        self.pass_on(to_the_end=True)
+        self.close()
+
 
 class Tap:
     """This process's streams, led through a helper process while any run records them."""
@@ -173,6 +177,8 @@ class Tap:
         if not self._attached:
             for stream in self._streams:
                 stream.restore()
+            if Tap._current is not self:  # the streams were led elsewhere meanwhile, and another took its place
+                self._retire()
 
     def forget_in_child(self) -> None:
         """A forked child prints into the detour, but has nothing to say to the helper."""
@@ -222,10 +228,11 @@ class Tap:
             stream.entrance = -1  # its number may be somebody else's from now on
         if self._attached:
             log.warning("the console is no longer recorded: its helper process ended; training goes on")
+        self._control.close()
         for stream in self._streams[1:]:
-            threading.Thread(target=stream.pass_on, kwargs={"to_the_end": True}, daemon=True).start()
+            threading.Thread(target=stream.pass_on_and_close, daemon=True).start()
         if self._streams:
-            self._streams[0].pass_on(to_the_end=True)
+            self._streams[0].pass_on_and_close()
 
     def _retire(self) -> None:
         """Let the helper go; `_listen` tidies up."""

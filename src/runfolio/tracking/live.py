@@ -35,3 +35,7 @@ class LiveDict(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(self._values)
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        """A copy, here or in another process, is a plain dict: it belongs to no run."""
+        return dict, (dict(self._values),)

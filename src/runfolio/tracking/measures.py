@@ -48,6 +48,7 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
     """The 2-norm of each tensor; [n] float64, on the first one's device. Summed as float64, so that none overflows."""
     import torch
 
+    tensors = [torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor for tensor in tensors]
     groups: dict[tuple[Any, Any], list[int]] = defaultdict(list)
     for place, tensor in enumerate(tensors):
         groups[tensor.device, tensor.dtype].append(place)
@@ -63,7 +64,7 @@ def counted(tensor: Tensor) -> Tensor:
     """What `histogram_of` makes a histogram from: counts, extremes, mean, variance; [BINS + 6] float64."""
     import torch
 
-    numbers = (torch.view_as_real(tensor) if tensor.is_complex() else tensor).detach().flatten()
+    numbers = (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).detach().flatten()
     numbers = numbers.float() if numbers.dtype.itemsize < 4 else numbers
     if not len(numbers):
         return torch.zeros(BINS + 6, dtype=torch.float64, device=tensor.device)

@@ -148,8 +148,8 @@ class FirstNonFinite:
             return
         if first.device.type != "cpu":
             self._ask(calls)
-        elif not _finite(output):
-            self.found(self._blame(calls))
+        elif not _finite(output) and (blamed := self._blame(calls, output)):
+            self.found(blamed)
             self.stop()
 
     def _ask(self, calls: list[_Call]) -> None:
@@ -162,10 +162,13 @@ class FirstNonFinite:
             flags = torch.stack([tensor.isfinite().all() for _, tensor in asked])
             self._unread.append(_Flags([label for label, _ in asked], self._batch, Later(flags)))
 
-    def _blame(self, calls: list[_Call]) -> str:
+    def _blame(self, calls: list[_Call], output: Any) -> str | None:
+        """What was not finite first; None for scores that were masked, which is no trouble."""
         for call in calls:
             if not _finite(call.output):
                 return f"output of {_label(call)} at batch {self._batch}{_why(call)}"
+        if all(bool((tensor < math.inf).all()) for tensor in _tensors(output)):
+            return None
         return f"the model's output at batch {self._batch}; that of each layer is finite"
 
 
