@@ -29,7 +29,7 @@ def served(in_a_shell, store: Path):
 
     yield serve
     for program in started:
-        program.kill()
+        program.terminate()  # not kill, which TensorBoard would outlive
         program.communicate()
 
 

@@ -474,16 +474,29 @@ class TestMeasures:
 
     @given(numbers=floats)
     @pytest.mark.parametrize("count", [counted, _counted_unread], ids=["on the CPU", "as on a GPU"])
-    def test_counts_are_numpys(self, numbers: np.ndarray, count: Callable[[torch.Tensor], torch.Tensor]):
+    def test_counts_are_those_of_the_numbers_between_numpys_edges(
+        self, numbers: np.ndarray, count: Callable[[torch.Tensor], torch.Tensor]
+    ):
         ours, theirs = histogram_of(count(torch.from_numpy(numbers)).tolist()), histogram(numbers)
         assert ours["edges"] == pytest.approx(theirs["edges"])
-        assert sum(ours["counts"]) == sum(theirs["counts"])
-        # Numbers that lie on an edge may fall to either side of it, as float32 and float64 round differently.
-        below, expected = np.cumsum(ours["counts"]), np.cumsum([0, *theirs["counts"], 0])
-        assert (expected[:-2] <= below).all()
-        assert (below <= expected[2:]).all()
+        assert sum(ours["counts"]) == len(numbers)
+        # A number that lies on an edge may fall to either side of it, as float32 and float64 round differently.
+        edges = np.array(ours["edges"][1:-1])
+        near = 1e-5 * (edges[-1] - edges[0] + np.abs(numbers).max())
+        below, up_to = ((numbers[:, None] < edges + shift).sum(axis=0) for shift in (-near, near))
+        counted_so_far = np.cumsum(ours["counts"])[:-1]
+        assert (below <= counted_so_far).all()
+        assert (counted_so_far <= up_to).all()
         for key in ("mean", "std", "min", "max"):
             assert ours[key] == pytest.approx(theirs[key], rel=1e-4, abs=1e-4)
+
+    @pytest.mark.parametrize("extremes", [(-3e38, 3e38), (0.0, 1e-41)], ids=["huge", "tiny"])
+    @pytest.mark.parametrize("count", [counted, _counted_unread], ids=["on the CPU", "as on a GPU"])
+    def test_ranges_at_the_limits_of_the_numbers(
+        self, extremes: tuple[float, float], count: Callable[[torch.Tensor], torch.Tensor]
+    ):
+        counts = histogram_of(count(torch.tensor(extremes)).tolist())["counts"]
+        assert (counts[0], counts[-1], sum(counts)) == (1, 1, 2)
 
     def test_what_is_not_finite_is_counted_apart(self):
         found = histogram_of(counted(torch.tensor([1.0, 2.0, math.nan, math.inf, -math.inf])).tolist())

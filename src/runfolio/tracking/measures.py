@@ -70,7 +70,7 @@ def counted(tensor: Tensor) -> Tensor:
         return torch.zeros(BINS + 6, dtype=torch.float64, device=tensor.device)
     if numbers.device.type == "cpu":
         lowest, highest = (extreme.item() for extreme in numbers.aminmax())
-        if math.isfinite(highest - lowest):
+        if highest - lowest < torch.finfo(numbers.dtype).max:
             return _counted_finite(numbers, lowest, highest)
     return _counted_unread(numbers)
 
@@ -95,8 +95,9 @@ def _counted_unread(numbers: Tensor) -> Tensor:
     finite = numbers.isfinite()
     lowest, highest = numbers.where(finite, math.inf).amin(), numbers.where(finite, -math.inf).amax()
     numbers_or_0 = numbers.where(finite, 0)
-    width = (highest - lowest).clamp(min=torch.finfo(numbers.dtype).tiny)
-    places = ((numbers_or_0 - lowest) / width * BINS).nan_to_num_(0).long().clamp_(0, BINS - 1)
+    # As float64, because the range may be wider, or a bin narrower, than the kind of number can hold.
+    share = (numbers_or_0.double() - lowest.double()) / (highest.double() - lowest.double())
+    places = (share * BINS).nan_to_num_(0).long().clamp_(0, BINS - 1)
     counts = torch.zeros(BINS, dtype=torch.int64, device=numbers.device).scatter_add_(0, places, finite.long())
     mean = numbers_or_0.sum(dtype=torch.float64) / finite.sum()
     variance = (numbers_or_0 - mean).where(finite, 0).square().sum(dtype=torch.float64) / finite.sum()
