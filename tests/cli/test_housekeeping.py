@@ -158,6 +158,19 @@ def test_a_terminal_is_asked(store, answer: str):
     assert ("a" in names(store)) == (answer == "n")
 
 
+def test_a_question_that_is_left_unanswered_ends_its_line(store):
+    primary, secondary = pty.openpty()
+    os.write(primary, b"\x04")
+    program = [sys.executable, "-m", "runfolio", "delete", "a", "--store", str(store)]
+    done = subprocess.run(program, stdin=secondary, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    os.close(primary)
+    os.close(secondary)
+
+    assert done.returncode == 130
+    assert done.stdout.endswith(b"[y/N]: \n")
+    assert "a" in names(store)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -81,6 +81,7 @@ def test_a_port_that_is_taken_is_told(served, in_a_shell, store: Path):
     assert second.returncode == 2
     assert errors.startswith("error: TensorBoard did not start")
     assert f"port {port[1]}" in errors
+    assert "--port and --host name another" in errors
     assert len(errors.splitlines()) == 1
 
 

@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 import runfolio
+from runfolio.errors import ConfigError
 from runfolio.record import media
 from runfolio.tracking.graph import graph_of
 
@@ -121,3 +122,8 @@ def test_it_is_in_the_record_and_in_the_event_file(store: Path):
     assert list(theirs["body/0/add"].input) == ["body/0/relu", "input"]
     (shape,) = theirs["flatten"].attr["_output_shapes"].list.shape
     assert [dim.size for dim in shape.dim] == [1, 48]
+
+
+def test_what_is_no_model_is_told(store: Path):
+    with runfolio.init("net", store=store) as run, pytest.raises(ConfigError, match=r"a torch.nn.Module, not a str"):
+        run.log_graph("net")  # pyright: ignore[reportArgumentType]

@@ -156,7 +156,7 @@ class TestWhatIsRecorded:
     @pytest.mark.parametrize(
         ("given", "told"),
         [
-            ({"model": "net"}, "watch takes a model"),
+            ({"model": "net"}, "a model is a torch.nn.Module, not a str"),
             ({"model": nn.Linear(1, 1), "every": 0}, "every is 0"),
             ({"model": nn.Linear(1, 1), "log": "grads"}, "did you mean gradients"),
         ],

@@ -42,6 +42,8 @@ class CommandTree(click.Group):
 
 def _report(error: BaseException, *, debug: bool) -> int:
     """Say what happened; the exit status."""
+    if isinstance(error, click.Abort):
+        click.echo(err=True)  # ends the line of the question that was not answered
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return 130
     if isinstance(error, BrokenPipeError):

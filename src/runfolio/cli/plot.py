@@ -125,7 +125,7 @@ def plot(ctx: click.Context, **given: Any) -> None:
     runfolio plot val/acc
     runfolio plot train/loss val/loss k3f9 a7x2 --smooth 0.9 --log y --out losses.svg
     runfolio plot val/acc --group-by -seed --experiment digits
-    runfolio plot --histogram weights/head k3f9 --out head.png --as heatmap
+    runfolio plot --histogram grad/head.weight k3f9 --out head.png --as heatmap
     runfolio plot --parallel val/acc --out settings.png
     runfolio plot --scatter lr val/acc --color model
     """

@@ -83,7 +83,10 @@ def _serve(command: list[str], store: Path) -> None:
             raise
     if said:
         reason = next((line for line in said if "ERROR" in line), said[-1]).removeprefix("ERROR: ").strip()
-        raise StoreError(f"TensorBoard did not start (exit status {status}): {reason}")
+        raise StoreError(
+            f"TensorBoard did not start (exit status {status}): {reason};"
+            " --port and --host name another address, if that is it"
+        )
 
 
 def _serving(server: subprocess.Popen[str], store: Path) -> list[str]:

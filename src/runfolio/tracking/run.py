@@ -203,6 +203,8 @@ class Run:
 
         Args:
             example: What the model takes: a tensor, a list or tuple of arguments, a dict of named ones.
+        Raises:
+            ConfigError: `model` is no module.
         """
         from runfolio.tracking.graph import graph_of
         from runfolio.tracking.watch import unwrapped

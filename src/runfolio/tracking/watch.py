@@ -39,9 +39,6 @@ class Watch:
 
     def __init__(self, model: Module, every: int, logged: Logged, histograms: bool, step: int) -> None:
         """Raises ConfigError for what cannot be watched, or not so."""
-        torch = sys.modules.get("torch")
-        if torch is None or not isinstance(model, torch.nn.Module):
-            raise ConfigError(f"watch takes a model (torch.nn.Module), not a {type(model).__name__}")
         if every < 1:
             raise ConfigError(f"every is {every}; it is a number of optimizer steps, at least 1")
         if logged not in _KINDS:
@@ -183,7 +180,14 @@ class _Seen:
 
 
 def unwrapped(model: Module) -> Module:
-    """The model itself, out of what torch.compile and DDP put around it."""
+    """The model itself, out of what torch.compile and DDP put around it.
+
+    Raises:
+        ConfigError: It is no module.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(model, torch.nn.Module):
+        raise ConfigError(f"a model is a torch.nn.Module, not a {type(model).__name__}")
     while len(model._modules) == 1 and not model._parameters:
         inner = model._modules.get("_orig_mod", model._modules.get("module"))
         if inner is None:
