@@ -362,3 +362,21 @@ def test_a_resumed_run_keeps_the_code_of_both_starts(project: Path, start: Calla
     assert kept(folder) == {"again.py": "script"}
     first = RunDocument.read(folder).attempts[0].writer
     assert json.loads((folder / "code" / f"{first}.json").read_text())["files"][0]["path"] == "train.py"
+
+
+def test_what_an_unbuffered_python_prints_is_not_cut_by_the_end_of_gits_processes(
+    repository: Path, store: Path, tmp_path: Path
+):
+    """Python takes a short write for the whole, and a write to a full pipe is cut short by a child's end."""
+    script = """
+import os, sys, runfolio
+with runfolio.init("net", store=sys.argv[1]):
+    assert os.write(1, bytes(100_001)) == 100_001
+"""
+    reader = [sys.executable, "-c", "import sys, time; time.sleep(0.5); print(len(sys.stdin.buffer.read()))"]
+    for _ in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", script, store], cwd=repository, stdout=subprocess.PIPE
+        ) as training:
+            read = subprocess.run(reader, stdin=training.stdout, capture_output=True, text=True)
+        assert (training.returncode, read.stdout) == (0, "100001\n")

@@ -51,14 +51,16 @@ def train(tmp_path: Path) -> Callable[..., int]:
     def train(body: str, *before: str) -> int:
         (tmp_path / "train.py").write_text(SCRIPT.replace("BODY", body.strip().replace("\n", "\n    ")))
         command = [*before, sys.executable, "train.py"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, start_new_session=True).returncode
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, timeout=120, start_new_session=True
+        ).returncode
 
     return train
 
 
 def told(store: Path) -> str:
     """What `runfolio show` says on its second line, without how long it took; asked until the death is noted."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     (folder,) = find_runs(store)
     while runfolio.open(store).run("net").state == "crashed" and time.monotonic() < deadline:
         if list(folder.glob("alive/*.death.json")):
@@ -150,7 +152,7 @@ def test_the_kernels_out_of_memory_killer_is_named(store: Path, train: Callable,
 
 @pytest.mark.skipif(not Path("/usr/bin/timeout").exists(), reason="`timeout` is not installed")
 def test_timeout_is_named_as_who_stopped_it(store: Path, train: Callable):
-    assert train("time.sleep(30)", "timeout", "2") == 124
+    assert train("time.sleep(60)", "timeout", "4") == 124
     assert told(store).startswith("preempted: stopped by SIGTERM from timeout (process ")
 
 

@@ -94,9 +94,8 @@ def _answer(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bo
     command = ["git", "--no-optional-locks", *settings, "-C", os.fspath(folder), *arguments]
     try:
         # A session of its own: Ctrl-C is not meant for it, and what it starts can be ended with it.
-        process = processes.start(
+        process = processes.start_brief(
             command,
-            text=False,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **_QUIET},
