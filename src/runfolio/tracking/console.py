@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runfolio.tracking import exits, processes
-from runfolio.tracking.witness import Sender
+from runfolio.tracking.witness import OomKills, Sender
 
 if TYPE_CHECKING:
     from runfolio.tracking.run import Run
@@ -290,13 +290,15 @@ def _start_helper(control: int, streams: list[_Stream]) -> subprocess.Popen[str]
         mine.append(_high(os.pidfd_open(os.getpid())))
         shared.append(mine[-1])
     pidfd = str(mine[1]) if len(mine) > 1 else "-"
+    # Counted from here: memory may run out before the helper has come up.
+    oom = str(OomKills.of_this_process() or "-")
     pairs = [f"{stream.exit}:{stream.original}" for stream in streams]
     # Signals that are blocked while it starts stay blocked in it: Ctrl-C must not stop it before it can say so.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_HELD_BACK)
     try:
         return processes.start(
             # -P: a module of the user's that is called like one of Python's is not meant.
-            [sys.executable, "-P", "-m", "runfolio.tracking.relay", str(control), str(os.getpid()), pidfd, *pairs],
+            [sys.executable, "-P", "-m", "runfolio.tracking.relay", str(control), str(os.getpid()), pidfd, oom, *pairs],
             pass_fds=shared,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,8 +1,8 @@
 """The program beside a training process that passes its output on, keeps the console log, and sees how it ends.
 
-`python -m runfolio.tracking.relay CONTROL PID PIDFD IN:OUT ...`: the numbers of descriptors it inherits, but for PID;
-the socket the process speaks through, its pidfd (`-` where there is none), and for each stream where its output comes
-from and where it goes. Messages are JSON objects, one a packet:
+`python -m runfolio.tracking.relay CONTROL PID PIDFD OOM IN:OUT ...`: the numbers of descriptors it inherits, but for
+PID and OOM; the socket the process speaks through, its pidfd (`-` where there is none), what `OomKills.parse` reads,
+and for each stream where its output comes from and where it goes. Messages are JSON objects, one a packet:
 
     {"do": "attach", "folder": "...", "writer": "..."}        record into that run from now on
     {"do": "detach", "folder": "...", "writer": "...",        stop that, once `mark` has come through every stream
@@ -37,7 +37,7 @@ from typing import Any
 from runfolio.record import disk
 from runfolio.record.console import Transcript, log_path
 from runfolio.record.deaths import Death
-from runfolio.tracking.witness import Sender, Witness
+from runfolio.tracking.witness import OomKills, Sender, Witness
 
 _READ_BYTES = 65536
 _TICK_S = 0.25
@@ -284,7 +284,7 @@ class Relay:
                 self._signals = [*self._signals[-9:], (time.monotonic(), Sender.of(info))]
 
 
-def main(control: str, pid: str, pidfd: str, *streams: str) -> None:
+def main(control: str, pid: str, pidfd: str, oom_kills: str, *streams: str) -> None:
     early = []  # a signal that waits is not inherited
     while info := signal.sigtimedwait(_HEARD, 0):
         early.append(Sender.of(info))
@@ -292,7 +292,7 @@ def main(control: str, pid: str, pidfd: str, *streams: str) -> None:
     if os.fork():
         os._exit(0)
     pairs = [tuple(map(int, stream.split(":"))) for stream in streams]
-    witness = Witness(int(pid), int(pidfd) if pidfd.isdigit() else None)
+    witness = Witness(int(pid), int(pidfd) if pidfd.isdigit() else None, OomKills.parse(oom_kills))
     Relay(socket.socket(fileno=int(control)), witness, [Stream(*pair) for pair in pairs], early).run()
 
 

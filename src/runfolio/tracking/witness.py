@@ -43,19 +43,47 @@ class Sender:
         return cls(info.si_signo, info.si_pid, name, user)
 
 
+@dataclass(frozen=True)
+class OomKills:
+    """The out-of-memory kills in a control group since a moment. `str` of it is what `parse` reads."""
+
+    counter: Path
+    before: int
+
+    @classmethod
+    def of_this_process(cls) -> OomKills | None:
+        """Those from now on in this process's group; None where the kernel counts none."""
+        for counter in _counters():
+            if (count := _count(counter)) is not None:
+                return cls(counter, count)
+        return None
+
+    @classmethod
+    def parse(cls, text: str) -> OomKills | None:
+        before, _, counter = text.partition(" ")
+        return cls(Path(counter), int(before)) if counter else None
+
+    def __str__(self) -> str:
+        return f"{self.before} {self.counter}"
+
+    def since(self) -> int | None:
+        now = _count(self.counter)
+        return None if now is None else now - self.before
+
+
 class Witness:
     """Watches a process from another one of the same machine."""
 
-    def __init__(self, pid: int, descriptor: int | None) -> None:
+    def __init__(self, pid: int, descriptor: int | None, oom_kills: OomKills | None = None) -> None:
         """Args:
         descriptor: A pidfd of it, readable once it has ended; None where the kernel gives none.
+        oom_kills: Counts those of its control group since it began.
         """
         self._pid = pid
+        self._oom_kills = oom_kills
         self.descriptor = descriptor
         self.memory_bytes: int | None = None
         """As of the last `look`."""
-        self._counters = _counters(pid)
-        self._oom_before = self._count()
 
     def look(self) -> None:
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -64,9 +92,8 @@ class Witness:
                 self.memory_bytes = pages * os.sysconf("SC_PAGE_SIZE")
 
     def oom_kills(self) -> int | None:
-        """How many processes beside this one the kernel killed for lack of memory since the watch began."""
-        now = self._count()
-        return None if now is None or self._oom_before is None else now - self._oom_before
+        """How many processes of its control group the kernel killed for lack of memory; None where it does not say."""
+        return None if self._oom_kills is None else self._oom_kills.since()
 
     def exit_code(self) -> int | None:
         """How the process ended: its exit status, or minus the signal; None where that is not to be seen."""
@@ -76,15 +103,6 @@ class Witness:
             if status is not None:
                 return os.waitstatus_to_exitcode(status)
             time.sleep(0.01)
-        return None
-
-    def _count(self) -> int | None:
-        for path in self._counters:
-            with contextlib.suppress(OSError, ValueError):
-                for line in path.read_text().splitlines():
-                    name, _, count = line.partition(" ")
-                    if name == "oom_kill":
-                        return int(count)
         return None
 
     def _status_before_wait(self) -> int | None:
@@ -108,14 +126,23 @@ class Witness:
         return status if mask & _PIDFD_INFO_EXIT else None
 
 
-def _counters(pid: int) -> list[Path]:
-    """Where the kernel may count the out-of-memory kills in a process's control group.
+def _count(counter: Path) -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        for line in counter.read_text().splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return None
+
+
+def _counters() -> list[Path]:
+    """Where the kernel may count the out-of-memory kills in this process's control group.
 
     Source: `memory.events` of cgroup v2, `memory.oom_control` of v1 (Linux's Documentation/admin-guide).
     """
     found = []
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, place = line.split(":", 2)
             inside = place.lstrip("/")
             if not controllers:
