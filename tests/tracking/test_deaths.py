@@ -145,7 +145,8 @@ def small_group() -> Iterator[Path]:
 
 
 def test_the_kernels_out_of_memory_killer_is_named(store: Path, train: Callable, small_group: Path):
-    body = "kept = []\nwhile True: kept.append(b'x' * 10_000_000)"
+    # Not at once: the helper needs some of that memory itself to come up.
+    body = "time.sleep(1)\nkept = []\nwhile True: kept.append(b'x' * 10_000_000)"
     train(body, "sh", "-c", f'echo $$ > {small_group / "cgroup.procs"}; exec "$@"', "sh")
     assert told(store).startswith("crashed: killed by the kernel's out-of-memory killer")
 
