@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from hypothesis import settings
 # Test processes share the cores: threads that wait for each other by spinning cost more than they give.
 os.environ["OMP_NUM_THREADS"] = "1"
 # No test is about speed, and on a busy machine an example of 50 ms may take a second.
+# Started by nohup or in the background, pytest would have every process of a test ignore these from its birth.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # CI tries the same examples each time, developers new ones.
 settings.register_profile("patient", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("patient")

@@ -72,7 +72,6 @@ class Run:
         self._abandoned = False
         self._saved = 0
         self._companions: list[Companion] = []
-        self._pid = os.getpid()
         self.folder = folder
         """Where the run's record lies."""
         heartbeat = Heartbeat.of_this_process(self._attempt.writer, self._attempt.attempt, pace.heartbeat_s)
