@@ -97,6 +97,18 @@ def test_show_says_why_a_run_failed(runfolio, tmp_path):
     assert "ZeroDivisionError: division by zero" in page
 
 
+def test_show_tells_what_was_logged_and_could_not_be_stored(runfolio, tmp_path):
+    with rf.init("net", store=tmp_path / "runs") as run:
+        for _ in range(3):
+            run.log({"bad": "x", "good\x1b[2J": 1.0})
+        run.log({"good": 1.0, "once": None}, step=0.5)
+    shown = runfolio("show", run.id).stdout
+
+    assert "3 values of 'bad' were not numbers and were left out\n1 value of 'once' was not a number and was" in shown
+    assert "1 step was not whole and was replaced" in shown
+    assert "\x1b" not in shown
+
+
 def test_best_names_the_run_and_which_data_chose(runfolio, three_runs):
     said = runfolio("best", "val/acc").stdout
 

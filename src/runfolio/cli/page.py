@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli import figures, surroundings
-from runfolio.cli.output import Column, Table, line, show_table, stdout, warn
+from runfolio.cli.code_page import harmless
+from runfolio.cli.output import Column, Table, count, line, show_table, stdout, warn
 from runfolio.cli.tables import state_style
 from runfolio.record.console import last_lines, log_path
+from runfolio.record.document import OTHERS, STEPS
 from runfolio.record.layout import event_files
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ def print_page(run: RecordedRun) -> None:
         show_table(_metrics(run), "table")
         if watched := sum(name.startswith(_PER_PARAMETER) for name in run.metrics):
             line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
+    for text in _left_out(run):
+        line(text, style="yellow")
     _print_facts("Load", surroundings.load(run))
     _print_facts("Environment", surroundings.environment(run))
     _print_facts("Code", surroundings.code(run))
@@ -79,13 +83,30 @@ def _metrics(run: RecordedRun) -> Table:
         rows.append({"metric": name, "last": seen.last, "best": best, "step": step, "points": seen.count})
     number = figures.each("{:.5g}".format)
     columns = [
-        Column(key="metric", title="metric", show=figures.each(str)),
+        Column(key="metric", title="metric", show=figures.each(harmless)),
         Column(key="last", title="last", show=number, number=True),
         Column(key="best", title="best", show=number, number=True),
         Column(key="step", title="at step", show=figures.each(figures.count), number=True),
         Column(key="points", title="points", show=figures.each(figures.count), number=True),
     ]
     return Table(columns=columns, rows=rows)
+
+
+def _left_out(run: RecordedRun) -> list[str]:
+    """What was logged and could not be stored."""
+    counts = dict(run.refused)
+    steps, others = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
+    told = [
+        f"{count(number, 'value')} of '{harmless(name)}' {_were_not(number, 'numbers', 'a number')} left out"
+        for name, number in counts.items()
+    ]
+    told += [f"{count(others, 'value')} of other names {'was' if others == 1 else 'were'} left out"] if others else []
+    told += [f"{count(steps, 'step')} {_were_not(steps, 'whole', 'whole')} replaced"] if steps else []
+    return told
+
+
+def _were_not(number: int, several: str, one: str) -> str:
+    return f"was not {one} and was" if number == 1 else f"were not {several} and were"
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -130,6 +130,11 @@ class RecordedRun:
         """Python's text of the exception that ended it."""
         return self.status.traceback
 
+    @property
+    def refused(self) -> dict[str, int]:
+        """How many logged values could not be stored, by name (`docs/format.md`, `refused`)."""
+        return self._document.refused
+
     @cached_property
     def config(self) -> dict[str, Any]:
         """What it was given, nested as it was given."""

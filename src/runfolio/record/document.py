@@ -16,6 +16,10 @@ from runfolio.record.redact import redact_mapping, redact_text
 RUNNING = "running"
 ENDED = ("finished", "failed", "interrupted", "preempted")
 """The states a run is recorded to have ended in; readers derive `crashed` (see `alive`)."""
+STEPS, OTHERS = "(steps)", "(others)"
+"""What `refused` counts beside names."""
+_MOST_REFUSED, _REFUSED_LENGTH = 100, 100
+"""Names in `refused`, and characters of one."""
 
 
 def now() -> datetime:
@@ -83,6 +87,8 @@ class RunDocument:
     environment: dict[str, Any] = field(default_factory=dict)
     seeds: dict[str, Any] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+    """How many values could not be stored, by name of metric or medium (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict)
     """Keys of the file that this program does not know; written back as they were."""
 
@@ -112,6 +118,13 @@ class RunDocument:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
         return document
+
+    def count_refused(self, name: str) -> str:
+        """Count a value of `name` that could not be stored; what it is counted under."""
+        name = name[:_REFUSED_LENGTH]
+        key = name if name in self.refused or len(self.refused) < _MOST_REFUSED else OTHERS
+        self.refused[key] = self.refused.get(key, 0) + 1
+        return key
 
     def write(self, folder: Path, *, sync: bool = False) -> None:
         files.write_json(folder / RUN_FILE, self.to_json(), sync=sync)
@@ -153,6 +166,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "environment": _OBJECT,
     "seeds": _OBJECT,
     "attempts": (list,),
+    "refused": _OBJECT,
 }
 """The keys of the file in their order, and what each must be."""
 _STATUS_KINDS: dict[str, tuple[type, ...]] = {
@@ -179,6 +193,8 @@ def _check(values: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> None:
             raise TypeError(f"{name} is a {type(value).__name__}")
     if not all(isinstance(tag, str) for tag in values.get("tags", ())):
         raise TypeError("a tag is not a text")
+    if not all(type(count) is int for count in values.get("refused", {}).values()):
+        raise TypeError("refused holds what is no count")
 
 
 def _status(value: dict[str, Any]) -> Status:

@@ -40,6 +40,7 @@ def init(
     pace: Pace | None = None,
     code: bool | None = None,
     console: bool = True,
+    strict: bool = False,
 ) -> Run:
     """Open a run and start recording.
 
@@ -58,6 +59,8 @@ def init(
             Default: yes, unless `RUNFOLIO_CODE` is off. Commit, branch and command are recorded either way.
         console: Record what the process and its children print (by descriptor: a notebook's cells do not);
             `RUNFOLIO_CONSOLE=off` says no to all runs.
+        strict: `log` raises ConfigError at once where something cannot be stored, instead of leaving it out with a
+            warning and a count. Values on a GPU are then waited for.
     Returns:
         The run, which is also what `runfolio.log` speaks to until it ends.
     Raises:
@@ -80,7 +83,7 @@ def init(
             last_step = -1
         mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
         companions = _companions(pace, console=console)
-        return Run(folder, document, pace, last_step, companions, mirror, keep_code=contents)
+        return Run(folder, document, pace, last_step, companions, mirror, keep_code=contents, strict=strict)
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {place} ({error.strerror or error});"

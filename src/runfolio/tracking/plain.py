@@ -1,15 +1,21 @@
-"""Turning what users hand in (configs, metric values) into plain data."""
+"""Turning what users hand in (configs, metric values, steps) into plain data."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import math
-import operator
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from runfolio.errors import ConfigError
+
+LONGEST_NAME = 1000
+"""Characters of a metric's name."""
+_DEEPEST = 100
+"""How many dicts may lie in one another in a log call."""
+_STEP_BITS = 64
+LARGEST_STEP = 2 ** (_STEP_BITS - 1) - 1
 
 
 def plain_config(config: Any) -> dict[str, Any]:
@@ -71,33 +77,129 @@ def _count(value: Any) -> int | None:
     return value.numel() if hasattr(value, "numel") else getattr(value, "size", None)
 
 
+class NoNumber(NamedTuple):
+    """Stands for a value that was refused, so that its memory and its graph are not held."""
+
+    why: str
+
+
+class Refusal(NamedTuple):
+    """A value of a log call that is not stored."""
+
+    name: str
+    why: str
+    """Goes on where `metric 'name'` ended."""
+
+
 def detached(value: Any) -> Any:
     """One number as it is now, cheap to keep: later changes in place do not reach it, no graph hangs on it.
 
-    A tensor on a device is copied there, on its stream, and read by the writer thread: nothing is waited for.
+    A tensor on a device is copied there, on its stream, and read by the writer thread: nothing is waited for. Dicts
+    are copied; what surely is no number becomes a `NoNumber`. Whatever goes wrong is told by `metric_value`.
     """
-    if _count(value) != 1:
+    return _detached(value, ())
+
+
+def _detached(value: Any, within: tuple[int, ...]) -> Any:
+    try:
+        return _own(value, within)
+    except Exception:  # whatever somebody's own `item` raises
         return value
-    if not hasattr(value, "detach"):
-        return value.item()
-    tensor = value.detach()
-    return tensor.item() if tensor.device.type == "cpu" else tensor.clone()
+
+
+def _own(value: Any, within: tuple[int, ...]) -> Any:
+    if isinstance(value, Mapping):
+        if id(value) in within or len(within) == _DEEPEST:
+            return NoNumber(f"is a dict that holds itself, or lies in {_DEEPEST} others")
+        return {key: _detached(value[key], (*within, id(value))) for key in value}
+    if (count := _count(value)) is None:
+        return value
+    if count != 1:
+        return NoNumber(f"is not one number but {_described(value)}")
+    if hasattr(value, "detach"):
+        tensor = value.detach()
+        return tensor.item() if tensor.device.type == "cpu" else tensor.clone()
+    if getattr(getattr(value, "dtype", None), "kind", "") in "mMSU":  # NumPy gives times as whole numbers
+        return NoNumber(f"is not one number but a {value.dtype}")
+    return NoNumber("is masked") if bool(getattr(value, "mask", False)) else value.item()
+
+
+def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Refusal]]:
+    """What of a log call is stored, by flat names, and what is refused.
+
+    Nested dicts become `a/b`. Where two keys come to the same name, the last counts and the others are refused.
+    """
+    numbers: dict[str, float] = {}
+    refused: list[Refusal] = []
+    for name, value in _flat(values, ""):
+        try:
+            _check_name(name)
+            number = metric_value(value)
+        except ConfigError as error:
+            refused.append(Refusal(name, str(error)))
+            continue
+        if name in numbers:
+            refused.append(Refusal(name, "is given twice in one call, and the last value counts"))
+        numbers[name] = number
+    return numbers, refused
+
+
+def checked_numbers(values: Mapping[Any, Any]) -> dict[str, float]:
+    """What is stored of a log call of which nothing may be refused; waits for tensors on a device.
+
+    Raises:
+        ConfigError: Something would be refused; the message names it.
+    """
+    numbers, refused = metric_numbers(values)
+    if refused:
+        raise ConfigError(f"metric {short(refused[0].name)} {refused[0].why}; nothing of this call was stored")
+    return numbers
+
+
+def _flat(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        try:
+            name = prefix + (str.__str__(key) if isinstance(key, str) else str(key))
+        except Exception:  # whatever somebody's own `__str__` raises
+            yield f"{prefix}<{type(key).__name__}>", NoNumber("has a key that cannot be written as a text")
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}/")
+        else:
+            yield name, value
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise ConfigError(f"has a name that is empty or longer than {LONGEST_NAME:,} characters")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("has a name that is not Unicode text (a lone surrogate)") from None
 
 
 def metric_value(value: Any) -> float:
-    """A metric's value as float64.
+    """A metric's value as float64: whole numbers exactly, other numbers rounded to the nearest.
 
     Raises:
-        ConfigError: It is not one number, or a whole number that float64 cannot hold.
+        ConfigError: It is not one number, or one that float64 cannot hold.
     """
-    if isinstance(value, str) or value is None:
-        raise ConfigError(f"is {value!r}, not a number")
+    if value.__class__ is float:
+        return value
+    if isinstance(value, NoNumber):
+        raise ConfigError(value.why)
     try:
         number: Any = value.item() if hasattr(value, "item") else value
+        if isinstance(number, (str, bytes, bytearray)) or number is None:
+            raise TypeError
         result = float(number)
+    except OverflowError:
+        result, number = math.inf, None
     except Exception:  # whatever somebody's own `__float__` raises
         raise ConfigError(f"is not one number but {_described(value)}") from None
-    if isinstance(number, int) and math.isfinite(result) and int(result) != number:
+    if math.isinf(result) and number != result:
+        raise ConfigError(f"is {_cut(value)}, which is larger than float64 can hold")
+    if isinstance(number, int) and int(result) != number:
         raise ConfigError(f"is {number}, a whole number that float64 cannot hold exactly")
     return result
 
@@ -108,16 +210,37 @@ def whole_step(step: Any) -> int:
     Raises:
         ConfigError: It is none, or has more than 64 bits.
     """
+    if step.__class__ is not int:
+        try:
+            exact: Any = step.item() if hasattr(step, "item") else step
+            whole = int(exact)
+            is_whole = bool(whole == exact)  # a text equals no number
+        except Exception:  # whatever somebody's own `__int__` raises
+            is_whole, whole = False, 0
+        if not is_whole:
+            raise ConfigError(f"step {_cut(step)} is not a whole number")
+        step = whole
+    if not -LARGEST_STEP - 1 <= step <= LARGEST_STEP:
+        raise ConfigError(f"step {_cut(step)} has more than {_STEP_BITS} bits")
+    return step
+
+
+def short(name: str) -> str:
+    """A name for a message."""
+    return repr(name if len(name) <= 60 else f"{name[:60]}...")
+
+
+def _cut(value: Any) -> str:
     try:
-        exact: Any = int(step) if isinstance(step, float) and step.is_integer() else step
-        whole = operator.index(exact)
-    except Exception:  # whatever somebody's own `__index__` raises
-        raise ConfigError(f"step {step!r} is not a whole number") from None
-    if not -(2**63) <= whole < 2**63:
-        raise ConfigError(f"step {step!r} has more than 64 bits")
-    return whole
+        text = repr(value)
+    except Exception:  # a whole number of more than 4,300 digits has no text
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _described(value: Any) -> str:
+    if isinstance(value, (str, bytes)) or value is None:
+        return _cut(value)
     shape = getattr(value, "shape", None)
-    return f"{type(value).__name__} of shape {tuple(shape)}" if shape is not None else type(value).__name__
+    kind = type(value).__name__
+    return f"{kind} of shape {tuple(shape)}" if shape is not None and hasattr(value, "item") else kind

@@ -21,7 +21,7 @@ from runfolio.tracking.capture import seeds
 from runfolio.tracking.capture.surroundings import Surroundings
 from runfolio.tracking.live import LiveDict
 from runfolio.tracking.outcome import Outcome
-from runfolio.tracking.plain import detached, metric_value, plain_config, whole_step
+from runfolio.tracking.plain import checked_numbers, detached, metric_value, plain_config, whole_step
 from runfolio.tracking.writer import Media, Pace, Scalars, Writer, log
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class Run:
         mirror: Mirror | None = None,
         *,
         keep_code: bool = True,
+        strict: bool = False,
     ) -> None:
+        self._strict = strict
         self._document = document
         self._attempt = document.attempts[-1]
         self._ended = False
@@ -145,10 +147,12 @@ class Run:
 
         Args:
             values: Metric names and their values: numbers, one-element arrays or tensors; nested dicts become `a/b`.
-                NaN and infinities are kept. What is not a number is left out and warned of once.
+                NaN and infinities are kept. What is not a number is left out, counted and warned of once.
+                Of two keys that come to one name (`"a/b"`, and `b` in `a`) the last counts.
             step: The x axis: a whole number. Default: one more than the call before.
         Raises:
-            ConfigError: `values` is not a dict.
+            ConfigError: `values` is not a dict. With `init(strict=True)` also: something in it cannot be stored, or
+                the step is no whole number; nothing of the call is stored then.
         """
         moment = time.time()
         try:
@@ -157,7 +161,12 @@ class Run:
             raise ConfigError(f"log takes a dict of metric names and values, not a {type(values).__name__}") from None
         for name, value in taken.items():
             if value.__class__ not in _PLAIN:
-                taken[name] = _taken(value)
+                taken[name] = detached(value)
+        if step is not None and step.__class__ is not int:
+            step = detached(step)
+        if self._strict:
+            taken = checked_numbers(taken)
+            step = step if step is None else whole_step(step)
         self._append(Scalars(moment, step, taken))
 
     def log_system(self, values: Mapping[str, float]) -> None:
@@ -451,14 +460,6 @@ class Run:
 
 def _ignore(item: Scalars | Media) -> None:
     """Where items go once a refusal has been told."""
-
-
-def _taken(value: Any) -> Any:
-    """A value, or a dict of values, as it is now. Whatever goes wrong is told later, by the writer thread."""
-    try:
-        return detached(value) if not isinstance(value, Mapping) else {key: _taken(value[key]) for key in value}
-    except Exception:
-        return value
 
 
 def _checked_metric(metric: Any) -> float:

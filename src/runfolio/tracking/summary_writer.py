@@ -18,6 +18,8 @@ from runfolio.tracking.run import Run
 from runfolio.tracking.writer import Media, Scalars, log
 
 _GRID_COLUMNS = 8
+_LAST_MOMENT = 2**63 / 1e6
+"""Seconds since 1970 whose microseconds 64 bits do not hold any more."""
 
 
 def create_writer(
@@ -257,7 +259,15 @@ class SummaryWriter:
 
 
 def _moment(walltime: float | None) -> float:
-    return time.time() if walltime is None else walltime
+    if walltime is None:
+        return time.time()
+    try:
+        moment = float(walltime)
+    except (TypeError, ValueError):
+        moment = math.nan
+    if not abs(moment) < _LAST_MOMENT:
+        raise ConfigError(f"walltime {walltime!r} is no time; give seconds since 1970, as time.time() does")
+    return moment
 
 
 def _chart_kind(kind: str) -> str:

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runfolio.errors import ConfigError
 from runfolio.record import disk, files, media, tail
 from runfolio.record.alive import Heartbeat
-from runfolio.record.document import RunDocument
-from runfolio.record.flat import flatten
+from runfolio.record.document import STEPS, RunDocument
 from runfolio.record.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS, tail_path
 from runfolio.record.tail import LogCall
 from runfolio.tracking import plain, processes
@@ -133,7 +132,7 @@ class Writer:
         """The last seq given to a log call; exact right after `flush`."""
         self.document_changed = False
         self.refused: dict[str, int] = {}
-        """How many values were refused, by metric."""
+        """How many values this process was refused, by metric."""
         self._folder = folder
         self._document = document
         self._heartbeat = heartbeat
@@ -304,27 +303,21 @@ class Writer:
             if step is not None:
                 return plain.whole_step(step)
         except ConfigError as error:
-            self._refuse("step", f"{error}; the next automatic step is taken")
-        return self.last_step + after
+            self._refuse(STEPS, f"{error}; the next automatic step is taken")
+        return min(self.last_step + after, plain.LARGEST_STEP)
 
     def _numbers(self, values: dict[str, Any]) -> dict[str, float]:
-        numbers = {}
-        try:
-            flat = flatten(values)
-        except Exception as error:  # names that have no text, dicts that hold themselves
-            self._refuse("values", f"values were not stored: {error}")
-            return numbers
-        for name, value in flat.items():
-            try:
-                numbers[_metric_name(name)] = plain.metric_value(value)
-            except ConfigError as error:
-                self._refuse(name, f"metric {name!r} {error}; this value was not stored")
+        numbers, refused = plain.metric_numbers(values)
+        for name, why in refused:
+            self._refuse(name, f"metric {plain.short(name)} {why}; this value was not stored")
         return numbers
 
     def _refuse(self, name: str, message: str) -> None:
-        """Count what cannot be stored, and say so the first time."""
-        self.refused[name] = self.refused.get(name, 0) + 1
-        if self.refused[name] == 1:
+        """Count what cannot be stored, in the record too, and say so the first time."""
+        key = self._document.count_refused(name)
+        self.document_changed = True
+        self.refused[key] = self.refused.get(key, 0) + 1
+        if self.refused[key] == 1:
             log.warning("run %s: %s", self._document.id, message)
 
     def _write_lines(self) -> None:
@@ -453,18 +446,3 @@ class Writer:
 
             seal.compact(self._folder, self._heartbeat.writer, self._tail_number + 1)
             seal.sweep(self._folder)
-
-
-def _metric_name(name: str) -> str:
-    """The name itself, if the record can hold it.
-
-    Raises:
-        ConfigError: It is empty, longer than 1,000 characters, or no Unicode text.
-    """
-    if not name.strip() or len(name) > 1000:
-        raise ConfigError("has a name that is empty or longer than 1,000 characters")
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise ConfigError("has a name that is not Unicode text (a lone surrogate)") from None
-    return name
