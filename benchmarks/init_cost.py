@@ -37,7 +37,7 @@ clock = time.perf_counter
 began = clock()
 import psutil
 import runfolio.tracking.opening
-from runfolio.tracking.writer import Pace
+from runfolio.tracking.keeper import Pace
 imports = clock() - began
 def longest_pause(seconds):
     until, last, longest = clock() + seconds, clock(), 0.0

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import runfolio as rf
-from runfolio.tracking.writer import Pace
+from runfolio.tracking.keeper import Pace
 
 SCRIPT = "import sys, time, runfolio\nwith runfolio.init('net', config={'lr': float(sys.argv[1])}):\n    pass\n"
 

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.io_wrapper import GetLogdirSubdirector
 import runfolio
 from runfolio.errors import Ambiguous, NotFound, StoreError
 from runfolio.query.folio import open_folio
-from runfolio.tracking.writer import Pace
+from runfolio.tracking.keeper import Pace
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -25,8 +25,8 @@ from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.record import media
 from runfolio.record.document import Attempt, RunDocument, now
 from runfolio.record.points import PointFiles
+from runfolio.tracking.keeper import Pace
 from runfolio.tracking.run import Run
-from runfolio.tracking.writer import Pace
 
 
 @pytest.fixture

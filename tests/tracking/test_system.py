@@ -15,9 +15,9 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 import runfolio
 from runfolio.query.recorded import RecordedRun
+from runfolio.tracking.keeper import Pace
 from runfolio.tracking.run import Run
 from runfolio.tracking.throughput import samples_in
-from runfolio.tracking.writer import Pace
 
 QUICK = Pace(system_s=0.1)
 
@@ -170,7 +170,7 @@ def test_a_batch_has_as_many_samples_as_its_first_tensor(batch: Any, samples: in
 
 LATE = """
 import sys, time, runfolio
-from runfolio.tracking.writer import Pace
+from runfolio.tracking.keeper import Pace
 run = runfolio.init(store=sys.argv[1], pace=Pace(system_s=0.1))
 import torch
 from torch.utils.data import DataLoader
@@ -194,7 +194,7 @@ def test_torch_imported_later_is_timed_too(store: Path, python: Callable):
 def test_the_timer_keeps_no_process_alive_and_says_nothing_at_its_end(store: Path, python: Callable, last_words: str):
     script = """
 import os, signal, sys, time, runfolio
-from runfolio.tracking.writer import Pace
+from runfolio.tracking.keeper import Pace
 run = runfolio.init(store=sys.argv[1], pace=Pace(system_s=0.02))
 time.sleep(0.5)
 """
@@ -208,7 +208,7 @@ time.sleep(0.5)
 def test_a_part_that_cannot_be_measured_is_told_once_and_the_rest_goes_on(store: Path, python: Callable):
     script = """
 import sys, time, psutil, runfolio
-from runfolio.tracking.writer import Pace
+from runfolio.tracking.keeper import Pace
 run = runfolio.init(store=sys.argv[1], pace=Pace(system_s=0.1))
 time.sleep(0.3)
 psutil.PROCFS_PATH = "/nowhere"

@@ -32,8 +32,9 @@ class MediaEntry:
     """The picture, for images and figures."""
 
 
-def index_path(folder: Path, writer: str) -> Path:
-    return folder / MEDIA / f"{writer}.jsonl"
+def index_path(folder: Path, writer: str, number: int = 1) -> Path:
+    """Where a writer's lines go; to numbers above 1 those that waited elsewhere while the store was away."""
+    return folder / MEDIA / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
 
 
 def file_name(name: str, step: int, writer: str, seq: int) -> str:
@@ -62,8 +63,8 @@ def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
         entries.extend(found)
         if damaged:
             problems.append(f"{path}: {damaged} damaged line(s)")
-    entries.sort(key=lambda entry: (entry.attempt, entry.writer, entry.seq))
-    return entries, problems
+    once = {(entry.attempt, entry.writer, entry.seq): entry for entry in entries}
+    return [once[key] for key in sorted(once)], problems
 
 
 def _read_index(folder: Path, path: Path) -> tuple[list[MediaEntry], int]:

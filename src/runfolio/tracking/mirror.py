@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.record.alive import hostname
+from runfolio.record.append import AppendFile
 from runfolio.record.document import RunDocument
 from runfolio.record.events.encoder import EventEncoder
 from runfolio.record.layout import event_file, next_event_second
 from runfolio.record.tail import LogCall
-from runfolio.tracking.writer import AppendFile
 
 log = logging.getLogger("runfolio")
 _MOST_WAITING_BYTES = 64 * 1024 * 1024
@@ -82,7 +82,7 @@ class Mirror:
             try:
                 self._records += encode()
             except Exception as error:  # a bug of ours costs the picture of the run, never the run
-                self._give_up(error)
+                self.give_up(error)
 
     def _write(self) -> None:
         if self._given_up:
@@ -96,18 +96,18 @@ class Mirror:
 
     def _fails(self, error: OSError) -> None:
         if self._file.waiting > _MOST_WAITING_BYTES:
-            self._give_up(error)
+            self.give_up(error)
         elif not self._failing:
             self._failing = True
             log.warning("run %s: cannot write %s (%s); tried again", self._run_id, self.path, error.strerror or error)
 
-    def _give_up(self, error: Exception) -> None:
+    def give_up(self, why: object) -> None:
         """A file that lacks what the record has would mislead; without one, it is made from the record."""
         self._given_up = True
         log.warning(
             "run %s: no event file is written any more (%s); `runfolio tensorboard` makes one from the record",
             self._run_id,
-            error,
+            why,
         )
         with contextlib.suppress(OSError):
             self._file.close(sync=False)

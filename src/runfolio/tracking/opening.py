@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.record import checkpoints
@@ -16,10 +16,10 @@ from runfolio.record.layout import RUN_FILE, default_store, event_files, find_ru
 from runfolio.record.summary import SYSTEM
 from runfolio.tracking.capture.surroundings import keep_code
 from runfolio.tracking.console import Console
+from runfolio.tracking.keeper import Pace
 from runfolio.tracking.plain import plain_config
 from runfolio.tracking.run import Companion, Run, plain_tags
 from runfolio.tracking.system import System
-from runfolio.tracking.writer import Pace
 
 if TYPE_CHECKING:
     from runfolio.tracking.mirror import Mirror
@@ -41,6 +41,7 @@ def init(
     code: bool | None = None,
     console: bool = True,
     strict: bool = False,
+    durability: Literal["normal", "full"] = "normal",
 ) -> Run:
     """Open a run and start recording.
 
@@ -61,13 +62,17 @@ def init(
             `RUNFOLIO_CONSOLE=off` says no to all runs.
         strict: `log` raises ConfigError at once where something cannot be stored, instead of leaving it out with a
             warning and a count. Values on a GPU are then waited for.
+        durability: What a flushed point survives: `normal` the death of the process, whatever kills it (and of the
+            machine, once it is sealed, at a checkpoint, or the run's end); `full` that of the machine at any time.
     Returns:
         The run, which is also what `runfolio.log` speaks to until it ends.
     Raises:
         StoreError: The store cannot be written.
-        ConfigError: `config` is none of the kinds above.
+        ConfigError: `config` is none of the kinds above, or `durability` neither normal nor full.
         NotFound: There is no run `resume`, or it has no such checkpoint.
     """
+    if durability not in ("normal", "full"):
+        raise ConfigError(f"durability is {durability!r}; it must be normal or full")
     place = Path(store) if store is not None else default_store()
     contents, pace = keep_code(code), pace or Pace()
     settings = plain_config(config) if config is not None else {}
@@ -83,7 +88,8 @@ def init(
             last_step = -1
         mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
         companions = _companions(pace, console=console)
-        return Run(folder, document, pace, last_step, companions, mirror, keep_code=contents, strict=strict)
+        sync = durability == "full"
+        return Run(folder, document, pace, last_step, companions, mirror, keep_code=contents, strict=strict, sync=sync)
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {place} ({error.strerror or error});"

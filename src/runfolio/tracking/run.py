@@ -19,10 +19,12 @@ from runfolio.record.document import ENDED, RunDocument, Status, now
 from runfolio.tracking import exits, pictures
 from runfolio.tracking.capture import seeds
 from runfolio.tracking.capture.surroundings import Surroundings
+from runfolio.tracking.items import Item, Media, Scalars
+from runfolio.tracking.keeper import Pace
 from runfolio.tracking.live import LiveDict
 from runfolio.tracking.outcome import Outcome
 from runfolio.tracking.plain import checked_numbers, detached, metric_value, plain_config, whole_step
-from runfolio.tracking.writer import Media, Pace, Scalars, Writer, log
+from runfolio.tracking.writer import Writer, log
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
     from runfolio.tracking.mirror import Mirror
     from runfolio.tracking.watch import Logged
 
-_PLAIN = frozenset((float, int, bool))
+_EXACT = 2**53
+"""Whole numbers up to here are float64 as well."""
 _FLUSH_WAIT_S = 30.0
+_BRAKE_S = 0.0005
 _FORKED = "this process was forked from the one that owns it"
 _END_WAIT_S: dict[exits.Ending, float] = {"run": 120.0, "process": 10.0, "killed": 5.0}
 """How long a run's end waits for the disk. A store that hangs must not keep a process alive, and the time one has left
@@ -64,8 +68,8 @@ class Run:
         *,
         keep_code: bool = True,
         strict: bool = False,
+        sync: bool = False,
     ) -> None:
-        self._strict = strict
         self._document = document
         self._attempt = document.attempts[-1]
         self._ended = False
@@ -80,9 +84,20 @@ class Run:
         surroundings = Surroundings(folder, document, self._changed, contents=keep_code)
         surroundings.begin()
         self._writer = Writer(
-            folder, document, heartbeat, pace, last_step, surroundings.find_out, surroundings.look_again, mirror
+            folder,
+            document,
+            heartbeat,
+            pace,
+            last_step,
+            surroundings.find_out,
+            surroundings.look_again,
+            mirror,
+            press=self._press,
+            sync=sync,
         )
-        self._append = self._writer.pending.append
+        self._take = self._take_checked if strict else self._writer.pending.append
+        self._append = self._take
+        """What becomes of an item; exchanged where more is logged than can be encoded, and at the run's end."""
         self.config = LiveDict(document.config, self._changed)
         """Hyperparameters; what is set here is saved within the flush interval."""
         self.summary = LiveDict(document.summary, self._changed)
@@ -100,7 +115,7 @@ class Run:
         for companion in companions:
             if self._guarded(companion, lambda it: it.start(self)):
                 self._companions.append(companion)
-        self._writer.capture()
+        self._writer.keeper.capture()
 
     @property
     def id(self) -> str:
@@ -159,15 +174,26 @@ class Run:
             taken = dict(values)
         except (TypeError, ValueError):
             raise ConfigError(f"log takes a dict of metric names and values, not a {type(values).__name__}") from None
-        for name, value in taken.items():
-            if value.__class__ not in _PLAIN:
-                taken[name] = detached(value)
+        for value in taken.values():
+            if value.__class__ is not float:
+                return self._log_others(moment, step, taken)
+        if step is not None and step.__class__ is not int:
+            return self._log_others(moment, step, taken)
+        return self._append((moment, step, taken))
+
+    def _log_others(self, moment: float, step: Any, values: dict[str, Any]) -> None:
+        """A call that is not of floats alone: made so as far as that is exact, else left to the writer thread."""
+        plain = True
+        for name, value in values.items():
+            if value.__class__ is not float:
+                number = detached(value)
+                if isinstance(number, int) and -_EXACT <= number <= _EXACT:
+                    number = float(number)
+                values[name] = number
+                plain = plain and number.__class__ is float
         if step is not None and step.__class__ is not int:
             step = detached(step)
-        if self._strict:
-            taken = checked_numbers(taken)
-            step = step if step is None else whole_step(step)
-        self._append(Scalars(moment, step, taken))
+        self._append((moment, step, values) if plain else Scalars(moment, step, values))
 
     def log_system(self, values: Mapping[str, float]) -> None:
         """Record what was measured beside the training (`system/...`), by whole seconds since the run was created.
@@ -267,7 +293,7 @@ class Run:
         step = None if step is None else whole_step(step)
         value = None if metric is None else _checked_metric(metric)
         is_best = value is not None and self._is_best(value, mode)
-        self.flush()
+        self._writer.flush(_FLUSH_WAIT_S, sync=True)
         about = {
             "step": step,
             "metric": value,
@@ -356,7 +382,7 @@ class Run:
             self._document.status.trouble = str(text)
             self._changed()
 
-    def record(self, item: Scalars | Media) -> None:
+    def record(self, item: Item) -> None:
         """Append what is already an item of the record; for companions. `log` and its like are for everybody else."""
         self._append(item)
 
@@ -408,7 +434,9 @@ class Run:
         self._closed = True
         exits.forget(self)
         if not whole:
-            log.error("run %s: the last points could not be written to %s", self.id, self.folder)
+            left = self._writer.keeper.left_in_spool
+            rest = f"; they wait in {left[0].parent}, and `runfolio doctor --repair` brings them back" if left else ""
+            log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, rest)
 
     def abandon(self) -> None:
         """Take the run away from a forked child: what it logs is not recorded, which it is told once."""
@@ -435,13 +463,31 @@ class Run:
             return False
         return True
 
-    def _refuse(self, item: Scalars | Media) -> None:
+    def _press(self, pressed: bool) -> None:
+        """Called by the writer thread: more is logged than it can encode, or that is over."""
+        self._append = self._take_slowly if pressed else self._take
+        if self._ended or self._abandoned:  # set meanwhile, and to stay
+            self._append = self._refuse
+
+    def _take_slowly(self, item: Item) -> None:
+        self._take(item)
+        time.sleep(_BRAKE_S)
+
+    def _take_checked(self, item: Item) -> None:
+        """`init(strict=True)`."""
+        if not isinstance(item, Media):
+            checked_numbers(item[2])
+            if item[1] is not None:
+                whole_step(item[1])
+        self._writer.pending.append(item)
+
+    def _refuse(self, item: Item) -> None:
         why = _FORKED if self._abandoned else "it has ended"
         log.warning("run %s records nothing more: %s", self.id, why)
         self._append = _ignore
 
     def _changed(self) -> None:
-        self._writer.document_changed = True
+        self._writer.keeper.save_document()
 
     def _edited(self, key: str) -> None:
         """Note when, so that of this and somebody else's edit the later one counts (`record.notes`)."""
@@ -458,7 +504,7 @@ class Run:
         return before is None or (value > before if mode == "max" else value < before)
 
 
-def _ignore(item: Scalars | Media) -> None:
+def _ignore(item: Item) -> None:
     """Where items go once a refusal has been told."""
 
 

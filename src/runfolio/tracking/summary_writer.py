@@ -12,10 +12,11 @@ from typing import Any, Self
 
 from runfolio.errors import ConfigError, RunfolioError
 from runfolio.tracking import pictures
+from runfolio.tracking.items import Media, Scalars
 from runfolio.tracking.opening import init
 from runfolio.tracking.plain import detached
 from runfolio.tracking.run import Run
-from runfolio.tracking.writer import Media, Scalars, log
+from runfolio.tracking.writer import log
 
 _GRID_COLUMNS = 8
 _LAST_MOMENT = 2**63 / 1e6

@@ -1,0 +1,155 @@
+"""The spool: where a writer's points and media wait on a local disk while the store does not take them.
+
+A spool is a folder of the user's cache laid out as a run folder is (`docs/format.md`, Spool). Its files have names that
+no file of the run has, so bringing them back is to copy each and to rename it; whatever is there twice by then is known
+by (writer, seq) and read once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runfolio.errors import RunfolioError
+from runfolio.record import files, media, tail
+from runfolio.record.append import AppendFile
+from runfolio.record.cache import cache_folder
+from runfolio.record.layout import FORMAT, MEDIA, MEDIA_FILES, METRICS, tail_path
+
+_ABOUT = "spool.json"
+
+
+class Spool:
+    """What a writer has waiting from one time that the store was away. Nothing is created before the first write."""
+
+    def __init__(
+        self, run_folder: Path, run_id: str, writer: str, attempt: int, numbers: Iterator[int], most_bytes: int
+    ) -> None:
+        """Args:
+        numbers: Of tails that the writer has not begun yet.
+        most_bytes: How much of the local disk it may take.
+        """
+        place = cache_folder()
+        self.folder = place / "spool" / f"{run_id}-{writer}-{next(numbers)}" if place is not None else None
+        """Where it is; None where there is no place for one."""
+        self._run_folder = run_folder
+        self._run_id = run_id
+        self._writer = writer
+        self._header = tail.header(writer, attempt)
+        self._numbers = numbers
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._points: AppendFile | None = None
+        self._media: AppendFile | None = None
+
+    def write_points(self, lines: bytes) -> None:
+        """Append whole lines to a tail.
+
+        Raises:
+            OSError: They were not written, or not all of them.
+        """
+        folder = self._make_room(len(lines))
+        if self._points is None:
+            self._points = AppendFile(tail_path(folder, self._writer, next(self._numbers)), self._header)
+        self._append(self._points, lines)
+
+    def write_medium(self, line: bytes, picture: tuple[str, bytes] | None) -> None:
+        """Append a line to the media of this writer, and keep the picture it names: file name and content.
+
+        Raises:
+            OSError: As `write_points`.
+        """
+        size = len(picture[1]) if picture else 0
+        folder = self._make_room(len(line) + size)
+        if picture:
+            name, content = picture
+            files.replace(folder / MEDIA / MEDIA_FILES / name, lambda path: path.write_bytes(content))
+            self._bytes += size
+        if self._media is None:
+            number = next(self._numbers) + 1  # 1 is that of the run's own
+            self._media = AppendFile(media.index_path(folder, self._writer, number), self._header)
+        self._append(self._media, line)
+
+    def close(self) -> None:
+        """No more for now; what is written later goes to new files."""
+        for opened in (self._points, self._media):
+            if opened is not None:
+                opened.close(sync=False)
+        self._points = self._media = None
+
+    def bring_back(self) -> None:
+        """Move everything to the run's folder; nothing is written here any more by then.
+
+        Raises:
+            OSError: Some of it is still here.
+        """
+        if self.folder is not None and self.folder.exists():
+            bring_back(Found(self.folder, self._run_folder, self._run_id, self._writer))
+
+    def _append(self, file: AppendFile, data: bytes) -> None:
+        try:
+            file.write(data)
+        except OSError:
+            # It may end in half a line, which is no line. What is written again goes to a new file.
+            self.close()
+            raise
+        self._bytes += len(data)
+
+    def _make_room(self, size: int) -> Path:
+        if self.folder is None:
+            raise OSError(errno.ENOENT, "there is no cache folder to keep a spool in")
+        if self._bytes + size > self._most_bytes:
+            raise OSError(errno.EDQUOT, f"the spool holds {self._bytes / 1e6:,.0f} MB, as much as it may")
+        if not (self.folder / _ABOUT).exists():
+            for name in (METRICS, f"{MEDIA}/{MEDIA_FILES}"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            about = {"run": self._run_id, "writer": self._writer, "folder": os.fspath(self._run_folder)}
+            files.write_json(self.folder / _ABOUT, {"runfolio": FORMAT, **about})
+        return self.folder
+
+
+@dataclass(frozen=True)
+class Found:
+    """A spool that lies on this machine."""
+
+    folder: Path
+    run_folder: Path
+    run_id: str
+    writer: str
+
+
+def find_spools() -> Iterator[Found]:
+    """Every spool of this user on this machine; what is no spool is passed over."""
+    place = cache_folder()
+    if place is None or not (place / "spool").is_dir():
+        return
+    for folder in sorted((place / "spool").iterdir()):
+        try:
+            about = files.read_json(folder / _ABOUT)
+            yield Found(folder, Path(about["folder"]), str(about["run"]), str(about["writer"]))
+        except (RunfolioError, OSError, KeyError, TypeError):
+            continue
+
+
+def bring_back(spool: Found) -> int:
+    """Move the files of a spool that nobody writes to its run's folder; how many bytes it was.
+
+    Killed in between, the rest is moved the next time: a file goes from the spool only once the run has it.
+
+    Raises:
+        OSError: Some of it is still in the spool.
+    """
+    moved = 0
+    # Pictures first, so that no line ever names one that is not there.
+    for part in (f"{MEDIA}/{MEDIA_FILES}", MEDIA, METRICS):
+        for source in sorted((spool.folder / part).iterdir()) if (spool.folder / part).is_dir() else ():
+            if source.is_file() and not source.name.startswith("."):
+                moved += source.stat().st_size
+                files.replace(spool.run_folder / part / source.name, lambda to: shutil.copyfile(source, to), sync=True)  # noqa: B023
+                source.unlink()
+    shutil.rmtree(spool.folder, ignore_errors=True)
+    return moved

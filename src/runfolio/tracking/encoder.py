@@ -1,0 +1,166 @@
+"""From what was logged to lines of the record, in short slices: whoever encodes holds the interpreter's lock."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, groupby
+from typing import Any, ClassVar, cast
+
+from runfolio.errors import ConfigError
+from runfolio.record import media, tail
+from runfolio.record.document import STEPS, RunDocument
+from runfolio.record.tail import LogCall
+from runfolio.tracking import plain
+from runfolio.tracking.items import Item, Media, Plain, Scalars
+
+log = logging.getLogger("runfolio")
+_WHOLE_BITS = 63
+
+
+@dataclass
+class Points:
+    """Log calls as whole lines of a tail."""
+
+    lines: bytes
+    count: int
+    calls: Sequence[LogCall] = ()
+    """The same for the event file, where there is one."""
+
+    @property
+    def size(self) -> int:
+        return len(self.lines)
+
+
+@dataclass
+class Medium:
+    """One line of the media, and the picture it names."""
+
+    line: bytes
+    time_us: int
+    step: int
+    kind: str
+    name: str
+    content: dict[str, Any]
+    picture: tuple[str, bytes] | None = None
+    """File name and PNG."""
+    count: ClassVar[int] = 1
+
+    @property
+    def size(self) -> int:
+        return len(self.line) + (len(self.picture[1]) if self.picture else 0)
+
+
+Parcel = Points | Medium
+
+
+@dataclass
+class Encoder:
+    """Gives log calls their seq and step, in order of arrival. What cannot be stored is counted and told once."""
+
+    document: RunDocument
+    """Where refusals are counted."""
+    changed: Callable[[], None]
+    """Called when it is to be saved."""
+    writer: str
+    last_step: int
+    """The step of the last log call that was taken up."""
+    mirrored: bool = False
+    """Whether the event file needs the calls too."""
+    seq: int = 0
+    """The last seq given to a log call."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """How many values this process was refused, by metric."""
+    _known: set[str] = field(default_factory=set)
+    """Names that were checked."""
+
+    def encode(self, items: Iterable[Item]) -> list[Parcel]:
+        """Lines of items, in their order."""
+        parcels: list[Parcel] = []
+        for kind, group in groupby(items, key=type):
+            if kind is Media:
+                parcels += filter(None, map(self._medium, cast("Iterable[Media]", group)))
+                continue
+            calls = cast("list[Plain]", list(group))
+            points = (self._plain(calls) if kind is tuple else None) or self._one_by_one(calls)
+            if points.lines:
+                parcels.append(points)
+        return parcels
+
+    def _plain(self, items: list[Plain]) -> Points | None:
+        """Calls of floats alone, by few long calls of C; None where one of them needs a closer look."""
+        seq, last_step = self.seq, self.last_step
+        rows: list[tail.Row] = []
+        for moment, step, values in items:
+            seq += 1
+            if step is None:
+                last_step += 1
+            elif step.__class__ is int and step.bit_length() <= _WHOLE_BITS:
+                last_step = step
+            else:
+                return None
+            if values:
+                rows.append({"seq": seq, "time_us": int(moment * 1e6), "step": last_step, "values": values})
+        if not self._known.issuperset(chain.from_iterable(row["values"] for row in rows)):
+            return None
+        lines = tail.encode_rows(rows)
+        if lines is None:
+            return None
+        self.seq, self.last_step = seq, last_step
+        return Points(lines, len(rows), [LogCall(**row) for row in rows] if self.mirrored else ())
+
+    def _one_by_one(self, items: Iterable[Plain | Scalars]) -> Points:
+        calls = [call for item in items if (call := self._call(item)) is not None]
+        return Points(tail.encode(calls), len(calls), calls if self.mirrored else ())
+
+    def _call(self, item: Plain | Scalars) -> LogCall | None:
+        moment, step, values = item[:3]
+        aside = isinstance(item, Scalars) and item.aside
+        self.seq += 1
+        step = self._step(step, after=1)
+        if not aside:
+            self.last_step = step
+        numbers = self._numbers(values)
+        return LogCall(self.seq, int(moment * 1e6), step, numbers) if numbers else None
+
+    def _medium(self, item: Media) -> Medium | None:
+        self.seq += 1
+        # What comes before the first point belongs to its step, not to one before.
+        step = self._step(item.step, after=0 if self.last_step >= 0 else 1)
+        time_us = int(item.time * 1e6)
+        try:
+            made = item.content()
+            picture = None
+            if isinstance(made, bytes):
+                picture = media.file_name(item.name, step, self.writer, self.seq), made
+                made = {"file": picture[0], "caption": item.caption}
+            line = media.encode(self.seq, time_us, step, item.kind, item.name, made)
+        except Exception as error:
+            self._refuse(item.name, f"{item.kind} {item.name!r} was not stored: {error}")
+            return None
+        return Medium(line, time_us, step, item.kind, item.name, made, picture)
+
+    def _step(self, step: Any, *, after: int) -> int:
+        """The step of a call: as given, or the one `after` the call before."""
+        try:
+            if step is not None:
+                return plain.whole_step(step)
+        except ConfigError as error:
+            self._refuse(STEPS, f"{error}; the next automatic step is taken")
+        return min(self.last_step + after, plain.LARGEST_STEP)
+
+    def _numbers(self, values: dict[str, Any]) -> dict[str, float]:
+        numbers, refused = plain.metric_numbers(values)
+        self._known.update(numbers)
+        for name, why in refused:
+            self._refuse(name, f"metric {plain.short(name)} {why}; this value was not stored")
+        return numbers
+
+    def _refuse(self, name: str, message: str) -> None:
+        """Count what cannot be stored, in the record too, and say so the first time."""
+        key = self.document.count_refused(name)
+        self.changed()
+        self.refused[key] = self.refused.get(key, 0) + 1
+        if self.refused[key] == 1:
+            log.warning("run %s: %s", self.document.id, message)
