@@ -24,12 +24,11 @@ lint: $(READY)  ## Style, types, and the one-way layers.
 soak: $(READY)  ## Long durability runs (kill -9 in a loop).
 	$(BIN)/python -m pytest -m soak
 
-bench: $(READY)  ## Measured figures: the log path beside SummaryWriter, what init costs.
-	$(BIN)/python benchmarks/logging_cost.py
-	$(BIN)/python benchmarks/init_cost.py
+bench: $(READY)  ## Measured figures beside other trackers, into docs/benchmarks.md; they are installed into .bench.
+	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(STORE)
+	rm -rf $(VENV) .bench $(STORE)
 
 # torch first and by exact version, so that no other package pulls a different build; torchvision without
 # its dependencies for the same reason.

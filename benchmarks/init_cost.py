@@ -1,25 +1,20 @@
-"""What `runfolio.init` costs the training thread in a git repository with 50 modules and a diff, and what runs beside.
-
-    make bench            # or: python benchmarks/init_cost.py --rounds 15
+"""What `runfolio.init` costs the training thread in a git repository with modules and a diff, and what runs beside.
 
 Every measurement is a fresh Python process with torch imported, as a training script has it. "imports" is what init
 imports the first time; "init" is the call itself, with more and more switched on; "pause" is the longest time for
-which a busy loop stood still in the half second before and the second after; "all code" is when all of it was on disk.
-At the end, what a sample of the machine's load costs, and the clock around a step of a DataLoader.
+which a busy loop stood still in the second after, "usual" in the half second before; "kept" is when all of the code was
+on disk. Beside it, what a sample of the machine's load costs, and the clock around a step of a DataLoader.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
 
 MODULES = 50
 LINES = 200
@@ -89,9 +84,9 @@ print(json.dumps(dict(sample=sample, batch=cost)))
 """
 
 
-def repository(folder: Path) -> list[str]:
+def repository(folder: Path, modules: int) -> list[str]:
     """A work tree of modules, some of which differ from its commit; the modules' names."""
-    names = [f"module_{number}" for number in range(MODULES)]
+    names = [f"module_{number}" for number in range(modules)]
     for name in names:
         lines = [f"def function_{line}(x):\n    return x * {line}\n" for line in range(LINES // 3)]
         (folder / f"{name}.py").write_text("\n".join(lines))
@@ -111,44 +106,22 @@ def child(script: str, folder: Path, store: Path) -> dict[str, float]:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def milliseconds(values: list[float]) -> str:
-    return f"{statistics.median(values) * 1e3:.1f}"
+@dataclass
+class InitCost:
+    """What was measured, a dict a process, by what is recorded; and processor seconds of what runs beside."""
+
+    processes: dict[str, list[dict[str, float]]]
+    beside: dict[str, float]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
-
+def measure(rounds: int, modules: int, kinds: Sequence[str], tell: Callable[[str], None]) -> InitCost:
     with tempfile.TemporaryDirectory() as place:
         folder, store = Path(place) / "project", Path(place) / "runs"
         folder.mkdir()
-        modules = ", ".join(repository(folder))
-        measured: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
-        for _ in range(rounds):
-            for kind, options in KINDS.items():  # in turn, so that a machine whose speed drifts treats them alike
-                measured[kind].append(child(CHILD.format(modules=modules, options=options), folder, store))
-        beside = child(BESIDE, folder, store)
-
-    table = Table(title=f"init in a repository with {MODULES} modules and a diff; ms, medians of {rounds} processes")
-    for heading in ("what is recorded", "init", "worst", "imports", "pause", "before", "all code"):
-        table.add_column(heading, justify="left" if heading == "what is recorded" else "right")
-    for kind, found in measured.items():
-        kept = [one["kept"] for one in found if one["kept"] is not None]
-        table.add_row(
-            kind,
-            milliseconds([one["init"] for one in found]),
-            f"{max(one['init'] for one in found) * 1e3:.1f}",
-            *(milliseconds([one[key] for one in found]) for key in ("imports", "pause", "usual")),
-            milliseconds(kept) if kept else "-",
-        )
-    console = Console()
-    console.print(table)
-    console.print(
-        f"a sample of the machine's load: {beside['sample'] * 1e3:.1f} ms of processor time, each 10 s;"
-        f" the clock around a batch: {beside['batch'] * 1e6:.2f} µs"
-    )
-
-
-if __name__ == "__main__":
-    main()
+        names = ", ".join(repository(folder, modules))
+        measured: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+        for number in range(rounds):
+            for kind in kinds:  # in turn, so that a machine whose speed drifts treats them alike
+                tell(f"init, round {number + 1}: {kind}")
+                measured[kind].append(child(CHILD.format(modules=names, options=KINDS[kind]), folder, store))
+        return InitCost(measured, child(BESIDE, folder, store))

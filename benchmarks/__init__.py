@@ -1,0 +1,1 @@
+"""What runfolio costs, measured beside its peers; `make bench` writes `docs/benchmarks.md`."""

@@ -1,0 +1,81 @@
+"""`make bench`: runfolio beside its peers, in one run, and alone; the results go to `docs/benchmarks.md`.
+
+python -m benchmarks                                 all of it, about twelve minutes
+python -m benchmarks --quick                         a smoke run, which only prints; its figures mean little
+python -m benchmarks --loggers runfolio trackio      some loggers, which only prints too
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks import alone, machine, page, peers, venvs
+from benchmarks.loggers import LOGGERS
+from benchmarks.page import Results
+from benchmarks.venvs import ROOT, InstallError
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+QUICK_LOGGERS = ("floor", "runfolio", "runfolio-tensorboard", "runfolio-sealing", "tensorboardx", "trackio", "dvclive")
+"""Those that start quickly."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a smoke run of under a minute")
+    parser.add_argument("--loggers", nargs="+", choices=LOGGERS, metavar="NAME", help=f"some of {', '.join(LOGGERS)}")
+    parser.add_argument("--page", type=Path, help=f"where the results go; default: {PAGE.name}, of whole runs alone")
+    args = parser.parse_args()
+
+    loggers = args.loggers or (QUICK_LOGGERS if args.quick else tuple(LOGGERS))
+    console = Console()
+    text = page.render(_measure(loggers, console, quick=args.quick))
+    target = args.page or (None if args.quick or args.loggers else PAGE)
+    if target is None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    else:
+        target.write_text(text, encoding="utf-8")
+        console.print(f"results are in {target}")
+
+
+def _measure(loggers: Sequence[str], console: Console, *, quick: bool) -> Results:
+    effort, size = (peers.QUICK, alone.QUICK) if quick else (peers.FULL, alone.FULL)
+    about = machine.describe()
+    with Progress(
+        TimeElapsedColumn(), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), console=console
+    ) as progress:
+        task = progress.add_task("", total=None)
+        skipped: dict[str, str] = {}
+
+        def installed(title: str, find: Callable[[], Path]) -> Path | None:
+            progress.update(task, description=f"environment of {title}")
+            try:
+                return find()
+            except InstallError as error:
+                skipped[f"{title}, which could not be installed"] = str(error)
+                console.print(f"{title} is left out: {error}", markup=False)
+                return None
+
+        found = {
+            name: installed(LOGGERS[name].title, partial(venvs.python, LOGGERS[name].environment)) for name in loggers
+        }
+        pythons = {name: python for name, python in found.items() if python is not None}
+        # Nothing is installed where no peer is asked for.
+        wants_peers = any(LOGGERS[name].environment for name in loggers)
+        msgpack = installed("msgpack", partial(venvs.packages, "encodings")) if wants_peers else None
+        progress.reset(task, total=peers.steps(pythons, effort) + alone.steps(size))
+
+        def tell(text: str) -> None:
+            progress.update(task, advance=1, description=text)
+
+        measured = peers.measure(pythons, effort, tell)
+        return Results(about, effort, measured, alone.measure(size, msgpack and str(msgpack), tell), skipped)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""One measurement in a fresh process: `python -m benchmarks.child MODULE:FUNCTION ARGUMENTS RESULT`.
+
+Arguments are JSON, and so is the result, which goes to a file: loggers print what they like.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+
+def main() -> None:
+    target, arguments, result = sys.argv[1:]
+    module, _, function = target.partition(":")
+    found = getattr(import_module(f"benchmarks.{module}"), function)(**json.loads(arguments))
+    Path(result).write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

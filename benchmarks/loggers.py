@@ -1,0 +1,408 @@
+"""One adapter a logger: open a run in a folder, log, wait until it is durable, end it, read a metric back.
+
+Each runs in the environment of its peer, where neither runfolio nor another peer is installed, so imports stand in the
+methods. `log` is the logger's own method wherever its signature fits, so that no call of ours is measured with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+METRIC = "loss/0"
+"""The metric that is read back."""
+
+
+class Logger:
+    """A run that is being logged to. `log(values, step)` takes a dict of metric names and floats."""
+
+    title: ClassVar[str]
+    how: ClassVar[str]
+    """How it is used, for the page."""
+    environment: ClassVar[str | None] = None
+    """The name of its virtual environment; None: ours."""
+    imports: ClassVar[str]
+    """The import statement of its users."""
+    beside: ClassVar[str] = ""
+    """What a training has imported anyway."""
+    package: ClassVar[str] = ""
+    """The distribution whose version is told."""
+    log: Callable[[dict[str, float], int], object]
+
+    def __init__(self, folder: Path) -> None:
+        """Import it, and open a run whose record lies in `folder`."""
+        raise NotImplementedError
+
+    def durable(self) -> None:
+        """Wait until what was logged is handed to the operating system, as its documentation says to."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """End the run; after `durable`."""
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls, folder: Path) -> list[float]:
+        """The values of `METRIC` that can be read, in any order."""
+        raise NotImplementedError
+
+
+class Floor(Logger):
+    title = "list.append"
+    how = "`kept.append((time.time(), step, dict(values)))`, the least a logger could do; nothing reaches the disk."
+    imports = ""
+
+    def __init__(self, folder: Path) -> None:
+        now = time.time
+        self._kept: list[tuple[float, int, dict[str, float]]] = []
+        append = self._kept.append
+
+        def log(values: dict[str, float], step: int) -> None:
+            append((now(), step, dict(values)))
+
+        self.log = log
+
+    def durable(self) -> None: ...
+
+    def finish(self) -> None: ...
+
+    @classmethod
+    def read(cls, folder: Path) -> list[float]:
+        return []
+
+
+class Runfolio(Logger):
+    title = "runfolio"
+    how = "`runfolio.init()`, `run.log(values, step)`; durable is `run.flush()`. Defaults: code, console and load too."
+    imports = "from runfolio import init"
+    package = "runfolio"
+
+    def __init__(self, folder: Path) -> None:
+        import runfolio
+
+        self._run = runfolio.init("bench", store=folder, **self._options())
+        self.log = self._run.log
+
+    def _options(self) -> dict[str, Any]:
+        return {}
+
+    def durable(self) -> None:
+        self._run.flush()
+
+    def finish(self) -> None:
+        self._run.finish()
+
+    @classmethod
+    def read(cls, folder: Path) -> list[float]:
+        import runfolio
+
+        (run,) = runfolio.open(folder).runs()
+        return run.metric(METRIC).values.tolist()
+
+
+class RunfolioTensorBoard(Runfolio):
+    title = "runfolio + TensorBoard"
+    how = "The same with `init(tensorboard=True)`: event files beside the record."
+
+    def _options(self) -> dict[str, Any]:
+        return {"tensorboard": True}
+
+
+class RunfolioSealing(Runfolio):
+    title = "runfolio, sealing"
+    how = "The same with `Pace(seal_bytes=1_000_000)` instead of 16 MiB, so that a minute holds several seals."
+
+    def _options(self) -> dict[str, Any]:
+        from runfolio.tracking.writer import Pace
+
+        return {"pace": Pace(seal_bytes=1_000_000)}
+
+
+class SummaryWriter(Logger):
+    title = "SummaryWriter"
+    how = "`writer.add_scalar(name, value, step)` for each value; durable is `writer.flush()`."
+    environment = "summarywriter"
+    imports = "from torch.utils.tensorboard import SummaryWriter"
+    beside = "import torch"
+    package = "tensorboard"
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = self._open(str(folder))
+        add_scalar = self._writer.add_scalar
+
+        def log(values: dict[str, float], step: int) -> None:
+            for name, value in values.items():
+                add_scalar(name, value, step)
+
+        self.log = log
+
+    def _open(self, folder: str) -> Any:
+        from torch.utils.tensorboard import SummaryWriter  # pyright: ignore[reportPrivateImportUsage]
+
+        return SummaryWriter(folder)
+
+    def durable(self) -> None:
+        self._writer.flush()
+
+    def finish(self) -> None:
+        self._writer.close()
+
+    @classmethod
+    def read(cls, folder: Path) -> list[float]:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+        events.Reload()
+        return [event.value for event in events.Scalars(METRIC)]
+
+
+class TensorBoardX(SummaryWriter):
+    title = "tensorboardX"
+    environment = "tensorboardx"
+    imports = "from tensorboardX import SummaryWriter"
+    beside = ""
+    package = "tensorboardX"
+
+    def _open(self, folder: str) -> Any:
+        from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingImports]
+
+        return SummaryWriter(folder)
+
+
+class MLflow(Logger):
+    title = "MLflow"
+    how = "SQLite store; `mlflow.log_metric` for one value, `mlflow.log_metrics` for ten; both are durable at once."
+    environment = "mlflow"
+    imports = "import mlflow"
+    package = "mlflow"
+
+    def __init__(self, folder: Path) -> None:
+        self._mlflow = _mlflow(folder)
+        self._mlflow.set_experiment("bench")
+        self._run = self._mlflow.start_run()
+        log_metric, log_metrics = self._mlflow.log_metric, self._mlflow.log_metrics
+
+        def log(values: dict[str, float], step: int) -> None:
+            if len(values) == 1:
+                for name, value in values.items():
+                    log_metric(name, value, step=step)
+            else:
+                log_metrics(values, step=step)
+
+        self.log = log
+
+    def durable(self) -> None: ...
+
+    def finish(self) -> None:
+        self._mlflow.end_run()
+
+    @classmethod
+    def read(cls, folder: Path) -> list[float]:
+        client = _mlflow(folder).MlflowClient()
+        experiment = client.get_experiment_by_name("bench")
+        (run,) = client.search_runs([experiment.experiment_id])
+        return [point.value for point in client.get_metric_history(run.info.run_id, METRIC)]
+
+
+class MLflowBatch(MLflow):
+    title = "MLflow log_batch"
+    how = "Values are collected; each 1,000, the most it takes, go to `MlflowClient.log_batch`; durable sends the rest."
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        from mlflow.entities import Metric  # pyright: ignore[reportMissingImports]
+
+        self._client = self._mlflow.MlflowClient()
+        self._collected: list[Any] = []
+        collected, durable = self._collected, self.durable
+
+        def log(values: dict[str, float], step: int) -> None:
+            time_ms = int(time.time() * 1000)
+            collected.extend(Metric(name, value, time_ms, step) for name, value in values.items())
+            if len(collected) >= 1000:
+                durable()
+
+        self.log = log
+
+    def durable(self) -> None:
+        self._client.log_batch(self._run.info.run_id, metrics=self._collected)
+        self._collected.clear()
+
+
+def _mlflow(folder: Path) -> Any:
+    import mlflow  # pyright: ignore[reportMissingImports]
+
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    return mlflow
+
+
+class Aim(Logger):
+    title = "Aim"
+    how = "`run.track(value, name=name, step=step)` for each value; durable is `run.close()`."
+    environment = "aim"
+    imports = "from aim import Run"
+    package = "aim"
+
+    def __init__(self, folder: Path) -> None:
+        from aim import Run  # pyright: ignore[reportMissingImports]
+
+        self._run = Run(repo=str(folder), experiment="bench")
+        track = self._run.track
+
+        def log(values: dict[str, float], step: int) -> None:
+            for name, value in values.items():
+                track(value, name=name, step=step)
+
+        self.log = log
+
+    def durable(self) -> None:
+        self._run.close()
+
+    def finish(self) -> None: ...
+
+    @classmethod
+    def read(cls, folder: Path) -> list[float]:
+        from aim import Run  # pyright: ignore[reportMissingImports]
+        from aim.storage.context import Context  # pyright: ignore[reportMissingImports]
+
+        # A run that is opened to be read shows nothing before its server has indexed it, so it is opened to go on.
+        (run_hash,) = (path.name for path in (folder / ".aim/meta/chunks").iterdir())
+        run = Run(run_hash, repo=str(folder), system_tracking_interval=None)
+        metric = run.get_metric(METRIC, Context({}))
+        values = [] if metric is None else metric.values.sparse_numpy()[1].tolist()
+        run.close()
+        return values
+
+
+class WandB(Logger):
+    title = "W&B offline"
+    how = "`wandb.init(mode='offline')`, `run.log(values, step)`; durable is `run.finish()`."
+    environment = "wandb"
+    imports = "import wandb"
+    package = "wandb"
+
+    def __init__(self, folder: Path) -> None:
+        import wandb  # pyright: ignore[reportMissingImports]
+
+        self._run = wandb.init(project="bench", mode="offline", dir=str(folder))
+        self.log = self._run.log
+
+    def durable(self) -> None:
+        self._run.finish()
+
+    def finish(self) -> None: ...
+
+    @classmethod
+    def read(cls, folder: Path) -> list[float]:
+        from wandb.proto import wandb_internal_pb2  # pyright: ignore[reportMissingImports]
+
+        values = []
+        (file,) = folder.glob("wandb/offline-run-*/*.wandb")
+        for data in _leveldb_records(file.read_bytes()):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(data)
+            for item in record.history.item:
+                if METRIC in (item.key, "/".join(item.nested_key)):
+                    values.append(float(json.loads(item.value_json)))
+        return values
+
+
+def _leveldb_records(data: bytes) -> list[bytes]:
+    """The whole records of a `.wandb` file: LevelDB's log behind a header of 7 bytes. wandb has no reader in Python."""
+    records, begun, at = [], b"", 7
+    while at + 7 <= len(data):
+        left = 32768 - at % 32768
+        if left < 7:
+            at += left
+            continue
+        length, kind = struct.unpack_from("<HB", data, at + 4)
+        piece = data[at + 7 : at + 7 + length]
+        if kind == 0 or len(piece) < length:
+            break
+        begun = piece if kind in (1, 2) else begun + piece
+        if kind in (1, 4):
+            records.append(begun)
+        at += 7 + length
+    return records
+
+
+class Trackio(Logger):
+    title = "Trackio"
+    how = "`trackio.init(project)`, `trackio.log(values, step)`; durable is `trackio.finish()`."
+    environment = "trackio"
+    imports = "import trackio"
+    package = "trackio"
+
+    def __init__(self, folder: Path) -> None:
+        self._trackio = _trackio(folder)
+        self._trackio.init(project="bench", name="run")
+        self.log = self._trackio.log
+
+    def durable(self) -> None:
+        self._trackio.finish()
+
+    def finish(self) -> None: ...
+
+    @classmethod
+    def read(cls, folder: Path) -> list[float]:
+        logs = _trackio(folder).SQLiteStorage.get_logs("bench", "run")
+        return [entry[METRIC] for entry in logs if METRIC in entry]
+
+
+def _trackio(folder: Path) -> Any:
+    os.environ["TRACKIO_DIR"] = str(folder)
+    import trackio  # pyright: ignore[reportMissingImports]
+
+    return trackio
+
+
+class DVCLive(Logger):
+    title = "DVCLive"
+    how = "`live.log_metric(name, value)` for each value, then `live.next_step()`, outside a DVC repository."
+    environment = "dvclive"
+    imports = "from dvclive import Live"
+    package = "dvclive"
+
+    def __init__(self, folder: Path) -> None:
+        from dvclive import Live  # pyright: ignore[reportMissingImports]
+
+        self._live = Live(dir=str(folder / "dvclive"), save_dvc_exp=False, dvcyaml=None)
+        log_metric, next_step = self._live.log_metric, self._live.next_step
+
+        def log(values: dict[str, float], step: int) -> None:
+            for name, value in values.items():
+                log_metric(name, value)
+            next_step()
+
+        self.log = log
+
+    def durable(self) -> None: ...
+
+    def finish(self) -> None:
+        self._live.end()
+
+    @classmethod
+    def read(cls, folder: Path) -> list[float]:
+        _, *lines = (folder / f"dvclive/plots/metrics/{METRIC}.tsv").read_text().splitlines()
+        return [float(line.split("\t")[1]) for line in lines]
+
+
+LOGGERS: dict[str, type[Logger]] = {
+    "floor": Floor,
+    "runfolio": Runfolio,
+    "runfolio-tensorboard": RunfolioTensorBoard,
+    "runfolio-sealing": RunfolioSealing,
+    "summarywriter": SummaryWriter,
+    "tensorboardx": TensorBoardX,
+    "mlflow": MLflow,
+    "mlflow-batch": MLflowBatch,
+    "aim": Aim,
+    "wandb": WandB,
+    "trackio": Trackio,
+    "dvclive": DVCLive,
+}

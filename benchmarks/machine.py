@@ -1,0 +1,39 @@
+"""What the figures were taken on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from benchmarks.venvs import ROOT
+
+
+def describe() -> dict[str, str]:
+    """Processor, cores, memory, system, Python, the date, what is measured, and how busy the machine was before."""
+    return {
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}, {platform.libc_ver()[0]} {platform.libc_ver()[1]}",
+        "Python": platform.python_version(),
+        "commit of runfolio": _commit(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "load before": f"{os.getloadavg()[0]:.2f}",
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "none"

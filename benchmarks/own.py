@@ -1,0 +1,115 @@
+"""What is measured of runfolio alone, in a fresh process: a call beside a bare list, a large run, many metrics."""
+
+from __future__ import annotations
+
+import itertools
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import runfolio
+from benchmarks.measure import losses
+
+_DIFFERENT = 1000
+"""So many dicts of values are logged again and again, where what they hold costs nothing."""
+
+
+def call_beside_list(folder: str, scalars: int, calls: int) -> dict[str, float]:
+    """Seconds of as many calls of `run.log`, and of `list.append` before and after, in this one process."""
+    pool = losses(scalars, _DIFFERENT)
+
+    def values() -> Iterator[dict[str, float]]:
+        return itertools.islice(itertools.cycle(pool), calls)
+
+    def bare() -> float:
+        kept = []
+        began = time.perf_counter()
+        for step, each in enumerate(values()):
+            kept.append((time.time(), step, dict(each)))
+        return time.perf_counter() - began
+
+    before = bare()
+    with runfolio.init("bench", store=folder) as run:
+        began = time.perf_counter()
+        for step, each in enumerate(values()):
+            run.log(each, step)
+        logging = time.perf_counter() - began
+    after = bare()
+    return {"log": logging / calls, "list": (before + after) / 2 / calls}
+
+
+def open_run(folder: str, began: str) -> None:
+    """Open a run, and stay until killed; `began` gets the time before the import."""
+    Path(began).touch()
+    runfolio.init("bench", store=folder)
+    time.sleep(60)
+
+
+def many_steps(folder: str, steps: int, metrics: int) -> dict[str, float]:
+    """One long run, of whole thousands of steps: seconds, and how far the resident memory rose, in MB."""
+    names = [f"loss/{number}" for number in range(metrics)]
+    chance = np.random.default_rng(42)
+    before = _peak_mb()
+    with runfolio.init("bench", store=folder) as run:
+        began = time.perf_counter()
+        for start in range(0, steps, 1000):
+            noise = chance.normal(1.0, 0.1, (1000, metrics)).astype(np.float32)
+            for step, row in enumerate((noise * np.float32(0.999 ** (start / 1000))).tolist(), start):
+                run.log(dict(zip(names, row, strict=True)), step)
+        logged = time.perf_counter() - began
+        run.flush()
+        durable = time.perf_counter() - began
+        peak = _peak_mb()
+    return {
+        "logged_s": logged,
+        "durable_s": durable,
+        "finish_s": time.perf_counter() - began - durable,
+        "peak_mb": peak - before,
+        "finish_peak_mb": _peak_mb() - before,
+        "helper_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        "points": steps * metrics,
+    }
+
+
+def many_metrics(folder: str, metrics: int, points: int) -> dict[str, float]:
+    """One run of very many metrics, logged a thousand a call."""
+    names = [f"layer/{number}/norm" for number in range(metrics)]
+    began = time.perf_counter()
+    with runfolio.init("bench", store=folder) as run:
+        for step in range(points):
+            for start in range(0, metrics, 1000):
+                run.log(dict.fromkeys(names[start : start + 1000], step + start / 7), step)
+        logged = time.perf_counter() - began
+        run.flush()
+        durable = time.perf_counter() - began
+    return {"logged_s": logged, "durable_s": durable, "finish_s": time.perf_counter() - began - durable}
+
+
+def read_one_metric(folder: str) -> dict[str, float]:
+    """Seconds to open a run's points, to list its metrics too, and to read one of them too."""
+    from runfolio.record.layout import find_runs
+    from runfolio.record.points import PointFiles
+
+    (run,) = find_runs(Path(folder))
+    began = time.perf_counter()
+    points = PointFiles(run)
+    opened = time.perf_counter()
+    names = points.names()
+    listed = time.perf_counter()
+    found = len(points.read(names[len(names) // 2]))
+    return {
+        "open": opened - began,
+        "names": listed - opened,
+        "read": time.perf_counter() - listed,
+        "metrics": len(names),
+        "points": found,
+    }
+
+
+def _peak_mb() -> float:
+    """The most memory this process has had resident. `ru_maxrss` would begin with its parent's."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024

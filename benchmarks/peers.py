@@ -1,0 +1,168 @@
+"""The loggers in turn: each round measures every one once, so that a machine whose speed drifts treats them alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import processes
+from benchmarks.loggers import LOGGERS
+from benchmarks.measure import ACKNOWLEDGED
+from benchmarks.processes import MeasurementError, Place
+
+OLD_S = 0.5
+"""What was logged so long before a kill must be there."""
+SEALING = "runfolio-sealing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much is measured."""
+
+    rounds: int
+    import_rounds: int
+    calls: int
+    limit_s: float
+    """How long one burst may take."""
+    disk_s: float
+    """How long it may take to log `calls` points whose size on disk is wanted."""
+    paced_s: float
+    sealing_s: float
+    kill_s: float
+
+
+FULL = Effort(
+    rounds=3, import_rounds=5, calls=100_000, limit_s=2.0, disk_s=8.0, paced_s=5.0, sealing_s=60.0, kill_s=3.0
+)
+QUICK = Effort(rounds=1, import_rounds=1, calls=2_000, limit_s=0.3, disk_s=0.3, paced_s=0.3, sealing_s=0.3, kill_s=0.8)
+
+
+@dataclass
+class Measured:
+    """Figures of each logger, a dict a round, by kind of measurement; and why some are missing."""
+
+    figures: dict[str, dict[str, list[dict[str, float]]]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def add(self, kind: str, logger: str, figures: dict[str, float]) -> None:
+        self.figures.setdefault(kind, {}).setdefault(logger, []).append(figures)
+
+
+Measurement = Callable[[Path, str, Effort], dict[str, float]]
+
+
+def imports(python: Path, logger: str, effort: Effort) -> dict[str, float]:
+    """Seconds over bare Python, and over what a training has imported anyway."""
+    kind = LOGGERS[logger]
+    bare, whole = processes.wall(python, "pass"), processes.wall(python, kind.imports)
+    beside = processes.wall(python, kind.beside) if kind.beside else bare
+    return {"seconds": whole - bare, "over": whole - beside}
+
+
+def first(python: Path, logger: str, effort: Effort) -> dict[str, float]:
+    with processes.place() as where:
+        return processes.call(python, "measure:first", where, logger=logger, folder=str(where.record))
+
+
+def burst(scalars: int, *, for_size: bool = False) -> Measurement:
+    def measure(python: Path, logger: str, effort: Effort) -> dict[str, float]:
+        with processes.place() as where:
+            figures = processes.call(
+                python,
+                "measure:burst",
+                where,
+                logger=logger,
+                folder=str(where.record),
+                scalars=scalars,
+                calls=effort.calls // scalars if for_size else effort.calls,
+                limit_s=effort.disk_s if for_size else effort.limit_s,
+            )
+            return {**figures, "bytes": where.record_bytes() / figures["points"]}
+
+    return measure
+
+
+def paced(python: Path, logger: str, effort: Effort) -> dict[str, float]:
+    seconds = effort.sealing_s if logger == SEALING else effort.paced_s
+    with processes.place() as where:
+        figures = processes.call(
+            python, "measure:paced", where, logger=logger, folder=str(where.record), rate=1000, seconds=seconds
+        )
+        return {**figures, "bytes": where.record_bytes() / figures["points"]}
+
+
+def survival(python: Path, logger: str, effort: Effort) -> dict[str, float]:
+    """How many acknowledged points can be read after SIGKILL, and how many of those logged `OLD_S` before."""
+    with processes.place() as where:
+        acknowledged = where.folder / "acknowledged"
+        arguments = {"logger": logger, "folder": str(where.record), "acknowledged": str(acknowledged)}
+        killed = processes.kill(python, "measure:log_until_killed", where, acknowledged, effort.kill_s, **arguments)
+        readable = set(_readable(python, logger, where))
+        data = acknowledged.read_bytes()
+        logged = list(ACKNOWLEDGED.iter_unpack(data[: len(data) // ACKNOWLEDGED.size * ACKNOWLEDGED.size]))
+    old = [step for step, when in logged if when < killed - OLD_S]
+    return {
+        "logged": len(logged),
+        "readable": sum(step in readable for step, _ in logged),
+        "old": len(old),
+        "old_readable": sum(step in readable for step in old),
+    }
+
+
+def _readable(python: Path, logger: str, where: Place) -> list[float]:
+    return processes.call(python, "measure:read", where, logger=logger, folder=str(where.record))
+
+
+KINDS: dict[str, tuple[Measurement, str]] = {
+    "import": (imports, "importing"),
+    "first": (first, "the first log call"),
+    "burst-1": (burst(1), "logging one scalar a call"),
+    "burst-10": (burst(10), "logging ten scalars a call"),
+    "disk-1": (burst(1, for_size=True), "filling the disk, one scalar a call"),
+    "disk-10": (burst(10, for_size=True), "filling the disk, ten scalars a call"),
+    "paced": (paced, "logging 1,000 calls a second"),
+    "kill": (survival, "kill -9"),
+}
+
+
+def rounds_of(kind: str, effort: Effort) -> int:
+    if kind == "import":
+        return effort.import_rounds
+    return effort.rounds if kind in ("first", "burst-1", "burst-10") else 1
+
+
+def takes_part(kind: str, logger: str) -> bool:
+    """A bare list leaves nothing; what seals early is there to be paced; MLflow stores a batch as it does one value."""
+    if logger == "floor":
+        return kind in ("burst-1", "burst-10", "paced")
+    if logger == "mlflow":
+        return not kind.startswith("disk")
+    return logger != SEALING or kind == "paced"
+
+
+def measure(pythons: dict[str, Path], effort: Effort, tell: Callable[[str], None]) -> Measured:
+    """All measurements of the loggers in `pythons`; one that fails is named in `missing`, and not tried again."""
+    measured = Measured()
+    for logger, python in pythons.items():
+        with processes.place() as where:
+            measured.versions[logger] = processes.call(python, "measure:version", where, logger=logger)
+    for kind, (measurement, doing) in KINDS.items():
+        for number in range(rounds_of(kind, effort)):
+            for logger, python in pythons.items():
+                title = LOGGERS[logger].title
+                missed = f"{title}, {doing}"
+                if not takes_part(kind, logger) or missed in measured.missing:
+                    continue
+                tell(f"{doing}, round {number + 1}: {title}")
+                try:
+                    measured.add(kind, logger, measurement(python, logger, effort))
+                except MeasurementError as error:
+                    measured.missing[missed] = str(error)
+    return measured
+
+
+def steps(pythons: dict[str, Path], effort: Effort) -> int:
+    """How many times `measure` tells what it does."""
+    return sum(rounds_of(kind, effort) for kind in KINDS for logger in pythons if takes_part(kind, logger))

@@ -1,0 +1,128 @@
+"""Fresh processes for measurements, each in an empty folder that is gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.venvs import ROOT
+
+LIMIT_S = 300.0
+_MODULE = "benchmarks.child"
+
+
+class MeasurementError(Exception):
+    """A measurement ended with an error; the message is its last line."""
+
+
+@dataclass
+class Place:
+    """A folder of a measurement's own: what it works in, and where the logger's record goes."""
+
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        return self.folder / "record"
+
+    def record_bytes(self) -> int:
+        """The size of all files of the record."""
+        return sum(path.stat().st_size for path in self.record.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+@contextlib.contextmanager
+def place() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
+        made = Place(Path(folder))
+        made.record.mkdir()
+        yield made
+
+
+def call(python: Path, function: str, where: Place, **arguments: Any) -> Any:
+    """What `MODULE:FUNCTION` of benchmarks returns in a fresh process.
+
+    Raises:
+        MeasurementError: It ended with an error, or took longer than `LIMIT_S`.
+    """
+    result = where.folder / "result.json"
+    with _started(python, function, where, result, arguments) as process:
+        try:
+            process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise MeasurementError(f"still running after {LIMIT_S:.0f} s") from None
+    if process.returncode:
+        raise MeasurementError(_last_line(where) or f"exit status {process.returncode}")
+    return json.loads(result.read_text())
+
+
+def kill(python: Path, function: str, where: Place, begun: Path, seconds: float, **arguments: Any) -> float:
+    """Start `function`, wait until it has made the file `begun`, and send it SIGKILL after `seconds`; when that was.
+
+    Raises:
+        MeasurementError: It ended by itself.
+    """
+    with _started(python, function, where, where.folder / "result.json", arguments) as process:
+        until = time.monotonic() + LIMIT_S
+        while not begun.exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(seconds)
+        if process.poll() is not None or not begun.exists():
+            raise MeasurementError(_last_line(where) or "it ended before it was killed")
+        when = time.time()
+        process.kill()
+        process.wait()
+        time.sleep(1)  # a helper process of the logger's may still be writing
+    return when
+
+
+@contextlib.contextmanager
+def _started(
+    python: Path, function: str, where: Place, result: Path, arguments: dict[str, Any]
+) -> Iterator[subprocess.Popen]:
+    """A child in a process group of its own, of which nothing is left afterwards."""
+    command = [str(python), "-m", _MODULE, function, json.dumps(arguments), str(result)]
+    with (where.folder / "errors").open("wb") as errors:
+        process = subprocess.Popen(
+            command,
+            cwd=where.folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wall(python: Path, statement: str) -> float:
+    """Seconds that `python -c statement` takes from start to end."""
+    with place() as where:
+        began = time.perf_counter()
+        subprocess.run(
+            [str(python), "-c", statement], cwd=where.folder, env=_environment(), check=True, capture_output=True
+        )
+        return time.perf_counter() - began
+
+
+def _environment() -> dict[str, str]:
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _last_line(where: Place) -> str:
+    lines = (where.folder / "errors").read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
