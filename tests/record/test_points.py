@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runfolio.errors import NotFound
-from runfolio.record import disk, seal, segment, tail
+from runfolio.record import covers, disk, seal, segment, tail
+from runfolio.record.alive import Heartbeat
 from runfolio.record.document import Attempt, RunDocument, now
-from runfolio.record.layout import METRICS, segment_path, tail_path
+from runfolio.record.layout import ALIVE, METRICS, segment_path, tail_path
 from runfolio.record.points import PointFiles
 from runfolio.record.tail import LogCall
 
@@ -26,7 +27,16 @@ def make_run(folder: Path, attempts: list[Attempt] | None = None) -> Path:
     document = RunDocument("aaaaaaaa", "net", "demo", now())
     document.attempts = attempts or [Attempt(1, None, {}, "w1", now())]
     document.write(folder)
+    (folder / ALIVE).mkdir()
+    for attempt in document.attempts:
+        beat(folder, attempt.writer, attempt.attempt, end="finished")
     return folder
+
+
+def beat(folder: Path, writer: str, attempt: int = 1, *, end: str | None = None) -> None:
+    heartbeat = Heartbeat.of_this_process(writer, attempt, 5.0)
+    heartbeat.end = end
+    heartbeat.write(folder)
 
 
 def write_tail(folder: Path, number: int, seqs: range, writer: str = "w1", attempt: int = 1) -> None:
@@ -92,8 +102,9 @@ def test_a_tail_just_begun_is_never_swept(run: Path):
 @pytest.mark.parametrize("wrong", [{"seq": ["91"]}, {"value": ["low"]}, {"metric": [None]}, {"value": [None]}])
 def test_a_segment_of_other_columns_is_told_and_the_rest_is_read(run: Path, wrong: dict):
     good = {"metric": ["loss"], "step": [90], "time_us": [1], "value": [1.0], "writer": ["w9"], "seq": [91]}
+    plain = {"metric": pa.string(), "writer": pa.string()}
     types = {
-        entry.name: entry.type
+        entry.name: plain.get(entry.name, entry.type)
         for entry in segment.SCHEMA
         if not any(isinstance(x, str) for x in wrong.get(entry.name, ()))
     }
@@ -147,14 +158,12 @@ def test_every_call_is_read_once_whatever_files_a_reader_sees(data: st.DataObjec
     assert PointFiles(run).summaries()["acc"].count == 90
 
 
-def test_segments_that_overlap_in_part_double_no_point(run: Path):
-    """Sealed by one process from tails 1 and 2, by another from tails 2 and 3."""
-    tails = {number: found for number in (1, 2, 3) if (found := tail.read(tail_path(run, "w1", number)))}
-    for number, parts in ((4, (1, 2)), (5, (2, 3))):
-        found = [tails[part] for part in parts]
-        covers = {"w1": [(found[0].calls[0].seq, found[1].calls[-1].seq)]}
-        segment.write(segment_path(run, "w1", number), segment.rows_of(found), covers)
-    for number in tails:
+def test_segments_that_overlap_in_part_double_no_point(tmp_path: Path):
+    """Sealed from tails that were begun before the one before had ended."""
+    run = make_run(tmp_path / "run")
+    for number, seqs in ((4, range(1, 61)), (5, range(31, 91))):
+        write_tail(run, number, seqs)
+        seal.seal_tail(run, "w1", number)
         tail_path(run, "w1", number).unlink()
 
     assert PointFiles(run).read("loss").steps.tolist() == list(range(90))
@@ -260,8 +269,8 @@ def test_merged_ranges_hold_exactly_what_either_held(a: list, b: list):
     def members(pairs: list) -> set[int]:
         return {seq for first, last in pairs for seq in range(first, last + 1)}
 
-    merged = segment.merge({"w": a}, {"w": b})["w"]
+    merged = covers.merge({"w": a}, {"w": b})["w"]
 
     assert members(merged) == members(a) | members(b)
     assert all(one[1] + 1 < two[0] for one, two in itertools.pairwise(merged))
-    assert segment.contains({"w": merged}, {"w": a})
+    assert covers.contains({"w": merged}, {"w": a})

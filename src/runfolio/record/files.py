@@ -17,6 +17,8 @@ from runfolio.record.layout import FORMAT
 
 _DEEPEST = 200
 """How many objects and lists may lie in one another in a JSON file; what walks through one calls itself."""
+HIDDEN = ".tmp-"
+"""How the names of files begin that are not yet part of the record."""
 NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """What the format calls the numbers that JSON lacks."""
 
@@ -69,7 +71,7 @@ def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) 
         write: Called with the temporary path; must create the file.
         sync: Also flush file and folder to the disk, so that the file survives a power cut.
     """
-    temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}")
+    temporary = path.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{path.name}")
     try:
         write(temporary)
         if sync:

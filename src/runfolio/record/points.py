@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from runfolio.errors import DamagedFile, NewerFormat, NotFound, StoreError, did_you_mean
-from runfolio.record import segment, tail
+from runfolio.record import covers, segment
+from runfolio.record.calls import Calls, Tail
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import METRICS
-from runfolio.record.segment import Ranges, Segment
+from runfolio.record.rows import Rows, empty, key_of, merged, ordered, places
+from runfolio.record.segment import Segment
+from runfolio.record.summarize import summarize
 from runfolio.record.summary import MetricSummary
-from runfolio.record.tail import LogCall, Tail
+from runfolio.record.tail import LogCall
 
 Branch = Literal["newest", "all"]
+T = TypeVar("T")
 _LOOKS = 5
-"""How often to list the files anew when one vanishes between being listed and being opened (it was sealed)."""
+"""How often to list the files anew when they change between being listed and being opened (some were sealed)."""
+_ROWS_AT_ONCE = 500_000
+"""How many rows of all files together are held at once where all of a run is gone through."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,15 @@ class PointFiles:
         self._document = document or RunDocument.read(folder)
         self.problems: list[str] = []
         self._segments: list[Segment] = []
-        self._tails: list[Tail] = []
+        self._tails: list[tuple[Tail, list[Calls]]] = []
         self._open(folder / METRICS)
-        self._live: pa.Table = segment.SCHEMA.empty_table()
+        every = [*(opened.covers for opened in self._segments), *(found.covers for found, _ in self._tails)]
+        self._covers = covers.merge(*every)
+        self._writers = {writer: place for place, writer in enumerate(sorted(self._covers))}
 
     def names(self) -> list[str]:
         """All metrics, sorted."""
-        found = {name for opened in self._segments for name in opened.names()}
-        found.update(name for each in self._tails for call in each.calls for name in call.values)
-        return sorted(found)
+        return self._undamaged(lambda: _names(*self._needed()))
 
     def read(self, metric: str, branch: Branch = "newest") -> Points:
         """One metric's points in order of arrival.
@@ -68,164 +73,149 @@ class PointFiles:
         Raises:
             NotFound: The run has no such metric.
         """
-        columns = ["step", "time_us", "value", "attempt", "writer", "seq"]
-        pieces = [piece for piece in self._pieces(metric, columns, branch) if piece.num_rows]
-        if not pieces:
+        rows = self._undamaged(lambda: self._rows_of(metric, branch))
+        if not len(rows):
             names = self.names()
-            if metric in names:  # every point of it is on an abandoned branch
-                return Points(*(np.empty(0, kind) for kind in ("i8", "i8", "f8", "i4")))
-            raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
-        rows = pieces[0]
-        if len(pieces) > 1:
-            rows = pa.concat_tables(pieces).sort_by(segment.SORT_KEYS[1:])
-        return Points(
-            steps=rows["step"].to_numpy(),
-            times_us=rows["time_us"].to_numpy(),
-            values=rows["value"].to_numpy(),
-            attempts=rows["attempt"].to_numpy(),
-        )
+            if metric not in names:
+                raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
+        return Points(*(np.ascontiguousarray(rows[name]) for name in ("step", "time_us", "value", "attempt")))
 
     def summaries(self) -> dict[str, MetricSummary]:
         """Every metric of the newest branch in short, by name."""
-        columns = ["metric", "step", "value", "attempt", "writer", "seq"]
-        pieces = [piece for piece in self._pieces(None, columns, "newest") if piece.num_rows]
-        if not pieces:
-            return {}
-        rows = pieces[0]
-        if len(pieces) > 1:
-            rows = pa.concat_tables(pieces).sort_by(segment.SORT_KEYS)
-        steps, values = rows["step"].to_numpy(), rows["value"].to_numpy()
-        return {
-            name: _summary(steps[start:stop], values[start:stop])
-            for name, start, stop in segment.metric_ranges(rows["metric"])
-        }
+
+        def look() -> dict[str, MetricSummary]:
+            names, blocks = self._stream("newest")
+            return {names[metric]: found for metric, found in summarize(blocks).items()}
+
+        return self._undamaged(look)
 
     def log_calls(self, writer: str) -> Iterator[LogCall]:
         """The log calls of one writer that the newest branch keeps, in order of arrival."""
-        pieces = [
-            piece.filter(pc.equal(piece["writer"], writer))  # type: ignore[attr-defined] - made at run time
-            for piece in self._pieces(None, segment.SCHEMA.names, "newest")
-            if piece.num_rows
-        ]
-        if not pieces:
-            return
-        rows = pa.concat_tables(pieces).sort_by([("seq", "ascending"), ("metric", "ascending")])
-        columns = (rows[name].to_pylist() for name in ("seq", "time_us", "step", "metric", "value"))
+
+        def look() -> tuple[list[str], Rows]:
+            names, blocks = self._stream("newest")
+            of_writer = [rows[rows["writer"] == self._writers.get(writer, -1)] for rows in blocks]
+            return names, np.concatenate([empty(), *of_writer])
+
+        names, rows = self._undamaged(look)
+        rows = rows[np.lexsort([rows["metric"], rows["seq"]])]
+        columns = (rows[name].tolist() for name in ("seq", "time_us", "step", "metric", "value"))
         for (seq, time_us, step), points in groupby(zip(*columns, strict=True), key=lambda row: row[:3]):
-            yield LogCall(seq, time_us, step, {metric: value for *_, metric, value in points})
+            yield LogCall(seq, time_us, step, {names[metric]: value for *_, metric, value in points})
 
     def last_seqs(self) -> dict[str, int]:
         """The highest seq seen of each writer."""
-        covered = segment.merge(*(opened.covers for opened in self._segments))
-        highest = {writer: ranges[-1][1] for writer, ranges in covered.items() if ranges}
-        for each in self._tails:
-            if each.calls:
-                highest[each.writer] = max(highest.get(each.writer, 0), each.calls[-1].seq)
-        return highest
+        return {writer: ranges[-1][1] for writer, ranges in self._covers.items() if ranges}
 
     def _open(self, folder: Path) -> None:
+        names = _listed(folder)
         for _ in range(_LOOKS):
-            self.problems, self._segments, self._tails = [], [], []
-            try:
-                names = sorted(entry.name for entry in folder.iterdir())
-            except FileNotFoundError:
-                return
-            except OSError as error:
-                raise StoreError(f"cannot list {folder}: {error.strerror}") from None
             try:
                 self._open_named(folder, names)
             except FileNotFoundError:
+                names = _listed(folder)
                 continue
-            return
+            # A listing is no moment: a file that went while it was made, and the one made of it, may both have
+            # been missed. What a second one shows that the first did not is looked at too.
+            before, names = names, _listed(folder)
+            if set(names) <= set(before):
+                return
         raise StoreError(f"the files of {folder} keep changing; try again")
 
     def _open_named(self, folder: Path, names: list[str]) -> None:
+        self.problems = []
         # Tails first: one that is sealed and deleted after this look is then met as a missing file, not missed.
-        tails = [each for each in self._load(folder, names, "tail-", ".jsonl", tail.read) if each is not None]
-        segments = self._load(folder, names, "segment-", ".parquet", Segment.open)
-        self._segments = _without_covered(segments)
-        covered = segment.merge(*(opened.covers for opened in self._segments))
-        for each in tails:
-            if each.damaged:
-                self.problems.append(f"{folder}: {each.damaged} damaged line(s) in a tail of {each.writer}")
-            each.calls = [call for call in each.calls if not _is_in(call.seq, covered.get(each.writer, ()))]
-        self._tails = [each for each in tails if each.calls]
+        self._tails = self._load(folder, names, "tail-", ".jsonl", _loaded)
+        self._segments = self._load(folder, names, "segment-", ".parquet", Segment.open)
+        for found, _ in self._tails:
+            if found.damaged:
+                self.problems.append(f"{folder}: {found.damaged} damaged line(s) in a tail of {found.writer}")
 
-    def _load(self, folder: Path, names: list[str], start: str, end: str, load: Callable) -> list:
-        loaded = []
+    def _load(self, folder: Path, names: list[str], start: str, end: str, load: Callable[[Path], T | None]) -> list[T]:
+        loaded: list[T] = []
         for name in names:
             if name.startswith(start) and name.endswith(end):
                 try:
-                    loaded.append(load(folder / name))
+                    found = load(folder / name)
                 except (DamagedFile, NewerFormat) as error:
                     self.problems.append(str(error))
+                except FileNotFoundError:
+                    raise
+                except OSError as error:
+                    if error.errno == errno.ESTALE:  # how a network disk says that it is gone
+                        raise FileNotFoundError(folder / name) from None
+                    self.problems.append(f"cannot read {folder / name}: {error.strerror}")
+                else:
+                    loaded += [] if found is None else [found]
         return loaded
 
-    def _pieces(self, metric: str | None, columns: list[str], branch: Branch) -> Iterator[pa.Table]:
-        seen: Ranges = {}
-        for opened in self._segments:
+    def _undamaged(self, look: Callable[[], T]) -> T:
+        """What `look` finds, again when it came upon a damaged segment: each is told and raises but once.
+
+        From then on nothing is taken for covered by that segment, so that what other files hold of it comes back.
+        """
+        while True:
             try:
-                rows = opened.read(metric, columns)
+                return look()
             except DamagedFile as error:
                 self.problems.append(str(error))
-                continue
-            yield self._on_branch(segment.without(rows, seen), branch)
-            seen = segment.merge(seen, opened.covers)
-        if self._tails:
-            yield self._on_branch(self._live_rows(metric, columns), branch)
 
-    def _live_rows(self, metric: str | None, columns: list[str]) -> pa.Table:
-        """The tails' points, sorted as a segment is."""
-        if not self._live.num_rows:
-            self._live = segment.rows_of(self._tails).sort_by(segment.SORT_KEYS)
-        rows = self._live
-        if metric is not None:
-            rows = rows.filter(segment.is_metric(rows, metric))
-        return rows.select(columns)
+    def _needed(self) -> tuple[list[Segment], list[tuple[Tail, list[Calls]]]]:
+        """The files without those that others hold whole. What two of them hold in part is a double yet."""
+        segments, covered = segment.needed(self._segments)
+        return segments, [entry for entry in self._tails if not covers.contains(covered, entry[0].covers)]
 
-    def _on_branch(self, rows: pa.Table, branch: Branch) -> pa.Table:
+    def _rows_of(self, metric: str, branch: Branch) -> Rows:
+        segments, tails = self._needed()
+        if len(segments) + len(tails) == 1 and segments and self._is_whole(branch):
+            return segments[0].rows_of(metric, ["step", "time_us", "value", "attempt"], self._writers)
+        found = [opened.rows_of(metric, segment.SCHEMA.names, self._writers) for opened in segments]
+        for each, slices in tails:
+            found += [each.rows_of(calls, metric, self._writers[each.writer]) for calls in slices]
+        pieces = sorted((piece for piece in found if len(piece)), key=lambda piece: key_of(piece[0]))
+        return self._on_branch(ordered(np.concatenate([empty(), *pieces])), branch)
+
+    def _stream(self, branch: Branch) -> tuple[list[str], Iterator[Rows]]:
+        """All metrics, and all rows, ordered, in blocks; a row's metric is a place among the metrics."""
+        segments, tails = self._needed()
+        names = _names(segments, tails)
+        place = {name: number for number, name in enumerate(names)}
+        size = max(_ROWS_AT_ONCE // max(len(segments), 1), 1000)
+        streams = [opened.blocks(place, self._writers, size) for opened in segments]
+        for each, slices in tails:
+            metrics, writer = places(each.names, place), self._writers[each.writer]
+            rows = [each.rows(calls, metrics, writer) for calls in slices]
+            streams.append(iter([ordered(np.concatenate([empty(), *rows]))]))
+        return names, (self._on_branch(rows, branch) for rows in merged(streams))
+
+    def _is_whole(self, branch: Branch) -> bool:
+        """Whether the branch is all there is."""
+        return branch == "all" or len(self._document.attempts) <= 1
+
+    def _on_branch(self, rows: Rows, branch: Branch) -> Rows:
         """The rows that the newest attempt keeps (`docs/format.md`, Attempts)."""
-        attempts = self._document.attempts
-        if branch == "all" or len(attempts) <= 1 or rows.num_rows == 0:
+        if self._is_whole(branch) or not len(rows):
             return rows
-        newest = attempts[-1]
-        seqs = rows["seq"].to_numpy()
-        keep = rows["attempt"].to_numpy() == newest.attempt
-        writers = rows["writer"].to_numpy()
+        newest = self._document.attempts[-1]
+        keep = rows["attempt"] == newest.attempt
         for writer, last in newest.kept.items():
-            keep |= (writers == writer) & (seqs <= last)
-        return rows.filter(pa.array(keep))
+            keep |= (rows["writer"] == self._writers.get(writer, -1)) & (rows["seq"] <= last)
+        return rows[keep]
 
 
-def _without_covered(segments: list[Segment]) -> list[Segment]:
-    """The segments without those that others cover whole, widest first."""
-    kept: list[Segment] = []
-    covered: Ranges = {}
-    for opened in segment.widest_first(segments):
-        if not segment.contains(covered, opened.covers):
-            kept.append(opened)
-            covered = segment.merge(covered, opened.covers)
-    return kept
+def _listed(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(f"cannot list {folder}: {error.strerror}") from None
 
 
-def _is_in(seq: int, ranges: list[tuple[int, int]] | tuple) -> bool:
-    return any(first <= seq <= last for first, last in ranges)
+def _loaded(path: Path) -> tuple[Tail, list[Calls]] | None:
+    found = Tail.open(path)
+    return None if found is None else (found, list(found.slices()))
 
 
-def _summary(steps: np.ndarray, values: np.ndarray) -> MetricSummary:
-    nan = np.isnan(values)
-    if nan.all():
-        lowest = highest = 0
-    else:
-        lowest, highest = int(np.nanargmin(values)), int(np.nanargmax(values))
-    return MetricSummary(
-        count=len(steps),
-        first_step=int(steps[0]),
-        last_step=int(steps[-1]),
-        last=float(values[-1]),
-        min=float(values[lowest]),
-        min_step=int(steps[lowest]),
-        max=float(values[highest]),
-        max_step=int(steps[highest]),
-        nan=int(nan.sum()),
-    )
+def _names(segments: list[Segment], tails: list[tuple[Tail, list[Calls]]]) -> list[str]:
+    return sorted({name for opened in segments for name in opened.names()}.union(*(each.names for each, _ in tails)))

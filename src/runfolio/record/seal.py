@@ -2,116 +2,268 @@
 
 Run as a program (`python -m runfolio.record.seal seal|compact FOLDER WRITER N`) it does one of these and sweeps, so
 that a training process has its long tails sealed without Arrow, its memory or its hold on the interpreter lock.
+
+Whatever moment it is killed at, every log call stands in a file that is whole: a segment is synced and renamed, and
+the folder synced, before anything that it covers is deleted.
 """
 
 from __future__ import annotations
 
-import re
+import os
+import secrets
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Self, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from runfolio.errors import DamagedFile, NewerFormat
-from runfolio.record import disk, segment, tail
+from runfolio.record import covers, disk, files, segment
+from runfolio.record.alive import Heartbeat
+from runfolio.record.calls import Tail
+from runfolio.record.covers import Ranges
 from runfolio.record.layout import METRICS, segment_path, tail_path
-from runfolio.record.segment import Ranges, Segment
-from runfolio.record.tail import Tail
+from runfolio.record.rows import Rows, empty, merged, ordered, places
+from runfolio.record.segment import Segment
 
 STALE_VIEW_S = 120.0
 """How long a covered file stays on a network disk, so that a reader with a stale view of it does not miss it."""
+ABANDONED_S = 3600.0
+"""How long a hidden file must not have changed to be taken for one whose maker was killed. Taking away that of a maker
+who only slept costs nothing but its work: it cannot rename what is gone, and deletes nothing without having renamed."""
+_ROWS_AT_ONCE = 400_000
+"""How many points are held in memory at once, however many a run has."""
+_BUSY_NICE = 10
+T = TypeVar("T")
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> None:
-    """Write tail `number` of `writer` as a segment of the same number. The tail stays until it is swept."""
-    found = tail.read(tail_path(folder, writer, number))
-    if found is not None and found.calls:
-        segment.write(segment_path(folder, writer, number), segment.rows_of([found]), _covers([found]))
+    """Write tail `number` of `writer`, which nobody appends to any more, as a segment of the same number.
+
+    The tail stays until it is swept. Damaged lines stay in it alone: the segment does not cover them.
+    """
+    try:
+        found = Tail.open(tail_path(folder, writer, number))
+        if found is not None:
+            _write(folder, writer, number, [], [found])
+    except FileNotFoundError:  # sealed by somebody else, and swept
+        return
 
 
 def compact(folder: Path, writer: str, number: int) -> None:
-    """Write everything readable in the run's tails and segments as one segment, number `number` of `writer`.
+    """Write everything readable in the run's segments and closed tails as one segment, number `number` of `writer`.
 
-    Only for a run that nobody writes any more: `writer`'s own points must be flushed, other writers ended.
-    A damaged file is left as it is and not covered, so that it is kept for whoever can still read it.
+    Tails of other writers that may still be writing are left to them; `writer`'s own must be flushed. A damaged file
+    is left as it is and not covered, so that it is kept for whoever can still read it.
     """
-    tails, segments = _readable(folder)
-    if not tails and len(segments) <= 1:
-        return
-    covers = segment.merge(_covers(tails), *(opened.covers for opened in segments))
-    parts: list[pa.Table] = []
-    seen: Ranges = {}
-    for opened in segments:
-        try:
-            rows = opened.read(None, segment.SCHEMA.names)
-        except DamagedFile:
+    damaged: set[Path] = set()
+    while True:
+        segments = [opened for opened in _segments(folder) if opened.path not in damaged]
+        tails = [found for found in _tails(folder) if found.writer == writer or _is_over(folder, found.writer)]
+        if not tails and len(segments) <= 1:
             return
-        parts.append(segment.without(rows, seen))
-        seen = segment.merge(seen, opened.covers)
-    parts.append(segment.without(segment.rows_of(tails), seen))
-    segment.write(segment_path(folder, writer, number), pa.concat_tables(parts), covers)
+        try:
+            _write(folder, writer, number, segments, tails)
+            return
+        except FileNotFoundError:
+            continue  # another process has compacted it meanwhile, or the run is gone
+        except DamagedFile:
+            met = {opened.path for opened in segments if opened.damaged}
+            if not met:
+                raise
+            damaged |= met
 
 
 def sweep(folder: Path, *, after_s: float | None = None) -> int:
-    """Delete tails and segments that another segment, at least `after_s` old, covers whole; how many it was.
+    """Delete tails and segments that other segments, at least `after_s` old, cover whole; how many it was.
 
-    What cannot be deleted stays; it holds nothing that is not elsewhere.
+    What cannot be deleted stays; it holds nothing that is not elsewhere. A tail that somebody may still append to
+    stays too, and whatever is covered only by a segment that cannot be read to its last page. Temporary files of
+    makers that were killed go as well.
 
     Args:
         after_s: Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
     """
     if after_s is None:
         after_s = 0.0 if disk.is_local(folder) else STALE_VIEW_S
-    tails, segments = _readable_files(folder)
-    if not segments or len(tails) + len(segments) == 1:
-        return 0
-    deleted = 0
-    kept: Ranges = {}
+    now = _now(folder / METRICS)
+    _sweep_abandoned(folder / METRICS, now)
+    segments = _segments(folder)
+    covered: list[Path] = []
+    kept: list[Segment] = []
     for opened in segment.widest_first(segments):
-        if segment.contains(kept, opened.covers):
-            deleted += _unlink(opened.path)
-        elif _age_s(opened.path) >= after_s:
-            kept = segment.merge(kept, opened.covers)
-    for path, found in tails:
-        if segment.contains(kept, _covers([found])):
-            deleted += _unlink(path)
-    return deleted
+        if _is_held(opened.covers, kept):
+            covered.append(opened.path)
+        elif now - _changed(opened.path, now) >= after_s:
+            kept.append(opened)
+    sealed = {opened.path.stem.removeprefix("segment-") for opened in segments}
+    for found in _tails(folder) if kept else ():
+        # The segment of its name is made of a tail that its writer has closed.
+        closed = found.path.stem.removeprefix("tail-") in sealed or _is_over(folder, found.writer)
+        if closed and _is_whole(found) and _is_held(found.covers, kept):
+            covered.append(found.path)
+    if covered:
+        files.sync_file(folder / METRICS)  # whoever renamed what covers them may not have come to sync it
+    return sum(map(_unlink, covered))
 
 
-def _readable(folder: Path) -> tuple[list[Tail], list[Segment]]:
-    tails, segments = _readable_files(folder)
-    return [found for _, found in tails], segments
+def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], tails: Sequence[Tail]) -> None:
+    """Merge segments and tails into one segment, in bounded memory; nothing where one holds it all already.
+
+    Raises:
+        DamagedFile: A page of a segment cannot be read.
+        FileNotFoundError: A tail is gone: another segment covers it.
+    """
+    with _Sorted(folder / METRICS) as tail_rows:
+        for found in tails:
+            tail_rows.add(found)
+        ranges = covers.merge(*(opened.covers for opened in segments), *(found.covers for found in tails))
+        path = _free_path(folder, writer, number, ranges)
+        if path is None or any(covers.contains(opened.covers, ranges) for opened in segments):
+            return
+        parts = [*segment.needed(segments)[0], *tail_rows.spilled]
+        names = sorted({name for opened in parts for name in opened.names()}.union(tail_rows.metrics))
+        metrics = {name: place for place, name in enumerate(names)}
+        writers = {name: place for place, name in enumerate(sorted(ranges))}
+        size = max(_ROWS_AT_ONCE // (len(parts) + 1), 1000)
+        streams = [opened.blocks(metrics, writers, size) for opened in parts]
+        streams.append(iter([tail_rows.held(metrics, writers)]))
+        segment.write(path, merged(streams), names, list(writers), ranges)
 
 
-def _readable_files(folder: Path) -> tuple[list[tuple[Path, Tail]], list[Segment]]:
-    tails: list[tuple[Path, Tail]] = []
-    segments: list[Segment] = []
-    for path in sorted((folder / METRICS).iterdir()):
+class _Sorted:
+    """The points of tails in order: in memory while they are few, in temporary sorted files beyond that."""
+
+    def __init__(self, folder: Path) -> None:
+        self.spilled: list[Segment] = []
+        self.metrics: dict[str, int] = {}
+        """The code of each metric in the rows held, in order of appearance; as `writers` for writers."""
+        self.writers: dict[str, int] = {}
+        self._folder = folder
+        self._rows: list[Rows] = []
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for opened in self.spilled:
+            opened.path.unlink(missing_ok=True)
+
+    def add(self, found: Tail) -> None:
+        writer = self.writers.setdefault(found.writer, len(self.writers))
+        for calls in found.slices():
+            for name in found.names:
+                self.metrics.setdefault(name, len(self.metrics))
+            rows = found.rows(calls, places(found.names, self.metrics), writer)
+            self._rows.append(rows)
+            self._count += len(rows)
+            if self._count >= _ROWS_AT_ONCE:
+                self._spill()
+
+    def held(self, metrics: Mapping[str, int], writers: Mapping[str, int]) -> Rows:
+        """The rows that are in memory, ordered, with the places of names in `metrics` and `writers`; taken out."""
+        rows = np.concatenate([empty(), *self._rows])
+        self._rows, self._count = [], 0
+        rows["metric"] = places(self.metrics, metrics)[rows["metric"]]
+        rows["writer"] = places(self.writers, writers)[rows["writer"]]
+        return ordered(rows)
+
+    def _spill(self) -> None:
+        names, writers = sorted(self.metrics), sorted(self.writers)
+        rows = self.held(
+            {name: place for place, name in enumerate(names)}, {w: place for place, w in enumerate(writers)}
+        )
+        path = self._folder / f"{files.HIDDEN}{secrets.token_hex(4)}-sorted.parquet"
         try:
-            if re.fullmatch(r"segment-.*\.parquet", path.name):
-                segments.append(Segment.open(path))
-            elif re.fullmatch(r"tail-.*\.jsonl", path.name):
-                found = tail.read(path)
-                # A damaged line may still be of use to somebody, and one without lines may just have been begun:
-                # neither is ever taken for sealed.
-                if found is not None and found.calls and not found.damaged:
-                    tails.append((path, found))
-        except (DamagedFile, NewerFormat, FileNotFoundError):
-            continue
-    return tails, segments
+            segment.fill(path, [rows], names, writers, {})
+            self.spilled.append(Segment.open(path))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
 
-def _covers(tails: list[Tail]) -> Ranges:
-    """The log calls of whole tails. A tail's calls follow each other, but for those that went to the media."""
-    return segment.merge(*({each.writer: [(each.calls[0].seq, each.calls[-1].seq)]} for each in tails))
+def _free_path(folder: Path, writer: str, number: int, ranges: Ranges) -> Path | None:
+    """Where to write a segment of `ranges`: none is ever overwritten. None where nothing is to be written."""
+    while (path := segment_path(folder, writer, number)).exists():
+        found = _opened(Segment.open, path)
+        if found is not None and covers.contains(found.covers, ranges):
+            return None
+        number += 1
+    return path if ranges else None
 
 
-def _age_s(path: Path) -> float:
+def _segments(folder: Path) -> list[Segment]:
+    return [found for path in _named(folder, "segment-*.parquet") if (found := _opened(Segment.open, path))]
+
+
+def _tails(folder: Path) -> Iterator[Tail]:
+    return (found for path in _named(folder, "tail-*.jsonl") if (found := _opened(Tail.open, path)))
+
+
+def _named(folder: Path, pattern: str) -> list[Path]:
+    return sorted((folder / METRICS).glob(pattern))
+
+
+def _opened(open_file: Callable[[Path], T | None], path: Path) -> T | None:
     try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+        return open_file(path)
+    except (DamagedFile, NewerFormat, OSError):
+        return None
+
+
+def _is_over(folder: Path, writer: str) -> bool:
+    """Whether a writer certainly writes no more. On another machine only its own word counts, however long ago."""
+    heartbeat = Heartbeat.read(folder, writer)
+    return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
+
+
+def _is_whole(found: Tail) -> bool:
+    """Whether a tail has log calls, and no line that only a human might still make sense of."""
+    try:
+        for _ in found.slices():
+            pass
+    except OSError:
+        return False
+    return bool(found.covers) and not found.damaged
+
+
+def _is_held(ranges: Ranges, kept: Sequence[Segment]) -> bool:
+    """Whether segments that can be read to their last page hold all log calls of `ranges`."""
+    near = [opened for opened in kept if covers.overlap(opened.covers, ranges)]
+    return (
+        bool(ranges)
+        and covers.contains(covers.merge(*(opened.covers for opened in near)), ranges)
+        and covers.contains(covers.merge(*(opened.covers for opened in near if opened.is_whole)), ranges)
+    )
+
+
+def _now(folder: Path) -> float:
+    """The time by the clock of the disk, which is not this machine's on a network disk."""
+    path = folder / f"{files.HIDDEN}{secrets.token_hex(4)}-clock"
+    try:
+        path.touch()
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _sweep_abandoned(folder: Path, now: float) -> None:
+    for path in folder.glob(f"{files.HIDDEN}*"):
+        if now - _changed(path, now) >= ABANDONED_S:
+            _unlink(path)
+
+
+def _changed(path: Path, now: float) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return now
 
 
 def _unlink(path: Path) -> int:
@@ -123,6 +275,9 @@ def _unlink(path: Path) -> int:
 
 
 if __name__ == "__main__":
+    os.nice(_BUSY_NICE)  # the cores are the training's
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
     task, folder, writer, number = sys.argv[1:]
     {"seal": seal_tail, "compact": compact}[task](Path(folder), writer, int(number))
     sweep(Path(folder))

@@ -2,78 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import errno
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile
-from runfolio.record import files
+from runfolio.record import covers, files
+from runfolio.record.covers import Ranges
 from runfolio.record.layout import FORMAT
-from runfolio.record.tail import Tail
+from runfolio.record.rows import ROW, Key, Rows, empty, is_ordered, key_of, spans
 
-Ranges = dict[str, list[tuple[int, int]]]
-"""Closed, ascending, disjoint ranges of seq for each writer."""
-
+T = TypeVar("T")
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+"""How the repeated names of metrics and writers are held in memory; in the file they are strings."""
 SCHEMA = pa.schema(
     [
-        ("metric", pa.string()),
+        ("metric", _TEXT),
         ("step", pa.int64()),
         ("time_us", pa.int64()),
         ("value", pa.float64()),
         ("attempt", pa.int32()),
-        ("writer", pa.string()),
+        ("writer", _TEXT),
         ("seq", pa.int64()),
     ]
 )
-SORT_KEYS = [(key, "ascending") for key in ("metric", "attempt", "writer", "seq")]
-_METADATA_KEY = b"runfolio"
+_METADATA_KEY = "runfolio"
 OWN_GROUP_POINTS = 10_000
 """From this many points on a metric has row groups of its own."""
-_LARGEST_GROUP = 1_000_000
+LARGEST_GROUP = 250_000
+"""Rows of the largest row group: what writing one needs in memory goes by it."""
+BLOCK_ROWS = 65_536
+"""How many rows are read at once where nothing else is asked for."""
 
 
-def rows_of(tails: Sequence[Tail]) -> pa.Table:
-    """The points of tails as a table of `SCHEMA`, unsorted."""
-    columns: dict[str, list] = {name: [] for name in SCHEMA.names}
-    for tail in tails:
-        for call in tail.calls:
-            count = len(call.values)
-            columns["metric"].extend(call.values)
-            columns["value"].extend(call.values.values())
-            for name, entry in (
-                ("step", call.step),
-                ("time_us", call.time_us),
-                ("attempt", tail.attempt),
-                ("writer", tail.writer),
-                ("seq", call.seq),
-            ):
-                columns[name].extend([entry] * count)
-    return pa.table(columns, schema=SCHEMA)
-
-
-def write(path: Path, table: pa.Table, covers: Ranges) -> None:
-    """Write a segment: by temporary file, fsync, rename.
+def write(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: Ranges) -> None:
+    """Write a segment: by temporary file, fsync, rename, fsync of the folder.
 
     Args:
-        table: Rows of `SCHEMA`, in any order.
-        covers: The log calls whose every point is in `table`.
+        blocks: Rows, ordered within and among each other; taken one by one, so that any number needs the same memory.
+        metrics: All metrics, sorted.
+        writers: All writers, sorted.
+        ranges: The log calls whose every point is among the rows.
     """
-    metadata = {_METADATA_KEY: orjson.dumps({"runfolio": FORMAT, "covers": covers})}
-    ordered = table.select(SCHEMA.names).cast(SCHEMA).sort_by(SORT_KEYS).replace_schema_metadata(metadata)
-    files.replace(path, lambda temporary: _write_groups(temporary, ordered), sync=True)
+    files.replace(path, lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
 
 
-def _write_groups(path: Path, table: pa.Table) -> None:
+def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: Ranges) -> None:
+    """Write a segment under a name that is not yet its own; arguments as for `write`."""
     with pq.ParquetWriter(
         path,
-        table.schema,
+        SCHEMA,
         compression="zstd",
+        compression_level=3,
         use_dictionary=["metric", "attempt", "writer"],  # type: ignore[arg-type] - the stubs know only bool
         column_encoding={
             "step": "DELTA_BINARY_PACKED",
@@ -83,38 +72,63 @@ def _write_groups(path: Path, table: pa.Table) -> None:
         },
         write_page_checksum=True,
         write_statistics=["metric"],  # type: ignore[arg-type] - the stubs know only bool
+        store_schema=False,  # for every reader, names are strings
     ) as writer:
-        for start, stop in _groups(table):
-            writer.write_table(table.slice(start, stop - start), row_group_size=_LARGEST_GROUP)
+        for group in _row_groups(blocks):
+            writer.write_table(_table(group, metrics, writers))
+        writer.add_key_value_metadata({_METADATA_KEY: orjson.dumps({"runfolio": FORMAT, "covers": ranges}).decode()})
 
 
-def _groups(table: pa.Table) -> Iterator[tuple[int, int]]:
-    """Row ranges of the row groups: one a large metric, small neighbours together."""
-    begun = 0
-    for _, start, stop in metric_ranges(table["metric"]):
-        if stop - start >= OWN_GROUP_POINTS:
-            if begun < start:
-                yield begun, start
-            yield start, stop
-            begun = stop
-        elif stop - begun >= OWN_GROUP_POINTS:
-            yield begun, stop
-            begun = stop
-    if begun < table.num_rows:
-        yield begun, table.num_rows
+def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
+    """What goes into one row group each: a metric of many points alone, small neighbours together."""
+    held: list[Rows] = []
+    large = -1
+    for block in blocks:
+        held.append(block)
+        if sum(map(len, held)) >= LARGEST_GROUP:
+            rows = np.concatenate(held)
+            stops, large = _cut(rows, large, at_end=False)
+            yield from (rows[start:stop] for start, stop in zip([0, *stops], stops, strict=False))
+            held = [rows[stops[-1] :].copy() if stops else rows]
+    rows = np.concatenate([empty(), *held])
+    stops, _ = _cut(rows, large, at_end=True)
+    yield from (rows[start:stop] for start, stop in zip([0, *stops], stops, strict=False))
 
 
-def metric_ranges(column: pa.ChunkedArray) -> Iterator[tuple[str, int, int]]:
-    """Each metric of a column sorted by metric, with its rows [start, stop)."""
-    if len(column) == 0:
-        return
-    codes = column.combine_chunks().dictionary_encode()
-    ends = np.flatnonzero(np.diff(codes.indices.to_numpy())) + 1
-    start = 0
-    for stop in [*ends.tolist(), len(column)]:
-        name = codes.dictionary[codes.indices[start].as_py()].as_py()
-        yield name, start, stop
-        start = stop
+def _cut(rows: Rows, large: int, *, at_end: bool) -> tuple[list[int], int]:
+    """Where row groups end. What is behind the last of them waits for more rows, unless there are none.
+
+    Args:
+        large: The metric whose first rows have a row group of their own already, or -1; also given back.
+    """
+    stops = [0]
+    for start, stop in zip(*(places.tolist() for places in spans(rows["metric"])), strict=True):
+        metric, complete = int(rows["metric"][start]), at_end or stop < len(rows)
+        if stop - start >= OWN_GROUP_POINTS or metric == large:
+            whole = range(start + LARGEST_GROUP, stop + 1, LARGEST_GROUP)
+            stops += [start, *whole]
+            large = metric if whole else large
+            if complete:
+                stops.append(stop)
+        elif complete and (stop - stops[-1] >= OWN_GROUP_POINTS or (at_end and stop == len(rows))):
+            stops.append(stop)
+    return [stop for stop, before in zip(stops[1:], stops, strict=False) if stop > before], large
+
+
+def _table(rows: Rows, metrics: Sequence[str], writers: Sequence[str]) -> pa.Table:
+    texts = {"metric": metrics, "writer": writers}
+    arrays = []
+    for name in SCHEMA.names:
+        column = np.ascontiguousarray(rows[name])
+        arrays.append(_texts(column, texts[name]) if name in texts else pa.array(column))
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
+    used, places = np.unique(codes, return_inverse=True)
+    return pa.DictionaryArray.from_arrays(
+        places.astype(np.int32), pa.array([texts[code] for code in used], pa.string())
+    )
 
 
 @dataclass
@@ -124,6 +138,8 @@ class Segment:
     path: Path
     covers: Ranges
     _file: pq.ParquetFile
+    damaged: bool = False
+    """Whether a page of it turned out damaged. From then on what can be read of it is read, the rest passed over."""
 
     @classmethod
     def open(cls, path: Path) -> Segment:
@@ -135,118 +151,162 @@ class Segment:
             NewerFormat: A newer runfolio wrote it.
         """
         try:
-            opened = pq.ParquetFile(path, page_checksum_verification=True)
+            opened = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=["metric", "writer"])
         except FileNotFoundError:
             raise
         except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno == errno.ESTALE:
+                raise FileNotFoundError(errno.ENOENT, "deleted on a network disk", str(path)) from None
             raise DamagedFile(f"{path} is damaged ({_first_line(error)})") from None
         try:
-            about = orjson.loads((opened.metadata.metadata or {})[_METADATA_KEY])
-            covers = {writer: [(int(a), int(b)) for a, b in ranges] for writer, ranges in about["covers"].items()}
+            about = orjson.loads((opened.metadata.metadata or {})[_METADATA_KEY.encode()])
+            ranges = {writer: [(int(a), int(b)) for a, b in pairs] for writer, pairs in about["covers"].items()}
         except (AttributeError, KeyError, TypeError, ValueError):
             raise DamagedFile(f"{path} is damaged (it does not say which log calls it covers)") from None
         files.check_format(about, path)
         found = {entry.name: entry.type for entry in opened.schema_arrow}
         if wrong := [entry.name for entry in SCHEMA if found.get(entry.name) != entry.type]:
             raise DamagedFile(f"{path} is damaged (it lacks {', '.join(wrong)}, or not of the expected type)")
-        return cls(path, covers, opened)
+        return cls(path, ranges, opened)
 
     def names(self) -> list[str]:
-        """The metrics in it, sorted."""
-        return [name for name, _, _ in metric_ranges(self._read(None, ["metric"])["metric"])]
-
-    def read(self, metric: str | None, columns: Sequence[str]) -> pa.Table:
-        """The rows of one metric (None: all), sorted as in the file.
+        """The metrics in it, sorted.
 
         Raises:
-            DamagedFile: A page of it fails its checksum or cannot be decoded.
+            DamagedFile: A page cannot be read, met for the first time.
         """
-        if metric is None:
-            return self._read(None, columns)
-        groups, shared = self._groups_with(metric)
-        if not groups:
-            return pa.schema([SCHEMA.field(name) for name in columns]).empty_table()
-        table = self._read(groups, list(dict.fromkeys([*columns, "metric"])) if shared else columns)
-        if shared:
-            table = table.filter(is_metric(table, metric)).select(list(columns))
-        return table
-
-    def _groups_with(self, metric: str) -> tuple[list[int], bool]:
-        """Row groups that may hold `metric`, and whether any of them may hold others too."""
-        groups, shared = [], False
-        metadata = self._file.metadata
-        index = self._file.schema_arrow.names.index("metric")
-        for number in range(metadata.num_row_groups):
-            statistics = metadata.row_group(number).column(index).statistics
-            if statistics is None or not statistics.has_min_max:
-                groups.append(number)
-                shared = True
-            elif statistics.min <= metric <= statistics.max:
-                groups.append(number)
-                shared = shared or statistics.min != statistics.max
-        return groups, shared
-
-    def _read(self, groups: list[int] | None, columns: Sequence[str]) -> pa.Table:
-        try:
-            if groups is None:
-                rows = self._file.read(columns=list(columns), use_threads=False)
+        found: set[str] = set()
+        for group, lowest, highest in self._extent:
+            if lowest is not None and lowest == highest:
+                found.add(lowest)
             else:
-                rows = self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
+                found.update(*self._batches(group, ["metric"], _names))
+        return sorted(found)
+
+    def rows_of(self, metric: str, columns: Sequence[str], writers: Mapping[str, int]) -> Rows:
+        """The rows of one metric, ordered; its place is 0, and so are columns that are not asked for.
+
+        Raises:
+            DamagedFile: A page of it fails its checksum or cannot be decoded, met for the first time.
+        """
+        pieces = [empty()]
+        for group, lowest, highest in self._extent:
+            if lowest is None or highest is None or lowest <= metric <= highest:
+                alone = lowest == metric == highest
+
+                def convert(batch: pa.RecordBatch, alone: bool = alone) -> Rows:
+                    return _rows(batch if alone else _of_metric(batch, metric), {metric: 0}, writers)
+
+                pieces += self._batches(group, columns if alone else [*columns, "metric"], convert, LARGEST_GROUP)
+        return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
+
+    def blocks(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int = BLOCK_ROWS) -> Iterator[Rows]:
+        """All rows, ordered, in blocks of at most `size`.
+
+        Args:
+            metrics: The place of each metric among all; as `writers` that of each writer.
+
+        Raises:
+            DamagedFile: As `rows_of`; or the rows are not ordered.
+        """
+        last: Key | None = None
+
+        def convert(batch: pa.RecordBatch) -> Rows:
+            nonlocal last
+            rows = _rows(batch, metrics, writers)
+            if not is_ordered(rows) or (last is not None and key_of(rows[0]) <= last):
+                raise pa.ArrowInvalid("its points are not sorted")
+            last = key_of(rows[-1])
+            return rows
+
+        for group, _, _ in self._extent:
+            yield from self._batches(group, SCHEMA.names, convert, size)
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether every page of it can be read, which takes reading them all."""
+        try:
+            for group, _, _ in self._extent:
+                for _ in self._batches(group, SCHEMA.names, len):
+                    pass
+        except DamagedFile:
+            return False
+        return not self.damaged
+
+    @cached_property
+    def _extent(self) -> list[tuple[int, str | None, str | None]]:
+        """Each row group with the first and last metric in it, None where it does not say."""
+        metadata = self._file.metadata
+        index = next(place for place in range(metadata.num_columns) if metadata.schema.column(place).path == "metric")
+        found = []
+        for group in range(metadata.num_row_groups):
+            statistics = metadata.row_group(group).column(index).statistics
+            if statistics is None or not statistics.has_min_max:
+                found.append((group, None, None))
+            else:
+                found.append((group, statistics.min, statistics.max))
+        return found
+
+    def _batches(
+        self, group: int, columns: Sequence[str], convert: Callable[[pa.RecordBatch], T], size: int = BLOCK_ROWS
+    ) -> Iterator[T]:
+        """What `convert` makes of a row group, part by part. Raises where something is wrong, but only once."""
+        try:
+            for batch in self._file.iter_batches(size, row_groups=[group], columns=list(columns), use_threads=False):
+                if any(column.null_count for column in batch.columns):
+                    raise pa.ArrowInvalid("points without a value in every column")
+                if batch.num_rows:
+                    yield convert(batch)
         except (pa.ArrowException, OSError) as error:
-            raise DamagedFile(f"{self.path} is damaged ({_first_line(error)})") from None
-        if any(column.null_count for column in rows.columns):
-            raise DamagedFile(f"{self.path} is damaged (points without a value in every column)")
-        return rows
+            if not self.damaged:
+                self.damaged = True
+                raise DamagedFile(f"{self.path} is damaged ({_first_line(error)})") from None
+
+
+def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[str, int]) -> Rows:
+    rows = np.zeros(batch.num_rows, ROW)
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if not isinstance(column, pa.DictionaryArray):
+            rows[name] = column.to_numpy()
+            continue
+        places = metrics if name == "metric" else writers
+        place = np.array([places.get(text, -1) for text in column.dictionary.to_pylist()], np.int32)
+        rows[name] = place[column.indices.to_numpy()]
+        if (rows[name] < 0).any():
+            raise pa.ArrowInvalid(f"points of a {name} that it does not name")
+    return rows
+
+
+def _names(batch: pa.RecordBatch) -> list[str]:
+    column = batch.column(0)
+    texts = column.dictionary.to_pylist()
+    return [texts[code] for code in np.unique(column.indices.to_numpy()).tolist()]
+
+
+def _of_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
+    column = batch.column(batch.schema.names.index("metric"))
+    texts = column.dictionary.to_pylist()
+    code = texts.index(metric) if metric in texts else -1
+    return batch.take(pa.array(np.flatnonzero(column.indices.to_numpy() == code)))
 
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]
 
 
-def is_metric(rows: pa.Table, metric: str) -> pa.Array:
-    """Which rows are of `metric`; [n] bool."""
-    return pc.equal(rows["metric"], metric)  # type: ignore[attr-defined] - made at run time
-
-
-def without(rows: pa.Table, seen: Ranges) -> pa.Table:
-    """`rows` but those of log calls in `seen`."""
-    if not seen or rows.num_rows == 0:
-        return rows
-    writers, seqs = rows["writer"].to_numpy(), rows["seq"].to_numpy()
-    doubled = np.zeros(len(seqs), dtype=bool)
-    for writer, ranges in seen.items():
-        for first, last in ranges:
-            doubled |= (writers == writer) & (seqs >= first) & (seqs <= last)
-    return rows.filter(pa.array(~doubled)) if doubled.any() else rows
-
-
 def widest_first(segments: Iterable[Segment]) -> list[Segment]:
     """Segments by the number of log calls they cover, so that a compacted one comes before its parts."""
-
-    def size(opened: Segment) -> int:
-        return sum(last - first + 1 for ranges in opened.covers.values() for first, last in ranges)
-
-    return sorted(segments, key=lambda opened: (-size(opened), opened.path.name))
+    return sorted(segments, key=lambda opened: (-covers.size(opened.covers), opened.path.name))
 
 
-def merge(*several: Ranges) -> Ranges:
-    """The union of ranges, each writer's ascending and as few as possible."""
-    merged: Ranges = {}
-    for writer in {writer for ranges in several for writer in ranges}:
-        result: list[tuple[int, int]] = []
-        for first, last in sorted(pair for ranges in several for pair in ranges.get(writer, ())):
-            if result and first <= result[-1][1] + 1:
-                result[-1] = (result[-1][0], max(result[-1][1], last))
-            else:
-                result.append((first, last))
-        merged[writer] = result
-    return merged
-
-
-def contains(outer: Ranges, inner: Ranges) -> bool:
-    """Whether every log call of `inner` is in `outer`."""
-    return all(
-        any(a <= first and last <= b for a, b in outer.get(writer, ()))
-        for writer, ranges in inner.items()
-        for first, last in ranges
-    )
+def needed(segments: Iterable[Segment]) -> tuple[list[Segment], Ranges]:
+    """The segments without those that others hold whole, and what all of them cover; on a damaged one is no relying."""
+    chosen: list[Segment] = []
+    covered: Ranges = {}
+    for opened in widest_first(segments):
+        if opened.damaged:
+            chosen.append(opened)
+        elif not covers.contains(covered, opened.covers):
+            chosen.append(opened)
+            covered = covers.merge(covered, opened.covers)
+    return chosen, covered

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, TypeGuard
 
@@ -21,17 +20,6 @@ class LogCall(NamedTuple):
     time_us: int
     step: int
     values: Mapping[str, float]
-
-
-@dataclass
-class Tail:
-    """What a reader gets out of one tail file."""
-
-    writer: str
-    attempt: int
-    calls: list[LogCall] = field(default_factory=list)
-    damaged: int = 0
-    """Lines that could not be read and were skipped."""
 
 
 def header(writer: str, attempt: int) -> bytes:
@@ -73,35 +61,18 @@ def _encode_one(call: LogCall) -> bytes:
     return encoded
 
 
-def read(path: Path) -> Tail | None:
-    """All complete lines of a tail; None while even its first line is not complete.
-
-    Raises:
-        FileNotFoundError: It is gone (sealed and deleted meanwhile).
-        DamagedFile: Its first line is not a tail's.
-        NewerFormat: A newer runfolio wrote it.
-    """
-    lines = complete_lines(path.read_bytes())
-    if not lines:
-        return None
-    writer, attempt = read_header(lines[0], path)
-    tail = Tail(writer, attempt)
-    for line in lines[1:]:
-        call = _decode(line)
-        if call is None:
-            tail.damaged += 1
-        else:
-            tail.calls.append(call)
-    return tail
-
-
 def complete_lines(data: bytes) -> list[bytes]:
     """The lines that end in a newline; what follows the last newline is still being written."""
     return data.split(b"\n")[:-1]
 
 
 def read_header(line: bytes, path: Path) -> tuple[str, int]:
-    """Writer and attempt from the first line of a `.jsonl` file; raises as `read` does."""
+    """Writer and attempt from the first line of a `.jsonl` file.
+
+    Raises:
+        DamagedFile: It is not the first line of one.
+        NewerFormat: A newer runfolio wrote it.
+    """
     value = decode_object(line)
     if value is None:
         raise DamagedFile(f"{path} is damaged (its first line is not a JSON object)")
@@ -123,17 +94,3 @@ def decode_object(line: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return value if isinstance(value, dict) else None
-
-
-def _decode(line: bytes) -> LogCall | None:
-    value = decode_object(line)
-    if value is None:
-        return None
-    try:
-        seq, time_us, step, values = value["seq"], value["time_us"], value["step"], value["values"]
-        numbers = {name: files.number_from_json(entry) for name, entry in values.items()}
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return None
-    if not (is_whole(seq) and is_whole(time_us) and is_whole(step)):
-        return None
-    return LogCall(seq, time_us, step, numbers)

@@ -1,0 +1,44 @@
+"""Which log calls a file holds: for each writer, closed ranges of seq (`docs/format.md`, Points)."""
+
+from __future__ import annotations
+
+Ranges = dict[str, list[tuple[int, int]]]
+"""Closed, ascending, disjoint ranges of seq for each writer."""
+
+
+def merge(*several: Ranges) -> Ranges:
+    """The union of ranges, each writer's ascending and as few as possible."""
+    merged: Ranges = {}
+    for writer in {writer for ranges in several for writer in ranges}:
+        result: list[tuple[int, int]] = []
+        for first, last in sorted(pair for ranges in several for pair in ranges.get(writer, ())):
+            if result and first <= result[-1][1] + 1:
+                result[-1] = (result[-1][0], max(result[-1][1], last))
+            else:
+                result.append((first, last))
+        merged[writer] = result
+    return merged
+
+
+def contains(outer: Ranges, inner: Ranges) -> bool:
+    """Whether every log call of `inner` is in `outer`."""
+    return all(
+        any(a <= first and last <= b for a, b in outer.get(writer, ()))
+        for writer, ranges in inner.items()
+        for first, last in ranges
+    )
+
+
+def overlap(one: Ranges, other: Ranges) -> bool:
+    """Whether any log call is in both."""
+    return any(
+        first <= b and a <= last
+        for writer, ranges in one.items()
+        for first, last in ranges
+        for a, b in other.get(writer, ())
+    )
+
+
+def size(ranges: Ranges) -> int:
+    """How many log calls are in them."""
+    return sum(last - first + 1 for pairs in ranges.values() for first, last in pairs)

@@ -1,0 +1,109 @@
+"""Points as rows of a NumPy array: sorted, merged and freed of doubles in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROW = np.dtype(
+    [
+        ("metric", np.int32),
+        ("attempt", np.int32),
+        ("writer", np.int32),
+        ("seq", np.int64),
+        ("step", np.int64),
+        ("time_us", np.int64),
+        ("value", np.float64),
+    ]
+)
+"""One point. `metric` and `writer` are places in sorted lists of names, so that rows sort as their names do."""
+KEYS = ("metric", "attempt", "writer", "seq")
+"""What rows are sorted by, and what names a point for good: two rows of the same key are doubles."""
+
+Rows = NDArray[np.void]
+"""[n] of `ROW`."""
+Key = tuple[int, int, int, int]
+
+
+def empty() -> Rows:
+    return np.empty(0, ROW)
+
+
+def ordered(rows: Rows) -> Rows:
+    """The rows sorted by `KEYS`, of doubles the first."""
+    if is_ordered(rows):
+        return rows
+    rows = rows[np.lexsort([rows[key] for key in reversed(KEYS)])]
+    double = np.ones(len(rows) - 1, dtype=bool)
+    for key in KEYS:
+        double &= rows[key][1:] == rows[key][:-1]
+    return rows[np.concatenate(([True], ~double))]
+
+
+def is_ordered(rows: Rows) -> bool:
+    """Whether the rows' keys strictly ascend: sorted, and no doubles."""
+    undecided = np.ones(max(len(rows) - 1, 0), dtype=bool)
+    for key in KEYS:
+        column = np.ascontiguousarray(rows[key])
+        if (undecided & (column[1:] < column[:-1])).any():
+            return False
+        undecided &= column[1:] == column[:-1]
+    return not undecided.any()
+
+
+def key_of(row: np.void) -> Key:
+    return tuple(row[key].item() for key in KEYS)  # type: ignore[return-value] - four of them
+
+
+def merged(streams: Iterable[Iterator[Rows]]) -> Iterator[Rows]:
+    """One ordered stream of what several ordered streams of rows hold, without doubles.
+
+    Holds one block of each stream at a time. Where streams do not interleave, their blocks pass as they are.
+    """
+    heads = [(block, stream) for stream in streams if (block := _next(stream)) is not None]
+    while len(heads) > 1:
+        bound = min(key_of(block[-1]) for block, _ in heads)
+        parts: list[Rows] = []
+        later: list[tuple[Rows, Iterator[Rows]]] = []
+        for block, stream in heads:
+            stop = _count_up_to(block, bound)
+            if stop:
+                parts.append(block[:stop])
+            rest = block[stop:] if stop < len(block) else _next(stream)
+            if rest is not None:
+                later.append((rest, stream))
+        yield parts[0] if len(parts) == 1 else ordered(np.concatenate(parts))
+        heads = later
+    for block, stream in heads:
+        yield block
+        yield from stream
+
+
+def _next(stream: Iterator[Rows]) -> Rows | None:
+    return next((block for block in stream if len(block)), None)
+
+
+def _count_up_to(block: Rows, bound: Key) -> int:
+    """How many rows of an ordered block have keys up to `bound`."""
+    if key_of(block[0]) > bound:
+        return 0
+    start, stop = 0, len(block)
+    for key, limit in zip(KEYS, bound, strict=True):
+        column = np.ascontiguousarray(block[key][start:stop])
+        start, stop = start + int(np.searchsorted(column, limit)), start + int(np.searchsorted(column, limit, "right"))
+    return stop
+
+
+def spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where runs of equal codes start and stop; two arrays [number of runs]."""
+    if len(codes) == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    changes = np.flatnonzero(codes[1:] != codes[:-1]) + 1
+    return np.concatenate(([0], changes)), np.concatenate((changes, [len(codes)]))
+
+
+def places(names: Iterable[str], place: Mapping[str, int]) -> NDArray[np.int32]:
+    """The place of each name: what translates one file's codes."""
+    return np.fromiter((place[name] for name in names), np.int32)
