@@ -21,7 +21,7 @@ lint: $(READY)  ## Style, types, and the one-way layers.
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-soak: $(READY)  ## Long durability runs (kill -9 in a loop).
+soak: $(READY)  ## Long runs: kill -9 in a loop, memory over ten million points.
 	$(BIN)/python -m pytest -m soak
 
 bench: $(READY)  ## Measured figures beside other trackers, into docs/benchmarks.md; they are installed into .bench.

@@ -42,7 +42,7 @@ FULL = Size(
 )
 QUICK = Size(
     calls=20_000,
-    steps=2_000,
+    steps=10_000,
     metrics=1_000,
     encoded=1_000,
     opened=1,
@@ -62,7 +62,7 @@ class Alone:
     beside_list: dict[int, dict[str, float]] = field(default_factory=dict)
     """By scalars a call."""
     visible_s: float = 0.0
-    many_steps: dict[str, float] = field(default_factory=dict)
+    many_steps: dict[str, Any] = field(default_factory=dict)
     many_metrics: dict[str, float] = field(default_factory=dict)
     encodings: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
     """By scalars a call, then by encoding."""
@@ -124,7 +124,7 @@ def _until_visible() -> float:
         return seen[0] - began.stat().st_mtime
 
 
-def _many_steps(size: Size) -> dict[str, float]:
+def _many_steps(size: Size) -> dict[str, Any]:
     with processes.place() as where:
         figures = processes.call(
             _PYTHON, "own:many_steps", where, folder=str(where.record), steps=size.steps, metrics=METRICS_A_STEP

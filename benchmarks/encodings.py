@@ -12,12 +12,15 @@ import orjson
 import pyarrow as pa
 
 from benchmarks.measure import losses
-from runfolio.record import tail
-from runfolio.record.tail import LogCall
+from runfolio.record.document import RunDocument, now
+from runfolio.tracking.encoder import Encoder, Points
+from runfolio.tracking.items import Plain
 
 _FLUSH = 500
 """Calls that are encoded at once: half a second of 1,000 calls a second."""
 _ROUNDS = 5
+
+Encode = Callable[[list[Plain]], bytes]
 
 
 def measure(scalars: int, calls: int, msgpack: str | None) -> dict[str, dict[str, Any]]:
@@ -26,10 +29,9 @@ def measure(scalars: int, calls: int, msgpack: str | None) -> dict[str, dict[str
     Args:
         msgpack: Folder that msgpack can be imported from; None leaves it out.
     """
-    began_us = 1_700_000_000_000_000
-    logged = [LogCall(n, began_us + 1003 * n, n, values) for n, values in enumerate(losses(scalars, calls))]
-    encodings: dict[str, Callable[[list[LogCall]], bytes]] = {
-        "lines as runfolio writes them": tail.encode,
+    logged: list[Plain] = [(1.7e9 + 0.001003 * n, n, values) for n, values in enumerate(losses(scalars, calls))]
+    encodings: dict[str, Encode] = {
+        "lines as runfolio writes them": _as_runfolio(),
         "orjson, a line a call": _orjson_line,
         "Arrow IPC, a batch a flush": _arrow,
     }
@@ -54,18 +56,28 @@ def measure(scalars: int, calls: int, msgpack: str | None) -> dict[str, dict[str
     }
 
 
-def _orjson_line(calls: list[LogCall]) -> bytes:
+def _as_runfolio() -> Encode:
+    document = RunDocument(id="encoding", name="bench", experiment="bench", created=now())
+    encoder = Encoder(document, lambda: None, "encoding", last_step=-1)
+    return lambda calls: b"".join(each.lines for each in encoder.encode(calls) if isinstance(each, Points))
+
+
+def _orjson_line(calls: list[Plain]) -> bytes:
     return b"".join(
         orjson.dumps(
-            {"seq": call.seq, "time_us": call.time_us, "step": call.step, "values": call.values},
+            {"seq": seq, "time_us": int(moment * 1e6), "step": step, "values": values},
             option=orjson.OPT_APPEND_NEWLINE,
         )
-        for call in calls
+        for seq, (moment, step, values) in enumerate(calls)
     )
 
 
-def _arrow(calls: list[LogCall]) -> bytes:
-    rows = [(name, call.step, call.time_us, value, call.seq) for call in calls for name, value in call.values.items()]
+def _arrow(calls: list[Plain]) -> bytes:
+    rows = [
+        (name, step, int(moment * 1e6), value, seq)
+        for seq, (moment, step, values) in enumerate(calls)
+        for name, value in values.items()
+    ]
     columns = dict(zip(("metric", "step", "time_us", "value", "seq"), zip(*rows, strict=True), strict=True))
     batch = pa.record_batch({name: pa.array(column) for name, column in columns.items()})
     sink = io.BytesIO()
@@ -74,11 +86,13 @@ def _arrow(calls: list[LogCall]) -> bytes:
     return sink.getvalue()
 
 
-def _msgpack() -> Callable[[list[LogCall]], bytes]:
+def _msgpack() -> Encode:
     import msgpack  # pyright: ignore[reportMissingImports]
 
     pack = msgpack.Packer().pack
-    return lambda calls: b"".join(pack((call.seq, call.time_us, call.step, call.values)) for call in calls)
+    return lambda calls: b"".join(
+        pack((seq, int(moment * 1e6), step, values)) for seq, (moment, step, values) in enumerate(calls)
+    )
 
 
 def _is_text(data: bytes) -> bool:

@@ -118,7 +118,7 @@ class RunfolioSealing(Runfolio):
     how = "The same with `Pace(seal_bytes=1_000_000)` instead of 16 MiB, so that a minute holds several seals."
 
     def _options(self) -> dict[str, Any]:
-        from runfolio.tracking.writer import Pace
+        from runfolio.tracking.keeper import Pace
 
         return {"pace": Pace(seal_bytes=1_000_000)}
 

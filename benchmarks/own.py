@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,27 +49,34 @@ def open_run(folder: str, began: str) -> None:
     time.sleep(60)
 
 
-def many_steps(folder: str, steps: int, metrics: int) -> dict[str, float]:
-    """One long run, of whole thousands of steps: seconds, and how far the resident memory rose, in MB."""
+def many_steps(folder: str, steps: int, metrics: int) -> dict[str, Any]:
+    """One long run, of whole ten thousands of steps: seconds, and how far resident memory rose, in MB.
+
+    `resident_mb` has it at each tenth of the way.
+    """
     names = [f"loss/{number}" for number in range(metrics)]
     chance = np.random.default_rng(42)
-    before = _peak_mb()
+    before = _memory_mb("VmHWM")
+    resident = []
     with runfolio.init("bench", store=folder) as run:
         began = time.perf_counter()
         for start in range(0, steps, 1000):
             noise = chance.normal(1.0, 0.1, (1000, metrics)).astype(np.float32)
             for step, row in enumerate((noise * np.float32(0.999 ** (start / 1000))).tolist(), start):
                 run.log(dict(zip(names, row, strict=True)), step)
+            if (start + 1000) % (steps // 10) == 0:
+                resident.append(_memory_mb("VmRSS") - before)
         logged = time.perf_counter() - began
         run.flush()
         durable = time.perf_counter() - began
-        peak = _peak_mb()
+        peak = _memory_mb("VmHWM")
     return {
         "logged_s": logged,
         "durable_s": durable,
         "finish_s": time.perf_counter() - began - durable,
+        "resident_mb": resident,
         "peak_mb": peak - before,
-        "finish_peak_mb": _peak_mb() - before,
+        "finish_peak_mb": _memory_mb("VmHWM") - before,
         "helper_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
         "points": steps * metrics,
     }
@@ -109,7 +117,7 @@ def read_one_metric(folder: str) -> dict[str, float]:
     }
 
 
-def _peak_mb() -> float:
-    """The most memory this process has had resident. `ru_maxrss` would begin with its parent's."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+def _memory_mb(kind: str) -> float:
+    """Resident memory of this process: VmRSS now, VmHWM at most. `ru_maxrss` would begin with its parent's."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
     return int(line.split()[1]) / 1024

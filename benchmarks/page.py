@@ -239,8 +239,9 @@ def _large(found: Alone) -> str:
         ["... finish, which makes one segment of it", f"{long['finish_s']:.2f} s"],
         ["... bytes a point, the whole run folder", f"{long['bytes']:.2f}"],
         ["... files", f"{long['files']:.0f}"],
-        ["... resident memory above that before, while logging", f"{long['peak_mb']:.0f} MB"],
-        ["... the same with finish", f"{long['finish_peak_mb']:.0f} MB"],
+        ["... resident memory above that before, the most while logging", f"{long['peak_mb']:.0f} MB"],
+        ["... the same at each tenth of the way", ", ".join(f"{each:.0f}" for each in long["resident_mb"]) + " MB"],
+        ["... the most with finish", f"{long['finish_peak_mb']:.0f} MB"],
         ["... largest helper process", f"{long['helper_mb']:.0f} MB"],
         [
             f"{found.size.metrics:,} metrics of {alone.POINTS_A_METRIC} points, a thousand a call: logged",
