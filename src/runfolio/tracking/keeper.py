@@ -317,6 +317,7 @@ class Keeper:
                 self._write_medium(medium)
             else:
                 self._write_points(stretch, cast("list[Points]", parcels))
+            self._busy_since = time.monotonic()  # what goes on does not hang, however much there is
 
     def _write_points(self, stretch: int, parcels: list[Points]) -> None:
         if self._in_hand:
@@ -332,7 +333,9 @@ class Keeper:
             for call in chain.from_iterable(parcel.calls for parcel in parcels):
                 self._mirror.scalars(call)
         if self._tail.size >= self._pace.seal_bytes:
-            self._seal_tail(self._tail)
+            # Not synced here, which may take a disk long: its segment is, before the tail may go.
+            self._leave_tail()
+            self._start_sealing("seal", self._tail_number)
 
     def _write_medium(self, medium: Medium) -> None:
         if medium.picture is not None and not self._in_hand:
@@ -362,11 +365,6 @@ class Keeper:
         left, self._tail, self._in_hand = self._tail, None, 0
         if left is not None:
             left.close(sync=False)
-
-    def _seal_tail(self, full: AppendFile) -> None:
-        full.sync()
-        self._leave_tail()
-        self._start_sealing("seal", self._tail_number)
 
     def _start_sealing(self, task: str, number: int) -> None:
         """Have another process seal. Its failure costs nothing: tails stay and are read as they are."""

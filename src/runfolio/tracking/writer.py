@@ -32,14 +32,18 @@ log = logging.getLogger("runfolio")
 _LOOK_S = 0.1
 _SLICE = 64
 """How many items are encoded without a pause: some 50 µs, which a training that wakes up meanwhile must wait."""
-_LARGE_SLICE = 1024
 _PAUSES = 4.0
 """How much longer than a slice the pause behind it is."""
 _MANY = 20_000
-"""Items; so many are not left waiting until the next flush is due."""
-_HURRY_BYTES = 48_000_000
+"""Items; so many are not left waiting until the next flush is due, and are taken by large slices: whoever logs so fast
+gives up the interpreter's lock every 5 ms at most (`sys.getswitchinterval`), so more would wait than is taken."""
+_LARGE_SLICE = 1024
+_LARGE_SLICES_S = 0.003
+"""How long large slices may follow each other."""
+_SHORT_PAUSE_S = 0.0005
+_HURRY_BYTES = 128_000_000
 """Of items, about; from here on they are encoded without pauses."""
-_BRAKE_BYTES = 128_000_000
+_BRAKE_BYTES = 160_000_000
 """From here on every call that adds an item waits a little: memory stays bounded, and nothing is dropped."""
 _ITEM_BYTES = 200
 _BYTES_PER_LINE_BYTE = 1.3
@@ -176,17 +180,20 @@ class Writer:
     def _take_pending(self, *, urgent: bool = False) -> None:
         """Encode what is waiting and hand it on; with pauses, unless it is urgent."""
         handed = self.keeper.outbox.waiting_bytes
+        began = time.perf_counter()
         while left := len(self.pending):
-            began = time.perf_counter()
             waiting = left * self._item_bytes
             hurry = urgent or waiting > _HURRY_BYTES or not self._commands.empty()
+            large = hurry or left > _MANY
             self._set_pressure(waiting > (_HURRY_BYTES if self._pressed else _BRAKE_BYTES))
-            self._hand_over(self._encode(min(left, _LARGE_SLICE if hurry else _SLICE)))
+            self._hand_over(self._encode(min(left, _LARGE_SLICE if large else _SLICE)))
             if self.keeper.outbox.waiting_bytes - handed > _HAND_ON_BYTES:
                 self.keeper.do(self.keeper.write)
                 handed = self.keeper.outbox.waiting_bytes
-            if not hurry:
-                time.sleep((time.perf_counter() - began) * _PAUSES)
+            spent = time.perf_counter() - began
+            if not hurry and (not large or spent > _LARGE_SLICES_S):
+                time.sleep(_SHORT_PAUSE_S if large else spent * _PAUSES)
+                began = time.perf_counter()
         self._set_pressure(False)
         if self._spool is not None and self.keeper.away_s == 0:
             self._give_back(self._spool)
