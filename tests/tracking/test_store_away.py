@@ -1,0 +1,243 @@
+"""A store that fails, hangs or is gone: training goes on, and what was logged meanwhile comes back, once."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import runfolio
+from runfolio.record import media, spool
+from runfolio.record.document import RunDocument
+from runfolio.record.layout import find_runs
+from runfolio.record.points import PointFiles
+from runfolio.tracking.keeper import Pace
+from runfolio.tracking.run import Run
+
+IMPATIENT = Pace(flush_s=0.02, heartbeat_s=0.1, patience_s=0.05, system_s=0)
+
+
+@contextmanager
+def no_room(at: int = 3_000) -> Iterator[None]:
+    """A real refusal of the system, as of a full disk; of the spool's files too where they grow so large."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (at, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def store_gone(run: Run) -> Iterator[None]:
+    away = run.folder.with_name("away")
+    run.folder.rename(away)
+    try:
+        yield
+    finally:
+        away.rename(run.folder)
+
+
+def values(folder: Path) -> list[float]:
+    points = PointFiles(folder)
+    assert points.problems == []
+    return points.read("loss").values.tolist()
+
+
+def until(condition: Callable[[], object]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        threading.Event().wait(0.02)
+    raise AssertionError("it did not come to that")
+
+
+def until_given_up(run: Run) -> None:
+    """Until what is logged goes to the spool, and not to memory only."""
+    until(lambda: run._writer.keeper.away_s > IMPATIENT.patience_s)
+
+
+def spooled_lines(cache: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") - 1 for path in cache.glob("spool/*/metrics/*.jsonl"))
+
+
+def test_points_wait_in_a_spool_and_come_back_in_order_and_once(
+    store: Path, cache: Path, caplog: pytest.LogCaptureFixture
+):
+    """The folder is away, so that no new tail can be begun; one that is open would go on in the folder moved away."""
+    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+        expected = []
+        for round_ in range(3):
+            with store_gone(run):
+                until_given_up(run)
+                for n in range(100):
+                    run.log({"loss": round_ * 200.0 + n})
+                    expected.append(round_ * 200.0 + n)
+                if round_ == 0:
+                    until(lambda: spooled_lines(cache) == 100)
+            until(run.flush)
+            for n in range(100, 200):
+                run.log({"loss": round_ * 200.0 + n})
+                expected.append(round_ * 200.0 + n)
+            assert run.flush()
+            assert values(run.folder) == expected
+    assert values(run.folder) == expected
+    assert list(spool.find_spools()) == []
+    assert "until the store takes it" in caplog.text
+    assert "can be written again; nothing was lost" in caplog.text
+
+
+def test_media_wait_in_the_spool_too(store: Path, cache: Path):
+    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+        run.log_text("note", "before")
+        with no_room(0):
+            run.log({"loss": 1.0})  # what is first in hand waits in memory
+            until(lambda: not run.flush())
+        until(run.flush)
+        with store_gone(run):
+            until_given_up(run)
+            run.log_image("noise", np.zeros((4, 4, 3), dtype=np.uint8))
+            run.log_text("note", "meanwhile")
+            until(lambda: list(cache.glob("spool/*/media/*.jsonl")))
+        run.log_text("note", "after")
+        until(run.flush)
+        assert [(entry.kind, entry.seq) for entry in media.read(run.folder)[0]] == [
+            ("text", 1),
+            ("image", 3),
+            ("text", 4),
+            ("text", 5),
+        ]
+    entries, problems = media.read(run.folder)
+    assert problems == []
+    assert [entry.content.get("text") for entry in entries] == ["before", None, "meanwhile", "after"]
+    assert entries[1].path is not None
+    assert entries[1].path.is_file()
+
+
+def test_what_a_process_could_not_bring_back_waits_for_somebody_who_can(store: Path, python: Callable, cache: Path):
+    """The folder is away until the end; afterwards the spool is moved in by hand, twice killed in the midst of it."""
+    script = """
+import sys, time, runfolio
+from pathlib import Path
+from runfolio.tracking.keeper import Pace
+run = runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0))
+run.log({"loss": 0.0}, step=0)
+assert run.flush()
+run.folder.rename(sys.argv[2])
+time.sleep(0.3)
+for step in range(1, 500): run.log({"loss": float(step)}, step=step)
+run.log_text("note", "hello")
+"""
+    away = store / "away"
+    done = python(script, store, away)
+    assert done.returncode == 0
+    assert "`runfolio doctor --repair` brings them back" in done.stderr
+    (waiting,) = spool.find_spools()
+    away.rename(waiting.run_folder)
+    (folder,) = find_runs(store)
+    assert folder == waiting.run_folder
+
+    # As far as one that was killed came: copied and not yet deleted.
+    (points,) = (waiting.folder / "metrics").iterdir()
+    shutil.copyfile(points, folder / "metrics" / points.name)
+    assert spool.bring_back(waiting) > 0
+
+    assert values(folder) == [float(step) for step in range(500)]
+    assert [entry.content["text"] for entry in media.read(folder)[0]] == ["hello"]
+    assert list(spool.find_spools()) == []
+
+
+def test_no_cache_folder_and_no_store_is_told_and_what_fits_waits_in_memory(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RUNFOLIO_CACHE", str(tmp_path / "file"))
+    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+        with store_gone(run):
+            until_given_up(run)
+            for n in range(50):
+                run.log({"loss": float(n)})
+            until(lambda: "nor can a local spool be written" in caplog.text)
+        until(run.flush)
+        assert values(run.folder) == [float(n) for n in range(50)]
+    assert caplog.text.count("nor can a local spool be written") == 1
+
+
+def test_what_neither_disk_nor_memory_holds_is_lost_but_counted(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RUNFOLIO_CACHE", str(tmp_path / "file"))
+    small = Pace(flush_s=0.02, heartbeat_s=0.1, patience_s=0.05, system_s=0, memory_bytes=20_000)
+    with runfolio.init("net", store=store, pace=small) as run:
+        with store_gone(run):
+            until_given_up(run)
+            for n in range(5_000):
+                run.log({"loss": float(n)})
+            until(lambda: run._writer.keeper.lost)
+            run.flush()
+        until(run.flush)
+        kept = values(run.folder)
+        lost = run._writer.keeper.lost
+        assert len(kept) + lost == 5_000
+        assert kept == sorted(set(kept))
+    trouble = RunDocument.read(run.folder).status.trouble or ""
+    assert f"{lost} log calls were lost" in trouble
+    assert caplog.text.count("what is logged from now on is lost, and counted") == 1
+
+
+def test_points_written_after_a_tail_was_deleted_go_to_a_new_one(store: Path):
+    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+        run.log({"loss": 1.0})
+        assert run.flush()
+        (tail,) = (run.folder / "metrics").iterdir()
+        tail.unlink()
+        run.log({"loss": 2.0})
+        assert run.flush()
+        assert values(run.folder) == [2.0]
+
+
+def test_a_training_that_logs_faster_than_can_be_encoded_is_slowed_and_loses_nothing(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Values that take the writer thread long, from several threads at once."""
+    monkeypatch.setattr("runfolio.tracking.writer._BRAKE_BYTES", 400_000)
+    monkeypatch.setattr("runfolio.tracking.writer._HURRY_BYTES", 200_000)
+
+    class Slow:
+        def __float__(self) -> float:
+            sum(range(200))
+            return 1.0
+
+    with runfolio.init("net", store=store, pace=Pace(flush_s=0.02, system_s=0)) as run:
+        most = 0
+
+        def work() -> None:
+            nonlocal most
+            for _ in range(4_000):
+                run.log({"loss": Slow()})
+                most = max(most, len(run._writer.pending))
+
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert run.flush()
+        assert len(values(run.folder)) == 8_000
+    assert most < 8_000
+
+
+def test_durability_is_normal_or_full(store: Path):
+    with pytest.raises(runfolio.RunfolioError, match="durability is 'high'; it must be normal or full"):
+        runfolio.init(store=store, durability="high")  # type: ignore[arg-type]
+    with runfolio.init(store=store, durability="full") as run:
+        run.log({"loss": 1.0})
+        assert run.flush()
+    assert values(run.folder) == [1.0]
