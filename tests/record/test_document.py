@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from runfolio.errors import DamagedFile, NewerFormat
 from runfolio.record import layout
 from runfolio.record.alive import SILENT_S, Heartbeat, derive_state
+from runfolio.record.clock import steady
 from runfolio.record.document import Attempt, RunDocument, Status, now
 
 ATTEMPT = {"attempt": 1, "parent": None, "kept": {}, "writer": "w1", "started": "2026-11-22T11:13:33Z"}
@@ -27,7 +27,7 @@ class Memory:
         self.ago_s = ago_s
 
     def seen_at(self, key: str, beat: int) -> float:
-        return time.time() - self.ago_s
+        return steady() - self.ago_s
 
 
 @pytest.fixture

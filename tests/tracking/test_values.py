@@ -295,6 +295,13 @@ def test_keys_that_are_no_texts_become_texts(run: Run):
     assert refused(run) == {"<Unspeakable>": 1}
 
 
+def test_names_that_are_more_than_texts_are_texts(run: Run):
+    for name in ("train", np.str_("train"), Phase.TRAIN):
+        run.log({name: 1.0})
+        run.flush()
+    assert stored(run, "train") == [1.0, 1.0, 1.0]
+
+
 def test_dicts_in_dicts(run: Run):
     itself: dict = {"good": 1.0}
     itself |= {"left": itself, "right": itself}

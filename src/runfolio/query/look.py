@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.query.index import Beat, Entry, Index
 from runfolio.record import notes
 from runfolio.record.alive import derive_state
+from runfolio.record.clock import steady
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import METRICS, NOTES, RUN_FILE, find_runs
 
@@ -86,10 +86,9 @@ class Memory:
         """Those asked for in this look; runs that ended drop out."""
 
     def seen_at(self, key: str, beat: int) -> float:
-        now = time.time()
+        now = steady()
         before = self._earlier.get(key)
-        # A clock that was set back must not keep a dead run alive until it catches up again.
-        same = before is not None and before.beat == beat and before.seen_at <= now
+        same = before is not None and before.beat == beat
         self.beats[key] = before if same and before else Beat(beat, now)
         return self.beats[key].seen_at
 

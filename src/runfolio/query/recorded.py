@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from runfolio.query.look import Sighting
 from runfolio.record import checkpoints, code, media, notes
 from runfolio.record.checkpoints import Checkpoint
 from runfolio.record.code import Code, SourceFile
-from runfolio.record.document import RUNNING, Attempt, Status
+from runfolio.record.document import RUNNING, Attempt, Status, now
 from runfolio.record.flat import flatten, with_numbers
 from runfolio.record.media import MediaEntry
 from runfolio.record.summary import SYSTEM, MetricSummary
@@ -96,13 +96,18 @@ class RecordedRun:
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds from its creation to its end, or to now while it runs; a pause before a resume counts too.
+        """Seconds it was worked on, without the pauses between its attempts; to now while it runs. Never negative.
 
         None for a run that went silent, because nobody saw it end.
         """
         if self.ended is None and self.state != RUNNING:
             return None
-        return ((self.ended or datetime.now(UTC)) - self.created).total_seconds()
+        earlier = sum(attempt.seconds or 0.0 for attempt in self.attempts[:-1])
+        last = self.attempts[-1] if self.attempts else None
+        if last is not None and last.seconds is not None:
+            return earlier + last.seconds
+        started = last.started if last is not None else self.created
+        return earlier + max(0.0, ((self.ended or now()) - started).total_seconds())
 
     @property
     def status(self) -> Status:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from runfolio.errors import RunfolioError
 from runfolio.record import files
+from runfolio.record.clock import steady
 from runfolio.record.deaths import Death
 from runfolio.record.document import ENDED, RUNNING, RunDocument
 from runfolio.record.layout import ALIVE, FORMAT
@@ -78,7 +78,7 @@ class BeatMemory(Protocol):
     """What a reader remembers of heartbeats from one look to the next."""
 
     def seen_at(self, key: str, beat: int) -> float:
-        """When this reader first saw `key` at `beat`: seconds since 1970 by its own clock."""
+        """When this reader first saw `key` at `beat`, by its own `clock.steady`."""
         ...
 
 
@@ -97,8 +97,8 @@ def derive_state(folder: Path, document: RunDocument, memory: BeatMemory) -> str
         return heartbeat.end
     gone = heartbeat.process_is_gone()
     if gone is None:
-        key = f"{folder}:{heartbeat.writer}"
-        gone = time.time() - memory.seen_at(key, heartbeat.beat) > SILENT_S
+        key = f"{folder}:{heartbeat.writer}:{_boot()}"  # the reader's: its clock begins anew with each
+        gone = steady() - memory.seen_at(key, heartbeat.beat) > SILENT_S
     return CRASHED if gone else RUNNING
 
 

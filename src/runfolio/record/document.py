@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
 
 
 def now() -> datetime:
-    return datetime.now(UTC)
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def time_to_text(moment: datetime) -> str:
@@ -67,6 +68,8 @@ class Attempt:
     """The last seq kept of each earlier writer."""
     writer: str
     started: datetime
+    seconds: float | None = None
+    """How long it lasted, by a clock that nobody sets; None while it is not known."""
 
 
 @dataclass
@@ -184,6 +187,7 @@ _ATTEMPT_KINDS: dict[str, tuple[type, ...]] = {
     "kept": _OBJECT,
     "writer": _TEXT,
     "started": (datetime,),
+    "seconds": (float, int, _NOTHING),
 }
 
 
@@ -208,7 +212,7 @@ def _status(value: dict[str, Any]) -> Status:
 
 
 def _attempt(value: dict[str, Any]) -> Attempt:
-    known = {name: value[name] for name in _ATTEMPT_KINDS}
+    known = {name: value[name] for name in _ATTEMPT_KINDS if name in value}
     known["started"] = time_from_text(known["started"])
     _check(known, _ATTEMPT_KINDS)
     if not re.fullmatch(r"[0-9A-Za-z_-]+", known["writer"]):

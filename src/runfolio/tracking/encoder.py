@@ -94,11 +94,8 @@ class Encoder:
         rows: list[tail.Row] = []
         for moment, step, values in items:
             seq += 1
-            if step is None:
-                last_step += 1
-            elif step.__class__ is int and step.bit_length() <= _WHOLE_BITS:
-                last_step = step
-            else:
+            last_step = last_step + 1 if step is None else step
+            if last_step.__class__ is not int or last_step.bit_length() > _WHOLE_BITS:
                 return None
             if values:
                 rows.append({"seq": seq, "time_us": int(moment * 1e6), "step": last_step, "values": values})

@@ -137,6 +137,7 @@ def _resumed(store: Path, run: str | os.PathLike[str], name: str | None) -> tupl
     else:
         found = checkpoints.read(folder, name)
         parent, kept, last_step = found.attempt, found.position, -1 if found.step is None else found.step
+    _note_seconds(folder, document)
     document.attempts.append(Attempt(_last_attempt(document) + 1, parent, kept, new_id(), now()))
     document.status = Status()
     return folder, document, last_step
@@ -148,6 +149,14 @@ def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
     points = PointFiles(folder, document)
     steps = [summary.last_step for name, summary in points.summaries().items() if not name.startswith(SYSTEM)]
     return _last_attempt(document), points.last_seqs(), max(steps, default=-1)
+
+
+def _note_seconds(folder: Path, document: RunDocument) -> None:
+    """How long the last attempt lasted, by its heartbeats where it died without a word; rather too long than too short,
+    so that what counts on from there never goes back."""
+    if document.attempts and (last := document.attempts[-1]).seconds is None:
+        heartbeat = Heartbeat.read(folder, last.writer)
+        last.seconds = (heartbeat.beat + 1) * heartbeat.every_s if heartbeat else None
 
 
 def _last_attempt(document: RunDocument) -> int:

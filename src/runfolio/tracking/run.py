@@ -15,7 +15,8 @@ from runfolio.errors import ConfigError, RunfolioError, StoreError
 from runfolio.record import artifacts, checkpoints
 from runfolio.record.alive import Heartbeat
 from runfolio.record.checkpoints import BEST, LAST, Checkpoint
-from runfolio.record.document import ENDED, RunDocument, Status, now
+from runfolio.record.clock import Clock, steady
+from runfolio.record.document import ENDED, RunDocument, Status
 from runfolio.tracking import exits, pictures
 from runfolio.tracking.capture import seeds
 from runfolio.tracking.capture.surroundings import Surroundings
@@ -70,6 +71,9 @@ class Run:
         strict: bool = False,
         sync: bool = False,
     ) -> None:
+        self._clock = Clock()
+        self._clock_offset = self._clock.offset
+        self._seconds_before = _worked_on_before(document, self._clock.now())
         self._document = document
         self._attempt = document.attempts[-1]
         self._ended = False
@@ -157,6 +161,10 @@ class Run:
         self._document.notes = str(notes)
         self._edited("notes")
 
+    def now(self) -> float:
+        """Seconds since 1970 as this run's record counts them: they never go back, although the clock be set."""
+        return self._clock.now()
+
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record values of metrics; returns at once, whatever the disk or the GPU is doing.
 
@@ -169,7 +177,7 @@ class Run:
             ConfigError: `values` is not a dict. With `init(strict=True)` also: something in it cannot be stored, or
                 the step is no whole number; nothing of the call is stored then.
         """
-        moment = time.time()
+        moment = steady() + self._clock_offset
         try:
             taken = dict(values)
         except (TypeError, ValueError):
@@ -196,19 +204,18 @@ class Run:
         self._append((moment, step, values) if plain else Scalars(moment, step, values))
 
     def log_system(self, values: Mapping[str, float]) -> None:
-        """Record what was measured beside the training (`system/...`), by whole seconds since the run was created.
+        """Record what was measured beside the training (`system/...`), by whole seconds that the run was worked on.
 
         The automatic steps of `log` do not count it.
         """
-        moment = time.time()
-        seconds = int(moment - self._document.created.timestamp())
+        seconds = int(self._seconds_before + self._clock.elapsed_s())
         # Not by `_append`: a sample taken while the run ends is nobody's loss, and not worth a warning.
-        self._writer.pending.append(Scalars(moment, seconds, dict(values), aside=True))
+        self._writer.pending.append(Scalars(self.now(), seconds, dict(values), aside=True))
 
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a picture: a Pillow image, a file's path, or an array or tensor (see `pictures.png`)."""
         taken = pictures.own_copy(image)
-        self._append(Media(time.time(), step, "image", str(name), lambda: pictures.png(taken), caption))
+        self._append(Media(self.now(), step, "image", str(name), lambda: pictures.png(taken), caption))
 
     def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a matplotlib figure as it looks now.
@@ -217,17 +224,17 @@ class Run:
             ConfigError: It is not a matplotlib figure.
         """
         drawn = pictures.figure_png(figure)
-        self._append(Media(time.time(), step, "figure", str(name), lambda: drawn, caption))
+        self._append(Media(self.now(), step, "figure", str(name), lambda: drawn, caption))
 
     def log_histogram(self, name: str, values: Any, step: int | None = None) -> None:
         """Record how the numbers of an array or tensor of any shape are distributed."""
         taken = pictures.own_copy(values)
-        self._append(Media(time.time(), step, "histogram", str(name), lambda: pictures.histogram(taken)))
+        self._append(Media(self.now(), step, "histogram", str(name), lambda: pictures.histogram(taken)))
 
     def log_text(self, name: str, text: str, step: int | None = None) -> None:
         """Record a text."""
         content = {"text": str(text)}
-        self._append(Media(time.time(), step, "text", str(name), lambda: content))
+        self._append(Media(self.now(), step, "text", str(name), lambda: content))
 
     def log_graph(self, model: Module, example: Any = None, step: int | None = None) -> None:
         """Record the structure of a network: its layers, what goes from one to the next, and of what shape.
@@ -244,7 +251,7 @@ class Run:
         from runfolio.tracking.watch import unwrapped
 
         content = {"nodes": graph_of(unwrapped(model), example)}
-        self._append(Media(time.time(), step, "graph", "graph", lambda: content))
+        self._append(Media(self.now(), step, "graph", "graph", lambda: content))
 
     def artifact(self, path: str | os.PathLike[str], name: str | None = None, type: str = "file") -> Path:  # noqa: A002
         """Keep a copy of a file or folder with the run; where it lies now.
@@ -421,13 +428,14 @@ class Run:
             trouble = document.status.trouble
             document.status = Status(
                 outcome.state,
-                now(),
+                self._clock.moment(),
                 outcome.reason,
                 outcome.exit_code,
                 outcome.traceback,
                 outcome.cause,
                 trouble,
             )
+            self._attempt.seconds = self._clock.elapsed_s()
             document.seeds.update(seeds.torch_seed())
 
         whole = self._writer.close(set_status, ending, _END_WAIT_S[ending])
@@ -491,7 +499,7 @@ class Run:
 
     def _edited(self, key: str) -> None:
         """Note when, so that of this and somebody else's edit the later one counts (`record.notes`)."""
-        self._document.edited[key] = now()
+        self._document.edited[key] = self._clock.moment()
         self._changed()
 
     def _is_best(self, value: float, mode: str) -> bool:
@@ -506,6 +514,12 @@ class Run:
 
 def _ignore(item: Item) -> None:
     """Where items go once a refusal has been told."""
+
+
+def _worked_on_before(document: RunDocument, now: float) -> float:
+    """Seconds from the run's begin to `now` (since 1970) without the pauses between its attempts."""
+    *earlier, newest = document.attempts
+    return sum(entry.seconds or 0.0 for entry in earlier) + max(0.0, now - newest.started.timestamp())
 
 
 def _checked_metric(metric: Any) -> float:

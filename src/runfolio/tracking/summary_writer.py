@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -241,7 +240,9 @@ class SummaryWriter:
 
     def _add_scalars(self, values: Mapping[str, Any], counter: str, step: int | None, walltime: float | None) -> None:
         taken = {name: detached(value) for name, value in values.items()}
-        self._opened().record(Scalars(_moment(walltime), self._step(counter, step), taken))
+        run = self._opened()
+        moment = run.now() if walltime is None else _moment(walltime)
+        run.record(Scalars(moment, self._step(counter, step), taken))
 
     def _add(
         self,
@@ -251,7 +252,9 @@ class SummaryWriter:
         step: int | None,
         walltime: float | None,
     ) -> None:
-        self._opened().record(Media(_moment(walltime), self._step(tag, step), kind, str(tag), content))
+        run = self._opened()
+        moment = run.now() if walltime is None else _moment(walltime)
+        run.record(Media(moment, self._step(tag, step), kind, str(tag), content))
 
     def _step(self, tag: str, given: int | None) -> int:
         step = self._counted.get(tag, 0) if given is None else given
@@ -259,9 +262,7 @@ class SummaryWriter:
         return step
 
 
-def _moment(walltime: float | None) -> float:
-    if walltime is None:
-        return time.time()
+def _moment(walltime: float) -> float:
     try:
         moment = float(walltime)
     except (TypeError, ValueError):

@@ -10,7 +10,6 @@ import itertools
 import logging
 import math
 import sys
-import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -100,7 +99,7 @@ class Watch:
     def _sample(self, optimizer: Optimizer, seen: _Seen) -> None:
         import torch
 
-        moment = time.time()
+        moment = self._run.now()
         values: dict[str, Any] = {}
         with torch.no_grad():
             for kind in self._kinds:

@@ -1,0 +1,161 @@
+"""Clocks are set, back and forth, while a run is being written; its order, durations and state do not care."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runfolio.query.folio import open_folio
+from runfolio.record.document import RunDocument
+from runfolio.record.points import PointFiles
+
+HOUR, DAY, YEAR = 3600.0, 86400.0, 365.25 * 86400
+
+SETTING = """
+import sys, time
+real, shift = time.time, 0.0
+time.time = lambda: real() + shift  # before runfolio is imported: its only wall clock
+def set_clock(seconds):
+    global shift
+    shift += seconds
+import runfolio
+from runfolio.tracking.writer import Pace
+store, jump = sys.argv[1], float(sys.argv[2])
+"""
+
+STEPPING = f"""{SETTING}
+with runfolio.init("net", store=store, pace=Pace(system_s=0.05), tensorboard=True) as run:
+    for step in range(20):
+        run.log({{"x": step}})
+        if step == 10:
+            run.tags = ["before"]
+            set_clock(jump)
+        time.sleep(0.01)
+    run.log_text("said", "later")
+"""
+
+RESUMING = f"""{SETTING}
+first = runfolio.init("net", store=store, pace=Pace(system_s=0.05), tensorboard=True)
+first.log({{"x": 0}})
+time.sleep(0.1)
+first.log_system({{"system/cpu": 1.0}})
+first.finish()
+set_clock(jump)
+with runfolio.init(resume=first.folder, checkpoint=None, store=store, pace=Pace(system_s=0.05)) as second:
+    second.log({{"x": 1}})
+    second.log_system({{"system/cpu": 1.0}})
+"""
+
+JUMPS = pytest.mark.parametrize(
+    "jump", [-HOUR, HOUR, -DAY, -YEAR, 10 * YEAR, -60 * YEAR], ids=lambda s: f"{s / DAY:g}d"
+)
+
+
+@pytest.mark.parametrize("jump", [-HOUR, -DAY, -YEAR, 10 * YEAR])
+def test_a_clock_that_is_set_in_mid_run(python: Callable, store: Path, jump: float):
+    done = python(STEPPING, store, jump)
+    assert (done.returncode, done.stderr) == (0, "")
+    run = open_folio(store).run("net")
+    curve = run.metric("x")
+
+    assert curve.values.tolist() == curve.steps.tolist() == list(range(20))
+    assert 0.15 < np.ptp(curve.times) < 60
+    assert (np.diff(curve.times) > 0).all()
+    assert (np.diff(run.metric("system/cpu").steps) >= 0).all()
+    assert run.metric("system/cpu").steps[0] == 0
+    assert run.state == "finished"
+    assert run.duration_s is not None
+    assert 0.15 < run.duration_s < 60
+    assert run.ended is not None
+    assert 0 < (run.ended - run.created).total_seconds() < 60
+    assert run.created.timestamp() <= run.media()[0].time_us / 1e6 <= run.ended.timestamp()
+
+
+@pytest.mark.parametrize("jump", [-YEAR, 10 * YEAR])
+def test_a_clock_that_is_set_between_two_attempts(python: Callable, store: Path, jump: float):
+    done = python(RESUMING, store, jump)
+    assert (done.returncode, done.stderr) == (0, "")
+    run = open_folio(store).run("net")
+
+    assert run.metric("x").values.tolist() == [0, 1]
+    assert (np.diff(run.metric("system/cpu").steps) >= 0).all()
+    assert run.metric("system/cpu").steps.max() < 60
+    assert run.duration_s is not None
+    assert 0.1 < run.duration_s < 60
+    # TensorBoard reads event files in the order of their names.
+    assert [path.name.rpartition(".")[2] for path in sorted(run.folder.glob("events.out.*"))] == [
+        attempt.writer for attempt in run.attempts
+    ]
+
+
+def test_tags_set_after_the_clock_went_back_are_still_the_later_ones(python: Callable, store: Path):
+    script = f"""{SETTING}
+with runfolio.init("net", store=store) as run:
+    run.flush()
+    runfolio.open(store).run("net").tag("somebody's")
+    set_clock(jump)
+    run.tags = ["its own"]
+"""
+    assert python(script, store, -DAY).returncode == 0
+    assert open_folio(store).run("net").tags == ["its own"]
+    open_folio(store).run("net").tag("later")
+    assert open_folio(store).run("net").tags == ["its own", "later"]
+
+
+@pytest.mark.parametrize("jump", [-DAY, 10 * YEAR])
+def test_a_reader_whose_clock_is_set_does_not_call_a_living_run_dead(python: Callable, store: Path, jump: float):
+    script = f"""{SETTING}
+import json
+with runfolio.init("net", store=store) as run:
+    heart = run.folder / "alive" / (run.writer + ".json")
+    heart.write_text(json.dumps(json.loads(heart.read_text()) | {{"host": "elsewhere"}}))
+    print(runfolio.open(store).run("net").state)
+    set_clock(jump)
+    print(runfolio.open(store).run("net").state)
+"""
+    assert python(script, store, jump).stdout.split() == ["running", "running"]
+
+
+def test_a_run_past_2038(python: Callable, store: Path):
+    done = python(
+        SETTING + 'set_clock(jump)\nwith runfolio.init("net", store=store) as run: run.log({"x": 1})', store, 30 * YEAR
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    run = open_folio(store).run("net")
+    assert run.created.year > 2050
+    assert run.metric("x").times[0] == pytest.approx(run.created.timestamp(), abs=60)
+
+
+def test_an_attempt_that_died_without_a_word_lasted_as_long_as_its_heart_beat(python: Callable, store: Path):
+    script = """
+import os, sys, time, runfolio
+from runfolio.tracking.writer import Pace
+run = runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=0.01, heartbeat_s=0.05))
+time.sleep(0.5)
+os._exit(1)
+"""
+    python(script, store)
+    (folder,) = (path.parent for path in store.rglob("run.json"))
+    assert RunDocument.read(folder).attempts[0].seconds is None
+    assert open_folio(store).run("net").duration_s is None
+    python("import sys, runfolio\nrunfolio.init(resume=sys.argv[1], checkpoint=None).log({'x': 1})", folder)
+    first, second = RunDocument.read(folder).attempts
+    assert first.seconds is not None
+    assert second.seconds is not None
+    assert 0.3 < first.seconds < 30
+    assert open_folio(store).run("net").duration_s == first.seconds + second.seconds
+
+
+def test_records_that_do_not_say_how_long_attempts_lasted_are_read(store: Path, python: Callable):
+    python('import sys, runfolio\nwith runfolio.init("net", store=sys.argv[1]) as run: run.log({"x": 1})', store)
+    run = open_folio(store).run("net")
+    about = json.loads((run.folder / "run.json").read_text())
+    del about["attempts"][0]["seconds"]
+    about["status"]["ended"] = "1999-01-01T00:00:00Z"
+    (run.folder / "run.json").write_text(json.dumps(about))
+    assert open_folio(store).run("net").duration_s == 0.0
+    assert PointFiles(run.folder).names() == ["x"]
