@@ -72,6 +72,8 @@ def _measure(loggers: Sequence[str], console: Console, *, quick: bool) -> Result
 
         def tell(text: str) -> None:
             progress.update(task, advance=1, description=text)
+            if not console.is_terminal:  # where no bar is drawn
+                console.print(text, markup=False)
 
         measured = peers.measure(pythons, effort, tell)
         return Results(about, effort, measured, alone.measure(size, msgpack and str(msgpack), tell), skipped)

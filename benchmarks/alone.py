@@ -36,7 +36,7 @@ FULL = Size(
     metrics=100_000,
     encoded=20_000,
     opened=7,
-    init_rounds=5,
+    init_rounds=3,
     modules=init_cost.MODULES,
     kinds=tuple(init_cost.KINDS),
 )
@@ -117,7 +117,7 @@ def _until_visible() -> float:
         watching.start()
         try:
             arguments = {"folder": str(where.record), "began": str(began)}
-            processes.kill(_PYTHON, "own:open_run", where, began, 1.0, **arguments)
+            processes.kill(_PYTHON, "own:open_run", where, began, 0.5, 0.0, **arguments)
         finally:
             seen.append(time.time())
             watching.join()

@@ -24,16 +24,10 @@ ACKNOWLEDGED = struct.Struct("<qd")
 
 def losses(scalars: int, calls: int) -> list[dict[str, float]]:
     """What a training logs: falling curves with noise, of float32 precision, the same in every process."""
-    chance = random.Random(42)
+    noise = random.Random(42).random
     names = [f"loss/{number}" for number in range(scalars)]
-    return [
-        {name: _float32(math.exp(-3 * step / calls) + chance.gauss(0.2, 0.05)) for name in names}
-        for step in range(calls)
-    ]
-
-
-def _float32(value: float) -> float:
-    return struct.unpack("f", struct.pack("f", value))[0]
+    levels = (math.exp(-3 * step / calls) for step in range(calls))
+    return [dict(zip(names, array("f", [level + 0.2 * noise() for _ in names]), strict=True)) for level in levels]
 
 
 def version(logger: str) -> str:

@@ -33,7 +33,7 @@ class Effort:
 
 
 FULL = Effort(
-    rounds=3, import_rounds=5, calls=100_000, limit_s=2.0, disk_s=8.0, paced_s=5.0, sealing_s=60.0, kill_s=3.0
+    rounds=3, import_rounds=5, calls=100_000, limit_s=1.0, disk_s=6.0, paced_s=5.0, sealing_s=60.0, kill_s=3.0
 )
 QUICK = Effort(rounds=1, import_rounds=1, calls=2_000, limit_s=0.3, disk_s=0.3, paced_s=0.3, sealing_s=0.3, kill_s=0.8)
 
@@ -49,6 +49,15 @@ class Measured:
     def add(self, kind: str, logger: str, figures: dict[str, float]) -> None:
         self.figures.setdefault(kind, {}).setdefault(logger, []).append(figures)
 
+
+_LEFT_OUT: dict[str, set[str]] = {
+    "floor": {"import", "first", "disk-1", "disk-10", "kill"},  # nothing of it is left
+    "runfolio-tensorboard": {"import"},  # what runfolio imports
+    SEALING: {"import", "first", "burst-1", "burst-10", "disk-1", "disk-10", "kill"},  # it is there to be paced
+    "mlflow": {"disk-1", "disk-10"},  # a batch is stored as one value is, and takes less long
+    "mlflow-batch": {"import", "first"},  # as MLflow's
+}
+"""What some loggers need no figures of."""
 
 Measurement = Callable[[Path, str, Effort], dict[str, float]]
 
@@ -98,7 +107,9 @@ def survival(python: Path, logger: str, effort: Effort) -> dict[str, float]:
     with processes.place() as where:
         acknowledged = where.folder / "acknowledged"
         arguments = {"logger": logger, "folder": str(where.record), "acknowledged": str(acknowledged)}
-        killed = processes.kill(python, "measure:log_until_killed", where, acknowledged, effort.kill_s, **arguments)
+        killed = processes.kill(
+            python, "measure:log_until_killed", where, acknowledged, effort.kill_s, 1.0, **arguments
+        )
         readable = set(_readable(python, logger, where))
         data = acknowledged.read_bytes()
         logged = list(ACKNOWLEDGED.iter_unpack(data[: len(data) // ACKNOWLEDGED.size * ACKNOWLEDGED.size]))
@@ -134,12 +145,7 @@ def rounds_of(kind: str, effort: Effort) -> int:
 
 
 def takes_part(kind: str, logger: str) -> bool:
-    """A bare list leaves nothing; what seals early is there to be paced; MLflow stores a batch as it does one value."""
-    if logger == "floor":
-        return kind in ("burst-1", "burst-10", "paced")
-    if logger == "mlflow":
-        return not kind.startswith("disk")
-    return logger != SEALING or kind == "paced"
+    return kind not in _LEFT_OUT.get(logger, ())
 
 
 def measure(pythons: dict[str, Path], effort: Effort, tell: Callable[[str], None]) -> Measured:

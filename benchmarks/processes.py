@@ -64,8 +64,12 @@ def call(python: Path, function: str, where: Place, **arguments: Any) -> Any:
     return json.loads(result.read_text())
 
 
-def kill(python: Path, function: str, where: Place, begun: Path, seconds: float, **arguments: Any) -> float:
+def kill(
+    python: Path, function: str, where: Place, begun: Path, seconds: float, linger_s: float, **arguments: Any
+) -> float:
     """Start `function`, wait until it has made the file `begun`, and send it SIGKILL after `seconds`; when that was.
+
+    Processes that it has started, which may still be writing, have `linger_s` more.
 
     Raises:
         MeasurementError: It ended by itself.
@@ -80,7 +84,7 @@ def kill(python: Path, function: str, where: Place, begun: Path, seconds: float,
         when = time.time()
         process.kill()
         process.wait()
-        time.sleep(1)  # a helper process of the logger's may still be writing
+        time.sleep(linger_s)
     return when
 
 
