@@ -11,6 +11,7 @@ from benchmarks.alone import Alone
 from benchmarks.loggers import LOGGERS
 from benchmarks.measure import WARM_UP
 from benchmarks.peers import Effort, Measured
+from benchmarks.venvs import PINS
 
 US = "runfolio"
 _NONE = "-"
@@ -279,8 +280,14 @@ def _init(found: Alone) -> str:
 
 
 def _use(results: Results) -> str:
-    rows = [[LOGGERS[name].title, LOGGERS[name].how] for name in results.measured.versions]
-    return "## How each was used\n\nDefaults but for what is said here.\n\n" + _table(["", ""], rows, left=2)
+    rows = [
+        [LOGGERS[name].title, LOGGERS[name].how, " ".join(PINS.get(LOGGERS[name].environment or "", ()))]
+        for name in results.measured.versions
+    ]
+    return (
+        "## How each was used\n\nDefaults but for what is said here; what sends usage statistics was told not to.\n\n"
+        + _table(["", "use", "installed"], rows, left=3)
+    )
 
 
 def _missing(results: Results) -> str:
@@ -333,7 +340,10 @@ def _worst(found: Measured, kind: str, name: str, key: str, text: str) -> str:
 def _ratio(found: Measured, kind: str, name: str, key: str) -> str:
     pairs = zip(_rounds(found, kind, name, key), _rounds(found, kind, US, key), strict=False)
     ratios = [theirs / ours for theirs, ours in pairs if ours > 0]
-    return f"{statistics.median(ratios):,.3g}" if ratios else _NONE
+    if not ratios:
+        return _NONE
+    ratio = statistics.median(ratios)
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
 
 def _milliseconds(seconds: Iterable[float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,10 @@ PINS: dict[str, list[str]] = {
     "encodings": ["msgpack==1.2.4"],
 }
 """What pip installs, by environment. The versions of the peers are said here and nowhere else."""
+
+
+_ADDRESS = re.compile(r"[a-z]+://\S+|host='[^']*'")
+"""Where packages come from is nobody else's business."""
 
 
 class InstallError(Exception):
@@ -54,4 +59,5 @@ def _pip(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise InstallError(next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1]))
+        last = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
+        raise InstallError(_ADDRESS.sub("...", last))
