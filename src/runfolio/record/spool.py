@@ -7,6 +7,7 @@ by (writer, seq) and read once.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -75,11 +76,16 @@ class Spool:
         self._append(self._media, line)
 
     def close(self) -> None:
-        """No more for now; what is written later goes to new files."""
-        for opened in (self._points, self._media):
+        """No more for now; what is written later goes to new files.
+
+        Raises:
+            OSError: A disk that writes late has not taken all of it.
+        """
+        points, others = self._points, self._media
+        self._points = self._media = None
+        for opened in (points, others):
             if opened is not None:
                 opened.close(sync=False)
-        self._points = self._media = None
 
     def bring_back(self) -> None:
         """Move everything to the run's folder; nothing is written here any more by then.
@@ -95,7 +101,8 @@ class Spool:
             file.write(data)
         except OSError:
             # It may end in half a line, which is no line. What is written again goes to a new file.
-            self.close()
+            with contextlib.suppress(OSError):
+                self.close()
             raise
         self._bytes += len(data)
 

@@ -74,8 +74,8 @@ class Outbox:
         return self._put - self._taken
 
     def put(self, parcel: Parcel) -> None:
-        self._put += parcel.size
         self._parcels.append((self._stretch, parcel))
+        self._put += parcel.size
 
     def leave_gap(self) -> None:
         """What is put from now on does not follow what was put before: calls in between are elsewhere, or lost.
@@ -85,7 +85,7 @@ class Outbox:
         self._stretch += 1
 
     def front(self, most_bytes: int) -> tuple[int, list[Parcel]]:
-        """What may be written in one go: a medium, or points of one stretch, and the number of the stretch."""
+        """What may be written in one go: a medium, or points of one stretch, with its number. Empty, it has nothing."""
         found: list[Parcel] = []
         size, stretch = 0, 0
         for of, parcel in self._parcels.copy():
@@ -153,6 +153,7 @@ class Keeper:
         self._stretch = 0
         """Of the parcels that go to the open tail."""
         self._media: AppendFile | None = None
+        self._place_synced = False
         self._in_hand = 0
         """How many of the outbox's parcels an open file has taken, though not all of their bytes are written."""
         self._spools: list[Spool] = []
@@ -309,10 +310,12 @@ class Keeper:
         self._helpers = [process for process in self._helpers if process.poll() is None]
 
     def _write_parcels(self) -> None:
-        while self.outbox.waiting_bytes:
+        while True:
+            stretch, parcels = self.outbox.front(_ONE_WRITE_BYTES)
+            if not parcels:
+                return
             if self._tail is not None and self._tail.is_deleted:
                 self._leave_tail()
-            stretch, parcels = self.outbox.front(_ONE_WRITE_BYTES)
             if isinstance(medium := parcels[0], Medium):
                 self._write_medium(medium)
             else:
@@ -357,6 +360,7 @@ class Keeper:
             file.write()
         if self._sync:
             file.sync()
+            self._sync_place()
         self.outbox.drop(self._in_hand)
         self._in_hand = 0
 
@@ -402,6 +406,14 @@ class Keeper:
         for opened in (self._tail, self._media):
             if opened is not None:
                 opened.sync()
+        self._sync_place()
+
+    def _sync_place(self) -> None:
+        """Bring the run's folder to the disk, and the folders it lies in: names are lost in a power cut as well."""
+        if not self._place_synced:
+            for folder in (self._folder, self._folder.parent, self._folder.parent.parent):
+                files.sync_file(folder)
+            self._place_synced = True
 
     def _store_fails(self, error: Exception) -> None:
         self._failure = str(getattr(error, "strerror", None) or error)
@@ -464,6 +476,7 @@ class Keeper:
         for opened in (self._tail, self._media):
             if opened is not None:
                 self._guard(lambda opened=opened: opened.close(sync=True))
+        self._guard(self._sync_place)
         self._guard(lambda: disk.release(self._folder, self._heartbeat.writer))
         self._guard(lambda: self._document.without_secrets().write(self._folder, sync=True))
         self._heartbeat.end = self._document.status.state

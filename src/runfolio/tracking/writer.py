@@ -239,7 +239,13 @@ class Writer:
             self._in_order = True
             self.keeper.outbox.leave_gap()
             if self._spool is not None:
-                self._spool.close()
+                self._close_spool(self._spool)
+
+    def _close_spool(self, spool: Spool) -> None:
+        try:
+            spool.close()
+        except OSError as error:  # a home on a network disk says only now that it is full
+            self._tell(f"nor did the spool {spool.folder} take them all ({error.strerror or error})")
 
     def _put_into_spool(self, parcel: Parcel) -> bool:
         begins = self._spool is None
@@ -260,7 +266,7 @@ class Writer:
 
     def _give_back(self, spool: Spool) -> None:
         self._close_gap()
-        spool.close()
+        self._close_spool(spool)
         self._spool = None
         self.keeper.bring_back(spool)
 
