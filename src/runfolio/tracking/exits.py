@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -23,6 +24,10 @@ from runfolio.tracking.witness import Sender
 
 Ending = Literal["run", "process", "killed"]
 """What ends: the run alone, the process with it, or the process within seconds."""
+_WAIT_S: dict[Ending, float] = {"run": 120.0, "process": 9.0, "killed": 5.0}
+"""How long an end waits for the disk. A store that hangs must not keep a process alive, and the time one has left
+after SIGTERM is not known: clusters give 5 to 30 s."""
+_LEAST_WAIT_S = 0.5
 
 
 class Open(Protocol):
@@ -37,6 +42,8 @@ _outcome = Outcome()
 _stopped_by: signal.Signals | None = None
 """The signal that asked this process to go, whatever somebody else's handler made of it."""
 _senders: Sequence[Sender] = ()
+_end_begun: dict[Ending, float] = {}
+"""When the process began to end its runs."""
 _hooked = False
 _signals_hooked = False
 """Only the main thread may; the first run may be another's."""
@@ -77,6 +84,13 @@ def heard_of(senders: Sequence[Sender]) -> None:
 def ends_well() -> bool:
     """Whether nothing is known to have gone wrong with this process."""
     return _stopped_by is None and _outcome.exit_code == 0
+
+
+def seconds_left(ending: Ending) -> float:
+    """How long the end of a run may wait for the disk; what a process has for its end, all its runs share."""
+    if ending == "run":
+        return _WAIT_S["run"]
+    return max(_LEAST_WAIT_S, _end_begun.setdefault(ending, time.monotonic()) + _WAIT_S[ending] - time.monotonic())
 
 
 def _note(outcome: Outcome) -> None:
@@ -179,6 +193,7 @@ def _hook_signal(number: signal.Signals) -> None:
 
 
 def _end_all(ending: Ending = "process") -> None:
+    _end_begun.setdefault(ending, time.monotonic())
     for run in list(_open):
         run.end(_outcome, ending=ending)
 
@@ -188,3 +203,4 @@ def _in_child() -> None:
     for run in list(_open):
         run.abandon()
     _open.clear()
+    _end_begun.clear()

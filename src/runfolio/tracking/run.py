@@ -38,9 +38,6 @@ _EXACT = 2**53
 _FLUSH_WAIT_S = 30.0
 _BRAKE_S = 0.0005
 _FORKED = "this process was forked from the one that owns it"
-_END_WAIT_S: dict[exits.Ending, float] = {"run": 120.0, "process": 10.0, "killed": 5.0}
-"""How long a run's end waits for the disk. A store that hangs must not keep a process alive, and the time one has left
-after SIGTERM is not known: clusters give 5 to 30 s."""
 
 
 class Companion(Protocol):
@@ -438,7 +435,7 @@ class Run:
             self._attempt.seconds = self._clock.elapsed_s()
             document.seeds.update(seeds.torch_seed())
 
-        whole = self._writer.close(set_status, ending, _END_WAIT_S[ending])
+        whole = self._writer.close(set_status, ending, exits.seconds_left(ending))
         self._closed = True
         exits.forget(self)
         if not whole:
