@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain, count
@@ -30,6 +29,7 @@ from runfolio.record.spool import Spool
 from runfolio.tracking import processes
 from runfolio.tracking.encoder import Medium, Parcel, Points
 from runfolio.tracking.exits import Ending
+from runfolio.tracking.outbox import Outbox
 
 if TYPE_CHECKING:
     from runfolio.tracking.mirror import Mirror
@@ -58,54 +58,6 @@ class Pace:
     """How long a store may fail or hang before what is logged goes to the local spool instead."""
     memory_bytes: int = 32 * 1024 * 1024
     """How much may wait in memory for the store before it goes to the spool."""
-
-
-class Outbox:
-    """What is encoded and not in the store yet. One thread puts, one takes; both may ask."""
-
-    def __init__(self) -> None:
-        self._parcels: deque[tuple[int, Parcel]] = deque()
-        self._put = 0
-        self._taken = 0
-        self._stretch = 0
-
-    @property
-    def waiting_bytes(self) -> int:
-        return self._put - self._taken
-
-    def put(self, parcel: Parcel) -> None:
-        self._parcels.append((self._stretch, parcel))
-        self._put += parcel.size
-
-    def leave_gap(self) -> None:
-        """What is put from now on does not follow what was put before: calls in between are elsewhere, or lost.
-
-        It then goes to a new tail, for a tail lacks no call between its first and its last.
-        """
-        self._stretch += 1
-
-    def front(self, most_bytes: int) -> tuple[int, list[Parcel]]:
-        """What may be written in one go: a medium, or points of one stretch, with its number. Empty, it has nothing."""
-        found: list[Parcel] = []
-        size, stretch = 0, 0
-        for of, parcel in self._parcels.copy():
-            if found and (of != stretch or size > most_bytes or not isinstance(parcel, Points)):
-                break
-            stretch = of
-            size += parcel.size
-            found.append(parcel)
-            if isinstance(parcel, Medium):
-                break
-        return stretch, found
-
-    def drop(self, parcels: int) -> None:
-        """Forget those in front: the store has them."""
-        for _ in range(parcels):
-            self._taken += self._parcels.popleft()[1].size
-
-    def rest(self) -> list[Parcel]:
-        """All that is still waiting."""
-        return [parcel for _, parcel in self._parcels.copy()]
 
 
 class Keeper:
