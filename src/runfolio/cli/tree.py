@@ -7,6 +7,7 @@ import click
 from runfolio._version import __version__
 from runfolio.cli.data import data
 from runfolio.cli.diff import diff
+from runfolio.cli.doctor import doctor
 from runfolio.cli.edits import archive, note, rename, tag, unarchive
 from runfolio.cli.errors import CommandTree
 from runfolio.cli.evaluate import evaluate
@@ -39,6 +40,6 @@ def main() -> None:
 
 for command in (
     *(data, train, resume, series, list_runs, show, logs, best, compare, diff, plot, predict, evaluate, tensorboard),
-    *(rename, tag, note, archive, unarchive, delete, undelete, trash, purge),
+    *(rename, tag, note, archive, unarchive, delete, undelete, trash, purge, doctor),
 ):
     main.add_command(command)

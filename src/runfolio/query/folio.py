@@ -89,7 +89,7 @@ class Folio:
 
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
         given = Path(store) if store is not None else default_store()
-        _check_store(given)
+        check_store(given)
         self.store = given.resolve()
         self.problems: list[str] = []
         """The runs that the last look could not read, a line each with the remedy."""
@@ -160,7 +160,7 @@ class Folio:
         return choose(self.runs(experiment), metric, mode).run
 
     def _look(self) -> list[RecordedRun]:
-        _check_store(self.store)
+        check_store(self.store)
         look = self._index.use(partial(look_at, self.store))
         self._unread, self.problems = look.problems, list(look.problems.values())
         return [RecordedRun(self.store, sighting) for sighting in look.sightings]
@@ -191,7 +191,10 @@ def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:
     return Folio(store)
 
 
-def _check_store(store: Path) -> None:
+def check_store(store: Path) -> None:
+    """Raises:
+    NotFound: There is no such folder.
+    """
     if not store.is_dir():
         raise NotFound(
             f"there is no store at {store}; `runfolio train` or `runfolio.init()` begins one,"

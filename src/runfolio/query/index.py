@@ -240,6 +240,26 @@ def index_path(store: Path) -> Path | None:
     return cache / digest / "index.db"
 
 
+def is_damaged(path: Path) -> bool:
+    """Whether an index file is there and torn. One of another version is not; the next look makes it anew anyway."""
+    if not path.exists():
+        return False
+    try:
+        index = _open(path)
+    except (OperationalError, _Unusable):  # busy, or not to be read; or not ours
+        return False
+    except (DBAPIError, UnicodeError):
+        return True
+    try:
+        index.entries()
+        index.beats()
+    except OperationalError:
+        return False
+    except (DBAPIError, UnicodeError, _Unusable):
+        return True
+    return False
+
+
 def remove(path: Path) -> None:
     """Delete an index file, with the journal SQLite may have left beside it."""
     for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):

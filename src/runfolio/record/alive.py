@@ -95,11 +95,16 @@ def derive_state(folder: Path, document: RunDocument, memory: BeatMemory) -> str
         return CRASHED  # it is written before run.json says "running"
     if heartbeat.end is not None:
         return heartbeat.end
+    return CRASHED if is_gone(folder, heartbeat, memory) else RUNNING
+
+
+def is_gone(folder: Path, heartbeat: Heartbeat, memory: BeatMemory) -> bool:
+    """Whether a writer that left no end is dead: its process has vanished, or it has been silent for too long."""
     gone = heartbeat.process_is_gone()
     if gone is None:
         key = f"{folder}:{heartbeat.writer}:{_boot()}"  # the reader's: its clock begins anew with each
         gone = steady() - memory.seen_at(key, heartbeat.beat) > SILENT_S
-    return CRASHED if gone else RUNNING
+    return gone
 
 
 def hostname() -> str:

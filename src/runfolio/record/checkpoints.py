@@ -50,6 +50,20 @@ class Checkpoint:
         return [part for part in self._files if part != STATE]
 
     @property
+    def file_names(self) -> list[str]:
+        """Its tensor files, below `checkpoints/`."""
+        return [entry["file"] for entry in self._files.values()]
+
+    def verify(self) -> None:
+        """Look whether every tensor file is what it was when it was saved.
+
+        Raises:
+            DamagedFile: One is gone, or its size or SHA-256 is not the manifest's.
+        """
+        for entry in self._files.values():
+            _verify(self.folder / CHECKPOINTS / entry["file"], entry)
+
+    @property
     def size_bytes(self) -> int:
         return sum(entry["bytes"] for entry in self._files.values())
 

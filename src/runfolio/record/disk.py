@@ -8,6 +8,8 @@ from pathlib import Path
 from runfolio.record.layout import ALIVE
 
 _RESERVE_BYTES = 128 * 1024
+RESERVE = ".reserve-"
+"""How the names of files begin that hold room for last words."""
 _LOCAL = frozenset(
     ("apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "ntfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs")
 )
@@ -44,4 +46,4 @@ def release(folder: Path, writer: str) -> None:
 
 
 def _reserve_path(folder: Path, writer: str) -> Path:
-    return folder / ALIVE / f".reserve-{writer}"
+    return folder / ALIVE / f"{RESERVE}{writer}"

@@ -23,6 +23,7 @@ CODE_FILES = "files"
 NOTES = "notes"
 TRASH = ".trash"
 CONSOLE = "console"
+DAMAGED = "damaged"
 
 _EVENT_FILES = "events.out.tfevents."
 _ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -72,14 +72,15 @@ def _read_index(folder: Path, path: Path) -> tuple[list[MediaEntry], int]:
     if not lines:
         return [], 0
     writer, attempt = tail.read_header(lines[0], path)
-    found = [_entry(folder, tail.decode_object(line), writer, attempt) for line in lines[1:]]
+    found = [decode(folder, line, writer, attempt) for line in lines[1:]]
     entries = [entry for entry in found if entry is not None]
     return entries, len(found) - len(entries)
 
 
-def _entry(folder: Path, value: dict[str, Any] | None, writer: str, attempt: int) -> MediaEntry | None:
+def decode(folder: Path, line: bytes, writer: str, attempt: int) -> MediaEntry | None:
+    """The entry of a line; None where it is not one."""
     try:
-        content = dict(value or {})
+        content = dict(tail.decode_object(line) or {})
         known = {key: content.pop(key) for key in ("seq", "time_us", "step", "kind", "name")}
         picture = content.get("file")
     except KeyError:

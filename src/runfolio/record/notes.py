@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,6 +65,20 @@ def read(folder: Path, document: RunDocument) -> Edits:
             continue
         edits.values.update({key: value for key, value in values.items() if time_us > _edited_us(document, key)})
     return edits
+
+
+def damaged(folder: Path) -> Iterator[tuple[Path, Exception]]:
+    """The files of edits that cannot be read, and why not."""
+    try:
+        found = _files(folder)
+    except OSError as error:
+        yield folder / NOTES, error
+        return
+    for _, path in found:
+        try:
+            _values(path)
+        except (RunfolioError, OSError) as error:
+            yield path, error
 
 
 def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:

@@ -154,7 +154,7 @@ class Segment:
             opened = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=["metric", "writer"])
         except FileNotFoundError:
             raise
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, KeyError) as error:  # KeyError: a column of another name
             if isinstance(error, OSError) and error.errno == errno.ESTALE:
                 raise FileNotFoundError(errno.ENOENT, "deleted on a network disk", str(path)) from None
             raise DamagedFile(f"{path} is damaged ({_first_line(error)})") from None
