@@ -60,7 +60,9 @@ def call(python: Path, function: str, where: Place, **arguments: Any) -> Any:
         except subprocess.TimeoutExpired:
             raise MeasurementError(f"still running after {LIMIT_S:.0f} s") from None
     if process.returncode:
-        raise MeasurementError(_last_line(where) or f"exit status {process.returncode}")
+        raise MeasurementError(
+            _last_line((where.folder / "errors").read_bytes()) or f"exit status {process.returncode}"
+        )
     return json.loads(result.read_text())
 
 
@@ -80,7 +82,9 @@ def kill(
             time.sleep(0.01)
         time.sleep(seconds)
         if process.poll() is not None or not begun.exists():
-            raise MeasurementError(_last_line(where) or "it ended before it was killed")
+            raise MeasurementError(
+                _last_line((where.folder / "errors").read_bytes()) or "it ended before it was killed"
+            )
         when = time.time()
         process.kill()
         process.wait()
@@ -113,13 +117,19 @@ def _started(
 
 
 def wall(python: Path, statement: str) -> float:
-    """Seconds that `python -c statement` takes from start to end."""
+    """Seconds that `python -c statement` takes from start to end.
+
+    Raises:
+        MeasurementError: The statement failed.
+    """
     with place() as where:
+        command = [str(python), "-c", statement]
         began = time.perf_counter()
-        subprocess.run(
-            [str(python), "-c", statement], cwd=where.folder, env=_environment(where), check=True, capture_output=True
-        )
-        return time.perf_counter() - began
+        done = subprocess.run(command, cwd=where.folder, env=_environment(where), capture_output=True, check=False)
+        seconds = time.perf_counter() - began
+    if done.returncode:
+        raise MeasurementError(_last_line(done.stderr) or f"exit status {done.returncode}")
+    return seconds
 
 
 def _environment(where: Place) -> dict[str, str]:
@@ -137,6 +147,6 @@ def _environment(where: Place) -> dict[str, str]:
     }
 
 
-def _last_line(where: Place) -> str:
-    lines = (where.folder / "errors").read_text(errors="replace").strip().splitlines()
+def _last_line(errors: bytes) -> str:
+    lines = errors.decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else ""
