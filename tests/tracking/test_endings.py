@@ -178,7 +178,7 @@ def test_an_exception_leaves_the_with_block_as_it_was(store: Path):
     assert error.__context__ is None
 
 
-def test_a_forked_child_neither_writes_nor_ends_the_run(store: Path, python: Callable):
+def test_a_forked_child_ends_nobody_elses_run(store: Path, python: Callable):
     script = (
         START
         + """
@@ -194,7 +194,7 @@ run.log({"loss": 4.0})
     )
     done = python(script, store)
     assert done.stdout == "5\n"
-    assert done.stderr.count("records nothing more: this process was forked") == 1
+    assert done.stderr == ""
     assert ending(store)[::2] == ("finished", [1.0, 4.0])
 
 

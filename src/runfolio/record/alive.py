@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from runfolio.errors import RunfolioError
 from runfolio.record import files
@@ -16,6 +17,10 @@ from runfolio.record.deaths import Death
 from runfolio.record.document import ENDED, RUNNING, RunDocument
 from runfolio.record.layout import ALIVE, FORMAT
 
+Role = Literal["primary", "rank", "worker", "process"]
+"""What a writer is to its run: the one that opened the attempt and owns `run.json`; another rank of the same job; a
+DataLoader's worker; any other process that joined."""
+PRIMARY: Role = "primary"
 CRASHED = "crashed"
 SILENT_S = 60.0
 """A writer whose heartbeat has not changed for so long, by the reader's own clock, is dead."""
@@ -37,9 +42,16 @@ class Heartbeat:
     beat: int = 0
     end: str | None = None
     """The state the process ended in, once it has."""
+    role: Role = PRIMARY
+    rank: int | None = None
+    """Its rank among the processes of a distributed job; None where there is none."""
+    worker: int | None = None
+    """Its number among the workers of a DataLoader; None where it is none."""
 
     @classmethod
-    def of_this_process(cls, writer: str, attempt: int, every_s: float) -> Heartbeat:
+    def of_this_process(
+        cls, writer: str, attempt: int, every_s: float, role: Role = PRIMARY, rank: int | None = None
+    ) -> Heartbeat:
         return cls(
             writer=writer,
             attempt=attempt,
@@ -47,31 +59,63 @@ class Heartbeat:
             boot=_boot(),
             pid_namespace=_pid_namespace(),
             pid=os.getpid(),
-            pid_started=_process_start(os.getpid()) or 0.0,
+            pid_started=process_started(os.getpid()) or 0.0,
             every_s=every_s,
+            role=role,
+            rank=rank,
         )
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Heartbeat | None:
         """The heartbeat of a writer; None where it left none that can be read."""
         try:
-            value = files.read_json(folder / ALIVE / f"{writer}.json")
-            found = cls(**{entry.name: value[entry.name] for entry in dataclasses.fields(cls)})
-        except (FileNotFoundError, KeyError, RunfolioError):
+            value = files.read_json(_path(folder, writer))
+            known = {entry.name: value[entry.name] for entry in dataclasses.fields(cls) if entry.name in value}
+            found = cls(**known)
+        except (FileNotFoundError, TypeError, RunfolioError):
             return None
         numbers = (found.pid, found.pid_started, found.beat)
         whole = all(isinstance(number, (int, float)) for number in numbers) and found.end in (None, *ENDED)
         return found if whole else None
 
     def write(self, folder: Path) -> None:
-        files.write_json(folder / ALIVE / f"{self.writer}.json", {"runfolio": FORMAT, **dataclasses.asdict(self)})
+        files.write_json(_path(folder, self.writer), {"runfolio": FORMAT, **dataclasses.asdict(self)})
+
+    def remove(self, folder: Path) -> None:
+        """Take it back: this process does not write the run after all."""
+        _path(folder, self.writer).unlink(missing_ok=True)
+
+    def age_s(self, folder: Path) -> float:
+        """Seconds since it was written, by the clocks of this machine and the disk."""
+        try:
+            return max(0.0, time.time() - _path(folder, self.writer).stat().st_mtime)
+        except OSError:
+            return 0.0
 
     def process_is_gone(self) -> bool | None:
         """Whether the process has ended; None when it runs elsewhere and this machine cannot tell."""
         if (self.host, self.boot, self.pid_namespace) != (hostname(), _boot(), _pid_namespace()):
             return None
-        started = _process_start(self.pid)
+        started = process_started(self.pid)
         return started is None or abs(started - self.pid_started) > 1.0
+
+
+def heartbeats(folder: Path) -> list[Heartbeat]:
+    """Every heartbeat of a run that can be read: one a process that has written it, by attempt, rank and worker."""
+    names = sorted(path.stem for path in (folder / ALIVE).glob("[!.]*.json") if not path.name.endswith(".death.json"))
+    found = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
+    return sorted(found, key=_order)
+
+
+def joined(folder: Path, document: RunDocument) -> list[Heartbeat]:
+    """The heartbeats of the processes that write the run, or wrote it, without having opened an attempt."""
+    primaries = {attempt.writer for attempt in document.attempts}
+    return [found for found in heartbeats(folder) if found.writer not in primaries and found.role != PRIMARY]
+
+
+def _order(heartbeat: Heartbeat) -> tuple[int, bool, bool, int, bool, int]:
+    rank, worker = heartbeat.rank, heartbeat.worker
+    return (heartbeat.attempt, heartbeat.role != PRIMARY, rank is None, rank or 0, worker is not None, worker or 0)
 
 
 class BeatMemory(Protocol):
@@ -107,6 +151,10 @@ def is_gone(folder: Path, heartbeat: Heartbeat, memory: BeatMemory) -> bool:
     return gone
 
 
+def _path(folder: Path, writer: str) -> Path:
+    return folder / ALIVE / f"{writer}.json"
+
+
 def hostname() -> str:
     return socket.gethostname() or "unknown"
 
@@ -129,7 +177,7 @@ def _pid_namespace() -> str:
         return ""
 
 
-def _process_start(pid: int) -> float | None:
+def process_started(pid: int) -> float | None:
     """When the process started, seconds after the machine did; None if there is no such (living) process."""
     import psutil
 

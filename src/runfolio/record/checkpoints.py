@@ -37,7 +37,9 @@ class Checkpoint:
     saved: datetime
     attempt: int
     position: dict[str, int]
-    """The last seq of each writer when it was saved."""
+    """The last seq of each writer when it was saved; but of those that had joined."""
+    position_us: int
+    """When that was, microseconds since 1970 UTC."""
     loader: str | None
     """Name of the installed loader that rebuilds the model, where the run named one."""
     meta: dict[str, Any]
@@ -212,6 +214,7 @@ def read(folder: Path, name: str = LAST) -> Checkpoint:
             saved=time_from_text(value["saved"]),
             attempt=_whole(value["attempt"]),
             position={writer: _whole(seq) for writer, seq in value["position"].items()},
+            position_us=_whole(value.get("position_us", int(time_from_text(value["saved"]).timestamp() * 1e6))),
             loader=None if value["loader"] is None else str(value["loader"]),
             meta=dict(value["meta"]),
             _state=value["state"],

@@ -11,8 +11,10 @@ from pathlib import Path
 FORMAT = 0
 """The version of the format this program writes, and the newest it reads."""
 
+STORE_VARIABLE = "RUNFOLIO_STORE"
 RUN_FILE = "run.json"
 ALIVE = "alive"
+CLAIMS = "claims"
 METRICS = "metrics"
 MEDIA = "media"
 MEDIA_FILES = "files"
@@ -33,7 +35,7 @@ _SLUG_LENGTH = 80
 
 def default_store() -> Path:
     """`$RUNFOLIO_STORE`, else `./runs`."""
-    return Path(os.environ.get("RUNFOLIO_STORE") or "runs")
+    return Path(os.environ.get(STORE_VARIABLE) or "runs")
 
 
 def new_id() -> str:

@@ -16,10 +16,11 @@ from runfolio.record import covers, segment
 from runfolio.record.calls import Calls, Tail
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import METRICS
+from runfolio.record.ranks import Choice
 from runfolio.record.rows import Rows, empty, key_of, merged, ordered, places
 from runfolio.record.segment import Segment
 from runfolio.record.summarize import summarize
-from runfolio.record.summary import MetricSummary
+from runfolio.record.summary import SYSTEM, MetricSummary
 from runfolio.record.tail import LogCall
 
 Branch = Literal["newest", "all"]
@@ -54,6 +55,7 @@ class PointFiles:
     """
 
     def __init__(self, folder: Path, document: RunDocument | None = None) -> None:
+        self._folder = folder
         self._document = document or RunDocument.read(folder)
         self.problems: list[str] = []
         self._segments: list[Segment] = []
@@ -67,24 +69,37 @@ class PointFiles:
         """All metrics, sorted."""
         return self._undamaged(lambda: _names(*self._needed()))
 
-    def read(self, metric: str, branch: Branch = "newest") -> Points:
+    def read(self, metric: str, branch: Branch = "newest", rank: int | None = None) -> Points:
         """One metric's points in order of arrival.
 
+        Args:
+            rank: Whose points, of a run that several processes wrote. None: those of each attempt's primary process
+                where it logged the metric at all, else everybody's.
         Raises:
-            NotFound: The run has no such metric.
+            NotFound: The run has no such metric, or no process of that rank.
         """
-        rows = self._undamaged(lambda: self._rows_of(metric, branch))
+        choice = self._choice(rank)
+        rows = self._undamaged(lambda: self._rows_of(metric, branch, choice))
         if not len(rows):
             names = self.names()
             if metric not in names:
                 raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
         return Points(*(np.ascontiguousarray(rows[name]) for name in ("step", "time_us", "value", "attempt")))
 
-    def summaries(self) -> dict[str, MetricSummary]:
-        """Every metric of the newest branch in short, by name."""
+    def summaries(self, rank: int | None = None) -> dict[str, MetricSummary]:
+        """Every metric of the newest branch in short, by name; whose: as in `read`.
+
+        Raises:
+            NotFound: No process of that rank wrote the run.
+        """
+        choice = self._choice(rank)
 
         def look() -> dict[str, MetricSummary]:
             names, blocks = self._stream("newest")
+            if choice is not None:
+                led = choice.led(blocks)
+                names, blocks = self._stream("newest")
+                blocks = (choice.shown(rows, led) for rows in blocks)
             return {names[metric]: found for metric, found in summarize(blocks).items()}
 
         return self._undamaged(look)
@@ -102,6 +117,18 @@ class PointFiles:
         columns = (rows[name].tolist() for name in ("seq", "time_us", "step", "metric", "value"))
         for (seq, time_us, step), points in groupby(zip(*columns, strict=True), key=lambda row: row[:3]):
             yield LogCall(seq, time_us, step, {names[metric]: value for *_, metric, value in points})
+
+    def calls(self, branch: Branch = "newest") -> dict[str, Rows]:
+        """The points of each writer that are not of `system/`, whatever their metric, by seq."""
+
+        def look() -> Rows:
+            names, blocks = self._stream(branch)
+            own = np.array([not name.startswith(SYSTEM) for name in names], dtype=bool)
+            return np.concatenate([empty(), *(rows[own[rows["metric"]]] for rows in blocks)])
+
+        rows = self._undamaged(look)
+        rows = rows[np.argsort(rows["seq"], kind="stable")]
+        return {writer: rows[rows["writer"] == place] for writer, place in self._writers.items()}
 
     def last_seqs(self) -> dict[str, int]:
         """The highest seq seen of each writer."""
@@ -165,15 +192,19 @@ class PointFiles:
         segments, covered = segment.needed(self._segments)
         return segments, [entry for entry in self._tails if not covers.contains(covered, entry[0].covers)]
 
-    def _rows_of(self, metric: str, branch: Branch) -> Rows:
+    def _choice(self, rank: int | None) -> Choice | None:
+        return Choice.of(self._folder, self._document, rank, self._writers)
+
+    def _rows_of(self, metric: str, branch: Branch, choice: Choice | None) -> Rows:
         segments, tails = self._needed()
-        if len(segments) + len(tails) == 1 and segments and self._is_whole(branch):
+        if len(segments) + len(tails) == 1 and segments and self._is_whole(branch) and choice is None:
             return segments[0].rows_of(metric, ["step", "time_us", "value", "attempt"], self._writers)
         found = [opened.rows_of(metric, segment.SCHEMA.names, self._writers) for opened in segments]
         for each, slices in tails:
             found += [each.rows_of(calls, metric, self._writers[each.writer]) for calls in slices]
         pieces = sorted((piece for piece in found if len(piece)), key=lambda piece: key_of(piece[0]))
-        return self._on_branch(ordered(np.concatenate([empty(), *pieces])), branch)
+        rows = self._on_branch(ordered(np.concatenate([empty(), *pieces])), branch)
+        return rows if choice is None else choice.shown(rows, choice.led([rows]))
 
     def _stream(self, branch: Branch) -> tuple[list[str], Iterator[Rows]]:
         """All metrics, and all rows, ordered, in blocks; a row's metric is a place among the metrics."""

@@ -34,7 +34,7 @@ class Open(Protocol):
     """What is ended with the process: a run."""
 
     def end(self, outcome: Outcome, *, ending: Ending = "run") -> None: ...
-    def abandon(self) -> None: ...
+    def inherited(self) -> None: ...
 
 
 _open: list[Open] = []
@@ -44,6 +44,8 @@ _stopped_by: signal.Signals | None = None
 _senders: Sequence[Sender] = ()
 _end_begun: dict[Ending, float] = {}
 """When the process began to end its runs."""
+_finalized = 0
+"""The process, a child of `multiprocessing`, that ends its runs by a finalizer."""
 _hooked = False
 _signals_hooked = False
 """Only the main thread may; the first run may be another's."""
@@ -52,12 +54,18 @@ _signals_hooked = False
 def remember(run: Open) -> None:
     """End `run` with the process, unless it is forgotten before."""
     _hook()
-    _open.append(run)
+    _end_with_multiprocessing()
+    if run not in _open:
+        _open.append(run)
 
 
 def forget(run: Open) -> None:
     if run in _open:
         _open.remove(run)
+
+
+def still_open() -> Sequence[Open]:
+    return tuple(_open)
 
 
 def newest() -> Open | None:
@@ -199,8 +207,25 @@ def _end_all(ending: Ending = "process") -> None:
 
 
 def _in_child() -> None:
-    """A forked child has the run but not its writer thread: it must not write in the parent's name."""
-    for run in list(_open):
-        run.abandon()
-    _open.clear()
+    """A forked child has the run, but none of its threads: it joins it as a process of its own."""
+    global _outcome, _stopped_by
+    _outcome, _stopped_by = Outcome(), None
+    for run in _open:
+        run.inherited()
     _end_begun.clear()
+
+
+def _end_with_multiprocessing() -> None:
+    """The children of `multiprocessing` do not end as Python does: they call their finalizers, then `os._exit`."""
+    global _finalized
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process and util and process.parent_process() is not None and _finalized != os.getpid():
+        _finalized = os.getpid()
+        util.Finalize(None, _end_child, exitpriority=100)
+
+
+def _end_child() -> None:
+    error = sys.exception()
+    if error is not None:
+        _note(Outcome.of(error))
+    _end_all()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import subprocess
 import sys
@@ -20,8 +21,8 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from runfolio.record import disk, files, media, tail
-from runfolio.record.alive import Heartbeat
+from runfolio.record import claims, disk, files, media, tail
+from runfolio.record.alive import PRIMARY, Heartbeat
 from runfolio.record.append import AppendFile
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS, tail_path
@@ -92,6 +93,9 @@ class Keeper:
         self._folder = folder
         self._document = document
         self._heartbeat = heartbeat
+        self._is_primary = heartbeat.role == PRIMARY
+        """Else it has joined: `run.json`, the run's end and its compaction are somebody else's."""
+        self._superseded = False
         self._pace = pace
         self._notice = notice
         self._mirror = mirror
@@ -133,13 +137,36 @@ class Keeper:
             for name in (ALIVE, METRICS, f"{MEDIA}/{MEDIA_FILES}"):
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
             self._heartbeat.write(self._folder)
-            self._document.without_secrets().write(self._folder)
+            if self._is_primary:
+                self._open_attempt()
         except BaseException:
             self.do(self._stop)
             raise
-        self.do(lambda: disk.reserve(self._folder, self._heartbeat.writer))
         if self._mirror is not None and len(self._document.attempts) > 1:
             self.do(lambda: self._start_helper("runfolio.record.events.rebuild", str(self._folder)))
+
+    def _open_attempt(self) -> None:
+        try:
+            claims.take(self._folder, self._heartbeat)
+        except claims.Taken:
+            self._heartbeat.remove(self._folder)
+            raise
+        self._document.without_secrets().write(self._folder)
+        self.do(lambda: disk.reserve(self._folder, self._heartbeat.writer))
+
+    def is_superseded(self) -> bool:
+        """Whether another process has opened the next attempt: this one then records nothing more, which it tells."""
+        if not self._superseded and (claim := claims.read(self._folder, self._heartbeat.attempt + 1)) is not None:
+            self._superseded = True
+            log.error(
+                "run %s was taken over by process %d on %s: this process (%d) records nothing more of it; what it has"
+                " logged stays readable, and its training goes on",
+                self._document.id,
+                claim.pid,
+                claim.host,
+                os.getpid(),
+            )
+        return self._superseded
 
     def capture(self) -> None:
         """Begin to find out what surrounds the run; after the companions have begun.
@@ -256,12 +283,20 @@ class Keeper:
             log.exception("run %s: a background task failed; logging goes on", self._document.id)
 
     def _beat(self) -> None:
+        if self.is_superseded():
+            if self._heartbeat.end is None:
+                self._heartbeat.end = "interrupted"
+                self._heartbeat.write(self._folder)
+            return
         self._heartbeat.beat += 1
         self._heartbeat.write(self._folder)
         self._notice()
         self._helpers = [process for process in self._helpers if process.poll() is None]
 
     def _write_parcels(self) -> None:
+        if self._superseded:
+            self.outbox.drop(len(self.outbox.rest()))
+            self._in_hand = 0
         while True:
             stretch, parcels = self.outbox.front(_ONE_WRITE_BYTES)
             if not parcels:
@@ -339,7 +374,7 @@ class Keeper:
             )
 
     def _save_document(self) -> None:
-        if self._document_changed:
+        if self._document_changed and self._is_primary and not self.is_superseded():
             self._document_changed = False
             try:
                 self._document.without_secrets().write(self._folder)
@@ -390,6 +425,7 @@ class Keeper:
 
     def _end(self, set_status: Callable[[RunDocument], None]) -> None:
         try:
+            self._guard(self.is_superseded)
             written = self.write()
             if not written:
                 self.spool_rest()
@@ -430,15 +466,16 @@ class Keeper:
                 self._guard(lambda opened=opened: opened.close(sync=True))
         self._guard(self._sync_place)
         self._guard(lambda: disk.release(self._folder, self._heartbeat.writer))
-        self._guard(lambda: self._document.without_secrets().write(self._folder, sync=True))
-        self._heartbeat.end = self._document.status.state
+        if self._is_primary and not self._superseded:
+            self._guard(lambda: self._document.without_secrets().write(self._folder, sync=True))
+        self._heartbeat.end = "interrupted" if self._superseded else self._document.status.state
         self._guard(lambda: self._heartbeat.write(self._folder))
         if self._mirror is not None:
             self._mirror.end(self._document)
 
     def _compact(self) -> None:
         """Seal the run to one segment, small ones here. Arrow cannot be started by an interpreter that is ending."""
-        if self.ending == "killed":
+        if self.ending == "killed" or not self._is_primary or self._superseded:
             return
         number = next(self._numbers)
         is_small = self._tail is not None and number == 2 and self._tail.size <= _SMALL_BYTES

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runfolio.errors import ConfigError, NotFound, StoreError
-from runfolio.record import checkpoints
-from runfolio.record.alive import Heartbeat
+from runfolio.record import alive, checkpoints, claims
+from runfolio.record.alive import PRIMARY, Role
 from runfolio.record.checkpoints import LAST
-from runfolio.record.document import RUNNING, Attempt, RunDocument, Status, now
+from runfolio.record.document import Attempt, RunDocument, Status, now
 from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
 from runfolio.record.summary import SYSTEM
+from runfolio.tracking import joining
 from runfolio.tracking.capture.surroundings import keep_code
 from runfolio.tracking.console import Console
 from runfolio.tracking.keeper import Pace
-from runfolio.tracking.plain import plain_config
+from runfolio.tracking.plain import plain_config, whole_step
 from runfolio.tracking.run import Companion, Run, plain_tags
 from runfolio.tracking.system import System
 
@@ -36,6 +39,8 @@ def init(
     series: Mapping[str, Any] | None = None,
     resume: str | os.PathLike[str] | None = None,
     checkpoint: str | None = LAST,
+    step: int | None = None,
+    force: bool = False,
     tensorboard: bool = False,
     pace: Pace | None = None,
     code: bool | None = None,
@@ -43,7 +48,7 @@ def init(
     strict: bool = False,
     durability: Literal["normal", "full"] = "normal",
 ) -> Run:
-    """Open a run and start recording.
+    """Open a run and start recording; or join the one that `RUNFOLIO_RUN_ID` names and another process opened.
 
     Args:
         name: Readable name; the id is added to it in the folder. Default: the experiment's name.
@@ -54,6 +59,8 @@ def init(
         resume: A run to continue instead of opening a new one: its folder or its id.
         checkpoint: With `resume`: the checkpoint to continue from; points logged after it was saved become an
             abandoned branch. None keeps every point and continues behind the last.
+        step: With `resume`: continue behind this step instead of from a checkpoint.
+        force: With `resume`: take the run over from a process that still writes it, which then stops recording.
         tensorboard: Write TensorBoard's event file beside the record as well; a run that has one keeps it when resumed.
         pace: How often the record is flushed.
         code: Whether the code the run is started from is kept: script, modules of your own, uncommitted changes.
@@ -67,34 +74,47 @@ def init(
     Returns:
         The run, which is also what `runfolio.log` speaks to until it ends.
     Raises:
-        StoreError: The store cannot be written.
-        ConfigError: `config` is none of the kinds above, or `durability` neither normal nor full.
+        StoreError: The store cannot be written; the run is being written by another process, or has ended.
+        ConfigError: `config` is none of the kinds above, `step` no whole number, or `durability` something else.
         NotFound: There is no run `resume`, or it has no such checkpoint.
     """
     if durability not in ("normal", "full"):
         raise ConfigError(f"durability is {durability!r}; it must be normal or full")
     place = Path(store) if store is not None else default_store()
-    contents, pace = keep_code(code), pace or Pace()
+    contents, pace, wanted = keep_code(code), pace or Pace(), joining.wanted_id()
     settings = plain_config(config) if config is not None else {}
     try:
         if resume is not None:
-            folder, document, last_step = _resumed(place, resume, checkpoint)
-            document.config.update(settings)
+            opened = _resumed(place, resume, checkpoint, step, force=force, wanted=wanted)
+        elif wanted is not None:
+            opened = _shared(place, wanted, name or experiment, experiment)
         else:
-            folder, document = _new(place.absolute(), name or experiment, experiment)
-            document.config = settings
+            opened = _new(place, name or experiment, experiment)
+        folder, document, last_step, role = opened
+        document.config.update(settings)
+        sync = durability == "full"
+        if role != PRIMARY:
+            return Run(folder, document, pace, last_step, strict=strict, sync=sync, role=role)
+        if resume is None:
             document.tags, document.notes = plain_tags(tags), str(notes)
             document.series = plain_config(series) if series is not None else None
-            last_step = -1
         mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
         companions = _companions(pace, console=console)
-        sync = durability == "full"
         return Run(folder, document, pace, last_step, companions, mirror, keep_code=contents, strict=strict, sync=sync)
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {place} ({error.strerror or error});"
             " name another with store=..., --store or RUNFOLIO_STORE"
         ) from None
+
+
+class _Opened(NamedTuple):
+    """What `init` found or made: the run's folder, its document with the attempt to write, the last step kept."""
+
+    folder: Path
+    document: RunDocument
+    last_step: int = -1
+    role: Role = PRIMARY
 
 
 def _mirror(folder: Path, document: RunDocument) -> Mirror:
@@ -113,34 +133,102 @@ def _companions(pace: Pace, *, console: bool) -> list[Companion]:
     return companions
 
 
-def _new(store: Path, name: str, experiment: str) -> tuple[Path, RunDocument]:
+def _new(store: Path, name: str, experiment: str) -> _Opened:
     while True:
-        run_id = new_id()
-        folder = run_folder(store, experiment, name, run_id)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        document = RunDocument(id=run_id, name=name, experiment=experiment, created=now())
-        document.attempts = [Attempt(1, None, {}, new_id(), document.created)]
-        return folder, document
+        with contextlib.suppress(FileExistsError):
+            return _begun(store, name, experiment, new_id())
 
 
-def _resumed(store: Path, run: str | os.PathLike[str], name: str | None) -> tuple[Path, RunDocument, int]:
-    """The folder of `run`, its document with a new attempt opened, and the last step that is kept."""
+def _begun(store: Path, name: str, experiment: str, run_id: str) -> _Opened:
+    """A folder of its own for a new run.
+
+    Raises:
+        FileExistsError: Another process has made it.
+    """
+    folder = run_folder(store.absolute(), experiment, name, run_id)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir()
+    document = RunDocument(id=run_id, name=name, experiment=experiment, created=now())
+    document.attempts = [Attempt(1, None, {}, new_id(), document.created)]
+    return _Opened(folder, document)
+
+
+def _shared(store: Path, run_id: str, name: str, experiment: str) -> _Opened:
+    """The run `RUNFOLIO_RUN_ID` names: joined where it is there, opened by rank 0 (or whoever has no rank) where not.
+
+    The others wait for rank 0, but not for ever: it may never come.
+    """
+    rank = joining.rank()
+    deadline = time.monotonic() + joining.WAIT_S
+    waiting = bool(rank)
+    while True:
+        if found := joining.find(store, run_id):
+            return _joined(*found, rank)
+        if not waiting:
+            try:
+                return _begun(store, name, experiment, run_id)
+            except FileExistsError as error:
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"{error.filename} was begun by another process, which left no {RUN_FILE} in it;"
+                        f" remove the folder, or give {joining.RUN_ID} another id"
+                    ) from None
+        waiting = joining.look_again(deadline) and waiting
+
+
+def _joined(folder: Path, document: RunDocument, rank: int | None) -> _Opened:
+    if not joining.can_join(folder, document, rank):
+        raise StoreError(
+            f"run {document.id} ({joining.RUN_ID}) in {folder} has ended;"
+            f" give {joining.RUN_ID} another id for a new run, or go on with this one by init(resume={document.id!r})"
+        )
+    return _Opened(folder, document, role="process" if rank is None else "rank")
+
+
+def _resumed(
+    store: Path, run: str | os.PathLike[str], name: str | None, step: int | None, *, force: bool, wanted: str | None
+) -> _Opened:
+    """The run with a new attempt opened; joined instead where `RUNFOLIO_RUN_ID` names it and another rank opened it."""
     folder = _folder_of(store, run)
     document = RunDocument.read(folder)
-    _refuse_if_alive(folder, document)
-    if name is None:
-        parent, kept, last_step = _everything(folder, document)
-    else:
-        found = checkpoints.read(folder, name)
-        parent, kept, last_step = found.attempt, found.position, -1 if found.step is None else found.step
+    if wanted == document.id and (found := _joined_resumed(folder, document)):
+        return found
+    if not force:
+        joining.refuse_if_written(folder, document)
+    parent, kept, last_step = _cut(folder, document, name, step)
     _note_seconds(folder, document)
-    document.attempts.append(Attempt(_last_attempt(document) + 1, parent, kept, new_id(), now()))
+    attempt = max(_last_attempt(document), claims.newest(folder)) + 1
+    document.attempts.append(Attempt(attempt, parent, kept, new_id(), now()))
     document.status = Status()
-    return folder, document, last_step
+    return _Opened(folder, document, last_step)
+
+
+def _joined_resumed(folder: Path, document: RunDocument) -> _Opened | None:
+    """Join a resumed run; None where this process is to open the attempt itself."""
+    rank = joining.rank()
+    deadline = time.monotonic() + joining.WAIT_S
+    while not joining.can_join(folder, document, rank):
+        if not rank or not joining.look_again(deadline):
+            return None
+        document = RunDocument.read(folder)
+    return _joined(folder, document, rank)
+
+
+def _cut(folder: Path, document: RunDocument, name: str | None, step: int | None) -> tuple[int, dict[str, int], int]:
+    """The attempt to go on from, what is kept of each writer, and the last step that is."""
+    if step is None and name is None:
+        return _everything(folder, document)
+    if step is not None:
+        from runfolio.record import branches  # Arrow, which few resumes need
+
+        return _last_attempt(document), *branches.kept_until(folder, document, whole_step(step))
+    found = checkpoints.read(folder, name or LAST)
+    kept = found.position
+    if alive.joined(folder, document):
+        from runfolio.record import branches
+
+        kept = {**branches.kept_of_joined(folder, document, found), **kept}
+    return found.attempt, kept, -1 if found.step is None else found.step
 
 
 def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:
@@ -155,7 +243,7 @@ def _note_seconds(folder: Path, document: RunDocument) -> None:
     """How long the last attempt lasted, by its heartbeats where it died without a word; rather too long than too short,
     so that what counts on from there never goes back."""
     if document.attempts and (last := document.attempts[-1]).seconds is None:
-        heartbeat = Heartbeat.read(folder, last.writer)
+        heartbeat = alive.Heartbeat.read(folder, last.writer)
         last.seconds = (heartbeat.beat + 1) * heartbeat.every_s if heartbeat else None
 
 
@@ -175,14 +263,3 @@ def _folder_of(store: Path, run: str | os.PathLike[str]) -> Path:
     raise NotFound(
         f"no run {os.fspath(run)!r} to resume in {store}; give its folder or id (`runfolio runs` lists them)"
     )
-
-
-def _refuse_if_alive(folder: Path, document: RunDocument) -> None:
-    if document.status.state != RUNNING or not document.attempts:
-        return
-    heartbeat = Heartbeat.read(folder, document.attempts[-1].writer)
-    if heartbeat and heartbeat.end is None and heartbeat.process_is_gone() is False:
-        raise StoreError(
-            f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host};"
-            " stop that one first, or start a new run"
-        )

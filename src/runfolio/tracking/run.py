@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from runfolio.errors import ConfigError, RunfolioError, StoreError
 from runfolio.record import artifacts, checkpoints
-from runfolio.record.alive import Heartbeat
+from runfolio.record.alive import PRIMARY, Heartbeat, Role
 from runfolio.record.checkpoints import BEST, LAST, Checkpoint
 from runfolio.record.clock import Clock, steady
 from runfolio.record.document import ENDED, RunDocument, Status
-from runfolio.tracking import exits, pictures
+from runfolio.record.layout import STORE_VARIABLE, new_id
+from runfolio.tracking import exits, joining, pictures
 from runfolio.tracking.capture import seeds
 from runfolio.tracking.capture.surroundings import Surroundings
 from runfolio.tracking.items import Item, Media, Scalars
@@ -37,7 +38,10 @@ _EXACT = 2**53
 """Whole numbers up to here are float64 as well."""
 _FLUSH_WAIT_S = 30.0
 _BRAKE_S = 0.0005
-_FORKED = "this process was forked from the one that owns it"
+
+
+def _nothing() -> None:
+    """What a process that has joined finds out about the run."""
 
 
 class Companion(Protocol):
@@ -67,42 +71,48 @@ class Run:
         keep_code: bool = True,
         strict: bool = False,
         sync: bool = False,
+        role: Role = PRIMARY,
+        asleep: bool = False,
     ) -> None:
+        """Args:
+        strict: Raise where something logged cannot be stored.
+        sync: Bring every write to the disk itself.
+        role: What this process is to the run; only the primary one keeps more of it than what is logged.
+        asleep: Join at the first log call, and leave no trace before.
+        """
+        self._strict = strict
+        self._sync = sync
         self._clock = Clock()
         self._clock_offset = self._clock.offset
         self._seconds_before = _worked_on_before(document, self._clock.now())
         self._document = document
         self._attempt = document.attempts[-1]
+        self._pace = pace
+        self._role: Role = role
+        self._asleep = False
+        """It has joined, or is to: at its first log call."""
+        self._told = False
+        """That it only joined."""
         self._ended = False
         """Its end has begun."""
         self._closed = False
-        self._abandoned = False
         self._saved = 0
         self._companions: list[Companion] = []
         self.folder = folder
         """Where the run's record lies."""
-        heartbeat = Heartbeat.of_this_process(self._attempt.writer, self._attempt.attempt, pace.heartbeat_s)
-        surroundings = Surroundings(folder, document, self._changed, contents=keep_code)
-        surroundings.begin()
-        self._writer = Writer(
-            folder,
-            document,
-            heartbeat,
-            pace,
-            last_step,
-            surroundings.find_out,
-            surroundings.look_again,
-            mirror,
-            press=self._press,
-            sync=sync,
-        )
-        self._take = self._take_checked if strict else self._writer.pending.append
-        self._append = self._take
-        """What becomes of an item; exchanged where more is logged than can be encoded, and at the run's end."""
+        if role == PRIMARY:
+            surroundings = Surroundings(folder, document, self._changed, contents=keep_code)
+            surroundings.begin()
+            self._use(self._new_writer(last_step, surroundings.find_out, surroundings.look_again, mirror))
+        else:
+            self._use(self._new_writer(last_step))
         self.config = LiveDict(document.config, self._changed)
         """Hyperparameters; what is set here is saved within the flush interval."""
         self.summary = LiveDict(document.summary, self._changed)
         """Results to be shown in tables: final figures, sizes, times."""
+        if asleep:
+            self._sleep()
+            return
         try:
             self._writer.start()
         except RuntimeError as error:
@@ -116,7 +126,8 @@ class Run:
         for companion in companions:
             if self._guarded(companion, lambda it: it.start(self)):
                 self._companions.append(companion)
-        self._writer.keeper.capture()
+        if role == PRIMARY:
+            self._writer.keeper.capture()
 
     @property
     def id(self) -> str:
@@ -133,7 +144,15 @@ class Run:
     @property
     def writer(self) -> str:
         """The id of this process in the run's record."""
-        return self._attempt.writer
+        return self._heartbeat.writer
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment variables that make `runfolio.init` of another process join this run.
+
+        `subprocess.run(command, env={**os.environ, **run.env})`
+        """
+        return {joining.RUN_ID: self.id, STORE_VARIABLE: os.fspath(self.folder.parent.parent)}
 
     @property
     def last_step(self) -> int:
@@ -290,19 +309,23 @@ class Run:
         """
         if mode not in ("max", "min"):
             raise ConfigError(f"mode is {mode!r}; it must be max or min")
-        if self._abandoned:
-            log.warning("run %s: no checkpoint: %s", self.id, _FORKED)
+        if self._role != PRIMARY:
+            self._tell_joined()
             return False
         modules, rest = _parts(state)
         step = None if step is None else whole_step(step)
         value = None if metric is None else _checked_metric(metric)
+        if self._writer.keeper.is_superseded():
+            return False
         is_best = value is not None and self._is_best(value, mode)
+        moment = self.now()
         self._writer.flush(_FLUSH_WAIT_S, sync=True)
         about = {
             "step": step,
             "metric": value,
             "attempt": self._attempt.attempt,
             "position": {**self._attempt.kept, self._attempt.writer: self._writer.seq},
+            "position_us": int(moment * 1e6),
             "loader": loader,
             "meta": plain_config(meta) if meta is not None else {},
         }
@@ -369,11 +392,16 @@ class Run:
             self._companions.append(watch)
 
     def unwatch(self, model: Module) -> None:
-        """Stop watching a model; nothing happens where it is not watched."""
+        """Stop watching a model; nothing happens where it is not watched.
+
+        Raises:
+            ConfigError: `model` is no module.
+        """
         from runfolio.tracking.watch import Watch, unwrapped
 
+        stopped = unwrapped(model)
         for each in [watch for watch in self._companions if isinstance(watch, Watch)]:
-            if each.model is unwrapped(model):
+            if each.model is stopped:
                 each.stop()
                 self._companions.remove(each)
 
@@ -392,7 +420,7 @@ class Run:
 
     def flush(self) -> bool:
         """Wait until all that was logged is in the record's files; False where the store does not take it."""
-        return not self._abandoned and self._writer.flush(_FLUSH_WAIT_S)
+        return self._asleep or self._writer.flush(_FLUSH_WAIT_S)
 
     def finish(self, state: str = "finished", reason: str | None = None) -> None:
         """Write what is left and close the record. Finishing twice does nothing.
@@ -412,13 +440,16 @@ class Run:
 
         The run is forgotten only when that is done: interrupted meanwhile, the process waits for it at its own end.
         """
-        if self._closed or self._abandoned:
+        if self._closed:
             return
         if not self._ended:
             self._ended = True
             for companion in reversed(self._companions):
                 self._guarded(companion, lambda it: it.stop(ending))
             self._append = self._refuse
+        if self._asleep:
+            exits.forget(self)
+            return
         outcome = exits.preemption() or outcome
 
         def set_status(document: RunDocument) -> None:
@@ -443,10 +474,86 @@ class Run:
             rest = f"; they wait in {left[0].parent}, and `runfolio doctor --repair` brings them back" if left else ""
             log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, rest)
 
-    def abandon(self) -> None:
-        """Take the run away from a forked child: what it logs is not recorded, which it is told once."""
-        self._abandoned = True
-        self._append = self._refuse
+    def inherited(self) -> None:
+        """Become the run of a forked child: one that joins with its first log call, as a process of its own.
+
+        Nothing of the parent's is touched: what waits there is the parent's alone.
+        """
+        self._companions = []
+        self._role = "process"
+        self._told = False
+        self._use(self._new_writer(self._writer.last_step))
+        if self._ended:  # in another thread of the parent
+            self._append = _ignore
+        else:
+            self._sleep()
+
+    def __reduce__(self) -> tuple[Callable[..., Run], tuple[Any, ...]]:
+        return _handed_over, (
+            self.folder,
+            self._document,
+            self._pace,
+            self._writer.last_step,
+            self._strict,
+            self._sync,
+            self._ended,
+        )
+
+    def _sleep(self) -> None:
+        """Have whatever is logged first start the writer."""
+        self._asleep = True
+        wakers = iter((self._wake,))
+
+        def first(item: Item) -> None:
+            self._take(item)
+            for wake in wakers:  # an iterator gives what it holds to one thread alone, without a lock
+                wake()
+
+        self._append = first
+
+    def _wake(self) -> None:
+        self._append = self._take
+        self._asleep = False
+        self._heartbeat.worker = joining.data_loader_worker()
+        self._heartbeat.role = "process" if self._heartbeat.worker is None else "worker"
+        try:
+            self._writer.start()
+        except (OSError, RuntimeError) as error:
+            log.warning("run %s: what process %d logs is not recorded (%s)", self.id, os.getpid(), error)
+            self._ended = self._closed = True
+            self._append = _ignore
+        else:
+            exits.remember(self)
+
+    def _use(self, writer: Writer) -> None:
+        self._writer = writer
+        self._take = self._take_checked if self._strict else writer.pending.append
+        self._append: Callable[[Item], None] = self._take
+        """What becomes of an item; exchanged where more is logged than can be encoded, and at the run's end."""
+
+    def _new_writer(
+        self,
+        last_step: int,
+        capture: Callable[[], None] = _nothing,
+        notice: Callable[[], None] = _nothing,
+        mirror: Mirror | None = None,
+    ) -> Writer:
+        writer = self._attempt.writer if self._role == PRIMARY else new_id()
+        self._heartbeat = Heartbeat.of_this_process(
+            writer, self._attempt.attempt, self._pace.heartbeat_s, self._role, joining.rank()
+        )
+        return Writer(
+            self.folder,
+            self._document,
+            self._heartbeat,
+            self._pace,
+            last_step,
+            capture,
+            notice,
+            mirror,
+            press=self._press,
+            sync=self._sync,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -471,7 +578,7 @@ class Run:
     def _press(self, pressed: bool) -> None:
         """Called by the writer thread: more is logged than it can encode, or that is over."""
         self._append = self._take_slowly if pressed else self._take
-        if self._ended or self._abandoned:  # set meanwhile, and to stay
+        if self._ended:  # set meanwhile, and to stay
             self._append = self._refuse
 
     def _take_slowly(self, item: Item) -> None:
@@ -487,12 +594,23 @@ class Run:
         self._writer.pending.append(item)
 
     def _refuse(self, item: Item) -> None:
-        why = _FORKED if self._abandoned else "it has ended"
-        log.warning("run %s records nothing more: %s", self.id, why)
+        log.warning("run %s records nothing more: it has ended", self.id)
         self._append = _ignore
 
     def _changed(self) -> None:
+        if self._role != PRIMARY:
+            self._tell_joined()
         self._writer.keeper.save_document()
+
+    def _tell_joined(self) -> None:
+        if not self._told:
+            self._told = True
+            log.warning(
+                "run %s: process %d has joined it, and what it logs is recorded; config, summary, tags, notes and"
+                " checkpoints are kept of its primary process (rank 0, the one that opened it) alone",
+                self.id,
+                os.getpid(),
+            )
 
     def _edited(self, key: str) -> None:
         """Note when, so that of this and somebody else's edit the later one counts (`record.notes`)."""
@@ -507,6 +625,19 @@ class Run:
         except RunfolioError:
             return True
         return before is None or (value > before if mode == "max" else value < before)
+
+
+def _handed_over(
+    folder: Path, document: RunDocument, pace: Pace, last_step: int, strict: bool, sync: bool, ended: bool
+) -> Run:
+    """A run that was pickled: the run itself where that is open here, else one that joins when it is used."""
+    for run in exits.still_open():
+        if isinstance(run, Run) and run.folder == folder:
+            return run
+    run = Run(folder, document, pace, last_step, strict=strict, sync=sync, role="process", asleep=True)
+    if ended:
+        run.finish()
+    return run
 
 
 def _ignore(item: Item) -> None:

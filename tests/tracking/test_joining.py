@@ -1,0 +1,246 @@
+"""Several processes that write one run: ranks, subprocesses, forked and spawned children, DataLoader workers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import runfolio
+from runfolio.errors import ConfigError, StoreError
+from runfolio.record.alive import heartbeats
+from runfolio.record.layout import find_runs
+from runfolio.record.points import PointFiles
+
+
+@contextmanager
+def processes(scripts: list[str], *arguments: object, **variables: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Python processes at once, each with its number as RANK; none is left behind."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
+            env={**os.environ, "RANK": str(rank), "WORLD_SIZE": str(len(scripts)), **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank, script in enumerate(scripts)
+    ]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def outputs(started: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
+    """Exit code, stdout and stderr of each, once all have ended."""
+    said = [process.communicate(timeout=60) for process in started]
+    return [(process.returncode, *texts) for process, texts in zip(started, said, strict=True)]
+
+
+def the_run(store: Path) -> Path:
+    (folder,) = find_runs(store)
+    return folder
+
+
+RANK = """
+import os, sys, runfolio
+run = runfolio.init("net", store=sys.argv[1], config={"lr": 0.1})
+for step in range(50):
+    run.log({"loss": float(os.environ["RANK"]) + step / 100}, step=step)
+run.finish()
+"""
+
+
+class TestRanks:
+    def test_four_ranks_with_one_id_are_one_run_whose_primary_is_rank_0(self, store: Path):
+        with processes([RANK] * 4, store, RUNFOLIO_RUN_ID="exp1") as ranks:
+            assert outputs(ranks) == [(0, "", "")] * 4
+        run = runfolio.open(store).run("exp1")
+        assert (run.id, run.state, run.config) == ("exp1", "finished", {"lr": 0.1})
+        assert len(run.attempts) == 1
+        assert [(it.rank, it.role, it.end) for it in heartbeats(run.folder)] == [
+            (0, "primary", "finished"),
+            *((rank, "rank", "finished") for rank in (1, 2, 3)),
+        ]
+        assert sum(map(len, PointFiles(run.folder).calls("all").values())) == 200
+
+    def test_a_rank_waits_for_rank_0_a_bounded_time_then_opens_the_run_itself(self, store: Path):
+        with processes(["import time; time.sleep(60)", RANK], store, RUNFOLIO_RUN_ID="exp2") as (absent, rank_1):
+            assert rank_1.communicate(timeout=30) == ("", "")
+            assert absent.poll() is None
+        assert [(it.rank, it.role) for it in heartbeats(the_run(store))] == [(1, "primary")]
+
+    def test_a_rank_that_comes_when_all_is_over_still_takes_part(self, store: Path):
+        late = "import time; time.sleep(2)\n" + RANK
+        with processes([RANK, late], store, RUNFOLIO_RUN_ID="exp3") as ranks:
+            assert outputs(ranks) == [(0, "", "")] * 2
+        assert [it.rank for it in heartbeats(the_run(store))] == [0, 1]
+
+    def test_an_id_whose_run_has_ended_is_refused_with_what_to_do(self, store: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("RUNFOLIO_RUN_ID", "exp4")
+        with runfolio.init(store=store) as run:
+            run.log({"loss": 1.0})
+        with pytest.raises(StoreError, match=r"run exp4 .* has ended; give RUNFOLIO_RUN_ID another id .*resume='exp4'"):
+            runfolio.init(store=store)
+        with runfolio.init(resume="exp4", checkpoint=None, store=store) as run:
+            run.log({"loss": 2.0})
+        assert runfolio.open(store).run("exp4").metric("loss").values.tolist() == [1.0, 2.0]
+
+    @pytest.mark.parametrize("bad", ["a/b", "..", "x" * 65, "a b"])
+    def test_what_is_no_id_is_refused(self, store: Path, monkeypatch: pytest.MonkeyPatch, bad: str):
+        monkeypatch.setenv("RUNFOLIO_RUN_ID", bad)
+        with pytest.raises(ConfigError, match="an id is 1 to 64 letters, digits, _ and -"):
+            runfolio.init(store=store)
+        assert not store.exists()
+
+    def test_a_subprocess_joins_by_env_and_init_leaves_the_environment_alone(self, store: Path, python: Callable):
+        before = dict(os.environ)
+        with runfolio.init("net", store=store, config={"lr": 1}) as run:
+            assert dict(os.environ) == before
+            run.log({"loss": 1.0})
+            child = """
+import runfolio
+run = runfolio.init("evaluation")
+run.log({"score": 5.0})
+run.summary["score"] = 5.0
+run.config["lr"] = 2
+assert run.checkpoint(step=1) is False
+"""
+            done = python(child, env={**os.environ, **run.env})
+            assert done.returncode == 0, done.stderr
+            assert done.stderr.count("\n") == 1
+            assert "has joined it" in done.stderr
+        (recorded,) = runfolio.open(store).runs()
+        assert recorded.metric("score").values.tolist() == [5.0]
+        assert (recorded.config, recorded.summary) == ({"lr": 1}, {})
+
+
+class TestForkedChildren:
+    @pytest.mark.parametrize("ending", ["os._exit(0)", "sys.exit(3)", "raise ValueError"])
+    def test_children_log_into_the_run_as_writers_of_their_own(self, store: Path, python: Callable, ending: str):
+        script = f"""
+import os, sys, runfolio
+run = runfolio.init("net", store=sys.argv[1])
+run.log({{"parent": 0.0}})
+children = []
+for child in range(8):
+    if (pid := os.fork()) == 0:
+        for n in range(500):
+            runfolio.log({{"child": child * 500.0 + n}})
+        if "{ending}".startswith("os."):
+            assert run.flush()
+        {ending}
+    children.append(pid)
+run.log({{"parent": 1.0}})
+for pid in children:
+    os.waitpid(pid, 0)
+run.log({{"parent": 2.0}})
+run.finish()
+"""
+        done = python(script, store)
+        assert done.returncode == 0, done.stderr
+        run = runfolio.open(store).run("net")
+        assert run.state == "finished"
+        assert run.metric("parent").values.tolist() == [0.0, 1.0, 2.0]
+        assert sorted(run.metric("child").values.tolist()) == list(range(4000))
+        ends = {it.end for it in heartbeats(run.folder) if it.role == "process"}
+        assert ends == {{"o": None, "s": "failed", "r": "failed"}[ending[0]]}
+
+    def test_a_child_that_logs_nothing_leaves_no_trace(self, store: Path, python: Callable):
+        script = """
+import os, sys, runfolio
+with runfolio.init("net", store=sys.argv[1]) as run:
+    if os.fork() == 0:
+        run.finish()
+        sys.exit()
+    os.wait()
+    run.log({"loss": 1.0})
+"""
+        assert python(script, store).returncode == 0
+        run = runfolio.open(store).run("net")
+        assert (run.state, run.metric("loss").values.tolist()) == ("finished", [1.0])
+        assert len(heartbeats(run.folder)) == 1
+
+    @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+    def test_children_of_multiprocessing_join_whichever_way_they_start(
+        self, store: Path, python: Callable, tmp_path: Path, method: str
+    ):
+        script = tmp_path / "script.py"
+        script.write_text("""
+import multiprocessing, sys, runfolio
+
+def work(run, child):
+    for n in range(100):
+        run.log({"child": child * 100.0 + n})
+    if child == 3:
+        raise ValueError("no luck")
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[2])
+    with runfolio.init("net", store=sys.argv[1]) as run:
+        children = [context.Process(target=work, args=(run, child)) for child in range(4)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+""")
+        done = subprocess.run([sys.executable, script, store, method], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        run = runfolio.open(store).run("net")
+        assert sorted(run.metric("child").values.tolist()) == list(range(400))
+        assert sorted(str(it.end) for it in heartbeats(run.folder) if it.role == "process") == [
+            "failed",
+            *["finished"] * 3,
+        ]
+
+    @pytest.mark.parametrize("options", ["num_workers=0", "num_workers=2", "num_workers=4, persistent_workers=True"])
+    def test_the_workers_of_a_data_loader_log_in_getitem(self, store: Path, python: Callable, options: str):
+        script = f"""
+import sys, torch, warnings, runfolio
+warnings.simplefilter("ignore")  # of torch: that the machine has fewer cores than four
+from torch.utils.data import DataLoader, Dataset
+
+class Items(Dataset):
+    def __len__(self):
+        return 40
+    def __getitem__(self, index):
+        runfolio.log({{"index": index}})
+        return torch.tensor(index)
+
+with runfolio.init("net", store=sys.argv[1]) as run:
+    loader = DataLoader(Items(), batch_size=4, {options})
+    for epoch in range(2):
+        for batch in loader:
+            run.log({{"batch": batch[0]}})
+    del loader
+"""
+        done = python(script, store)
+        assert (done.returncode, done.stderr) == (0, "")
+        run = runfolio.open(store).run("net")
+        assert len(run.metric("batch")) == 20
+        assert sorted(run.metric("index").values.tolist()) == sorted([*range(40)] * 2)
+        workers = [it.worker for it in heartbeats(run.folder) if it.role == "worker"]
+        assert sorted(set(workers)) == list(range(int(options[12])))
+
+    def test_what_waits_in_the_parent_at_the_fork_is_the_parents_alone(self, store: Path, python: Callable):
+        script = """
+import os, sys, runfolio
+from runfolio.tracking.writer import Pace
+with runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=60)) as run:
+    for n in range(1000):
+        run.log({"x": float(n)})
+    if os.fork() == 0:
+        run.log({"x": -1.0})
+        sys.exit()
+    os.wait()
+"""
+        assert python(script, store).returncode == 0
+        assert sum(map(len, PointFiles(the_run(store)).calls("all").values())) == 1001
