@@ -274,3 +274,16 @@ def test_merged_ranges_hold_exactly_what_either_held(a: list, b: list):
     assert members(merged) == members(a) | members(b)
     assert all(one[1] + 1 < two[0] for one, two in itertools.pairwise(merged))
     assert covers.contains({"w": merged}, {"w": a})
+
+
+def test_a_footer_that_was_changed_is_told_and_never_shown_to_arrow(run: Path):
+    """Arrow ends the whole process over some of them, and believes others."""
+    seal.compact(run, "w1", 4)
+    path = segment_path(run, "w1", 4)
+    data = path.read_bytes()
+    footer = int.from_bytes(data[-8:-4], "little")
+    for offset in range(len(data) - 8 - footer, len(data) - 8, 7):
+        path.write_bytes(data[:offset] + bytes([data[offset] ^ 1]) + data[offset + 1 :])
+        files = PointFiles(run)
+        assert files.read("loss").steps.tolist() == list(range(90))
+        assert files.problems == [f"{path} is damaged (its footer is not what was written)"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import orjson
@@ -36,6 +38,7 @@ SCHEMA = pa.schema(
     ]
 )
 _METADATA_KEY = "runfolio"
+_CHECKSUM = b"RFcs"
 OWN_GROUP_POINTS = 10_000
 """From this many points on a metric has row groups of its own."""
 LARGEST_GROUP = 250_000
@@ -77,6 +80,37 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
         for group in _row_groups(blocks):
             writer.write_table(_table(group, metrics, writers))
         writer.add_key_value_metadata({_METADATA_KEY: orjson.dumps({"runfolio": FORMAT, "covers": ranges}).decode()})
+    _add_checksum(path)
+
+
+def _add_checksum(path: Path) -> None:
+    """Put a checksum of the footer before it. Parquet has none for it, and Arrow ends the process over some damage."""
+    with path.open("r+b") as file:
+        footer = _footer(file)
+        file.seek(-len(footer), os.SEEK_END)
+        file.write(_CHECKSUM + zlib.crc32(footer).to_bytes(4, "little") + footer)
+
+
+def _footer(file: BinaryIO) -> bytes:
+    """The footer, with its length and the format's name behind it; what there is where the length is wrong."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - 8, 0))
+    length = min(int.from_bytes(file.read(4), "little") + 8, size)
+    file.seek(size - length)
+    return file.read()
+
+
+def _check_footer(path: Path) -> None:
+    """Raises:
+    FileNotFoundError: It is gone.
+    DamagedFile: The footer is not the one that was written. Files of before there were checksums are passed.
+    """
+    with path.open("rb") as file:
+        footer = _footer(file)
+        file.seek(max(file.tell() - len(footer) - 8, 0))
+        mark, checksum = file.read(4), file.read(4)
+    if mark == _CHECKSUM and checksum != zlib.crc32(footer).to_bytes(4, "little"):
+        raise DamagedFile(f"{path} is damaged (its footer is not what was written)")
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
@@ -151,6 +185,7 @@ class Segment:
             NewerFormat: A newer runfolio wrote it.
         """
         try:
+            _check_footer(path)
             opened = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=["metric", "writer"])
         except FileNotFoundError:
             raise
