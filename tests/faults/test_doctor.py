@@ -294,6 +294,27 @@ def test_a_damaged_index_is_told_and_made_anew(copy: Callable, cache: Path):
     assert "index" not in doctor(folder).stdout
 
 
+def test_what_waits_in_a_spool_on_this_machine_is_told_and_brought_back(copy: Callable, cache: Path):
+    folder = copy("killed")
+    before = points(folder)
+    tail = only(folder, "metrics/tail-*")
+    header, *lines = tail.read_bytes().splitlines(keepends=True)
+    tail.write_bytes(b"".join([header, *lines[:100]]))
+    document = RunDocument.read(folder)
+    spool = cache / "spool" / f"{document.id}-{document.attempts[0].writer}-2"
+    (spool / "metrics").mkdir(parents=True)
+    about = {"runfolio": 0, "run": document.id, "writer": document.attempts[0].writer, "folder": str(folder)}
+    (spool / "spool.json").write_text(json.dumps(about))
+    (spool / "metrics" / tail.name.replace("-1.", "-3.")).write_bytes(b"".join([header, *lines[100:]]))
+
+    (finding, *_) = examined(folder)["findings"]
+    assert "lacks 200 log calls of" in finding["what"]
+    run = examined(folder, "--repair")
+
+    assert (points(folder), run["findings"]) == (before, [])
+    assert not spool.exists()
+
+
 class NoMemory:
     def seen_at(self, key: str, beat: int) -> float:
         raise AssertionError("on its own machine a reader asks for the process")

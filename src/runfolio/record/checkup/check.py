@@ -13,7 +13,7 @@ from runfolio.record.checkup import contents, leftovers
 from runfolio.record.checkup.census import Census, minus, missing, noted_positions, take_census
 from runfolio.record.checkup.findings import Finding, Severity, counted, said
 from runfolio.record.checkup.folders import links, relative
-from runfolio.record.checkup.life import heartbeats, is_at_work
+from runfolio.record.checkup.life import heartbeats, is_at_work, spools_of
 from runfolio.record.checkup.rowgroups import Rows
 from runfolio.record.covers import Ranges
 from runfolio.record.document import RunDocument
@@ -90,7 +90,11 @@ def _look_into(folder: Path, document: RunDocument | None, *, at_work: bool) -> 
     yield from _of_points(folder, census)
     if not at_work:  # of a run being written, some calls are still on their way
         told = covers.merge(*(rows.covers for rows in census.segments if rows.lost))
-        absent = minus(missing(census, noted_positions(folder, document)), told)
+        waiting = [take_census(each.folder, {}).all_calls() for each in spools_of(folder)]
+        absent = minus(missing(census, noted_positions(folder, document)), covers.merge(told, *waiting))
+        for writer, ranges in covers.merge(*waiting).items():
+            what = f"lacks {_calls({writer: ranges})}, which wait on this machine since the store was away"
+            yield Finding("metrics", Severity.DAMAGED, what)
         for writer, ranges in absent.items():
             yield Finding("metrics", Severity.LOST, f"no file that can be read holds {_calls({writer: ranges})}")
     yield from contents.findings(folder, census)

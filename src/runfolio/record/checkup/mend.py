@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from runfolio.errors import RunfolioError, StoreError
-from runfolio.record import covers, files, notes, seal, segment, tail
+from runfolio.record import covers, files, notes, seal, segment, spool, tail
 from runfolio.record.alive import BeatMemory
 from runfolio.record.checkup import leftovers
 from runfolio.record.checkup.census import Census, minus, spanned, take_census
 from runfolio.record.checkup.check import attempts_of, read_document
 from runfolio.record.checkup.findings import Severity, counted
 from runfolio.record.checkup.folders import relative
-from runfolio.record.checkup.life import heartbeats, is_at_work
+from runfolio.record.checkup.life import heartbeats, is_at_work, spools_of
 from runfolio.record.checkup.lines import Lines, media_calls, tail_calls
 from runfolio.record.checkup.rowgroups import Rows, without
 from runfolio.record.covers import Ranges
@@ -47,6 +47,8 @@ def mend(folder: Path, memory: BeatMemory) -> list[str]:
 
 
 def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
+    for each in spools_of(folder):
+        yield f"brought back {spool.bring_back(each):,} bytes that waited in {each.folder}"
     census = take_census(folder, attempts_of(folder, document))
     if document is None:
         yield _rebuild_document(folder, census)
@@ -153,7 +155,7 @@ def _save_media(folder: Path, lines: Lines) -> str:
 
 
 def _free_media(folder: Path, writer: str) -> Path:
-    number = 1
+    number = 2  # 1 is that without a number
     while (path := folder / MEDIA / f"{writer}-{number}.jsonl").exists():
         number += 1
     return path
