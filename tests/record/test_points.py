@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +37,20 @@ def make_run(folder: Path, attempts: list[Attempt] | None = None) -> Path:
     return folder
 
 
-def beat(folder: Path, writer: str, attempt: int = 1, *, end: str | None = None) -> None:
+def beat(
+    folder: Path,
+    writer: str,
+    attempt: int = 1,
+    *,
+    end: str | None = None,
+    host: str | None = None,
+    pid_started: float | None = None,
+) -> None:
+    """The heartbeat of a writer that is this process, but for what is given."""
     heartbeat = Heartbeat.of_this_process(writer, attempt, 5.0)
     heartbeat.end = end
+    heartbeat.host = host or heartbeat.host
+    heartbeat.pid_started = pid_started or heartbeat.pid_started
     heartbeat.write(folder)
 
 
@@ -128,34 +143,257 @@ def test_a_disk_of_a_kind_not_known_to_be_local_is_taken_for_a_network_disk():
     assert not disk.is_local(Path("/proc"))
 
 
-@settings(max_examples=30, deadline=None)
+class Life:
+    """What the files of a run are from its first tail to its last sweep: every one that ever was, as it was last.
+
+    Log calls 1 to 60; every seventh is a picture, which leaves no point. Some tails overlap, some leave a gap that one
+    brought back later fills.
+    """
+
+    def __init__(self, folder: Path, data: st.DataObject) -> None:
+        self.folder = make_run(folder)
+        self.ever: dict[Path, bytes] = {}
+        bounds = sorted(data.draw(st.sets(st.integers(2, 60), max_size=4), label="tails begin at"))
+        pieces = list(itertools.pairwise([1, *bounds, 61]))
+        wider = [(first, min(stop + data.draw(st.integers(0, 12)), 61)) for first, stop in pieces]
+        late = data.draw(st.permutations(wider), label="tails in the order of their names")
+        for number, (first, stop) in enumerate(late, start=1):
+            if not (seqs := [seq for seq in range(first, stop) if seq % 7]):
+                continue
+            self.write(number, seqs)
+            if data.draw(st.booleans(), label=f"tail {number} is sealed"):
+                seal.seal_tail(self.folder, "w1", number)
+            self.note()
+            task = data.draw(st.sampled_from(["nothing", "sweep", "compact", "compact and sweep"]))
+            if "compact" in task:
+                seal.compact(self.folder, "w1", 100)
+                self.note()
+            if "sweep" in task:
+                seal.sweep(self.folder, after_s=0)
+
+    def write(self, number: int, seqs: list[int]) -> None:
+        calls = [LogCall(seq, seq * 1000, seq - 1, values(seq)) for seq in seqs]
+        tail_path(self.folder, "w1", number).write_bytes(tail.header("w1", 1) + tail.encode(calls))
+
+    def note(self) -> None:
+        self.ever.update({path: path.read_bytes() for path in (self.folder / METRICS).iterdir()})
+
+
+def values(seq: int) -> dict[str, float]:
+    return {"loss": 1 / seq, **({"acc": seq / 100} if seq % 3 == 0 else {})}
+
+
+def held(path: Path, content: bytes) -> set[int]:
+    """The log calls that a whole file, or a tail cut anywhere, holds: read by other means than the reader's."""
+    if path.suffix == ".jsonl":
+        return {json.loads(line)["seq"] for line in content.split(b"\n")[1:-1]}
+    return set(pq.read_table(pa.BufferReader(content))["seq"].to_pylist())
+
+
+def check(folder: Path, seqs: set[int]) -> None:
+    files = PointFiles(folder)
+    for name in ("loss", "acc"):
+        expected = [seq for seq in sorted(seqs) if name in values(seq)]
+        if expected:
+            points = files.read(name)
+            assert points.steps.tolist() == [seq - 1 for seq in expected]
+            assert points.values.tolist() == [values(seq)[name] for seq in expected]
+            assert files.summaries()[name].count == len(expected)
+    assert [(call.seq, call.values) for call in files.log_calls("w1")] == [(seq, values(seq)) for seq in sorted(seqs)]
+    assert files.last_seqs() == ({"w1": max(seqs)} if seqs else {})
+
+
+@settings(max_examples=25)
 @given(data=st.data())
-def test_every_call_is_read_once_whatever_files_a_reader_sees(data: st.DataObject, tmp_path_factory):
-    """Tails, the segments made of them and a compacted one may be there or gone in any mixture that holds all."""
-    run = make_run(tmp_path_factory.mktemp("stale") / "run")
-    for number, start in enumerate((1, 31, 61), start=1):
-        write_tail(run, number, range(start, start + 30))
-        seal.seal_tail(run, "w1", number)
+def test_nothing_is_lost_in_a_life_of_tails_seals_and_sweeps(data: st.DataObject, tmp_path_factory):
+    life = Life(tmp_path_factory.mktemp("life") / "run", data)
+    check(life.folder, {seq for seq in range(1, 61) if seq % 7})
+    seal.compact(life.folder, "w1", 200)
+    seal.sweep(life.folder, after_s=0)
+    check(life.folder, {seq for seq in range(1, 61) if seq % 7})
+    assert len(list((life.folder / METRICS).iterdir())) == 1
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_every_call_that_a_reader_sees_in_any_file_is_read_once(data: st.DataObject, tmp_path_factory):
+    """However stale its view: any of the files that ever were, tails cut at any byte, segments cut are told."""
+    life = Life(tmp_path_factory.mktemp("stale") / "run", data)
+    seen: set[int] = set()
+    damaged = 0
+    for path, content in life.ever.items():
+        path.unlink(missing_ok=True)
+        look = data.draw(st.sampled_from(["whole", "cut", "gone"]), label=path.name)
+        if look == "gone":
+            continue
+        cut = content if look == "whole" else content[: data.draw(st.integers(0, len(content) - 1))]
+        path.write_bytes(cut)
+        if path.suffix == ".jsonl" or look == "whole":
+            seen |= held(path, cut)
+        else:
+            damaged += 1
+
+    check(life.folder, seen)
+    assert len(PointFiles(life.folder).problems) == damaged
+    seal.compact(life.folder, "w1", 300)
+    check(life.folder, seen)
+    seal.sweep(life.folder, after_s=0)
+    check(life.folder, seen)
+
+
+def test_calls_between_two_tails_are_not_taken_for_sealed(tmp_path: Path):
+    """They wait in a spool, and are brought back when the tails around them are compacted already."""
+    folder = make_run(tmp_path / "run")
+    write_tail(folder, 1, range(1, 11))
+    write_tail(folder, 3, range(21, 31))
+    seal.compact(folder, "w1", 4)
+    seal.sweep(folder, after_s=0)
+    write_tail(folder, 2, range(8, 24))
+    assert PointFiles(folder).read("loss").steps.tolist() == list(range(30))
+    assert seal.sweep(folder, after_s=0) == 0
+    seal.compact(folder, "w1", 5)
+    seal.sweep(folder, after_s=0)
+    assert PointFiles(folder).read("loss").steps.tolist() == list(range(30))
+    assert [path.name for path in (folder / METRICS).iterdir()] == ["segment-w1-5.parquet"]
+
+
+def test_a_call_on_a_damaged_line_is_read_from_the_tail_that_has_it_whole(tmp_path: Path):
+    folder = make_run(tmp_path / "run")
+    write_tail(folder, 1, range(1, 11))
+    path = tail_path(folder, "w1", 1)
+    path.write_bytes(path.read_bytes().replace(b'"seq":5', b'"seq":X'))
+    seal.seal_tail(folder, "w1", 1)
+    write_tail(folder, 2, range(4, 8))
+    assert PointFiles(folder).read("loss").steps.tolist() == list(range(10))
+    seal.compact(folder, "w1", 3)
+    seal.sweep(folder, after_s=0)
+    assert [entry.name for entry in sorted((folder / METRICS).iterdir())] == ["segment-w1-3.parquet", path.name]
+    files = PointFiles(folder)
+    assert files.read("loss").steps.tolist() == list(range(10))
+    assert "1 damaged line(s)" in files.problems[0]
+
+
+def calls_of(folder: Path, *writers: str) -> list[int]:
+    files = PointFiles(folder)
+    return [call.seq for writer in writers for call in files.log_calls(writer)]
+
+
+def test_tails_of_a_writer_that_may_still_write_are_neither_compacted_nor_swept(tmp_path: Path):
+    """A rank that ends compacts what is over; the one that still trains is on the same machine, or on another."""
+    attempts = [Attempt(1, None, {}, "w1", now())]
+    folder = make_run(tmp_path / "run", attempts)
+    write_tail(folder, 1, range(1, 11))
+    write_tail(folder, 1, range(1, 11), writer="w2")
+    for says in ("it lives", "another machine", "nothing"):
+        if says == "nothing":
+            (folder / ALIVE / "w2.json").unlink()
+        else:
+            beat(folder, "w2", host=None if says == "it lives" else "elsewhere")
+        seal.compact(folder, "w1", 2)
+        # Even where a copy of its lines is sealed: it may be appending more at this moment.
+        write_tail(folder, 2, range(1, 11), writer="w2")
+        seal.seal_tail(folder, "w2", 2)
+        seal.sweep(folder, after_s=0)
+        assert tail_path(folder, "w2", 1).exists()
+        assert calls_of(folder, "w1", "w2") == [*range(1, 11)] * 2
+    beat(folder, "w2", end="finished")
+    seal.compact(folder, "w1", 3)
+    seal.sweep(folder, after_s=0)
+    assert len(list((folder / METRICS).iterdir())) == 1
+    assert calls_of(folder, "w1", "w2") == [*range(1, 11)] * 2
+
+
+def test_a_writer_that_was_killed_is_compacted_by_the_next(tmp_path: Path):
+    folder = make_run(tmp_path / "run", [Attempt(1, None, {}, "w1", now()), Attempt(2, 1, {"w1": 10}, "w2", now())])
+    write_tail(folder, 1, range(1, 11))
+    beat(folder, "w1", pid_started=1.0)  # such a process is not there any more
+    write_tail(folder, 1, range(1, 11), writer="w2", attempt=2)
+    seal.compact(folder, "w2", 2)
+    seal.sweep(folder, after_s=0)
+    assert [path.name for path in (folder / METRICS).iterdir()] == ["segment-w2-2.parquet"]
+
+
+def test_a_segment_is_never_overwritten(run: Path):
     seal.compact(run, "w1", 4)
+    seal.sweep(run, after_s=0)
+    write_tail(run, 4, range(91, 101))
+    seal.seal_tail(run, "w1", 4)
+    seal.sweep(run, after_s=0)
+    assert PointFiles(run).read("loss").steps.tolist() == list(range(100))
+    seal.compact(run, "w1", 4)
+    seal.sweep(run, after_s=0)
+    assert PointFiles(run).read("loss").steps.tolist() == list(range(100))
 
-    if not data.draw(st.booleans(), label="compacted segment is seen"):
-        segment_path(run, "w1", 4).unlink()
-        for number in (1, 2, 3):
-            keep = data.draw(st.sampled_from(["tail", "segment", "both"]), label=f"part {number}")
-            if keep == "tail":
-                segment_path(run, "w1", number).unlink()
-            elif keep == "segment":
-                tail_path(run, "w1", number).unlink()
-    else:
-        for path in (
-            *(tail_path(run, "w1", n) for n in (1, 2, 3)),
-            *(segment_path(run, "w1", n) for n in (1, 2, 3)),
-        ):
-            if data.draw(st.booleans(), label=f"{path.name} is gone"):
-                path.unlink()
 
-    assert PointFiles(run).read("loss").steps.tolist() == list(range(90))
-    assert PointFiles(run).summaries()["acc"].count == 90
+def test_hidden_files_of_a_killed_helper_go_once_they_are_old(run: Path):
+    old, new = run / METRICS / ".tmp-0000-segment-w1-1.parquet", run / METRICS / ".tmp-1111-segment-w1-2.parquet"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    make_old(old)
+    seal.sweep(run)
+    assert not old.exists()
+    assert new.exists()
+
+
+@pytest.mark.parametrize("task", ["seal", "compact"])
+def test_a_helper_killed_at_any_moment_loses_and_doubles_nothing(run: Path, task: str):
+    """Again and again, with tails being added; also between the rename of a segment and the sweep."""
+    stop, clock = 91, np.random.default_rng()
+    for number in range(10, 15):
+        write_tail(run, number, range(stop - 5, stop + 400))
+        stop += 400
+        command = [sys.executable, "-m", "runfolio.record.seal", task, str(run), "w1", str(number)]
+        helper = subprocess.Popen(command)
+        time.sleep(clock.uniform(0.1, 0.9))
+        helper.kill()
+        helper.wait()
+        assert PointFiles(run).read("loss").steps.tolist() == list(range(stop - 1))
+    subprocess.run([sys.executable, "-m", "runfolio.record.seal", "compact", str(run), "w1", "99"], check=True)
+    assert PointFiles(run).read("loss").steps.tolist() == list(range(stop - 1))
+    assert [path.name for path in (run / METRICS).iterdir() if not path.name.startswith(".")] == [
+        "segment-w1-99.parquet"
+    ]
+
+
+def test_two_processes_that_compact_at_once_lose_and_double_nothing(run: Path):
+    for round_ in range(2):
+        write_tail(run, 10 + round_, range(91 + round_ * 10, 101 + round_ * 10))
+        beat(run, "w2", end="finished")
+        helpers = [
+            subprocess.Popen([sys.executable, "-m", "runfolio.record.seal", "compact", str(run), writer, "50"])
+            for writer in ("w1", "w2")
+        ]
+        while any(helper.poll() is None for helper in helpers):
+            assert PointFiles(run).read("loss").steps.tolist() == list(range(100 + round_ * 10))
+        assert [helper.returncode for helper in helpers] == [0, 0]
+        assert PointFiles(run).read("loss").steps.tolist() == list(range(100 + round_ * 10))
+
+
+def test_what_covers_is_on_the_disk_before_what_it_covers_goes(run: Path, python):
+    """fsync of the file, rename, fsync of the folder, and only then unlink: as the calls come."""
+    script = """
+import os, sys
+from pathlib import Path
+from runfolio.record import seal
+calls = []
+sys.addaudithook(lambda event, args: calls.append((event, args)))
+real = os.fsync
+def fsync(descriptor):
+    calls.append(("fsync", os.readlink(f"/proc/self/fd/{descriptor}")))
+    real(descriptor)
+os.fsync = fsync
+seal.compact(Path(sys.argv[1]), "w1", 4)
+seal.sweep(Path(sys.argv[1]))
+for event, args in calls:
+    if event == "fsync":
+        print("fsync", "segment" if "segment" in args else "folder")
+    elif event in ("os.rename", "os.remove") and "clock" not in str(args[0]):
+        print(event)
+"""
+    told = python(script, run)
+    assert told.returncode == 0, told.stderr
+    lines = [line for line, _ in itertools.groupby(told.stdout.split("\n"))]
+    assert lines == ["fsync segment", "os.rename", "fsync folder", "os.remove", ""]
 
 
 def test_segments_that_overlap_in_part_double_no_point(tmp_path: Path):

@@ -9,11 +9,12 @@ the folder synced, before anything that it covers is deleted.
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -34,26 +35,27 @@ STALE_VIEW_S = 120.0
 ABANDONED_S = 3600.0
 """How long a hidden file must not have changed to be taken for one whose maker was killed. Taking away that of a maker
 who only slept costs nothing but its work: it cannot rename what is gone, and deletes nothing without having renamed."""
-_ROWS_AT_ONCE = 400_000
+_ROWS_AT_ONCE = 250_000
 """How many points are held in memory at once, however many a run has."""
 _BUSY_NICE = 10
 T = TypeVar("T")
+Done = dict[Path, Ranges]
+"""Of each tail gone through what it covers; nothing where a line of it is damaged, so that it is kept."""
 
 
-def seal_tail(folder: Path, writer: str, number: int) -> None:
+def seal_tail(folder: Path, writer: str, number: int) -> Done:
     """Write tail `number` of `writer`, which nobody appends to any more, as a segment of the same number.
 
     The tail stays until it is swept. Damaged lines stay in it alone: the segment does not cover them.
     """
     try:
         found = Tail.open(tail_path(folder, writer, number))
-        if found is not None:
-            _write(folder, writer, number, [], [found])
+        return _write(folder, writer, number, [], [found]) if found is not None else {}
     except FileNotFoundError:  # sealed by somebody else, and swept
-        return
+        return {}
 
 
-def compact(folder: Path, writer: str, number: int) -> None:
+def compact(folder: Path, writer: str, number: int) -> Done:
     """Write everything readable in the run's segments and closed tails as one segment, number `number` of `writer`.
 
     Tails of other writers that may still be writing are left to them; `writer`'s own must be flushed. A damaged file
@@ -62,12 +64,9 @@ def compact(folder: Path, writer: str, number: int) -> None:
     damaged: set[Path] = set()
     while True:
         segments = [opened for opened in _segments(folder) if opened.path not in damaged]
-        tails = [found for found in _tails(folder) if found.writer == writer or _is_over(folder, found.writer)]
-        if not tails and len(segments) <= 1:
-            return
+        closed = (found for found in _tails(folder) if found.writer == writer or _is_over(folder, found.writer))
         try:
-            _write(folder, writer, number, segments, tails)
-            return
+            return _write(folder, writer, number, segments, closed)
         except FileNotFoundError:
             continue  # another process has compacted it meanwhile, or the run is gone
         except DamagedFile:
@@ -77,7 +76,7 @@ def compact(folder: Path, writer: str, number: int) -> None:
             damaged |= met
 
 
-def sweep(folder: Path, *, after_s: float | None = None) -> int:
+def sweep(folder: Path, *, after_s: float | None = None, done: Done | None = None) -> int:
     """Delete tails and segments that other segments, at least `after_s` old, cover whole; how many it was.
 
     What cannot be deleted stays; it holds nothing that is not elsewhere. A tail that somebody may still append to
@@ -86,6 +85,7 @@ def sweep(folder: Path, *, after_s: float | None = None) -> int:
 
     Args:
         after_s: Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
+        done: What sealing has just gone through, so as not to do that again.
     """
     if after_s is None:
         after_s = 0.0 if disk.is_local(folder) else STALE_VIEW_S
@@ -100,38 +100,44 @@ def sweep(folder: Path, *, after_s: float | None = None) -> int:
         elif now - _changed(opened.path, now) >= after_s:
             kept.append(opened)
     sealed = {opened.path.stem.removeprefix("segment-") for opened in segments}
+    held = covers.merge(*(opened.covers for opened in kept))
     for found in _tails(folder) if kept else ():
         # The segment of its name is made of a tail that its writer has closed.
         closed = found.path.stem.removeprefix("tail-") in sealed or _is_over(folder, found.writer)
-        if closed and _is_whole(found) and _is_held(found.covers, kept):
+        if closed and _is_held((done or {}).get(found.path) or _whole_covers(found, held), kept):
             covered.append(found.path)
     if covered:
         files.sync_file(folder / METRICS)  # whoever renamed what covers them may not have come to sync it
     return sum(map(_unlink, covered))
 
 
-def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], tails: Sequence[Tail]) -> None:
+def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], tails: Iterable[Tail]) -> Done:
     """Merge segments and tails into one segment, in bounded memory; nothing where one holds it all already.
 
     Raises:
         DamagedFile: A page of a segment cannot be read.
         FileNotFoundError: A tail is gone: another segment covers it.
     """
+    done: Done = {}
     with _Sorted(folder / METRICS) as tail_rows:
+        ranges = covers.merge(*(opened.covers for opened in segments))
         for found in tails:
             tail_rows.add(found)
-        ranges = covers.merge(*(opened.covers for opened in segments), *(found.covers for found in tails))
+            ranges = covers.merge(ranges, found.covers)
+            done[found.path] = {} if found.damaged else found.covers
         path = _free_path(folder, writer, number, ranges)
         if path is None or any(covers.contains(opened.covers, ranges) for opened in segments):
-            return
-        parts = [*segment.needed(segments)[0], *tail_rows.spilled]
+            return done
+        parts = segment.needed(segments)[0]
         names = sorted({name for opened in parts for name in opened.names()}.union(tail_rows.metrics))
+        parts += tail_rows.spilled
         metrics = {name: place for place, name in enumerate(names)}
         writers = {name: place for place, name in enumerate(sorted(ranges))}
         size = max(_ROWS_AT_ONCE // (len(parts) + 1), 1000)
         streams = [opened.blocks(metrics, writers, size) for opened in parts]
         streams.append(iter([tail_rows.held(metrics, writers)]))
         segment.write(path, merged(streams), names, list(writers), ranges)
+    return done
 
 
 class _Sorted:
@@ -155,10 +161,13 @@ class _Sorted:
 
     def add(self, found: Tail) -> None:
         writer = self.writers.setdefault(found.writer, len(self.writers))
+        codes = np.empty(0, np.int32)
         for calls in found.slices():
-            for name in found.names:
-                self.metrics.setdefault(name, len(self.metrics))
-            rows = found.rows(calls, places(found.names, self.metrics), writer)
+            new = [*itertools.islice(found.names, len(codes), None)]
+            codes = np.append(codes, [self.metrics.setdefault(name, len(self.metrics)) for name in new]).astype(
+                np.int32
+            )
+            rows = found.rows(calls, codes, writer)
             self._rows.append(rows)
             self._count += len(rows)
             if self._count >= _ROWS_AT_ONCE:
@@ -221,14 +230,15 @@ def _is_over(folder: Path, writer: str) -> bool:
     return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
 
 
-def _is_whole(found: Tail) -> bool:
-    """Whether a tail has log calls, and no line that only a human might still make sense of."""
+def _whole_covers(found: Tail, held: Ranges) -> Ranges:
+    """What a tail covers; nothing where that is not all in `held`, or where only a human could make sense of a line."""
     try:
         for _ in found.slices():
-            pass
+            if found.damaged or not covers.contains(held, found.covers):
+                return {}
     except OSError:
-        return False
-    return bool(found.covers) and not found.damaged
+        return {}
+    return found.covers
 
 
 def _is_held(ranges: Ranges, kept: Sequence[Segment]) -> bool:
@@ -279,5 +289,5 @@ if __name__ == "__main__":
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     task, folder, writer, number = sys.argv[1:]
-    {"seal": seal_tail, "compact": compact}[task](Path(folder), writer, int(number))
-    sweep(Path(folder))
+    done = {"seal": seal_tail, "compact": compact}[task](Path(folder), writer, int(number))
+    sweep(Path(folder), done=done)

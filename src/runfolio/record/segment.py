@@ -159,10 +159,10 @@ def _table(rows: Rows, metrics: Sequence[str], writers: Sequence[str]) -> pa.Tab
 
 
 def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
-    used, places = np.unique(codes, return_inverse=True)
-    return pa.DictionaryArray.from_arrays(
-        places.astype(np.int32), pa.array([texts[code] for code in used], pa.string())
-    )
+    starts, stops = spans(codes)
+    used, places = np.unique(codes[starts], return_inverse=True)
+    indices = np.repeat(places.astype(np.int32), stops - starts)
+    return pa.DictionaryArray.from_arrays(indices, pa.array([texts[code] for code in used], pa.string()))
 
 
 @dataclass
