@@ -1,0 +1,42 @@
+"""System calls that fail or take long, put into a living process by strace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+STRACE = shutil.which("strace")
+
+
+def require_strace() -> str:
+    """Where strace is; CI must have it, a developer need not."""
+    if STRACE is None:
+        if "CI" in os.environ:
+            pytest.fail("strace is not installed: `apt-get install strace`")
+        pytest.skip("strace is not installed")
+    return STRACE
+
+
+@contextmanager
+def injected(process: int, what: str, log: Path | str = os.devnull) -> Iterator[None]:
+    """While it lasts, system calls of a process, its threads and children behave as `strace -e inject=` says."""
+    options = ["-f", "-p", str(process), "-o", str(log), "-e", f"inject={what}"]
+    tracer = subprocess.Popen([require_strace(), *options], stderr=subprocess.PIPE, text=True)
+    assert tracer.stderr is not None
+    line = tracer.stderr.readline()
+    if "attached" not in line:
+        tracer.kill()
+        tracer.communicate()
+        pytest.skip(f"strace may not be used here: {line.strip()}")
+    try:
+        yield
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.communicate()
