@@ -151,7 +151,7 @@ class Keeper:
         except claims.Taken:
             self._heartbeat.remove(self._folder)
             raise
-        self._document.without_secrets().write(self._folder)
+        self._document.without_secrets().write(self._folder, sync=self._sync or len(self._document.attempts) > 1)
         self.do(lambda: disk.reserve(self._folder, self._heartbeat.writer))
 
     def is_superseded(self) -> bool:
@@ -377,7 +377,9 @@ class Keeper:
         if self._document_changed and self._is_primary and not self.is_superseded():
             self._document_changed = False
             try:
-                self._document.without_secrets().write(self._folder)
+                self._document.without_secrets().write(
+                    self._folder, sync=True
+                )  # half of it after a power cut would hide the run
             except BaseException:
                 self._document_changed = True
                 raise

@@ -1,0 +1,120 @@
+"""What a disk holds after a power cut: a program's calls as strace saw them, done again as far as they were synced.
+
+The model is a hard one: of a file, bytes that were not synced are there in part or not at all, wherever its name has
+come to by then; a name (created, renamed, deleted) that its folder was not synced behind may have come through or not,
+but in the order of the calls.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from .tracer import require_strace
+
+_CALLS = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,ftruncate"
+_LINE = re.compile(r"^([\d.]+) (\w+)\((.*)\) += +(\d+)(?:<([^>]*)>)?")
+
+
+class Call(NamedTuple):
+    name: str
+    path: Path
+    other: Path | None = None
+    """Where it is renamed to."""
+    data: bytes = b""
+    creates: bool = False
+
+
+def record(command: list[str], store: Path, place: Path) -> tuple[list[Call], str]:
+    """Run a command; what it did below `store`, in order, and its standard output."""
+    options = ["-ff", "-y", "-ttt", "-xx", "-s", "10000000", "-e", f"trace={_CALLS}", "-o", str(place / "trace")]
+    done = subprocess.run([require_strace(), *options, *command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    stamped = [
+        (float(fits[1]), call)
+        for path in place.glob("trace.*")
+        for line in path.read_text().splitlines()
+        if (fits := _LINE.match(line)) and (call := _call(fits)) and call.path.is_relative_to(store)
+    ]
+    return [call for _, call in sorted(stamped, key=lambda entry: entry[0])], done.stdout
+
+
+def _call(fits: re.Match[str]) -> Call | None:
+    name, arguments = fits[2], fits[3]
+    texts = [bytes.fromhex(text.replace("\\x", "")) for text in re.findall(r'"((?:\\x[0-9a-f]{2})*)"', arguments)]
+    opened = [
+        bytes.fromhex(text.replace("\\x", "")).decode() for text in re.findall(r"<((?:\\x[0-9a-f]{2})*)>", arguments)
+    ]
+    if name == "openat" and "O_CREAT" in arguments:
+        return Call("create", Path(texts[0].decode()), creates=True)
+    if name in ("write", "pwrite64") and opened and texts:
+        return Call("write", Path(opened[0]), data=texts[0][: int(fits[4])])
+    if name in ("fsync", "fdatasync") and opened:
+        return Call("sync", Path(opened[0]))
+    if name.startswith("rename"):
+        return Call("rename", Path(texts[0].decode()), Path(texts[1].decode()))
+    if name.startswith("unlink"):
+        return Call("unlink", Path(texts[-1].decode()))
+    if name.startswith("mkdir"):
+        return Call("mkdir", Path(texts[-1].decode()), creates=True)
+    return None
+
+
+@dataclass
+class _File:
+    data: bytearray = field(default_factory=bytearray)
+    synced: int = 0
+    is_folder: bool = False
+
+
+def after_power_cut(calls: list[Call], cut: int, chance: random.Random, store: Path, target: Path) -> None:
+    """Write below `target` what a disk may hold of `store` where the power went before call number `cut`."""
+    done = calls[:cut]
+    folder_synced: dict[Path, int] = {}
+    for number, call in enumerate(done):
+        if call.name == "sync":
+            folder_synced[call.path] = number
+    reached = chance.randrange(cut + 1)  # so far the names that nobody synced came through
+    files, names, lasting = {}, {}, {}
+    for number, call in enumerate(done):
+        holder = call.other or call.path
+        lasts = number < reached or number < folder_synced.get(holder.parent, -1)
+        _apply(call, files, names, lasting if lasts else None)
+    target.mkdir(parents=True, exist_ok=True)
+    for path, file in sorted(lasting.items()):
+        place = target / path.relative_to(store)
+        if file.is_folder:
+            place.mkdir(parents=True, exist_ok=True)
+        elif place.parent.is_dir():
+            place.write_bytes(_survived(file, chance))
+
+
+def _apply(call: Call, files: dict, names: dict[Path, _File], lasting: dict[Path, _File] | None) -> None:
+    """Do a call to what the program saw (`names`), and to what lasts, where it does."""
+    if call.name == "write" and call.path in names:
+        names[call.path].data += call.data
+    elif call.name == "sync" and call.path in names:
+        names[call.path].synced = len(names[call.path].data)
+    elif call.creates and call.path not in names:
+        names[call.path] = _File(is_folder=call.name == "mkdir")
+        if lasting is not None:
+            lasting[call.path] = names[call.path]
+    elif call.name == "rename" and call.path in names and call.other is not None:
+        names[call.other] = names.pop(call.path)
+        if lasting is not None:
+            lasting.pop(call.path, None)
+            lasting[call.other] = names[call.other]
+    elif call.name == "unlink":
+        names.pop(call.path, None)
+        if lasting is not None:
+            lasting.pop(call.path, None)
+
+
+def _survived(file: _File, chance: random.Random) -> bytes:
+    loose = file.data[file.synced :]
+    kept = chance.randrange(len(loose) + 1)
+    return bytes(file.data[: file.synced] + loose[:kept] + bytes(chance.choice((0, len(loose) - kept))))
