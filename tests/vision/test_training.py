@@ -58,6 +58,12 @@ def test_each_batch_is_one_point_of_the_batch_loss(trained):
     batches = math.ceil(trained.results["train/images"] / 50)
 
     assert trained.metric("batch/loss").steps.tolist() == list(range(1, 4 * batches + 1))
+    of_batches, of_epochs = trained.metric("batch/loss", "epoch"), trained.metric("val/acc")
+    np.testing.assert_allclose(of_batches.x, np.arange(1, 4 * batches + 1) / batches)
+    assert (of_epochs.x_name, of_epochs.x.tolist()) == ("epoch", [1, 2, 3, 4])
+    assert trained.metric("val/acc", "samples").x.tolist() == [
+        n * trained.results["train/images"] for n in (1, 2, 3, 4)
+    ]
 
 
 def test_the_loss_of_an_epoch_is_the_mean_over_its_images_not_over_its_batches(trained):

@@ -65,7 +65,7 @@ class Wish:
     path: Path | None
     smooth: float
     log: str | None
-    x: Any
+    x: str | None
     group_by: str | None
     spread: Any
     histogram: str | None
@@ -100,7 +100,7 @@ class Picture:
 @click.option("--out", "path", type=click.Path(path_type=Path), help="Draw into this file: .png, .svg or .pdf.")
 @click.option("--smooth", type=float, default=0.0, help="Smooth curves: 0 to below 1, as TensorBoard does.")
 @click.option("--log", type=click.Choice(["x", "y", "xy"]), help="Logarithmic axes.")
-@click.option("--x", type=click.Choice(["step", "time", "epoch"]), default="step", help="What curves are drawn over.")
+@click.option("--x", metavar="AXIS", help="What curves are drawn over: step, time, epoch or any metric.")
 @click.option("--group-by", metavar="A,B", help="A mean curve for all runs of the same A and B; -A: of all but A.")
 @click.option("--spread", type=click.Choice(["minmax", "std"]), default="minmax", help="The band around a mean.")
 @click.option("--histogram", metavar="NAME", help="How the numbers of a tensor were distributed over the steps.")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, MissingExtra, NotFound, did_you_mean
-from runfolio.query import ending, models
+from runfolio.query import axes, ending, models
 from runfolio.query.look import Sighting
 from runfolio.record import checkpoints, code, media, notes
 from runfolio.record.checkpoints import Checkpoint
@@ -40,6 +40,10 @@ class Curve:
     """Seconds since 1970 UTC, as `time.time()` counts them; exact to the microsecond."""
     values: NDArray[np.float64]
     """NaN and infinities as they were logged."""
+    x: NDArray[np.float64]
+    """What it is drawn over: NaN where that is not known."""
+    x_name: str
+    """What that is: `step`, `time` (seconds since the start, without pauses) or the name of a metric."""
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -264,14 +268,26 @@ class RecordedRun:
         """Leave it out of tables, choices and pictures from now on; False takes that back."""
         self._edit(archived=archived)
 
-    def metric(self, name: str) -> Curve:
+    def metric(self, name: str, x: str | None = None) -> Curve:
         """One metric's points, read from the run's files as they are now.
 
+        Args:
+            x: What it is to be drawn over: `step`, `time`, `epoch`, or any metric (see `axes.along`). Default: what
+                the run defined.
         Raises:
             NotFound: The run has no such metric; the message names the nearest.
+            ConfigError: It has nothing of the name `x` to draw over.
         """
-        points = self._points().read(name)
-        return Curve(name, points.steps, points.times_us / 1e6, points.values)
+        files = self._points()
+        points = files.read(name)
+        x_name = x or self.x_of(name)
+        along = axes.along(self, files, name, points, x_name)
+        return Curve(name, points.steps, points.times_us / 1e6, points.values, along, x_name)
+
+    def x_of(self, metric: str) -> str:
+        """What a metric is drawn over where nobody asks for something else: `step`, `time` or another metric."""
+        x = self._document.axis_of(metric)
+        return x if x in axes.BUILT_IN or x in self.curves else "step"
 
     def to_pandas(self) -> pd.DataFrame:
         """Every point of every metric, one row a point: `metric`, `step`, `time` (UTC), `value`, in order of arrival.

@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,8 @@ class RunDocument:
     environment: dict[str, Any] = field(default_factory=dict)
     seeds: dict[str, Any] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
+    axes: list[dict[str, str]] = field(default_factory=list)
+    """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
     refused: dict[str, int] = field(default_factory=dict)
     """How many values could not be stored, by name of metric or medium (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict)
@@ -121,6 +124,11 @@ class RunDocument:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
         return document
+
+    def axis_of(self, metric: str) -> str:
+        """What a metric is to be drawn over: `step`, `time` or the name of another one."""
+        fitting = (axis["x"] for axis in reversed(self.axes) if _fits(metric, axis["metric"]))
+        return next(fitting, "step")
 
     def count_refused(self, name: str) -> str:
         """Count a value of `name` that could not be stored; what it is counted under."""
@@ -169,6 +177,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "environment": _OBJECT,
     "seeds": _OBJECT,
     "attempts": (list,),
+    "axes": (list,),
     "refused": _OBJECT,
 }
 """The keys of the file in their order, and what each must be."""
@@ -191,6 +200,10 @@ _ATTEMPT_KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
+def _fits(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatchcase(name, pattern)
+
+
 def _check(values: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> None:
     for name, value in values.items():
         if not isinstance(value, kinds[name]):
@@ -199,6 +212,8 @@ def _check(values: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> None:
         raise TypeError("a tag is not a text")
     if not all(type(count) is int for count in values.get("refused", {}).values()):
         raise TypeError("refused holds what is no count")
+    if not all(isinstance(axis["metric"], str) and isinstance(axis["x"], str) for axis in values.get("axes", ())):
+        raise TypeError("an axis is no text")
 
 
 def _status(value: dict[str, Any]) -> Status:

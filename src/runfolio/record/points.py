@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +27,7 @@ Branch = Literal["newest", "all"]
 T = TypeVar("T")
 _LOOKS = 5
 """How often to list the files anew when they change between being listed and being opened (some were sealed)."""
+_CURVE = ("step", "time_us", "value", "attempt")
 _ROWS_AT_ONCE = 500_000
 """How many rows of all files together are held at once where all of a run is gone through."""
 
@@ -84,7 +85,27 @@ class PointFiles:
             names = self.names()
             if metric not in names:
                 raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
-        return Points(*(np.ascontiguousarray(rows[name]) for name in ("step", "time_us", "value", "attempt")))
+        return Points(*(np.ascontiguousarray(rows[name]) for name in _CURVE))
+
+    def along(self, metric: str, other: str) -> tuple[np.ndarray, np.ndarray]:
+        """What another metric was at each point that `read` gives of a metric.
+
+        Returns:
+            Its value of the same log call, else the last before by the same writer, NaN before the first; float64 [n].
+            Whether it is that of the same call; bool [n].
+        """
+        columns = ("value", "writer", "seq")
+        shown = self._choice(None)
+        rows = self._undamaged(lambda: self._rows_of(metric, "newest", shown, columns))
+        others = self._undamaged(lambda: self._rows_of(other, "newest", None, columns))
+        values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
+        for writer in np.unique(rows["writer"]):  # it logs in one attempt alone
+            of_writer, known = rows["writer"] == writer, others[others["writer"] == writer]
+            seqs = rows["seq"][of_writer]
+            place = np.searchsorted(known["seq"], seqs, side="right")  # 0: none before
+            values[of_writer] = np.append(np.nan, known["value"])[place]
+            same[of_writer] = np.append(-1, known["seq"])[place] == seqs
+        return values, same
 
     def summaries(self, rank: int | None = None) -> dict[str, MetricSummary]:
         """Every metric of the newest branch in short, by name; whose: as in `read`.
@@ -195,10 +216,10 @@ class PointFiles:
     def _choice(self, rank: int | None) -> Choice | None:
         return Choice.of(self._folder, self._document, rank, self._writers)
 
-    def _rows_of(self, metric: str, branch: Branch, choice: Choice | None) -> Rows:
+    def _rows_of(self, metric: str, branch: Branch, choice: Choice | None, columns: Sequence[str] = _CURVE) -> Rows:
         segments, tails = self._needed()
         if len(segments) + len(tails) == 1 and segments and self._is_whole(branch) and choice is None:
-            return segments[0].rows_of(metric, ["step", "time_us", "value", "attempt"], self._writers)
+            return segments[0].rows_of(metric, columns, self._writers)
         found = [opened.rows_of(metric, segment.SCHEMA.names, self._writers) for opened in segments]
         for each, slices in tails:
             found += [each.rows_of(calls, metric, self._writers[each.writer]) for calls in slices]

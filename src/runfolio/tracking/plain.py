@@ -133,7 +133,7 @@ def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Re
     refused: list[Refusal] = []
     for name, value in _flat(values, ""):
         try:
-            _check_name(name)
+            check_name(name)
             number = metric_value(value)
         except ConfigError as error:
             refused.append(Refusal(name, str(error)))
@@ -169,7 +169,14 @@ def _flat(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _check_name(name: str) -> None:
+def check_name(name: Any) -> None:
+    """Refuse what cannot be the name of a metric.
+
+    Raises:
+        ConfigError: It is no text, empty, longer than 1,000 characters, or no Unicode.
+    """
+    if not isinstance(name, str):
+        raise ConfigError(f"a metric's name is a text, not {_described(name)}")
     if not name.strip() or len(name) > LONGEST_NAME:
         raise ConfigError(f"has a name that is empty or longer than {LONGEST_NAME:,} characters")
     try:

@@ -25,7 +25,7 @@ from runfolio.tracking.items import Item, Media, Scalars
 from runfolio.tracking.keeper import Pace
 from runfolio.tracking.live import LiveDict
 from runfolio.tracking.outcome import Outcome
-from runfolio.tracking.plain import checked_numbers, detached, metric_value, plain_config, whole_step
+from runfolio.tracking.plain import check_name, checked_numbers, detached, metric_value, plain_config, whole_step
 from runfolio.tracking.writer import Writer, log
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _EXACT = 2**53
 """Whole numbers up to here are float64 as well."""
+_MOST_AXES = 1000
 _FLUSH_WAIT_S = 30.0
 _BRAKE_S = 0.0005
 
@@ -218,6 +219,24 @@ class Run:
         if step is not None and step.__class__ is not int:
             step = detached(step)
         self._append((moment, step, values) if plain else Scalars(moment, step, values))
+
+    def define_metric(self, metric: str, *, x: str) -> None:
+        """Say what the curves of a metric are drawn over, where nobody asks for something else.
+
+        Args:
+            metric: A name, or a pattern such as `val/*`. Of several that fit a metric, the one defined last counts.
+            x: The name of another metric, whose value is taken from the same log call, else from the last before; or
+                "step", or "time" (since the start, without pauses).
+        Raises:
+            ConfigError: One of them is no name of a metric, or more than 1,000 patterns are defined.
+        """
+        for name in (metric, x):
+            check_name(name)
+        axes = [axis for axis in self._document.axes if axis["metric"] != metric]
+        if len(axes) == _MOST_AXES:
+            raise ConfigError(f"{_MOST_AXES:,} axes are defined already; use patterns, such as define_metric('val/*')")
+        self._document.axes = [*axes, {"metric": metric, "x": "time" if x == "relative time" else x}]
+        self._changed()
 
     def log_system(self, values: Mapping[str, float]) -> None:
         """Record what was measured beside the training (`system/...`), by whole seconds that the run was worked on.

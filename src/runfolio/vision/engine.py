@@ -93,6 +93,7 @@ class Training:
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
         self._frozen_backbone = settings.freeze_backbone
         self._smoothing = settings.label_smoothing
+        self._images, self._batch_size = len(preparation.train), settings.batch_size
         self._fabric = Fabric(
             accelerator=preparation.device,
             devices=1,
@@ -124,6 +125,15 @@ class Training:
             images, batch_size=settings.batch_size, workers=settings.workers, seed=settings.seed, order=order
         )
         return cast("Batches", self._fabric.setup_dataloaders(loader))
+
+    @property
+    def progress(self) -> dict[str, float]:
+        """How far it has come: `epoch`, with the part of one that is begun, and `samples`, images trained on so far."""
+        whole, batches = divmod(self.step, self.batches_per_epoch)
+        return {
+            "epoch": self.step / self.batches_per_epoch,
+            "samples": whole * self._images + batches * self._batch_size,
+        }
 
     @property
     def lr(self) -> float:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 LOADER = "vision"
 """The name under which `runfolio.loaders` finds what reads these checkpoints."""
 
+_OF_AN_EPOCH = ("train/*", "val/*", "test/*", "lr", "epoch_seconds", "images_per_second")
+"""What is logged once an epoch, and so drawn over epochs."""
+
 
 class TrainingWarning(UserWarning):
     """A loss that is no number, or a best epoch that was chosen without validation."""
@@ -113,6 +116,8 @@ def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_
             training.go_on_from(run.restore("last"))
         else:
             _describe(run, training, preparation, notices)
+        for metric in _OF_AN_EPOCH:
+            run.define_metric(metric, x="epoch")
         if settings.watch:
             run.watch(training.model, settings.watch, step=training.step)
         batches = training.batches_per_epoch
@@ -120,7 +125,7 @@ def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_
             while training.epoch < settings.epochs:
                 meter.epoch(training.epoch + 1)
                 training.figures = _train_epoch(run, training, settings, meter)
-                run.log(training.figures, step=training.epoch)
+                run.log({**training.figures, **training.progress}, step=training.epoch)
                 _warn_of_losses(training.figures, settings, notices)
                 run.checkpoint(
                     step=training.epoch,
@@ -139,7 +144,7 @@ def _train_epoch(run: Run, training: Training, settings: TrainSettings, meter: M
     """Train and validate once; the epoch's points. Each batch's loss is logged on the way, at its own step."""
 
     def on_batch(loss: torch.Tensor) -> None:
-        run.log({"batch/loss": loss}, step=training.step)
+        run.log({"batch/loss": loss, **training.progress}, step=training.step)
         meter.batch()
 
     values = {"lr": training.lr}  # the one the epoch begins with
@@ -207,7 +212,7 @@ def _conclude(run: Run, training: Training, preparation: Preparation, notices: _
         }
     )
     if preparation.settings.test_at == "end":  # else the curve has this epoch's point already
-        run.log(_named("test", tested.figures), step=best_epoch)
+        run.log({**_named("test", tested.figures), "epoch": best_epoch}, step=best_epoch)
     _log_answers(run, tested, preparation, best_epoch)
 
 

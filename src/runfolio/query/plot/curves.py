@@ -13,7 +13,6 @@ from runfolio.query.choose import best_in_curve, rank
 from runfolio.query.direction import guess_mode
 from runfolio.query.labels import labels
 from runfolio.query.plot.grouping import SPREADS, Spread, groups, mean
-from runfolio.query.plot.positions import X_AXES, XAxis, positions
 from runfolio.query.plot.smoothing import smoothed
 from runfolio.query.recorded import RecordedRun
 
@@ -30,7 +29,8 @@ class CurveOptions:
         ConfigError: A value is not one of those allowed.
     """
 
-    x: XAxis = "step"
+    x: str | None = None
+    """`step`, `time`, `epoch` or the name of a metric; None: what the runs defined (`Run.define_metric`)."""
     smooth: float = 0.0
     """0 to below 1, as TensorBoard's slider."""
     log: str = ""
@@ -41,8 +41,6 @@ class CurveOptions:
     """What the band around the mean of a group shows."""
 
     def __post_init__(self) -> None:
-        if self.x not in X_AXES:
-            raise ConfigError(f"the x axis is {self.x!r}; it must be one of {', '.join(X_AXES)}")
         if not 0 <= self.smooth < 1:
             raise ConfigError(f"smooth is {self.smooth:g}; it must be at least 0 and below 1")
         if self.log not in ("", "x", "y", "xy"):
@@ -69,6 +67,8 @@ class Line:
     """First and last x of each stretch in which the values are NaN or infinite."""
     best: float | None = None
     """The best value of the curve (of a group: the mean of them), where the metric's name says what is better."""
+    lost: int = 0
+    """Points that have no x."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def curve_panels(
 
     Raises:
         NotFound: No run has one of the metrics, or there is no column to group by; the message names the nearest.
-        ConfigError: A log axis has nothing to show, or a run no epochs to draw over.
+        ConfigError: A log axis has nothing to show, or a run has not what the curves are to be drawn over.
     """
     for metric in metrics:
         if not any(metric in run.curves for run in runs):
@@ -103,8 +103,7 @@ def curve_panels(
     members = groups(concerned, options.group_by) if options.group_by else _alone(runs, concerned)
     ordered = _best_first(members, metrics[0])
     panels = [_panel(metric, ordered, options) for metric in metrics]
-    if options.x == "time":
-        panels = _in_one_unit(panels)
+    panels = _in_one_unit(panels)
     return [_on_log_axes(panel, options.log) for panel in panels]
 
 
@@ -114,7 +113,7 @@ def _alone(runs: Sequence[RecordedRun], concerned: Sequence[RecordedRun]) -> dic
 
 def _panel(metric: str, ordered: Sequence[tuple[str, list[RecordedRun]]], options: CurveOptions) -> Panel:
     lines: list[Line] = []
-    notes: list[str] = []
+    x, notes = _common_x(metric, ordered, options)
     shades: list[str] = []
     pale = len(ordered) <= MOST_PALE and not options.group_by
     for place, (label, runs) in enumerate(ordered):
@@ -122,12 +121,14 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RecordedRun]]], option
         if not having:
             continue
         if options.group_by:
-            line, about = _mean_line(having, metric, options)
+            line, about = _mean_line(having, metric, x, options)
             notes += about
             label = f"{label}  n={len(having)}"
         else:
-            line = _line(having[0], metric, options, pale=pale)
+            line = _line(having[0], metric, x, options, pale=pale)
         lines.append(replace(line, label=label, place=place, best=_mean_best(having, metric)))
+    if lost := sum(line.lost for line in lines):
+        notes.append(f"{'1 point' if lost == 1 else f'{lost:,} points'} from before the first {x} not shown.")
     if any(line.broken for line in lines):
         notes.append("Marks at the bottom: NaN or infinite values.")
     if options.smooth:
@@ -140,7 +141,7 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RecordedRun]]], option
         heading = f"mean of {heading}"
     return Panel(
         metric=metric,
-        x_label=options.x,
+        x_label=x,
         lines=lines,
         heading=heading,
         notes=[*dict.fromkeys(notes)],
@@ -148,43 +149,61 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RecordedRun]]], option
     )
 
 
-def _line(run: RecordedRun, metric: str, options: CurveOptions, *, pale: bool) -> Line:
-    x, y = _ordered(run, metric, options)
+def _common_x(
+    metric: str, ordered: Sequence[tuple[str, list[RecordedRun]]], options: CurveOptions
+) -> tuple[str, list[str]]:
+    """What all curves of a panel are drawn over, and what is to be said of it."""
+    if options.x is not None:
+        return options.x, []
+    wanted = sorted({run.x_of(metric) for _, runs in ordered for run in runs if metric in run.curves})
+    if len(wanted) <= 1:
+        return wanted[0] if wanted else "step", []
+    return "step", [f"Over step, since the runs define several axes for {metric}: {', '.join(wanted)}."]
+
+
+def _line(run: RecordedRun, metric: str, over: str, options: CurveOptions, *, pale: bool) -> Line:
+    x, y, lost = _ordered(run, metric, over)
     shown = smoothed(y, options.smooth) if options.smooth else y
     return Line(
         x=x,
         y=np.where(np.isfinite(y), shown, np.nan),
         raw=np.where(np.isfinite(y), y, np.nan) if options.smooth and pale else None,
         broken=_broken(x, y),
+        lost=lost,
     )
 
 
-def _mean_line(runs: Sequence[RecordedRun], metric: str, options: CurveOptions) -> tuple[Line, list[str]]:
+def _mean_line(runs: Sequence[RecordedRun], metric: str, over: str, options: CurveOptions) -> tuple[Line, list[str]]:
     """The mean of several runs, and what is to be said of it."""
-    curves = [_ordered(run, metric, options) for run in runs]
-    together = mean([(x, smoothed(y, options.smooth)) for x, y in curves], options.spread)
+    curves = [_ordered(run, metric, over) for run in runs]
+    together = mean([(x, smoothed(y, options.smooth)) for x, y, _ in curves], options.spread)
     notes = ["Each curve is the mean of n runs."]
     if together.interpolated:
         notes.append("Straight lines between the points of runs that logged at different places.")
     if len(together.count) and together.count.min() != together.count.max():
         notes.append("Where some runs of a group have no points, the mean is of the others.")
-    return Line(x=together.x, y=together.y, low=together.low, high=together.high), notes
+    lost = sum(lost for *_, lost in curves)
+    return Line(x=together.x, y=together.y, low=together.low, high=together.high, lost=lost), notes
 
 
-def _ordered(run: RecordedRun, metric: str, options: CurveOptions) -> tuple[Floats, Floats]:
-    """x ascending, and the values as they were logged."""
-    curve = run.metric(metric)
-    x = positions(run, curve, options.x)
+def _ordered(run: RecordedRun, metric: str, over: str) -> tuple[Floats, Floats, int]:
+    """x ascending, the values as they were logged, and how many points have no x."""
+    curve = run.metric(metric, over)
+    there = np.isfinite(curve.x)
+    x, values = curve.x[there], curve.values[there]
     order = np.argsort(x, kind="stable")
-    return x[order], curve.values[order]
+    return x[order], values[order], len(curve) - len(x)
 
 
 def _in_one_unit(panels: Sequence[Panel]) -> list[Panel]:
-    """Panels over seconds as panels over s, min, h or days."""
-    longest = max((line.x.max() for panel in panels for line in panel.lines if len(line.x)), default=0.0)
+    """Panels over seconds as panels over s, min, h or days; others as they are."""
+    timed = [panel for panel in panels if panel.x_label == "time"]
+    longest = max((line.x.max() for panel in timed for line in panel.lines if len(line.x)), default=0.0)
     scale, unit = next((each for each in _UNITS if longest >= 2 * each[0]), (1.0, "s"))
     return [
-        replace(
+        panel
+        if panel.x_label != "time"
+        else replace(
             panel,
             x_label=f"time since the start ({unit})",
             lines=[

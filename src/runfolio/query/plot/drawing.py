@@ -102,7 +102,9 @@ def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
     if "x" in log:
         axes.set_xscale("log")
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=panel.x_label == "step"))
+        axes.xaxis.set_major_locator(
+            MaxNLocator(nbins="auto", integer=all((line.x % 1 == 0).all() for line in panel.lines))
+        )
     if "y" in log:
         axes.set_yscale("log")
 
