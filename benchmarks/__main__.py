@@ -21,7 +21,7 @@ from benchmarks.page import Results
 from benchmarks.venvs import ROOT, InstallError
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-QUICK_LOGGERS = ("floor", "runfolio", "runfolio-tensorboard", "runfolio-sealing", "tensorboardx", "trackio", "dvclive")
+QUICK_LOGGERS = ("floor", "runfolio", "runfolio-sealing", "tensorboardx", "trackio")
 """Those that start quickly."""
 
 

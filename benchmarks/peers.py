@@ -33,7 +33,7 @@ class Effort:
 
 
 FULL = Effort(
-    rounds=3, import_rounds=5, calls=100_000, limit_s=1.0, disk_s=6.0, paced_s=5.0, sealing_s=60.0, kill_s=3.0
+    rounds=3, import_rounds=5, calls=100_000, limit_s=1.0, disk_s=10.0, paced_s=5.0, sealing_s=60.0, kill_s=3.0
 )
 QUICK = Effort(rounds=1, import_rounds=1, calls=2_000, limit_s=0.3, disk_s=0.3, paced_s=0.3, sealing_s=0.3, kill_s=0.8)
 
