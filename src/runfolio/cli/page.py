@@ -13,28 +13,35 @@ from runfolio.cli import figures, surroundings
 from runfolio.cli.code_page import harmless
 from runfolio.cli.output import Column, Table, count, line, show_table, stdout, warn
 from runfolio.cli.tables import state_style
+from runfolio.query import writers
 from runfolio.record.console import last_lines, log_path
 from runfolio.record.document import OTHERS, STEPS
 from runfolio.record.layout import event_files
 
 if TYPE_CHECKING:
     from runfolio.query.recorded import RecordedRun
+    from runfolio.record.summary import MetricSummary
 
 _LAST_WORDS = 5
 _PER_PARAMETER = ("grad_norm/", "weight_norm/")
 """Metrics of a watched model, two a parameter: too many for a page."""
 
 
-def print_page(run: RecordedRun) -> None:
-    """State and reason, settings, results, metrics, load, environment, code, files."""
+def print_page(run: RecordedRun, rank: int | None = None) -> None:
+    """State and reason, settings, results, metrics (of one rank, where asked), load, environment, code, files.
+
+    Raises:
+        NotFound: No process of that rank wrote the run.
+    """
+    metrics = run.metrics if rank is None else run.metrics_of(rank)
     _print_head(run)
     _print_last_words(run)
     _print_facts("Settings", run.params)
     _print_facts("Results", {key: value for key, value in run.results.items() if not isinstance(value, list)})
-    if run.metrics:
-        _heading("Metrics")
-        show_table(_metrics(run), "table")
-        if watched := sum(name.startswith(_PER_PARAMETER) for name in run.metrics):
+    if metrics:
+        _heading("Metrics" if rank is None else f"Metrics of rank {rank}")
+        show_table(_metrics(metrics), "table")
+        if watched := sum(name.startswith(_PER_PARAMETER) for name in metrics):
             line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
     for text in _left_out(run):
         line(text, style="yellow")
@@ -55,10 +62,20 @@ def _print_head(run: RecordedRun) -> None:
     attempts = f", attempt {len(run.attempts)}" if len(run.attempts) > 1 else ""
     line(f"experiment {run.experiment}{series}, begun {figures.moment(run.created)}{attempts}")
     line(str(run.folder))
+    _print_writers(run)
     if run.tags:
         line(f"tags: {', '.join(run.tags)}")
     if run.notes:
         line(run.notes)
+
+
+def _print_writers(run: RecordedRun) -> None:
+    """Which processes wrote it, where they were several at once, and which of them vanished."""
+    found = run.writers
+    if said := writers.described(found):
+        line(said)
+    for text in writers.vanished(found):
+        line(text, style="red")
 
 
 def _print_last_words(run: RecordedRun) -> None:
@@ -71,11 +88,11 @@ def _print_last_words(run: RecordedRun) -> None:
             line(text)
 
 
-def _metrics(run: RecordedRun) -> Table:
+def _metrics(metrics: Mapping[str, MetricSummary]) -> Table:
     from runfolio.query.direction import guess_mode
 
     rows = []
-    for name, seen in sorted(run.metrics.items()):
+    for name, seen in sorted(metrics.items()):
         if name.startswith(_PER_PARAMETER):
             continue
         mode = guess_mode(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -20,6 +20,9 @@ from runfolio.cli.options import (
     run_filters,
     store_option,
 )
+
+if TYPE_CHECKING:
+    from runfolio.query.recorded import RecordedRun
 
 
 @click.command("runs", cls=Command)
@@ -74,10 +77,11 @@ def list_runs(
 @click.argument("run")
 @click.option("--code", "part", flag_value="code", help="List the files kept of the code instead.")
 @click.option("--diff", "part", flag_value="diff", help="Print its uncommitted changes instead, as git does.")
+@click.option("--rank", type=int, metavar="N", help="Show the metrics of this rank, of a run that several wrote.")
 @best_by_option
 @experiment_filter
 @store_option
-def show(run: str, part: str | None, metric: str, experiment: str | None, store: Path | None) -> None:
+def show(run: str, part: str | None, rank: int | None, metric: str, experiment: str | None, store: Path | None) -> None:
     """Show one run on one page.
 
     How it ended, settings, results, metrics, load, environment, code, files. RUN is an id, the beginning of one, a
@@ -85,6 +89,7 @@ def show(run: str, part: str | None, metric: str, experiment: str | None, store:
 
     \b
     runfolio show k3f9
+    runfolio show k3f9 --rank 2
     runfolio show k3f9 --code
     runfolio show k3f9 --diff | git apply
     runfolio show tinyvgg-20pct-5ep
@@ -92,7 +97,10 @@ def show(run: str, part: str | None, metric: str, experiment: str | None, store:
     """
     from runfolio.cli import code_page, page
 
-    pages = {"code": code_page.print_files, "diff": code_page.print_uncommitted, None: page.print_page}
+    def print_page(chosen: RecordedRun) -> None:
+        page.print_page(chosen, rank)
+
+    pages = {"code": code_page.print_files, "diff": code_page.print_uncommitted, None: print_page}
     pages[part](chosen_run(run, metric, experiment, store))
 
 

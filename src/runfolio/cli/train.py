@@ -46,8 +46,9 @@ def train(config: Path | None, experiment: str | None, name: str | None, store: 
 
 @click.command(cls=Command)
 @click.argument("run")
+@click.option("--force", is_flag=True, help="Take it over from a process that still seems to write it.")
 @store_option
-def resume(run: str, store: Path | None) -> None:
+def resume(run: str, force: bool, store: Path | None) -> None:
     """Go on with an unfinished run.
 
     From its last checkpoint, with the settings it was begun with. RUN is an id, the beginning of one, a name, or a
@@ -59,7 +60,7 @@ def resume(run: str, store: Path | None) -> None:
     from runfolio.vision import run_experiment
 
     with _telling_how_to_go_on(store), progress_display() as progress:
-        folder = run_experiment(resume=run, store=store, progress=progress)
+        folder = run_experiment(resume=run, force=force, store=store, progress=progress)
     _print_result(folder, store)
 
 

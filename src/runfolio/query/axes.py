@@ -17,8 +17,10 @@ BUILT_IN = ("step", "time")
 _EPOCH = "epoch"
 
 
-def along(run: RecordedRun, files: PointFiles, metric: str, points: Points, x: str) -> NDArray[np.float64]:
-    """The x of each point; [n].
+def along(
+    run: RecordedRun, files: PointFiles, metric: str, points: Points, x: str, rank: int | None = None
+) -> NDArray[np.float64]:
+    """The x of each point, as `files` read them of a rank; [n].
 
     `time` is seconds since the run was begun, without the pauses between its attempts. A metric is its value of the
     same log call, else of the last before by the same writer; NaN before the first. `epoch`, where the run did not
@@ -33,7 +35,7 @@ def along(run: RecordedRun, files: PointFiles, metric: str, points: Points, x: s
     if x == "time":
         return _seconds(run, points)
     name = _named(run, x)
-    values, same = files.along(metric, name)
+    values, same = files.along(metric, name, rank)
     if x == _EPOCH != run.x_of(metric) and not same.all():
         return _between(run, files, name, points.steps)
     return values

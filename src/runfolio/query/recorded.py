@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from runfolio.errors import ConfigError, MissingExtra, NotFound, did_you_mean
 from runfolio.query import axes, ending, models
 from runfolio.query.look import Sighting
+from runfolio.query.writers import RecordedWriter, writers
 from runfolio.record import checkpoints, code, media, notes
 from runfolio.record.checkpoints import Checkpoint
 from runfolio.record.code import Code, SourceFile
@@ -268,20 +269,36 @@ class RecordedRun:
         """Leave it out of tables, choices and pictures from now on; False takes that back."""
         self._edit(archived=archived)
 
-    def metric(self, name: str, x: str | None = None) -> Curve:
+    @property
+    def writers(self) -> list[RecordedWriter]:
+        """The processes that wrote it: id, attempt, role, rank, host, pid and state of each, as they are now."""
+        return writers(self.folder)
+
+    def metrics_of(self, rank: int) -> dict[str, MetricSummary]:
+        """Each metric in short as one rank logged it, of a run that several wrote.
+
+        Raises:
+            NotFound: No process of that rank wrote it.
+        """
+        found = self._points().summaries(rank)
+        return {name: seen for name, seen in found.items() if not name.startswith(SYSTEM)}
+
+    def metric(self, name: str, x: str | None = None, *, rank: int | None = None) -> Curve:
         """One metric's points, read from the run's files as they are now.
 
         Args:
             x: What it is to be drawn over: `step`, `time`, `epoch`, or any metric (see `axes.along`). Default: what
                 the run defined.
+            rank: Whose, of a run that several processes wrote. None: those of the primary process (rank 0) of each
+                attempt where it logged the metric at all, else everybody's.
         Raises:
-            NotFound: The run has no such metric; the message names the nearest.
+            NotFound: The run has no such metric, and the message names the nearest; or no process of that rank.
             ConfigError: It has nothing of the name `x` to draw over.
         """
         files = self._points()
-        points = files.read(name)
+        points = files.read(name, rank=rank)
         x_name = x or self.x_of(name)
-        along = axes.along(self, files, name, points, x_name)
+        along = axes.along(self, files, name, points, x_name, rank)
         return Curve(name, points.steps, points.times_us / 1e6, points.values, along, x_name)
 
     def x_of(self, metric: str) -> str:

@@ -87,7 +87,7 @@ class PointFiles:
                 raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
         return Points(*(np.ascontiguousarray(rows[name]) for name in _CURVE))
 
-    def along(self, metric: str, other: str) -> tuple[np.ndarray, np.ndarray]:
+    def along(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """What another metric was at each point that `read` gives of a metric.
 
         Returns:
@@ -95,7 +95,7 @@ class PointFiles:
             Whether it is that of the same call; bool [n].
         """
         columns = ("value", "writer", "seq")
-        shown = self._choice(None)
+        shown = self._choice(rank)
         rows = self._undamaged(lambda: self._rows_of(metric, "newest", shown, columns))
         others = self._undamaged(lambda: self._rows_of(other, "newest", None, columns))
         values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)

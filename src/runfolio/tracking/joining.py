@@ -71,26 +71,29 @@ def find(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
     return found[0] if found else None
 
 
-def can_join(folder: Path, document: RunDocument, rank: int | None) -> bool:
+def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: bool = False) -> bool:
     """Whether the process that opened the newest attempt still writes it; another rank also where it has just ended.
 
-    A rank that comes late must not fail because the others were quick: an attempt that began after this process was
-    started, or shortly before, is the one it belongs to.
+    A rank that comes late must not fail because the others were quick: an attempt that began since this job was
+    started is the one it belongs to. Unless it `resumes`: then only one that was resumed itself, and came to its end.
     """
     newest = document.attempts[-1]
-    heartbeat = Heartbeat.read(folder, newest.writer)
-    if document.status.state == RUNNING and _lives(folder, heartbeat):
+    if document.status.state == RUNNING and _lives(folder, Heartbeat.read(folder, newest.writer)):
         return True
-    return bool(rank) and newest.started > _started() - _SAME_LAUNCH
+    if resumes and (newest.parent is None or document.status.state == RUNNING):
+        return False
+    return bool(rank) and newest.started > _job_started()
 
 
-def refuse_if_written(folder: Path, document: RunDocument, patience_s: float = SILENT_S) -> None:
+def refuse_if_written(folder: Path, document: RunDocument, claimed: int, patience_s: float = SILENT_S) -> None:
     """See that nobody writes the run. A process that cannot be seen from here is watched: whether its heart beats.
 
+    Args:
+        claimed: The newest attempt that was claimed, before `document` was read.
     Raises:
         StoreError: Somebody does.
     """
-    heartbeat = _holder(folder, document)
+    heartbeat = _holder(folder, document, claimed)
     if heartbeat is None or heartbeat.end is not None:
         return
     gone = heartbeat.process_is_gone()
@@ -102,11 +105,10 @@ def refuse_if_written(folder: Path, document: RunDocument, patience_s: float = S
         )
 
 
-def _holder(folder: Path, document: RunDocument) -> Heartbeat | None:
+def _holder(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | None:
     """The heartbeat of who opened the newest attempt, which run.json may not say yet."""
     last = document.attempts[-1] if document.attempts else None
-    claim = claims.read(folder, claims.newest(folder))
-    if claim is not None and (last is None or claim.attempt > last.attempt):
+    if claimed > (last.attempt if last is not None else 0) and (claim := claims.read(folder, claimed)) is not None:
         return Heartbeat.read(folder, claim.writer)
     return Heartbeat.read(folder, last.writer) if last is not None and document.status.state == RUNNING else None
 
@@ -147,9 +149,15 @@ def look_again(deadline: float) -> bool:
     return True
 
 
-def _started() -> datetime:
-    """When this process was started."""
+def _job_started() -> datetime:
+    """When the job was started that this process is a rank of: with its launcher, and not long before itself."""
+    own, launcher = (_started(pid) for pid in (os.getpid(), os.getppid()))
+    return max(own - _SAME_LAUNCH, launcher)
+
+
+def _started(pid: int) -> datetime:
+    """When a process was started; long ago where that is not known."""
     import psutil
 
-    seconds = process_started(os.getpid())
-    return datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds + psutil.boot_time(), UTC)
+    seconds = process_started(pid)
+    return datetime.fromtimestamp(0 if seconds is None else seconds + psutil.boot_time(), UTC)

@@ -190,14 +190,16 @@ def _resumed(
 ) -> _Opened:
     """The run with a new attempt opened; joined instead where `RUNFOLIO_RUN_ID` names it and another rank opened it."""
     folder = _folder_of(store, run)
+    # Before the document, and not again: of processes that come this far at once, all claim the same attempt.
+    claimed = claims.newest(folder)
     document = RunDocument.read(folder)
     if wanted == document.id and (found := _joined_resumed(folder, document)):
         return found
     if not force:
-        joining.refuse_if_written(folder, document)
+        joining.refuse_if_written(folder, document, claimed)
     parent, kept, last_step = _cut(folder, document, name, step)
     _note_seconds(folder, document)
-    attempt = max(_last_attempt(document), claims.newest(folder)) + 1
+    attempt = max(_last_attempt(document), claimed) + 1
     document.attempts.append(Attempt(attempt, parent, kept, new_id(), now()))
     document.status = Status()
     return _Opened(folder, document, last_step)
@@ -207,11 +209,11 @@ def _joined_resumed(folder: Path, document: RunDocument) -> _Opened | None:
     """Join a resumed run; None where this process is to open the attempt itself."""
     rank = joining.rank()
     deadline = time.monotonic() + joining.WAIT_S
-    while not joining.can_join(folder, document, rank):
+    while not joining.can_join(folder, document, rank, resumes=True):
         if not rank or not joining.look_again(deadline):
             return None
         document = RunDocument.read(folder)
-    return _joined(folder, document, rank)
+    return _Opened(folder, document, role="process" if rank is None else "rank")
 
 
 def _cut(folder: Path, document: RunDocument, name: str | None, step: int | None) -> tuple[int, dict[str, int], int]:

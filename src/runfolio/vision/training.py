@@ -48,6 +48,7 @@ def run_experiment(
     name: str | None = None,
     series: Mapping[str, Any] | None = None,
     resume: str | Path | None = None,
+    force: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Train one classifier as one tracked run, and return the run's folder.
@@ -57,6 +58,7 @@ def run_experiment(
         experiment: Default: a short name of the data, such as `digits`.
         name: Default: such as `tinyvgg-20pct-5ep`.
         resume: A run to go on with from its `last` checkpoint; id, prefix, name or folder.
+        force: With `resume`: take it over from a process that still writes it.
         progress: Gets a task of this run for as long as it trains.
 
     Raises:
@@ -64,7 +66,7 @@ def run_experiment(
         ConfigError: Settings that cannot be followed here, or a run that is finished.
     """
     if resume is not None:
-        return _resume(resume, store, progress)
+        return _resume(resume, store, progress, force=force)
     if settings is None:
         raise ConfigError("nothing to train: give settings, or a run to resume")
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
@@ -82,11 +84,11 @@ def run_experiment(
     return run.folder
 
 
-def _resume(wanted: str | Path, store: Path | str | None, progress: Progress | None) -> Path:
+def _resume(wanted: str | Path, store: Path | str | None, progress: Progress | None, *, force: bool) -> Path:
     recorded = runfolio.open(store).run(str(wanted))
     settings = _settings_of(recorded)
     preparation = prepare(settings, begun=describe(recorded.checkpoint("last")), progress=progress)
-    with runfolio.init(resume=recorded.folder, store=store, checkpoint="last") as run:
+    with runfolio.init(resume=recorded.folder, store=store, checkpoint="last", force=force) as run:
         _train(run, preparation, progress, go_on=True)
     return run.folder
 
