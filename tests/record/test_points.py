@@ -241,6 +241,31 @@ def test_every_call_that_a_reader_sees_in_any_file_is_read_once(data: st.DataObj
     check(life.folder, seen)
 
 
+def test_more_points_than_are_held_in_memory_are_compacted_the_same(run: Path, monkeypatch: pytest.MonkeyPatch):
+    """Metrics that appear late sort before others, tails overlap, and one metric is larger than a row group."""
+    for name, most in (("_ROWS_AT_ONCE", 50), ("_SMALLEST_BLOCK", 7)):
+        monkeypatch.setattr(seal, name, most)
+    for name, most in (("LARGEST_GROUP", 64), ("OWN_GROUP_POINTS", 20)):
+        monkeypatch.setattr(segment, name, most)
+    calls = [LogCall(seq, seq, seq, {"loss": 1 / seq, f"a{(seq * 7) % 50}": seq}) for seq in range(85, 301)]
+    tail_path(run, "w1", 4).write_bytes(tail.header("w1", 1) + tail.encode(calls))
+    before = PointFiles(run)
+    summaries = before.summaries()
+    curves = {name: before.read(name).values.tolist() for name in before.names()}
+    assert len(curves["loss"]) == 300
+    seal.seal_tail(run, "w1", 2)
+    seal.compact(run, "w1", 5)
+    seal.sweep(run)
+    assert [path.name for path in (run / METRICS).iterdir()] == ["segment-w1-5.parquet"]
+    after = PointFiles(run)
+    assert after.summaries() == summaries
+    assert {name: after.read(name).values.tolist() for name in after.names()} == curves
+    metadata = pq.ParquetFile(segment_path(run, "w1", 5)).metadata
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    assert [group.num_rows for group in groups if group.column(0).statistics.min == "loss"] == [64, 64, 64, 64, 44]
+    assert all(group.num_rows >= 20 for group in groups[:-1])
+
+
 def test_calls_between_two_tails_are_not_taken_for_sealed(tmp_path: Path):
     """They wait in a spool, and are brought back when the tails around them are compacted already."""
     folder = make_run(tmp_path / "run")

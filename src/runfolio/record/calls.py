@@ -16,7 +16,7 @@ from runfolio.record import covers, files, tail
 from runfolio.record.covers import Ranges
 from runfolio.record.rows import ROW, Rows
 
-SLICE_BYTES = 1 << 20
+SLICE_BYTES = 1 << 18
 """How much of a tail is decoded at once; as Python objects it is some ten times as large."""
 
 

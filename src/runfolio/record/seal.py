@@ -13,6 +13,7 @@ import itertools
 import os
 import secrets
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile, NewerFormat
 from runfolio.record import covers, disk, files, segment
@@ -27,7 +29,7 @@ from runfolio.record.alive import Heartbeat
 from runfolio.record.calls import Tail
 from runfolio.record.covers import Ranges
 from runfolio.record.layout import METRICS, segment_path, tail_path
-from runfolio.record.rows import Rows, empty, merged, ordered, places
+from runfolio.record.rows import ROW, Rows, empty, merged, ordered, places
 from runfolio.record.segment import Segment
 
 STALE_VIEW_S = 120.0
@@ -35,8 +37,10 @@ STALE_VIEW_S = 120.0
 ABANDONED_S = 3600.0
 """How long a hidden file must not have changed to be taken for one whose maker was killed. Taking away that of a maker
 who only slept costs nothing but its work: it cannot rename what is gone, and deletes nothing without having renamed."""
-_ROWS_AT_ONCE = 250_000
+_ROWS_AT_ONCE = 131_072
 """How many points are held in memory at once, however many a run has."""
+_SMALLEST_BLOCK = 8192
+"""How many points of one file at least: fewer take longer than they save."""
 _BUSY_NICE = 10
 T = TypeVar("T")
 Done = dict[Path, Ranges]
@@ -130,69 +134,93 @@ def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], 
             return done
         parts = segment.needed(segments)[0]
         names = sorted({name for opened in parts for name in opened.names()}.union(tail_rows.metrics))
-        parts += tail_rows.spilled
         metrics = {name: place for place, name in enumerate(names)}
         writers = {name: place for place, name in enumerate(sorted(ranges))}
-        size = max(_ROWS_AT_ONCE // (len(parts) + 1), 1000)
+        size = max(_ROWS_AT_ONCE // (len(parts) + tail_rows.stretches), _SMALLEST_BLOCK)
         streams = [opened.blocks(metrics, writers, size) for opened in parts]
-        streams.append(iter([tail_rows.held(metrics, writers)]))
+        streams += tail_rows.streams(metrics, writers, size)
         segment.write(path, merged(streams), names, list(writers), ranges)
     return done
 
 
 class _Sorted:
-    """The points of tails in order: in memory while they are few, in temporary sorted files beyond that."""
+    """The points of tails in order: in memory while they are few, beyond that as stretches of a nameless file."""
 
     def __init__(self, folder: Path) -> None:
-        self.spilled: list[Segment] = []
         self.metrics: dict[str, int] = {}
-        """The code of each metric in the rows held, in order of appearance; as `writers` for writers."""
-        self.writers: dict[str, int] = {}
-        self._folder = folder
+        """The code of each metric, in order of appearance; as `_writers` for writers."""
+        self._writers: dict[str, int] = {}
         self._rows: list[Rows] = []
-        self._count = 0
+        self._file = tempfile.TemporaryFile(dir=folder, prefix=files.HIDDEN, buffering=0)  # noqa: SIM115 - see __exit__
+        self._spilled = [0]
+        """Where stretches of the file begin and end, in rows."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for opened in self.spilled:
-            opened.path.unlink(missing_ok=True)
+        self._file.close()
 
     def add(self, found: Tail) -> None:
-        writer = self.writers.setdefault(found.writer, len(self.writers))
+        """Take in a tail.
+
+        Raises:
+            FileNotFoundError: It is gone.
+            OSError: There is no room on the disk.
+        """
+        writer = self._writers.setdefault(found.writer, len(self._writers))
         codes = np.empty(0, np.int32)
         for calls in found.slices():
             new = [*itertools.islice(found.names, len(codes), None)]
             codes = np.append(codes, [self.metrics.setdefault(name, len(self.metrics)) for name in new]).astype(
                 np.int32
             )
-            rows = found.rows(calls, codes, writer)
-            self._rows.append(rows)
-            self._count += len(rows)
-            if self._count >= _ROWS_AT_ONCE:
+            self._rows.append(found.rows(calls, codes, writer))
+            if sum(map(len, self._rows)) >= _ROWS_AT_ONCE:
                 self._spill()
 
-    def held(self, metrics: Mapping[str, int], writers: Mapping[str, int]) -> Rows:
-        """The rows that are in memory, ordered, with the places of names in `metrics` and `writers`; taken out."""
-        rows = np.concatenate([empty(), *self._rows])
-        self._rows, self._count = [], 0
-        rows["metric"] = places(self.metrics, metrics)[rows["metric"]]
-        rows["writer"] = places(self.writers, writers)[rows["writer"]]
-        return ordered(rows)
+    def streams(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int) -> list[Iterator[Rows]]:
+        """The stretches, each ordered, in blocks of `size` rows, with the places of names that are given."""
+        translate = places(self.metrics, metrics), places(self._writers, writers)
+        last = np.concatenate([empty(), *self._rows])
+        self._rows = []
+        return [
+            *(self._blocks(start, stop, size, *translate) for start, stop in itertools.pairwise(self._spilled)),
+            iter([ordered(_translated(last, *translate))]),
+        ]
+
+    @property
+    def stretches(self) -> int:
+        return len(self._spilled)
 
     def _spill(self) -> None:
-        names, writers = sorted(self.metrics), sorted(self.writers)
-        rows = self.held(
-            {name: place for place, name in enumerate(names)}, {w: place for place, w in enumerate(writers)}
-        )
-        path = self._folder / f"{files.HIDDEN}{secrets.token_hex(4)}-sorted.parquet"
-        try:
-            segment.fill(path, [rows], names, writers, {})
-            self.spilled.append(Segment.open(path))
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        rows = np.concatenate(self._rows)
+        self._rows = []
+        order = _ranks(self.metrics), _ranks(self._writers)
+        rows = ordered(_translated(rows, *order))
+        # Kept by code: names that come later change places, but not the order of those that are there.
+        rows = _translated(rows, *(np.argsort(ranks).astype(np.int32) for ranks in order))
+        rows.tofile(self._file)
+        self._spilled.append(self._spilled[-1] + len(rows))
+
+    def _blocks(
+        self, start: int, stop: int, size: int, metrics: NDArray[np.int32], writers: NDArray[np.int32]
+    ) -> Iterator[Rows]:
+        for at in range(start, stop, size):
+            data = os.pread(self._file.fileno(), min(size, stop - at) * ROW.itemsize, at * ROW.itemsize)
+            yield _translated(np.frombuffer(bytearray(data), ROW), metrics, writers)
+
+
+def _ranks(names: Mapping[str, int]) -> NDArray[np.int32]:
+    """The place in sorted order of each name, by code."""
+    return places(names, {name: place for place, name in enumerate(sorted(names))})
+
+
+def _translated(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np.int32]) -> Rows:
+    """The rows with other codes, in place."""
+    rows["metric"] = metrics[rows["metric"]]
+    rows["writer"] = writers[rows["writer"]]
+    return rows
 
 
 def _free_path(folder: Path, writer: str, number: int, ranges: Ranges) -> Path | None:

@@ -41,7 +41,7 @@ _METADATA_KEY = "runfolio"
 _CHECKSUM = b"RFcs"
 OWN_GROUP_POINTS = 10_000
 """From this many points on a metric has row groups of its own."""
-LARGEST_GROUP = 250_000
+LARGEST_GROUP = 131_072
 """Rows of the largest row group: what writing one needs in memory goes by it."""
 BLOCK_ROWS = 65_536
 """How many rows are read at once where nothing else is asked for."""
