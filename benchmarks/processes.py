@@ -133,10 +133,13 @@ def wall(python: Path, statement: str) -> float:
 
 
 def _environment(where: Place) -> dict[str, str]:
-    """Ours, with this package to be found, no index left behind, and no usage statistics sent."""
+    """Ours, with this package to be found, no index left behind, and no usage statistics sent.
+
+    Nor is compiled code kept from being stored: installed packages have it, and so has runfolio with its users.
+    """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "PYTHONPATH": os.pathsep.join(paths),
         "RUNFOLIO_CACHE": str(where.folder / "cache"),
         "DO_NOT_TRACK": "1",

@@ -46,7 +46,7 @@ def encode_rows(rows: list[Row]) -> bytes | None:
         encoded = orjson.dumps(rows)
     except orjson.JSONEncodeError:
         return None
-    if b"null" in encoded:  # orjson's word for NaN and infinities
+    if b":null" in encoded:  # orjson's word for NaN and infinities
         return None
     # A quote inside a JSON string has a backslash before it, so these bytes only ever stand between two rows.
     return encoded[1:-1].replace(b'},{"seq":', b'}\n{"seq":') + b"\n" if rows else b""
@@ -55,7 +55,7 @@ def encode_rows(rows: list[Row]) -> bytes | None:
 def _encode_one(call: LogCall) -> bytes:
     line = {"seq": call.seq, "time_us": call.time_us, "step": call.step, "values": call.values}
     encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    if b"null" in encoded:  # orjson's word for the numbers JSON lacks; rare, so checked afterwards
+    if b":null" in encoded:  # orjson's word for the numbers JSON lacks; rare, so checked afterwards
         line["values"] = {name: files.number_to_json(value) for name, value in call.values.items()}
         encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
     return encoded

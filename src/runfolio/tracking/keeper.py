@@ -55,7 +55,7 @@ class Pace:
     """How often the machine's load and the training's speed are sampled; 0 is never."""
     seal_bytes: int = 16 * 1024 * 1024
     """A tail of this size is sealed to Parquet by a helper process, and the next one begun."""
-    patience_s: float = 5.0
+    patience_s: float = 10.0
     """How long a store may fail or hang before what is logged goes to the local spool instead."""
     memory_bytes: int = 32 * 1024 * 1024
     """How much may wait in memory for the store before it goes to the spool."""
