@@ -25,9 +25,13 @@ def require_strace() -> str:
 
 
 @contextmanager
-def injected(process: int, what: str, log: Path | str = os.devnull) -> Iterator[None]:
-    """While it lasts, system calls of a process, its threads and children behave as `strace -e inject=` says."""
-    options = ["-f", "-p", str(process), "-o", str(log), "-e", f"inject={what}"]
+def injected(process: int, what: str, log: Path | str = os.devnull, only: Path | None = None) -> Iterator[None]:
+    """While it lasts, system calls of a process, its threads and children behave as `strace -e inject=` says.
+
+    Args:
+        only: Calls for this file alone.
+    """
+    options = [*(["-P", str(only)] if only else []), "-f", "-p", str(process), "-o", str(log), "-e", f"inject={what}"]
     tracer = subprocess.Popen([require_strace(), *options], stderr=subprocess.PIPE, text=True)
     assert tracer.stderr is not None
     line = tracer.stderr.readline()
@@ -39,4 +43,8 @@ def injected(process: int, what: str, log: Path | str = os.devnull) -> Iterator[
         yield
     finally:
         tracer.send_signal(signal.SIGINT)
-        tracer.communicate()
+        try:
+            tracer.communicate(timeout=3)
+        except subprocess.TimeoutExpired:  # it keeps a call that it delays to the end of the delay
+            tracer.kill()
+            tracer.communicate()

@@ -1,0 +1,164 @@
+"""Disks that fill, hang or turn read-only in mid-run: training goes on, is told once, and every point comes back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import runfolio
+from runfolio.cli import main
+from runfolio.errors import StoreError
+from runfolio.record.layout import find_runs
+from runfolio.record.points import PointFiles
+from runfolio.tracking.writer import Pace
+
+from .tracer import injected
+
+SCRIPT = """
+import os, sys, runfolio
+from runfolio.tracking.writer import Pace
+run = runfolio.init("net", store=sys.argv[1], console=False, code=False,
+                    pace=Pace(flush_s=0.02, system_s=0, heartbeat_s=0.1, patience_s=0.1))
+count = 0
+def log(number):
+    global count
+    for _ in range(number):
+        run.log({"loss": count + 0.5}, step=count)
+        count += 1
+log(10)
+assert run.flush()
+def turn(word):  # by calls that do not fail
+    os.writev(1, [word + b"\\n"])
+    os.readv(0, [bytearray(9)])
+turn(b"ready")
+log(1000)
+"""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def steps(store: Path) -> list[int]:
+    (folder,) = find_runs(store)
+    files = PointFiles(folder)
+    assert files.problems == []
+    return files.read("loss").steps.tolist()
+
+
+@pytest.fixture
+def start(store: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """A training that has logged 10 points, and logs 1,000 more once it is told to go on."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(script: str) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT + script, store], stdin=pipe, stdout=pipe, stderr=pipe)
+        started.append(process)
+        assert said(process) == b"ready\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def tail_of(store: Path) -> Path:
+    (path,) = store.glob("*/*/metrics/tail-*")
+    return path
+
+
+def said(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def go_on(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
+
+
+def test_a_disk_that_fills_and_has_room_again(disk: Path, caplog: pytest.LogCaptureFixture):
+    store = disk / "runs"
+    pace = Pace(flush_s=0.02, system_s=0, heartbeat_s=0.1, patience_s=0.1)
+    with runfolio.init("net", store=store, pace=pace, code=False) as run:
+        run.log({"loss": 0.5}, step=0)
+        assert run.flush()
+        subprocess.run(["dd", "if=/dev/zero", f"of={disk / 'data'}", "bs=4096"], capture_output=True)
+        for step in range(1, 20_000):
+            run.log({"loss": step + 0.5}, step=step)
+        assert not run.flush()
+        (disk / "data").unlink()
+        assert run.flush()
+        run.log({"loss": 20_000.5}, step=20_000)
+    assert steps(store) == list(range(20_001))
+    assert sum("cannot write" in record.getMessage() for record in caplog.records) == 1
+    assert "the store can be written again; nothing was lost" in caplog.text
+
+
+@pytest.mark.parametrize("fault", ["write:error=EROFS", "write:error=ENOSPC", "write:error=ESTALE"])
+def test_a_store_that_refuses_everything_for_a_while(store: Path, start: Callable, fault: str):
+    process = start("run.flush(); turn(b'refused'); log(10); assert run.flush(); run.finish()")
+    with injected(process.pid, fault, only=tail_of(store)):
+        go_on(process)
+        assert said(process) == b"refused\n"
+    go_on(process)
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, steps(store)) == (0, list(range(1020)))
+    assert told.count(b"cannot write") == 1
+
+
+def test_a_store_that_hangs_keeps_no_process_alive_and_its_points_wait_for_the_doctor(store: Path, start: Callable):
+    """Each write takes a minute; the process ends without `finish`."""
+    process = start("")
+    with injected(process.pid, "write:delay_enter=60000000", only=tail_of(store)):
+        go_on(process)
+        assert process.stderr is not None
+        while b"`runfolio doctor --repair` brings them back" not in (line := process.stderr.readline()):
+            assert line, "it ended without a word"
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    CliRunner().invoke(main, ["doctor", "--repair", "--store", str(store)], catch_exceptions=False)
+    assert steps(store) == list(range(1010))
+
+
+def test_a_read_only_store_is_one_clear_error_and_can_be_read(store: Path, disk: Path):
+    with runfolio.init("net", store=disk / "runs", pace=Pace(system_s=0)) as run:
+        run.log({"loss": 1.0})
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    with pytest.raises(StoreError, match=r"cannot write to the store .*Read-only file system.*name another"):
+        runfolio.init("net", store=disk / "runs")
+    assert runfolio.open(disk / "runs").run("net").metric("loss").values.tolist() == [1.0]
+
+
+def test_a_run_folder_that_is_deleted_in_mid_run_stays_deleted_and_stops_nobody(store: Path, start: Callable):
+    process = start("run.flush(); run.finish(); os.writev(1, [b'through'])")
+    (folder,) = find_runs(store)
+    subprocess.run(["rm", "-rf", folder], check=True)
+    go_on(process)
+    out, told = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, b"through")
+    assert b"is gone, deleted or moved" in told
+    assert not folder.exists()
+
+
+def test_a_write_that_is_interrupted_again_and_again_is_taken_up_again(store: Path, start: Callable):
+    process = start("assert run.flush(); run.finish()")
+    with injected(process.pid, "write:error=EINTR:when=1+2", only=tail_of(store)):
+        go_on(process)
+        process.communicate(timeout=60)
+    assert (process.returncode, steps(store)) == (0, list(range(1010)))
