@@ -4,6 +4,9 @@ import csv
 import io
 import json
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -148,3 +151,53 @@ def test_a_long_value_leaves_room_for_the_names_of_what_differs(runfolio, tmp_pa
 
 def test_no_colour_where_the_output_is_not_a_terminal(runfolio, three_runs):
     assert "\x1b" not in runfolio("runs").stdout + runfolio("show", "wild").stdout
+
+
+@pytest.fixture
+def ranks(tmp_path, monkeypatch):
+    """A run that three ranks wrote; the last vanished."""
+    store = tmp_path / "runs"
+    script = """
+import os, sys, runfolio
+run = runfolio.init("net", store=sys.argv[1])
+run.log({"loss": float(os.environ["RANK"])}, step=0)
+run.flush()
+if os.environ["RANK"] == "2":
+    os._exit(0)
+if os.environ["RANK"] == "0":
+    sys.stdin.read()
+"""
+    first, *others = (
+        subprocess.Popen(
+            [sys.executable, "-c", script, store],
+            env={**os.environ, "RANK": rank, "RUNFOLIO_RUN_ID": "ddp"},
+            stdin=subprocess.PIPE,
+        )
+        for rank in "012"
+    )
+    assert [process.wait(60) for process in others] == [0, 0]
+    first.communicate(timeout=60)
+    for process in others:
+        process.communicate()
+    return store
+
+
+def test_show_says_which_processes_wrote_a_run_and_shows_the_metrics_of_any_rank(runfolio, ranks):
+    shown = runfolio("show", "ddp").stdout
+    told = "3 processes wrote it (ranks 0-2); rank 0's metrics are shown, --rank N for another's"
+    assert told in " ".join(shown.split())
+    assert "rank 2 (process" in shown
+    assert "vanished without an end" in " ".join(shown.split())
+    assert [line.split()[:2] for line in shown.splitlines() if line.startswith("loss")] == [["loss", "0"]]
+
+    of_rank = runfolio("show", "ddp", "--rank", "1").stdout
+    assert "Metrics of rank 1" in of_rank
+    assert [line.split()[:2] for line in of_rank.splitlines() if line.startswith("loss")] == [["loss", "1"]]
+
+    missing = runfolio("show", "ddp", "--rank", "7")
+    assert missing.exit_code != 0
+    assert "has no rank 7; it has 0, 1, 2" in " ".join(missing.stderr.split())
+
+
+def test_a_run_of_several_processes_is_whole_for_the_doctor(runfolio, ranks):
+    assert runfolio("doctor").exit_code == 0

@@ -510,3 +510,11 @@ class TestMeasures:
     def test_norms_of_halves_and_of_huge_numbers_do_not_overflow(self):
         given = [torch.full((4,), 60_000, dtype=torch.half), torch.full((4,), 1e30), torch.ones(4, dtype=torch.double)]
         assert norms(given).tolist() == pytest.approx([120_000, 2e30, 2.0], rel=1e-3)
+
+
+def test_what_is_no_model_cannot_be_unwatched(store: Path):
+    with runfolio.init(store=store) as run:
+        for _ in range(2):
+            with pytest.raises(ConfigError, match=r"a model is a torch.nn.Module, not a str"):
+                run.unwatch("text")  # type: ignore[arg-type]
+            run.watch(torch.nn.Linear(2, 1))
