@@ -93,6 +93,7 @@ def test_differences_as_json(runfolio, two_runs):
     assert told["config"] == [{"name": "lr", "kind": "changed", "before": 0.1, "after": 0.5}]
     assert [file["path"] for file in told["files"]] == ["train.py", "uncommitted changes"]
     assert told["summary"].startswith("2 files")
+    assert told["ids"] == list(two_runs)
 
 
 def test_code_of_a_run_that_kept_none(runfolio, two_runs, tmp_path):

@@ -100,6 +100,20 @@ def test_show_says_why_a_run_failed(runfolio, tmp_path):
     assert "ZeroDivisionError: division by zero" in page
 
 
+def test_show_as_json_has_all_of_the_page(runfolio, tmp_path):
+    with rf.init("net", store=tmp_path / "runs", config={"lr": 0.1}, tags=["a"]) as run:
+        run.log({"odd\x00\n": math.nan, "é": 1 / 3, "bad": None}, step=5)
+        run.summary["size"] = 3
+    shown = json.loads(runfolio("show", run.id, "--json").stdout)
+
+    assert (shown["id"], shown["state"], shown["tags"], shown["config"]) == (run.id, "finished", ["a"], {"lr": 0.1})
+    assert (shown["summary"], shown["refused"], shown["problems"]) == ({"size": 3}, {"bad": 1}, [])
+    assert (shown["metrics"]["é"]["last"], shown["metrics"]["é"]["last_step"]) == (1 / 3, 5)
+    assert shown["metrics"]["odd\x00\n"]["last"] == "NaN"
+    assert shown["folder"] == str(run.folder)
+    assert {"environment", "code", "load", "files", "seeds", "duration_s", "reason"} <= set(shown)
+
+
 def test_show_tells_what_was_logged_and_could_not_be_stored(runfolio, tmp_path):
     with rf.init("net", store=tmp_path / "runs") as run:
         for _ in range(3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import json
 import math
 import pickle
 import shutil
@@ -230,6 +231,23 @@ def test_config_summary_tags_and_notes_can_be_set_while_it_runs(store: Path):
         assert document.config == {"lr": 0.1, "batch": 32}
         assert document.summary == {"test/acc": 0.5}
         assert (document.tags, document.notes) == (["one", "two"], "better")
+
+
+def test_config_and_summary_are_dicts_to_whoever_writes_them_down(store: Path):
+    with runfolio.init(store=store, config={"net": {"depth": 3}, "lr": 0.1}) as run:
+        run.config["net"]["depth"] = 4
+        run.config |= {"more": {"a": 1}}
+        run.config["more"].update(b=2)
+        run.config["net"].setdefault("width", 8)
+        assert run.config.pop("lr") == 0.1
+        expected = {"net": {"depth": 4, "width": 8}, "more": {"a": 1, "b": 2}}
+        assert json.loads(json.dumps(run.config)) == run.config == expected
+        assert (dict(run.config), {**run.config}, repr(run.config)) == (expected, expected, repr(expected))
+        for copied in (copy.deepcopy(run.config), pickle.loads(pickle.dumps(run.config))):
+            assert (type(copied), type(copied["net"]), copied) == (dict, dict, expected)
+        run.flush()
+        assert RunDocument.read(run.folder).config == expected
+    assert RunDocument.read(run.folder).config == expected
 
 
 def test_what_surrounded_the_run_is_recorded(store: Path):

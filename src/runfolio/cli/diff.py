@@ -31,8 +31,10 @@ def diff(first: str, second: str, as_json: bool, store: Path | None) -> None:
     from runfolio.query.diff import diff as diff_runs
 
     folio = open_store(store)
-    found = diff_runs(folio.run(first), folio.run(second))
+    before, after = folio.run(first), folio.run(second)
+    found = diff_runs(before, after)
     if as_json:
-        click.echo(json.dumps(out.plain({"summary": found.sentence, **asdict(found)}), indent=2, ensure_ascii=False))
+        about = {"summary": found.sentence, "ids": [before.id, after.id], **asdict(found)}
+        click.echo(json.dumps(out.plain(about), indent=2, ensure_ascii=False))
     else:
         print_run_diff(found)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from click import echo
+
 from runfolio.cli import figures, surroundings
 from runfolio.cli.code_page import harmless
-from runfolio.cli.output import Column, Table, count, line, show_table, stdout, warn
+from runfolio.cli.output import Column, Table, count, line, plain, show_table, stdout, warn
 from runfolio.cli.tables import state_style
 from runfolio.query import writers
 from runfolio.record.console import last_lines, log_path
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from runfolio.record.summary import MetricSummary
 
 _LAST_WORDS = 5
+_IN_JSON = (
+    *("id", "name", "experiment", "state", "reason", "exit_code", "traceback", "created", "ended", "duration_s"),
+    *("folder", "tags", "notes", "archived", "series"),
+)
 _PER_PARAMETER = ("grad_norm/", "weight_norm/")
 """Metrics of a watched model, two a parameter: too many for a page."""
 
@@ -52,6 +60,28 @@ def print_page(run: RecordedRun, rank: int | None = None) -> None:
     warn(run.problems)
 
 
+def print_json(run: RecordedRun, rank: int | None = None) -> None:
+    """All that the page has, as the record has it: numbers in full, every metric (of one rank, where asked)."""
+    metrics = run.metrics if rank is None else run.metrics_of(rank)
+    facts = {name: getattr(run, name) for name in _IN_JSON}
+    about = {
+        **facts,
+        "config": run.config,
+        "summary": run.summary,
+        "metrics": {name: asdict(seen) for name, seen in metrics.items()},
+        "load": {name: asdict(seen) for name, seen in run.load.items()},
+        "refused": run.refused,
+        "writers": [asdict(writer) for writer in run.writers],
+        "environment": run.environment,
+        "seeds": run.seeds,
+        "code": run.code,
+        "files": _files(run.folder),
+        "last_lines": _last_words(run),
+        "problems": run.problems,
+    }
+    echo(json.dumps(plain(about), indent=2, ensure_ascii=False))
+
+
 def _print_head(run: RecordedRun) -> None:
     took = "" if run.duration_s is None else f", {figures.duration(run.duration_s)}"
     line(f"{run.name}  {run.id}", style="bold")
@@ -79,13 +109,17 @@ def _print_writers(run: RecordedRun) -> None:
 
 
 def _print_last_words(run: RecordedRun) -> None:
-    """The end of the console of a run that did not come to a good end."""
-    if run.state in ("running", "finished") or not run.attempts:
-        return
-    if lines := last_lines(log_path(run.folder, run.attempts[-1].writer), _LAST_WORDS):
+    if lines := _last_words(run):
         _heading(f"Last lines of the console (all: runfolio logs {run.id})")
         for text in lines:
             line(text)
+
+
+def _last_words(run: RecordedRun) -> Sequence[str]:
+    """The end of the console of a run that did not come to a good end."""
+    if run.state in ("running", "finished") or not run.attempts:
+        return []
+    return last_lines(log_path(run.folder, run.attempts[-1].writer), _LAST_WORDS)
 
 
 def _metrics(metrics: Mapping[str, MetricSummary]) -> Table:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 import click
 
@@ -20,9 +21,6 @@ from runfolio.cli.options import (
     run_filters,
     store_option,
 )
-
-if TYPE_CHECKING:
-    from runfolio.query.recorded import RecordedRun
 
 
 @click.command("runs", cls=Command)
@@ -77,6 +75,7 @@ def list_runs(
 @click.argument("run")
 @click.option("--code", "part", flag_value="code", help="List the files kept of the code instead.")
 @click.option("--diff", "part", flag_value="diff", help="Print its uncommitted changes instead, as git does.")
+@click.option("--json", "part", flag_value="json", help="Print all that the page has as one JSON object.")
 @click.option("--rank", type=int, metavar="N", help="Show the metrics of this rank, of a run that several wrote.")
 @best_by_option
 @experiment_filter
@@ -92,15 +91,18 @@ def show(run: str, part: str | None, rank: int | None, metric: str, experiment: 
     runfolio show k3f9 --rank 2
     runfolio show k3f9 --code
     runfolio show k3f9 --diff | git apply
+    runfolio show k3f9 --json
     runfolio show tinyvgg-20pct-5ep
     runfolio show best --metric val/loss
     """
     from runfolio.cli import code_page, page
 
-    def print_page(chosen: RecordedRun) -> None:
-        page.print_page(chosen, rank)
-
-    pages = {"code": code_page.print_files, "diff": code_page.print_uncommitted, None: print_page}
+    pages = {
+        "code": code_page.print_files,
+        "diff": code_page.print_uncommitted,
+        "json": partial(page.print_json, rank=rank),
+        None: partial(page.print_page, rank=rank),
+    }
     pages[part](chosen_run(run, metric, experiment, store))
 
 

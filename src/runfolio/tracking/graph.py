@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from runfolio.tracking.tensors import tensors
+
 log = logging.getLogger("runfolio")
 Node = dict[str, Any]
 
@@ -40,7 +42,7 @@ def _traced(model: nn.Module, example: Any) -> list[Node]:
     recorder = _Recorder()
     arguments = example if isinstance(example, (list, tuple)) else () if isinstance(example, Mapping) else (example,)
     named = example if isinstance(example, Mapping) else {}
-    for tensor in _tensors([*arguments, *named.values()]):
+    for tensor in tensors([*arguments, *named.values()]):
         recorder.add("input", "Input", [], [tensor])
     hooks = [hook for name, module in _scopes(model).items() for hook in recorder.hook(name, module)]
     try:
@@ -49,7 +51,7 @@ def _traced(model: nn.Module, example: Any) -> list[Node]:
     finally:
         for hook in hooks:
             hook.remove()
-    recorder.add("output", "Output", list(_tensors(output)), [])
+    recorder.add("output", "Output", list(tensors(output)), [])
     return recorder.nodes
 
 
@@ -67,9 +69,9 @@ class _Recorder(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        inputs = list(_tensors([*args, *kwargs.values()]))
+        inputs = list(tensors([*args, *kwargs.values()]))
         result = func(*args, **kwargs)
-        made = list(_tensors(result))
+        made = list(tensors(result))
         if not self._in_layer and made and any(id(tensor) in self._makers for tensor in inputs):
             name = func.__name__.strip("_")
             self.add("/".join([*self._scope[-1:], name]), name, inputs, made)
@@ -88,8 +90,8 @@ class _Recorder(TorchFunctionMode):
             if not is_layer and name:
                 self._scope.pop()
             elif is_layer:
-                inputs = list(_tensors([*args, *kwargs.values()]))
-                self.add(name or "model", type(module).__name__, inputs, list(_tensors(output)), module.extra_repr())
+                inputs = list(tensors([*args, *kwargs.values()]))
+                self.add(name or "model", type(module).__name__, inputs, list(tensors(output)), module.extra_repr())
 
         return [
             module.register_forward_pre_hook(enter, with_kwargs=True),
@@ -143,14 +145,3 @@ def _node(name: str, op: str, inputs: list[str], arguments: str = "", shape: str
         "inputs": inputs,
         "attributes": {key: text for key, text in attributes.items() if text},
     }
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for entry in value.values():
-            yield from _tensors(entry)
-    elif isinstance(value, (list, tuple)):
-        for entry in value:
-            yield from _tensors(entry)

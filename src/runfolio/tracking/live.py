@@ -3,39 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Any
+from typing import Any, Self
 
 from runfolio.tracking.plain import plain_value
 
 
-class LiveDict(MutableMapping[str, Any]):
-    """A dict of plain values that says when it was changed."""
+class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] - the stubs have dict below the other
+    """A dict of plain values that says when it was changed.
+
+    A dict itself, dicts in it too, so that `json.dumps` and the like take it; every change goes through
+    `__setitem__` and `__delitem__`, by the methods of MutableMapping, which come first.
+    """
 
     def __init__(self, values: dict[str, Any], changed: Callable[[], None]) -> None:
-        self._values = values
+        dict.__init__(self)
         self._changed = changed
+        for key, value in values.items():
+            dict.__setitem__(self, str(key), self._live(value))
 
     def __getitem__(self, key: str) -> Any:
-        value = self._values[key]
-        return LiveDict(value, self._changed) if isinstance(value, dict) else value
+        return dict.__getitem__(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._values[str(key)] = plain_value(value)
+        dict.__setitem__(self, str(key), self._live(plain_value(value)))
         self._changed()
 
     def __delitem__(self, key: str) -> None:
-        del self._values[key]
+        dict.__delitem__(self, key)
         self._changed()
 
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc] - a dict's own would not say that it changed
+        self.update(other)
+        return self
+
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._values))
+        return iter(list(dict.keys(self)))
 
     def __len__(self) -> int:
-        return len(self._values)
+        return dict.__len__(self)
 
     def __repr__(self) -> str:
-        return repr(self._values)
+        return dict.__repr__(self)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
         """A copy, here or in another process, is a plain dict: it belongs to no run."""
-        return dict, (dict(self._values),)
+        return dict, ({**self},)
+
+    def _live(self, value: Any) -> Any:
+        return LiveDict(value, self._changed) if isinstance(value, dict) else value

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runfolio.tracking.measures import Later
+from runfolio.tracking.tensors import tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -143,7 +144,7 @@ class FirstNonFinite:
             self.stop()
 
     def _look(self, calls: list[_Call], output: Any) -> None:
-        first = next(_tensors(output), None)
+        first = next(_floats(output), None)
         if first is None:
             return
         if first.device.type != "cpu":
@@ -157,7 +158,7 @@ class FirstNonFinite:
 
         if not self._sampled():
             return
-        asked = [(_label(call), tensor) for call in calls for tensor in _tensors(call.output)]
+        asked = [(_label(call), tensor) for call in calls for tensor in _floats(call.output)]
         if asked:
             flags = torch.stack([tensor.isfinite().all() for _, tensor in asked])
             self._unread.append(_Flags([label for label, _ in asked], self._batch, Later(flags)))
@@ -167,7 +168,7 @@ class FirstNonFinite:
         for call in calls:
             if not _finite(call.output):
                 return f"output of {_label(call)} at batch {self._batch}{_why(call)}"
-        if all(bool((tensor < math.inf).all()) for tensor in _tensors(output)):
+        if all(bool((tensor < math.inf).all()) for tensor in _floats(output)):
             return None
         return f"the model's output at batch {self._batch}; that of each layer is finite"
 
@@ -184,19 +185,9 @@ def _why(call: _Call) -> str:
 
 def _finite(value: Any) -> bool:
     # The sum is the quicker look; one that overflows says nothing yet.
-    return all(math.isfinite(tensor.sum().item()) or bool(tensor.isfinite().all()) for tensor in _tensors(value))
+    return all(math.isfinite(tensor.sum().item()) or bool(tensor.isfinite().all()) for tensor in _floats(value))
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def _floats(value: Any) -> Iterator[Tensor]:
     """The floating-point tensors in what a module takes or gives."""
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        if value.is_floating_point():
-            yield value
-    elif isinstance(value, Mapping):
-        for entry in value.values():
-            yield from _tensors(entry)
-    elif isinstance(value, (list, tuple)):
-        for entry in value:
-            yield from _tensors(entry)
+    return (tensor for tensor in tensors(value) if tensor.is_floating_point())

@@ -107,9 +107,9 @@ class Run:
             self._use(self._new_writer(last_step, surroundings.find_out, surroundings.look_again, mirror))
         else:
             self._use(self._new_writer(last_step))
-        self.config = LiveDict(document.config, self._changed)
+        self.config = document.config = LiveDict(document.config, self._changed)
         """Hyperparameters; what is set here is saved within the flush interval."""
-        self.summary = LiveDict(document.summary, self._changed)
+        self.summary = document.summary = LiveDict(document.summary, self._changed)
         """Results to be shown in tables: final figures, sizes, times."""
         if asleep:
             self._sleep()

@@ -1,0 +1,20 @@
+"""The tensors in what a module or a function takes or gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """All tensors in a tensor, or in lists, tuples and dicts of them, in their order."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple, Mapping)):
+        for entry in value.values() if isinstance(value, Mapping) else value:
+            yield from tensors(entry)
