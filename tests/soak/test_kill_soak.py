@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import runfolio
+from runfolio.query.doctor import Doctor
 from runfolio.record.layout import find_runs
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
@@ -50,12 +51,14 @@ def test_nothing_acknowledged_is_ever_lost_to_kill_9(store: Path):
 
     folio = runfolio.open(store)
     assert len(folio.runs()) == ROUNDS
+    examiner = Doctor(store)
     for run in folio.runs():
         curve = run.metric("loss")
         assert run.state == "crashed"
         assert len(curve.values) >= acknowledged[str(run.folder)]
         assert curve.values.tolist() == list(range(len(curve.values)))
         assert not run.problems
+        assert examiner.examine(run.folder).checkup.is_whole
         if list((run.folder / "checkpoints").glob("last.json")):
             checkpoint = run.checkpoint("last")
             assert checkpoint.state["weights"].unique().tolist() == [float(checkpoint.step or 0)]

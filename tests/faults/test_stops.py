@@ -1,0 +1,156 @@
+"""Signals and exits at awkward moments, and processes that lack what others have: the run ends as it should, whole."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import runfolio
+from runfolio.record.points import PointFiles
+
+START = """
+import os, signal, sys, threading, time, runfolio
+run = runfolio.init("net", store=sys.argv[1], console=False)
+run.log({"loss": 1.0})
+def later(*numbers):
+    for after, number in enumerate(numbers):
+        timer = threading.Timer(0.2 + 0.1 * after, os.kill, (os.getpid(), number))
+        timer.daemon = True
+        timer.start()
+"""
+SLOW = """
+class Slow:
+    def __float__(self):
+        time.sleep(0.6)
+        return 2.0
+run.log({"loss": Slow()})
+"""
+
+
+def ending(store: Path) -> tuple[str, list[float]]:
+    run = runfolio.open(store).run("net")
+    files = PointFiles(run.folder)
+    assert files.problems == []
+    return run.state, files.read("loss").values.tolist()
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "status"),
+    [
+        ("later(signal.SIGINT, signal.SIGINT); time.sleep(9)", "interrupted", -signal.SIGINT),
+        ("later(signal.SIGINT, signal.SIGTERM); time.sleep(9)", "interrupted", -signal.SIGTERM),
+        ("later(signal.SIGHUP); time.sleep(9)", "preempted", -signal.SIGHUP),
+        ("later(signal.SIGTERM, signal.SIGTERM); time.sleep(9)", "preempted", -signal.SIGTERM),
+        ("later(signal.SIGTERM); threading.Event().wait(9)", "preempted", -signal.SIGTERM),
+        ("later(signal.SIGTERM); sys.path.insert(0, sys.argv[2]); import slow", "preempted", -signal.SIGTERM),
+        ("later(signal.SIGINT); sys.path.insert(0, sys.argv[2]); import slow", "interrupted", -signal.SIGINT),
+    ],
+)
+def test_a_signal_at_an_awkward_moment(
+    store: Path, python: Callable, tmp_path: Path, body: str, state: str, status: int
+):
+    (tmp_path / "slow.py").write_text("import time; time.sleep(9)")
+    done = python(START + body, store, tmp_path)
+    assert (done.returncode, ending(store)) == (status, (state, [1.0]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_signal_during_finish_waits_for_it(store: Path, python: Callable, number: int):
+    done = python(START + SLOW + f"later({int(number)}); run.finish()", store)
+    assert (done.returncode, ending(store)) == (-number, ("finished", [1.0, 2.0]))
+
+
+def test_a_signal_while_a_data_loader_waits(store: Path, python: Callable):
+    script = """
+import torch
+class Slow(torch.utils.data.Dataset):
+    def __len__(self): return 4
+    def __getitem__(self, index): time.sleep(2); return index
+later(signal.SIGTERM)
+for batch in torch.utils.data.DataLoader(Slow(), num_workers=1): pass
+"""
+    done = python(START + script, store)
+    assert (done.returncode, ending(store)) == (-signal.SIGTERM, ("preempted", [1.0]))
+
+
+def test_daemon_threads_that_log_to_the_end_harm_nobody(store: Path, python: Callable):
+    script = """
+def go_on():
+    while True: run.log({"more": 1.0}); time.sleep(0.0001)
+for _ in range(4): threading.Thread(target=go_on, daemon=True).start()
+time.sleep(0.2)
+"""
+    done = python(START + script, store)
+    assert (done.returncode, ending(store)) == (0, ("finished", [1.0]))
+    assert "Traceback" not in done.stderr
+
+
+def test_two_runs_one_after_the_other_and_at_once_in_one_process(store: Path, python: Callable):
+    script = """
+other = runfolio.init("other", store=sys.argv[1], console=False)
+other.log({"loss": 2.0}); run.log({"loss": 3.0})
+run.finish()
+other.log({"loss": 4.0})
+third = runfolio.init("third", store=sys.argv[1], console=False)
+third.log({"loss": 5.0})
+"""
+    assert python(START + script, store).returncode == 0
+    curves = {run.name: run.metric("loss").values.tolist() for run in runfolio.open(store).runs()}
+    assert curves == {"net": [1.0, 3.0], "other": [2.0, 4.0], "third": [5.0]}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import os; os.close(0)",
+        "import os; os.close(0); os.close(1); os.close(2)",
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (600 * 2**20,) * 2)",
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))",
+        "import sys; sys.stdout = sys.stderr = None",
+    ],
+)
+def test_a_process_that_lacks_something_records_all_the_same(store: Path, python: Callable, before: str):
+    assert python(f"{before}\n{START}assert run.flush()", store).returncode == 0
+    assert ending(store) == ("finished", [1.0])
+
+
+@pytest.mark.parametrize("flags", [["-O"], ["-OO"], ["-W", "error"], ["-I"], ["-X", "dev"]])
+def test_an_interpreter_with_other_flags_records_all_the_same(store: Path, flags: list[str]):
+    script = f"import sys; sys.path[:0] = {[path for path in sys.path if path]!r}\n{START}"
+    done = subprocess.run([sys.executable, *flags, "-c", script, store], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ending(store) == ("finished", [1.0])
+
+
+def test_where_no_thread_can_be_had_init_says_so_in_one_line(store: Path, python: Callable):
+    script = """
+import sys, threading, runfolio
+from runfolio.errors import RunfolioError
+def refuse(self): raise RuntimeError("can't start new thread")
+threading.Thread.start = refuse
+try:
+    runfolio.init("net", store=sys.argv[1], console=False)
+except (RunfolioError, RuntimeError) as error:
+    print(type(error).__name__, error)
+"""
+    done = python(script, store)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_generator_that_is_closed_finishes_the_run_in_it(store: Path, python: Callable):
+    script = """
+def training():
+    with run:
+        yield 1
+steps = training()
+next(steps)
+steps.close()
+"""
+    assert python(START + script, store).returncode == 0
+    assert ending(store) == ("finished", [1.0])
