@@ -235,6 +235,25 @@ class Segment:
                 pieces += self._batches(group, columns if alone else [*columns, "metric"], convert, LARGEST_GROUP)
         return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
 
+    def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
+        """Columns of numbers of one metric as arrays: what is quickest where this segment is all there is.
+
+        None where that cannot be had: the metric is not there, or shares a row group with others, or a page cannot be
+        read. `rows_of` then has the answer.
+        """
+        groups = []
+        for group, lowest, highest in self._extent:
+            if lowest == metric == highest:
+                groups.append(group)
+            elif lowest is None or highest is None or lowest <= metric <= highest:
+                return None
+        try:
+            rows = self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
+        except (pa.ArrowException, OSError):
+            return None
+        whole = rows.num_rows and not any(column.null_count for column in rows.columns)
+        return [rows[name].to_numpy() for name in columns] if whole else None
+
     def blocks(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int = BLOCK_ROWS) -> Iterator[Rows]:
         """All rows, ordered, in blocks of at most `size`.
 
@@ -314,8 +333,9 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
 
 def _names(batch: pa.RecordBatch) -> list[str]:
     column = batch.column(0)
-    texts = column.dictionary.to_pylist()
-    return [texts[code] for code in np.unique(column.indices.to_numpy()).tolist()]
+    codes = column.indices.to_numpy()
+    texts = column.dictionary.to_numpy(zero_copy_only=False)
+    return texts[np.unique(codes[spans(codes)[0]])].tolist()
 
 
 def _of_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
