@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from runfolio.errors import RunfolioError, StoreError
-from runfolio.record import covers, files, notes, seal, segment, spool, tail
+from runfolio.record import claims, covers, files, notes, seal, segment, spool, tail
 from runfolio.record.alive import BeatMemory
 from runfolio.record.checkup import leftovers
 from runfolio.record.checkup.census import Census, minus, spanned, take_census
@@ -187,7 +187,9 @@ def _attempts(folder: Path, census: Census) -> list[Attempt]:
     attempts: list[Attempt] = []
     for number in sorted({attempt for attempt, _ in seen.values()}):
         own = [writer for writer, (attempt, _) in seen.items() if attempt == number]
-        first = min(own, key=lambda writer: (writer not in ranks, seen[writer][1], writer))
+        claim = claims.read(folder, number)
+        claimed = claim.writer if claim is not None else None
+        first = min(own, key=lambda writer: (writer != claimed, writer not in ranks, seen[writer][1], writer))
         kept = {writer: last.get(writer, 0) for writer, (attempt, _) in seen.items() if attempt < number}
         parent = attempts[-1].attempt if attempts else None
         started = datetime.fromtimestamp(min(seen[writer][1] for writer in own) / 1e6, UTC)
