@@ -312,3 +312,38 @@ def test_dicts_in_dicts(run: Run):
     run.flush()
     assert PointFiles(run.folder).names() == ["deep" + "/d" * 99, "itself/good"]
     assert len(refused(run)) == 3
+
+
+def test_a_config_too_deep_to_be_read_again_is_refused(store: Path):
+    deep: object = 1
+    for _ in range(100):
+        deep = {"d": deep}
+    with runfolio.init(store=store, config=deep) as run:
+        with pytest.raises(ConfigError, match="more than 100 dicts and lists in one another"):
+            run.config["deeper"] = {"d": deep}
+        run.summary["list"] = [1, [2]]
+    assert runfolio.open(store).run(run.id).config == deep
+    itself: dict = {}
+    itself["itself"] = itself
+    with pytest.raises(ConfigError, match="or one in itself"):
+        runfolio.init(store=store, config=itself)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"name": "a" * 501}, {"name": "two\nlines"}, {"experiment": " "}, {"tags": ["a,b"]}, {"tags": "t" * 101}],
+    ids=lambda given: str(given)[:20],
+)
+def test_names_and_tags_past_their_limits_are_refused_before_anything_is_written(store: Path, given: dict):
+    with pytest.raises(ConfigError, match=r"a (name|tag) is 1 to"):
+        runfolio.init(store=store, **given)
+    assert not store.exists()
+
+
+def test_names_and_tags_at_their_limits_are_kept(store: Path):
+    run = runfolio.init("n" * 500, experiment="e" * 500, tags=["t" * 100], store=store)
+    with pytest.raises(ConfigError, match="a tag is 1 to 100 characters"):
+        run.tags = [""]
+    run.finish()
+    read = runfolio.open(store).run(run.id)
+    assert (read.name, read.experiment, read.tags) == ("n" * 500, "e" * 500, ["t" * 100])

@@ -90,8 +90,8 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
         ConfigError: The name is empty, longer than 500 characters, or more than a line.
         StoreError: The store cannot be written, or the run is gone.
     """
-    if "name" in values and not _is_line(values["name"], _NAME_LENGTH):
-        raise ConfigError(f"a name is 1 to {_NAME_LENGTH} characters on one line, not {values['name'][:40]!r}")
+    if "name" in values:
+        check_name(values["name"])
     try:
         (folder / NOTES).mkdir(exist_ok=True)
         earlier = [time_us for time_us, _ in _files(folder)] + [_edited_us(document, key) for key in values]
@@ -108,6 +108,16 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
         raise StoreError(
             f"cannot write to {folder} ({error.strerror}); an edit needs the right to write there, and some space"
         ) from None
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a run or an experiment.
+
+    Raises:
+        ConfigError: It is empty, longer than 500 characters, or more than a line.
+    """
+    if not _is_line(name, _NAME_LENGTH):
+        raise ConfigError(f"a name is 1 to {_NAME_LENGTH} characters on one line, not {name[:40]!r}")
 
 
 def check_tag(tag: str) -> None:

@@ -15,6 +15,7 @@ from runfolio.record.alive import PRIMARY, Role
 from runfolio.record.checkpoints import LAST
 from runfolio.record.document import Attempt, RunDocument, Status, now
 from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
+from runfolio.record.notes import check_name
 from runfolio.record.summary import SYSTEM
 from runfolio.tracking import joining
 from runfolio.tracking.capture.surroundings import keep_code
@@ -75,7 +76,8 @@ def init(
         The run, which is also what `runfolio.log` speaks to until it ends.
     Raises:
         StoreError: The store cannot be written; the run is being written by another process, or has ended.
-        ConfigError: `config` is none of the kinds above, `step` no whole number, or `durability` something else.
+        ConfigError: `config` is none of the kinds above, a name or tag past its limits (`docs/limits.md`), `step` no
+            whole number, or `durability` something else.
         NotFound: There is no run `resume`, or it has no such checkpoint.
     """
     if durability not in ("normal", "full"):
@@ -83,6 +85,9 @@ def init(
     place = Path(store) if store is not None else default_store()
     contents, pace, wanted = keep_code(code), pace or Pace(), joining.wanted_id()
     settings = plain_config(config) if config is not None else {}
+    checked_tags = plain_tags(tags)
+    for text in filter(None, (name, experiment)):
+        check_name(text)
     try:
         if resume is not None:
             opened = _resumed(place, resume, checkpoint, step, force=force, wanted=wanted)
@@ -96,7 +101,7 @@ def init(
         if role != PRIMARY:
             return Run(folder, document, pace, last_step, strict=strict, sync=sync, role=role)
         if resume is None:
-            document.tags, document.notes = plain_tags(tags), str(notes)
+            document.tags, document.notes = checked_tags, str(notes)
             document.series = plain_config(series) if series is not None else None
         mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
         companions = _companions(pace, console=console)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from runfolio.errors import ConfigError
 LONGEST_NAME = 1000
 """Characters of a metric's name."""
 _DEEPEST = 100
-"""How many dicts may lie in one another in a log call."""
+"""How many dicts may lie in one another in a log call, or dicts and lists in a config."""
 _STEP_BITS = 64
 LARGEST_STEP = 2 ** (_STEP_BITS - 1) - 1
 
@@ -22,7 +22,7 @@ def plain_config(config: Any) -> dict[str, Any]:
     """A config as nested dicts of JSON values: from a Namespace, mapping, dataclass or OmegaConf config.
 
     Raises:
-        ConfigError: It is none of these.
+        ConfigError: It is none of these, or lies too deep in one another.
     """
     value = _unwrap(config)
     if not isinstance(value, Mapping):
@@ -33,19 +33,29 @@ def plain_config(config: Any) -> dict[str, Any]:
 
 
 def plain_value(value: Any) -> Any:
-    """One value of a config or summary as JSON; what JSON cannot say (a device, a path) as its text."""
+    """One value of a config or summary as JSON; what JSON cannot say (a device, a path) as its text.
+
+    Raises:
+        ConfigError: Its dicts and lists lie too deep in one another, or hold themselves.
+    """
+    return _plain(value, 0)
+
+
+def _plain(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value if value is None or isinstance(value, bool) else _plain_scalar(value)
+    if depth >= _DEEPEST:
+        raise ConfigError(f"config or summary: more than {_DEEPEST} dicts and lists in one another, or one in itself")
     value = _unwrap(value)
     if isinstance(value, Mapping):
-        return {str(key): plain_value(entry) for key, entry in value.items()}
+        return {str(key): _plain(entry, depth + 1) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain_value(entry) for entry in value]
+        return [_plain(entry, depth + 1) for entry in value]
     if isinstance(value, (set, frozenset)):
-        return sorted(map(plain_value, value), key=str)
+        return sorted((_plain(entry, depth + 1) for entry in value), key=str)
     if _count(value) == 1:
         item = value.item()
-        return str(item) if _count(item) == 1 else plain_value(item)  # a long double gives itself
+        return str(item) if _count(item) == 1 else _plain(item, depth + 1)  # a long double gives itself
     return str(value)
 
 
@@ -59,7 +69,8 @@ def _plain_scalar(value: float | str) -> int | float | str:
 
 
 def _unwrap(value: Any) -> Any:
-    if isinstance(value, argparse.Namespace):
+    argparse = sys.modules.get("argparse")  # not imported, it has made no Namespace
+    if argparse is not None and isinstance(value, argparse.Namespace):
         return vars(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from runfolio.errors import ConfigError, RunfolioError, StoreError
-from runfolio.record import artifacts, checkpoints
+from runfolio.record import artifacts, checkpoints, notes
 from runfolio.record.alive import PRIMARY, Heartbeat, Role
 from runfolio.record.checkpoints import BEST, LAST, Checkpoint
 from runfolio.record.clock import Clock, steady
@@ -677,7 +677,15 @@ def _checked_metric(metric: Any) -> float:
 
 
 def plain_tags(tags: Iterable[str]) -> list[str]:
-    return [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
+    """Tags as they are recorded.
+
+    Raises:
+        ConfigError: One cannot be a tag.
+    """
+    found = [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
+    for tag in found:
+        notes.check_tag(tag)
+    return found
 
 
 def _parts(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
