@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -127,20 +129,74 @@ def test_an_interpreter_with_other_flags_records_all_the_same(store: Path, flags
     assert ending(store) == ("finished", [1.0])
 
 
-def test_where_no_thread_can_be_had_init_says_so_in_one_line(store: Path, python: Callable):
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """A folder that any user can reach and write."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may have no more threads")
+def test_where_no_thread_can_be_had_init_says_so_in_one_line(everybodys: Path, python: Callable):
     script = """
-import sys, threading, runfolio
-from runfolio.errors import RunfolioError
-def refuse(self): raise RuntimeError("can't start new thread")
-threading.Thread.start = refuse
+import encodings.ascii, os, psutil, resource, sys, runfolio
+runfolio.init  # what it imports lies where nobody else may look
+from runfolio.errors import StoreError
+os.setuid(64_321)  # a user without any other process
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 try:
     runfolio.init("net", store=sys.argv[1], console=False)
-except (RunfolioError, RuntimeError) as error:
-    print(type(error).__name__, error)
+except StoreError as error:
+    print(error)
+print(os.listdir(sys.argv[1] + "/default"))
 """
-    done = python(script, store)
+    done = python(script, everybodys)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.splitlines()) == 1
+    assert "cannot start its writer thread (can't start new thread); raise the limit of threads" in done.stdout
+    assert done.stdout.endswith("\n[]\n")  # nothing is left of it
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become another user")
+def test_permission_that_is_lost_and_given_again_costs_no_point(everybodys: Path, python: Callable):
+    """The training runs as a user of its own; who owns the folders takes the right to write away for a while."""
+    script = """
+import os, psutil, sys, threading, time, runfolio
+from runfolio.tracking.keeper import Pace
+pace = Pace(flush_s=0.02, heartbeat_s=0.1, patience_s=0.2, system_s=0)
+run = runfolio.init("net", store=sys.argv[1], pace=pace, console=False)
+assert run.flush()
+folders = [run.folder, *(path for path in run.folder.rglob("*") if path.is_dir())]
+for folder in folders: folder.chmod(0o755)
+os.seteuid(64_321)
+count = 0
+def log(number):
+    global count
+    for _ in range(number):
+        run.log({"loss": float(count)}, step=count)
+        count += 1
+log(100)
+while run.flush(): pass
+log(100)
+time.sleep(0.5)
+log(100)
+os.seteuid(0)
+for folder in folders: folder.chmod(0o777)
+os.seteuid(64_321)
+while not run.flush(): time.sleep(0.05)
+log(100)
+run.finish()
+"""
+    cache = everybodys / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    done = python(script, everybodys / "runs", env={**os.environ, "RUNFOLIO_CACHE": str(cache)})
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("cannot write") == 1
+    assert "Permission denied" in done.stderr
+    run = runfolio.open(everybodys / "runs").run("net")
+    assert run.metric("loss").values.tolist() == [float(n) for n in range(400)]
+    assert run.state == "finished"
 
 
 def test_a_generator_that_is_closed_finishes_the_run_in_it(store: Path, python: Callable):

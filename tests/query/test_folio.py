@@ -1,5 +1,6 @@
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -274,3 +275,17 @@ def overwrite_unnoticed(path: Path) -> None:
     with path.open("r+b") as file:
         file.write(b"?" * status.st_size)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_reading_a_run_imports_no_pandas(store: Path, python: Callable):
+    """Arrow would, in half a second, wherever it is installed."""
+    script = """
+import sys, runfolio
+with runfolio.init("net", store=sys.argv[1]) as run:
+    for step in range(100):
+        run.log({"loss": 1 / (step + 1), "acc": 1.0})
+(read,) = runfolio.open(sys.argv[1]).runs()
+assert len(read.metric("loss")) == read.metrics["acc"].count == 100
+print("pandas" in sys.modules)
+"""
+    assert python(script, store).stdout == "False\n"

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile
-from runfolio.record import covers, files
+from runfolio.record import arrow, covers, files
 from runfolio.record.covers import Ranges
 from runfolio.record.layout import FORMAT
 from runfolio.record.rows import ROW, Key, Rows, empty, is_ordered, key_of, spans
@@ -153,8 +153,8 @@ def _table(rows: Rows, metrics: Sequence[str], writers: Sequence[str]) -> pa.Tab
     texts = {"metric": metrics, "writer": writers}
     arrays = []
     for name in SCHEMA.names:
-        column = np.ascontiguousarray(rows[name])
-        arrays.append(_texts(column, texts[name]) if name in texts else pa.array(column))
+        column = rows[name]
+        arrays.append(_texts(column, texts[name]) if name in texts else arrow.from_numpy(column))
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
@@ -162,7 +162,8 @@ def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
     starts, stops = spans(codes)
     used, places = np.unique(codes[starts], return_inverse=True)
     indices = np.repeat(places.astype(np.int32), stops - starts)
-    return pa.DictionaryArray.from_arrays(indices, pa.array([texts[code] for code in used], pa.string()))
+    named = [str(texts[code]) for code in used.tolist()]
+    return pa.DictionaryArray.from_arrays(arrow.from_numpy(indices), arrow.texts(named))
 
 
 @dataclass
@@ -252,7 +253,7 @@ class Segment:
         except (pa.ArrowException, OSError):
             return None
         whole = rows.num_rows and not any(column.null_count for column in rows.columns)
-        return [rows[name].to_numpy() for name in columns] if whole else None
+        return [arrow.to_numpy(rows[name]) for name in columns] if whole else None
 
     def blocks(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int = BLOCK_ROWS) -> Iterator[Rows]:
         """All rows, ordered, in blocks of at most `size`.
@@ -321,11 +322,11 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
     rows = np.zeros(batch.num_rows, ROW)
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if not isinstance(column, pa.DictionaryArray):
-            rows[name] = column.to_numpy()
+            rows[name] = arrow.to_numpy(column)
             continue
         places = metrics if name == "metric" else writers
         place = np.array([places.get(text, -1) for text in column.dictionary.to_pylist()], np.int32)
-        rows[name] = place[column.indices.to_numpy()]
+        rows[name] = place[arrow.to_numpy(column.indices)]
         if (rows[name] < 0).any():
             raise pa.ArrowInvalid(f"points of a {name} that it does not name")
     return rows
@@ -333,16 +334,16 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
 
 def _names(batch: pa.RecordBatch) -> list[str]:
     column = batch.column(0)
-    codes = column.indices.to_numpy()
-    texts = column.dictionary.to_numpy(zero_copy_only=False)
-    return texts[np.unique(codes[spans(codes)[0]])].tolist()
+    codes = arrow.to_numpy(column.indices)
+    texts = column.dictionary.to_pylist()
+    return [texts[code] for code in np.unique(codes[spans(codes)[0]]).tolist()]
 
 
 def _of_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
     column = batch.column(batch.schema.names.index("metric"))
     texts = column.dictionary.to_pylist()
     code = texts.index(metric) if metric in texts else -1
-    return batch.take(pa.array(np.flatnonzero(column.indices.to_numpy() == code)))
+    return batch.take(arrow.from_numpy(np.flatnonzero(arrow.to_numpy(column.indices) == code)))
 
 
 def _first_line(error: BaseException) -> str:

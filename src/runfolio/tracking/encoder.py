@@ -69,7 +69,7 @@ class Encoder:
     mirrored: bool = False
     """Whether the event file needs the calls too."""
     seq: int = 0
-    """The last seq given to a log call."""
+    """The last seq given to a log call; one that leaves nothing gets none."""
     refused: dict[str, int] = field(default_factory=dict)
     """How many values this process was refused, by metric."""
     _known: set[str] = field(default_factory=set)
@@ -98,6 +98,7 @@ class Encoder:
             if last_step.__class__ is not int or last_step.bit_length() > _WHOLE_BITS:
                 return None
             if values:
+                seq += 1
                 rows.append({"seq": seq, "time_us": int(moment * 1e6), "step": last_step, "values": values})
         if not self._known.issuperset(chain.from_iterable(row["values"] for row in rows)):
             return None
@@ -114,15 +115,17 @@ class Encoder:
     def _call(self, item: Plain | Scalars) -> LogCall | None:
         moment, step, values = item[:3]
         aside = isinstance(item, Scalars) and item.aside
-        self.seq += 1
         step = self._step(step, after=1)
         if not aside:
             self.last_step = step
         numbers = self._numbers(values)
-        return LogCall(self.seq, int(moment * 1e6), step, numbers) if numbers else None
+        if not numbers:
+            return None
+        self.seq += 1
+        return LogCall(self.seq, int(moment * 1e6), step, numbers)
 
     def _medium(self, item: Media) -> Medium | None:
-        self.seq += 1
+        seq = self.seq + 1
         # What comes before the first point belongs to its step, not to one before.
         step = self._step(item.step, after=0 if self.last_step >= 0 else 1)
         time_us = int(item.time * 1e6)
@@ -130,12 +133,13 @@ class Encoder:
             made = item.content()
             picture = None
             if isinstance(made, bytes):
-                picture = media.file_name(item.name, step, self.writer, self.seq), made
+                picture = media.file_name(item.name, step, self.writer, seq), made
                 made = {"file": picture[0], "caption": item.caption}
-            line = media.encode(self.seq, time_us, step, item.kind, item.name, made)
+            line = media.encode(seq, time_us, step, item.kind, item.name, made)
         except Exception as error:
             self._refuse(item.name, f"{item.kind} {item.name!r} was not stored: {error}")
             return None
+        self.seq = seq
         return Medium(line, time_us, step, item.kind, item.name, made, picture)
 
     def _step(self, step: Any, *, after: int) -> int:

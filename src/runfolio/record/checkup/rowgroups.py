@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile
-from runfolio.record import covers
+from runfolio.record import arrow, covers
 from runfolio.record.checkup.findings import said
 from runfolio.record.covers import Ranges
 from runfolio.record.rows import Rows as Block
@@ -161,7 +161,7 @@ def _names(opened: pq.ParquetFile, number: int) -> pq.Statistics | None:
 def _calls(rows: pa.Table) -> Ranges:
     """The log calls that have points in a table."""
     writers = rows["writer"].combine_chunks().dictionary_encode()
-    codes, seqs = writers.indices.to_numpy(), rows["seq"].to_numpy()
+    codes, seqs = arrow.to_numpy(writers.indices), arrow.to_numpy(rows["seq"])
     return {writer: _ranges(seqs[codes == code]) for code, writer in enumerate(writers.dictionary.to_pylist())}
 
 
