@@ -111,6 +111,49 @@ def test_a_run_can_be_continued_behind_its_last_point(store: Path):
     assert RunDocument.read(first.folder).config == {"lr": 1, "epochs": 3}
 
 
+def test_going_on_behind_the_last_point_leaves_abandoned_points_abandoned_and_keeps_what_is_no_point(store: Path):
+    with runfolio.init(store=store) as first:
+        first.log({"loss": 0.0})
+        first.checkpoint(step=0, w=torch.zeros(1))
+        first.log({"loss": 1.0})
+        first.log_text("note", "abandoned")
+    with runfolio.init(store=store, resume=first.id) as second:
+        second.log({"loss": 2.0})
+        second.log_text("note", "kept")
+    with runfolio.init(store=store, resume=first.id, checkpoint=None) as third:
+        third.log({"loss": 3.0})
+    points = PointFiles(first.folder).read("loss")
+    assert points.values.tolist() == [0.0, 2.0, 3.0]
+    assert points.steps.tolist() == [0, 1, 2]
+    assert RunDocument.read(first.folder).attempts[-1].kept == {first.writer: 1, second.writer: 2}
+
+
+def test_what_still_waits_on_the_local_disk_is_part_of_what_a_resumed_run_keeps(store: Path, python, cache: Path):
+    script = """
+import os, sys, time, runfolio
+from pathlib import Path
+from runfolio.tracking.keeper import Pace
+run = runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0))
+run.log({"loss": 0.0})
+assert run.flush()
+run.folder.rename(sys.argv[2])
+while run._writer.keeper.away_s < 0.1: time.sleep(0.01)
+for n in range(1, 100): run.log({"loss": float(n)})
+while not list(Path(sys.argv[3]).glob("spool/*/metrics/*.jsonl")): time.sleep(0.01)
+print(run.folder, flush=True)
+os._exit(9)
+"""
+    away = store / "away"
+    folder = Path(python(script, store, away, cache).stdout.strip())
+    away.rename(folder)
+    with runfolio.init(store=store, resume=folder, checkpoint=None) as run:
+        run.log({"loss": 100.0})
+    points = PointFiles(folder).read("loss")
+    assert points.values.tolist() == [float(n) for n in range(101)]
+    assert points.steps.tolist() == list(range(101))
+    assert list(cache.glob("spool/*")) == []
+
+
 def test_what_cannot_be_resumed_is_said(store: Path):
     with pytest.raises(NotFound, match=r"no run 'nowhere' to resume in"):
         runfolio.init(store=store, resume="nowhere")

@@ -203,6 +203,84 @@ def test_points_written_after_a_tail_was_deleted_go_to_a_new_one(store: Path):
         assert values(run.folder) == [2.0]
 
 
+def test_media_logged_after_the_run_was_deleted_and_put_back_go_to_a_new_file(store: Path, tmp_path: Path):
+    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+        run.log_text("note", "before")
+        assert run.flush()
+        shutil.copytree(run.folder, tmp_path / "backup")
+        shutil.rmtree(run.folder)
+        shutil.copytree(tmp_path / "backup", run.folder)
+        run.log_text("note", "after")
+        until(run.flush)
+    entries, problems = media.read(run.folder)
+    assert [entry.content["text"] for entry in entries] == ["before", "after"]
+    assert problems == []
+
+
+def test_a_file_whose_name_is_taken_gets_another(store: Path):
+    """As on a network disk where a file was created and the answer did not come: it never can be created again."""
+    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+        (run.folder / "metrics" / f"tail-{run.writer}-1.jsonl").touch()
+        media.index_path(run.folder, run.writer).touch()
+        run.log({"loss": 1.0})
+        run.log_text("note", "hello")
+        until(run.flush)
+        assert values(run.folder) == [1.0]
+        assert [entry.content["text"] for entry in media.read(run.folder)[0]] == ["hello"]
+
+
+def test_a_store_that_may_not_even_be_looked_at_is_told_as_any_other(store: Path, python: Callable):
+    script = """
+import os, sys, runfolio
+from pathlib import Path
+from runfolio.tracking.keeper import Pace
+place = Path(sys.argv[1])
+run = runfolio.init("net", store=place / "runs", pace=Pace(flush_s=600, heartbeat_s=600, system_s=0))
+place.chmod(0)
+if os.getuid() == 0: os.seteuid(65534)
+run.log({"loss": 1.0})
+assert not run.flush()
+if os.getuid() == 0: os.seteuid(0)
+place.chmod(0o700)
+assert run.flush()
+"""
+    store.mkdir()
+    done = python(script, store)
+    assert done.returncode == 0, done.stderr
+    assert "(Permission denied); training goes on" in done.stderr
+    (folder,) = find_runs(store / "runs")
+    assert values(folder) == [1.0]
+
+
+def test_a_disk_that_is_full_for_the_spool_too_is_not_filled_with_attempts(
+    store: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("runfolio.tracking.writer._SPOOL_RETRY_S", 0.0)
+    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+        with no_room(0):
+            for n in range(20):
+                run.log({"loss": float(n)})
+                run.flush()
+            until(lambda: run._writer.keeper.away_s > 10 * IMPATIENT.patience_s)
+            for n in range(20, 40):
+                run.log({"loss": float(n)})
+                run.flush()
+            assert list(cache.glob("spool/*")) == []
+        until(run.flush)
+        assert values(run.folder) == [float(n) for n in range(40)]
+
+
+def test_a_spool_takes_up_no_file_for_what_it_cannot_take(tmp_path: Path, cache: Path):
+    waiting = spool.Spool(tmp_path / "run", "r", "w", 1, iter(range(1, 100)), 1_000_000)
+    waiting.write_points(b'{"seq":1}\n')
+    waiting.close()
+    with no_room(0):
+        for _ in range(10):
+            with pytest.raises(OSError, match="too large"):
+                waiting.write_points(b'{"seq":2}\n')
+    assert len(list(cache.glob("spool/*/metrics/*"))) == 1
+
+
 def test_a_training_that_logs_faster_than_can_be_encoded_is_slowed_and_loses_nothing(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ):

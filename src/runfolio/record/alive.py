@@ -126,6 +126,12 @@ class BeatMemory(Protocol):
         ...
 
 
+def is_over(folder: Path, writer: str) -> bool:
+    """Whether a writer certainly writes no more. On another machine only its own word counts, however long ago."""
+    heartbeat = Heartbeat.read(folder, writer)
+    return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
+
+
 def derive_state(folder: Path, document: RunDocument, memory: BeatMemory) -> str:
     """The state of a run as a reader sees it: what `run.json` says, or `crashed` (`docs/format.md`, alive)."""
     state = document.status.state

@@ -25,9 +25,12 @@ class AppendFile:
         return len(self._waiting)
 
     @property
-    def is_deleted(self) -> bool:
-        """Whether it is open but has no name any more: what is written to it is gone when it is closed."""
-        return self._descriptor is not None and os.fstat(self._descriptor).st_nlink == 0
+    def is_lost(self) -> bool:
+        """Whether it cannot be used: it has no name any more, and what is written to it is gone when it is closed; or,
+        tried before, its name is taken (on a network disk by itself: it was created, and the answer did not come)."""
+        if self._descriptor is None:
+            return self.path.exists()
+        return os.fstat(self._descriptor).st_nlink == 0
 
     def write(self, data: bytes = b"") -> None:
         """Append `data` behind what still waits.

@@ -50,6 +50,15 @@ def kept_until(folder: Path, document: RunDocument, step: int) -> tuple[dict[str
     return kept, last_step
 
 
+def kept_of_all(folder: Path, document: RunDocument) -> dict[str, int]:
+    """The last seq of each writer on the newest branch, of pictures and texts too: what is kept where all of it is."""
+    kept = PointFiles(folder, document).last_seqs()
+    for entry in media.read(folder)[0]:
+        if _is_kept(entry, document):
+            kept[entry.writer] = max(entry.seq, kept.get(entry.writer, 0))
+    return kept
+
+
 def kept_of_joined(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
     """The last seq kept of each writer that had joined the attempt in which `checkpoint` was saved.
 
@@ -99,5 +108,7 @@ def _sorted(rows: Rows) -> _Calls:
 
 
 def _is_kept(entry: media.MediaEntry, document: RunDocument) -> bool:
+    if len(document.attempts) <= 1:
+        return True
     newest = document.attempts[-1]
     return entry.attempt == newest.attempt or entry.seq <= newest.kept.get(entry.writer, 0)

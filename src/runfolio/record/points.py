@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile, NewerFormat, NotFound, StoreError, did_you_mean
 from runfolio.record import covers, segment
@@ -136,8 +137,16 @@ class PointFiles:
         return {writer: rows[rows["writer"] == place] for writer, place in self._writers.items()}
 
     def last_seqs(self) -> dict[str, int]:
-        """The highest seq seen of each writer."""
-        return {writer: ranges[-1][1] for writer, ranges in self._covers.items() if ranges}
+        """The highest seq with points that the newest branch has of each writer."""
+
+        def look() -> NDArray[np.int64]:
+            last = np.zeros(len(self._writers), np.int64)
+            for rows in self._stream("newest")[1]:
+                np.maximum.at(last, rows["writer"], rows["seq"])
+            return last
+
+        last = self._undamaged(look)
+        return {writer: int(last[place]) for writer, place in self._writers.items() if last[place]}
 
     def _open(self, folder: Path) -> None:
         names = _listed(folder)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile, NewerFormat
 from runfolio.record import covers, disk, files, segment
-from runfolio.record.alive import Heartbeat
+from runfolio.record.alive import is_over
 from runfolio.record.calls import Tail
 from runfolio.record.covers import Ranges
 from runfolio.record.layout import METRICS, segment_path, tail_path
@@ -68,7 +68,7 @@ def compact(folder: Path, writer: str, number: int) -> Done:
     damaged: set[Path] = set()
     while True:
         segments = [opened for opened in _segments(folder) if opened.path not in damaged]
-        closed = (found for found in _tails(folder) if found.writer == writer or _is_over(folder, found.writer))
+        closed = (found for found in _tails(folder) if found.writer == writer or is_over(folder, found.writer))
         try:
             return _write(folder, writer, number, segments, closed)
         except FileNotFoundError:
@@ -107,7 +107,7 @@ def sweep(folder: Path, *, after_s: float | None = None, done: Done | None = Non
     held = covers.merge(*(opened.covers for opened in kept))
     for found in _tails(folder) if kept else ():
         # The segment of its name is made of a tail that its writer has closed.
-        closed = found.path.stem.removeprefix("tail-") in sealed or _is_over(folder, found.writer)
+        closed = found.path.stem.removeprefix("tail-") in sealed or is_over(folder, found.writer)
         if closed and _is_held((done or {}).get(found.path) or _whole_covers(found, held), kept):
             covered.append(found.path)
     if covered:
@@ -250,12 +250,6 @@ def _opened(open_file: Callable[[Path], T | None], path: Path) -> T | None:
         return open_file(path)
     except (DamagedFile, NewerFormat, OSError):
         return None
-
-
-def _is_over(folder: Path, writer: str) -> bool:
-    """Whether a writer certainly writes no more. On another machine only its own word counts, however long ago."""
-    heartbeat = Heartbeat.read(folder, writer)
-    return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
 
 
 def _whole_covers(found: Tail, held: Ranges) -> Ranges:

@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runfolio.errors import RunfolioError
@@ -87,6 +87,13 @@ class Spool:
             if opened is not None:
                 opened.close(sync=False)
 
+    def discard(self) -> None:
+        """Take away what a first write that failed has left; what it was to keep waits elsewhere."""
+        with contextlib.suppress(OSError):
+            self.close()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
     def bring_back(self) -> None:
         """Move everything to the run's folder; nothing is written here any more by then.
 
@@ -103,6 +110,8 @@ class Spool:
             # It may end in half a line, which is no line. What is written again goes to a new file.
             with contextlib.suppress(OSError):
                 self.close()
+                if file.size <= len(self._header):  # holds nothing; on a full disk each try would leave one more
+                    file.path.unlink(missing_ok=True)
             raise
         self._bytes += len(data)
 
@@ -140,6 +149,14 @@ def find_spools() -> Iterator[Found]:
             yield Found(folder, Path(about["folder"]), str(about["run"]), str(about["writer"]))
         except (RunfolioError, OSError, KeyError, TypeError):
             continue
+
+
+def spools_of(folder: Path) -> list[Found]:
+    """What waits for the run in spools on this machine; also where the run was moved since, by the id in its name."""
+    found = list(find_spools())
+    here = [each for each in found if each.run_folder.resolve() == folder.resolve()]
+    moved = [each for each in found if folder.name.endswith(f"-{each.run_id}") and not each.run_folder.exists()]
+    return [replace(each, run_folder=folder) for each in (*here, *moved)]
 
 
 def bring_back(spool: Found) -> int:

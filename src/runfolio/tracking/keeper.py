@@ -109,6 +109,7 @@ class Keeper:
         self._stretch = 0
         """Of the parcels that go to the open tail."""
         self._media: AppendFile | None = None
+        self._media_number = 1
         self._place_synced = False
         self._in_hand = 0
         """How many of the outbox's parcels an open file has taken, though not all of their bytes are written."""
@@ -301,8 +302,6 @@ class Keeper:
             stretch, parcels = self.outbox.front(_ONE_WRITE_BYTES)
             if not parcels:
                 return
-            if self._tail is not None and self._tail.is_deleted:
-                self._leave_tail()
             if isinstance(medium := parcels[0], Medium):
                 self._write_medium(medium)
             else:
@@ -310,6 +309,8 @@ class Keeper:
             self._busy_since = time.monotonic()  # what goes on does not hang, however much there is
 
     def _write_points(self, stretch: int, parcels: list[Points]) -> None:
+        if self._tail is not None and self._tail.is_lost:
+            self._leave_tail()
         if self._in_hand:
             parcels = parcels[: self._in_hand]
         elif stretch != self._stretch:
@@ -328,11 +329,14 @@ class Keeper:
             self._start_sealing("seal", self._tail_number)
 
     def _write_medium(self, medium: Medium) -> None:
+        if self._media is not None and self._media.is_lost:
+            self._leave_media()
         if medium.picture is not None and not self._in_hand:
             name, content = medium.picture
             files.replace(self._folder / MEDIA / MEDIA_FILES / name, lambda path: path.write_bytes(content))
         if self._media is None:
-            self._media = AppendFile(media.index_path(self._folder, self._heartbeat.writer), self._header)
+            path = media.index_path(self._folder, self._heartbeat.writer, self._media_number)
+            self._media = AppendFile(path, self._header)
         self._append(self._media, [medium.line])
         if self._mirror is not None:
             picture = medium.picture[1] if medium.picture else None
@@ -354,6 +358,13 @@ class Keeper:
     def _leave_tail(self) -> None:
         """Close the open tail for good; what it has taken without writing it is still in the outbox."""
         left, self._tail, self._in_hand = self._tail, None, 0
+        if left is not None:
+            left.close(sync=False)
+
+    def _leave_media(self) -> None:
+        """As `_leave_tail`, for the media."""
+        left, self._media, self._in_hand = self._media, None, 0
+        self._media_number = next(self._numbers) + 1
         if left is not None:
             left.close(sync=False)
 
@@ -409,7 +420,8 @@ class Keeper:
         if self._failing_since is not None:
             return
         self._failing_since = time.monotonic()
-        if not self._folder.exists():
+        # Not `Path.exists`, which raises where the folder cannot even be looked for.
+        if isinstance(error, FileNotFoundError) and not os.path.exists(self._folder):  # noqa: PTH110
             log.warning(
                 "run %s: its folder %s is gone, deleted or moved; training goes on, and is recorded again"
                 " once the folder is back",

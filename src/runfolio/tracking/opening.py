@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runfolio.errors import ConfigError, NotFound, StoreError
-from runfolio.record import alive, checkpoints, claims
+from runfolio.record import alive, checkpoints, claims, spool
 from runfolio.record.alive import PRIMARY, Role
 from runfolio.record.checkpoints import LAST
 from runfolio.record.document import Attempt, RunDocument, Status, now
@@ -202,12 +202,20 @@ def _resumed(
         return found
     if not force:
         joining.refuse_if_written(folder, document, claimed)
+    _bring_back_spools(folder)
     parent, kept, last_step = _cut(folder, document, name, step)
     _note_seconds(folder, document)
     attempt = max(_last_attempt(document), claimed) + 1
     document.attempts.append(Attempt(attempt, parent, kept, new_id(), now()))
     document.status = Status()
     return _Opened(folder, document, last_step)
+
+
+def _bring_back_spools(folder: Path) -> None:
+    """What waits on this machine's disk for the run is part of what it has: before it is said what of that is kept."""
+    for waiting in spool.spools_of(folder):
+        if alive.is_over(folder, waiting.writer):
+            spool.bring_back(waiting)
 
 
 def _joined_resumed(folder: Path, document: RunDocument) -> _Opened | None:
@@ -239,11 +247,12 @@ def _cut(folder: Path, document: RunDocument, name: str | None, step: int | None
 
 
 def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:
+    from runfolio.record import branches
     from runfolio.record.points import PointFiles
 
-    points = PointFiles(folder, document)
-    steps = [summary.last_step for name, summary in points.summaries().items() if not name.startswith(SYSTEM)]
-    return _last_attempt(document), points.last_seqs(), max(steps, default=-1)
+    summaries = PointFiles(folder, document).summaries()
+    steps = [summary.last_step for name, summary in summaries.items() if not name.startswith(SYSTEM)]
+    return _last_attempt(document), branches.kept_of_all(folder, document), max(steps, default=-1)
 
 
 def _note_seconds(folder: Path, document: RunDocument) -> None:

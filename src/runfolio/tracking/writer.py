@@ -256,6 +256,7 @@ class Writer:
             put_into(spool, parcel)
         except OSError as error:
             if begins:
+                spool.discard()
                 self._next_spool = time.monotonic() + _SPOOL_RETRY_S
                 self._tell(f"nor can a local spool be written ({error.strerror or error}); points wait in memory")
             return False

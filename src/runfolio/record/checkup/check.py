@@ -13,11 +13,12 @@ from runfolio.record.checkup import contents, leftovers
 from runfolio.record.checkup.census import Census, minus, missing, noted_positions, take_census
 from runfolio.record.checkup.findings import Finding, Severity, counted, said
 from runfolio.record.checkup.folders import links, relative
-from runfolio.record.checkup.life import heartbeats, is_at_work, spools_of
+from runfolio.record.checkup.life import heartbeats, is_at_work
 from runfolio.record.checkup.rowgroups import Rows
 from runfolio.record.covers import Ranges
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import ALIVE, RUN_FILE
+from runfolio.record.spool import spools_of
 
 _RANGES_SHOWN = 5
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from runfolio.record.alive import SILENT_S, BeatMemory, Heartbeat, is_gone
 from runfolio.record.checkup.folders import listed
 from runfolio.record.deaths import death_path
 from runfolio.record.layout import ALIVE, METRICS
-from runfolio.record.spool import Found, find_spools
 
 
 def heartbeats(folder: Path) -> dict[str, Heartbeat | None]:
@@ -27,14 +25,6 @@ def is_at_work(folder: Path, memory: BeatMemory) -> bool:
     if any(not death_path(folder, beat.writer).exists() and not is_gone(folder, beat, memory) for beat in silent):
         return True
     return (not beats or None in beats.values()) and _is_fresh(folder)
-
-
-def spools_of(folder: Path) -> list[Found]:
-    """What waits for the run in spools on this machine; also where the run was moved since, by the id in its name."""
-    found = list(find_spools())
-    here = [each for each in found if each.run_folder.resolve() == folder.resolve()]
-    moved = [each for each in found if folder.name.endswith(f"-{each.run_id}") and not each.run_folder.exists()]
-    return [replace(each, run_folder=folder) for each in (*here, *moved)]
 
 
 def _is_fresh(folder: Path) -> bool:

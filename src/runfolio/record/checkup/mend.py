@@ -18,7 +18,7 @@ from runfolio.record.checkup.census import Census, minus, spanned, take_census
 from runfolio.record.checkup.check import attempts_of, read_document
 from runfolio.record.checkup.findings import Severity, counted
 from runfolio.record.checkup.folders import relative
-from runfolio.record.checkup.life import heartbeats, is_at_work, spools_of
+from runfolio.record.checkup.life import heartbeats, is_at_work
 from runfolio.record.checkup.lines import Lines, media_calls, tail_calls
 from runfolio.record.checkup.rowgroups import Rows, without
 from runfolio.record.covers import Ranges
@@ -26,6 +26,7 @@ from runfolio.record.document import Attempt, RunDocument, Status, now
 from runfolio.record.layout import ALIVE, DAMAGED, MEDIA, RUN_FILE, new_id, segment_path
 from runfolio.record.media import MediaEntry
 from runfolio.record.rows import ROW, ordered
+from runfolio.record.spool import spools_of
 from runfolio.record.tail import LogCall
 
 
