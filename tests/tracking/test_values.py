@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import runfolio
 from runfolio.errors import ConfigError
 from runfolio.query.folio import open_folio
+from runfolio.record import media
 from runfolio.record.document import OTHERS, RunDocument
 from runfolio.record.points import PointFiles
 from runfolio.tracking.plain import metric_numbers
@@ -347,3 +348,15 @@ def test_names_and_tags_at_their_limits_are_kept(store: Path):
     run.finish()
     read = runfolio.open(store).run(run.id)
     assert (read.name, read.experiment, read.tags) == ("n" * 500, "e" * 500, ["t" * 100])
+
+
+def test_calls_are_numbered_without_gaps_and_those_that_leave_nothing_not_at_all(run: Run):
+    for values in ({"x": 1.0}, {}, {"x": 2.0}, {"x": "no number"}, {"x": 3}, {"x": 4.0}):
+        run.log(values)
+    run.log_image("odd", "no image")
+    run.log_text("note", "hello")
+    run.log({"x": 5.0})
+    run.flush()
+    calls = list(PointFiles(run.folder).log_calls(run.writer))
+    assert [(call.seq, call.step) for call in calls] == [(1, 0), (2, 2), (3, 4), (4, 5), (6, 6)]
+    assert [entry.seq for entry in media.read(run.folder)[0]] == [5]

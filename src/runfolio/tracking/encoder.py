@@ -16,7 +16,7 @@ from runfolio.tracking import plain
 from runfolio.tracking.items import Item, Media, Plain, Scalars
 
 log = logging.getLogger("runfolio")
-_WHOLE_BITS = 63
+_STEPS = 2**63
 
 
 @dataclass
@@ -90,18 +90,17 @@ class Encoder:
 
     def _plain(self, items: list[Plain]) -> Points | None:
         """Calls of floats alone, by few long calls of C; None where one of them needs a closer look."""
+        if not self._known.issuperset(chain.from_iterable(values for _, _, values in items)):
+            return None
         seq, last_step = self.seq, self.last_step
         rows: list[tail.Row] = []
         for moment, step, values in items:
-            seq += 1
             last_step = last_step + 1 if step is None else step
-            if last_step.__class__ is not int or last_step.bit_length() > _WHOLE_BITS:
+            if last_step.__class__ is not int or not -_STEPS <= last_step < _STEPS:
                 return None
             if values:
                 seq += 1
                 rows.append({"seq": seq, "time_us": int(moment * 1e6), "step": last_step, "values": values})
-        if not self._known.issuperset(chain.from_iterable(row["values"] for row in rows)):
-            return None
         lines = tail.encode_rows(rows)
         if lines is None:
             return None

@@ -37,7 +37,7 @@ _PAUSES = 4.0
 _MANY = 20_000
 """Items; so many are not left waiting until the next flush is due, and are taken by large slices: whoever logs so fast
 gives up the interpreter's lock every 5 ms at most (`sys.getswitchinterval`), so more would wait than is taken."""
-_LARGE_SLICE = 1024
+_LARGE_SLICE = 256
 _LARGE_SLICES_S = 0.003
 """How long large slices may follow each other."""
 _SHORT_PAUSE_S = 0.0005
