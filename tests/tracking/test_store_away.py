@@ -281,6 +281,32 @@ def test_a_spool_takes_up_no_file_for_what_it_cannot_take(tmp_path: Path, cache:
     assert len(list(cache.glob("spool/*/metrics/*"))) == 1
 
 
+def test_what_a_child_logs_that_was_forked_while_the_store_was_away_comes_back_too(store: Path, python: Callable):
+    script = """
+import os, sys, time, runfolio
+from pathlib import Path
+from runfolio.tracking.keeper import Pace
+away = Path(sys.argv[2])
+run = runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0))
+run.log({"loss": 0.0})
+run.flush()
+run.folder.rename(away)
+child = os.fork()
+if child == 0:
+    run.log({"child": 1.0})
+    assert not run.flush()
+    assert not run.folder.exists()
+    away.rename(run.folder)
+    while not run.flush(): time.sleep(0.01)
+    sys.exit()
+assert os.waitpid(child, 0)[1] == 0
+"""
+    done = python(script, store, store / "away")
+    assert done.returncode == 0, done.stderr
+    (folder,) = find_runs(store)
+    assert PointFiles(folder).read("child").values.tolist() == [1.0]
+
+
 def test_a_training_that_logs_faster_than_can_be_encoded_is_slowed_and_loses_nothing(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -126,17 +126,23 @@ class Keeper:
         self._capture = threading.Thread(target=self._guard, args=(capture,), daemon=True)
         self._thread = threading.Thread(target=self._run, name=f"runfolio-store-{document.id}", daemon=True)
 
-    def start(self) -> None:
+    def start(self, *, wait: bool = True) -> None:
         """Write the first files and begin.
 
+        Args:
+            wait: False, for a process that joins: its first file is written when that can be, which holds up nobody.
         Raises:
             OSError: The store cannot be written.
             RuntimeError: There is no thread to be had; nothing was written.
         """
         self._thread.start()
+        if not wait:
+            self.do(lambda: self._heartbeat.write(self._folder))
+            return
         try:
-            for name in (ALIVE, METRICS, f"{MEDIA}/{MEDIA_FILES}"):
-                (self._folder / name).mkdir(parents=True, exist_ok=True)
+            # None of its parents: a run that is gone, with the disk it lies on or for good, is not begun anew.
+            for name in (ALIVE, METRICS, MEDIA, f"{MEDIA}/{MEDIA_FILES}"):
+                (self._folder / name).mkdir(exist_ok=True)
             self._heartbeat.write(self._folder)
             if self._is_primary:
                 self._open_attempt()

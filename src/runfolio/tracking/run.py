@@ -536,8 +536,8 @@ class Run:
         self._heartbeat.worker = joining.data_loader_worker()
         self._heartbeat.role = "process" if self._heartbeat.worker is None else "worker"
         try:
-            self._writer.start()
-        except (OSError, RuntimeError) as error:
+            self._writer.start(wait=False)
+        except RuntimeError as error:
             log.warning("run %s: what process %d logs is not recorded (%s)", self.id, os.getpid(), error)
             self._ended = self._closed = True
             self._append = _ignore

@@ -114,8 +114,8 @@ class Writer:
         """How many values this process was refused, by metric."""
         return self._encoder.refused
 
-    def start(self) -> None:
-        """Write the first files and begin.
+    def start(self, *, wait: bool = True) -> None:
+        """Write the first files and begin; `wait` as of `Keeper.start`.
 
         Raises:
             OSError: The store cannot be written.
@@ -123,7 +123,7 @@ class Writer:
         """
         self._thread.start()
         try:
-            self.keeper.start()
+            self.keeper.start(wait=wait)
         except BaseException:
             self._commands.put(self._stop)
             raise
