@@ -210,3 +210,21 @@ steps.close()
 """
     assert python(START + script, store).returncode == 0
     assert ending(store) == ("finished", [1.0])
+
+
+def test_a_signal_in_the_midst_of_a_log_line_costs_no_point(store: Path, python: Callable):
+    """The training holds its handler's lock for good by then, and the writer has something to warn about."""
+    script = """
+import logging
+class Handler(logging.StreamHandler):
+    def emit(self, record):
+        if record.name == "mine":
+            run.log({"loss": "no number"})
+            run.log({"loss": 2.0})
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+logging.getLogger().addHandler(Handler())
+logging.getLogger("mine").warning("x")
+"""
+    assert python(START + script, store).returncode == -signal.SIGTERM
+    assert ending(store) == ("preempted", [1.0, 2.0])

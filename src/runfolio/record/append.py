@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -30,7 +31,10 @@ class AppendFile:
         tried before, its name is taken (on a network disk by itself: it was created, and the answer did not come)."""
         if self._descriptor is None:
             return self.path.exists()
-        return os.fstat(self._descriptor).st_nlink == 0
+        try:
+            return os.fstat(self._descriptor).st_nlink == 0
+        except OSError as error:
+            return error.errno == errno.ESTALE  # what a network disk says of a file that another machine deleted
 
     def write(self, data: bytes = b"") -> None:
         """Append `data` behind what still waits.

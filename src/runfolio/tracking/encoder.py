@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
@@ -14,8 +13,8 @@ from runfolio.record.document import STEPS, RunDocument
 from runfolio.record.tail import LogCall
 from runfolio.tracking import plain
 from runfolio.tracking.items import Item, Media, Plain, Scalars
+from runfolio.tracking.telling import log
 
-log = logging.getLogger("runfolio")
 _STEPS = 2**63
 
 

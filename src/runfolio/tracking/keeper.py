@@ -8,7 +8,6 @@ to the spool. Nothing here ever raises into training.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import queue
 import subprocess
@@ -31,11 +30,11 @@ from runfolio.tracking import processes
 from runfolio.tracking.encoder import Medium, Parcel, Points
 from runfolio.tracking.exits import Ending
 from runfolio.tracking.outbox import Outbox
+from runfolio.tracking.telling import log
 
 if TYPE_CHECKING:
     from runfolio.tracking.mirror import Mirror
 
-log = logging.getLogger("runfolio")
 _CAPTURE_WAIT_S = 10.0
 """How long a run's end waits for what surrounds it, such as git on a slow disk."""
 _ONE_WRITE_BYTES = 4 * 1024 * 1024
@@ -226,7 +225,7 @@ class Keeper:
 
     def bring_back(self, spool: Spool) -> None:
         """Move what a spool holds into the run as soon as that can be; nothing is written to it any more."""
-        self.do(lambda: self._spools.append(spool))
+        self._spools.append(spool)
         self.do(self.write)
 
     @property
@@ -440,7 +439,7 @@ class Keeper:
             self._document.id,
             self._folder,
             self._failure,
-            exc_info=not isinstance(error, OSError),
+            exc_info=None if isinstance(error, OSError) else error,
         )
 
     def _end(self, set_status: Callable[[RunDocument], None]) -> None:

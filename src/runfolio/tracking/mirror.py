@@ -7,7 +7,6 @@ disk does not take waits, within bounds, and is tried again; past them the file 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -20,8 +19,8 @@ from runfolio.record.document import RunDocument
 from runfolio.record.events.encoder import EventEncoder
 from runfolio.record.layout import event_file, next_event_second
 from runfolio.record.tail import LogCall
+from runfolio.tracking.telling import log
 
-log = logging.getLogger("runfolio")
 _MOST_WAITING_BYTES = 64 * 1024 * 1024
 
 

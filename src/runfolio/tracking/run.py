@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -26,7 +27,7 @@ from runfolio.tracking.keeper import Pace
 from runfolio.tracking.live import LiveDict
 from runfolio.tracking.outcome import Outcome
 from runfolio.tracking.plain import check_name, checked_numbers, detached, metric_value, plain_config, whole_step
-from runfolio.tracking.writer import Writer, log
+from runfolio.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from runfolio.tracking.mirror import Mirror
     from runfolio.tracking.watch import Logged
 
+log = logging.getLogger("runfolio")
 _EXACT = 2**53
 """Whole numbers up to here are float64 as well."""
 _MOST_AXES = 1000

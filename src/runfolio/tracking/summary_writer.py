@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sys
@@ -15,8 +16,8 @@ from runfolio.tracking.items import Media, Scalars
 from runfolio.tracking.opening import init
 from runfolio.tracking.plain import detached
 from runfolio.tracking.run import Run
-from runfolio.tracking.writer import log
 
+log = logging.getLogger("runfolio")
 _GRID_COLUMNS = 8
 _LAST_MOMENT = 2**63 / 1e6
 """Seconds since 1970 whose microseconds 64 bits do not hold any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from runfolio.tracking.exits import Ending
 from runfolio.tracking.throughput import Throughput
-from runfolio.tracking.writer import log
 
 if TYPE_CHECKING:
     from runfolio.tracking.run import Run
 
+log = logging.getLogger("runfolio")
 _FIRST_S = 1.0
 """When the first sample is taken, so that short runs have some; shorter ones have none."""
 _SHORTEST_S = 0.5

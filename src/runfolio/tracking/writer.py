@@ -7,7 +7,6 @@ slices and lets the training go on between them, unless somebody waits for it or
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import queue
 import threading
@@ -24,11 +23,11 @@ from runfolio.tracking.encoder import Encoder, Parcel
 from runfolio.tracking.exits import Ending
 from runfolio.tracking.items import Item
 from runfolio.tracking.keeper import Keeper, Pace, put_into
+from runfolio.tracking.telling import log
 
 if TYPE_CHECKING:
     from runfolio.tracking.mirror import Mirror
 
-log = logging.getLogger("runfolio")
 _LOOK_S = 0.1
 _SLICE = 64
 """How many items are encoded without a pause: some 50 µs, which a training that wakes up meanwhile must wait."""
@@ -50,6 +49,8 @@ _BYTES_PER_LINE_BYTE = 1.3
 """What an item takes in memory: measured beside the length of its line."""
 _HAND_ON_BYTES = 1024 * 1024
 _SPOOL_RETRY_S = 10.0
+_TOLD_S = 0.2
+"""How long to wait for what is to be told before going on: whoever flushes sees the warnings about it."""
 _END_MARGIN_S = 0.5
 """What is left of a run's end for the spool, where the store does not answer."""
 
@@ -93,6 +94,7 @@ class Writer:
         """Where everything goes while the store is away."""
         self._next_spool = 0.0
         """When to try again to begin one."""
+        self._told_no_spool = False
         self._in_order = True
         """Whether what goes to the outbox next follows what went there before."""
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
@@ -139,7 +141,9 @@ class Writer:
         deadline = time.monotonic() + timeout_s
         while not self._closed and (left := deadline - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
-                return answer.get(timeout=min(left, 0.1))
+                written = answer.get(timeout=min(left, 0.1))
+                log.wait(_TOLD_S)
+                return written
             if self.keeper.away_s > self._pace.patience_s:
                 return False
         return self.keeper.whole
@@ -156,6 +160,7 @@ class Writer:
         # Neither a lock nor Thread.join survives being interrupted by somebody who waits for the same.
         while not self._closed and time.monotonic() < deadline:
             time.sleep(0.002)
+        log.wait(_TOLD_S)
         return self.keeper.whole
 
     def _run(self) -> None:
@@ -258,7 +263,9 @@ class Writer:
             if begins:
                 spool.discard()
                 self._next_spool = time.monotonic() + _SPOOL_RETRY_S
-                self._tell(f"nor can a local spool be written ({error.strerror or error}); points wait in memory")
+                if not self._told_no_spool:
+                    self._told_no_spool = True
+                    self._tell(f"nor can a local spool be written ({error.strerror or error}); points wait in memory")
             return False
         if begins:
             self._spool = spool
