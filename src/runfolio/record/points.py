@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -80,17 +80,35 @@ class PointFiles:
         Raises:
             NotFound: The run has no such metric, or no process of that rank.
         """
-        columns = ["step", "time_us", "value", "attempt"]
         choice = self._choice(rank)
         alone = self._only_segment(branch) if choice is None else None
-        if alone is not None and (found := alone.columns_of(metric, columns)) is not None:
+        if alone is not None and (found := alone.columns_of(metric, _CURVE)) is not None:
             return Points(*found)
         rows = self._undamaged(lambda: self._rows_of(metric, branch, choice))
         if not len(rows):
             names = self.names()
             if metric not in names:
                 raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
-        return Points(*(np.ascontiguousarray(rows[name]) for name in columns))
+        return Points(*(np.ascontiguousarray(rows[name]) for name in _CURVE))
+
+    def along(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """What another metric was at each point that `read` gives of a metric.
+
+        Returns:
+            Its value of the same log call, else the last before by the same writer, NaN before the first; float64 [n].
+            Whether it is that of the same call; bool [n].
+        """
+        shown = self._choice(rank)
+        rows = self._undamaged(lambda: self._rows_of(metric, "newest", shown))
+        others = self._undamaged(lambda: self._rows_of(other, "newest", None))
+        values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
+        for writer in np.unique(rows["writer"]):  # it logs in one attempt alone
+            of_writer, known = rows["writer"] == writer, others[others["writer"] == writer]
+            seqs = rows["seq"][of_writer]
+            place = np.searchsorted(known["seq"], seqs, side="right")  # 0: none before
+            values[of_writer] = np.append(np.nan, known["value"])[place]
+            same[of_writer] = np.append(-1, known["seq"])[place] == seqs
+        return values, same
 
     def summaries(self, rank: int | None = None) -> dict[str, MetricSummary]:
         """Every metric of the newest branch in short, by name; whose: as in `read`.
@@ -214,7 +232,7 @@ class PointFiles:
         segments, tails = self._needed()
         return segments[0] if len(segments) == 1 and not tails and self._is_whole(branch) else None
 
-    def _rows_of(self, metric: str, branch: Branch, choice: Choice | None, columns: Sequence[str] = _CURVE) -> Rows:
+    def _rows_of(self, metric: str, branch: Branch, choice: Choice | None) -> Rows:
         segments, tails = self._needed()
         found = [opened.rows_of(metric, segment.SCHEMA.names, self._writers) for opened in segments]
         for each, slices in tails:
