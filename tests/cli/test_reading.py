@@ -118,7 +118,7 @@ def test_show_tells_what_was_logged_and_could_not_be_stored(runfolio, tmp_path):
     with rf.init("net", store=tmp_path / "runs") as run:
         for _ in range(3):
             run.log({"bad": "x", "good\x1b[2J": 1.0})
-        run.log({"good": 1.0, "once": None}, step=0.5)
+        run.log({"good": 1.0, "once": None}, step=0.5)  # type: ignore[arg-type]
     shown = runfolio("show", run.id).stdout
 
     assert "3 values of 'bad' were not numbers and were left out\n1 value of 'once' was not a number and was" in shown
