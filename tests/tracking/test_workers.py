@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 import runfolio
 from runfolio.record.layout import find_runs
@@ -52,3 +55,88 @@ with runfolio.init("net", store=sys.argv[1]) as run:
     run = runfolio.open(store).run("net")
     assert run.metric("mean").values.tolist() == [0.5, 2.5, 4.5, 6.5] * 2
     assert run.state == "finished"
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_a_worker_that_waits_is_ended_by_a_signal_python_would_not_act_on(store: Path, python: Callable, logs: bool):
+    """It does not where the main thread begins to wait at that very moment (`Pool.terminate`), or another gets it."""
+    script = """
+import multiprocessing, signal, sys, threading, time, runfolio
+fork = multiprocessing.get_context("fork")
+
+def wait():
+    if sys.argv[2] == "True":
+        runfolio.log({"loss": 1.0})
+    def be_told():
+        time.sleep(0.3)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    threading.Thread(target=be_told, daemon=True).start()
+    fork.Semaphore(0).acquire()
+
+with runfolio.init("net", store=sys.argv[1], console=False):
+    worker = fork.Process(target=wait)
+    worker.start()
+    worker.join(20)
+    print(worker.exitcode)
+    worker.kill()
+"""
+    done = python(script, store, logs)
+    assert (done.stdout, done.stderr) == ("-15\n", "")
+    run = runfolio.open(store).run("net")
+    assert run.state == "finished"
+    if logs:
+        assert run.metric("loss").values.tolist() == [1.0]
+        assert [writer.state for writer in run.writers] == ["finished", "preempted"]
+
+
+def test_a_process_killed_at_its_birth_is_dead_at_once_and_the_run_goes_on(store: Path, python: Callable):
+    script = """
+import os, signal, sys, time, runfolio
+with runfolio.init("net", store=sys.argv[1]):
+    ends = []
+    for n in range(60):
+        child = os.fork()
+        if child == 0:
+            time.sleep(20)
+            os._exit(3)
+        time.sleep(0.0001 * (n % 10))
+        os.kill(child, signal.SIGTERM)
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        runfolio.log({"ended": n})
+    print(set(ends))
+"""
+    done = python(script, store)
+    assert (done.stdout, done.stderr) == ("{-15}\n", "")
+    run = runfolio.open(store).run("net")
+    assert run.metric("ended").values.tolist() == [float(n) for n in range(60)]
+
+
+def test_what_a_worker_logs_right_before_it_is_ended_is_kept(store: Path, python: Callable):
+    """Killed in the midst of its first call of `log`, and of its end, too."""
+    script = """
+import multiprocessing, os, signal, sys, threading, time, runfolio
+fork = multiprocessing.get_context("fork")
+
+def work(logged, n):
+    runfolio.log({"loss": float(n)})
+    logged.value = n
+
+with runfolio.init("net", store=sys.argv[1], console=False):
+    kept = []
+    for n in range(1, 31):
+        logged = fork.Value("i", 0, lock=False)
+        worker = fork.Process(target=work, args=(logged, n))
+        worker.start()
+        time.sleep(0.001 * (n % 15))
+        worker.terminate()
+        worker.join(4)
+        assert worker.exitcode in (0, -15), worker.exitcode
+        kept += [float(n)] if logged.value else []
+print(kept)
+"""
+    done = python(script, store)
+    assert (done.returncode, done.stderr) == (0, "")
+    must = set(json.loads(done.stdout))
+    points = runfolio.open(store).run("net").metric("loss").values.tolist() if must else []
+    assert must <= set(points)
+    assert len(points) == len(set(points))

@@ -3,6 +3,8 @@
 Hooked once, at the first `init`: `sys.excepthook` (a traceback), `sys.exit` (an exit code), SIGTERM and SIGHUP, under
 Slurm SIGUSR1 too (preempted), and `atexit` (everything else). What was hooked before still runs; exceptions, exit codes
 and signals reach everybody else unchanged. C code that crashes prints where (`faulthandler`).
+
+A forked child is killed by these signals as if there were no hooks, until it logs something: then it is hooked as well.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Iterator, Sequence
+from types import ModuleType, TracebackType
 from typing import Any, Literal, Protocol
 
+from runfolio.tracking import nudge
 from runfolio.tracking.outcome import Outcome
 from runfolio.tracking.witness import Sender
 
@@ -47,8 +50,21 @@ _end_begun: dict[Ending, float] = {}
 _finalized = 0
 """The process, a child of `multiprocessing`, that ends its runs by a finalizer."""
 _hooked = False
-_signals_hooked = False
-"""Only the main thread may; the first run may be another's."""
+_unhooked = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+"""Signals yet to be hooked: only the main thread may, and the first run may be another's."""
+_deadly: dict[signal.Signals, Any] = {}
+"""Our handlers of the signals that would kill if there were none."""
+_HELD_BACK = frozenset(_unhooked)
+_is_forked = False
+
+
+class _Masks(threading.local):
+    def __init__(self) -> None:
+        self.before_fork: list[set[int]] = []
+        """The signals that were held back anyway."""
+
+
+_masks = _Masks()
 
 
 def remember(run: Open) -> None:
@@ -111,11 +127,11 @@ def _hook() -> None:
     if not _hooked:
         _hooked = True
         atexit.register(_end_all)
-        os.register_at_fork(after_in_child=_in_child)
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
         _hook_exceptions()
         _hook_exit()
         _hook_crashes()
-    if not _signals_hooked and threading.current_thread() is threading.main_thread():
+    if _unhooked and threading.current_thread() is threading.main_thread():
         _hook_signals()
 
 
@@ -170,13 +186,14 @@ def _hook_exit() -> None:
 
 
 def _hook_signals() -> None:
-    global _signals_hooked
-    _signals_hooked = True
-    _hook_signal(signal.SIGTERM)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # anybody's own handler reads its settings again or so
-        _hook_signal(signal.SIGHUP)
-    if "SLURM_JOB_ID" in os.environ and signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
-        _hook_signal(signal.SIGUSR1)
+    while _unhooked:
+        number = _unhooked.pop()
+        # Anybody's own handler of the others reads its settings again, or so.
+        is_free = signal.getsignal(number) == signal.SIG_DFL
+        if number == signal.SIGTERM or (is_free and (number == signal.SIGHUP or "SLURM_JOB_ID" in os.environ)):
+            _hook_signal(number)
+    if _is_forked or _multiprocessing() is not None:
+        nudge.begin(_deadly, lambda: _stopped_by is not None)
 
 
 def _hook_signal(number: signal.Signals) -> None:
@@ -198,6 +215,8 @@ def _hook_signal(number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
 
     signal.signal(number, note)
+    if before == signal.SIG_DFL:
+        _deadly[number] = note
 
 
 def _end_all(ending: Ending = "process") -> None:
@@ -206,20 +225,60 @@ def _end_all(ending: Ending = "process") -> None:
         run.end(_outcome, ending=ending)
 
 
+@contextlib.contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Have the signals that end this process wait, as far as this thread would be told of them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _before_fork() -> None:
+    """Python drops a signal that comes while a child is made; and one that came a moment later would end the parent's
+    run in it."""
+    _masks.before_fork.append(signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK))
+
+
+def _after_fork() -> None:
+    if _masks.before_fork:  # else this was hooked while another thread forked
+        signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before_fork.pop())
+
+
 def _in_child() -> None:
     """A forked child has the run, but none of its threads: it joins it as a process of its own."""
-    global _outcome, _stopped_by
-    _outcome, _stopped_by = Outcome(), None
-    for run in _open:
-        run.inherited()
-    _end_begun.clear()
+    global _outcome, _stopped_by, _is_forked
+    _outcome, _stopped_by, _is_forked = Outcome(), None, True
+    try:
+        for run in _open:
+            run.inherited()
+        _end_begun.clear()
+        nudge.forget()
+        _unhook_signals()
+    finally:
+        _after_fork()
+
+
+def _unhook_signals() -> None:
+    for number, handler in _deadly.items():
+        if signal.getsignal(number) == handler:
+            signal.signal(number, signal.SIG_DFL)
+            _unhooked.append(number)
+    _deadly.clear()
+
+
+def _multiprocessing() -> ModuleType | None:
+    """`multiprocessing.util`, in a child of `multiprocessing`."""
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    return util if process and process.parent_process() is not None else None
 
 
 def _end_with_multiprocessing() -> None:
     """The children of `multiprocessing` do not end as Python does: they call their finalizers, then `os._exit`."""
     global _finalized
-    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
-    if process and util and process.parent_process() is not None and _finalized != os.getpid():
+    util = _multiprocessing()
+    if util is not None and _finalized != os.getpid():
         _finalized = os.getpid()
         util.Finalize(None, _end_child, exitpriority=100)
 

@@ -538,13 +538,13 @@ class Run:
         self._heartbeat.worker = joining.data_loader_worker()
         self._heartbeat.role = "process" if self._heartbeat.worker is None else "worker"
         try:
-            self._writer.start(wait=False)
+            with exits.signals_held_back():
+                self._writer.start(wait=False)
+                exits.remember(self)
         except RuntimeError as error:
             log.warning("run %s: what process %d logs is not recorded (%s)", self.id, os.getpid(), error)
             self._ended = self._closed = True
             self._append = _ignore
-        else:
-            exits.remember(self)
 
     def _use(self, writer: Writer) -> None:
         self._writer = writer
