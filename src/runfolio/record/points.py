@@ -28,6 +28,7 @@ Branch = Literal["newest", "all"]
 T = TypeVar("T")
 _LOOKS = 5
 """How often to list the files anew when they change between being listed and being opened (some were sealed)."""
+_CURVE = ("step", "time_us", "value", "attempt")
 _ROWS_AT_ONCE = 500_000
 """How many rows of all files together are held at once where all of a run is gone through."""
 
@@ -99,25 +100,6 @@ class PointFiles:
         """
         shown = self._choice(rank)
         rows = self._undamaged(lambda: self._rows_of(metric, "newest", shown))
-        others = self._undamaged(lambda: self._rows_of(other, "newest", None))
-        values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
-        for writer in np.unique(rows["writer"]):  # it logs in one attempt alone
-            of_writer, known = rows["writer"] == writer, others[others["writer"] == writer]
-            seqs = rows["seq"][of_writer]
-            place = np.searchsorted(known["seq"], seqs, side="right")  # 0: none before
-            values[of_writer] = np.append(np.nan, known["value"])[place]
-            same[of_writer] = np.append(-1, known["seq"])[place] == seqs
-        return values, same
-
-    def along(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """What another metric was at each point that `read` gives of a metric.
-
-        Returns:
-            Its value of the same log call, else the last before by the same writer, NaN before the first; float64 [n].
-            Whether it is that of the same call; bool [n].
-        """
-        choice = self._choice(rank)
-        rows = self._undamaged(lambda: self._rows_of(metric, "newest", choice))
         others = self._undamaged(lambda: self._rows_of(other, "newest", None))
         values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
         for writer in np.unique(rows["writer"]):  # it logs in one attempt alone
