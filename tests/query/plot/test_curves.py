@@ -190,7 +190,11 @@ def test_a_mean_goes_straight_between_points_and_leaves_out_what_is_not_finite()
     assert len(mean([(np.array([0.0]), np.array([math.nan]))], "std").x) == 0
 
 
-@given(st.lists(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=10), min_size=1, max_size=5))
+# Steps, times to the microsecond, epochs: what lies closer together is one place, where a slope has no bounds.
+places = numbers.map(lambda x: round(x, 6))
+
+
+@given(st.lists(st.lists(st.tuples(places, numbers), min_size=1, max_size=10), min_size=1, max_size=5))
 def test_a_mean_lies_between_the_lowest_and_the_highest(curves):
     prepared = [
         (np.unique([x for x, _ in curve]), np.array([y for _, y in curve][: len({x for x, _ in curve})]))
