@@ -140,3 +140,26 @@ print(kept)
     points = runfolio.open(store).run("net").metric("loss").values.tolist() if must else []
     assert must <= set(points)
     assert len(points) == len(set(points))
+
+
+def test_a_data_loader_that_is_left_midway_ends_its_workers_without_an_error(store: Path, python: Callable):
+    """torch takes a worker that dies by a signal for a failure; its own handler has them end well."""
+    script = """
+import multiprocessing.util, sys, torch, runfolio
+from torch.utils.data import DataLoader, Dataset
+
+class Items(Dataset):
+    def __len__(self):
+        return 4000
+    def __getitem__(self, i):
+        runfolio.log({"index": i})
+        return torch.tensor(i)
+
+with runfolio.init("net", store=sys.argv[1]):
+    batches = iter(DataLoader(Items(), batch_size=4, num_workers=2))
+    next(batches), next(batches)
+    multiprocessing.util._exit_function()
+    print([worker.exitcode for worker in batches._workers])
+"""
+    done = python(script, store)
+    assert (done.stdout, done.stderr) == ("[0, 0]\n", "")

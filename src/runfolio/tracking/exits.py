@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType, TracebackType
 from typing import Any, Literal, Protocol
 
-from runfolio.tracking import nudge
+from runfolio.tracking import joining, nudge
 from runfolio.tracking.outcome import Outcome
 from runfolio.tracking.witness import Sender
 
@@ -131,7 +131,9 @@ def _hook() -> None:
         _hook_exceptions()
         _hook_exit()
         _hook_crashes()
-    if _unhooked and threading.current_thread() is threading.main_thread():
+    is_main = threading.current_thread() is threading.main_thread()
+    # torch hooks a DataLoader's workers below Python, and takes a death of theirs by a signal for an error.
+    if _unhooked and is_main and joining.data_loader_worker() is None:
         _hook_signals()
 
 
