@@ -31,6 +31,8 @@ _WAIT_S: dict[Ending, float] = {"run": 120.0, "process": 9.0, "killed": 5.0}
 """How long an end waits for the disk. A store that hangs must not keep a process alive, and the time one has left
 after SIGTERM is not known: clusters give 5 to 30 s."""
 _LEAST_WAIT_S = 0.5
+_ONCE_MORE_S = 1.5
+"""Half a second of it is left for the spool, where the store does not answer."""
 
 
 class Open(Protocol):
@@ -224,7 +226,11 @@ def _hook_signal(number: signal.Signals) -> None:
 def _end_all(ending: Ending = "process") -> None:
     _end_begun.setdefault(ending, time.monotonic())
     for run in list(_open):
-        run.end(_outcome, ending=ending)
+        try:
+            run.end(_outcome, ending=ending)
+        except KeyboardInterrupt:  # Ctrl-C once more: what is begun has one second more, and then none
+            _end_begun[ending] = time.monotonic() - _WAIT_S[ending] + _ONCE_MORE_S
+            run.end(_outcome, ending=ending)
 
 
 @contextlib.contextmanager
