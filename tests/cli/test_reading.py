@@ -121,7 +121,10 @@ def test_show_tells_what_was_logged_and_could_not_be_stored(runfolio, tmp_path):
         run.log({"good": 1.0, "once": None}, step=0.5)  # type: ignore[arg-type]
     shown = runfolio("show", run.id).stdout
 
-    assert "3 values of 'bad' were not numbers and were left out\n1 value of 'once' was not a number and was" in shown
+    assert (
+        "3 values of 'bad' could not be stored and were left out\n1 value of 'once' could not be stored and was"
+        in shown
+    )
     assert "1 step was not whole and was replaced" in shown
     assert "\x1b" not in shown
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.errors import StoreError
+from runfolio.errors import ConfigError, StoreError
 from runfolio.record.alive import Heartbeat, heartbeats
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import find_runs
@@ -318,3 +318,10 @@ run.finish()
         assert curve.values.tolist() == [rank * 1000.0 + step for step in range(250)]
     assert run.metric("loss").values.tolist() == [float(step) for step in range(250)]
     assert len(PointFiles(run.folder).read("loss", "all", rank=1)) == 213 + 49
+
+
+@pytest.mark.parametrize("given", [{"step": 5}, {"force": True}])
+def test_what_says_how_to_resume_needs_a_run_to_resume(store: Path, given: dict):
+    with pytest.raises(ConfigError, match="name it with resume="):
+        runfolio.init(store=store, **given)
+    assert not store.exists()

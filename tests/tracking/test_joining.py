@@ -73,8 +73,10 @@ class TestRanks:
         assert sum(map(len, PointFiles(run.folder).calls("all").values())) == 200
 
     def test_a_rank_waits_for_rank_0_a_bounded_time_then_opens_the_run_itself(self, store: Path):
-        with processes(["import time; time.sleep(60)", RANK], store, RUNFOLIO_RUN_ID="exp2") as (absent, rank_1):
-            assert rank_1.communicate(timeout=30) == ("", "")
+        impatient = RANK.replace("config=", "pace=Pace(join_s=1.0), config=")
+        rank_1 = f"from runfolio.tracking.keeper import Pace\n{impatient}"
+        with processes(["import time; time.sleep(60)", rank_1], store, RUNFOLIO_RUN_ID="exp2") as (absent, other):
+            assert other.communicate(timeout=30) == ("", "")
             assert absent.poll() is None
         assert [(it.rank, it.role) for it in heartbeats(the_run(store))] == [(1, "primary")]
 

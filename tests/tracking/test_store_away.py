@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import runfolio
+from runfolio.cli import main
 from runfolio.record import media, spool
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import find_runs
@@ -139,6 +141,8 @@ run.log_text("note", "hello")
     assert done.returncode == 0
     assert "`runfolio doctor --repair` brings them back" in done.stderr
     (waiting,) = spool.find_spools()
+    told = CliRunner().invoke(main, ["doctor", "--store", str(store)])
+    assert f"wait in {waiting.folder}, but its folder {waiting.run_folder} is gone" in " ".join(told.stdout.split())
     away.rename(waiting.run_folder)
     (folder,) = find_runs(store)
     assert folder == waiting.run_folder

@@ -101,6 +101,11 @@ def _print_summary(examiner: Doctor, found: list[dict[str, Any]], index: str, *,
                 "rebuilt": "The index was made anew.",
             }[index]
         )
+    for spool in examiner.strays():
+        out.line(
+            f"Points of run {spool.run_id} wait in {spool.folder}, but its folder {spool.run_folder} is gone:"
+            " put that back and use --repair, or delete the other"
+        )
     unwell = sum(not run["whole"] for run in found)
     said = f"{out.count(len(found), 'run')} checked"
     out.say(f"{said}: {'all whole' if not unwell else f'{unwell:,} not whole'}.")

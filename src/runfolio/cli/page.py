@@ -148,16 +148,16 @@ def _left_out(run: RecordedRun) -> list[str]:
     counts = dict(run.refused)
     steps, others = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
     told = [
-        f"{count(number, 'value')} of '{harmless(name)}' {_were_not(number, 'numbers', 'a number')} left out"
+        f"{count(number, 'value')} of '{harmless(name)}' could not be stored and {_were(number)} left out"
         for name, number in counts.items()
     ]
-    told += [f"{count(others, 'value')} of other names {'was' if others == 1 else 'were'} left out"] if others else []
-    told += [f"{count(steps, 'step')} {_were_not(steps, 'whole', 'whole')} replaced"] if steps else []
+    told += [f"{count(others, 'value')} of other names {_were(others)} left out"] if others else []
+    told += [f"{count(steps, 'step')} {_were(steps)} not whole and {_were(steps)} replaced"] if steps else []
     return told
 
 
-def _were_not(number: int, several: str, one: str) -> str:
-    return f"was not {one} and was" if number == 1 else f"were not {several} and were"
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _files(folder: Path) -> dict[str, str]:

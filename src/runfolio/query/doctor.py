@@ -15,6 +15,7 @@ from runfolio.query.look import Memory
 from runfolio.record import checkup
 from runfolio.record.checkup import Checkup
 from runfolio.record.layout import default_store
+from runfolio.record.spool import Found, find_spools, spools_of
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ class Doctor:
         self.index_is_damaged = path is not None and is_damaged(path)
         self._index = IndexOfStore(self.store)
         self._memory = Memory({} if self.index_is_damaged else self._index.use(lambda index: index.beats()))
+
+    def strays(self) -> list[Found]:
+        """What waits on this machine for runs of this store whose folders are not there."""
+        known = {spool.folder for folder in self.folders for spool in spools_of(folder)}
+        of_store = [each for each in find_spools() if each.run_folder.resolve().is_relative_to(self.store)]
+        return [each for each in of_store if each.folder not in known]
 
     def chosen(self, names: Sequence[str]) -> list[Path]:
         """The folders of runs by id, name or folder; all for no names.

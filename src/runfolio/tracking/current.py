@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +19,15 @@ def current() -> Run:
     """
     run = exits.newest()
     if not isinstance(run, Run):
-        raise ConfigError("no run is open; call runfolio.init() first")
+        hint = ", or hand it the run: Process(target=work, args=(run,))" if _is_spawned() else ""
+        raise ConfigError(f"no run is open; call runfolio.init() first{hint}")
     return run
+
+
+def _is_spawned() -> bool:
+    """Whether another Python process started this one by `multiprocessing`."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None
 
 
 def log(values: Mapping[str, Any], step: int | None = None) -> None:

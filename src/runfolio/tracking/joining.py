@@ -17,8 +17,6 @@ from runfolio.record.document import RUNNING, RunDocument
 
 log = logging.getLogger("runfolio")
 RUN_ID = "RUNFOLIO_RUN_ID"
-WAIT_S = 25.0
-"""How long one process waits for another to open the run they share."""
 _SAME_LAUNCH = timedelta(seconds=30)
 """Ranks of one job start within this time of each other."""
 _LOOK_S = 0.05

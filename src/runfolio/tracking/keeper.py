@@ -56,6 +56,8 @@ class Pace:
     """A tail of this size is sealed to Parquet by a helper process, and the next one begun."""
     patience_s: float = 10.0
     """How long a store may fail or hang before what is logged goes to the local spool instead."""
+    join_s: float = 25.0
+    """How long a process waits for rank 0 to open the run they share, before it does so itself."""
     memory_bytes: int = 32 * 1024 * 1024
     """How much may wait in memory for the store before it goes to the spool."""
 

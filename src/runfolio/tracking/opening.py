@@ -82,6 +82,8 @@ def init(
     """
     if durability not in ("normal", "full"):
         raise ConfigError(f"durability is {durability!r}; it must be normal or full")
+    if resume is None and (step is not None or force):
+        raise ConfigError("step= and force= say how a run is resumed; name it with resume=")
     place = Path(store) if store is not None else default_store()
     contents, pace, wanted = keep_code(code), pace or Pace(), joining.wanted_id()
     settings = plain_config(config) if config is not None else {}
@@ -90,9 +92,9 @@ def init(
         check_name(text)
     try:
         if resume is not None:
-            opened = _resumed(place, resume, checkpoint, step, force=force, wanted=wanted)
+            opened = _resumed(place, resume, checkpoint, step, pace.join_s, force=force, wanted=wanted)
         elif wanted is not None:
-            opened = _shared(place, wanted, name or experiment, experiment)
+            opened = _shared(place, wanted, name or experiment, experiment, pace.join_s)
         else:
             opened = _new(place, name or experiment, experiment)
         folder, document, last_step, role = opened
@@ -158,13 +160,13 @@ def _begun(store: Path, name: str, experiment: str, run_id: str) -> _Opened:
     return _Opened(folder, document)
 
 
-def _shared(store: Path, run_id: str, name: str, experiment: str) -> _Opened:
+def _shared(store: Path, run_id: str, name: str, experiment: str, wait_s: float) -> _Opened:
     """The run `RUNFOLIO_RUN_ID` names: joined where it is there, opened by rank 0 (or whoever has no rank) where not.
 
     The others wait for rank 0, but not for ever: it may never come.
     """
     rank = joining.rank()
-    deadline = time.monotonic() + joining.WAIT_S
+    deadline = time.monotonic() + wait_s
     waiting = bool(rank)
     while True:
         if found := joining.find(store, run_id):
@@ -191,14 +193,21 @@ def _joined(folder: Path, document: RunDocument, rank: int | None) -> _Opened:
 
 
 def _resumed(
-    store: Path, run: str | os.PathLike[str], name: str | None, step: int | None, *, force: bool, wanted: str | None
+    store: Path,
+    run: str | os.PathLike[str],
+    name: str | None,
+    step: int | None,
+    wait_s: float,
+    *,
+    force: bool,
+    wanted: str | None,
 ) -> _Opened:
     """The run with a new attempt opened; joined instead where `RUNFOLIO_RUN_ID` names it and another rank opened it."""
     folder = _folder_of(store, run)
     # Before the document, and not again: of processes that come this far at once, all claim the same attempt.
     claimed = claims.newest(folder)
     document = RunDocument.read(folder)
-    if wanted == document.id and (found := _joined_resumed(folder, document)):
+    if wanted == document.id and (found := _joined_resumed(folder, document, wait_s)):
         return found
     if not force:
         joining.refuse_if_written(folder, document, claimed)
@@ -218,10 +227,10 @@ def _bring_back_spools(folder: Path) -> None:
             spool.bring_back(waiting)
 
 
-def _joined_resumed(folder: Path, document: RunDocument) -> _Opened | None:
+def _joined_resumed(folder: Path, document: RunDocument, wait_s: float) -> _Opened | None:
     """Join a resumed run; None where this process is to open the attempt itself."""
     rank = joining.rank()
-    deadline = time.monotonic() + joining.WAIT_S
+    deadline = time.monotonic() + wait_s
     while not joining.can_join(folder, document, rank, resumes=True):
         if not rank or not joining.look_again(deadline):
             return None
