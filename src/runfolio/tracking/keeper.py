@@ -239,7 +239,9 @@ class Keeper:
     @property
     def failure(self) -> str:
         """Why the store could not be written, the last time it could not."""
-        return self._failure or "it does not answer"
+        if self._failing_since is not None:
+            return self._failure
+        return "it does not answer" if self.away_s > self._pace.patience_s else "it is slower than what is logged"
 
     def end(self, set_status: Callable[[RunDocument], None]) -> None:
         """Write everything, then the run's end, then seal it to one segment; `closed` says when that is done."""
@@ -498,14 +500,16 @@ class Keeper:
         """Seal the run to one segment, small ones here. Arrow cannot be started by an interpreter that is ending."""
         if self.ending == "killed" or not self._is_primary or self._superseded:
             return
+        for process in self._helpers:  # what they seal is then one segment of those to be put together
+            process.wait()
         number = next(self._numbers)
         is_small = self._tail is not None and number == 2 and self._tail.size <= _SMALL_BYTES
         in_helper = self.ending == "process" or not is_small
         if in_helper:
             self._start_sealing("compact", number)
-        for process in self._helpers:
-            process.wait()
-        if not in_helper:
+            for process in self._helpers:
+                process.wait()
+        else:
             from runfolio.record import seal  # Arrow; not before the training is over
 
             seal.compact(self._folder, self._heartbeat.writer, number)

@@ -192,6 +192,8 @@ class Writer:
             large = hurry or left > _MANY
             self._set_pressure(waiting > (_HURRY_BYTES if self._pressed else _BRAKE_BYTES))
             self._hand_over(self._encode(min(left, _LARGE_SLICE if large else _SLICE)))
+            if urgent:
+                self._let_keeper_follow()
             if self.keeper.outbox.waiting_bytes - handed > _HAND_ON_BYTES:
                 self.keeper.do(self.keeper.write)
                 handed = self.keeper.outbox.waiting_bytes
@@ -229,6 +231,13 @@ class Writer:
             else:
                 self._close_gap()
                 outbox.put(parcel)
+
+    def _let_keeper_follow(self) -> None:
+        """Where somebody waits for the store anyway, a slow one is no reason for the spool."""
+        outbox = self.keeper.outbox
+        while outbox.waiting_bytes > self._pace.memory_bytes // 2 and self.keeper.away_s <= self._pace.patience_s:
+            self.keeper.do(self.keeper.write)
+            time.sleep(0.002)
 
     def _is_away(self) -> bool:
         """Whether the store takes nothing, or less than is logged."""
