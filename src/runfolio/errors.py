@@ -13,7 +13,6 @@ RunfolioError
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -56,6 +55,8 @@ class StoreError(RunfolioError):
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     """The known names most like `name`, best first; at most `limit`."""
+    import difflib  # only where a name is wrong
+
     known = list(known)
     lowered = {entry.lower(): entry for entry in known}
     found = difflib.get_close_matches(name.lower(), list(lowered), n=limit, cutoff=0.5)

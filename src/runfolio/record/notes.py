@@ -6,7 +6,6 @@ No file is ever changed, so any number of people may edit one run, also while it
 
 from __future__ import annotations
 
-import getpass
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -161,6 +160,8 @@ def _edited_us(document: RunDocument, key: str) -> int:
 
 
 def _user() -> str | None:
+    import getpass  # only for edits; every run imports this module for its names
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -343,7 +343,12 @@ def _of_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
     column = batch.column(batch.schema.names.index("metric"))
     texts = column.dictionary.to_pylist()
     code = texts.index(metric) if metric in texts else -1
-    return batch.take(arrow.from_numpy(np.flatnonzero(arrow.to_numpy(column.indices) == code)))
+    places = np.flatnonzero(arrow.to_numpy(column.indices) == code)
+    if not len(places):
+        return batch.slice(0, 0)
+    if places[-1] - places[0] + 1 != len(places):
+        raise pa.ArrowInvalid("its points are not sorted")
+    return batch.slice(places[0], len(places))
 
 
 def _first_line(error: BaseException) -> str:

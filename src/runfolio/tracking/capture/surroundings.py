@@ -13,6 +13,9 @@ from typing import Any
 from runfolio.errors import ConfigError
 from runfolio.record.document import RunDocument
 from runfolio.record.redact import redact_text
+
+# Imported before the thread begins that uses them: code that defines a class there while a Ctrl-C ends the process
+# (a dataclass is made by `exec`) has Python forget that it was one, and exit with status 1.
 from runfolio.tracking.capture import git, libraries, machine, origin, packages, seeds, variables
 from runfolio.tracking.capture.sources import Sources
 
