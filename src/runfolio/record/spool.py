@@ -173,7 +173,7 @@ def bring_back(spool: Found) -> int:
         for source in sorted((spool.folder / part).iterdir()) if (spool.folder / part).is_dir() else ():
             if source.is_file() and not source.name.startswith("."):
                 moved += source.stat().st_size
-                files.replace(spool.run_folder / part / source.name, lambda to: shutil.copyfile(source, to), sync=True)  # noqa: B023
+                files.replace(spool.run_folder / part / source.name, lambda to: shutil.copyfile(source, to), sync=True)  # noqa: B023 - called at once
                 source.unlink()
     shutil.rmtree(spool.folder, ignore_errors=True)
     return moved

@@ -40,9 +40,9 @@ _LARGE_SLICE = 256
 _LARGE_SLICES_S = 0.002
 """How long large slices may follow each other."""
 _SHORT_PAUSE_S = 0.0005
-_HURRY_BYTES = 165_000_000
+_HURRY_BYTES = 50_000_000
 """Of items, about; from here on they are encoded without pauses."""
-_BRAKE_BYTES = 172_000_000
+_BRAKE_BYTES = 80_000_000
 """From here on every call that adds an item waits a little: memory stays bounded, and nothing is dropped."""
 _ITEM_BYTES = 200
 _BYTES_PER_LINE_BYTE = 1.9
