@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import shutil
 import threading
@@ -65,6 +66,12 @@ def until_given_up(run: Run) -> None:
     until(lambda: run._writer.keeper.away_s > IMPATIENT.patience_s)
 
 
+def has_no_gap(tail: Path) -> bool:
+    """Whether no call is missing between its first and its last: a segment made of it covers them all."""
+    seqs = [json.loads(line)["seq"] for line in tail.read_text().splitlines()[1:]]
+    return seqs == [*range(seqs[0], seqs[-1] + 1)]
+
+
 def spooled_lines(cache: Path) -> int:
     return sum(path.read_bytes().count(b"\n") - 1 for path in cache.glob("spool/*/metrics/*.jsonl"))
 
@@ -89,6 +96,7 @@ def test_points_wait_in_a_spool_and_come_back_in_order_and_once(
                 expected.append(round_ * 200.0 + n)
             assert run.flush()
             assert values(run.folder) == expected
+            assert all(has_no_gap(path) for path in (run.folder / "metrics").glob("tail-*"))
     assert values(run.folder) == expected
     assert list(spool.find_spools()) == []
     assert "until the store takes it" in caplog.text
