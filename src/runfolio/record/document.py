@@ -71,6 +71,8 @@ class Attempt:
     started: datetime
     seconds: float | None = None
     """How long it lasted, by a clock that nobody sets; None while it is not known."""
+    inherited: str | None = None
+    """The id of the run it was an attempt of, where this one continues that one's points."""
 
 
 @dataclass
@@ -90,6 +92,10 @@ class RunDocument:
     code: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     seeds: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    """What was trained, validated and tested on, by name (`docs/format.md`, Data)."""
+    lineage: dict[str, Any] | None = None
+    """The run this one came of, by fork or reproduction (`docs/format.md`, Lineage)."""
     attempts: list[Attempt] = field(default_factory=list)
     axes: list[dict[str, str]] = field(default_factory=list)
     """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
@@ -176,6 +182,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "code": _OBJECT,
     "environment": _OBJECT,
     "seeds": _OBJECT,
+    "data": _OBJECT,
+    "lineage": (dict, _NOTHING),
     "attempts": (list,),
     "axes": (list,),
     "refused": _OBJECT,
@@ -197,6 +205,7 @@ _ATTEMPT_KINDS: dict[str, tuple[type, ...]] = {
     "writer": _TEXT,
     "started": (datetime,),
     "seconds": (float, int, _NOTHING),
+    "inherited": (str, _NOTHING),
 }
 
 
