@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from runfolio.tracking.current import current, log
     from runfolio.tracking.opening import init
     from runfolio.tracking.run import Run
+    from runfolio.tracking.seeding import seed_everything
     from runfolio.tracking.summary_writer import create_writer
 
 # Where each public name lives. Loaded when first used: `import runfolio` costs next to nothing.
@@ -54,6 +55,7 @@ _HOMES = {
     "init": "runfolio.tracking.opening",
     "log": "runfolio.tracking.current",
     "open": "runfolio.query.folio:open_folio",
+    "seed_everything": "runfolio.tracking.seeding",
 }
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "init",
     "log",
     "open",
+    "seed_everything",
 ]
 
 

@@ -114,6 +114,18 @@ def test_show_as_json_has_all_of_the_page(runfolio, tmp_path):
     assert {"environment", "code", "load", "files", "seeds", "duration_s", "reason"} <= set(shown)
 
 
+def test_show_tells_the_seed_and_every_switch(runfolio, tmp_path):
+    from runfolio.tracking.seeding import deterministic_algorithms
+
+    with deterministic_algorithms(True), rf.init("net", store=tmp_path / "runs") as run:
+        rf.seed_everything(42, deterministic=True)
+    page = " ".join(runfolio("show", run.id).stdout.split())
+
+    assert "seeds torch 42, seed 42, deterministic" in page
+    for switch in ("deterministic algorithms", "cuDNN deterministic", "cuDNN without TF32", "cuBLAS workspace :4096:8"):
+        assert switch in page
+
+
 def test_show_tells_what_was_logged_and_could_not_be_stored(runfolio, tmp_path):
     with rf.init("net", store=tmp_path / "runs") as run:
         for _ in range(3):

@@ -26,7 +26,7 @@ def environment(run: RecordedRun) -> dict[str, Any]:
         "machine": ", ".join(_machine(found)),
         "device": found.get("device"),
         "torch": ", ".join(_switches(found.get("torch") or {})),
-        "seeds": ", ".join(f"{name} {seed}" for name, seed in run.seeds.items() if _is_seed(seed)),
+        "seeds": ", ".join(name if seed is True else f"{name} {seed}" for name, seed in _seeds(run.seeds)),
     }
 
 
@@ -104,12 +104,18 @@ def _switches(torch: Mapping[str, Any]) -> list[str]:
         "deterministic algorithms": torch.get("deterministic_algorithms"),
         "cuDNN deterministic": torch.get("cudnn_deterministic"),
         "cuDNN benchmark": torch.get("cudnn_benchmark"),
+        "cuDNN without TF32": torch.get("cudnn_tf32") is False,
         f"matmul precision {precision}": precision not in (None, "highest"),
+        f"cuBLAS workspace {torch.get('cublas_workspace')}": torch.get("cublas_workspace"),
         f"{threads} {'thread' if threads == 1 else 'threads'}": threads,
     }
     return [name for name, holds in said.items() if holds]
 
 
-def _is_seed(seed: Any) -> bool:
-    """Digests of states are for comparing, not for reading."""
-    return seed is not None and not str(seed).startswith("state ")
+def _seeds(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Those to be read: digests of states are for comparing, and what is off goes without saying."""
+    return [
+        (name, seed)
+        for name, seed in found.items()
+        if seed is not None and seed is not False and not str(seed).startswith("state ")
+    ]

@@ -435,6 +435,12 @@ class Run:
             self._document.status.trouble = str(text)
             self._changed()
 
+    def note_seeds(self, values: Mapping[str, Any]) -> None:
+        """Record what the generators were seeded with; for `seed_everything`. Other ranks have seeds of their own."""
+        if self._role == PRIMARY:
+            self._document.seeds = {**self._document.seeds, **values, **seeds.torch_seed()}
+            self._changed()
+
     def record(self, item: Item) -> None:
         """Append what is already an item of the record; for companions. `log` and its like are for everybody else."""
         self._append(item)

@@ -1,22 +1,13 @@
-"""Randomness under control: seeding, saving and restoring every generator, and the deterministic switch."""
+"""Saving and restoring the state of every generator."""
 
 from __future__ import annotations
 
-import os
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and torch's generators (all devices)."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
 
 
 def generator_states() -> dict[str, Any]:
@@ -41,23 +32,3 @@ def restore_generators(states: Mapping[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if states["cuda"] and torch.cuda.device_count() == len(states["cuda"]):
         torch.cuda.set_rng_state_all(list(states["cuda"]))
-
-
-@contextmanager
-def deterministic(wanted: bool) -> Iterator[None]:
-    """Inside, torch uses only algorithms that repeat bit for bit, if wanted; afterwards, what it used before.
-
-    Source: https://pytorch.org/docs/stable/notes/randomness.html
-    """
-    if not wanted:
-        yield
-        return
-    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once, at its first use
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.backends.cudnn.benchmark = before[1]

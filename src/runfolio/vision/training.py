@@ -15,13 +15,13 @@ import torch
 import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.settings import build
+from runfolio.tracking.seeding import deterministic_algorithms
 from runfolio.vision import report
 from runfolio.vision.description import describe
 from runfolio.vision.engine import Evaluation, Figures, Training
 from runfolio.vision.meter import Meter
 from runfolio.vision.models.summary import architecture
 from runfolio.vision.preparation import Preparation, prepare
-from runfolio.vision.seeds import deterministic, seed_everything
 from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def run_experiment(
         raise ConfigError("nothing to train: give settings, or a run to resume")
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
     preparation = None if series else prepare(settings, store=store, progress=progress)
-    seed_everything(settings.seed)
+    runfolio.seed_everything(settings.seed)
     with runfolio.init(
         name or settings.run_name,
         experiment=experiment or settings.data_name,
@@ -111,8 +111,9 @@ def _settings_of(recorded: RecordedRun) -> TrainSettings:
 def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_on: bool = False) -> None:
     settings = preparation.settings
     notices = _Notices(run, progress)
-    with deterministic(settings.deterministic):
-        seed_everything(settings.seed)  # again: whatever drew numbers since, the weights are this seed's
+    with deterministic_algorithms(settings.deterministic):
+        # Again: whatever drew numbers since, the weights are this seed's.
+        runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
         training = Training(preparation)
         if go_on:
             training.go_on_from(run.restore("last"))

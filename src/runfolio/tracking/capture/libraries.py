@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ _FACTS: dict[str, Callable[[Any], Any]] = {
     "matmul_precision": lambda torch: torch.get_float32_matmul_precision(),
     "matmul_tf32": lambda torch: torch.backends.cuda.matmul.allow_tf32,
     "cudnn_tf32": lambda torch: torch.backends.cudnn.allow_tf32,
+    "cublas_workspace": lambda torch: os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
     "default_dtype": lambda torch: str(torch.get_default_dtype()).removeprefix("torch."),
 }
 

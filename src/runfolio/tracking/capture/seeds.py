@@ -8,13 +8,19 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from runfolio.tracking import seeding
+
 
 def seeds() -> dict[str, Any]:
-    """`PYTHONHASHSEED`, torch's seed, and digests of the states of `random` and NumPy's global generator.
+    """The seed of `seed_everything`, `PYTHONHASHSEED`, torch's seed, and digests of the states of `random` and NumPy.
 
     Two runs that began with the same seed have the same digest; the seed itself these generators do not keep.
     """
-    found: dict[str, Any] = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED"), **torch_seed()}
+    found: dict[str, Any] = {
+        **seeding.take_note(),
+        "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED"),
+        **torch_seed(),
+    }
     with suppress(KeyError, AttributeError):
         found["random"] = _digest(repr(sys.modules["random"].getstate()).encode())
     with suppress(KeyError, AttributeError):
