@@ -179,6 +179,24 @@ class RecordedRun:
         return self._edits.get("archived", False)
 
     @property
+    def lineage(self) -> dict[str, Any] | None:
+        """The run it came of: `kind` (fork or reproduction), `run` (its id), `name` (`docs/format.md`, Lineage)."""
+        return self._document.lineage
+
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        """What came out of a reproduction: `word`, `sentence`, `causes` ... (`docs/format.md`, Lineage)."""
+        return self._edits.get("verdict")
+
+    def judged(self, verdict: dict[str, Any]) -> None:
+        """Add the verdict to a reproduction; the last one counts.
+
+        Raises:
+            StoreError: The store cannot be written, or the run is gone.
+        """
+        self._edit(verdict=verdict)
+
+    @property
     def series(self) -> dict[str, Any] | None:
         """The series it belongs to: `name` and `fingerprint`."""
         return self._document.series

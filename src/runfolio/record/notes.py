@@ -20,7 +20,7 @@ from runfolio.record.document import RunDocument, time_to_text
 from runfolio.record.layout import FORMAT, NOTES, new_id
 
 _FILE_NAME = re.compile(r"(\d{16})-[0-9a-z]{8}\.json")
-_NAME_LENGTH, _TAG_LENGTH = 500, 100
+NAME_LENGTH, _TAG_LENGTH = 500, 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -34,6 +34,7 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "tags": _are_texts,
     "notes": lambda value: isinstance(value, str),
     "archived": lambda value: isinstance(value, bool),
+    "verdict": lambda value: isinstance(value, dict),
 }
 """What an edit may set, and what it must be."""
 
@@ -42,7 +43,7 @@ class Edits(NamedTuple):
     """What all edits of a run come to."""
 
     values: dict[str, Any]
-    """`name`, `tags`, `notes`, `archived`: those that were edited."""
+    """`name`, `tags`, `notes`, `archived`, `verdict`: those that were edited."""
     problems: list[str]
     """What could not be read, a line each."""
 
@@ -81,7 +82,7 @@ def damaged(folder: Path) -> Iterator[tuple[Path, Exception]]:
 
 
 def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
-    """Set some of `name`, `tags`, `notes` and `archived`.
+    """Set some of `name`, `tags`, `notes`, `archived` and `verdict`.
 
     Dated behind every edit there is, so that it counts although the clock of another machine may be ahead.
 
@@ -115,8 +116,8 @@ def check_name(name: str) -> None:
     Raises:
         ConfigError: It is empty, longer than 500 characters, or more than a line.
     """
-    if not _is_line(name, _NAME_LENGTH):
-        raise ConfigError(f"a name is 1 to {_NAME_LENGTH} characters on one line, not {name[:40]!r}")
+    if not _is_line(name, NAME_LENGTH):
+        raise ConfigError(f"a name is 1 to {NAME_LENGTH} characters on one line, not {name[:40]!r}")
 
 
 def check_tag(tag: str) -> None:

@@ -15,9 +15,9 @@ from runfolio.record.alive import PRIMARY, Role
 from runfolio.record.checkpoints import LAST
 from runfolio.record.document import Attempt, RunDocument, Status, now
 from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
-from runfolio.record.notes import check_name
+from runfolio.record.notes import NAME_LENGTH, check_name
 from runfolio.record.summary import SYSTEM
-from runfolio.tracking import joining
+from runfolio.tracking import joining, reproduction
 from runfolio.tracking.capture.surroundings import keep_code
 from runfolio.tracking.console import Console
 from runfolio.tracking.keeper import Pace
@@ -27,6 +27,8 @@ from runfolio.tracking.system import System
 
 if TYPE_CHECKING:
     from runfolio.tracking.mirror import Mirror
+
+_REPRODUCED = "-reproduced"
 
 
 def init(
@@ -77,7 +79,7 @@ def init(
     Raises:
         StoreError: The store cannot be written; the run is being written by another process, or has ended.
         ConfigError: `config` is none of the kinds above, a name or tag past its limits (`docs/limits.md`), `step` no
-            whole number, or `durability` something else.
+            whole number, or `durability` something else; or `resume` in what `runfolio reproduce` started.
         NotFound: There is no run `resume`, or it has no such checkpoint.
     """
     if durability not in ("normal", "full"):
@@ -85,6 +87,8 @@ def init(
     if resume is None and (step is not None or force):
         raise ConfigError("step= and force= say how a run is resumed; name it with resume=")
     place = Path(store) if store is not None else default_store()
+    if (repeated := reproduction.asked_for()) is not None:
+        place, name = repeated.store, _reproduced(name or experiment, resume)
     contents, pace, wanted = keep_code(code), pace or Pace(), joining.wanted_id()
     settings = plain_config(config) if config is not None else {}
     checked_tags = plain_tags(tags)
@@ -105,14 +109,36 @@ def init(
         if resume is None:
             document.tags, document.notes = checked_tags, str(notes)
             document.series = plain_config(series) if series is not None else None
+            document.lineage = None if repeated is None else repeated.lineage
         mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
         companions = _companions(pace, console=console)
-        return Run(folder, document, pace, last_step, companions, mirror, keep_code=contents, strict=strict, sync=sync)
+        return Run(
+            folder,
+            document,
+            pace,
+            last_step,
+            companions,
+            mirror,
+            keep_code=contents,
+            strict=strict,
+            sync=sync,
+            stop_after=reproduction.stop_after(),
+        )
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {place} ({error.strerror or error});"
             " name another with store=..., --store or RUNFOLIO_STORE"
         ) from None
+
+
+def _reproduced(name: str, resume: str | os.PathLike[str] | None) -> str:
+    """What a reproduction is called: not as the run it repeats, which is still to be found by its name."""
+    if resume is not None:
+        raise ConfigError(
+            f"init(resume={os.fspath(resume)!r}) goes on with a run, while `runfolio reproduce` repeats one from its"
+            " start; have the script open a new run where it has no run to resume"
+        )
+    return f"{name[: NAME_LENGTH - len(_REPRODUCED)]}{_REPRODUCED}"
 
 
 class _Opened(NamedTuple):

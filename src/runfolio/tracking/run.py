@@ -27,6 +27,7 @@ from runfolio.tracking.keeper import Pace
 from runfolio.tracking.live import LiveDict
 from runfolio.tracking.outcome import Outcome
 from runfolio.tracking.plain import check_name, checked_numbers, detached, metric_value, plain_config, whole_step
+from runfolio.tracking.stopping import StopAfter
 from runfolio.tracking.writer import Writer
 
 if TYPE_CHECKING:
@@ -76,14 +77,17 @@ class Run:
         sync: bool = False,
         role: Role = PRIMARY,
         asleep: bool = False,
+        stop_after: int | None = None,
     ) -> None:
         """Args:
         strict: Raise where something logged cannot be stored.
         sync: Bring every write to the disk itself.
         role: What this process is to the run; only the primary one keeps more of it than what is logged.
         asleep: Join at the first log call, and leave no trace before.
+        stop_after: End the process at the first log call of a later step (see `reproduction.stop_after`).
         """
         self._strict = strict
+        self._stop_after = stop_after
         self._sync = sync
         self._clock = Clock()
         self._clock_offset = self._clock.offset
@@ -509,6 +513,7 @@ class Run:
         self._companions = []
         self._role = "process"
         self._told = False
+        self._stop_after = None
         self._use(self._new_writer(self._writer.last_step))
         if self._ended:  # in another thread of the parent
             self._append = _ignore
@@ -554,7 +559,10 @@ class Run:
 
     def _use(self, writer: Writer) -> None:
         self._writer = writer
-        self._take = self._take_checked if self._strict else writer.pending.append
+        take = self._take_checked if self._strict else writer.pending.append
+        if self._stop_after is not None:
+            take = StopAfter(self._stop_after, take, self)
+        self._take: Callable[[Item], None] = take
         self._append: Callable[[Item], None] = self._take
         """What becomes of an item; exchanged where more is logged than can be encoded, and at the run's end."""
 

@@ -58,7 +58,9 @@ class Surroundings:
 
     def begin(self) -> None:
         """What is quick to find out and must be asked before the training goes on."""
-        self._document.code = {**origin.command(), "remote": None, "commit": None, "branch": None, "dirty": None}
+        before = self._document.code
+        code = {**origin.command(), "remote": None, "commit": None, "branch": None, "dirty": None}
+        self._document.code = {**code, "earlier": [*before.pop("earlier", ()), before]} if before else code
         self._document.seeds = seeds.seeds()
 
     def find_out(self) -> None:

@@ -1,0 +1,66 @@
+"""What `runfolio reproduce` tells the program it starts, by environment variables.
+
+They go before what the program itself says: whatever store it names, its run belongs beside the one it repeats.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runfolio.errors import ConfigError
+
+RUN, NAME, FINGERPRINT = "RUNFOLIO_REPRODUCES", "RUNFOLIO_REPRODUCES_NAME", "RUNFOLIO_REPRODUCES_FINGERPRINT"
+STORE = "RUNFOLIO_REPRODUCE_STORE"
+STOP_AFTER = "RUNFOLIO_STOP_AFTER"
+KIND = "reproduction"
+"""Its `kind` in a run's lineage."""
+
+
+class Reproduction(NamedTuple):
+    """The run to repeat."""
+
+    run: str
+    name: str
+    store: Path
+    """Where the new run goes; absolute."""
+    fingerprint: str | None = None
+    """Its fingerprint in the series it was a run of: nothing else of that series is to be run."""
+
+    @property
+    def lineage(self) -> dict[str, Any]:
+        return {"kind": KIND, "run": self.run, "name": self.name}
+
+    def environment(self) -> dict[str, str]:
+        """The variables from which `asked_for` reads it."""
+        fingerprint = {} if self.fingerprint is None else {FINGERPRINT: self.fingerprint}
+        return {RUN: self.run, NAME: self.name, STORE: os.fspath(self.store), **fingerprint}
+
+
+def asked_for() -> Reproduction | None:
+    """What this process is to repeat; None where it was not started by `runfolio reproduce`.
+
+    Raises:
+        ConfigError: It was told a run, but no store.
+    """
+    run, store = os.environ.get(RUN), os.environ.get(STORE)
+    if not run:
+        return None
+    if not store or not Path(store).is_absolute():
+        raise ConfigError(f"{RUN} is set, so {STORE} must name a store by its absolute path, not {store!r}")
+    return Reproduction(run, os.environ.get(NAME) or run, Path(store), os.environ.get(FINGERPRINT) or None)
+
+
+def stop_after() -> int | None:
+    """The last step that is to be recorded; None where the run goes on to its end.
+
+    Raises:
+        ConfigError: It is no whole number.
+    """
+    said = os.environ.get(STOP_AFTER)
+    if not said:
+        return None
+    if not said.isdecimal():
+        raise ConfigError(f"{STOP_AFTER} is {said!r}; it must be a step, a whole number such as 100")
+    return int(said)
