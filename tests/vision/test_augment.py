@@ -60,8 +60,7 @@ def test_an_augmented_image_is_still_prepared_and_kept_unchanged(prepared):
     kept = prepared.pixels(3).clone()
     images = AugmentedImages(prepared, augmentation("trivial"))
 
-    first = [images[visit][0] for visit in EpochOrder(40, seed=0)]
-    again = [images[visit][0] for visit in EpochOrder(40, seed=0)]
+    first, again = ([images[visit][0] for visits in EpochOrder(40, 8, seed=0) for visit in visits] for _ in range(2))
 
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
     assert torch.equal(prepared.pixels(3), kept)
@@ -80,9 +79,9 @@ def test_a_mirrored_and_shifted_image_keeps_its_size_and_its_colours(channels):
 
 def test_workers_prepare_the_very_same_batches_in_every_epoch(prepared):
     def all_batches(workers: int) -> list[torch.Tensor]:
-        order = EpochOrder(40, seed=3)
+        order = EpochOrder(40, 16, seed=3)
         images = AugmentedImages(prepared, augmentation("randaugment"))
-        loader = batches(images, batch_size=16, workers=workers, seed=3, order=order)
+        loader = batches(images, workers=workers, seed=3, order=order)
         found = []
         for epoch in range(2):
             order.begin(epoch)

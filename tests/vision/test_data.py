@@ -151,8 +151,8 @@ def test_a_transform_survives_its_trip_through_json(digits):
 def test_the_order_depends_on_seed_and_epoch_alone(digits, workers):
     prepared = PreparedImages(digits.test, np.arange(100), ImageTransform.for_source(digits))
     images = AugmentedImages(prepared, Augmentation("none", height=8, width=8, seed=7))
-    order = EpochOrder(100, seed=7)
-    loader = batches(images, batch_size=32, workers=workers, seed=7, order=order)
+    order = EpochOrder(100, 32, seed=7)
+    loader = batches(images, workers=workers, seed=7, order=order)
 
     def labels_of(epoch):
         order.begin(epoch)

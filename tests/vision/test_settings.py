@@ -19,7 +19,14 @@ def test_every_setting_is_explained_and_grouped():
     fields = fields_of(TrainSettings)
 
     assert [field.name for field in fields if not field.help.endswith((".", "..."))] == []
-    assert list(dict.fromkeys(field.group for field in fields)) == ["data", "model", "optimisation", "schedule", "run"]
+    assert list(dict.fromkeys(field.group for field in fields)) == [
+        "data",
+        "model",
+        "optimisation",
+        "schedule",
+        "run",
+        "checkpoints",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +54,14 @@ def test_a_run_is_named_after_what_a_series_varies(settings, name):
         ({"optimizer": "adamm"}, "did you mean adam or adamw?"),
         ({"nesterov": True}, "nesterov needs optimizer sgd and a momentum above 0"),
         ({"momentum": 0.9}, "only sgd has it: set optimizer to sgd or momentum to 0"),
+        ({"accumulate": 0}, "accumulate is 0; it must be a whole number at least 1"),
+        ({"clip": 0}, "clip is 0; it must be a number above 0"),
+        ({"ema": 1}, "ema is 1; it must be a number above 0 and below 1"),
+        ({"mixup": -0.1}, "mixup is -0.1; it must be a number at least 0"),
+        ({"cutmix": 1, "batch_size": 1}, "mix the images of a batch, and batch-size is 1; give a larger one"),
+        ({"patience": 0}, "patience is 0; it must be a whole number at least 1"),
+        ({"precision": "16"}, "it must be one of 32-true, bf16-mixed, 16-mixed"),
+        ({"checkpoint_minutes": 0}, "checkpoint-minutes is 0; it must be a number above 0"),
         ({"warmup_epochs": 5}, "warmup-epochs is 5 of 5 epochs; it must leave some at the full rate"),
     ],
 )

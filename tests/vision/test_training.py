@@ -92,8 +92,8 @@ def test_the_summary_answers_what_a_leaderboard_asks(trained):
 
 
 def test_the_test_figures_are_those_of_the_best_epochs_weights(trained):
-    classifier = trained.checkpoint("best")
-    assert classifier.step == trained.results["best/epoch"]
+    best = trained.checkpoint("best")
+    assert best.step == trained.results["best/epoch"] * math.ceil(trained.results["train/images"] / 50)
 
     confusion = np.array(trained.results["confusion"])
 
@@ -213,6 +213,11 @@ def test_in_a_series_a_failing_run_is_part_of_the_record(store, tiny):
 def test_a_device_that_is_not_there_is_refused(store, tiny):
     with pytest.raises(ConfigError, match="torch finds no CUDA device here; use --device auto or cpu"):
         run_experiment(tiny(device="cuda"), store=store)
+
+
+def test_float16_is_refused_where_there_is_no_gpu_for_it(store, tiny):
+    with pytest.raises(ConfigError, match="16-mixed, which needs a GPU; on a CPU use bf16-mixed or 32-true"):
+        run_experiment(tiny(precision="16-mixed"), store=store)
 
 
 def test_nothing_to_train_is_refused(store):

@@ -1,8 +1,4 @@
-"""One pass over images, and everything that changes while a network trains.
-
-Loss and accuracy are counted per image: sums over images, divided by their number, so a smaller last batch weighs what
-it should. The sums stay on the device until the pass ends; no batch waits for a GPU.
-"""
+"""Everything that changes while a network trains, and the passes over images that change it."""
 
 from __future__ import annotations
 
@@ -18,8 +14,10 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from runfolio.vision.averaging import WeightAverage
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, Labelled, PreparedImages, batches
+from runfolio.vision.data.mixing import Mixing
 from runfolio.vision.description import place_of
 from runfolio.vision.models.fitting import fill
 from runfolio.vision.models.freezing import train_mode
@@ -27,6 +25,8 @@ from runfolio.vision.optim import make_optimizer, make_scheduler
 from runfolio.vision.preparation import Preparation
 from runfolio.vision.seeds import generator_states, restore_generators
 from runfolio.vision.settings import TrainSettings
+from runfolio.vision.stopping import EarlyStopping
+from runfolio.vision.tally import Figures, Tally
 
 if TYPE_CHECKING:
     from runfolio.record.checkpoints import Checkpoint
@@ -34,19 +34,14 @@ if TYPE_CHECKING:
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """([b, c, h, w] float32 images, [b] int64 labels), on the device."""
 
+UNAVERAGED = "unaveraged"
+"""The part of a checkpoint that holds the weights in training, where `model` is their average."""
 
 _PREDICT_WARM_UP, _PREDICT_REPEATS, _PREDICT_AT_MOST_S = 5, 100, 0.5
 
 
-class Figures(NamedTuple):
-    """What one pass came to."""
-
-    loss: float
-    """Mean cross-entropy an image; NaN or infinite where a batch's was."""
-    accuracy: float
-    """Share of the images whose most probable class is the true one."""
-    images: int
-    seconds: float
+def _nothing() -> None:
+    """What happens between two batches, where nobody asks for more."""
 
 
 class Evaluation(NamedTuple):
@@ -58,42 +53,27 @@ class Evaluation(NamedTuple):
     labels: torch.Tensor
 
 
-class Tally:
-    """Sums over the images of one pass."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
-        self._images = 0
-        self._began = time.perf_counter()
-
-    def add(self, mean_loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        images = len(labels)
-        correct = (logits.detach().argmax(dim=1) == labels).sum()
-        self._sums += torch.stack([mean_loss.detach().double() * images, correct.double()])
-        self._images += images
-
-    def figures(self) -> Figures:
-        loss, correct = self._sums.tolist()
-        seconds = time.perf_counter() - self._began
-        return Figures(loss / self._images, correct / self._images, self._images, seconds)
-
-
 class Training:
     """A network in training: its state, and the verbs `train_epoch` and `evaluate`.
 
+    A step is one of the optimizer, from one batch or several. Between two steps all there is to the training is its
+    `state`; of an epoch that is not done, that is how far it has come and what it came to so far.
+
     Attributes:
-        epoch: Epochs done.
+        model: The network in training.
+        epoch: Epochs done: trained, validated, and their figures told by `end_epoch`.
         step: Optimizer steps done.
         epoch_seconds: Of each epoch done, validation included.
         figures: What the newest epoch came to, as it was logged.
-        batches_per_epoch: Optimizer steps of an epoch.
+        stopping: Whether the epochs still get better.
+        steps_per_epoch: Optimizer steps of an epoch.
     """
 
     def __init__(self, preparation: Preparation) -> None:
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
-        self._frozen_backbone = settings.freeze_backbone
-        self._smoothing = settings.label_smoothing
-        self._images, self._batch_size = len(preparation.train), settings.batch_size
+        self._settings = settings
+        self._chosen_by = preparation.chosen_by
+        self._images = len(preparation.train)
         self._fabric = Fabric(
             accelerator=preparation.device,
             devices=1,
@@ -103,22 +83,29 @@ class Training:
             PreparedImages(source.train, preparation.train, preparation.transform),
             Augmentation(settings.augment, height=spec.height, width=spec.width, seed=settings.seed),
         )
+        self._mixing = Mixing(
+            mixup=settings.mixup, cutmix=settings.cutmix, classes=len(source.classes), seed=settings.seed
+        )
         val = PreparedImages(source.train, preparation.val, preparation.transform)
         self._test = PreparedImages(source.test, preparation.test, preparation.transform)
-        self._order = EpochOrder(len(train), settings.seed)
+        self._order = EpochOrder(len(train), settings.batch_size, settings.seed)
         self._train_batches = self._batches(train, settings, self._order)
         self.val_batches = self._batches(val, settings) if len(val) else None
         self.test_batches = self._batches(self._test, settings)
-        self.batches_per_epoch = math.ceil(len(train) / settings.batch_size)
+        self.steps_per_epoch = math.ceil(len(self._order) / settings.accumulate)
 
         self.model: nn.Module = preparation.network()
         self.optimizer = make_optimizer(self.model, settings)
-        self._scheduler = make_scheduler(self.optimizer, settings, self.batches_per_epoch)
+        self._scheduler = make_scheduler(self.optimizer, settings, self.steps_per_epoch)
         self._network, self._stepper = self._fabric.setup(self.model, self.optimizer)
+        self._average = None if settings.ema is None else WeightAverage(self.model, settings.ema)
+        self._predictor = self._network if self._average is None else self._fabric.setup(self._average.model)
         self.epoch = 0
         self.step = 0
         self.epoch_seconds: list[float] = []
         self.figures: dict[str, float] = {}
+        self.stopping = EarlyStopping(settings.patience)
+        self._tally = Tally(self._fabric.device)
 
     def _batches(self, images: Dataset[Labelled], settings: TrainSettings, order: EpochOrder | None = None) -> Batches:
         loader = batches(
@@ -129,62 +116,113 @@ class Training:
     @property
     def progress(self) -> dict[str, float]:
         """How far it has come: `epoch`, with the part of one that is begun, and `samples`, images trained on so far."""
-        whole, batches = divmod(self.step, self.batches_per_epoch)
+        whole, steps = divmod(self.step, self.steps_per_epoch)
         return {
-            "epoch": self.step / self.batches_per_epoch,
-            "samples": whole * self._images + batches * self._batch_size,
+            "epoch": self.step / self.steps_per_epoch,
+            "samples": whole * self._images + steps * self._settings.accumulate * self._settings.batch_size,
         }
 
-    @property
-    def lr(self) -> float:
-        """The learning rate of the next step."""
-        return float(self.optimizer.param_groups[0]["lr"])
+    def rate(self, step: int) -> float:
+        """The learning rate of the step behind `step` others."""
+        return float(self._scheduler.base_lrs[0] * self._scheduler.lr_lambdas[0](step))
 
-    def train_epoch(self, on_batch: Callable[[torch.Tensor], None]) -> Figures:
-        """Train once on every image, in the order of this epoch.
+    @property
+    def predicting(self) -> nn.Module:
+        """The network to predict with: the average of the one in training where there is one, else that one itself."""
+        return self.model if self._average is None else self._average.model
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all epochs are done, or the last ones were no better."""
+        return self.epoch >= self._settings.epochs or self.stopping.due
+
+    def train_epoch(self, on_step: Callable[[torch.Tensor], None]) -> Figures:
+        """Train once on every image, in the order of this epoch; of one that was begun, on the images that are left.
 
         Args:
-            on_batch: Gets each batch's mean loss, still on the device, after `step` was counted up.
+            on_step: Gets the mean loss of each step's images, still on the device, after `step` was counted up.
         """
-        self._order.begin(self.epoch)
-        train_mode(self.model, frozen_backbone=self._frozen_backbone)
-        tally = Tally(self._fabric.device)
-        for images, labels in self._train_batches:
-            logits = self._network(images)
-            loss = functional.cross_entropy(logits, labels, label_smoothing=self._smoothing)
-            self._stepper.zero_grad()
-            self._fabric.backward(loss)
-            self._stepper.step()
-            self._scheduler.step()
-            self.step += 1
-            tally.add(loss, logits, labels)
-            on_batch(loss.detach())
+        done = self.step - self.epoch * self.steps_per_epoch
+        if done < self.steps_per_epoch:
+            self._order.begin(self.epoch, done * self._settings.accumulate)
+            train_mode(self.model, frozen_backbone=self._settings.freeze_backbone)
+            self._train_on(self._train_batches, done * self._settings.accumulate, on_step)
+        return self._tally.figures()
+
+    def _train_on(self, image_batches: Batches, first: int, on_step: Callable[[torch.Tensor], None]) -> None:
+        """Args:
+        first: The number of the first of these batches in its epoch; one that a step begins with.
+        """
+        accumulate, last = self._settings.accumulate, len(self._order) - 1
+        step_loss = torch.zeros((), device=self._fabric.device)
+        for batch, (images, labels) in enumerate(image_batches, start=first):
+            step_loss = step_loss + self._gradients(images, labels, batch)
+            if (batch + 1) % accumulate == 0 or batch == last:
+                self._update()
+                on_step(step_loss)
+                step_loss = torch.zeros_like(step_loss)
+
+    def _gradients(self, images: torch.Tensor, labels: torch.Tensor, batch: int) -> torch.Tensor:
+        """Add a batch's gradients to those of its step; its share of the step's mean loss.
+
+        It is weighed by its images, so that the gradients are those of one batch of all the step's images.
+        """
+        per_step = self._settings.accumulate * self._settings.batch_size
+        of_step = min(per_step, self._images - batch // self._settings.accumulate * per_step)
+        mixed, targets = self._mixing(images, labels, epoch=self.epoch, batch=batch)
+        logits = self._network(mixed)
+        loss = functional.cross_entropy(logits, targets, label_smoothing=self._settings.label_smoothing)
+        share = loss * (len(images) / of_step)
+        self._fabric.backward(share)
+        self._tally.add(loss, logits, targets)
+        return share.detach()
+
+    def _update(self) -> None:
+        """One optimizer step, by the gradients there are."""
+        if self._settings.clip is not None:
+            # A norm that is no number is recorded like any other, not raised.
+            self._fabric.clip_gradients(
+                self._network, self._stepper, max_norm=self._settings.clip, error_if_nonfinite=False
+            )
+        self._stepper.step()
+        self._stepper.zero_grad()
+        self._scheduler.step()
+        if self._average is not None:
+            self._average.update()
+        self.step += 1
+
+    def end_epoch(self, figures: dict[str, float]) -> None:
+        """Count the epoch as done; `figures` are what is logged of it."""
         self.epoch += 1
-        return tally.figures()
+        self.figures = figures
+        self.epoch_seconds.append(figures["epoch_seconds"])
+        self.stopping.saw(figures[self._chosen_by])
+        self._tally = Tally(self._fabric.device)
 
     @torch.no_grad()
-    def evaluate(self, image_batches: Batches) -> Evaluation:
+    def evaluate(self, image_batches: Batches, on_batch: Callable[[], None] = _nothing) -> Evaluation:
         """Loss (without label smoothing, so that settings compare) and answers for every image."""
-        self._network.eval()
+        self._predictor.eval()
         tally = Tally(self._fabric.device)
         answers, truths = [], []
         for images, labels in image_batches:
-            logits = self._network(images)
+            logits = self._predictor(images)
             tally.add(functional.cross_entropy(logits, labels), logits, labels)
             answers.append(logits.argmax(dim=1))
             truths.append(labels)
+            on_batch()
         return Evaluation(tally.figures(), torch.cat(answers).cpu(), torch.cat(truths).cpu())
 
     @torch.no_grad()
     def predict_ms(self) -> float:
         """Milliseconds the network takes for one image at a time: the median of many, after a warm-up."""
-        self._network.eval()
+        self._predictor.eval()
         image = self.example()
         times_s: list[float] = []
         ends_at = time.perf_counter() + _PREDICT_AT_MOST_S
         for _ in range(_PREDICT_WARM_UP + _PREDICT_REPEATS):
             began = time.perf_counter()
-            self._network(image).argmax().item()  # reading the answer waits for a GPU
+            self._predictor(image).argmax().item()  # reading the answer waits for a GPU
             times_s.append(time.perf_counter() - began)
             if len(times_s) > _PREDICT_WARM_UP and time.perf_counter() > ends_at:
                 break
@@ -197,9 +235,13 @@ class Training:
     def state(self) -> dict[str, Any]:
         """All that a checkpoint needs to go on from here bit by bit: arguments for `run.checkpoint`."""
         return {
-            "model": self.model,
+            "model": self.predicting,
+            **({} if self._average is None else {UNAVERAGED: self.model}),
             "optimizer": self.optimizer,
             "scheduler": self._scheduler,
+            "scaler": self._fabric.strategy.precision,
+            "stopping": self.stopping,
+            "tally": self._tally,
             "generators": generator_states(),
             "epoch": self.epoch,
             "global_step": self.step,
@@ -211,11 +253,17 @@ class Training:
         """Take up the state that `state` gave. The generators come last: nothing may draw from them after."""
         state = checkpoint.state
         self.load_weights(checkpoint)
+        if self._average is not None:
+            fill(self.model, checkpoint.tensors(UNAVERAGED), f"{place_of(checkpoint)} does not fit its network")
         self.optimizer.load_state_dict(state["optimizer"])
         self._scheduler.load_state_dict(state["scheduler"])
+        self._fabric.strategy.precision.load_state_dict(state["scaler"])
+        self.stopping.load_state_dict(state["stopping"])
+        self._tally.load_state_dict(state["tally"])
         self.epoch, self.step = state["epoch"], state["global_step"]
         self.epoch_seconds, self.figures = state["epoch_seconds"], state["figures"]
         restore_generators(state["generators"])
 
     def load_weights(self, checkpoint: Checkpoint) -> None:
-        fill(self.model, checkpoint.tensors("model"), f"{place_of(checkpoint)} does not fit its network")
+        """Predict with the checkpoint's weights."""
+        fill(self.predicting, checkpoint.tensors("model"), f"{place_of(checkpoint)} does not fit its network")

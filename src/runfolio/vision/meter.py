@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """One task that counts batches over all epochs. It leaves the display when the training ends, however it ends."""
+    """One task that counts steps over all epochs. It leaves the display when the training ends, however it ends."""
 
-    def __init__(self, progress: Progress | None, name: str, *, epochs: int, batches: int, done: int = 0) -> None:
+    def __init__(self, progress: Progress | None, name: str, *, epochs: int, steps: int, done: int = 0) -> None:
         self._progress = progress
         self._name = escape(name)
         self._epochs = epochs
         self._so_far = ""
         if progress is not None:
-            self._task = progress.add_task(self._name, total=epochs * batches, completed=done)
+            self._task = progress.add_task(self._name, total=epochs * steps, completed=done)
 
     def __enter__(self) -> Self:
         return self
@@ -36,7 +36,7 @@ class Meter:
         """Epoch `number`, from 1, begins."""
         self._describe(f"epoch {number}/{self._epochs}{self._so_far}")
 
-    def batch(self) -> None:
+    def step(self) -> None:
         if self._progress is not None:
             self._progress.advance(self._task)
 

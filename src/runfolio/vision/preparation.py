@@ -91,10 +91,11 @@ def prepare(
         NotFound: Unknown data, model or weights; the message names the nearest.
         DamagedFile: The weights cannot be read or do not fit, or an image cannot be read.
         DownloadFailed: The data could not be fetched.
-        ConfigError: The device is not there, the data cannot be split as asked, or the images do not suit the network.
+        ConfigError: The device is not there or lacks the precision, the data cannot be split as asked, or the images do
+            not suit the network.
     """
     check_model_name(settings.model)
-    device = _device(settings.device)
+    device = _device(settings)
     source = load_data(
         settings.data,
         test_data=settings.test_data,
@@ -171,8 +172,11 @@ def _try(preparation: Preparation) -> None:
         ) from None
 
 
-def _device(asked: str) -> str:
+def _device(settings: TrainSettings) -> str:
     there = torch.cuda.is_available()
-    if asked == "cuda" and not there:
+    if settings.device == "cuda" and not there:
         raise ConfigError("device is cuda, but torch finds no CUDA device here; use --device auto or cpu")
-    return "cuda" if there and asked != "cpu" else "cpu"
+    device = "cuda" if there and settings.device != "cpu" else "cpu"
+    if settings.precision == "16-mixed" and device == "cpu":
+        raise ConfigError("precision is 16-mixed, which needs a GPU; on a CPU use bf16-mixed or 32-true")
+    return device

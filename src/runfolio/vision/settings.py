@@ -9,6 +9,7 @@ from runfolio.errors import ConfigError
 from runfolio.settings import Settings, setting
 
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
+_CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class TrainSettings(Settings):
         at_least=0,
         below=1,
     )
-    batch_size: int = setting(32, "Images in one optimizer step.", group=_DATA, at_least=1)
+    batch_size: int = setting(32, "Images that go through the network at once.", group=_DATA, at_least=1)
     workers: int = setting(
         0, "Processes that prepare images; 0 does it in the training process.", group=_DATA, at_least=0
     )
@@ -64,6 +65,19 @@ class TrainSettings(Settings):
         "Random changes to training images: TrivialAugmentWide, RandAugment, or a mirrored and shifted image.",
         group=_DATA,
         choices=("none", "trivial", "randaugment", "flip-crop"),
+    )
+    mixup: float = setting(
+        0.0,
+        "Blend each training image and its label with another's (0.2 is common, more blends more); 0: not.",
+        group=_DATA,
+        at_least=0,
+    )
+    cutmix: float = setting(
+        0.0,
+        "Put a rectangle of another image into each training image, and of its label (1 is common); 0: not. "
+        "With mixup too, each batch gets one of the two.",
+        group=_DATA,
+        at_least=0,
     )
 
     model: str = setting(
@@ -97,6 +111,26 @@ class TrainSettings(Settings):
     )
     momentum: float = setting(0.0, "Momentum of sgd.", group=_OPTIMISATION, at_least=0, below=1)
     nesterov: bool = setting(False, "Nesterov's momentum; needs sgd and a momentum above 0.", group=_OPTIMISATION)
+    accumulate: int = setting(
+        1,
+        "Batches whose gradients make one optimizer step: as a batch so many times larger, in the memory of one.",
+        group=_OPTIMISATION,
+        at_least=1,
+    )
+    clip: float | None = setting(
+        None,
+        "Scale the gradients of a step down where their norm is above this; 1 is common, none lets all through.",
+        group=_OPTIMISATION,
+        above=0,
+    )
+    ema: float | None = setting(
+        None,
+        "Validate, test and predict with a moving average of the weights that keeps this share of itself at each step: "
+        "0.99 looks back some 100 steps, 0.999 some 1,000.",
+        group=_OPTIMISATION,
+        above=0,
+        below=1,
+    )
     label_smoothing: float = setting(
         0.0, "Share of each training label spread over all classes.", group=_OPTIMISATION, at_least=0, below=1
     )
@@ -116,8 +150,18 @@ class TrainSettings(Settings):
     gamma: float = setting(0.1, "... by this factor.", group=_SCHEDULE, above=0, at_most=1)
 
     epochs: int = setting(5, "Passes over the training images.", group=_RUN, at_least=1)
+    patience: int | None = setting(
+        None,
+        "Stop early when so many epochs have passed without a better validation accuracy; none trains all epochs.",
+        group=_RUN,
+        at_least=1,
+    )
     seed: int = setting(
-        42, "Seed of the split, the weights, the order and dropout.", group=_RUN, at_least=0, at_most=2**32 - 1
+        42,
+        "Seed of all that is random: the split, the weights, the order, dropout, augmentation, mixing.",
+        group=_RUN,
+        at_least=0,
+        at_most=2**32 - 1,
     )
     deterministic: bool = setting(
         False, "Only algorithms that give the same bits each time; slower on a GPU.", group=_RUN
@@ -126,7 +170,11 @@ class TrainSettings(Settings):
         "auto", "Where to compute; auto takes a GPU if there is one.", group=_RUN, choices=("auto", "cpu", "cuda")
     )
     precision: str = setting(
-        "32-true", "Arithmetic of the network's layers.", group=_RUN, choices=("32-true", "bf16-mixed")
+        "32-true",
+        "Arithmetic of the network's layers: all in 32 bits, or in 16 where they suffice (bfloat16; or float16, whose "
+        "gradients are scaled, on a GPU).",
+        group=_RUN,
+        choices=("32-true", "bf16-mixed", "16-mixed"),
     )
     test_at: str = setting(
         "end", "Test the best epoch at the end, or every epoch as well.", group=_RUN, choices=("end", "epoch")
@@ -138,6 +186,26 @@ class TrainSettings(Settings):
         at_least=0,
     )
     tensorboard: bool = setting(True, "Write TensorBoard's event file beside the record.", group=_RUN)
+
+    checkpoint_minutes: float = setting(
+        10.0,
+        "Save a checkpoint after so many minutes, too, and not only at the end of each epoch and at SIGTERM.",
+        group=_CHECKPOINTS,
+        above=0,
+    )
+    checkpoint_steps: int | None = setting(
+        None, "Save a checkpoint every so many optimizer steps, too.", group=_CHECKPOINTS, at_least=1
+    )
+    keep_best: int = setting(1, "Keep the checkpoints of so many best epochs.", group=_CHECKPOINTS, at_least=1)
+    keep_every: int | None = setting(
+        None, "Keep one checkpoint of every so many steps, whatever comes after.", group=_CHECKPOINTS, at_least=1
+    )
+    checkpoint_budget: float | None = setting(
+        None,
+        "Most megabytes for the run's checkpoints; of those that are kept, the oldest go first.",
+        group=_CHECKPOINTS,
+        above=0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -153,6 +221,8 @@ class TrainSettings(Settings):
             )
         if self.nesterov and not self.momentum:
             raise ConfigError("nesterov needs optimizer sgd and a momentum above 0; 0.9 is a common one")
+        if (self.mixup or self.cutmix) and self.batch_size == 1:
+            raise ConfigError("mixup and cutmix mix the images of a batch, and batch-size is 1; give a larger one")
         if self.warmup_epochs and self.warmup_epochs >= self.epochs:
             raise ConfigError(
                 f"warmup-epochs is {self.warmup_epochs:g} of {self.epochs} epochs; it must leave some at the full rate"

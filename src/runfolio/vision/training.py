@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +17,12 @@ from runfolio.settings import build
 from runfolio.tracking.seeding import deterministic_algorithms
 from runfolio.vision import report
 from runfolio.vision.description import describe
-from runfolio.vision.engine import Evaluation, Figures, Training
+from runfolio.vision.engine import Evaluation, Training
 from runfolio.vision.meter import Meter
 from runfolio.vision.models.summary import architecture
 from runfolio.vision.preparation import Preparation, prepare
 from runfolio.vision.settings import TrainSettings
+from runfolio.vision.tally import Figures
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -123,44 +123,56 @@ def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_
             run.define_metric(metric, x="epoch")
         if settings.watch:
             run.watch(training.model, settings.watch, step=training.step)
-        batches = training.batches_per_epoch
-        with Meter(progress, run.name, epochs=settings.epochs, batches=batches, done=training.step) as meter:
-            while training.epoch < settings.epochs:
+        steps = training.steps_per_epoch
+        with Meter(progress, run.name, epochs=settings.epochs, steps=steps, done=training.step) as meter:
+            while not training.is_over:
                 meter.epoch(training.epoch + 1)
-                training.figures = _train_epoch(run, training, settings, meter)
-                run.log({**training.figures, **training.progress}, step=training.epoch)
+                _train_epoch(run, training, preparation, meter)
                 _warn_of_losses(training.figures, settings, notices)
-                run.checkpoint(
-                    step=training.epoch,
-                    metric=training.figures[preparation.chosen_by],
-                    mode="max",
-                    loader=LOADER,
-                    meta=preparation.meta,
-                    **training.state(),
-                )
                 meter.report(training.figures, preparation.chosen_by)
             meter.say("testing")
             _conclude(run, training, preparation, notices)
+    if training.epoch < settings.epochs:
+        epochs = f"{settings.patience} epoch{'s' * (settings.patience != 1)}"
+        run.finish(
+            reason=f"stopped after epoch {training.epoch} of {settings.epochs}:"
+            f" {preparation.chosen_by} got no better for {epochs}"
+        )
 
 
-def _train_epoch(run: Run, training: Training, settings: TrainSettings, meter: Meter) -> dict[str, float]:
-    """Train and validate once; the epoch's points. Each batch's loss is logged on the way, at its own step."""
+def _train_epoch(run: Run, training: Training, preparation: Preparation, meter: Meter) -> None:
+    """Train and validate once, or go on with an epoch that was begun; its points, and the checkpoint at its end.
 
-    def on_batch(loss: torch.Tensor) -> None:
+    Each step's loss is logged on the way. What is saved before the epoch's end is gone on with behind the last step;
+    the validation is then done anew.
+    """
+    settings = preparation.settings
+
+    def save(metric: float | None = None) -> None:
+        run.checkpoint(
+            step=training.step, metric=metric, mode="max", loader=LOADER, meta=preparation.meta, **training.state()
+        )
+
+    def on_step(loss: torch.Tensor) -> None:
         run.log({"batch/loss": loss, **training.progress}, step=training.step)
-        meter.batch()
+        meter.step()
+        if settings.checkpoint_steps and training.step % settings.checkpoint_steps == 0:
+            save()
 
-    values = {"lr": training.lr}  # the one the epoch begins with
-    began = time.perf_counter()
-    trained = training.train_epoch(on_batch)
-    values |= _named("train", trained)
+    lr = training.rate(training.epoch * training.steps_per_epoch)
+    trained = training.train_epoch(on_step)
+    values = {"lr": lr, **_named("train", trained)}
+    seconds = trained.seconds
     if training.val_batches is not None:
-        values |= _named("val", training.evaluate(training.val_batches).figures)
-    training.epoch_seconds.append(time.perf_counter() - began)
+        validated = training.evaluate(training.val_batches).figures
+        values |= _named("val", validated)
+        seconds += validated.seconds
     if settings.test_at == "epoch":
         values |= _named("test", training.evaluate(training.test_batches).figures)
-    speed = {"epoch_seconds": training.epoch_seconds[-1], "images_per_second": trained.images / trained.seconds}
-    return values | speed
+    values |= {"epoch_seconds": seconds, "images_per_second": trained.images / trained.seconds}
+    training.end_epoch(values)
+    run.log({**values, **training.progress}, step=training.epoch)
+    save(values[preparation.chosen_by])
 
 
 def _warn_of_losses(values: Mapping[str, float], settings: TrainSettings, notices: _Notices) -> None:

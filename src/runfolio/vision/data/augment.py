@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,21 @@ class Augmentation:
         """[c, h, w] uint8 to [c, h, w] uint8; `index` is the image's place in the source."""
         if self._steps is None:
             return pixels
-        (seed,) = np.random.SeedSequence([self._seed, epoch, index]).generate_state(1, np.uint64).tolist()
-        before = torch.get_rng_state()
-        try:
-            # Not torch.manual_seed, which would seed the GPU's generators too, and with them dropout.
-            torch.default_generator.manual_seed(seed)
+        with drawing_from(self._seed, epoch, index):
             return self._steps(pixels)
-        finally:
-            torch.set_rng_state(before)
+
+
+@contextmanager
+def drawing_from(*key: int) -> Iterator[None]:
+    """Inside, torch's CPU generator gives what belongs to these numbers; afterwards it goes on where it was."""
+    (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64).tolist()
+    before = torch.get_rng_state()
+    try:
+        # Not torch.manual_seed, which would seed the GPU's generators too, and with them dropout.
+        torch.default_generator.manual_seed(seed)
+        yield
+    finally:
+        torch.set_rng_state(before)
 
 
 def _steps(name: str, height: int, width: int) -> Callable[[torch.Tensor], Any] | None:

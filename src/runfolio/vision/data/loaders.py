@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -81,46 +82,51 @@ class AugmentedImages(Dataset[Labelled]):
         return self._augmentation(before, epoch=visit.epoch, index=self._prepared.index(visit.place))
 
 
-class EpochOrder(Sampler[Visit]):
-    """A new order each epoch, drawn from (seed, epoch): resuming at epoch 7 needs no memory of the first six.
+class EpochOrder(Sampler[list[Visit]]):
+    """Batches of visits in a new order each epoch, drawn from (seed, epoch): no epoch needs memory of those before.
 
     The method is `begin`, not `set_epoch`: Fabric calls a sampler's `set_epoch` with a count of its own.
     """
 
-    def __init__(self, length: int, seed: int) -> None:
+    def __init__(self, length: int, batch_size: int, seed: int) -> None:
         self._length = length
+        self._batch_size = batch_size
         self._seed = seed
-        self._epoch = 0
+        self.begin(0)
 
-    def begin(self, epoch: int) -> None:
-        self._epoch = epoch
+    def begin(self, epoch: int, batch: int = 0) -> None:
+        """Iterate over this epoch next, from this batch on."""
+        self._epoch, self._batch = epoch, batch
 
     def __len__(self) -> int:
-        return self._length
+        """Batches of a whole epoch; the last one may be smaller."""
+        return math.ceil(self._length / self._batch_size)
 
-    def __iter__(self) -> Iterator[Visit]:
+    def __iter__(self) -> Iterator[list[Visit]]:
         places = np.random.RandomState([self._seed, self._epoch]).permutation(self._length).tolist()
-        yield from (Visit(self._epoch, place) for place in places)
+        for start in range(self._batch * self._batch_size, self._length, self._batch_size):
+            yield [Visit(self._epoch, place) for place in places[start : start + self._batch_size]]
 
 
 def batches(
     images: Dataset[Labelled],
     *,
-    batch_size: int,
     workers: int,
     seed: int,
+    batch_size: int = 1,
     order: EpochOrder | None = None,
 ) -> DataLoader[Labelled]:
     """Batches of ([b, c, h, w] float32, [b] int64), in `order` or as they stand; the last one may be smaller.
 
     Args:
         images: `AugmentedImages` with an order, `PreparedImages` without one.
+        batch_size: Without an order, which has its own.
     """
     # A generator of its own: a loader would else draw from torch's, and dropout would depend on the loaders.
     return DataLoader(
         images,
-        batch_size=batch_size,
-        sampler=order,
+        batch_size=1 if order else batch_size,  # torch's word for: the batch sampler says it
+        batch_sampler=order,
         num_workers=workers,
         persistent_workers=workers > 0,
         generator=torch.Generator().manual_seed(seed),

@@ -1,0 +1,174 @@
+"""What a step of training is: accumulation, clipping, averaged weights, mixed images, early stopping."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import runfolio
+from runfolio.vision import evaluate, run_experiment
+from runfolio.vision.averaging import WeightAverage
+from runfolio.vision.data.mixing import Mixing
+from runfolio.vision.engine import UNAVERAGED, Training
+from runfolio.vision.loading import load
+from runfolio.vision.preparation import prepare
+from runfolio.vision.stopping import EarlyStopping
+
+EXACT = {"optimizer": "sgd", "lr": 0.1, "schedule": "constant", "batch_size": 23, "seed": 3}
+"""115 images in five equal batches, and steps whose size shows in the weights."""
+
+
+@pytest.fixture
+def trained_once(tiny):
+    """Train one epoch; the training, and the loss of each step."""
+
+    def train(**settings) -> tuple[Training, list[float]]:
+        torch.manual_seed(3)
+        training = Training(prepare(tiny(**EXACT | settings)))
+        losses: list[float] = []
+        training.train_epoch(lambda loss: losses.append(loss.item()))
+        return training, losses
+
+    return train
+
+
+def weights_of(model: nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("batches", [[23, 5], [46, 2], [10, 5], [13, 9], [115, 2]])
+def test_accumulated_batches_are_one_larger_batch(trained_once, batches):
+    size, accumulate = batches
+
+    several, losses = trained_once(batch_size=size, accumulate=accumulate)
+    one, expected = trained_once(batch_size=size * accumulate)
+
+    assert several.step == one.step == several.steps_per_epoch == math.ceil(115 / (size * accumulate))
+    assert losses == pytest.approx(expected, rel=1e-4)
+    torch.testing.assert_close(weights_of(several.model), weights_of(one.model), rtol=1e-3, atol=1e-5)
+    assert several.progress == one.progress
+
+
+def test_schedules_count_optimizer_steps(trained_once):
+    training, losses = trained_once(accumulate=2, schedule="cosine", epochs=2)
+
+    assert (training.steps_per_epoch, len(losses)) == (3, 3)
+    assert training.rate(3) == training.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 / 2)
+    assert training.rate(6) == 0
+
+
+def test_a_step_is_no_longer_than_its_clipped_gradient(trained_once):
+    free, _ = trained_once(batch_size=115)
+    clipped, _ = trained_once(batch_size=115, clip=0.01)
+    start = weights_of(trained_once(batch_size=115, lr=1e-30)[0].model)
+
+    steps = [weights_of(training.model) - start for training in (free, clipped)]
+
+    assert steps[0].norm() > 0.1 * 0.02
+    assert steps[1].norm() == pytest.approx(0.1 * 0.01, rel=1e-3)
+    torch.testing.assert_close(steps[1] / steps[1].norm(), steps[0] / steps[0].norm(), rtol=1e-3, atol=1e-4)
+
+
+@given(decay=st.floats(0.01, 0.99), steps=st.integers(1, 5))
+def test_the_average_forgets_by_its_decay_and_counts_are_taken_over(decay, steps):
+    linear, norm = nn.Linear(2, 2), nn.BatchNorm1d(2)
+    model = nn.Sequential(linear, norm)
+    average = WeightAverage(model, decay)
+    expected = {key: value.clone() for key, value in model.state_dict().items()}
+    for _ in range(steps):
+        with torch.no_grad():
+            linear.weight += 1
+        model(torch.randn(8, 2))
+        average.update()
+        for key, value in model.state_dict().items():
+            expected[key] = decay * expected[key] + (1 - decay) * value if value.is_floating_point() else value.clone()
+
+    torch.testing.assert_close(dict(average.model.state_dict()), expected)
+    assert average.model.state_dict()["1.num_batches_tracked"] == steps
+
+
+def test_validation_test_and_prediction_use_the_averaged_weights(store, tiny):
+    folder = run_experiment(tiny(ema=0.9, epochs=2), store=store)
+    run = runfolio.open(store).run(folder)
+    last = run.checkpoint("last")
+
+    assert sorted(last.parts) == ["model", UNAVERAGED]
+    averaged, unaveraged = last.tensors("model"), last.tensors(UNAVERAGED)
+    assert not any(torch.equal(averaged[key], unaveraged[key]) for key in averaged)
+    best = run.checkpoint("best").tensors("model")
+    predicting = run.load_model().state_dict()
+    assert all(torch.equal(predicting[key], best[key]) for key in best)
+    again = evaluate(load(run.checkpoint("best")), prepare(tiny()).source, "test")
+    assert again.accuracy == run.results["test/acc"]
+
+
+@pytest.mark.parametrize("ways", [{"mixup": 0.4, "cutmix": 0}, {"mixup": 0, "cutmix": 1}, {"mixup": 0.4, "cutmix": 1}])
+def test_mixing_depends_on_seed_epoch_and_batch_alone(ways):
+    images, labels = torch.rand(8, 1, 6, 6), torch.arange(8) % 3
+
+    def mixed(seed=1, epoch=0, batch=0):
+        return Mixing(**ways, classes=3, seed=seed)(images, labels, epoch=epoch, batch=batch)
+
+    torch.manual_seed(1)
+    once = mixed()
+    before = torch.get_rng_state()
+    again = mixed()
+
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(one, other) for one, other in zip(once, again, strict=True))
+    for other in (mixed(seed=2), mixed(epoch=1), mixed(batch=1)):
+        assert not torch.equal(once[0], other[0])
+
+
+def test_a_label_is_mixed_as_its_image_is():
+    images = torch.eye(3)[torch.arange(6) % 3].reshape(6, 3, 1, 1).expand(6, 3, 8, 8)  # the label is the colour
+
+    for batch in range(10):
+        mixed, shares = Mixing(mixup=1, cutmix=1, classes=3, seed=0)(images, torch.arange(6) % 3, epoch=0, batch=batch)
+        torch.testing.assert_close(mixed.mean(dim=(2, 3)), shares)
+
+
+def test_without_mixing_a_batch_stays_as_it_is():
+    images, labels = torch.rand(4, 1, 2, 2), torch.arange(4)
+
+    mixed, targets = Mixing(mixup=0, cutmix=0, classes=4, seed=0)(images, labels, epoch=0, batch=0)
+
+    assert mixed is images
+    assert targets is labels
+
+
+def test_mixed_trainings_learn_and_validate_on_images_as_they_are(store, tiny):
+    folder = run_experiment(
+        tiny(mixup=0.2, cutmix=1, hidden_units=16, data_fraction=1, epochs=3, label_smoothing=0.1), store=store
+    )
+
+    run = runfolio.open(store).run(folder)
+    assert run.results["val/acc"] > 0.8
+    assert 0 < run.results["train/acc"] < 1
+
+
+@given(values=st.lists(st.sampled_from([0.1, 0.2, 0.3, math.nan]), min_size=1, max_size=12), patience=st.integers(1, 4))
+def test_patience_counts_the_epochs_behind_the_best_one(values, patience):
+    stopping = EarlyStopping(patience)
+    for number, value in enumerate(values, start=1):
+        stopping.saw(value)
+        so_far = np.array(values[:number])
+        behind = number - 1 - np.nanargmax(so_far) if not np.isnan(so_far).all() else number
+        assert stopping.waited == behind
+        assert stopping.due == (behind >= patience)
+
+
+def test_a_training_stops_when_it_gets_no_better_and_says_so(store, tiny):
+    folder = run_experiment(tiny(lr=1e-30, epochs=50, patience=2), store=store)
+
+    run = runfolio.open(store).run(folder)
+    assert run.metric("val/acc").steps.tolist() == [1, 2, 3]
+    assert run.results["best/epoch"] == 1
+    assert run.state == "finished"
+    assert run.status.reason == "stopped after epoch 3 of 50: val/acc got no better for 2 epochs"
