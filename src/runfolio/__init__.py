@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from runfolio.query.folio import Folio
     from runfolio.query.folio import open_folio as open  # noqa: A004 - runfolio.open is the name
     from runfolio.query.recorded import RecordedRun
+    from runfolio.record.keeping import CheckpointPolicy
     from runfolio.tracking.current import current, log
     from runfolio.tracking.opening import init
+    from runfolio.tracking.order import BatchOrder
     from runfolio.tracking.run import Run
     from runfolio.tracking.seeding import seed_everything
     from runfolio.tracking.summary_writer import create_writer
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 # Where each public name lives. Loaded when first used: `import runfolio` costs next to nothing.
 _HOMES = {
     "Ambiguous": "runfolio.errors",
+    "BatchOrder": "runfolio.tracking.order",
+    "CheckpointPolicy": "runfolio.record.keeping",
     "ConfigError": "runfolio.errors",
     "DamagedFile": "runfolio.errors",
     "Folio": "runfolio.query.folio",
@@ -60,6 +64,8 @@ _HOMES = {
 
 __all__ = [
     "Ambiguous",
+    "BatchOrder",
+    "CheckpointPolicy",
     "ConfigError",
     "DamagedFile",
     "Folio",

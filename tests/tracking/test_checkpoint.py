@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 import runfolio
-from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio import CheckpointPolicy
+from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.record.document import RunDocument
 from runfolio.record.points import PointFiles
 
@@ -54,6 +56,115 @@ def test_optimizers_counters_and_generators_come_back(store: Path):
     assert state["optimizer"]["state"][0]["momentum_buffer"].equal(
         optimizer.state_dict()["state"][0]["momentum_buffer"]
     )
+
+
+def test_what_was_saved_goes_back_into_the_objects_it_came_from_and_the_generators_go_on(store: Path):
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    optimizer = torch.optim.Adam(model.parameters())
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+    model(torch.randn(4, 2)).sum().backward()
+    optimizer.step()
+    scheduler.step()
+    drawn = random.random, np.random.rand, lambda: torch.rand(1).item()
+    with runfolio.init(store=store) as run:
+        run.checkpoint(model=model, optimizer=optimizer, scheduler=scheduler, step=1)
+        expected = [draw() for draw in drawn]
+        saved = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+        torch.nn.init.zeros_(model[0].weight)  # type: ignore[arg-type] - a Linear's
+        optimizer.state.clear()
+        scheduler.step()
+
+        run.restore()
+        assert [draw() for draw in drawn] != expected
+        found = run.restore(model=model, optimizer=optimizer, scheduler=scheduler)
+
+    assert [draw() for draw in drawn] == expected
+    assert found.step == 1
+    assert all(torch.equal(tensor, saved[key]) for key, tensor in model.state_dict().items())
+    assert len(optimizer.state) == 4
+    assert scheduler.last_epoch == 1
+
+
+def test_what_does_not_fit_is_named_and_nothing_is_changed(store: Path):
+    model, other = torch.nn.Linear(2, 1), torch.nn.Linear(3, 1)
+    torch.nn.init.zeros_(other.weight)
+    with runfolio.init(store=store) as run:
+        run.checkpoint(model=model, optimizer=torch.optim.SGD(model.parameters(), lr=1), count=3)
+        with pytest.raises(DamagedFile, match=r"does not fit model: of another shape: weight \(1x2 instead of 1x3\)"):
+            run.restore(model=other)
+        with pytest.raises(DamagedFile, match=r"missing: 0\.weight, 0\.bias; unexpected: bias, weight"):
+            run.restore(model=torch.nn.Sequential(model))
+        with pytest.raises(NotFound, match=r"holds no 'scheduler'; known: count, model, optimizer"):
+            run.restore(scheduler=torch.optim.SGD(model.parameters(), lr=1))
+        with pytest.raises(ConfigError, match="count is a int, which has no load_state_dict"):
+            run.restore(count=3)
+        with pytest.raises(ConfigError, match=r"does not fit optimizer: .*parameter group"):
+            run.restore(optimizer=torch.optim.SGD([other.weight, *model.parameters()], lr=1))
+        with pytest.raises(ConfigError, match="'generators' is saved by itself"):
+            run.checkpoint(generators={})
+    assert other.weight.sum().item() == 0
+
+
+def test_a_policy_says_which_calls_save(store: Path):
+    policy = CheckpointPolicy(every_steps=10, keep_every=20)
+    with runfolio.init(store=store, checkpoints=policy) as run:
+        saved = [saved_by(run, step) for step in range(1, 46)]
+        assert [step for step in saved if step] == [10, 20, 30, 40]
+        assert run.checkpoint(step=46, metric=1.0) is True
+        assert run.restore().step == 46
+    with runfolio.init(resume=run.folder, checkpoints=policy) as run:
+        saved = [saved_by(run, step) for step in range(47, 62)]
+        assert [step for step in saved if step] == [50, 60]
+        assert [run.restore(f"step-{step}").step for step in (20, 40, 60)] == [20, 40, 60]
+
+
+def saved_by(run: runfolio.Run, step: int) -> int | None:
+    """The step, where a call of that step saves."""
+    run.checkpoint(step=step)
+    try:
+        return step if run.restore().step == step else None
+    except NotFound:
+        return None
+
+
+def test_a_call_that_is_not_due_takes_no_state(store: Path):
+    class Costly:
+        taken = 0
+
+        def state_dict(self) -> dict[str, int]:
+            self.taken += 1
+            return {}
+
+    costly = Costly()
+    with runfolio.init(store=store, checkpoints=CheckpointPolicy(every_minutes=1000, every_steps=50)) as run:
+        for _ in range(120):
+            run.checkpoint(costly=costly)  # without steps, calls are counted
+    assert costly.taken == 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"every_steps": 0}, {"keep_best": 0}, {"budget_mb": -1}, {"every_minutes": math.nan}]
+)
+def test_a_policy_that_makes_no_sense_is_refused(wrong: dict):
+    with pytest.raises(ConfigError, match=f"{next(iter(wrong))} is .*; it must be"):
+        CheckpointPolicy(**wrong)
+
+
+def test_a_process_without_torch_saves_and_restores_its_generators(store: Path, python):
+    script = """
+import random, sys, runfolio
+class Counter:
+    def state_dict(self): return {"count": 3}
+    def load_state_dict(self, state): self.count = state["count"]
+with runfolio.init(store=sys.argv[1], console=False) as run:
+    counter = Counter()
+    run.checkpoint(counter=counter)
+    expected = random.random()
+    run.restore(counter=counter)
+    assert (random.random(), counter.count) == (expected, 3)
+print({"torch", "numpy"} & set(sys.modules))
+"""
+    assert python(script, store).stdout == "set()\n"
 
 
 def test_a_checkpoint_that_cannot_be_written_is_told_and_the_one_before_is_whole(

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from runfolio.errors import ConfigError, DamagedFile, MissingExtra, did_you_mean
+from runfolio.errors import ConfigError, MissingExtra, did_you_mean
 from runfolio.record.checkpoints import Checkpoint
+from runfolio.record.fitting import fill
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -62,25 +63,6 @@ def _made(module: Module | Callable[[], Module]) -> Module:
 
 
 def _filled(checkpoint: Checkpoint, module: Module) -> Module:
-    tensors = checkpoint.tensors("model")
-    wanted = module.state_dict()
-    faults = [
-        f"{word} {', '.join(sorted(keys))}"
-        for word, keys in (
-            ("missing", wanted.keys() - tensors.keys()),
-            ("unexpected", tensors.keys() - wanted.keys()),
-            ("of another shape", {key for key in wanted.keys() & tensors.keys() if _differ(wanted[key], tensors[key])}),
-        )
-        if keys
-    ]
-    if faults:
-        raise DamagedFile(
-            f"the checkpoint's tensors do not fit {type(module).__name__}: {'; '.join(faults)};"
-            " build the module as it was built for training"
-        )
-    module.load_state_dict(tensors)
+    what = f"checkpoint {checkpoint.name!r} of {checkpoint.folder} does not fit {type(module).__name__}"
+    fill(module, checkpoint.tensors("model"), what)
     return module
-
-
-def _differ(wanted: Any, given: Any) -> bool:
-    return getattr(wanted, "shape", None) != getattr(given, "shape", None)

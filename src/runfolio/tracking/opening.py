@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runfolio.errors import ConfigError, NotFound, StoreError
-from runfolio.record import alive, checkpoints, claims, spool
+from runfolio.record import alive, claims, spool
+from runfolio.record import checkpoints as saved
 from runfolio.record.alive import PRIMARY, Role
-from runfolio.record.checkpoints import LAST
+from runfolio.record.checkpoints import LAST, Checkpoint
 from runfolio.record.document import Attempt, RunDocument, Status, now
+from runfolio.record.keeping import CheckpointPolicy
 from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
 from runfolio.record.notes import NAME_LENGTH, check_name
 from runfolio.record.summary import SYSTEM
@@ -46,6 +48,7 @@ def init(
     force: bool = False,
     tensorboard: bool = False,
     pace: Pace | None = None,
+    checkpoints: CheckpointPolicy | None = None,
     code: bool | None = None,
     console: bool = True,
     strict: bool = False,
@@ -66,6 +69,8 @@ def init(
         force: With `resume`: take the run over from a process that still writes it, which then stops recording.
         tensorboard: Write TensorBoard's event file beside the record as well; a run that has one keeps it when resumed.
         pace: How often the record is flushed.
+        checkpoints: When `run.checkpoint` saves, and which checkpoints are kept. Default: each call saves; the last,
+            the one before and the best are kept.
         code: Whether the code the run is started from is kept: script, modules of your own, uncommitted changes.
             Default: yes, unless `RUNFOLIO_CODE` is off. Commit, branch and command are recorded either way.
         console: Record what the process and its children print (by descriptor: a notebook's cells do not);
@@ -101,7 +106,7 @@ def init(
             opened = _shared(place, wanted, name or experiment, experiment, pace.join_s)
         else:
             opened = _new(place, name or experiment, experiment)
-        folder, document, last_step, role = opened
+        folder, document, last_step, role, _ = opened
         document.config.update(settings)
         sync = durability == "full"
         if role != PRIMARY:
@@ -123,6 +128,8 @@ def init(
             strict=strict,
             sync=sync,
             stop_after=reproduction.stop_after(),
+            policy=checkpoints,
+            resumed=opened.checkpoint,
         )
     except OSError as error:
         raise StoreError(
@@ -148,6 +155,8 @@ class _Opened(NamedTuple):
     document: RunDocument
     last_step: int = -1
     role: Role = PRIMARY
+    checkpoint: Checkpoint | None = None
+    """The one to go on from."""
 
 
 def _mirror(folder: Path, document: RunDocument) -> Mirror:
@@ -238,12 +247,13 @@ def _resumed(
     if not force:
         joining.refuse_if_written(folder, document, claimed)
     _bring_back_spools(folder)
-    parent, kept, last_step = _cut(folder, document, name, step)
+    found = saved.read(folder, name) if name is not None and step is None else None
+    parent, kept, last_step = _cut(folder, document, found, step)
     _note_seconds(folder, document)
     attempt = max(_last_attempt(document), claimed) + 1
     document.attempts.append(Attempt(attempt, parent, kept, new_id(), now()))
     document.status = Status()
-    return _Opened(folder, document, last_step)
+    return _Opened(folder, document, last_step, checkpoint=found)
 
 
 def _bring_back_spools(folder: Path) -> None:
@@ -264,15 +274,16 @@ def _joined_resumed(folder: Path, document: RunDocument, wait_s: float) -> _Open
     return _Opened(folder, document, role="process" if rank is None else "rank")
 
 
-def _cut(folder: Path, document: RunDocument, name: str | None, step: int | None) -> tuple[int, dict[str, int], int]:
+def _cut(
+    folder: Path, document: RunDocument, found: Checkpoint | None, step: int | None
+) -> tuple[int, dict[str, int], int]:
     """The attempt to go on from, what is kept of each writer, and the last step that is."""
-    if step is None and name is None:
-        return _everything(folder, document)
     if step is not None:
         from runfolio.record import branches  # Arrow, which few resumes need
 
         return _last_attempt(document), *branches.kept_until(folder, document, whole_step(step))
-    found = checkpoints.read(folder, name or LAST)
+    if found is None:
+        return _everything(folder, document)
     kept = found.position
     if alive.joined(folder, document):
         from runfolio.record import branches

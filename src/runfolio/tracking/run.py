@@ -5,28 +5,29 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from runfolio.errors import ConfigError, RunfolioError, StoreError
+from runfolio.errors import ConfigError, StoreError
 from runfolio.record import artifacts, checkpoints, notes
 from runfolio.record.alive import PRIMARY, Heartbeat, Role
-from runfolio.record.checkpoints import BEST, LAST, Checkpoint
+from runfolio.record.checkpoints import LAST, Checkpoint
 from runfolio.record.clock import Clock, steady
 from runfolio.record.document import ENDED, RunDocument, Status
+from runfolio.record.keeping import CheckpointPolicy
 from runfolio.record.layout import STORE_VARIABLE, new_id
-from runfolio.tracking import exits, joining, pictures
+from runfolio.tracking import exits, joining, pictures, restoring
 from runfolio.tracking.capture import seeds
 from runfolio.tracking.capture.surroundings import Surroundings
 from runfolio.tracking.items import Item, Media, Scalars
 from runfolio.tracking.keeper import Pace
 from runfolio.tracking.live import LiveDict
 from runfolio.tracking.outcome import Outcome
-from runfolio.tracking.plain import check_name, checked_numbers, detached, metric_value, plain_config, whole_step
+from runfolio.tracking.plain import check_name, checked_numbers, detached, whole_step
+from runfolio.tracking.saving import Saver
 from runfolio.tracking.stopping import StopAfter
 from runfolio.tracking.writer import Writer
 
@@ -78,6 +79,8 @@ class Run:
         role: Role = PRIMARY,
         asleep: bool = False,
         stop_after: int | None = None,
+        policy: CheckpointPolicy | None = None,
+        resumed: Checkpoint | None = None,
     ) -> None:
         """Args:
         strict: Raise where something logged cannot be stored.
@@ -85,6 +88,8 @@ class Run:
         role: What this process is to the run; only the primary one keeps more of it than what is logged.
         asleep: Join at the first log call, and leave no trace before.
         stop_after: End the process at the first log call of a later step (see `reproduction.stop_after`).
+        policy: When checkpoints are saved, and which are kept.
+        resumed: The checkpoint that the run goes on from.
         """
         self._strict = strict
         self._stop_after = stop_after
@@ -103,7 +108,6 @@ class Run:
         self._ended = False
         """Its end has begun."""
         self._closed = False
-        self._saved = 0
         self._companions: list[Companion] = []
         self.folder = folder
         """Where the run's record lies."""
@@ -113,6 +117,7 @@ class Run:
             self._use(self._new_writer(last_step, surroundings.find_out, surroundings.look_again, mirror))
         else:
             self._use(self._new_writer(last_step))
+        self._saver = None if role != PRIMARY else Saver(self, self._writer, self._attempt, policy, resumed)
         self.config = document.config = LiveDict(document.config, self._changed)
         """Hyperparameters; what is set here is saved within the flush interval."""
         self.summary = document.summary = LiveDict(document.summary, self._changed)
@@ -317,8 +322,9 @@ class Run:
     ) -> bool:
         """Save the state of the training as checkpoint `last`, and as `best` too when `metric` is the best so far.
 
-        Whole or not at all: a crash meanwhile leaves the checkpoints before. The record up to this call is flushed
-        first, and the checkpoint notes its position, so that a resumed run continues exactly here.
+        May be called at every step: `init(checkpoints=CheckpointPolicy(...))` says which calls save. Whole or not at
+        all: a crash meanwhile leaves the checkpoints before. The checkpoint notes the record's position at this call,
+        so that a resumed run continues exactly here; and the states of all random generators, as `generators`.
 
         Args:
             metric: What tells how good this state is; NaN is never the best.
@@ -332,57 +338,26 @@ class Run:
         Raises:
             ConfigError: The state holds something else, or `metric` or `step` is no number.
         """
-        if mode not in ("max", "min"):
-            raise ConfigError(f"mode is {mode!r}; it must be max or min")
-        if self._role != PRIMARY:
+        if self._saver is None:
             self._tell_joined()
             return False
-        modules, rest = _parts(state)
-        step = None if step is None else whole_step(step)
-        value = None if metric is None else _checked_metric(metric)
-        if self._writer.keeper.is_superseded():
-            return False
-        is_best = value is not None and self._is_best(value, mode)
-        moment = self.now()
-        self._writer.flush(_FLUSH_WAIT_S, sync=True)
-        about = {
-            "step": step,
-            "metric": value,
-            "attempt": self._attempt.attempt,
-            "position": {**self._attempt.kept, self._attempt.writer: self._writer.seq},
-            "position_us": int(moment * 1e6),
-            "loader": loader,
-            "meta": plain_config(meta) if meta is not None else {},
-        }
-        self._saved += 1
-        try:
-            checkpoints.save(
-                self.folder,
-                # The best first: killed in between, `last` is older and the best is found again on the way.
-                [BEST, LAST] if is_best else [LAST],
-                f"{self._attempt.writer}-{self._saved}",
-                modules=modules,
-                state=rest,
-                about=about,
-            )
-        except OSError as error:
-            log.error(
-                "run %s: checkpoint at step %s was not saved (%s); the one before is whole, training goes on",
-                self.id,
-                step,
-                error.strerror or error,
-            )
-            return False
-        return is_best
+        return self._saver.call(step, metric, mode, state, loader, meta)
 
-    def restore(self, name: str = LAST) -> Checkpoint:
-        """A checkpoint of this run.
+    def restore(self, name: str = LAST, **targets: Any) -> Checkpoint:
+        """A checkpoint of this run; and the state of the training as it was then, put into `targets`.
 
+        Args:
+            targets: By the name it was saved under: what has a `load_state_dict`, such as `model=model`. Where there is
+                one, all random generators go on as they were, too. Without any, nothing is changed.
         Raises:
-            NotFound: There is none of that name.
-            DamagedFile: It cannot be read.
+            NotFound: There is none of that name, or nothing of a target's name in it.
+            ConfigError: A target has no `load_state_dict`, or what was saved does not fit it.
+            DamagedFile: It cannot be read, or a module's tensors do not fit; the message names them.
         """
-        return checkpoints.read(self.folder, name)
+        found = checkpoints.read(self.folder, name)
+        if targets:
+            restoring.restore(found, targets)
+        return found
 
     def watch(
         self,
@@ -514,6 +489,7 @@ class Run:
         self._role = "process"
         self._told = False
         self._stop_after = None
+        self._saver = None
         self._use(self._new_writer(self._writer.last_step))
         if self._ended:  # in another thread of the parent
             self._append = _ignore
@@ -652,15 +628,6 @@ class Run:
         self._document.edited[key] = self._clock.moment()
         self._changed()
 
-    def _is_best(self, value: float, mode: str) -> bool:
-        if value != value:
-            return False
-        try:
-            before = checkpoints.read(self.folder, BEST).metric
-        except RunfolioError:
-            return True
-        return before is None or (value > before if mode == "max" else value < before)
-
 
 def _handed_over(
     folder: Path, document: RunDocument, pace: Pace, last_step: int, strict: bool, sync: bool, ended: bool
@@ -685,13 +652,6 @@ def _worked_on_before(document: RunDocument, now: float) -> float:
     return sum(entry.seconds or 0.0 for entry in earlier) + max(0.0, now - newest.started.timestamp())
 
 
-def _checked_metric(metric: Any) -> float:
-    try:
-        return metric_value(detached(metric))
-    except ConfigError as error:
-        raise ConfigError(f"the checkpoint's metric {error}") from None
-
-
 def plain_tags(tags: Iterable[str]) -> list[str]:
     """Tags as they are recorded.
 
@@ -702,17 +662,3 @@ def plain_tags(tags: Iterable[str]) -> list[str]:
     for tag in found:
         notes.check_tag(tag)
     return found
-
-
-def _parts(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """State split into modules' state_dicts and the rest."""
-    torch = sys.modules.get("torch")
-    modules, rest = {}, {}
-    for name, value in state.items():
-        has_state = hasattr(value, "state_dict")
-        content = value.state_dict() if has_state else value
-        if torch is not None and isinstance(value, torch.nn.Module):
-            modules[name] = content
-        else:
-            rest[name] = content
-    return modules, rest

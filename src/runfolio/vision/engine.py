@@ -14,16 +14,16 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from runfolio.record.fitting import fill
+from runfolio.tracking import generators
 from runfolio.vision.averaging import WeightAverage
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, Labelled, PreparedImages, batches
 from runfolio.vision.data.mixing import Mixing
 from runfolio.vision.description import place_of
-from runfolio.vision.models.fitting import fill
 from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.optim import make_optimizer, make_scheduler
 from runfolio.vision.preparation import Preparation
-from runfolio.vision.seeds import generator_states, restore_generators
 from runfolio.vision.settings import TrainSettings
 from runfolio.vision.stopping import EarlyStopping
 from runfolio.vision.tally import Figures, Tally
@@ -242,7 +242,6 @@ class Training:
             "scaler": self._fabric.strategy.precision,
             "stopping": self.stopping,
             "tally": self._tally,
-            "generators": generator_states(),
             "epoch": self.epoch,
             "global_step": self.step,
             "epoch_seconds": self.epoch_seconds,
@@ -262,7 +261,7 @@ class Training:
         self._tally.load_state_dict(state["tally"])
         self.epoch, self.step = state["epoch"], state["global_step"]
         self.epoch_seconds, self.figures = state["epoch_seconds"], state["figures"]
-        restore_generators(state["generators"])
+        generators.restore(state["generators"])
 
     def load_weights(self, checkpoint: Checkpoint) -> None:
         """Predict with the checkpoint's weights."""

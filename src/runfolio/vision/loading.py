@@ -23,9 +23,9 @@ def load(checkpoint: Checkpoint) -> LoadedClassifier:
     with vision_extra("loading a classifier"):
         import torch
 
+        from runfolio.record.fitting import fill
         from runfolio.vision.description import describe, place_of
         from runfolio.vision.models import build_model
-        from runfolio.vision.models.fitting import fill
         from runfolio.vision.predict import LoadedClassifier
 
     described, where = describe(checkpoint), place_of(checkpoint)

@@ -14,11 +14,12 @@ from torch import nn
 
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound
+from runfolio.record.fitting import Tensors
 from runfolio.record.state import foreign, read_tensors
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.description import describe
 from runfolio.vision.models import current_names, download_weights, published_transform
-from runfolio.vision.models.fitting import Tensors, start_from
+from runfolio.vision.models.fitting import start_from
 
 PUBLISHED = "DEFAULT"
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin")

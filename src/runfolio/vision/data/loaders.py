@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from runfolio.tracking.order import epoch_order
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.transform import ImageTransform
@@ -103,7 +104,7 @@ class EpochOrder(Sampler[list[Visit]]):
         return math.ceil(self._length / self._batch_size)
 
     def __iter__(self) -> Iterator[list[Visit]]:
-        places = np.random.RandomState([self._seed, self._epoch]).permutation(self._length).tolist()
+        places = epoch_order(self._length, self._seed, self._epoch).tolist()
         for start in range(self._batch * self._batch_size, self._length, self._batch_size):
             yield [Visit(self._epoch, place) for place in places[start : start + self._batch_size]]
 

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound
+from runfolio.record.fitting import Tensors
 from runfolio.vision._torchvision import models
 from runfolio.vision.data.transform import ImageTransform
-from runfolio.vision.models.fitting import Tensors
 from runfolio.vision.models.head import set_dropout
 from runfolio.vision.models.spec import ModelSpec
 
