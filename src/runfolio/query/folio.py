@@ -148,6 +148,10 @@ class Folio:
             raise NotFound(self._no_run(wanted, runs))
         return found
 
+    def children(self, run: RecordedRun) -> Runs:
+        """The forks and reproductions of a run that the store holds, newest first."""
+        return Runs(other for other in self._look() if (other.lineage or {}).get("run") == run.id)
+
     def best(self, metric: str, mode: str | None = None, experiment: str | None = None) -> RecordedRun:
         """The run with the best `metric`; `choose` gives the same with the value and what chose.
 

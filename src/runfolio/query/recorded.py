@@ -103,16 +103,25 @@ class RecordedRun:
     def duration_s(self) -> float | None:
         """Seconds it was worked on, without the pauses between its attempts; to now while it runs. Never negative.
 
-        None for a run that went silent, because nobody saw it end.
+        Those of a fork are its own; `inherited_s` are those of the run it came of, up to there. None for a run that
+        went silent, because nobody saw it end.
         """
         if self.ended is None and self.state != RUNNING:
             return None
-        earlier = sum(attempt.seconds or 0.0 for attempt in self.attempts[:-1])
-        last = self.attempts[-1] if self.attempts else None
+        own = [attempt for attempt in self.attempts if attempt.inherited is None]
+        if self.attempts and not own:  # a fork that nobody went on with
+            return 0.0
+        earlier = sum(attempt.seconds or 0.0 for attempt in own[:-1])
+        last = own[-1] if own else None
         if last is not None and last.seconds is not None:
             return earlier + last.seconds
         started = last.started if last is not None else self.created
         return earlier + max(0.0, ((self.ended or now()) - started).total_seconds())
+
+    @property
+    def inherited_s(self) -> float:
+        """Seconds that the run it is a fork of was worked on up to there; 0 where it is none."""
+        return sum(attempt.seconds or 0.0 for attempt in self.attempts if attempt.inherited is not None)
 
     @property
     def status(self) -> Status:

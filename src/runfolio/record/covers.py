@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 Ranges = dict[str, list[tuple[int, int]]]
 """Closed, ascending, disjoint ranges of seq for each writer."""
 
@@ -18,6 +20,16 @@ def merge(*several: Ranges) -> Ranges:
                 result.append((first, last))
         merged[writer] = result
     return merged
+
+
+def until(ranges: Ranges, last: Mapping[str, int]) -> Ranges:
+    """What of the ranges is up to the last seq given of each writer, and of those writers alone."""
+    cut = {
+        writer: [(first, min(end, last[writer])) for first, end in pairs if first <= last[writer]]
+        for writer, pairs in ranges.items()
+        if writer in last
+    }
+    return {writer: pairs for writer, pairs in cut.items() if pairs}
 
 
 def contains(outer: Ranges, inner: Ranges) -> bool:

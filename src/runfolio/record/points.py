@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -165,6 +165,30 @@ class PointFiles:
 
         last = self._undamaged(look)
         return {writer: int(last[place]) for writer, place in self._writers.items() if last[place]}
+
+    def copy(self, path: Path, last: Mapping[str, int]) -> None:
+        """Write the log calls of some writers, up to the last seq given of each, as a segment, where there are any.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        bound = np.array([last.get(writer, 0) for writer in self._writers], np.int64)
+
+        def rows_kept() -> tuple[list[str], Iterator[Rows]]:
+            names, blocks = self._stream("all")
+            return names, (rows[rows["seq"] <= bound[rows["writer"]]] for rows in blocks)
+
+        def write() -> None:
+            held = np.zeros(len(self._writers), np.int64)
+            for rows in rows_kept()[1]:
+                np.maximum.at(held, rows["writer"], rows["seq"])
+            # What is covered ends with a call that is there.
+            ranges = covers.until(self._covers, dict(zip(self._writers, held.tolist(), strict=True)))
+            if ranges:
+                names, blocks = rows_kept()
+                segment.write(path, blocks, names, list(self._writers), ranges)
+
+        self._undamaged(write)
 
     def _open(self, folder: Path) -> None:
         names = _listed(folder)

@@ -29,8 +29,10 @@ class Mirror:
 
     def __init__(self, folder: Path, document: RunDocument) -> None:
         now = time.time()
-        writer = document.attempts[-1].writer
-        self.path = event_file(folder, writer, next_event_second(folder, now), hostname(), os.getpid())
+        *earlier, newest = document.attempts
+        # Behind those of earlier attempts, which a fork has yet to make.
+        second = next_event_second(folder, max([now, *(entry.started.timestamp() + 1 for entry in earlier)]))
+        self.path = event_file(folder, newest.writer, second, hostname(), os.getpid())
         self._run_id = document.id
         self._encoder = EventEncoder()
         self._file = AppendFile(self.path, self._encoder.header(now))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runfolio.errors import ConfigError, NotFound, StoreError
-from runfolio.record import alive, claims, spool
+from runfolio.record import alive, claims
 from runfolio.record import checkpoints as saved
 from runfolio.record.alive import PRIMARY, Role
 from runfolio.record.checkpoints import LAST, Checkpoint
@@ -19,7 +20,8 @@ from runfolio.record.keeping import CheckpointPolicy
 from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
 from runfolio.record.notes import NAME_LENGTH, check_name
 from runfolio.record.summary import SYSTEM
-from runfolio.tracking import joining, reproduction
+from runfolio.tracking import forking, joining, reproduction
+from runfolio.tracking.branching import bring_back_spools, kept_at
 from runfolio.tracking.capture.surroundings import keep_code
 from runfolio.tracking.console import Console
 from runfolio.tracking.keeper import Pace
@@ -30,19 +32,21 @@ from runfolio.tracking.system import System
 if TYPE_CHECKING:
     from runfolio.tracking.mirror import Mirror
 
+_EXPERIMENT = "default"
 _REPRODUCED = "-reproduced"
 
 
 def init(
     name: str | None = None,
     *,
-    experiment: str = "default",
+    experiment: str | None = None,
     config: Any = None,
     tags: Iterable[str] = (),
     notes: str = "",
     store: str | os.PathLike[str] | None = None,
     series: Mapping[str, Any] | None = None,
     resume: str | os.PathLike[str] | None = None,
+    fork: str | os.PathLike[str] | None = None,
     checkpoint: str | None = LAST,
     step: int | None = None,
     force: bool = False,
@@ -57,15 +61,21 @@ def init(
     """Open a run and start recording; or join the one that `RUNFOLIO_RUN_ID` names and another process opened.
 
     Args:
-        name: Readable name; the id is added to it in the folder. Default: the experiment's name.
-        experiment: What the run belongs to; the folder its own folder lies in.
-        config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config.
+        name: Readable name; the id is added to it in the folder. Default: the experiment's name; of a fork, the
+            forked run's with `-fork` behind it.
+        experiment: What the run belongs to; the folder its own folder lies in. Default: `default`; of a fork, the
+            forked run's.
+        config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config. A run that is resumed or
+            forked keeps those that are not given anew.
         store: Folder of all runs. Default: `$RUNFOLIO_STORE`, else `./runs`.
         series: Name and fingerprint of the series the run is part of.
         resume: A run to continue instead of opening a new one: its folder or its id.
+        fork: A run to continue another way: its folder or its id. The new run begins with all points up to the
+            checkpoint, and `restore` gives the state saved there. The forked run stays as it is; it may be running.
         checkpoint: With `resume`: the checkpoint to continue from; points logged after it was saved become an
-            abandoned branch. None keeps every point and continues behind the last.
-        step: With `resume`: continue behind this step instead of from a checkpoint.
+            abandoned branch. None keeps every point and continues behind the last. With `fork`: what it begins from.
+        step: With `resume`: continue behind this step instead of from a checkpoint. With `fork`: begin from the
+            checkpoint of exactly this step.
         force: With `resume`: take the run over from a process that still writes it, which then stops recording.
         tensorboard: Write TensorBoard's event file beside the record as well; a run that has one keeps it when resumed.
         pace: How often the record is flushed.
@@ -84,16 +94,17 @@ def init(
     Raises:
         StoreError: The store cannot be written; the run is being written by another process, or has ended.
         ConfigError: `config` is none of the kinds above, a name or tag past its limits (`docs/limits.md`), `step` no
-            whole number, or `durability` something else; or `resume` in what `runfolio reproduce` started.
-        NotFound: There is no run `resume`, or it has no such checkpoint.
+            whole number, or `durability` something else; or `resume` in what `runfolio reproduce` started,
+            or together with `fork`.
+        NotFound: There is no run `resume` or `fork`, or it has no such checkpoint.
+        DamagedFile: The checkpoint to fork from cannot be read.
     """
     if durability not in ("normal", "full"):
         raise ConfigError(f"durability is {durability!r}; it must be normal or full")
-    if resume is None and (step is not None or force):
-        raise ConfigError("step= and force= say how a run is resumed; name it with resume=")
+    _check_beginning(resume, fork, step, force=force)
     place = Path(store) if store is not None else default_store()
     if (repeated := reproduction.asked_for()) is not None:
-        place, name = repeated.store, _reproduced(name or experiment, resume)
+        place, name = repeated.store, _reproduced(name or experiment or _EXPERIMENT, resume)
     contents, pace, wanted = keep_code(code), pace or Pace(), joining.wanted_id()
     settings = plain_config(config) if config is not None else {}
     checked_tags = plain_tags(tags)
@@ -102,10 +113,12 @@ def init(
     try:
         if resume is not None:
             opened = _resumed(place, resume, checkpoint, step, pace.join_s, force=force, wanted=wanted)
-        elif wanted is not None:
-            opened = _shared(place, wanted, name or experiment, experiment, pace.join_s)
+        elif fork is not None:
+            make = partial(forking.fork, place, _folder_of(place, fork), checkpoint, step, name, experiment)
+            opened = _forked(place, make, pace.join_s, wanted)
         else:
-            opened = _new(place, name or experiment, experiment)
+            experiment = experiment or _EXPERIMENT
+            opened = _new(place, name or experiment, experiment, pace.join_s, wanted)
         folder, document, last_step, role, _ = opened
         document.config.update(settings)
         sync = durability == "full"
@@ -114,7 +127,7 @@ def init(
         if resume is None:
             document.tags, document.notes = checked_tags, str(notes)
             document.series = plain_config(series) if series is not None else None
-            document.lineage = None if repeated is None else repeated.lineage
+            document.lineage = document.lineage if repeated is None else repeated.lineage
         mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
         companions = _companions(pace, console=console)
         return Run(
@@ -175,7 +188,18 @@ def _companions(pace: Pace, *, console: bool) -> list[Companion]:
     return companions
 
 
-def _new(store: Path, name: str, experiment: str) -> _Opened:
+def _check_beginning(resume: object, fork: object, step: int | None, *, force: bool) -> None:
+    if resume is not None and fork is not None:
+        raise ConfigError("resume= goes on with a run, fork= begins a new one from it; give one of them")
+    if resume is None and force:
+        raise ConfigError("force= says how a run is resumed; name it with resume=")
+    if resume is None and fork is None and step is not None:
+        raise ConfigError("step= says where a run is resumed or forked; name it with resume= or fork=")
+
+
+def _new(store: Path, name: str, experiment: str, wait_s: float, wanted: str | None) -> _Opened:
+    if wanted is not None:
+        return _shared(store, wanted, name, experiment, wait_s)
     while True:
         with contextlib.suppress(FileExistsError):
             return _begun(store, name, experiment, new_id())
@@ -227,6 +251,24 @@ def _joined(folder: Path, document: RunDocument, rank: int | None) -> _Opened:
     return _Opened(folder, document, role="process" if rank is None else "rank")
 
 
+def _forked(store: Path, make: Callable[[str], Path], wait_s: float, wanted: str | None) -> _Opened:
+    """A fork with its first own attempt opened; joined instead where `RUNFOLIO_RUN_ID` names one that is there.
+
+    Args:
+        make: Makes the folder of a fork with a given id.
+    """
+    rank = joining.rank()
+    deadline = time.monotonic() + wait_s
+    while wanted is not None:
+        if found := joining.find(store, wanted):
+            if rank:  # rank 0 may have made it and be about to open it
+                return _resumed(store, found[0], LAST, None, wait_s, force=False, wanted=wanted)
+            return _joined(*found, rank)
+        if not rank or not joining.look_again(deadline):
+            break
+    return _resumed(store, make(wanted or new_id()), LAST, None, wait_s, force=False, wanted=None)
+
+
 def _resumed(
     store: Path,
     run: str | os.PathLike[str],
@@ -246,7 +288,7 @@ def _resumed(
         return found
     if not force:
         joining.refuse_if_written(folder, document, claimed)
-    _bring_back_spools(folder)
+    bring_back_spools(folder)
     found = saved.read(folder, name) if name is not None and step is None else None
     parent, kept, last_step = _cut(folder, document, found, step)
     _note_seconds(folder, document)
@@ -254,13 +296,6 @@ def _resumed(
     document.attempts.append(Attempt(attempt, parent, kept, new_id(), now()))
     document.status = Status()
     return _Opened(folder, document, last_step, checkpoint=found)
-
-
-def _bring_back_spools(folder: Path) -> None:
-    """What waits on this machine's disk for the run is part of what it has: before it is said what of that is kept."""
-    for waiting in spool.spools_of(folder):
-        if alive.is_over(folder, waiting.writer):
-            spool.bring_back(waiting)
 
 
 def _joined_resumed(folder: Path, document: RunDocument, wait_s: float) -> _Opened | None:
@@ -284,12 +319,7 @@ def _cut(
         return _last_attempt(document), *branches.kept_until(folder, document, whole_step(step))
     if found is None:
         return _everything(folder, document)
-    kept = found.position
-    if alive.joined(folder, document):
-        from runfolio.record import branches
-
-        kept = {**branches.kept_of_joined(folder, document, found), **kept}
-    return found.attempt, kept, -1 if found.step is None else found.step
+    return found.attempt, kept_at(folder, document, found), -1 if found.step is None else found.step
 
 
 def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:
@@ -323,5 +353,5 @@ def _folder_of(store: Path, run: str | os.PathLike[str]) -> Path:
     if fitting:
         raise ConfigError(f"several runs have the id {run}: {', '.join(map(str, fitting))}; give the folder")
     raise NotFound(
-        f"no run {os.fspath(run)!r} to resume in {store}; give its folder or id (`runfolio runs` lists them)"
+        f"no run {os.fspath(run)!r} to go on from in {store}; give its folder or id (`runfolio runs` lists them)"
     )

@@ -1,0 +1,325 @@
+"""A fork: a run that begins with another's points up to a checkpoint, and goes another way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import runfolio
+from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
+from runfolio.query.doctor import Doctor
+from runfolio.record.document import RunDocument
+
+
+def parent_of_ten_steps(store: Path, **arguments) -> runfolio.Run:
+    """Ten steps, `last` from step 9 and `best` from step 3; a text at each and a picture at step 2."""
+    with runfolio.init("net", experiment="demo", config={"lr": 0.1, "seed": 1}, store=store, **arguments) as run:
+        run.define_metric("loss", x="seen")
+        for step in range(10):
+            run.log({"loss": 10.0 - step, "seen": step * 32.0}, step=step)
+            run.log_text("note", f"step {step}", step=step)
+            if step == 2:
+                run.log_image("picture", np.zeros((4, 4), np.uint8), step=step)
+            run.checkpoint(step=step, metric=1.0 if step == 3 else 0.5, w=torch.full((2,), float(step)))
+        run.log({"loss": -1.0}, step=10)
+    return run
+
+
+def recorded(run: runfolio.Run) -> runfolio.RecordedRun:
+    return runfolio.open(run.folder.parent.parent).run(run.folder)
+
+
+def findings(store: Path) -> list[list[str]]:
+    doctor = Doctor(store)
+    return [[str(finding) for finding in doctor.examine(folder).checkup.findings] for folder in doctor.folders]
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_fork_has_the_parents_points_up_to_the_checkpoint_and_goes_another_way(store: Path):
+    parent = parent_of_ten_steps(store)
+    before = files_of(parent.folder)
+
+    with runfolio.init(fork=parent.id, checkpoint="best", config={"lr": 0.01}, store=store) as fork:
+        assert fork.restore().state["w"].tolist() == [3.0, 3.0]
+        fork.log({"loss": 100.0})
+        fork.log_text("note", "another way")
+
+    found = recorded(fork)
+    assert (found.name, found.experiment, found.config) == ("net-fork", "demo", {"lr": 0.01, "seed": 1})
+    assert found.metric("loss").values.tolist() == [10.0, 9.0, 8.0, 7.0, 100.0]
+    assert found.metric("loss").steps.tolist() == [0, 1, 2, 3, 4]
+    assert found.metric("loss").x_name == "seen"
+    texts = [entry.content["text"] for entry in found.media("text")]
+    assert texts == ["step 0", "step 1", "step 2", "step 3", "another way"]
+    assert [entry.path.is_file() for entry in found.media("image") if entry.path] == [True]
+    assert found.lineage == {"kind": "fork", "run": parent.id, "name": "net", "checkpoint": "best", "step": 3}
+    assert files_of(parent.folder) == before
+
+
+def test_the_points_of_both_are_the_same_bits_with_the_same_times_and_writers(store: Path):
+    parent = parent_of_ten_steps(store)
+    with runfolio.init(fork=parent.folder, store=store) as fork:
+        pass
+    ours, theirs = (recorded(run).metric("loss") for run in (fork, parent))
+    assert np.array_equal(ours.times, theirs.times[:10])
+    assert np.array_equal(ours.x, theirs.x[:10])
+
+
+def test_attempts_are_marked_as_inherited_and_their_seconds_counted_apart(store: Path):
+    parent = parent_of_ten_steps(store)
+    with runfolio.init(fork=parent.id, store=store) as fork:
+        fork.log({"loss": 0.0})
+    inherited, own = RunDocument.read(fork.folder).attempts
+    assert (inherited.attempt, inherited.inherited, inherited.writer) == (1, parent.id, parent.writer)
+    assert (own.attempt, own.parent, own.inherited, own.writer) == (2, 1, None, fork.writer)
+    found = recorded(fork)
+    assert inherited.seconds is not None
+    assert own.seconds is not None
+    assert found.inherited_s == inherited.seconds
+    assert 0 < inherited.seconds <= (recorded(parent).duration_s or 0)
+    assert found.duration_s == own.seconds
+
+
+def test_a_fork_of_a_step_begins_from_the_checkpoint_of_exactly_that_step(store: Path):
+    parent = parent_of_ten_steps(store)
+    with runfolio.init(fork=parent.id, step=3, store=store) as fork:
+        assert fork.restore().step == 3
+    with pytest.raises(NotFound, match=r"no checkpoint of step 4 in .*; there are those of 3, .*9, the nearest is 3"):
+        runfolio.init(fork=parent.id, step=4, store=store)
+
+
+def test_the_best_so_far_comes_with_a_fork_and_is_beaten_only_by_better_ones(store: Path):
+    parent = parent_of_ten_steps(store)
+    with runfolio.init(fork=parent.id, checkpoint="last", store=store) as fork:
+        assert fork.restore("best").step == 3
+        assert not fork.checkpoint(step=10, metric=0.9, w=torch.zeros(2))
+        assert fork.checkpoint(step=11, metric=1.1, w=torch.zeros(2))
+    assert recorded(parent).checkpoint("best").metric == 1.0
+
+
+def test_a_fork_outlives_its_parent_and_is_found_whole(store: Path):
+    parent = parent_of_ten_steps(store)
+    with runfolio.init(fork=parent.id, store=store) as fork:
+        fork.log({"loss": 0.0})
+    shutil.rmtree(parent.folder)
+    assert fork.restore().state["w"].tolist() == [9.0, 9.0]
+    assert recorded(fork).metric("loss").values.tolist() == [*(10.0 - step for step in range(10)), 0.0]
+    assert findings(store) == [[]]
+
+
+def test_a_fork_of_a_disk_without_hard_links_has_copies(store: Path, monkeypatch: pytest.MonkeyPatch):
+    parent = parent_of_ten_steps(store)
+
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("os.link", refuse)
+    with runfolio.init(fork=parent.id, store=store) as fork:
+        shutil.rmtree(parent.folder)
+        assert fork.restore().state["w"].tolist() == [9.0, 9.0]
+    assert findings(store) == [[]]
+
+
+def test_a_fork_of_a_fork_names_both_it_came_of(store: Path):
+    parent = parent_of_ten_steps(store)
+    with runfolio.init(fork=parent.id, store=store) as fork:
+        fork.log({"loss": 0.0})
+        fork.checkpoint(step=10, w=torch.ones(2))
+        fork.log({"loss": -5.0})
+    with runfolio.init("grandchild", fork=fork.id, store=store) as second:
+        second.log({"loss": 1.0})
+    assert recorded(second).metric("loss").values.tolist() == [*(10.0 - step for step in range(10)), 0.0, 1.0]
+    assert [entry.inherited for entry in RunDocument.read(second.folder).attempts] == [parent.id, fork.id, None]
+    assert [child.name for child in runfolio.open(store).children(recorded(parent))] == ["net-fork"]
+
+
+def test_a_fork_leaves_out_what_its_parent_abandoned(store: Path):
+    parent = parent_of_ten_steps(store)
+    with runfolio.init(resume=parent.id, checkpoint="best", store=store) as resumed:
+        resumed.log({"loss": 50.0})
+        resumed.checkpoint(step=4, w=torch.zeros(2))
+    with runfolio.init(fork=parent.id, store=store) as fork:
+        fork.log({"loss": 60.0})
+    assert recorded(fork).metric("loss").values.tolist() == [10.0, 9.0, 8.0, 7.0, 50.0, 60.0]
+    assert findings(store) == [[], []]
+
+
+def test_a_running_run_can_be_forked_and_goes_on(store: Path):
+    with runfolio.init("net", store=store) as parent:
+        parent.log({"loss": 1.0})
+        parent.checkpoint(step=0, w=torch.zeros(1))
+        parent.log({"loss": 2.0})
+        with runfolio.init(fork=parent.id, store=store) as fork:
+            fork.log({"loss": 3.0})
+        parent.log({"loss": 4.0})
+    assert recorded(parent).metric("loss").values.tolist() == [1.0, 2.0, 4.0]
+    assert recorded(fork).metric("loss").values.tolist() == [1.0, 3.0]
+    assert {writer.state for writer in recorded(fork).writers} == {"finished"}
+
+
+def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
+    over = threading.Event()
+    with runfolio.init("net", store=store) as parent:
+
+        def train() -> None:
+            step = 0
+            while not over.is_set():
+                parent.log({"loss": float(step)}, step=step)
+                parent.checkpoint(step=step, metric=step, w=torch.full((100,), float(step)))
+                step += 1
+
+        parent.checkpoint(step=0, w=torch.zeros(100))
+        trainer = threading.Thread(target=train)
+        trainer.start()
+        try:
+            forks = [runfolio.init(fork=parent.id, store=store) for _ in range(5)]
+        finally:
+            over.set()
+            trainer.join()
+        for fork in forks:
+            state = fork.restore()
+            assert state.state["w"].tolist() == [float(state.step or 0)] * 100
+            if state.step:
+                assert recorded(fork).metric("loss").values.tolist()[-1] == state.step
+            fork.finish()
+
+
+def test_a_fork_can_be_resumed_and_keeps_what_it_inherited(store: Path):
+    parent = parent_of_ten_steps(store)
+    with runfolio.init(fork=parent.id, store=store) as fork:
+        fork.log({"loss": 0.0})
+        fork.checkpoint(step=10, w=torch.zeros(2))
+        fork.log({"loss": -7.0})
+    with runfolio.init(resume=fork.id, store=store) as again:
+        again.log({"loss": 5.0})
+    assert recorded(again).metric("loss").values.tolist() == [*(10.0 - step for step in range(10)), 0.0, 5.0]
+
+
+def test_a_fork_that_was_killed_before_it_began_is_a_run_that_can_be_resumed(store: Path, python):
+    parent = parent_of_ten_steps(store)
+    script = """
+import os, sys
+from pathlib import Path
+from runfolio.record.layout import find_runs
+from runfolio.tracking import forking
+folder = forking.fork(Path(sys.argv[1]), Path(sys.argv[2]), "best", None, None, None, "abcdefgh")
+os.kill(os.getpid(), 9)
+"""
+    python(script, store, parent.folder)
+    found = runfolio.open(store).run("abcdefgh")
+    assert found.state == "interrupted"
+    assert found.reason == f"forked from net ({parent.id}) at checkpoint 'best' (step 3), and not gone on with"
+    assert (found.duration_s, found.metric("loss").values.tolist()) == (0.0, [10.0, 9.0, 8.0, 7.0])
+    with runfolio.init(resume="abcdefgh", store=store) as fork:
+        fork.log({"loss": 2.0})
+    assert recorded(fork).metric("loss").values.tolist() == [10.0, 9.0, 8.0, 7.0, 2.0]
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 5])
+def test_a_fork_that_was_killed_half_made_leaves_no_run_and_is_swept_by_a_later_one(store: Path, python, calls: int):
+    parent = parent_of_ten_steps(store)
+    script = """
+import os, signal, sys
+from runfolio.record import files
+sync, left = files.sync_file, int(sys.argv[3])
+def killed(path):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    sync(path)
+files.sync_file = killed
+import runfolio
+runfolio.init(fork=sys.argv[2], store=sys.argv[1], console=False)
+"""
+    assert python(script, store, parent.folder, calls).returncode == -9
+    assert len(runfolio.open(store).runs()) == 1
+    (left,) = parent.folder.parent.glob(".tmp-*")
+    os.utime(left, (0, 0))
+    with runfolio.init(fork=parent.id, store=store):
+        pass
+    assert not left.exists()
+
+
+def test_ranks_fork_one_run_together(store: Path, python):
+    parent = parent_of_ten_steps(store)
+    script = """
+import sys, runfolio
+with runfolio.init(fork=sys.argv[2], store=sys.argv[1], console=False) as run:
+    run.log({"loss": 100.0 + int(sys.argv[3])})
+"""
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", script, str(store), str(parent.folder), str(rank)],
+            env={**os.environ, "RUNFOLIO_RUN_ID": "together", "RANK": str(rank), "WORLD_SIZE": "2"},
+        )
+        for rank in range(2)
+    ]
+    assert [rank.wait(60) for rank in ranks] == [0, 0]
+    found = runfolio.open(store).run("together")
+    assert found.metric("loss").values.tolist()[-2:] == [1.0, 100.0]
+    assert found.metric("loss", rank=1).values.tolist() == [101.0]
+
+
+def test_tensorboard_shows_a_fork_from_its_parents_beginning(store: Path):
+    parent = parent_of_ten_steps(store)
+    with runfolio.init(fork=parent.id, checkpoint="best", tensorboard=True, store=store) as fork:
+        fork.log({"loss": 100.0})
+    reader = EventAccumulator(str(fork.folder)).Reload()
+    assert [event.value for event in reader.Scalars("loss")] == [10.0, 9.0, 8.0, 7.0, 100.0]
+
+
+def test_a_fork_without_a_checkpoint_to_begin_from_is_refused(store: Path):
+    with runfolio.init("net", store=store) as parent:
+        parent.log({"loss": 1.0})
+    with pytest.raises(NotFound, match=r"no checkpoint 'last' in .*; it saved none"):
+        runfolio.init(fork=parent.id, store=store)
+    with pytest.raises(NotFound, match="has no checkpoint of a step to fork from"):
+        runfolio.init(fork=parent.id, step=3, store=store)
+    assert len(runfolio.open(store).runs()) == 1
+
+
+def test_a_damaged_checkpoint_is_named_and_leaves_no_run(store: Path):
+    parent = parent_of_ten_steps(store)
+    (tensors,) = {parent.restore().file_names[0]}
+    path = parent.folder / "checkpoints" / tensors
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(DamagedFile, match=rf"{parent.folder}.*{tensors} is damaged \(its SHA-256"):
+        runfolio.init(fork=parent.id, store=store)
+    path.unlink()
+    with pytest.raises(DamagedFile, match=rf"{parent.folder}.*{tensors} cannot be read"):
+        runfolio.init(fork=parent.id, store=store)
+    assert [path.name for path in parent.folder.parent.iterdir()] == [parent.folder.name]
+
+
+def test_what_makes_no_fork_is_refused(store: Path):
+    parent = parent_of_ten_steps(store)
+    with pytest.raises(ConfigError, match="resume= goes on with a run, fork= begins a new one"):
+        runfolio.init(fork=parent.id, resume=parent.id, store=store)
+    with pytest.raises(ConfigError, match="a fork begins from a checkpoint: give its name"):
+        runfolio.init(fork=parent.id, checkpoint=None, store=store)
+    with pytest.raises(NotFound, match="no run 'nowhere' to go on from"):
+        runfolio.init(fork="nowhere", store=store)
+    with pytest.raises(ConfigError, match="step= says where a run is resumed or forked"):
+        runfolio.init(step=3, store=store)
+    with pytest.raises(ConfigError, match="force= says how a run is resumed"):
+        runfolio.init(fork=parent.id, force=True, store=store)
+
+
+def test_a_store_without_the_right_to_write_is_said(store: Path, tmp_path: Path):
+    parent = parent_of_ten_steps(store)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot write to the store"):
+        runfolio.init(fork=parent.folder, store=tmp_path / "file")
