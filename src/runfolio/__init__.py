@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runfolio.query.folio import Folio
     from runfolio.query.folio import open_folio as open  # noqa: A004 - runfolio.open is the name
     from runfolio.query.recorded import RecordedRun
+    from runfolio.record.data import Listing
     from runfolio.record.keeping import CheckpointPolicy
     from runfolio.tracking.current import current, log
     from runfolio.tracking.opening import init
@@ -47,6 +48,7 @@ _HOMES = {
     "ConfigError": "runfolio.errors",
     "DamagedFile": "runfolio.errors",
     "Folio": "runfolio.query.folio",
+    "Listing": "runfolio.record.data",
     "MissingExtra": "runfolio.errors",
     "NewerFormat": "runfolio.errors",
     "NotFound": "runfolio.errors",
@@ -69,6 +71,7 @@ __all__ = [
     "ConfigError",
     "DamagedFile",
     "Folio",
+    "Listing",
     "MissingExtra",
     "NewerFormat",
     "NotFound",

@@ -25,6 +25,7 @@ CODE_FILES = "files"
 NOTES = "notes"
 TRASH = ".trash"
 CONSOLE = "console"
+DATA = "data"
 DAMAGED = "damaged"
 
 _EVENT_FILES = "events.out.tfevents."

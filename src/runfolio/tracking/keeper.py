@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from runfolio.tracking.mirror import Mirror
 
 _CAPTURE_WAIT_S = 10.0
-"""How long a run's end waits for what surrounds it, such as git on a slow disk."""
+"""How long a run's end waits for what surrounds it, such as git on a slow disk, and for fingerprints of data."""
 _ONE_WRITE_BYTES = 4 * 1024 * 1024
 _SPOOL_BYTES = 1_000_000_000
 _SMALL_BYTES = 4 * 1024 * 1024
@@ -125,6 +125,7 @@ class Keeper:
         # SimpleQueue.put may be called from a signal handler that interrupted another put; a lock would hang there.
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._capture = threading.Thread(target=self._guard, args=(capture,), daemon=True)
+        self._workers = [self._capture]
         self._thread = threading.Thread(target=self._run, name=f"runfolio-store-{document.id}", daemon=True)
 
     def start(self, *, wait: bool = True) -> None:
@@ -183,6 +184,12 @@ class Keeper:
         """
         with contextlib.suppress(RuntimeError):  # no second thread: the record then lacks what surrounds the run
             self._capture.start()
+
+    def work(self, task: Callable[[], object]) -> None:
+        """Have a thread of its own do what takes a while; a run's end waits for it as long as for the capture."""
+        thread = threading.Thread(target=self._guard, args=(task,), daemon=True)
+        thread.start()
+        self._workers.append(thread)
 
     def do(self, command: Callable[[], object]) -> None:
         """Have the thread do something, after what it was told before."""
@@ -452,7 +459,7 @@ class Keeper:
             written = self.write()
             if not written:
                 self.spool_rest()
-            self._await_capture()
+            self._await_workers()
             self._guard(self._notice)
             self._guard(lambda: set_status(self._document))
             if self.lost or not written:
@@ -478,10 +485,11 @@ class Keeper:
     def _stop(self) -> None:
         self.closed = True
 
-    def _await_capture(self) -> None:
+    def _await_workers(self) -> None:
         deadline = time.monotonic() + _CAPTURE_WAIT_S
-        while self._capture.is_alive() and self.ending != "killed" and time.monotonic() < deadline:
-            self._capture.join(0.02)
+        for worker in self._workers:
+            while worker.is_alive() and self.ending != "killed" and time.monotonic() < deadline:
+                worker.join(0.02)
 
     def _end_files(self) -> None:
         for opened in (self._tail, self._media):

@@ -34,6 +34,7 @@ from runfolio.tracking.writer import Writer
 if TYPE_CHECKING:
     from torch.nn import Module
 
+    from runfolio.tracking.data import DataLog
     from runfolio.tracking.mirror import Mirror
     from runfolio.tracking.watch import Logged
 
@@ -109,12 +110,20 @@ class Run:
         """Its end has begun."""
         self._closed = False
         self._companions: list[Companion] = []
+        self._data: DataLog | None = None
+        """Once there is any."""
         self.folder = folder
         """Where the run's record lies."""
         if role == PRIMARY:
             surroundings = Surroundings(folder, document, self._changed, contents=keep_code)
             surroundings.begin()
-            self._use(self._new_writer(last_step, surroundings.find_out, surroundings.look_again, mirror))
+
+            def look_again() -> None:
+                surroundings.look_again()
+                if self._data is not None:
+                    self._data.bring()
+
+            self._use(self._new_writer(last_step, surroundings.find_out, look_again, mirror))
         else:
             self._use(self._new_writer(last_step))
         self._saver = None if role != PRIMARY else Saver(self, self._writer, self._attempt, policy, resumed)
@@ -298,6 +307,43 @@ class Run:
 
         content = {"nodes": graph_of(unwrapped(model), example)}
         self._append(Media(self.now(), step, "graph", "graph", lambda: content))
+
+    def log_data(self, name: str, data: Any, *, source: str | None = None) -> None:
+        """Record what the run was given: a fingerprint of its content, and the list of its items.
+
+        Runs on other data are told apart by it, and the same run resumed on other data hears of it. Files are read on
+        a thread beside the training, one after another, and those that an earlier run has read not again. Arrays, which
+        may change later, are read before this returns.
+
+        Args:
+            name: What it was given for: `train`, `val`, `test`, or any; a metric `val/...` is taken to be of `val`.
+            data: A file or folder (all files below it that do not begin with a dot), a list of files, an array or
+                tensor or nested dicts of such, a `runfolio.Listing`, or a function that makes one, called on that
+                thread. A torch data set is none of these: what it reads is.
+            source: Where the data comes from, for people. Default: the path, or the array's shape.
+        Raises:
+            NotFound: There is no such file or folder.
+            ConfigError: It is none of these, or has no name.
+        """
+        from runfolio.tracking.data import DataLog
+
+        if self._role != PRIMARY:
+            self._tell_joined()
+            return
+        if self._ended:
+            log.warning("run %s records nothing more: it has ended", self.id)
+            return
+        taken = self._data = self._data or DataLog(self.folder, self._document, self._changed)
+        taken.take(name, data, source)
+
+        def measured() -> None:
+            taken.measure()
+            self._writer.keeper.do(taken.bring)
+
+        try:
+            self._writer.keeper.work(measured)
+        except RuntimeError as error:  # no thread to be had
+            log.warning("run %s: data %r has no fingerprint (%s)", self.id, name, error)
 
     def artifact(self, path: str | os.PathLike[str], name: str | None = None, type: str = "file") -> Path:  # noqa: A002
         """Keep a copy of a file or folder with the run; where it lies now.
@@ -617,8 +663,8 @@ class Run:
         if not self._told:
             self._told = True
             log.warning(
-                "run %s: process %d has joined it, and what it logs is recorded; config, summary, tags, notes and"
-                " checkpoints are kept of its primary process (rank 0, the one that opened it) alone",
+                "run %s: process %d has joined it, and what it logs is recorded; config, summary, tags, notes,"
+                " data and checkpoints are kept of its primary process (rank 0, the one that opened it) alone",
                 self.id,
                 os.getpid(),
             )

@@ -7,20 +7,17 @@ at once. Losing the cache costs time and nothing else.
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
 import PIL
 
 from runfolio._version import __version__
 from runfolio.errors import DamagedFile, NotFound
-from runfolio.record.cache import cache_folder
-from runfolio.record.files import replace
+from runfolio.record.memory import Memory, still_holds
 from runfolio.vision.data.files import ImageFiles, printable
 from runfolio.vision.pictures import read_picture
 
@@ -57,24 +54,14 @@ def inspect(images: ImageFiles, progress: Progress | None = None) -> list[Findin
     Args:
         progress: Gets a task for as long as files are read.
     """
-    memory = _Memory(images.root)
+    memory = Memory(_FOLDER, images.root, _KEPT_BY, Finding)
     known = memory.load()
-    changed = {name for name in images.names if not _still_holds(known.get(name), images.root / name)}
+    changed = {name for name in images.names if not still_holds(known.get(name), images.root / name)}
     if changed:
         names = sorted(changed)
         known.update(zip(names, _read_all(images.root, names, progress), strict=True))
         memory.save(known)
     return [known[name] for name in images.names]
-
-
-def _still_holds(finding: Finding | None, path: Path) -> bool:
-    if finding is None:
-        return False
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    return (status.st_size, status.st_mtime_ns) == (finding.size, finding.mtime_ns)
 
 
 def _read_all(root: Path, names: Sequence[str], progress: Progress | None) -> Iterable[Finding]:
@@ -106,42 +93,3 @@ def _look_at(path: Path) -> Finding:
     except (DamagedFile, NotFound) as error:
         return Finding(status.st_size, status.st_mtime_ns, digest, problem=printable(str(error)))
     return Finding(status.st_size, status.st_mtime_ns, digest, picture.width, picture.height, picture.mode)
-
-
-class _Memory:
-    """The findings below one folder, in a file of their own."""
-
-    def __init__(self, root: Path) -> None:
-        cache = cache_folder()
-        key = hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
-        self._path = cache / _FOLDER / f"{key}.json" if cache else None
-
-    def load(self) -> dict[str, Finding]:
-        if self._path is None:
-            return {}
-        try:
-            checksum, _, content = self._path.read_bytes().partition(b"\n")
-            if checksum != _checksum(content):
-                return {}
-            kept = orjson.loads(content)
-            if kept["by"] != _KEPT_BY:
-                return {}
-            return {os.fsdecode(bytes.fromhex(name)): Finding(*finding) for name, finding in kept["files"].items()}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
-
-    def save(self, findings: dict[str, Finding]) -> None:
-        if self._path is None:
-            return
-        # Names in hex: they are bytes, and JSON has none.
-        files = {os.fsencode(name).hex(): finding for name, finding in findings.items()}
-        content = orjson.dumps({"by": _KEPT_BY, "files": files}, default=tuple)
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace(self._path, lambda path: path.write_bytes(_checksum(content) + b"\n" + content))
-        except OSError:
-            pass  # a full or read-only cache: the next look reads them again
-
-
-def _checksum(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).hexdigest().encode()

@@ -1,0 +1,142 @@
+"""Listings of data: what makes their fingerprint, how they are kept, how two of them differ."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runfolio.errors import ConfigError, DamagedFile, NewerFormat, NotFound
+from runfolio.record.data import Item, Listing, difference, listing_path
+
+CAT, DOG = Item("cat/1.jpg", "aa" * 16, "cat"), Item("dog/1.jpg", "bb" * 16, "dog")
+
+names = st.text(max_size=8)
+some_items = st.lists(
+    st.builds(Item, names, st.sampled_from(["00" * 16, "11" * 16, "22" * 16]), st.none() | st.sampled_from("ab")),
+    max_size=12,
+)
+
+
+@given(some_items, st.randoms())
+def test_the_order_of_the_items_says_nothing(items: list[Item], random):
+    shuffled = random.sample(items, len(items))
+
+    assert Listing(shuffled) == Listing(items)
+    assert Listing(shuffled).fingerprint == Listing(items).fingerprint
+
+
+@given(some_items, some_items)
+def test_other_items_have_another_fingerprint(some: list[Item], others: list[Item]):
+    assert (Listing(some).fingerprint == Listing(others).fingerprint) == (Counter(some) == Counter(others))
+
+
+@given(some_items)
+def test_what_was_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, items: list[Item]):
+    folder = tmp_path_factory.mktemp("run")
+    written = Listing(items)
+    written.write(folder)
+
+    read = Listing.read(folder, written.fingerprint)
+
+    assert read == written
+    assert Counter(read) == Counter(items)
+
+
+def test_the_file_is_as_the_specification_says(tmp_path: Path):
+    Listing([DOG, CAT]).write(tmp_path)
+
+    (path,) = (tmp_path / "data").iterdir()
+    header, *lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+
+    assert json.loads(header) == {"runfolio": 0, "items": 2}
+    assert [json.loads(line) for line in lines] == [[*CAT], [*DOG]]
+    assert path.name == hashlib.blake2b(b"".join(lines), digest_size=16).hexdigest() + ".jsonl.gz"
+
+
+def test_a_name_of_odd_bytes_is_kept_as_text(tmp_path: Path):
+    listing = Listing([("caf\udce9.jpg", "aa" * 16)])
+    listing.write(tmp_path)
+
+    assert [item.name for item in Listing.read(tmp_path, listing.fingerprint)] == ["caf\\udce9.jpg"]
+
+
+@pytest.mark.parametrize(
+    "item", ["a name", ("a",), ("a", "b", "c", "d"), ("a", 1), ("a", "b", 3), (b"a", "b"), None, {"name": "a"}]
+)
+def test_an_item_that_is_none_is_refused(item):
+    with pytest.raises(ConfigError, match=r"an item of a listing is \(name, digest\)"):
+        Listing([item])
+
+
+@given(some_items, some_items)
+def test_the_difference_accounts_for_every_item(some: list[Item], others: list[Item]):
+    found = difference(Listing(some), Listing(others))
+
+    both = len(found.changed) + len(found.relabelled) + len(found.renamed)
+    same = (Counter(some) & Counter(others)).total()
+    assert same + both + len(found.removed) == len(some)
+    assert same + both + len(found.added) == len(others)
+    assert bool(found.sentence) == (Counter(some) != Counter(others))
+
+
+def test_each_kind_of_change_is_told_by_name():
+    before = [Item("a/1", "11", "a"), Item("a/2", "22", "a"), Item("a/3", "33", "a"), Item("a/4", "44", "a"), DOG, CAT]
+    after = [Item("a/1", "1f", "a"), Item("b/2", "22", "b"), Item("a/3b", "33", "a"), Item("a/4", "44", "b"), DOG]
+    after.append(Item("new", "99"))
+
+    found = difference(Listing(before), Listing(after))
+
+    assert found.changed == ("a/1",)
+    assert found.relabelled == ("a/2 -> b/2", "a/4")
+    assert found.renamed == ("a/3 -> a/3b",)
+    assert (found.added, found.removed) == (("new",), ("cat/1.jpg",))
+    assert found.sentence == (
+        "1 added (new), 1 removed (cat/1.jpg), 1 changed (a/1), 2 relabelled (a/2 -> b/2, a/4), 1 renamed (a/3 -> a/3b)"
+    )
+
+
+def test_of_many_changes_the_first_are_named():
+    after = Listing([(f"{number:02}.jpg", "aa") for number in range(25)])
+
+    found = difference(Listing(), after)
+
+    assert found.sentence == "25 added (00.jpg, 01.jpg, 02.jpg, ...)"
+    assert found.in_short()["added"]["count"] == 25
+    assert len(found.in_short()["added"]["first"]) == 20
+
+
+def test_a_listing_that_is_gone_damaged_or_newer_is_told(tmp_path: Path):
+    listing = Listing([CAT, DOG])
+    listing.write(tmp_path)
+    path = listing_path(tmp_path, listing.fingerprint)
+    whole = path.read_bytes()
+    lines = gzip.decompress(whole)
+
+    damages = {
+        "cut off": whole[:-9],
+        "a flipped bit": whole[:30] + bytes([whole[30] ^ 1]) + whole[31:],
+        "no gzip": b"hello",
+        "empty": b"",
+        "another item": gzip.compress(lines.replace(b"cat", b"bat")),
+        "an item less": gzip.compress(lines.rpartition(b"[")[0]),
+        "no items": gzip.compress(b'{"runfolio":0,"items":1}\n{}\n'),
+        "no header": gzip.compress(b"7\n"),
+    }
+    for what, content in damages.items():
+        path.write_bytes(content)
+        with pytest.raises(DamagedFile, match="is damaged"):
+            print(what, Listing.read(tmp_path, listing.fingerprint))
+
+    path.write_bytes(gzip.compress(b'{"runfolio":99}\n'))
+    with pytest.raises(NewerFormat, match="newer runfolio"):
+        Listing.read(tmp_path, listing.fingerprint)
+    path.unlink()
+    with pytest.raises(NotFound, match="is gone; restore it"):
+        Listing.read(tmp_path, listing.fingerprint)

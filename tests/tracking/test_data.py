@@ -1,0 +1,270 @@
+"""`run.log_data`: what a run was given, by content."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import runfolio
+from runfolio.errors import ConfigError, NotFound
+from runfolio.record.data import Listing, difference
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for name in ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"a photo, {name}")
+    return folder
+
+
+@pytest.fixture
+def given(store: Path) -> Callable[..., dict[str, Any]]:
+    """What the record says of data that a new run was given."""
+
+    def given(data: Any, **options: Any) -> dict[str, Any]:
+        run = runfolio.init(store=store, code=False)
+        run.log_data("train", data, **options)
+        run.finish()
+        return recorded(run)
+
+    return given
+
+
+@pytest.fixture
+def fingerprints(store: Path) -> Callable[..., list[str]]:
+    """What the record calls each of several data of one run."""
+
+    def fingerprints(*several: Any) -> list[str]:
+        run = runfolio.init(store=store, code=False)
+        for number, data in enumerate(several):
+            run.log_data(str(number), data)
+        run.finish()
+        known = json.loads((run.folder / "run.json").read_text())["data"]
+        return [known[str(number)]["fingerprint"] for number in range(len(several))]
+
+    return fingerprints
+
+
+def recorded(run: runfolio.Run) -> dict[str, Any]:
+    return json.loads((run.folder / "run.json").read_text())["data"]["train"]
+
+
+def test_a_folder_is_known_by_its_files_and_listed(given, store: Path, photos: Path):
+    found = given(photos)
+
+    assert (found["items"], found["source"], found["trouble"]) == (3, str(photos), None)
+    assert found["bytes"] == sum(path.stat().st_size for path in photos.rglob("*.jpg"))
+    (run,) = runfolio.open(store).runs()
+    assert [item.name for item in Listing.read(run.folder, found["fingerprint"])] == [
+        *("cat/1.jpg", "cat/2.jpg", "dog/1.jpg")
+    ]
+
+
+def test_equal_folders_at_different_places_are_equal(given, photos: Path, tmp_path: Path):
+    elsewhere = shutil.copytree(photos, tmp_path / "a copy")
+    (elsewhere / ".DS_Store").write_text("hidden files are no data")
+    (elsewhere / "empty").mkdir()
+    os.mkfifo(elsewhere / "pipe")
+
+    assert given(elsewhere)["fingerprint"] == given(photos)["fingerprint"]
+
+
+def test_one_byte_makes_another_fingerprint_and_a_touched_file_does_not(given, photos: Path):
+    before = given(photos)["fingerprint"]
+    os.utime(photos / "cat" / "1.jpg", (1, 1))
+    assert given(photos)["fingerprint"] == before
+
+    content = (photos / "cat" / "1.jpg").read_bytes()
+    (photos / "cat" / "1.jpg").write_bytes(content[:-1] + b"!")
+    assert given(photos)["fingerprint"] != before
+
+
+def test_a_list_of_files_is_as_the_folder_that_holds_them(given, photos: Path):
+    assert given(sorted(photos.rglob("*.jpg")))["fingerprint"] == given(photos)["fingerprint"]
+    assert given(photos / "cat" / "1.jpg")["items"] == 1
+
+
+def test_files_are_read_once_for_all_runs(given, photos: Path):
+    before = given(photos)["fingerprint"]
+    path = photos / "cat" / "1.jpg"
+    status = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # only who reads it can tell
+
+    assert given(photos)["fingerprint"] == before
+
+
+def test_links_are_followed_and_a_circle_is_walked_once(given, photos: Path, tmp_path: Path):
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "cat").symlink_to(photos / "cat")
+    (linked / "dog").mkdir()
+    (linked / "dog" / "1.jpg").symlink_to(photos / "dog" / "1.jpg")
+    (linked / "dog" / "again").symlink_to(linked)
+
+    assert given(linked)["items"] == 3
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "int64", "uint8", "bool", "complex64"])
+def test_arrays_and_tensors_of_equal_content_are_equal(fingerprints, kind: str):
+    numbers = (np.arange(24).reshape(4, 6) % 5).astype(kind)
+    swapped = numbers.astype(numbers.dtype.newbyteorder())
+    alike = (numbers, torch.from_numpy(numbers), np.asfortranarray(numbers), swapped)
+
+    assert len(set(fingerprints(*alike))) == 1
+    assert len(set(fingerprints(numbers, numbers.reshape(6, 4), numbers.T, numbers[:3], numbers[::-1]))) == 5
+
+
+def test_an_array_counts_as_it_was_at_the_call(store: Path):
+    images = np.zeros((100, 8, 8), dtype=np.uint8)
+    with runfolio.init(store=store, code=False) as run:
+        run.log_data("before", {"images": images, "labels": {"fine": torch.arange(100)}})
+        images[17, 3, 3] = 1
+        run.log_data("after", {"images": images, "labels": {"fine": torch.arange(100)}})
+
+    known = json.loads((run.folder / "run.json").read_text())["data"]
+    before, after = (Listing.read(run.folder, known[name]["fingerprint"]) for name in ("before", "after"))
+    assert [item.name for item in before] == ["images", "labels/fine"]
+    assert difference(before, after).changed == ("images",)
+
+
+def test_arrays_of_every_kind_have_a_fingerprint(fingerprints):
+    found = fingerprints(
+        np.array(3.0),
+        np.empty((0, 3)),
+        np.array(["a", "bc"]),
+        np.array(["2020-01-01"], dtype="datetime64[s]"),
+        torch.zeros(3, dtype=torch.bfloat16),
+        torch.zeros(2, requires_grad=True),
+        torch.empty(0),
+        torch.zeros(2, dtype=torch.float8_e5m2),
+    )
+    assert None not in found
+    assert len(set(found)) == 8
+
+
+def test_what_has_no_fingerprint_is_refused_at_the_call(store: Path, photos: Path):
+    refused = [
+        torch.utils.data.TensorDataset(torch.zeros(3)),
+        [1, 2],
+        [],
+        None,
+        7,
+        np.array([object()]),
+        torch.zeros(2, 2).to_sparse(),
+        {"x": [1, 2]},
+        {"images": np.zeros(3), "names": None},
+    ]
+    with runfolio.init(store=store, code=False) as run:
+        for data in refused:
+            with pytest.raises(ConfigError, match=r"log_data takes|give|no array"):
+                run.log_data("train", data)
+        for name in ("", " ", "x" * 101, 3, None):
+            with pytest.raises(ConfigError, match="named by a text"):
+                run.log_data(name, photos)  # type: ignore[arg-type]
+
+
+def test_a_path_that_leads_nowhere_is_refused_at_the_call(store: Path, tmp_path: Path):
+    with runfolio.init(store=store) as run, pytest.raises(NotFound, match=r"no file or folder .*/gone"):
+        run.log_data("train", tmp_path / "gone")
+
+
+def test_a_listing_of_ones_own_or_a_function_that_makes_one(given):
+    listing = runfolio.Listing([("s3://bucket/1.jpg", "etag-1", "cat"), ("s3://bucket/2.jpg", "etag-2", "dog")])
+
+    assert given(listing)["fingerprint"] == listing.fingerprint
+    assert given(lambda: listing, source="s3://ann:secretpass9@bucket") | {"bytes": None} == {
+        "fingerprint": listing.fingerprint,
+        "items": 2,
+        "bytes": None,
+        "trouble": None,
+        "attempt": 1,
+        "earlier": [],
+        "source": "s3://ann:[redacted]@bucket",
+    }
+
+
+def test_what_cannot_be_read_is_told_and_the_training_goes_on(given, photos: Path, caplog):
+    (photos / "cat" / "3.jpg").symlink_to(photos / "gone.jpg")
+    with caplog.at_level(logging.WARNING):
+        found = given(photos)
+
+    assert (found["fingerprint"], found["items"]) == (None, None)
+    assert found["trouble"] == f"the link {photos / 'cat' / '3.jpg'} leads nowhere"
+    assert "data 'train' has no fingerprint: the link" in caplog.text
+
+
+def test_a_function_that_fails_is_told_and_the_training_goes_on(given, caplog):
+    assert given(lambda: 1 / 0)["trouble"] == "ZeroDivisionError: division by zero"
+    assert "no runfolio.Listing" in given(lambda: [1])["trouble"]
+
+
+def test_it_is_noted_at_once_and_computed_beside_the_training(store: Path):
+    import threading
+
+    may_go_on = threading.Event()
+
+    def slow() -> Listing:
+        may_go_on.wait()
+        return Listing([("a", "b")])
+
+    with runfolio.init(store=store) as run:
+        run.log_data("train", slow)
+        run.flush()
+        assert recorded(run)["fingerprint"] is None
+        may_go_on.set()
+    assert recorded(run)["items"] == 1
+
+
+def test_resumed_on_other_data_both_fingerprints_stay_and_the_difference_is_told(store: Path, photos: Path, caplog):
+    with runfolio.init(store=store) as run:
+        run.log_data("train", photos)
+    before = recorded(run)
+    (photos / "cat" / "2.jpg").write_text("another photo")
+
+    with runfolio.init(resume=run.folder, checkpoint=None, store=store) as run:
+        run.log_data("train", photos)
+
+    after = recorded(run)
+    assert after["fingerprint"] != before["fingerprint"]
+    assert (after["attempt"], after["earlier"][0]["fingerprint"]) == (2, before["fingerprint"])
+    assert "is not what this run was given before (attempt 1): 1 changed (cat/2.jpg)" in caplog.text
+    assert len(list((run.folder / "data").iterdir())) == 2
+
+
+def test_resumed_on_the_same_data_nothing_is_said(store: Path, photos: Path, caplog):
+    with runfolio.init(store=store) as run:
+        run.log_data("train", photos)
+    before = recorded(run)
+
+    with runfolio.init(resume=run.folder, checkpoint=None, store=store) as run:
+        run.log_data("train", photos)
+
+    assert recorded(run) == before
+    assert "given before" not in caplog.text
+
+
+def test_a_process_that_joined_says_who_keeps_data(python, store: Path):
+    done = python(
+        "import os, sys, runfolio, numpy\n"
+        "run = runfolio.init(store=sys.argv[1])\n"
+        "if os.fork() == 0:\n"
+        "    run.log_data('train', numpy.zeros(3)); run.finish(); os._exit(0)\n"
+        "os.wait()\n"
+        "run.finish()\n",
+        store,
+    )
+    assert "data and checkpoints are kept of its primary process" in done.stderr
+    (run,) = runfolio.open(store).runs()
+    assert json.loads((run.folder / "run.json").read_text())["data"] == {}
