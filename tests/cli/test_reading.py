@@ -114,6 +114,28 @@ def test_show_as_json_has_all_of_the_page(runfolio, tmp_path):
     assert {"environment", "code", "load", "files", "seeds", "duration_s", "reason"} <= set(shown)
 
 
+def test_show_tells_what_a_fork_came_of_and_what_came_of_its_parent(runfolio, tmp_path):
+    with rf.init("net", store=tmp_path / "runs") as parent:
+        parent.log({"loss": 1.0})
+        parent.checkpoint(step=7)
+    with rf.init("other-way", fork=parent.id, store=tmp_path / "runs", config={"lr": 1}) as fork:
+        fork.log({"loss": 0.5})
+
+    page = runfolio("show", fork.id).stdout
+    assert f"forked from net ({parent.id}) at step 7, checkpoint last; " in page
+    assert ", attempt" not in page
+    assert f"forks: other-way ({fork.id}) at step 7" in runfolio("show", "net").stdout
+
+    shown = json.loads(runfolio("show", fork.id, "--json").stdout)
+    assert (shown["lineage"]["run"], shown["children"]) == (parent.id, [])
+    assert 0 < shown["inherited_s"] < 60
+    shown = json.loads(runfolio("show", "net", "--json").stdout)
+    assert (shown["lineage"], shown["inherited_s"]) == (None, 0)
+    assert shown["children"] == [{"id": fork.id, "name": "other-way", "kind": "fork"}]
+    listed = runfolio("runs", "--columns", "name,lineage").stdout
+    assert f"fork of net ({parent.id})" in listed
+
+
 def test_show_tells_the_seed_and_every_switch(runfolio, tmp_path):
     from runfolio.tracking.seeding import deterministic_algorithms
 

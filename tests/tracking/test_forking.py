@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.query.doctor import Doctor
+from runfolio.record.data import Listing
 from runfolio.record.document import RunDocument
 
 
@@ -129,6 +130,18 @@ def test_a_fork_of_a_disk_without_hard_links_has_copies(store: Path, monkeypatch
     with runfolio.init(fork=parent.id, store=store) as fork:
         shutil.rmtree(parent.folder)
         assert fork.restore().state["w"].tolist() == [9.0, 9.0]
+    assert findings(store) == [[]]
+
+
+def test_a_fork_knows_the_data_that_its_points_came_of(store: Path):
+    with runfolio.init("net", store=store) as parent:
+        parent.log_data("train", np.arange(3))
+        parent.log({"loss": 1.0})
+        parent.checkpoint(step=0, w=torch.zeros(1))
+    with runfolio.init(fork=parent.id, store=store) as fork:
+        shutil.rmtree(parent.folder)
+    noted = RunDocument.read(fork.folder).data["train"]
+    assert Listing.read(fork.folder, noted["fingerprint"]).fingerprint == noted["fingerprint"]
     assert findings(store) == [[]]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from click import echo
 
-from runfolio.cli import figures, surroundings
+from runfolio.cli import figures, lineage, surroundings
 from runfolio.cli.code_page import harmless
 from runfolio.cli.output import Column, Table, count, line, plain, show_table, stdout, warn
 from runfolio.cli.tables import state_style
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 _LAST_WORDS = 5
 _IN_JSON = (
     *("id", "name", "experiment", "state", "reason", "exit_code", "traceback", "created", "ended", "duration_s"),
-    *("folder", "tags", "notes", "archived", "series"),
+    *("inherited_s", "lineage", "folder", "tags", "notes", "archived", "series"),
 )
 _PER_PARAMETER = ("grad_norm/", "weight_norm/")
 """Metrics of a watched model, two a parameter: too many for a page."""
 
 
-def print_page(run: RecordedRun, rank: int | None = None) -> None:
+def print_page(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
     """State and reason, settings, results, metrics (of one rank, where asked), load, environment, code, files.
 
     Raises:
         NotFound: No process of that rank wrote the run.
     """
     metrics = run.metrics if rank is None else run.metrics_of(rank)
-    _print_head(run)
+    _print_head(run, children)
     _print_last_words(run)
     _print_facts("Settings", run.params)
     _print_facts("Results", {key: value for key, value in run.results.items() if not isinstance(value, list)})
@@ -60,7 +60,7 @@ def print_page(run: RecordedRun, rank: int | None = None) -> None:
     warn(run.problems)
 
 
-def print_json(run: RecordedRun, rank: int | None = None) -> None:
+def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
     """All that the page has, as the record has it: numbers in full, every metric (of one rank, where asked)."""
     metrics = run.metrics if rank is None else run.metrics_of(rank)
     facts = {name: getattr(run, name) for name in _IN_JSON}
@@ -75,6 +75,7 @@ def print_json(run: RecordedRun, rank: int | None = None) -> None:
         "environment": run.environment,
         "seeds": run.seeds,
         "code": run.code,
+        "children": [{"id": child.id, "name": child.name, "kind": (child.lineage or {})["kind"]} for child in children],
         "files": _files(run.folder),
         "last_lines": _last_words(run),
         "problems": run.problems,
@@ -82,16 +83,20 @@ def print_json(run: RecordedRun, rank: int | None = None) -> None:
     echo(json.dumps(plain(about), indent=2, ensure_ascii=False))
 
 
-def _print_head(run: RecordedRun) -> None:
+def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     took = "" if run.duration_s is None else f", {figures.duration(run.duration_s)}"
     line(f"{run.name}  {run.id}", style="bold")
     line(f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green")
     if run.traceback and (last := run.traceback.strip().splitlines()[-1]) not in (run.reason or ""):
         line(last, style="red")
     series = f", series {run.series['name']}" if run.series else ""
-    attempts = f", attempt {len(run.attempts)}" if len(run.attempts) > 1 else ""
+    own = sum(attempt.inherited is None for attempt in run.attempts)
+    attempts = f", attempt {own}" if own > 1 else ""
     line(f"experiment {run.experiment}{series}, begun {figures.moment(run.created)}{attempts}")
     line(str(run.folder))
+    for text in (lineage.origin(run), *lineage.descent(children)):
+        if text is not None:
+            line(text)
     _print_writers(run)
     if run.tags:
         line(f"tags: {', '.join(run.tags)}")

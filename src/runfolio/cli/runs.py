@@ -41,8 +41,8 @@ def list_runs(
     """List the runs of the store, newest first.
 
     A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, archived, series,
-    host, device, commit, folder), a setting (lr or params.lr), a result (test/acc or summary.test/acc), or the last
-    value of a metric (metrics.val/acc). JSON and CSV have every column unless --columns chooses; numbers that JSON
+    lineage, host, device, commit, folder), a setting (lr or params.lr), a result (test/acc or summary.test/acc), or the
+    last value of a metric (metrics.val/acc). JSON and CSV have every column unless --columns chooses; numbers that JSON
     lacks are "NaN", "Infinity" and "-Infinity" there.
 
     \b
@@ -97,13 +97,15 @@ def show(run: str, part: str | None, rank: int | None, metric: str, experiment: 
     """
     from runfolio.cli import code_page, page
 
+    folio = open_store(store)
+    shown = chosen_run(run, metric, experiment, folio)
     pages = {
         "code": code_page.print_files,
         "diff": code_page.print_uncommitted,
-        "json": partial(page.print_json, rank=rank),
-        None: partial(page.print_page, rank=rank),
+        "json": partial(page.print_json, children=folio.children(shown), rank=rank),
+        None: partial(page.print_page, children=folio.children(shown), rank=rank),
     }
-    pages[part](chosen_run(run, metric, experiment, store))
+    pages[part](shown)
 
 
 @click.command(cls=Command)

@@ -31,11 +31,19 @@ _MORE_ABOUT: dict[str, Callable[[RecordedRun], Any]] = {
     "notes": lambda run: run.notes,
     "archived": lambda run: run.archived,
     "series": lambda run: (run.series or {}).get("name"),
+    "lineage": lambda run: _origin(run.lineage),
     "host": lambda run: run.environment.get("host"),
     "device": lambda run: run.environment.get("device"),
     "commit": lambda run: run.code.get("commit"),
     "folder": lambda run: run.place,
 }
+
+
+def _origin(lineage: dict[str, Any] | None) -> str | None:
+    """`fork of net (k3f9x2ab)`."""
+    return None if lineage is None else f"{lineage.get('kind')} of {lineage.get('name')} ({lineage.get('run')})"
+
+
 _FIRST_METRICS = ("val/acc", "test/acc", "val/loss", "train/acc", "train/loss")
 _SHOWN_METRICS = 3
 
@@ -59,9 +67,9 @@ def table(
 
     Args:
         columns: `id`, `name`, `experiment`, `state`, `created`, `duration_s`, `ended`, `reason`, `tags`, `notes`,
-            `archived`, `series`, `host`, `device`, `commit`, `folder`, or `params.lr`, `metrics.val/acc` (its last
-            value), `summary.test/acc`; the last three also without their first word, sought in summary, metrics and
-            params.
+            `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, or `params.lr`, `metrics.val/acc`
+            (its last value), `summary.test/acc`; the last three also without their first word, sought in summary,
+            metrics and params.
             None: who, when and how long, and up to three results most runs have; of a run that has not reported
             one of them yet, the last value of its curve.
         sort: A column in ascending order, with `-` before it in descending; rows without a value come last.

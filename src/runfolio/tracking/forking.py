@@ -14,12 +14,24 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.record import alive, checkpoints, files, media, notes
 from runfolio.record.checkpoints import BEST, LAST, Checkpoint
+from runfolio.record.data import is_fingerprint, listing_path
 from runfolio.record.document import Attempt, RunDocument, Status, now
-from runfolio.record.layout import ALIVE, CHECKPOINTS, MEDIA, MEDIA_FILES, METRICS, new_id, run_folder, segment_path
+from runfolio.record.layout import (
+    ALIVE,
+    CHECKPOINTS,
+    DATA,
+    MEDIA,
+    MEDIA_FILES,
+    METRICS,
+    new_id,
+    run_folder,
+    segment_path,
+)
 from runfolio.record.tail import header
 from runfolio.tracking.branching import bring_back_spools, kept_at
 from runfolio.tracking.plain import whole_step
@@ -109,6 +121,7 @@ def _fill(begun: Path, parent: Path, of: RunDocument, checkpoint: Checkpoint) ->
     _copy_points(parent, of, kept, begun)
     _copy_media(parent, kept, begun)
     _copy_heartbeats(parent, kept, begun)
+    _copy_listings(parent, of, begun)
 
 
 def _of_step(folder: Path, step: int) -> Checkpoint:
@@ -135,6 +148,7 @@ def _document(of: RunDocument, checkpoint: Checkpoint, run_id: str, name: str, e
         created=now(),
         status=Status("interrupted", now(), f"forked from {of.name} ({of.id}) at {at}, and not gone on with"),
         config=of.config,
+        data=_known_data(of),
         lineage={"kind": FORK, "run": of.id, "name": of.name, "checkpoint": checkpoint.name, "step": checkpoint.step},
         attempts=_attempts(of, checkpoint),
         axes=of.axes,
@@ -223,6 +237,19 @@ def _copy_heartbeats(parent: Path, kept: Mapping[str, int], into: Path) -> None:
     for heartbeat in alive.heartbeats(parent):
         if heartbeat.writer in kept:
             dataclasses.replace(heartbeat, end=heartbeat.end or "finished").write(into)
+
+
+def _copy_listings(parent: Path, of: RunDocument, into: Path) -> None:
+    """Of the data that the points up to there came of."""
+    (into / DATA).mkdir()
+    for fingerprint in {entry["fingerprint"] for entry in _known_data(of).values()}:
+        with contextlib.suppress(FileNotFoundError):  # too long to be kept
+            _link(listing_path(parent, fingerprint), listing_path(into, fingerprint))
+
+
+def _known_data(of: RunDocument) -> dict[str, Any]:
+    """What the run noted of its data, without what it was still finding out."""
+    return {name: entry for name, entry in of.data.items() if is_fingerprint(entry.get("fingerprint"))}
 
 
 def _link(source: Path, target: Path) -> None:
