@@ -15,6 +15,7 @@ from runfolio.cli.logs import logs
 from runfolio.cli.options import debug_option
 from runfolio.cli.plot import plot
 from runfolio.cli.predict import predict
+from runfolio.cli.reproduce import reproduce
 from runfolio.cli.runs import best, compare, list_runs, show
 from runfolio.cli.series import series
 from runfolio.cli.tensorboard import tensorboard
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 for command in (
-    *(data, train, resume, series, list_runs, show, logs, best, compare, diff, plot, predict, evaluate, tensorboard),
-    *(rename, tag, note, archive, unarchive, delete, undelete, trash, purge, doctor),
+    *(data, train, resume, series, list_runs, show, logs, best, compare, diff, reproduce, plot, predict, evaluate),
+    *(tensorboard, rename, tag, note, archive, unarchive, delete, undelete, trash, purge, doctor),
 ):
     main.add_command(command)

@@ -264,6 +264,11 @@ class RecordedRun:
         return self._document.seeds
 
     @property
+    def data(self) -> dict[str, dict[str, Any]]:
+        """What it was given, by name: `fingerprint`, `items`, `bytes`, `source` (`docs/format.md`, Data)."""
+        return self._document.data
+
+    @property
     def attempts(self) -> list[Attempt]:
         """Its stretches, from the start or a resume to the next end; the last is the newest."""
         return self._document.attempts

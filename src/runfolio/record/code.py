@@ -99,7 +99,12 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
 
 
 def content(folder: Path, digest: str) -> str:
-    """A content that was kept, as text.
+    """A content that was kept, as text; raises what `contents` does."""
+    return contents(folder, digest).decode(errors="replace")
+
+
+def contents(folder: Path, digest: str) -> bytes:
+    """A content that was kept.
 
     Raises:
         NotFound: The record names it and does not hold it.
@@ -115,7 +120,7 @@ def content(folder: Path, digest: str) -> str:
         raise StoreError(f"cannot read {path}: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != digest:
         raise DamagedFile(f"{path} is damaged (it is not what its name says)")
-    return data.decode(errors="replace")
+    return data
 
 
 def _code(value: dict[str, Any], path: Path) -> Code:

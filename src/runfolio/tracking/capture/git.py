@@ -65,25 +65,25 @@ def _remote(folder: str) -> str | None:
     return urls.get("remote.origin.url") or next(iter(urls.values()), None)
 
 
-def diff(root: Path) -> bytes | None:
-    """What differs from the commit, staged or not; None where git does not say, or it is larger than `DIFF_BYTES`."""
+def diff(root: Path, commit: str = "HEAD") -> bytes | None:
+    """What differs from a commit, staged or not; None where git does not say, or it is larger than `DIFF_BYTES`."""
     options = ("--no-ext-diff", "--no-textconv", "--no-color", "--full-index", "--ignore-submodules=dirty")
     prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
-    return _answer(root, ["diff", "HEAD", *options, *prefixes], DIFF_BYTES)
+    return answer(root, ["diff", commit, *options, *prefixes], DIFF_BYTES)
 
 
 def untracked(root: Path) -> list[str]:
     """Files that git neither knows nor ignores, relative to the root; as many as it can list in time."""
-    listed = _answer(root, ["ls-files", "--others", "--exclude-standard", "-z"], _ANSWER_BYTES, cut=True) or b""
+    listed = answer(root, ["ls-files", "--others", "--exclude-standard", "-z"], _ANSWER_BYTES, cut=True) or b""
     return [os.fsdecode(name) for name in listed.split(b"\0")[:-1]]
 
 
 def _text(folder: str, *arguments: str) -> str | None:
-    answer = _answer(folder, arguments, _ANSWER_BYTES)
-    return None if answer is None else os.fsdecode(answer).strip()
+    said = answer(folder, arguments, _ANSWER_BYTES)
+    return None if said is None else os.fsdecode(said).strip()
 
 
-def _answer(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bool = False) -> bytes | None:
+def answer(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bool = False) -> bytes | None:
     """What git prints. None where it fails, takes too long or prints more than `limit` bytes.
 
     Args:

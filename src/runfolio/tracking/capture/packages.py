@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,14 @@ from runfolio.record.redact import redact_text
 _METADATA = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*?)-(?P<version>[^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info")
 
 
-def packages() -> tuple[dict[str, str], dict[str, str]]:
-    """Versions by canonical name, sorted; and where those came from that were installed from a folder or a URL."""
-    return _packages(tuple(stamp for folder in sys.path if (stamp := _stamp(folder)) is not None))
+def packages(path: Sequence[str] | None = None) -> tuple[dict[str, str], dict[str, str]]:
+    """Versions by canonical name, sorted; and where those came from that were installed from a folder or a URL.
+
+    Args:
+        path: The folders to look into. Default: `sys.path`.
+    """
+    folders = sys.path if path is None else path
+    return _packages(tuple(stamp for folder in folders if (stamp := _stamp(folder)) is not None))
 
 
 def _stamp(folder: str) -> tuple[str, int] | None:

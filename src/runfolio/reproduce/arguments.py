@@ -1,0 +1,64 @@
+"""Command lines taken apart into flags with their values, to give some of them another value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from runfolio.reproduce.difference import Difference
+
+_NUMBER = re.compile(r"-[\d.]+(e[-+]?\d+)?\Z", re.IGNORECASE)
+
+
+class _Group(NamedTuple):
+    """A flag and what follows it up to the next; without a flag, what stands before the first."""
+
+    flag: str
+    values: list[str]
+    joined: bool
+    """`--flag=value`."""
+
+    def words(self) -> list[str]:
+        if self.joined:
+            return [f"{self.flag}={self.values[0]}", *self.values[1:]]
+        return [*([self.flag] if self.flag else []), *self.values]
+
+
+def merged(recorded: Sequence[str], given: Sequence[str]) -> tuple[list[str], list[Difference]]:
+    """The recorded arguments with those given in the place of theirs; and what that changes.
+
+    A flag that is there gets the given values in the place of as many of its own (what is left may be arguments
+    without a flag); everything else is added at the end.
+    """
+    groups, changed = _groups(recorded), list[Difference]()
+    for new in _groups(given):
+        if not new.words():
+            continue
+        old = next((group for group in reversed(groups) if new.flag and group.flag == new.flag), None)
+        if old is None:
+            groups.append(new)
+            changed.append(Difference("flag", new.flag or "arguments", None, " ".join(new.values) or "given"))
+            continue
+        replaced = old.values[: len(new.values)]
+        if replaced != new.values:
+            changed.append(Difference("flag", new.flag, " ".join(replaced) or None, " ".join(new.values)))
+        groups[groups.index(old)] = _Group(old.flag, [*new.values, *old.values[len(new.values) :]], new.joined)
+    return [word for group in groups for word in group.words()], changed
+
+
+def without(arguments: Sequence[str], flag: str) -> list[str]:
+    """The arguments without a flag that takes one value."""
+    kept = [_Group("", group.values[1:], joined=False) if group.flag == flag else group for group in _groups(arguments)]
+    return [word for group in kept for word in group.words()]
+
+
+def _groups(arguments: Sequence[str]) -> list[_Group]:
+    groups = [_Group("", [], joined=False)]
+    for word in arguments:
+        if word.startswith("-") and len(word) > 1 and not _NUMBER.match(word):
+            flag, equals, value = word.partition("=")
+            groups.append(_Group(flag, [value] if equals else [], bool(equals)))
+        else:
+            groups[-1].values.append(word)
+    return groups

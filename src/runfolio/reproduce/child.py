@@ -1,0 +1,97 @@
+"""Running the command of a plan, and finding the run that came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from runfolio.errors import NotFound
+from runfolio.query.folio import Folio
+from runfolio.query.recorded import RecordedRun
+from runfolio.reproduce.plan import Plan
+from runfolio.tracking.reproduction import KIND
+
+_PATIENCE_S = 15.0
+"""How long an interrupted program may take to end by itself."""
+
+
+def run(plan: Plan, output: IO[Any] | None = None) -> int:
+    """Run the command; its exit status. What it prints goes where this process prints, or to `output`.
+
+    Ctrl-C ends it, and SIGTERM; what was laid is then still taken away.
+
+    Raises:
+        NotFound: There is no such program.
+    """
+    environment = plan.environment(os.environ)
+    with _ended_by_sigterm():
+        try:
+            process = subprocess.Popen(
+                plan.command, cwd=plan.folder, env=environment, stdin=subprocess.DEVNULL, stdout=output
+            )
+        except OSError as error:
+            raise NotFound(f"cannot start {plan.command[0]} in {plan.folder}: {error.strerror}") from None
+        try:
+            return process.wait()
+        except BaseException:  # Ctrl-C reaches both: it is given the time to close its record
+            _end(process)
+            raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for stop in (lambda: None, process.terminate, process.kill):
+        stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE_S)
+            return
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    def end(*_: Any) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def repeated(folio: Folio, plan: Plan, known: set[Path], status: int) -> tuple[RecordedRun, int]:
+    """The run that came of a command, and how many others did.
+
+    Of several that one program opened, the one that was begun with the settings of the original.
+
+    Args:
+        known: The folders of the runs that were there before.
+        status: What the command exited with.
+    Raises:
+        NotFound: None did.
+    """
+    original = plan.run
+    opened = [
+        run
+        for run in reversed(folio.runs(archived=True))
+        if run.folder not in known and run.lineage is not None
+        if (run.lineage.get("kind"), run.lineage.get("run")) == (KIND, original.id)
+    ]
+    if not opened:
+        raise NotFound(
+            f"the command exited with status {status} and opened no run in {folio.store}: it ended before"
+            " `runfolio.init`, or its runfolio cannot repeat runs"
+        )
+    likest = sorted(
+        opened, key=lambda run: (run.experiment == original.experiment, _shared(run, original)), reverse=True
+    )
+    return likest[0], len(opened) - 1
+
+
+def _shared(run: RecordedRun, original: RecordedRun) -> int:
+    """How many settings are the same."""
+    return sum(run.params.get(name) == value for name, value in original.params.items())

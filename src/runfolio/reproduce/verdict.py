@@ -1,0 +1,285 @@
+"""Whether the same came out: metric by metric, point by point, tensor by tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.errors import NotFound
+from runfolio.query.recorded import Curve, RecordedRun
+from runfolio.reproduce import weights
+
+Word = Literal["bit-equal", "within tolerance", "parts"]
+RTOL, ATOL = 1e-5, 1e-8
+"""`torch.allclose` and `numpy.allclose` have the same."""
+TIMED = (
+    *("*second", "*seconds", "*seconds/*", "*_s", "*_ms", "*_per_s", "*per_sec*", "*per_minute", "*/s"),
+    *("time", "time/*", "*/time", "*/time/*", "*_time", "*_times", "*elapsed*", "*duration*", "*throughput*"),
+    *("*latency*", "*runtime*", "*speed*", "*fps", "eta", "*/eta", "*memory_mb*", "*memory_gb*", "predict_ms"),
+)
+"""Names of measures of time, speed and load, which are never the same twice."""
+_OTHER_STEPS = ("grad_norm", "grad_norm/*", "weight_norm", "weight_norm/*")
+"""Metrics of a watched model count optimizer steps, whatever the others count."""
+
+
+class Tolerance(NamedTuple):
+    """Two numbers are as good as equal where |a - b| <= atol + rtol * |a|, a being the original's."""
+
+    rtol: float = RTOL
+    atol: float = ATOL
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One point, or one number of a tensor, that is not the same in both."""
+
+    metric: str
+    step: int | None
+    before: float | None
+    """None where the original has no such point."""
+    after: float | None
+
+    @property
+    def size(self) -> float:
+        if self.before is None or self.after is None:
+            return math.inf
+        size = abs(self.after - self.before)
+        return math.inf if math.isnan(size) else size
+
+    def __str__(self) -> str:
+        return f"{self.metric} was {_shown(self.before)} and is {_shown(self.after)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    word: Word
+    first: Gap | None
+    """The first point that is not the same; where it parts, the first beyond the tolerance."""
+    largest: Gap | None
+    """The largest difference; None where all are bit-equal."""
+    points: int
+    """How many were compared."""
+    metrics: int
+    tensors: int
+    tolerance: Tolerance
+    left_out: list[str] = field(default_factory=list)
+    """Metrics that were not compared: measures of time, and those that were to be ignored."""
+    remarks: list[str] = field(default_factory=list)
+    """What could not be compared, and why."""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self._head}{self._compared}."
+
+    @property
+    def _head(self) -> str:
+        if self.word == "bit-equal":
+            return "bit-equal: "
+        first, largest = self.first, self.largest
+        if self.word == "parts" and first is not None:
+            return f"parts{_at(first)}: {first}; "
+        where = f"the largest difference is {largest.size:.3g}, of {largest.metric}{_at(largest)}" if largest else ""
+        bounds = f"rtol {self.tolerance.rtol:g}, atol {self.tolerance.atol:g}"
+        return f"within tolerance ({bounds}): {where}; "
+
+    @property
+    def _compared(self) -> str:
+        tensors = f" and {self.tensors:,} tensors of the checkpoints" if self.tensors else ""
+        return f"{self.points:,} points of {self.metrics:,} metrics{tensors} were compared"
+
+
+class _Compared(NamedTuple):
+    """What one metric, or one checkpoint, came to."""
+
+    points: int
+    first: tuple[float, Gap] | None = None
+    """The first gap at all, with its place in the order of arrival."""
+    parting: tuple[float, Gap] | None = None
+    """The first beyond the tolerance."""
+    largest: Gap | None = None
+
+
+def judge(
+    original: RecordedRun,
+    repeated: RecordedRun,
+    *,
+    tolerance: Tolerance | None = None,
+    ignore: Sequence[str] = (),
+    steps: int | None = None,
+) -> Verdict:
+    """What a repeated run came to, beside its original.
+
+    Points in order of arrival on the newest branch; NaN is NaN, and -0 is not 0.
+
+    Args:
+        ignore: Patterns of metrics that are not compared, beside `TIMED`.
+        steps: The repeated run was to end behind this step; the original's later points are not missed.
+    Raises:
+        NotFound: There is nothing to compare.
+        DamagedFile: A record cannot be read.
+    """
+    tolerance = tolerance or Tolerance()
+    patterns = (*TIMED, *ignore)
+    names = sorted(original.metrics.keys() | repeated.metrics.keys())
+    left_out = [name for name in names if any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)]
+    names = [name for name in names if name not in left_out]
+    before, after = ({name: _curve(run, name) for name in names} for run in (original, repeated))
+    cut = math.inf if steps is None else _cut(before, steps)
+    compared = [
+        _compare(
+            name,
+            _until(before[name], cut, after[name], prefix=steps is not None and _has_other_steps(name)),
+            after[name],
+            tolerance,
+            open_end=original.state != "finished",
+        )
+        for name in names
+    ]
+    tensors = weights.compare(original, repeated, *tolerance, whole=steps is None)
+    compared += [_of_tensors(tensors)]
+    if not names and not tensors.count:
+        raise NotFound(
+            f"nothing of run {original.name} ({original.id}) can be compared: it logged no metric but measures of time,"
+            " and has no checkpoint that the repeated run has too"
+        )
+    return Verdict(
+        word=_word(compared),
+        first=_earliest(it.parting for it in compared) or _earliest(it.first for it in compared),
+        largest=max((it.largest for it in compared if it.largest is not None), key=lambda gap: gap.size, default=None),
+        points=sum(it.points for it in compared),
+        metrics=len(names),
+        tensors=tensors.count,
+        tolerance=tolerance,
+        left_out=left_out,
+        remarks=[*tensors.remarks, *_endings(original, repeated)],
+    )
+
+
+def _endings(original: RecordedRun, repeated: RecordedRun) -> Iterator[str]:
+    if original.state != "finished":
+        yield f"the original did not come to its end ({original.ending}); what it has is compared"
+    if repeated.state != "finished":
+        yield f"the repeated run did not come to its end: {repeated.ending}"
+
+
+def _word(compared: Iterable[_Compared]) -> Word:
+    found = list(compared)
+    if any(it.parting for it in found):
+        return "parts"
+    return "within tolerance" if any(it.first for it in found) else "bit-equal"
+
+
+class _Points(NamedTuple):
+    steps: NDArray[np.int64]
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+def _curve(run: RecordedRun, name: str) -> _Points:
+    if name not in run.metrics:
+        return _Points(np.empty(0, np.int64), np.empty(0), np.empty(0))
+    curve: Curve = run.metric(name, x="step")
+    return _Points(curve.steps, curve.times, curve.values)
+
+
+def _has_other_steps(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in _OTHER_STEPS)
+
+
+def _cut(curves: dict[str, _Points], steps: int) -> float:
+    """When the original first logged a later step."""
+    later = [
+        curve.times[curve.steps > steps].min()
+        for name, curve in curves.items()
+        if not _has_other_steps(name) and (curve.steps > steps).any()
+    ]
+    return min(later, default=math.inf)
+
+
+def _until(curve: _Points, moment: float, after: _Points, *, prefix: bool) -> _Points:
+    """The points up to a moment; with `prefix` rather as many as there are to compare them with."""
+    count = min(len(after.steps), len(curve.steps)) if prefix else int((curve.times < moment).sum())
+    return _Points(curve.steps[:count], curve.times[:count], curve.values[:count])
+
+
+def _compare(name: str, before: _Points, after: _Points, tolerance: Tolerance, *, open_end: bool) -> _Compared:
+    """Args:
+    open_end: Points beyond the original's last are none too many: it was cut short.
+    """
+    shared = min(len(before.steps), len(after.steps))
+    old, new = before.values[:shared], after.values[:shared]
+    same_step = before.steps[:shared] == after.steps[:shared]
+    same = same_step & ((old.view(np.int64) == new.view(np.int64)) | (np.isnan(old) & np.isnan(new)))
+    near = same_step & np.isclose(new, old, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=True)
+
+    def gap(place: int) -> tuple[float, Gap]:
+        points = before if place < len(before.steps) else after
+        had = float(before.values[place]) if place < len(before.steps) else None
+        has = float(after.values[place]) if place < len(after.steps) else None
+        if had is not None and has is not None and not same_step[place]:
+            has = None  # its point is that of another step
+        return float(before.times[place]) if points is before else math.inf, Gap(
+            name, int(points.steps[place]), had, has
+        )
+
+    missing = len(before.steps) > shared or (len(after.steps) > shared and not open_end)
+    unequal, far = (np.flatnonzero(~fits) for fits in (same, near))
+    ends = [shared] if missing else []
+    first, parting = ([*map(int, found[:1]), *ends][:1] for found in (unequal, far))
+    with np.errstate(invalid="ignore"):
+        sizes = np.nan_to_num(np.abs(new - old), nan=math.inf)
+    widest = int(unequal[np.argmax(sizes[unequal])]) if len(unequal) else None
+    return _Compared(
+        points=shared,
+        first=gap(first[0]) if first else None,
+        parting=gap(parting[0]) if parting else None,
+        largest=None if widest is None else gap(widest)[1],
+    )
+
+
+def _of_tensors(found: weights.Compared) -> _Compared:
+    """What the checkpoints came to: behind all points, for they are saved last."""
+    first, parting = (
+        None if it is None else (math.inf, Gap(it.name, it.step, it.before, it.after))
+        for it in (found.first, found.far)
+    )
+    return _Compared(points=0, first=first, parting=parting, largest=first and first[1])
+
+
+def _earliest(found: Iterable[tuple[float, Gap] | None]) -> Gap | None:
+    """The one that came first; of the same moment, that of the lowest step."""
+    there = [it for it in found if it is not None]
+    return (
+        min(there, key=lambda it: (it[0], math.inf if it[1].step is None else it[1].step, it[1].metric))[1]
+        if there
+        else None
+    )
+
+
+def _at(gap: Gap) -> str:
+    return "" if gap.step is None else f" at step {gap.step:,}"
+
+
+def _shown(value: float | None) -> str:
+    return "not there" if value is None else repr(value)
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """As the record keeps it (`docs/format.md`, Lineage)."""
+    first = verdict.first
+    return {
+        "word": verdict.word,
+        "sentence": verdict.sentence,
+        "metric": first and first.metric,
+        "step": first and first.step,
+        "before": first and first.before,
+        "after": first and first.after,
+        "points": verdict.points,
+        "tensors": verdict.tensors,
+    }

@@ -1,0 +1,124 @@
+"""Whether the tensors of two runs' last and best checkpoints are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runfolio.errors import DamagedFile, MissingExtra, NewerFormat, NotFound
+from runfolio.query.recorded import RecordedRun
+from runfolio.record import checkpoints
+from runfolio.record.checkpoints import BEST, LAST, STATE, Checkpoint
+
+if TYPE_CHECKING:
+    import torch
+
+GENERATORS = "generators"
+"""The state of the random generators: it may differ where nothing was drawn from them."""
+
+
+class Unequal(NamedTuple):
+    """A tensor that is not the same; the number in it that is furthest off."""
+
+    name: str
+    step: int | None
+    before: float | None
+    after: float | None
+
+
+@dataclass
+class Compared:
+    count: int = 0
+    """Tensors that were compared."""
+    first: Unequal | None = None
+    far: Unequal | None = None
+    """The first beyond the tolerance."""
+    remarks: list[str] = field(default_factory=list)
+
+
+def compare(original: RecordedRun, repeated: RecordedRun, rtol: float, atol: float, *, whole: bool) -> Compared:
+    """The tensors of `last` and `best`, bit by bit, where both runs have them whole, and of the same step.
+
+    Args:
+        whole: The repeated run went to its end: a checkpoint it lacks, or has of another step, is worth a word.
+    """
+    found = Compared()
+    for name in (LAST, BEST):
+        try:
+            pair = [checkpoints.read(run.folder, name) for run in (original, repeated)]
+            if pair[0].step != pair[1].step:
+                if whole:
+                    found.remarks.append(
+                        f"checkpoint {name} is of step {pair[0].step} and {pair[1].step}: not compared"
+                    )
+                continue
+            for checkpoint in pair:
+                checkpoint.verify()
+            _compare(found, *pair, rtol=rtol, atol=atol)
+        except NotFound:
+            continue
+        except (DamagedFile, NewerFormat, MissingExtra, ImportError) as error:
+            found.remarks.append(f"checkpoint {name} was not compared: {error}")
+    return found
+
+
+def _compare(found: Compared, before: Checkpoint, after: Checkpoint, *, rtol: float, atol: float) -> None:
+    import torch  # only where there are tensors
+
+    old, new = dict(_tensors(before)), dict(_tensors(after))
+    for name in sorted(old.keys() | new.keys()):
+        found.count += 1
+        one, other = old.get(name), new.get(name)
+        label = f"{before.name}/{name}"
+        if one is None or other is None or one.dtype != other.dtype or one.shape != other.shape:
+            gap = Unequal(label, before.step, None, None)
+            found.first, found.far = found.first or gap, found.far or gap
+        elif not torch.equal(_bits(one), _bits(other)):
+            gap = _furthest(label, before.step, one, other)
+            found.first = found.first or gap
+            if not torch.allclose(_wide(other), _wide(one), rtol=rtol, atol=atol, equal_nan=True):
+                found.far = found.far or gap
+
+
+def _tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
+    for part in checkpoint.parts:
+        for name, tensor in checkpoint.tensors(part).items():
+            yield f"{part}/{name}", tensor
+    state = {name: value for name, value in checkpoint.state.items() if name != GENERATORS}
+    yield from _inside(STATE, state)
+
+
+def _inside(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    import torch
+
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _inside(f"{name}/{key}", entry)
+    elif isinstance(value, (list, tuple)):
+        for place, entry in enumerate(value):
+            yield from _inside(f"{name}/{place}", entry)
+    elif isinstance(value, torch.Tensor):
+        yield name, value
+    elif hasattr(value, "dtype"):
+        yield name, torch.as_tensor(value)
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return tensor.contiguous().flatten().view(torch.uint8)
+
+
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
+    """As numbers that can be compared by size, whatever kind they are."""
+    import torch
+
+    real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+    return real.flatten().double()
+
+
+def _furthest(name: str, step: int | None, before: torch.Tensor, after: torch.Tensor) -> Unequal:
+    one, other = _wide(before), _wide(after)
+    place = int((other - one).abs().nan_to_num(nan=float("inf")).argmax())
+    return Unequal(name, step, one[place].item(), other[place].item())

@@ -1,0 +1,131 @@
+"""However a run was begun: it is begun again the same way, in a fresh folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import runfolio
+
+from .conftest import SCRIPT, Project, reproduced, typed
+
+
+def test_a_script_outside_of_git(project: Project):
+    run = project.start("train.py", "--seed", "7")
+    (project.folder / "train.py").write_text("raise SystemExit('of today')")
+    assert reproduced(project, run).word == "bit-equal"
+
+
+def test_python_m(project: Project):
+    package = project.folder / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "train.py").write_text(SCRIPT)
+    project.commit()
+    run = project.start("-m", "package.train", "--seed", "7")
+    (package / "train.py").write_text("raise SystemExit('of today')")
+    assert reproduced(project, run).word == "bit-equal"
+
+
+def test_a_package_that_is_run_as_a_whole(project: Project):
+    package = project.folder / "package"
+    package.mkdir()
+    (package / "__main__.py").write_text(SCRIPT)
+    project.commit()
+    run = project.start("-m", "package", "--seed", "7")
+    assert reproduced(project, run).word == "bit-equal"
+
+
+def test_uncommitted_changes_and_a_module_git_does_not_know(project: Project):
+    project.commit()
+    script, model = project.folder / "train.py", project.folder / "model.py"
+    script.write_text(SCRIPT.replace("from model import", "from untracked import"))
+    model.rename(project.folder / "untracked.py")
+    run = project.start("train.py", "--seed", "7")
+    project.git("checkout", "-q", ".")
+    (project.folder / "untracked.py").unlink()
+    again = reproduced(project, run)
+    assert again.word == "bit-equal"
+    assert "with its uncommitted changes" in again.stderr
+    repeated = runfolio.open(project.store).run(again.said["id"])
+    assert [(it.path, it.sha256) for it in repeated.source_files] == [(it.path, it.sha256) for it in run.source_files]
+    assert repeated.uncommitted == run.uncommitted
+
+
+def test_a_script_started_from_another_folder(project: Project):
+    project.commit()
+    elsewhere = project.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (project.folder / "photos").rename(elsewhere / "photos")
+    run = project.start(project.folder / "train.py", "--seed", "7", cwd=elsewhere)
+    assert reproduced(project, run).word == "bit-equal"
+
+
+def test_a_script_started_from_a_folder_of_the_repository(project: Project):
+    (project.folder / "below").mkdir()
+    (project.folder / "below" / "kept.txt").touch()
+    project.commit()
+    run = project.start("../train.py", "--seed", "7", "--data", "../photos", cwd=project.folder / "below")
+    assert reproduced(project, run).word == "bit-equal"
+
+
+def test_the_repository_has_moved(project: Project):
+    project.commit()
+    (project.folder / "photos").rename(project.folder.parent / "photos")
+    run = project.start("train.py", "--seed", "7", "--data", project.folder.parent / "photos")
+    project.folder.rename(project.folder.with_name("moved"))
+    alone = reproduced(project, run)
+    assert alone.word == "bit-equal"
+    assert "the files kept with the run are used alone" in alone.stderr
+    found = reproduced(project, run, "--repository", project.folder.with_name("moved"))
+    assert found.word == "bit-equal"
+    assert "in a fresh worktree" in found.stderr
+
+
+def test_the_commit_is_only_in_a_repository_it_came_from(project: Project):
+    project.commit()
+    (project.folder / "photos").rename(project.folder.parent / "photos")
+    clone = project.folder.with_name("clone")
+    subprocess.run(["git", "clone", "-q", project.folder, clone], check=True)
+    run = project.start(clone / "train.py", "--seed", "7", "--data", project.folder.parent / "photos")
+    clone.rename(project.folder.with_name("moved"))
+    again = reproduced(project, run)
+    assert again.word == "bit-equal"
+    assert "in a fresh clone" in again.stderr
+
+
+def test_a_run_of_runfolio_train(project: Project):
+    settings = ["--model", "mlp", "--epochs", "1", "--data-fraction", "0.2", "--lr", "3e-3", "--workers", "0"]
+    program = Path(sys.executable).with_name("runfolio")
+    run = project.start(program, "train", *settings, "--store", project.store)
+    again = reproduced(project, run)
+    assert again.word == "bit-equal", again.said
+    assert again.said["tensors"] > 0
+
+
+def test_up_to_a_step(project: Project):
+    project.commit()
+    run = project.start("train.py", "--seed", "7")
+    again = reproduced(project, run, "--steps", "4")
+    assert (again.word, again.said["points"]) == ("bit-equal", 5)
+    changed = reproduced(project, run, "--steps", "4", "--", "--lr", "0.2")
+    assert (changed.word, changed.said["step"]) == ("parts", 1)
+
+
+def test_the_worktree_is_gone_behind_it_and_nothing_in_the_project_has_changed(project: Project):
+    project.commit()
+    run = project.start("train.py", "--seed", "7")
+    before = project.git("status", "--porcelain", "--ignored") + project.git("worktree", "list")
+    reproduced(project, run)
+    assert project.git("status", "--porcelain", "--ignored") + project.git("worktree", "list") == before
+
+
+def test_it_is_kept_where_that_is_asked_for(project: Project):
+    project.commit()
+    run = project.start("train.py", "--seed", "7")
+    done = typed(project, run.id, "--yes", "--keep")
+    assert done.returncode == 0, done.stderr
+    (kept,) = project.temporary.iterdir()
+    assert (kept / "project" / "train.py").read_text() == SCRIPT
+    assert str(kept) in project.git("worktree", "list")
