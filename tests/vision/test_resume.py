@@ -97,11 +97,23 @@ def test_a_finished_run_is_not_resumed(trained):
         run_experiment(store=trained.folder.parent.parent, resume=trained.id)
 
 
-def test_a_run_without_a_checkpoint_is_not_resumed(store, tiny):
+def test_a_run_that_ended_before_its_first_checkpoint_begins_again(store, tmp_path, tiny):
+    straight = trained_without_a_stop(tiny(), tmp_path / "straight")
     stopped = interrupted(tiny(), store, after_batches=2)
 
-    with pytest.raises(NotFound, match="has no `last` checkpoint to go on from; it ended in its first epoch"):
-        run_experiment(store=store, resume=stopped.id)
+    run_experiment(store=store, resume=stopped.id)
+
+    (resumed,) = runfolio.open(store).runs()
+    assert (resumed.id, resumed.state) == (stopped.id, "finished")
+    assert curves(resumed) == curves(straight)
+    assert without_times(resumed.results) == without_times(straight.results)
+
+
+def test_a_run_of_another_script_is_not_begun_again(store):
+    runfolio.init("mine", store=store, config={"lr": 0.1, "epochs": 3}).finish("interrupted")
+
+    with pytest.raises(ConfigError, match="was not made by `runfolio train`"):
+        run_experiment(store=store, resume="mine")
 
 
 def test_a_run_of_another_script_is_not_resumed(store):

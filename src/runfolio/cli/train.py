@@ -97,8 +97,8 @@ def _print_result(folder: Path, store: Path | None) -> None:
         f"{figures.significant(results['epoch_seconds'])} s an epoch, "
         f"{figures.significant(results['predict_ms'])} ms an image."
     )
-    if run.reason:
-        out.say(f"It {run.reason}.")
+    if run.status.reason:  # it stopped early
+        out.say(f"It {run.status.reason}.")
     place = out.store_flag(store)
     out.line(f"\nrun   {run.folder}", style="bold")
     out.line(f"next  runfolio show {run.id}{place}")

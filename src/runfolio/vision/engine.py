@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -14,13 +14,10 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from runfolio.record.fitting import fill
-from runfolio.tracking import generators
 from runfolio.vision.averaging import WeightAverage
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, Labelled, PreparedImages, batches
 from runfolio.vision.data.mixing import Mixing
-from runfolio.vision.description import place_of
 from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.optim import make_optimizer, make_scheduler
 from runfolio.vision.preparation import Preparation
@@ -28,15 +25,14 @@ from runfolio.vision.settings import TrainSettings
 from runfolio.vision.stopping import EarlyStopping
 from runfolio.vision.tally import Figures, Tally
 
-if TYPE_CHECKING:
-    from runfolio.record.checkpoints import Checkpoint
-
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """([b, c, h, w] float32 images, [b] int64 labels), on the device."""
 
 UNAVERAGED = "unaveraged"
 """The part of a checkpoint that holds the weights in training, where `model` is their average."""
 
+_COUNTED = ("epoch", "step", "epoch_seconds", "figures")
+"""What a training is in, beside what has a state of its own."""
 _PREDICT_WARM_UP, _PREDICT_REPEATS, _PREDICT_AT_MOST_S = 5, 100, 0.5
 
 
@@ -233,7 +229,10 @@ class Training:
         return self._test[0][0].unsqueeze(0).to(self._fabric.device)
 
     def state(self) -> dict[str, Any]:
-        """All that a checkpoint needs to go on from here bit by bit: arguments for `run.checkpoint`."""
+        """All there is to go on from, for `run.checkpoint` and `run.restore`, which see to the random generators.
+
+        `model` is what predicts; the weights in training stand beside it where they are others.
+        """
         return {
             "model": self.predicting,
             **({} if self._average is None else {UNAVERAGED: self.model}),
@@ -242,27 +241,13 @@ class Training:
             "scaler": self._fabric.strategy.precision,
             "stopping": self.stopping,
             "tally": self._tally,
-            "epoch": self.epoch,
-            "global_step": self.step,
-            "epoch_seconds": self.epoch_seconds,
-            "figures": self.figures,
+            "training": self,
         }
 
-    def go_on_from(self, checkpoint: Checkpoint) -> None:
-        """Take up the state that `state` gave. The generators come last: nothing may draw from them after."""
-        state = checkpoint.state
-        self.load_weights(checkpoint)
-        if self._average is not None:
-            fill(self.model, checkpoint.tensors(UNAVERAGED), f"{place_of(checkpoint)} does not fit its network")
-        self.optimizer.load_state_dict(state["optimizer"])
-        self._scheduler.load_state_dict(state["scheduler"])
-        self._fabric.strategy.precision.load_state_dict(state["scaler"])
-        self.stopping.load_state_dict(state["stopping"])
-        self._tally.load_state_dict(state["tally"])
-        self.epoch, self.step = state["epoch"], state["global_step"]
-        self.epoch_seconds, self.figures = state["epoch_seconds"], state["figures"]
-        generators.restore(state["generators"])
+    def state_dict(self) -> dict[str, Any]:
+        """How far it has come."""
+        return {name: getattr(self, name) for name in _COUNTED}
 
-    def load_weights(self, checkpoint: Checkpoint) -> None:
-        """Predict with the checkpoint's weights."""
-        fill(self.predicting, checkpoint.tensors("model"), f"{place_of(checkpoint)} does not fit its network")
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name in _COUNTED:
+            setattr(self, name, state[name])

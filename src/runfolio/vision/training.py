@@ -13,7 +13,8 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
-from runfolio.settings import build
+from runfolio.record.checkpoints import BEST, LAST
+from runfolio.settings import build, fields_of
 from runfolio.tracking.seeding import deterministic_algorithms
 from runfolio.vision import report
 from runfolio.vision.description import describe
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from runfolio import RecordedRun, Run
+    from runfolio.record.checkpoints import Checkpoint
 
 LOADER = "vision"
 """The name under which `runfolio.loaders` finds what reads these checkpoints."""
 
+_BEFORE_ALL = -1
+"""A step that lies before the first point."""
 _OF_AN_EPOCH = ("train/*", "val/*", "test/*", "lr", "epoch_seconds", "images_per_second")
 """What is logged once an epoch, and so drawn over epochs."""
 
@@ -57,12 +61,13 @@ def run_experiment(
         settings: What to train. Not needed to resume: a run goes on with the settings it was begun with.
         experiment: Default: a short name of the data, such as `digits`.
         name: Default: such as `tinyvgg-20pct-5ep`.
-        resume: A run to go on with from its `last` checkpoint; id, prefix, name or folder.
+        resume: A run to go on with from its `last` checkpoint, or its first step where it saved none; id, prefix, name
+            or folder.
         force: With `resume`: take it over from a process that still writes it.
         progress: Gets a task of this run for as long as it trains.
 
     Raises:
-        NotFound: Unknown model, data or run, or no checkpoint to go on from.
+        NotFound: Unknown model, data or run.
         ConfigError: Settings that cannot be followed here, or a run that is finished.
     """
     if resume is not None:
@@ -79,6 +84,7 @@ def run_experiment(
         store=store,
         series=series,
         tensorboard=settings.tensorboard,
+        checkpoints=_policy(settings),
     ) as run:
         _train(run, preparation or prepare(settings, store=store, progress=progress), progress)
     return run.folder
@@ -86,24 +92,41 @@ def run_experiment(
 
 def _resume(wanted: str | Path, store: Path | str | None, progress: Progress | None, *, force: bool) -> Path:
     recorded = runfolio.open(store).run(str(wanted))
-    settings = _settings_of(recorded)
-    preparation = prepare(settings, begun=describe(recorded.checkpoint("last")), progress=progress)
-    with runfolio.init(resume=recorded.folder, store=store, checkpoint="last", force=force) as run:
-        _train(run, preparation, progress, go_on=True)
+    checkpoint = _last(recorded)
+    settings = _settings_of(recorded, checkpoint)
+    begun = describe(checkpoint) if checkpoint else None
+    preparation = prepare(settings, store=store, begun=begun, progress=progress)
+    # Without a checkpoint it is trained from its first step again: the seed gives the same bits.
+    step = None if checkpoint else _BEFORE_ALL
+    policy = _policy(settings)
+    with runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run:
+        _train(run, preparation, progress, go_on=checkpoint is not None)
     return run.folder
 
 
-def _settings_of(recorded: RecordedRun) -> TrainSettings:
+def _last(recorded: RecordedRun) -> Checkpoint | None:
+    try:
+        return recorded.checkpoint(LAST)
+    except NotFound:
+        return None
+
+
+def _policy(settings: TrainSettings) -> runfolio.CheckpointPolicy:
+    return runfolio.CheckpointPolicy(
+        every_steps=settings.checkpoint_steps,
+        every_minutes=settings.checkpoint_minutes,
+        keep_best=settings.keep_best,
+        keep_every=settings.keep_every,
+        budget_mb=settings.checkpoint_budget,
+    )
+
+
+def _settings_of(recorded: RecordedRun, checkpoint: Checkpoint | None) -> TrainSettings:
     label = f"run {recorded.name} ({recorded.id})"
     if recorded.state == "finished":
         raise ConfigError(f"{label} is finished; there is nothing to resume: train a new one with more epochs")
-    try:
-        checkpoint = recorded.checkpoint("last")
-    except NotFound:
-        raise NotFound(
-            f"{label} has no `last` checkpoint to go on from; it ended in its first epoch: train it anew"
-        ) from None
-    if checkpoint.loader != LOADER:
+    names = {field.name for field in fields_of(TrainSettings)}
+    if (recorded.config.keys() != names) if checkpoint is None else (checkpoint.loader != LOADER):
         raise ConfigError(f"{label} was not made by `runfolio train`; resume it with the script that made it")
     return build(TrainSettings, recorded.config)
 
@@ -116,7 +139,7 @@ def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_
         runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
         training = Training(preparation)
         if go_on:
-            training.go_on_from(run.restore("last"))
+            run.restore(LAST, **training.state())
         else:
             _describe(run, training, preparation, notices)
         for metric in _OF_AN_EPOCH:
@@ -146,18 +169,15 @@ def _train_epoch(run: Run, training: Training, preparation: Preparation, meter: 
     Each step's loss is logged on the way. What is saved before the epoch's end is gone on with behind the last step;
     the validation is then done anew.
     """
-    settings = preparation.settings
+    settings, meta = preparation.settings, preparation.meta
 
     def save(metric: float | None = None) -> None:
-        run.checkpoint(
-            step=training.step, metric=metric, mode="max", loader=LOADER, meta=preparation.meta, **training.state()
-        )
+        run.checkpoint(step=training.step, metric=metric, loader=LOADER, meta=meta, **training.state())
 
     def on_step(loss: torch.Tensor) -> None:
         run.log({"batch/loss": loss, **training.progress}, step=training.step)
         meter.step()
-        if settings.checkpoint_steps and training.step % settings.checkpoint_steps == 0:
-            save()
+        save()
 
     lr = training.rate(training.epoch * training.steps_per_epoch)
     trained = training.train_epoch(on_step)
@@ -234,13 +254,12 @@ def _conclude(run: Run, training: Training, preparation: Preparation, notices: _
 def _take_best_weights(run: Run, training: Training, notices: _Notices) -> tuple[int, dict[str, float]]:
     """Load them; the epoch they are of and its figures. A store that took no checkpoint does not cost the result."""
     try:
-        best = run.restore("best")
+        best = run.restore(BEST, model=training.predicting)
     except NotFound:
         notices.once("unsaved", "no checkpoint could be saved, so the last epoch's weights are tested")
         return training.epoch, training.figures
-    training.load_weights(best)
-    state = best.state
-    return state["epoch"], state["figures"]
+    reached = best.state["training"]
+    return reached["epoch"], reached["figures"]
 
 
 def _log_answers(run: Run, tested: Evaluation, preparation: Preparation, epoch: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from runfolio.tracking.order import epoch_order
+from runfolio.tracking.order import BatchOrder
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.transform import ImageTransform
@@ -84,29 +83,27 @@ class AugmentedImages(Dataset[Labelled]):
 
 
 class EpochOrder(Sampler[list[Visit]]):
-    """Batches of visits in a new order each epoch, drawn from (seed, epoch): no epoch needs memory of those before.
+    """Batches of visits in a new order each epoch (see `BatchOrder`).
 
     The method is `begin`, not `set_epoch`: Fabric calls a sampler's `set_epoch` with a count of its own.
     """
 
     def __init__(self, length: int, batch_size: int, seed: int) -> None:
-        self._length = length
-        self._batch_size = batch_size
-        self._seed = seed
+        self._order = BatchOrder(length, batch_size, seed=seed)
         self.begin(0)
 
     def begin(self, epoch: int, batch: int = 0) -> None:
         """Iterate over this epoch next, from this batch on."""
-        self._epoch, self._batch = epoch, batch
+        self._epoch = epoch
+        self._order.at(epoch * len(self) + batch)
 
     def __len__(self) -> int:
         """Batches of a whole epoch; the last one may be smaller."""
-        return math.ceil(self._length / self._batch_size)
+        return len(self._order)
 
     def __iter__(self) -> Iterator[list[Visit]]:
-        places = epoch_order(self._length, self._seed, self._epoch).tolist()
-        for start in range(self._batch * self._batch_size, self._length, self._batch_size):
-            yield [Visit(self._epoch, place) for place in places[start : start + self._batch_size]]
+        for places in self._order:
+            yield [Visit(self._epoch, place) for place in places]
 
 
 def batches(

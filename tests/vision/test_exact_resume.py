@@ -1,0 +1,221 @@
+"""Killed anywhere, a training that is resumed ends bit for bit as the one that was never interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import runfolio
+from runfolio import RecordedRun
+
+TIMES = {"epoch_seconds", "images_per_second", "predict_ms", "seconds"}
+"""What differs between two equal trainings, in metrics, summaries and states."""
+
+SMALL = {"hidden_units": 4, "data_fraction": 0.1, "batch_size": 16, "device": "cpu", "tensorboard": False, "watch": 3}
+"""115 images: 8 batches an epoch, the last of 3 images."""
+EVERYTHING = SMALL | {
+    "epochs": 3,
+    "augment": "trivial",
+    "dropout": 0.3,
+    "mixup": 0.3,
+    "cutmix": 1.0,
+    "schedule": "one-cycle",
+    "accumulate": 3,
+    "precision": "bf16-mixed",
+    "ema": 0.8,
+    "clip": 0.5,
+    "patience": 2,
+    "label_smoothing": 0.1,
+    "test_at": "epoch",
+    "checkpoint_steps": 1,
+    "keep_best": 2,
+}
+PLAIN = SMALL | {
+    "epochs": 3,
+    "augment": "flip-crop",
+    "optimizer": "sgd",
+    "momentum": 0.9,
+    "nesterov": True,
+    "lr": 0.1,
+    "warmup_epochs": 0.5,
+    "weight_decay": 1e-3,
+    "checkpoint_steps": 3,
+}
+ADAMW = SMALL | {"epochs": 3, "model": "mlp", "optimizer": "adamw", "schedule": "step", "step_epochs": 1, "ema": 0.5}
+"""Saves at the ends of epochs alone."""
+SETTINGS = {"everything": EVERYTHING, "plain": PLAIN, "adamw": ADAMW}
+
+
+class Victims:
+    """Trainings in processes of their own, forked from one that has imported torch (`victims.py`)."""
+
+    def __init__(self, place: Path) -> None:
+        self._log = place / "log.txt"
+        environment = os.environ | {"RUNFOLIO_CONSOLE": "off", "RUNFOLIO_CODE": "off", "RUNFOLIO_CACHE": str(place)}
+        server = [sys.executable, str(Path(__file__).with_name("victims.py"))]
+        pipe = subprocess.PIPE
+        self._server = subprocess.Popen(server, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=place)
+
+    def train(self, store: Path, **request: Any) -> dict[str, Any]:
+        """How it ended: `code` (-9: killed), `places` it came by, `seconds`."""
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        print(json.dumps({"store": str(store), "log": str(self._log), **request}), file=self._server.stdin, flush=True)
+        answer = json.loads(self._server.stdout.readline())
+        assert answer["code"] in (0, -9), self._log.read_text()
+        return answer
+
+    def close(self) -> None:
+        self._server.communicate()
+
+
+@pytest.fixture(scope="module")
+def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
+    found = Victims(tmp_path_factory.mktemp("victims"))
+    yield found
+    found.close()
+
+
+class Straight:
+    """The trainings that nobody interrupts, each done once, without workers."""
+
+    def __init__(self, victims: Victims, place: Path) -> None:
+        self._victims, self._place = victims, place
+        self._done: dict[str, tuple[dict[str, Any], dict[str, int], float]] = {}
+
+    def __call__(self, name: str) -> tuple[dict[str, Any], dict[str, int], float]:
+        """All there is to the finished run but its times; how many places of each kind it came by; its seconds."""
+        if name not in self._done:
+            store = self._place / name
+            answer = self._victims.train(store, settings=SETTINGS[name])
+            assert answer["code"] == 0
+            self._done[name] = everything(the_run(store)), answer["places"], answer["seconds"]
+        return self._done[name]
+
+
+@pytest.fixture(scope="module")
+def straight(victims: Victims, tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    return Straight(victims, tmp_path_factory.mktemp("straight"))
+
+
+def the_run(store: Path) -> RecordedRun:
+    (run,) = runfolio.open(store).runs()
+    return run
+
+
+def everything(run: RecordedRun) -> dict[str, Any]:
+    """The end of a run in plain values: metrics, pictures, summary, and each checkpoint to the bit; times left out."""
+    media = [entry for entry in recorded_media(run) if entry["kind"] != "figure"]
+    return {
+        "state": (run.state, run.status.reason),
+        "metrics": {
+            name: (run.metric(name).steps.tolist(), [value.hex() for value in run.metric(name).values.tolist()])
+            for name in run.metrics
+            if name not in TIMES
+        },
+        "media": media,
+        "results": plain(run.results),
+        **{name: whole_state(run, name) for name in ("last", "best")},
+    }
+
+
+def recorded_media(run: RecordedRun) -> list[dict[str, Any]]:
+    from runfolio.record import media
+    from runfolio.record.document import RunDocument
+
+    kept = RunDocument.read(run.folder).attempts[-1]
+    entries, _ = media.read(run.folder)
+    newest = [
+        entry for entry in entries if entry.attempt == kept.attempt or entry.seq <= kept.kept.get(entry.writer, 0)
+    ]
+    return [
+        {key: value for key, value in vars(entry).items() if key not in {"seq", "time_us", "writer", "attempt", "file"}}
+        for entry in newest
+    ]
+
+
+def whole_state(run: RecordedRun, name: str) -> dict[str, Any]:
+    checkpoint = run.checkpoint(name)
+    parts = {part: plain(checkpoint.tensors(part)) for part in checkpoint.parts}
+    return {"step": checkpoint.step, "metric": checkpoint.metric, "state": plain(checkpoint.state), **parts}
+
+
+def plain(value: Any) -> Any:
+    """Tensors and arrays as their bytes, floats as their bits, so that nothing is equal but what is the same."""
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items() if key not in TIMES}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, torch.Tensor):
+        return (
+            str(value.dtype),
+            tuple(value.shape),
+            value.reshape(-1).contiguous().view(torch.uint8).numpy().tobytes(),
+        )
+    if hasattr(value, "tobytes"):
+        return (str(value.dtype), value.shape, value.tobytes())
+    return value.hex() if isinstance(value, float) else value
+
+
+def assert_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: str) -> None:
+    """Equal, else the name of what is not: the values are long."""
+    assert ours.keys() == theirs.keys(), where
+    for name, expected in theirs.items():
+        if isinstance(expected, Mapping):
+            assert_same(ours[name], expected, f"{where}/{name}")
+        else:
+            assert ours[name] == expected, f"{where}/{name}"
+
+
+def kill_and_resume(
+    victims: Victims, straight: Straight, store: Path, name: str, workers: int, draw: random.Random
+) -> None:
+    """One to three kills, each at a place (or a moment) drawn at random, then the rest; and the comparison."""
+    expected, places, seconds = straight(name)
+    told = []
+    begin: dict[str, Any] = {"settings": SETTINGS[name] | {"workers": workers}}
+    for _ in range(draw.choice([1, 1, 1, 2, 3])):
+        if draw.random() < 0.8:
+            kind = draw.choice(list(places))
+            kill: dict[str, Any] = {"fatal": [kind, draw.randint(1, places[kind])]}
+        else:
+            kill = {"after_s": draw.uniform(0.2, seconds)}
+        told.append(kill)
+        answer = victims.train(store, **begin, **kill)
+        runs = runfolio.open(store).runs() if store.exists() else []
+        if answer["code"] == 0 or (runs and runs[0].state == "finished"):
+            break
+        if runs:  # else it had not begun
+            begin = {"resume": runs[0].id}
+    else:
+        assert victims.train(store, **begin)["code"] == 0
+    assert_same(everything(the_run(store)), expected, f"{name}, {workers} workers, killed at {told}")
+
+
+CASES = [(name, workers) for name in SETTINGS for workers in (0, 2, 4)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_killed_at_random_a_resumed_training_ends_with_the_same_bits(victims, straight, tmp_path, seed):
+    name, workers = CASES[seed % len(CASES)]
+
+    kill_and_resume(victims, straight, tmp_path / "runs", name, workers, random.Random(seed))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(100))
+def test_killed_at_random_a_hundred_times(victims, straight, tmp_path, number):
+    seed = random.SystemRandom().randrange(2**32)
+    print("seed", seed)
+    name, workers = CASES[number % len(CASES)]
+
+    kill_and_resume(victims, straight, tmp_path / "runs", name, workers, random.Random(seed))
