@@ -141,7 +141,9 @@ def test_the_writer_of_a_deleted_run_is_told_once_and_nothing_of_it_comes_back(s
             run.tags = [str(step)]
             run.log_text("note", "still here")
             run.flush()
-        assert run.checkpoint(metric=1.0) is False
+        run.checkpoint(metric=1.0)
+        with pytest.raises(NotFound, match="it saved none"):
+            run.restore()
         with pytest.raises(StoreError, match="cannot keep"):
             run.artifact(__file__)
         assert [line for line in caplog.messages if "is gone, deleted or moved; training goes on" in line] == [

@@ -171,15 +171,20 @@ def test_a_checkpoint_that_cannot_be_written_is_told_and_the_one_before_is_whole
     store: Path, caplog: pytest.LogCaptureFixture
 ):
     with runfolio.init(store=store) as run:
-        run.checkpoint(w=torch.ones(2), step=1)
+        run.checkpoint(w=torch.ones(2), step=1, metric=0.5)
+        run.restore()
         (run.folder / "checkpoints").rename(run.folder / "saved")
         (run.folder / "checkpoints").write_text("in the way")
-        assert run.checkpoint(w=torch.zeros(2), step=2, metric=1.0) is False
-        assert "checkpoint at step 2 was not saved" in caplog.text
+        assert run.checkpoint(w=torch.zeros(2), step=2, metric=1.0)
+        with pytest.raises((StoreError, NotFound)):
+            run.restore()
+        assert "checkpoint at step 2 was not saved (File exists)" in caplog.text
         (run.folder / "checkpoints").unlink()
         (run.folder / "saved").rename(run.folder / "checkpoints")
         assert run.restore().step == 1
         assert run.restore().state["w"].tolist() == [1.0, 1.0]
+        assert run.checkpoint(w=torch.zeros(2), step=3, metric=0.7)  # better than the best that is there
+        assert run.restore("best").step == 3
 
 
 def test_a_run_killed_after_its_checkpoint_resumes_with_one_clean_curve(store: Path, python):
@@ -191,6 +196,7 @@ for step in range(12):
     if step == 7:
         run.checkpoint(step=step, done=step)
 run.flush()
+run.restore()  # waits for what is being saved
 print(run.folder)
 sys.stdout.flush()
 os.kill(os.getpid(), 9)

@@ -30,6 +30,7 @@ run = runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=0.05, heartbeat_
 for step in range(10):
     run.log({"loss": float(step)}, step=step)
 run.checkpoint(step=9)
+run.restore()  # which waits until it is saved
 print(run.id, flush=True)
 for line in sys.stdin:
     exec(line)

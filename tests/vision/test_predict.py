@@ -13,6 +13,7 @@ from PIL import Image
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.record import checkpoints
+from runfolio.record.checkpoints import Snapshot
 from runfolio.vision import LoadedClassifier, Prediction, draw_predictions, sample_test_images
 from runfolio.vision.loading import load
 
@@ -40,13 +41,13 @@ def rewrite_weights(folder: Path, change) -> None:
         folder,
         ["best"],
         "rewritten",
-        modules={"model": change(dict(old.tensors("model")))},
-        state={},
-        about={
+        Snapshot.of({"model": change(dict(old.tensors("model")))}, {}).copied(),
+        {
             "step": 1,
             "metric": 1.0,
             "attempt": 1,
             "position": {},
+            "position_us": 0,
             "loader": "vision",
             "meta": old.meta,
         },

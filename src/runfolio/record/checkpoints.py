@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,13 +13,15 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, d
 from runfolio.record import files
 from runfolio.record.document import now, time_from_text, time_to_text
 from runfolio.record.layout import CHECKPOINTS, FORMAT
-from runfolio.record.state import Packer, read_tensors, unpack, write_tensors
+from runfolio.record.state import Packer, check_tensors, host_copies, read_tensors, unpack, write_tensors
 from runfolio.record.tail import is_whole
 
 if TYPE_CHECKING:
     import torch
 
 LAST = "last"
+PREVIOUS = "previous"
+"""The one before `last`."""
 BEST = "best"
 STATE = "state"
 """The part that holds the tensors of everything that is not a module."""
@@ -100,58 +102,102 @@ class Checkpoint:
             raise DamagedFile(f"checkpoint {self.name!r} of {self.folder} is damaged (state: {error})") from None
 
 
+Manifest = dict[str, Any]
+"""A manifest's content as JSON has it."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A training's state made ready to be written: its plain values as JSON, its tensors by part."""
+
+    tree: dict[str, Any]
+    tensors: dict[str, Mapping[str, torch.Tensor]]
+
+    @classmethod
+    def of(cls, modules: Mapping[str, Mapping[str, torch.Tensor]], state: Mapping[str, Any]) -> Snapshot:
+        """The state as it is now; its tensors are still those of the training.
+
+        Args:
+            modules: state_dict of each module.
+            state: Everything else; see `state.Packer` for what it may hold.
+        Raises:
+            ConfigError: It holds something that is neither plain data nor tensors, or a part has an odd name.
+            MissingExtra: There are tensors, but no safetensors library to write them.
+        """
+        if STATE in modules:
+            raise ConfigError(f"{STATE!r} is not a name for a module; choose another")
+        packer = Packer()
+        tree = {key: packer.pack(value, key) for key, value in state.items()}
+        parts = {_part_name(part): tensors for part, tensors in modules.items()}
+        if packer.tensors:
+            parts[STATE] = packer.tensors
+        for tensors in parts.values():
+            check_tensors(tensors)
+        return cls(tree, parts)
+
+    def copied(self) -> Snapshot:
+        """The same with tensors of its own, in the host's memory: what the training does from now on changes nothing.
+
+        Raises:
+            MemoryError, RuntimeError: There is not enough memory.
+        """
+        return Snapshot(self.tree, {part: host_copies(tensors) for part, tensors in self.tensors.items()})
+
+
 def save(
     folder: Path,
     names: Sequence[str],
     stem: str,
-    *,
-    modules: Mapping[str, Mapping[str, torch.Tensor]],
-    state: Mapping[str, Any],
+    snapshot: Snapshot,
     about: Mapping[str, Any],
-) -> None:
+    *,
+    renamed: Mapping[str, Manifest] | None = None,
+    is_ours: Callable[[], bool] = lambda: True,
+) -> Manifest | None:
     """Save one checkpoint under several names; what no name refers to any more is deleted afterwards.
+
+    At every moment of it each name that there was is there, of the old checkpoint or the new one.
 
     Args:
         folder: The run's folder.
-        names: Manifests to (re)place, such as `last` and `best`.
+        names: Manifests to (re)place, such as `best` and `last`, in this order.
         stem: Start of the tensor files' names, never used before in this run.
-        modules: state_dict of each module.
-        state: Everything else; see `state.Packer` for what it may hold.
-        about: step, metric, attempt, position, loader and meta of the manifest.
+        snapshot: As `Snapshot.copied` gives it.
+        about: step, metric, attempt, position, position_us, loader and meta of the manifest.
+        renamed: Earlier checkpoints that are given a name too: in this order, before those of the new one.
+        is_ours: Asked when the tensors are written: whether the run is still this process's to write.
+    Returns:
+        The manifest; None where the run is somebody else's by now.
     Raises:
-        ConfigError: The state holds something that is neither plain data nor tensors.
         OSError: The store cannot be written; the checkpoints before are whole.
     """
     place = folder / CHECKPOINTS
     place.mkdir(exist_ok=True)
-    if STATE in modules:
-        raise ConfigError(f"{STATE!r} is not a name for a module; choose another")
-    packer = Packer()
-    tree = {key: packer.pack(value, key) for key, value in state.items()}
-    parts = dict(modules)
-    if packer.tensors:
-        parts[STATE] = packer.tensors
-    file_names = {part: f"{stem}.{_part_name(part)}.safetensors" for part in parts}
-    _being_saved.add(stem)
     try:
-        entries = {part: _write_part(place / file_names[part], parts[part]) for part in parts}
-        for name in names:
-            manifest = {
-                "runfolio": FORMAT,
-                "name": name,
-                **about,
-                "saved": time_to_text(now()),
-                "state": tree,
-                "files": entries,
-            }
-            files.write_json(place / f"{name}.json", manifest, sync=True)
+        entries = {
+            part: _write_part(place / f"{stem}.{part}.safetensors", tensors)
+            for part, tensors in snapshot.tensors.items()
+        }
+        if not is_ours():
+            return None
+        saved = time_to_text(now())
+        manifest = {"runfolio": FORMAT, **about, "saved": saved, "state": snapshot.tree, "files": entries}
+        for name, content in (*(renamed or {}).items(), *((name, manifest) for name in names)):
+            files.write_json(place / f"{name}.json", {"runfolio": FORMAT, "name": name, **content}, sync=True)
+        return manifest
     finally:
-        _being_saved.discard(stem)
-        _prune(folder)
+        prune(folder)
 
 
-_being_saved: set[str] = set()
-"""Stems whose files no manifest names yet. Several at once when a signal handler or another thread saves meanwhile."""
+def forget(folder: Path, names: Iterable[str]) -> None:
+    """Take names away, and delete what no other refers to.
+
+    Raises:
+        OSError: The store cannot be written.
+    """
+    for name in names:
+        (folder / CHECKPOINTS / f"{name}.json").unlink(missing_ok=True)
+    prune(folder)
 
 
 def _part_name(part: str) -> str:
@@ -165,19 +211,16 @@ def _write_part(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, An
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": files.sha256(path)}
 
 
-def _prune(folder: Path) -> None:
+def prune(folder: Path) -> None:
     """Delete tensor files that no manifest names, half-written ones of killed processes among them.
 
     A manifest that cannot be read keeps everything; what cannot be deleted stays.
     """
-    # In this order: what is saved meanwhile is not listed, or known as being saved, or named by its manifest.
     with contextlib.suppress(RunfolioError, OSError):
         found = [path for path in (folder / CHECKPOINTS).iterdir() if _is_of_tensors(path.name)]
-        busy = tuple(f"{stem}." for stem in _being_saved)
         used = {entry["file"] for name in names(folder) for entry in read(folder, name)._files.values()}
         for path in found:
-            is_busy = bool(busy) if path.name.startswith(".") else path.name.startswith(busy)
-            if path.name not in used and not is_busy:
+            if path.name not in used:
                 path.unlink(missing_ok=True)
 
 
@@ -191,6 +234,71 @@ def names(folder: Path) -> list[str]:
     return sorted(path.stem for path in (folder / CHECKPOINTS).glob("*.json") if not path.name.startswith("."))
 
 
+def manifest_of(folder: Path, name: str) -> Manifest:
+    """A manifest as JSON has it, without its name.
+
+    Raises:
+        DamagedFile, NotFound, NewerFormat: As `read` says.
+    """
+    read(folder, name)
+    value = files.read_json(folder / CHECKPOINTS / f"{name}.json")
+    del value["name"]
+    return value
+
+
+def whole(folder: Path, name: str, tell: Callable[[str], object]) -> Checkpoint:
+    """A checkpoint of which every file is what it was when it was saved; for a damaged `last` the newest other one.
+
+    Args:
+        tell: Gets a sentence where it is another one: which file is damaged, and which checkpoint is used instead.
+    Raises:
+        NotFound: The run has no such checkpoint.
+        DamagedFile: It is damaged, and so are the others, or another name than `last` was asked for; the message
+            says which are still whole.
+        NewerFormat: A newer runfolio wrote it.
+    """
+    try:
+        return _verified(folder, name)
+    except (DamagedFile, NotFound) as error:
+        others = _others(folder, name)
+        if isinstance(error, NotFound) and (name != LAST or not others):
+            raise
+        reason = str(error)
+    good = (found for other in others if (found := _if_whole(folder, other)) is not None)
+    if name == LAST and (found := next(good, None)) is not None:
+        tell(f"{reason}; checkpoint {_told(found)} is used instead")
+        return found
+    still = ", ".join(map(_told, good))
+    raise DamagedFile(f"{reason}; {f'still whole: {still}' if still else 'no other checkpoint of the run is whole'}")
+
+
+def _verified(folder: Path, name: str) -> Checkpoint:
+    found = read(folder, name)
+    found.verify()
+    return found
+
+
+def _if_whole(folder: Path, name: str) -> Checkpoint | None:
+    try:
+        return _verified(folder, name)
+    except RunfolioError:
+        return None
+
+
+def _others(folder: Path, name: str) -> list[str]:
+    """The names of the other checkpoints that can be read, the newest first."""
+    found: list[Checkpoint] = []
+    for other in names(folder):
+        with contextlib.suppress(RunfolioError, OSError):
+            if other != name:
+                found.append(read(folder, other))
+    return [each.name for each in sorted(found, key=lambda each: each.position_us, reverse=True)]
+
+
+def _told(found: Checkpoint) -> str:
+    return repr(found.name) if found.step is None else f"{found.name!r} (step {found.step:,})"
+
+
 def read(folder: Path, name: str = LAST) -> Checkpoint:
     """A checkpoint's manifest.
 
@@ -200,11 +308,14 @@ def read(folder: Path, name: str = LAST) -> Checkpoint:
         NewerFormat: A newer runfolio wrote it.
     """
     path = folder / CHECKPOINTS / f"{name}.json"
-    known = names(folder)
-    if name not in known:
+    try:
+        if not files.is_file_name(name):
+            raise FileNotFoundError
+        value = files.read_json(path)
+    except FileNotFoundError:
+        known = names(folder)
         hint = f"it has {', '.join(known)}" if known else "it saved none"
-        raise NotFound(f"no checkpoint {name!r} in {folder}; {hint}")
-    value = files.read_json(path)
+        raise NotFound(f"no checkpoint {name!r} in {folder}; {hint}") from None
     try:
         return Checkpoint(
             folder=folder,

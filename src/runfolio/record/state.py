@@ -133,42 +133,52 @@ def unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
             return {key: unpack(entry, tensors) for key, entry in value.items()}
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Tensors as a safetensors file, from whatever device, layout or sharing they have.
+def check_tensors(tensors: Mapping[str, Any]) -> None:
+    """See whether a safetensors file can hold them.
 
     Raises:
         ConfigError: One is no tensor, or of a kind the format lacks.
-        OSError: The file cannot be written.
+        MissingExtra: The safetensors library is not installed.
     """
     try:
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
+        import safetensors.torch  # noqa: F401 - here, on the thread that may be told so; another one writes
+        import torch
     except ImportError:
         raise MissingExtra("safetensors", "torch", "saving a checkpoint") from None
+    for key, tensor in tensors.items():
+        if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided:
+            raise ConfigError(f"checkpoint entry {key} is a {_described(tensor)}; a module's state holds dense tensors")
+
+
+def host_copies(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Contiguous copies in the host's memory that share none of it with anything, from whatever device or layout."""
+    return {key: _host_copy(tensor) for key, tensor in tensors.items()}
+
+
+def _host_copy(tensor: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    tensor = _own_numbers(tensor)
+    if tensor.device.type == "cpu":
+        return tensor.clone(memory_format=torch.contiguous_format)
+    return tensor.cpu().contiguous()
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Tensors as `host_copies` gives them, as a safetensors file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
     try:
-        save_file(_separate(tensors), path)
+        save_file(dict(tensors), path)
     except SafetensorError as error:  # a full disk is one of these, too
         raise OSError(str(error)) from None
     # The library makes the file for its owner alone; a record is as open as its folder.
     path.chmod(path.parent.stat().st_mode & 0o666)
-
-
-def _separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Contiguous CPU tensors that share no memory (the format stores each on its own)."""
-    import torch
-
-    seen: set[int] = set()
-    result = {}
-    for key, tensor in tensors.items():
-        if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided:
-            raise ConfigError(f"checkpoint entry {key} is a {_described(tensor)}; a module's state holds dense tensors")
-        ready = _own_numbers(tensor).cpu().contiguous()
-        storage = ready.untyped_storage()
-        if storage.data_ptr() in seen or storage.nbytes() != ready.nbytes:
-            ready = ready.clone()
-        seen.add(ready.untyped_storage().data_ptr())
-        result[key] = ready
-    return result
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

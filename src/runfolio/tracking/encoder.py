@@ -12,7 +12,7 @@ from runfolio.record import media, tail
 from runfolio.record.document import STEPS, RunDocument
 from runfolio.record.tail import LogCall
 from runfolio.tracking import plain
-from runfolio.tracking.items import Item, Media, Plain, Scalars
+from runfolio.tracking.items import Item, Mark, Media, Plain, Scalars
 from runfolio.tracking.telling import log
 
 _STEPS = 2**63
@@ -80,6 +80,10 @@ class Encoder:
         for kind, group in groupby(items, key=type):
             if kind is Media:
                 parcels += filter(None, map(self._medium, cast("Iterable[Media]", group)))
+                continue
+            if kind is Mark:
+                for mark in cast("Iterable[Mark]", group):
+                    mark.seq = self.seq
                 continue
             calls = cast("list[Plain]", list(group))
             points = (self._plain(calls) if kind is tuple else None) or self._one_by_one(calls)

@@ -4,6 +4,9 @@ Hooked once, at the first `init`: `sys.excepthook` (a traceback), `sys.exit` (an
 Slurm SIGUSR1 too (preempted), and `atexit` (everything else). What was hooked before still runs; exceptions, exit codes
 and signals reach everybody else unchanged. C code that crashes prints where (`faulthandler`).
 
+A process whose loop comes to `run.checkpoint` often is not ended by the first such signal at once: its points and its
+state are brought to the store, then the loop goes on to its next checkpoint (`leave`), or until the time is over.
+
 A forked child is killed by these signals as if there were no hooks, until it logs something: then it is hooked as well.
 """
 
@@ -18,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from types import ModuleType, TracebackType
 from typing import Any, Literal, Protocol
 
@@ -31,6 +35,8 @@ _WAIT_S: dict[Ending, float] = {"run": 120.0, "process": 9.0, "killed": 5.0}
 """How long an end waits for the disk. A store that hangs must not keep a process alive, and the time one has left
 after SIGTERM is not known: clusters give 5 to 30 s."""
 _LEAST_WAIT_S = 0.5
+_SAME_S = 1.0
+"""Signals that follow each other faster are one request: many are sent to the process, and then to its whole group."""
 _ONCE_MORE_S = 1.5
 """Half a second of it is left for the spool, where the store does not answer."""
 
@@ -40,6 +46,24 @@ class Open(Protocol):
 
     def end(self, outcome: Outcome, *, ending: Ending = "run") -> None: ...
     def inherited(self) -> None: ...
+
+    def awaited_s(self) -> float:
+        """How long the process, told to go, may go on for the run's next checkpoint; 0 where none is expected."""
+        ...
+
+    def note_preemption(self) -> None:
+        """Bring all there is to the store, and say there how it ends; the process goes on for a while."""
+        ...
+
+
+@dataclass
+class _Leaving:
+    """A process that was told to go and goes on to its next checkpoint."""
+
+    begun: float
+    until: float
+    is_over: bool = False
+    """The next signal ends it."""
 
 
 _open: list[Open] = []
@@ -51,6 +75,7 @@ _end_begun: dict[Ending, float] = {}
 """When the process began to end its runs."""
 _finalized = 0
 """The process, a child of `multiprocessing`, that ends its runs by a finalizer."""
+_leaving: _Leaving | None = None
 _hooked = False
 _unhooked = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
 """Signals yet to be hooked: only the main thread may, and the first run may be another's."""
@@ -80,6 +105,8 @@ def remember(run: Open) -> None:
 def forget(run: Open) -> None:
     if run in _open:
         _open.remove(run)
+    if is_leaving() and not _open:
+        leave()
 
 
 def still_open() -> Sequence[Open]:
@@ -101,6 +128,23 @@ def preemption() -> Outcome | None:
     return None if _stopped_by is None else Outcome.of_signal(_stopped_by, _senders)
 
 
+def is_leaving() -> bool:
+    """Whether the process was told to go and is to end at its next checkpoint."""
+    return _leaving is not None
+
+
+def grace_left_s() -> float:
+    """How long that may take yet."""
+    return 0.0 if _leaving is None else max(0.0, _leaving.until - time.monotonic())
+
+
+def leave() -> None:
+    """End the process as the signal does that asked for it. On another thread than the main one this returns."""
+    if _leaving is not None and _stopped_by is not None:
+        _leaving.is_over = True
+        os.kill(os.getpid(), _stopped_by)
+
+
 def heard_of(senders: Sequence[Sender]) -> None:
     """Note who sent the signals of the last seconds; to be called before `preemption` is."""
     global _senders
@@ -117,6 +161,12 @@ def seconds_left(ending: Ending) -> float:
     if ending == "run":
         return _WAIT_S["run"]
     return max(_LEAST_WAIT_S, _end_begun.setdefault(ending, time.monotonic()) + _WAIT_S[ending] - time.monotonic())
+
+
+def extend(ending: Ending, by_s: float) -> None:
+    """Have what was waited for a checkpoint, which takes as long as it is large, not count."""
+    if ending in _end_begun:
+        _end_begun[ending] += by_s
 
 
 def _note(outcome: Outcome) -> None:
@@ -212,15 +262,50 @@ def _hook_signal(number: signal.Signals) -> None:
         if callable(before):
             before(number, frame)
             return
-        if on_the_way:  # many send it to the process and then to its whole group
+        if _is_the_same() if on_the_way else _stay():
             return
-        _end_all("killed")
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        _die(number)
 
     signal.signal(number, note)
     if before == signal.SIG_DFL:
         _deadly[number] = note
+
+
+def _is_the_same() -> bool:
+    """Whether a further signal asks for nothing new: the end is begun, or the first one came just now."""
+    return _leaving is None or not (_leaving.is_over or time.monotonic() - _leaving.begun > _SAME_S)
+
+
+def _stay() -> bool:
+    """Whether the process goes on to its next checkpoint; all there is has then been brought to the store."""
+    global _leaving
+    wait_s = max((run.awaited_s() for run in _open), default=0.0)
+    if not wait_s:
+        return False
+    now = time.monotonic()
+    _leaving = _Leaving(now, now + wait_s)
+    try:
+        threading.Thread(target=_leave_at_last, args=(_leaving,), name="runfolio-leaves", daemon=True).start()
+    except RuntimeError:  # no thread to be had
+        return False
+    for run in list(_open):
+        run.note_preemption()
+    return True
+
+
+def _leave_at_last(leaving: _Leaving) -> None:
+    while (left := leaving.until - time.monotonic()) > 0 and not leaving.is_over:
+        time.sleep(min(left, 1.0))
+    if _leaving is leaving:
+        leave()
+
+
+def _die(number: signal.Signals) -> None:
+    global _leaving
+    _leaving = None
+    _end_all("killed")
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _end_all(ending: Ending = "process") -> None:
@@ -256,8 +341,8 @@ def _after_fork() -> None:
 
 def _in_child() -> None:
     """A forked child has the run, but none of its threads: it joins it as a process of its own."""
-    global _outcome, _stopped_by, _is_forked
-    _outcome, _stopped_by, _is_forked = Outcome(), None, True
+    global _outcome, _stopped_by, _is_forked, _leaving
+    _outcome, _stopped_by, _is_forked, _leaving = Outcome(), None, True, None
     try:
         for run in _open:
             run.inherited()

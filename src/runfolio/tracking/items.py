@@ -30,4 +30,10 @@ class Media(NamedTuple):
     caption: str | None = None
 
 
-Item = Plain | Scalars | Media
+class Mark:
+    """A place between items: it hears the last seq given out before it, once the writer thread has come there."""
+
+    seq: int | None = None
+
+
+Item = Plain | Scalars | Media | Mark

@@ -60,6 +60,8 @@ class Pace:
     """How long a process waits for rank 0 to open the run they share, before it does so itself."""
     memory_bytes: int = 32 * 1024 * 1024
     """How much may wait in memory for the store before it goes to the spool."""
+    grace_s: float = 25.0
+    """How long a process that is told to go (SIGTERM) may go on to its next checkpoint."""
 
 
 class Keeper:

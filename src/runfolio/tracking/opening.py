@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +33,7 @@ from runfolio.tracking.system import System
 if TYPE_CHECKING:
     from runfolio.tracking.mirror import Mirror
 
+log = logging.getLogger("runfolio")
 _EXPERIMENT = "default"
 _REPRODUCED = "-reproduced"
 
@@ -72,8 +74,9 @@ def init(
         resume: A run to continue instead of opening a new one: its folder or its id.
         fork: A run to continue another way: its folder or its id. The new run begins with all points up to the
             checkpoint, and `restore` gives the state saved there. The forked run stays as it is; it may be running.
-        checkpoint: With `resume`: the checkpoint to continue from; points logged after it was saved become an
-            abandoned branch. None keeps every point and continues behind the last. With `fork`: what it begins from.
+        checkpoint: With `resume`: the checkpoint to continue from (a damaged `last` gives way to the newest whole one
+            of the others); points logged after it was saved become an abandoned branch. None keeps every point and
+            continues behind the last. With `fork`: what it begins from.
         step: With `resume`: continue behind this step instead of from a checkpoint. With `fork`: begin from the
             checkpoint of exactly this step.
         force: With `resume`: take the run over from a process that still writes it, which then stops recording.
@@ -289,13 +292,17 @@ def _resumed(
     if not force:
         joining.refuse_if_written(folder, document, claimed)
     bring_back_spools(folder)
-    found = saved.read(folder, name) if name is not None and step is None else None
+    found = saved.whole(folder, name, _tell(document)) if name is not None and step is None else None
     parent, kept, last_step = _cut(folder, document, found, step)
     _note_seconds(folder, document)
     attempt = max(_last_attempt(document), claimed) + 1
     document.attempts.append(Attempt(attempt, parent, kept, new_id(), now()))
     document.status = Status()
     return _Opened(folder, document, last_step, checkpoint=found)
+
+
+def _tell(document: RunDocument) -> Callable[[str], None]:
+    return lambda told: log.warning("run %s: %s", document.id, told)
 
 
 def _joined_resumed(folder: Path, document: RunDocument, wait_s: float) -> _Opened | None:

@@ -22,7 +22,7 @@ from runfolio.record.layout import STORE_VARIABLE, new_id
 from runfolio.tracking import exits, joining, pictures, restoring
 from runfolio.tracking.capture import seeds
 from runfolio.tracking.capture.surroundings import Surroundings
-from runfolio.tracking.items import Item, Media, Scalars
+from runfolio.tracking.items import Item, Mark, Media, Scalars
 from runfolio.tracking.keeper import Pace
 from runfolio.tracking.live import LiveDict
 from runfolio.tracking.outcome import Outcome
@@ -43,6 +43,7 @@ _EXACT = 2**53
 """Whole numbers up to here are float64 as well."""
 _MOST_AXES = 1000
 _FLUSH_WAIT_S = 30.0
+_PREEMPTION_WAIT_S = 5.0
 _BRAKE_S = 0.0005
 
 
@@ -126,7 +127,9 @@ class Run:
             self._use(self._new_writer(last_step, surroundings.find_out, look_again, mirror))
         else:
             self._use(self._new_writer(last_step))
-        self._saver = None if role != PRIMARY else Saver(self, self._writer, self._attempt, policy, resumed)
+        self._instead = resumed if resumed is not None and resumed.name != LAST else None
+        """What the run goes on from, and so what is restored until it saves anew."""
+        self._saver = None if role != PRIMARY else Saver(self, self._writer, self._attempt, pace, policy, resumed)
         self.config = document.config = LiveDict(document.config, self._changed)
         """Hyperparameters; what is set here is saved within the flush interval."""
         self.summary = document.summary = LiveDict(document.summary, self._changed)
@@ -368,9 +371,13 @@ class Run:
     ) -> bool:
         """Save the state of the training as checkpoint `last`, and as `best` too when `metric` is the best so far.
 
-        May be called at every step: `init(checkpoints=CheckpointPolicy(...))` says which calls save. Whole or not at
-        all: a crash meanwhile leaves the checkpoints before. The checkpoint notes the record's position at this call,
-        so that a resumed run continues exactly here; and the states of all random generators, as `generators`.
+        May be called at every step: `init(checkpoints=CheckpointPolicy(...))` says which calls save. A copy of the
+        state is taken here, and written beside the training; `flush` does not wait for it, the run's end does. Whole
+        or not at all: a crash meanwhile leaves the checkpoints before. It notes the record's position at this call, so
+        that a resumed run continues exactly here, and the states of all random generators, as `generators`.
+
+        Where the process was told to go (SIGTERM and its like), the call saves, waits for the disk, and the process
+        ends as the signal asked.
 
         Args:
             metric: What tells how good this state is; NaN is never the best.
@@ -380,7 +387,7 @@ class Run:
             state: By name: modules, anything with a `state_dict`, tensors, arrays, numbers, texts, and lists,
                 tuples and dicts of them.
         Returns:
-            Whether it is the best so far. False, too, where the store does not take it, which is told.
+            Whether it is the best so far. What the store then does not take is told, and no longer counts as best.
         Raises:
             ConfigError: The state holds something else, or `metric` or `step` is no number.
         """
@@ -392,6 +399,9 @@ class Run:
     def restore(self, name: str = LAST, **targets: Any) -> Checkpoint:
         """A checkpoint of this run; and the state of the training as it was then, put into `targets`.
 
+        What is being saved is waited for. `last` of a run that was resumed and has not saved since is what it was
+        resumed from. For a damaged `last` the newest whole one of the others is taken, and told.
+
         Args:
             targets: By the name it was saved under: what has a `load_state_dict`, such as `model=model`. Where there is
                 one, all random generators go on as they were, too. Without any, nothing is changed.
@@ -400,7 +410,11 @@ class Run:
             ConfigError: A target has no `load_state_dict`, or what was saved does not fit it.
             DamagedFile: It cannot be read, or a module's tensors do not fit; the message names them.
         """
-        found = checkpoints.read(self.folder, name)
+        if self._saver is not None:
+            self._saver.wait()
+        found = self._instead if name == LAST else None
+        if found is None or (self._saver is not None and self._saver.has_saved):
+            found = checkpoints.whole(self.folder, name, lambda told: log.warning("run %s: %s", self.id, told))
         if targets:
             restoring.restore(found, targets)
         return found
@@ -502,29 +516,43 @@ class Run:
         if self._asleep:
             exits.forget(self)
             return
+        if self._saver is not None:
+            self._saver.close(ending)
         outcome = exits.preemption() or outcome
-
-        def set_status(document: RunDocument) -> None:
-            trouble = document.status.trouble
-            document.status = Status(
-                outcome.state,
-                self._clock.moment(),
-                outcome.reason,
-                outcome.exit_code,
-                outcome.traceback,
-                outcome.cause,
-                trouble,
-            )
-            self._attempt.seconds = self._clock.elapsed_s()
-            document.seeds.update(seeds.torch_seed())
-
-        whole = self._writer.close(set_status, ending, exits.seconds_left(ending))
+        whole = self._writer.close(lambda _: self._set_status(outcome), ending, exits.seconds_left(ending))
         self._closed = True
         exits.forget(self)
         if not whole:
             left = self._writer.keeper.left_in_spool
             rest = f"; they wait in {left[0].parent}, and `runfolio doctor --repair` brings them back" if left else ""
             log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, rest)
+
+    def awaited_s(self) -> float:
+        """How long the process, told to go, may go on for the next checkpoint; see `exits`."""
+        return 0.0 if self._saver is None or self._ended else self._saver.awaited_s()
+
+    def note_preemption(self) -> None:
+        """Bring all there is to the store, and that the run was told to go; see `exits`."""
+        outcome = exits.preemption()
+        if outcome is not None and self._role == PRIMARY and not self._ended:
+            self._writer.keeper.do(lambda: self._set_status(outcome))
+            self._writer.keeper.save_document()
+        if not self._asleep:
+            self._writer.flush(_PREEMPTION_WAIT_S, sync=True)
+
+    def _set_status(self, outcome: Outcome) -> None:
+        """Called by the keeper's thread, which writes it."""
+        self._document.status = Status(
+            outcome.state,
+            self._clock.moment(),
+            outcome.reason,
+            outcome.exit_code,
+            outcome.traceback,
+            outcome.cause,
+            self._document.status.trouble,
+        )
+        self._attempt.seconds = self._clock.elapsed_s()
+        self._document.seeds.update(seeds.torch_seed())
 
     def inherited(self) -> None:
         """Become the run of a forked child: one that joins with its first log call, as a process of its own.
@@ -535,7 +563,7 @@ class Run:
         self._role = "process"
         self._told = False
         self._stop_after = None
-        self._saver = None
+        self._saver = self._instead = None
         self._use(self._new_writer(self._writer.last_step))
         if self._ended:  # in another thread of the parent
             self._append = _ignore
@@ -644,7 +672,7 @@ class Run:
 
     def _take_checked(self, item: Item) -> None:
         """`init(strict=True)`."""
-        if not isinstance(item, Media):
+        if not isinstance(item, Media | Mark):
             checked_numbers(item[2])
             if item[1] is not None:
                 whole_step(item[1])

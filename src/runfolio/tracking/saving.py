@@ -1,18 +1,30 @@
-"""`Run.checkpoint`: which calls save, and what they take."""
+"""`Run.checkpoint`: which calls save, what they take, and the thread that writes it.
+
+The training waits for a copy of its state in memory and for nothing else: not for the disk, nor for the points that it
+logged before, whose number the writer thread says when it comes to them.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import math
+import queue
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from runfolio.errors import ConfigError, RunfolioError
-from runfolio.record import checkpoints
-from runfolio.record.checkpoints import BEST, LAST, Checkpoint
+from runfolio.errors import ConfigError
+from runfolio.record.checkpoints import Checkpoint, Snapshot
 from runfolio.record.document import Attempt
-from runfolio.record.keeping import CheckpointPolicy
-from runfolio.tracking import generators
+from runfolio.record.keeping import CheckpointPolicy, Mode, Shelf, is_better, step_name
+from runfolio.tracking import exits, generators
+from runfolio.tracking.exits import Ending
+from runfolio.tracking.items import Mark
+from runfolio.tracking.keeper import Pace
 from runfolio.tracking.plain import detached, metric_value, plain_config, whole_step
 from runfolio.tracking.telling import log
 from runfolio.tracking.writer import Writer
@@ -22,16 +34,51 @@ if TYPE_CHECKING:
 
 GENERATORS = "generators"
 """The state entry that holds all random generators' states."""
+_COPIES = 2
+"""Of the state, at most: one that is being written, one that waits."""
 _FLUSH_WAIT_S = 30.0
+_LOOK_S = 0.05
+_POLL_S = 0.002
+_TOLD_S = 0.2
+_SLOWEST_BYTES_PER_S = 20e6
+"""A disk as slow as that is still waited for at a run's end."""
 
-Mode = Literal["max", "min"]
+
+@dataclass
+class _Job:
+    """A state that is to be written."""
+
+    stem: str
+    snapshot: Snapshot
+    mark: Mark
+    """What the record holds up to it."""
+    about: dict[str, Any]
+    mode: Mode
+    for_good: str | None
+    is_best: bool
+    is_one_of_the_best: bool
+    """Not the best, perhaps, but kept by its metric."""
+
+    def is_replaced_by(self, newer_is_best: bool) -> bool:
+        """Whether nothing is lost where a newer one is written instead."""
+        return self.for_good is None and not self.is_one_of_the_best and (newer_is_best or not self.is_best)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(tensor.nbytes for part in self.snapshot.tensors.values() for tensor in part.values())
 
 
 class Saver:
-    """Saves a run's checkpoints."""
+    """Saves a run's checkpoints. Called by the training thread; a thread of its own does the writing."""
 
     def __init__(
-        self, run: Run, writer: Writer, attempt: Attempt, policy: CheckpointPolicy | None, resumed: Checkpoint | None
+        self,
+        run: Run,
+        writer: Writer,
+        attempt: Attempt,
+        pace: Pace,
+        policy: CheckpointPolicy | None,
+        resumed: Checkpoint | None,
     ) -> None:
         """Args:
         resumed: The checkpoint that the run goes on from.
@@ -39,12 +86,32 @@ class Saver:
         self._run = run
         self._writer = writer
         self._attempt = attempt
+        self._pace = pace
         self._policy = policy or CheckpointPolicy()
+        self._shelf = Shelf(run.folder, self._policy, resumed, attempt.kept)
+        self._best = self._shelf.best
+        """The best metric so far, of what waits to be written too."""
         self._calls = 0
         self._saved = 0
         self._saved_step = 0 if resumed is None or resumed.step is None else resumed.step
         """The step of the checkpoint before."""
         self._saved_at = time.monotonic()
+        self._called_at = math.nan
+        self._gap_s = math.nan
+        """How long after the call before it the last one came."""
+        self._told_budget = False
+        self._told_end = False
+        # No lock: a signal handler that ends the run may have interrupted a call.
+        self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """One for each further copy of the state that may be taken."""
+        for _ in range(_COPIES):
+            self._places.put(None)
+        self._waiting: deque[_Job] = deque()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._busy: _Job | bool = False
+        """What is being written; True for the moment in which it is taken."""
+        self._is_closed = False
+        self._thread: threading.Thread | None = None
 
     def call(
         self,
@@ -58,71 +125,214 @@ class Saver:
         """Save the state if that is due; whether it is the best so far. See `Run.checkpoint`."""
         if mode not in ("max", "min"):
             raise ConfigError(f"mode is {mode!r}; it must be max or min")
+        now = time.monotonic()
         self._calls += 1
+        self._called_at, self._gap_s = now, now - self._called_at
         step = None if step is None else whole_step(step)
+        value = None if metric is None else _checked_metric(metric)
         counted = self._calls if step is None else step
-        if metric is None and not self._is_due(counted):
+        if value is None and not self._is_due(counted):
             return False
+        if self._is_closed:
+            self._tell_end()
+            return False
+        is_best = value is not None and is_better(value, self._best, mode)
+        try:
+            is_taken = self._take(step, counted, value, mode, is_best, state, loader, meta)
+        finally:
+            if exits.is_leaving():
+                self.wait(exits.grace_left_s())
+                exits.leave()
+        return is_best and is_taken
+
+    def _take(
+        self,
+        step: int | None,
+        counted: int,
+        metric: float | None,
+        mode: Mode,
+        is_best: bool,
+        state: Mapping[str, Any],
+        loader: str | None,
+        meta: Mapping[str, Any] | None,
+    ) -> bool:
+        """Copy the state and have it written; False where that cannot be."""
         if GENERATORS in state:
             raise ConfigError(f"{GENERATORS!r} is saved by itself; give your own state another name")
-        value = None if metric is None else _checked_metric(metric)
         modules, rest = _parts(state)
-        if self._writer.keeper.is_superseded():
-            return False
-        is_best = value is not None and self._is_best(value, mode)
-        names = [BEST, LAST] if is_best else [LAST]
-        every = self._policy.keep_every
-        if every and counted // every > self._saved_step // every:
-            names = [f"step-{counted}", *names]
-        self._saved_step, self._saved_at = counted, time.monotonic()
-        moment = self._run.now()
-        self._writer.flush(_FLUSH_WAIT_S, sync=True)
+        snapshot = Snapshot.of(modules, {**rest, GENERATORS: generators.states()})
         about = {
             "step": step,
-            "metric": value,
+            "metric": metric,
             "attempt": self._attempt.attempt,
-            "position": {**self._attempt.kept, self._attempt.writer: self._writer.seq},
-            "position_us": int(moment * 1e6),
+            "position_us": int(self._run.now() * 1e6),
             "loader": loader,
             "meta": plain_config(meta) if meta is not None else {},
         }
-        self._saved += 1
-        try:
-            checkpoints.save(
-                self._run.folder,
-                # The best first: killed in between, `last` is older and the best is found again on the way.
-                names,
-                f"{self._attempt.writer}-{self._saved}",
-                modules=modules,
-                state={**rest, GENERATORS: generators.states()},
-                about=about,
-            )
-        except OSError as error:
-            log.error(
-                "run %s: checkpoint at step %s was not saved (%s); the one before is whole, training goes on",
-                self._run.id,
-                step,
-                error.strerror or error,
-            )
+        if not self._take_place(is_best):
+            self._tell_failure(step, self._writer.keeper.failure)
             return False
-        return is_best
+        every = self._policy.keep_every
+        try:
+            snapshot = snapshot.copied()
+        except (MemoryError, RuntimeError) as error:  # the latter is torch's
+            self._places.put(None)
+            self._tell_failure(step, f"no memory for a copy of it: {error}")
+            return False
+        except BaseException:
+            self._places.put(None)
+            raise
+        self._saved += 1
+        job = _Job(
+            f"{self._attempt.writer}-{self._saved}",
+            snapshot,
+            Mark(),
+            about,
+            mode,
+            step_name(counted) if every and counted // every > self._saved_step // every else None,
+            is_best,
+            metric is not None and self._policy.keep_best > 1,
+        )
+        self._writer.pending.append(job.mark)
+        if is_best:
+            self._best = metric
+        self._saved_step, self._saved_at = counted, time.monotonic()
+        self._waiting.append(job)
+        self._start()
+        self._wake.put(None)
+        return True
+
+    def wait(self, timeout_s: float = math.inf) -> bool:
+        """Until everything that was taken is written, or cannot be; False where that takes longer."""
+        deadline = time.monotonic() + timeout_s
+        while self._waiting or self._busy:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_S)
+        log.wait(_TOLD_S)
+        return True
+
+    def close(self, ending: Ending) -> None:
+        """Wait for what is being saved, for as long as a run's end may take and a slow disk needs; then save no more.
+
+        May be called again, by a signal handler that interrupted it too.
+        """
+        self._is_closed = True
+        left = exits.seconds_left(ending)
+        began = time.monotonic()
+        jobs = [job for job in (self._busy, *self._waiting.copy()) if isinstance(job, _Job)]
+        size = sum(job.size_bytes for job in jobs)
+        # The points come first where the process is being killed: half the time is theirs.
+        if not self.wait(left / 2 if ending == "killed" else left + size / _SLOWEST_BYTES_PER_S):
+            for job in jobs:
+                self._tell_failure(job.about["step"], "there was no time left for it")
+        elif ending != "killed":
+            exits.extend(ending, time.monotonic() - began)
+        self._wake.put(None)
+
+    def awaited_s(self) -> float:
+        """How long a process that was told to go may wait for the next call; 0 where none is to be expected in time.
+
+        What tells is how long after each other the last two came.
+        """
+        since, most = time.monotonic() - self._called_at, self._pace.grace_s
+        is_soon = self._gap_s - since <= most and since <= self._gap_s + most  # False while one of them is NaN
+        return most if is_soon and not self._is_closed else 0.0
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether anything was taken since the run was opened."""
+        return self._saved > 0
 
     def _is_due(self, step: int) -> bool:
         steps, minutes = self._policy.every_steps, self._policy.every_minutes
-        if steps is None and minutes is None:
+        if (steps is None and minutes is None) or exits.is_leaving():
             return True
         if steps is not None and step // steps > self._saved_step // steps:
             return True
         return minutes is not None and time.monotonic() - self._saved_at >= minutes * 60
 
-    def _is_best(self, value: float, mode: Mode) -> bool:
-        if value != value:
-            return False
+    def _take_place(self, is_best: bool) -> bool:
+        """Wait until another copy of the state may be taken; False where the store takes none of them."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                self._places.get_nowait()
+                return True
+            with contextlib.suppress(IndexError):  # the thread has come to it meanwhile
+                if self._waiting[-1].is_replaced_by(is_best):
+                    self._waiting.pop()
+                    return True
+            with contextlib.suppress(queue.Empty):
+                self._places.get(timeout=_LOOK_S)
+                return True
+            if self._writer.keeper.away_s > self._pace.patience_s:
+                return False
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=f"runfolio-saves-{self._run.id}", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # no thread to be had
+                self._thread = None
+                self._work_once()
+
+    def _work(self) -> None:
+        while not self._is_closed or self._waiting:
+            self._wake.get()
+            self._work_once()
+
+    def _work_once(self) -> None:
+        self._busy = True  # before it waits no more: `wait` sees it here or there
+        with contextlib.suppress(IndexError):  # a newer one has replaced it
+            self._busy = self._waiting.popleft()
+            self._write(self._busy)
+            self._busy = True
+            self._places.put(None)
+        self._busy = False
+
+    def _write(self, job: _Job) -> None:
         try:
-            before = checkpoints.read(self._run.folder, BEST).metric
-        except RunfolioError:
-            return True
-        return before is None or (value > before if mode == "max" else value < before)
+            keeper = self._writer.keeper
+            if keeper.is_superseded():
+                return
+            self._writer.flush(_FLUSH_WAIT_S, sync=True)
+            if job.mark.seq is None:
+                raise OSError("the record has not taken what was logged before")
+            position = {**self._attempt.kept, self._attempt.writer: job.mark.seq}
+            gone = self._shelf.put(
+                job.stem,
+                job.snapshot,
+                {**job.about, "position": position},
+                mode=job.mode,
+                for_good=job.for_good,
+                is_ours=lambda: not keeper.is_superseded(),
+            )
+            self._tell_of_budget(gone)
+        except Exception as error:
+            self._best = self._shelf.best
+            self._tell_failure(job.about["step"], str(getattr(error, "strerror", None) or error))
+
+    def _tell_failure(self, step: int | None, why: str) -> None:
+        log.error(
+            "run %s: checkpoint at step %s was not saved (%s); the one before is whole, training goes on",
+            self._run.id,
+            step,
+            why,
+        )
+
+    def _tell_end(self) -> None:
+        if not self._told_end:
+            self._told_end = True
+            log.warning("run %s saves no more checkpoints: it has ended", self._run.id)
+
+    def _tell_of_budget(self, gone: list[str]) -> None:
+        most = self._policy.budget_mb
+        if most is None or self._told_budget or (not gone and self._shelf.size_bytes <= most * 1e6):
+            return
+        self._told_budget = True
+        what = f"{', '.join(gone)} had to go, and so will others" if gone else "`last` and `best` alone take more"
+        log.warning("run %s: checkpoints may take %g MB; %s", self._run.id, most, what)
 
 
 def _checked_metric(metric: Any) -> float:

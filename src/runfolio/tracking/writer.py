@@ -102,11 +102,6 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name=f"runfolio-{document.id}", daemon=True)
 
     @property
-    def seq(self) -> int:
-        """The last seq given to a log call; exact right after `flush`."""
-        return self._encoder.seq
-
-    @property
     def last_step(self) -> int:
         """The step of the last log call that was taken up."""
         return self._encoder.last_step

@@ -1,0 +1,188 @@
+"""Saving beside the training: what is saved, under which names it is kept, and how a process told to go ends."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import runfolio
+from runfolio import CheckpointPolicy
+from runfolio.record import checkpoints
+from runfolio.record.points import PointFiles
+
+
+def saved(run: runfolio.Run) -> dict[str, int | None]:
+    """The step of each checkpoint, by name."""
+    run.restore()
+    return {name: run.restore(name).step for name in checkpoints.names(run.folder)}
+
+
+def hold_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Have no tensor file written until what this returns is called."""
+    gate = threading.Event()
+    write = checkpoints.write_tensors
+
+    def wait(path: Path, tensors: dict) -> None:
+        gate.wait()
+        write(path, tensors)
+
+    monkeypatch.setattr(checkpoints, "write_tensors", wait)
+    return gate.set
+
+
+def test_what_is_saved_is_the_state_at_the_call_whatever_changes_while_it_is_written(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    let_go = hold_up(monkeypatch)
+    model = torch.nn.Linear(2, 2)
+    before = model.weight.detach().clone()
+    counts = [1]
+    with runfolio.init(store=store) as run:
+        run.log({"loss": 1.0})
+        run.checkpoint(model=model, step=1, counts=counts, view=model.weight.T)
+        run.log({"loss": 2.0})
+        torch.nn.init.zeros_(model.weight)
+        counts.append(2)
+        let_go()
+        found = run.restore()
+    assert torch.equal(found.tensors("model")["weight"], before)
+    assert torch.equal(found.state["view"], before.T)
+    assert found.state["counts"] == [1]
+    assert found.position == {run.writer: 1}
+
+
+def test_a_newer_one_takes_the_place_of_one_that_waits_where_nothing_is_lost_by_it(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    let_go = hold_up(monkeypatch)
+    with runfolio.init(store=store) as run:
+        for step in range(1, 100):
+            run.checkpoint(step=step, w=torch.ones(2))
+        let_go()
+        assert saved(run) == {"last": 99, "previous": 1}
+
+
+def test_a_call_waits_for_a_place_where_something_would_be_lost(store: Path):
+    with runfolio.init(store=store, checkpoints=CheckpointPolicy(keep_every=1)) as run:
+        for step in range(1, 6):
+            run.checkpoint(step=step, w=torch.ones(2))
+        assert saved(run) == {"last": 5, "previous": 4, **{f"step-{step}": step for step in range(1, 6)}}
+
+
+def test_the_best_few_are_kept_in_their_order(store: Path):
+    policy = CheckpointPolicy(keep_best=3)
+    with runfolio.init(store=store, checkpoints=policy) as run:
+        verdicts = [run.checkpoint(step=step, metric=acc) for step, acc in enumerate([0.5, 0.4, 0.7, 0.5, 0.6, 0.1])]
+        assert verdicts == [True, False, True, False, False, False]
+        assert saved(run) == {"best": 2, "best-2": 4, "best-3": 0, "last": 5, "previous": 4}
+    with runfolio.init(resume=run.folder, checkpoints=policy) as run:
+        assert [run.checkpoint(step=step, metric=acc) for step, acc in ((6, 0.65), (7, 0.8))] == [False, True]
+        assert saved(run) == {"best": 7, "best-2": 2, "best-3": 6, "last": 7, "previous": 6}
+        assert len(list((run.folder / "checkpoints").iterdir())) == 5 + 3  # manifests, and a tensor file a checkpoint
+
+
+def test_the_best_of_an_abandoned_branch_no_longer_counts(store: Path):
+    with runfolio.init(store=store, checkpoints=CheckpointPolicy(keep_every=1)) as run:
+        for step, acc in ((1, 0.5), (2, 0.9)):
+            run.log({"acc": acc}, step=step)
+            run.checkpoint(step=step, metric=acc)
+    with runfolio.init(resume=run.folder, checkpoint="step-1") as run:
+        assert run.restore().step == 1
+        run.log({"acc": 0.7}, step=2)
+        assert run.checkpoint(step=2, metric=0.7)
+        assert (run.restore("best").metric, run.restore("previous").step) == (0.7, 1)
+
+
+def test_a_budget_takes_the_oldest_first_and_is_told_once(store: Path, caplog: pytest.LogCaptureFixture):
+    policy = CheckpointPolicy(keep_every=1, keep_best=2, budget_mb=0.42)
+    with runfolio.init(store=store, checkpoints=policy) as run:
+        for step in range(1, 7):
+            run.checkpoint(step=step, metric=step, w=torch.zeros(25_000))
+        assert saved(run) == {"last": 6, "best": 6, "best-2": 5, "previous": 5, "step-4": 4, "step-5": 5, "step-6": 6}
+        assert sum(path.stat().st_size for path in (run.folder / "checkpoints").glob("*.safetensors")) < 420_000
+    assert caplog.text.count("checkpoints may take 0.42 MB; step-1 had to go, and so will others") == 1
+
+
+def test_last_and_best_stay_however_small_the_budget(store: Path, caplog: pytest.LogCaptureFixture):
+    with runfolio.init(store=store, checkpoints=CheckpointPolicy(budget_mb=0.001)) as run:
+        for step, acc in ((1, 0.9), (2, 0.1), (3, 0.1)):
+            run.checkpoint(step=step, metric=acc, w=torch.zeros(1000))
+        assert saved(run) == {"last": 3, "best": 1}
+    assert "`last` and `best` alone take more" in caplog.text
+
+
+def test_a_run_that_has_ended_saves_nothing_more(store: Path, caplog: pytest.LogCaptureFixture):
+    with runfolio.init(store=store) as run:
+        run.checkpoint(step=1)
+    assert run.checkpoint(step=2, metric=1.0) is False
+    assert run.restore().step == 1
+    assert "saves no more checkpoints: it has ended" in caplog.text
+
+
+def test_the_end_waits_for_what_is_being_saved(store: Path, python: Callable):
+    script = """
+import sys, torch, runfolio
+run = runfolio.init("net", store=sys.argv[1], console=False)
+run.checkpoint(step=1, weights=torch.zeros(5_000_000))
+"""
+    assert python(script, store).returncode == 0
+    assert runfolio.open(store).run("net").checkpoint("last").state["weights"].shape == (5_000_000,)
+
+
+LOOP = """
+import os, signal, sys, time, runfolio
+from runfolio import CheckpointPolicy
+from runfolio.tracking.keeper import Pace
+run = runfolio.init("net", store=sys.argv[1], console=False, pace=Pace(grace_s=float(sys.argv[2])),
+                    checkpoints=CheckpointPolicy(every_steps=1000))
+def told(number):
+    os.kill(os.getpid(), number)
+    print(run.id, flush=True)
+for step in range(1, 10**9):
+    run.log({"loss": float(step)}, step=step)
+    if step == 50:
+        told(getattr(signal, sys.argv[3]))
+        if "fast" in sys.argv:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "twice" in sys.argv:
+            time.sleep(1.1)
+            os.kill(os.getpid(), signal.SIGTERM)
+        if "slow" in sys.argv:
+            time.sleep(60)
+    run.checkpoint(step=step, done=step)
+    if step == 49:
+        run.checkpoint(step=step, metric=0.0, done=step)
+        run.restore()
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_process_that_is_told_to_go_saves_once_more_and_dies_of_the_signal(
+    store: Path, python: Callable, number: str
+):
+    done = python(LOOP, store, 25, number)
+    assert done.returncode == -getattr(signal, number)
+    run = runfolio.open(store).run("net")
+    assert (run.state, run.checkpoint("last").step, run.checkpoint("last").state["done"]) == ("preempted", 50, 50)
+    assert run.metric("loss").steps.tolist() == list(range(1, 51))
+    assert f"stopped by {number}" in (run.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("how", "status"), [("fast", -signal.SIGKILL), ("slow", -signal.SIGTERM), ("twice", -signal.SIGTERM)]
+)
+def test_where_there_is_no_time_the_last_periodic_one_is_whole_and_the_run_preempted(
+    store: Path, python: Callable, how: str, status: int
+):
+    """Killed right after the signal; no checkpoint within the grace; a second signal."""
+    done = python(LOOP, store, 0.5 if how == "slow" else 25, "SIGTERM", how)
+    assert done.returncode == status
+    run = runfolio.open(store).run("net")
+    found = checkpoints.whole(run.folder, "last", pytest.fail)
+    assert (run.state, found.state["done"]) == ("preempted", 49)
+    assert set(range(1, 51)) <= set(PointFiles(run.folder).read("loss").steps.tolist())
