@@ -174,6 +174,7 @@ def test_a_running_run_can_be_forked_and_goes_on(store: Path):
         parent.log({"loss": 1.0})
         parent.checkpoint(step=0, w=torch.zeros(1))
         parent.log({"loss": 2.0})
+        parent.restore()  # which waits until it is saved
         with runfolio.init(fork=parent.id, store=store) as fork:
             fork.log({"loss": 3.0})
         parent.log({"loss": 4.0})
@@ -194,6 +195,7 @@ def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
                 step += 1
 
         parent.checkpoint(step=0, w=torch.zeros(100))
+        parent.restore()  # which waits until it is saved
         trainer = threading.Thread(target=train)
         trainer.start()
         try:
