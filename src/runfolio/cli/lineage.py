@@ -18,7 +18,7 @@ def origin(run: RecordedRun) -> str | None:
         return None
     of = f"{harmless(str(lineage.get('name')))} ({harmless(str(lineage.get('run')))})"
     if lineage.get("kind") != "fork":
-        return f"{harmless(str(lineage.get('kind')))} of {of}"
+        return f"{harmless(str(lineage.get('kind')))} of {of}{_verdict(run, 'sentence')}"
     inherited = f"; {figures.duration(run.inherited_s)} inherited" if run.inherited_s else ""
     return f"forked from {of} at {_place(lineage)}{inherited}"
 
@@ -34,7 +34,15 @@ def descent(children: Sequence[RecordedRun]) -> list[str]:
 
 
 def _named(children: Iterable[RecordedRun]) -> str:
-    return ", ".join(f"{harmless(child.name)} ({child.id}){_at(child.lineage or {})}" for child in children)
+    return ", ".join(
+        f"{harmless(child.name)} ({child.id}){_at(child.lineage or {})}{_verdict(child, 'word')}" for child in children
+    )
+
+
+def _verdict(run: RecordedRun, part: str) -> str:
+    """What came of a reproduction, where that was said."""
+    said = (run.verdict or {}).get(part)
+    return f": {harmless(str(said))}" if said else ""
 
 
 def _at(lineage: Mapping[str, Any]) -> str:

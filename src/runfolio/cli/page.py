@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LAST_WORDS = 5
 _IN_JSON = (
     *("id", "name", "experiment", "state", "reason", "exit_code", "traceback", "created", "ended", "duration_s"),
-    *("inherited_s", "lineage", "folder", "tags", "notes", "archived", "series"),
+    *("inherited_s", "lineage", "verdict", "folder", "tags", "notes", "archived", "series"),
 )
 _PER_PARAMETER = ("grad_norm/", "weight_norm/")
 """Metrics of a watched model, two a parameter: too many for a page."""

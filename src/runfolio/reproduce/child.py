@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,13 +38,17 @@ def run(plan: Plan, output: IO[Any] | None = None) -> int:
             raise NotFound(f"cannot start {plan.command[0]} in {plan.folder}: {error.strerror}") from None
         try:
             return process.wait()
-        except BaseException:  # Ctrl-C reaches both: it is given the time to close its record
-            _end(process)
+        except KeyboardInterrupt:  # it got its own from the terminal, and has the time to close its record
+            _end(process, lambda: None, process.terminate, process.kill)
+            raise
+        except BaseException:
+            _end(process, process.terminate, process.kill)
             raise
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for stop in (lambda: None, process.terminate, process.kill):
+def _end(process: subprocess.Popen[bytes], *stops: Callable[[], None]) -> None:
+    """One after another, until it has ended."""
+    for stop in stops:
         stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_PATIENCE_S)

@@ -33,7 +33,7 @@ _OF_THE_MACHINE = (
     *("TORCHELASTIC_*", "ACCELERATE_*", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX"),
 )
 """Recorded variables that say where a program ran, and not how."""
-_NOT_FOR_IT = (RUN_ID, "RUNFOLIO_CODE", reproduction.FINGERPRINT, reproduction.STOP_AFTER)
+_NOT_FOR_IT = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER)
 """Variables of today's shell that would have the repeated run be recorded another way."""
 _THREADS = "OMP_NUM_THREADS"
 
@@ -119,7 +119,7 @@ def plan(run: RecordedRun, wish: Wish, *, holder: Path, store: Path) -> Plan:
     words, flags = arguments.merged(start.command[1:], wish.arguments)
     _refuse_secrets(start, words)
     recorded, unset = _variables(start, tree)
-    repeated = Reproduction(run.id, run.name, store, (run.series or {}).get("fingerprint"))
+    repeated = Reproduction(run.id, run.name, store)
     stop = {} if wish.steps is None else {reproduction.STOP_AFTER: str(wish.steps)}
     return Plan(
         start=start,

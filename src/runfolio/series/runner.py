@@ -14,8 +14,10 @@ from rich.progress import Progress
 from runfolio.errors import DamagedFile, NotFound, RunfolioError
 from runfolio.query.folio import open_folio
 from runfolio.query.recorded import RecordedRun
+from runfolio.record.flat import flatten
 from runfolio.series.grid import Planned
 from runfolio.series.targets import Membership, Target
+from runfolio.tracking import reproduction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +72,13 @@ def execute(
     """Run what the store does not hold as finished; a run that fails does not stop the others.
 
     Unfinished runs go on from their `last` checkpoint. `progress` shows the series as a bar; its console gets
-    a line a run.
+    a line a run. Where `runfolio reproduce` started this process, the run it repeats is all that is run, and run anew.
 
     Raises:
         RunfolioError: The target refuses the settings of a run; none was begun then.
     """
+    if (repeated := reproduction.asked_for()) is not None:
+        planned = [_most_like(open_folio(repeated.store).run(repeated.run), planned)]
     if check := getattr(target, "check", None):
         for plan in planned:
             check(plan.settings, store=store)
@@ -93,6 +97,16 @@ def execute(
         line = f"{number:>{width}}/{len(planned)}  {plan.label:<{longest}}  {outcome}"
         progress.console.print(escape(line), style="red" if outcome.ending == "failed" else None, soft_wrap=True)
     return report
+
+
+def _most_like(run: RecordedRun, planned: Sequence[Planned]) -> Planned:
+    """The planned run with the settings of a recorded one, or with the most of them: one may be changed on purpose."""
+
+    def shared(plan: Planned) -> int:
+        settings = flatten(plan.settings.as_dict())
+        return sum(settings.get(name) == value for name, value in run.params.items())
+
+    return max(planned, key=shared)
 
 
 def _settle(
@@ -130,6 +144,8 @@ def _reason(error: Exception) -> str:
 
 def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRun]:
     """The runs of this experiment that the store holds, looked up anew: others may be writing there."""
+    if reproduction.asked_for() is not None:
+        return []
     try:
         runs = open_folio(store).runs(experiment, archived=True)
     except NotFound:  # no store or no such experiment yet: this run is its first

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from runfolio.errors import ConfigError
 
-RUN, NAME, FINGERPRINT = "RUNFOLIO_REPRODUCES", "RUNFOLIO_REPRODUCES_NAME", "RUNFOLIO_REPRODUCES_FINGERPRINT"
+RUN, NAME = "RUNFOLIO_REPRODUCES", "RUNFOLIO_REPRODUCES_NAME"
 STORE = "RUNFOLIO_REPRODUCE_STORE"
 STOP_AFTER = "RUNFOLIO_STOP_AFTER"
 KIND = "reproduction"
@@ -25,8 +25,6 @@ class Reproduction(NamedTuple):
     name: str
     store: Path
     """Where the new run goes; absolute."""
-    fingerprint: str | None = None
-    """Its fingerprint in the series it was a run of: nothing else of that series is to be run."""
 
     @property
     def lineage(self) -> dict[str, Any]:
@@ -34,8 +32,7 @@ class Reproduction(NamedTuple):
 
     def environment(self) -> dict[str, str]:
         """The variables from which `asked_for` reads it."""
-        fingerprint = {} if self.fingerprint is None else {FINGERPRINT: self.fingerprint}
-        return {RUN: self.run, NAME: self.name, STORE: os.fspath(self.store), **fingerprint}
+        return {RUN: self.run, NAME: self.name, STORE: os.fspath(self.store)}
 
 
 def asked_for() -> Reproduction | None:
@@ -49,7 +46,7 @@ def asked_for() -> Reproduction | None:
         return None
     if not store or not Path(store).is_absolute():
         raise ConfigError(f"{RUN} is set, so {STORE} must name a store by its absolute path, not {store!r}")
-    return Reproduction(run, os.environ.get(NAME) or run, Path(store), os.environ.get(FINGERPRINT) or None)
+    return Reproduction(run, os.environ.get(NAME) or run, Path(store))
 
 
 def stop_after() -> int | None:

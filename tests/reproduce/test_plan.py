@@ -1,0 +1,235 @@
+"""What repeating a run takes, and what stands in its way: said before anything runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import runfolio
+from runfolio.errors import ConfigError, NotFound
+from runfolio.query.recorded import RecordedRun
+from runfolio.record.redact import REDACTED
+from runfolio.reproduce import arguments
+from runfolio.reproduce.difference import Difference
+from runfolio.reproduce.plan import Plan, Wish, is_below, plan
+
+from .conftest import SCRIPT, Project
+
+
+@pytest.fixture
+def edited(project: Project) -> Callable[..., RecordedRun]:
+    """A run, and what its `run.json` is made to say."""
+    from orjson import dumps, loads
+
+    def edited(*words: object, **changes: Any) -> RecordedRun:
+        folder = project.start("train.py", "--seed", "7", *words).folder
+        document = loads((folder / "run.json").read_bytes())
+        for key, value in changes.items():
+            document[key] = {**document[key], **value} if isinstance(document[key], dict) else value
+        (folder / "run.json").write_bytes(dumps(document))
+        return runfolio.open(project.store).run(folder)
+
+    return edited
+
+
+@pytest.fixture
+def planned(project: Project) -> Callable[..., Plan]:
+    def planned(run: RecordedRun, **wish: Any) -> Plan:
+        return plan(run, Wish(**wish), holder=project.temporary, store=project.store)
+
+    return planned
+
+
+def test_variables_of_then_are_set_and_those_of_today_are_not(
+    project: Project, planned: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+):
+    project.variables = {"PYTHONHASHSEED": "3", "CUDA_VISIBLE_DEVICES": "1", "SLURM_JOB_ID": "5", "RANK": "0"}
+    run = project.start("train.py", "--seed", "7")
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
+    monkeypatch.setenv("RUNFOLIO_RUN_ID", "another")
+    found = planned(run)
+    environment = found.environment(os.environ)
+    assert environment["PYTHONHASHSEED"] == "3"
+    assert environment["CUDA_VISIBLE_DEVICES"] == "1"
+    assert environment["RUNFOLIO_REPRODUCES"] == run.id
+    assert environment["RUNFOLIO_STORE"] == environment["RUNFOLIO_REPRODUCE_STORE"] == str(project.store)
+    assert not {"PYTHONOPTIMIZE", "RUNFOLIO_RUN_ID", "SLURM_JOB_ID", "RANK"} & environment.keys()
+    assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_as_many_threads_as_torch_had(edited: Callable[..., RecordedRun], planned: Callable[..., Plan]):
+    run = edited(environment={"torch": {"threads": 6}, "variables": {}})
+    assert planned(run).variables["OMP_NUM_THREADS"] == "6"
+    run = edited(environment={"torch": {"threads": 6}, "variables": {"OMP_NUM_THREADS": "4"}})
+    assert planned(run).variables["OMP_NUM_THREADS"] == "4"
+
+
+def test_pythons_path_and_arguments_lead_into_the_fresh_folder(project: Project, planned: Callable[..., Plan]):
+    (project.folder / "settings.txt").touch()
+    (project.folder / "lib").mkdir()
+    project.commit()
+    script = project.folder / "train.py"
+    script.write_text(SCRIPT.replace("flags = flags.parse_args()", "flags = flags.parse_known_args()[0]"))
+    project.variables = {"PYTHONPATH": f"{project.folder}/lib:{project.libraries}:{os.environ.get('PYTHONPATH', '')}"}
+    run = project.start(script, "--seed", "7", f"--config={project.folder}/settings.txt", f"{project.folder}/photos")
+    found = planned(run)
+    tree = project.temporary / "project"
+    assert found.command[1:] == [
+        str(tree / "train.py"), "--seed", "7", f"--config={tree}/settings.txt", f"{project.folder}/photos",
+    ]  # fmt: skip
+    assert found.variables["PYTHONPATH"].split(":")[:2] == [str(tree / "lib"), str(project.libraries)]
+    assert found.folder == tree
+
+
+def test_packages_that_were_installed_from_the_repository_are_those_of_then(
+    project: Project, edited: Callable[..., RecordedRun], planned: Callable[..., Plan]
+):
+    project.commit()
+    run = edited(environment={"installed_from": {"own": f"file://{project.folder} (editable)"}})
+    paths = planned(run).variables["PYTHONPATH"].split(":")
+    assert paths[:2] == [str(project.temporary / "project" / "src"), str(project.temporary / "project")]
+
+
+def test_data_that_git_ignores_is_linked_and_results_are_not(project: Project, planned: Callable[..., Plan]):
+    for name in ("results", "more"):
+        (project.folder / name).mkdir()
+    (project.folder / "more" / "known.txt").touch()
+    (project.folder / ".gitignore").write_text("photos/\nresults/\n*.raw\n")
+    project.commit()
+    (project.folder / "more" / "1.raw").touch()
+    script = project.folder / "train.py"
+    script.write_text(SCRIPT.replace("flags = flags.parse_args()", "flags = flags.parse_known_args()[0]"))
+    run = project.start("train.py", "--seed", "7", "--out", "results", "more", "runs", ".", "..", "/", "nowhere")
+    tree = project.temporary / "project"
+    assert planned(run).links == {
+        tree / "more" / "1.raw": project.folder / "more" / "1.raw",  # git knows the rest of it
+        tree / "photos": project.folder / "photos",  # the script's own default, but it is in its config
+    }
+    with pytest.raises(NotFound, match="--link nothing: there is no"):
+        planned(run, links=["nothing"])
+    assert tree / "results" in planned(run, links=["results"]).links
+
+
+def test_a_secret_must_be_given_again(edited: Callable[..., RecordedRun], planned: Callable[..., Plan]):
+    run = edited(code={"command": ["train.py", "--api-key", REDACTED, "--seed", "7"]})
+    with pytest.raises(ConfigError, match=r"does not hold the value of --api-key, a secret; .* -- --api-key VALUE"):
+        planned(run)
+    assert planned(run, arguments=["--api-key", "s3cret"]).command[-4:] == ["--api-key", "s3cret", "--seed", "7"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"code": {"command": ["/x/ipykernel_launcher.py", "-f", "k.json"], "script": None}}, "begun in a notebook"),
+        ({"code": {"command": ["-c"], "script": None}}, "Python's prompt or by `python -c`"),
+        ({"code": {"command": []}}, "does not say what was started"),
+        ({"environment": {"variables": {"WORLD_SIZE": "4"}}}, "several ranks wrote it"),
+        ({"lineage": {"kind": "fork", "run": "k3f9x2ab", "name": "net"}}, "it is a fork"),
+    ],
+)
+def test_what_no_command_can_begin_again_is_refused(
+    edited: Callable[..., RecordedRun], planned: Callable[..., Plan], changes: dict[str, Any], reason: str
+):
+    with pytest.raises(ConfigError, match=rf"run net \(\w+\) cannot be repeated: .*{reason}"):
+        planned(edited(**changes))
+
+
+def test_code_that_is_nowhere(project: Project, planned: Callable[..., Plan]):
+    project.variables = {"RUNFOLIO_CODE": "off"}
+    run = project.start("train.py", "--seed", "7")
+    with pytest.raises(NotFound, match="its code was not kept; --here repeats it"):
+        planned(run)
+    assert planned(run, here=True).tree == project.folder
+    project.commit()
+    run = project.start("train.py", "--seed", "7")
+    assert planned(run).origin.kind == "worktree"
+    project.folder.rename(project.folder.with_name("moved"))
+    with pytest.raises(NotFound, match=r"commit \w+ of run net .* is not in .*; name a repository"):
+        planned(run)
+    with pytest.raises(NotFound, match="does not have commit"):
+        planned(run, repository=project.temporary)
+
+
+def test_uncommitted_changes_that_were_not_kept(project: Project, planned: Callable[..., Plan]):
+    project.commit()
+    (project.folder / "model.py").write_text("# changed\n" + (project.folder / "model.py").read_text())
+    project.variables = {"RUNFOLIO_CODE": "off"}
+    with pytest.raises(ConfigError, match="uncommitted changes that were not kept"):
+        planned(project.start("train.py", "--seed", "7"))
+
+
+def test_what_is_not_as_it_was_is_said(project: Project, planned: Callable[..., Plan]):
+    (project.folder / "mask.bin").write_bytes(b"\0\1")
+    project.commit()
+    (project.folder / "mask.bin").write_bytes(b"\0\2")
+    (project.folder / "photo.png").write_bytes(b"\0")
+    (project.folder / "old.png").write_bytes(b"\0")
+    (project.folder / "login.py").write_text("password = 'hunter2hunter2'\n")
+    run = project.start("train.py", "--seed", "7")
+    (project.folder / "old.png").unlink()
+    found = planned(run)
+    assert [remark.partition(":")[0].partition(" (")[0] for remark in found.remarks] == [
+        "mask.bin differed from the commit, and is no text",
+        "old.png was not kept",
+        "login.py",
+    ]
+    assert project.temporary / "project" / "photo.png" in found.links  # today's is taken
+
+
+def test_a_run_that_was_resumed_is_repeated_from_its_first_start(project: Project, planned: Callable[..., Plan]):
+    run = project.start("train.py", "--seed", "7")
+    resume = "import sys, runfolio\nrunfolio.init(resume=sys.argv[1], checkpoint=None).finish()"
+    subprocess.run([sys.executable, "-c", resume, run.id], env=project.environment, cwd=project.folder, check=True)
+    found = planned(runfolio.open(project.store).run(run.id))
+    assert found.command[1:] == [str(project.temporary / "project" / "train.py"), "--seed", "7"]
+    assert found.remarks == ["it was resumed (2 attempts); it is repeated whole, from its first start"]
+
+
+def test_only_paths_below_the_root_are_laid():
+    assert all(map(is_below, ("a.py", "a/b.py", "..a/b")))
+    assert not any(map(is_below, ("", "/etc/passwd", "../a", "a/../../b", ".git/hooks/post-checkout", "a\0b")))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "given", "merged", "named"),
+    [
+        ("--lr 0.1 -x", "--lr 0.2", "--lr 0.2 -x", [("--lr", "0.1", "0.2")]),
+        ("--lr=0.1", "--lr 0.2", "--lr 0.2", [("--lr", "0.1", "0.2")]),
+        ("--lr 0.1", "--lr=0.2", "--lr=0.2", [("--lr", "0.1", "0.2")]),
+        ("a.yaml --lr 0.1", "--amp", "a.yaml --lr 0.1 --amp", [("--amp", None, "given")]),
+        ("--lr 0.1 a.yaml", "--lr 0.2", "--lr 0.2 a.yaml", [("--lr", "0.1", "0.2")]),
+        ("--shift -0.5", "--shift -1e-3", "--shift -1e-3", [("--shift", "-0.5", "-1e-3")]),
+        ("--lr 0.1", "--lr 0.1", "--lr 0.1", []),
+        ("--lr 0.1", "more", "--lr 0.1 more", [("arguments", None, "more")]),
+        ("", "", "", []),
+    ],
+)
+def test_given_arguments_go_into_the_place_of_those_of_the_same_flag(
+    recorded: str, given: str, merged: str, named: list[tuple[str, str | None, str]]
+):
+    words, changed = arguments.merged(recorded.split(), given.split())
+    assert " ".join(words) == merged
+    assert changed == [Difference("flag", *entry) for entry in named]
+
+
+words = st.lists(st.sampled_from(["--lr", "0.1", "-v", "--out=x", "a", "-1", "--", "-"]), max_size=8)
+
+
+@given(words)
+def test_without_given_arguments_a_command_line_stays_as_it_is(recorded: list[str]):
+    assert arguments.merged(recorded, []) == (recorded, [])
+    assert arguments.without(recorded, "--nothing") == recorded
+
+
+def test_the_folder_is_given_by_its_name(project: Project, planned: Callable[..., Plan]):
+    project.commit()
+    run = project.start("train.py", "--seed", "7")
+    assert planned(run).tree == Path(project.temporary, "project")
