@@ -1,6 +1,7 @@
 """`train`, `resume`, `series`, `predict`, `plot`: from flags to pictures."""
 
 import json
+import statistics
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,28 @@ def test_a_series_of_flags_is_run_ranked_and_not_repeated(runfolio):
     assert "won with val/acc" in again.stdout
     assert "The validation data chose." in again.stdout
     assert again.stdout == first.stdout
+
+
+def test_several_seeds_are_a_series_with_mean_spread_and_interval(runfolio):
+    words = ["train", "--model", "mlp", "--epochs", "1", "--data-fraction", "0.1", "--seed", "7"]
+
+    first, again = runfolio(*words, "--seeds", "2"), runfolio(*words, "--seeds", "3")
+
+    assert first.exit_code == again.exit_code == 0, first.output + again.output
+    assert sorted(run.params["seed"] for run in rf.open().runs("digits")) == [7, 8, 9]
+    assert [line.split()[2:4] for line in again.stderr.splitlines()] == [
+        ["7", "already"],
+        ["8", "already"],
+        ["9", "finished"],
+    ]
+    (figure,) = (line for line in again.stdout.splitlines() if line.startswith("test/acc "))
+    values = [run.results["test/acc"] for run in rf.open().runs()]
+    shown = [float(word) for word in figure.split()[1:4]]
+    assert shown == pytest.approx([3, statistics.fmean(values), statistics.stdev(values)], abs=5e-4)
+    told = runfolio("compare", "--experiment", "digits", "--group-by", "-seed", "--json")
+    row = next(row for row in json.loads(told.stdout) if row["metric"] == "test/acc")
+    assert (row["runs"], row["mean"], row["tied"]) == (3, pytest.approx(statistics.fmean(values)), False)
+    assert row["low"] < min(values) <= max(values) < row["high"]
 
 
 def test_predict_says_class_probability_and_truth_and_draws_them(runfolio, trained, tmp_path):

@@ -1,6 +1,11 @@
-import pytest
+import math
 
-from runfolio.query.stats import told_apart, wilson
+import pytest
+import scipy.stats
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from runfolio.query.stats import mean_interval, means_told_apart, t_95, told_apart, wilson
 
 
 @pytest.mark.parametrize(
@@ -35,3 +40,44 @@ def test_two_shares_are_told_apart_as_published(first: tuple[int, int], second: 
     (a, n), (b, m) = first, second
     assert told_apart(a / n, n, b / m, m) is apart
     assert told_apart(b / m, m, a / n, n) is apart
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.706), (2, 4.303), (4, 2.776), (9, 2.262), (30, 2.042), (120, 1.980)]
+)
+def test_the_quantile_is_that_of_every_table(freedom: int, quantile: float):
+    assert t_95(freedom) == pytest.approx(quantile, abs=5e-4)
+
+
+@given(st.floats(1, 1e4))
+def test_the_quantile_is_scipys_for_degrees_of_freedom_that_are_not_whole_too(freedom: float):
+    assert t_95(freedom) == pytest.approx(scipy.stats.t.ppf(0.975, freedom), rel=1e-9)
+
+
+@pytest.mark.parametrize("freedom", [0, 0.99, math.inf, math.nan])
+def test_what_are_no_degrees_of_freedom_have_no_quantile(freedom: float):
+    with pytest.raises(ValueError, match="no quantile"):
+        t_95(freedom)
+
+
+MEASURED = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20).filter(lambda got: max(got) - min(got) > 1e-3)
+
+
+@given(MEASURED)
+def test_the_interval_of_a_mean_is_scipys(values: list[float]):
+    theirs = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert mean_interval(values) == pytest.approx((theirs.low, theirs.high), rel=1e-6, abs=1e-6)
+
+
+@given(MEASURED, MEASURED)
+def test_two_means_are_told_apart_where_scipys_test_of_welch_tells_them_apart(first: list[float], second: list[float]):
+    p = scipy.stats.ttest_ind(first, second, equal_var=False).pvalue  # type: ignore[attr-defined] - the stubs lack it
+    assume(abs(p - 0.05) > 1e-6)
+    assert means_told_apart(first, second) is bool(p < 0.05)
+
+
+def test_one_value_says_nothing_of_its_spread():
+    assert mean_interval([0.9]) is None
+    assert not means_told_apart([0.9], [0.1, 0.1, 0.1])
+    assert not means_told_apart([0.5, 0.5], [0.5, 0.5])
+    assert means_told_apart([0.5, 0.5], [0.6, 0.6])

@@ -1,5 +1,7 @@
 """How a series is written, and what is said where it is written wrongly."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from runfolio.errors import ConfigError
@@ -121,3 +123,31 @@ def test_a_target_that_is_none_is_refused_by_name(name, message):
         load_target(name)
 
     assert message in str(caught.value)
+
+
+def test_each_combination_can_be_run_with_several_seeds_from_the_given_one_on(written, settings):
+    series = written("settings: {seed: 7}\ngrid: {epochs: [1, 2]}")
+
+    planned = expand(series.with_seeds(3, settings), settings)
+
+    assert [plan.varied for plan in planned] == [{"epochs": n, "seed": seed} for n in (1, 2) for seed in (7, 8, 9)]
+
+
+def test_without_a_seed_of_their_own_seeds_begin_with_the_default(written, settings):
+    planned = expand(written("grid: {epochs: [1]}").with_seeds(2, settings), settings)
+    assert [plan.settings.as_dict()["seed"] for plan in planned] == [42, 43]
+
+
+def test_seeds_beside_seeds_and_seeds_beyond_the_largest_are_refused(written, settings):
+    with pytest.raises(ConfigError, match="the series gives several seeds already; give either those or their number"):
+        written("grid: {seed: [1, 2]}").with_seeds(5, settings)
+    with pytest.raises(ConfigError, match="seed is 100; it must be a whole number at least 0 and at most 99"):
+        expand(written("settings: {seed: 98}").with_seeds(3, settings), settings)
+
+
+def test_what_has_no_seed_cannot_be_run_with_several(written):
+    class Seedless(Settings):
+        pass
+
+    with pytest.raises(ConfigError, match="walk:target has no setting 'seed'"):
+        written("grid: {epochs: [1]}").with_seeds(2, dataclass(Seedless))

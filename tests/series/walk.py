@@ -20,6 +20,7 @@ class WalkSettings(Settings):
     epochs: int = setting(2, "Steps to take.", group="walk", at_least=1)
     lr: float = setting(0.1, "Length of a step.", group="walk", above=0)
     data_fraction: float = setting(1.0, "Nothing.", group="walk", above=0, at_most=1)
+    seed: int = setting(42, "Nothing.", group="walk", at_least=0, at_most=99)
     pause_s: float = setting(0.0, "Rest after each step.", group="walk", at_least=0)
     stop_at: int | None = setting(None, "Rest after this step.", group="walk", at_least=1)
 

@@ -54,6 +54,11 @@ BEST = "best"
 best_by_option = click.option("--metric", default="val/acc", show_default=True, help="What chooses the best run.")
 
 
+def names_of(text: str | None) -> list[str]:
+    """`a, b` as two names."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
 def mode_option(command: Decorated) -> Decorated:
     """`--min` and `--max`; the command gets `mode`, None where neither is given."""
     lowest = click.option("--min", "mode", flag_value="min", default=None, help="The lowest value is the best.")

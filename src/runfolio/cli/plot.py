@@ -19,6 +19,7 @@ from runfolio.cli.options import (
     best_by_option,
     chosen_run,
     filtered,
+    names_of,
     open_store,
     run_filters,
     store_option,
@@ -171,7 +172,7 @@ def _curves(folio: Folio, wish: Wish) -> Picture:
         x=wish.x,
         smooth=wish.smooth,
         log=wish.log or "",
-        group_by=[name.strip() for name in (wish.group_by or "").split(",") if name.strip()],
+        group_by=names_of(wish.group_by),
         spread=wish.spread,
     )
     metrics, names, warnings = _split(folio, wish)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -17,10 +17,16 @@ from runfolio.cli.options import (
     experiment_filter,
     filtered,
     mode_option,
+    names_of,
     open_store,
     run_filters,
     store_option,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runfolio.query.recorded import RecordedRun
 
 
 @click.command("runs", cls=Command)
@@ -131,23 +137,50 @@ def best(metric: str, mode: str | None, store: Path | None, **filters: Unpack[Fi
 
 
 @click.command(cls=Command)
-@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
+@click.argument("runs", nargs=-1, metavar="RUN RUN...")
+@click.option(
+    "--group-by",
+    metavar="A,B",
+    help="Mean, spread and interval of all runs of the same A and B; -A: of all but A.",
+)
+@experiment_filter
 @store_option
 @out.format_options
-def compare(runs: tuple[str, ...], store: Path | None, output: out.Format) -> None:
-    """Compare runs side by side.
+def compare(
+    runs: tuple[str, ...], group_by: str | None, experiment: str | None, store: Path | None, output: out.Format
+) -> None:
+    """Compare runs side by side; those named, or all of an experiment.
 
-    The settings and results in which they differ, and the last and best value of every metric.
+    The settings and results in which they differ, and the last and best value of every metric. With --group-by, what
+    groups of runs came to: -seed takes those for one that differ in their seed alone.
 
     \b
     runfolio compare k3f9 a7x2
     runfolio compare tinyvgg-5ep mlp-5ep mlp-10ep --csv
+    runfolio compare --experiment digits --group-by -seed
     """
     from runfolio.cli.tables import comparison_table
     from runfolio.query.compare import compare as compare_runs
 
+    if bool(runs) == bool(experiment):
+        raise click.UsageError("name the runs to compare, or give --experiment NAME for all of one")
     folio = open_store(store)
-    comparison = compare_runs([folio.run(name) for name in runs])
+    chosen = [folio.run(name) for name in runs] if runs else list(folio.runs(experiment))
+    if group_by is not None:
+        _compare_groups(chosen, group_by, output)
+        return
+    comparison = compare_runs(chosen)
     out.show_table(comparison_table(comparison), output)
     if output == "table":
         out.say(f"{comparison.same} other setting{'s are' if comparison.same != 1 else ' is'} the same in all.")
+
+
+def _compare_groups(runs: Sequence[RecordedRun], group_by: str, output: out.Format) -> None:
+    from runfolio.cli.tables import repeats_table
+    from runfolio.query.repeats import repeats
+
+    found = repeats(runs, group_by=names_of(group_by))
+    out.show_table(repeats_table(found, output), output)
+    if output == "table":
+        out.line("")
+        out.say(found.caption)

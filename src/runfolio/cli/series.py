@@ -11,10 +11,14 @@ from runfolio.cli import output as out
 from runfolio.cli.options import Command, open_store, store_option, write_settings
 from runfolio.cli.progress import progress_display
 from runfolio.cli.several import checked_flags, split_settings
+from runfolio.errors import NotFound
 from runfolio.settings import Located, fields_of
 from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runfolio.query.recorded import RecordedRun
     from runfolio.series import Report, Series
 
 TARGET = "runfolio.vision:experiment"
@@ -38,12 +42,23 @@ class SeriesCommand(Command):
         write_settings(formatter, fields_of(TrainSettings))
 
 
+seeds_option = click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run everything N times, with the seed and the N - 1 behind it; report mean, spread and interval.",
+)
+
+
 @click.command(cls=SeriesCommand)
 @click.argument("file", type=click.Path(path_type=Path), required=False, metavar="[FILE.yaml]")
 @click.option("--experiment", metavar="NAME", help="What the runs belong to.  [default: the series' name]")
+@seeds_option
 @store_option
 @click.pass_context
-def series(ctx: click.Context, file: Path | None, experiment: str | None, store: Path | None) -> None:
+def series(
+    ctx: click.Context, file: Path | None, experiment: str | None, seeds: int | None, store: Path | None
+) -> None:
     """Run every combination of settings, then say which run won.
 
     Every setting below takes several values; with a file, flags replace what it says. Runs that the store holds as
@@ -52,25 +67,28 @@ def series(ctx: click.Context, file: Path | None, experiment: str | None, store:
 
     \b
     runfolio series series/digits.yaml
-    runfolio series series/digits.yaml --epochs 20 --seed 1 2 3
+    runfolio series series/digits.yaml --epochs 20 --seeds 3
     runfolio series --model tinyvgg mlp --epochs 5 10 --lr 1e-3
     """
-    from runfolio.series import execute, expand, load_target, read_series
+    from runfolio.series import load_target, read_series
 
     described = read_series(file, default_target=TARGET) if file else _unwritten(experiment)
     target = load_target(described.target.value)
     own = ctx.command.own_flags(ctx) if isinstance(ctx.command, SeriesCommand) else {}
     described = described.with_flags(checked_flags(ctx.meta[FLAGS], fields_of(target.settings), own))
+    if seeds is not None:
+        described = described.with_seeds(seeds, target.settings)
+    run_series(ctx, described, experiment or described.name, store)
+
+
+def run_series(ctx: click.Context, described: Series, experiment: str, store: Path | None) -> None:
+    """Run a series and report; the exit status says whether all of it is done."""
+    from runfolio.series import execute, expand, load_target
+
+    target = load_target(described.target.value)
     planned = expand(described, target.settings)
     with progress_display() as progress:
-        report = execute(
-            planned,
-            target,
-            name=described.name,
-            experiment=experiment or described.name,
-            store=store,
-            progress=progress,
-        )
+        report = execute(planned, target, name=described.name, experiment=experiment, store=store, progress=progress)
     _print_leaderboard(report, store)
     _print_ending(ctx, report)
 
@@ -90,17 +108,35 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
     if not folders:
         return
     folio = open_store(store)
-    board = leaderboard([folio.run(folder) for folder in folders])
+    runs = [folio.run(folder) for folder in folders]
+    board = leaderboard(runs)
     out.line("")
     out.show_table(leaderboard_table(board), "table")
     out.line("")
     out.say(board.caption)
+    _print_repeats(runs, board.metric, board.mode)
     if won := winner_of(board):
         place = out.store_flag(store)
         won_name = won.label if won.id in won.label else f"{won.label} ({won.id})"
         out.line(f"\n{won_name} won with {board.metric} {won.value:.4f}.", style="bold green")
         out.line(f"next  runfolio predict {won.id} --sample 24{place}")
         out.line(f"      runfolio plot {board.metric} --experiment {folio.run(won.place).experiment}{place}")
+
+
+def _print_repeats(runs: Sequence[RecordedRun], metric: str, mode: str) -> None:
+    """What the runs of several seeds came to together, where there are any."""
+    from runfolio.cli.tables import repeats_table
+    from runfolio.query.repeats import repeats
+
+    try:
+        found = repeats(runs, metric, mode)
+    except NotFound:  # they have no seed, or nothing to show
+        return
+    if found.any_repeated:
+        out.line("\nOver seeds", style="bold")
+        out.show_table(repeats_table(found, "table"), "table")
+        out.line("")
+        out.say(found.caption)
 
 
 def _print_ending(ctx: click.Context, report: Report) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli import figures
-from runfolio.cli.output import Column, Table
+from runfolio.cli.output import Column, Format, Table
 
 if TYPE_CHECKING:
     from runfolio.query.compare import Comparison
     from runfolio.query.leaderboard import Leaderboard, Row
+    from runfolio.query.repeats import Repeats
     from runfolio.query.table import Table as RunsTable
 
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
@@ -91,6 +94,38 @@ def leaderboard_table(board: Leaderboard) -> Table:
     ]
     best = 0 if winner_of(board) else None
     return Table(columns=[looks[name] for name in names], rows=rows, best=best)
+
+
+def repeats_table(found: Repeats, output: Format) -> Table:
+    """What runs of several seeds came to; for people `=` marks means that cannot be told from the first group's."""
+    rows = [asdict(row) for row in found.rows]
+    if output != "table":
+        return Table(columns=[Column(key=key, title=key, show=figures.each(str)) for key in rows[0]], rows=rows)
+    tied = [row.tied for row in found.rows]
+    columns = [
+        Column(key="group", title="runs with", show=_once),
+        Column(key="metric", title="metric", show=figures.each(str)),
+        Column(key="runs", title="runs", show=figures.each(figures.count), number=True),
+        Column(key="mean", title="mean", show=lambda values: marked(figures.aligned(values), tied), number=True),
+        Column(key="std", title="std", show=figures.aligned, number=True),
+        Column(key="interval", title="95 % interval\nof the mean", show=figures.each(str), number=True),
+        Column(key="lowest", title="lowest", show=figures.aligned, number=True, spare=True),
+        Column(key="highest", title="highest", show=figures.aligned, number=True, spare=True),
+    ]
+    several = len({row.group for row in found.rows}) > 1
+    return Table(
+        columns=columns if several else columns[1:],
+        rows=[{**row, "interval": _range(row["low"], row["high"])} for row in rows],
+    )
+
+
+def _once(values: Sequence[Any]) -> list[str]:
+    """Each value where it first stands in a column, and nothing where it goes on."""
+    return ["" if value == before else str(value) for before, value in itertools.pairwise([None, *values])]
+
+
+def _range(low: float | None, high: float | None) -> str | None:
+    return None if low is None or high is None else f"{low:.4f} to {high:.4f}"
 
 
 def winner_of(board: Leaderboard) -> Row | None:

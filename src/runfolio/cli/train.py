@@ -14,18 +14,29 @@ from runfolio.cli import figures
 from runfolio.cli import output as out
 from runfolio.cli.options import Command, open_store, settings_options, store_option
 from runfolio.cli.progress import progress_display
-from runfolio.settings import build, read_yaml
+from runfolio.cli.series import TARGET, run_series, seeds_option
+from runfolio.settings import Located, build, fields_of, read_yaml
 from runfolio.vision.settings import TrainSettings
 
 
 @click.command(cls=Command)
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Settings; flags go before them.")
 @click.option("--experiment", metavar="NAME", help="What the run belongs to.  [default: the name of the data]")
-@click.option("--name", help="The run's name.  [default: such as tinyvgg-20pct-5ep]")
+@click.option("--name", help="The run's (with --seeds, the series') name.  [default: such as tinyvgg-20pct-5ep]")
+@seeds_option
 @store_option
 @settings_options(TrainSettings)
-def train(config: Path | None, experiment: str | None, name: str | None, store: Path | None, **flags: Any) -> None:
-    """Train one image classifier as one tracked run.
+@click.pass_context
+def train(
+    ctx: click.Context,
+    config: Path | None,
+    experiment: str | None,
+    name: str | None,
+    seeds: int | None,
+    store: Path | None,
+    **flags: Any,
+) -> None:
+    """Train one image classifier as one tracked run; or, with --seeds, as several that differ in their seed alone.
 
     Every setting below is a key of the YAML file too; keys are spelled as the flags are.
 
@@ -33,15 +44,35 @@ def train(config: Path | None, experiment: str | None, name: str | None, store: 
     runfolio train
     runfolio train --model mlp --epochs 10 --lr 3e-4
     runfolio train --config my.yaml --seed 7
+    runfolio train --model mlp --seeds 5
     """
     written = read_yaml(config) if config else {}
     settings = build(TrainSettings, {**written, **{key: value for key, value in flags.items() if value is not None}})
     _print_architecture(settings, store)
+    if seeds is not None:
+        _train_seeds(ctx, settings, seeds, name, experiment, store)
+        return
     from runfolio.vision import run_experiment
 
     with _telling_how_to_go_on(store), progress_display() as progress:
         folder = run_experiment(settings, store=store, experiment=experiment, name=name, progress=progress)
     _print_result(folder, store)
+
+
+def _train_seeds(
+    ctx: click.Context,
+    settings: TrainSettings,
+    seeds: int,
+    name: str | None,
+    experiment: str | None,
+    store: Path | None,
+) -> None:
+    """As a series: started again, it goes on where it was."""
+    from runfolio.series import Series
+
+    given = {field.key: Located(getattr(settings, field.name), "") for field in fields_of(TrainSettings)}
+    described = Series(name=name or settings.run_name, target=Located(TARGET, ""), settings=given, grid={})
+    run_series(ctx, described.with_seeds(seeds, TrainSettings), experiment or settings.data_name, store)
 
 
 @click.command(cls=Command)

@@ -71,7 +71,7 @@ def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: st
         ConfigError: The metric's name does not say whether more or less is better.
     """
     runs = sorted(runs, key=lambda run: run.created)  # of equals the oldest leads, as in `choose`
-    metric = metric or _usual_metric(runs)
+    metric = metric or usual_metric(runs)
     direction = mode_of(metric, mode)
     rows = [_row(run, label, metric, direction) for run, label in zip(runs, labels(runs), strict=True)]
     rows.sort(key=lambda row: _order(row, direction))
@@ -89,7 +89,12 @@ def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: st
 _FIGURES = ("value", "test", "parameters", "size_mb", "epoch_seconds", "predict_ms")
 
 
-def _usual_metric(runs: Sequence[RecordedRun]) -> str:
+def usual_metric(runs: Sequence[RecordedRun]) -> str:
+    """What runs are ranked by where nobody says.
+
+    Raises:
+        NotFound: There are none.
+    """
     if not runs:
         raise NotFound("there are no runs to rank")
     for metric in _USUAL:

@@ -1,12 +1,17 @@
-"""How far a share counted on a finite number of images can be trusted."""
+"""How far a share counted on some images, or a mean of some runs, can be trusted."""
 
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from typing import NamedTuple
 
 Z_95 = 1.959963984540054
 """The 97.5 % quantile of the normal distribution: two-sided 95 %."""
+
+_TERMS, _ENOUGH = 1000, 1e-15
+"""Of a continued fraction: how many at most, and how near to 1 the last one changes nothing."""
 
 
 class Interval(NamedTuple):
@@ -45,3 +50,86 @@ def told_apart(first: float, first_count: int, second: float, second_count: int)
         first, first_count, second, second_count = second, second_count, first, first_count
     upper, lower = wilson(first, first_count), wilson(second, second_count)
     return first - second > math.hypot(first - upper.low, lower.high - second)
+
+
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """The 95 % interval of the mean that values are drawn around; None of fewer than two, whose spread is not known.
+
+    Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
+    """
+    if len(values) < 2:
+        return None
+    middle = statistics.fmean(values)
+    half = t_95(len(values) - 1) * math.sqrt(_of_mean(values))
+    return Interval(middle - half, middle + half)
+
+
+def means_told_apart(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Whether two means differ by more than chance: the 95 % interval of their difference leaves out 0.
+
+    The spread of the one need not be that of the other. With fewer than two values on a side nothing can be told.
+
+    Source: B. L. Welch, The generalization of `Student's' problem when several different population variances are
+        involved, Biometrika 34 (1947), doi:10.1093/biomet/34.1-2.28
+    """
+    if min(len(first), len(second)) < 2:
+        return False
+    difference = abs(statistics.fmean(first) - statistics.fmean(second))
+    one, other = _of_mean(first), _of_mean(second)
+    if one + other == 0:
+        return difference > 0
+    freedom = (one + other) ** 2 / (one**2 / (len(first) - 1) + other**2 / (len(second) - 1))
+    return difference > t_95(freedom) * math.sqrt(one + other)
+
+
+def t_95(freedom: float) -> float:
+    """The 97.5 % quantile of Student's t distribution: two-sided 95 %.
+
+    Args:
+        freedom: Degrees of freedom, not always whole.
+    Raises:
+        ValueError: They are fewer than 1.
+    """
+    if not 1 <= freedom < math.inf:
+        raise ValueError(f"no quantile for {freedom} degrees of freedom")
+    low, high = Z_95, 13.0  # of infinitely many, and just above that of one
+    while (middle := (low + high) / 2) not in (low, high):
+        if _beyond(middle, freedom) > 0.05:
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
+def _of_mean(values: Sequence[float]) -> float:
+    """The squared standard error of their mean."""
+    return statistics.variance(values) / len(values)
+
+
+def _beyond(t: float, freedom: float) -> float:
+    """The probability that Student's t is further from 0 than `t`, which is above 1.
+
+    It is the regularized incomplete beta function at freedom / (freedom + t^2), by its continued fraction.
+    Source: https://dlmf.nist.gov/8.17.E22, evaluated by Lentz's algorithm (https://dlmf.nist.gov/3.10#iii)
+    """
+    a, b, x = freedom / 2, 0.5, freedom / (freedom + t * t)
+    if x > (a + 1) / (a + b + 2):  # where the fraction of the complement converges quickly
+        return 1 - _beta_fraction(b, a, 1 - x)
+    return _beta_fraction(a, b, x)
+
+
+def _beta_fraction(a: float, b: float, x: float) -> float:
+    whole = c = 1.0
+    d = 0.0
+    for number in range(1, _TERMS):
+        m = number // 2
+        if number % 2:
+            term = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        else:
+            term = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        c, d = 1 + term / c, 1 / (1 + term * d)
+        whole *= c * d
+        if abs(c * d - 1) < _ENOUGH:
+            break
+    logarithm = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    return math.exp(logarithm) / (a * whole)

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError, did_you_mean
-from runfolio.settings import Located, read_yaml
+from runfolio.settings import Located, Settings, fields_of, read_yaml
 
+SEED = "seed"
 _KEYS = ("series", "target", "settings", "grid")
 
 
@@ -44,6 +45,22 @@ class Series:
             else:
                 grid[key] = Located(list(values), "")
         return dataclasses.replace(self, settings=settings, grid=grid)
+
+    def with_seeds(self, count: int, settings: type[Settings]) -> Series:
+        """This series with every combination run `count` times: from its seed on, one more each time.
+
+        Raises:
+            ConfigError: What it runs has no seed, or the series gives several.
+        """
+        field = next((field for field in fields_of(settings) if field.key == SEED), None)
+        if field is None:
+            raise ConfigError(f"{self.target.value} has no setting {SEED!r}; several seeds make no difference to it")
+        if SEED in self.grid:
+            raise ConfigError(f"the series gives several seeds already; give either those or their number, {count}")
+        first = field.convert(self.settings[SEED].value if SEED in self.settings else field.default)
+        rest = {key: entry for key, entry in self.settings.items() if key != SEED}
+        seeds = Located(list(range(first, first + count)), "")
+        return dataclasses.replace(self, settings=rest, grid={**self.grid, SEED: seeds})
 
 
 def read_series(path: Path, *, default_target: str) -> Series:

@@ -1,0 +1,127 @@
+"""Runs that differ in their seed alone, as one: mean, spread and interval of what they came to."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runfolio.errors import NotFound
+from runfolio.query.choose import BROKEN, figure_of, rank
+from runfolio.query.direction import Mode, mode_of
+from runfolio.query.leaderboard import usual_metric
+from runfolio.query.plot.grouping import groups
+from runfolio.query.recorded import RecordedRun
+from runfolio.query.stats import mean_interval, means_told_apart
+
+SEED = ("-seed",)
+"""Everything but the seed: what runs are grouped by where nobody says otherwise."""
+_REPORTED: dict[str, Mode] = {"val/acc": "max", "val/loss": "min", "test/acc": "max", "test/loss": "min"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeat:
+    """One metric over the runs of a group."""
+
+    group: str
+    """What its runs share and the other groups' do not, such as `model=mlp lr=0.1`."""
+    metric: str
+    runs: int
+    """How many of them have the metric."""
+    mean: float
+    std: float | None
+    """Standard deviation of the runs, with n - 1; None of a single one, as are `low` and `high`."""
+    lowest: float
+    highest: float
+    low: float | None
+    high: float | None
+    """95 % interval of the mean (Student's t)."""
+    tied: bool
+    """The runs there are cannot tell its mean from that of the first group (Welch)."""
+
+
+@dataclass(frozen=True)
+class Repeats:
+    metric: str
+    """What orders the groups."""
+    mode: Mode
+    rows: list[Repeat]
+    """Best group first, a row for each metric of it."""
+    caption: str
+    """How to read it."""
+
+    @property
+    def any_repeated(self) -> bool:
+        """Whether there is a group of more than one run."""
+        return any(row.runs > 1 for row in self.rows)
+
+
+def repeats(
+    runs: Sequence[RecordedRun],
+    metric: str | None = None,
+    mode: str | None = None,
+    group_by: Sequence[str] = SEED,
+) -> Repeats:
+    """Groups of runs in the order of their mean `metric`; of validation and test metrics what their runs came to.
+
+    A run counts with its summary's value, else the best of its curve. Runs that failed or crashed are left out.
+
+    Args:
+        metric: None takes the first of the usual ones that a run has, as the leaderboard does.
+        mode: "min" or "max"; None guesses it from the metric's name.
+        group_by: As in `plot.grouping.groups`.
+    Raises:
+        NotFound: There are no runs, or none has the metric, or there is no such column to group by.
+        ConfigError: The metric's name does not say whether more or less is better.
+    """
+    metric = metric or usual_metric(runs)
+    direction = mode_of(metric, mode)
+    sound = [run for run in runs if run.state not in BROKEN]
+    every = {label: _figures(members, metric, direction) for label, members in groups(sound, group_by).items()}
+    found = {label: values for label, values in every.items() if metric in values}
+    if not found:
+        raise NotFound(f"no run here that came to an end has a metric {metric!r} to compare by")
+    ordered = sorted(found, key=lambda label: rank(statistics.fmean(found[label][metric]), direction))
+    first = found[ordered[0]]
+    rows = [
+        _row(label, name, values, None if label == ordered[0] else first.get(name, []))
+        for label in ordered
+        for name, values in found[label].items()
+    ]
+    return Repeats(metric, direction, rows, _caption(rows, metric, direction, len(runs) - len(sound)))
+
+
+def _figures(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> dict[str, list[float]]:
+    """What the runs came to, by metric: the one that orders, and those of validation and test that any run has."""
+    modes: dict[str, Mode] = {metric: mode}
+    modes.update({name: of for name, of in _REPORTED.items() if name != metric})
+    found = {name: [figure.value for run in runs if (figure := figure_of(run, name, of))] for name, of in modes.items()}
+    return {name: values for name, values in found.items() if values}
+
+
+def _row(group: str, metric: str, values: list[float], best: list[float] | None) -> Repeat:
+    interval = mean_interval(values)
+    return Repeat(
+        group=group,
+        metric=metric,
+        runs=len(values),
+        mean=statistics.fmean(values),
+        std=statistics.stdev(values) if len(values) > 1 else None,
+        lowest=min(values),
+        highest=max(values),
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        tied=best is not None and not means_told_apart(best, values),
+    )
+
+
+def _caption(rows: Sequence[Repeat], metric: str, mode: Mode, left_out: int) -> str:
+    more = "higher" if mode == "max" else "lower"
+    several = len({row.group for row in rows}) > 1
+    sentences = [f"Best first by the mean of {metric} ({more} is better)."] if several else []
+    sentences.append("The 95 % interval is that of the mean (Student's t); std and range are the runs' own.")
+    if any(row.tied for row in rows):
+        sentences.append("= marks means that so few runs cannot tell from the first group's (Welch's t test, 5 %).")
+    if left_out:
+        sentences.append(f"Left out: {left_out} that failed or crashed.")
+    return " ".join(sentences)
