@@ -78,12 +78,13 @@ def _train_seeds(
 @click.command(cls=Command)
 @click.argument("run")
 @click.option("--force", is_flag=True, help="Take it over from a process that still seems to write it.")
+@click.option("--changed-data", is_flag=True, help="Go on although its images changed since; new ones play no part.")
 @store_option
-def resume(run: str, force: bool, store: Path | None) -> None:
+def resume(run: str, force: bool, changed_data: bool, store: Path | None) -> None:
     """Go on with an unfinished run.
 
-    From its last checkpoint, with the settings it was begun with. RUN is an id, the beginning of one, a name, or a
-    run's folder.
+    From its last checkpoint, with the settings it was begun with, on the images it was begun with. RUN is an id, the
+    beginning of one, a name, or a run's folder.
 
     \b
     runfolio resume k3f9
@@ -91,7 +92,7 @@ def resume(run: str, force: bool, store: Path | None) -> None:
     from runfolio.vision import run_experiment
 
     with _telling_how_to_go_on(store), progress_display() as progress:
-        folder = run_experiment(resume=run, force=force, store=store, progress=progress)
+        folder = run_experiment(resume=run, force=force, changed_data=changed_data, store=store, progress=progress)
     _print_result(folder, store)
 
 

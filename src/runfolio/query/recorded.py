@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, MissingExtra, NotFound, did_you_mean
 from runfolio.query import axes, ending, models
+from runfolio.query.data import DataFacts
 from runfolio.query.look import Sighting
 from runfolio.query.writers import RecordedWriter, writers
 from runfolio.record import checkpoints, code, media, notes
@@ -263,10 +264,10 @@ class RecordedRun:
         """Seeds that could be asked for; of generators that forget theirs, a digest of the state they began in."""
         return self._document.seeds
 
-    @property
-    def data(self) -> dict[str, dict[str, Any]]:
-        """What it was given, by name: `fingerprint`, `items`, `bytes`, `source` (`docs/format.md`, Data)."""
-        return self._document.data
+    @cached_property
+    def data(self) -> dict[str, DataFacts]:
+        """What it was given, by name (`train`, `val`, `test`, ...): fingerprint, number of items, source, the items."""
+        return {name: DataFacts.of(self.folder, name, known) for name, known in self._document.data.items()}
 
     @property
     def attempts(self) -> list[Attempt]:

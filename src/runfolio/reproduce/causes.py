@@ -11,7 +11,7 @@ from runfolio.errors import RunfolioError
 from runfolio.query.diff import UNCOMMITTED, Change, changes
 from runfolio.query.diff import diff as diff_of_runs
 from runfolio.query.recorded import RecordedRun
-from runfolio.record.data import Listing, difference
+from runfolio.record.data import difference
 from runfolio.reproduce.difference import Difference, sort
 from runfolio.reproduce.plan import Plan, of_the_program
 from runfolio.reproduce.start import Start
@@ -97,13 +97,15 @@ def _changes(plan: Plan, kind: Any, found: list[Change]) -> Iterator[Difference]
 def _listings(original: RecordedRun, repeated: RecordedRun) -> Iterator[Difference]:
     """Where the data of two runs differ, by their listings."""
     for name in sorted(original.data.keys() | repeated.data.keys()):
-        before, after = (run.data.get(name) or {} for run in (original, repeated))
-        prints = before.get("fingerprint"), after.get("fingerprint")
+        before, after = (run.data.get(name) for run in (original, repeated))
+        prints = before and before.fingerprint, after and after.fingerprint
         if prints[0] == prints[1]:
             continue
+        if before is None or after is None:
+            yield Difference("data", name, *prints)
+            continue
         try:
-            listings = [Listing.read(run.folder, str(it)) for run, it in zip((original, repeated), prints, strict=True)]
-            told = difference(*listings)
+            told = difference(before.listing(), after.listing())
         except RunfolioError:  # too long to be kept
             yield Difference("data", name, *prints)
             continue

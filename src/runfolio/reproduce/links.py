@@ -69,8 +69,8 @@ def _named(start: Start, words: Sequence[str]) -> Iterator[str]:
     for name, value in start.run.params.items():
         if isinstance(value, str) and not _OF_RESULTS.fullmatch(f"-{name}"):
             yield from _paths(value)
-    for entry in start.run.data.values():
-        yield from _paths(str(entry.get("source") or ""))
+    for facts in start.run.data.values():
+        yield from _paths(facts.source or "")
 
 
 def _paths(text: str) -> Iterator[str]:

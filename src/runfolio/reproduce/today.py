@@ -66,14 +66,14 @@ def _facts(plan: Plan) -> dict[str, Any]:
 
 def _data(plan: Plan) -> Iterator[Difference]:
     """Files of the data that are not what they were, where they still are where the record says."""
-    for name, entry in plan.run.data.items():
-        source = str(entry.get("source") or "")
+    for name, given in plan.run.data.items():
+        source = given.source or ""
         path = source[found.end() :] if (found := _SCHEME.match(source)) else source
         place = plan.start.folder / path if path else None
-        if place is None or not entry.get("fingerprint") or not os.path.lexists(place):
+        if place is None or given.fingerprint is None or not os.path.lexists(place):
             continue
         try:
-            yield from _changed_files(name, Listing.read(plan.run.folder, entry["fingerprint"]), place)
+            yield from _changed_files(name, given.listing(), place)
         except (RunfolioError, OSError):
             continue  # the listing is too long, or gone: what the repeated run records is compared
 

@@ -35,13 +35,21 @@ def items(data: Any) -> tuple[list[Item], int]:
     """
     found, size = [], 0
     for name, value in _named(data, ""):
-        array, kind = _plain(value, name)
-        head = orjson.dumps([kind, list(value.shape)]) + b"\n"
-        content = hashlib.blake2b(head, digest_size=16)
-        content.update(memoryview(array).cast("B") if array.nbytes else b"")
-        found.append(Item(name, content.hexdigest()))
-        size += array.nbytes
+        found.append(Item(name, digest(value, name)))
+        size += value.nbytes
     return found, size
+
+
+def digest(value: Any, name: str = ALONE) -> str:
+    """Of an array's or tensor's dtype, shape and values (`docs/format.md`, Data).
+
+    Raises:
+        ConfigError: It holds no plain values; `name` says whose.
+    """
+    array, kind = _plain(value, name)
+    content = hashlib.blake2b(orjson.dumps([kind, list(value.shape)]) + b"\n", digest_size=16)
+    content.update(memoryview(array) if array.nbytes else b"")
+    return content.hexdigest()
 
 
 def _named(data: Any, name: str) -> Iterator[tuple[str, Any]]:

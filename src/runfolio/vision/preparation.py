@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import nn
 from runfolio.errors import ConfigError
 from runfolio.vision.data import ImageSource, load_data
 from runfolio.vision.data.base import IMAGENET_MEAN, IMAGENET_STD
+from runfolio.vision.data.listing import listing
 from runfolio.vision.data.split import train_and_validation
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.description import Description
@@ -24,6 +25,10 @@ from runfolio.vision.weights import Weights, find_weights
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from runfolio.record.data import Listing
+
+Part = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,17 @@ class Preparation:
     def chosen_by(self) -> str:
         """The metric whose highest value makes an epoch the best."""
         return "val/acc" if len(self.val) else "train/acc"
+
+    def listing(self, part: Part) -> Listing:
+        """What the run trains, validates or tests on, by content."""
+        images = self.source.test if part == "test" else self.source.train
+        return listing(images, getattr(self, part).tolist(), self.source.classes)
+
+    @property
+    def parts(self) -> dict[Part, str]:
+        """What there are images for, and where they come from."""
+        own, test = self.source.name, self.settings.test_data or self.source.name
+        return {"train": own, "val": own, "test": test} if len(self.val) else {"train": own, "test": test}
 
     @property
     def meta(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 import statistics
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from runfolio.record.checkpoints import BEST, LAST
 from runfolio.settings import build, fields_of
 from runfolio.tracking.seeding import deterministic_algorithms
 from runfolio.vision import report
+from runfolio.vision.continuation import on_the_same_images
 from runfolio.vision.description import describe
 from runfolio.vision.engine import Evaluation, Training
 from runfolio.vision.meter import Meter
@@ -53,6 +55,7 @@ def run_experiment(
     series: Mapping[str, Any] | None = None,
     resume: str | Path | None = None,
     force: bool = False,
+    changed_data: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Train one classifier as one tracked run, and return the run's folder.
@@ -64,14 +67,16 @@ def run_experiment(
         resume: A run to go on with from its `last` checkpoint, or its first step where it saved none; id, prefix, name
             or folder.
         force: With `resume`: take it over from a process that still writes it.
+        changed_data: With `resume`: go on although the images changed since. Each stays in its part (training,
+            validation, test), new ones play no part.
         progress: Gets a task of this run for as long as it trains.
 
     Raises:
         NotFound: Unknown model, data or run.
-        ConfigError: Settings that cannot be followed here, or a run that is finished.
+        ConfigError: Settings that cannot be followed here, a run that is finished, or one whose images changed since.
     """
     if resume is not None:
-        return _resume(resume, store, progress, force=force)
+        return _resume(resume, store, progress, force=force, changed_data=changed_data)
     if settings is None:
         raise ConfigError("nothing to train: give settings, or a run to resume")
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
@@ -90,16 +95,25 @@ def run_experiment(
     return run.folder
 
 
-def _resume(wanted: str | Path, store: Path | str | None, progress: Progress | None, *, force: bool) -> Path:
+def _resume(
+    wanted: str | Path, store: Path | str | None, progress: Progress | None, *, force: bool, changed_data: bool
+) -> Path:
     recorded = runfolio.open(store).run(str(wanted))
     checkpoint = _last(recorded)
     settings = _settings_of(recorded, checkpoint)
     begun = describe(checkpoint) if checkpoint else None
-    preparation = prepare(settings, store=store, begun=begun, progress=progress)
+    preparation, changes = on_the_same_images(
+        prepare(settings, store=store, begun=begun, progress=progress),
+        recorded,
+        classes=begun.classes if begun else None,
+        changed_data=changed_data,
+    )
     # Without a checkpoint it is trained from its first step again: the seed gives the same bits.
     step = None if checkpoint else _BEFORE_ALL
     policy = _policy(settings)
     with runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run:
+        if changes:
+            _Notices(run, progress).once("data", f"goes on although its images changed: {changes}")
         _train(run, preparation, progress, go_on=checkpoint is not None)
     return run.folder
 
@@ -142,6 +156,8 @@ def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_
             run.restore(LAST, **training.state())
         else:
             _describe(run, training, preparation, notices)
+        for part, source in preparation.parts.items():
+            run.log_data(part, partial(preparation.listing, part), source=source)
         for metric in _OF_AN_EPOCH:
             run.define_metric(metric, x="epoch")
         if settings.watch:

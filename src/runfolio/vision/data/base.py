@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,6 +34,10 @@ class ImageSet(Protocol):
 
     def reference(self, index: int) -> str:
         """What people call it: `test/sushi/12.jpg`, `digits test image 12`; the same on every machine."""
+        ...
+
+    def digests(self) -> Sequence[str]:
+        """Of each image, in order: equal for equal files, or pixels where they are no files."""
         ...
 
 
@@ -71,3 +76,6 @@ class RelabelledImages:
 
     def reference(self, index: int) -> str:
         return self.images.reference(index)
+
+    def digests(self) -> Sequence[str]:
+        return self.images.digests()

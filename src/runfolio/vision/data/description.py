@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.inspection import inspect
+from runfolio.vision.data.listing import listing
 from runfolio.vision.data.sources import load_data
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class SplitDescription:
     """Images by Pillow's name for the kind of their pixels (`RGB`, `L`, `RGBA`, ...), most frequent first."""
     duplicates: tuple[tuple[str, ...], ...]
     """References of images that are equal to one another, a group each."""
+    fingerprint: str
+    """Of names, contents and classes; a run that trains on all of them (or tests on them) records the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +107,11 @@ def describe(name: str, *, test_data: str | None = None, progress: Progress | No
 def _looks(images: ImageSet) -> list[_Look]:
     if isinstance(images, ImageFiles):
         return [_Look(found.digest, found.width, found.height, found.mode) for found in inspect(images)]
-    return [_look(images, index) for index in range(len(images))]
-
-
-def _look(images: ImageSet, index: int) -> _Look:
-    picture = images.image(index)
-    return _Look(hashlib.sha256(picture.tobytes()).hexdigest(), picture.width, picture.height, picture.mode)
+    pictures = (images.image(index) for index in range(len(images)))
+    return [
+        _Look(digest, picture.width, picture.height, picture.mode)
+        for digest, picture in zip(images.digests(), pictures, strict=True)
+    ]
 
 
 def _describe_split(images: ImageSet, looks: Sequence[_Look], classes: Sequence[str]) -> SplitDescription:
@@ -122,6 +123,7 @@ def _describe_split(images: ImageSet, looks: Sequence[_Look], classes: Sequence[
         height=_range(look.height for look in looks),
         modes=dict(Counter(look.mode for look in looks).most_common()),
         duplicates=_duplicates(images, looks),
+        fingerprint=listing(images, range(len(images)), classes).fingerprint,
     )
 
 

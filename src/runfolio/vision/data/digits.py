@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from runfolio.tracking.arrays import digest
 from runfolio.vision.data.base import ImageSource
 from runfolio.vision.data.split import split_off
 
@@ -38,6 +39,9 @@ class DigitImages:
 
     def reference(self, index: int) -> str:
         return f"{self.name} image {index}"
+
+    def digests(self) -> list[str]:
+        return [digest(image) for image in self.pixels]
 
 
 def digits() -> ImageSource:

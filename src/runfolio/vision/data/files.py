@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from runfolio.record.digests import digests
 from runfolio.vision.pictures import read_picture
 
 
@@ -20,6 +22,8 @@ class ImageFiles:
     """The files below `root`, with `/`."""
     labels: NDArray[np.int64]
     """[n] class indices."""
+    contents: tuple[str, ...] = ()
+    """The digest of each file, once they were looked at (see `inspection`)."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -40,7 +44,11 @@ class ImageFiles:
 
     def only(self, indices: NDArray[np.int64]) -> ImageFiles:
         """The images at `indices`, in that order."""
-        return ImageFiles(self.root, tuple(self.names[index] for index in indices), self.labels[indices])
+        contents = tuple(self.contents[index] for index in indices) if self.contents else ()
+        return ImageFiles(self.root, tuple(self.names[index] for index in indices), self.labels[indices], contents)
+
+    def digests(self) -> Sequence[str]:
+        return self.contents or [found.digest for found in digests(self.root, self.names)]
 
 
 def printable(name: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from runfolio.errors import DownloadFailed, NotFound, StoreError, did_you_mean
+from runfolio.record.digests import digests
+from runfolio.tracking.arrays import digest
 from runfolio.vision._torchvision import datasets
 from runfolio.vision.data.base import ImageSource
 from runfolio.vision.data.claims import claimed
@@ -76,6 +79,13 @@ class PublishedImages:
     def reference(self, index: int) -> str:
         return f"{self.name} image {index}"
 
+    def digests(self) -> list[str]:
+        if hasattr(self.dataset, "data"):
+            return [digest(image) for image in self.dataset.data]
+        paths = [Path(path) for path in _paths(self.dataset)]
+        root = Path(os.path.commonpath(paths))
+        return [found.digest for found in digests(root, [path.relative_to(root).as_posix() for path in paths])]
+
 
 def open_published(name: str, progress: Progress | None = None) -> ImageSource:
     """The data set that torchvision calls so; it is fetched only where that was not done before.
@@ -105,6 +115,13 @@ def open_published(name: str, progress: Progress | None = None) -> ImageSource:
     if _SETS[name].photos:
         return photo_source(f"torchvision:{name}", classes, train, test)
     return _source_in_memory(f"torchvision:{name}", classes, train, test)
+
+
+def _paths(dataset: Any) -> Sequence[str | Path]:
+    """The files of a data set of photos, in order; torchvision's classes have no common name for them."""
+    if hasattr(dataset, "samples"):
+        return [path for path, _ in dataset.samples]
+    return next(getattr(dataset, name) for name in ("_image_files", "_images") if hasattr(dataset, name))
 
 
 def _part(root: Path, name: str, part: str) -> PublishedImages:

@@ -150,6 +150,7 @@ def _readable(images: ImageSet, progress: Progress | None) -> tuple[ImageSet, li
     if not isinstance(images, ImageFiles):
         return images, []
     findings = inspect(images, progress)
+    images = replace(images, contents=tuple(finding.digest for finding in findings))
     good = np.array([index for index, finding in enumerate(findings) if not finding.problem], dtype=np.int64)
     problems = [finding.problem for finding in findings if finding.problem]
     return (images.only(good), problems) if problems else (images, [])

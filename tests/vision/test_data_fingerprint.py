@@ -1,0 +1,236 @@
+"""What a training records of its images, and what it says when they change."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import runfolio
+from runfolio import RecordedRun
+from runfolio.errors import ConfigError
+from runfolio.vision import TrainSettings, run_experiment
+from runfolio.vision.data import describe
+
+from .photos import fill, picture
+from .test_resume import curves, interrupted
+
+ZIPS = Path(__file__).parents[3] / "shared" / "data"
+COUNTS = {"train/ham": 20, "train/spam": 20, "test/ham": 3, "test/spam": 3}
+
+
+@pytest.fixture
+def food(tmp_path: Path) -> Path:
+    return fill(tmp_path / "food", COUNTS)
+
+
+@pytest.fixture
+def settings(tiny) -> Callable[..., TrainSettings]:
+    def make(data: Path | str, **changes) -> TrainSettings:
+        name = f"folder:{data}" if isinstance(data, Path) else data
+        return tiny(**{"data": name, "data_fraction": 1, "image_size": 16, "epochs": 1, "watch": 0} | changes)
+
+    return make
+
+
+@pytest.fixture
+def train(store: Path, settings) -> Callable[..., RecordedRun]:
+    def train(data: Path | str, **changes) -> RecordedRun:
+        folder = run_experiment(settings(data, **changes), store=store)
+        return runfolio.open(store).run(folder)
+
+    return train
+
+
+@pytest.fixture
+def stopped(store: Path, settings, food: Path) -> RecordedRun:
+    """A run that was interrupted in its third epoch."""
+    describe(f"folder:{food}")  # a first look at the images shows its progress too
+    return interrupted(settings(food, epochs=4, batch_size=8, augment="trivial"), store, after_batches=10)
+
+
+def fingerprints(run: RecordedRun) -> dict[str, str | None]:
+    return {name: facts.fingerprint for name, facts in run.data.items()}
+
+
+def test_a_run_records_what_it_trained_validated_and_tested_on(train, food: Path):
+    run = train(food)
+
+    assert {name: (facts.items, facts.source) for name, facts in run.data.items()} == {
+        "train": (32, f"folder:{food}"),
+        "val": (8, f"folder:{food}"),
+        "test": (6, f"folder:{food}"),
+    }
+    assert [(item.name, item.label) for item in run.data["test"].listing()][:2] == [
+        ("test/ham/0.png", "ham"),
+        ("test/ham/1.png", "ham"),
+    ]
+    images = {item.name for name in ("train", "val") for item in run.data[name].listing()}
+    assert images == {path.relative_to(food).as_posix() for path in (food / "train").rglob("*.png")}
+
+
+def test_equal_folders_at_different_places_make_equal_fingerprints(train, food: Path, tmp_path: Path):
+    copied = shutil.copytree(food, tmp_path / "elsewhere" / "meals")
+    for path in copied.rglob("*.png"):
+        os.utime(path, (1, 1))
+
+    assert fingerprints(train(copied)) == fingerprints(train(food))
+
+
+def test_one_image_that_changed_makes_another_fingerprint(train, food: Path):
+    before = fingerprints(train(food))
+    path = food / "test" / "ham" / "1.png"
+    path.write_bytes(path.read_bytes() + b"\0")
+    after = fingerprints(train(food))
+
+    assert (after["train"], after["val"]) == (before["train"], before["val"])
+    assert after["test"] != before["test"]
+
+
+def test_another_seed_divides_the_same_images_otherwise(train, food: Path):
+    one, other = (fingerprints(train(food, seed=seed)) for seed in (1, 2))
+
+    assert one["test"] == other["test"]
+    assert one["train"] != other["train"]
+
+
+def test_the_digits_have_a_fingerprint_of_their_pixels(trained: RecordedRun, train):
+    assert {name: facts.source for name, facts in trained.data.items()} == dict.fromkeys(
+        ("train", "val", "test"), "digits"
+    )
+    assert trained.data["test"].items == 359
+    assert fingerprints(train("digits", data_fraction=0.02))["test"] == trained.data["test"].fingerprint
+
+
+def test_describing_data_gives_the_fingerprint_that_a_run_on_all_of_it_records(train, food: Path):
+    found = describe(f"folder:{food}")
+    with pytest.warns(match="val-fraction is 0"):
+        run = train(food, val_fraction=0)
+
+    assert fingerprints(run) == {
+        "train": found.train.fingerprint,
+        "test": found.test.fingerprint,
+    }
+
+
+def edit(food: Path) -> None:
+    picture(12345).save(food / "train" / "ham" / "3.png")
+
+
+def remove(food: Path) -> None:
+    (food / "train" / "spam" / "0.png").unlink()
+
+
+def add(food: Path) -> None:
+    picture(999).save(food / "train" / "spam" / "new.png")
+
+
+def relabel(food: Path) -> None:
+    (food / "train" / "ham" / "3.png").rename(food / "train" / "spam" / "from-ham.png")
+
+
+def spoil_the_test(food: Path) -> None:
+    picture(4711).save(food / "test" / "spam" / "2.png")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (edit, r"1 changed \(train/ham/3.png\)"),
+        (remove, r"1 removed \(train/spam/0.png\)"),
+        (add, r"1 added \(train/spam/new.png\)"),
+        (relabel, r"1 relabelled \(train/ham/3.png -> train/spam/from-ham.png\)"),
+        (spoil_the_test, r"1 changed \(test/spam/2.png\)"),
+    ],
+)
+def test_a_run_is_not_resumed_on_images_that_changed(stopped: RecordedRun, food: Path, store: Path, change, told):
+    before = {path: path.stat().st_mtime_ns for path in stopped.folder.rglob("*")}
+    change(food)
+
+    with pytest.raises(
+        ConfigError, match=rf"the images of run .* changed since it was begun: {told}; undo that, .*--ch"
+    ):
+        run_experiment(resume=stopped.id, store=store)
+
+    assert {path: path.stat().st_mtime_ns for path in stopped.folder.rglob("*")} == before
+
+
+def test_images_that_only_look_new_hinder_no_resume(stopped: RecordedRun, food: Path, store: Path):
+    for path in food.rglob("*.png"):
+        os.utime(path, (1, 1))
+    (food / "train" / "ham" / ".hidden.png").write_bytes(b"")
+
+    run_experiment(resume=stopped.id, store=store)
+
+
+@pytest.mark.parametrize("change", [edit, relabel, spoil_the_test])
+def test_a_run_goes_on_with_changed_images_where_that_is_wanted(stopped: RecordedRun, food: Path, store: Path, change):
+    change(food)
+
+    with pytest.warns(match="goes on although its images changed: 1"):
+        run_experiment(resume=stopped.id, store=store, changed_data=True)
+
+    run = runfolio.open(store).run(stopped.id)
+    assert run.state == "finished"
+    assert any("goes on although its images changed" in entry.content["text"] for entry in run.media("text"))
+    now_other = [name for name, facts in run.data.items() if facts.earlier]
+    assert [run.data[name].earlier[0].fingerprint for name in now_other] == [
+        stopped.data[name].fingerprint for name in now_other
+    ]
+    assert len(now_other) == 1
+    assert [run.data[name].items for name in run.data] == [stopped.data[name].items for name in stopped.data]
+
+
+def test_new_images_play_no_part_in_a_run_that_goes_on(store: Path, settings, tmp_path: Path):
+    food = fill(tmp_path / "food", {"ham": 30, "spam": 30})  # whose test images are chosen by all that lie there
+    ours = settings(food, epochs=4, batch_size=8, augment="trivial")
+    folder = run_experiment(ours, store=tmp_path / "straight")
+    straight = runfolio.open(tmp_path / "straight").run(folder)
+    stopped = interrupted(ours, store, after_batches=12)
+    for number in range(5):
+        picture(100_000 + number).save(food / "ham" / f"0-{number}.png")
+
+    with pytest.warns(match="goes on although its images changed: 5 added"):
+        run_experiment(resume=stopped.id, store=store, changed_data=True)
+
+    resumed = runfolio.open(store).run(stopped.id)
+    assert fingerprints(resumed) == fingerprints(stopped) == fingerprints(straight)
+    assert curves(resumed) == curves(straight)
+    ours, theirs = (run.checkpoint("last").tensors("model") for run in (resumed, straight))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_a_run_does_not_go_on_without_its_images(stopped: RecordedRun, food: Path, store: Path):
+    remove(food)
+
+    with pytest.raises(ConfigError, match=r"cannot go on without images it was begun with: train/spam/0.png gone from"):
+        run_experiment(resume=stopped.id, store=store, changed_data=True)
+
+
+def test_a_run_does_not_go_on_with_a_class_more(stopped: RecordedRun, food: Path, store: Path):
+    for part in ("train", "test"):
+        fill(food / part, {"eggs": 5}, seed=777)
+
+    with pytest.raises(ConfigError, match="cannot go on with images of other classes"):
+        run_experiment(resume=stopped.id, store=store, changed_data=True)
+
+
+def test_where_the_list_is_gone_it_is_still_refused(stopped: RecordedRun, food: Path, store: Path):
+    shutil.rmtree(stopped.folder / "data")
+    edit(food)
+
+    with pytest.raises(ConfigError, match="which ones changed is not known"):
+        run_experiment(resume=stopped.id, store=store, changed_data=True)
+
+
+@pytest.mark.skipif(not ZIPS.is_dir(), reason="the zips of photos are not here")
+def test_a_tenth_and_a_fifth_of_the_photos_share_the_test_they_are_given(train):
+    tenth, fifth = (f"zip:{ZIPS / name}.zip" for name in ("pizza_steak_sushi", "pizza_steak_sushi_20_percent"))
+    one, other = (fingerprints(train(data, test_data=tenth, image_size=8)) for data in (tenth, fifth))
+
+    assert one["train"] != other["train"]
+    assert one["test"] == other["test"] == fingerprints(train(tenth, image_size=8))["test"]
