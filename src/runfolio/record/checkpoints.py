@@ -266,7 +266,7 @@ def whole(folder: Path, name: str, tell: Callable[[str], object]) -> Checkpoint:
         reason = str(error)
     good = (found for other in others if (found := _if_whole(folder, other)) is not None)
     if name == LAST and (found := next(good, None)) is not None:
-        tell(f"{reason}; checkpoint {_told(found)} is used instead")
+        tell(f"checkpoint {LAST!r} cannot be used, so {_told(found)} is: {reason}")
         return found
     still = ", ".join(map(_told, good))
     raise DamagedFile(f"{reason}; {f'still whole: {still}' if still else 'no other checkpoint of the run is whole'}")
