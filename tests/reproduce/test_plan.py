@@ -132,7 +132,6 @@ def test_a_secret_must_be_given_again(edited: Callable[..., RecordedRun], planne
         ({"code": {"command": ["-c"], "script": None}}, "Python's prompt or by `python -c`"),
         ({"code": {"command": []}}, "does not say what was started"),
         ({"environment": {"variables": {"WORLD_SIZE": "4"}}}, "several ranks wrote it"),
-        ({"lineage": {"kind": "fork", "run": "k3f9x2ab", "name": "net"}}, "it is a fork"),
     ],
 )
 def test_what_no_command_can_begin_again_is_refused(

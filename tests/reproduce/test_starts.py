@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -129,3 +130,47 @@ def test_it_is_kept_where_that_is_asked_for(project: Project):
     (kept,) = project.temporary.iterdir()
     assert (kept / "project" / "train.py").read_text() == SCRIPT
     assert str(kept) in project.git("worktree", "list")
+
+
+def test_data_that_only_the_script_names(project: Project):
+    script = SCRIPT.replace('"--data", default="photos"', '"--other"').replace("flags.data", '"photos"')
+    (project.folder / "train.py").write_text(script)
+    project.commit()
+    run = project.start("train.py", "--seed", "7")
+    assert reproduced(project, run).word == "bit-equal"  # log_data was told where it is
+    (project.folder / "train.py").write_text(script.replace("    run.log_data", "    # run.log_data"))
+    project.commit()
+    run = project.start("train.py", "--seed", "7")
+    lacking = reproduced(project, run)
+    assert lacking.word == "parts"
+    assert any("is given by --link PATH" in remark for remark in lacking.said["remarks"])
+    assert reproduced(project, run, "--link", "photos").word == "bit-equal"
+
+
+FORK = """\
+import sys
+import runfolio
+
+with runfolio.init("net", fork=sys.argv[1], step=5) if len(sys.argv) > 1 else runfolio.init("net") as run:
+    begin = run.restore().step + 1 if len(sys.argv) > 1 else 0
+    for step in range(begin, 8):
+        run.log({"loss": 1 / (step + 1 + len(sys.argv))}, step=step)
+        if step == 5 and len(sys.argv) == 1:
+            run.checkpoint(step=step, value=1.0)
+"""
+
+
+def test_a_fork_begins_again_from_the_same_checkpoint(project: Project):
+    (project.folder / "fork.py").write_text(FORK)
+    project.commit()
+    parent = project.start("fork.py")
+    fork = project.start("fork.py", parent.id)
+    again = reproduced(project, fork)
+    assert (again.word, again.said["points"]) == ("bit-equal", 8)
+    repeated = runfolio.open(project.store).run(again.said["id"])
+    assert repeated.lineage == {"kind": "reproduction", "run": fork.id, "name": "net"}
+    manifest = parent.folder / "checkpoints" / "last.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"step": 7}))
+    assert "at step 5, which is of step 7 by now" in typed(project, fork.id, "--yes").stderr
+    manifest.unlink()
+    assert "is a fork, and what it began from is not to be had" in typed(project, fork.id, "--yes").stderr

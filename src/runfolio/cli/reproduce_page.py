@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOST = 25
 """Differences that are listed; there may be a package each in hundreds."""
+_FEW = 5
 _STYLES = {"bit-equal": "bold green", "within tolerance": "bold yellow", "parts": "bold red"}
 
 
@@ -57,8 +58,8 @@ def print_result(console: Console, result: Result, store_flag: str) -> None:
         _line(console, f"left out, as measures of time or by --ignore: {', '.join(verdict.left_out)}")
     if verdict.word != "bit-equal":
         _print_causes(console, result)
-    elif result.causes:
-        _line(console, f"{len(result.causes)} differences made none: {', '.join(it.name for it in result.causes[:5])}")
+    elif told := [it.name for it in result.causes if it.kind != "seeds"]:
+        _line(console, f"what is different made no difference: {', '.join(told[:_FEW])}{', ...' * (len(told) > _FEW)}")
     _line(console, f"\nnext  runfolio diff {result.original.id} {result.repeated.id}{store_flag}")
 
 
@@ -67,6 +68,8 @@ def _print_causes(console: Console, result: Result) -> None:
         _line(console, "\nNothing else differs than what is left to chance:", "bold")
         for text in result.chance:
             _line(console, text)
+    elif result.repeated.state != "finished":
+        _line(console, "\nWhat is different:", "bold")
     else:
         _line(console, "\nThe likely cause is the first of these differences:", "bold")
     _print_differences(console, result.causes)

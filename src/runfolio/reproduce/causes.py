@@ -35,9 +35,18 @@ def found(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> list[Diff
         *_changes(plan, "setting", told.config),
         *_listings(original, repeated),
         *environments(original.environment, repeated.environment, plan.start, plan),
-        *_changes(plan, "seeds", told.seeds),
+        *(_seed(change) for change in told.seeds),
     ]
     return sort(differing)
+
+
+def _seed(change: Change) -> Difference:
+    """A seed that is another, or a generator that began in another state."""
+    if str(change.before).startswith("state ") and str(change.after).startswith("state "):
+        return Difference(
+            "seeds", change.name, "one state", "another", "as of any generator that was not seeded before"
+        )
+    return Difference("seeds", change.name, change.before, change.after, rank=0)
 
 
 def left_to_chance(run: RecordedRun) -> list[str]:
@@ -99,7 +108,7 @@ def _listings(original: RecordedRun, repeated: RecordedRun) -> Iterator[Differen
     for name in sorted(original.data.keys() | repeated.data.keys()):
         before, after = (run.data.get(name) for run in (original, repeated))
         prints = before and before.fingerprint, after and after.fingerprint
-        if prints[0] == prints[1]:
+        if prints[0] == prints[1] or (prints[1] is None and repeated.state != "finished"):  # it did not come so far
             continue
         if before is None or after is None:
             yield Difference("data", name, *prints)

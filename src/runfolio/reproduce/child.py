@@ -16,6 +16,7 @@ from runfolio.query.recorded import RecordedRun
 from runfolio.reproduce.plan import Plan
 from runfolio.tracking.reproduction import KIND
 
+LINK_HINT = "data that git ignores, and that only the script itself names, is given by --link PATH"
 _PATIENCE_S = 15.0
 """How long an interrupted program may take to end by itself."""
 
@@ -88,7 +89,7 @@ def repeated(folio: Folio, plan: Plan, known: set[Path], status: int) -> tuple[R
     if not opened:
         raise NotFound(
             f"the command exited with status {status} and opened no run in {folio.store}: it ended before"
-            " `runfolio.init`, or its runfolio cannot repeat runs"
+            f" `runfolio.init`, or its runfolio cannot repeat runs; {LINK_HINT}"
         )
     likest = sorted(
         opened, key=lambda run: (run.experiment == original.experiment, _shared(run, original)), reverse=True

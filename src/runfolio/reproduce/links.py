@@ -40,9 +40,9 @@ def find(
     for text in asked:
         if not (start.folder / text).exists():
             raise NotFound(f"--link {text}: there is no {start.folder / text}")
-    for text in [*asked, *_named(start, [*start.command[1:], *given]), *_left_out(start)]:
+    for text in [*asked, *_named(start, [*start.command[1:], *given]), *_sources(start), *_left_out(start)]:
         original = Path(os.path.normpath(start.folder / text))
-        if Path(text).is_absolute() or not original.is_relative_to(start.root) or original == start.root:
+        if not original.is_relative_to(start.root) or original == start.root:
             continue
         if original in store.parents or original == store or store in original.parents:
             continue
@@ -59,7 +59,7 @@ def _parents(name: str) -> Iterator[str]:
 
 
 def _named(start: Start, words: Sequence[str]) -> Iterator[str]:
-    """Whatever could be a relative path: arguments, settings, and where the data is said to come from."""
+    """Whatever could be a relative path: arguments and settings."""
     flag = ""
     for word in words:
         name, _, value = word.partition("=") if word.startswith("-") else (flag, "", word)
@@ -69,14 +69,24 @@ def _named(start: Start, words: Sequence[str]) -> Iterator[str]:
     for name, value in start.run.params.items():
         if isinstance(value, str) and not _OF_RESULTS.fullmatch(f"-{name}"):
             yield from _paths(value)
+
+
+def _sources(start: Start) -> Iterator[str]:
+    """Where the data is said to come from: by whole paths, however the script named it."""
     for facts in start.run.data.values():
-        yield from _paths(facts.source or "")
+        if path := _path(facts.source or ""):
+            yield path
 
 
 def _paths(text: str) -> Iterator[str]:
-    path = text[found.end() :] if (found := _SCHEME.match(text)) else text
-    if path and len(path) < 1_000 and "\0" not in path and not path.startswith("~"):
+    """A relative path; a whole one leads where it led."""
+    if (path := _path(text)) and not os.path.isabs(path):  # noqa: PTH117 - a text that may be anything
         yield path
+
+
+def _path(text: str) -> str | None:
+    path = text[found.end() :] if (found := _SCHEME.match(text)) else text
+    return path if path and len(path) < 1_000 and "\0" not in path and not path.startswith("~") else None
 
 
 def _left_out(start: Start) -> Iterator[str]:

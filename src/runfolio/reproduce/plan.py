@@ -13,17 +13,19 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from runfolio.errors import ConfigError, NotFound
+from runfolio.errors import ConfigError, DamagedFile, NotFound
+from runfolio.query.folio import open_folio
 from runfolio.query.recorded import RecordedRun
-from runfolio.record import code
+from runfolio.record import checkpoints, code
 from runfolio.record.code import SourceFile
 from runfolio.record.redact import REDACTED
 from runfolio.reproduce import arguments, links, origin, patch
 from runfolio.reproduce.difference import Difference
 from runfolio.reproduce.origin import Origin
-from runfolio.reproduce.start import UNCOMMITTED_LEFT_OUT, Start, start_of
+from runfolio.reproduce.start import UNCOMMITTED_LEFT_OUT, Start, own_attempts, start_of
 from runfolio.tracking import reproduction
 from runfolio.tracking.capture.variables import variables
+from runfolio.tracking.forking import FORK
 from runfolio.tracking.joining import RUN_ID
 from runfolio.tracking.reproduction import Reproduction
 
@@ -105,6 +107,7 @@ def plan(run: RecordedRun, wish: Wish, *, holder: Path, store: Path) -> Plan:
         DamagedFile: What was kept of it is not what it was.
     """
     start = start_of(run)
+    _check_fork(run, store)
     found = origin.find(start, wish.repository, here=wish.here)
     tree = start.root if wish.here else holder / start.root.name
     change = patch.of(start) if found.kind in ("worktree", "clone") else patch.NONE
@@ -137,6 +140,29 @@ def plan(run: RecordedRun, wish: Wish, *, holder: Path, store: Path) -> Plan:
         flags=flags,
         remarks=[*about_python, *_remarks(start, found), *missing],
     )
+
+
+def _check_fork(run: RecordedRun, store: Path) -> None:
+    """See that what a fork began from is still there, and still the same.
+
+    Raises:
+        NotFound: It is not.
+    """
+    lineage = run.lineage or {}
+    if lineage.get("kind") != FORK:
+        return
+    name, step = str(lineage.get("checkpoint")), lineage.get("step")
+    try:
+        found = checkpoints.read(open_folio(store).run(str(lineage.get("run"))).folder, name)
+    except (NotFound, DamagedFile) as error:
+        raise NotFound(
+            f"run {run.name} ({run.id}) is a fork, and what it began from is not to be had: {error}"
+        ) from None
+    if found.step != step:
+        raise NotFound(
+            f"run {run.name} ({run.id}) is a fork of checkpoint {name} at step {step}, which is of step {found.step} by"
+            f" now; `runfolio reproduce {lineage.get('run')}` repeats the run it came of"
+        )
 
 
 def _to_lay(start: Start, found: Origin) -> list[SourceFile]:
@@ -248,7 +274,7 @@ def _editable(start: Start, tree: Path) -> list[str]:
 
 def _remarks(start: Start, found: Origin) -> Iterator[str]:
     """What is to be known of the run and of where its code comes from."""
-    if (attempts := len(start.run.attempts)) > 1:
+    if (attempts := len(own_attempts(start.run))) > 1:
         yield f"it was resumed ({attempts} attempts); it is repeated whole, from its first start"
     if start.run.series:
         yield f"it is a run of the series {start.run.series.get('name')}; of that, it alone is repeated"

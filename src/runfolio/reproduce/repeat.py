@@ -13,6 +13,9 @@ from runfolio.reproduce.difference import Difference, sort
 from runfolio.reproduce.plan import Plan
 from runfolio.reproduce.verdict import Tolerance, Verdict, as_json, judge
 
+_NOT_THERE = ("No such file", "NotFound", "no file or folder")
+"""Words of a failure that may be due to data which the fresh folder lacks."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
@@ -77,6 +80,7 @@ def _explains(found: Sequence[Difference]) -> bool:
 def _remarks(status: int, others: int, repeated: RecordedRun) -> list[str]:
     said = {
         f"the command ended with status {status} behind its run": status and repeated.state == "finished",
+        child.LINK_HINT: repeated.state == "failed" and any(text in (repeated.reason or "") for text in _NOT_THERE),
         f"the command opened {others + 1} runs; the one most like the original is compared": others,
     }
     return [text for text, holds in said.items() if holds]

@@ -11,6 +11,7 @@ from runfolio.errors import ConfigError
 from runfolio.query.recorded import RecordedRun
 from runfolio.record import code
 from runfolio.record.code import Code
+from runfolio.record.document import Attempt
 from runfolio.tracking.capture import git
 
 _OF_A_NOTEBOOK = ("ipykernel", "colab_kernel", "ipython", "jupyter")
@@ -20,7 +21,7 @@ UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """The first start of a run: a resumed one is repeated whole."""
+    """The first start of a run: a resumed one is repeated whole, a fork from where it began."""
 
     run: RecordedRun
     command: tuple[str, ...]
@@ -59,7 +60,7 @@ def start_of(run: RecordedRun) -> Start:
     command = tuple(map(str, facts.get("command") or ()))
     for reason in _objections(run, facts, command):
         raise ConfigError(f"run {run.name} ({run.id}) cannot be repeated: {reason}")
-    captured = code.read(run.folder, [run.attempts[0].writer]) if run.attempts else None
+    captured = code.read(run.folder, [own_attempts(run)[0].writer]) if own_attempts(run) else None
     script = Path(facts["script"]) if facts.get("script") else None
     folder = Path(facts["folder"])
     return Start(
@@ -74,6 +75,11 @@ def start_of(run: RecordedRun) -> Start:
         remote=facts.get("remote"),
         captured=captured,
     )
+
+
+def own_attempts(run: RecordedRun) -> list[Attempt]:
+    """The attempts of a run, without those a fork has from another."""
+    return [attempt for attempt in run.attempts if attempt.inherited is None]
 
 
 def _root(folder: Path) -> Path:
@@ -93,9 +99,6 @@ def _objections(run: RecordedRun, facts: dict[str, Any], command: tuple[str, ...
         yield "it was begun in a notebook, whose cells have no command; `runfolio show RUN --code` lists what was kept"
     if command[0] in ("", "-", "-c"):
         yield "it was begun at Python's prompt or by `python -c`; put the code into a script, and track that"
-    if (run.lineage or {}).get("kind") == "fork":
-        whole = f"`runfolio reproduce {(run.lineage or {}).get('run')}` repeats the run it came of"
-        yield f"it is a fork, which begins from another run's checkpoint; {whole}"
     size = str((run.environment.get("variables") or {}).get("WORLD_SIZE", "1"))
     ranks = {writer.rank for writer in run.writers if writer.rank is not None}
     if len(ranks) > 1 or (size.isdecimal() and int(size) > 1):
