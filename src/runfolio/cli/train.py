@@ -15,8 +15,13 @@ from runfolio.cli import output as out
 from runfolio.cli.options import Command, open_store, settings_options, store_option
 from runfolio.cli.progress import progress_display
 from runfolio.cli.series import TARGET, run_series, seeds_option
+from runfolio.record.checkpoints import LAST
 from runfolio.settings import Located, build, fields_of, read_yaml
 from runfolio.vision.settings import TrainSettings
+
+changed_data_option = click.option(
+    "--changed-data", is_flag=True, help="Go on although its images changed since; new ones play no part."
+)
 
 
 @click.command(cls=Command)
@@ -78,7 +83,7 @@ def _train_seeds(
 @click.command(cls=Command)
 @click.argument("run")
 @click.option("--force", is_flag=True, help="Take it over from a process that still seems to write it.")
-@click.option("--changed-data", is_flag=True, help="Go on although its images changed since; new ones play no part.")
+@changed_data_option
 @store_option
 def resume(run: str, force: bool, changed_data: bool, store: Path | None) -> None:
     """Go on with an unfinished run.
@@ -93,6 +98,50 @@ def resume(run: str, force: bool, changed_data: bool, store: Path | None) -> Non
 
     with _telling_how_to_go_on(store), progress_display() as progress:
         folder = run_experiment(resume=run, force=force, changed_data=changed_data, store=store, progress=progress)
+    _print_result(folder, store)
+
+
+@click.command(cls=Command)
+@click.argument("run")
+@click.option("--at", default=LAST, metavar="STEP", help="The checkpoint to begin from: its step, or its name.")
+@changed_data_option
+@click.option("--experiment", metavar="NAME", help="What the fork belongs to.  [default: what RUN does]")
+@click.option("--name", help="The fork's name.  [default: RUN's with -fork behind it]")
+@store_option
+@settings_options(TrainSettings)
+def fork(
+    run: str,
+    at: str,
+    changed_data: bool,
+    experiment: str | None,
+    name: str | None,
+    store: Path | None,
+    **flags: Any,
+) -> None:
+    """Continue a training another way from one of its checkpoints.
+
+    A new run, which begins with RUN's curves up to there and goes on with RUN's settings as the flags change them.
+    RUN stays as it is, and may be running. What a fork cannot change (the images, their split, the network) is refused.
+
+    \b
+    runfolio fork k3f9 --lr 1e-4
+    runfolio fork k3f9 --at 120 --epochs 20 --schedule constant
+    runfolio fork k3f9 --at best --optimizer sgd --momentum 0.9
+    """
+    from runfolio.vision import Fork, run_experiment
+
+    recorded = open_store(store).run(run)
+    changes = {key: value for key, value in flags.items() if value is not None}
+    planned = Fork.plan(recorded, changes, int(at) if at.isdecimal() else at)
+    with _telling_how_to_go_on(store), progress_display() as progress:
+        folder = run_experiment(
+            fork=planned,
+            changed_data=changed_data,
+            store=store,
+            experiment=experiment,
+            name=name,
+            progress=progress,
+        )
     _print_result(folder, store)
 
 

@@ -19,7 +19,7 @@ from runfolio.cli.reproduce import reproduce
 from runfolio.cli.runs import best, compare, list_runs, show
 from runfolio.cli.series import series
 from runfolio.cli.tensorboard import tensorboard
-from runfolio.cli.train import resume, train
+from runfolio.cli.train import fork, resume, train
 from runfolio.cli.trash import delete, purge, trash, undelete
 
 
@@ -40,7 +40,23 @@ def main() -> None:
 
 
 for command in (
-    *(data, train, resume, series, list_runs, show, logs, best, compare, diff, reproduce, plot, predict, evaluate),
+    *(
+        data,
+        train,
+        resume,
+        fork,
+        series,
+        list_runs,
+        show,
+        logs,
+        best,
+        compare,
+        diff,
+        reproduce,
+        plot,
+        predict,
+        evaluate,
+    ),
     *(tensorboard, rename, tag, note, archive, unarchive, delete, undelete, trash, purge, doctor),
 ):
     main.add_command(command)

@@ -90,7 +90,7 @@ def fork(
     }
     tries = _TRIES
     while True:
-        found = _chosen(parent, checkpoint, step)
+        found = chosen(parent, checkpoint, step)
         document = _document(of, found, run_id, **named)
         folder = run_folder(store.absolute(), document.experiment, document.name, run_id)
         try:
@@ -104,7 +104,12 @@ def fork(
                 raise
 
 
-def _chosen(folder: Path, name: str | None, step: int | None) -> Checkpoint:
+def chosen(folder: Path, name: str | None, step: int | None) -> Checkpoint:
+    """The checkpoint to begin from: by name, or the one of exactly that step.
+
+    Raises:
+        As `fork`.
+    """
     if step is not None:
         return _of_step(folder, whole_step(step))
     if name is None:

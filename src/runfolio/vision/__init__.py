@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from runfolio.vision.drawing import draw_predictions
     from runfolio.vision.evaluation import EvaluationResult, evaluate
     from runfolio.vision.evaluation_pictures import draw_evaluation
+    from runfolio.vision.forking import Fork
     from runfolio.vision.models.summary import architecture
     from runfolio.vision.predict import LoadedClassifier, Prediction, sample_test_images
     from runfolio.vision.training import run_experiment
 
 __all__ = [
     "EvaluationResult",
+    "Fork",
     "LoadedClassifier",
     "Prediction",
     "TrainSettings",
@@ -43,6 +45,7 @@ __all__ = [
 
 _LAZY = {
     "EvaluationResult": "runfolio.vision.evaluation",
+    "Fork": "runfolio.vision.forking",
     "LoadedClassifier": "runfolio.vision.predict",
     "Prediction": "runfolio.vision.predict",
     "architecture": "runfolio.vision.models.summary",

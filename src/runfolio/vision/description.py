@@ -12,6 +12,9 @@ from runfolio.vision.models import ModelSpec
 if TYPE_CHECKING:
     from runfolio.record.checkpoints import Checkpoint
 
+LOADER = "vision"
+"""The name under which `runfolio.loaders` finds what reads these checkpoints."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Description:

@@ -31,7 +31,7 @@ Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 UNAVERAGED = "unaveraged"
 """The part of a checkpoint that holds the weights in training, where `model` is their average."""
 
-_COUNTED = ("epoch", "step", "epoch_seconds", "figures")
+_COUNTED = ("epoch", "step", "epoch_lr", "epoch_seconds", "figures")
 """What a training is in, beside what has a state of its own."""
 _PREDICT_WARM_UP, _PREDICT_REPEATS, _PREDICT_AT_MOST_S = 5, 100, 0.5
 
@@ -63,6 +63,7 @@ class Training:
         figures: What the newest epoch came to, as it was logged.
         stopping: Whether the epochs still get better.
         steps_per_epoch: Optimizer steps of an epoch.
+        epoch_lr: The learning rate that this epoch began with.
     """
 
     def __init__(self, preparation: Preparation) -> None:
@@ -98,6 +99,7 @@ class Training:
         self._predictor = self._network if self._average is None else self._fabric.setup(self._average.model)
         self.epoch = 0
         self.step = 0
+        self.epoch_lr = self.rate(0)
         self.epoch_seconds: list[float] = []
         self.figures: dict[str, float] = {}
         self.stopping = EarlyStopping(settings.patience)
@@ -190,6 +192,7 @@ class Training:
     def end_epoch(self, figures: dict[str, float]) -> None:
         """Count the epoch as done; `figures` are what is logged of it."""
         self.epoch += 1
+        self.epoch_lr = self.rate(self.step)
         self.figures = figures
         self.epoch_seconds.append(figures["epoch_seconds"])
         self.stopping.saw(figures[self._chosen_by])

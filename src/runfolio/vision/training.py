@@ -19,10 +19,11 @@ from runfolio.settings import build, fields_of
 from runfolio.tracking.seeding import deterministic_algorithms
 from runfolio.vision import report
 from runfolio.vision.continuation import on_the_same_images
-from runfolio.vision.description import describe
+from runfolio.vision.description import LOADER, describe
 from runfolio.vision.engine import Evaluation, Training
+from runfolio.vision.forking import Fork
 from runfolio.vision.meter import Meter
-from runfolio.vision.models.summary import architecture
+from runfolio.vision.models.summary import Architecture, architecture
 from runfolio.vision.preparation import Preparation, prepare
 from runfolio.vision.settings import TrainSettings
 from runfolio.vision.tally import Figures
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
     from runfolio import RecordedRun, Run
     from runfolio.record.checkpoints import Checkpoint
-
-LOADER = "vision"
-"""The name under which `runfolio.loaders` finds what reads these checkpoints."""
 
 _BEFORE_ALL = -1
 """A step that lies before the first point."""
@@ -56,6 +54,7 @@ def run_experiment(
     resume: str | Path | None = None,
     force: bool = False,
     changed_data: bool = False,
+    fork: Fork | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Train one classifier as one tracked run, and return the run's folder.
@@ -67,8 +66,9 @@ def run_experiment(
         resume: A run to go on with from its `last` checkpoint, or its first step where it saved none; id, prefix, name
             or folder.
         force: With `resume`: take it over from a process that still writes it.
-        changed_data: With `resume`: go on although the images changed since. Each stays in its part (training,
-            validation, test), new ones play no part.
+        changed_data: With `resume` or `fork`: go on although the images changed since. Each stays in its part
+            (training, validation, test), new ones play no part.
+        fork: What to continue another way, as `Fork.plan` gives it; its settings, name and experiment go on too.
         progress: Gets a task of this run for as long as it trains.
 
     Raises:
@@ -77,8 +77,10 @@ def run_experiment(
     """
     if resume is not None:
         return _resume(resume, store, progress, force=force, changed_data=changed_data)
+    if fork is not None:
+        return _fork(fork, store, experiment, name, progress, changed_data=changed_data)
     if settings is None:
-        raise ConfigError("nothing to train: give settings, or a run to resume")
+        raise ConfigError("nothing to train: give settings, or a run to resume or fork")
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
     preparation = None if series else prepare(settings, store=store, progress=progress)
     runfolio.seed_everything(settings.seed)
@@ -112,10 +114,45 @@ def _resume(
     step = None if checkpoint else _BEFORE_ALL
     policy = _policy(settings)
     with runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run:
-        if changes:
-            _Notices(run, progress).once("data", f"goes on although its images changed: {changes}")
+        _tell_of_changes(run, changes, progress)
         _train(run, preparation, progress, go_on=checkpoint is not None)
     return run.folder
+
+
+def _fork(
+    fork: Fork,
+    store: Path | str | None,
+    experiment: str | None,
+    name: str | None,
+    progress: Progress | None,
+    *,
+    changed_data: bool,
+) -> Path:
+    settings, begun = fork.settings, fork.begun
+    preparation, changes = on_the_same_images(
+        prepare(settings, store=store, begun=begun, progress=progress),
+        fork.run,
+        classes=begun.classes,
+        changed_data=changed_data,
+    )
+    with runfolio.init(
+        name,
+        fork=fork.run.folder,
+        checkpoint=fork.checkpoint.name,
+        experiment=experiment,
+        config=settings.as_dict(),
+        store=store,
+        tensorboard=settings.tensorboard,
+        checkpoints=_policy(settings),
+    ) as run:
+        _tell_of_changes(run, changes, progress)
+        _train(run, preparation, progress, fork=fork)
+    return run.folder
+
+
+def _tell_of_changes(run: Run, changes: str | None, progress: Progress | None) -> None:
+    if changes:
+        _Notices(run, progress).once("data", f"goes on although its images changed: {changes}")
 
 
 def _last(recorded: RecordedRun) -> Checkpoint | None:
@@ -145,7 +182,9 @@ def _settings_of(recorded: RecordedRun, checkpoint: Checkpoint | None) -> TrainS
     return build(TrainSettings, recorded.config)
 
 
-def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_on: bool = False) -> None:
+def _train(
+    run: Run, preparation: Preparation, progress: Progress | None, *, go_on: bool = False, fork: Fork | None = None
+) -> None:
     settings = preparation.settings
     notices = _Notices(run, progress)
     with deterministic_algorithms(settings.deterministic):
@@ -154,6 +193,10 @@ def _train(run: Run, preparation: Preparation, progress: Progress | None, *, go_
         training = Training(preparation)
         if go_on:
             run.restore(LAST, **training.state())
+        elif fork is not None:
+            _sum_up_beginning(run, training, preparation)
+            for notice in fork.take_up(run, training):
+                notices.once(notice, notice)
         else:
             _describe(run, training, preparation, notices)
         for part, source in preparation.parts.items():
@@ -195,9 +238,8 @@ def _train_epoch(run: Run, training: Training, preparation: Preparation, meter: 
         meter.step()
         save()
 
-    lr = training.rate(training.epoch * training.steps_per_epoch)
     trained = training.train_epoch(on_step)
-    values = {"lr": lr, **_named("train", trained)}
+    values = {"lr": training.epoch_lr, **_named("train", trained)}
     seconds = trained.seconds
     if training.val_batches is not None:
         validated = training.evaluate(training.val_batches).figures
@@ -220,9 +262,18 @@ def _warn_of_losses(values: Mapping[str, float], settings: TrainSettings, notice
 
 
 def _describe(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:
-    shape = architecture(training.model, preparation.spec.image_shape)
-    run.log_text("architecture", shape.as_text())
+    run.log_text("architecture", _sum_up_beginning(run, training, preparation).as_text())
     run.log_graph(training.model, training.example())
+    if bad := preparation.source.bad_images if preparation.settings.skip_bad_images else []:
+        run.log_text("bad images", "\n".join(bad))
+        notices.once("bad images", f"left out {len(bad):,} image{'s' * (len(bad) > 1)} that cannot be read: {bad[0]}")
+    if preparation.chosen_by == "train/acc":
+        notices.once("choice", "val-fraction is 0, so the best epoch is chosen by train/acc, which flatters")
+
+
+def _sum_up_beginning(run: Run, training: Training, preparation: Preparation) -> Architecture:
+    """Report what is known before the first step."""
+    shape = architecture(training.model, preparation.spec.image_shape)
     run.summary.update(
         {
             "parameters": shape.parameters,
@@ -233,19 +284,9 @@ def _describe(run: Run, training: Training, preparation: Preparation, notices: _
             "test/images": len(preparation.test),
         }
     )
-    _tell_of_bad_images(run, preparation, notices)
-    if preparation.chosen_by == "train/acc":
-        notices.once("choice", "val-fraction is 0, so the best epoch is chosen by train/acc, which flatters")
-
-
-def _tell_of_bad_images(run: Run, preparation: Preparation, notices: _Notices) -> None:
-    if not preparation.settings.skip_bad_images:
-        return
-    bad = preparation.source.bad_images
-    run.summary["bad_images"] = len(bad)
-    if bad:
-        run.log_text("bad images", "\n".join(bad))
-        notices.once("bad images", f"left out {len(bad):,} image{'s' * (len(bad) > 1)} that cannot be read: {bad[0]}")
+    if preparation.settings.skip_bad_images:
+        run.summary["bad_images"] = len(preparation.source.bad_images)
+    return shape
 
 
 def _conclude(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:

@@ -1,0 +1,168 @@
+"""A training is continued another way from one of its checkpoints."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import runfolio
+from runfolio.errors import ConfigError, NotFound
+from runfolio.vision import Fork, TrainSettings, run_experiment
+from runfolio.vision.training import TrainingWarning
+
+# 115 images train: 4 steps an epoch.
+MID_EPOCH_2 = 6
+TIMES = {"epoch_seconds", "images_per_second", "predict_ms"}
+
+
+def train(store, settings: TrainSettings) -> runfolio.RecordedRun:
+    return runfolio.open(store).run(run_experiment(settings, store=store))
+
+
+def fork(parent: runfolio.RecordedRun, at: int | str = "last", **changes) -> runfolio.RecordedRun:
+    store = parent.folder.parent.parent
+    folder = run_experiment(fork=Fork.plan(parent, changes, at), store=store)
+    return runfolio.open(store).run(folder)
+
+
+def curves(run: runfolio.RecordedRun) -> dict[str, list]:
+    return {
+        name: list(zip(run.metric(name).steps.tolist(), run.metric(name).values.tolist(), strict=True))
+        for name in run.metrics
+        if name not in TIMES
+    }
+
+
+def rates(run: runfolio.RecordedRun) -> dict[int, float]:
+    found = run.metric("lr")
+    return dict(zip(found.steps.tolist(), found.values.tolist(), strict=True))
+
+
+def tensors(run: runfolio.RecordedRun, name: str = "last") -> dict[str, torch.Tensor]:
+    return run.checkpoint(name).tensors("model")
+
+
+@pytest.fixture(scope="module")
+def parent(tiny, tmp_path_factory: pytest.TempPathFactory) -> runfolio.RecordedRun:
+    """Four epochs of four steps, every second step kept. Its store gets the forks."""
+    settings = tiny(epochs=4, dropout=0.3, augment="flip-crop", checkpoint_steps=2, keep_every=2)
+    return train(tmp_path_factory.mktemp("forks"), settings)
+
+
+@pytest.mark.parametrize("at", [MID_EPOCH_2, 8])
+def test_a_fork_without_changes_ends_with_the_same_bits(parent, at: int):
+    same = fork(parent, at)
+    assert curves(same) == curves(parent)
+    for name in ("last", "best"):
+        ours, theirs = tensors(same, name), tensors(parent, name)
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert {k: v for k, v in same.results.items() if k not in TIMES} == {
+        k: v for k, v in parent.results.items() if k not in TIMES
+    }
+    assert same.lineage == {
+        "kind": "fork",
+        "run": parent.id,
+        "name": parent.name,
+        "checkpoint": f"step-{at}",
+        "step": at,
+    }
+
+
+def test_another_rate_and_schedule_hold_from_the_next_step_on(parent):
+    other = fork(parent, 8, lr=1e-4, schedule="constant", epochs=5)
+    before = rates(parent)
+    assert rates(other) == {1: before[1], 2: before[2], 3: 1e-4, 4: 1e-4, 5: 1e-4}
+    assert (other.params["lr"], other.params["epochs"], other.params["dropout"]) == (1e-4, 5, 0.3)
+    assert curves(other)["batch/loss"][:8] == curves(parent)["batch/loss"][:8]
+    assert curves(other)["batch/loss"][8] == curves(parent)["batch/loss"][8]  # of the same weights, before the step
+    assert curves(other)["batch/loss"][9] != curves(parent)["batch/loss"][9]
+
+
+def test_a_schedule_goes_on_at_its_step(parent):
+    longer = fork(parent, 8, epochs=8)
+    straight = train(longer.folder.parents[1], TrainSettings(**{**parent.config, "epochs": 8}))
+    assert {epoch: rate for epoch, rate in rates(longer).items() if epoch > 2} == {
+        epoch: rate for epoch, rate in rates(straight).items() if epoch > 2
+    }
+
+
+def test_another_optimizer_starts_fresh_which_is_said(parent):
+    with pytest.warns(TrainingWarning, match="the optimizer's state starts fresh"):
+        other = fork(parent, 8, optimizer="sgd", lr=0.1, momentum=0.9)
+    state = other.checkpoint("last").state["optimizer"]["state"]
+    assert all(set(entry) == {"momentum_buffer"} for entry in state.values())
+
+
+def test_averaging_may_begin_and_end(parent):
+    averaged = fork(parent, 8, ema=0.9)
+    weights = averaged.checkpoint("last").tensors("unaveraged")
+    theirs = tensors(parent)
+    assert all(torch.equal(weights[key], theirs[key]) for key in theirs)  # the average changes no training
+    plain = fork(averaged, averaged.checkpoint("last").step or 0, ema=None, epochs=5)
+    assert plain.checkpoint("last").parts == ["model"]
+    assert len(curves(plain)["val/acc"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"seed": 7}, "a fork keeps --seed 42: it says which images validate"),
+        (
+            {"val_fraction": 0.5},
+            "a fork keeps --val-fraction 0.2: .* trained on already; train a new run, with --weights",
+        ),
+        ({"data_fraction": 0.2}, "a fork keeps --data-fraction 0.1"),
+        ({"batch_size": 8}, "a fork keeps --batch-size 32: it says how many steps an epoch has"),
+        ({"data": "folder:photos"}, "a fork keeps --data digits: it goes on with its parent's images"),
+        ({"image_size": 16}, "a fork keeps --image-size none"),
+        ({"weights": "DEFAULT"}, "a fork keeps --weights none: its weights are the checkpoint's"),
+        ({"model": "mlp"}, "is of another network than --model mlp .*: missing: layers.1.weight, .*; unexpected: "),
+        ({"hidden_units": 8}, r"of another shape: .*\(4x1x3x3 instead of 8x1x3x3\).*; a fork keeps the network"),
+        ({"epochs": 1}, "has epoch 1 behind it and --epochs is 1: nothing is left to train; give more"),
+        ({"patience": 1, "epochs": 9}, "epochs behind it that were no better, and --patience 1 stops there"),
+        ({"lr": -1}, "lr is -1; it must be a number above 0"),
+        ({"learning_rate": 1}, "unknown setting 'learning_rate'"),
+    ],
+)
+def test_what_a_fork_cannot_change_is_refused_with_the_reason(parent, changes, said):
+    at = "last" if "patience" in changes else 8
+    if "patience" in changes:
+        best = parent.results["best/epoch"]
+        if best == 4:
+            pytest.skip("the last epoch was the best")
+    with pytest.raises(ConfigError, match=said):
+        Fork.plan(parent, changes, at)
+
+
+def test_a_checkpoint_that_is_not_there_names_the_nearest(parent):
+    with pytest.raises(
+        NotFound,
+        match=r"no checkpoint of step 7 in .*; there are those of 2, 4, 6, 8, .*: the nearest is 6|nearest is 6",
+    ):
+        Fork.plan(parent, {}, 7)
+
+
+def test_a_run_of_another_script_is_forked_by_that(store):
+    with runfolio.init("mine", store=store) as run:
+        run.checkpoint(step=1, model=torch.nn.Linear(1, 1))
+        run.restore()
+    recorded = runfolio.open(store).run(run.id)
+    with pytest.raises(ConfigError, match=rf"was not made by `runfolio train`; .* runfolio.init\(fork='{run.id}'\)"):
+        Fork.plan(recorded, {})
+
+
+def test_the_command_makes_a_fork_and_says_what_came_of_it(parent, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from runfolio.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    store = ["--store", str(parent.folder.parents[1])]
+    words = ["fork", parent.id, "--at", "12", "--lr", "1e-4", "--name", "slower", *store]
+    done = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "Epoch " in done.output
+    shown = CliRunner().invoke(main, ["show", "slower", *store]).output
+    assert f"forked from {parent.name} ({parent.id}) at step 12, checkpoint step-12; " in shown
+    refused = CliRunner().invoke(main, ["fork", parent.id, "--seed", "3", *store])
+    assert (refused.exit_code, "a fork keeps --seed 42" in refused.output) == (2, True)
