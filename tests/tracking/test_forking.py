@@ -229,13 +229,14 @@ import os, sys
 from pathlib import Path
 from runfolio.record.layout import find_runs
 from runfolio.tracking import forking
-folder = forking.fork(Path(sys.argv[1]), Path(sys.argv[2]), "best", None, None, None, "abcdefgh")
+folder = forking.fork(Path(sys.argv[1]), Path(sys.argv[2]), "best", None, None, None, {"lr": 0.5}, "abcdefgh")
 os.kill(os.getpid(), 9)
 """
     python(script, store, parent.folder)
     found = runfolio.open(store).run("abcdefgh")
     assert found.state == "interrupted"
     assert found.reason == f"forked from net ({parent.id}) at checkpoint 'best' (step 3), and not gone on with"
+    assert found.config == {"lr": 0.5, "seed": 1}
     assert (found.duration_s, found.metric("loss").values.tolist()) == (0.0, [10.0, 9.0, 8.0, 7.0])
     with runfolio.init(resume="abcdefgh", store=store) as fork:
         fork.log({"loss": 2.0})

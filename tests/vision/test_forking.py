@@ -10,13 +10,17 @@ from runfolio.errors import ConfigError, NotFound
 from runfolio.vision import Fork, TrainSettings, run_experiment
 from runfolio.vision.training import TrainingWarning
 
+from .interruption import PowerCut
+from .photos import fill, picture
+
 # 115 images train: 4 steps an epoch.
 MID_EPOCH_2 = 6
 TIMES = {"epoch_seconds", "images_per_second", "predict_ms"}
 
 
 def train(store, settings: TrainSettings) -> runfolio.RecordedRun:
-    return runfolio.open(store).run(run_experiment(settings, store=store))
+    folder = run_experiment(settings, store=store)
+    return runfolio.open(store).run(folder)
 
 
 def fork(parent: runfolio.RecordedRun, at: int | str = "last", **changes) -> runfolio.RecordedRun:
@@ -66,6 +70,25 @@ def test_a_fork_without_changes_ends_with_the_same_bits(parent, at: int):
         "checkpoint": f"step-{at}",
         "step": at,
     }
+
+
+def test_an_interrupted_fork_is_resumed_with_its_own_settings_to_the_same_bits(parent):
+    straight = fork(parent, 8, lr=1e-3, epochs=5)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(
+            fork=Fork.plan(parent, {"lr": 1e-3, "epochs": 5}, 8),
+            name="stopped",
+            store=parent.folder.parents[1],
+            progress=PowerCut(after=7),
+        )
+    stopped = runfolio.open(parent.folder.parents[1]).run("stopped")
+    run_experiment(resume=stopped.folder, store=parent.folder.parents[1])
+    resumed = runfolio.open(parent.folder.parents[1]).run("stopped")
+    assert (resumed.state, resumed.params["lr"]) == ("finished", 1e-3)
+    assert curves(resumed) == curves(straight)
+    ours, theirs = tensors(resumed), tensors(straight)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert [entry.inherited for entry in resumed.attempts] == [parent.id, None, None]
 
 
 def test_another_rate_and_schedule_hold_from_the_next_step_on(parent):
@@ -140,6 +163,21 @@ def test_a_checkpoint_that_is_not_there_names_the_nearest(parent):
         match=r"no checkpoint of step 7 in .*; there are those of 2, 4, 6, 8, .*: the nearest is 6|nearest is 6",
     ):
         Fork.plan(parent, {}, 7)
+
+
+def test_a_fork_on_images_that_changed_is_refused_until_it_is_wanted(tiny, store, tmp_path):
+    photos = fill(tmp_path / "food" / "train", {"ham": 6, "spam": 6})
+    fill(tmp_path / "food" / "test", {"ham": 2, "spam": 2}, seed=50)
+    settings = tiny(data=f"folder:{tmp_path / 'food'}", data_fraction=1.0, image_size=16, batch_size=4, epochs=1)
+    begun = train(store, settings)
+    picture(seed=99).save(photos / "ham" / "3.png")
+
+    planned = Fork.plan(begun, {"epochs": 2})
+    with pytest.raises(ConfigError, match=r"the images of run .* changed since it was begun: 1 changed"):
+        run_experiment(fork=planned, store=store)
+    assert len(runfolio.open(store).runs()) == 1
+    with pytest.warns(TrainingWarning, match="goes on although its images changed"):
+        run_experiment(fork=planned, changed_data=True, store=store)
 
 
 def test_a_run_of_another_script_is_forked_by_that(store):

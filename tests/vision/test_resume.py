@@ -6,25 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.progress import Progress
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.vision import TrainSettings, experiment, run_experiment
 
-
-class PowerCut(Progress):
-    """Interrupts a training after a number of batches."""
-
-    def __init__(self, after: int) -> None:
-        super().__init__(disable=True)
-        self._left = after
-
-    def advance(self, task_id, advance=1):
-        self._left -= 1
-        if self._left == 0:
-            raise KeyboardInterrupt
-        super().advance(task_id, advance)
+from .interruption import PowerCut
 
 
 def interrupted(settings: TrainSettings, store: Path, after_batches: int) -> runfolio.RecordedRun:

@@ -63,6 +63,7 @@ def fork(
     step: int | None,
     name: str | None,
     experiment: str | None,
+    config: Mapping[str, Any],
     run_id: str,
 ) -> Path:
     """The folder of a new run that holds what another had at a checkpoint.
@@ -72,6 +73,7 @@ def fork(
         checkpoint: The name of the one to begin from.
         step: Begin from the one of exactly this step instead.
         name: None: the parent's with `-fork` behind it; as `experiment` is the parent's then.
+        config: What goes before the parent's.
         run_id: The new run's id.
     Raises:
         ConfigError: Neither checkpoint nor step is given, or the step is no whole number.
@@ -84,6 +86,7 @@ def fork(
     bring_back_spools(parent)
     of = RunDocument.read(parent)
     of.name = notes.read(parent, of).values.get("name", of.name)
+    of.config.update(config)
     named = {
         "name": name or f"{of.name[: notes.NAME_LENGTH - len(_SUFFIX)]}{_SUFFIX}",
         "experiment": experiment or of.experiment,
@@ -96,7 +99,7 @@ def fork(
         try:
             with _appearing_whole(folder) as begun:
                 _fill(begun, parent, of, found)
-                document.write(begun, sync=True)
+                document.without_secrets().write(begun, sync=True)
             return folder
         except Replaced:
             tries -= 1

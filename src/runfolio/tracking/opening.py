@@ -117,7 +117,7 @@ def init(
         if resume is not None:
             opened = _resumed(place, resume, checkpoint, step, pace.join_s, force=force, wanted=wanted)
         elif fork is not None:
-            make = partial(forking.fork, place, _folder_of(place, fork), checkpoint, step, name, experiment)
+            make = partial(forking.fork, place, _folder_of(place, fork), checkpoint, step, name, experiment, settings)
             opened = _forked(place, make, pace.join_s, wanted)
         else:
             experiment = experiment or _EXPERIMENT
