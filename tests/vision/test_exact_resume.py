@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -66,12 +67,12 @@ class Victims:
         self._server = subprocess.Popen(server, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=place)
 
     def train(self, store: Path, **request: Any) -> dict[str, Any]:
-        """How it ended: `code` (-9: killed), `places` it came by, `seconds`."""
+        """How it ended: `code` (-9: killed; -15: told to go), `places` it came by, `seconds`."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         print(json.dumps({"store": str(store), "log": str(self._log), **request}), file=self._server.stdin, flush=True)
         answer = json.loads(self._server.stdout.readline())
-        assert answer["code"] in (0, -9), self._log.read_text()
+        assert answer["code"] in (0, -9, -15), self._log.read_text()
         return answer
 
     def close(self) -> None:
@@ -209,6 +210,25 @@ def test_killed_at_random_a_resumed_training_ends_with_the_same_bits(victims, st
     name, workers = CASES[seed % len(CASES)]
 
     kill_and_resume(victims, straight, tmp_path / "runs", name, workers, random.Random(seed))
+
+
+@pytest.mark.parametrize(("batches_before", "saved_at"), [(2, 3), (8, 8)], ids=["in mid-epoch", "in validation"])
+def test_told_to_go_a_training_saves_once_more_and_is_resumed_to_the_same_bits(
+    victims, straight, tmp_path, batches_before, saved_at
+):
+    store = tmp_path / "runs"
+    expected, places, _ = straight("adamw")
+    layers = places["layer"] // (3 * (8 + 2) + 23)  # of one batch: training, validation, and the test at the end
+    place = ["layer", batches_before * layers + 1]
+
+    answer = victims.train(store, settings=ADAMW | {"workers": 2}, fatal=place, signal="SIGTERM")
+
+    stopped = the_run(store)
+    assert (answer["code"], stopped.state) == (-signal.SIGTERM, "preempted")
+    last = stopped.checkpoint("last")
+    assert (last.state["training"]["epoch"], last.step) == (0, saved_at)
+    assert victims.train(store, resume=stopped.id)["code"] == 0
+    assert_same(everything(the_run(store)), expected, f"told to go at {place}")
 
 
 @pytest.mark.soak

@@ -22,10 +22,11 @@ FILES_CHANGE = ("os.rename", "os.remove", "os.mkdir")
 
 
 class Places:
-    """Counts the places a training comes by, of each kind, and kills its process at the one that was chosen."""
+    """Counts the places a training comes by, of each kind, and sends the signal at the one that was chosen."""
 
-    def __init__(self, fatal: tuple[str, int] | None) -> None:
+    def __init__(self, fatal: tuple[str, int] | None, fatal_signal: signal.Signals) -> None:
         self._fatal = fatal
+        self._signal = fatal_signal
         self._lock = threading.Lock()
         self._process = os.getpid()
         self.counts: dict[str, int] = dict.fromkeys(KINDS, 0)
@@ -36,7 +37,7 @@ class Places:
         with self._lock:
             self.counts[kind] += 1
             if (kind, self.counts[kind]) == self._fatal:
-                os.kill(self._process, signal.SIGKILL)
+                os.kill(self._process, self._signal)
 
     def watch(self) -> None:
         """Each layer's begin; before and after each backward pass and optimizer step; and around what changes files."""
@@ -82,7 +83,7 @@ def train(request: dict[str, Any]) -> dict[str, int]:
     np.random.seed(os.getpid())
     torch.manual_seed(os.getpid())
     fatal = request.get("fatal")
-    places = Places(tuple(fatal) if fatal else None)
+    places = Places(tuple(fatal) if fatal else None, signal.Signals[request.get("signal", "SIGKILL")])
     places.watch()
     if run := request.get("resume"):
         arguments = ["resume", run, "--store", request["store"], *(["--force"] if request.get("force") else [])]
@@ -97,7 +98,10 @@ def train(request: dict[str, Any]) -> dict[str, int]:
 
 
 def serve() -> None:
-    """Requests: `settings` or `resume`, `store`, `log`; and of the kill `fatal`, a place, or `after_s` from outside."""
+    """Requests: `settings` or `resume`, `store`, `log`; and of the kill `fatal`, a place, or `after_s` from outside.
+
+    `signal` is another one than SIGKILL.
+    """
     # Paid once. What draws a figure finds its fonts; what would start threads, such as a training, must not run here.
     import pyarrow.parquet  # noqa: F401
     import safetensors.torch  # noqa: F401

@@ -14,12 +14,12 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
-from runfolio.record.checkpoints import BEST, LAST
+from runfolio.record.checkpoints import BEST, LAST, whole
 from runfolio.settings import build, fields_of
 from runfolio.tracking.seeding import deterministic_algorithms
 from runfolio.vision import report
 from runfolio.vision.continuation import on_the_same_images
-from runfolio.vision.description import LOADER, describe
+from runfolio.vision.description import LOADER, Description, describe, place_of
 from runfolio.vision.engine import Evaluation, Training
 from runfolio.vision.forking import Fork
 from runfolio.vision.meter import Meter
@@ -103,7 +103,7 @@ def _resume(
     recorded = runfolio.open(store).run(str(wanted))
     checkpoint = _last(recorded)
     settings = _settings_of(recorded, checkpoint)
-    begun = describe(checkpoint) if checkpoint else None
+    begun = _network_of(checkpoint, settings) if checkpoint else None
     preparation, changes = on_the_same_images(
         prepare(settings, store=store, begun=begun, progress=progress),
         recorded,
@@ -156,10 +156,21 @@ def _tell_of_changes(run: Run, changes: str | None, progress: Progress | None) -
 
 
 def _last(recorded: RecordedRun) -> Checkpoint | None:
+    """The checkpoint that the run goes on from: a damaged one gives way to another, which `runfolio.init` tells."""
     try:
-        return recorded.checkpoint(LAST)
+        return whole(recorded.folder, LAST, lambda told: None)
     except NotFound:
         return None
+
+
+def _network_of(checkpoint: Checkpoint, settings: TrainSettings) -> Description:
+    described = describe(checkpoint)
+    if described.spec.name != settings.model:
+        raise ConfigError(
+            f"{place_of(checkpoint)} is of model {described.spec.name}, and the run trains {settings.model};"
+            " bring the run's own checkpoints back from a copy, or remove them to begin the training again"
+        )
+    return described
 
 
 def _policy(settings: TrainSettings) -> runfolio.CheckpointPolicy:
@@ -242,11 +253,11 @@ def _train_epoch(run: Run, training: Training, preparation: Preparation, meter: 
     values = {"lr": training.epoch_lr, **_named("train", trained)}
     seconds = trained.seconds
     if training.val_batches is not None:
-        validated = training.evaluate(training.val_batches).figures
+        validated = training.evaluate(training.val_batches, save).figures
         values |= _named("val", validated)
         seconds += validated.seconds
     if settings.test_at == "epoch":
-        values |= _named("test", training.evaluate(training.test_batches).figures)
+        values |= _named("test", training.evaluate(training.test_batches, save).figures)
     values |= {"epoch_seconds": seconds, "images_per_second": trained.images / trained.seconds}
     training.end_epoch(values)
     run.log({**values, **training.progress}, step=training.epoch)

@@ -1,0 +1,134 @@
+"""`resume` where it cannot, or must not, go on: one line that names what is wrong."""
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from rich.progress import Progress
+
+import runfolio as rf
+from runfolio.vision import TrainSettings, run_experiment
+
+
+class PowerCut(Progress):
+    """Interrupts a training behind its fifth step: of 115 images in batches of 32, in the second epoch."""
+
+    def __init__(self) -> None:
+        super().__init__(disable=True)
+        self._left = 5
+
+    def advance(self, task_id, advance=1):
+        self._left -= 1
+        if self._left == 0:
+            raise KeyboardInterrupt
+
+
+def interrupted(store: Path, **settings) -> rf.RecordedRun:
+    small = {"hidden_units": 4, "data_fraction": 0.1, "epochs": 3, "device": "cpu"}
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(TrainSettings(**small | settings), store=store, progress=PowerCut())
+    return rf.open(store).runs()[0]
+
+
+@pytest.fixture
+def stopped(tmp_path) -> rf.RecordedRun:
+    """An interrupted training in ./runs, with a checkpoint of its first epoch."""
+    return interrupted(tmp_path / "runs")
+
+
+def refusal(done) -> str:
+    assert done.exit_code == 2, done.output
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def test_a_run_that_is_resumed_says_what_came_out(runfolio, stopped):
+    done = runfolio("resume", stopped.id)
+
+    assert done.exit_code == 0, done.output
+    assert rf.open().run(stopped.id).metric("val/acc").steps.tolist() == [1, 2, 3]
+    assert f"runfolio evaluate {stopped.id}" in done.stdout
+
+
+def test_a_run_that_stops_early_says_so(runfolio):
+    words = ["train", "--model", "mlp", "--data-fraction", "0.1", "--epochs", "9", "--patience", "1", "--lr", "1e-30"]
+
+    assert "It stopped after epoch 2 of 9: val/acc got no better for 1 epoch." in runfolio(*words).stdout
+
+
+def test_a_checkpoint_of_another_network_is_named(runfolio, stopped, tmp_path):
+    other = interrupted(tmp_path / "elsewhere", model="mlp")
+    shutil.rmtree(stopped.folder / "checkpoints")
+    shutil.copytree(other.folder / "checkpoints", stopped.folder / "checkpoints")
+
+    assert "is of model mlp, and the run trains tinyvgg" in refusal(runfolio("resume", stopped.id))
+    assert len(rf.open().run(stopped.id).attempts) == 1
+
+
+def test_a_checkpoint_whose_weights_do_not_fit_names_the_keys_that_differ(runfolio, stopped, tmp_path):
+    other = interrupted(tmp_path / "elsewhere", model="mlp")
+    for path in (stopped.folder / "checkpoints").glob("*.json"):
+        of_other = json.loads((other.folder / "checkpoints" / path.name).read_text())
+        shutil.copy(other.folder / "checkpoints" / of_other["files"]["model"]["file"], path.parent)
+        manifest = json.loads(path.read_text())
+        manifest["files"]["model"] = of_other["files"]["model"]
+        path.write_text(json.dumps(manifest))
+
+    line = refusal(runfolio("resume", stopped.id))
+
+    assert "does not fit model: missing: " in line
+    assert "; unexpected: " in line
+
+
+def test_a_checkpoint_of_a_newer_runfolio_is_not_read(runfolio, stopped):
+    for path in (stopped.folder / "checkpoints").glob("*.json"):
+        path.write_text(
+            path.read_text().replace('"runfolio": 0', '"runfolio": 99').replace('"runfolio":0', '"runfolio":99')
+        )
+
+    line = refusal(runfolio("resume", stopped.id))
+
+    assert "newer" in line
+    assert len(rf.open().run(stopped.id).attempts) == 1
+
+
+def test_of_two_resumes_at_once_one_is_refused_by_name(runfolio, in_a_shell, tmp_path):
+    stopped = interrupted(tmp_path / "runs", epochs=100_000)
+    first = in_a_shell("resume", stopped.id)
+    try:
+        deadline = time.monotonic() + 300
+        while len(rf.open().run(stopped.id).attempts) == 1:
+            assert first.poll() is None, first.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+        line = refusal(runfolio("resume", stopped.id))
+    finally:
+        first.kill()
+        first.communicate()
+
+    assert f"run {stopped.id} is being written by process {first.pid} on " in line
+
+
+@pytest.fixture
+def read_only(stopped):
+    """The store of the interrupted training on a disk that nobody, not even root, can write to."""
+    store = stopped.folder.parent.parent
+    mount = ["mount", "--bind", store, store]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    subprocess.run(["mount", "-o", "remount,bind,ro", store], check=True)
+    yield store
+    subprocess.run(["umount", store], check=True)
+
+
+@pytest.mark.parametrize("words", [["train", "--data-fraction", "0.1", "--model", "mlp"], ["resume"]])
+def test_a_store_that_cannot_be_written_is_named_with_the_remedy(runfolio, stopped, read_only, words):
+    line = refusal(runfolio(*words, *([stopped.id] if words == ["resume"] else [])))
+
+    assert "cannot write to the store" in line
+    assert "Read-only file system" in line
+    assert "--store" in line
