@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,7 +13,7 @@ from runfolio.reproduce.plan import Plan
 from runfolio.tracking.capture.packages import packages
 
 _EDITABLE = " (editable)"
-_LAST_WORDS = 3
+_WORDS = 3
 
 
 def requirements(plan: Plan) -> list[str]:
@@ -26,7 +27,7 @@ def requirements(plan: Plan) -> list[str]:
     """
     recorded = plan.run.environment
     origins = recorded.get("installed_from") or {}
-    there, _ = packages(plan.variables.get("PYTHONPATH", "").split(":"))
+    there, _ = packages(plan.variables.get("PYTHONPATH", "").split(os.pathsep))
     found, gone = [], []
     for name, version in (recorded.get("packages") or {}).items():
         if name == "pip" or there.get(name) == version:
@@ -50,7 +51,7 @@ def _from(plan: Plan, name: str, origin: str) -> str | None:
         path = Path(unquote(urlsplit(url).path))
         if path.is_relative_to(plan.start.root):
             path = plan.tree / path.relative_to(plan.start.root)
-        return f"{'-e ' * editable}{path}" if path.exists() else None
+        return f"{'-e ' if editable else f'{name} @ '}{path.as_uri()}" if path.exists() else None
     is_commit = len(url.rpartition("@")[2]) >= 40
     return f"{name} @ {'git+' * (is_commit and not url.startswith('git+'))}{url}"
 
@@ -59,7 +60,7 @@ def make(plan: Plan) -> None:
     """Make the environment of the plan; where pip looks for packages, its own configuration says.
 
     Raises:
-        ConfigError: It cannot be made; the message has the last words of who failed.
+        ConfigError: It cannot be made; the message has the words of who failed.
     """
     if plan.venv is None:
         return
@@ -77,7 +78,8 @@ def _do(command: list[str]) -> None:
     except OSError as error:
         raise ConfigError(f"cannot start {command[0]}: {error.strerror}") from None
     if done.returncode:
-        said = [text for text in done.stderr.strip().splitlines() if text.strip()][-_LAST_WORDS:]
+        lines = [text.strip() for text in done.stderr.splitlines() if text.strip()]
+        said = [text for text in lines if text.lower().startswith("error:")][:_WORDS] or lines[-_WORDS:]
         raise ConfigError(
             f"the fresh environment cannot be made ({' '.join(command[1:4])}): {' / '.join(said) or done.returncode};"
             " PIP_INDEX_URL and the like say where packages are, and without --fresh-venv those of today are used"

@@ -1,0 +1,73 @@
+"""A fresh virtual environment: the recorded packages, each from where it came."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from orjson import dumps, loads
+
+import runfolio
+from runfolio.errors import ConfigError
+from runfolio.query.recorded import RecordedRun
+from runfolio.reproduce import venv
+from runfolio.reproduce.plan import Wish, plan
+
+from .conftest import Project
+
+COMMIT = "8f0c" * 10
+
+
+def with_packages(project: Project, packages: dict[str, str], origins: dict[str, str]) -> RecordedRun:
+    """A run that was begun with these packages installed."""
+    folder = project.start("train.py", "--seed", "7").folder
+    document = loads((folder / "run.json").read_bytes())
+    document["environment"] |= {"packages": packages, "installed_from": origins}
+    (folder / "run.json").write_bytes(dumps(document))
+    return runfolio.open(project.store).run(folder)
+
+
+def required(project: Project, run: RecordedRun) -> list[str]:
+    return venv.requirements(plan(run, Wish(fresh_venv=True), holder=project.temporary, store=project.store))
+
+
+def test_each_package_comes_from_where_it_came(project: Project, tmp_path: Path):
+    project.commit()
+    (tmp_path / "local wheel").mkdir()
+    versions = {"a": "1.0", "b": "2.0", "c": "3.0", "d": "4.0", "pip": "25", "stepping": "1.0"}
+    origins = {
+        "b": f"https://example.org/b.git@{COMMIT}",
+        "c": f"file://{tmp_path}/local%20wheel",
+        "d": f"file://{tmp_path}/local%20wheel (editable)",
+    }
+    assert required(project, with_packages(project, versions, origins)) == [
+        "a==1.0",
+        f"b @ git+https://example.org/b.git@{COMMIT}",
+        f"c @ file://{tmp_path}/local%20wheel",
+        f"-e file://{tmp_path}/local%20wheel",
+    ]  # and not `stepping`, which lies on PYTHONPATH
+
+
+def test_a_package_that_came_from_a_folder_that_is_gone_is_named(project: Project):
+    project.commit()
+    run = with_packages(project, {"own": "1.0"}, {"own": "file:///nowhere/own (editable)"})
+    with pytest.raises(ConfigError, match=r"not to be had any more: own 1\.0 from file:///nowhere/own"):
+        required(project, run)
+
+
+def test_the_environments_own_program_runs_the_script(project: Project):
+    project.commit()
+    run = project.start("train.py", "--seed", "7")
+    found = plan(run, Wish(fresh_venv=True), holder=project.temporary, store=project.store)
+    assert found.command[0] == os.fspath(project.temporary / "venv" / "bin" / "python")
+
+
+def test_a_package_that_no_index_has_is_pips_own_word(project: Project, monkeypatch: pytest.MonkeyPatch):
+    project.commit()
+    run = with_packages(project, {"nobody-has-this": "1.0"}, {})
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    project.temporary.mkdir(exist_ok=True)
+    found = plan(run, Wish(fresh_venv=True), holder=project.temporary, store=project.store)
+    with pytest.raises(ConfigError, match=r"cannot be made .* nobody-has-this==1\.0"):
+        venv.make(found)
