@@ -3,6 +3,7 @@
 python examples/plain_pytorch.py --epochs 5 --lr 0.1
 runfolio show plain          # what was recorded
 runfolio plot val/acc        # its curve
+python examples/plain_pytorch.py --resume RUN   # killed? on to the same bits as if it had never stopped
 """
 
 from __future__ import annotations
@@ -22,23 +23,20 @@ class Net(nn.Module):
     def __init__(self, hidden: int) -> None:
         super().__init__()
         self.features = nn.Sequential(nn.Conv2d(1, hidden, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+        self.dropout = nn.Dropout(0.1)
         self.head = nn.Linear(hidden * 4 * 4, 10)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.head(self.features(images).flatten(1))
+        return self.head(self.dropout(self.features(images).flatten(1)))
 
 
-def digits(batch_size: int, seed: int) -> tuple[DataLoader, DataLoader]:
+def digits(seed: int) -> tuple[TensorDataset, TensorDataset]:
     """The 1,797 real handwritten digits of scikit-learn, 8 x 8 pixels each, four fifths of them for training."""
     pixels, classes = load_digits(return_X_y=True)
     images = torch.tensor(pixels, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16
     labels = torch.tensor(classes)
     train, val = train_test_split(range(len(labels)), test_size=0.2, stratify=labels, random_state=seed)
-    order = torch.Generator().manual_seed(seed)
-    return (
-        DataLoader(TensorDataset(images[train], labels[train]), batch_size, shuffle=True, generator=order),
-        DataLoader(TensorDataset(images[val], labels[val]), 256),
-    )
+    return TensorDataset(images[train], labels[train]), TensorDataset(images[val], labels[val])
 
 
 @torch.inference_mode()
@@ -55,29 +53,37 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--hidden", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--resume", help="a run to go on with: its id or folder")
     args = parser.parse_args()
 
     torch.manual_seed(args.seed)
-    train, val = digits(args.batch_size, args.seed)
+    train_data, val_data = digits(args.seed)
+    order = runfolio.BatchOrder(len(train_data), args.batch_size, seed=args.seed)  # <--
+    train = DataLoader(train_data, batch_sampler=order, num_workers=args.workers, generator=torch.Generator())
+    val = DataLoader(val_data, 256)
     model = Net(args.hidden)
     optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=0.9)
     criterion = nn.CrossEntropyLoss()
 
-    with runfolio.init("plain", experiment="examples", config=args) as run:  # <--
-        step = 0
-        for epoch in range(1, args.epochs + 1):
-            model.train()
+    with runfolio.init("plain", experiment="examples", config=args, resume=args.resume) as run:  # <--
+        step = run.restore(model=model, optimizer=optimizer).step or 0 if args.resume else 0  # <--
+        order.at(step)  # <--
+        while step < args.epochs * len(order):
             for images, labels in train:
+                model.train()
                 loss = criterion(model(images), labels)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-                run.log({"train/loss": loss}, step=step)  # <--
                 step += 1
-            acc = accuracy(model, val)
-            run.log({"val/acc": acc}, step=epoch)  # <--
-            run.checkpoint(model=model, optimizer=optimizer, step=epoch, metric=acc)  # <--
-            print(f"epoch {epoch}: {acc:.1%} right")
+                run.log({"train/loss": loss}, step=step)  # <--
+                epoch, acc = step // len(order), None
+                if step % len(order) == 0:
+                    acc = accuracy(model, val)
+                    run.log({"val/acc": acc}, step=epoch)  # <--
+                    print(f"epoch {epoch}: {acc:.1%} right")
+                run.checkpoint(model=model, optimizer=optimizer, step=step, metric=acc)  # <--
         run.log_histogram("weights/head", model.head.weight)  # <--
         run.summary["parameters"] = sum(parameter.numel() for parameter in model.parameters())  # <--
     print(f"recorded in {run.folder}")

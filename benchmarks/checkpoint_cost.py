@@ -1,0 +1,82 @@
+"""What a checkpoint costs the training thread, beside a bare copy of the state and `torch.save` in the loop.
+
+    python -m benchmarks.checkpoint_cost
+
+The state is as large as a ResNet-18's and its Adam's: 11.7 million weights and two moments of each, 140 MB. Between
+two of them the loop trains a small network for a while, so that "step" says how long a step of it takes in which
+nothing is saved, and "slowest step" how long one took while the checkpoint before it was still being written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+import runfolio
+
+WEIGHTS = 11_700_000
+LAYERS = 62
+
+
+def large() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    """A network and its Adam after a step, of a ResNet-18's size and number of tensors."""
+    side = int((WEIGHTS / LAYERS) ** 0.5)
+    model = torch.nn.Sequential(*(torch.nn.Linear(side, side, bias=False) for _ in range(LAYERS)))
+    optimizer = torch.optim.Adam(model.parameters())
+    for parameter in model.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    optimizer.step()
+    return model, optimizer
+
+
+def measured(save: Callable[[int], object], rounds: int, pause_s: float) -> tuple[list[float], float, float]:
+    """Seconds of each save; the median and the slowest of the training steps between them."""
+    small = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1))
+    images = torch.randn(32, 64)
+    costs, steps = [], []
+    for number in range(rounds):
+        began = time.perf_counter()
+        save(number)
+        costs.append(time.perf_counter() - began)
+        until = time.perf_counter() + pause_s
+        while (now := time.perf_counter()) < until:
+            small(images).square().mean().backward()
+            steps.append(time.perf_counter() - now)
+    return costs, statistics.median(steps), max(steps)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--pause", type=float, default=2.0, help="seconds of training between two checkpoints")
+    args = parser.parse_args()
+
+    model, optimizer = large()
+    megabytes = 3 * sum(parameter.nbytes for parameter in model.parameters()) / 1e6
+    with tempfile.TemporaryDirectory(dir=".") as place:
+        file = Path(place, "state.pt")
+        with runfolio.init("bench", store=Path(place, "runs"), console=False) as run:
+            ways: dict[str, Callable[[int], object]] = {
+                "a bare copy": lambda _: copy.deepcopy((model.state_dict(), optimizer.state_dict())),
+                "run.checkpoint": lambda step: run.checkpoint(model=model, optimizer=optimizer, step=step),
+                "torch.save": lambda _: torch.save((model.state_dict(), optimizer.state_dict()), file),
+            }
+            print(f"{megabytes:.0f} MB, {args.rounds} of each; milliseconds")
+            print(f"{'':16}{'median':>8}{'p99':>8}{'max':>8}{'step':>8}{'slowest step':>14}")
+            for name, save in ways.items():
+                costs, step, slowest = measured(save, args.rounds, args.pause)
+                costs.sort()
+                p99 = costs[min(len(costs) - 1, int(len(costs) * 0.99))]
+                figures = (statistics.median(costs), p99, costs[-1], step)
+                print(f"{name:16}" + "".join(f"{1000 * each:8.1f}" for each in figures) + f"{1000 * slowest:14.1f}")
+
+
+if __name__ == "__main__":
+    main()
