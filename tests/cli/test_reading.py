@@ -85,9 +85,23 @@ def test_show_is_one_page(runfolio, trained):
     page = runfolio("show", "large", "--store", trained).stdout
 
     headings = [line for line in page.splitlines() if line and not line.startswith(" ") and " " not in line]
-    assert {"Settings", "Results", "Metrics", "Environment", "Code", "Files"} <= set(headings)
+    assert {"Settings", "Results", "Metrics", "Checkpoints", "Environment", "Code", "Files"} <= set(headings)
     assert "finished" in page
-    assert "(best, last)" in page
+
+
+def test_show_lists_the_checkpoints_but_of_many_single_steps_the_newest(runfolio, tmp_path):
+    policy = rf.CheckpointPolicy(keep_every=10)
+    with rf.init("net", store=tmp_path / "runs", checkpoints=policy) as run:
+        for step in range(10, 100, 10):
+            run.checkpoint(step=step, metric=-abs(step - 50))
+
+    page = runfolio("show", "net").stdout.partition("Checkpoints\n")[2]
+
+    names = [line.split()[0] for line in page.partition("\nand ")[0].splitlines()[2:]]
+    assert names == ["best", "step-50", "step-60", "step-70", "previous", "step-80", "last", "step-90"]
+    assert "and 4 earlier ones, from step-10 to step-40" in page
+    listed = json.loads(runfolio("show", "net", "--json").stdout)["checkpoints"]
+    assert [each["step"] for each in listed if each["name"] in ("best", "last")] == [50, 90]
 
 
 def test_show_says_why_a_run_failed(runfolio, tmp_path):

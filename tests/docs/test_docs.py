@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -21,10 +22,27 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_python_example_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks(README, "python")
+    example, _ = blocks(README, "python")
     exec(compile(example, "README.md", "exec"), {})
     last_loss = float(capsys.readouterr().out.split()[0])
     assert last_loss < 0.1
+
+
+def test_the_example_of_resuming_goes_on_in_mid_epoch_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    _, example = blocks(README, "python")
+
+    def weights(code: str) -> torch.Tensor:
+        torch.manual_seed(1)
+        exec(compile(code, "README.md", "exec"), names := {})
+        return names["run"].restore().tensors("model")["1.weight"]
+
+    straight = weights(example)
+    with pytest.raises(AssertionError):
+        weights(example.replace("step += 1", "step += 1; assert step < 14"))
+    (stopped,) = runfolio.open().runs(state="failed")
+    assert stopped.checkpoint("last").step == 13
+    assert torch.equal(weights(example.replace("resume = None", f"resume = {stopped.id!r}")), straight)
 
 
 @pytest.mark.parametrize("line", command_lines(README, ""))

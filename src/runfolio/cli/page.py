@@ -20,10 +20,12 @@ from runfolio.cli.tables import state_style
 from runfolio.query import writers
 from runfolio.record.console import last_lines, log_path
 from runfolio.record.document import OTHERS, STEPS
+from runfolio.record.keeping import STEP
 from runfolio.record.layout import event_files
 
 if TYPE_CHECKING:
     from runfolio.query.recorded import RecordedRun
+    from runfolio.record.checkpoints import Checkpoint
     from runfolio.record.summary import MetricSummary
 
 _LAST_WORDS = 5
@@ -31,6 +33,8 @@ _IN_JSON = (
     *("id", "name", "experiment", "state", "reason", "exit_code", "traceback", "created", "ended", "duration_s"),
     *("inherited_s", "lineage", "verdict", "folder", "tags", "notes", "archived", "series"),
 )
+_MOST_STEPS = 5
+"""Checkpoints of single steps that are shown."""
 _PER_PARAMETER = ("grad_norm/", "weight_norm/")
 """Metrics of a watched model, two a parameter: too many for a page."""
 
@@ -51,6 +55,12 @@ def print_page(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
         show_table(_metrics(metrics), "table")
         if watched := sum(name.startswith(_PER_PARAMETER) for name in metrics):
             line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
+    if saved := run.checkpoints:
+        _heading("Checkpoints")
+        older = [each for each in saved if each.name.startswith(STEP)][:-_MOST_STEPS]
+        show_table(_checkpoints([each for each in saved if each not in older]), "table")
+        if older:
+            line(f"and {len(older)} earlier ones, from {older[0].name} to {older[-1].name}")
     for text in _left_out(run):
         line(text, style="yellow")
     _print_facts("Load", surroundings.load(run))
@@ -70,6 +80,7 @@ def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
         "summary": run.summary,
         "metrics": {name: asdict(seen) for name, seen in metrics.items()},
         "load": {name: asdict(seen) for name, seen in run.load.items()},
+        "checkpoints": _checkpoints(run.checkpoints).rows,
         "refused": run.refused,
         "writers": [asdict(writer) for writer in run.writers],
         "environment": run.environment,
@@ -144,6 +155,21 @@ def _metrics(metrics: Mapping[str, MetricSummary]) -> Table:
         Column(key="best", title="best", show=number, number=True),
         Column(key="step", title="at step", show=figures.each(figures.count), number=True),
         Column(key="points", title="points", show=figures.each(figures.count), number=True),
+    ]
+    return Table(columns=columns, rows=rows)
+
+
+def _checkpoints(saved: Sequence[Checkpoint]) -> Table:
+    rows = [
+        {"name": each.name, "step": each.step, "metric": each.metric, "bytes": each.size_bytes, "saved": each.saved}
+        for each in saved
+    ]
+    columns = [
+        Column(key="name", title="checkpoint", show=figures.each(harmless)),
+        Column(key="step", title="step", show=figures.each(figures.count), number=True),
+        Column(key="metric", title="metric", show=figures.each("{:.5g}".format), number=True),
+        Column(key="bytes", title="size", show=figures.each(figures.size), number=True),
+        Column(key="saved", title="saved", show=figures.each(figures.moment)),
     ]
     return Table(columns=columns, rows=rows)
 

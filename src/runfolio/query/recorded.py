@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runfolio.errors import ConfigError, MissingExtra, NotFound, did_you_mean
+from runfolio.errors import ConfigError, MissingExtra, NotFound, RunfolioError, did_you_mean
 from runfolio.query import axes, ending, models
 from runfolio.query.data import DataFacts
 from runfolio.query.look import Sighting
@@ -372,6 +373,18 @@ class RecordedRun:
             raise ConfigError(f"there is no kind of media {kind!r}; {did_you_mean(kind, media.KINDS)}")
         entries, _ = media.read(self.folder)
         return [entry for entry in entries if kind in (None, entry.kind)]
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """Those that can be read, in the order in which they were saved; one may have several names.
+
+        Of each `name`, `step`, `metric`, `saved`, `size_bytes`; `verify()` looks whether its files are whole.
+        """
+        found: list[Checkpoint] = []
+        for name in checkpoints.names(self.folder):
+            with suppress(RunfolioError, OSError):  # `runfolio doctor` names it
+                found.append(checkpoints.read(self.folder, name))
+        return sorted(found, key=lambda each: (each.position_us, each.name))
 
     def checkpoint(self, name: str = "best") -> Checkpoint:
         """A checkpoint by name; `best` falls back to `last`, since a run that named no metric has no best.

@@ -13,7 +13,8 @@ from runfolio.record import checkpoints, files
 from runfolio.record.checkpoints import BEST, LAST, PREVIOUS, Checkpoint, Manifest, Snapshot
 
 Mode = Literal["max", "min"]
-_STEP = "step-"
+STEP = "step-"
+"""How the names of those begin that are kept for good."""
 _MB = 1_000_000
 
 
@@ -53,7 +54,7 @@ def is_better(value: float, than: float | None, mode: Mode) -> bool:
 
 def step_name(step: int) -> str:
     """What a checkpoint is called that is kept for good."""
-    return f"{_STEP}{step}"
+    return f"{STEP}{step}"
 
 
 class Shelf:
@@ -204,7 +205,7 @@ def _rank_of(name: str) -> int:
 
 
 def _step(name: str) -> int | None:
-    step = name.removeprefix(_STEP)
+    step = name.removeprefix(STEP)
     with contextlib.suppress(ValueError):
         return int(step) if step != name else None
     return None
