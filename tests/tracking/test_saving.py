@@ -22,23 +22,25 @@ def saved(run: runfolio.Run) -> dict[str, int | None]:
     return {name: run.restore(name).step for name in checkpoints.names(run.folder)}
 
 
-def hold_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Have no tensor file written until what this returns is called."""
-    gate = threading.Event()
-    write = checkpoints.write_tensors
+class Gate:
+    """Holds up the first tensor file that is written, and all others, until it is opened."""
 
-    def wait(path: Path, tensors: dict) -> None:
-        gate.wait()
-        write(path, tensors)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached, self.opened = threading.Event(), threading.Event()
+        write = checkpoints.write_tensors
 
-    monkeypatch.setattr(checkpoints, "write_tensors", wait)
-    return gate.set
+        def wait(path: Path, tensors: dict) -> None:
+            self.reached.set()
+            self.opened.wait()
+            write(path, tensors)
+
+        monkeypatch.setattr(checkpoints, "write_tensors", wait)
 
 
 def test_what_is_saved_is_the_state_at_the_call_whatever_changes_while_it_is_written(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    let_go = hold_up(monkeypatch)
+    gate = Gate(monkeypatch)
     model = torch.nn.Linear(2, 2)
     before = model.weight.detach().clone()
     counts = [1]
@@ -48,7 +50,7 @@ def test_what_is_saved_is_the_state_at_the_call_whatever_changes_while_it_is_wri
         run.log({"loss": 2.0})
         torch.nn.init.zeros_(model.weight)
         counts.append(2)
-        let_go()
+        gate.opened.set()
         found = run.restore()
     assert torch.equal(found.tensors("model")["weight"], before)
     assert torch.equal(found.state["view"], before.T)
@@ -59,11 +61,13 @@ def test_what_is_saved_is_the_state_at_the_call_whatever_changes_while_it_is_wri
 def test_a_newer_one_takes_the_place_of_one_that_waits_where_nothing_is_lost_by_it(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    let_go = hold_up(monkeypatch)
+    gate = Gate(monkeypatch)
     with runfolio.init(store=store) as run:
-        for step in range(1, 100):
+        run.checkpoint(step=1, w=torch.ones(2))
+        gate.reached.wait()
+        for step in range(2, 100):
             run.checkpoint(step=step, w=torch.ones(2))
-        let_go()
+        gate.opened.set()
         assert saved(run) == {"last": 99, "previous": 1}
 
 
