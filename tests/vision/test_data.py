@@ -126,6 +126,9 @@ def test_an_image_is_prepared_once_and_the_same_each_epoch(digits):
         def reference(self, index: int) -> str:
             return digits.train.reference(index)
 
+        def digests(self):
+            return digits.train.digests()
+
     source = Counting()
     images = PreparedImages(source, np.arange(20), ImageTransform.for_source(digits))
 

@@ -150,6 +150,15 @@ def test_without_validation_the_training_accuracy_chooses_and_the_run_says_so(tr
     assert "train/acc" in texts(run)["notice"]
 
 
+def test_the_checkpoints_that_were_asked_for_are_kept(train, tiny):
+    run = train(tiny(epochs=3, lr=1e-2, checkpoint_steps=2, keep_every=4, keep_best=2))  # 4 steps an epoch
+
+    steps = {path.stem: run.checkpoint(path.stem).step for path in (run.folder / "checkpoints").glob("*.json")}
+    assert (steps["last"], steps["step-4"], steps["step-8"], steps["step-12"]) == (12, 4, 8, 12)
+    assert {steps["best"], steps["best-2"]} < {4, 8, 12}
+    assert run.checkpoint("step-4").state["training"]["epoch"] in (0, 1)
+
+
 def test_a_loss_that_is_no_number_is_recorded_and_told_once(train, tiny):
     with pytest.warns(TrainingWarning, match="train/loss is nan, val/loss is nan; recorded as such") as told:
         run = train(tiny(optimizer="sgd", lr=1e18, epochs=3))
