@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from runfolio.vision.data import describe
+
 
 def photo(path: Path, seed: int, size: tuple[int, int] = (40, 30)) -> Path:
     """A picture that no other seed gives."""
@@ -32,6 +34,7 @@ def pets(tmp_path) -> Path:
 
 def test_counts_sizes_and_what_is_there_twice(runfolio, pets):
     done = runfolio("data", f"folder:{pets}", "--image-size", "16")
+    found = describe(f"folder:{pets}")
 
     assert done.exit_code == 0, done.output
     lines = [line.rstrip() for line in done.stdout.splitlines()]
@@ -51,6 +54,7 @@ def test_counts_sizes_and_what_is_there_twice(runfolio, pets):
         "",
         "1 test image is a training image too, so a test on this data flatters: test/cat/seen.png = train/cat/2.png",
         "1 training image repeats another: train/dog/0.png = train/dog/again.png",
+        f"fingerprint  train {found.train.fingerprint[:8]}, test {found.test.fingerprint[:8]}",
         "",
         "a batch of it is drawn in batch.png",
     ]

@@ -64,6 +64,9 @@ def print_run_diff(diff: RunDiff) -> None:
     out.say(diff.sentence)
     for name, title in _SECTIONS.items():
         _print_changes(title, getattr(diff, name))
+        if name == "data":
+            for change in diff.items:
+                out.line(f"{change.name}: {harmless(change.told)}")
     for file in diff.files:
         out.line(f"\n{file.path}, {file.kind}", style="bold")
         print_diff(file.diff)

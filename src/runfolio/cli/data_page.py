@@ -23,6 +23,7 @@ def print_data(data: DataDescription) -> None:
     show_table(_sizes(data), "table")
     line("")
     _print_twice(data)
+    line(f"fingerprint  train {data.train.fingerprint[:8]}, test {data.test.fingerprint[:8]}")
     _warn_of_bad_images(data.bad_images)
 
 

@@ -59,7 +59,7 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
         for label, run, result in zip(labels(runs), runs, results, strict=True)
     ]
     rows.sort(key=lambda row: row["accuracy"], reverse=True)
-    tied = [row["tied"] for row in rows]
+    tied = ["=" * row["tied"] for row in rows]
     columns = [
         Column(key="run", title="run", show=figures.each(str)),
         Column(key="accuracy", title="accuracy", show=lambda values: marked(brief(values), tied), number=True),

@@ -7,7 +7,7 @@ import math
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from runfolio.record.keeping import STEP
 from runfolio.record.layout import event_files
 
 if TYPE_CHECKING:
+    from runfolio.query.data import DataFacts
     from runfolio.query.recorded import RecordedRun
     from runfolio.record.checkpoints import Checkpoint
     from runfolio.record.summary import MetricSummary
@@ -63,6 +64,7 @@ def print_page(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
             line(f"and {len(older)} earlier ones, from {older[0].name} to {older[-1].name}")
     for text in _left_out(run):
         line(text, style="yellow")
+    _print_facts("Data", surroundings.data(run))
     _print_facts("Load", surroundings.load(run))
     _print_facts("Environment", surroundings.environment(run))
     _print_facts("Code", surroundings.code(run))
@@ -85,6 +87,7 @@ def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
         "writers": [asdict(writer) for writer in run.writers],
         "environment": run.environment,
         "seeds": run.seeds,
+        "data": {name: _data_in_json(facts) for name, facts in run.data.items()},
         "code": run.code,
         "children": [{"id": child.id, "name": child.name, "kind": (child.lineage or {})["kind"]} for child in children],
         "files": _files(run.folder),
@@ -92,6 +95,11 @@ def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
         "problems": run.problems,
     }
     echo(json.dumps(plain(about), indent=2, ensure_ascii=False))
+
+
+def _data_in_json(facts: DataFacts) -> dict[str, Any]:
+    known = {field.name: getattr(facts, field.name) for field in fields(facts) if field.name not in ("name", "folder")}
+    return {**known, "earlier": [_data_in_json(each) for each in facts.earlier]}
 
 
 def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:

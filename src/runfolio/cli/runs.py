@@ -47,9 +47,9 @@ def list_runs(
     """List the runs of the store, newest first.
 
     A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, archived, series,
-    lineage, host, device, commit, folder), a setting (lr or params.lr), a result (test/acc or summary.test/acc), or the
-    last value of a metric (metrics.val/acc). JSON and CSV have every column unless --columns chooses; numbers that JSON
-    lacks are "NaN", "Infinity" and "-Infinity" there.
+    lineage, host, device, commit, folder, data.val for its fingerprint), a setting (lr or params.lr), a result
+    (test/acc or summary.test/acc), or the last value of a metric (metrics.val/acc). JSON and CSV have every column
+    unless --columns chooses; numbers that JSON lacks are "NaN", "Infinity" and "-Infinity" there.
 
     \b
     runfolio runs
@@ -172,6 +172,8 @@ def compare(
     comparison = compare_runs(chosen)
     out.show_table(comparison_table(comparison), output)
     if output == "table":
+        for sentence in comparison.mind:
+            out.say(sentence)
         out.say(f"{comparison.same} other setting{'s are' if comparison.same != 1 else ' is'} the same in all.")
 
 

@@ -7,13 +7,35 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli import figures
+from runfolio.cli.code_page import harmless
 from runfolio.record.summary import SYSTEM
 
 if TYPE_CHECKING:
+    from runfolio.query.data import DataFacts
     from runfolio.query.recorded import RecordedRun
 
 _KEY_PACKAGES = ("torch", "torchvision", "numpy", "lightning", "transformers", "timm", "runfolio")
 _MB = 1e6
+
+
+def data(run: RecordedRun) -> dict[str, Any]:
+    """What it was given: how much, the fingerprint, from where; and whether that changed on the way."""
+    return {harmless(name): ", ".join(_facts_of_data(facts, run)) for name, facts in run.data.items()}
+
+
+def _facts_of_data(facts: DataFacts, run: RecordedRun) -> list[str]:
+    size = f" ({figures.size(facts.bytes)})" if facts.bytes is not None else ""
+    missing = facts.trouble or (
+        "not computed yet" if run.state == "running" else "the run ended before it was computed"
+    )
+    earlier = [figures.fingerprint(each.fingerprint) for each in facts.earlier if each.fingerprint]
+    said = [
+        f"{facts.items:,} items{size}" if facts.items is not None else None,
+        figures.fingerprint(facts.fingerprint) if facts.fingerprint else f"no fingerprint: {missing}",
+        facts.source,
+        f"since attempt {facts.attempt}; before that {', '.join(earlier)}" if earlier else None,
+    ]
+    return [harmless(text) for text in said if text]
 
 
 def environment(run: RecordedRun) -> dict[str, Any]:

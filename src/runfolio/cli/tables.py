@@ -55,6 +55,8 @@ def _runs_column(name: str, values: Sequence[Any], *, spare: bool) -> Column:
         return Column(key=name, title="took", show=figures.each(figures.duration), number=True, spare=spare)
     if name == "state":
         return Column(key=name, title=name, show=figures.each(str), style=state_style)
+    if kind == "data" and dot:
+        return Column(key=name, title=name, show=figures.each(figures.fingerprint))
     if name == "ended":
         return Column(key=name, title=name, show=figures.each(figures.moment))
     return Column(
@@ -67,12 +69,16 @@ def _runs_column(name: str, values: Sequence[Any], *, spare: bool) -> Column:
 
 
 def leaderboard_table(board: Leaderboard) -> Table:
-    """The runs of a series, best first; `=` marks those the test images cannot tell from the best."""
-    tied = [row.tied for row in board.rows]
+    """The runs of a series, best first.
+
+    `=` marks those the test images cannot tell from the best, others (`same_data.MARKS`) those measured on other data.
+    """
+    marks = [row.data.mark for row in board.rows]
+    of_test = ["=" if row.tied else row.test_data.mark for row in board.rows]
     looks: Mapping[str, Column] = {
         "label": Column(key="label", title="run", show=figures.each(str)),
-        "value": Column(key="value", title=board.metric, show=brief, number=True),
-        "test": Column(key="test", title="test/acc", show=lambda values: marked(brief(values), tied), number=True),
+        "value": Column(key="value", title=board.metric, show=lambda values: marked(brief(values), marks), number=True),
+        "test": Column(key="test", title="test/acc", show=lambda values: marked(brief(values), of_test), number=True),
         "interval": Column(key="interval", title="95 %\ninterval", show=figures.each(str), number=True),
         "epoch_seconds": Column(
             key="epoch_seconds", title="s an\nepoch", show=figures.each(figures.significant), number=True
@@ -101,7 +107,7 @@ def repeats_table(found: Repeats, output: Format) -> Table:
     rows = [asdict(row) for row in found.rows]
     if output != "table":
         return Table(columns=[Column(key=key, title=key, show=figures.each(str)) for key in rows[0]], rows=rows)
-    tied = [row.tied for row in found.rows]
+    tied = ["=" * row.tied for row in found.rows]
     columns = [
         Column(key="group", title="runs with", show=_once),
         Column(key="metric", title="metric", show=figures.each(str)),
@@ -128,6 +134,10 @@ def _range(low: float | None, high: float | None) -> str | None:
     return None if low is None or high is None else f"{low:.4f} to {high:.4f}"
 
 
+def _in_short(fingerprints: Mapping[str, str]) -> dict[str, str]:
+    return {run: figures.fingerprint(found) for run, found in fingerprints.items()}
+
+
 def winner_of(board: Leaderboard) -> Row | None:
     """The best run, if any run was finished and has the metric."""
     first = board.rows[0]
@@ -139,11 +149,11 @@ def brief(values: Sequence[Any]) -> list[str]:
     return figures.aligned(values, digits=3)
 
 
-def marked(values: Sequence[str], marks: Sequence[bool]) -> list[str]:
-    """Values with `=` beside those that cannot be told from the best."""
+def marked(values: Sequence[str], marks: Sequence[str]) -> list[str]:
+    """Values with the marks of one character beside them; `=` where they cannot be told from the best."""
     if not any(marks):
         return list(values)
-    return [f"{value} {'=' if mark else ' '}" for value, mark in zip(values, marks, strict=True)]
+    return [f"{value} {mark or ' '}" for value, mark in zip(values, marks, strict=True)]
 
 
 def interval(low: float | None, high: float | None) -> str | None:
@@ -154,6 +164,7 @@ def comparison_table(comparison: Comparison) -> Table:
     """A row for each setting and result in which the runs differ, and for the last and the best of each metric."""
     rows: list[dict[str, Any]] = [
         *({"what": "setting", "name": row.key, **row.values} for row in comparison.config),
+        *({"what": "data", "name": row.key, **_in_short(row.values)} for row in comparison.data),
         *({"what": "result", "name": row.key, **row.values} for row in comparison.summary),
         *({"what": "last", "name": row.metric, **row.last} for row in comparison.metrics),
         *({"what": "best", "name": row.metric, **row.best} for row in comparison.metrics if row.best),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.direction import Mode, Split, guess_mode, mode_of, split_of
 from runfolio.query.recorded import RecordedRun
+from runfolio.query.same_data import Standing, standing, told
 from runfolio.record.alive import CRASHED
 from runfolio.record.flat import number
 
@@ -42,6 +43,8 @@ class Choice:
     """How many runs competed."""
     left_out: int
     """How many have the metric but did not compete, because they failed or crashed."""
+    data: tuple[Standing, ...] = ()
+    """How what each competitor was measured on stands to the winner's."""
 
     @property
     def sentence(self) -> str:
@@ -53,6 +56,7 @@ class Choice:
             f"{self.run.name} ({self.run.id}) has the best {self.metric} of {_count(self.candidates, 'run')}:"
             f" {self.value:.6g}{at_step} ({more} is better{guessed}). {who_chose(self.metric)}"
             + (f" Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "")
+            + "".join(f" {sentence}" for sentence in told(self.data, self.metric))
         )
 
 
@@ -89,6 +93,7 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
         split=split_of(metric),
         candidates=len(competing),
         left_out=len(figures) - len(competing),
+        data=tuple(standing(run, other, metric) for other, _ in competing),
     )
 
 

@@ -12,6 +12,7 @@ from runfolio.query.choose import best_in_curve, rank
 from runfolio.query.direction import Mode, guess_mode
 from runfolio.query.labels import labels
 from runfolio.query.recorded import RecordedRun
+from runfolio.query.same_data import fingerprints, standing, told
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class MetricRow:
     best: dict[str, float]
     """Empty where the mode is unknown."""
     winner: str | None
-    """The label of the run with the best value; None where the mode is unknown, or several share it."""
+    """The label of the run with the best value; None where the mode is unknown, several share it, or it was not
+    measured on the same data (see `same_data`)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class Comparison:
     summary: list[Difference]
     """The results they report in which they differ, sorted; single values only."""
     metrics: list[MetricRow]
+    data: list[Difference]
+    """The data of which the fingerprints differ, by name."""
+    mind: list[str]
+    """What keeps figures from being compared: sentences, empty where the data are the same."""
 
 
 def compare(runs: Sequence[RecordedRun]) -> Comparison:
@@ -61,8 +67,16 @@ def compare(runs: Sequence[RecordedRun]) -> Comparison:
     named = dict(zip(labels(runs), runs, strict=True))
     config, same = _differences(named, lambda run: run.params)
     summary, _ = _differences(named, _single_results)
+    data, _ = _differences(named, fingerprints)
     metrics = sorted({metric for run in runs for metric in run.metrics})
-    return Comparison(list(named), config, same, summary, [_metric_row(named, metric) for metric in metrics])
+    rows = [_metric_row(named, metric) for metric in metrics]
+    return Comparison(list(named), config, same, summary, rows, data, _mind(runs, data))
+
+
+def _mind(runs: Sequence[RecordedRun], data: Sequence[Difference]) -> list[str]:
+    """What the first run's data and the others' differ in, for each data once."""
+    found = {row.key: [standing(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
+    return [sentence for name, standings in found.items() for sentence in told(standings, name)]
 
 
 def _single_results(run: RecordedRun) -> dict[str, Any]:
@@ -94,7 +108,9 @@ def _metric_row(named: Mapping[str, RecordedRun], metric: str) -> MetricRow:
     mode = guess_mode(metric)
     last = {label: run.metrics[metric].last for label, run in named.items() if metric in run.metrics}
     best = {label: value for label, run in named.items() if (value := best_in_curve(run, metric)) is not None}
-    return MetricRow(metric, mode, last, best, _winner(best, mode))
+    first, *others = named.values()
+    changed = any(standing(first, run, metric).relation == "other" for run in others)
+    return MetricRow(metric, mode, last, best, None if changed else _winner(best, mode))
 
 
 def _winner(best: dict[str, float], mode: Mode | None) -> str | None:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from runfolio.query import same_data
 from runfolio.query.labels import labels
 from runfolio.query.recorded import RecordedRun
+from runfolio.record.data import Difference
 from runfolio.record.flat import flatten
 
 UNCOMMITTED = "uncommitted changes"
@@ -45,6 +47,23 @@ class FileChange:
     """Unified diff; a sentence where the file is too long for one."""
 
 
+@dataclass(frozen=True)
+class DataChange:
+    """How what the second run was given under a name differs from what the first was given."""
+
+    name: str
+    told: str
+    """Counts and the first names; a sentence where the items are not known."""
+    items: dict[str, Any]
+    """By kind (added, removed, changed, relabelled, renamed): `count`, and the `first` names."""
+
+    @classmethod
+    def of(cls, name: str, found: Difference | None) -> DataChange:
+        if found is None:
+            return cls(name, "which items differ is not known", {})
+        return cls(name, found.sentence, found.in_short())
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunDiff:
     """Everything in which two runs were started differently, by kind; each list sorted by name."""
@@ -67,7 +86,9 @@ class RunDiff:
     config: list[Change]
     """Settings but for those of the data."""
     data: list[Change]
-    """Settings that name the data, and what the runs report of it: numbers of images, classes."""
+    """Settings that name the data, what the runs report of it (numbers of images, classes), and its fingerprints."""
+    items: list[DataChange]
+    """Which items of the data differ, by its name."""
 
     @property
     def sentence(self) -> str:
@@ -117,6 +138,7 @@ def diff(first: RecordedRun, second: RecordedRun) -> RunDiff:
         seeds=differing(lambda run: run.seeds),
         config=differing(_config),
         data=differing(_data),
+        items=[DataChange.of(name, found) for name, found in same_data.changes(first, second).items()],
     )
 
 
@@ -160,7 +182,9 @@ def _config(run: RecordedRun) -> dict[str, Any]:
 
 def _data(run: RecordedRun) -> dict[str, Any]:
     settings = {name: value for name, value in run.params.items() if _OF_DATA.match(name)}
-    return settings | {name: value for name, value in run.results.items() if _REPORTED_OF_DATA.match(name)}
+    reported = {name: value for name, value in run.results.items() if _REPORTED_OF_DATA.match(name)}
+    prints = {f"{name}/fingerprint": found for name, found in same_data.fingerprints(run).items()}
+    return settings | reported | prints
 
 
 def _files(first: RecordedRun, second: RecordedRun) -> list[FileChange]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runfolio.errors import NotFound
@@ -10,6 +10,7 @@ from runfolio.query.choose import BROKEN, figure_of, rank, who_chose
 from runfolio.query.direction import Mode, guess_mode, mode_of
 from runfolio.query.labels import labels
 from runfolio.query.recorded import RecordedRun
+from runfolio.query.same_data import SAME, Standing, standing, told
 from runfolio.query.stats import told_apart, wilson
 from runfolio.record.flat import number
 
@@ -38,7 +39,11 @@ class Row:
     test_high: float | None
     test_images: int | None
     tied: bool = False
-    """The test images cannot tell this run from the best."""
+    """The test images, which are the best's, cannot tell this run from it."""
+    data: Standing = SAME
+    """How what the metric was measured on stands to the first row's."""
+    test_data: Standing = SAME
+    """The same of the test images."""
     parameters: float | None
     size_mb: float | None
     epoch_seconds: float | None
@@ -75,14 +80,15 @@ def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: st
     direction = mode_of(metric, mode)
     rows = [_row(run, label, metric, direction) for run, label in zip(runs, labels(runs), strict=True)]
     rows.sort(key=lambda row: _order(row, direction))
-    rows = _with_ties(rows)
+    rows = _with_ties(_with_standings(rows, {run.place: run for run in runs}, metric))
+    warnings = _on_which_data(rows, metric) or _chosen_on(runs, metric)
     columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
     return Leaderboard(
         metric,
         direction,
         [*columns, "state"],
         rows,
-        _caption(rows, metric, direction, mode is None) + _chosen_on(runs, metric),
+        " ".join([_caption(rows, metric, direction, mode is None), *warnings]),
     )
 
 
@@ -132,6 +138,29 @@ def _order(row: Row, mode: Mode) -> tuple[bool, bool, float]:
     return row.state in BROKEN, row.value is None, rank(row.value or 0.0, mode)
 
 
+def _with_standings(rows: list[Row], runs: Mapping[str, RecordedRun], metric: str) -> list[Row]:
+    """The rows with how their data stand to those of the first; of a row without a figure there is nothing to say."""
+    if not rows or rows[0].value is None:
+        return rows
+    first = runs[rows[0].place]
+    return [
+        row
+        if row.value is None
+        else replace(
+            row,
+            data=standing(first, runs[row.place], metric),
+            test_data=standing(first, runs[row.place], TEST) if row.test is not None else SAME,
+        )
+        for row in rows
+    ]
+
+
+def _on_which_data(rows: Sequence[Row], metric: str) -> list[str]:
+    """What the marks of the data say."""
+    of_test = [] if metric == TEST else told((row.test_data for row in rows), TEST, marked=True)
+    return [*told((row.data for row in rows), metric, marked=True), *of_test]
+
+
 def _with_ties(rows: list[Row]) -> list[Row]:
     if not rows or rows[0].value is None or rows[0].state in BROKEN:
         return rows
@@ -142,16 +171,18 @@ def _with_ties(rows: list[Row]) -> list[Row]:
 def _cannot_tell(best: Row, row: Row) -> bool:
     if best.test is None or row.test is None or not best.test_images or not row.test_images:
         return False
+    if not row.test_data.are_equals:
+        return False
     return not told_apart(best.test, best.test_images, row.test, row.test_images)
 
 
-def _chosen_on(runs: Sequence[RecordedRun], metric: str) -> str:
+def _chosen_on(runs: Sequence[RecordedRun], metric: str) -> list[str]:
     """A warning where the metric that chose was measured on different images."""
     images = f"{metric.partition('/')[0]}/images"
     counts = sorted({int(count) for run in runs if (count := number(run.results.get(images)))})
     if len(counts) < 2:
-        return ""
-    return f" Mind that {metric} is over {counts[0]:,} to {counts[-1]:,} images: not the same ones in every run."
+        return []
+    return [f"Mind that {metric} is over {counts[0]:,} to {counts[-1]:,} images: not the same ones in every run."]
 
 
 def _caption(rows: list[Row], metric: str, mode: Mode, guessed: bool) -> str:
@@ -162,7 +193,10 @@ def _caption(rows: list[Row], metric: str, mode: Mode, guessed: bool) -> str:
         sentences.append(f"The 95 % interval of {TEST} is for {images} test images.")
     if tied := sum(row.tied for row in rows):
         runs = "1 run is" if tied == 1 else f"{tied} runs are"
-        sentences.append(f"{runs} marked: the test images cannot tell {'it' if tied == 1 else 'them'} from the best.")
+        equals = " =" if any(each.mark for row in rows for each in (row.data, row.test_data)) else ""
+        sentences.append(
+            f"{runs} marked{equals}: the test images cannot tell {'it' if tied == 1 else 'them'} from the best."
+        )
     if broken := sum(row.state in BROKEN for row in rows):
         sentences.append(f"{broken} of {len(rows)} runs failed; the reason stands beside each.")
     return " ".join(sentences)

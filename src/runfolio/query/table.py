@@ -67,9 +67,9 @@ def table(
 
     Args:
         columns: `id`, `name`, `experiment`, `state`, `created`, `duration_s`, `ended`, `reason`, `tags`, `notes`,
-            `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, or `params.lr`, `metrics.val/acc`
-            (its last value), `summary.test/acc`; the last three also without their first word, sought in summary,
-            metrics and params.
+            `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, `data.val` (its fingerprint), or
+            `params.lr`, `metrics.val/acc` (its last value), `summary.test/acc`; the last three also without their
+            first word, sought in summary, metrics and params.
             None: who, when and how long, and up to three results most runs have; of a run that has not reported
             one of them yet, the last value of its curve.
         sort: A column in ascending order, with `-` before it in descending; rows without a value come last.
@@ -104,7 +104,8 @@ def every_column(runs: Iterable[RecordedRun]) -> list[str]:
         for kind, names in (("params", run.params), ("metrics", run.metrics), ("summary", run.results)):
             found[kind].update(dict.fromkeys(names))
     values = [f"{kind}.{name}" for kind, names in found.items() for name in names]
-    return [*_ABOUT, *_MORE_ABOUT, *values]
+    data = dict.fromkeys(f"data.{name}" for run in runs for name in run.data)
+    return [*_ABOUT, *_MORE_ABOUT, *data, *values]
 
 
 def full_name(column: str, known: Sequence[str]) -> str:
@@ -126,6 +127,8 @@ def cell(run: RecordedRun, column: str) -> Any:
     if about := _ABOUT.get(column) or _MORE_ABOUT.get(column):
         return about(run)
     kind, _, name = column.partition(".")
+    if kind == "data":
+        return run.data[name].fingerprint if name in run.data else None
     if kind == "metrics":
         return run.metrics[name].last if name in run.metrics else None
     return (run.params if kind == "params" else run.results).get(name)

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runfolio.errors import NewerFormat, RunfolioError
-from runfolio.record import checkpoints, code, files, notes
+from runfolio.errors import NewerFormat, NotFound, RunfolioError
+from runfolio.record import checkpoints, code, data, files, notes
 from runfolio.record.checkup.census import Census
 from runfolio.record.checkup.findings import Finding, Severity, counted, said
 from runfolio.record.checkup.folders import listed, relative
 from runfolio.record.checkup.lines import media_calls
-from runfolio.record.layout import ARTIFACTS, CHECKPOINTS, CODE, CODE_FILES
+from runfolio.record.document import RunDocument
+from runfolio.record.layout import ARTIFACTS, CHECKPOINTS, CODE, CODE_FILES, DATA
 
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _NAMED = 3
@@ -24,6 +25,7 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
     yield from _checkpoints(folder)
     yield from _artifacts(folder)
     yield from _code(folder)
+    yield from _data(folder)
     for path, error in notes.damaged(folder):
         yield _unreadable(path, folder, error)
 
@@ -132,6 +134,37 @@ def _code(folder: Path) -> Iterator[Finding]:
     for digest in sorted(needed | stored):
         if trouble := _content_trouble(place / digest):
             yield Finding(relative(place / digest, folder), Severity.LOST, trouble)
+
+
+def _data(folder: Path) -> Iterator[Finding]:
+    """Listings that are not what they are called after, and those that are named and not here."""
+    needed = _named_data(folder)
+    stored = {path.name.removesuffix(data.ENDING) for path in listed(folder / DATA) if not path.name.startswith(".")}
+    for fingerprint in sorted(needed | stored):
+        path = data.listing_path(folder, fingerprint)
+        if path.is_symlink():
+            yield Finding(relative(path, folder), Severity.LOST, "is a link, which is not followed")
+            continue
+        try:
+            data.Listing.read(folder, fingerprint)
+        except NotFound:
+            yield Finding(relative(path, folder), Severity.LOST, "is gone")
+        except RunfolioError as error:
+            yield _unreadable(path, folder, error)
+
+
+def _named_data(folder: Path) -> set[str]:
+    """The fingerprints of the listings that `run.json` says are here."""
+    try:
+        known = RunDocument.read(folder).data.values()
+    except (RunfolioError, OSError):
+        return set()
+    entries = [entry for named in known if isinstance(named, dict) for entry in (named, *(named.get("earlier") or ()))]
+    return {
+        entry["fingerprint"]
+        for entry in entries
+        if data.is_fingerprint(entry.get("fingerprint")) and (entry.get("items") or 0) <= data.LISTED_AT_MOST
+    }
 
 
 def _content_trouble(path: Path) -> str | None:
