@@ -58,6 +58,9 @@ had its turn, so that a machine whose speed drifts treats them alike ({effort.im
 {effort.rounds} of first calls and unpaced ones, one of the rest). Figures are medians over the rounds, maxima the
 largest of all. "x {US}" is the ratio to {US} in the same round, the median of these ratios.
 
+What a checkpoint costs the training thread, beside a bare copy of the state and torch.save:
+`python -m benchmarks.checkpoint_cost`.
+
 {_table(["machine", ""], results.machine.items(), left=2)}"""
 
 

@@ -135,13 +135,18 @@ class Snapshot:
             check_tensors(tensors)
         return cls(tree, parts)
 
-    def copied(self) -> Snapshot:
+    def copied(self, spare: Snapshot | None = None) -> Snapshot:
         """The same with tensors of its own, in the host's memory: what the training does from now on changes nothing.
 
+        Args:
+            spare: One that was copied before and is not needed any more: its memory is used again.
         Raises:
             MemoryError, RuntimeError: There is not enough memory.
         """
-        return Snapshot(self.tree, {part: host_copies(tensors) for part, tensors in self.tensors.items()})
+        before = {} if spare is None else spare.tensors
+        return Snapshot(
+            self.tree, {part: host_copies(tensors, before.get(part)) for part, tensors in self.tensors.items()}
+        )
 
 
 def save(

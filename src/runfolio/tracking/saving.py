@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 GENERATORS = "generators"
 """The state entry that holds all random generators' states."""
 _COPIES = 2
-"""Of the state, at most: one that is being written, one that waits."""
+"""Of the state, at most: one that is being written, one that waits. One of them stays for the next."""
 _FLUSH_WAIT_S = 30.0
 _LOOK_S = 0.05
 _POLL_S = 0.002
@@ -106,6 +106,8 @@ class Saver:
         """One for each further copy of the state that may be taken."""
         for _ in range(_COPIES):
             self._places.put(None)
+        self._spare: Snapshot | None = None
+        """What was written last: the next copy is put into its memory."""
         self._waiting: deque[_Job] = deque()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._busy: _Job | bool = False
@@ -174,7 +176,8 @@ class Saver:
             return False
         every = self._policy.keep_every
         try:
-            snapshot = snapshot.copied()
+            spare, self._spare = self._spare, None
+            snapshot = snapshot.copied(spare)
         except (MemoryError, RuntimeError) as error:  # the latter is torch's
             self._places.put(None)
             self._tell_failure(step, f"no memory for a copy of it: {error}")
@@ -260,7 +263,7 @@ class Saver:
                 return True
             with contextlib.suppress(IndexError):  # the thread has come to it meanwhile
                 if self._waiting[-1].is_replaced_by(is_best):
-                    self._waiting.pop()
+                    self._spare = self._waiting.pop().snapshot
                     return True
             with contextlib.suppress(queue.Empty):
                 self._places.get(timeout=_LOOK_S)
@@ -281,13 +284,15 @@ class Saver:
         while not self._is_closed or self._waiting:
             self._wake.get()
             self._work_once()
+        self._spare = None
 
     def _work_once(self) -> None:
         self._busy = True  # before it waits no more: `wait` sees it here or there
         with contextlib.suppress(IndexError):  # a newer one has replaced it
-            self._busy = self._waiting.popleft()
-            self._write(self._busy)
-            self._busy = True
+            self._busy = job = self._waiting.popleft()
+            self._write(job)
+            self._spare, self._busy = job.snapshot, True
+            del job
             self._places.put(None)
         self._busy = False
 
