@@ -250,4 +250,4 @@ def test_a_store_that_takes_no_checkpoint_does_not_cost_the_result(store, tiny):
 
     (run,) = runfolio.open(store).runs()
     assert (run.state, run.results["best/epoch"]) == ("finished", 2)
-    assert texts(run)["notice"] == "no checkpoint could be saved, so the last epoch's weights are tested"
+    assert texts(run)["notice"] == "the best epoch's checkpoint cannot be read, so the last epoch's weights are tested"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import runfolio
-from runfolio.errors import ConfigError, NotFound
+from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.record.checkpoints import BEST, LAST, whole
 from runfolio.settings import build, fields_of
 from runfolio.tracking.seeding import deterministic_algorithms
@@ -323,8 +323,8 @@ def _take_best_weights(run: Run, training: Training, notices: _Notices) -> tuple
     """Load them; the epoch they are of and its figures. A store that took no checkpoint does not cost the result."""
     try:
         best = run.restore(BEST, model=training.predicting)
-    except NotFound:
-        notices.once("unsaved", "no checkpoint could be saved, so the last epoch's weights are tested")
+    except (DamagedFile, NotFound, StoreError):
+        notices.once("unsaved", "the best epoch's checkpoint cannot be read, so the last epoch's weights are tested")
         return training.epoch, training.figures
     reached = best.state["training"]
     return reached["epoch"], reached["figures"]
