@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runfolio.cli import output as out
 from runfolio.cli.options import Command, open_store, store_option
 from runfolio.errors import ConfigError
+
+if TYPE_CHECKING:
+    from runfolio.reproduce.difference import Difference
+    from runfolio.reproduce.plan import Plan
 
 
 @click.command(cls=Command)
@@ -81,6 +87,8 @@ def reproduce(
             today = differences(made)
             print_plan(console, made, today, steps)
             if dry_run:
+                if as_json:
+                    click.echo(json.dumps(out.plain(_intended(made, today)), indent=2, ensure_ascii=False))
                 return
             _agree(yes)
             tolerance = Tolerance(rtol, atol)
@@ -91,6 +99,18 @@ def reproduce(
     else:
         print_result(console, result, out.store_flag(store))
     ctx.exit(1 if result.verdict.word == "parts" else 0)
+
+
+def _intended(plan: Plan, today: Sequence[Difference]) -> dict[str, Any]:
+    return {
+        "code": plan.origin.kind,
+        "command": plan.command,
+        "folder": os.fspath(plan.folder),
+        "set": plan.variables,
+        "unset": plan.unset,
+        "remarks": plan.remarks,
+        "differences": [{"kind": it.kind, "text": it.text} for it in today],
+    }
 
 
 def _agree(yes: bool) -> None:

@@ -31,7 +31,7 @@ def found(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> list[Diff
     told = diff_of_runs(original, repeated)
     differing = [
         *plan.flags,
-        *_files(original, repeated),
+        *_files(plan, original, repeated),
         *_changes(plan, "setting", told.config),
         *_listings(original, repeated),
         *environments(original.environment, repeated.environment, plan.start, plan),
@@ -84,10 +84,13 @@ def _first_line(lines: list[str]) -> str:
     return lines[0].strip()[:200] if lines else ""
 
 
-def _files(original: RecordedRun, repeated: RecordedRun) -> Iterator[Difference]:
+def _files(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> Iterator[Difference]:
+    unknown = {file.path for run in (original, repeated) for file in run.source_files if file.why == "untracked"}
     for file in diff_of_runs(original, repeated).files:
         if file.path == UNCOMMITTED:
             continue  # of another commit they are others, though the files be the same
+        if plan.origin.kind != "here" and file.kind != "changed" and file.path in unknown:
+            continue  # which files git does not know is another matter where they are laid anew
         if file.kind == "added":
             yield Difference("code", file.path, None, "there", "was not there", rank=2)
         elif file.kind == "removed":

@@ -67,10 +67,14 @@ def _lay(plan: Plan) -> None:
             _git("-C", tree, "apply", "--whitespace=nowarn", "-", given=plan.diff)
         for file in plan.files:
             place = _place(plan, file.path)
-            place.write_bytes(code.contents(plan.run.folder, file.sha256))
+            content = code.contents(plan.run.folder, file.sha256)
+            place.write_bytes(content)
+            if content.startswith(b"#!"):  # the record has no modes
+                place.chmod(place.stat().st_mode | 0o111)
         for place, target in plan.links.items():
             _place(plan, place.relative_to(plan.tree).as_posix()).symlink_to(target)
-        plan.folder.mkdir(parents=True, exist_ok=True)
+        if plan.folder.is_relative_to(plan.tree):
+            _make_folder(plan)
     except OSError as error:
         raise StoreError(
             f"cannot lay the code of {plan.start.label} into {tree} ({error.strerror or error});"
@@ -86,9 +90,22 @@ def _place(plan: Plan, path: str) -> Path:
     """
     place = plan.tree / path
     if place.is_symlink() or not place.parent.resolve().is_relative_to(plan.tree):
-        raise ConfigError(f"{path} of {plan.start.label} would be laid outside of the fresh folder; it is not repeated")
+        raise _outside(plan, path)
     place.parent.mkdir(parents=True, exist_ok=True)
     return place
+
+
+def _make_folder(plan: Plan) -> None:
+    """Raises:
+    ConfigError: A link of the repository would lead it elsewhere.
+    """
+    if not plan.folder.resolve().is_relative_to(plan.tree):
+        raise _outside(plan, plan.folder.relative_to(plan.tree).as_posix())
+    plan.folder.mkdir(parents=True, exist_ok=True)
+
+
+def _outside(plan: Plan, path: str) -> ConfigError:
+    return ConfigError(f"{path} of {plan.start.label} would be laid outside of the fresh folder; it is not repeated")
 
 
 def _git(*words: str, given: bytes | None = None) -> None:

@@ -22,13 +22,20 @@ _SCHEME = re.compile(r"[a-z_0-9]{2,}:(?!//)")
 
 
 def find(
-    start: Start, tree: Path, laid: AbstractSet[str], given: Sequence[str], asked: Sequence[str], store: Path
+    start: Start,
+    tree: Path,
+    laid: AbstractSet[str],
+    binary: Sequence[str],
+    given: Sequence[str],
+    asked: Sequence[str],
+    store: Path,
 ) -> dict[Path, Path]:
     """Where links are to be laid, and what they lead to.
 
     Args:
         tree: Where the code is laid.
         laid: The files of the code, relative to the tree.
+        binary: Files of the code whose uncommitted changes were not kept.
         given: More arguments of the command.
         asked: Paths that must be there.
         store: What holds the runs, which is never linked.
@@ -40,7 +47,7 @@ def find(
     for text in asked:
         if not (start.folder / text).exists():
             raise NotFound(f"--link {text}: there is no {start.folder / text}")
-    for text in [*asked, *_named(start, [*start.command[1:], *given]), *_sources(start), *_left_out(start)]:
+    for text in [*asked, *_named(start, [*start.command[1:], *given]), *_sources(start), *_left_out(start, binary)]:
         original = Path(os.path.normpath(start.folder / text))
         if not original.is_relative_to(start.root) or original == start.root:
             continue
@@ -89,11 +96,12 @@ def _path(text: str) -> str | None:
     return path if path and len(path) < 1_000 and "\0" not in path and not path.startswith("~") else None
 
 
-def _left_out(start: Start) -> Iterator[str]:
+def _left_out(start: Start, binary: Sequence[str]) -> Iterator[str]:
     """Files of the code that were too large, or no text: those of today."""
-    for left in start.captured.left_out if start.captured else ():
-        if left.path:
-            yield os.fspath(os.path.relpath(start.root / left.path, start.folder))
+    left_out = start.captured.left_out if start.captured else []
+    for path in [*(left.path for left in left_out), *binary]:
+        if path:
+            yield os.fspath(os.path.relpath(start.root / path, start.folder))
 
 
 def _missing(original: Path, name: str, there: AbstractSet[str]) -> Iterator[Path]:

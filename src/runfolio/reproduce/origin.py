@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from runfolio.errors import NotFound
+from runfolio.query.recorded import RecordedRun
 from runfolio.reproduce.start import Start
 from runfolio.tracking.capture import git
 
@@ -25,15 +26,30 @@ class Origin:
     """The files of the commit, relative to the root, with `/`."""
 
 
-def find(start: Start, repository: Path | None, *, here: bool) -> Origin:
-    """Raises:
-    NotFound: Neither the commit nor enough kept files are there.
+def came_with(run: RecordedRun, place: Path, store: Path) -> bool:
+    """Whether something lies among the records: a run may have been sent by somebody, and such a thing along with it.
+
+    git and Python do what is said in there (`filter` of a repository's configuration, any file called python).
+    """
+    folders = [folder.resolve() for folder in (store, run.folder)]
+    places = {Path(os.path.abspath(place)), place.resolve()}  # noqa: PTH100 - a link in there counts as well
+    return any(each.is_relative_to(folder) for each in places for folder in folders)
+
+
+def find(start: Start, repository: Path | None, store: Path, *, here: bool) -> Origin:
+    """Args:
+        repository: Asked for by the user, who trusts it.
+        store: No repository that lies in it is used otherwise.
+    Raises:
+        NotFound: Neither the commit nor enough kept files are there.
     """
     if here:
         if not start.root.is_dir():
             raise NotFound(f"{start.root}, where {start.label} was begun, is gone; without --here its record is used")
         return Origin("here")
     for kind, place in _candidates(start, repository):
+        if repository is None and came_with(start.run, place, store):
+            continue
         if start.commit and _COMMIT.fullmatch(start.commit) and (paths := _paths(place, start.commit)) is not None:
             return Origin(kind, place, paths)
     if repository is not None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 from runfolio.record import code
+from runfolio.record.redact import REDACTED
 from runfolio.reproduce.start import Start
+from runfolio.tracking.capture import git
 
 _SECTION = re.compile(rb"^(?=diff --git )", re.MULTILINE)
 _BINARY = re.compile(rb"^Binary files .* differ$", re.MULTILINE)
-_NEW = re.compile(rb"^\+\+\+ b/(?P<path>[^\t\n]+)", re.MULTILINE)
+_DELETED = re.compile(rb"^deleted file mode ", re.MULTILINE)
+_NEW = re.compile(rb"^(?:\+\+\+ b/|(?:rename|copy) to )(?P<path>[^\t\n]+)", re.MULTILINE)
 _NAMES = re.compile(rb"^diff --git a/(?P<path>.+) b/(?P=path)$", re.MULTILINE)
+_BLOB = re.compile(rb"^index (?P<before>[0-9a-f]{40}|[0-9a-f]{64})\.\.", re.MULTILINE)
+_HUNK = re.compile(rb"@@ -(?P<line>\d+)")
 
 
 class Patch(NamedTuple):
@@ -25,29 +31,50 @@ class Patch(NamedTuple):
 NONE = Patch(b"", frozenset(), ())
 
 
-def of(start: Start) -> Patch:
-    """Raises:
-    DamagedFile, NotFound: What was kept is not what it was.
+def of(start: Start, repository: Path | None) -> Patch:
+    """Args:
+        repository: What holds the commit.
+    Raises:
+        DamagedFile, NotFound: What was kept is not what it was.
     """
     captured = start.captured
     if captured is None or captured.diff is None:
         return NONE
     text, added, binary = b"", set[str](), list[str]()
     for section in _SECTION.split(code.contents(start.run.folder, captured.diff)):
-        named = _NAMES.search(section)
+        path = _path(section)
         if _BINARY.search(section):
-            binary.append(named["path"].decode(errors="replace") if named else "a file")
+            binary.append(path or "a file")
             continue
-        text += section
-        if found := _NEW.search(section):
-            added.add(found["path"].decode(errors="replace"))
+        text += _with_committed_secrets(section, repository)
+        if path and not _DELETED.search(section):
+            added.add(path)
     return Patch(text, frozenset(added), tuple(binary))
 
 
 def sections(diff: bytes) -> dict[str, bytes]:
     """What `git diff` prints, by the file it is about."""
-    found = {}
-    for section in _SECTION.split(diff):
-        if named := _NAMES.search(section):
-            found[named["path"].decode(errors="replace")] = section
-    return found
+    return {path: section for section in _SECTION.split(diff) if (path := _path(section))}
+
+
+def _path(section: bytes) -> str | None:
+    """The file that a section is about, by its name behind the change."""
+    named = _NEW.search(section) or _NAMES.search(section)
+    return named["path"].decode(errors="replace") if named else None
+
+
+def _with_committed_secrets(section: bytes, repository: Path | None) -> bytes:
+    """A section with the lines of the commit as the commit has them: else git would not find its place."""
+    blob = _BLOB.search(section)
+    if REDACTED.encode() not in section or blob is None or repository is None:
+        return section
+    committed = git.answer(repository, ["cat-file", "blob", blob["before"].decode()], git.DIFF_BYTES)
+    before, number, lines = (committed or b"").split(b"\n"), 0, section.split(b"\n")
+    for place, line in enumerate(lines):
+        if hunk := _HUNK.match(line):
+            number = int(hunk["line"])
+        elif number and line[:1] in (b" ", b"-"):
+            if REDACTED.encode() in line and number <= len(before):
+                lines[place] = line[:1] + before[number - 1]
+            number += 1
+    return b"\n".join(lines)

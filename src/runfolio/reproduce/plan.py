@@ -21,7 +21,7 @@ from runfolio.record.code import SourceFile
 from runfolio.record.redact import REDACTED
 from runfolio.reproduce import arguments, links, origin, patch
 from runfolio.reproduce.difference import Difference
-from runfolio.reproduce.origin import Origin
+from runfolio.reproduce.origin import Origin, came_with
 from runfolio.reproduce.start import UNCOMMITTED_LEFT_OUT, Start, own_attempts, start_of
 from runfolio.tracking import reproduction
 from runfolio.tracking.capture.variables import variables
@@ -108,16 +108,16 @@ def plan(run: RecordedRun, wish: Wish, *, holder: Path, store: Path) -> Plan:
     """
     start = start_of(run)
     _check_fork(run, store)
-    found = origin.find(start, wish.repository, here=wish.here)
+    found = origin.find(start, wish.repository, store, here=wish.here)
     tree = start.root if wish.here else holder / start.root.name
-    change = patch.of(start) if found.kind in ("worktree", "clone") else patch.NONE
+    change = patch.of(start, found.repository) if found.kind in ("worktree", "clone") else patch.NONE
     files = [] if wish.here else _to_lay(start, found)
     laid = found.paths | {file.path for file in files} | change.added
-    folder = _moved(start.folder, start.root, tree)
-    linked = {} if wish.here else links.find(start, tree, laid, [*wish.arguments], wish.links, store)
+    folder = _folder(start, tree)
+    linked = {} if wish.here else links.find(start, tree, laid, change.binary, wish.arguments, wish.links, store)
     missing = [] if wish.here else list(_missing(start, found, change, linked.keys(), tree))
     venv = holder / "venv" if wish.fresh_venv else None
-    interpreter, about_python = _interpreter(start)
+    interpreter, about_python = _interpreter(start, store)
     python = interpreter if venv is None else venv / "bin" / "python"
     words, flags = arguments.merged(start.command[1:], wish.arguments)
     _refuse_secrets(start, words)
@@ -174,7 +174,12 @@ def _to_lay(start: Start, found: Origin) -> list[SourceFile]:
 def is_below(path: str) -> bool:
     """Whether a path of a record names a file below the root, whatever the record may say."""
     parts = PurePosixPath(path).parts
-    return bool(parts) and not path.startswith("/") and not {"..", ".git"} & set(parts) and "\0" not in path
+    return (
+        bool(parts)
+        and not path.startswith("/")
+        and not {"..", ".git"} & {part.lower() for part in parts}
+        and "\0" not in path
+    )
 
 
 def _moved(path: Path, root: Path, tree: Path) -> Path:
@@ -182,13 +187,30 @@ def _moved(path: Path, root: Path, tree: Path) -> Path:
     return tree / path.relative_to(root) if path.is_relative_to(root) else path
 
 
-def _interpreter(start: Start) -> tuple[Path, list[str]]:
-    """The interpreter, and what is to be said of it."""
+def _folder(start: Start, tree: Path) -> Path:
+    """Raises:
+    NotFound: It was begun outside of its code, in a folder that is gone.
+    """
+    folder = _moved(start.folder, start.root, tree)
+    if not (folder.is_relative_to(tree) or folder.is_dir()):
+        raise NotFound(f"{folder}, where {start.label} was begun, is gone; make it anew, with what it read there")
+    return folder
+
+
+def _interpreter(start: Start, store: Path) -> tuple[Path, list[str]]:
+    """The interpreter, and what is to be said of it.
+
+    It is asked what is installed before anybody agreed to anything: none that came with the record is taken.
+    """
     recorded = start.run.environment.get("executable")
-    if recorded and os.access(recorded, os.X_OK):
-        return Path(recorded), []
-    remark = f"the interpreter {recorded} of then is gone; {sys.executable} is taken" if recorded else ""
-    return Path(sys.executable), [remark] if remark else []
+    if not recorded:
+        return Path(sys.executable), []
+    place = Path(str(recorded))
+    if not (place.is_absolute() and place.name.startswith(("python", "pypy"))) or came_with(start.run, place, store):
+        return Path(sys.executable), [f"{recorded} is no interpreter to be trusted; {sys.executable} is taken"]
+    if not os.access(place, os.X_OK):
+        return Path(sys.executable), [f"the interpreter {recorded} of then is gone; {sys.executable} is taken"]
+    return place, []
 
 
 def _command(
@@ -296,8 +318,7 @@ def _missing(start: Start, found: Origin, change: patch.Patch, there: AbstractSe
             f"{start.label} was begun with uncommitted changes that were not kept; --here repeats it with the code as"
             " it is today"
         )
-    for path in change.binary:
-        yield f"{path} differed from the commit, and is no text: it is taken as it was committed"
+    yield from _missing_binary(found, change, there, tree)
     if REDACTED.encode() in change.text:
         yield "secrets were taken out of the uncommitted changes when they were kept"
     for left in captured.left_out if captured else ():
@@ -308,3 +329,11 @@ def _missing(start: Start, found: Origin, change: patch.Patch, there: AbstractSe
             yield f"{file.path} lies outside of the code's folder; it is used as it is today"
         elif file.path not in found.paths and REDACTED in code.content(start.run.folder, file.sha256):
             yield f"{file.path}: secrets were taken out of it when it was kept"
+
+
+def _missing_binary(found: Origin, change: patch.Patch, there: AbstractSet[Path], tree: Path) -> Iterator[str]:
+    for path in change.binary:
+        if path in found.paths:
+            yield f"{path} differed from the commit, and is no text: it is taken as it was committed"
+        elif tree / path not in there:
+            yield f"{path} was not kept (no text), and is not there today"

@@ -69,12 +69,18 @@ def diff(root: Path, commit: str = "HEAD") -> bytes | None:
     """What differs from a commit, staged or not; None where git does not say, or it is larger than `DIFF_BYTES`."""
     options = ("--no-ext-diff", "--no-textconv", "--no-color", "--full-index", "--ignore-submodules=dirty")
     prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
-    return answer(root, ["diff", commit, *options, *prefixes], DIFF_BYTES)
+    return answer(root, ["-c", "core.quotePath=false", "diff", commit, *options, *prefixes], DIFF_BYTES)
 
 
-def untracked(root: Path) -> list[str]:
-    """Files that git neither knows nor ignores, relative to the root; as many as it can list in time."""
-    listed = answer(root, ["ls-files", "--others", "--exclude-standard", "-z"], _ANSWER_BYTES, cut=True) or b""
+def untracked(root: Path, *, staged: bool) -> list[str]:
+    """Files that git neither knows nor ignores, relative to the root; as many as it can list in time.
+
+    Args:
+        staged: Also those that it is to know from the next commit on.
+    """
+    which = ["--cached"] if staged else []
+    command = ["ls-files", "--others", *which, "--exclude-standard", "-z"]
+    listed = answer(root, command, _ANSWER_BYTES, cut=True) or b""
     return [os.fsdecode(name) for name in listed.split(b"\0")[:-1]]
 
 

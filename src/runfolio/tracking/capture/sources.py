@@ -68,7 +68,7 @@ class Sources:
         self._write()
         if self._repository is not None:
             self._keep_diff(self._repository)
-            self._keep_untracked(self._repository.root)
+            self._keep_untracked(self._repository)
         self._keep_cells()
         self._write()
 
@@ -89,7 +89,7 @@ class Sources:
         self._unwritten = False
 
     def _keep_diff(self, repository: git.Repository) -> None:
-        if not repository.dirty:
+        if not repository.dirty or repository.commit is None:
             return
         found = git.diff(repository.root)
         if found is None:
@@ -111,11 +111,11 @@ class Sources:
     def _is_below_root(self, path: str) -> bool:
         return path.startswith(self._root) or os.path.realpath(path).startswith(self._root)
 
-    def _keep_untracked(self, root: Path) -> None:
-        """Keep what git does not know; nothing of the store, which may lie in the repository."""
+    def _keep_untracked(self, repository: git.Repository) -> None:
+        """Keep what git does not know, before the first commit all of it; nothing of the store, which may lie there."""
         store = os.path.join(os.path.realpath(self._folder.parents[1]), "")  # noqa: PTH118
-        for name in git.untracked(root):
-            path = os.path.join(root, name)  # noqa: PTH118
+        for name in git.untracked(repository.root, staged=repository.commit is None):
+            path = os.path.join(repository.root, name)  # noqa: PTH118
             if path.startswith(store):
                 continue
             if len(self._code.files) < FILES or len(self._code.left_out) < LEFT_OUT:

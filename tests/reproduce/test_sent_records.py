@@ -1,0 +1,87 @@
+"""A run that somebody sent: before anybody agreed nothing of it runs, and only the fresh folder is written to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from orjson import dumps, loads
+
+from runfolio.query.recorded import RecordedRun
+
+from .conftest import SCRIPT, Project, typed
+
+
+def _edit(path: Path, **changes: Any) -> None:
+    document = loads(path.read_bytes())
+    for key, value in changes.items():
+        document[key] = {**document[key], **value} if isinstance(document[key], dict) else value
+    path.write_bytes(dumps(document))
+
+
+def _list_of_code(run: RecordedRun) -> Path:
+    (found,) = (run.folder / "code").glob("*.json")
+    return found
+
+
+def test_an_interpreter_that_came_with_it_is_not_asked(project: Project):
+    run = project.start("train.py", "--seed", "7")
+    trace = project.store.parent / "it ran"
+    for name, recorded in (("python3", None), ("python", f"{run.folder.relative_to(project.store.parent)}/python")):
+        sent = run.folder / name
+        sent.write_text(f"#!/bin/sh\ntouch '{trace}'\n")
+        sent.chmod(0o755)
+        _edit(run.folder / "run.json", environment={"executable": recorded or str(sent)})
+        done = typed(project, run.id, "--dry-run")
+        assert done.returncode == 0, done.stderr
+        assert "is no interpreter to be trusted" in done.stdout
+        assert not trace.exists()
+
+
+def test_a_repository_that_came_with_it_is_not_used(project: Project):
+    run = project.start("train.py", "--seed", "7")
+    trace = project.store.parent / "it ran"
+    sent = Project(run.folder / "sent", project.store, project.libraries)
+    sent.folder.mkdir()
+    (sent.folder / "train.py").write_text(SCRIPT)
+    (sent.folder / ".gitattributes").write_text("* filter=any\n")
+    sent.commit()
+    sent.git("config", "filter.any.smudge", f"touch '{trace}'; cat")
+    facts = {"commit": sent.git("rev-parse", "HEAD").strip(), "folder": str(sent.folder)}
+    _edit(run.folder / "run.json", code={**facts, "script": str(sent.folder / "train.py")})
+    _edit(_list_of_code(run), root=str(sent.folder))
+    done = typed(project, run.id, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "the files kept with the run" in done.stdout
+    assert not trace.exists()
+
+
+def test_no_folder_is_made_elsewhere(project: Project):
+    run = project.start("train.py", "--seed", "7")
+    elsewhere = project.store.parent / "elsewhere" / "deep"
+    _edit(run.folder / "run.json", code={"folder": str(elsewhere)})
+    done = typed(project, run.id, "--dry-run")
+    assert done.returncode == 2
+    assert f"{elsewhere}, where run net ({run.id}) was begun, is gone" in done.stderr
+    assert not elsewhere.parent.exists()
+
+
+def test_no_folder_is_made_where_a_link_of_the_commit_leads(project: Project):
+    (project.store.parent / "outside").mkdir()
+    (project.folder / "out").symlink_to(project.store.parent / "outside")
+    project.commit()
+    run = project.start("train.py", "--seed", "7")
+    _edit(run.folder / "run.json", code={"folder": str(project.folder / "out" / "new")})
+    done = typed(project, run.id, "--dry-run")
+    assert done.returncode == 2
+    assert "would be laid outside of the fresh folder" in done.stderr
+    assert not list((project.store.parent / "outside").iterdir())
+
+
+def test_what_would_be_executed_is_json_where_that_is_asked_for(project: Project):
+    run = project.start("train.py", "--seed", "7")
+    said = json.loads(typed(project, run.id, "--dry-run", "--json", "--", "--lr", "0.3").stdout)
+    assert said["command"][-4:] == ["--seed", "7", "--lr", "0.3"]
+    assert said["set"]["RUNFOLIO_REPRODUCES"] == run.id
+    assert said["differences"] == [{"kind": "flag", "text": "--lr: (none) -> 0.3"}]
