@@ -8,6 +8,7 @@ import math
 import pickle
 import random
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -222,14 +223,45 @@ def test_numbers_of_numpy_survive_as_they_were(tmp_path: Path):
     assert state["point"].shape == ()
 
 
+def nested(deep: int, wrap: Callable[[Any], Any]) -> Any:
+    value: Any = 1
+    for _ in range(deep):
+        value = wrap(value)
+    return value
+
+
+WRAPS: list[Callable[[Any], Any]] = [lambda it: [it], lambda it: (it,), lambda it: {"a": it}, lambda it: {1: it}]
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_what_is_saved_is_never_too_deep_to_be_read(tmp_path: Path, wrap: Callable[[Any], Any]):
+    save(tmp_path, deep=nested(60, wrap))
+    assert checkpoints.read(tmp_path).state == {"deep": nested(60, wrap)}
+    for deep in (61, 5000):
+        with pytest.raises(ConfigError, match=r"checkpoint entry deep.* lies in more than 60 lists, tuples and dicts"):
+            save(tmp_path, deep=nested(deep, wrap))
+
+
 @pytest.mark.parametrize(
-    "odd", [np.array(["a"]), torch.eye(2).to_sparse(), "\ud800", {"\ud800": 1}, np.datetime64("2026")]
+    "odd",
+    [
+        np.array(["a"]),
+        torch.eye(2).to_sparse(),
+        "\ud800",
+        {"\ud800": 1},
+        np.datetime64("2026"),
+        np.zeros(2, complex),
+        torch.zeros(2, dtype=torch.complex128),
+        torch.empty(2, device="meta"),
+    ],
 )
 def test_what_a_checkpoint_cannot_hold_is_named(tmp_path: Path, odd: Any):
     with pytest.raises(ConfigError, match="checkpoint entry odd"):
         save(tmp_path, odd=odd)
     with pytest.raises(ConfigError, match="checkpoint entry extra is a dict; a module"):
         save(tmp_path, modules={"model": {"extra": {}}})
+    with pytest.raises(ConfigError, match=r"checkpoint entry w is a Tensor of torch\.complex128; a module"):
+        save(tmp_path, modules={"model": {"w": torch.zeros(2, dtype=torch.complex128)}})
 
 
 def test_files_left_by_a_killed_process_are_cleared_away(tmp_path: Path):

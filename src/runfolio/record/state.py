@@ -7,6 +7,7 @@ checks every offset against the file's real size; nothing here can run code from
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 _MARKS = ("$tensor", "$array", "$tuple", "$float", "$int", "$map")
+_DEEPEST = 60
+"""How many lists, tuples and dicts may lie in one another: each is up to three in JSON, of which 200 are read."""
 
 
 class Packer:
@@ -29,13 +32,14 @@ class Packer:
         self._prefix = prefix
         self._known: dict[tuple, str] = {}
 
-    def pack(self, value: Any, where: str) -> Any:
+    def pack(self, value: Any, where: str, depth: int = 0) -> Any:
         """`value` as JSON.
 
         Args:
             where: Its path in the state, for errors: `optimizer/state/0`.
+            depth: In how many lists, tuples and dicts it lies.
         Raises:
-            ConfigError: Something in it is neither plain data nor a tensor nor an array.
+            ConfigError: Something in it is neither plain data nor a tensor nor an array, or lies too deep.
         """
         if value is None or isinstance(value, bool):
             return value
@@ -45,19 +49,29 @@ class Packer:
             return float(value) if math.isfinite(value) else {"$float": number_to_json(value)}
         if isinstance(value, str):
             return _checked_text(value, where)
-        if isinstance(value, Mapping):
-            return self._pack_mapping(value, where)
-        if isinstance(value, tuple):
-            return {"$tuple": [self.pack(entry, f"{where}/{i}") for i, entry in enumerate(value)]}
-        if isinstance(value, list):
-            return [self.pack(entry, f"{where}/{i}") for i, entry in enumerate(value)]
+        if isinstance(value, (Mapping, tuple, list)):
+            return self._pack_container(value, where, depth + 1)
         return self._pack_numbers(value, where)
 
-    def _pack_mapping(self, value: Mapping, where: str) -> Any:
+    def _pack_container(self, value: Mapping | tuple | list, where: str, depth: int) -> Any:
+        if depth > _DEEPEST:
+            raise ConfigError(
+                f"checkpoint entry {where[:80]}... lies in more than {_DEEPEST} lists, tuples and dicts,"
+                " or one of them in itself; a checkpoint holds none so deep"
+            )
+        if isinstance(value, Mapping):
+            return self._pack_mapping(value, where, depth)
+        packed = [self.pack(entry, f"{where}/{i}", depth) for i, entry in enumerate(value)]
+        return {"$tuple": packed} if isinstance(value, tuple) else packed
+
+    def _pack_mapping(self, value: Mapping, where: str, depth: int) -> Any:
         if all(isinstance(key, str) for key in value) and not any(mark in value for mark in _MARKS):
-            return {_checked_text(key, where): self.pack(entry, f"{where}/{key}") for key, entry in value.items()}
+            return {
+                _checked_text(key, where): self.pack(entry, f"{where}/{key}", depth) for key, entry in value.items()
+            }
         pairs = [
-            [self.pack(key, f"{where} (a key)"), self.pack(entry, f"{where}/{key}")] for key, entry in value.items()
+            [self.pack(key, f"{where} (a key)", depth), self.pack(entry, f"{where}/{key}", depth)]
+            for key, entry in value.items()
         ]
         return {"$map": pairs}
 
@@ -65,13 +79,15 @@ class Packer:
         import numpy as np
         import torch
 
-        if isinstance(value, torch.Tensor) and value.layout == torch.strided:
+        if isinstance(value, torch.Tensor) and _is_storable(value):
             return {"$tensor": self._store(value)}
         if isinstance(value, np.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
             return self.pack(value.item(), where)
         if isinstance(value, np.ndarray):
             with contextlib.suppress(TypeError, ValueError):  # a kind of number that torch lacks
-                return {"$array": self._store(torch.from_numpy(np.array(value, order="C")))}
+                copied = torch.from_numpy(np.array(value, order="C"))
+                if _is_storable(copied):
+                    return {"$array": self._store(copied)}
         raise ConfigError(
             f"checkpoint entry {where} is a {_described(value)}; a checkpoint holds dense tensors, arrays, numbers,"
             " texts, None, and lists, tuples and dicts of them (or objects with a state_dict of those)"
@@ -98,6 +114,38 @@ def _checked_text(text: str, where: str) -> str:
 
 def _described(value: Any) -> str:
     return f"{type(value).__name__} of {value.dtype}" if hasattr(value, "dtype") else type(value).__name__
+
+
+def _is_storable(tensor: torch.Tensor) -> bool:
+    """Whether it is dense, holds numbers, and of a kind that a safetensors file can hold."""
+    import torch
+
+    is_dense = tensor.layout == torch.strided and not (tensor.is_nested or tensor.is_meta)
+    return is_dense and _has_format(tensor.dtype)
+
+
+@functools.cache
+def _has_format(dtype: torch.dtype) -> bool:
+    import torch
+
+    _need_safetensors()
+    from safetensors.torch import save
+
+    try:
+        save({"x": torch.zeros(1).to(dtype)})
+    except Exception:  # what it lacks it says in many ways
+        return False
+    return True
+
+
+def _need_safetensors() -> None:
+    """Raises:
+    MissingExtra: The safetensors library is not installed.
+    """
+    try:
+        import safetensors.torch  # noqa: F401 - here, on the thread that may be told so; another one writes
+    except ImportError:
+        raise MissingExtra("safetensors", "torch", "saving a checkpoint") from None
 
 
 def _own_numbers(tensor: torch.Tensor) -> torch.Tensor:
@@ -140,13 +188,11 @@ def check_tensors(tensors: Mapping[str, Any]) -> None:
         ConfigError: One is no tensor, or of a kind the format lacks.
         MissingExtra: The safetensors library is not installed.
     """
-    try:
-        import safetensors.torch  # noqa: F401 - here, on the thread that may be told so; another one writes
-        import torch
-    except ImportError:
-        raise MissingExtra("safetensors", "torch", "saving a checkpoint") from None
+    _need_safetensors()
+    import torch
+
     for key, tensor in tensors.items():
-        if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided:
+        if not isinstance(tensor, torch.Tensor) or not _is_storable(tensor):
             raise ConfigError(f"checkpoint entry {key} is a {_described(tensor)}; a module's state holds dense tensors")
 
 
