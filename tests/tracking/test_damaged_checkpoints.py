@@ -76,6 +76,24 @@ def test_a_run_goes_on_from_the_one_before_where_last_is_damaged_and_says_so(
     assert curve.values[-1] == -1.0
 
 
+def test_an_abandoned_branch_stands_in_only_where_nothing_of_the_newest_is_whole(store: Path):
+    with runfolio.init(store=store, checkpoints=CheckpointPolicy(keep_every=10)) as run:
+        for step in (10, 20, 30):
+            run.log({"loss": 1.0}, step=step)
+            run.checkpoint(step=step)
+            run.restore()
+    with runfolio.init(resume=run.folder, checkpoint="step-10") as again:
+        again.log({"loss": -1.0}, step=11)
+        again.checkpoint(step=11)
+    flip(tensors(run, "last"))
+    with runfolio.init(resume=run.folder) as again:
+        assert again.restore().step == 10
+    for name in ("previous", "step-10"):
+        manifest(run, name).unlink()
+    with runfolio.init(resume=run.folder) as again:
+        assert again.restore().step == 30
+
+
 def test_restore_falls_back_in_a_run_that_trains_on(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         for step in (1, 2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, did_you_mean
 from runfolio.record import files
-from runfolio.record.document import now, time_from_text, time_to_text
+from runfolio.record.document import RunDocument, now, time_from_text, time_to_text
 from runfolio.record.layout import CHECKPOINTS, FORMAT
 from runfolio.record.state import Packer, check_tensors, host_copies, read_tensors, unpack, write_tensors
 from runfolio.record.tail import is_whole
@@ -291,13 +292,26 @@ def _if_whole(folder: Path, name: str) -> Checkpoint | None:
 
 
 def _others(folder: Path, name: str) -> list[str]:
-    """The names of the other checkpoints that can be read, the newest first."""
+    """The names of the other checkpoints that can be read: the newest first, those of abandoned branches last."""
     found: list[Checkpoint] = []
     for other in names(folder):
         with contextlib.suppress(RunfolioError, OSError):
             if other != name:
                 found.append(read(folder, other))
-    return [each.name for each in sorted(found, key=lambda each: each.position_us, reverse=True)]
+    kept = _kept(folder)
+
+    def order(each: Checkpoint) -> tuple[bool, int]:
+        return all(seq <= kept.get(writer, 0) for writer, seq in each.position.items()), each.position_us
+
+    return [each.name for each in sorted(found, key=order, reverse=True)]
+
+
+def _kept(folder: Path) -> dict[str, float]:
+    """The last seq of each writer on the newest branch; nothing where `run.json` cannot be read."""
+    with contextlib.suppress(RunfolioError, OSError):
+        if attempts := RunDocument.read(folder).attempts:
+            return {**attempts[-1].kept, attempts[-1].writer: math.inf}
+    return {}
 
 
 def _told(found: Checkpoint) -> str:
