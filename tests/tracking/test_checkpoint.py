@@ -14,6 +14,7 @@ import torch
 import runfolio
 from runfolio import CheckpointPolicy
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
+from runfolio.record import checkpoints
 from runfolio.record.document import RunDocument
 from runfolio.record.points import PointFiles
 
@@ -116,6 +117,33 @@ def test_a_policy_says_which_calls_save(store: Path):
         saved = [saved_by(run, step) for step in range(47, 62)]
         assert [step for step in saved if step] == [50, 60]
         assert [run.restore(f"step-{step}").step for step in (20, 40, 60)] == [20, 40, 60]
+
+
+def test_steps_that_begin_anew_are_saved_as_well(store: Path):
+    policy = CheckpointPolicy(every_steps=10, keep_every=20)
+    with runfolio.init(store=store, checkpoints=policy) as run:
+        epochs = [[saved_by(run, step) for step in range(1, 26)] for _ in range(2)]
+        assert [[step for step in epoch if step] for epoch in epochs] == [[10, 20], [10, 20]]
+        assert saved_by(run, 1000) == 1000
+        back = [saved_by(run, step) for step in range(5, 31)]
+        assert [step for step in back if step] == [10, 20, 30]
+
+
+def test_calls_without_steps_are_counted_on_where_a_run_is_resumed(store: Path):
+    policy = CheckpointPolicy(keep_every=2)
+    with runfolio.init(store=store, checkpoints=policy) as run:
+        for count in range(5):
+            run.checkpoint(count=count)
+    with runfolio.init(resume=run.folder, checkpoints=policy) as run:
+        for count in range(5, 8):
+            run.checkpoint(count=count)
+        run.restore()
+        kept = [name for name in checkpoints.names(run.folder) if name.startswith("step-")]
+        assert [(name, run.restore(name).state["count"]) for name in kept] == [
+            ("step-2", 1),
+            ("step-4", 3),
+            ("step-6", 6),
+        ]
 
 
 def saved_by(run: runfolio.Run, step: int) -> int | None:

@@ -97,6 +97,11 @@ class Shelf:
         """The metric of the best one."""
         return _metric(self._best[0]) if self._best else None
 
+    @property
+    def kept_until(self) -> int:
+        """The last step of which one is kept for good; 0 where there is none."""
+        return max((_step(name) or 0 for name in self._sizes), default=0)
+
     def put(
         self,
         stem: str,

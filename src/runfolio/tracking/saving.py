@@ -91,10 +91,11 @@ class Saver:
         self._shelf = Shelf(run.folder, self._policy, resumed, attempt.kept)
         self._best = self._shelf.best
         """The best metric so far, of what waits to be written too."""
-        self._calls = 0
+        self._calls = self._shelf.kept_until
+        """Counted on where a run is resumed: what is kept for good is not to be replaced."""
         self._saved = 0
-        self._saved_step = 0 if resumed is None or resumed.step is None else resumed.step
-        """The step of the checkpoint before."""
+        self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
+        """The step of the checkpoint before; of a later call, where steps begin anew."""
         self._saved_at = time.monotonic()
         self._called_at = math.nan
         self._gap_s = math.nan
@@ -133,6 +134,7 @@ class Saver:
         step = None if step is None else whole_step(step)
         value = None if metric is None else _checked_metric(metric)
         counted = self._calls if step is None else step
+        self._saved_step = min(self._saved_step, counted)
         if value is None and not self._is_due(counted):
             return False
         if self._is_closed:
