@@ -85,7 +85,7 @@ def test_a_wrong_value_in_a_series_is_named_with_its_line(refused, tmp_path):
         ("train --seeds 0", "'--seeds': 0 is not in the range x>=1"),
         ("series --model mlp --seed 1 2 --seeds 3", "the series gives several seeds already"),
         ("plot val/acc --out curves.doc", "its name must end in .png, .svg or .pdf"),
-        ("resume large", "is finished; there is nothing to resume"),
+        ("resume large", "is finished; there is nothing to resume: `runfolio fork "),
     ],
 )
 def test_a_name_that_is_not_in_the_store_is_named_with_the_nearest(refused, trained, words, message):

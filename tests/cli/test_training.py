@@ -123,6 +123,13 @@ def test_every_setting_is_explained_with_default_and_bounds(runfolio, command):
     assert "Optimisation:" in help_text
 
 
+def test_settings_of_a_fork_have_no_defaults_of_their_own(runfolio):
+    settings = " ".join(runfolio("fork", "--help").stdout.split()).partition("Data:")[2]
+
+    assert "Learning rate; the highest one where a schedule varies it. [above 0]" in settings
+    assert "default" not in settings
+
+
 def test_the_shipped_series_is_eight_runs():
     from runfolio.series import expand, load_target, read_series
 

@@ -52,6 +52,11 @@ def test_the_same_points_are_bit_equal(write: Write):
     assert verdict.sentence == "bit-equal: 12 points of 2 metrics were compared."
 
 
+def test_one_metric_is_one(write: Write):
+    calls = [({"loss": 1.0}, 0)]
+    assert judge(write(calls), write(calls)).sentence == "bit-equal: 1 point of 1 metric was compared."
+
+
 def test_a_last_bit_is_within_tolerance(write: Write):
     verdict = judge(write(), write(changed(2, loss=np.nextafter(1 / 3, 1))))
     assert verdict.word == "within tolerance"

@@ -7,6 +7,7 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
+from runfolio.query.diff import diff
 from runfolio.vision import Fork, TrainSettings, run_experiment
 from runfolio.vision.training import TrainingWarning
 
@@ -89,6 +90,8 @@ def test_an_interrupted_fork_is_resumed_with_its_own_settings_to_the_same_bits(p
     ours, theirs = tensors(resumed), tensors(straight)
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert [entry.inherited for entry in resumed.attempts] == [parent.id, None, None]
+    for one, other in [(parent, straight), (straight, resumed)]:
+        assert diff(one, other).seeds == [], "both were begun with the same seed"
 
 
 def test_another_rate_and_schedule_hold_from_the_next_step_on(parent):

@@ -96,7 +96,7 @@ class Command(click.Command):
         with formatter.section("Options"):
             formatter.write_dl(records)
         settings = [param.field for param in self.params if isinstance(param, SettingOption)]
-        write_settings(formatter, settings)
+        write_settings(formatter, settings, defaults=ctx.show_default is not False)
 
 
 def debug_option() -> click.Option:
@@ -127,22 +127,26 @@ def settings_options(settings: type[Settings], only: Sequence[str] | None = None
     return decorate
 
 
-def write_settings(formatter: click.HelpFormatter, fields: Sequence[Field]) -> None:
-    """Help of settings, one section a group."""
+def write_settings(formatter: click.HelpFormatter, fields: Sequence[Field], *, defaults: bool = True) -> None:
+    """Help of settings, one section a group; without defaults where a setting that is not given has another value."""
     for group in dict.fromkeys(field.group for field in fields):
         with formatter.section(group[:1].upper() + group[1:]):
-            formatter.write_dl([_help_record(field) for field in fields if field.group == group])
+            formatter.write_dl([_help_record(field, defaults) for field in fields if field.group == group])
 
 
-def _help_record(field: Field) -> tuple[str, str]:
+def _help_record(field: Field, defaults: bool) -> tuple[str, str]:
+    facts = [f"default: {_default(field)}"] if defaults else []
     if field.kind is bool:
-        return (
-            f"--{field.key} / --no-{field.key}",
-            f"{field.help}  [default: {'on' if field.default else 'off'}]",
-        )
-    metavar = {int: "INTEGER", float: "NUMBER", str: "TEXT"}[field.kind]
-    spelling = f"--{field.key} " + ("|".join(field.choices) if field.choices else metavar)
-    facts = [f"default: {'none' if field.default is None else figures.value(field.default)}"]
-    if bounds := field.allowed.partition("number ")[2]:
-        facts.append(bounds)
-    return spelling, f"{field.help}  [{'; '.join(facts)}]"
+        spelling = f"--{field.key} / --no-{field.key}"
+    else:
+        metavar = {int: "INTEGER", float: "NUMBER", str: "TEXT"}[field.kind]
+        spelling = f"--{field.key} " + ("|".join(field.choices) if field.choices else metavar)
+        if bounds := field.allowed.partition("number ")[2]:
+            facts.append(bounds)
+    return spelling, field.help + (f"  [{'; '.join(facts)}]" if facts else "")
+
+
+def _default(field: Field) -> str:
+    if field.kind is bool:
+        return "on" if field.default else "off"
+    return "none" if field.default is None else figures.value(field.default)

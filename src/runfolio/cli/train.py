@@ -101,9 +101,14 @@ def resume(run: str, force: bool, changed_data: bool, store: Path | None) -> Non
     _print_result(folder, store)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, context_settings={"show_default": False})  # of the settings: what is not given is RUN's
 @click.argument("run")
-@click.option("--at", default=LAST, metavar="STEP", help="The checkpoint to begin from: its step, or its name.")
+@click.option(
+    "--at",
+    default=LAST,
+    metavar="STEP",
+    help=f"The checkpoint to begin from: its step, or its name; `runfolio show RUN` lists them.  [default: {LAST}]",
+)
 @changed_data_option
 @click.option("--experiment", metavar="NAME", help="What the fork belongs to.  [default: what RUN does]")
 @click.option("--name", help="The fork's name.  [default: RUN's with -fork behind it]")
@@ -122,6 +127,7 @@ def fork(
 
     A new run, which begins with RUN's curves up to there and goes on with RUN's settings as the flags change them.
     RUN stays as it is, and may be running. What a fork cannot change (the images, their split, the network) is refused.
+    There are checkpoints of RUN's last steps and its best epoch, and with `train --keep-every N` of every N steps.
 
     \b
     runfolio fork k3f9 --lr 1e-4

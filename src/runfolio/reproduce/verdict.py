@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from runfolio.errors import NotFound
 from runfolio.query.recorded import Curve, RecordedRun
+from runfolio.record.checkup.findings import counted
 from runfolio.reproduce import weights
 
 Word = Literal["bit-equal", "within tolerance", "parts"]
@@ -90,8 +91,9 @@ class Verdict:
 
     @property
     def _compared(self) -> str:
-        tensors = f" and {self.tensors:,} tensors of the checkpoints" if self.tensors else ""
-        return f"{self.points:,} points of {self.metrics:,} metrics{tensors} were compared"
+        tensors = f" and {counted(self.tensors, 'tensor')} of the checkpoints" if self.tensors else ""
+        verb = "was" if self.points == 1 and not tensors else "were"
+        return f"{counted(self.points, 'point')} of {counted(self.metrics, 'metric')}{tensors} {verb} compared"
 
 
 class _Compared(NamedTuple):

@@ -113,6 +113,7 @@ def _resume(
     # Without a checkpoint it is trained from its first step again: the seed gives the same bits.
     step = None if checkpoint else _BEFORE_ALL
     policy = _policy(settings)
+    runfolio.seed_everything(settings.seed)  # recorded as at its first start, though the checkpoint's states replace it
     with runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run:
         _tell_of_changes(run, changes, progress)
         _train(run, preparation, progress, go_on=checkpoint is not None)
@@ -135,6 +136,7 @@ def _fork(
         classes=begun.classes,
         changed_data=changed_data,
     )
+    runfolio.seed_everything(settings.seed)
     with runfolio.init(
         name,
         fork=fork.run.folder,
@@ -186,7 +188,10 @@ def _policy(settings: TrainSettings) -> runfolio.CheckpointPolicy:
 def _settings_of(recorded: RecordedRun, checkpoint: Checkpoint | None) -> TrainSettings:
     label = f"run {recorded.name} ({recorded.id})"
     if recorded.state == "finished":
-        raise ConfigError(f"{label} is finished; there is nothing to resume: train a new one with more epochs")
+        raise ConfigError(
+            f"{label} is finished; there is nothing to resume: `runfolio fork {recorded.id} --epochs N` trains it"
+            " further, as a new run"
+        )
     names = {field.name for field in fields_of(TrainSettings)}
     if (recorded.config.keys() != names) if checkpoint is None else (checkpoint.loader != LOADER):
         raise ConfigError(f"{label} was not made by `runfolio train`; resume it with the script that made it")
