@@ -16,6 +16,7 @@ from runfolio.query.choose import choose
 from runfolio.query.compare import compare
 from runfolio.query.diff import diff
 from runfolio.query.leaderboard import leaderboard
+from runfolio.query.repeats import repeats
 from runfolio.query.table import table
 
 IMAGES = [(f"{name}/{number}.jpg", f"{name} {number}", name) for name in ("cat", "dog") for number in range(10)]
@@ -95,6 +96,13 @@ def test_a_share_of_the_same_images_is_told_by_its_numbers(write, store: Path):
     )
 
 
+def test_of_a_share_that_is_far_from_the_other_only_the_numbers_are_told(write, store: Path):
+    write("best", 0.95, IMAGES[:15])
+    write("near", 0.94, IMAGES[9:])
+
+    assert "items of the data (5 added, 9 removed)" in leaderboard(list(runs(store).values())).caption
+
+
 def test_images_that_were_relabelled_are_other_data(write, store: Path):
     write("best", 0.95)
     write("near", 0.94, [(IMAGES[0][0], IMAGES[0][1], "dog"), *IMAGES[1:]])
@@ -124,9 +132,7 @@ def test_compare_names_no_winner_on_changed_data_and_says_why(write, store: Path
 
     assert [row.key for row in found.data] == ["val"]
     assert [row.winner for row in found.metrics if row.metric == "val/acc"] == [None]
-    assert found.mind == [
-        "val: 1 run had data that changed (1 changed (cat/0.jpg)): not to be ranked with the first."
-    ]
+    assert found.mind == ["val: 1 run had data that changed (1 changed (cat/0.jpg)): not to be ranked with the first."]
 
 
 def test_diff_names_the_items_that_differ(write, store: Path):
@@ -176,3 +182,14 @@ def test_a_damaged_list_is_found_by_the_doctor(write, store: Path):
 
     assert f"data/{kept[0].name}" in said
     assert f"data/{kept[1].name} is gone" in said.replace(": ", " ")
+
+
+def test_means_over_seeds_say_where_the_data_changed_between_them(write, store: Path):
+    for seed, images in enumerate((IMAGES, [*IMAGES[8:], *IMAGES[:8]], edited(IMAGES))):
+        write(f"seed {seed}", 0.9 + seed / 100, images)
+    every = list(runs(store).values())
+    two = [run for run in every if run.name != "seed 2"]
+
+    told = "val/acc: 1 run had data that changed (1 changed (cat/0.jpg))"
+    assert told in repeats(every, "val/acc", "max", []).caption
+    assert "had" not in repeats(two, "val/acc", "max", []).caption

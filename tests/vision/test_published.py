@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
+import inspect
+import re
 import struct
 import threading
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from PIL import Image
 from rich.progress import Progress
 
 from runfolio.errors import DownloadFailed, NotFound
+from runfolio.tracking.arrays import digest
 from runfolio.vision._torchvision import datasets
 from runfolio.vision.data import load_data
 from runfolio.vision.data.published import _SETS
@@ -74,6 +77,7 @@ def test_a_published_set_is_fetched_and_read():
     assert source.train.labels.tolist() == LABELS[:20].tolist()
     assert (np.asarray(source.test.image(3)) == CLOTHES[23]).all()
     assert source.test.reference(3) == "FashionMNIST test image 3"
+    assert source.test.digests()[3] == digest(CLOTHES[23])
 
 
 def test_it_is_fetched_once(mirror):
@@ -139,3 +143,15 @@ def test_photographs_keep_their_sizes(cache):
 
     assert (source.classes, source.channels, source.image_size) == (("banded", "dotted"), 3, (224, 224))
     assert [source.test.image(index).size for index in range(2)] == [(30, 20), (31, 20)]
+    files = [root / "images" / texture / "test.jpg" for texture in ("banded", "dotted")]
+    assert source.test.digests() == [hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest() for file in files]
+
+
+@pytest.mark.parametrize("name", [name for name, published in _SETS.items() if published.photos])
+def test_the_files_of_every_set_of_photographs_are_known(name: str):
+    """By the attributes that torchvision's own code fills."""
+    bases = [base for base in getattr(datasets, name).__mro__ if base.__module__.startswith("torchvision")]
+    code = "".join(map(inspect.getsource, bases))
+
+    assert re.search(r"self\.(samples|_image_files|_images)\b[^\n]*=", code)
+    assert not re.search(r"self\.data\b[^\n]* = ", code)

@@ -12,6 +12,7 @@ from runfolio.query.direction import Mode, mode_of
 from runfolio.query.leaderboard import usual_metric
 from runfolio.query.plot.grouping import groups
 from runfolio.query.recorded import RecordedRun
+from runfolio.query.same_data import standing, told
 from runfolio.query.stats import mean_interval, means_told_apart
 
 SEED = ("-seed",)
@@ -88,7 +89,15 @@ def repeats(
         for label in ordered
         for name, values in found[label].items()
     ]
-    return Repeats(metric, direction, rows, _caption(rows, metric, direction, len(runs) - len(sound)))
+    caption = _caption(rows, metric, direction, len(runs) - len(sound))
+    return Repeats(metric, direction, rows, " ".join([caption, *_other_data(sound, metric)]))
+
+
+def _other_data(runs: Sequence[RecordedRun], metric: str) -> list[str]:
+    """What must not be averaged; that each seed divides the data its own way is why there are several."""
+    first, *others = sorted(runs, key=lambda run: run.created)
+    standings = [standing(first, run, metric) for run in others]
+    return told([each for each in standings if each.relation != "divided"], metric)
 
 
 def _figures(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> dict[str, list[float]]:

@@ -22,6 +22,9 @@ there are differs, and every item they have in common is the same; `other` where
 MARKS: Mapping[str, str] = {"other": "!", "divided": "~", "share": "~", "unknown": "?"}
 """How tables mark a figure that is no equal of the first row's."""
 
+_NAMED = 10
+"""Of two shares that differ in more items, only how many is told: which ones is for `runfolio diff`."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -82,7 +85,9 @@ def _between(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> Sta
         return Standing("divided")
     found = difference(ours, theirs)
     changed = found.changed or found.relabelled or found.renamed or len(found.removed) == len(ours)
-    return Standing("other" if changed else "share", found.sentence)
+    if changed or len(found.added) + len(found.removed) <= _NAMED:
+        return Standing("other" if changed else "share", found.sentence)
+    return Standing("share", f"{len(found.added):,} added, {len(found.removed):,} removed")
 
 
 def told(standings: Iterable[Standing], metric: str, *, marked: bool = False) -> list[str]:
