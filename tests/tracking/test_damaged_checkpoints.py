@@ -49,7 +49,7 @@ def cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
-DAMAGES: dict[str, Callable[[runfolio.Run], None]] = {
+DAMAGES: dict[str, Callable[[runfolio.Run], object]] = {
     "a flipped bit": lambda run: flip(tensors(run, "last")),
     "a torn tensor file": lambda run: cut(tensors(run, "last")),
     "a missing tensor file": lambda run: tensors(run, "last").unlink(),
