@@ -73,25 +73,38 @@ def test_a_fork_without_changes_ends_with_the_same_bits(parent, at: int):
     }
 
 
-def test_an_interrupted_fork_is_resumed_with_its_own_settings_to_the_same_bits(parent):
-    straight = fork(parent, 8, lr=1e-3, epochs=5)
+OTHERWISE = {"lr": 1e-3, "weight_decay": 0.1, "ema": 0.9, "dropout": 0.1, "epochs": 5}
+
+
+def stopped_fork(parent: runfolio.RecordedRun, at: int, *, after: int, name: str) -> runfolio.RecordedRun:
+    """One of other settings, interrupted behind so many of its steps."""
+    store = parent.folder.parents[1]
     with pytest.raises(KeyboardInterrupt):
-        run_experiment(
-            fork=Fork.plan(parent, {"lr": 1e-3, "epochs": 5}, 8),
-            name="stopped",
-            store=parent.folder.parents[1],
-            progress=PowerCut(after=7),
-        )
-    stopped = runfolio.open(parent.folder.parents[1]).run("stopped")
+        run_experiment(fork=Fork.plan(parent, OTHERWISE, at), name=name, store=store, progress=PowerCut(after=after))
+    return runfolio.open(store).run(name)
+
+
+@pytest.mark.parametrize(
+    ("at", "steps"), [(MID_EPOCH_2, 1), (8, 7)], ids=["before its first checkpoint", "behind others of its own"]
+)
+def test_an_interrupted_fork_is_resumed_with_its_own_settings_to_the_same_bits(parent, at: int, steps: int):
+    straight = fork(parent, at, **OTHERWISE)
+    stopped = stopped_fork(parent, at, after=steps, name=f"stopped-{steps}")
     run_experiment(resume=stopped.folder, store=parent.folder.parents[1])
-    resumed = runfolio.open(parent.folder.parents[1]).run("stopped")
+    resumed = runfolio.open(parent.folder.parents[1]).run(stopped.id)
     assert (resumed.state, resumed.params["lr"]) == ("finished", 1e-3)
     assert curves(resumed) == curves(straight)
     ours, theirs = tensors(resumed), tensors(straight)
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert resumed.results["parameters"] == straight.results["parameters"]
     assert [entry.inherited for entry in resumed.attempts] == [parent.id, None, None]
     for one, other in [(parent, straight), (straight, resumed)]:
         assert diff(one, other).seeds == [], "both were begun with the same seed"
+
+
+def test_a_fork_that_has_only_what_it_inherited_is_forked_again(parent):
+    again = fork(stopped_fork(parent, 8, after=1, name="barely begun"))
+    assert curves(again) == curves(fork(parent, 8, **OTHERWISE))
 
 
 def test_another_rate_and_schedule_hold_from_the_next_step_on(parent):

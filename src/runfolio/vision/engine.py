@@ -33,6 +33,8 @@ UNAVERAGED = "unaveraged"
 
 _COUNTED = ("epoch", "step", "epoch_lr", "epoch_seconds", "figures")
 """What a training is in, beside what has a state of its own."""
+_SHAPING = ("optimizer", "freeze_backbone", "ema", "precision")
+"""Settings that a checkpoint's parts depend on."""
 _PREDICT_WARM_UP, _PREDICT_REPEATS, _PREDICT_AT_MOST_S = 5, 100, 0.5
 
 
@@ -248,8 +250,9 @@ class Training:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """How far it has come."""
-        return {name: getattr(self, name) for name in _COUNTED}
+        """How far it has come, and under which settings: a fork of other ones may have to begin from it."""
+        settings = {name: getattr(self._settings, name) for name in _SHAPING}
+        return {**{name: getattr(self, name) for name in _COUNTED}, "settings": settings}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for name in _COUNTED:

@@ -72,6 +72,17 @@ class Fork:
         fork._check_end()
         return fork
 
+    @classmethod
+    def begun_by(cls, run: RecordedRun, checkpoint: Checkpoint, settings: TrainSettings) -> Self | None:
+        """The fork that `run` is, where it has to be begun again: it was stopped before it saved anything of its own.
+
+        Args:
+            checkpoint: What the run goes on from.
+            settings: The run's own.
+        """
+        is_inherited = any(entry.attempt == checkpoint.attempt and entry.inherited for entry in run.attempts)
+        return cls(run=run, checkpoint=checkpoint, before=settings, settings=settings) if is_inherited else None
+
     @property
     def begun(self) -> Description:
         """What goes on: the checkpoint's classifier, with the dropout of the new settings."""
@@ -83,16 +94,21 @@ class Fork:
 
         Learning rate, its schedule, and what else the settings say are theirs; the schedule goes on at its step.
         """
+        before = self.checkpoint.state["training"]["settings"]  # the run may have inherited it itself
+
+        def changes(*names: str) -> bool:
+            return any(before[name] != getattr(self.settings, name) for name in names)
+
         targets, notices = training.state(), []
         optimizer, scheduler = targets["optimizer"], targets["scheduler"]
         ruled = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
         base = list(scheduler.base_lrs)
-        if self._changes("optimizer", "freeze_backbone"):
+        if changes("optimizer", "freeze_backbone"):
             del targets["optimizer"]
             notices.append("the optimizer's state starts fresh, since it trains other weights or is another one")
-        if self._changes("precision"):
+        if changes("precision"):
             del targets["scaler"]
-        averaged, averages = self.before.ema is not None, self.settings.ema is not None
+        averaged, averages = before["ema"] is not None, self.settings.ema is not None
         if averaged and not averages:
             targets[UNAVERAGED] = targets.pop("model")
         elif averages and not averaged:

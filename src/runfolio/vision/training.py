@@ -103,7 +103,8 @@ def _resume(
     recorded = runfolio.open(store).run(str(wanted))
     checkpoint = _last(recorded)
     settings = _settings_of(recorded, checkpoint)
-    begun = _network_of(checkpoint, settings) if checkpoint else None
+    fork = Fork.begun_by(recorded, checkpoint, settings) if checkpoint else None
+    begun = fork.begun if fork else _network_of(checkpoint, settings) if checkpoint else None
     preparation, changes = on_the_same_images(
         prepare(settings, store=store, begun=begun, progress=progress),
         recorded,
@@ -116,7 +117,7 @@ def _resume(
     runfolio.seed_everything(settings.seed)  # recorded as at its first start, though the checkpoint's states replace it
     with runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run:
         _tell_of_changes(run, changes, progress)
-        _train(run, preparation, progress, go_on=checkpoint is not None)
+        _train(run, preparation, progress, go_on=checkpoint is not None, fork=fork)
     return run.folder
 
 
@@ -207,12 +208,12 @@ def _train(
         # Again: whatever drew numbers since, the weights are this seed's.
         runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
         training = Training(preparation)
-        if go_on:
-            run.restore(LAST, **training.state())
-        elif fork is not None:
+        if fork is not None:
             _sum_up_beginning(run, training, preparation)
             for notice in fork.take_up(run, training):
                 notices.once(notice, notice)
+        elif go_on:
+            run.restore(LAST, **training.state())
         else:
             _describe(run, training, preparation, notices)
         for part, source in preparation.parts.items():
