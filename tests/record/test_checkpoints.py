@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import pickle
 import random
 import zipfile
@@ -262,6 +263,39 @@ def test_what_a_checkpoint_cannot_hold_is_named(tmp_path: Path, odd: Any):
         save(tmp_path, modules={"model": {"extra": {}}})
     with pytest.raises(ConfigError, match=r"checkpoint entry w is a Tensor of torch\.complex128; a module"):
         save(tmp_path, modules={"model": {"w": torch.zeros(2, dtype=torch.complex128)}})
+
+
+def test_a_process_that_lost_its_run_deletes_nothing_of_the_one_that_has_it(tmp_path: Path):
+    place = tmp_path / CHECKPOINTS
+    save(tmp_path, "new-1", w=torch.ones(2))
+
+    def is_ours() -> bool:
+        (place / "new-2.state.safetensors").touch()  # whose manifest the other process is about to write
+        return False
+
+    assert (
+        checkpoints.save(tmp_path, ["last"], "old-9", Snapshot.of({}, {"w": torch.zeros(2)}), ABOUT, is_ours=is_ours)
+        is None
+    )
+    assert sorted(path.name for path in place.glob("*.safetensors")) == [
+        "new-1.state.safetensors",
+        "new-2.state.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"runfolio": 0}'])
+def test_a_damaged_manifest_keeps_the_files_it_may_have_named_and_none_that_came_later(tmp_path: Path, damage: bytes):
+    for number in range(1, 6):
+        save(tmp_path, f"w-{number}", ("step-1", "last") if number == 1 else ("last",), w=torch.ones(2))
+        if number == 2:
+            (tmp_path / CHECKPOINTS / "step-1.json").write_bytes(damage)
+            for path in (tmp_path / CHECKPOINTS).iterdir():
+                os.utime(path, (1, 1))
+    assert sorted(path.name for path in (tmp_path / CHECKPOINTS).glob("*.safetensors")) == [
+        "w-1.state.safetensors",
+        "w-2.state.safetensors",
+        "w-5.state.safetensors",
+    ]
 
 
 def test_files_left_by_a_killed_process_are_cleared_away(tmp_path: Path):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import runfolio
 from runfolio import CheckpointPolicy
-from runfolio.record import checkpoints
+from runfolio.record import checkpoints, files
 from runfolio.record.points import PointFiles
 
 
@@ -88,6 +91,30 @@ def test_the_best_few_are_kept_in_their_order(store: Path):
         assert [run.checkpoint(step=step, metric=acc) for step, acc in ((6, 0.65), (7, 0.8))] == [False, True]
         assert saved(run) == {"best": 7, "best-2": 2, "best-3": 6, "last": 7, "previous": 6}
         assert len(list((run.folder / "checkpoints").iterdir())) == 5 + 3  # manifests, and a tensor file a checkpoint
+
+
+def test_the_best_few_are_kept_although_the_disk_was_full_in_the_midst_of_renaming_them(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write = files.write_json
+    full_for: list[str] = []
+
+    def write_json(path: Path, value: Any, *, sync: bool = False) -> None:
+        if path.name in full_for:
+            full_for.clear()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, value, sync=sync)
+
+    monkeypatch.setattr(files, "write_json", write_json)
+    with runfolio.init(store=store, checkpoints=CheckpointPolicy(keep_best=3)) as run:
+        for step, acc in enumerate([0.1, 0.2, 0.3]):
+            run.checkpoint(step=step, metric=acc)
+        run.restore()
+        full_for.append("best.json")
+        run.checkpoint(step=3, metric=0.4)
+        run.restore()
+        run.checkpoint(step=4, metric=0.15)
+        assert saved(run) == {"best": 2, "best-2": 1, "best-3": 4, "last": 4, "previous": 2}
 
 
 def test_the_best_of_an_abandoned_branch_no_longer_counts(store: Path):

@@ -171,7 +171,8 @@ def save(
         snapshot: As `Snapshot.copied` gives it.
         about: step, metric, attempt, position, position_us, loader and meta of the manifest.
         renamed: Earlier checkpoints that are given a name too: in this order, before those of the new one.
-        is_ours: Asked when the tensors are written: whether the run is still this process's to write.
+        is_ours: Asked when the tensors are written, and before anything is deleted: whether the run is still this
+            process's to write.
     Returns:
         The manifest; None where the run is somebody else's by now.
     Raises:
@@ -181,8 +182,7 @@ def save(
     place.mkdir(exist_ok=True)
     try:
         entries = {
-            part: _write_part(place / f"{stem}.{part}.safetensors", tensors)
-            for part, tensors in snapshot.tensors.items()
+            part: _write_part(_tensor_path(place, stem, part), tensors) for part, tensors in snapshot.tensors.items()
         }
         if not is_ours():
             return None
@@ -192,7 +192,12 @@ def save(
             files.write_json(place / f"{name}.json", {"runfolio": FORMAT, "name": name, **content}, sync=True)
         return manifest
     finally:
-        prune(folder)
+        with contextlib.suppress(OSError):
+            if is_ours():
+                prune(folder)
+            else:  # what no manifest names may be what the run's other process has just written
+                for part in snapshot.tensors:
+                    _tensor_path(place, stem, part).unlink(missing_ok=True)
 
 
 def forget(folder: Path, names: Iterable[str]) -> None:
@@ -212,6 +217,10 @@ def _part_name(part: str) -> str:
     return part
 
 
+def _tensor_path(place: Path, stem: str, part: str) -> Path:
+    return place / f"{stem}.{part}.safetensors"
+
+
 def _write_part(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     files.replace(path, lambda temporary: write_tensors(temporary, tensors), sync=True)
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": files.sha256(path)}
@@ -220,13 +229,20 @@ def _write_part(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, An
 def prune(folder: Path) -> None:
     """Delete tensor files that no manifest names, half-written ones of killed processes among them.
 
-    A manifest that cannot be read keeps everything; what cannot be deleted stays.
+    A damaged manifest keeps what it may have named: all that is older than itself. What cannot be deleted stays.
     """
+    place = folder / CHECKPOINTS
     with contextlib.suppress(RunfolioError, OSError):
-        found = [path for path in (folder / CHECKPOINTS).iterdir() if _is_of_tensors(path.name)]
-        used = {entry["file"] for name in names(folder) for entry in read(folder, name)._files.values()}
+        found = [path for path in place.iterdir() if _is_of_tensors(path.name)]
+        used: set[str] = set()
+        damaged_ns = -1
+        for name in names(folder):
+            try:
+                used.update(read(folder, name).file_names)
+            except DamagedFile:
+                damaged_ns = max(damaged_ns, (place / f"{name}.json").stat().st_mtime_ns)
         for path in found:
-            if path.name not in used:
+            if path.name not in used and path.stat().st_mtime_ns > damaged_ns:
                 path.unlink(missing_ok=True)
 
 

@@ -61,33 +61,41 @@ class Shelf:
     """The checkpoints of a run, as its one writer keeps them. Not to be used by two threads at once."""
 
     def __init__(
-        self, folder: Path, policy: CheckpointPolicy, resumed: Checkpoint | None, kept: Mapping[str, int]
+        self, folder: Path, policy: CheckpointPolicy, resumed: Checkpoint | None, kept: Mapping[str, float]
     ) -> None:
         """Args:
         resumed: The checkpoint that the run goes on from.
-        kept: The last seq kept of each earlier writer: what was saved behind that is of an abandoned branch.
+        kept: The last seq of each writer that counts: what was saved behind that is of an abandoned branch.
         """
         self._folder = folder
         self._policy = policy
+        self._kept = kept
         self._last: Manifest | None = None
         self._best: list[Manifest] = []
         """The best first."""
+        self._placed: dict[str, Manifest] = {}
+        """What the names `best`, `best-2` ... stand for on the disk."""
         self._sizes: dict[str, dict[str, int]] = {}
         """Of each name, the bytes of each of its tensor files."""
-        for name in checkpoints.names(folder):
-            try:
-                self._sizes[name] = _sizes(checkpoints.manifest_of(folder, name))
-            except RunfolioError:  # damaged: it goes when its name is given anew
-                continue
+        self._is_known = True
+        """Whether that is what the disk holds; not after a save that failed, perhaps when it had renamed some."""
+        self._look()
         if resumed is not None:
             self._last = checkpoints.manifest_of(folder, resumed.name)
         elif LAST in self._sizes:
             self._last = checkpoints.manifest_of(folder, LAST)
-        self._placed = {name: checkpoints.manifest_of(folder, name) for name in self._sizes if _place(name) is not None}
-        """What the names `best`, `best-2` ... stand for on the disk."""
+
+    def _look(self) -> None:
+        found: dict[str, Manifest] = {}
+        for name in checkpoints.names(self._folder):
+            with contextlib.suppress(RunfolioError):  # damaged: it goes when its name is given anew
+                found[name] = checkpoints.manifest_of(self._folder, name)
+        self._sizes = {name: _sizes(manifest) for name, manifest in found.items()}
+        self._placed = {name: manifest for name, manifest in found.items() if _place(name) is not None}
+        self._best = []
         for name in sorted(self._placed, key=_rank_of):
             manifest = self._placed[name]
-            is_kept = all(seq <= kept.get(writer, 0) for writer, seq in manifest["position"].items())
+            is_kept = all(seq <= self._kept.get(writer, 0) for writer, seq in manifest["position"].items())
             # A process that was killed while it renamed them has left one under two names.
             if is_kept and _metric(manifest) is not None and manifest not in self._best:
                 self._best.append(manifest)
@@ -122,6 +130,8 @@ class Shelf:
         Raises:
             OSError: As `checkpoints.save`.
         """
+        if not self._is_known:
+            self._look()
         best, rank = self._ranked(about["metric"], mode)
         names = [for_good] if for_good else []
         renamed: dict[str, Manifest] = {}
@@ -134,7 +144,9 @@ class Shelf:
         if self._last is not None:
             renamed[PREVIOUS] = self._last
         names.append(LAST)
+        self._is_known = False
         manifest = checkpoints.save(self._folder, names, stem, snapshot, about, renamed=renamed, is_ours=is_ours)
+        self._is_known = True
         if manifest is None:
             return []
         self._last = manifest

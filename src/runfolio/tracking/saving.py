@@ -88,7 +88,7 @@ class Saver:
         self._attempt = attempt
         self._pace = pace
         self._policy = policy or CheckpointPolicy()
-        self._shelf = Shelf(run.folder, self._policy, resumed, attempt.kept)
+        self._shelf = Shelf(run.folder, self._policy, resumed, {**attempt.kept, attempt.writer: math.inf})
         self._best = self._shelf.best
         """The best metric so far, of what waits to be written too."""
         self._calls = self._shelf.kept_until
