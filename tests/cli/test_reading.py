@@ -214,6 +214,19 @@ def test_a_long_value_leaves_room_for_the_names_of_what_differs(runfolio, tmp_pa
     assert "setting  weights  …e/first.safetensors  …/second.safetensors" in shown
 
 
+def test_long_names_of_runs_leave_room_for_the_names_of_what_differs(runfolio, tmp_path, monkeypatch):
+    for width in (16, 32, 64):
+        with rf.init("mlp-2ep-photos", experiment="wide", config={"hidden_units": width}, store=tmp_path / "runs"):
+            pass
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = runfolio("compare", "--experiment", "wide").stdout
+
+    assert "  mlp-2ep-photos   mlp-2ep-photos   mlp-2ep-photos\n" in shown
+    assert "  hidden_units=64  hidden_units=32  hidden_units=16\n" in shown
+    assert "setting  hidden_units " in shown
+
+
 def test_no_colour_where_the_output_is_not_a_terminal(runfolio, three_runs):
     assert "\x1b" not in runfolio("runs").stdout + runfolio("show", "wild").stdout
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 
@@ -88,8 +90,10 @@ def stopped_fork(parent: runfolio.RecordedRun, at: int, *, after: int, name: str
     ("at", "steps"), [(MID_EPOCH_2, 1), (8, 7)], ids=["before its first checkpoint", "behind others of its own"]
 )
 def test_an_interrupted_fork_is_resumed_with_its_own_settings_to_the_same_bits(parent, at: int, steps: int):
+    random.seed()  # as in another process
     straight = fork(parent, at, **OTHERWISE)
     stopped = stopped_fork(parent, at, after=steps, name=f"stopped-{steps}")
+    random.seed()  # as in another process
     run_experiment(resume=stopped.folder, store=parent.folder.parents[1])
     resumed = runfolio.open(parent.folder.parents[1]).run(stopped.id)
     assert (resumed.state, resumed.params["lr"]) == ("finished", 1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -172,9 +173,14 @@ def comparison_table(comparison: Comparison) -> Table:
     columns = [
         Column(key="what", title="", show=figures.each(str)),
         Column(key="name", title="", show=figures.each(str)),
-        *(Column(key=run, title=run, show=figures.each(_compared), number=True) for run in comparison.runs),
+        *(Column(key=run, title=_folded(run), show=figures.each(_compared), number=True) for run in comparison.runs),
     ]
     return Table(columns=columns, rows=rows)
+
+
+def _folded(label: str) -> str:
+    """A run's name above a column, its settings below one another: the names of what differs need the room."""
+    return textwrap.fill(label, _COMPARED_AT_MOST, break_long_words=False, break_on_hyphens=False)
 
 
 def _compared(value: Any) -> str:
