@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from orjson import dumps, loads
 
 from runfolio.query.recorded import RecordedRun
@@ -85,3 +86,23 @@ def test_what_would_be_executed_is_json_where_that_is_asked_for(project: Project
     assert said["command"][-4:] == ["--seed", "7", "--lr", "0.3"]
     assert said["set"]["RUNFOLIO_REPRODUCES"] == run.id
     assert said["differences"] == [{"kind": "flag", "text": "--lr: (none) -> 0.3"}]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code": {"folder": 7}},
+        {"code": {"command": "train.py"}},
+        {"code": {"script": "train\0.py"}},
+        {"code": {"earlier": 3}},
+        {"environment": {"packages": ["torch"]}},
+        {"environment": {"torch": "x"}},
+    ],
+)
+def test_a_record_of_other_kinds_of_values_is_damaged(project: Project, changes: dict[str, Any]):
+    run = project.start("train.py", "--seed", "7")
+    _edit(run.folder / "run.json", **changes)
+    done = typed(project, run.id, "--dry-run")
+    assert done.returncode == 2
+    assert f"{run.folder / 'run.json'} is damaged (" in done.stderr
+    assert "Traceback" not in done.stderr

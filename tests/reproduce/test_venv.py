@@ -9,12 +9,12 @@ import pytest
 from orjson import dumps, loads
 
 import runfolio
-from runfolio.errors import ConfigError
+from runfolio.errors import ConfigError, DamagedFile
 from runfolio.query.recorded import RecordedRun
 from runfolio.reproduce import venv
 from runfolio.reproduce.plan import Wish, plan
 
-from .conftest import Project
+from .conftest import Project, typed
 
 COMMIT = "8f0c" * 10
 
@@ -47,6 +47,23 @@ def test_each_package_comes_from_where_it_came(project: Project, tmp_path: Path)
         f"c @ file://{tmp_path}/local%20wheel",
         f"-e file://{tmp_path}/local%20wheel",
     ]  # and not `stepping`, which lies on PYTHONPATH
+
+
+def test_a_package_of_no_index_is_named_before_one_agrees(project: Project, tmp_path: Path):
+    project.commit()
+    run = with_packages(project, {"a": "1.0", "b": "2.0"}, {"b": f"https://example.org/b.git@{COMMIT}"})
+    done = typed(project, run.id, "--fresh-venv", "--dry-run")
+    assert f"recorded packages in their versions, 1 from the index; b @ git+https://example.org/b.git@{COMMIT}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("packages", "origins"),
+    [({"a": "1.0\n--index-url=https://example.org"}, {}), ({"-r x": "1"}, {}), ({"a": "1"}, {"a": "https://x\n-r y"})],
+)
+def test_no_option_of_pips_comes_with_a_record(project: Project, packages: dict, origins: dict):
+    project.commit()
+    with pytest.raises(DamagedFile, match="names a package"):
+        required(project, with_packages(project, packages, origins))
 
 
 def test_a_package_that_came_from_a_folder_that_is_gone_is_named(project: Project):

@@ -31,7 +31,7 @@ def print_plan(console: Console, plan: Plan, today: Sequence[Difference], steps:
         ("code", _code(plan)),
         ("kept", ", ".join(file.path for file in plan.files)),
         *(("link", f"{place} -> {target}") for place, target in plan.links.items()),
-        ("venv", f"{plan.venv}: the recorded packages, by {plan.interpreter} -m venv and pip" if plan.venv else ""),
+        ("venv", _venv(plan) if plan.venv else ""),
         ("folder", os.fspath(plan.folder)),
         ("command", shlex.join(plan.command)),
         ("set", shlex.join(f"{name}={value}" for name, value in sorted(plan.variables.items()))),
@@ -84,6 +84,16 @@ def _code(plan: Plan) -> str:
         "kept": "the files kept with the run alone, in a fresh folder",
         "here": f"{plan.tree} as it is today",
     }[origin.kind]
+
+
+def _venv(plan: Plan) -> str:
+    """Packages that come from elsewhere than an index run code of their own when they are installed: each is named."""
+    from runfolio.reproduce.venv import requirements
+
+    wanted = requirements(plan)
+    elsewhere = [it for it in wanted if it.startswith("-e ") or " @ " in it]
+    indexed = f"recorded packages in their versions, {len(wanted) - len(elsewhere)} from the index"
+    return f"{plan.venv}, by {plan.interpreter} -m venv and pip: {'; '.join((indexed, *elsewhere))}"
 
 
 def _print_differences(console: Console, found: Sequence[Difference]) -> None:

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runfolio.errors import ConfigError
+from runfolio.errors import ConfigError, DamagedFile
 from runfolio.query.recorded import RecordedRun
 from runfolio.record import code
 from runfolio.record.code import Code
 from runfolio.record.document import Attempt
+from runfolio.record.layout import RUN_FILE
 from runfolio.tracking.capture import git
 
 _OF_A_NOTEBOOK = ("ipykernel", "colab_kernel", "ipython", "jupyter")
+_OF_CODE = {"command": list, **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str)}
+_OF_ENVIRONMENT = {"executable": str, **dict.fromkeys(("packages", "installed_from", "variables", "torch"), dict)}
+"""What of a record is acted upon, and the kind it must be of where it is not null."""
 UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
 """What `Code.left_out` calls a diff that was too long."""
 
@@ -54,9 +58,9 @@ class Start:
 def start_of(run: RecordedRun) -> Start:
     """Raises:
     ConfigError: The run cannot be started by a command again; the message says why.
-    DamagedFile: The list of its code cannot be read.
+    DamagedFile: The list of its code cannot be read, or the record does not say these things as it should.
     """
-    facts: dict[str, Any] = (run.code.get("earlier") or [run.code])[0]
+    facts = _first_start(run)
     command = tuple(map(str, facts.get("command") or ()))
     for reason in _objections(run, facts, command):
         raise ConfigError(f"run {run.name} ({run.id}) cannot be repeated: {reason}")
@@ -75,6 +79,23 @@ def start_of(run: RecordedRun) -> Start:
         remote=facts.get("remote"),
         captured=captured,
     )
+
+
+def _first_start(run: RecordedRun) -> dict[str, Any]:
+    earlier = run.code.get("earlier") or [run.code]
+    facts = earlier[0] if isinstance(earlier, list) else None
+    if not isinstance(facts, dict):
+        raise DamagedFile(f"{run.folder / RUN_FILE} is damaged (its code is {facts!r})")
+    for part, kinds in ((facts, _OF_CODE), (run.environment, _OF_ENVIRONMENT)):
+        for name, kind in kinds.items():
+            value = part.get(name)
+            if not (value is None or _is_of(value, kind)):
+                raise DamagedFile(f"{run.folder / RUN_FILE} is damaged ({name} is {str(value)[:40]!r})")
+    return facts
+
+
+def _is_of(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not (isinstance(value, str) and "\0" in value)
 
 
 def own_attempts(run: RecordedRun) -> list[Attempt]:

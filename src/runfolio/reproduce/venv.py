@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from runfolio.errors import ConfigError
+from runfolio.errors import ConfigError, DamagedFile
 from runfolio.record.redact import REDACTED
 from runfolio.reproduce.plan import Plan
 from runfolio.tracking.capture.packages import packages
 
 _EDITABLE = " (editable)"
 _WORDS = 3
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+"""A name or a version. Anything else could be an option of pip's, on a line of its own."""
 
 
 def requirements(plan: Plan) -> list[str]:
@@ -24,12 +27,16 @@ def requirements(plan: Plan) -> list[str]:
 
     Raises:
         ConfigError: Some came from where they are not to be had any more; the message names them.
+        DamagedFile: One is no package.
     """
     recorded = plan.run.environment
     origins = recorded.get("installed_from") or {}
     there, _ = packages(plan.variables.get("PYTHONPATH", "").split(os.pathsep))
     found, gone = [], []
     for name, version in (recorded.get("packages") or {}).items():
+        origin = str(origins.get(name, ""))
+        if not (_PLAIN.fullmatch(name) and _PLAIN.fullmatch(str(version)) and origin.isprintable()):
+            raise DamagedFile(f"the record of {plan.start.label} names a package {f'{name} {version} {origin}'!r}")
         if name == "pip" or there.get(name) == version:
             continue
         wanted = _from(plan, name, origins[name]) if name in origins else f"{name}=={version}"
