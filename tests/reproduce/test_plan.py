@@ -192,6 +192,16 @@ def test_a_run_that_was_resumed_is_repeated_from_its_first_start(project: Projec
     assert found.remarks == ["it was resumed (2 attempts); it is repeated whole, from its first start"]
 
 
+def test_data_that_changed_between_two_attempts_is_said(
+    edited: Callable[..., RecordedRun], planned: Callable[..., Plan]
+):
+    run = edited()
+    run = edited(data={"train": {"fingerprint": run.data["train"].fingerprint, "earlier": [{"fingerprint": "0" * 32}]}})
+    assert planned(run).remarks == [
+        "its train data changed while it was worked on; the whole of it is repeated on that of today"
+    ]
+
+
 def test_only_paths_below_the_root_are_laid():
     assert all(map(is_below, ("a.py", "a/b.py", "..a/b")))
     assert not any(map(is_below, ("", "/etc/passwd", "../a", "a/../../b", ".git/hooks/post-checkout", "a\0b")))

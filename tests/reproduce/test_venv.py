@@ -53,7 +53,10 @@ def test_a_package_of_no_index_is_named_before_one_agrees(project: Project, tmp_
     project.commit()
     run = with_packages(project, {"a": "1.0", "b": "2.0"}, {"b": f"https://example.org/b.git@{COMMIT}"})
     done = typed(project, run.id, "--fresh-venv", "--dry-run")
-    assert f"recorded packages in their versions, 1 from the index; b @ git+https://example.org/b.git@{COMMIT}" in done.stdout
+    assert (
+        f"recorded packages in their versions, 1 from the index; b @ git+https://example.org/b.git@{COMMIT}"
+        in done.stdout
+    )
 
 
 @pytest.mark.parametrize(

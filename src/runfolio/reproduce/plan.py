@@ -298,6 +298,9 @@ def _remarks(start: Start, found: Origin) -> Iterator[str]:
     """What is to be known of the run and of where its code comes from."""
     if (attempts := len(own_attempts(start.run))) > 1:
         yield f"it was resumed ({attempts} attempts); it is repeated whole, from its first start"
+    for name, given in start.run.data.items():
+        if given.earlier:
+            yield f"its {name} data changed while it was worked on; the whole of it is repeated on that of today"
     if start.run.series:
         yield f"it is a run of the series {start.run.series.get('name')}; of that, it alone is repeated"
     if found.kind == "kept" and start.commit:
