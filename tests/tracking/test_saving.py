@@ -16,6 +16,7 @@ import torch
 import runfolio
 from runfolio import CheckpointPolicy
 from runfolio.record import checkpoints, files
+from runfolio.record.checkpoints import Snapshot
 from runfolio.record.points import PointFiles
 
 
@@ -79,6 +80,24 @@ def test_a_call_waits_for_a_place_where_something_would_be_lost(store: Path):
         for step in range(1, 6):
             run.checkpoint(step=step, w=torch.ones(2))
         assert saved(run) == {"last": 5, "previous": 4, **{f"step-{step}": step for step in range(1, 6)}}
+
+
+def test_calls_of_signal_handlers_that_interrupt_each_other_do_not_wait_for_each_other(
+    store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    copied = Snapshot.copied
+    interruptions = iter((2, 3))
+
+    def interrupted(snapshot: Snapshot, spare: Snapshot | None = None) -> Snapshot:
+        if step := next(interruptions, None):
+            run.checkpoint(step=step, w=torch.ones(2))
+        return copied(snapshot, spare)
+
+    monkeypatch.setattr(Snapshot, "copied", interrupted)
+    with runfolio.init(store=store) as run:
+        run.checkpoint(step=1, w=torch.ones(2))
+        assert saved(run) == {"last": 1, "previous": 2}
+    assert "checkpoint at step 3 was not saved (the calls that it interrupted" in caplog.text
 
 
 def test_the_best_few_are_kept_in_their_order(store: Path):

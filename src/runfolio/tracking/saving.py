@@ -107,6 +107,8 @@ class Saver:
         """One for each further copy of the state that may be taken."""
         for _ in range(_COPIES):
             self._places.put(None)
+        self._copying: list[int] = []
+        """The thread of each call that is taking its copy; a signal handler's call may have interrupted another."""
         self._spare: Snapshot | None = None
         """What was written last: the next copy is put into its memory."""
         self._waiting: deque[_Job] = deque()
@@ -173,10 +175,12 @@ class Saver:
             "loader": loader,
             "meta": plain_config(meta) if meta is not None else {},
         }
-        if not self._take_place(is_best):
-            self._tell_failure(step, self._writer.keeper.failure)
+        if (failure := self._take_place(is_best)) is not None:
+            self._tell_failure(step, failure)
             return False
         every = self._policy.keep_every
+        me = threading.get_ident()
+        self._copying.append(me)
         try:
             spare, self._spare = self._spare, None
             snapshot = snapshot.copied(spare)
@@ -187,6 +191,8 @@ class Saver:
         except BaseException:
             self._places.put(None)
             raise
+        finally:
+            self._copying.remove(me)
         self._saved += 1
         job = _Job(
             f"{self._attempt.writer}-{self._saved}",
@@ -257,21 +263,23 @@ class Saver:
             return True
         return minutes is not None and time.monotonic() - self._saved_at >= minutes * 60
 
-    def _take_place(self, is_best: bool) -> bool:
-        """Wait until another copy of the state may be taken; False where the store takes none of them."""
+    def _take_place(self, is_best: bool) -> str | None:
+        """Wait until another copy of the state may be taken; why not, where that will not be."""
         while True:
             with contextlib.suppress(queue.Empty):
                 self._places.get_nowait()
-                return True
+                return None
             with contextlib.suppress(IndexError):  # the thread has come to it meanwhile
                 if self._waiting[-1].is_replaced_by(is_best):
                     self._spare = self._waiting.pop().snapshot
-                    return True
+                    return None
+            if self._copying.count(threading.get_ident()) == _COPIES:  # signal handlers that interrupted each other
+                return "the calls that it interrupted have not taken their copies yet"
             with contextlib.suppress(queue.Empty):
                 self._places.get(timeout=_LOOK_S)
-                return True
+                return None
             if self._writer.keeper.away_s > self._pace.patience_s:
-                return False
+                return self._writer.keeper.failure
 
     def _start(self) -> None:
         if self._thread is None:
