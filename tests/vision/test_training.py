@@ -123,6 +123,16 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(train, tiny):
     assert not torch.are_deterministic_algorithms_enabled()
 
 
+def test_a_deterministic_training_records_the_switches_as_it_trained_with_them(train, tiny):
+    recorded = train(tiny(epochs=1, deterministic=True))
+    found = json.loads((recorded.folder / "run.json").read_text())
+    switches = found["environment"]["torch"]
+    assert found["seeds"]["deterministic"] is True
+    assert (switches["deterministic_algorithms"], switches["cudnn_deterministic"]) == (True, True)
+    assert (switches["cudnn_benchmark"], switches["cudnn_tf32"]) == (False, False)
+    assert (switches["matmul_precision"], switches["cublas_workspace"]) == ("highest", ":4096:8")
+
+
 def weights(run: runfolio.RecordedRun, name: str = "last") -> dict[str, list]:
     return {key: tensor.tolist() for key, tensor in run.checkpoint(name).tensors("model").items()}
 

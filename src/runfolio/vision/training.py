@@ -84,15 +84,18 @@ def run_experiment(
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
     preparation = None if series else prepare(settings, store=store, progress=progress)
     runfolio.seed_everything(settings.seed)
-    with runfolio.init(
-        name or settings.run_name,
-        experiment=experiment or settings.data_name,
-        config=settings.as_dict(),
-        store=store,
-        series=series,
-        tensorboard=settings.tensorboard,
-        checkpoints=_policy(settings),
-    ) as run:
+    with (
+        deterministic_algorithms(settings.deterministic),
+        runfolio.init(
+            name or settings.run_name,
+            experiment=experiment or settings.data_name,
+            config=settings.as_dict(),
+            store=store,
+            series=series,
+            tensorboard=settings.tensorboard,
+            checkpoints=_policy(settings),
+        ) as run,
+    ):
         _train(run, preparation or prepare(settings, store=store, progress=progress), progress)
     return run.folder
 
@@ -115,7 +118,10 @@ def _resume(
     step = None if checkpoint else _BEFORE_ALL
     policy = _policy(settings)
     runfolio.seed_everything(settings.seed)  # recorded as at its first start, though the checkpoint's states replace it
-    with runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run:
+    with (
+        deterministic_algorithms(settings.deterministic),
+        runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
+    ):
         _tell_of_changes(run, changes, progress)
         _train(run, preparation, progress, go_on=checkpoint is not None, fork=fork)
     return run.folder
@@ -138,16 +144,19 @@ def _fork(
         changed_data=changed_data,
     )
     runfolio.seed_everything(settings.seed)
-    with runfolio.init(
-        name,
-        fork=fork.run.folder,
-        checkpoint=fork.checkpoint.name,
-        experiment=experiment,
-        config=settings.as_dict(),
-        store=store,
-        tensorboard=settings.tensorboard,
-        checkpoints=_policy(settings),
-    ) as run:
+    with (
+        deterministic_algorithms(settings.deterministic),
+        runfolio.init(
+            name,
+            fork=fork.run.folder,
+            checkpoint=fork.checkpoint.name,
+            experiment=experiment,
+            config=settings.as_dict(),
+            store=store,
+            tensorboard=settings.tensorboard,
+            checkpoints=_policy(settings),
+        ) as run,
+    ):
         _tell_of_changes(run, changes, progress)
         _train(run, preparation, progress, fork=fork)
     return run.folder
@@ -204,33 +213,32 @@ def _train(
 ) -> None:
     settings = preparation.settings
     notices = _Notices(run, progress)
-    with deterministic_algorithms(settings.deterministic):
-        # Again: whatever drew numbers since, the weights are this seed's.
-        runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
-        training = Training(preparation)
-        if fork is not None:
-            _sum_up_beginning(run, training, preparation)
-            for notice in fork.take_up(run, training):
-                notices.once(notice, notice)
-        elif go_on:
-            run.restore(LAST, **training.state())
-        else:
-            _describe(run, training, preparation, notices)
-        for part, source in preparation.parts.items():
-            run.log_data(part, partial(preparation.listing, part), source=source)
-        for metric in _OF_AN_EPOCH:
-            run.define_metric(metric, x="epoch")
-        if settings.watch:
-            run.watch(training.model, settings.watch, step=training.step)
-        steps = training.steps_per_epoch
-        with Meter(progress, run.name, epochs=settings.epochs, steps=steps, done=training.step) as meter:
-            while not training.is_over:
-                meter.epoch(training.epoch + 1)
-                _train_epoch(run, training, preparation, meter)
-                _warn_of_losses(training.figures, settings, notices)
-                meter.report(training.figures, preparation.chosen_by)
-            meter.say("testing")
-            _conclude(run, training, preparation, notices)
+    # Again: whatever drew numbers since, the weights are this seed's.
+    runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
+    training = Training(preparation)
+    if fork is not None:
+        _sum_up_beginning(run, training, preparation)
+        for notice in fork.take_up(run, training):
+            notices.once(notice, notice)
+    elif go_on:
+        run.restore(LAST, **training.state())
+    else:
+        _describe(run, training, preparation, notices)
+    for part, source in preparation.parts.items():
+        run.log_data(part, partial(preparation.listing, part), source=source)
+    for metric in _OF_AN_EPOCH:
+        run.define_metric(metric, x="epoch")
+    if settings.watch:
+        run.watch(training.model, settings.watch, step=training.step)
+    steps = training.steps_per_epoch
+    with Meter(progress, run.name, epochs=settings.epochs, steps=steps, done=training.step) as meter:
+        while not training.is_over:
+            meter.epoch(training.epoch + 1)
+            _train_epoch(run, training, preparation, meter)
+            _warn_of_losses(training.figures, settings, notices)
+            meter.report(training.figures, preparation.chosen_by)
+        meter.say("testing")
+        _conclude(run, training, preparation, notices)
     if training.epoch < settings.epochs:
         epochs = f"{settings.patience} epoch{'s' * (settings.patience != 1)}"
         run.finish(
