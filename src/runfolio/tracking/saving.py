@@ -108,7 +108,7 @@ class Saver:
         for _ in range(_COPIES):
             self._places.put(None)
         self._copying: list[int] = []
-        """The thread of each call that is taking its copy; a signal handler's call may have interrupted another."""
+        """The thread of each call that takes its copy or waits to; a signal handler's may have interrupted another."""
         self._spare: Snapshot | None = None
         """What was written last: the next copy is put into its memory."""
         self._waiting: deque[_Job] = deque()
@@ -175,12 +175,18 @@ class Saver:
             "loader": loader,
             "meta": plain_config(meta) if meta is not None else {},
         }
-        if (failure := self._take_place(is_best)) is not None:
-            self._tell_failure(step, failure)
-            return False
         every = self._policy.keep_every
         me = threading.get_ident()
         self._copying.append(me)
+        try:
+            failure = self._take_place(is_best)
+        except BaseException:
+            self._copying.remove(me)
+            raise
+        if failure is not None:
+            self._copying.remove(me)
+            self._tell_failure(step, failure)
+            return False
         try:
             spare, self._spare = self._spare, None
             snapshot = snapshot.copied(spare)
@@ -273,7 +279,7 @@ class Saver:
                 if self._waiting[-1].is_replaced_by(is_best):
                     self._spare = self._waiting.pop().snapshot
                     return None
-            if self._copying.count(threading.get_ident()) == _COPIES:  # signal handlers that interrupted each other
+            if self._copying.count(threading.get_ident()) > _COPIES:  # signal handlers that interrupted each other
                 return "the calls that it interrupted have not taken their copies yet"
             with contextlib.suppress(queue.Empty):
                 self._places.get(timeout=_LOOK_S)
