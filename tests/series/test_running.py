@@ -102,11 +102,14 @@ def test_a_run_that_another_process_is_at_is_left_alone(store):
     assert report.outcomes[0].folder == theirs.folder
 
 
-def test_a_run_whose_checkpoint_is_damaged_is_begun_anew(store):
+@pytest.mark.parametrize(("damaged", "ending"), [("last.json", "resumed"), ("*.json", "finished")])
+def test_a_run_whose_last_checkpoint_is_damaged_goes_on_from_another_and_without_one_is_begun_anew(
+    store, damaged, ending
+):
     Path("power-cut").touch()
     run_series(ONE_MODEL, store)
     Path("power-cut").unlink()
-    (manifest,) = store.rglob("last.json")
-    manifest.write_text("{")
+    for manifest in store.rglob(f"checkpoints/{damaged}"):
+        manifest.write_text("{")
 
-    assert endings(run_series(ONE_MODEL, store)) == ["finished", "finished"]
+    assert endings(run_series(ONE_MODEL, store)) == [ending, "finished"]

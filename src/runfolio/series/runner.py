@@ -14,6 +14,7 @@ from rich.progress import Progress
 from runfolio.errors import DamagedFile, NotFound, RunfolioError
 from runfolio.query.folio import open_folio
 from runfolio.query.recorded import RecordedRun
+from runfolio.record import checkpoints
 from runfolio.record.flat import flatten
 from runfolio.series.grid import Planned
 from runfolio.series.targets import Membership, Target
@@ -154,8 +155,9 @@ def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRu
 
 
 def _can_resume(run: RecordedRun) -> bool:
+    """Whether it has a whole checkpoint: of a damaged `last`, another one is gone on with."""
     try:
-        run.checkpoint("last")
+        checkpoints.whole(run.folder, checkpoints.LAST, lambda told: None)
     except (NotFound, DamagedFile):
         return False
     return True

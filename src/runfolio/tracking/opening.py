@@ -292,7 +292,7 @@ def _resumed(
     if not force:
         joining.refuse_if_written(folder, document, claimed)
     bring_back_spools(folder)
-    found = saved.whole(folder, name, _tell(document)) if name is not None and step is None else None
+    found = _checkpoint(folder, document, name) if name is not None and step is None else None
     parent, kept, last_step = _cut(folder, document, found, step)
     _note_seconds(folder, document)
     attempt = max(_last_attempt(document), claimed) + 1
@@ -303,6 +303,15 @@ def _resumed(
 
 def _tell(document: RunDocument) -> Callable[[str], None]:
     return lambda told: log.warning("run %s: %s", document.id, told)
+
+
+def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:
+    try:
+        return saved.whole(folder, name, _tell(document))
+    except NotFound as error:
+        raise NotFound(
+            f"{error}; checkpoint=None goes on behind the run's last point, step=-1 from its beginning"
+        ) from None
 
 
 def _joined_resumed(folder: Path, document: RunDocument, wait_s: float) -> _Opened | None:

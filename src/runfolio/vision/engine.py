@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from runfolio.errors import ConfigError
 from runfolio.vision.averaging import WeightAverage
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, Labelled, PreparedImages, batches
@@ -170,12 +171,25 @@ class Training:
         per_step = self._settings.accumulate * self._settings.batch_size
         of_step = min(per_step, self._images - batch // self._settings.accumulate * per_step)
         mixed, targets = self._mixing(images, labels, epoch=self.epoch, batch=batch)
-        logits = self._network(mixed)
+        logits = self._logits(mixed)
         loss = functional.cross_entropy(logits, targets, label_smoothing=self._settings.label_smoothing)
         share = loss * (len(images) / of_step)
         self._fabric.backward(share)
         self._tally.add(loss, logits, targets)
         return share.detach()
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        try:
+            return self._network(images)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            size = self._settings.batch_size
+            raise ConfigError(
+                f"a batch of one image is nothing that the network's BatchNorm can be trained on;"
+                f" {self._images:,} images in batches of {size} end with one:"
+                " give another --batch-size, or --freeze-backbone"
+            ) from None
 
     def _update(self) -> None:
         """One optimizer step, by the gradients there are."""
