@@ -140,3 +140,13 @@ def test_a_listing_that_is_gone_damaged_or_newer_is_told(tmp_path: Path):
     path.unlink()
     with pytest.raises(NotFound, match="is gone; restore it"):
         Listing.read(tmp_path, listing.fingerprint)
+
+
+def test_a_listing_that_unpacks_to_more_than_any_that_is_kept_is_damaged(tmp_path: Path):
+    listing = Listing([CAT, DOG])
+    listing.write(tmp_path)
+    path = listing_path(tmp_path, listing.fingerprint)
+    size = len(gzip.decompress(path.read_bytes()))
+    assert Listing.read(tmp_path, listing.fingerprint, most_bytes=size) == listing
+    with pytest.raises(DamagedFile, match="unpacks to more than"):
+        Listing.read(tmp_path, listing.fingerprint, most_bytes=size - 1)

@@ -21,6 +21,8 @@ from runfolio.record.layout import DATA, FORMAT
 
 LISTED_AT_MOST = 1_000_000
 """The record keeps no longer listing; of such data it has the fingerprint and the number of items alone."""
+_UNPACKED_AT_MOST = 1 << 30
+"""Bytes: enough for any listing that is kept. A file that somebody sent may unpack to more than the memory holds."""
 ENDING = ".jsonl.gz"
 _DIGEST_BYTES = 16
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
@@ -102,9 +104,11 @@ class Listing:
         files.replace(path, lambda temporary: temporary.write_bytes(content), sync=True)
 
     @classmethod
-    def read(cls, folder: Path, fingerprint: str) -> Self:
+    def read(cls, folder: Path, fingerprint: str, *, most_bytes: int = _UNPACKED_AT_MOST) -> Self:
         """A listing that a run keeps.
 
+        Args:
+            most_bytes: It is damaged where it unpacks to more.
         Raises:
             NotFound: It keeps none of that fingerprint.
             DamagedFile: It is not whole.
@@ -113,7 +117,11 @@ class Listing:
         """
         path = listing_path(folder, fingerprint)
         try:
-            header, *lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+            with gzip.open(path) as file:
+                content = file.read(most_bytes + 1)
+            if len(content) > most_bytes:
+                raise ValueError(f"it unpacks to more than {most_bytes:,} bytes")
+            header, *lines = content.splitlines(keepends=True)
             about = orjson.loads(header)
             if not isinstance(about, dict):
                 raise TypeError("no header")
