@@ -17,6 +17,7 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.record import checkpoints
 from runfolio.record.document import RunDocument
 from runfolio.record.points import PointFiles
+from runfolio.tracking import generators
 
 
 def test_the_best_is_kept_beside_the_last(store: Path):
@@ -349,3 +350,8 @@ def test_a_run_without_attempts_can_be_resumed(store: Path):
     shutil.rmtree(run.folder / "claims")
     runfolio.init(resume=run.folder).finish()
     assert [entry.attempt for entry in RunDocument.read(run.folder).attempts] == [1]
+
+
+def test_generators_of_gpus_that_are_not_here_are_told(caplog: pytest.LogCaptureFixture):
+    generators.restore({**generators.states(), "cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
+    assert "has the random generators of 99 GPUs, and there are" in caplog.text

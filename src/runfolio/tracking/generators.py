@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import struct
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 from runfolio.errors import ConfigError
 
+log = logging.getLogger("runfolio")
 _WORDS = "<625I"
 """Python's Mersenne Twister: 624 words, and the place in them."""
 
@@ -58,3 +60,10 @@ def _restore(found: Mapping[str, Any]) -> None:
         torch.set_rng_state(found["torch"])
         if "cuda" in found and torch.cuda.device_count() == len(found["cuda"]):
             torch.cuda.set_rng_state_all(found["cuda"])
+        elif "cuda" in found:
+            log.warning(
+                "the checkpoint has the random generators of %d GPUs, and there are %d here: what is drawn on a GPU"
+                " differs from now on",
+                len(found["cuda"]),
+                torch.cuda.device_count(),
+            )
