@@ -23,7 +23,7 @@ SCRIPT = """
 import os, sys, runfolio
 from runfolio.tracking.writer import Pace
 run = runfolio.init("net", store=sys.argv[1], console=False, code=False,
-                    pace=Pace(flush_s=0.02, system_s=0, heartbeat_s=0.1, patience_s=0.1))
+                    pace=Pace(flush_s=0.02, system_s=0, heartbeat_s=0.1, patience_s=float(sys.argv[2])))
 count = 0
 def log(number):
     global count
@@ -63,9 +63,9 @@ def start(store: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
     """A training that has logged 10 points, and logs 1,000 more once it is told to go on."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(script: str) -> subprocess.Popen[bytes]:
-        pipe = subprocess.PIPE
-        process = subprocess.Popen([sys.executable, "-c", SCRIPT + script, store], stdin=pipe, stdout=pipe, stderr=pipe)
+    def start(script: str, patience_s: float = 0.1) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", SCRIPT + script, store, str(patience_s)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         started.append(process)
         assert said(process) == b"ready\n"
         return process
@@ -112,7 +112,8 @@ def test_a_disk_that_fills_and_has_room_again(disk: Path, caplog: pytest.LogCapt
 
 @pytest.mark.parametrize("fault", ["write:error=EROFS", "write:error=ENOSPC", "write:error=ESTALE"])
 def test_a_store_that_refuses_everything_for_a_while(store: Path, start: Callable, fault: str):
-    process = start("run.flush(); turn(b'refused'); log(10); assert run.flush(); run.finish()")
+    # More patience than a busy machine takes for a call that is traced: it refuses, and does not hang.
+    process = start("run.flush(); turn(b'refused'); log(10); assert run.flush(); run.finish()", patience_s=5)
     with injected(process.pid, fault, only=tail_of(store)):
         go_on(process)
         assert said(process) == b"refused\n"

@@ -449,6 +449,26 @@ def test_a_damaged_segment_is_told_and_the_tail_it_was_made_of_still_serves(run:
     assert "segment-w1-2.parquet is damaged" in files.problems[0]
 
 
+def test_whatever_is_damaged_in_its_first_page_is_told_and_never_read_as_something_else(tmp_path: Path):
+    """The texts that codes stand for, and the header before them, which no checksum covers."""
+    folder = make_run(tmp_path / "net-aaaaaaaa")
+    write_tail(folder, 1, range(1, 301))
+    seal.compact(folder, "w1", 4)
+    tail_path(folder, "w1", 1).unlink(missing_ok=True)
+    path = segment_path(folder, "w1", 4)
+    whole = path.read_bytes()
+    files = PointFiles(folder)
+    truth = {name: files.read(name).values.tolist() for name in files.names()}
+    for offset, bit in itertools.product(range(48), range(8)):
+        damaged = bytearray(whole)
+        damaged[offset] ^= 1 << bit
+        path.write_bytes(bytes(damaged))
+        files = PointFiles(folder)
+        read = {name: files.read(name).values.tolist() for name in files.names()}
+        assert read == truth or files.problems, f"bit {bit} of byte {offset}"
+        assert all(set(values) <= set(truth[name]) for name, values in read.items()), f"bit {bit} of byte {offset}"
+
+
 def test_a_flipped_byte_in_a_page_is_noticed(run: Path):
     seal.compact(run, "w1", 4)
     for number in (1, 2, 3):

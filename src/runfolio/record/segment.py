@@ -252,7 +252,8 @@ class Segment:
             rows = self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
         except (pa.ArrowException, OSError):
             return None
-        whole = rows.num_rows and not any(column.null_count for column in rows.columns)
+        count = sum(self._file.metadata.row_group(group).num_rows for group in groups)
+        whole = 0 < rows.num_rows == count and not any(column.null_count for column in rows.columns)
         return [arrow.to_numpy(rows[name]) for name in columns] if whole else None
 
     def blocks(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int = BLOCK_ROWS) -> Iterator[Rows]:
@@ -306,12 +307,16 @@ class Segment:
         self, group: int, columns: Sequence[str], convert: Callable[[pa.RecordBatch], T], size: int = BLOCK_ROWS
     ) -> Iterator[T]:
         """What `convert` makes of a row group, part by part. Raises where something is wrong, but only once."""
+        missing = self._file.metadata.row_group(group).num_rows
         try:
             for batch in self._file.iter_batches(size, row_groups=[group], columns=list(columns), use_threads=False):
                 if any(column.null_count for column in batch.columns):
                     raise pa.ArrowInvalid("points without a value in every column")
+                missing -= batch.num_rows
                 if batch.num_rows:
                     yield convert(batch)
+            if missing:  # of a damaged page Arrow may make an empty one
+                raise pa.ArrowInvalid(f"{missing:,} points are not there")
         except (pa.ArrowException, OSError) as error:
             if not self.damaged:
                 self.damaged = True
@@ -325,25 +330,31 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
             rows[name] = arrow.to_numpy(column)
             continue
         places = metrics if name == "metric" else writers
-        place = np.array([places.get(text, -1) for text in column.dictionary.to_pylist()], np.int32)
-        rows[name] = place[arrow.to_numpy(column.indices)]
+        codes, texts = _coded(column)
+        place = np.array([places.get(text, -1) for text in texts], np.int32)
+        rows[name] = place[codes]
         if (rows[name] < 0).any():
             raise pa.ArrowInvalid(f"points of a {name} that it does not name")
     return rows
 
 
+def _coded(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
+    """The code of each row, and the texts they stand for."""
+    codes, texts = arrow.to_numpy(column.indices), column.dictionary.to_pylist()
+    if codes.min() < 0 or codes.max() >= len(texts):  # Arrow decodes a damaged page of texts to fewer of them
+        raise pa.ArrowInvalid("codes that stand for no text")
+    return codes, texts
+
+
 def _names(batch: pa.RecordBatch) -> list[str]:
-    column = batch.column(0)
-    codes = arrow.to_numpy(column.indices)
-    texts = column.dictionary.to_pylist()
+    codes, texts = _coded(batch.column(0))
     return [texts[code] for code in np.unique(codes[spans(codes)[0]]).tolist()]
 
 
 def _of_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
-    column = batch.column(batch.schema.names.index("metric"))
-    texts = column.dictionary.to_pylist()
+    codes, texts = _coded(batch.column(batch.schema.names.index("metric")))
     code = texts.index(metric) if metric in texts else -1
-    places = np.flatnonzero(arrow.to_numpy(column.indices) == code)
+    places = np.flatnonzero(codes == code)
     if not len(places):
         return batch.slice(0, 0)
     if places[-1] - places[0] + 1 != len(places):
