@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -185,7 +186,7 @@ def test_a_running_run_can_be_forked_and_goes_on(store: Path):
 
 def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
     over = threading.Event()
-    with runfolio.init("net", store=store) as parent:
+    with runfolio.init("net", store=store) as parent, contextlib.ExitStack() as opened:
 
         def train() -> None:
             step = 0
@@ -199,7 +200,7 @@ def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
         trainer = threading.Thread(target=train)
         trainer.start()
         try:
-            forks = [runfolio.init(fork=parent.id, store=store) for _ in range(5)]
+            forks = [opened.enter_context(runfolio.init(fork=parent.id, store=store)) for _ in range(5)]
         finally:
             over.set()
             trainer.join()
@@ -208,7 +209,6 @@ def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
             assert state.state["w"].tolist() == [float(state.step or 0)] * 100
             if state.step:
                 assert recorded(fork).metric("loss").values.tolist()[-1] == state.step
-            fork.finish()
 
 
 def test_a_fork_can_be_resumed_and_keeps_what_it_inherited(store: Path):

@@ -40,8 +40,8 @@ from runfolio.tracking.telling import log
 FORK = "fork"
 """The kind of lineage."""
 _SUFFIX = "-fork"
-_TRIES = 5
-"""How often to copy a checkpoint that a running training keeps saving anew."""
+_PATIENCE_S = 20.0
+"""How long to try to copy a checkpoint that a running training keeps saving anew."""
 _ABANDONED_S = 3600.0
 """As long must a half-made fork not have changed to be taken for one whose maker was killed."""
 
@@ -91,7 +91,7 @@ def fork(
         "name": name or f"{of.name[: notes.NAME_LENGTH - len(_SUFFIX)]}{_SUFFIX}",
         "experiment": experiment or of.experiment,
     }
-    tries = _TRIES
+    deadline = time.monotonic() + _PATIENCE_S
     while True:
         found = chosen(parent, checkpoint, step)
         document = _document(of, found, run_id, **named)
@@ -102,8 +102,7 @@ def fork(
                 document.without_secrets().write(begun, sync=True)
             return folder
         except Replaced:
-            tries -= 1
-            if not tries:
+            if time.monotonic() > deadline:
                 raise
 
 
