@@ -193,3 +193,13 @@ def test_means_over_seeds_say_where_the_data_changed_between_them(write, store: 
     told = "val/acc: 1 run had data that changed (1 changed (cat/0.jpg))"
     assert told in repeats(every, "val/acc", "max", []).caption
     assert "had" not in repeats(two, "val/acc", "max", []).caption
+
+
+def test_the_doctor_reads_what_a_damaged_record_says_of_its_data_without_stumbling(write, store: Path):
+    path = write("net", 0.9) / "run.json"
+    document = json.loads(path.read_text())
+    known = next(iter(document["data"].values()))
+    document["data"] |= {"odd": {**known, "items": "many", "earlier": 7}, "odder": {"earlier": [3, {"fingerprint": 1}]}}
+    path.write_text(json.dumps(document))
+    done = CliRunner().invoke(main, ["doctor", "--store", str(store)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import runfolio
@@ -169,6 +169,7 @@ values = st.lists(st.floats(), min_size=1, max_size=6)
 
 
 @given(values, values)
+@example([1.2442966617778734e297], [-1.7976931348498728e308])
 def test_two_lists_of_numbers_are_bit_equal_exactly_if_their_bits_are(one: list[float], other: list[float]):
     from runfolio.reproduce.verdict import _compare, _Points  # the part that needs no files
 

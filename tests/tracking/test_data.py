@@ -172,7 +172,7 @@ def test_what_has_no_fingerprint_is_refused_at_the_call(store: Path, photos: Pat
                 run.log_data("train", data)
         for name in ("", " ", "x" * 101, 3, None):
             with pytest.raises(ConfigError, match="named by a text"):
-                run.log_data(name, photos)  # type: ignore[arg-type]
+                run.log_data(name, photos)  # type: ignore[arg-type] - what is refused
 
 
 def test_a_path_that_leads_nowhere_is_refused_at_the_call(store: Path, tmp_path: Path):

@@ -103,13 +103,13 @@ def serve() -> None:
     `signal` is another one than SIGKILL.
     """
     # Paid once. What draws a figure finds its fonts; what would start threads, such as a training, must not run here.
-    import pyarrow.parquet  # noqa: F401
-    import safetensors.torch  # noqa: F401
-    import sklearn.datasets  # noqa: F401
+    import pyarrow.parquet  # noqa: F401 - imported once, for every victim
+    import safetensors.torch  # noqa: F401 - as above
+    import sklearn.datasets  # noqa: F401 - as above
     import torch
 
     import runfolio.cli
-    import runfolio.vision.training  # noqa: F401
+    import runfolio.vision.training  # noqa: F401 - as above
     from runfolio.tracking.pictures import figure_png
     from runfolio.vision.report import confusion_figure
 

@@ -26,6 +26,8 @@ PREVIOUS = "previous"
 BEST = "best"
 STATE = "state"
 """The part that holds the tensors of everything that is not a module."""
+GENERATORS = "generators"
+"""The state entry that holds all random generators' states."""
 
 
 @dataclass(frozen=True)
@@ -262,9 +264,9 @@ def manifest_of(folder: Path, name: str) -> Manifest:
     Raises:
         DamagedFile, NotFound, NewerFormat: As `read` says.
     """
-    read(folder, name)
-    value = files.read_json(folder / CHECKPOINTS / f"{name}.json")
-    del value["name"]
+    value = _content(folder, name)
+    _checkpoint(folder, name, value)  # which says where it is damaged
+    value.pop("name", None)
     return value
 
 
@@ -342,15 +344,21 @@ def read(folder: Path, name: str = LAST) -> Checkpoint:
         DamagedFile: The manifest is damaged.
         NewerFormat: A newer runfolio wrote it.
     """
-    path = folder / CHECKPOINTS / f"{name}.json"
+    return _checkpoint(folder, name, _content(folder, name))
+
+
+def _content(folder: Path, name: str) -> dict[str, Any]:
     try:
         if not files.is_file_name(name):
             raise FileNotFoundError
-        value = files.read_json(path)
+        return files.read_json(folder / CHECKPOINTS / f"{name}.json")
     except FileNotFoundError:
         known = names(folder)
         hint = f"it has {', '.join(known)}" if known else "it saved none"
         raise NotFound(f"no checkpoint {name!r} in {folder}; {hint}") from None
+
+
+def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
     try:
         return Checkpoint(
             folder=folder,
@@ -367,6 +375,7 @@ def read(folder: Path, name: str = LAST) -> Checkpoint:
             _files={part: _checked_entry(entry) for part, entry in value["files"].items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
+        path = folder / CHECKPOINTS / f"{name}.json"
         raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
 
 

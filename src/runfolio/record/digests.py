@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +85,11 @@ def digests(root: Path, names: Iterable[str]) -> Iterator[Digest]:
             memory.save(known)
 
 
+def content_digest(file: BufferedReader) -> str:
+    """BLAKE2b-128 of all that a file opened for reading holds, in hex."""
+    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
 def digest(path: Path) -> Digest:
     """What a file holds; read again where it changed meanwhile.
 
@@ -96,7 +102,7 @@ def digest(path: Path) -> Digest:
                 before = os.fstat(file.fileno())
                 if not stat.S_ISREG(before.st_mode):
                     raise StoreError(f"{path} is not a file")
-                content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+                content = content_digest(file)
                 after = os.fstat(file.fileno())
         except FileNotFoundError:
             raise NotFound(f"{path} is gone") from None

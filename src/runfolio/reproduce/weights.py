@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runfolio.errors import DamagedFile, MissingExtra, NewerFormat, NotFound
 from runfolio.query.recorded import RecordedRun
 from runfolio.record import checkpoints
-from runfolio.record.checkpoints import BEST, LAST, STATE, Checkpoint
+from runfolio.record.checkpoints import BEST, GENERATORS, LAST, STATE, Checkpoint
 
 if TYPE_CHECKING:
     import torch
-
-GENERATORS = "generators"
-"""The state of the random generators: it may differ where nothing was drawn from them."""
 
 
 class Unequal(NamedTuple):
@@ -85,6 +82,7 @@ def _tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
     for part in checkpoint.parts:
         for name, tensor in checkpoint.tensors(part).items():
             yield f"{part}/{name}", tensor
+    # The generators' states may differ where nothing was drawn from them.
     state = {name: value for name, value in checkpoint.state.items() if name != GENERATORS}
     yield from _inside(STATE, state)
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean
-from runfolio.record.checkpoints import Checkpoint
+from runfolio.record.checkpoints import GENERATORS, Checkpoint
 from runfolio.record.fitting import compare, fill
 from runfolio.tracking import generators
-from runfolio.tracking.saving import GENERATORS
 
 
 def restore(found: Checkpoint, targets: Mapping[str, Any]) -> None:

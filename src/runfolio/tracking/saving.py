@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError
-from runfolio.record.checkpoints import Checkpoint, Snapshot
+from runfolio.record.checkpoints import GENERATORS, Checkpoint, Snapshot
 from runfolio.record.document import Attempt
 from runfolio.record.keeping import CheckpointPolicy, Mode, Shelf, is_better, step_name
 from runfolio.tracking import exits, generators
@@ -32,8 +32,6 @@ from runfolio.tracking.writer import Writer
 if TYPE_CHECKING:
     from runfolio.tracking.run import Run
 
-GENERATORS = "generators"
-"""The state entry that holds all random generators' states."""
 _COPIES = 2
 """Of the state, at most: one that is being written, one that waits. One of them stays for the next."""
 _FLUSH_WAIT_S = 30.0

@@ -159,12 +159,15 @@ def _named_data(folder: Path) -> set[str]:
         known = RunDocument.read(folder).data.values()
     except (RunfolioError, OSError):
         return set()
-    entries = [entry for named in known if isinstance(named, dict) for entry in (named, *(named.get("earlier") or ()))]
-    return {
-        entry["fingerprint"]
-        for entry in entries
-        if data.is_fingerprint(entry.get("fingerprint")) and (entry.get("items") or 0) <= data.LISTED_AT_MOST
-    }
+    found: set[str] = set()
+    for named in known:
+        earlier = named.get("earlier") if isinstance(named, dict) else None
+        for entry in (named, *(earlier if isinstance(earlier, list) else ())):
+            if isinstance(entry, dict) and data.is_fingerprint(entry.get("fingerprint")):
+                items = entry.get("items")
+                if not (isinstance(items, int) and items > data.LISTED_AT_MOST):
+                    found.add(entry["fingerprint"])
+    return found
 
 
 def _content_trouble(path: Path) -> str | None:

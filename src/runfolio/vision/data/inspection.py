@@ -6,7 +6,6 @@ at once. Losing the cache costs time and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import PIL
 
 from runfolio._version import __version__
 from runfolio.errors import DamagedFile, NotFound
+from runfolio.record.digests import content_digest
 from runfolio.record.memory import Memory, still_holds
 from runfolio.vision.data.files import ImageFiles, printable
 from runfolio.vision.pictures import read_picture
@@ -84,7 +84,7 @@ def _look_at(path: Path) -> Finding:
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
             return Finding(-1, -1, "", problem=f"{printable(str(path))} is not a file")
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            digest = content_digest(file)
     except OSError as error:
         reason = "the link leads nowhere" if path.is_symlink() and not path.exists() else error.strerror
         return Finding(-1, -1, "", problem=f"{printable(str(path))} cannot be read: {reason}")
