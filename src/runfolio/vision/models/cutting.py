@@ -1,0 +1,156 @@
+"""A network in two: the frozen part, which gives an image's features, and what trains on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+
+from runfolio.vision.models.freezing import train_mode
+from runfolio.vision.models.tape import CannotCut, Tape, record, trained_layers
+
+_SAME = 1e-4
+"""How far two passes over the same images may lie apart, as a share of the largest number."""
+_SAME_IN_ANOTHER_BATCH = 1e-3
+"""Sums are added up in another order in a batch of another size."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a network is cut, and how what follows is computed. Holds no weights: it fits every copy of the network."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    """Of an image's features, one for each layer that they go into."""
+    _training: Tape
+    _evaluating: Tape
+
+    @property
+    def size(self) -> int:
+        """How many numbers the features of one image are."""
+        return sum(math.prod(shape) for shape in self.shapes)
+
+    def features(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """[b, c, h, w] to [b, size], computed in evaluation mode; the modes stay as they were."""
+        with _modes_kept(model):
+            model.eval()
+            _, inputs = _inputs_of(model, self._evaluating.layers, images)
+        return torch.cat([part.flatten(1) for part in inputs], dim=1)
+
+    def logits(self, model: nn.Module, features: torch.Tensor) -> torch.Tensor:
+        """[b, size] to [b, classes], as `model` gives them for the images, in training too if the frozen part is in
+        evaluation mode: with the same draws of dropout. The features are not changed.
+        """
+        sizes = [math.prod(shape) for shape in self.shapes]
+        parts = [
+            part.reshape(-1, *shape).clone()  # some architectures drop in place
+            for part, shape in zip(features.split(sizes, dim=1), self.shapes, strict=True)
+        ]
+        return (self._training if model.training else self._evaluating).play(model, parts)
+
+    @contextmanager
+    def head_alone(self, model: nn.Module) -> Iterator[None]:
+        """As long as it lasts, `model` takes features instead of images; hooks on it and around it work as ever."""
+        vars(model)["forward"] = partial(self.logits, model)
+        try:
+            yield
+        finally:
+            del vars(model)["forward"]
+
+
+def cut(model: nn.Module, image_shape: tuple[int, int, int]) -> Cut:
+    """Cut a network before the first layers that train and the dropouts right before those; then try it.
+
+    Args:
+        model: Stays as it is; what is frozen of it does not require gradients.
+        image_shape: (c, h, w); a few images of noise are run.
+
+    Raises:
+        CannotCut: Its frozen part cannot be computed apart from the rest, with the same result.
+    """
+    device = next(model.parameters()).device
+    images = torch.randn(3, *image_shape, generator=torch.Generator().manual_seed(0)).to(device)
+    devices = [device] if device.type == "cuda" else []
+    with torch.no_grad(), _modes_kept(model), _statistics_kept(model), torch.random.fork_rng(devices):
+        model.eval()
+        evaluating, _ = record(model, images[:2])
+        answer, inputs = _inputs_of(model, evaluating.layers, images)
+        _check_alike(evaluating.play(model, [part.clone() for part in inputs]), answer, "in evaluation")
+        _check_apart(model, evaluating, images[:2], inputs)
+
+        train_mode(model, frozen_backbone=True)
+        training, _ = record(model, images[:2])
+        if training.layers != evaluating.layers:
+            raise CannotCut("in training it runs through other layers")
+        torch.manual_seed(0)
+        answer = model(images)
+        torch.manual_seed(0)
+        _check_alike(training.play(model, [part.clone() for part in inputs]), answer, "in training")
+    return Cut(tuple(tuple(part.shape[1:]) for part in inputs), training, evaluating)
+
+
+def frozen_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What features depend on: the parameters and buffers of all layers but those that train."""
+    trained = tuple(f"{name}." for name in trained_layers(model))
+    return {key: tensor for key, tensor in model.state_dict().items() if not key.startswith(trained)}
+
+
+def _check_apart(model: nn.Module, tape: Tape, fewer: torch.Tensor, inputs: list[torch.Tensor]) -> None:
+    """See that the features of an image are the same in a batch of fewer images."""
+    _, alone = _inputs_of(model, tape.layers, fewer)
+    if not all(_alike(a, b[: len(fewer)], _SAME_IN_ANOTHER_BATCH) for a, b in zip(alone, inputs, strict=True)):
+        raise CannotCut("the features of an image depend on the other images of its batch")
+
+
+def _check_alike(played: torch.Tensor, answer: torch.Tensor, when: str) -> None:
+    if not _alike(played, answer, _SAME):
+        raise CannotCut(f"{when} its answers do not follow from the inputs of the layers that train")
+
+
+def _alike(a: torch.Tensor, b: torch.Tensor, share: float) -> bool:
+    if a.shape != b.shape:
+        return False
+    largest = b.abs().nan_to_num().max().item()
+    return torch.allclose(a, b, rtol=share, atol=share * largest, equal_nan=True)
+
+
+def _inputs_of(
+    model: nn.Module, layers: tuple[str, ...], images: torch.Tensor
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """What the model answers, and what each of these layers got on the way."""
+    got: dict[str, torch.Tensor] = {}
+    with ExitStack() as hooks:
+        for name in layers:
+
+            def keep(module: nn.Module, args: tuple[torch.Tensor, ...], name: str = name) -> None:
+                got[name] = args[0].clone()
+
+            hooks.callback(model.get_submodule(name).register_forward_pre_hook(keep).remove)
+        answer = model(images)
+    return answer, [got[name] for name in layers]
+
+
+@contextmanager
+def _modes_kept(model: nn.Module) -> Iterator[None]:
+    before = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
+
+
+@contextmanager
+def _statistics_kept(model: nn.Module) -> Iterator[None]:
+    """Of layers that train, which move with each batch in training mode."""
+    buffers = [buffer for layer in trained_layers(model).values() for buffer in layer.buffers()]
+    before = [buffer.clone() for buffer in buffers]
+    try:
+        yield
+    finally:
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)

@@ -1,0 +1,236 @@
+"""What a network does behind its frozen part, recorded while it runs, and played again on kept features.
+
+A recording is a list of calls: of the network's own modules, by name, and of torch's functions in between. It is
+played with the modules as they are then: their weights, modes and hooks. What Python decides on the way (a branch, a
+shape read from a tensor) is as it was while recording, so a recording is to be tried on other images before it is
+trusted (`cutting.py` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.modules.dropout import _DropoutNd
+from torch.overrides import TorchFunctionMode
+
+_DROPOUTS = frozenset(
+    (
+        functional.dropout,
+        functional.dropout1d,
+        functional.dropout2d,
+        functional.dropout3d,
+        functional.alpha_dropout,
+        functional.feature_alpha_dropout,
+        torch.dropout,
+    )
+)
+
+
+class CannotCut(Exception):  # noqa: N818 - a turn in the road, not an error anybody sees
+    """The network cannot be cut where its frozen part ends; the message says why, as half a sentence."""
+
+
+class _Value(NamedTuple):
+    """Stands for a tensor that an earlier call gave, or that the tape is played on."""
+
+    number: int
+
+
+class _Weight(NamedTuple):
+    """Stands for a parameter or buffer of the network."""
+
+    name: str
+
+
+class _Call(NamedTuple):
+    what: str | Callable[..., Any]
+    """A module's name, or a function."""
+    args: Any
+    kwargs: Any
+    first: int
+    """The number of the first tensor it gives; the others follow in order."""
+
+
+@dataclass(frozen=True)
+class Tape:
+    """The recorded calls."""
+
+    layers: tuple[str, ...]
+    """The modules whose first inputs are what the tape is played on."""
+    inputs: tuple[int, ...]
+    calls: tuple[_Call, ...]
+    answer: int
+
+    def play(self, model: nn.Module, features: list[torch.Tensor]) -> torch.Tensor:
+        """What `model` answers where its `layers` get these features, [b, ...] each."""
+        values = dict(zip(self.inputs, features, strict=True))
+
+        def real(value: Any) -> Any:
+            if isinstance(value, _Value):
+                return values[value.number]
+            return _weight(model, value.name) if isinstance(value, _Weight) else value
+
+        for call in self.calls:
+            do = model.get_submodule(call.what) if isinstance(call.what, str) else call.what
+            given = do(*_mapped(call.args, real), **_mapped(call.kwargs, real))
+            values.update(enumerate(_tensors(given), start=call.first))
+        return values[self.answer]
+
+
+def trained_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """The outermost modules that have parameters of their own which train, by name."""
+    return {name: module for name, module in _leaves(model) if _trains(module)}
+
+
+def record(model: nn.Module, images: torch.Tensor) -> tuple[Tape, torch.Tensor]:
+    """The tape of what follows the inputs of the layers that train, and what the model answered.
+
+    A dropout of such an input is on the tape.
+
+    Raises:
+        CannotCut: What follows needs more than those inputs, or cannot be found out.
+    """
+    with ExitStack() as hooks, _Recorder(model) as recorder:
+        for name, module in _leaves(model):
+            before, after = recorder.around(name)
+            hooks.callback(module.register_forward_pre_hook(before).remove)
+            hooks.callback(module.register_forward_hook(after, with_kwargs=True, always_call=True).remove)
+        answer = model(images)
+    return recorder.tape(answer), answer
+
+
+def _leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The modules that are recorded as one call: those without others inside, and whole ones that train."""
+    for name, child in module.named_children():
+        if _trains(child) or next(child.children(), None) is None:
+            yield prefix + name, child
+        else:
+            yield from _leaves(child, f"{prefix}{name}.")
+
+
+def _trains(module: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters(recurse=False))
+
+
+class _Recorder(TorchFunctionMode):
+    """Sees each call of a function of torch, and by hooks each call of a module; inside of either it looks away."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._trained = trained_layers(model)
+        named = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
+        self._weights = {id(tensor): name for name, tensor in named}
+        self._dropouts = _DROPOUTS | {name for name, module in _leaves(model) if isinstance(module, _DropoutNd)}
+        self._inside = 0
+        self._layers: list[str] = []
+        self._inputs: list[int] = []
+        self._calls: list[_Call] = []
+        self._values: list[torch.Tensor] = []  # also keeps them alive: an id belongs to one tensor as long as it lives
+        self._numbers: dict[int, int] = {}
+        self._dropped: dict[int, tuple[torch.Tensor, Any, Any, Any]] = {}
+        """Of each dropout before the tape begins, by what came out: that, the call and what went in."""
+
+    def tape(self, answer: object) -> Tape:
+        """What was recorded of a forward pass that gave `answer`."""
+        if not isinstance(answer, torch.Tensor):
+            raise CannotCut(f"it answers with a {type(answer).__name__} instead of logits alone")
+        if id(answer) not in self._numbers:
+            raise CannotCut("its answer does not come from a layer that trains")
+        return Tape(tuple(self._layers), tuple(self._inputs), tuple(self._calls), self._numbers[id(answer)])
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        given = func(*args, **kwargs)
+        if not self._inside:
+            self._note(func, args, kwargs, given)
+        return given
+
+    def around(self, name: str) -> tuple[Callable[..., None], Callable[..., None]]:
+        """Hooks for before and after a call of the module."""
+
+        def before(module: nn.Module, args: Any) -> None:
+            self._inside += 1
+
+        def after(module: nn.Module, args: Any, kwargs: Any, given: Any) -> None:
+            self._inside -= 1
+            if not self._inside and given is not None:
+                self._note(name, args, kwargs, given)
+
+        return before, after
+
+    def _note(self, what: Any, args: Any, kwargs: Any, given: Any) -> None:
+        results = _tensors(given)
+        if not results and what is not torch.Tensor.__setitem__:
+            return  # a shape, a number: Python's from here on
+        used = _tensors((args, kwargs))
+        if not any(id(tensor) in self._numbers for tensor in used):
+            if what in self._dropouts and used:
+                self._dropped[id(results[0])] = (results[0], what, args, kwargs)
+            if what not in self._trained:
+                return
+            self._begin(what, args, kwargs)
+        self._append(what, args, kwargs, results)
+
+    def _begin(self, layer: str, args: Any, kwargs: Any) -> None:
+        """A layer that trains gets its input from the frozen part."""
+        if len(args) != 1 or _tensors(kwargs) or not isinstance(args[0], torch.Tensor):
+            raise CannotCut(f"its layer {layer} takes more than one input")
+        if layer in self._layers:
+            raise CannotCut(f"its layer {layer} runs more than once")
+        self._layers.append(layer)
+        value, dropouts = args[0], []
+        while id(value) in self._dropped:
+            result, what, before, kwargs = self._dropped.pop(id(value))
+            dropouts.append((what, before, kwargs, result))
+            value = _tensors((before, kwargs))[0]
+        self._inputs.append(self._number(value))
+        for what, before, kwargs, result in reversed(dropouts):
+            self._append(what, before, kwargs, [result])
+
+    def _append(self, what: Any, args: Any, kwargs: Any, results: list[torch.Tensor]) -> None:
+        def stand_in(value: Any) -> Any:
+            if not isinstance(value, torch.Tensor):
+                return value
+            if id(value) in self._numbers:
+                return _Value(self._numbers[id(value)])
+            if id(value) in self._weights:
+                return _Weight(self._weights[id(value)])
+            raise CannotCut("what follows its frozen part uses more of it than the inputs of the layers that train")
+
+        standing = _mapped(args, stand_in), _mapped(kwargs, stand_in)
+        self._calls.append(_Call(what, *standing, first=len(self._values)))
+        for result in results:
+            self._number(result)
+
+    def _number(self, tensor: torch.Tensor) -> int:
+        self._values.append(tensor)
+        self._numbers[id(tensor)] = len(self._values) - 1
+        return self._numbers[id(tensor)]
+
+
+def _weight(model: nn.Module, name: str) -> torch.Tensor:
+    owner, _, attribute = name.rpartition(".")
+    return getattr(model.get_submodule(owner), attribute)
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Nested tuples, lists and dicts with each entry changed; named tuples of ours are entries."""
+    if isinstance(value, (_Value, _Weight)):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _mapped(entry, change) for key, entry in value.items()}
+    if type(value) in (tuple, list):
+        return type(value)(_mapped(entry, change) for entry in value)
+    return change(value)
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    found: list[torch.Tensor] = []
+    _mapped(value, lambda entry: found.append(entry) if isinstance(entry, torch.Tensor) else None)
+    return found
