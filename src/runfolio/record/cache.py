@@ -1,9 +1,16 @@
-"""Where things are kept that can be made or fetched again: the index, downloaded images, what a check of them found."""
+"""Where things are kept that can be made or fetched again, and what of them lies there.
+
+Only the spool is something else: it waits there to be brought to its runs (`spool.py`).
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+INDEX, SPOOL = "index", "spool"
 
 
 def cache_folder() -> Path | None:
@@ -16,3 +23,57 @@ def cache_folder() -> Path | None:
         return Path.home() / ".cache" / "runfolio"
     except RuntimeError:
         return None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of thing in the cache."""
+
+    name: str
+    what: str
+    """For people."""
+    pattern: str
+    """Of its entries below the cache folder."""
+
+
+KINDS = (
+    Kind("features", "what frozen networks make of images", "features/*"),
+    Kind("pixels", "images decoded and resized", "pixels/*"),
+    Kind("images", "what a look at image files found", "images/*"),
+    Kind("data", "data that was fetched or unpacked", "data/*"),
+    Kind(INDEX, "figures of the runs of each store", "[0-9a-f]*/index.db"),
+    Kind(SPOOL, "points of runs whose store was away", "spool/*"),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing in the cache: a folder, or a file."""
+
+    kind: Kind
+    path: Path
+    size: int
+    """In bytes."""
+    used: float
+    """When something in it last changed, in seconds since 1970."""
+
+
+def entries(kind: Kind) -> list[Entry]:
+    """What there is of a kind; what vanishes meanwhile, or cannot be read, is passed over."""
+    cache = cache_folder()
+    paths = sorted(cache.glob(kind.pattern)) if cache else []
+    if kind.name == INDEX:
+        paths = [path.parent for path in paths]
+    return [entry for path in paths if (entry := _entry(kind, path))]
+
+
+def _entry(kind: Kind, path: Path) -> Entry | None:
+    try:
+        found = [file.stat() for file in (path, *_below(path))]
+    except OSError:
+        return None
+    return Entry(kind, path, sum(status.st_size for status in found), max(status.st_mtime for status in found))
+
+
+def _below(path: Path) -> Iterator[Path]:
+    return (file for file in path.rglob("*") if not file.is_dir()) if path.is_dir() else iter(())

@@ -16,8 +16,10 @@ from runfolio.vision.models.tape import CannotCut, Tape, record, trained_layers
 
 _SAME = 1e-4
 """How far two passes over the same images may lie apart, as a share of the largest number."""
+_ROUNDINGS = 8
+"""By how many roundings features may differ in a batch of another size, where sums are added up in another order; or
+by `_SAME_IN_ANOTHER_BATCH`, if that is more."""
 _SAME_IN_ANOTHER_BATCH = 1e-3
-"""Sums are added up in another order in a batch of another size."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Cut:
 
     shapes: tuple[tuple[int, ...], ...]
     """Of an image's features, one for each layer that they go into."""
+    dtype: torch.dtype
+    """Of the features."""
     _training: Tape
     _evaluating: Tape
 
@@ -38,7 +42,7 @@ class Cut:
         """[b, c, h, w] to [b, size], computed in evaluation mode; the modes stay as they were."""
         with _modes_kept(model):
             model.eval()
-            _, inputs = _inputs_of(model, self._evaluating.layers, images)
+            _, inputs = _answer(model, self._evaluating.points, images)
         return torch.cat([part.flatten(1) for part in inputs], dim=1)
 
     def logits(self, model: nn.Module, features: torch.Tensor) -> torch.Tensor:
@@ -76,21 +80,21 @@ def cut(model: nn.Module, image_shape: tuple[int, int, int]) -> Cut:
     images = torch.randn(3, *image_shape, generator=torch.Generator().manual_seed(0)).to(device)
     devices = [device] if device.type == "cuda" else []
     with torch.no_grad(), _modes_kept(model), _statistics_kept(model), torch.random.fork_rng(devices):
-        model.eval()
-        evaluating, _ = record(model, images[:2])
-        answer, inputs = _inputs_of(model, evaluating.layers, images)
-        _check_alike(evaluating.play(model, [part.clone() for part in inputs]), answer, "in evaluation")
-        _check_apart(model, evaluating, images[:2], inputs)
-
         train_mode(model, frozen_backbone=True)
         training, _ = record(model, images[:2])
-        if training.layers != evaluating.layers:
-            raise CannotCut("in training it runs through other layers")
         torch.manual_seed(0)
-        answer = model(images)
+        trained, _ = _answer(model, (), images)
+
+        model.eval()
+        evaluating, _ = record(model, images[:2], training.points)
+        evaluated, inputs = _answer(model, training.points, images)
+        _check_alike(evaluating.play(model, [part.clone() for part in inputs]), evaluated, "in evaluation")
+        _check_apart(inputs, _answer(model, training.points, images[:2])[1])
+
+        train_mode(model, frozen_backbone=True)
         torch.manual_seed(0)
-        _check_alike(training.play(model, [part.clone() for part in inputs]), answer, "in training")
-    return Cut(tuple(tuple(part.shape[1:]) for part in inputs), training, evaluating)
+        _check_alike(training.play(model, [part.clone() for part in inputs]), trained, "in training")
+    return Cut(tuple(tuple(part.shape[1:]) for part in inputs), inputs[0].dtype, training, evaluating)
 
 
 def frozen_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -99,10 +103,10 @@ def frozen_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     return {key: tensor for key, tensor in model.state_dict().items() if not key.startswith(trained)}
 
 
-def _check_apart(model: nn.Module, tape: Tape, fewer: torch.Tensor, inputs: list[torch.Tensor]) -> None:
+def _check_apart(inputs: list[torch.Tensor], with_fewer: list[torch.Tensor]) -> None:
     """See that the features of an image are the same in a batch of fewer images."""
-    _, alone = _inputs_of(model, tape.layers, fewer)
-    if not all(_alike(a, b[: len(fewer)], _SAME_IN_ANOTHER_BATCH) for a, b in zip(alone, inputs, strict=True)):
+    share = max(_SAME_IN_ANOTHER_BATCH, _ROUNDINGS * torch.finfo(inputs[0].dtype).eps)
+    if not all(_alike(a, b[: len(a)], share) for a, b in zip(with_fewer, inputs, strict=True)):
         raise CannotCut("the features of an image depend on the other images of its batch")
 
 
@@ -118,20 +122,20 @@ def _alike(a: torch.Tensor, b: torch.Tensor, share: float) -> bool:
     return torch.allclose(a, b, rtol=share, atol=share * largest, equal_nan=True)
 
 
-def _inputs_of(
-    model: nn.Module, layers: tuple[str, ...], images: torch.Tensor
-) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """What the model answers, and what each of these layers got on the way."""
+def _answer(model: nn.Module, points: tuple[str, ...], images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """What the model answers, and what the modules at these points got on the way."""
     got: dict[str, torch.Tensor] = {}
     with ExitStack() as hooks:
-        for name in layers:
+        for name in points:
 
             def keep(module: nn.Module, args: tuple[torch.Tensor, ...], name: str = name) -> None:
+                if name in got:
+                    raise CannotCut(f"its layer {name} runs more than once")
                 got[name] = args[0].clone()
 
             hooks.callback(model.get_submodule(name).register_forward_pre_hook(keep).remove)
         answer = model(images)
-    return answer, [got[name] for name in layers]
+    return answer, [got[name] for name in points]
 
 
 @contextmanager

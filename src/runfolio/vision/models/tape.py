@@ -61,14 +61,14 @@ class _Call(NamedTuple):
 class Tape:
     """The recorded calls."""
 
-    layers: tuple[str, ...]
-    """The modules whose first inputs are what the tape is played on."""
+    points: tuple[str, ...]
+    """The modules whose inputs, without dropout, are what the tape is played on."""
     inputs: tuple[int, ...]
     calls: tuple[_Call, ...]
     answer: int
 
     def play(self, model: nn.Module, features: list[torch.Tensor]) -> torch.Tensor:
-        """What `model` answers where its `layers` get these features, [b, ...] each."""
+        """What `model` answers where its `points` get these features, [b, ...] each."""
         values = dict(zip(self.inputs, features, strict=True))
 
         def real(value: Any) -> Any:
@@ -88,15 +88,17 @@ def trained_layers(model: nn.Module) -> dict[str, nn.Module]:
     return {name: module for name, module in _leaves(model) if _trains(module)}
 
 
-def record(model: nn.Module, images: torch.Tensor) -> tuple[Tape, torch.Tensor]:
-    """The tape of what follows the inputs of the layers that train, and what the model answered.
+def record(model: nn.Module, images: torch.Tensor, points: tuple[str, ...] | None = None) -> tuple[Tape, torch.Tensor]:
+    """The tape of what follows the features, and what the model answered.
 
-    A dropout of such an input is on the tape.
+    Args:
+        points: Modules whose inputs are the features. Default: the layers that train, or where their inputs are
+            dropped first, what is dropped.
 
     Raises:
         CannotCut: What follows needs more than those inputs, or cannot be found out.
     """
-    with ExitStack() as hooks, _Recorder(model) as recorder:
+    with ExitStack() as hooks, _Recorder(model, points) as recorder:
         for name, module in _leaves(model):
             before, after = recorder.around(name)
             hooks.callback(module.register_forward_pre_hook(before).remove)
@@ -118,23 +120,32 @@ def _trains(module: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters(recurse=False))
 
 
+class _Noted(NamedTuple):
+    """A call as it was seen."""
+
+    what: str | Callable[..., Any]
+    args: Any
+    kwargs: Any
+    results: list[torch.Tensor]
+
+
 class _Recorder(TorchFunctionMode):
     """Sees each call of a function of torch, and by hooks each call of a module; inside of either it looks away."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, points: tuple[str, ...] | None) -> None:
         super().__init__()
-        self._trained = trained_layers(model)
+        self._modules = dict(_leaves(model))
+        self._begins_at = points if points is not None else tuple(trained_layers(model))
         named = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
         self._weights = {id(tensor): name for name, tensor in named}
-        self._dropouts = _DROPOUTS | {name for name, module in _leaves(model) if isinstance(module, _DropoutNd)}
         self._inside = 0
-        self._layers: list[str] = []
+        self._points: list[str] = []
         self._inputs: list[int] = []
         self._calls: list[_Call] = []
         self._values: list[torch.Tensor] = []  # also keeps them alive: an id belongs to one tensor as long as it lives
         self._numbers: dict[int, int] = {}
-        self._dropped: dict[int, tuple[torch.Tensor, Any, Any, Any]] = {}
-        """Of each dropout before the tape begins, by what came out: that, the call and what went in."""
+        self._dropped: dict[int, list[_Noted]] = {}
+        """How values came about that were dropped at random before the tape begins: the dropout, and what followed."""
 
     def tape(self, answer: object) -> Tape:
         """What was recorded of a forward pass that gave `answer`."""
@@ -142,13 +153,13 @@ class _Recorder(TorchFunctionMode):
             raise CannotCut(f"it answers with a {type(answer).__name__} instead of logits alone")
         if id(answer) not in self._numbers:
             raise CannotCut("its answer does not come from a layer that trains")
-        return Tape(tuple(self._layers), tuple(self._inputs), tuple(self._calls), self._numbers[id(answer)])
+        return Tape(tuple(self._points), tuple(self._inputs), tuple(self._calls), self._numbers[id(answer)])
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         given = func(*args, **kwargs)
         if not self._inside:
-            self._note(func, args, kwargs, given)
+            self._note(_Noted(func, args, kwargs, _tensors(given)))
         return given
 
     def around(self, name: str) -> tuple[Callable[..., None], Callable[..., None]]:
@@ -160,40 +171,49 @@ class _Recorder(TorchFunctionMode):
         def after(module: nn.Module, args: Any, kwargs: Any, given: Any) -> None:
             self._inside -= 1
             if not self._inside and given is not None:
-                self._note(name, args, kwargs, given)
+                self._note(_Noted(name, args, kwargs, _tensors(given)))
 
         return before, after
 
-    def _note(self, what: Any, args: Any, kwargs: Any, given: Any) -> None:
-        results = _tensors(given)
-        if not results and what is not torch.Tensor.__setitem__:
+    def _note(self, call: _Noted) -> None:
+        if not call.results and call.what is not torch.Tensor.__setitem__:
             return  # a shape, a number: Python's from here on
-        used = _tensors((args, kwargs))
-        if not any(id(tensor) in self._numbers for tensor in used):
-            if what in self._dropouts and used:
-                self._dropped[id(results[0])] = (results[0], what, args, kwargs)
-            if what not in self._trained:
-                return
-            self._begin(what, args, kwargs)
-        self._append(what, args, kwargs, results)
+        used = _tensors((call.args, call.kwargs))
+        if any(id(tensor) in self._numbers for tensor in used):
+            self._append(call)
+        elif call.what in self._begins_at:
+            self._begin(call)
+        elif self._drops(call):
+            self._remember([call])
+        elif dropped := next((self._dropped[id(tensor)] for tensor in used if id(tensor) in self._dropped), None):
+            self._remember([*dropped, call])
 
-    def _begin(self, layer: str, args: Any, kwargs: Any) -> None:
+    def _drops(self, call: _Noted) -> bool:
+        if isinstance(call.what, str):
+            module = self._modules[call.what]
+            return isinstance(module, _DropoutNd) and module.training
+        # Of functional.dropout and its like: (input, p, training, inplace); they drop unless told otherwise.
+        return call.what in _DROPOUTS and bool(call.kwargs.get("training", (*call.args, True, True, True)[2]))
+
+    def _remember(self, calls: list[_Noted]) -> None:
+        self._dropped.update((id(result), calls) for result in calls[-1].results)
+
+    def _begin(self, call: _Noted) -> None:
         """A layer that trains gets its input from the frozen part."""
-        if len(args) != 1 or _tensors(kwargs) or not isinstance(args[0], torch.Tensor):
+        layer, (value, *others) = str(call.what), _tensors((call.args, call.kwargs))
+        if others or not call.args or value is not call.args[0]:
             raise CannotCut(f"its layer {layer} takes more than one input")
-        if layer in self._layers:
-            raise CannotCut(f"its layer {layer} runs more than once")
-        self._layers.append(layer)
-        value, dropouts = args[0], []
-        while id(value) in self._dropped:
-            result, what, before, kwargs = self._dropped.pop(id(value))
-            dropouts.append((what, before, kwargs, result))
-            value = _tensors((before, kwargs))[0]
-        self._inputs.append(self._number(value))
-        for what, before, kwargs, result in reversed(dropouts):
-            self._append(what, before, kwargs, [result])
+        calls = [*self._dropped.get(id(value), ()), call]
+        # Without dropout the input of the layer is what was to be dropped, unless something is done to it in between.
+        point = layer if len(calls) <= 2 else calls[0].what
+        if not isinstance(point, str) or point in self._points:
+            raise CannotCut(f"the input of its layer {layer} is dropped at random where no hook reaches")
+        self._points.append(point)
+        self._inputs.append(self._number(_tensors((calls[0].args, calls[0].kwargs))[0]))
+        for each in calls:
+            self._append(each)
 
-    def _append(self, what: Any, args: Any, kwargs: Any, results: list[torch.Tensor]) -> None:
+    def _append(self, call: _Noted) -> None:
         def stand_in(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
                 return value
@@ -203,9 +223,9 @@ class _Recorder(TorchFunctionMode):
                 return _Weight(self._weights[id(value)])
             raise CannotCut("what follows its frozen part uses more of it than the inputs of the layers that train")
 
-        standing = _mapped(args, stand_in), _mapped(kwargs, stand_in)
-        self._calls.append(_Call(what, *standing, first=len(self._values)))
-        for result in results:
+        args, kwargs = _mapped(call.args, stand_in), _mapped(call.kwargs, stand_in)
+        self._calls.append(_Call(call.what, args, kwargs, first=len(self._values)))
+        for result in call.results:
             self._number(result)
 
     def _number(self, tensor: torch.Tensor) -> int:
