@@ -13,8 +13,8 @@ import click
 
 from runfolio.cli import figures
 from runfolio.cli import output as out
+from runfolio.cli.asking import agreed, yes_option
 from runfolio.cli.options import Command, Filters, filtered, open_store, run_filters, store_option
-from runfolio.errors import ConfigError
 
 if TYPE_CHECKING:
     from runfolio.query.folio import Folio
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from runfolio.query.trash import TrashedRun
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 
 
 class Age(click.ParamType):
@@ -61,7 +59,7 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **
     bulk = not runs
     if not yes and (bulk or sys.stdin.isatty()):
         _list(chosen)
-        if not _agreed(f"Move {out.count(len(chosen), 'run')} to the trash?"):
+        if not agreed(f"Move {out.count(len(chosen), 'run')} to the trash?"):
             return
     folio.trash.put(*chosen, force=force)
     for run in chosen:
@@ -116,7 +114,7 @@ def purge(runs: tuple[str, ...], older_than: timedelta | None, yes: bool, store:
         doomed = [run for run in doomed if datetime.now(UTC) - run.deleted >= older_than]
     if doomed and not yes:
         out.show_table(_trash_table(doomed), "table")
-        if not _agreed(f"Remove {out.count(len(doomed), 'run')} for good?"):
+        if not agreed(f"Remove {out.count(len(doomed), 'run')} for good?"):
             return
     freed = folio.trash.sweep() + sum(folio.trash.purge(run) for run in doomed)
     out.line(f"purged {out.count(len(doomed), 'run')}, {figures.size(freed)} freed")
@@ -130,17 +128,6 @@ def _named_or_filtered(folio: Folio, names: Sequence[str], filters: Filters) -> 
             click.get_current_context(),
         )
     return [folio.run(name) for name in dict.fromkeys(names)] or list(filtered(folio, filters)[0])
-
-
-def _agreed(question: str) -> bool:
-    """Whether somebody at a terminal says so.
-
-    Raises:
-        ConfigError: There is no terminal.
-    """
-    if not sys.stdin.isatty():
-        raise ConfigError("nobody is there to be asked; say --yes to go on")
-    return click.confirm(question)
 
 
 def _list(runs: Sequence[RecordedRun]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from runfolio._version import __version__
+from runfolio.cli.cache import cache
 from runfolio.cli.data import data
 from runfolio.cli.diff import diff
 from runfolio.cli.doctor import doctor
@@ -57,6 +58,6 @@ for command in (
         predict,
         evaluate,
     ),
-    *(tensorboard, rename, tag, note, archive, unarchive, delete, undelete, trash, purge, doctor),
+    *(tensorboard, rename, tag, note, archive, unarchive, delete, undelete, trash, purge, doctor, cache),
 ):
     main.add_command(command)

@@ -40,6 +40,7 @@ KINDS = (
     Kind("features", "what frozen networks make of images", "features/*"),
     Kind("pixels", "images decoded and resized", "pixels/*"),
     Kind("images", "what a look at image files found", "images/*"),
+    Kind("digests", "what files of data contain", "digests/*"),
     Kind("data", "data that was fetched or unpacked", "data/*"),
     Kind(INDEX, "figures of the runs of each store", "[0-9a-f]*/index.db"),
     Kind(SPOOL, "points of runs whose store was away", "spool/*"),
@@ -64,7 +65,7 @@ def entries(kind: Kind) -> list[Entry]:
     paths = sorted(cache.glob(kind.pattern)) if cache else []
     if kind.name == INDEX:
         paths = [path.parent for path in paths]
-    return [entry for path in paths if (entry := _entry(kind, path))]
+    return [entry for path in paths if path.suffix != ".lock" and (entry := _entry(kind, path))]
 
 
 def _entry(kind: Kind, path: Path) -> Entry | None:

@@ -31,7 +31,7 @@ from runfolio.vision.models.tape import CannotCut
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_BATCH = 64
+_BATCH = 32
 _BATCHES_AHEAD = 2
 """So many are decoded while one is computed."""
 _FILLING = ".filling"
@@ -162,9 +162,10 @@ class FeatureCache:
     def _fill(self, images: ImageSet, missing: dict[bytes, tuple[int, int]]) -> None:
         if not missing:
             return
-        if make_room(len(missing) * self._rows.row_bytes) < len(missing) * self._rows.row_bytes:
+        size = len(missing) * self._rows.row_bytes
+        if make_room(size) < size:
             raise CannotCache(
-                f"the features of {len(missing):,} images take {len(missing) * self._rows.row_bytes / 1e6:,.0f} MB,"
+                f"the features of {len(missing):,} images take {size / 1e6:,.3g} MB,"
                 " for which neither the cache's budget (`runfolio cache --budget`) nor the disk has room"
             )
         task = self._progress.add_task(f"features of {self._name}", total=len(missing)) if self._progress else None

@@ -4,21 +4,21 @@ Every process that adds rows writes a pair of files of its own, which only grow:
 after another, and `.index`, 32 bytes a row: its id (16 bytes), place (uint64), CRC-32C, and the CRC-32C of those 28
 bytes, little-endian. An entry follows its row, so that a row counts from the moment its entry is whole: killed at any
 time, a process leaves what it had finished. Of two rows of one id that of the later pair counts, which is how a
-damaged one is replaced. Whoever reads or writes holds a shared lock on `.lock`, who removes the folder an exclusive one.
+damaged one is replaced. Who reads or writes holds a shared lock on `.lock`, who removes the folder an exclusive one.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import secrets
 import shutil
 import struct
 import time
+import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from crc32c import crc32c
@@ -49,26 +49,27 @@ class Place(NamedTuple):
 class Rows:
     """The rows of one folder. Cheap to hand to a worker process: forked or pickled, it opens files of its own."""
 
-    def __init__(self, folder: Path, row_bytes: int) -> None:
+    def __init__(self, folder: Path, row_bytes: int, known: Sequence[str] = ()) -> None:
         """Open the folder, or make it.
 
         Args:
             row_bytes: Size of every row; another size belongs into another folder.
+            known: Of another process, whose places are to hold here too: the names of its pairs of files.
 
         Raises:
             OSError: It cannot be made or read.
         """
         self.folder = folder
         self.row_bytes = row_bytes
-        self._lock = _hold(folder)
-        self._shards: list[_Shard] = []
-        self._numbers: dict[str, int] = {}
+        self._let_go = weakref.finalize(self, os.close, _hold(folder))
+        self._shards = [_Shard(folder / f"{name}.index", row_bytes) for name in known]
+        self._numbers = {name: number for number, name in enumerate(known)}
         self._places: dict[bytes, Place] = {}
         self._own: _Writer | None = None
         self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Rows, (self.folder, self.row_bytes)
+        return Rows, (self.folder, self.row_bytes, tuple(self._numbers))
 
     def __contains__(self, row_id: bytes) -> bool:
         return row_id in self._places
@@ -137,10 +138,8 @@ class Rows:
 
     def close(self) -> None:
         """Let the folder be removed by whoever needs the room."""
-        if self._own is not None:
-            self._own.close()
-            self._own = None
-        self._lock.close()
+        self._own = None
+        self._let_go()
 
 
 class _Shard:
@@ -183,9 +182,8 @@ class _Writer:
         # The time comes first, so that names sort as they were begun.
         name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
         self.process = os.getpid()
-        self._path = folder / f"{name}.rows"
-        self._rows = self._path.open("xb", buffering=0)
-        self._index = self._path.with_suffix(".index").open("xb", buffering=0)
+        self._paths = [folder / f"{name}.rows", folder / f"{name}.index"]
+        self._rows, self._index = (_new_file(self, path) for path in self._paths)
         self._count = 0
 
     def write(self, ids: Sequence[bytes], rows: NDArray[np.uint8]) -> None:
@@ -199,25 +197,26 @@ class _Writer:
         _write_all(self._index, memoryview(entries))
 
     def give_up(self) -> None:
-        """Close the files after a failed write; what counts of them stays."""
-        with contextlib.suppress(OSError):
-            self.close()
+        """Take away what a first write that failed has left."""
         if self._count == 0:
-            for path in (self._path, self._path.with_suffix(".index")):
+            for path in self._paths:
                 path.unlink(missing_ok=True)
 
-    def close(self) -> None:
-        self._rows.close()
-        self._index.close()
+
+def _new_file(owner: object, path: Path) -> int:
+    """A descriptor that is closed with its owner."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
+    weakref.finalize(owner, os.close, descriptor)
+    return descriptor
 
 
-def _write_all(file: io.FileIO, data: memoryview) -> None:
+def _write_all(descriptor: int, data: memoryview) -> None:
     while data:
-        data = data[file.write(data) :]
+        data = data[os.write(descriptor, data) :]
 
 
-def _hold(folder: Path) -> BinaryIO:
-    """Make the folder and lock it against removal; closing the file lets it go.
+def _hold(folder: Path) -> int:
+    """Make the folder and lock it against removal; closing the descriptor lets it go.
 
     Raises:
         OSError: It cannot be made or read.
@@ -225,36 +224,36 @@ def _hold(folder: Path) -> BinaryIO:
     while True:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            file = _open_lock(folder / _LOCK)
+            descriptor = _open_lock(folder / _LOCK)
         except FileNotFoundError:  # removed in between
             continue
         if fcntl is not None:
             with contextlib.suppress(OSError):  # a disk without locks
-                fcntl.flock(file, fcntl.LOCK_SH)
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
         with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), (folder / _LOCK).stat()):
+            if os.path.samestat(os.fstat(descriptor), (folder / _LOCK).stat()):
                 with contextlib.suppress(OSError):
                     os.utime(folder / _LOCK)
-                return file
-        file.close()  # the folder was removed while this waited
+                return descriptor
+        os.close(descriptor)  # the folder was removed while this waited
 
 
-def _open_lock(path: Path) -> BinaryIO:
+def _open_lock(path: Path) -> int:
     try:
-        return path.open("ab")
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except FileNotFoundError:
         raise
     except OSError:
         if not path.exists():  # or the caller would try for ever to make a folder that it cannot write
             raise
-        return path.open("rb")  # a cache that may only be read
+        return os.open(path, os.O_RDONLY)  # a cache that may only be read
 
 
-def _is_unused(file: BinaryIO) -> bool:
+def _is_unused(descriptor: int) -> bool:
     if fcntl is None:
         return True  # that system does not let go of a file that somebody has open
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
@@ -280,7 +279,7 @@ def remove_unused(folder: Path) -> bool:
         OSError: It cannot be removed.
     """
     with (folder / _LOCK).open("r+b") as file:
-        if not _is_unused(file):
+        if not _is_unused(file.fileno()):
             return False
         # Renamed first: who opens it from now on makes a new one.
         gone = folder.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{folder.name}")

@@ -88,12 +88,12 @@ def cut(model: nn.Module, image_shape: tuple[int, int, int]) -> Cut:
         model.eval()
         evaluating, _ = record(model, images[:2], training.points)
         evaluated, inputs = _answer(model, training.points, images)
-        _check_alike(evaluating.play(model, [part.clone() for part in inputs]), evaluated, "in evaluation")
+        _check_alike(evaluating, model, inputs, evaluated, "in evaluation")
         _check_apart(inputs, _answer(model, training.points, images[:2])[1])
 
         train_mode(model, frozen_backbone=True)
         torch.manual_seed(0)
-        _check_alike(training.play(model, [part.clone() for part in inputs]), trained, "in training")
+        _check_alike(training, model, inputs, trained, "in training")
     return Cut(tuple(tuple(part.shape[1:]) for part in inputs), inputs[0].dtype, training, evaluating)
 
 
@@ -110,7 +110,12 @@ def _check_apart(inputs: list[torch.Tensor], with_fewer: list[torch.Tensor]) -> 
         raise CannotCut("the features of an image depend on the other images of its batch")
 
 
-def _check_alike(played: torch.Tensor, answer: torch.Tensor, when: str) -> None:
+def _check_alike(tape: Tape, model: nn.Module, inputs: list[torch.Tensor], answer: torch.Tensor, when: str) -> None:
+    """See that the tape gives the answer, for another number of images than it was recorded with."""
+    try:
+        played = tape.play(model, [part.clone() for part in inputs])
+    except (RuntimeError, ValueError, IndexError) as error:  # of shapes that do not fit
+        raise CannotCut(f"{when} what follows its frozen part depends on the number of images ({error})") from None
     if not _alike(played, answer, _SAME):
         raise CannotCut(f"{when} its answers do not follow from the inputs of the layers that train")
 

@@ -1,0 +1,640 @@
+"""Features and pixels are computed once, and kept through kills, damage, full disks and many processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.progress import Progress
+from torch import nn
+from torch.nn import functional
+
+from runfolio.errors import ConfigError
+from runfolio.vision import TrainSettings
+from runfolio.vision.cached import room
+from runfolio.vision.cached.features import CachedFeatures, FeatureCache, Views
+from runfolio.vision.cached.pixels import CachedPixels
+from runfolio.vision.cached.room import CannotCache, make_room, open_rows, read_bytes
+from runfolio.vision.cached.rows import Rows, remove_unused
+from runfolio.vision.data import load_data
+from runfolio.vision.data.augment import Augmentation
+from runfolio.vision.data.base import ImageSource
+from runfolio.vision.data.files import ImageFiles
+from runfolio.vision.data.loaders import EpochOrder, PreparedImages, batches
+from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.models import ModelSpec, build_model
+from runfolio.vision.models.freezing import freeze_backbone, train_mode
+from runfolio.vision.preparation import prepare
+
+from .photos import fill, picture
+from .test_real_weights import PHOTOS, WEIGHTS
+
+MORE_PHOTOS = PHOTOS.with_name("pizza_steak_sushi_20_percent.zip")
+SPEC = ModelSpec(name="mobilenet_v3_small", channels=3, height=32, width=32, classes=2, hidden_units=1)
+
+
+def ids(*numbers: int) -> list[bytes]:
+    return [number.to_bytes(16, "little") for number in numbers]
+
+
+def rows_of(*numbers: int, size: int = 100) -> np.ndarray:
+    return np.stack([np.random.RandomState(number).randint(0, 256, size).astype(np.uint8) for number in numbers])
+
+
+class TestRows:
+    """The files themselves (`rows.py`)."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "rows"
+
+    def test_what_was_added_is_read_again_by_id(self, folder):
+        rows = Rows(folder, 100)
+        rows.add(ids(1, 2, 3), rows_of(1, 2, 3))
+
+        for opened in (rows, Rows(folder, 100)):
+            assert len(opened) == 3
+            assert ids(4)[0] not in opened
+            assert np.array_equal(opened.gather(opened.find(ids(3, 1, 3))), rows_of(3, 1, 3))
+            assert opened.read(ids(4)[0]) is None
+
+    def test_two_at_once_see_what_the_other_has_finished(self, folder):
+        one, other = Rows(folder, 100), Rows(folder, 100)
+        one.add(ids(1), rows_of(1))
+        other.add(ids(2), rows_of(2))
+        one.add(ids(3), rows_of(3))
+
+        for rows in (one, other):
+            rows.refresh()
+            assert np.array_equal(rows.gather(rows.find(ids(1, 2, 3))), rows_of(1, 2, 3))
+        assert len(list(folder.glob("*.rows"))) == 2
+
+    @pytest.mark.parametrize("cut", range(33))
+    def test_an_index_that_was_cut_anywhere_in_its_last_entry_has_the_others(self, folder, cut):
+        Rows(folder, 100).add(ids(1, 2), rows_of(1, 2))
+        (index,) = folder.glob("*.index")
+        os.truncate(index, 64 - cut)
+
+        rows = Rows(folder, 100)
+        assert len(rows) == (2 if cut == 0 else 1)
+        assert np.array_equal(rows.gather(rows.find(ids(1))), rows_of(1))
+
+    def test_an_entry_that_points_behind_the_end_of_the_rows_does_not_count(self, folder):
+        Rows(folder, 100).add(ids(1, 2), rows_of(1, 2))
+        (file,) = folder.glob("*.rows")
+        os.truncate(file, 150)
+
+        rows = Rows(folder, 100)
+        assert ids(1)[0] in rows
+        assert ids(2)[0] not in rows
+
+    def test_a_flipped_byte_of_the_index_costs_that_row_and_no_other(self, folder):
+        Rows(folder, 100).add(ids(1, 2, 3), rows_of(1, 2, 3))
+        (index,) = folder.glob("*.index")
+        for place in range(32, 64):
+            whole = index.read_bytes()
+            flip(index, place)
+            rows = Rows(folder, 100)
+            assert {row_id for row_id in ids(1, 2, 3) if row_id in rows} == set(ids(1, 3))
+            index.write_bytes(whole)
+
+    def test_a_flipped_byte_of_a_row_is_noticed_and_the_row_that_replaces_it_counts_for_everybody(self, folder):
+        Rows(folder, 100).add(ids(1, 2), rows_of(1, 2))
+        (file,) = folder.glob("*.rows")
+        flip(file, 105)
+
+        rows = Rows(folder, 100)
+        assert rows.forget_damaged(ids(1, 2)) == 1
+        assert ids(2)[0] not in rows
+        rows.add(ids(2), rows_of(2))
+
+        for opened in (rows, Rows(folder, 100)):
+            assert opened.forget_damaged(ids(1, 2)) == 0
+            assert np.array_equal(opened.gather(opened.find(ids(1, 2))), rows_of(1, 2))
+
+    def test_places_hold_in_a_process_that_was_handed_the_rows(self, folder):
+        import pickle
+
+        rows, other = Rows(folder, 100), Rows(folder, 100)
+        other.add(ids(1), rows_of(1))
+        rows.add(ids(2), rows_of(2))
+        places = rows.find(ids(1, 2))
+
+        assert np.array_equal(pickle.loads(pickle.dumps(rows)).gather(places), rows_of(1, 2))
+
+    def test_a_folder_that_is_open_is_not_removed(self, folder):
+        rows = Rows(folder, 100)
+        assert not remove_unused(folder)
+        rows.close()
+        assert remove_unused(folder)
+        assert not folder.exists()
+
+    def test_a_process_killed_at_any_moment_leaves_only_whole_rows(self, folder):
+        script = (
+            "import sys; from pathlib import Path; import numpy as np\n"
+            "from runfolio.vision.cached.rows import Rows\n"
+            "rows = Rows(Path(sys.argv[1]), 5000)\n"
+            "for n in range(10**6):\n"
+            "    numbers = range(8 * n, 8 * n + 8)\n"
+            "    rows.add([i.to_bytes(16, 'little') for i in numbers],\n"
+            "             np.stack([np.full(5000, i % 251, np.uint8) for i in numbers]))\n"
+            "    if n == 3: print('going', flush=True)\n"
+        )
+        for kill in range(3):
+            with subprocess.Popen([sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE) as process:
+                assert process.stdout is not None
+                process.stdout.readline()
+                time.sleep(0.01 * kill)
+                process.kill()
+            rows = Rows(folder, 5000)
+            every = [number for number in range(10**4) if number.to_bytes(16, "little") in rows]
+            assert len(every) == len(rows) >= 32
+            assert rows.forget_damaged(ids(*every)) == 0
+            found = rows.gather(rows.find(ids(*every)))
+            assert np.array_equal(found, np.repeat(np.array(every)[:, None] % 251, 5000, axis=1))
+
+    def test_a_full_disk_keeps_what_was_written_whole(self, folder, python):
+        script = (
+            "import resource, signal, sys; from pathlib import Path; import numpy as np\n"
+            "from runfolio.vision.cached.rows import Rows\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (12_050, 12_050))\n"
+            "rows = Rows(Path(sys.argv[1]), 5000)\n"
+            "rows.add([bytes(16)], np.ones((1, 5000), np.uint8))\n"
+            "try:\n"
+            "    rows.add([b'%016d' % n for n in range(9)], np.ones((9, 5000), np.uint8))\n"
+            "except OSError:\n"
+            "    print(len(rows), rows.forget_damaged([bytes(16)]))\n"
+        )
+        assert python(script, folder).stdout == "1 0\n"
+        assert len(Rows(folder, 5000)) == 1
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+class TestRoom:
+    """How much is kept (`room.py`)."""
+
+    def filled(self, name: str, used: float) -> Rows:
+        """A folder of 10,000 bytes and a few."""
+        rows = open_rows("features", {"name": name}, 1000)
+        rows.add(ids(*range(10)), rows_of(*range(10), size=1000))
+        os.utime(rows.folder / ".lock", (used, used))
+        return rows
+
+    def test_what_was_not_used_for_longest_goes_first_and_nothing_that_is_open(self, monkeypatch):
+        opened = self.filled("open", used=1)
+        middle, newest, oldest = (self.filled(name, used) for name, used in (("m", 3), ("n", 4), ("o", 2)))
+        for rows in (middle, newest, oldest):
+            rows.close()
+        monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "45kB")
+
+        assert make_room(10_000) == 10_000
+        assert [rows.folder.exists() for rows in (opened, oldest, middle, newest)] == [True, False, True, True]
+
+        left = [opened, middle, newest]
+        assert make_room(50_000) == 45_000 - sum(size_of(rows.folder) for rows in left)
+        assert all(rows.folder.exists() for rows in left), "removed for what does not fit anyway"
+
+        monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "0")
+        assert make_room(1) == 0
+
+    def test_some_of_the_disk_is_left_to_others(self, monkeypatch):
+        self.filled("a", used=1).close()
+        monkeypatch.setattr(room, "KEEP_FREE_BYTES", 10**18)
+
+        assert make_room(1) == 0
+
+    def test_a_removal_that_was_broken_off_is_finished(self, cache):
+        left = cache / "features" / ".tmp-1234-abc"
+        left.mkdir(parents=True)
+        (left / "1.rows").write_bytes(bytes(10))
+
+        make_room(1)
+
+        assert not left.exists()
+
+    @pytest.mark.parametrize(
+        ("text", "size"),
+        [("5GB", 5 * 10**9), ("500 mb", 5 * 10**8), ("1.5T", 1.5 * 10**12), ("10kB", 10**4), ("0", 0), ("7 B", 7)],
+    )
+    def test_sizes_as_people_write_them(self, text, size):
+        assert read_bytes(text) == size
+
+    @pytest.mark.parametrize("text", ["", "5 apples", "GB", "-1GB", "5GBs"])
+    def test_what_is_no_size_is_refused(self, text):
+        with pytest.raises(ConfigError, match="is no size; give a number with kB, MB, GB"):
+            read_bytes(text)
+
+
+def size_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+@pytest.fixture
+def food(tmp_path: Path) -> ImageSource:
+    return load_data(f"folder:{fill(tmp_path / 'food', {'pizza': 12, 'sushi': 12})}")
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    model = build_model(SPEC)
+    freeze_backbone(model)
+    return model
+
+
+class Counting(Progress):
+    """Counts the images whose features are computed."""
+
+    def __init__(self) -> None:
+        super().__init__(disable=True)
+        self.computed = 0
+
+    def add_task(self, description: str, *args, **fields):
+        if description.startswith("features"):
+            self.computed += fields["total"]
+        return super().add_task(description, *args, **fields)
+
+
+def transform_of(source: ImageSource, size: int = 32) -> ImageTransform:
+    return ImageTransform.for_source(source, image_size=size)
+
+
+def cached(model: nn.Module, source: ImageSource, **options) -> tuple[CachedFeatures, int]:
+    """Features of the training images, and how many were computed for it."""
+    progress = Counting()
+    opened = FeatureCache(model, SPEC, transform_of(source), progress=progress, **options)
+    return opened.of(source.train, np.arange(len(source.train))), progress.computed
+
+
+def through(model: nn.Module, features: CachedFeatures) -> torch.Tensor:
+    return torch.stack([row for row, _ in features.__getitems__(range(len(features)))])
+
+
+def expected(model: nn.Module, source: ImageSource) -> torch.Tensor:
+    """The input of the head, image by image."""
+    got: list[torch.Tensor] = []
+    hook = model.get_submodule("classifier.2").register_forward_pre_hook(lambda module, inputs: got.append(inputs[0]))
+    images = PreparedImages(source.train, np.arange(len(source.train)), transform_of(source))
+    with torch.no_grad():
+        for image, _ in (images[place] for place in range(len(images))):
+            model.eval()(image.unsqueeze(0))
+    hook.remove()
+    return torch.cat(got)
+
+
+def test_features_are_those_of_the_network_computed_once_for_all_later_runs(model, food):
+    features, computed = cached(model, food)
+    assert computed == len(food.train) == len(features)
+    torch.testing.assert_close(through(model, features), expected(model, food), rtol=1e-4, atol=1e-5)
+    assert [label for _, label in features.__getitems__(range(len(features)))] == food.train.labels.tolist()
+
+    again, computed = cached(model, food)
+    assert computed == 0
+    assert torch.equal(through(model, again), through(model, features))
+
+
+def test_another_head_shares_the_features_and_another_backbone_or_transform_does_not(model, food):
+    cached(model, food)
+    torch.manual_seed(5)
+    with torch.no_grad():
+        model.get_submodule("classifier.3").weight.normal_()  # type: ignore[operator,union-attr]
+    assert cached(model, food)[1] == 0
+
+    assert cached(model, food, precision="bf16-mixed")[1] == len(food.train)
+    with torch.no_grad():
+        next(model.parameters())[0, 0, 0, 0] += 1
+    assert cached(model, food)[1] == len(food.train)
+    opened = FeatureCache(
+        model, SPEC, transform_of(food).with_normalisation((0.5,), (0.5,)), progress=(p := Counting())
+    )
+    opened.of(food.train, np.arange(3))
+    assert p.computed == 3
+
+
+def test_only_images_that_are_new_or_changed_are_computed(model, food, tmp_path):
+    cached(model, food)
+    assert isinstance(food.train, ImageFiles)
+    picture(77).save(food.train.path(0))
+    (food.train.root / "sushi" / "copy.png").write_bytes(food.train.path(1).read_bytes())
+
+    source = load_data(f"folder:{food.train.root}")
+    progress = Counting()
+    opened = FeatureCache(model, SPEC, transform_of(source), progress=progress)
+    opened.of(source.train, np.arange(len(source.train)))
+    opened.of(source.test, np.arange(len(source.test)))
+
+    test_images = len(food.test)
+    assert progress.computed in range(1, test_images + 2)  # the changed one, and those that were never asked for
+
+
+def test_a_damaged_file_costs_the_rows_it_damages(model, food, cache):
+    features, _ = cached(model, food)
+    before = through(model, features)
+    (file,) = (cache / "features").glob("*/*.rows")
+    (index,) = (cache / "features").glob("*/*.index")
+    flip(file, 10)
+    flip(index, 32 * 5 + 3)
+    os.truncate(file, file.stat().st_size - 1)
+
+    again, computed = cached(model, food)
+
+    assert computed == 3
+    torch.testing.assert_close(through(model, again), before, rtol=1e-4, atol=1e-5)
+
+
+def test_a_cache_that_cannot_be_written_or_is_too_small_says_so(model, food, tmp_path, monkeypatch):
+    monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "1kB")
+    with pytest.raises(
+        CannotCache, match=r"the features of 20 images take 0.0819 MB, for which neither the cache's budget"
+    ):
+        cached(model, food)
+
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("RUNFOLIO_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(CannotCache, match=r"cannot be used: Not a directory"):
+        cached(model, food)
+
+
+def test_a_network_that_cannot_be_cut_is_not_cached(food, model):
+    with pytest.raises(CannotCache, match=r"mobilenet_v3_small cannot be cut: its answer does not come from a layer"):
+        FeatureCache(model.requires_grad_(False), SPEC, transform_of(food))
+
+
+def test_views_are_the_augmented_images_of_as_many_epochs_in_turn(model, food):
+    views = Views(count=2, augment="flip-crop", seed=7)
+    features, computed = cached(model, food, views=views)
+    assert computed == 2 * len(food.train)
+    assert cached(model, food, views=Views(count=3, augment="flip-crop", seed=7))[1] == len(food.train)
+
+    transform = transform_of(food)
+    changes = Augmentation("flip-crop", height=32, width=32, seed=7)
+    order = EpochOrder(len(features), 4, seed=1)
+    opened = FeatureCache(model, SPEC, transform, views=views)
+    for epoch in range(4):
+        order.begin(epoch)
+        visits = next(iter(order))
+        rows = torch.stack([row for row, _ in features.__getitems__(visits)])
+        images = torch.stack(
+            [
+                transform.normalised(
+                    changes(transform.pixels(food.train.image(visit.place)), epoch=epoch % 2, index=visit.place)
+                )
+                for visit in visits
+            ]
+        )
+        with torch.no_grad():
+            torch.testing.assert_close(rows, opened.cut.features(model, images), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_head_trained_on_features_is_the_head_trained_through_the_network(food, workers):
+    """Same seed, same order, same draws of dropout: equal to float tolerance."""
+    transform = transform_of(food)
+    chosen = np.arange(len(food.train))
+
+    def trained(*, on_features: bool) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        model = build_model(SPEC)
+        freeze_backbone(model)
+        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+        opened = FeatureCache(model, SPEC, transform)
+        images = opened.of(food.train, chosen) if on_features else AsVisited(food, chosen, transform)
+        order = EpochOrder(len(chosen), 5, seed=3)
+        loader = batches(images, workers=workers, seed=3, order=order)
+        torch.manual_seed(1)
+        train_mode(model, frozen_backbone=True)
+        for epoch in range(4):
+            order.begin(epoch)
+            for batch, labels in loader:
+                logits = opened.cut.logits(model, batch) if on_features else model(batch)
+                optimizer.zero_grad()
+                functional.cross_entropy(logits, labels).backward()
+                optimizer.step()
+        return model.state_dict()
+
+    through_network, on_features = trained(on_features=False), trained(on_features=True)
+    for key, tensor in through_network.items():
+        torch.testing.assert_close(on_features[key], tensor, rtol=1e-3, atol=1e-4)
+
+
+class AsVisited(torch.utils.data.Dataset):
+    """The images themselves, asked for by visits."""
+
+    def __init__(self, source: ImageSource, chosen: np.ndarray, transform: ImageTransform) -> None:
+        self._images = PreparedImages(source.train, chosen, transform)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, visit):
+        return self._images[visit.place]
+
+
+FILLING = """
+import sys, numpy as np, torch
+from runfolio.vision.cached.features import FeatureCache
+from runfolio.vision.data import load_data
+from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.models import ModelSpec, build_model
+from runfolio.vision.models.freezing import freeze_backbone
+from runfolio.vision.cached import features
+features._BATCH = 4
+torch.set_num_threads(1)
+torch.manual_seed(0)
+spec = ModelSpec(name="mobilenet_v3_small", channels=3, height=32, width=32, classes=2, hidden_units=1)
+model = build_model(spec)
+freeze_backbone(model)
+source = load_data("folder:" + sys.argv[1])
+computed = 0
+class Telling(FeatureCache):
+    def _compute(self, pixels):
+        global computed
+        computed += len(pixels)
+        print("computing", flush=True)
+        return super()._compute(pixels)
+opened = Telling(model, spec, ImageTransform.for_source(source, image_size=32))
+print("open", flush=True)
+sys.stdin.readline()
+found = opened.of(source.train, np.arange(len(source.train)))
+print(computed, float(sum(row.double().sum() for row, _ in found.__getitems__(range(len(found))))))
+"""
+
+
+def test_two_processes_that_fill_at_once_share_the_work_and_agree(food):
+    assert isinstance(food.train, ImageFiles)
+    command = [sys.executable, "-W", "error", "-c", FILLING, str(food.train.root)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as one, subprocess.Popen(command, **pipes) as other:
+        for process in (one, other):
+            assert process.stdout is not None
+            assert process.stdout.readline() == "open\n"
+        for process in (one, other):
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [process.communicate()[0].splitlines()[-1].split() for process in (one, other)]
+
+    assert sum(int(computed) for computed, _ in said) == len(food.train)
+    assert said[0][1] == said[1][1]
+
+
+def test_what_a_process_had_finished_when_it_was_killed_is_not_computed_again(food, model):
+    assert isinstance(food.train, ImageFiles)
+    command = [sys.executable, "-c", FILLING, str(food.train.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        for line in ("open\n", "computing\n", "computing\n", "computing\n"):
+            assert process.stdout.readline() == line
+        os.kill(process.pid, signal.SIGKILL)
+
+    features, computed = cached(model, food)
+    assert computed in (len(food.train) - 8, len(food.train) - 12)
+    torch.testing.assert_close(through(model, features), expected(model, food), rtol=1e-4, atol=1e-5)
+
+
+class TestPixels:
+    @pytest.fixture
+    def images(self, food) -> ImageFiles:
+        assert isinstance(food.train, ImageFiles)
+        return food.train
+
+    def test_an_image_is_decoded_once_by_whoever_needs_it_first(self, food, images):
+        transform = transform_of(food)
+        first = CachedPixels(images, transform)
+        seen = [first.pixels(index) for index in range(len(images))]
+        other = CachedPixels(images, transform)
+        for path in (images.path(index) for index in range(len(images))):
+            path.unlink()
+
+        for index, pixels in enumerate(seen):
+            assert torch.equal(other.pixels(index), pixels)
+            assert pixels.dtype == torch.uint8
+            assert pixels.shape == (3, 32, 32)
+
+    def test_pixels_are_those_of_the_transform_whatever_is_normalised_by(self, food, images):
+        transform = transform_of(food)
+        kept = CachedPixels(images, transform)
+        for index in (0, 5, 0):
+            assert torch.equal(kept.pixels(index), transform.pixels(images.image(index)))
+
+        images.path(0).unlink()
+        other = transform.with_normalisation((0.5,), (0.5,))
+        shared = CachedPixels(ImageFiles(images.root, images.names[5:6], images.labels[5:6]), other)
+        images.path(5).unlink()
+        assert torch.equal(shared.pixels(0), kept.pixels(5))
+
+    def test_worker_processes_share_what_they_decode(self, food, images):
+        prepared = CachedPixels(images, transform_of(food))
+        loader = torch.utils.data.DataLoader(AsDataset(prepared), batch_size=3, num_workers=2)
+        once = torch.cat(list(loader))
+        for index in range(len(images)):
+            images.path(index).unlink()
+
+        assert torch.equal(torch.cat(list(loader)), once)
+
+    def test_a_damaged_row_is_decoded_again(self, food, images, cache):
+        kept = CachedPixels(images, transform_of(food))
+        before = kept.pixels(0)
+        (file,) = (cache / "pixels").glob("*/*.rows")
+        flip(file, 100)
+
+        again = CachedPixels(images, transform_of(food))
+        assert torch.equal(again.pixels(0), before)
+        later = CachedPixels(images, transform_of(food))
+        images.path(0).unlink()
+        assert torch.equal(later.pixels(0), before)
+
+    def test_where_there_is_room_for_some_all_processes_keep_the_same_ones(self, food, images, cache, monkeypatch):
+        row = 3 * 32 * 32
+        monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", str(9 * row + 2000))
+        kept = CachedPixels(images, transform_of(food))
+        assert 0.3 < kept.share < 0.7
+
+        for _ in range(2):
+            for index in range(len(images)):
+                kept.pixels(index)
+
+        stored = sum(file.stat().st_size for file in (cache / "pixels").glob("*/*.rows")) / row
+        assert 0 < stored < len(images)
+        assert stored == len(kept._rows)
+
+
+class AsDataset(torch.utils.data.Dataset):
+    def __init__(self, pixels: CachedPixels) -> None:
+        self._pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return self._pixels.pixels(index)
+
+
+@pytest.mark.skipif(
+    not (WEIGHTS.exists() and PHOTOS.exists() and MORE_PHOTOS.exists()),
+    reason="no real weights and photographs beside this checkout",
+)
+def test_images_that_two_data_sets_have_in_common_are_computed_once():
+    def computed(data: Path, size: int = 32) -> int:
+        settings = TrainSettings(
+            data=f"zip:{data}",
+            model="mobilenet_v2",
+            weights=str(WEIGHTS),
+            freeze_backbone=True,
+            image_size=size,
+            val_fraction=0,
+            device="cpu",
+        )
+        prepared = prepare(settings)
+        opened = FeatureCache(prepared.network(), prepared.spec, prepared.transform, progress=(progress := Counting()))
+        opened.of(prepared.source.train, prepared.train)
+        return progress.computed
+
+    assert computed(MORE_PHOTOS) == 450
+    assert computed(PHOTOS) == 225 - 195
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_folder_of_20000_images_takes_bounded_memory(tmp_path, python):
+    script = (
+        "import os, resource, sys\nfrom pathlib import Path\n"
+        "import numpy as np\nfrom PIL import Image\n"
+        "base = np.random.RandomState(0).randint(0, 256, (64, 64, 3)).astype(np.uint8)\n"
+        "for n in range(20_000):\n"
+        "    place = Path(sys.argv[1]) / 'ab'[n % 2]\n"
+        "    place.mkdir(parents=True, exist_ok=True)\n"
+        "    base[0, :3, 0] = n % 256, n // 256, 7\n"
+        "    Image.fromarray(base).save(place / f'{n}.png', compress_level=0)\n"
+    )
+    folder = tmp_path / "many"
+    assert python(script, folder).returncode == 0
+    measured = (
+        FILLING.replace("features._BATCH = 4\n", "")
+        .replace('print("open", flush=True)', 'before = peak(); print("open", flush=True)')
+        .replace(
+            "import sys,",
+            "import resource\npeak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000\nimport sys,",
+        )
+    )
+    measured += "\nprint(before, peak())\n"
+    done = subprocess.run([sys.executable, "-c", measured, str(folder)], input="go\n", capture_output=True, text=True)
+    before, after = map(int, done.stdout.splitlines()[-1].split())
+    print(f"peak before {before} MB, after {after} MB")
+    assert after - before < 300

@@ -1,0 +1,239 @@
+"""A network is cut behind its frozen part, whatever its architecture: both halves together are the whole."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from runfolio.vision.models import ModelSpec, build_model, published_transform, torchvision_zoo
+from runfolio.vision.models.cutting import Cut, cut, frozen_tensors
+from runfolio.vision.models.freezing import freeze_backbone, train_mode
+from runfolio.vision.models.tape import CannotCut
+
+from .test_zoo import HEADS
+
+SMALLEST = {"vit_h_14": 70, "maxvit_t": 224, "inception_v3": 75}
+"""Sides of the smallest images that an architecture takes; others take 64 pixels."""
+_LARGE = ("maxvit_t", "regnet_x_400mf", "resnext50_32x4d", "swin_v2_t", "vgg11_bn", "vit_b_32", "wide_resnet50_2")
+QUICK = [name for name in HEADS if name not in _LARGE]
+"""One of each family, but for those that another stands for and those that take long."""
+SLOW = [name for name in torchvision_zoo.names() if name not in QUICK]
+
+
+def frozen(name: str, size: int = 64, dropout: float | None = None) -> nn.Module:
+    torch.manual_seed(0)
+    spec = ModelSpec(name=name, channels=3, height=size, width=size, classes=5, hidden_units=4, dropout=dropout)
+    model = build_model(spec)
+    freeze_backbone(model)
+    return model
+
+
+def check(model: nn.Module, size: int) -> Cut:
+    """Both halves against the whole, on images the cut was not tried on."""
+    found = cut(model, (3, size, size))
+    images = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        features = found.features(model, images)
+        kept = features.clone()
+        model.eval()
+        torch.testing.assert_close(found.logits(model, features), model(images))
+
+        train_mode(model, frozen_backbone=True)
+        torch.manual_seed(2)
+        whole = model(images)
+        torch.manual_seed(2)
+        torch.testing.assert_close(found.logits(model, features), whole)
+    assert features.shape == (4, found.size)
+    assert torch.equal(features, kept), "changed in place"
+    return found
+
+
+@pytest.mark.parametrize("name", ["tinyvgg", "mlp", *QUICK])
+def test_features_and_logits_are_the_network_in_evaluation_and_with_the_same_draws_of_dropout_in_training(name):
+    size = SMALLEST.get(name, 64)
+    check(frozen(name, size), size)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", SLOW)
+def test_every_other_network_of_torchvision_is_cut_as_well(name):
+    size = SMALLEST.get(name, 64)
+    check(frozen(name, size), size)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "inception_v3", "squeezenet1_1", "shufflenet_v2_x0_5"])
+def test_a_dropout_that_was_asked_for_is_in_the_head(name):
+    size = SMALLEST.get(name, 64)
+    model = frozen(name, size, dropout=0.5)
+    found = check(model, size)
+
+    with torch.no_grad():
+        features = found.features(model, torch.randn(2, 3, size, size))
+        train_mode(model, frozen_backbone=True)
+        assert not torch.equal(found.logits(model, features), found.logits(model, features))
+
+
+def test_the_features_are_what_the_head_is_given():
+    assert cut(frozen("mobilenet_v2"), (3, 64, 64)).shapes == ((1280,),)
+    assert cut(frozen("squeezenet1_1"), (3, 64, 64)).shapes == ((512, 3, 3),)
+
+
+class TestTimm:
+    @pytest.fixture(autouse=True)
+    def installed(self):
+        pytest.importorskip("timm")
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "test_resnet",
+            "test_efficientnet",
+            "test_vit",
+            "test_convnext",
+            "test_nfnet",
+            "mobilenetv3_small_050",  # norm and activation behind the pooling, dropout by a function
+            "regnetx_002",
+        ],
+    )
+    def test_models_are_cut(self, name):
+        size = self.size(name)
+        check(frozen(f"timm:{name}", size, dropout=0.3), size)
+
+    def test_a_distilled_model_has_two_heads_with_features_each(self):
+        size = self.size("deit_tiny_distilled_patch16_224")
+        found = check(frozen("timm:deit_tiny_distilled_patch16_224", size), size)
+
+        assert found.shapes == ((192,), (192,))
+
+    def size(self, name: str) -> int:
+        published = published_transform(f"timm:{name}")
+        assert published is not None
+        return published.height
+
+
+class Backbone(nn.Module):
+    """A small network; subclasses spoil it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(images).flatten(1))
+
+
+class AcrossTheBatch(Backbone):
+    def forward(self, images):
+        features = self.body(images).flatten(1)
+        return self.head(features - features.mean(dim=0))
+
+
+class AroundTheHead(Backbone):
+    def forward(self, images):
+        return self.head(self.body(images).flatten(1)) + images.mean(dim=(1, 2, 3)).unsqueeze(1)
+
+
+class CountsImages(Backbone):
+    def forward(self, images):
+        return self.head(self.body(images).flatten(1)).view(len(images), 5)
+
+
+class DrawsInside(Backbone):
+    def forward(self, images):
+        features = functional.dropout(self.body(images), 0.5, self.training)
+        return self.head(self.body[2](features * features).flatten(1))
+
+
+class TwoAnswers(Backbone):
+    def forward(self, images):  # type: ignore[override]
+        answer = super().forward(images)
+        return answer, answer
+
+
+class HeadTwice(Backbone):
+    def forward(self, images):
+        features = self.body(images).flatten(1)
+        return self.head(features) + self.head(features * 2)
+
+
+class NoHead(Backbone):
+    def forward(self, images):
+        return self.body(images).flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (AcrossTheBatch, "depend on the other images of its batch"),
+        (AroundTheHead, "uses more of it than the inputs of the layers that train"),
+        (CountsImages, "depends on the number of images"),
+        (DrawsInside, "dropped at random where no hook reaches"),
+        (TwoAnswers, "answers with a tuple"),
+        (HeadTwice, "its layer head runs more than once"),
+        (NoHead, "does not come from a layer that trains"),
+    ],
+)
+def test_a_network_that_cannot_be_cut_exactly_says_why(kind, why):
+    model = kind()
+    freeze_backbone(model)
+
+    with pytest.raises(CannotCut, match=why):
+        cut(model, (3, 16, 16))
+
+
+def test_cutting_leaves_the_network_and_torchs_generator_as_they_were():
+    model = frozen("efficientnet_b0", dropout=0.2).train()
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    generator = torch.get_rng_state()
+
+    cut(model, (3, 64, 64))
+
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+    assert all(module.training for module in model.modules())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+def test_where_more_layers_train_the_cut_lies_before_the_first_of_them():
+    model = Backbone()
+    freeze_backbone(model)
+    model.body[1].requires_grad_(True)
+
+    found = cut(model, (3, 16, 16))
+
+    assert found.shapes == ((6, 14, 14),)
+    assert set(frozen_tensors(model)) == {"body.0.weight", "body.0.bias"}
+
+
+def test_with_its_head_alone_a_network_takes_features_and_trains_as_ever():
+    model = frozen("mobilenet_v2")
+    images = torch.randn(4, 3, 64, 64)
+    found = cut(model, (3, 64, 64))
+    seen = []
+    model.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    features = found.features(model, images)
+    seen.clear()
+
+    train_mode(model, frozen_backbone=True)
+    with found.head_alone(model):
+        model(features).sum().backward()
+
+    assert seen == [(4, 5)]
+    trained = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert trained == {"classifier.1.weight", "classifier.1.bias"}
+    assert model(images).shape == (4, 5)
+
+
+def test_a_cut_fits_another_copy_of_the_network():
+    model, copy = frozen("mobilenet_v2"), frozen("mobilenet_v2")
+    with torch.no_grad():
+        copy.get_submodule("classifier.1").weight.mul_(2)  # type: ignore[operator,union-attr]
+    images = torch.randn(2, 3, 64, 64)
+    found = cut(model, (3, 64, 64))
+
+    with torch.no_grad():
+        torch.testing.assert_close(found.logits(copy.eval(), found.features(model, images)), copy(images))
