@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -399,35 +401,64 @@ def test_views_are_the_augmented_images_of_as_many_epochs_in_turn(model, food):
             torch.testing.assert_close(rows, opened.cut.features(model, images), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_head_trained_on_features_is_the_head_trained_through_the_network(food, workers):
-    """Same seed, same order, same draws of dropout: equal to float tolerance."""
-    transform = transform_of(food)
-    chosen = np.arange(len(food.train))
-
-    def trained(*, on_features: bool) -> dict[str, torch.Tensor]:
-        torch.manual_seed(0)
-        model = build_model(SPEC)
-        freeze_backbone(model)
-        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-        opened = FeatureCache(model, SPEC, transform)
-        images = opened.of(food.train, chosen) if on_features else AsVisited(food, chosen, transform)
-        order = EpochOrder(len(chosen), 5, seed=3)
-        loader = batches(images, workers=workers, seed=3, order=order)
-        torch.manual_seed(1)
-        train_mode(model, frozen_backbone=True)
-        for epoch in range(4):
+def trained(
+    network: Callable[[], nn.Module], spec: ModelSpec, source: ImageSource, transform: ImageTransform, **how
+) -> dict[str, torch.Tensor]:
+    """The weights after a short training of the head: on features, or through the network."""
+    on_features, workers, images = how["on_features"], how["workers"], how["images"]
+    chosen = np.arange(0, len(source.train), len(source.train) // images)
+    torch.manual_seed(0)
+    model = network()
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    opened = FeatureCache(model, spec, transform)
+    data = opened.of(source.train, chosen) if on_features else AsVisited(source, chosen, transform)
+    order = EpochOrder(len(chosen), 5, seed=3)
+    loader = batches(data, workers=workers, seed=3, order=order)
+    torch.manual_seed(1)
+    train_mode(model, frozen_backbone=True)
+    with opened.cut.head_alone(model) if on_features else nullcontext():
+        for epoch in range(3):
             order.begin(epoch)
             for batch, labels in loader:
-                logits = opened.cut.logits(model, batch) if on_features else model(batch)
                 optimizer.zero_grad()
-                functional.cross_entropy(logits, labels).backward()
+                functional.cross_entropy(model(batch), labels).backward()
                 optimizer.step()
-        return model.state_dict()
+    return model.state_dict()
 
-    through_network, on_features = trained(on_features=False), trained(on_features=True)
+
+def check_the_same_head(*what, **how) -> None:
+    """Same seed, same order, same draws of dropout: equal to float tolerance."""
+    through_network, on_features = (trained(*what, **how, on_features=on) for on in (False, True))
     for key, tensor in through_network.items():
         torch.testing.assert_close(on_features[key], tensor, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_head_trained_on_features_is_the_head_trained_through_the_network(food, workers):
+    def network() -> nn.Module:
+        model = build_model(SPEC)
+        freeze_backbone(model)
+        return model
+
+    check_the_same_head(network, SPEC, food, transform_of(food), workers=workers, images=len(food.train))
+
+
+@pytest.mark.skipif(not (WEIGHTS.exists() and PHOTOS.exists()), reason="no real weights and photographs here")
+def test_so_it_is_with_real_weights_on_real_photographs():
+    prepared = prepare(real(PHOTOS, image_size=128))
+    check_the_same_head(prepared.network, prepared.spec, prepared.source, prepared.transform, workers=0, images=20)
+
+
+def real(data: Path, image_size: int) -> TrainSettings:
+    return TrainSettings(
+        data=f"zip:{data}",
+        model="mobilenet_v2",
+        weights=str(WEIGHTS),
+        freeze_backbone=True,
+        image_size=image_size,
+        val_fraction=0,
+        device="cpu",
+    )
 
 
 class AsVisited(torch.utils.data.Dataset):
@@ -591,17 +622,8 @@ class AsDataset(torch.utils.data.Dataset):
     reason="no real weights and photographs beside this checkout",
 )
 def test_images_that_two_data_sets_have_in_common_are_computed_once():
-    def computed(data: Path, size: int = 32) -> int:
-        settings = TrainSettings(
-            data=f"zip:{data}",
-            model="mobilenet_v2",
-            weights=str(WEIGHTS),
-            freeze_backbone=True,
-            image_size=size,
-            val_fraction=0,
-            device="cpu",
-        )
-        prepared = prepare(settings)
+    def computed(data: Path) -> int:
+        prepared = prepare(real(data, image_size=32))
         opened = FeatureCache(prepared.network(), prepared.spec, prepared.transform, progress=(progress := Counting()))
         opened.of(prepared.source.train, prepared.train)
         return progress.computed
