@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _BATCH = 32
+"""Images that are computed and written between two looks at what others have finished."""
+_BATCH_OF_A_CPU = 8
+"""More at once take longer each: what a layer gives no longer stays in the caches."""
 _BATCHES_AHEAD = 2
 """So many are decoded while one is computed."""
 _FILLING = ".filling"
@@ -211,10 +214,14 @@ class FeatureCache:
 
     def _compute(self, pixels: list[torch.Tensor]) -> NDArray[np.uint8]:
         """[n, row_bytes]"""
+        together = _BATCH_OF_A_CPU if self._device.type == "cpu" else len(pixels)
+        found = []
         with torch.inference_mode(), self._arithmetic():
-            images = self._transform.normalised(torch.stack(pixels).to(self._device))
-            features = self.cut.features(self._model, images.contiguous(memory_format=torch.channels_last))
-        return features.cpu().contiguous().view(torch.uint8).numpy()
+            for part in torch.stack(pixels).split(together):
+                images = self._transform.normalised(part.to(self._device))
+                images = images.contiguous(memory_format=torch.channels_last)
+                found.append(self.cut.features(self._model, images).cpu())
+        return torch.cat(found).view(torch.uint8).numpy()
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:
