@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from runfolio.errors import ConfigError
 from runfolio.vision import TrainSettings
-from runfolio.vision.cached import room
+from runfolio.vision.cached import features, room
 from runfolio.vision.cached.features import CachedFeatures, FeatureCache, Views
 from runfolio.vision.cached.pixels import CachedPixels
 from runfolio.vision.cached.room import CannotCache, make_room, open_rows, read_bytes
@@ -298,14 +298,14 @@ def expected(model: nn.Module, source: ImageSource) -> torch.Tensor:
 
 
 def test_features_are_those_of_the_network_computed_once_for_all_later_runs(model, food):
-    features, computed = cached(model, food)
-    assert computed == len(food.train) == len(features)
-    torch.testing.assert_close(through(model, features), expected(model, food), rtol=1e-4, atol=1e-5)
-    assert [label for _, label in features.__getitems__(range(len(features)))] == food.train.labels.tolist()
+    found, computed = cached(model, food)
+    assert computed == len(food.train) == len(found)
+    torch.testing.assert_close(through(model, found), expected(model, food), rtol=1e-4, atol=1e-5)
+    assert [label for _, label in found.__getitems__(range(len(found)))] == food.train.labels.tolist()
 
     again, computed = cached(model, food)
     assert computed == 0
-    assert torch.equal(through(model, again), through(model, features))
+    assert torch.equal(through(model, again), through(model, found))
 
 
 def test_another_head_shares_the_features_and_another_backbone_or_transform_does_not(model, food):
@@ -343,8 +343,8 @@ def test_only_images_that_are_new_or_changed_are_computed(model, food, tmp_path)
 
 
 def test_a_damaged_file_costs_the_rows_it_damages(model, food, cache):
-    features, _ = cached(model, food)
-    before = through(model, features)
+    found, _ = cached(model, food)
+    before = through(model, found)
     (file,) = (cache / "features").glob("*/*.rows")
     (index,) = (cache / "features").glob("*/*.index")
     flip(file, 10)
@@ -370,6 +370,47 @@ def test_a_cache_that_cannot_be_written_or_is_too_small_says_so(model, food, tmp
         cached(model, food)
 
 
+@pytest.fixture
+def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Mount the cache with these options; called again, mount it anew with others."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    monkeypatch.setenv("RUNFOLIO_CACHE", str(place))
+
+    def mount(options: str) -> None:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], capture_output=True).returncode:
+            pytest.skip("no disk can be mounted here")
+
+    yield mount
+    subprocess.run(["umount", place], capture_output=True)
+
+
+def test_a_cache_that_may_only_be_read_gives_what_it_has(model, food, mounted):
+    mounted("size=2g")
+    cached(model, food)
+    mounted("remount,ro")
+
+    assert cached(model, food)[1] == 0
+    opened = FeatureCache(model, SPEC, transform_of(food))
+    with pytest.raises(CannotCache, match="cannot be written: Read-only file system"):
+        opened.of(food.test, np.arange(len(food.test)))
+    with pytest.raises(CannotCache, match="cannot be used: Read-only file system"):
+        cached(model, food, precision="bf16-mixed")
+
+
+def test_a_disk_that_is_full_says_so_and_what_was_written_counts(model, food, mounted, monkeypatch):
+    monkeypatch.setattr(room, "KEEP_FREE_BYTES", -(10**9))  # as if others had taken it meanwhile
+    monkeypatch.setattr(features, "_BATCH", 2)
+    mounted("size=80k")
+
+    with pytest.raises(CannotCache, match="cannot be written: No space left on device"):
+        cached(model, food)
+
+    mounted("remount,size=2g")
+    computed = cached(model, food)[1]
+    assert 0 < computed < len(food.train)
+
+
 def test_a_network_that_cannot_be_cut_is_not_cached(food, model):
     with pytest.raises(CannotCache, match=r"mobilenet_v3_small cannot be cut: its answer does not come from a layer"):
         FeatureCache(model.requires_grad_(False), SPEC, transform_of(food))
@@ -377,18 +418,18 @@ def test_a_network_that_cannot_be_cut_is_not_cached(food, model):
 
 def test_views_are_the_augmented_images_of_as_many_epochs_in_turn(model, food):
     views = Views(count=2, augment="flip-crop", seed=7)
-    features, computed = cached(model, food, views=views)
+    found, computed = cached(model, food, views=views)
     assert computed == 2 * len(food.train)
     assert cached(model, food, views=Views(count=3, augment="flip-crop", seed=7))[1] == len(food.train)
 
     transform = transform_of(food)
     changes = Augmentation("flip-crop", height=32, width=32, seed=7)
-    order = EpochOrder(len(features), 4, seed=1)
+    order = EpochOrder(len(found), 4, seed=1)
     opened = FeatureCache(model, SPEC, transform, views=views)
     for epoch in range(4):
         order.begin(epoch)
         visits = next(iter(order))
-        rows = torch.stack([row for row, _ in features.__getitems__(visits)])
+        rows = torch.stack([row for row, _ in found.__getitems__(visits)])
         images = torch.stack(
             [
                 transform.normalised(
@@ -534,9 +575,9 @@ def test_what_a_process_had_finished_when_it_was_killed_is_not_computed_again(fo
             assert process.stdout.readline() == line
         os.kill(process.pid, signal.SIGKILL)
 
-    features, computed = cached(model, food)
+    found, computed = cached(model, food)
     assert computed in (len(food.train) - 8, len(food.train) - 12)
-    torch.testing.assert_close(through(model, features), expected(model, food), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(through(model, found), expected(model, food), rtol=1e-4, atol=1e-5)
 
 
 class TestPixels:

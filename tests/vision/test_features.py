@@ -21,6 +21,24 @@ QUICK = [name for name in HEADS if name not in _LARGE]
 """One of each family, but for those that another stands for and those that take long."""
 SLOW = [name for name in torchvision_zoo.names() if name not in QUICK]
 
+OF_TIMM = """
+beit_base_patch16_224 caformer_s18 cait_xxs24_224 coat_tiny convit_tiny convmixer_768_32 convnext_atto_rms
+cpubone_nano crossvit_tiny_240 cs3darknet_focus_s csatv2 cspnext_tiny davit_tiny deit_tiny_patch16_224 densenet121
+dla34 dpn68 edgenext_x_small efficientformer_l1 efficientformerv2_s0 efficientvit_b0 efficientvit_m0
+ese_vovnet19b_slim_dw eva02_tiny_patch14_224 fasternet_t0 fastvit_t8 focalnet_tiny_srf gcvit_xxtiny ghostnet_050
+gmlp_ti16_224 halonet_h1 hardcorenas_b hgnetv2_b0 hiera_tiny_224 hieradet_small hrnet_w18_small iformer_t
+inception_next_atto inception_v3 inception_v4 lcnetv2_small legacy_seresnet101 legacy_xception lowformer_b0
+mambaout_femto maxvit_pico_rw_256 mobilenetv3_small_050 mobileone_s1 mobilevit_xxs mvitv2_tiny nest_tiny
+nextvit_small nf_seresnet26 pit_ti_224 pvt_v2_b0 rdnet_tiny regnetx_004_tv repghostnet_050 repvit_m1 res2next50
+resnest14d resnet18 resnetv2_18 rexnet_100 selecsls42 sequencer2d_s skresnet18 starnet_s050 swiftformer_xs
+swin_tiny_patch4_window7_224 swinv2_cr_tiny_224 swinv2_tiny_window8_256 tiny_vit_5m_224 tinynet_c
+tnt_s_legacy_patch16_224 tresnet_m twins_svt_small visformer_tiny vit_srelpos_small_patch16_224 vit_tiny_patch16_224
+vit_tiny_r_s16_p8_224 vitamin_small_224 xception41 xcit_nano_12_p8_224
+""".split()
+"""A small model of each module of timm 1.0."""
+REFUSED = ["efficientvim_m1", "levit_384_s8", "shvit_s1", "volo_d1_224"]
+"""Their heads take more than what the frozen part ends with."""
+
 
 def frozen(name: str, size: int = 64, dropout: float | None = None) -> nn.Module:
     torch.manual_seed(0)
@@ -101,6 +119,19 @@ class TestTimm:
     def test_models_are_cut(self, name):
         size = self.size(name)
         check(frozen(f"timm:{name}", size, dropout=0.3), size)
+
+    @pytest.mark.soak
+    @pytest.mark.parametrize("name", OF_TIMM)
+    def test_a_model_of_every_module_of_timm_is_cut(self, name):
+        size = self.size(name)
+        check(frozen(f"timm:{name}", size, dropout=0.2), size)
+
+    @pytest.mark.soak
+    @pytest.mark.parametrize("name", REFUSED)
+    def test_or_refused_with_a_reason(self, name):
+        size = self.size(name)
+        with pytest.raises(CannotCut, match="frozen part|dropped at random"):
+            cut(frozen(f"timm:{name}", size, dropout=0.2), (3, size, size))
 
     def test_a_distilled_model_has_two_heads_with_features_each(self):
         size = self.size("deit_tiny_distilled_patch16_224")
