@@ -235,7 +235,7 @@ def _compare(name: str, before: _Points, after: _Points, tolerance: Tolerance, *
     unequal, far = (np.flatnonzero(~fits) for fits in (same, near))
     ends = [shared] if missing else []
     first, parting = ([*map(int, found[:1]), *ends][:1] for found in (unequal, far))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         sizes = np.nan_to_num(np.abs(new - old), nan=math.inf)
     widest = int(unequal[np.argmax(sizes[unequal])]) if len(unequal) else None
     return _Compared(
