@@ -41,13 +41,18 @@ def usual_loop(settings: TrainSettings, weights: str) -> list[int]:
     for _ in range(settings.epochs):
         model.train()
         for images, labels in train:
-            loss = nn.functional.cross_entropy(model(images), labels)
+            loss = nn.functional.cross_entropy(model(prepared.transform.normalised(images)), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         model.eval()
         with torch.inference_mode():
-            right.append(sum(int((model(images).argmax(1) == labels).sum()) for images, labels in test))
+            right.append(
+                sum(
+                    int((model(prepared.transform.normalised(images)).argmax(1) == labels).sum())
+                    for images, labels in test
+                )
+            )
     return right
 
 

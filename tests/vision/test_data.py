@@ -7,8 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from runfolio.errors import ConfigError, NotFound
+from runfolio.vision._torchvision import v2
 from runfolio.vision.data import load_data
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, PreparedImages, batches
@@ -102,13 +104,30 @@ def test_without_validation_all_images_train():
 
 
 def test_prepared_images_are_normalised_by_the_stated_mean_and_deviation(digits):
-    images = PreparedImages(digits.train, np.arange(len(digits.train)), ImageTransform.for_source(digits))
+    transform = ImageTransform.for_source(digits)
+    images = PreparedImages(digits.train, np.arange(len(digits.train)), transform)
 
-    everything = torch.stack([image for image, _ in images])
+    everything = transform.normalised(torch.stack([image for image, _ in images]))
 
     assert everything.shape == (len(digits.train), 1, 8, 8)
     assert everything.mean().item() == pytest.approx(0, abs=1e-3)
     assert everything.std().item() == pytest.approx(1, abs=1e-3)
+
+
+@given(
+    pixels=st.integers(1, 5).flatmap(lambda count: arrays(np.uint8, (count, 3, 4, 5))),
+    mean=st.tuples(*[st.floats(0, 1, width=32)] * 3),
+    std=st.tuples(*[st.floats(0.125, 1, width=32)] * 3),
+)
+def test_a_batch_is_normalised_to_the_bits_that_torchvision_gives_image_by_image(pixels, mean, std):
+    transform = ImageTransform(channels=3, height=4, width=5, mean=mean, std=std)
+    batch = torch.from_numpy(pixels)
+
+    for layout in (torch.contiguous_format, torch.channels_last):
+        normalised = transform.normalised(batch.contiguous(memory_format=layout))
+        for ours, image in zip(normalised, batch, strict=True):
+            scaled = v2.functional.to_dtype(image, torch.float32, scale=True)
+            assert torch.equal(ours, v2.functional.normalize(scaled, list(mean), list(std)))
 
 
 def test_an_image_is_prepared_once_and_the_same_each_epoch(digits):

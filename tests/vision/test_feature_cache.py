@@ -31,6 +31,7 @@ from runfolio.vision.data.base import ImageSource
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.loaders import EpochOrder, PreparedImages, batches
 from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.inputs import Inputs
 from runfolio.vision.models import ModelSpec, build_model
 from runfolio.vision.models.freezing import freeze_backbone, train_mode
 from runfolio.vision.preparation import prepare
@@ -289,10 +290,11 @@ def expected(model: nn.Module, source: ImageSource) -> torch.Tensor:
     """The input of the head, image by image."""
     got: list[torch.Tensor] = []
     hook = model.get_submodule("classifier.2").register_forward_pre_hook(lambda module, inputs: got.append(inputs[0]))
-    images = PreparedImages(source.train, np.arange(len(source.train)), transform_of(source))
+    transform = transform_of(source)
+    images = PreparedImages(source.train, np.arange(len(source.train)), transform)
     with torch.no_grad():
         for image, _ in (images[place] for place in range(len(images))):
-            model.eval()(image.unsqueeze(0))
+            model.eval()(transform.normalised(image.unsqueeze(0)))
     hook.remove()
     return torch.cat(got)
 
@@ -455,6 +457,7 @@ def trained(
     data = opened.of(source.train, chosen) if on_features else AsVisited(source, chosen, transform)
     order = EpochOrder(len(chosen), 5, seed=3)
     loader = batches(data, workers=workers, seed=3, order=order)
+    inputs = Inputs(transform)
     torch.manual_seed(1)
     train_mode(model, frozen_backbone=True)
     with opened.cut.head_alone(model) if on_features else nullcontext():
@@ -462,7 +465,7 @@ def trained(
             order.begin(epoch)
             for batch, labels in loader:
                 optimizer.zero_grad()
-                functional.cross_entropy(model(batch), labels).backward()
+                functional.cross_entropy(model(inputs(batch)), labels).backward()
                 optimizer.step()
     return model.state_dict()
 

@@ -19,6 +19,7 @@ from runfolio.vision.averaging import WeightAverage
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, Labelled, PreparedImages, batches
 from runfolio.vision.data.mixing import Mixing
+from runfolio.vision.inputs import Inputs
 from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.optim import make_optimizer, make_scheduler
 from runfolio.vision.preparation import Preparation
@@ -27,7 +28,7 @@ from runfolio.vision.stopping import EarlyStopping
 from runfolio.vision.tally import Figures, Tally
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
-"""([b, c, h, w] float32 images, [b] int64 labels), on the device."""
+"""([b, c, h, w] uint8 pixels, [b] int64 labels), on the device."""
 
 UNAVERAGED = "unaveraged"
 """The part of a checkpoint that holds the weights in training, where `model` is their average."""
@@ -88,6 +89,7 @@ class Training:
         )
         val = PreparedImages(source.train, preparation.val, preparation.transform)
         self._test = PreparedImages(source.test, preparation.test, preparation.transform)
+        self._inputs = Inputs(preparation.transform)
         self._order = EpochOrder(len(train), settings.batch_size, settings.seed)
         self._train_batches = self._batches(train, settings, self._order)
         self.val_batches = self._batches(val, settings) if len(val) else None
@@ -170,7 +172,7 @@ class Training:
         """
         per_step = self._settings.accumulate * self._settings.batch_size
         of_step = min(per_step, self._images - batch // self._settings.accumulate * per_step)
-        mixed, targets = self._mixing(images, labels, epoch=self.epoch, batch=batch)
+        mixed, targets = self._mixing(self._inputs(images), labels, epoch=self.epoch, batch=batch)
         logits = self._logits(mixed)
         loss = functional.cross_entropy(logits, targets, label_smoothing=self._settings.label_smoothing)
         share = loss * (len(images) / of_step)
@@ -221,7 +223,7 @@ class Training:
         tally = Tally(self._fabric.device)
         answers, truths = [], []
         for images, labels in image_batches:
-            logits = self._predictor(images)
+            logits = self._predictor(self._inputs(images))
             tally.add(functional.cross_entropy(logits, labels), logits, labels)
             answers.append(logits.argmax(dim=1))
             truths.append(labels)
@@ -245,7 +247,7 @@ class Training:
 
     def example(self) -> torch.Tensor:
         """One image as the network takes it; [1, c, h, w] on the device."""
-        return self._test[0][0].unsqueeze(0).to(self._fabric.device)
+        return self._inputs(self._test[0][0].unsqueeze(0).to(self._fabric.device))
 
     def state(self) -> dict[str, Any]:
         """All there is to go on from, for `run.checkpoint` and `run.restore`, which see to the random generators.

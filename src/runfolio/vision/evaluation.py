@@ -16,6 +16,7 @@ from runfolio.vision import report
 from runfolio.vision.calibration import Calibration, calibration
 from runfolio.vision.data import ImageSet, ImageSource
 from runfolio.vision.data.loaders import PreparedImages, batches
+from runfolio.vision.inputs import Inputs
 from runfolio.vision.predict import LoadedClassifier
 from runfolio.vision.report import ClassFigures
 
@@ -135,8 +136,10 @@ def _logits(classifier: LoadedClassifier, images: ImageSet, what: str, progress:
     device = next(classifier.model.parameters()).device
     prepared = PreparedImages(images, np.arange(len(images)), classifier.transform)
     loader = batches(prepared, batch_size=BATCH_SIZE, workers=0, seed=0)
+    inputs = Inputs(classifier.transform)
     pieces = [
-        classifier.model(pixels.to(device)).double().cpu() for pixels in _counted(loader, len(images), what, progress)
+        classifier.model(inputs(pixels.to(device))).double().cpu()
+        for pixels in _counted(loader, len(images), what, progress)
     ]
     return torch.cat(pieces)
 

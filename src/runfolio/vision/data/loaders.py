@@ -19,11 +19,11 @@ KEEP_BYTES = 256 * 1024 * 1024
 """Images whose pixels take no more than this once resized are kept, so that only the first epoch decodes them."""
 
 Labelled = tuple[torch.Tensor, int]
-"""([c, h, w] float32, label)"""
+"""([c, h, w] uint8 pixels, label)"""
 
 
 class PreparedImages(Dataset[Labelled]):
-    """The chosen images of a set, each as the network sees it."""
+    """The chosen images of a set, in the size that the network takes."""
 
     def __init__(self, images: ImageSet, chosen: NDArray[np.int64], transform: ImageTransform) -> None:
         self._images = images
@@ -36,7 +36,7 @@ class PreparedImages(Dataset[Labelled]):
         return len(self._chosen)
 
     def __getitem__(self, place: int) -> Labelled:
-        return self.transform.normalised(self.pixels(place)), self.label(place)
+        return self.pixels(place), self.label(place)
 
     def index(self, place: int) -> int:
         """Where in the set the image is."""
@@ -74,7 +74,7 @@ class AugmentedImages(Dataset[Labelled]):
         return len(self._prepared)
 
     def __getitem__(self, visit: Visit) -> Labelled:
-        return self._prepared.transform.normalised(self.pixels(visit)), self._prepared.label(visit.place)
+        return self.pixels(visit), self._prepared.label(visit.place)
 
     def pixels(self, visit: Visit) -> torch.Tensor:
         """[c, h, w] uint8."""
@@ -114,7 +114,7 @@ def batches(
     batch_size: int = 1,
     order: EpochOrder | None = None,
 ) -> DataLoader[Labelled]:
-    """Batches of ([b, c, h, w] float32, [b] int64), in `order` or as they stand; the last one may be smaller.
+    """Batches of ([b, c, h, w] uint8, [b] int64), in `order` or as they stand; the last one may be smaller.
 
     Args:
         images: `AugmentedImages` with an order, `PreparedImages` without one.

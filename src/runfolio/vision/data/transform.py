@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -76,9 +76,9 @@ class ImageTransform:
         return self._geometry(to_channels(picture, self.channels))
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """[c, h, w] uint8 to [c, h, w] float32, as the network sees it."""
-        scaled = v2.functional.to_dtype(pixels, torch.float32, scale=True)
-        return v2.functional.normalize(scaled, list(self.mean), list(self.std), inplace=True)
+        """[..., c, h, w] uint8 to [..., c, h, w] float32, as the network sees it: the same bits alone or in a batch."""
+        mean, std = _by_channel(self.mean, pixels.device), _by_channel(self.std, pixels.device)
+        return pixels.to(torch.float32).mul_(1 / 255).sub_(mean).div_(std)
 
     @cached_property
     def _geometry(self) -> v2.Compose:
@@ -86,6 +86,12 @@ class ImageTransform:
         how = v2.InterpolationMode(self.interpolation)
         steps = [v2.Resize(size, how)] if self.resize is None else [v2.Resize([self.resize], how), v2.CenterCrop(size)]
         return v2.Compose([*steps, v2.PILToTensor()])
+
+
+@lru_cache(maxsize=64)
+def _by_channel(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
+    """[c, 1, 1] float32; kept, since a copy to a GPU waits for all that it still has to do."""
+    return torch.tensor(values, device=device)[:, None, None]
 
 
 def _for_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
