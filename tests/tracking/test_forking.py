@@ -339,3 +339,33 @@ def test_a_store_without_the_right_to_write_is_said(store: Path, tmp_path: Path)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write to the store"):
         runfolio.init(fork=parent.folder, store=tmp_path / "file")
+
+
+def test_a_run_with_a_prefix_takes_over_all_checkpoints_and_goes_on_under_its_own_name(store: Path):
+    parent = parent_of_ten_steps(store, checkpoints=runfolio.CheckpointPolicy(keep_best=2, keep_every=4))
+    series = {"name": "lengths", "fingerprint": "6b1f"}
+
+    with runfolio.init("longer", prefix=parent.id, config={"steps": 12}, series=series, store=store) as longer:
+        assert longer.restore().state["w"].tolist() == [9.0, 9.0]
+        assert longer.summary == {}
+        longer.log({"loss": 0.0}, step=10)
+
+    found, of = recorded(longer), recorded(parent)
+    assert found.lineage == {"kind": "prefix", "run": of.id, "name": "net", "checkpoint": "last", "step": 9}
+    assert (found.name, found.experiment, found.series) == ("longer", "demo", series)
+    assert found.metric("loss").values.tolist() == [*of.metric("loss").values.tolist()[:10], 0.0]
+    assert found.checkpoints == of.checkpoints == ["best", "best-2", "last", "previous", "step-4", "step-8"]
+    for name in found.checkpoints:
+        assert found.checkpoint(name).state["w"].tolist() == of.checkpoint(name).state["w"].tolist()
+    assert found.alone_s == pytest.approx(found.duration_s + found.inherited_s)
+    assert of.alone_s == of.duration_s
+    assert findings(store) == [[], []]
+
+
+def test_a_prefix_with_a_damaged_checkpoint_is_refused_and_leaves_nothing(store: Path):
+    parent = parent_of_ten_steps(store)
+    (parent.folder / "checkpoints" / "best.json").write_text("{")
+
+    with pytest.raises(DamagedFile, match=r"best\.json"):
+        runfolio.init("longer", prefix=parent.id, store=store)
+    assert [run.id for run in runfolio.open(store).runs()] == [parent.id]

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio.cli import figures
 from runfolio.cli.code_page import harmless
+from runfolio.record.document import FORK, PREFIX
 
 if TYPE_CHECKING:
     from runfolio.query.recorded import RecordedRun
+
+_MADE = {FORK: "forked from", PREFIX: "continues"}
+"""What is said of runs that began from a checkpoint of another."""
 
 
 def origin(run: RecordedRun) -> str | None:
@@ -17,15 +21,15 @@ def origin(run: RecordedRun) -> str | None:
     if (lineage := run.lineage) is None:
         return None
     of = f"{harmless(str(lineage.get('name')))} ({harmless(str(lineage.get('run')))})"
-    if lineage.get("kind") != "fork":
+    if (made := _MADE.get(lineage.get("kind", ""))) is None:
         return f"{harmless(str(lineage.get('kind')))} of {of}{_verdict(run, 'sentence')}"
     inherited = f"; {figures.duration(run.inherited_s)} inherited" if run.inherited_s else ""
-    return f"forked from {of} at {_place(lineage)}{inherited}"
+    return f"{made} {of} at {_place(lineage)}{inherited}"
 
 
 def descent(children: Sequence[RecordedRun]) -> list[str]:
-    """A line for the forks of a run and one for its reproductions, where there are any."""
-    kinds = {"fork": "forks", "reproduction": "reproductions"}
+    """A line for the forks of a run, the runs that continue it, and its reproductions, where there are any."""
+    kinds = {FORK: "forks", PREFIX: "continued by", "reproduction": "reproductions"}
     return [
         f"{title}: {_named(of_kind)}"
         for kind, title in kinds.items()

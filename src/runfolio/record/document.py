@@ -18,6 +18,8 @@ from runfolio.record.redact import redact_mapping, redact_text
 RUNNING = "running"
 ENDED = ("finished", "failed", "interrupted", "preempted")
 """The states a run is recorded to have ended in; readers derive `crashed` (see `alive`)."""
+FORK, PREFIX = "fork", "prefix"
+"""Kinds of lineage of a run that began from a checkpoint of another: it went another way, or the same way further."""
 STEPS, OTHERS = "(steps)", "(others)"
 """What `refused` counts beside names."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
@@ -95,7 +97,7 @@ class RunDocument:
     data: dict[str, Any] = field(default_factory=dict)
     """What was trained, validated and tested on, by name (`docs/format.md`, Data)."""
     lineage: dict[str, Any] | None = None
-    """The run this one came of, by fork or reproduction (`docs/format.md`, Lineage)."""
+    """The run this one came of, by fork, prefix or reproduction (`docs/format.md`, Lineage)."""
     attempts: list[Attempt] = field(default_factory=list)
     axes: list[dict[str, str]] = field(default_factory=list)
     """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
