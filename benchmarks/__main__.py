@@ -18,9 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks import alone, machine, page, peers, venvs
 from benchmarks.loggers import LOGGERS
 from benchmarks.page import Results
-from benchmarks.venvs import ROOT, InstallError
+from benchmarks.parts import PAGE, put
+from benchmarks.venvs import InstallError
 
-PAGE = ROOT / "docs" / "benchmarks.md"
 QUICK_LOGGERS = ("floor", "runfolio", "runfolio-sealing", "tensorboardx", "trackio")
 """Those that start quickly."""
 
@@ -39,7 +39,7 @@ def main() -> None:
     if target is None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     else:
-        target.write_text(text, encoding="utf-8")
+        put(target, text)
         console.print(f"results are in {target}")
 
 

@@ -10,6 +10,7 @@ from benchmarks import alone, peers
 from benchmarks.alone import Alone
 from benchmarks.loggers import LOGGERS
 from benchmarks.measure import WARM_UP
+from benchmarks.parts import table
 from benchmarks.peers import Effort, Measured
 from benchmarks.venvs import PINS
 
@@ -61,7 +62,7 @@ largest of all. "x {US}" is the ratio to {US} in the same round, the median of t
 What a checkpoint costs the training thread, beside a bare copy of the state and torch.save:
 `python -m benchmarks.checkpoint_cost`.
 
-{_table(["machine", ""], results.machine.items(), left=2)}"""
+{table(["machine", ""], results.machine.items(), left=2)}"""
 
 
 def _targets(results: Results) -> str:
@@ -106,7 +107,7 @@ def _targets(results: Results) -> str:
     if old is not None:
         lost = old - (_median(found, "kill", US, "old_readable") or 0)
         add(f"points older than {peers.OLD_S} s that a kill -9 loses", "0", lost, 0, "{:.0f}")
-    return f"## {US} beside its targets\n\n" + _table(["what", "target", "measured", "met"], rows, left=1)
+    return f"## {US} beside its targets\n\n" + table(["what", "target", "measured", "met"], rows, left=1)
 
 
 def _opening(results: Results) -> str:
@@ -131,7 +132,7 @@ def _opening(results: Results) -> str:
     return (
         "## Import and first log call\n\n`python -c` with the import, less bare Python's start in the same environment;"
         " seconds from before the import until the first log call of a new run has returned.\n\n"
-        + _table(columns, rows, left=1)
+        + table(columns, rows, left=1)
     )
 
 
@@ -153,7 +154,7 @@ def _calls(results: Results, kind: str, heading: str) -> str:
         f"## {heading}, unpaced\n\nUp to {effort.calls:,} calls or {effort.limit_s:g} s, whichever comes first, after"
         f" {WARM_UP} calls that are not counted. A call's time is that between two looks at the clock, what the"
         " logger's threads take from the training included; so compare means. Until durable: the calls, and what it"
-        " takes until all of it is handed to the operating system.\n\n" + _table(columns, rows, left=1)
+        " takes until all of it is handed to the operating system.\n\n" + table(columns, rows, left=1)
     )
 
 
@@ -173,7 +174,7 @@ def _paced(results: Results) -> str:
     return (
         f"## One scalar a call, 1,000 calls a second\n\n{effort.paced_s:g} s each, sealing {effort.sealing_s:g} s;"
         " each call timed by itself, after a sleep, as a training has something to do in between. Some cannot keep"
-        " the pace.\n\n" + _table(columns, rows, left=1)
+        " the pace.\n\n" + table(columns, rows, left=1)
     )
 
 
@@ -194,7 +195,7 @@ def _disk(results: Results) -> str:
     return (
         "## On disk\n\nAll files of the run once it is finished, by the points logged: 100,000, or what fits in"
         f" {results.effort.disk_s:g} s. MLflow stores a batch as it does one value; runfolio + TensorBoard is the"
-        " record and its event files.\n\n" + _table(columns, rows, left=1)
+        " record and its event files.\n\n" + table(columns, rows, left=1)
     )
 
 
@@ -212,7 +213,7 @@ def _survival(results: Results) -> str:
     return (
         f"## Readable after kill -9\n\nOne scalar a millisecond, or as fast as it goes; SIGKILL after"
         f" {results.effort.kill_s:g} s; then each logger's own reader (for W&B, which has none in Python, a look at its"
-        " file). Logged are calls that had returned.\n\n" + _table(["", "readable of logged", old], rows, left=1)
+        " file). Logged are calls that had returned.\n\n" + table(["", "readable of logged", old], rows, left=1)
     )
 
 
@@ -231,7 +232,7 @@ def _encodings(found: Alone) -> str:
         columns += [f"{scalars} scalar(s): µs a call", "bytes a point"]
     return (
         "## Encodings of what is not sealed yet\n\nProcessor time of encoding alone, during which the interpreter lock"
-        " is held.\n\n" + _table([*columns, "`less` shows it"], rows, left=1)
+        " is held.\n\n" + table([*columns, "`less` shows it"], rows, left=1)
     )
 
 
@@ -257,7 +258,7 @@ def _large(found: Alone) -> str:
         ["... list its metrics", f"{many['names'] * 1e3:.1f} ms"],
         ["... read one metric", f"{many['read'] * 1e3:.1f} ms"],
     ]
-    return f"## Large runs, {US} alone\n\n" + _table(["", ""], rows, left=1)
+    return f"## Large runs, {US} alone\n\n" + table(["", ""], rows, left=1)
 
 
 def _init(found: Alone) -> str:
@@ -276,7 +277,7 @@ def _init(found: Alone) -> str:
     columns = ["what is recorded", "init, ms", "max", "imports", "longest pause after", "before", "code on disk after"]
     return (
         f"## `init` in a git repository of {found.size.modules} modules with a diff, {US} alone\n\n"
-        + _table(columns, rows, left=1)
+        + table(columns, rows, left=1)
         + f"\n\nA sample of the machine's load costs {beside['sample'] * 1e3:.1f} ms of processor time, each 10 s;"
         f" the clock around a batch of a DataLoader {beside['batch'] * 1e6:.2f} µs."
     )
@@ -289,7 +290,7 @@ def _use(results: Results) -> str:
     ]
     return (
         "## How each was used\n\nDefaults but for what is said here; what sends usage statistics was told not to.\n\n"
-        + _table(["", "use", "installed"], rows, left=3)
+        + table(["", "use", "installed"], rows, left=3)
     )
 
 
@@ -300,7 +301,7 @@ def _missing(results: Results) -> str:
     }
     if not gone:
         return "## Left out\n\nNothing: every logger was installed, and every measurement came to its end."
-    return "## Left out\n\n" + _table(["what", "why"], [[what, f"`{why}`"] for what, why in gone.items()], left=2)
+    return "## Left out\n\n" + table(["what", "why"], [[what, f"`{why}`"] for what, why in gone.items()], left=2)
 
 
 def _order(found: Measured, *kinds: str) -> list[str]:
@@ -351,9 +352,3 @@ def _ratio(found: Measured, kind: str, name: str, key: str) -> str:
 
 def _milliseconds(seconds: Iterable[float]) -> str:
     return f"{statistics.median(seconds) * 1e3:.1f}"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int) -> str:
-    """A table whose first `left` columns are texts."""
-    rule = ["---" if number < left else "--:" for number in range(len(columns))]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [list(columns), rule, *rows])

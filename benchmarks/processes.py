@@ -7,9 +7,10 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,17 +54,43 @@ def call(python: Path, function: str, where: Place, **arguments: Any) -> Any:
     Raises:
         MeasurementError: It ended with an error, or took longer than `LIMIT_S`.
     """
-    result = where.folder / "result.json"
-    with _started(python, function, where, result, arguments) as process:
+    with _started(_function(python, function, where, arguments), where) as process:
         try:
             process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
             raise MeasurementError(f"still running after {LIMIT_S:.0f} s") from None
-    if process.returncode:
-        raise MeasurementError(
-            _last_line((where.folder / "errors").read_bytes()) or f"exit status {process.returncode}"
-        )
-    return json.loads(result.read_text())
+    _see_to(process, where)
+    return json.loads(_result(where).read_text())
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a process took from its start to its end."""
+
+    wall_s: float
+    cpu_s: float
+    """Of the processes it waited for, too."""
+
+
+def spend(command: Sequence[str], where: Place) -> Spent:
+    """Run a command in a fresh process, however long it takes.
+
+    Raises:
+        MeasurementError: It ended with an error.
+    """
+    began = time.perf_counter()
+    with _started(command, where) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall_s = time.perf_counter() - began
+    _see_to(process, where)
+    return Spent(wall_s, usage.ru_utime + usage.ru_stime)
+
+
+def spend_calling(function: str, where: Place, **arguments: Any) -> tuple[Spent, Any]:
+    """`spend` of `MODULE:FUNCTION` of benchmarks, and what it returned; raises as `spend` does."""
+    spent = spend(_function(Path(sys.executable), function, where, arguments), where)
+    return spent, json.loads(_result(where).read_text())
 
 
 def kill(
@@ -76,7 +103,7 @@ def kill(
     Raises:
         MeasurementError: It ended by itself.
     """
-    with _started(python, function, where, where.folder / "result.json", arguments) as process:
+    with _started(_function(python, function, where, arguments), where) as process:
         until = time.monotonic() + LIMIT_S
         while not begun.exists() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
@@ -92,12 +119,24 @@ def kill(
     return when
 
 
+def _function(python: Path, function: str, where: Place, arguments: dict[str, Any]) -> list[str]:
+    return [str(python), "-m", _MODULE, function, json.dumps(arguments), str(_result(where))]
+
+
+def _result(where: Place) -> Path:
+    return where.folder / "result.json"
+
+
+def _see_to(process: subprocess.Popen, where: Place) -> None:
+    if process.returncode:
+        raise MeasurementError(
+            _last_line((where.folder / "errors").read_bytes()) or f"exit status {process.returncode}"
+        )
+
+
 @contextlib.contextmanager
-def _started(
-    python: Path, function: str, where: Place, result: Path, arguments: dict[str, Any]
-) -> Iterator[subprocess.Popen]:
+def _started(command: Sequence[str], where: Place) -> Iterator[subprocess.Popen]:
     """A child in a process group of its own, of which nothing is left afterwards."""
-    command = [str(python), "-m", _MODULE, function, json.dumps(arguments), str(result)]
     with (where.folder / "errors").open("wb") as errors:
         process = subprocess.Popen(
             command,

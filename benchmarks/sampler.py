@@ -1,0 +1,94 @@
+"""Where the seconds of a `runfolio` command go: `python -m benchmarks.sampler RESULT COMMAND ...`.
+
+A thread looks a hundred times a second where the main thread is, and counts. That needs nothing of the code it
+watches, and costs it next to nothing. RESULT is JSON: seconds by part, and by the function of runfolio's that was
+innermost, the most first.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+EVERY_S = 0.01
+REST = "all else"
+PARTS = {
+    "imports": ("importlib._bootstrap",),
+    "features and pixels, computed or read": ("runfolio/vision/cached/",),
+    "record: points, checkpoints, what surrounds a run": ("runfolio/tracking/", "runfolio/record/"),
+    "figures": ("matplotlib/", "runfolio/vision/evaluation_pictures", "runfolio/vision/drawing"),
+    "data and network, made ready": ("runfolio/vision/preparation", "runfolio/vision/data/", "runfolio/vision/models/"),
+    "training, validation and test": ("runfolio/vision/",),
+    "leaderboard": ("runfolio/query/",),
+}
+"""The parts, and what in a path tells them; a stack belongs to the first of which it has a frame."""
+
+
+class Sampler:
+    """Counts until it is stopped."""
+
+    def __init__(self, watched: int) -> None:
+        self.parts: defaultdict[str, float] = defaultdict(float)
+        self.functions: defaultdict[str, float] = defaultdict(float)
+        self._watched = watched
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        last = time.perf_counter()
+        while not self._over.wait(EVERY_S):
+            frame = sys._current_frames().get(self._watched)
+            now = time.perf_counter()
+            stack = list(_names(frame))
+            self.parts[part_of([path for path, _ in stack])] += now - last
+            ours = next((f"{Path(path).stem}.{name}" for path, name in stack if "/runfolio/" in path), REST)
+            self.functions[ours] += now - last
+            last = now
+
+
+def part_of(paths: list[str]) -> str:
+    """Of a stack, by the files its frames are of."""
+    for part, marks in PARTS.items():
+        if any(mark in path for path in paths for mark in marks):
+            return part
+    return REST
+
+
+def _names(frame: FrameType | None) -> Iterator[tuple[str, str]]:
+    """File and function of each frame, the innermost first."""
+    while frame is not None:
+        yield frame.f_code.co_filename, frame.f_code.co_name
+        frame = frame.f_back
+
+
+def main() -> None:
+    result, *command = sys.argv[1:]
+    sampler = Sampler(threading.get_ident())
+    try:
+        from runfolio.cli import main as runfolio  # the time it takes is counted
+
+        sys.argv = ["runfolio", *command]
+        runfolio()
+    finally:
+        sampler.stop()
+        found = {"parts": _most_first(sampler.parts), "functions": _most_first(sampler.functions)}
+        Path(result).write_text(json.dumps(found, indent=1))
+
+
+def _most_first(seconds: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(seconds.items(), key=lambda item: -item[1]))
+
+
+if __name__ == "__main__":
+    main()

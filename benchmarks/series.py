@@ -1,0 +1,269 @@
+"""The classic series with the usual loop, then with `runfolio series`; the results go to `docs/benchmarks.md`.
+
+python -m benchmarks.series --data pizza_steak_sushi.zip pizza_steak_sushi_20_percent.zip --weights mobilenet_v2.pth
+python -m benchmarks.series --quick              a smoke run on a few tiny pictures, which only prints
+
+The weights are ImageNet's, of torchvision's mobilenet_v2. About half an hour, nearly all of it the usual loop's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.console import Console
+
+from benchmarks import machine, parts, processes
+from benchmarks.processes import Place, Spent
+from benchmarks.venvs import ROOT
+from runfolio.errors import ConfigError
+from runfolio.vision._torchvision import models
+
+REAL = "mobilenet_v2"
+"""The network whose usual series is run whole."""
+TARGET = 20
+_SEED = 42
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much is measured."""
+
+    data: tuple[str, ...]
+    """Zips; the first one's test images serve all."""
+    epochs: tuple[int, ...]
+    pixels: int
+    repeats: int
+    projected: tuple[str, ...]
+    """Networks with random weights, of whose usual series one epoch a cell is run."""
+
+
+@dataclass
+class Ours:
+    """`runfolio series`, each in a fresh process and store: with the cache empty, then as the first has left it."""
+
+    cold: list[Spent] = field(default_factory=list)
+    warm: list[Spent] = field(default_factory=list)
+
+
+@dataclass
+class Results:
+    """Everything a run of the benchmark found."""
+
+    about: Mapping[str, str]
+    size: Size
+    weights: str
+    """The file of `REAL`'s."""
+    usual: dict[str, Spent]
+    """By network; of projected ones the processor's time is what one epoch a cell took."""
+    ours: dict[str, Ours]
+    sampled: dict[str, float]
+    """Seconds of `runfolio series` with an empty cache by part, of `REAL`."""
+    sampled_s: float
+    """That process's seconds, start and end included."""
+
+
+def measure(size: Size, weights: Mapping[str, str], about: Mapping[str, str], tell: Callable[[str], None]) -> Results:
+    """All of it. `weights` are files by network."""
+    ours = {}
+    tell(f"{REAL}: the usual loop, the whole series")
+    with processes.place() as where:
+        spent, _ = processes.spend_calling("usual:series", where, **_usual(size, where, {REAL: weights[REAL]}))
+    usual = {REAL: spent}
+    ours[REAL] = _ours(size, REAL, weights[REAL], size.repeats, tell)
+    tell(f"{REAL}: where runfolio's time goes")
+    with processes.place() as where:
+        result = where.folder / "sampled.json"
+        command = [sys.executable, "-m", "benchmarks.sampler", str(result), *_series(size, REAL, weights[REAL], where)]
+        sampled_s = processes.spend(command, where).wall_s
+        sampled = json.loads(result.read_text())["parts"]
+    for name in size.projected:
+        tell(f"{name}: the usual loop, an epoch a cell")
+        with processes.place() as where:
+            spent, cells = processes.spend_calling(
+                "usual:series", where, **_usual(size, where, {name: weights[name]}), only_epochs=1
+            )
+        usual[name] = Spent(spent.wall_s + sum(map(_not_run, cells)), spent.cpu_s)
+        ours[name] = _ours(size, name, weights[name], 1, tell)
+    return Results(about, size, weights[REAL], usual, ours, sampled, sampled_s)
+
+
+def _usual(size: Size, where: Place, nets: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "folder": str(where.folder),
+        "data": size.data,
+        "nets": dict(nets),
+        "epochs": size.epochs,
+        "pixels": size.pixels,
+        "seed": _SEED,
+    }
+
+
+def _not_run(cell: Mapping[str, Any]) -> float:
+    """Seconds of the epochs that were left out, were each as long as the one that was run."""
+    return (cell["epochs"] - len(cell["seconds"])) * statistics.fmean(cell["seconds"])
+
+
+def _ours(size: Size, name: str, weights: str, repeats: int, tell: Callable[[str], None]) -> Ours:
+    found = Ours()
+    for number in range(1, repeats + 1):
+        with processes.place() as where:
+            for state, spent in (("an empty", found.cold), ("a filled", found.warm)):
+                tell(f"{name}: runfolio with {state} cache, {number} of {repeats}")
+                command = [sys.executable, "-m", "runfolio", *_series(size, name, weights, where)]
+                spent.append(processes.spend(command, where))
+    return found
+
+
+def _series(size: Size, name: str, weights: str, where: Place) -> list[str]:
+    """The command's words, as a user gives them; each call has a store of its own."""
+    return [
+        *("series", str(ROOT / "series" / "foodvision.yaml")),
+        *("--model", name),
+        *("--weights", weights),
+        *("--data", *(f"zip:{file}" for file in size.data)),
+        *("--test-data", f"zip:{size.data[0]}"),
+        *("--epochs", *map(str, size.epochs)),
+        *("--image-size", str(size.pixels)),
+        *("--store", tempfile.mkdtemp(prefix="store-", dir=where.folder)),
+    ]
+
+
+def render(results: Results) -> str:
+    return "\n\n".join([_head(results), _times(results), _parts(results)]) + "\n"
+
+
+def _head(results: Results) -> str:
+    size = results.size
+    data = ", ".join(f"`{Path(file).stem}`" for file in size.data)
+    epochs = " and ".join(map(str, size.epochs))
+    return f"""# The classic series
+
+Written by `python -m benchmarks.series`; not to be edited. A new head on a frozen network, {data} x
+{epochs} epochs, images of {size.pixels} pixels, one test set: `series/foodvision.yaml` with
+these networks. {REAL} has the weights of `{Path(results.weights).name}`; the others have random ones, which are good
+for times alone. The usual loop is `benchmarks/usual.py`: plain PyTorch with SummaryWriter, as tutorials teach it. Ours
+is `runfolio series` with all that it does by default: record, watch, checkpoints, figures, TensorBoard's event files.
+Both begin with the zips, in a process of their own that is timed from its start to its end, on the same machine with
+the same threads. An empty cache is what a first series finds, a filled one what the next finds.
+
+{parts.table(["machine", ""], results.about.items(), left=2)}"""
+
+
+def _times(results: Results) -> str:
+    rows = []
+    for name, usual in results.usual.items():
+        ours, whole = results.ours[name], name == REAL
+        cold, warm = (statistics.median(each.wall_s for each in spent) for spent in (ours.cold, ours.warm))
+        rows.append(
+            [
+                name,
+                "measured" if whole else "projected from one epoch a cell",
+                f"{usual.wall_s:,.0f}",
+                f"{usual.cpu_s:,.0f}" if whole else "-",
+                _seconds([each.wall_s for each in ours.cold]),
+                _seconds([each.cpu_s for each in ours.cold]),
+                f"{usual.wall_s / cold:.1f} x",
+                _seconds([each.wall_s for each in ours.warm]),
+                f"{usual.wall_s / warm:.0f} x",
+            ]
+        )
+    columns = ["", "the usual loop", "its seconds", "of processors", "ours, empty cache", "of processors", "faster"]
+    columns += ["ours, filled cache", "faster"]
+    ratio = results.usual[REAL].wall_s / statistics.median(each.wall_s for each in results.ours[REAL].cold)
+    met = "met" if ratio >= TARGET else "**not met**"
+    return (
+        f"{parts.table(columns, rows, left=2)}\n\n"
+        f"Seconds of ours are the median (and range) of {results.size.repeats} for {REAL}, of one for the others."
+        " Processors' seconds are those of all processes of a series but"
+        " the one that keeps a copy of the console.\n\n"
+        f"Target: {REAL} {TARGET} x faster from an empty cache. It is {ratio:.1f} x: {met}."
+    )
+
+
+def _parts(results: Results) -> str:
+    ends = results.sampled_s - sum(results.sampled.values())
+    rows = [[part, f"{seconds:.1f}"] for part, seconds in results.sampled.items()]
+    return (
+        f"## Where the time of ours goes\n\n{REAL} with an empty cache once more,"
+        " watched by `benchmarks/sampler.py`: what the main thread was in.\n\n"
+        + parts.table(["", "s"], [*rows, ["the process's start and end", f"{ends:.1f}"]], left=1)
+    )
+
+
+def _seconds(values: Sequence[float]) -> str:
+    middle = f"{statistics.median(values):.1f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.1f} to {max(values):.1f})"
+
+
+def random_weights(name: str, folder: Path) -> str:
+    """A file of a network as torchvision begins it, always the same."""
+    torch.manual_seed(_SEED)
+    file = folder / f"{name}.pth"
+    torch.save(models.get_model(name, weights=None).state_dict(), file)
+    return str(file)
+
+
+def tiny_data(folder: Path, share: int, pixels: int) -> str:
+    """A zip of a few pictures of noise around three colours."""
+    generator = np.random.default_rng(share)
+    file = folder / f"colours_{share}.zip"
+    with zipfile.ZipFile(file, "w") as packed:
+        for split, count in (("train", 8 * share), ("test", 4)):
+            for shade, name in enumerate(("red", "green", "blue")):
+                for number in range(count):
+                    picture = generator.integers(0, 128, (pixels, pixels, 3), dtype=np.uint8)
+                    picture[..., shade] += 100
+                    bytes_ = BytesIO()
+                    Image.fromarray(picture).save(bytes_, "jpeg")
+                    packed.writestr(f"{split}/{name}/{number}.jpg", bytes_.getvalue())
+    return str(file)
+
+
+def quick_size(folder: Path) -> Size:
+    data = tuple(tiny_data(folder, share, pixels=40) for share in (1, 2))
+    return Size(data=data, epochs=(1, 2), pixels=32, repeats=1, projected=("efficientnet_b0",))
+
+
+def full_size(args: argparse.Namespace) -> Size:
+    for file in (*(args.data or ()), args.weights):
+        if file is None or not Path(file).is_file():
+            raise ConfigError(f"{file or 'a file'} is not there; give --data ZIP ZIP and --weights FILE, or --quick")
+    data = tuple(str(Path(file).resolve()) for file in args.data)
+    return Size(data=data, epochs=(5, 10), pixels=224, repeats=3, projected=("efficientnet_b0", "efficientnet_b2"))
+
+
+def main() -> None:
+    parser = parts.arguments(__doc__)
+    parser.add_argument("--data", nargs=2, metavar="ZIP", help="10 and 20 per cent of pizza, steak and sushi")
+    parser.add_argument("--weights", metavar="FILE", help="ImageNet's, of torchvision's mobilenet_v2 (.pth)")
+    args = parser.parse_args()
+    about = {**machine.describe(), "threads of PyTorch": str(torch.get_num_threads()), "PyTorch": torch.__version__}
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            size = quick_size(Path(place)) if args.quick else full_size(args)
+        except ConfigError as error:
+            parser.error(str(error))
+        own = [name for name in (REAL, *size.projected) if args.quick or name != REAL]
+        weights = {name: random_weights(name, Path(place)) for name in own}
+        if not args.quick:
+            weights[REAL] = str(Path(args.weights).resolve())
+        results = measure(size, weights, about, lambda text: console.print(text, markup=False))
+    parts.deliver(render(results), args)
+
+
+if __name__ == "__main__":
+    main()
