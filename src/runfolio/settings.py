@@ -123,6 +123,10 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)  # type: ignore[call-overload] - every subclass is a dataclass
 
+    def identity(self) -> dict[str, Any]:
+        """What a series tells one experiment from another by; a class leaves out of it what makes no other one."""
+        return self.as_dict()
+
 
 SomeSettings = TypeVar("SomeSettings", bound=Settings)
 

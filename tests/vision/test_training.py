@@ -260,7 +260,7 @@ def test_a_store_that_takes_no_checkpoint_does_not_cost_the_result(store, tiny):
 
     (run,) = runfolio.open(store).runs()
     assert (run.state, run.results["best/epoch"]) == ("finished", 2)
-    assert texts(run)["notice"] == "the best epoch's checkpoint cannot be read, so the last epoch's weights are tested"
+    assert texts(run)["notice"] == "the best epoch's checkpoint cannot be read, so the last epoch's weights count"
 
 
 def test_a_batch_of_one_image_that_batch_norm_cannot_be_trained_on_is_said(store, tiny):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.direction import Mode, Split, guess_mode, mode_of, split_of
@@ -15,6 +17,8 @@ from runfolio.record.flat import number
 
 BROKEN = ("failed", CRASHED)
 """States in which a run's figures are those of a run that went wrong."""
+PARAMETERS = "parameters"
+"""The name under which a run reports how large its network is."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class Choice:
     """How many runs competed."""
     left_out: int
     """How many have the metric but did not compete, because they failed or crashed."""
+    equals: int = 0
+    """How many others have the same value."""
+    decided_by: str = "age"
+    """What put this run before them: a loss by its name, `parameters`, or `age` where nothing else did."""
     data: tuple[Standing, ...] = ()
     """How what each competitor was measured on stands to the winner's."""
 
@@ -54,10 +62,18 @@ class Choice:
         guessed = ", guessed from its name" if self.guessed else ""
         return (
             f"{self.run.name} ({self.run.id}) has the best {self.metric} of {_count(self.candidates, 'run')}:"
-            f" {self.value:.6g}{at_step} ({more} is better{guessed}). {who_chose(self.metric)}"
+            f" {self.value:.6g}{at_step} ({more} is better{guessed}). {who_chose(self.metric)}{self._tie}"
             + (f" Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "")
             + "".join(f" {sentence}" for sentence in told(self.data, self.metric))
         )
+
+    @property
+    def _tie(self) -> str:
+        if not self.equals:
+            return ""
+        others = "1 other run has" if self.equals == 1 else f"{self.equals} other runs have"
+        decided = {PARAMETERS: "this one has the fewest parameters", "age": "this one is the oldest"}
+        return f" {others} the same; {decided.get(self.decided_by, f'this one has the lowest {self.decided_by}')}."
 
 
 def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) -> Choice:
@@ -65,8 +81,8 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
 
     A run counts with its summary's value of that name, since that is what it reports of its chosen model (a run of
     `runfolio train` writes the chosen epoch's figures there); without one, with the best point of its curve. What is
-    not finite never wins. A run that failed or crashed wins only where no other run has the metric. Of equals the
-    oldest wins: it was there first.
+    not finite never wins. A run that failed or crashed wins only where no other run has the metric. Of equals `merit`
+    says which wins, and the choice what decided.
 
     Raises:
         NotFound: No run has a number of that name; the message names the nearest metrics.
@@ -82,7 +98,7 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
         raise NotFound(f"{metric!r} is not finite in any run that has it, so none is the best")
     sound = [pair for pair in figures if pair[0].state not in BROKEN]
     competing = sound or figures
-    run, figure = min(competing, key=lambda pair: (rank(pair[1].value, direction), pair[0].created))
+    run, figure = min(competing, key=lambda pair: merit([pair[0]], metric, direction))
     return Choice(
         run=run,
         metric=metric,
@@ -92,9 +108,21 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
         guessed=mode is None,
         split=split_of(metric),
         candidates=len(competing),
+        equals=sum(other.value == figure.value for _, other in competing) - 1,
+        decided_by=_decided_by([each for each, other in competing if other.value == figure.value], metric, direction),
         left_out=len(figures) - len(competing),
         data=tuple(standing(run, other, metric) for other, _ in competing),
     )
+
+
+def _decided_by(equals: Sequence[RecordedRun], metric: str, mode: Mode) -> str:
+    """What tells the best of some runs of equal value from the next."""
+    if len(equals) < 2:
+        return "age"
+    (_, loss, size, _), (_, next_loss, next_size, _) = sorted(merit([run], metric, mode) for run in equals)[:2]
+    if loss != next_loss:
+        return loss_beside(metric, mode) or "age"
+    return PARAMETERS if size != next_size else "age"
 
 
 def figure_of(run: RecordedRun, metric: str, mode: Mode) -> Figure | None:
@@ -108,6 +136,30 @@ def figure_of(run: RecordedRun, metric: str, mode: Mode) -> Figure | None:
     else:
         return None
     return figure if math.isfinite(figure.value) else None
+
+
+def merit(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
+    """What orders runs that have the metric, or groups of them by their means; the smallest is the best.
+
+    Of equals the one of lower loss on the same data leads, then the one of fewer parameters, then the oldest. What of
+    these a run does not report comes after what others do.
+    """
+    figures = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
+    loss = loss_beside(metric, mode)
+    losses = [figure.value for run in runs if loss and (figure := figure_of(run, loss, "min"))]
+    sizes = [size for run in runs if (size := number(run.results.get(PARAMETERS))) is not None]
+    return (
+        rank(statistics.fmean(figures), mode),
+        statistics.fmean(losses) if losses else math.inf,
+        statistics.fmean(sizes) if sizes else math.inf,
+        min(run.created for run in runs),
+    )
+
+
+def loss_beside(metric: str, mode: Mode) -> str | None:
+    """The loss on the same data as a score: `val/loss` of `val/acc`; None of what is a loss or has no such prefix."""
+    data, slash, _ = metric.rpartition("/")
+    return f"{data}/loss" if slash and mode == "max" else None
 
 
 def rank(value: float, mode: Mode) -> float:

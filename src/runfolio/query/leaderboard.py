@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from runfolio.errors import NotFound
-from runfolio.query.choose import BROKEN, figure_of, rank, who_chose
+from runfolio.query.choose import BROKEN, figure_of, merit, who_chose
 from runfolio.query.direction import Mode, guess_mode, mode_of
 from runfolio.query.labels import labels
 from runfolio.query.recorded import RecordedRun
@@ -75,11 +76,12 @@ def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: st
         NotFound: There are no runs, or no metric is given and the runs have none of the usual ones.
         ConfigError: The metric's name does not say whether more or less is better.
     """
-    runs = sorted(runs, key=lambda run: run.created)  # of equals the oldest leads, as in `choose`
+    runs = sorted(runs, key=lambda run: run.created)
     metric = metric or usual_metric(runs)
     direction = mode_of(metric, mode)
+    order = {run.place: _order(run, metric, direction) for run in runs}
     rows = [_row(run, label, metric, direction) for run, label in zip(runs, labels(runs), strict=True)]
-    rows.sort(key=lambda row: _order(row, direction))
+    rows.sort(key=lambda row: order[row.place])
     rows = _with_ties(_with_standings(rows, {run.place: run for run in runs}, metric))
     warnings = _on_which_data(rows, metric) or _chosen_on(runs, metric)
     columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
@@ -96,13 +98,16 @@ _FIGURES = ("value", "test", "parameters", "size_mb", "epoch_seconds", "predict_
 
 
 def usual_metric(runs: Sequence[RecordedRun]) -> str:
-    """What runs are ranked by where nobody says.
+    """What runs are ranked by where nobody says: what they say chose their epochs, else the first of the usual ones.
 
     Raises:
         NotFound: There are none.
     """
     if not runs:
         raise NotFound("there are no runs to rank")
+    chose = {str(by) for run in runs if (by := run.results.get("chosen_by"))}
+    if len(chose) == 1:
+        return chose.pop()
     for metric in _USUAL:
         if any(metric in run.results or metric in run.metrics for run in runs):
             return metric
@@ -134,8 +139,10 @@ def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
     )
 
 
-def _order(row: Row, mode: Mode) -> tuple[bool, bool, float]:
-    return row.state in BROKEN, row.value is None, rank(row.value or 0.0, mode)
+def _order(run: RecordedRun, metric: str, mode: Mode) -> tuple[Any, ...]:
+    """Sound runs, then those without the metric, then broken ones; of each the best first, as in `choose`."""
+    lacking = figure_of(run, metric, mode) is None
+    return run.state in BROKEN, lacking, *((run.created,) if lacking else merit([run], metric, mode))
 
 
 def _with_standings(rows: list[Row], runs: Mapping[str, RecordedRun], metric: str) -> list[Row]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runfolio.errors import NotFound
-from runfolio.query.choose import BROKEN, figure_of, rank
+from runfolio.query.choose import BROKEN, figure_of, merit
 from runfolio.query.direction import Mode, mode_of
 from runfolio.query.leaderboard import usual_metric
 from runfolio.query.plot.grouping import groups
@@ -15,8 +15,9 @@ from runfolio.query.recorded import RecordedRun
 from runfolio.query.same_data import standing, told
 from runfolio.query.stats import mean_interval, means_told_apart
 
-SEED = ("-seed",)
-"""Everything but the seed: what runs are grouped by where nobody says otherwise."""
+REPEATING = ("seed", "fold", "test_at")
+"""Settings that make a run the repetition of another: other random numbers, other images to validate with; and when it
+is tested, which changes nothing of its training."""
 _REPORTED: dict[str, Mode] = {"val/acc": "max", "val/loss": "min", "test/acc": "max", "test/loss": "min"}
 
 
@@ -61,7 +62,7 @@ def repeats(
     runs: Sequence[RecordedRun],
     metric: str | None = None,
     mode: str | None = None,
-    group_by: Sequence[str] = SEED,
+    group_by: Sequence[str] | None = None,
 ) -> Repeats:
     """Groups of runs in the order of their mean `metric`; of validation and test metrics what their runs came to.
 
@@ -70,7 +71,7 @@ def repeats(
     Args:
         metric: None takes the first of the usual ones that a run has, as the leaderboard does.
         mode: "min" or "max"; None guesses it from the metric's name.
-        group_by: As in `plot.grouping.groups`.
+        group_by: As in `plot.grouping.groups`. None takes those for one that differ in seed, fold, or both.
     Raises:
         NotFound: There are no runs, or none has the metric, or there is no such column to group by.
         ConfigError: The metric's name does not say whether more or less is better.
@@ -78,11 +79,12 @@ def repeats(
     metric = metric or usual_metric(runs)
     direction = mode_of(metric, mode)
     sound = [run for run in runs if run.state not in BROKEN]
-    every = {label: _figures(members, metric, direction) for label, members in groups(sound, group_by).items()}
+    members = groups(sound, repeated_settings(sound) if group_by is None else group_by)
+    every = {label: _figures(group, metric, direction) for label, group in members.items()}
     found = {label: values for label, values in every.items() if metric in values}
     if not found:
         raise NotFound(f"no run here that came to an end has a metric {metric!r} to compare by")
-    ordered = sorted(found, key=lambda label: rank(statistics.fmean(found[label][metric]), direction))
+    ordered = sorted(found, key=lambda label: merit(members[label], metric, direction))
     first = found[ordered[0]]
     rows = [
         _row(label, name, values, None if label == ordered[0] else first.get(name, []))
@@ -91,6 +93,32 @@ def repeats(
     ]
     caption = _caption(rows, metric, direction, len(runs) - len(sound))
     return Repeats(metric, direction, rows, " ".join([caption, *_other_data(sound, metric)]))
+
+
+def chosen(runs: Sequence[RecordedRun], metric: str | None = None, mode: str | None = None) -> list[RecordedRun]:
+    """The runs that won: those of the group with the best mean, where runs repeat one another; else the best one.
+
+    Args:
+        metric, mode: As for `repeats`.
+    Returns:
+        None where no run that came to an end has the metric.
+    Raises:
+        ConfigError: The metric's name does not say whether more or less is better.
+    """
+    if not runs:
+        return []
+    metric = metric or usual_metric(runs)
+    direction = mode_of(metric, mode)
+    able = [run for run in runs if run.state not in BROKEN and figure_of(run, metric, direction)]
+    by_group = list(groups(able, repeated_settings(able)).values()) if able else []
+    ordered = sorted(by_group, key=lambda members: merit(members, metric, direction))
+    return ordered[0] if ordered else []
+
+
+def repeated_settings(runs: Sequence[RecordedRun]) -> list[str]:
+    """How to group by all but what makes a run the repetition of another: its seed, its fold."""
+    known = {name for run in runs for name in run.params}
+    return [f"-{name}" for name in REPEATING if name in known]
 
 
 def _other_data(runs: Sequence[RecordedRun], metric: str) -> list[str]:

@@ -53,8 +53,8 @@ def expand(series: Series, settings: type[Settings]) -> list[Planned]:
 
 
 def fingerprint(target: str, settings: Settings) -> str:
-    """What tells one experiment from another: SHA-256 over the target's name and all its settings."""
-    canonical = json.dumps({"settings": settings.as_dict(), "target": target}, sort_keys=True, separators=(",", ":"))
+    """What tells one experiment from another: SHA-256 over the target's name and the identity of its settings."""
+    canonical = json.dumps({"settings": settings.identity(), "target": target}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

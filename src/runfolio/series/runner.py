@@ -51,6 +51,13 @@ class Report:
     planned: int
     outcomes: list[Outcome] = field(default_factory=list)
     interrupted: bool = False
+    trouble: str | None = None
+    """Why the target could not conclude the series."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every run has come to an end, good or bad, so that which of them is best is settled too."""
+        return not self.interrupted and all(outcome.ending != "busy" for outcome in self.outcomes)
 
     @property
     def failed(self) -> list[Outcome]:
@@ -97,7 +104,22 @@ def execute(
         progress.advance(bar)
         line = f"{number:>{width}}/{len(planned)}  {plan.label:<{longest}}  {outcome}"
         progress.console.print(escape(line), style="red" if outcome.ending == "failed" else None, soft_wrap=True)
+    _conclude(report, target, store=store, progress=progress)
     return report
+
+
+def _conclude(report: Report, target: Target, *, store: Path | None, progress: Progress) -> None:
+    """Let the target look at all runs together, where it wants to and there are some. A repeated run is no series."""
+    conclude = getattr(target, "conclude", None)
+    finished = {outcome.folder: outcome.planned.settings for outcome in report.done if outcome.folder}
+    if conclude is None or not (report.is_settled and finished) or reproduction.asked_for() is not None:
+        return
+    try:
+        conclude(finished, store=store, progress=progress)
+    except KeyboardInterrupt:
+        report.interrupted = True
+    except Exception as error:  # the runs are worth having without it
+        report.trouble = _reason(error)
 
 
 def _most_like(run: RecordedRun, planned: Sequence[Planned]) -> Planned:

@@ -28,6 +28,10 @@ class Target(Protocol):
 
     A target may also have `check(settings, *, store)`, which raises a RunfolioError for what it could not run (a name
     it does not know, a device that is not there): it is asked about every run of a series before the first one begins.
+
+    And it may have `conclude(runs, *, store, progress)`, which is called once all runs of a series are settled, none of
+    them interrupted or in another process's hands, with the folders of those that finished and the settings asked for
+    (`Mapping[Path, settings]`): the place to do what only the best run deserves, such as a test.
     """
 
     @property

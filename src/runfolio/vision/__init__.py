@@ -9,6 +9,7 @@ Importing this package is cheap: torch comes in with the first call that needs i
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,12 @@ class _Experiment:
         return run_experiment(
             settings, store=store, experiment=experiment, series=series, resume=resume, progress=progress
         )
+
+    def conclude(self, runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress) -> None:
+        """Test the runs of a series that validation chose (see `runfolio.vision.concluding.conclude`)."""
+        with vision_extra("testing"):
+            from runfolio.vision.concluding import conclude
+        conclude(runs, store=store, progress=progress)
 
 
 experiment = _Experiment()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.settings import Settings, setting
@@ -177,7 +178,11 @@ class TrainSettings(Settings):
         choices=("32-true", "bf16-mixed", "16-mixed"),
     )
     test_at: str = setting(
-        "end", "Test the best epoch at the end, or every epoch as well.", group=_RUN, choices=("end", "epoch")
+        "chosen",
+        "When the test images are looked at: chosen, at the end, of a series for the run alone that validation chose; "
+        "end, at the end of every run; epoch, after every epoch as well.",
+        group=_RUN,
+        choices=("chosen", "end", "epoch"),
     )
     watch: int = setting(
         100,
@@ -227,6 +232,10 @@ class TrainSettings(Settings):
             raise ConfigError(
                 f"warmup-epochs is {self.warmup_epochs:g} of {self.epochs} epochs; it must leave some at the full rate"
             )
+
+    def identity(self) -> dict[str, Any]:
+        """Tested or not, a run is trained the same; only one that tests every epoch has points that others lack."""
+        return {**self.as_dict(), "test_at": "epoch" if self.test_at == "epoch" else "end"}
 
     @property
     def data_name(self) -> str:

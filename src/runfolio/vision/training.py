@@ -17,16 +17,16 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.record.checkpoints import BEST, LAST, whole
 from runfolio.settings import build, fields_of
 from runfolio.tracking.seeding import deterministic_algorithms
-from runfolio.vision import report
 from runfolio.vision.continuation import on_the_same_images
 from runfolio.vision.description import LOADER, Description, describe, place_of
-from runfolio.vision.engine import Evaluation, Training
+from runfolio.vision.engine import Training
 from runfolio.vision.forking import Fork
 from runfolio.vision.meter import Meter
 from runfolio.vision.models.summary import Architecture, architecture
 from runfolio.vision.preparation import Preparation, prepare
 from runfolio.vision.settings import TrainSettings
 from runfolio.vision.tally import Figures
+from runfolio.vision.testing import record_test, tests_itself
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -96,7 +96,8 @@ def run_experiment(
             checkpoints=_policy(settings),
         ) as run,
     ):
-        _train(run, preparation or prepare(settings, store=store, progress=progress), progress)
+        ready = preparation or prepare(settings, store=store, progress=progress)
+        _train(run, ready, progress, tests=tests_itself(settings, series))
     return run.folder
 
 
@@ -123,7 +124,8 @@ def _resume(
         runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
     ):
         _tell_of_changes(run, changes, progress)
-        _train(run, preparation, progress, go_on=checkpoint is not None, fork=fork)
+        tests = tests_itself(settings, recorded.series)
+        _train(run, preparation, progress, tests=tests, go_on=checkpoint is not None, fork=fork)
     return run.folder
 
 
@@ -158,7 +160,7 @@ def _fork(
         ) as run,
     ):
         _tell_of_changes(run, changes, progress)
-        _train(run, preparation, progress, fork=fork)
+        _train(run, preparation, progress, tests=True, fork=fork)
     return run.folder
 
 
@@ -209,7 +211,13 @@ def _settings_of(recorded: RecordedRun, checkpoint: Checkpoint | None) -> TrainS
 
 
 def _train(
-    run: Run, preparation: Preparation, progress: Progress | None, *, go_on: bool = False, fork: Fork | None = None
+    run: Run,
+    preparation: Preparation,
+    progress: Progress | None,
+    *,
+    tests: bool,
+    go_on: bool = False,
+    fork: Fork | None = None,
 ) -> None:
     settings = preparation.settings
     notices = _Notices(run, progress)
@@ -237,8 +245,8 @@ def _train(
             _train_epoch(run, training, preparation, meter)
             _warn_of_losses(training.figures, settings, notices)
             meter.report(training.figures, preparation.chosen_by)
-        meter.say("testing")
-        _conclude(run, training, preparation, notices)
+        meter.say("testing" if tests else "summing up")
+        _conclude(run, training, preparation, notices, tests=tests)
     if training.epoch < settings.epochs:
         epochs = f"{settings.patience} epoch{'s' * (settings.patience != 1)}"
         run.finish(
@@ -314,23 +322,20 @@ def _sum_up_beginning(run: Run, training: Training, preparation: Preparation) ->
     return shape
 
 
-def _conclude(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:
-    """Test the best epoch's weights and sum the run up."""
+def _conclude(run: Run, training: Training, preparation: Preparation, notices: _Notices, *, tests: bool) -> None:
+    """Sum the run up, and test its best epoch's weights where it is to be tested now."""
     best_epoch, figures = _take_best_weights(run, training, notices)
-    tested = training.evaluate(training.test_batches)
     run.summary.update(
         {
             "best/epoch": best_epoch,
             "chosen_by": preparation.chosen_by,
             **{name: value for name, value in figures.items() if name.startswith(("train/", "val/"))},
-            **_named("test", tested.figures),
             "epoch_seconds": statistics.fmean(training.epoch_seconds),
             "predict_ms": training.predict_ms(),
         }
     )
-    if preparation.settings.test_at == "end":  # else the curve has this epoch's point already
-        run.log({**_named("test", tested.figures), "epoch": best_epoch}, step=best_epoch)
-    _log_answers(run, tested, preparation, best_epoch)
+    if tests:
+        record_test(run, training, preparation, best_epoch)
 
 
 def _take_best_weights(run: Run, training: Training, notices: _Notices) -> tuple[int, dict[str, float]]:
@@ -338,20 +343,10 @@ def _take_best_weights(run: Run, training: Training, notices: _Notices) -> tuple
     try:
         best = run.restore(BEST, model=training.predicting)
     except (DamagedFile, NotFound, StoreError):
-        notices.once("unsaved", "the best epoch's checkpoint cannot be read, so the last epoch's weights are tested")
+        notices.once("unsaved", "the best epoch's checkpoint cannot be read, so the last epoch's weights count")
         return training.epoch, training.figures
     reached = best.state["training"]
     return reached["epoch"], reached["figures"]
-
-
-def _log_answers(run: Run, tested: Evaluation, preparation: Preparation, epoch: int) -> None:
-    classes = preparation.source.classes
-    matrix = report.confusion_matrix(tested.predicted, tested.labels, len(classes))
-    title = f"{run.name}: {tested.figures.accuracy:.1%} of {tested.figures.images:,} test images"
-    run.log_figure("confusion", report.confusion_figure(matrix, classes, title), step=epoch)
-    rows = report.class_figures(tested.predicted, tested.labels, classes)
-    run.log_text("classes", report.class_table(rows), step=epoch)
-    run.summary["confusion"] = matrix.tolist()
 
 
 def _named(images: str, figures: Figures) -> dict[str, float]:

@@ -1,0 +1,143 @@
+"""Validation picks the epoch and the model; the test images are looked at once, for the chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.progress import Progress
+
+import runfolio
+from runfolio import RecordedRun
+from runfolio.errors import StoreError
+from runfolio.query.repeats import chosen
+from runfolio.series import Report, Series, execute, expand
+from runfolio.settings import Located
+from runfolio.vision import TrainSettings, experiment, run_experiment
+
+SMALL = {
+    "model": "mlp",
+    "hidden_units": 16,
+    "data_fraction": 0.1,
+    "device": "cpu",
+    "lr": 0.01,
+    "tensorboard": False,
+    "watch": 0,
+}
+
+RunSeries = Callable[..., Report]
+
+
+@pytest.fixture
+def run_series(store: Path) -> RunSeries:
+    """Run a series of small trainings; its grid as lists, other settings as values."""
+
+    def run(seeds: int | None = None, **settings) -> Report:
+        given = {key.replace("_", "-"): Located(value, "") for key, value in {**SMALL, "epochs": 1, **settings}.items()}
+        described = Series(
+            name="small",
+            target=Located("runfolio.vision:experiment", ""),
+            settings={key: each for key, each in given.items() if not isinstance(each.value, list)},
+            grid={key: each for key, each in given.items() if isinstance(each.value, list)},
+        )
+        if seeds is not None:
+            described = described.with_seeds(seeds, TrainSettings)
+        planned = expand(described, TrainSettings)
+        with Progress(disable=True) as progress:
+            return execute(planned, experiment, name="small", experiment="digits", store=store, progress=progress)
+
+    return run
+
+
+def looked_at(store: Path) -> list[RecordedRun]:
+    return [run for run in runfolio.open(store).runs() if "test/acc" in run.results]
+
+
+def pictures(run: RecordedRun) -> set[str]:
+    """What was drawn, by name and step, such as `confusion-2`."""
+    return {path.name.rsplit("-", 2)[0] for path in (run.folder / "media").rglob("*.png")}
+
+
+def test_of_a_series_the_run_that_validation_chose_is_tested_once_as_if_at_its_end(run_series, store, tmp_path):
+    report = run_series(epochs=[1, 2], ema=0.5)
+
+    runs = list(runfolio.open(store).runs())
+    (only,) = looked_at(store)
+    assert [only.id] == [run.id for run in chosen(runs, "val/acc")]
+    assert report.trouble is None
+    assert (only.state, len(only.attempts)) == ("finished", 2)
+
+    settings = TrainSettings(**{**SMALL, "ema": 0.5, "epochs": only.config["epochs"], "test_at": "end"})
+    folder = run_experiment(settings, store=tmp_path / "alone")
+    alone = runfolio.open(tmp_path / "alone").run(folder)
+    of_both = [
+        {name: value for name, value in run.results.items() if name not in ("epoch_seconds", "predict_ms")}
+        for run in (only, alone)
+    ]
+    assert of_both[0] == of_both[1]
+    assert only.metric("test/acc").values.tolist() == alone.metric("test/acc").values.tolist()
+    assert only.metric("test/acc").steps.tolist() == alone.metric("test/acc").steps.tolist()
+    assert pictures(only) == pictures(alone) != set()
+
+    again = run_series(epochs=[1, 2], ema=0.5)
+    assert [outcome.ending for outcome in again.outcomes] == ["skipped", "skipped"]
+    assert [len(run.attempts) for run in looked_at(store)] == [2]
+
+
+def test_runs_that_were_tested_at_their_end_are_not_run_again_nor_tested_again(run_series, store):
+    run_series(lr=[1e-3, 1e-2], test_at="end")
+    report = run_series(lr=[1e-3, 1e-2])
+
+    assert [outcome.ending for outcome in report.outcomes] == ["skipped", "skipped"]
+    assert [len(run.attempts) for run in looked_at(store)] == [1, 1]
+
+
+def test_asked_to_test_all_a_series_tests_those_of_an_earlier_call_too(run_series, store):
+    run_series(lr=[1e-3, 1e-2])
+    assert len(looked_at(store)) == 1
+
+    report = run_series(lr=[1e-3, 1e-2], test_at="end")
+
+    assert [outcome.ending for outcome in report.outcomes] == ["skipped", "skipped"]
+    assert len(looked_at(store)) == 2
+
+
+def test_of_several_seeds_all_runs_of_the_best_group_are_tested(run_series, store):
+    run_series(seeds=2, lr=[1e-5, 1e-1])
+
+    assert {(run.config["lr"], run.config["seed"]) for run in looked_at(store)} == {(1e-1, 42), (1e-1, 43)}
+
+
+def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
+    planned = run_series(lr=1e-2).outcomes[0].planned  # to learn its fingerprint
+    folder = looked_at(store)[0].folder
+    with runfolio.init(resume=folder, checkpoint=None):
+        report = run_series(lr=[1e-3, 1e-2])
+
+    assert not report.is_settled
+    assert planned.fingerprint in {outcome.planned.fingerprint for outcome in report.outcomes}
+    assert [run.folder for run in looked_at(store)] == [folder]
+
+
+def test_a_test_that_fails_is_told_and_the_runs_stay(run_series, store, monkeypatch):
+    def refuse(*args, **named):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr("runfolio.vision.concluding.record_test", refuse)
+    report = run_series(lr=[1e-3, 1e-2])
+
+    assert report.trouble == "the disk is full"
+    assert len(report.done) == 2
+    monkeypatch.undo()
+
+    again = run_series(lr=[1e-3, 1e-2])
+
+    assert sorted(outcome.ending for outcome in again.outcomes) == ["resumed", "skipped"]
+    assert (again.trouble, len(looked_at(store))) == (None, 1)
+
+
+def test_a_run_of_ones_own_is_the_chosen_one(store):
+    run_experiment(TrainSettings(**{**SMALL, "epochs": 1}), store=store)
+
+    assert len(looked_at(store)) == 1
