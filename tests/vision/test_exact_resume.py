@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import runfolio
 from runfolio import RecordedRun
+from runfolio.vision.models.tinyvgg import TinyVGG
 
 TIMES = {"epoch_seconds", "images_per_second", "predict_ms", "seconds"}
 """What differs between two equal trainings, in metrics, summaries and states."""
@@ -53,7 +55,18 @@ PLAIN = SMALL | {
 }
 ADAMW = SMALL | {"epochs": 3, "model": "mlp", "optimizer": "adamw", "schedule": "step", "step_epochs": 1, "ema": 0.5}
 """Saves at the ends of epochs alone."""
-SETTINGS = {"everything": EVERYTHING, "plain": PLAIN, "adamw": ADAMW}
+UNFREEZING = SMALL | {
+    "epochs": 3,
+    "weights": "start.safetensors",
+    "freeze_backbone": True,
+    "unfreeze_after": 1,
+    "dropout": 0.3,
+    "optimizer": "adamw",
+    "ema": 0.8,
+    "checkpoint_steps": 1,
+}
+"""The backbone trains from the second epoch on, each block at a rate of its own."""
+SETTINGS = {"everything": EVERYTHING, "plain": PLAIN, "adamw": ADAMW, "unfreezing": UNFREEZING}
 
 
 class Victims:
@@ -61,6 +74,7 @@ class Victims:
 
     def __init__(self, place: Path) -> None:
         self._log = place / "log.txt"
+        save_file(TinyVGG((1, 8, 8), 10, 4).state_dict(), place / UNFREEZING["weights"])
         environment = os.environ | {"RUNFOLIO_CONSOLE": "off", "RUNFOLIO_CODE": "off", "RUNFOLIO_CACHE": str(place)}
         server = [sys.executable, str(Path(__file__).with_name("victims.py"))]
         pipe = subprocess.PIPE

@@ -156,8 +156,10 @@ class Watch:
         return {self._names[id(parameter)]: parameter.detach() for parameter in self._parameters(optimizer)}
 
     def _parameters(self, optimizer: Optimizer) -> list[Tensor]:
+        """Those of the model, in its order."""
         every = itertools.chain.from_iterable(group["params"] for group in optimizer.param_groups)
-        return [parameter for parameter in every if id(parameter) in self._names]
+        held = {id(parameter): parameter for parameter in every}
+        return [held[known] for known in self._names if known in held]
 
     def _report(self, text: str) -> None:
         log.warning("run %s: %s", self._run.id, text)

@@ -26,6 +26,7 @@ from runfolio.vision.preparation import Preparation
 from runfolio.vision.settings import TrainSettings
 from runfolio.vision.stopping import EarlyStopping
 from runfolio.vision.tally import Figures, Tally
+from runfolio.vision.unfreezing import Freezing
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """([b, c, h, w] uint8 pixels, [b] int64 labels), on the device."""
@@ -35,7 +36,7 @@ UNAVERAGED = "unaveraged"
 
 _COUNTED = ("epoch", "step", "epoch_lr", "epoch_seconds", "figures")
 """What a training is in, beside what has a state of its own."""
-_SHAPING = ("optimizer", "freeze_backbone", "ema", "precision")
+_SHAPING = ("optimizer", "ema", "precision")
 """Settings that a checkpoint's parts depend on."""
 _PREDICT_WARM_UP, _PREDICT_REPEATS, _PREDICT_AT_MOST_S = 5, 100, 0.5
 
@@ -96,8 +97,10 @@ class Training:
         self.test_batches = self._batches(self._test, settings)
         self.steps_per_epoch = math.ceil(len(self._order) / settings.accumulate)
 
-        self.model: nn.Module = preparation.network()
+        self.model: nn.Module = preparation.whole_network()
+        self._freezing = Freezing(self.model, settings)
         self.optimizer = make_optimizer(self.model, settings)
+        self._freezing.begin(0)
         self._scheduler = make_scheduler(self.optimizer, settings, self.steps_per_epoch)
         self._network, self._stepper = self._fabric.setup(self.model, self.optimizer)
         self._average = None if settings.ema is None else WeightAverage(self.model, settings.ema)
@@ -125,9 +128,21 @@ class Training:
             "samples": whole * self._images + steps * self._settings.accumulate * self._settings.batch_size,
         }
 
-    def rate(self, step: int) -> float:
-        """The learning rate of the step behind `step` others."""
-        return float(self._scheduler.base_lrs[0] * self._scheduler.lr_lambdas[0](step))
+    def rate(self, step: int, stage: int = 0) -> float:
+        """The learning rate of the step behind `step` others; of the head, or of a stage of the backbone."""
+        return float(self._scheduler.base_lrs[stage] * self._scheduler.lr_lambdas[stage](step))
+
+    @property
+    def epoch_rates(self) -> dict[str, float]:
+        """The learning rates that this epoch began with: of the head and, where it has its own, of the backbone.
+
+        That is the rate of the stage next to the head; 0 as long as the backbone is frozen.
+        """
+        rates = {"lr": self.epoch_lr}
+        if self._settings.unfreeze_after is not None or len(self.optimizer.param_groups) > 1:
+            trains = not self._freezing.in_epoch(self.epoch)
+            rates["lr/backbone"] = self.epoch_lr * self._settings.rate_decay * trains
+        return rates
 
     @property
     def predicting(self) -> nn.Module:
@@ -148,7 +163,8 @@ class Training:
         done = self.step - self.epoch * self.steps_per_epoch
         if done < self.steps_per_epoch:
             self._order.begin(self.epoch, done * self._settings.accumulate)
-            train_mode(self.model, frozen_backbone=self._settings.freeze_backbone)
+            self._freezing.begin(self.epoch)
+            train_mode(self.model, frozen_backbone=self._freezing.in_epoch(self.epoch))
             self._train_on(self._train_batches, done * self._settings.accumulate, on_step)
         return self._tally.figures()
 
@@ -214,6 +230,8 @@ class Training:
         self.figures = figures
         self.epoch_seconds.append(figures["epoch_seconds"])
         self.stopping.saw(figures[self._chosen_by])
+        if self._freezing.is_to_end(self.epoch):
+            self.stopping.waited = 0
         self._tally = Tally(self._fabric.device)
 
     @torch.no_grad()

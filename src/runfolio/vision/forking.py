@@ -103,8 +103,8 @@ class Fork:
         optimizer, scheduler = targets["optimizer"], targets["scheduler"]
         ruled = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
         base = list(scheduler.base_lrs)
-        if changes("optimizer", "freeze_backbone"):
-            del targets["optimizer"]
+        if changes("optimizer") or _groups(self.checkpoint.state["optimizer"]) != _groups(optimizer.state_dict()):
+            del targets["optimizer"], targets["scheduler"]
             notices.append("the optimizer's state starts fresh, since it trains other weights or is another one")
         if changes("precision"):
             del targets["scaler"]
@@ -116,9 +116,9 @@ class Fork:
         run.restore(LAST, **targets)
         if averages and not averaged:
             training.predicting.load_state_dict(training.model.state_dict())
-        scheduler.base_lrs = base
-        for group, own in zip(optimizer.param_groups, ruled, strict=True):
-            group.update(own, lr=training.rate(training.step))
+        scheduler.base_lrs, scheduler.last_epoch = base, training.step
+        for stage, (group, own) in enumerate(zip(optimizer.param_groups, ruled, strict=True)):
+            group.update(own, lr=training.rate(training.step, stage))
         if training.step == training.epoch * training.steps_per_epoch:
             training.epoch_lr = training.rate(training.step)
         return notices
@@ -161,3 +161,8 @@ class Fork:
                 f"{place_of(self.checkpoint)} has {stopping.waited} epochs behind it that were no better, and"
                 f" --patience {self.settings.patience} stops there; give a larger one or none"
             )
+
+
+def _groups(optimizer: Mapping[str, Any]) -> list[int]:
+    """How many parameters each group of an optimizer's state has."""
+    return [len(group["params"]) for group in optimizer["param_groups"]]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from runfolio.vision.models.stages import stages
 from runfolio.vision.settings import TrainSettings
 
 _START, _END = 1 / 25, 1 / 25 / 1e4
@@ -18,17 +21,36 @@ _RISING = 0.3
 
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
     """The optimizer of the settings over all parameters that train."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = _groups(model, settings)
     if settings.optimizer == "sgd":
         return SGD(
-            parameters,
+            groups,
             lr=settings.lr,
             momentum=settings.momentum,
             nesterov=settings.nesterov,
             weight_decay=settings.weight_decay,
         )
     family = {"adam": Adam, "adamw": AdamW}[settings.optimizer]
-    return family(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+    return family(groups, lr=settings.lr, weight_decay=settings.weight_decay)
+
+
+def _groups(model: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
+    """What trains, the head first; in one group, or in one a stage, each with a rate of its own.
+
+    Source: discriminative fine-tuning, ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.1; layer-wise learning
+    rate decay, BEiT, Bao et al., arXiv:2106.08254, as timm's `param_groups_layer_decay` has it
+    """
+    if settings.rate_decay == 1:
+        return [{"params": _trained(model.parameters())}]
+    groups = [
+        {"params": _trained(stage), "lr": settings.lr * settings.rate_decay**place}
+        for place, stage in enumerate(stages(model))
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _trained(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    return [parameter for parameter in parameters if parameter.requires_grad]
 
 
 def make_scheduler(optimizer: Optimizer, settings: TrainSettings, steps_per_epoch: int) -> LambdaLR:

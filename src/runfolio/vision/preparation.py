@@ -81,11 +81,16 @@ class Preparation:
         Raises:
             DamagedFile: The weights do not fit; the message names what does not.
         """
+        model = self.whole_network()
+        if self.settings.freeze_backbone:
+            freeze_backbone(model)
+        return model
+
+    def whole_network(self) -> nn.Module:
+        """As `network`, with nothing frozen."""
         model = build_model(self.spec)
         if self.weights is not None:
             self.weights.put_into(model, self.spec.name, self.source.classes)
-        if self.settings.freeze_backbone:
-            freeze_backbone(model)
         return model
 
 

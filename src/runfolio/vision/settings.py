@@ -100,12 +100,26 @@ class TrainSettings(Settings):
     freeze_backbone: bool = setting(
         False, "Train the last layer only; the rest stays as its weights are.", group=_MODEL
     )
+    unfreeze_after: int | None = setting(
+        None,
+        "With freeze-backbone: after so many epochs the backbone trains too; none leaves it frozen.",
+        group=_MODEL,
+        at_least=1,
+    )
 
     optimizer: str = setting(
         "adam", "What turns gradients into steps.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw")
     )
     lr: float = setting(
         3e-3, "Learning rate; the highest one where a schedule varies it.", group=_OPTIMISATION, above=0
+    )
+    layer_decay: float | None = setting(
+        None,
+        "Learning rate of each stage of the backbone as a share of the next one's; the head has lr. With 0.5 a half, "
+        "then a quarter ..., with 1 the same; none takes 0.5 with unfreeze-after, else 1.",
+        group=_OPTIMISATION,
+        above=0,
+        at_most=1,
     )
     weight_decay: float = setting(
         0.0, "Pull of the weights towards zero (decoupled with adamw).", group=_OPTIMISATION, at_least=0
@@ -219,6 +233,8 @@ class TrainSettings(Settings):
                 "freeze-backbone is on but weights is none, so all but the last layer would stay random; "
                 "give --weights DEFAULT, a file or a run"
             )
+        if self.unfreeze_after is not None:
+            self._check_unfreezing(self.unfreeze_after)
         if self.momentum and self.optimizer != "sgd":
             raise ConfigError(
                 f"momentum is {self.momentum:g} but optimizer is {self.optimizer}; only sgd has it: "
@@ -236,6 +252,23 @@ class TrainSettings(Settings):
     def identity(self) -> dict[str, Any]:
         """Tested or not, a run is trained the same; only one that tests every epoch has points that others lack."""
         return {**self.as_dict(), "test_at": "epoch" if self.test_at == "epoch" else "end"}
+
+    def _check_unfreezing(self, after: int) -> None:
+        if not self.freeze_backbone:
+            raise ConfigError(
+                f"unfreeze-after is {after}, but the backbone trains from the start; give freeze-backbone"
+            )
+        if after >= self.epochs:
+            raise ConfigError(
+                f"unfreeze-after is {after} of {self.epochs} epochs; it must leave some in which the backbone trains"
+            )
+
+    @property
+    def rate_decay(self) -> float:
+        """`layer_decay`, or what it is where none is given."""
+        if self.layer_decay is not None:
+            return self.layer_decay
+        return 1.0 if self.unfreeze_after is None else 0.5
 
     @property
     def data_name(self) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _BEFORE_ALL = -1
 """A step that lies before the first point."""
-_OF_AN_EPOCH = ("train/*", "val/*", "test/*", "lr", "epoch_seconds", "images_per_second")
+_OF_AN_EPOCH = ("train/*", "val/*", "test/*", "lr", "lr/*", "epoch_seconds", "images_per_second")
 """What is logged once an epoch, and so drawn over epochs."""
 
 
@@ -272,7 +272,7 @@ def _train_epoch(run: Run, training: Training, preparation: Preparation, meter: 
         save()
 
     trained = training.train_epoch(on_step)
-    values = {"lr": training.epoch_lr, **_named("train", trained)}
+    values = {**training.epoch_rates, **_named("train", trained)}
     seconds = trained.seconds
     if training.val_batches is not None:
         validated = training.evaluate(training.val_batches, save).figures
