@@ -13,7 +13,7 @@ from runfolio.errors import ConfigError, NotFound
 from runfolio.vision._torchvision import v2
 from runfolio.vision.data import load_data
 from runfolio.vision.data.augment import Augmentation
-from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, PreparedImages, batches
+from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, PreparedImages, batches, suited_workers
 from runfolio.vision.data.split import share_of, train_and_validation
 from runfolio.vision.data.transform import ImageTransform
 
@@ -184,6 +184,17 @@ def test_the_order_depends_on_seed_and_epoch_alone(digits, workers):
         return digits.test.labels[np.random.RandomState([7, epoch]).permutation(100)].tolist()
 
     assert [labels_of(3), labels_of(0)] == [expected(3), expected(0)]
+
+
+@pytest.mark.parametrize(
+    ("cores", "expected"),
+    [(1, (0, 1)), (1.5, (0, 1)), (2, (1, 2)), (4, (3, 4)), (64, (4, 8)), (None, (0, 1))],
+)
+def test_workers_suit_the_cores_that_training_can_spare(monkeypatch, cores, expected):
+    monkeypatch.setattr("runfolio.vision.data.loaders.usable_cpus", lambda: cores)
+
+    assert tuple(suited_workers(device, are_ready=False) for device in ("cpu", "cuda")) == expected
+    assert suited_workers("cuda", are_ready=True) == suited_workers("cpu", are_ready=True) == 0
 
 
 def test_loading_batches_leaves_torchs_own_generator_alone(digits):

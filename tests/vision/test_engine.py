@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import runfolio
 from runfolio.vision import evaluate, run_experiment
@@ -53,6 +54,36 @@ def test_accumulated_batches_are_one_larger_batch(trained_once, batches):
     assert losses == pytest.approx(expected, rel=1e-4)
     torch.testing.assert_close(weights_of(several.model), weights_of(one.model), rtol=1e-3, atol=1e-5)
     assert several.progress == one.progress
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a number is taken out of a tensor, for which a GPU has to be waited for."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **kwargs or {})
+
+
+def test_training_and_validating_read_no_number_until_all_batches_are_done(tiny):
+    def reads(batch_size: int) -> int:
+        training = Training(
+            prepare(tiny(**EXACT | {"batch_size": batch_size}, clip=1, ema=0.9, accumulate=2, label_smoothing=0.1))
+        )
+        losses: list[torch.Tensor] = []
+        with Reads() as read:
+            training.train_epoch(losses.append)
+            assert training.val_batches is not None
+            training.evaluate(training.val_batches)
+        assert len(losses) == training.steps_per_epoch
+        return read.count
+
+    with Reads() as read:
+        torch.ones(()).item()
+        float(torch.ones(()))
+    assert read.count == 2
+    assert reads(batch_size=5) == reads(batch_size=60)
 
 
 def test_schedules_count_optimizer_steps(trained_once):

@@ -33,7 +33,7 @@ EVERYTHING = SMALL | {
     "cutmix": 1.0,
     "schedule": "one-cycle",
     "accumulate": 3,
-    "precision": "bf16-mixed",
+    "precision": "bf16",
     "ema": 0.8,
     "clip": 0.5,
     "patience": 2,

@@ -317,7 +317,7 @@ def test_another_head_shares_the_features_and_another_backbone_or_transform_does
         model.get_submodule("classifier.3").weight.normal_()  # type: ignore[operator,union-attr]
     assert cached(model, food)[1] == 0
 
-    assert cached(model, food, precision="bf16-mixed")[1] == len(food.train)
+    assert cached(model, food, precision="bf16")[1] == len(food.train)
     with torch.no_grad():
         next(model.parameters())[0, 0, 0, 0] += 1
     assert cached(model, food)[1] == len(food.train)
@@ -397,7 +397,7 @@ def test_a_cache_that_may_only_be_read_gives_what_it_has(model, food, mounted):
     with pytest.raises(CannotCache, match="cannot be written: Read-only file system"):
         opened.of(food.test, np.arange(len(food.test)))
     with pytest.raises(CannotCache, match="cannot be used: Read-only file system"):
-        cached(model, food, precision="bf16-mixed")
+        cached(model, food, precision="bf16")
 
 
 def test_a_disk_that_is_full_says_so_and_what_was_written_counts(model, food, mounted, monkeypatch):

@@ -187,7 +187,7 @@ def test_every_model_trains_with_every_kind_of_optimizer(train, tiny, model, opt
 
 
 def test_bfloat16_layers_train_too(train, tiny):
-    assert train(tiny(precision="bf16-mixed", epochs=1)).state == "finished"
+    assert train(tiny(precision="bf16", epochs=1)).state == "finished"
 
 
 def test_a_display_shows_the_training_and_is_left_empty(train, tiny):
@@ -235,8 +235,8 @@ def test_a_device_that_is_not_there_is_refused(store, tiny):
 
 
 def test_float16_is_refused_where_there_is_no_gpu_for_it(store, tiny):
-    with pytest.raises(ConfigError, match="16-mixed, which needs a GPU; on a CPU use bf16-mixed or 32-true"):
-        run_experiment(tiny(precision="16-mixed"), store=store)
+    with pytest.raises(ConfigError, match="fp16, which needs a GPU; on a CPU use bf16 or 32"):
+        run_experiment(tiny(precision="fp16"), store=store)
 
 
 def test_nothing_to_train_is_refused(store):

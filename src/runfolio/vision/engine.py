@@ -6,7 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -17,13 +17,12 @@ from torch.utils.data import Dataset
 from runfolio.errors import ConfigError
 from runfolio.vision.averaging import WeightAverage
 from runfolio.vision.data.augment import Augmentation
-from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, Labelled, PreparedImages, batches
+from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, Labelled, PreparedImages, batches, suited_workers
 from runfolio.vision.data.mixing import Mixing
 from runfolio.vision.inputs import Inputs
 from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.optim import make_optimizer, make_scheduler
 from runfolio.vision.preparation import Preparation
-from runfolio.vision.settings import TrainSettings
 from runfolio.vision.stopping import EarlyStopping
 from runfolio.vision.tally import Figures, Tally
 from runfolio.vision.unfreezing import Freezing
@@ -38,6 +37,12 @@ _COUNTED = ("epoch", "step", "epoch_lr", "epoch_seconds", "figures")
 """What a training is in, beside what has a state of its own."""
 _SHAPING = ("optimizer", "ema", "precision")
 """Settings that a checkpoint's parts depend on."""
+_PRECISIONS: Mapping[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
+"""What Fabric calls them."""
 _PREDICT_WARM_UP, _PREDICT_REPEATS, _PREDICT_AT_MOST_S = 5, 100, 0.5
 
 
@@ -79,11 +84,11 @@ class Training:
         self._fabric = Fabric(
             accelerator=preparation.device,
             devices=1,
-            precision=settings.precision,  # type: ignore[arg-type] - one of the settings' choices
+            precision=_PRECISIONS[settings.precision],
         )
-        train = AugmentedImages(
-            PreparedImages(source.train, preparation.train, preparation.transform),
-            Augmentation(settings.augment, height=spec.height, width=spec.width, seed=settings.seed),
+        train = PreparedImages(source.train, preparation.train, preparation.transform)
+        augmented = AugmentedImages(
+            train, Augmentation(settings.augment, height=spec.height, width=spec.width, seed=settings.seed)
         )
         self._mixing = Mixing(
             mixup=settings.mixup, cutmix=settings.cutmix, classes=len(source.classes), seed=settings.seed
@@ -92,9 +97,9 @@ class Training:
         self._test = PreparedImages(source.test, preparation.test, preparation.transform)
         self._inputs = Inputs(preparation.transform)
         self._order = EpochOrder(len(train), settings.batch_size, settings.seed)
-        self._train_batches = self._batches(train, settings, self._order)
-        self.val_batches = self._batches(val, settings) if len(val) else None
-        self.test_batches = self._batches(self._test, settings)
+        self._train_batches = self._batches(augmented, are_ready=train.keeps, order=self._order)
+        self.val_batches = self._batches(val, are_ready=val.keeps) if len(val) else None
+        self.test_batches = self._batches(self._test, are_ready=self._test.keeps)
         self.steps_per_epoch = math.ceil(len(self._order) / settings.accumulate)
 
         self.model: nn.Module = preparation.whole_network()
@@ -113,9 +118,16 @@ class Training:
         self.stopping = EarlyStopping(settings.patience)
         self._tally = Tally(self._fabric.device)
 
-    def _batches(self, images: Dataset[Labelled], settings: TrainSettings, order: EpochOrder | None = None) -> Batches:
+    def _batches(self, images: Dataset[Labelled], *, are_ready: bool, order: EpochOrder | None = None) -> Batches:
+        settings, device = self._settings, self._fabric.device.type
+        workers = settings.workers
         loader = batches(
-            images, batch_size=settings.batch_size, workers=settings.workers, seed=settings.seed, order=order
+            images,
+            batch_size=settings.batch_size,
+            workers=suited_workers(device, are_ready=are_ready) if workers is None else workers,
+            seed=settings.seed,
+            order=order,
+            pinned=device == "cuda",
         )
         return cast("Batches", self._fabric.setup_dataloaders(loader))
 

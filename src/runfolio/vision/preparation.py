@@ -198,6 +198,6 @@ def _device(settings: TrainSettings) -> str:
     if settings.device == "cuda" and not there:
         raise ConfigError("device is cuda, but torch finds no CUDA device here; use --device auto or cpu")
     device = "cuda" if there and settings.device != "cpu" else "cpu"
-    if settings.precision == "16-mixed" and device == "cpu":
-        raise ConfigError("precision is 16-mixed, which needs a GPU; on a CPU use bf16-mixed or 32-true")
+    if settings.precision == "fp16" and device == "cpu":
+        raise ConfigError("precision is fp16, which needs a GPU; on a CPU use bf16 or 32")
     return device

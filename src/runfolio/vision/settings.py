@@ -46,8 +46,12 @@ class TrainSettings(Settings):
         below=1,
     )
     batch_size: int = setting(32, "Images that go through the network at once.", group=_DATA, at_least=1)
-    workers: int = setting(
-        0, "Processes that prepare images; 0 does it in the training process.", group=_DATA, at_least=0
+    workers: int | None = setting(
+        None,
+        "Processes that prepare images; none suits the cores, 0 prepares in the training process. The results are the "
+        "same.",
+        group=_DATA,
+        at_least=0,
     )
     image_size: int | None = setting(
         None,
@@ -185,11 +189,11 @@ class TrainSettings(Settings):
         "auto", "Where to compute; auto takes a GPU if there is one.", group=_RUN, choices=("auto", "cpu", "cuda")
     )
     precision: str = setting(
-        "32-true",
+        "32",
         "Arithmetic of the network's layers: all in 32 bits, or in 16 where they suffice (bfloat16; or float16, whose "
         "gradients are scaled, on a GPU).",
         group=_RUN,
-        choices=("32-true", "bf16-mixed", "16-mixed"),
+        choices=("32", "bf16", "fp16"),
     )
     test_at: str = setting(
         "chosen",

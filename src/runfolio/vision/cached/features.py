@@ -38,7 +38,7 @@ _BATCH_OF_A_CPU = 8
 _BATCHES_AHEAD = 2
 """So many are decoded while one is computed."""
 _FILLING = ".filling"
-_AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class FeatureCache:
         spec: ModelSpec,
         transform: ImageTransform,
         *,
-        precision: str = "32-true",
+        precision: str = "32",
         views: Views | None = None,
         progress: Progress | None = None,
     ) -> None:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from runfolio.tracking.capture.machine import usable_cpus
 from runfolio.tracking.order import BatchOrder
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.base import ImageSet
@@ -17,6 +18,11 @@ from runfolio.vision.data.transform import ImageTransform
 
 KEEP_BYTES = 256 * 1024 * 1024
 """Images whose pixels take no more than this once resized are kept, so that only the first epoch decodes them."""
+
+_WORKERS_OF_A_GPU, _WORKERS_OF_A_CPU = 8, 4
+"""More are of no use: a GPU is fed by so many, and where a CPU trains they would take the cores that it trains on."""
+_BATCHES_AHEAD = 4
+"""So many each worker prepares before they are asked for."""
 
 Labelled = tuple[torch.Tensor, int]
 """([c, h, w] uint8 pixels, label)"""
@@ -29,7 +35,8 @@ class PreparedImages(Dataset[Labelled]):
         self._images = images
         self._chosen = chosen
         self.transform = transform
-        self._keep = len(chosen) * transform.size_bytes <= KEEP_BYTES
+        self.keeps = len(chosen) * transform.size_bytes <= KEEP_BYTES
+        """Whether the pixels stay in memory."""
         self._kept: dict[int, torch.Tensor] = {}
 
     def __len__(self) -> int:
@@ -51,7 +58,7 @@ class PreparedImages(Dataset[Labelled]):
         pixels = self._kept.get(index)
         if pixels is None:
             pixels = self.transform.pixels(self._images.image(index))
-            if self._keep:
+            if self.keeps:
                 self._kept[index] = pixels
         return pixels
 
@@ -106,6 +113,19 @@ class EpochOrder(Sampler[list[Visit]]):
             yield [Visit(self._epoch, place) for place in places]
 
 
+def suited_workers(device: str, *, are_ready: bool) -> int:
+    """How many processes should prepare images: as many as the cores can spare, none where there is nothing to do.
+
+    Args:
+        device: `cpu`, whose cores are those that train, or `cuda`.
+        are_ready: The images, or what is made of them, need not be decoded.
+    """
+    if are_ready:
+        return 0
+    cores = max(1, int(usable_cpus() or 1))
+    return min(cores - 1, _WORKERS_OF_A_CPU) if device == "cpu" else min(cores, _WORKERS_OF_A_GPU)
+
+
 def batches(
     images: Dataset[Labelled],
     *,
@@ -113,12 +133,14 @@ def batches(
     seed: int,
     batch_size: int = 1,
     order: EpochOrder | None = None,
+    pinned: bool = False,
 ) -> DataLoader[Labelled]:
     """Batches of ([b, c, h, w] uint8, [b] int64), in `order` or as they stand; the last one may be smaller.
 
     Args:
         images: `AugmentedImages` with an order, `PreparedImages` without one.
         batch_size: Without an order, which has its own.
+        pinned: In memory that a GPU copies from while it computes.
     """
     # A generator of its own: a loader would else draw from torch's, and dropout would depend on the loaders.
     return DataLoader(
@@ -127,5 +149,7 @@ def batches(
         batch_sampler=order,
         num_workers=workers,
         persistent_workers=workers > 0,
+        prefetch_factor=_BATCHES_AHEAD if workers else None,
+        pin_memory=pinned,
         generator=torch.Generator().manual_seed(seed),
     )
