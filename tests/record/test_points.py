@@ -380,6 +380,13 @@ def test_a_helper_killed_at_any_moment_loses_and_doubles_nothing(run: Path, task
     assert left[0].startswith("segment-")
 
 
+@pytest.mark.parametrize("task", ["seal", "compact"])
+def test_sealing_a_run_that_was_deleted_meanwhile_ends_at_once(tmp_path: Path, task: str):
+    command = [sys.executable, "-m", "runfolio.record.seal", task, str(tmp_path / "deleted"), "w1", "1"]
+    subprocess.run(command, check=True, timeout=60)
+    assert not (tmp_path / "deleted").exists()
+
+
 def test_two_processes_that_compact_at_once_lose_and_double_nothing(run: Path):
     for round_ in range(2):
         write_tail(run, 10 + round_, range(91 + round_ * 10, 101 + round_ * 10))

@@ -72,7 +72,9 @@ def compact(folder: Path, writer: str, number: int) -> Done:
         try:
             return _write(folder, writer, number, segments, closed)
         except FileNotFoundError:
-            continue  # another process has compacted it meanwhile, or the run is gone
+            if not (folder / METRICS).is_dir():
+                return {}  # the run was deleted
+            continue  # another process has compacted it meanwhile
         except DamagedFile:
             met = {opened.path for opened in segments if opened.damaged}
             if not met:
