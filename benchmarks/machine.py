@@ -25,6 +25,13 @@ def describe() -> dict[str, str]:
     }
 
 
+def describe_torch() -> dict[str, str]:
+    """`describe`, and what decides how fast PyTorch computes in a process like this one."""
+    import torch
+
+    return {**describe(), "PyTorch": torch.__version__, "threads of PyTorch": str(torch.get_num_threads())}
+
+
 def _processor() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

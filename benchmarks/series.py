@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument("--data", nargs=2, metavar="ZIP", help="10 and 20 per cent of pizza, steak and sushi")
     parser.add_argument("--weights", metavar="FILE", help="ImageNet's, of torchvision's mobilenet_v2 (.pth)")
     args = parser.parse_args()
-    about = {**machine.describe(), "threads of PyTorch": str(torch.get_num_threads()), "PyTorch": torch.__version__}
+    about = machine.describe_torch()
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory() as place:
         try:

@@ -1,0 +1,161 @@
+"""What tracking adds to a training: a tracked loop beside the bare one; the results go to `docs/benchmarks.md`.
+
+python -m benchmarks.overhead                    20 pairs of ResNet-18 at 224 px, about ten minutes
+python -m benchmarks.overhead --quick            a smoke run on a small network, which only prints
+
+Blocks of a few steps with runfolio and without it take turns in one process, with the same network, optimizer and
+images, so that a pair differs in nothing else; which of the two comes first changes from pair to pair. Each tracked
+block is a run of its own, with all that is on by default; nothing of runfolio is at work in a bare one. Off the clock
+are `init`, the first step (of bare blocks too) and `finish`, since a training has one of each; on it is a flush at
+the block's end, so that no block leaves its work to the next.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from rich.console import Console
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+import runfolio
+from benchmarks import machine, parts
+from runfolio.query.stats import mean_interval
+from runfolio.vision._torchvision import models
+
+LIMIT = 0.03
+"""The upper end of the interval may add so much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much is measured."""
+
+    network: str
+    pixels: int
+    batch: int
+    pairs: int
+    steps: int
+    """Of a block; one of them is watched."""
+
+
+FULL = Size(network="resnet18", pixels=224, batch=32, pairs=20, steps=4)
+QUICK = Size(network="squeezenet1_1", pixels=32, batch=4, pairs=3, steps=2)
+
+
+@dataclass
+class Results:
+    """Seconds of each block; `bare` and `tracked` are of one pair at the same place."""
+
+    about: Mapping[str, str]
+    size: Size
+    bare: list[float] = field(default_factory=list)
+    tracked: list[float] = field(default_factory=list)
+
+    @property
+    def ratios(self) -> list[float]:
+        return [tracked / bare for bare, tracked in zip(self.bare, self.tracked, strict=True)]
+
+
+class Noise(Dataset[tuple[torch.Tensor, int]]):
+    """Images [3, pixels, pixels] and labels that cost nothing to load: the same few again and again."""
+
+    def __init__(self, size: Size) -> None:
+        self._images = torch.randn(size.batch, 3, size.pixels, size.pixels)
+        self._length = (1 + size.steps) * size.batch
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return self._images[index % len(self._images)], index % 10
+
+
+class Bench:
+    """One training, of which any block is tracked or not."""
+
+    def __init__(self, size: Size, store: str) -> None:
+        torch.manual_seed(42)
+        self._size, self._store = size, store
+        self._model = models.get_model(size.network, weights=None, num_classes=10)
+        self._optimizer = torch.optim.SGD(self._model.parameters(), lr=1e-3, momentum=0.9)
+        self._batches = DataLoader(Noise(size), batch_size=size.batch)
+
+    def seconds(self, *, tracked: bool) -> float:
+        """Of a block's steps but the first."""
+        with self._run() if tracked else nullcontext() as run:
+            if run is not None:
+                run.watch(self._model, every=self._size.steps)
+            began = time.perf_counter()
+            for step, (images, labels) in enumerate(self._batches):
+                self._optimizer.zero_grad()
+                loss = nn.functional.cross_entropy(self._model(images), labels)
+                loss.backward()
+                self._optimizer.step()
+                if run is not None:
+                    run.log({"train/loss": loss}, step=step)
+                if step == 0:
+                    began = time.perf_counter()
+            if run is not None:
+                run.flush()
+            return time.perf_counter() - began
+
+    def _run(self) -> AbstractContextManager[runfolio.Run]:
+        return runfolio.init("overhead", store=self._store, config={"network": self._size.network})
+
+
+def measure(size: Size, about: Mapping[str, str], console: Console) -> Results:
+    found = Results(about, size)
+    with tempfile.TemporaryDirectory() as store:
+        bench = Bench(size, store)
+        for tracked in (False, True):
+            bench.seconds(tracked=tracked)  # what is imported, compiled or allocated once
+        for number in range(size.pairs):
+            for tracked in (False, True) if number % 2 else (True, False):
+                (found.tracked if tracked else found.bare).append(bench.seconds(tracked=tracked))
+            console.print(f"pair {number + 1} of {size.pairs}: {found.ratios[-1] - 1:+.2%}")
+    return found
+
+
+def render(results: Results) -> str:
+    size, ratios = results.size, results.ratios
+    interval = mean_interval(ratios)
+    assert interval is not None  # several pairs
+    rows = [
+        ["bare: seconds a step, mean", f"{statistics.fmean(results.bare) / size.steps:.3f}"],
+        ["tracked: seconds a step, mean", f"{statistics.fmean(results.tracked) / size.steps:.3f}"],
+        ["tracked / bare, mean of the pairs", f"{statistics.fmean(ratios):.4f}"],
+        ["its 95 % interval (Student's t)", f"{interval.low:.4f} to {interval.high:.4f}"],
+        ["smallest and largest pair", f"{min(ratios):.4f}, {max(ratios):.4f}"],
+    ]
+    met = "met" if interval.high <= 1 + LIMIT else "**not met**"
+    return f"""# Tracking overhead
+
+Written by `python -m benchmarks.overhead`; not to be edited. {size.network} at {size.pixels} px, batches of
+{size.batch}, the whole network trained with SGD: {size.pairs} pairs of {size.steps} steps in turns, bare and tracked.
+Tracked is `init` with all defaults (code, console, system metrics), the loss logged each step, and `watch` with norms
+and histograms at one step in {size.steps}: more often than one in 100, its default, so the figure is rather too high.
+In the time is a flush at each block's end; not in it are `init`, the first step and `finish`.
+
+{parts.table(["machine", ""], results.about.items(), left=2)}
+
+{parts.table(["", ""], rows, left=1)}
+
+Target: the upper end at most {1 + LIMIT:.2f}. It is {interval.high:.4f}: {met}.
+"""
+
+
+def main() -> None:
+    args = parts.arguments(__doc__).parse_args()
+    size = QUICK if args.quick else FULL
+    parts.deliver(render(measure(size, machine.describe_torch(), Console(stderr=True))), args)
+
+
+if __name__ == "__main__":
+    main()
