@@ -4,8 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 STORE  ?= demo-runs
+ZIPS   ?= pizza_steak_sushi.zip pizza_steak_sushi_20_percent.zip
+WEIGHTS ?= mobilenet_v2.pth
 
-.PHONY: demo test lint soak bench clean
+.PHONY: demo test lint soak bench bench-training clean
 
 demo: $(READY)  ## Eight tracked experiments on real images, the leaderboard, the winner's predictions.
 	$(BIN)/runfolio series series/digits.yaml --store $(STORE)
@@ -26,6 +28,11 @@ soak: $(READY)  ## Long runs: kill -9 in a loop, memory over ten million points.
 
 bench: $(READY)  ## Measured figures beside other trackers, into docs/benchmarks.md; they are installed into .bench.
 	$(BIN)/python -m benchmarks
+
+bench-training: $(READY)  ## The usual loop beside runfolio's: its series, its accuracy, what tracking adds; about an hour.
+	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.series --data $(ZIPS) --weights $(WEIGHTS)
+	$(BIN)/python -m benchmarks.series_accuracy --data $(firstword $(ZIPS)) --weights $(WEIGHTS)
 
 clean:
 	rm -rf $(VENV) .bench $(STORE)

@@ -19,7 +19,7 @@ def put(page: Path, part: str) -> None:
     """Write a part in the place of the one with the same heading, else behind the others."""
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     starts = [found.start() for found in _PART.finditer(text)]
-    parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=False)]
     heading = part.partition("\n")[0]
     places = [number for number, each in enumerate(parts) if each.partition("\n")[0] == heading]
     if places:
@@ -35,6 +35,13 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="a smoke run, which only prints; its figures mean nothing")
     parser.add_argument("--page", type=Path, help=f"where the results go; default: {PAGE.name}, of whole runs alone")
     return parser
+
+
+def given(parser: argparse.ArgumentParser, flag: str, file: str | None) -> str:
+    """The absolute path of a file that a whole run needs; ends the program where it is not there."""
+    if file is None or not Path(file).is_file():
+        parser.error(f"{flag} {file or 'is missing'}: give a file that is there, or --quick")
+    return str(Path(file).resolve())
 
 
 def deliver(part: str, args: argparse.Namespace) -> None:

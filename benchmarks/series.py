@@ -28,7 +28,6 @@ from rich.console import Console
 from benchmarks import machine, parts, processes
 from benchmarks.processes import Place, Spent
 from benchmarks.venvs import ROOT
-from runfolio.errors import ConfigError
 from runfolio.vision._torchvision import models
 
 REAL = "mobilenet_v2"
@@ -232,37 +231,30 @@ def tiny_data(folder: Path, share: int, pixels: int) -> str:
     return str(file)
 
 
-def quick_size(folder: Path) -> Size:
-    data = tuple(tiny_data(folder, share, pixels=40) for share in (1, 2))
-    return Size(data=data, epochs=(1, 2), pixels=32, repeats=1, projected=("efficientnet_b0",))
-
-
-def full_size(args: argparse.Namespace) -> Size:
-    for file in (*(args.data or ()), args.weights):
-        if file is None or not Path(file).is_file():
-            raise ConfigError(f"{file or 'a file'} is not there; give --data ZIP ZIP and --weights FILE, or --quick")
-    data = tuple(str(Path(file).resolve()) for file in args.data)
-    return Size(data=data, epochs=(5, 10), pixels=224, repeats=3, projected=("efficientnet_b0", "efficientnet_b2"))
-
-
 def main() -> None:
     parser = parts.arguments(__doc__)
     parser.add_argument("--data", nargs=2, metavar="ZIP", help="10 and 20 per cent of pizza, steak and sushi")
     parser.add_argument("--weights", metavar="FILE", help="ImageNet's, of torchvision's mobilenet_v2 (.pth)")
     args = parser.parse_args()
-    about = machine.describe_torch()
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory() as place:
-        try:
-            size = quick_size(Path(place)) if args.quick else full_size(args)
-        except ConfigError as error:
-            parser.error(str(error))
-        own = [name for name in (REAL, *size.projected) if args.quick or name != REAL]
-        weights = {name: random_weights(name, Path(place)) for name in own}
-        if not args.quick:
-            weights[REAL] = str(Path(args.weights).resolve())
-        results = measure(size, weights, about, lambda text: console.print(text, markup=False))
+        size, weights = _quick(Path(place)) if args.quick else _full(parser, args, Path(place))
+        results = measure(size, weights, machine.describe_torch(), lambda text: console.print(text, markup=False))
     parts.deliver(render(results), args)
+
+
+def _quick(place: Path) -> tuple[Size, dict[str, str]]:
+    """And the files of weights."""
+    data = tuple(tiny_data(place, share, pixels=40) for share in (1, 2))
+    size = Size(data=data, epochs=(1, 2), pixels=32, repeats=1, projected=("efficientnet_b0",))
+    return size, {name: random_weights(name, place) for name in (REAL, *size.projected)}
+
+
+def _full(parser: argparse.ArgumentParser, args: argparse.Namespace, place: Path) -> tuple[Size, dict[str, str]]:
+    weights = parts.given(parser, "--weights", args.weights)
+    data = tuple(parts.given(parser, "--data", file) for file in args.data or (None,))
+    size = Size(data=data, epochs=(5, 10), pixels=224, repeats=3, projected=("efficientnet_b0", "efficientnet_b2"))
+    return size, {REAL: weights, **{name: random_weights(name, place) for name in size.projected}}
 
 
 if __name__ == "__main__":

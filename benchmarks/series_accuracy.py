@@ -1,0 +1,210 @@
+"""How good the heads are that the usual loop and runfolio train; the results go to `docs/benchmarks.md`.
+
+python -m benchmarks.series_accuracy --data pizza_steak_sushi.zip --weights mobilenet_v2.pth --kept usual.json
+python -m benchmarks.series_accuracy --quick     a smoke run on a few tiny pictures, which only prints
+
+Five seeds each of (a) the usual loop, (b) the same loop with the backbone in eval mode, and (c) `runfolio series` on
+the same images: no validation split, the last epoch. The weights are ImageNet's, of torchvision's mobilenet_v2. About
+20 minutes, nearly all of it for (a) and (b), which depend on nothing of runfolio: what `--kept` holds of them is not
+measured again, and what is measured is added to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+import runfolio
+from benchmarks import machine, parts, processes
+from benchmarks.series import REAL, random_weights, tiny_data
+from benchmarks.usual import unpacked
+from benchmarks.venvs import ROOT
+from runfolio.query.stats import Interval, mean_interval
+
+LOOPS = {"usual": "(a) the usual loop", "frozen": "(b) ... its backbone in eval mode", "ours": "(c) runfolio"}
+
+Right = dict[int, list[int]]
+"""Right answers on the test images after each epoch, by seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much is measured."""
+
+    data: str
+    """A zip."""
+    weights: str
+    seeds: tuple[int, ...]
+    epochs: int
+    pixels: int
+
+
+@dataclass
+class Results:
+    """Everything a run of the benchmark found."""
+
+    about: Mapping[str, str]
+    size: Size
+    right: dict[str, Right]
+    """By loop."""
+    images: int
+    """The test images."""
+
+
+class Kept:
+    """Figures of the usual loop, in a JSON file where one is named."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._found: dict[str, dict[str, list[int]]] = {}
+        if file is not None and file.exists():
+            self._found = json.loads(file.read_text())
+
+    def get(self, loop: str, seed: int) -> list[int] | None:
+        return self._found.get(loop, {}).get(str(seed))
+
+    def put(self, loop: str, seed: int, right: list[int]) -> None:
+        self._found.setdefault(loop, {})[str(seed)] = right
+        if self._file is not None:
+            self._file.write_text(json.dumps(self._found, indent=1))
+
+
+def measure(size: Size, kept: Kept, console: Console) -> Results:
+    right: dict[str, Right] = {loop: {} for loop in LOOPS}
+    with processes.place() as where:
+        data = unpacked(size.data, where.folder)
+        for seed in size.seeds:
+            for loop in ("usual", "frozen"):
+                found = kept.get(loop, seed)
+                if found is None:
+                    spent, figures = processes.spend_calling(
+                        "usual:accuracy",
+                        where,
+                        data=str(data),
+                        weights=size.weights,
+                        seed=seed,
+                        epochs=size.epochs,
+                        pixels=size.pixels,
+                        truly_frozen=loop == "frozen",
+                    )
+                    found = figures["right"]
+                    kept.put(loop, seed, found)
+                    console.print(f"{LOOPS[loop]}, seed {seed}: {found}, {spent.wall_s:.0f} s")
+                right[loop][seed] = found
+    right["ours"], images = _ours(size)
+    console.print(f"{LOOPS['ours']}: {right['ours']}")
+    return Results(machine.describe_torch(), size, right, images)
+
+
+def _ours(size: Size) -> tuple[Right, int]:
+    """And how many test images there are."""
+    with processes.place() as where:
+        store = where.folder / "store"
+        command = [sys.executable, "-m", "runfolio", "series", str(ROOT / "series" / "foodvision.yaml")]
+        command += ["--model", REAL, "--weights", size.weights, "--data", f"zip:{size.data}"]
+        command += ["--test-data", f"zip:{size.data}", "--test-at", "epoch", "--val-fraction", "0"]
+        command += ["--epochs", str(size.epochs), "--image-size", str(size.pixels), "--store", str(store)]
+        command += ["--seed", *map(str, size.seeds)]
+        processes.spend(command, where)
+        found, images = Right(), 0
+        for run in runfolio.open(store).runs():
+            images = int(run.results["test/images"])
+            accuracies = run.metric("test/acc").values[: size.epochs]
+            found[int(run.params["seed"])] = [round(accuracy * images) for accuracy in accuracies]
+        return found, images
+
+
+def render(results: Results) -> str:
+    size, images = results.size, results.images
+    seeds = sorted(size.seeds)
+    last = {loop: [right[seed][-1] for seed in seeds] for loop, right in results.right.items()}
+    rows = [
+        [
+            LOOPS[loop],
+            ", ".join(map(str, counts)),
+            f"{statistics.fmean(counts) / images:.3f}",
+            _between(mean_interval([count / images for count in counts])),
+            ", ".join(map(str, results.right[loop][seeds[0]])),
+        ]
+        for loop, counts in last.items()
+    ]
+    columns = ["", f"right of {images}, last epoch, seeds {seeds[0]} to {seeds[-1]}", "mean accuracy", "95 % interval"]
+    columns += [f"right after each epoch, seed {seeds[0]}"]
+    frozen, usual = (_differences(last["ours"], last[loop], images) for loop in ("frozen", "usual"))
+    differences = [
+        ["(c) - (b)", *_difference(frozen), "equal within the interval", _met(_equal(frozen))],
+        ["(c) - (a)", *_difference(usual), "not worse", _met(_not_worse(usual))],
+    ]
+    return f"""# Accuracy of the classic series
+
+Written by `python -m benchmarks.series_accuracy`; not to be edited. A new head on {REAL}, whose weights are
+`{Path(size.weights).name}`, {size.epochs} epochs of all training images of `{Path(size.data).stem}`: {len(seeds)} seeds
+each, right answers counted image by image. (a) and (b) are `benchmarks/usual.py`, which squeezes each image to
+{size.pixels} pixels square; (c) is `runfolio series` without a validation split, which prepares images as those weights
+want them.
+
+{parts.table(["machine", ""], results.about.items(), left=2)}
+
+{parts.table(columns, rows, left=2)}
+
+{parts.table(["difference", "mean", "95 % interval (Student's t)", "target", "met"], differences, left=1)}
+"""
+
+
+def _differences(first: Sequence[int], second: Sequence[int], images: int) -> list[float]:
+    """Of accuracies, seed by seed."""
+    return [(one - other) / images for one, other in zip(first, second, strict=True)]
+
+
+def _difference(values: Sequence[float]) -> list[str]:
+    return [f"{statistics.fmean(values):+.3f}", _between(mean_interval(values), "{:+.3f}")]
+
+
+def _equal(values: Sequence[float]) -> bool:
+    interval = mean_interval(values)
+    return interval is not None and interval.low <= 0 <= interval.high
+
+
+def _not_worse(values: Sequence[float]) -> bool:
+    """The interval is not all below 0."""
+    interval = mean_interval(values)
+    return interval is not None and interval.high >= 0
+
+
+def _met(target: bool) -> str:
+    return "yes" if target else "**no**"
+
+
+def _between(interval: Interval | None, text: str = "{:.3f}") -> str:
+    return "-" if interval is None else f"{text.format(interval.low)} to {text.format(interval.high)}"
+
+
+def main() -> None:
+    parser = parts.arguments(__doc__)
+    parser.add_argument("--data", metavar="ZIP", help="10 per cent of pizza, steak and sushi")
+    parser.add_argument("--weights", metavar="FILE", help="ImageNet's, of torchvision's mobilenet_v2 (.pth)")
+    parser.add_argument("--kept", type=Path, metavar="JSON", help="figures of (a) and (b) that are not measured again")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        results = measure(_size(parser, args, Path(place)), Kept(args.kept), Console(stderr=True))
+    parts.deliver(render(results), args)
+
+
+def _size(parser: argparse.ArgumentParser, args: argparse.Namespace, place: Path) -> Size:
+    if args.quick:
+        data = tiny_data(place, 1, pixels=40)
+        return Size(data=data, weights=random_weights(REAL, place), seeds=(42, 43), epochs=2, pixels=32)
+    files = [parts.given(parser, name, value) for name, value in (("--data", args.data), ("--weights", args.weights))]
+    return Size(data=files[0], weights=files[1], seeds=tuple(range(42, 47)), epochs=5, pixels=224)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The benchmarks of training measure what they say. How much is no matter here: the whole of them takes an hour."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks.processes import Spent
+
+import runfolio
+from benchmarks import overhead, parts, sampler, series, series_accuracy, usual
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def cells(text: str, first: str) -> list[str]:
+    """A table's row by its first cell."""
+    (line,) = (line for line in text.splitlines() if line.startswith(f"| {first} |"))
+    return line.strip("| ").split(" | ")
+
+
+# The page
+
+
+def test_a_part_of_the_page_takes_the_place_of_its_earlier_version_and_leaves_the_others(tmp_path):
+    page = tmp_path / "page.md"
+    for part in ("# One\n\nfirst\n", "# Two\n\n## Below\n\nsecond\n", "# One\n\nthird\n", "# Three\n"):
+        parts.put(page, part)
+    assert page.read_text() == "# One\n\nthird\n\n# Two\n\n## Below\n\nsecond\n\n# Three\n"
+
+
+def test_a_whole_run_without_its_files_says_what_to_give(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["series", "--weights", "nowhere.pth"])
+    with pytest.raises(SystemExit):
+        series.main()
+    assert "--weights nowhere.pth: give a file that is there, or --quick" in capsys.readouterr().err
+
+
+# The usual loop
+
+
+@pytest.fixture
+def colours(tmp_path) -> list[str]:
+    return [series.tiny_data(tmp_path, share, pixels=40) for share in (1, 2)]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # it is how the usual loop traces graphs
+def test_the_usual_loop_trains_every_cell_and_leaves_what_it_always_leaves(tmp_path, colours):
+    nets = {series.REAL: series.random_weights(series.REAL, tmp_path)}
+    found = usual.series(str(tmp_path), colours, nets, (3,), 32, 42, only_epochs=1)
+    assert [(cell["data"], cell["epochs"]) for cell in found] == [("colours_1", 3), ("colours_2", 3)]
+    assert all(len(cell["seconds"]) == len(cell["right"]) == 1 for cell in found)
+    assert len(list(tmp_path.glob("models/*.pth"))) == 2
+    a_run = 1 + 4  # each curve of the two add_scalars is a writer of its own
+    assert len(list(tmp_path.glob("runs/**/events.out.*"))) == 2 * a_run
+
+
+@pytest.mark.parametrize("truly_frozen", [False, True])
+def test_the_usual_backbone_moves_unless_it_is_truly_frozen(tmp_path, colours, truly_frozen: bool):
+    data = usual.unpacked(colours[0], tmp_path)
+    weights = series.random_weights(series.REAL, tmp_path)
+    batches, test_batches, classes = usual.loaders(data / "train", data / "test", 32)
+    model = usual.network(series.REAL, weights, len(classes), 42)
+    backbone = model.get_submodule("features")
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    usual.train(model, batches, test_batches, epochs=1, truly_frozen=truly_frozen)
+    same = all(value.equal(before[name]) for name, value in backbone.state_dict().items())
+    assert same == truly_frozen
+
+
+# What is made of the figures
+
+
+def test_a_series_is_projected_by_the_epochs_that_were_left_out():
+    cell = {"epochs": 10, "seconds": [3.0]}
+    assert series._not_run(cell) == 27
+
+
+def test_the_ratio_is_that_of_the_median_and_says_whether_the_target_is_met():
+    def rendered(usual_s: float) -> str:
+        ours = series.Ours([Spent(wall_s, 2 * wall_s) for wall_s in (30, 50, 40)], [Spent(10, 15)] * 3)
+        size = series.Size(data=("a.zip", "b.zip"), epochs=(5, 10), pixels=224, repeats=3, projected=())
+        usual = {series.REAL: Spent(usual_s, 1500)}
+        return series.render(series.Results({}, size, "w.pth", usual, {series.REAL: ours}, {"imports": 4.0}, 41.5))
+
+    row = cells(rendered(1000), series.REAL)
+    assert row == [
+        series.REAL,
+        *("measured", "1,000", "1,500"),
+        *("40.0 (30.0 to 50.0)", "80.0 (60.0 to 100.0)", "25.0 x", "10.0 (10.0 to 10.0)", "100 x"),
+    ]
+    assert rendered(1000).count("It is 25.0 x: met") == 1
+    assert rendered(700).count("It is 17.5 x: **not met**") == 1
+    assert cells(rendered(700), "the process's start and end")[1] == "37.5"
+
+
+def test_accuracies_are_compared_seed_by_seed():
+    right = {
+        "usual": {42: [30, 50], 43: [31, 51], 44: [32, 52]},
+        "frozen": {42: [60, 66], 43: [60, 68], 44: [60, 67]},
+        "ours": {42: [61, 67], 43: [61, 67], 44: [61, 68]},
+    }
+    size = series_accuracy.Size(data="a.zip", weights="w.pth", seeds=(42, 43, 44), epochs=2, pixels=224)
+    page = series_accuracy.render(series_accuracy.Results({}, size, right, 75))
+    assert cells(page, "(a) the usual loop")[1:3] == ["50, 51, 52", "0.680"]
+    assert cells(page, "(c) - (b)")[-1] == "yes"
+    assert cells(page, "(c) - (a)")[1:] == ["+0.218", "+0.199 to +0.237", "not worse", "yes"]
+    worse = {**right, "frozen": {seed: [75, 75] for seed in right["frozen"]}}
+    page = series_accuracy.render(series_accuracy.Results({}, size, worse, 75))
+    assert cells(page, "(c) - (b)")[-1] == "**no**"
+
+
+def test_figures_of_the_usual_loop_that_were_kept_are_found_again(tmp_path):
+    series_accuracy.Kept(tmp_path / "kept.json").put("usual", 42, [36, 51])
+    kept = series_accuracy.Kept(tmp_path / "kept.json")
+    assert kept.get("usual", 42) == [36, 51]
+    assert kept.get("usual", 43) is None
+
+
+def test_the_overhead_is_the_mean_of_the_pairs_with_its_interval():
+    found = overhead.Results({}, overhead.FULL, [10.0, 10.0, 20.0], [10.1, 10.2, 20.2])
+    page = overhead.render(found)
+    assert cells(page, "tracked / bare, mean of the pairs")[1] == "1.0133"
+    assert "It is 1.0277: met" in page
+
+
+# What is measured
+
+
+def test_a_tracked_block_is_a_run_with_its_losses_and_watched_steps_and_a_bare_one_is_none(store):
+    size = overhead.Size(network="squeezenet1_1", pixels=32, batch=2, pairs=1, steps=2)
+    bench = overhead.Bench(size, str(store))
+    assert bench.seconds(tracked=True) > 0
+    assert bench.seconds(tracked=False) > 0
+    (run,) = runfolio.open(store).runs()
+    assert run.metric("train/loss").steps.tolist() == [0, 1, 2]
+    assert run.metric("grad_norm").steps.tolist() == [0, 2]  # the first is off the clock
+
+
+def test_the_seconds_of_a_command_are_told_by_part(tmp_path):
+    result = tmp_path / "sampled.json"
+    command = [sys.executable, "-m", "benchmarks.sampler", str(result), "runs", "--store", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    found = json.loads(result.read_text())
+    assert found["parts"]["imports"] > 0
+    assert sum(found["functions"].values()) == pytest.approx(sum(found["parts"].values()))
+
+
+@pytest.mark.parametrize(
+    ("part", "stack"),
+    [
+        ("imports", ["<frozen importlib._bootstrap>", "/x/runfolio/vision/engine.py"]),
+        ("features and pixels, computed or read", ["/x/torch/nn/conv.py", "/x/runfolio/vision/cached/features.py"]),
+        ("training, validation and test", ["/x/torch/nn/conv.py", "/x/runfolio/vision/engine.py"]),
+        (sampler.REST, ["/x/torch/nn/conv.py"]),
+    ],
+)
+def test_a_moment_belongs_to_the_part_that_its_stack_names(part: str, stack: list[str]):
+    assert sampler.part_of(stack) == part
