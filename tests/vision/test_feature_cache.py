@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from torch.nn import functional
 from runfolio.errors import ConfigError
 from runfolio.vision import TrainSettings
 from runfolio.vision.cached import features, room
+from runfolio.vision.cached.computing import computing
 from runfolio.vision.cached.features import CachedFeatures, FeatureCache, Views
 from runfolio.vision.cached.pixels import CachedPixels
 from runfolio.vision.cached.room import CannotCache, make_room, open_rows, read_bytes
@@ -33,10 +35,12 @@ from runfolio.vision.data.loaders import EpochOrder, PreparedImages, batches
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.inputs import Inputs
 from runfolio.vision.models import ModelSpec, build_model
+from runfolio.vision.models.cutting import cut
 from runfolio.vision.models.freezing import freeze_backbone, train_mode
 from runfolio.vision.preparation import prepare
 
 from .photos import fill, picture
+from .test_features import features_of
 from .test_real_weights import PHOTOS, WEIGHTS
 
 MORE_PHOTOS = PHOTOS.with_name("pizza_steak_sushi_20_percent.zip")
@@ -310,6 +314,34 @@ def test_features_are_those_of_the_network_computed_once_for_all_later_runs(mode
     assert torch.equal(through(model, again), through(model, found))
 
 
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+@pytest.mark.parametrize("name", ["mobilenet_v2", "swin_t"])
+def test_an_image_has_the_same_bits_whatever_is_computed_with_it_and_by_however_many_threads(name, precision):
+    spec = replace(SPEC, name=name, height=64, width=64)
+    torch.manual_seed(0)
+    model = build_model(spec)
+    freeze_backbone(model)
+    transform = ImageTransform(channels=3, height=64, width=64, mean=(0.5,) * 3, std=(0.25,) * 3)
+    pixels = list(torch.randint(0, 256, (19, 3, 64, 64), dtype=torch.uint8))
+    found = cut(model, spec.image_shape)
+
+    def computed(places: Sequence[int], threads: int = 1) -> np.ndarray:
+        torch.set_num_threads(threads)
+        try:
+            with computing(found, model, transform, precision) as compute:
+                return compute([pixels[place] for place in places])
+        finally:
+            assert torch.get_num_threads() == threads
+            torch.set_num_threads(1)
+
+    together = computed(range(19))
+    alone = np.concatenate([computed([place]) for place in (0, 7, 18)])
+    assert np.array_equal(alone, together[[0, 7, 18]])
+    mixed = np.random.RandomState(0).permutation(19)[:11]
+    assert np.array_equal(computed(mixed.tolist()), together[mixed])
+    assert np.array_equal(computed(range(19), threads=3), together)
+
+
 def test_another_head_shares_the_features_and_another_backbone_or_transform_does_not(model, food):
     cached(model, food)
     torch.manual_seed(5)
@@ -441,7 +473,7 @@ def test_views_are_the_augmented_images_of_as_many_epochs_in_turn(model, food):
             ]
         )
         with torch.no_grad():
-            torch.testing.assert_close(rows, opened.cut.features(model, images), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(rows, features_of(opened.cut, model, images), rtol=1e-4, atol=1e-5)
 
 
 def trained(
@@ -524,6 +556,7 @@ from runfolio.vision.cached.features import FeatureCache
 from runfolio.vision.data import load_data
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.models import ModelSpec, build_model
+from runfolio.vision.models.cutting import cut
 from runfolio.vision.models.freezing import freeze_backbone
 from runfolio.vision.cached import features
 features._BATCH = 4
@@ -535,11 +568,13 @@ freeze_backbone(model)
 source = load_data("folder:" + sys.argv[1])
 computed = 0
 class Telling(FeatureCache):
-    def _compute(self, pixels):
-        global computed
-        computed += len(pixels)
-        print("computing", flush=True)
-        return super()._compute(pixels)
+    def _add(self, ids, pixels, compute):
+        def telling(pixels):
+            global computed
+            computed += len(pixels)
+            print("computing", flush=True)
+            return compute(pixels)
+        super()._add(ids, pixels, telling)
 opened = Telling(model, spec, ImageTransform.for_source(source, image_size=32))
 print("open", flush=True)
 sys.stdin.readline()

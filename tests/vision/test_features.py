@@ -48,12 +48,17 @@ def frozen(name: str, size: int = 64, dropout: float | None = None) -> nn.Module
     return model
 
 
+def features_of(found: Cut, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    with found.computing(model) as features:
+        return features(images)
+
+
 def check(model: nn.Module, size: int) -> Cut:
     """Both halves against the whole, on images the cut was not tried on."""
     found = cut(model, (3, size, size))
     images = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        features = found.features(model, images)
+        features = features_of(found, model, images)
         kept = features.clone()
         model.eval()
         torch.testing.assert_close(found.logits(model, features), model(images))
@@ -89,7 +94,7 @@ def test_a_dropout_that_was_asked_for_is_in_the_head(name):
     found = check(model, size)
 
     with torch.no_grad():
-        features = found.features(model, torch.randn(2, 3, size, size))
+        features = features_of(found, model, torch.randn(2, 3, size, size))
         train_mode(model, frozen_backbone=True)
         assert not torch.equal(found.logits(model, features), found.logits(model, features))
 
@@ -246,7 +251,7 @@ def test_with_its_head_alone_a_network_takes_features_and_trains_as_ever():
     found = cut(model, (3, 64, 64))
     seen = []
     model.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
-    features = found.features(model, images)
+    features = features_of(found, model, images)
     seen.clear()
 
     train_mode(model, frozen_backbone=True)
@@ -267,4 +272,4 @@ def test_a_cut_fits_another_copy_of_the_network():
     found = cut(model, (3, 64, 64))
 
     with torch.no_grad():
-        torch.testing.assert_close(found.logits(copy.eval(), found.features(model, images)), copy(images))
+        torch.testing.assert_close(found.logits(copy.eval(), features_of(found, model, images)), copy(images))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import Dataset
 
+from runfolio.vision.cached.computing import Compute, arithmetic, computing
 from runfolio.vision.cached.keys import image_ids, tensors_digest, versions, view_ids
 from runfolio.vision.cached.room import FEATURES, CannotCache, make_room, open_rows
 from runfolio.vision.cached.rows import Rows
@@ -32,13 +32,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _BATCH = 32
-"""Images that are computed and written between two looks at what others have finished."""
-_BATCH_OF_A_CPU = 8
-"""More at once take longer each: what a layer gives no longer stays in the caches."""
+"""Images that are computed and written between two looks at what others have finished, for up to four threads."""
 _BATCHES_AHEAD = 2
 """So many are decoded while one is computed."""
 _FILLING = ".filling"
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +116,7 @@ class FeatureCache:
         self._name = spec.name
         self._drawing = Lock()
         try:
-            with self._arithmetic():
+            with arithmetic(self._device, precision):
                 self.cut: Cut = cut(model, spec.image_shape)
         except CannotCut as reason:
             raise CannotCache(f"{spec.name} cannot be cut: {reason}") from None
@@ -171,33 +168,46 @@ class FeatureCache:
                 f"the features of {len(missing):,} images take {size / 1e6:,.3g} MB,"
                 " for which neither the cache's budget (`runfolio cache --budget`) nor the disk has room"
             )
+        rows_at_once = _BATCH * max(1, torch.get_num_threads() // 4)
+        images_at_once = max(1, rows_at_once // (self._views.count if self._views else 1))
         task = self._progress.add_task(f"features of {self._name}", total=len(missing)) if self._progress else None
         try:
-            for ids, pixels in self._decoded(images, missing):
-                # Others may be at the same images: one of us computes at a time, and what is finished is shared.
-                with claimed(self._rows.folder / _FILLING):
-                    self._rows.refresh()
-                    new = [place for place, row_id in enumerate(ids) if row_id not in self._rows]
-                    if new:
-                        self._rows.add([ids[place] for place in new], self._compute([pixels[place] for place in new]))
-                if self._progress and task is not None:
-                    self._progress.advance(task, len(ids))
+            with computing(self.cut, self._model, self._transform, self._precision) as compute:
+                for ids, pixels in self._decoded(images, missing, images_at_once):
+                    self._add(ids, pixels, compute)
+                    if self._progress and task is not None:
+                        self._progress.advance(task, len(ids))
         finally:
             if self._progress and task is not None:
                 self._progress.remove_task(task)
 
+    def _add(self, ids: list[bytes], pixels: list[torch.Tensor], compute: Compute) -> None:
+        # Others may be at the same images: one of us computes at a time, and what is finished is shared.
+        with claimed(self._rows.folder / _FILLING):
+            self._rows.refresh()
+            new = [place for place, row_id in enumerate(ids) if row_id not in self._rows]
+            if new:
+                self._rows.add([ids[place] for place in new], compute([pixels[place] for place in new]))
+
     def _decoded(
-        self, images: ImageSet, missing: dict[bytes, tuple[int, int]]
+        self, images: ImageSet, missing: dict[bytes, tuple[int, int]], at_once: int
     ) -> Iterator[tuple[list[bytes], list[torch.Tensor]]]:
-        """Ids and pixels, [c, h, w] uint8, batch by batch; a few batches are decoded ahead, by threads."""
-        ids = list(missing)
-        blocks = [ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH)]
-        ahead: deque[tuple[list[bytes], list[Future[torch.Tensor]]]] = deque()
+        """Ids and pixels, [c, h, w] uint8, of so many images at once; a few batches are decoded ahead, by threads."""
+        rows: dict[int, list[tuple[bytes, int]]] = {}
+        for row_id, (index, view) in missing.items():
+            rows.setdefault(index, []).append((row_id, view))
+        indices = list(rows)
+        ahead: deque[tuple[list[bytes], list[Future[list[torch.Tensor]]]]] = deque()
         with ThreadPoolExecutor() as threads:
             try:
-                for block in blocks:
-                    begun = [threads.submit(self._pixels, images, *missing[row_id]) for row_id in block]
-                    ahead.append((block, begun))
+                for start in range(0, len(indices), at_once):
+                    block = indices[start : start + at_once]
+                    ids = [row_id for index in block for row_id, _ in rows[index]]
+                    begun = [
+                        threads.submit(self._pixels, images, index, [view for _, view in rows[index]])
+                        for index in block
+                    ]
+                    ahead.append((ids, begun))
                     if len(ahead) > _BATCHES_AHEAD:
                         yield _finished(*ahead.popleft())
                 while ahead:
@@ -205,30 +215,14 @@ class FeatureCache:
             finally:
                 threads.shutdown(cancel_futures=True)
 
-    def _pixels(self, images: ImageSet, index: int, view: int) -> torch.Tensor:
+    def _pixels(self, images: ImageSet, index: int, views: Sequence[int]) -> list[torch.Tensor]:
+        """Of one image, decoded once, in each of these views."""
         pixels = self._transform.pixels(images.image(index))
         if self._changes is None:
-            return pixels
+            return [pixels]
         with self._drawing:  # the changes are drawn from torch's one generator
-            return self._changes(pixels, epoch=view, index=index)
-
-    def _compute(self, pixels: list[torch.Tensor]) -> NDArray[np.uint8]:
-        """[n, row_bytes]"""
-        together = _BATCH_OF_A_CPU if self._device.type == "cpu" else len(pixels)
-        found = []
-        with torch.inference_mode(), self._arithmetic():
-            for part in torch.stack(pixels).split(together):
-                images = self._transform.normalised(part.to(self._device))
-                images = images.contiguous(memory_format=torch.channels_last)
-                found.append(self.cut.features(self._model, images).cpu())
-        return torch.cat(found).view(torch.uint8).numpy()
-
-    @contextmanager
-    def _arithmetic(self) -> Iterator[None]:
-        dtype = _AUTOCAST.get(self._precision)
-        with torch.autocast(self._device.type, dtype=dtype, enabled=dtype is not None):
-            yield
+            return [self._changes(pixels, epoch=view, index=index) for view in views]
 
 
-def _finished(ids: list[bytes], begun: Sequence[Future[torch.Tensor]]) -> tuple[list[bytes], list[torch.Tensor]]:
-    return ids, [future.result() for future in begun]
+def _finished(ids: list[bytes], begun: Sequence[Future[list[torch.Tensor]]]) -> tuple[list[bytes], list[torch.Tensor]]:
+    return ids, [pixels for future in begun for pixels in future.result()]

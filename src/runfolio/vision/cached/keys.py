@@ -57,7 +57,7 @@ def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
 def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None = None) -> list[bytes]:
     """Of each chosen image, 16 bytes that are the same for the same content.
 
-    Files are known from an earlier look, unless they changed since; pictures that are no files are looked at.
+    Files are known from an earlier look, unless they changed since.
 
     Args:
         progress: Gets a task for as long as files are read.
@@ -70,7 +70,8 @@ def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None
     indices = np.fromiter(chosen, dtype=np.int64)
     if isinstance(images, ImageFiles):
         return _ids_of_files(images.only(indices), progress)
-    return [_id_of_picture(images, index) for index in indices.tolist()]
+    digests = images.digests()
+    return [bytes.fromhex(digests[index]) for index in indices.tolist()]
 
 
 def view_ids(ids: Sequence[bytes], indices: Iterable[int], view: int) -> list[bytes]:
@@ -87,8 +88,3 @@ def _ids_of_files(images: ImageFiles, progress: Progress | None) -> list[bytes]:
         if finding.problem:
             raise DamagedFile(f"{finding.problem}; repair or remove the file")
     return [bytes.fromhex(finding.digest) for finding in findings]
-
-
-def _id_of_picture(images: ImageSet, index: int) -> bytes:
-    picture = images.image(index)
-    return bytes.fromhex(digest_of(f"{picture.mode} {picture.size}".encode(), picture.tobytes()))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -38,12 +39,19 @@ class Cut:
         """How many numbers the features of one image are."""
         return sum(math.prod(shape) for shape in self.shapes)
 
-    def features(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-        """[b, c, h, w] to [b, size], computed in evaluation mode; the modes stay as they were."""
-        with _modes_kept(model):
-            model.eval()
-            _, inputs = _answer(model, self._evaluating.points, images)
-        return torch.cat([part.flatten(1) for part in inputs], dim=1)
+    @contextmanager
+    def computing(self, model: nn.Module) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
+        """Inside, what gives the features of images, [b, c, h, w] to [b, size]; several threads may call it at once.
+
+        The model is in evaluation mode meanwhile; afterwards its modes are as they were.
+        """
+        with _modes_kept(model), _listening(model.eval(), self._evaluating.points) as answer:
+
+            def features(images: torch.Tensor) -> torch.Tensor:
+                _, inputs = answer(images)
+                return torch.cat([part.flatten(1) for part in inputs], dim=1)
+
+            yield features
 
     def logits(self, model: nn.Module, features: torch.Tensor) -> torch.Tensor:
         """[b, size] to [b, classes], as `model` gives them for the images, in training too if the frozen part is in
@@ -129,18 +137,31 @@ def _alike(a: torch.Tensor, b: torch.Tensor, share: float) -> bool:
 
 def _answer(model: nn.Module, points: tuple[str, ...], images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """What the model answers, and what the modules at these points got on the way."""
-    got: dict[str, torch.Tensor] = {}
+    with _listening(model, points) as answer:
+        return answer(images)
+
+
+@contextmanager
+def _listening(
+    model: nn.Module, points: tuple[str, ...]
+) -> Iterator[Callable[[torch.Tensor], tuple[torch.Tensor, list[torch.Tensor]]]]:
+    """Gives `_answer` for many images, which several threads may call at once."""
+    of_thread = threading.local()
+
+    def keep(name: str, module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        if name in of_thread.got:
+            raise CannotCut(f"its layer {name} runs more than once")
+        of_thread.got[name] = args[0].clone()
+
+    def answer(images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        of_thread.got = {}
+        answered = model(images)
+        return answered, [of_thread.got[name] for name in points]
+
     with ExitStack() as hooks:
         for name in points:
-
-            def keep(module: nn.Module, args: tuple[torch.Tensor, ...], name: str = name) -> None:
-                if name in got:
-                    raise CannotCut(f"its layer {name} runs more than once")
-                got[name] = args[0].clone()
-
-            hooks.callback(model.get_submodule(name).register_forward_pre_hook(keep).remove)
-        answer = model(images)
-    return answer, [got[name] for name in points]
+            hooks.callback(model.get_submodule(name).register_forward_pre_hook(partial(keep, name)).remove)
+        yield answer
 
 
 @contextmanager
