@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, NamedTuple, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -16,6 +17,9 @@ from torch.utils.data import Dataset
 
 from runfolio.errors import ConfigError
 from runfolio.vision.averaging import WeightAverage
+from runfolio.vision.cached.features import CachedFeatures
+from runfolio.vision.cached.room import CannotCache
+from runfolio.vision.cached.serving import Served, can_serve, serve
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, Labelled, PreparedImages, batches, suited_workers
 from runfolio.vision.data.mixing import Mixing
@@ -27,8 +31,20 @@ from runfolio.vision.stopping import EarlyStopping
 from runfolio.vision.tally import Figures, Tally
 from runfolio.vision.unfreezing import Freezing
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
-"""([b, c, h, w] uint8 pixels, [b] int64 labels), on the device."""
+"""([b, c, h, w] uint8 pixels, or [b, size] features, with [b] int64 labels), on the device."""
+
+
+class Loaders(NamedTuple):
+    """Batches of each part of the data."""
+
+    train: Batches
+    val: Batches | None
+    test: Batches
+
 
 UNAVERAGED = "unaveraged"
 """The part of a checkpoint that holds the weights in training, where `model` is their average."""
@@ -78,6 +94,7 @@ class Training:
 
     def __init__(self, preparation: Preparation) -> None:
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
+        self._preparation = preparation
         self._settings = settings
         self._chosen_by = preparation.chosen_by
         self._images = len(preparation.train)
@@ -97,9 +114,13 @@ class Training:
         self._test = PreparedImages(source.test, preparation.test, preparation.transform)
         self._inputs = Inputs(preparation.transform)
         self._order = EpochOrder(len(train), settings.batch_size, settings.seed)
-        self._train_batches = self._batches(augmented, are_ready=train.keeps, order=self._order)
-        self.val_batches = self._batches(val, are_ready=val.keeps) if len(val) else None
-        self.test_batches = self._batches(self._test, are_ready=self._test.keeps)
+        self._of_images = Loaders(
+            self._batches(augmented, are_ready=train.keeps, order=self._order),
+            self._batches(val, are_ready=val.keeps) if len(val) else None,
+            self._batches(self._test, are_ready=self._test.keeps),
+        )
+        self._of_features: Loaders | None = None
+        self._features: Served | None = None
         self.steps_per_epoch = math.ceil(len(self._order) / settings.accumulate)
 
         self.model: nn.Module = preparation.whole_network()
@@ -120,7 +141,7 @@ class Training:
 
     def _batches(self, images: Dataset[Labelled], *, are_ready: bool, order: EpochOrder | None = None) -> Batches:
         settings, device = self._settings, self._fabric.device.type
-        workers = settings.workers
+        workers = 0 if isinstance(images, CachedFeatures) else settings.workers
         loader = batches(
             images,
             batch_size=settings.batch_size,
@@ -130,6 +151,52 @@ class Training:
             pinned=device == "cuda",
         )
         return cast("Batches", self._fabric.setup_dataloaders(loader))
+
+    def open_cache(self, progress: Progress | None) -> str | None:
+        """Take what was computed of the images before, and compute what is missing; once the weights are there.
+
+        Returns:
+            Why nothing can be kept, where it should be.
+
+        Raises:
+            DamagedFile: An image cannot be read.
+        """
+        if not (can_serve(self._settings) and self._freezing.in_epoch(self.epoch)):
+            return None
+        try:
+            self._features = serve(self._preparation, self.model, progress)
+        except CannotCache as reason:
+            return str(reason)
+        kept = self._features
+        self._of_features = Loaders(
+            self._batches(kept.train, are_ready=True, order=self._order),
+            self._batches(kept.val, are_ready=True) if len(kept.val) else None,
+            self._batches(kept.test, are_ready=True),
+        )
+        return None
+
+    @property
+    def _now(self) -> Loaders:
+        frozen = self._freezing.in_epoch(self.epoch)
+        return self._of_features if self._of_features and frozen else self._of_images
+
+    @property
+    def val_batches(self) -> Batches | None:
+        """What validates, if anything, as the network takes it now."""
+        return self._now.val
+
+    @property
+    def test_batches(self) -> Batches:
+        return self._now.test
+
+    @contextmanager
+    def _taking_inputs(self) -> Iterator[None]:
+        """Inside, the networks take what the loaders give now."""
+        taking = nullcontext()
+        if self._features and self._now is self._of_features:
+            taking = self._features.head_alone(self.model, self.predicting)
+        with taking:
+            yield
 
     @property
     def progress(self) -> dict[str, float]:
@@ -177,7 +244,8 @@ class Training:
             self._order.begin(self.epoch, done * self._settings.accumulate)
             self._freezing.begin(self.epoch)
             train_mode(self.model, frozen_backbone=self._freezing.in_epoch(self.epoch))
-            self._train_on(self._train_batches, done * self._settings.accumulate, on_step)
+            with self._taking_inputs():
+                self._train_on(self._now.train, done * self._settings.accumulate, on_step)
         return self._tally.figures()
 
     def _train_on(self, image_batches: Batches, first: int, on_step: Callable[[torch.Tensor], None]) -> None:
@@ -248,16 +316,21 @@ class Training:
 
     @torch.no_grad()
     def evaluate(self, image_batches: Batches, on_batch: Callable[[], None] = _nothing) -> Evaluation:
-        """Loss (without label smoothing, so that settings compare) and answers for every image."""
+        """Loss (without label smoothing, so that settings compare) and answers for every image.
+
+        Args:
+            image_batches: `val_batches` or `test_batches`.
+        """
         self._predictor.eval()
         tally = Tally(self._fabric.device)
         answers, truths = [], []
-        for images, labels in image_batches:
-            logits = self._predictor(self._inputs(images))
-            tally.add(functional.cross_entropy(logits, labels), logits, labels)
-            answers.append(logits.argmax(dim=1))
-            truths.append(labels)
-            on_batch()
+        with self._taking_inputs():
+            for images, labels in image_batches:
+                logits = self._predictor(self._inputs(images))
+                tally.add(functional.cross_entropy(logits, labels), logits, labels)
+                answers.append(logits.argmax(dim=1))
+                truths.append(labels)
+                on_batch()
         return Evaluation(tally.figures(), torch.cat(answers).cpu(), torch.cat(truths).cpu())
 
     @torch.no_grad()

@@ -110,6 +110,19 @@ class TrainSettings(Settings):
         group=_MODEL,
         at_least=1,
     )
+    cache: bool = setting(
+        True,
+        "Keep on disk what is computed of images, for later epochs and runs: what a frozen backbone makes of them, "
+        "where nothing random is done to them before; else their pixels, decoded and resized.",
+        group=_MODEL,
+    )
+    cached_views: int = setting(
+        0,
+        "With a frozen backbone, keep so many randomly augmented views of each training image, and train on them in "
+        "turn; 0 augments anew in each epoch, through the whole network.",
+        group=_MODEL,
+        at_least=0,
+    )
 
     optimizer: str = setting(
         "adam", "What turns gradients into steps.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw")
@@ -252,6 +265,18 @@ class TrainSettings(Settings):
             raise ConfigError(
                 f"warmup-epochs is {self.warmup_epochs:g} of {self.epochs} epochs; it must leave some at the full rate"
             )
+        self._check_views()
+
+    def _check_views(self) -> None:
+        lacking = {
+            "freeze-backbone": self.freeze_backbone,
+            "an --augment that changes images": self.augment != "none",
+            "the cache": self.cache,
+            "images that are not mixed": not (self.mixup or self.cutmix),
+        }
+        if self.cached_views and not all(lacking.values()):
+            needed = next(name for name, there in lacking.items() if not there)
+            raise ConfigError(f"cached-views is {self.cached_views} but needs {needed}; set that, or cached-views to 0")
 
     def identity(self) -> dict[str, Any]:
         """Tested or not, a run is trained the same; only one that tests every epoch has points that others lack."""

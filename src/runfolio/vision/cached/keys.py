@@ -71,7 +71,7 @@ def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None
     if isinstance(images, ImageFiles):
         return _ids_of_files(images.only(indices), progress)
     digests = images.digests()
-    return [bytes.fromhex(digests[index]) for index in indices.tolist()]
+    return [bytes.fromhex(digests[int(index)]) for index in indices]
 
 
 def view_ids(ids: Sequence[bytes], indices: Iterable[int], view: int) -> list[bytes]:

@@ -1,0 +1,117 @@
+"""With a frozen backbone a training computes features once, and comes to what it comes to without a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_model
+
+import runfolio
+from runfolio import RecordedRun
+from runfolio.errors import ConfigError
+from runfolio.vision import TrainSettings, run_experiment
+from runfolio.vision.models import ModelSpec, build_model
+
+from .photos import fill
+from .test_feature_cache import Counting
+from .test_training import texts
+
+SPEC = ModelSpec(name="tinyvgg", channels=3, height=32, width=32, classes=2, hidden_units=4)
+Train = Callable[..., tuple[RecordedRun, int]]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Photographs of two dishes, and weights."""
+    place = tmp_path_factory.mktemp("inputs")
+    torch.manual_seed(0)
+    save_model(build_model(SPEC), str(place / "weights.safetensors"))
+    return {
+        "data": f"folder:{fill(place / 'food', {'pizza': 12, 'sushi': 12})}",
+        "weights": str(place / "weights.safetensors"),
+    }
+
+
+@pytest.fixture
+def train(inputs: dict[str, str], store: Path) -> Train:
+    """Train a head; the run, and of how many images features were computed."""
+
+    def run(**changes: object) -> tuple[RecordedRun, int]:
+        settings = {
+            "model": SPEC.name,
+            "hidden_units": SPEC.hidden_units,
+            "freeze_backbone": True,
+            "image_size": SPEC.height,
+            "batch_size": 5,
+            "epochs": 3,
+            "device": "cpu",
+            "watch": 2,
+            "tensorboard": False,
+        }
+        progress = Counting()
+        folder = run_experiment(
+            TrainSettings(**{**inputs, **settings, **changes}),
+            store=store,
+            progress=progress,  # type: ignore[arg-type]
+        )
+        return runfolio.open(store).run(folder), progress.computed
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "how", [{"dropout": 0.3, "ema": 0.7, "accumulate": 2, "optimizer": "adamw"}, {"test_at": "epoch"}]
+)
+def test_with_and_without_the_cache_the_same_seed_gives_the_same_head(train, how):
+    kept, computed = train(**how)
+    through, none = train(**how, cache=False)
+
+    assert (computed, none) == (24, 0)
+    ours, theirs = (run.checkpoint("last").tensors("model") for run in (kept, through))
+    for key, tensor in theirs.items():
+        torch.testing.assert_close(ours[key], tensor, rtol=1e-3, atol=1e-4)
+    assert kept.metrics.keys() == through.metrics.keys()
+    for name in ("train/loss", "val/loss", "batch/loss"):
+        assert kept.metric(name).values == pytest.approx(through.metric(name).values, rel=1e-3, abs=1e-4)
+    assert train(**how)[1] == 0
+
+
+def test_views_are_trained_on_in_turn_and_validation_sees_the_images_themselves(train):
+    augmented, computed = train(augment="flip-crop", cached_views=2)
+
+    images = augmented.results
+    assert computed == 2 * images["train/images"] + images["val/images"] + images["test/images"]
+    assert train(augment="flip-crop", cached_views=2, epochs=5)[1] == 0
+    through, none = train(augment="flip-crop")
+    assert none == 0
+    epochs = [run.metric("train/loss").values for run in (augmented, through)]
+    assert epochs[0][:2] == pytest.approx(epochs[1][:2], rel=1e-3)
+
+
+def test_what_cannot_be_kept_is_said_once_and_the_training_goes_on(train, monkeypatch):
+    monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "1kB")
+
+    run, computed = train()
+
+    assert (run.state, computed) == ("finished", 0)
+    assert texts(run)["notice"] == (
+        "goes through the whole network in each epoch: the features of 16 images take 0.0164 MB, for which neither the"
+        " cache's budget (`runfolio cache --budget`) nor the disk has room"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed"),
+    [
+        ({"augment": "none"}, "an --augment that changes images"),
+        ({"augment": "trivial", "freeze_backbone": False}, "freeze-backbone"),
+        ({"augment": "trivial", "cache": False}, "the cache"),
+        ({"augment": "trivial", "mixup": 0.2}, "images that are not mixed"),
+    ],
+)
+def test_views_that_nothing_could_be_kept_of_are_refused(settings, needed):
+    with pytest.raises(ConfigError, match=f"cached-views is 4 but needs {needed}"):
+        TrainSettings(**{"freeze_backbone": True, "weights": "w.pth", "cached_views": 4, **settings})
