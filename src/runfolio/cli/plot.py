@@ -143,7 +143,7 @@ def plot(ctx: click.Context, **given: Any) -> None:
         style.save(picture.figure(), wish.path)
         out.line(f"{picture.about}: {wish.path}")
     else:
-        picture.show(_screen(wish.size))
+        picture.show(screen_of(wish.size))
     for fact in picture.facts:
         out.line(fact)
     out.warn(picture.warnings)
@@ -283,7 +283,7 @@ def _runs(folio: Folio, names: list[str] | tuple[str, ...], wish: Wish) -> tuple
     return runs[: wish.last], facts
 
 
-def _screen(size: tuple[float, float] | None) -> Screen:
+def screen_of(size: tuple[float, float] | None) -> Screen:
     """The terminal as it is; a pipe gets plain characters and 80 columns."""
     from runfolio.query.plot.terminal import Screen
 

@@ -29,6 +29,12 @@ changed_data_option = click.option(
 @click.option("--experiment", metavar="NAME", help="What the run belongs to.  [default: the name of the data]")
 @click.option("--name", help="The run's (with --seeds, the series') name.  [default: such as tinyvgg-20pct-5ep]")
 @seeds_option
+@click.option(
+    "--find-lr",
+    is_flag=True,
+    help="Do not train, but find a learning rate: some 100 steps at rates from 1e-7 to 10, the loss of each, and the"
+    " rate at which it falls fastest.",
+)
 @store_option
 @settings_options(TrainSettings)
 @click.pass_context
@@ -38,6 +44,7 @@ def train(
     experiment: str | None,
     name: str | None,
     seeds: int | None,
+    find_lr: bool,
     store: Path | None,
     **flags: Any,
 ) -> None:
@@ -50,18 +57,35 @@ def train(
     runfolio train --model mlp --epochs 10 --lr 3e-4
     runfolio train --config my.yaml --seed 7
     runfolio train --model mlp --seeds 5
+    runfolio train --model mlp --find-lr
     """
+    if find_lr and seeds is not None:
+        raise click.UsageError("--find-lr and --seeds do not go together: find the rate with one seed first", ctx)
     written = read_yaml(config) if config else {}
     settings = build(TrainSettings, {**written, **{key: value for key, value in flags.items() if value is not None}})
     _print_architecture(settings, store)
     if seeds is not None:
         _train_seeds(ctx, settings, seeds, name, experiment, store)
         return
+    if find_lr:
+        _find_lr(ctx, settings, name, experiment, store)
+        return
     from runfolio.vision import run_experiment
 
     with _telling_how_to_go_on(store), progress_display() as progress:
         folder = run_experiment(settings, store=store, experiment=experiment, name=name, progress=progress)
     _print_result(folder, store)
+
+
+def _find_lr(
+    ctx: click.Context, settings: TrainSettings, name: str | None, experiment: str | None, store: Path | None
+) -> None:
+    from runfolio.cli.range_test import print_range_test
+    from runfolio.vision import find_lr
+
+    with progress_display() as progress:
+        test = find_lr(settings, store=store, experiment=experiment, name=name, progress=progress)
+    print_range_test(ctx, test, store)
 
 
 def _train_seeds(

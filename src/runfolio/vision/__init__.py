@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runfolio.vision.evaluation import EvaluationResult, evaluate
     from runfolio.vision.evaluation_pictures import draw_evaluation
     from runfolio.vision.forking import Fork
+    from runfolio.vision.lr_finder import RangeTest, find_lr
     from runfolio.vision.models.summary import architecture
     from runfolio.vision.predict import LoadedClassifier, Prediction, sample_test_images
     from runfolio.vision.training import run_experiment
@@ -33,6 +34,7 @@ __all__ = [
     "Fork",
     "LoadedClassifier",
     "Prediction",
+    "RangeTest",
     "TrainSettings",
     "architecture",
     "draw_batch",
@@ -40,6 +42,7 @@ __all__ = [
     "draw_predictions",
     "evaluate",
     "experiment",
+    "find_lr",
     "run_experiment",
     "sample_test_images",
 ]
@@ -49,11 +52,13 @@ _LAZY = {
     "Fork": "runfolio.vision.forking",
     "LoadedClassifier": "runfolio.vision.predict",
     "Prediction": "runfolio.vision.predict",
+    "RangeTest": "runfolio.vision.lr_finder",
     "architecture": "runfolio.vision.models.summary",
     "draw_batch": "runfolio.vision.batch_picture",
     "draw_evaluation": "runfolio.vision.evaluation_pictures",
     "draw_predictions": "runfolio.vision.drawing",
     "evaluate": "runfolio.vision.evaluation",
+    "find_lr": "runfolio.vision.lr_finder",
     "run_experiment": "runfolio.vision.training",
     "sample_test_images": "runfolio.vision.predict",
 }

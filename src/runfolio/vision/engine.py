@@ -92,7 +92,10 @@ class Training:
         epoch_lr: The learning rate that this epoch began with.
     """
 
-    def __init__(self, preparation: Preparation) -> None:
+    def __init__(self, preparation: Preparation, schedule: Callable[[int], float] | None = None) -> None:
+        """Args:
+        schedule: Instead of the settings': what the learning rate is multiplied with at each step.
+        """
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
         self._preparation = preparation
         self._settings = settings
@@ -127,7 +130,7 @@ class Training:
         self._freezing = Freezing(self.model, settings)
         self.optimizer = make_optimizer(self.model, settings)
         self._freezing.begin(0)
-        self._scheduler = make_scheduler(self.optimizer, settings, self.steps_per_epoch)
+        self._scheduler = make_scheduler(self.optimizer, settings, self.steps_per_epoch, schedule)
         self._network, self._stepper = self._fabric.setup(self.model, self.optimizer)
         self._average = None if settings.ema is None else WeightAverage(self.model, settings.ema)
         self._predictor = self._network if self._average is None else self._fabric.setup(self._average.model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,15 @@ def _trained(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
     return [parameter for parameter in parameters if parameter.requires_grad]
 
 
-def make_scheduler(optimizer: Optimizer, settings: TrainSettings, steps_per_epoch: int) -> LambdaLR:
-    """A torch scheduler to step after every optimizer step."""
-    return LambdaLR(optimizer, RateFactor.of(settings, steps_per_epoch).at)
+def make_scheduler(
+    optimizer: Optimizer, settings: TrainSettings, steps_per_epoch: int, factor: Callable[[int], float] | None = None
+) -> LambdaLR:
+    """A torch scheduler to step after every optimizer step.
+
+    Args:
+        factor: What the learning rates are multiplied with at each step, from 0; None: as the settings say.
+    """
+    return LambdaLR(optimizer, factor or RateFactor.of(settings, steps_per_epoch).at)
 
 
 @dataclass(frozen=True, kw_only=True)

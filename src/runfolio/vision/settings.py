@@ -11,6 +11,8 @@ from runfolio.settings import Settings, setting
 
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
+RANGE_TEST = "lr_finder"
+"""What the config of a learning rate range test has beside the settings."""
 
 
 @dataclass(frozen=True, kw_only=True)

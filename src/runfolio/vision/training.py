@@ -24,7 +24,7 @@ from runfolio.vision.forking import Fork
 from runfolio.vision.meter import Meter
 from runfolio.vision.models.summary import Architecture, architecture
 from runfolio.vision.preparation import Preparation, prepare
-from runfolio.vision.settings import TrainSettings
+from runfolio.vision.settings import RANGE_TEST, TrainSettings
 from runfolio.vision.tally import Figures
 from runfolio.vision.testing import record_test, tests_itself
 
@@ -204,6 +204,8 @@ def _settings_of(recorded: RecordedRun, checkpoint: Checkpoint | None) -> TrainS
             f"{label} is finished; there is nothing to resume: `runfolio fork {recorded.id} --epochs N` trains it"
             " further, as a new run"
         )
+    if RANGE_TEST in recorded.config:
+        raise ConfigError(f"{label} is a learning rate range test; `runfolio train --find-lr` begins another one")
     names = {field.name for field in fields_of(TrainSettings)}
     if (recorded.config.keys() != names) if checkpoint is None else (checkpoint.loader != LOADER):
         raise ConfigError(f"{label} was not made by `runfolio train`; resume it with the script that made it")

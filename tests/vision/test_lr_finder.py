@@ -1,0 +1,114 @@
+"""The learning rate range test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import runfolio
+from runfolio.cli import main
+from runfolio.errors import ConfigError, NotFound
+from runfolio.vision import find_lr, run_experiment
+from runfolio.vision.lr_finder import LOSS, RATE, RangeTest, judged
+
+RATES = np.geomspace(1e-7, 10, 100)
+
+
+@pytest.fixture(scope="module")
+def tested(tiny, tmp_path_factory) -> RangeTest:
+    """tinyvgg on a tenth of the digits: 4 steps an epoch. Read only."""
+    torch.manual_seed(11)
+    return find_lr(tiny(hidden_units=8, tensorboard=False), store=tmp_path_factory.mktemp("range"))
+
+
+def test_the_suggested_rate_trains_better_than_ones_a_thousand_times_off(tested, tiny, tmp_path):
+    assert tested.safe is not None
+    (tmp_path / "runs").mkdir()
+    losses = []
+    for factor in (1, 1e-3, 1e3):
+        settings = tiny(hidden_units=8, lr=tested.safe * factor, schedule="constant", watch=0, tensorboard=False)
+        run = runfolio.open(tmp_path / "runs").run(run_experiment(settings, store=tmp_path / "runs"))
+        losses.append(run.metric("train/loss").values[-1])
+
+    assert losses[0] < min(losses[1:])
+
+
+def test_the_rate_rises_by_equal_factors_and_the_test_ends_when_the_loss_diverges(tested):
+    np.testing.assert_allclose(tested.rates, RATES[: len(tested.rates)])
+    assert 50 < len(tested.rates) < 100
+    assert tested.losses[-5:].mean() > 4 * tested.losses[:20].mean() / 2
+
+
+def test_it_is_a_finished_run_with_its_picture_that_competes_with_no_other(tested):
+    folio = runfolio.open(tested.folder.parent.parent)
+    run = folio.run(tested.folder)
+
+    assert run.state == "finished"
+    assert run.tags == ["lr-finder"]
+    assert run.results["lr_finder/steepest"] == tested.steepest
+    assert run.metric(LOSS).values.tolist() == tested.losses.tolist()
+    assert run.metric(RATE).values.tolist() == tested.rates.tolist()
+    assert [picture.name for picture in run.media("figure")] == ["learning rate"]
+    assert run.checkpoints == []
+    with pytest.raises(NotFound):
+        folio.best("val/acc")
+
+
+def test_nothing_of_it_reaches_another_training(tiny, tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+
+    find_lr(tiny(model="mlp", tensorboard=False), store=tmp_path / "runs")
+
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_one_that_was_stopped_is_not_resumed_as_a_training(tiny, store):
+    from runfolio.vision.settings import RANGE_TEST
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        runfolio.init(config=tiny().as_dict() | {RANGE_TEST: {}}, store=store) as run,
+    ):
+        raise KeyboardInterrupt
+
+    with pytest.raises(ConfigError, match="--find-lr` begins another"):
+        run_experiment(resume=run.folder, store=store)
+
+
+def test_the_suggestions_lie_where_the_curve_says():
+    heights = np.interp(np.log10(RATES), [-7, -4, -2, -1, 0, 1], [2.3, 2.3, 0.9, 0.8, 2.5, 9.0])
+
+    found = judged(Path(), RATES.tolist(), heights.tolist())
+
+    assert 1e-4 < found.steepest < 1e-2
+    assert found.safe == pytest.approx(1e-2, rel=0.5)
+
+
+@pytest.mark.parametrize("losses", [[2.3] * 100, [2.3] * 50 + [np.nan], [np.nan], np.linspace(2.3, 9, 100).tolist()])
+def test_where_the_loss_falls_at_no_rate_none_is_suggested(losses):
+    found = judged(Path(), RATES[: len(losses)].tolist(), losses)
+
+    assert found.steepest is found.safe is None
+    assert "see whether the network" in found.sentence
+
+
+def test_the_command_draws_it_and_names_the_training_to_begin(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--model", "mlp", "--find-lr", "--device", "cpu", "--no-tensorboard", "--lr", "1"])
+
+    told = capsys.readouterr().out
+    assert end.value.code in (0, None)
+    assert "lr_finder/smoothed" in told
+    assert "The loss falls fastest at lr" in told
+    (picture,) = [line.split()[1] for line in told.splitlines() if line.startswith("plot ")]
+    assert Path(picture).suffix == ".png"
+    assert Path(picture).exists()
+    (following,) = [line for line in told.splitlines() if line.startswith("next ")]
+    assert "runfolio train --model mlp --device cpu --no-tensorboard --lr 0.0" in following.replace("  ", " ")
