@@ -85,6 +85,7 @@ def test_the_suggestions_lie_where_the_curve_says():
 
     found = judged(Path(), RATES.tolist(), heights.tolist())
 
+    assert found.steepest is not None
     assert 1e-4 < found.steepest < 1e-2
     assert found.safe == pytest.approx(1e-2, rel=0.5)
 
