@@ -156,7 +156,8 @@ these networks. {REAL} has the weights of `{Path(results.weights).name}`; the ot
 for times alone. The usual loop is `benchmarks/usual.py`: plain PyTorch with SummaryWriter, as tutorials teach it. Ours
 is `runfolio series` with all that it does by default: record, watch, checkpoints, figures, TensorBoard's event files.
 Both begin with the zips, in a process of their own that is timed from its start to its end, on the same machine with
-the same threads. An empty cache is what a first series finds, a filled one what the next finds.
+the same threads. Ours holds a fifth of the training images back for validation, as it does by default, so as many
+images are looked at. An empty cache is what a first series finds, a filled one what the next finds.
 
 {parts.table(["machine", ""], results.about.items(), left=2)}"""
 
