@@ -160,3 +160,21 @@ def test_the_seconds_of_a_command_are_told_by_part(tmp_path):
 )
 def test_a_moment_belongs_to_the_part_that_its_stack_names(part: str, stack: list[str]):
     assert sampler.part_of(stack) == part
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    ("module", "heading"),
+    [
+        ("series", "# The classic series"),
+        ("series_accuracy", "# Accuracy of the classic series"),
+        ("overhead", "# Tracking overhead"),
+    ],
+)
+def test_the_quick_form_of_each_measures_all_and_writes_its_part(tmp_path, module: str, heading: str):
+    page = tmp_path / "page.md"
+    command = [sys.executable, "-m", f"benchmarks.{module}", "--quick", "--page", str(page)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert page.read_text().startswith(heading)
