@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from runfolio.vision.models.layout import keep_arranged
 from runfolio.vision.models.stages import stages
 from runfolio.vision.settings import TrainSettings
 
@@ -21,7 +22,12 @@ _RISING = 0.3
 
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
     """The optimizer of the settings over all parameters that train."""
-    groups = _groups(model, settings)
+    optimizer = _optimizer(_groups(model, settings), settings)
+    keep_arranged(optimizer)
+    return optimizer
+
+
+def _optimizer(groups: list[dict[str, Any]], settings: TrainSettings) -> Optimizer:
     if settings.optimizer == "sgd":
         return SGD(
             groups,

@@ -1,0 +1,70 @@
+"""Weights lie in memory as convolutions want them: in training, after a resume, and nowhere on disk."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import runfolio
+from runfolio.vision import run_experiment
+from runfolio.vision.models import ModelSpec, build_model
+from runfolio.vision.models.layout import arranged
+from runfolio.vision.optim import make_optimizer
+
+SPEC = ModelSpec(name="tinyvgg", channels=3, height=16, width=16, classes=3, hidden_units=8)
+
+
+def is_channels_last(weight: torch.Tensor) -> bool:
+    return weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
+
+
+def test_a_convolutional_network_has_the_channels_of_its_weights_last_and_gives_the_same():
+    model, images = build_model(SPEC).eval(), torch.rand(4, 3, 16, 16)
+    wide = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d) and module.in_channels > 1]
+
+    assert wide
+    assert all(is_channels_last(weight) for weight in wide)
+    with torch.no_grad():
+        before = model(images)
+        for weight in wide:
+            weight.data = weight.contiguous()
+        torch.testing.assert_close(model(images), before)
+
+
+def test_what_is_not_made_of_convolutions_stays_as_it_is():
+    cut_up = nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), nn.Flatten(2), nn.Linear(16, 3))
+
+    assert not any(is_channels_last(weight) for weight in arranged(cut_up).parameters() if weight.ndim == 4)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_an_optimizer_that_goes_on_works_on_its_state_in_the_order_of_the_weights(tiny, optimizer):
+    def trained(model: nn.Module) -> torch.optim.Optimizer:
+        stepping = make_optimizer(model, tiny(optimizer=optimizer, momentum=0.9 if optimizer == "sgd" else 0))
+        functional.cross_entropy(model(torch.rand(4, 3, 16, 16)), torch.tensor([0, 1, 2, 0])).backward()
+        stepping.step()
+        return stepping
+
+    before, after = trained(build_model(SPEC)), trained(build_model(SPEC))
+    saved = before.state_dict()
+    saved["state"] = {
+        number: {key: value.contiguous() if isinstance(value, torch.Tensor) else value for key, value in state.items()}
+        for number, state in saved["state"].items()
+    }
+
+    after.load_state_dict(saved)
+
+    for ours, theirs in zip(after.state.values(), before.state.values(), strict=True):
+        for name, value in theirs.items():
+            assert torch.equal(ours[name], value)
+            assert ours[name].stride() == value.stride()
+
+
+def test_checkpoints_hold_weights_in_the_usual_order(store, tiny):
+    folder = run_experiment(tiny(epochs=1), store=store)
+    run = runfolio.open(store).run(folder)
+
+    assert all(tensor.is_contiguous() for tensor in run.checkpoint("last").tensors("model").values())
+    assert any(is_channels_last(weight) for weight in run.load_model().parameters() if weight.ndim == 4)
