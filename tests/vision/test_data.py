@@ -134,6 +134,7 @@ def test_an_image_is_prepared_once_and_the_same_each_epoch(digits):
     class Counting:
         labels = digits.train.labels
         decoded = 0
+        in_files = False
 
         def __len__(self) -> int:
             return len(self.labels)

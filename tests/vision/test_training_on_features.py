@@ -13,7 +13,9 @@ import runfolio
 from runfolio import RecordedRun
 from runfolio.errors import ConfigError
 from runfolio.vision import TrainSettings, run_experiment
+from runfolio.vision.data import files, loaders
 from runfolio.vision.models import ModelSpec, build_model
+from runfolio.vision.pictures import read_picture
 
 from .photos import fill
 from .test_feature_cache import Counting
@@ -101,6 +103,34 @@ def test_what_cannot_be_kept_is_said_once_and_the_training_goes_on(train, monkey
         "goes through the whole network in each epoch: the features of 16 images take 0.0164 MB, for which neither the"
         " cache's budget (`runfolio cache --budget`) nor the disk has room"
     )
+
+
+def test_where_the_backbone_trains_an_image_is_decoded_once_for_all_runs(train, monkeypatch):
+    decoded: list[Path] = []
+    monkeypatch.setattr(files, "read_picture", lambda path: decoded.append(path) or read_picture(path))
+    whole = {"freeze_backbone": False, "weights": None, "epochs": 2}
+
+    kept, _ = train(**whole)
+    assert len(set(decoded)) == 24
+    assert len(decoded) == 24 + 1  # each run first looks at one to see the network's graph
+    again, _ = train(**whole, augment="flip-crop")
+    assert len(decoded) == 24 + 2
+    through, _ = train(**whole, cache=False)
+    assert len(decoded) == 24 + 2 + 24
+
+    ours, theirs = (run.checkpoint("last").tensors("model") for run in (kept, through))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert again.state == "finished"
+
+
+def test_where_there_is_no_room_for_all_pixels_the_rest_is_decoded_again(train, monkeypatch):
+    monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "20kB")  # of 24 x 3,072 bytes
+    monkeypatch.setattr(loaders, "KEEP_BYTES", 0)  # as if they were many
+
+    run, _ = train(freeze_backbone=False, weights=None, epochs=2)
+
+    assert run.state == "finished"
+    assert "decodes some of its images in each epoch: the cache's budget" in texts(run)["notice"]
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ class Training:
         )
         val = PreparedImages(source.train, preparation.val, preparation.transform)
         self._test = PreparedImages(source.test, preparation.test, preparation.transform)
+        self._prepared = (train, val, self._test)
         self._inputs = Inputs(preparation.transform)
         self._order = EpochOrder(len(train), settings.batch_size, settings.seed)
         self._of_images = Loaders(
@@ -155,28 +156,45 @@ class Training:
         )
         return cast("Batches", self._fabric.setup_dataloaders(loader))
 
-    def open_cache(self, progress: Progress | None) -> str | None:
+    def open_cache(self, progress: Progress | None) -> Iterator[str]:
         """Take what was computed of the images before, and compute what is missing; once the weights are there.
 
-        Returns:
-            Why nothing can be kept, where it should be.
+        Gives:
+            What cannot be kept, and why, a sentence each.
 
         Raises:
             DamagedFile: An image cannot be read.
         """
-        if not (can_serve(self._settings) and self._freezing.in_epoch(self.epoch)):
-            return None
+        serves = can_serve(self._settings) and self._freezing.in_epoch(self.epoch)
+        if serves:
+            try:
+                self._open_features(progress)
+            except CannotCache as reason:
+                yield f"goes through the whole network in each epoch: {reason}"
+        # Of a backbone that is never trained nobody looks at the pixels again.
+        if self._settings.cache and (self._features is None or self._settings.unfreeze_after is not None):
+            yield from self._open_pixels(progress)
+
+    def _open_pixels(self, progress: Progress | None) -> Iterator[str]:
         try:
-            self._features = serve(self._preparation, self.model, progress)
+            share = min(images.keep_on_disk(progress) for images in self._prepared if len(images))
         except CannotCache as reason:
-            return str(reason)
+            yield f"decodes its images in each epoch: {reason}"
+            return
+        if share < 1:
+            yield (
+                f"decodes some of its images in each epoch: the cache's budget (`runfolio cache --budget`) and the disk"
+                f" have room for the pixels of {share:.0%} of those that are not kept yet"
+            )
+
+    def _open_features(self, progress: Progress | None) -> None:
+        self._features = serve(self._preparation, self.model, progress)
         kept = self._features
         self._of_features = Loaders(
             self._batches(kept.train, are_ready=True, order=self._order),
             self._batches(kept.val, are_ready=True) if len(kept.val) else None,
             self._batches(kept.test, are_ready=True),
         )
-        return None
 
     @property
     def _now(self) -> Loaders:

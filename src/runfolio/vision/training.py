@@ -234,8 +234,8 @@ def _train(
         run.restore(LAST, **training.state())
     else:
         _describe(run, training, preparation, notices)
-    if reason := training.open_cache(progress):
-        notices.once("cache", f"goes through the whole network in each epoch: {reason}")
+    for notice in training.open_cache(progress):
+        notices.once(notice, notice)
     for part, source in preparation.parts.items():
         run.log_data(part, partial(preparation.listing, part), source=source)
     for metric in _OF_AN_EPOCH:

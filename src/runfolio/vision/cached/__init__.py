@@ -9,5 +9,5 @@ All of it can be made again. `rows.py` is how it lies there, `room.py` how much 
         ...
 
 Any copy of the network, such as an average of its weights, takes features by `head_alone` too. Where the backbone
-trains, `CachedPixels(images, transform).pixels(index)` gives the pixels of image files without decoding them again.
+trains, `CachedPixels(images, transform, chosen).pixels(place)` gives the pixels of image files, decoded once.
 """

@@ -36,6 +36,8 @@ _BATCH = 32
 _BATCHES_AHEAD = 2
 """So many are decoded while one is computed."""
 _FILLING = ".filling"
+_CUTS_AT_MOST = 64
+_cuts: dict[tuple[ModelSpec, str, str, str], Cut] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +117,15 @@ class FeatureCache:
         self._progress = progress
         self._name = spec.name
         self._drawing = Lock()
+        weights = tensors_digest(frozen_tensors(model))
         try:
             with arithmetic(self._device, precision):
-                self.cut: Cut = cut(model, spec.image_shape)
+                self.cut = _cut_once(model, spec, weights, precision)
         except CannotCut as reason:
             raise CannotCache(f"{spec.name} cannot be cut: {reason}") from None
         about = {
             "network": {key: value for key, value in spec.as_meta().items() if key not in ("classes", "dropout")},
-            "weights": tensors_digest(frozen_tensors(model)),
+            "weights": weights,
             "transform": transform.as_meta(),
             "changes": views and {"augment": views.augment, "seed": views.seed},
             "precision": precision,
@@ -222,6 +225,16 @@ class FeatureCache:
             return [pixels]
         with self._drawing:  # the changes are drawn from torch's one generator
             return [self._changes(pixels, epoch=view, index=index) for view in views]
+
+
+def _cut_once(model: nn.Module, spec: ModelSpec, weights: str, precision: str) -> Cut:
+    """Where the network is cut; runs of one process that share their frozen part try it once."""
+    key = (spec, weights, precision, next(model.parameters()).device.type)
+    if key not in _cuts:
+        if len(_cuts) == _CUTS_AT_MOST:
+            _cuts.clear()
+        _cuts[key] = cut(model, spec.image_shape)
+    return _cuts[key]
 
 
 def _finished(ids: list[bytes], begun: Sequence[Future[list[torch.Tensor]]]) -> tuple[list[bytes], list[torch.Tensor]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from runfolio.vision.cached.keys import image_ids, versions
 from runfolio.vision.cached.room import PIXELS, make_room, open_rows
-from runfolio.vision.data.files import ImageFiles
+from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.transform import ImageTransform
 
 if TYPE_CHECKING:
@@ -21,10 +23,17 @@ _IDS = 2**64
 class CachedPixels:
     """The pixels of image files as a transform makes them, without normalising. May be handed to worker processes."""
 
-    def __init__(self, images: ImageFiles, transform: ImageTransform, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        images: ImageSet,
+        transform: ImageTransform,
+        chosen: NDArray[np.int64] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         """Open what is kept; nothing is decoded yet.
 
         Args:
+            chosen: Indices of the images that are wanted. Default: all.
             progress: Gets a task for a first look at files.
 
         Raises:
@@ -33,7 +42,8 @@ class CachedPixels:
         """
         self._images = images
         self._transform = transform
-        self._ids = image_ids(images, range(len(images)), progress)
+        self._chosen = (np.arange(len(images)) if chosen is None else chosen).tolist()
+        self._ids = image_ids(images, self._chosen, progress)
         geometry = {key: value for key, value in transform.as_meta().items() if key not in ("mean", "std")}
         self._rows = open_rows(PIXELS, {"transform": geometry, "versions": versions()}, transform.size_bytes)
         missing = len({row_id for row_id in self._ids if row_id not in self._rows}) * transform.size_bytes
@@ -43,13 +53,13 @@ class CachedPixels:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def pixels(self, index: int) -> torch.Tensor:
-        """[c, h, w] uint8 of the image at `index`.
+    def pixels(self, place: int) -> torch.Tensor:
+        """[c, h, w] uint8 of the image that was chosen there.
 
         Raises:
-            NotFound, DamagedFile: As `ImageFiles.image`, where it is not kept.
+            NotFound, DamagedFile: As the set's `image`, where it is not kept.
         """
-        row_id = self._ids[index]
+        row_id = self._ids[place]
         row = self._rows.read(row_id)
         if row is None and self._is_chosen(row_id):
             with contextlib.suppress(OSError):
@@ -57,7 +67,7 @@ class CachedPixels:
             row = self._rows.read(row_id)
         if row is not None:
             return torch.from_numpy(row).reshape(self._transform.channels, self._transform.height, -1)
-        pixels = self._transform.pixels(self._images.image(index))
+        pixels = self._transform.pixels(self._images.image(self._chosen[place]))
         if self._is_chosen(row_id):
             try:
                 self._rows.add([row_id], pixels.numpy().reshape(1, -1))

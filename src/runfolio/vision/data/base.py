@@ -26,6 +26,11 @@ class ImageSet(Protocol):
         """[n] indices into the source's classes."""
         ...
 
+    @property
+    def in_files(self) -> bool:
+        """Whether each look at an image opens a file and decodes it."""
+        ...
+
     def __len__(self) -> int: ...
 
     def image(self, index: int) -> Image:
@@ -67,6 +72,10 @@ class RelabelledImages:
 
     images: ImageSet
     labels: NDArray[np.int64]
+
+    @property
+    def in_files(self) -> bool:
+        return self.images.in_files
 
     def __len__(self) -> int:
         return len(self.labels)

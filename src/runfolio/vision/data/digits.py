@@ -31,6 +31,10 @@ class DigitImages:
     name: str
     """Of the set, for people."""
 
+    @property
+    def in_files(self) -> bool:
+        return False
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -25,6 +25,10 @@ class ImageFiles:
     contents: tuple[str, ...] = ()
     """The digest of each file, once they were looked at (see `inspection`)."""
 
+    @property
+    def in_files(self) -> bool:
+        return True
+
     def __len__(self) -> int:
         return len(self.names)
 

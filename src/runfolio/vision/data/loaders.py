@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +12,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from runfolio.tracking.capture.machine import usable_cpus
 from runfolio.tracking.order import BatchOrder
+from runfolio.vision.cached.pixels import CachedPixels
+from runfolio.vision.cached.room import CannotCache
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.transform import ImageTransform
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 KEEP_BYTES = 256 * 1024 * 1024
 """Images whose pixels take no more than this once resized are kept, so that only the first epoch decodes them."""
@@ -38,6 +43,30 @@ class PreparedImages(Dataset[Labelled]):
         self.keeps = len(chosen) * transform.size_bytes <= KEEP_BYTES
         """Whether the pixels stay in memory."""
         self._kept: dict[int, torch.Tensor] = {}
+        self._on_disk: CachedPixels | None = None
+
+    def keep_on_disk(self, progress: Progress | None) -> float:
+        """Take pixels of files that were decoded before, and keep those that are decoded from now on.
+
+        Returns:
+            What part of those that are not kept yet there is room for, in memory where not on disk.
+
+        Raises:
+            CannotCache: Nothing can be kept.
+            DamagedFile: An image cannot be read.
+        """
+        if not self._images.in_files:
+            return 1.0
+        try:
+            opened = CachedPixels(self._images, self.transform, self._chosen, progress)
+        except CannotCache:
+            if self.keeps:
+                return 1.0
+            raise
+        if opened.share < 1 and self.keeps:
+            return 1.0
+        self._on_disk = opened
+        return opened.share
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -54,6 +83,8 @@ class PreparedImages(Dataset[Labelled]):
 
     def pixels(self, place: int) -> torch.Tensor:
         """[c, h, w] uint8, resized; not to be written to."""
+        if self._on_disk is not None:
+            return self._on_disk.pixels(place)
         index = self.index(place)
         pixels = self._kept.get(index)
         if pixels is None:

@@ -70,6 +70,10 @@ class PublishedImages:
     labels: NDArray[np.int64]
     name: str
 
+    @property
+    def in_files(self) -> bool:
+        return not hasattr(self.dataset, "data")
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -80,7 +84,7 @@ class PublishedImages:
         return f"{self.name} image {index}"
 
     def digests(self) -> list[str]:
-        if hasattr(self.dataset, "data"):
+        if not self.in_files:
             return [digest(image) for image in self.dataset.data]
         paths = [Path(path) for path in _paths(self.dataset)]
         root = Path(os.path.commonpath(paths))
