@@ -16,6 +16,7 @@ from click import echo
 from runfolio.cli import figures, lineage, surroundings
 from runfolio.cli.code_page import harmless
 from runfolio.cli.output import Column, Table, count, line, plain, show_table, stdout, warn
+from runfolio.cli.profile_page import print_profile, read_profile
 from runfolio.cli.tables import state_style
 from runfolio.query import writers
 from runfolio.record.console import last_lines, log_path
@@ -56,6 +57,9 @@ def print_page(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
         show_table(_metrics(metrics), "table")
         if watched := sum(name.startswith(_PER_PARAMETER) for name in metrics):
             line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
+    if (profile := read_profile(run.folder)) is not None:
+        _heading("Profile")
+        print_profile(run.folder, profile)
     if saved := run.checkpoints:
         _heading("Checkpoints")
         older = [each for each in saved if each.name.startswith(STEP)][:-_MOST_STEPS]
@@ -85,6 +89,7 @@ def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
         "checkpoints": _checkpoints(run.checkpoints).rows,
         "refused": run.refused,
         "writers": [asdict(writer) for writer in run.writers],
+        "profile": read_profile(run.folder),
         "environment": run.environment,
         "seeds": run.seeds,
         "data": {name: _data_in_json(facts) for name, facts in run.data.items()},

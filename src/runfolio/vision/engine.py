@@ -66,6 +66,10 @@ def _nothing() -> None:
     """What happens between two batches, where nobody asks for more."""
 
 
+def _unchanged(image_batches: Batches) -> Batches:
+    return image_batches
+
+
 class Evaluation(NamedTuple):
     """A pass without training, with every answer, in the order of the images."""
 
@@ -228,6 +232,15 @@ class Training:
             "samples": whole * self._images + steps * self._settings.accumulate * self._settings.batch_size,
         }
 
+    @property
+    def on_gpu(self) -> bool:
+        return self._fabric.device.type == "cuda"
+
+    @property
+    def steps_left(self) -> int:
+        """Of this epoch."""
+        return (self.epoch + 1) * self.steps_per_epoch - self.step
+
     def rate(self, step: int, stage: int = 0) -> float:
         """The learning rate of the step behind `step` others; of the head, or of a stage of the backbone."""
         return float(self._scheduler.base_lrs[stage] * self._scheduler.lr_lambdas[stage](step))
@@ -254,19 +267,22 @@ class Training:
         """Whether all epochs are done, or the last ones were no better."""
         return self.epoch >= self._settings.epochs or self.stopping.due
 
-    def train_epoch(self, on_step: Callable[[torch.Tensor], None]) -> Figures:
+    def train_epoch(
+        self, on_step: Callable[[torch.Tensor], None], through: Callable[[Batches], Batches] = _unchanged
+    ) -> Figures:
         """Train once on every image, in the order of this epoch; of one that was begun, on the images that are left.
 
         Args:
             on_step: Gets the mean loss of each step's images, still on the device, after `step` was counted up.
+            through: Gives the batches on.
         """
-        done = self.step - self.epoch * self.steps_per_epoch
-        if done < self.steps_per_epoch:
+        done = self.steps_per_epoch - self.steps_left
+        if self.steps_left:
             self._order.begin(self.epoch, done * self._settings.accumulate)
             self._freezing.begin(self.epoch)
             train_mode(self.model, frozen_backbone=self._freezing.in_epoch(self.epoch))
             with self._taking_inputs():
-                self._train_on(self._now.train, done * self._settings.accumulate, on_step)
+                self._train_on(through(self._now.train), done * self._settings.accumulate, on_step)
         return self._tally.figures()
 
     def _train_on(self, image_batches: Batches, first: int, on_step: Callable[[torch.Tensor], None]) -> None:

@@ -117,6 +117,7 @@ def _train(preparation: Preparation, progress: Progress | None) -> list[float]:
     settings = preparation.settings
     runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
     training = Training(preparation, schedule=lambda step: _rate(step) / settings.lr)
+    training.open_cache(progress)
     losses: list[float] = []
     task = progress.add_task("range test", total=_STEPS) if progress else None
 

@@ -223,6 +223,12 @@ class TrainSettings(Settings):
         group=_RUN,
         at_least=0,
     )
+    profile: bool = setting(
+        False,
+        "Profile a few steps of the first epoch: `runfolio show` has the operators that take the time, and how much of "
+        "it is waiting for images.",
+        group=_RUN,
+    )
     tensorboard: bool = setting(True, "Write TensorBoard's event file beside the record.", group=_RUN)
 
     checkpoint_minutes: float = setting(

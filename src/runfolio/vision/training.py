@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from runfolio.vision.forking import Fork
 from runfolio.vision.meter import Meter
 from runfolio.vision.models.summary import Architecture, architecture
 from runfolio.vision.preparation import Preparation, prepare
+from runfolio.vision.profiling import profiled
 from runfolio.vision.settings import RANGE_TEST, TrainSettings
 from runfolio.vision.tally import Figures
 from runfolio.vision.testing import record_test, tests_itself
@@ -242,24 +243,37 @@ def _train(
         run.define_metric(metric, x="epoch")
     if settings.watch:
         run.watch(training.model, settings.watch, step=training.step)
+    tell = partial(notices.once, "profile")
+    train = profiled(training, run, tell=tell) if settings.profile else training.train_epoch
     steps = training.steps_per_epoch
     with Meter(progress, run.name, epochs=settings.epochs, steps=steps, done=training.step) as meter:
         while not training.is_over:
             meter.epoch(training.epoch + 1)
-            _train_epoch(run, training, preparation, meter)
+            _train_epoch(run, training, preparation, meter, train)
             _warn_of_losses(training.figures, settings, notices)
             meter.report(training.figures, preparation.chosen_by)
         meter.say("testing" if tests else "summing up")
         _conclude(run, training, preparation, notices, tests=tests)
     if training.epoch < settings.epochs:
-        epochs = f"{settings.patience} epoch{'s' * (settings.patience != 1)}"
-        run.finish(
-            reason=f"stopped after epoch {training.epoch} of {settings.epochs}:"
-            f" {preparation.chosen_by} got no better for {epochs}"
-        )
+        _finish_early(run, training, preparation)
 
 
-def _train_epoch(run: Run, training: Training, preparation: Preparation, meter: Meter) -> None:
+def _finish_early(run: Run, training: Training, preparation: Preparation) -> None:
+    settings = preparation.settings
+    epochs = f"{settings.patience} epoch{'s' * (settings.patience != 1)}"
+    run.finish(
+        reason=f"stopped after epoch {training.epoch} of {settings.epochs}:"
+        f" {preparation.chosen_by} got no better for {epochs}"
+    )
+
+
+def _train_epoch(
+    run: Run,
+    training: Training,
+    preparation: Preparation,
+    meter: Meter,
+    train: Callable[[Callable[[torch.Tensor], None]], Figures],
+) -> None:
     """Train and validate once, or go on with an epoch that was begun; its points, and the checkpoint at its end.
 
     Each step's loss is logged on the way. What is saved before the epoch's end is gone on with behind the last step;
@@ -275,7 +289,7 @@ def _train_epoch(run: Run, training: Training, preparation: Preparation, meter: 
         meter.step()
         save()
 
-    trained = training.train_epoch(on_step)
+    trained = train(on_step)
     values = {**training.epoch_rates, **_named("train", trained)}
     seconds = trained.seconds
     if training.val_batches is not None:

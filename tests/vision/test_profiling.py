@@ -1,0 +1,71 @@
+"""A few steps under torch's profiler."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+import runfolio
+from runfolio import RecordedRun
+from runfolio.cli import main
+from runfolio.vision import run_experiment
+
+FAST = {"epochs": 1, "watch": 0, "tensorboard": False}
+
+
+@pytest.fixture(scope="module")
+def profiled(tiny, tmp_path_factory) -> RecordedRun:
+    """Four steps. Read only."""
+    store = tmp_path_factory.mktemp("profiled")
+    return runfolio.open(store).run(run_experiment(tiny(profile=True, **FAST), store=store))
+
+
+def test_the_trace_is_kept_and_shows_the_steps_and_the_waiting_for_batches(profiled):
+    with gzip.open(profiled.folder / "artifacts" / "profile" / "trace.json.gz") as file:
+        names = {event.get("name") for event in json.load(file)["traceEvents"]}
+
+    assert {"ProfilerStep#1", "ProfilerStep#2", "ProfilerStep#3", "runfolio: next batch"} <= names
+
+
+def test_the_operators_that_take_the_time_are_recorded(profiled):
+    found = json.loads((profiled.folder / "artifacts" / "profile" / "operators.json").read_text())
+
+    names = [operator["name"] for operator in found["operators"]]
+    assert {"aten::mkldnn_convolution", "aten::addmm"} <= set(names)
+    assert not any(name.startswith(("ProfilerStep", "runfolio")) for name in names)
+    assert [operator["share"] for operator in found["operators"]] == sorted(
+        (operator["share"] for operator in found["operators"]), reverse=True
+    )
+    assert sum(operator["share"] for operator in found["operators"]) == pytest.approx(1, abs=0.02)
+    assert found["steps"] == 3
+    assert 0 < found["loading"] < 1
+    assert all(operator["calls"] >= 1 for operator in found["operators"])
+
+
+def test_show_tells_it(profiled, capsys):
+    with pytest.raises(SystemExit):
+        main(["show", profiled.id, "--store", str(profiled.folder.parent.parent)])
+
+    told = capsys.readouterr().out
+    assert "operator" in told
+    assert "3 steps took" in told
+    assert "waiting for the next batch" in told
+    assert "trace.json.gz" in told
+
+
+def test_a_profiled_training_has_the_bits_of_any_other(profiled, tiny, tmp_path):
+    store = tmp_path / "runs"
+    folder = run_experiment(tiny(**FAST), store=store)
+
+    other = runfolio.open(store).run(folder)
+    assert profiled.metric("batch/loss").values.tolist() == other.metric("batch/loss").values.tolist()
+    assert profiled.results["val/loss"] == other.results["val/loss"]
+
+
+def test_an_epoch_too_short_to_be_profiled_says_so(tiny, tmp_path):
+    with pytest.warns(match="fewer than 2 steps is not profiled"):
+        folder = run_experiment(tiny(profile=True, batch_size=128, model="mlp", **FAST), store=tmp_path / "runs")
+
+    assert not (folder / "artifacts").exists()
