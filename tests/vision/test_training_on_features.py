@@ -12,7 +12,7 @@ from safetensors.torch import save_model
 import runfolio
 from runfolio import RecordedRun
 from runfolio.errors import ConfigError
-from runfolio.vision import TrainSettings, run_experiment
+from runfolio.vision import TrainSettings, find_lr, run_experiment
 from runfolio.vision.data import files, loaders
 from runfolio.vision.models import ModelSpec, build_model
 from runfolio.vision.pictures import read_picture
@@ -79,6 +79,15 @@ def test_with_and_without_the_cache_the_same_seed_gives_the_same_head(train, how
     for name in ("train/loss", "val/loss", "batch/loss"):
         assert kept.metric(name).values == pytest.approx(through.metric(name).values, rel=1e-3, abs=1e-4)
     assert train(**how)[1] == 0
+
+
+def test_a_range_test_of_a_head_computes_features_once_as_well(inputs, store):
+    progress = Counting()
+    settings = TrainSettings(
+        **inputs, model=SPEC.name, hidden_units=SPEC.hidden_units, image_size=SPEC.height, freeze_backbone=True
+    )
+    find_lr(settings, store=store, progress=progress)  # type: ignore[arg-type] - it counts
+    assert progress.computed == 24
 
 
 def test_views_are_trained_on_in_turn_and_validation_sees_the_images_themselves(train):

@@ -160,24 +160,25 @@ class Training:
         )
         return cast("Batches", self._fabric.setup_dataloaders(loader))
 
-    def open_cache(self, progress: Progress | None) -> Iterator[str]:
+    def open_cache(self, progress: Progress | None) -> list[str]:
         """Take what was computed of the images before, and compute what is missing; once the weights are there.
 
-        Gives:
+        Returns:
             What cannot be kept, and why, a sentence each.
 
         Raises:
             DamagedFile: An image cannot be read.
         """
-        serves = can_serve(self._settings) and self._freezing.in_epoch(self.epoch)
-        if serves:
+        told: list[str] = []
+        if can_serve(self._settings) and self._freezing.in_epoch(self.epoch):
             try:
                 self._open_features(progress)
             except CannotCache as reason:
-                yield f"goes through the whole network in each epoch: {reason}"
+                told.append(f"goes through the whole network in each epoch: {reason}")
         # Of a backbone that is never trained nobody looks at the pixels again.
         if self._settings.cache and (self._features is None or self._settings.unfreeze_after is not None):
-            yield from self._open_pixels(progress)
+            told.extend(self._open_pixels(progress))
+        return told
 
     def _open_pixels(self, progress: Progress | None) -> Iterator[str]:
         try:
