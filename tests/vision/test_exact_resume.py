@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,7 +67,19 @@ UNFREEZING = SMALL | {
     "checkpoint_steps": 1,
 }
 """The backbone trains from the second epoch on, each block at a rate of its own."""
-SETTINGS = {"everything": EVERYTHING, "plain": PLAIN, "adamw": ADAMW, "unfreezing": UNFREEZING}
+HEAD = SMALL | {
+    "epochs": 3,
+    "weights": "start.safetensors",
+    "freeze_backbone": True,
+    "augment": "flip-crop",
+    "cached_views": 2,
+    "precision": "bf16",
+    "dropout": 0.3,
+    "ema": 0.8,
+    "checkpoint_steps": 1,
+}
+"""Trains on features, which are kept or cleared before it goes on."""
+SETTINGS = {"everything": EVERYTHING, "plain": PLAIN, "adamw": ADAMW, "unfreezing": UNFREEZING, "head": HEAD}
 
 
 class Victims:
@@ -74,6 +87,7 @@ class Victims:
 
     def __init__(self, place: Path) -> None:
         self._log = place / "log.txt"
+        self.features = place / "features"
         save_file(TinyVGG((1, 8, 8), 10, 4).state_dict(), place / UNFREEZING["weights"])
         environment = os.environ | {"RUNFOLIO_CONSOLE": "off", "RUNFOLIO_CODE": "off", "RUNFOLIO_CACHE": str(place)}
         server = [sys.executable, str(Path(__file__).with_name("victims.py"))]
@@ -196,7 +210,7 @@ def kill_and_resume(
 ) -> None:
     """One to three kills, each at a place (or a moment) drawn at random, then the rest; and the comparison."""
     expected, places, seconds = straight(name)
-    told = []
+    told: list[Any] = []
     begin: dict[str, Any] = {"settings": SETTINGS[name] | {"workers": workers}}
     for _ in range(draw.choice([1, 1, 1, 2, 3])):
         if draw.random() < 0.8:
@@ -211,6 +225,9 @@ def kill_and_resume(
             break
         if runs:  # else it had not begun
             begin = {"resume": runs[0].id}
+        if draw.random() < 0.5:
+            told.append("cleared")
+            shutil.rmtree(victims.features, ignore_errors=True)
     else:
         assert victims.train(store, **begin)["code"] == 0
     assert_same(everything(the_run(store)), expected, f"{name}, {workers} workers, killed at {told}")
