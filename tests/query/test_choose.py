@@ -6,6 +6,7 @@ from runfolio.errors import ConfigError, NotFound
 from runfolio.query.choose import choose
 from runfolio.query.folio import open_folio
 from runfolio.query.leaderboard import leaderboard
+from runfolio.query.repeats import chosen
 
 
 def test_the_best_run_is_the_one_with_the_best_point_of_the_curve(store, write):
@@ -101,3 +102,29 @@ def test_of_equals_the_oldest_wins_here_and_on_the_leaderboard(write, store):
 
     assert choose(runs, "val/acc").run.name == "second"
     assert [row.label for row in leaderboard(runs).rows] == ["second", "third", "first"]
+
+
+def test_of_equals_the_lower_loss_wins_then_the_smaller_network_and_the_choice_says_so(write, store):
+    write("oldest", summary={"val/acc": 0.75, "val/loss": 0.7, "parameters": 10})
+    write("large", summary={"val/acc": 0.75, "val/loss": 0.6, "parameters": 200})
+    write("small", summary={"val/acc": 0.75, "val/loss": 0.6, "parameters": 100})
+    runs = list(open_folio(store).runs())
+
+    choice = choose(runs, "val/acc")
+    assert (choice.run.name, choice.equals, choice.decided_by) == ("small", 2, "parameters")
+    assert choice.sentence.endswith("2 other runs have the same; this one has the fewest parameters.")
+    assert [row.label for row in leaderboard(runs).rows] == ["small", "large", "oldest"]
+    assert choose([run for run in runs if run.name != "small"], "val/acc").sentence.endswith(
+        "1 other run has the same; this one has the lowest val/loss."
+    )
+
+
+def test_of_runs_that_repeat_one_another_the_group_of_the_best_mean_is_chosen(write, store):
+    for lr, accuracies in {0.1: [0.99, 0.5], 0.01: [0.8, 0.9]}.items():
+        for seed, acc in enumerate(accuracies):
+            write("net", config={"lr": lr, "seed": seed}, summary={"val/acc": acc})
+    runs = list(open_folio(store).runs())
+
+    assert {run.params["lr"] for run in chosen(runs)} == {0.01}
+    assert [run.results["val/acc"] for run in chosen([run for run in runs if run.params["seed"] == 0])] == [0.99]
+    assert chosen([]) == []

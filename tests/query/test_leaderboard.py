@@ -10,7 +10,14 @@ from runfolio.query.leaderboard import leaderboard
 @pytest.fixture
 def series(store, write):
     """Four runs as a series leaves them: three results and one that failed."""
-    sizes = {"parameters": 8234, "size_mb": 0.03, "epoch_seconds": 0.4, "predict_ms": 1.25, "test/images": 360}
+    sizes = {
+        "parameters": 8234,
+        "size_mb": 0.03,
+        "epoch_seconds": 0.4,
+        "predict_ms": 1.25,
+        "val/images": 270,
+        "test/images": 360,
+    }
     write("good", summary={"val/acc": 0.95, "test/acc": 0.94, **sizes})
     write("best", summary={"val/acc": 0.97, "test/acc": 0.95, **sizes})
     write("poor", summary={"val/acc": 0.60, "test/acc": 0.58, **sizes})
@@ -29,14 +36,15 @@ def test_the_best_stands_first_and_what_failed_last_with_its_reason(series):
     ]
 
 
-def test_test_accuracy_comes_with_its_interval(series):
+def test_the_accuracies_come_with_their_intervals(series):
     best = leaderboard(series).rows[0]
 
+    assert (best.images, best.low, best.high) == (270, pytest.approx(0.9422, abs=1e-4), pytest.approx(0.9847, abs=1e-4))
     assert (best.test, best.test_images) == (0.95, 360)
     assert (best.test_low, best.test_high) == (pytest.approx(0.9224, abs=1e-4), pytest.approx(0.9681, abs=1e-4))
 
 
-def test_what_the_test_images_cannot_tell_from_the_best_is_marked(series):
+def test_what_the_images_that_chose_cannot_tell_from_the_best_is_marked(series):
     assert {row.label: row.tied for row in leaderboard(series).rows} == {
         "best": False,
         "good": True,
@@ -48,8 +56,11 @@ def test_what_the_test_images_cannot_tell_from_the_best_is_marked(series):
 def test_the_caption_says_how_to_read_it(series):
     assert leaderboard(series).caption == (
         "Best first by val/acc (higher is better, by its name). The validation data chose."
-        " The 95 % interval of test/acc is for 360 test images."
-        " 1 run is marked: the test images cannot tell it from the best."
+        " Its 95 % interval (Wilson) is for 270 images."
+        " 1 run is marked =: so few images cannot tell it from the best"
+        " (Newcombe's interval, 5 % for all together by Holm's procedure)."
+        " All runs were tested; the interval of test/acc is for 360 test images."
+        " The best of several test figures is too good: let them choose nothing."
         " 1 of 4 runs failed; the reason stands beside each."
     )
 
@@ -71,6 +82,35 @@ def test_any_metric_may_order_it(series):
 
 def test_choosing_by_test_data_is_warned_of(series):
     assert "too good for new data" in leaderboard(series, "test/acc").caption
+
+
+def test_with_more_comparisons_it_takes_more_to_tell_a_run_from_the_best(store, write):
+    """0.87 of 200 is told from 0.94 alone (p is 0.02), and not as one of many."""
+    for number, acc in enumerate([0.94, 0.87]):
+        write(f"net{number}", summary={"val/acc": acc, "val/images": 200})
+    assert [row.tied for row in leaderboard(open_folio(store).runs()).rows] == [False, False]
+
+    for number in range(5):
+        write(f"more{number}", summary={"val/acc": 0.94, "val/images": 200})
+    assert leaderboard(open_folio(store).runs()).rows[-1].tied
+
+
+def test_a_series_of_which_the_chosen_run_alone_was_tested_says_how_to_test_another(store, write):
+    write("best", summary={"val/acc": 0.9, "test/acc": 0.8, "test/images": 100})
+    write("other", summary={"val/acc": 0.8, "test/images": 100})
+
+    assert leaderboard(open_folio(store).runs()).caption.endswith(
+        "1 run was tested; the interval of test/acc is for 100 test images. `runfolio evaluate RUN` tests another."
+    )
+
+
+def test_what_chose_the_epochs_chooses_the_run_where_all_say_the_same(store, write):
+    write("tested", summary={"chosen_by": "train/acc", "train/acc": 0.9, "test/acc": 0.99})
+    write("best", summary={"chosen_by": "train/acc", "train/acc": 0.95})
+
+    board = leaderboard(open_folio(store).runs())
+
+    assert (board.metric, [row.label for row in board.rows]) == ("train/acc", ["best", "tested"])
 
 
 def test_an_accuracy_in_percent_has_no_interval(store, write):

@@ -30,7 +30,7 @@ def write(store: Path) -> Callable[..., Path]:
     def write(name: str, accuracy: float, images: list | None = IMAGES, test: list | None = TEST, val: int = 4) -> Path:
         with runfolio.init(name, store=store, experiment="photos", code=False) as run:
             run.log({"val/acc": accuracy})
-            run.summary.update({"val/acc": accuracy, "test/acc": accuracy, "test/images": 360})
+            run.summary.update({"val/acc": accuracy, "test/acc": accuracy, "val/images": 360, "test/images": 360})
             if images is not None:
                 run.log_data("train", Listing(images[val:]), source="photos")
                 run.log_data("val", Listing(images[:val]), source="photos")
@@ -81,7 +81,7 @@ def test_another_seed_is_not_taken_for_other_data(write, store: Path):
     write("near", 0.94, [*IMAGES[8:], *IMAGES[:8]])
 
     assert marks(store) == {"best": ("", "", False), "near": ("~", "", True)}
-    assert "val/acc: 1 run (marked ~) had the same data divided otherwise, as another seed does." in (
+    assert "val/acc: 1 run (marked ~) had the same data divided otherwise, as another seed or fold does." in (
         leaderboard(list(runs(store).values())).caption
     )
 

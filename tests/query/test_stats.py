@@ -5,7 +5,7 @@ import scipy.stats
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from runfolio.query.stats import mean_interval, means_told_apart, t_95, told_apart, wilson
+from runfolio.query.stats import holm, mcnemar_p, mean_interval, means_p, shares_p, t_95, wilson
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,36 @@ def test_what_is_no_share_has_no_interval(share: float, count: int):
 def test_two_shares_are_told_apart_as_published(first: tuple[int, int], second: tuple[int, int], apart: bool):
     """Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10: the interval leaves out 0."""
     (a, n), (b, m) = first, second
-    assert told_apart(a / n, n, b / m, m) is apart
-    assert told_apart(b / m, m, a / n, n) is apart
+    p = shares_p(a / n, n, b / m, m)
+    assert (p < 0.05) is apart
+    assert shares_p(b / m, m, a / n, n) == p
+
+
+def test_two_equal_shares_are_as_likely_as_can_be():
+    assert shares_p(0.9, 100, 0.9, 50) == 1.0
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_of_paired_answers_the_p_is_that_of_scipys_binomial_test(first: int, second: int):
+    assume(first + second)
+    theirs = scipy.stats.binomtest(first, first + second).pvalue
+    assert mcnemar_p(first, second) == pytest.approx(theirs, rel=1e-9)
+
+
+def test_answers_that_never_differ_tell_nothing():
+    assert mcnemar_p(0, 0) == 1.0
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_of_many_comparisons_no_more_is_told_than_of_each_alone_and_no_less_than_bonferroni_tells(ps: list[float]):
+    told = holm(ps)
+    assert all(p < 0.05 for p, is_told in zip(ps, told, strict=True) if is_told)
+    assert all(is_told for p, is_told in zip(ps, told, strict=True) if p < 0.05 / len(ps))
+
+
+def test_the_comparisons_of_holms_procedure_get_easier_with_each_that_is_told():
+    assert holm([0.01, 0.04, 0.02]) == [True, True, True]  # below 0.05 / 3, 0.05 / 2 and 0.05
+    assert holm([0.02, 0.04, 0.03]) == [False, False, False]
 
 
 @pytest.mark.parametrize(
@@ -70,14 +98,13 @@ def test_the_interval_of_a_mean_is_scipys(values: list[float]):
 
 
 @given(MEASURED, MEASURED)
-def test_two_means_are_told_apart_where_scipys_test_of_welch_tells_them_apart(first: list[float], second: list[float]):
+def test_the_p_of_two_means_is_that_of_scipys_test_of_welch(first: list[float], second: list[float]):
     p = scipy.stats.ttest_ind(first, second, equal_var=False).pvalue  # type: ignore[attr-defined] - the stubs lack it
-    assume(abs(p - 0.05) > 1e-6)
-    assert means_told_apart(first, second) is bool(p < 0.05)
+    assert means_p(first, second) == pytest.approx(p, rel=1e-6, abs=1e-12)
 
 
 def test_one_value_says_nothing_of_its_spread():
     assert mean_interval([0.9]) is None
-    assert not means_told_apart([0.9], [0.1, 0.1, 0.1])
-    assert not means_told_apart([0.5, 0.5], [0.5, 0.5])
-    assert means_told_apart([0.5, 0.5], [0.6, 0.6])
+    assert means_p([0.9], [0.1, 0.1, 0.1]) == 1.0
+    assert means_p([0.5, 0.5], [0.5, 0.5]) == 1.0
+    assert means_p([0.5, 0.5], [0.6, 0.6]) == 0.0

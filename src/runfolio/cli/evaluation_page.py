@@ -35,7 +35,8 @@ def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
     table = rivals_table(runs, results)
     show_table(table, "table")
     tied = sum(row["tied"] for row in table.rows)
-    marks = f" These images cannot tell {tied} of the others from the best, marked =." if tied else ""
+    test = "McNemar's test, 5 % for all together by Holm's procedure"
+    marks = f" These images cannot tell {tied} of the others from the best, marked = ({test})." if tied else ""
     line("")
     say(f"Best first by accuracy on {_images(results[0])}.{marks}")
 
@@ -43,9 +44,7 @@ def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult]) -> Table:
     """Several models on the same images, best first, and what each costs."""
     from runfolio.query.labels import labels
-    from runfolio.query.stats import told_apart
 
-    best = max(results, key=lambda result: result.accuracy)
     rows: list[dict[str, Any]] = [
         {
             "run": label,
@@ -53,10 +52,10 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
             "interval": interval(*result.interval),
             "loss": result.loss,
             "calibration_error": result.calibration.error,
-            "tied": result is not best and not told_apart(best.accuracy, best.images, result.accuracy, result.images),
+            "tied": is_tied,
             **{cost: run.results.get(cost) for cost in COSTS},
         }
-        for label, run, result in zip(labels(runs), runs, results, strict=True)
+        for label, run, result, is_tied in zip(labels(runs), runs, results, _tied(results), strict=True)
     ]
     rows.sort(key=lambda row: row["accuracy"], reverse=True)
     tied = ["=" * row["tied"] for row in rows]
@@ -69,6 +68,18 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
         *COSTS.values(),
     ]
     return Table(columns=columns, rows=rows, best=0)
+
+
+def _tied(results: Sequence[EvaluationResult]) -> list[bool]:
+    """Which results the images cannot tell from the best one, by the images that only one of the two got right."""
+    from runfolio.query.stats import holm, mcnemar_p
+
+    wrong = [{mistake.index for mistake in result.mistakes} for result in results]
+    best = min(range(len(wrong)), key=lambda place: len(wrong[place]))
+    others = [place for place in range(len(wrong)) if place != best]
+    told = holm([mcnemar_p(len(wrong[place] - wrong[best]), len(wrong[best] - wrong[place])) for place in others])
+    alike = {place for place, is_told in zip(others, told, strict=True) if not is_told}
+    return [place in alike for place in range(len(wrong))]
 
 
 def _images(result: EvaluationResult) -> str:

@@ -72,15 +72,16 @@ def _runs_column(name: str, values: Sequence[Any], *, spare: bool) -> Column:
 def leaderboard_table(board: Leaderboard) -> Table:
     """The runs of a series, best first.
 
-    `=` marks those the test images cannot tell from the best, others (`same_data.MARKS`) those measured on other data.
+    `=` marks those that what chose cannot tell from the best, others (`same_data.MARKS`) those measured on other data.
     """
-    marks = [row.data.mark for row in board.rows]
-    of_test = ["=" if row.tied else row.test_data.mark for row in board.rows]
+    marks = ["=" * row.tied + row.data.mark for row in board.rows]
+    of_test = [row.test_data.mark for row in board.rows]
     looks: Mapping[str, Column] = {
         "label": Column(key="label", title="run", show=figures.each(str)),
         "value": Column(key="value", title=board.metric, show=lambda values: marked(brief(values), marks), number=True),
         "test": Column(key="test", title="test/acc", show=lambda values: marked(brief(values), of_test), number=True),
         "interval": Column(key="interval", title="95 %\ninterval", show=figures.each(str), number=True),
+        "test_interval": Column(key="test_interval", title="95 %\ninterval", show=figures.each(str), number=True),
         "epoch_seconds": Column(
             key="epoch_seconds", title="s an\nepoch", show=figures.each(figures.significant), number=True
         ),
@@ -89,15 +90,20 @@ def leaderboard_table(board: Leaderboard) -> Table:
         "reason": Column(key="reason", title="reason", show=figures.each(str)),
     }
     names = list(board.columns)
-    if "test" in names:
-        names.insert(names.index("test") + 1, "interval")
+    of_each = [
+        {"interval": interval(row.low, row.high), "test_interval": interval(row.test_low, row.test_high)}
+        for row in board.rows
+    ]
+    for figure, beside in (("value", "interval"), ("test", "test_interval")):
+        if any(each[beside] for each in of_each):
+            names.insert(names.index(figure) + 1, beside)
     if all(row.state == "finished" for row in board.rows):
         names.remove("state")
     elif any(row.reason for row in board.rows):
         names.append("reason")
     rows = [
-        {**{name: getattr(row, name, None) for name in names}, "interval": interval(row.test_low, row.test_high)}
-        for row in board.rows
+        {**{name: getattr(row, name, None) for name in names}, **each}
+        for row, each in zip(board.rows, of_each, strict=True)
     ]
     best = 0 if winner_of(board) else None
     return Table(columns=[looks[name] for name in names], rows=rows, best=best)
@@ -151,10 +157,11 @@ def brief(values: Sequence[Any]) -> list[str]:
 
 
 def marked(values: Sequence[str], marks: Sequence[str]) -> list[str]:
-    """Values with the marks of one character beside them; `=` where they cannot be told from the best."""
+    """Values with their marks beside them; `=` where they cannot be told from the best."""
     if not any(marks):
         return list(values)
-    return [f"{value} {mark or ' '}" for value, mark in zip(values, marks, strict=True)]
+    width = max(map(len, marks))
+    return [f"{value} {mark:<{width}}" for value, mark in zip(values, marks, strict=True)]
 
 
 def interval(low: float | None, high: float | None) -> str | None:

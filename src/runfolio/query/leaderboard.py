@@ -1,8 +1,8 @@
-"""The runs of a series or an experiment, best first, with what the test data can and cannot tell apart."""
+"""The runs of a series or an experiment, best first, with what the data that chose can and cannot tell apart."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +12,12 @@ from runfolio.query.direction import Mode, guess_mode, mode_of
 from runfolio.query.labels import labels
 from runfolio.query.recorded import RecordedRun
 from runfolio.query.same_data import SAME, Standing, standing, told
-from runfolio.query.stats import told_apart, wilson
+from runfolio.query.stats import Interval, holm, shares_p, wilson
 from runfolio.record.flat import number
 
 TEST = "test/acc"
-TEST_IMAGES = "test/images"
+_SHARES = ("acc", "accuracy")
+"""How a metric ends that says which share of its images was right."""
 _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
 
 
@@ -33,18 +34,22 @@ class Row:
     """Why it ended as it did, where there is something to say."""
     value: float | None
     """The metric that orders the board."""
+    low: float | None
+    """The 95 % interval of `value`, where that is a share of `images` (Wilson)."""
+    high: float | None
+    images: int | None
+    tied: bool = False
+    """The data that chose cannot tell this run from the best (see `alike`)."""
+    data: Standing = SAME
+    """How what the metric was measured on stands to the first row's."""
     test: float | None
-    """Share of the test images that were right, 0 to 1."""
+    """Share of the test images that were right, 0 to 1; None where they were not looked at."""
     test_low: float | None
     """The 95 % interval of `test` for that many images (Wilson)."""
     test_high: float | None
     test_images: int | None
-    tied: bool = False
-    """The test images, which are the best's, cannot tell this run from it."""
-    data: Standing = SAME
-    """How what the metric was measured on stands to the first row's."""
     test_data: Standing = SAME
-    """The same of the test images."""
+    """How the test images stand to the first row's."""
     parameters: float | None
     size_mb: float | None
     epoch_seconds: float | None
@@ -118,20 +123,23 @@ def usual_metric(runs: Sequence[RecordedRun]) -> str:
 
 def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
     figure = figure_of(run, metric, mode)
-    test, images = number(run.results.get(TEST)), number(run.results.get(TEST_IMAGES))
-    counted = test is not None and images is not None and 0 <= test <= 1 and images >= 1
-    interval = wilson(test, int(images)) if counted else None  # type: ignore[arg-type] - both are numbers if counted
+    value, test = figure.value if figure else None, number(run.results.get(TEST))
+    images, test_images = images_of(run, metric, value), images_of(run, TEST, test)
+    chose, of_test = _interval(value, images), _interval(test, test_images)
     return Row(
         label=label,
         id=run.id,
         place=run.place,
         state=run.state,
         reason=run.reason,
-        value=figure.value if figure else None,
+        value=value,
+        low=chose.low if chose else None,
+        high=chose.high if chose else None,
+        images=images,
         test=test,
-        test_low=interval.low if interval else None,
-        test_high=interval.high if interval else None,
-        test_images=int(images) if interval and images else None,
+        test_low=of_test.low if of_test else None,
+        test_high=of_test.high if of_test else None,
+        test_images=test_images,
         parameters=number(run.results.get("parameters")),
         size_mb=number(run.results.get("size_mb")),
         epoch_seconds=number(run.results.get("epoch_seconds")),
@@ -139,10 +147,45 @@ def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
     )
 
 
+def images_of(run: RecordedRun, metric: str, value: float | None) -> int | None:
+    """Of how many images a value of an accuracy is a share, as the run reports it: `val/images` of `val/acc`."""
+    data, _, name = metric.rpartition("/")
+    images = number(run.results.get(f"{data}/images"))
+    if name not in _SHARES or value is None or images is None or not (0 <= value <= 1 and images >= 1):
+        return None
+    return int(images)
+
+
+def _interval(share: float | None, images: int | None) -> Interval | None:
+    return None if share is None or images is None else wilson(share, images)
+
+
 def _order(run: RecordedRun, metric: str, mode: Mode) -> tuple[Any, ...]:
     """Sound runs, then those without the metric, then broken ones; of each the best first, as in `choose`."""
     lacking = figure_of(run, metric, mode) is None
     return run.state in BROKEN, lacking, *((run.created,) if lacking else merit([run], metric, mode))
+
+
+def _counted(counts: Iterable[int | None]) -> str:
+    """`45`, or `45 to 90` where they differ; empty where there are none."""
+    found = sorted({count for count in counts if count})
+    return " to ".join(f"{count:,}" for count in dict.fromkeys((found[0], found[-1]))) if found else ""
+
+
+def _on_the_test(rows: Sequence[Row], metric: str) -> list[str]:
+    """Which runs were tested, and what that does to their figures."""
+    sound = [row for row in rows if row.state not in BROKEN]
+    tested = [row for row in sound if row.test is not None]
+    if not tested or metric == TEST:
+        return []
+    images = _counted(row.test_images for row in tested)
+    interval = f"; the interval of {TEST} is for {images} test images" if images else ""
+    if len(tested) == 1:
+        return [f"1 run was tested{interval}." + (" `runfolio evaluate RUN` tests another." if len(sound) > 1 else "")]
+    which = "All" if len(tested) == len(sound) else f"{len(tested)} of the {len(sound)}"
+    return [
+        f"{which} runs were tested{interval}. The best of several test figures is too good: let them choose nothing."
+    ]
 
 
 def _with_standings(rows: list[Row], runs: Mapping[str, RecordedRun], metric: str) -> list[Row]:
@@ -169,18 +212,25 @@ def _on_which_data(rows: Sequence[Row], metric: str) -> list[str]:
 
 
 def _with_ties(rows: list[Row]) -> list[Row]:
-    if not rows or rows[0].value is None or rows[0].state in BROKEN:
+    if not rows or rows[0].value is None or rows[0].images is None or rows[0].state in BROKEN:
         return rows
-    best = rows[0]
-    return [best, *(replace(row, tied=row.state not in BROKEN and _cannot_tell(best, row)) for row in rows[1:])]
+    best = (rows[0].value, rows[0].images)
+    able = {
+        row.place: (row.value, row.images)
+        for row in rows[1:]
+        if row.value is not None and row.images and row.state not in BROKEN and row.data.relation != "other"
+    }
+    tied = dict(zip(able, alike(best, list(able.values())), strict=True))
+    return [replace(row, tied=tied.get(row.place, False)) for row in rows]
 
 
-def _cannot_tell(best: Row, row: Row) -> bool:
-    if best.test is None or row.test is None or not best.test_images or not row.test_images:
-        return False
-    if not row.test_data.are_equals:
-        return False
-    return not told_apart(best.test, best.test_images, row.test, row.test_images)
+def alike(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
+    """Which of other shares, each with how many it is of, cannot be told from the best one.
+
+    With every comparison there is a chance more of a difference that is none; all together they have one of 5 %. They
+    are taken as independent, so of models that were asked about the same images rather too many are alike.
+    """
+    return [not told for told in holm([shares_p(*best, *other) for other in others])]
 
 
 def _chosen_on(runs: Sequence[RecordedRun], metric: str) -> list[str]:
@@ -195,15 +245,15 @@ def _chosen_on(runs: Sequence[RecordedRun], metric: str) -> list[str]:
 def _caption(rows: list[Row], metric: str, mode: Mode, guessed: bool) -> str:
     more = "higher" if mode == "max" else "lower"
     sentences = [f"Best first by {metric} ({more} is better{', by its name' if guessed else ''}). {who_chose(metric)}"]
-    if counts := sorted({row.test_images for row in rows if row.test_images}):
-        images = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
-        sentences.append(f"The 95 % interval of {TEST} is for {images} test images.")
+    if chose := _counted(row.images for row in rows):
+        sentences.append(f"Its 95 % interval (Wilson) is for {chose} images.")
     if tied := sum(row.tied for row in rows):
         runs = "1 run is" if tied == 1 else f"{tied} runs are"
-        equals = " =" if any(each.mark for row in rows for each in (row.data, row.test_data)) else ""
         sentences.append(
-            f"{runs} marked{equals}: the test images cannot tell {'it' if tied == 1 else 'them'} from the best."
+            f"{runs} marked =: so few images cannot tell {'it' if tied == 1 else 'them'} from the best"
+            " (Newcombe's interval, 5 % for all together by Holm's procedure)."
         )
+    sentences += _on_the_test(rows, metric)
     if broken := sum(row.state in BROKEN for row in rows):
         sentences.append(f"{broken} of {len(rows)} runs failed; the reason stands beside each.")
     return " ".join(sentences)

@@ -13,7 +13,7 @@ from runfolio.query.leaderboard import usual_metric
 from runfolio.query.plot.grouping import groups
 from runfolio.query.recorded import RecordedRun
 from runfolio.query.same_data import standing, told
-from runfolio.query.stats import mean_interval, means_told_apart
+from runfolio.query.stats import holm, mean_interval, means_p
 
 REPEATING = ("seed", "fold", "test_at")
 """Settings that make a run the repetition of another: other random numbers, other images to validate with; and when it
@@ -39,7 +39,7 @@ class Repeat:
     high: float | None
     """95 % interval of the mean (Student's t)."""
     tied: bool
-    """The runs there are cannot tell its mean from that of the first group (Welch)."""
+    """The runs there are cannot tell its mean from that of the first group (Welch, all groups together by Holm)."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def repeats(
     if not found:
         raise NotFound(f"no run here that came to an end has a metric {metric!r} to compare by")
     ordered = sorted(found, key=lambda label: merit(members[label], metric, direction))
-    first = found[ordered[0]]
+    tied = _tied([found[label] for label in ordered])
     rows = [
-        _row(label, name, values, None if label == ordered[0] else first.get(name, []))
-        for label in ordered
+        _row(label, name, values, tied=name in names)
+        for label, names in zip(ordered, tied, strict=True)
         for name, values in found[label].items()
     ]
     caption = _caption(rows, metric, direction, len(runs) - len(sound))
@@ -136,7 +136,20 @@ def _figures(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> dict[str, 
     return {name: values for name, values in found.items() if values}
 
 
-def _row(group: str, metric: str, values: list[float], best: list[float] | None) -> Repeat:
+def _tied(found: Sequence[dict[str, list[float]]]) -> list[set[str]]:
+    """Of each group the metrics whose mean cannot be told from the first group's, of which nothing is said."""
+    first, *others = found
+    tied: list[set[str]] = [set() for _ in found]
+    for name in {name for group in others for name in group}:
+        having = [place for place, group in enumerate(others, start=1) if name in group]
+        told = holm([means_p(first.get(name, []), found[place][name]) for place in having])
+        for place, is_told in zip(having, told, strict=True):
+            if not is_told:
+                tied[place].add(name)
+    return tied
+
+
+def _row(group: str, metric: str, values: list[float], *, tied: bool) -> Repeat:
     interval = mean_interval(values)
     return Repeat(
         group=group,
@@ -148,7 +161,7 @@ def _row(group: str, metric: str, values: list[float], best: list[float] | None)
         highest=max(values),
         low=interval.low if interval else None,
         high=interval.high if interval else None,
-        tied=best is not None and not means_told_apart(best, values),
+        tied=tied,
     )
 
 
@@ -158,7 +171,10 @@ def _caption(rows: Sequence[Repeat], metric: str, mode: Mode, left_out: int) -> 
     sentences = [f"Best first by the mean of {metric} ({more} is better)."] if several else []
     sentences.append("The 95 % interval is that of the mean (Student's t); std and range are the runs' own.")
     if any(row.tied for row in rows):
-        sentences.append("= marks means that so few runs cannot tell from the first group's (Welch's t test, 5 %).")
+        sentences.append(
+            "= marks means that so few runs cannot tell from the first group's (Welch's t test, 5 % for"
+            " all groups together by Holm's procedure)."
+        )
     if left_out:
         sentences.append(f"Left out: {left_out} that failed or crashed.")
     return " ".join(sentences)

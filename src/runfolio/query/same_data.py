@@ -100,7 +100,7 @@ def told(standings: Iterable[Standing], metric: str, *, marked: bool = False) ->
     counts = Counter(each.relation for each in found)
     said = {
         "other": f"data that changed{_first(found, 'other')}: not to be ranked with the first",
-        "divided": "the same data divided otherwise, as another seed does",
+        "divided": "the same data divided otherwise, as another seed or fold does",
         "share": f"more, fewer or other items of the data{_first(found, 'share')}",
         "unknown": "perhaps other data: not all of the runs recorded them",
     }

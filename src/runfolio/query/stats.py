@@ -9,7 +9,11 @@ from typing import NamedTuple
 
 Z_95 = 1.959963984540054
 """The 97.5 % quantile of the normal distribution: two-sided 95 %."""
+LEVEL = 0.05
+"""Two figures differ where chance makes such a difference less often than this."""
 
+_LARGEST_Z = 40.0
+"""So many standard deviations are further out than a float's p can say."""
 _TERMS, _ENOUGH = 1000, 1e-15
 """Of a continued fraction: how many at most, and how near to 1 the last one changes nothing."""
 
@@ -19,8 +23,8 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(share: float, count: int) -> Interval:
-    """The 95 % score interval of a share (0 to 1) seen on `count` independent trials.
+def wilson(share: float, count: int, z: float = Z_95) -> Interval:
+    """The score interval of a share (0 to 1) seen on `count` independent trials: 95 %, or so many standard deviations.
 
     Unlike share +- 2 standard errors it stays inside [0, 1] and does not shrink to nothing at 0 or 1.
 
@@ -30,26 +34,61 @@ def wilson(share: float, count: int) -> Interval:
     """
     if not (0 <= share <= 1 and count >= 1):
         raise ValueError(f"no interval for a share of {share} in {count}")
-    z2 = Z_95 * Z_95
+    z2 = z * z
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = Z_95 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count))
+    half = z / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count))
     # At 0 and 1 the bound is exact; rounding must not move it past the share itself.
     return Interval(min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share))
 
 
-def told_apart(first: float, first_count: int, second: float, second_count: int) -> bool:
-    """Whether two shares differ by more than chance: the 95 % interval of their difference leaves out 0.
+def shares_p(first: float, first_count: int, second: float, second_count: int) -> float:
+    """How likely two shares of one truth differ by as much: the p at which the interval of the difference ends at 0.
 
-    The two are taken as independent. Two models tested on the same images usually err on the same ones, so this
-    says "cannot tell" rather too often than too seldom.
+    The two are taken as independent. Two models asked about the same images usually err on the same ones, so this is
+    rather too high than too low; `mcnemar_p` is for those whose single answers are known.
 
     Source: R. G. Newcombe, Interval estimation for the difference between independent proportions: method 10,
         Statistics in Medicine 17 (1998), 873-890, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I
     """
     if first < second:
         first, first_count, second, second_count = second, second_count, first, first_count
-    upper, lower = wilson(first, first_count), wilson(second, second_count)
-    return first - second > math.hypot(first - upper.low, lower.high - second)
+
+    def leaves_out_0(z: float) -> bool:
+        upper, lower = wilson(first, first_count, z), wilson(second, second_count, z)
+        return first - second > math.hypot(first - upper.low, lower.high - second)
+
+    low, high = 0.0, _LARGEST_Z
+    while (middle := (low + high) / 2) not in (low, high):
+        low, high = (middle, high) if leaves_out_0(middle) else (low, middle)
+    return math.erfc(low / math.sqrt(2))
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """How likely two classifiers that are equally good differ by as much on the same items: exact, two-sided.
+
+    Args:
+        only_first: Items that the first alone got right; `only_second` likewise.
+    Source: Q. McNemar, Note on the sampling error of the difference between correlated proportions or percentages,
+        Psychometrika 12 (1947), doi:10.1007/BF02295996; for two classifiers T. G. Dietterich, Neural Computation 10
+        (1998), doi:10.1162/089976698300017197
+    """
+    differing, fewer = only_first + only_second, min(only_first, only_second)
+    tail = sum(math.comb(differing, count) for count in range(fewer + 1))
+    return min(1.0, 2 * tail / 2**differing)
+
+
+def holm(ps: Sequence[float]) -> list[bool]:
+    """Which of several comparisons tell a difference, when all of them together are to err in 5 % of cases at most.
+
+    Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6
+        (1979), 65-70, https://www.jstor.org/stable/4615733
+    """
+    told = [False] * len(ps)
+    for rank, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        if ps[place] >= LEVEL / (len(ps) - rank):
+            break
+        told[place] = True
+    return told
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
@@ -64,22 +103,22 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     return Interval(middle - half, middle + half)
 
 
-def means_told_apart(first: Sequence[float], second: Sequence[float]) -> bool:
-    """Whether two means differ by more than chance: the 95 % interval of their difference leaves out 0.
+def means_p(first: Sequence[float], second: Sequence[float]) -> float:
+    """How likely means of the same truth differ by as much; two-sided.
 
-    The spread of the one need not be that of the other. With fewer than two values on a side nothing can be told.
+    The spread of the one need not be that of the other. With fewer than two values on a side nothing can be told: 1.
 
     Source: B. L. Welch, The generalization of `Student's' problem when several different population variances are
         involved, Biometrika 34 (1947), doi:10.1093/biomet/34.1-2.28
     """
     if min(len(first), len(second)) < 2:
-        return False
+        return 1.0
     difference = abs(statistics.fmean(first) - statistics.fmean(second))
     one, other = _of_mean(first), _of_mean(second)
     if one + other == 0:
-        return difference > 0
+        return 0.0 if difference else 1.0
     freedom = (one + other) ** 2 / (one**2 / (len(first) - 1) + other**2 / (len(second) - 1))
-    return difference > t_95(freedom) * math.sqrt(one + other)
+    return _beyond(difference / math.sqrt(one + other), freedom)
 
 
 def t_95(freedom: float) -> float:
@@ -107,14 +146,16 @@ def _of_mean(values: Sequence[float]) -> float:
 
 
 def _beyond(t: float, freedom: float) -> float:
-    """The probability that Student's t is further from 0 than `t`, which is above 1.
+    """The probability that Student's t is further from 0 than `t`, which is not below it.
 
     It is the regularized incomplete beta function at freedom / (freedom + t^2), by its continued fraction.
     Source: https://dlmf.nist.gov/8.17.E22, evaluated by Lentz's algorithm (https://dlmf.nist.gov/3.10#iii)
     """
-    a, b, x = freedom / 2, 0.5, freedom / (freedom + t * t)
+    a, b, x, rest = freedom / 2, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t)
+    if rest == 0:
+        return 1.0
     if x > (a + 1) / (a + b + 2):  # where the fraction of the complement converges quickly
-        return 1 - _beta_fraction(b, a, 1 - x)
+        return 1 - _beta_fraction(b, a, rest)
     return _beta_fraction(a, b, x)
 
 
