@@ -6,7 +6,8 @@ import pytest
 
 from runfolio.errors import ConfigError
 from runfolio.series import Series, expand, fingerprint, load_target, read_series
-from runfolio.settings import Settings, build
+from runfolio.settings import Located, Settings, build
+from runfolio.vision.settings import TrainSettings
 
 ALL_RUNS = """\
 series: faces
@@ -143,6 +144,21 @@ def test_seeds_beside_seeds_and_seeds_beyond_the_largest_are_refused(written, se
         written("grid: {seed: [1, 2]}").with_seeds(5, settings)
     with pytest.raises(ConfigError, match="seed is 100; it must be a whole number at least 0 and at most 99"):
         expand(written("settings: {seed: 98}").with_seeds(3, settings), settings)
+
+
+def test_each_combination_can_be_cross_validated_and_that_with_several_seeds():
+    unwritten = Series(name="faces", target=Located("runfolio.vision:experiment", ""), settings={}, grid={})
+
+    planned = expand(unwritten.with_seeds(2, TrainSettings).with_folds(3, TrainSettings), TrainSettings)
+
+    assert [(plan.varied["seed"], plan.varied["fold"]) for plan in planned] == [
+        (seed, fold) for seed in (42, 43) for fold in ("1/3", "2/3", "3/3")
+    ]
+
+
+def test_what_knows_no_folds_cannot_be_cross_validated(written, settings):
+    with pytest.raises(ConfigError, match="walk:target has no setting 'fold'; several folds make no difference to it"):
+        written("grid: {epochs: [1]}").with_folds(2, settings)
 
 
 def test_what_has_no_seed_cannot_be_run_with_several(written):

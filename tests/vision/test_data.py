@@ -16,6 +16,8 @@ from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, PreparedImages, batches, suited_workers
 from runfolio.vision.data.split import share_of, train_and_validation
 from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.folds import Fold
+from runfolio.vision.settings import TrainSettings
 
 LABELS = np.random.RandomState(0).choice(4, size=300, p=[0.4, 0.3, 0.2, 0.1]).astype(np.int64)
 CLASSES = ["a", "b", "c", "d"]
@@ -81,6 +83,32 @@ def test_all_data_is_used_once(seed):
 
     assert sorted([*train, *val]) == list(range(300))
     assert np.bincount(LABELS[val]) == pytest.approx(np.bincount(LABELS) * 0.2, abs=0.5001)
+
+
+@given(count=st.integers(2, 20), fraction=st.floats(0.7, 1.0), seed=seeds)
+def test_of_all_folds_each_image_validates_once_and_trains_in_all_others(count, fraction, seed):
+    def split(number):
+        fold = Fold.parse(f"{number}/{count}")
+        return train_and_validation(LABELS, CLASSES, data_fraction=fraction, val_fraction=0.2, seed=seed, fold=fold)
+
+    folds = [split(number) for number in range(1, count + 1)]
+    every = sorted(index for _, val in folds for index in val.tolist())
+
+    assert every == share_of(LABELS, fraction=fraction, seed=seed).tolist()
+    assert all(sorted([*train, *val]) == every for train, val in folds)
+    assert np.ptp([len(val) for _, val in folds]) <= 1
+    assert all(np.ptp(counts) <= 1 for counts in zip(*(np.bincount(LABELS[val]) for _, val in folds), strict=True))
+
+
+def test_a_class_with_fewer_images_than_folds_is_refused():
+    with pytest.raises(ConfigError, match=r"class 'd' has 3 images at data-fraction 0.1, too few for 5 folds"):
+        train_and_validation(LABELS, CLASSES, data_fraction=0.1, val_fraction=0.2, seed=0, fold=Fold(1, 5))
+
+
+@pytest.mark.parametrize("text", ["5", "0/5", "6/5", "1/1", "a/b", "", "-1/5", "1/5/2"])
+def test_what_is_no_fold_is_refused(text):
+    with pytest.raises(ConfigError, match="it must be such as 2/5, the second of five"):
+        TrainSettings(fold=text)
 
 
 def test_another_seed_chooses_other_images():

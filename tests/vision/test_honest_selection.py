@@ -11,10 +11,12 @@ from rich.progress import Progress
 import runfolio
 from runfolio import RecordedRun
 from runfolio.errors import StoreError
-from runfolio.query.repeats import chosen
-from runfolio.series import Report, Series, execute, expand
+from runfolio.query.repeats import chosen, repeats
+from runfolio.query.same_data import standing
+from runfolio.query.stats import wilson
+from runfolio.series import Report, Series, execute, expand, load_target
 from runfolio.settings import Located
-from runfolio.vision import TrainSettings, experiment, run_experiment
+from runfolio.vision import TrainSettings, run_experiment
 
 SMALL = {
     "model": "mlp",
@@ -33,7 +35,7 @@ RunSeries = Callable[..., Report]
 def run_series(store: Path) -> RunSeries:
     """Run a series of small trainings; its grid as lists, other settings as values."""
 
-    def run(seeds: int | None = None, **settings) -> Report:
+    def run(seeds: int | None = None, folds: int | None = None, **settings) -> Report:
         given = {key.replace("_", "-"): Located(value, "") for key, value in {**SMALL, "epochs": 1, **settings}.items()}
         described = Series(
             name="small",
@@ -43,9 +45,12 @@ def run_series(store: Path) -> RunSeries:
         )
         if seeds is not None:
             described = described.with_seeds(seeds, TrainSettings)
+        if folds is not None:
+            described = described.with_folds(folds, TrainSettings)
         planned = expand(described, TrainSettings)
+        target = load_target(described.target.value)
         with Progress(disable=True) as progress:
-            return execute(planned, experiment, name="small", experiment="digits", store=store, progress=progress)
+            return execute(planned, target, name="small", experiment="digits", store=store, progress=progress)
 
     return run
 
@@ -141,3 +146,20 @@ def test_a_run_of_ones_own_is_the_chosen_one(store):
     run_experiment(TrainSettings(**{**SMALL, "epochs": 1}), store=store)
 
     assert len(looked_at(store)) == 1
+
+
+def test_cross_validation_tests_all_folds_of_the_best_and_pools_their_answers(run_series, store):
+    report = run_series(folds=2, lr=[1e-5, 1e-1])
+
+    assert {(run.config["lr"], run.config["fold"]) for run in looked_at(store)} == {(1e-1, "1/2"), (1e-1, "2/2")}
+    runs = [runfolio.open(store).run(outcome.folder) for outcome in report.outcomes if outcome.folder]
+    assert len({run.data["val"].fingerprint for run in runs}) == 2
+    assert {standing(runs[0], run, "val/acc").relation for run in runs} == {"same", "divided"}
+
+    pooled, mean, *_ = repeats(runs).rows
+    best = [run.results for run in looked_at(store)]
+    right = sum(each["val/acc"] * each["val/images"] for each in best)
+    images = sum(each["val/images"] for each in best)
+    assert (pooled.metric, pooled.images, pooled.mean) == ("val/acc, pooled", images, pytest.approx(right / images))
+    assert (pooled.low, pooled.high) == wilson(pooled.mean, images)
+    assert (mean.metric, mean.runs) == ("val/acc", 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,17 @@ from runfolio.settings import Located, fields_of
 from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from runfolio.query.leaderboard import Leaderboard
     from runfolio.query.recorded import RecordedRun
     from runfolio.series import Report, Series
+    from runfolio.settings import Settings
 
 TARGET = "runfolio.vision:experiment"
 """What is run where a series does not say."""
 FLAGS = "runfolio.settings_flags"
+FOLD = "fold"
 
 
 class SeriesCommand(Command):
@@ -49,15 +53,28 @@ seeds_option = click.option(
     help="Run everything N times, with the seed and the N - 1 behind it; report mean, spread and interval.",
 )
 
+folds_option = click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="Cross-validate everything: K runs, in which each image for training validates once; with --seeds, of each.",
+)
+
 
 @click.command(cls=SeriesCommand)
 @click.argument("file", type=click.Path(path_type=Path), required=False, metavar="[FILE.yaml]")
 @click.option("--experiment", metavar="NAME", help="What the runs belong to.  [default: the series' name]")
 @seeds_option
+@folds_option
 @store_option
 @click.pass_context
 def series(
-    ctx: click.Context, file: Path | None, experiment: str | None, seeds: int | None, store: Path | None
+    ctx: click.Context,
+    file: Path | None,
+    experiment: str | None,
+    seeds: int | None,
+    folds: int | None,
+    store: Path | None,
 ) -> None:
     """Run every combination of settings, then say which run won.
 
@@ -68,6 +85,7 @@ def series(
     \b
     runfolio series series/digits.yaml
     runfolio series series/digits.yaml --epochs 20 --seeds 3
+    runfolio series series/digits.yaml --folds 5
     runfolio series --model tinyvgg mlp --epochs 5 10 --lr 1e-3
     """
     from runfolio.series import load_target, read_series
@@ -76,9 +94,22 @@ def series(
     target = load_target(described.target.value)
     own = ctx.command.own_flags(ctx) if isinstance(ctx.command, SeriesCommand) else {}
     described = described.with_flags(checked_flags(ctx.meta[FLAGS], fields_of(target.settings), own))
+    given = described.settings.keys() | described.grid.keys()
+    warn_of_val_fraction(given, folded=folds is not None or FOLD in given)
+    run_series(ctx, repeated(described, seeds, folds, target.settings), experiment or described.name, store)
+
+
+def repeated(described: Series, seeds: int | None, folds: int | None, settings: type[Settings]) -> Series:
+    """The series with every combination run for so many seeds, and folds of each."""
     if seeds is not None:
-        described = described.with_seeds(seeds, target.settings)
-    run_series(ctx, described, experiment or described.name, store)
+        described = described.with_seeds(seeds, settings)
+    return described if folds is None else described.with_folds(folds, settings)
+
+
+def warn_of_val_fraction(given: Collection[str], *, folded: bool) -> None:
+    """Say so where a setting that is given, spelled as flags are, does not count."""
+    if folded and "val-fraction" in given:
+        out.complain("val-fraction does not count: of cross-validation one fold validates and the others train")
 
 
 def run_series(ctx: click.Context, described: Series, experiment: str, store: Path | None) -> None:
@@ -103,6 +134,7 @@ def _unwritten(experiment: str | None) -> Series:
 def _print_leaderboard(report: Report, store: Path | None) -> None:
     from runfolio.cli.tables import leaderboard_table, winner_of
     from runfolio.query.leaderboard import leaderboard
+    from runfolio.query.repeats import chosen
 
     folders = [outcome.folder for outcome in report.outcomes if outcome.ending != "busy" and outcome.folder]
     if not folders:
@@ -115,25 +147,37 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
     out.line("")
     out.say(board.caption)
     _print_repeats(runs, board.metric, board.mode)
-    if won := winner_of(board):
-        place = out.store_flag(store)
-        won_name = won.label if won.id in won.label else f"{won.label} ({won.id})"
-        out.line(f"\n{won_name} won with {board.metric} {won.value:.4f}.", style="bold green")
-        out.line(f"next  runfolio predict {won.id} --sample 24{place}")
-        out.line(f"      runfolio plot {board.metric} --experiment {folio.run(won.place).experiment}{place}")
+    if winner_of(board):
+        _print_winner(chosen(runs, board.metric, board.mode), board, store)
+
+
+def _print_winner(won: Sequence[RecordedRun], board: Leaderboard, store: Path | None) -> None:
+    """What won: a run, or the runs that repeat one another, of which the best is named for what is next."""
+    places = {run.place for run in won}
+    row = next(row for row in board.rows if row.place in places)
+    name = row.label if row.id in row.label else f"{row.label} ({row.id})"
+    said = f"{name} won with {board.metric} {row.value:.4f}."
+    if len(won) > 1:
+        mean = statistics.fmean(each.value for each in board.rows if each.value is not None and each.place in places)
+        said = f"Of {len(won)} runs with the best mean {board.metric}, {mean:.4f}, the best is {name}."
+    out.line(f"\n{said}", style="bold green")
+    place = out.store_flag(store)
+    out.line(f"next  runfolio predict {row.id} --sample 24{place}")
+    out.line(f"      runfolio plot {board.metric} --experiment {won[0].experiment}{place}")
 
 
 def _print_repeats(runs: Sequence[RecordedRun], metric: str, mode: str) -> None:
-    """What the runs of several seeds came to together, where there are any."""
+    """What runs of several seeds or folds came to together, where there are any."""
     from runfolio.cli.tables import repeats_table
     from runfolio.query.repeats import repeats
 
     try:
         found = repeats(runs, metric, mode)
-    except NotFound:  # they have no seed, or nothing to show
+    except NotFound:  # none came to anything
         return
     if found.any_repeated:
-        out.line("\nOver seeds", style="bold")
+        varied = [f"{name}s" for name in ("seed", FOLD) if len({run.params.get(name) for run in runs}) > 1]
+        out.line(f"\nOver {' and '.join(varied)}", style="bold")
         out.show_table(repeats_table(found, "table"), "table")
         out.line("")
         out.say(found.caption)
@@ -147,6 +191,11 @@ def _print_ending(ctx: click.Context, report: Report) -> None:
         done = f"{len(report.done)} of {report.planned} runs are finished"
         out.complain(f"interrupted: {done}; the same command goes on with the rest")
         ctx.exit(130)
+    if not report.is_settled:
+        out.complain("another process is at some of the runs; which one is the best is not settled, so none was tested")
+    if report.trouble:
+        out.complain(f"the chosen run was not tested: {report.trouble}; the same command tries again")
     if report.failed:
         out.complain(f"{len(report.failed)} of {report.planned} runs failed; `runfolio show RUN` has each traceback")
+    if report.failed or report.trouble:
         ctx.exit(1)

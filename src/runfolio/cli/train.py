@@ -14,7 +14,7 @@ from runfolio.cli import figures
 from runfolio.cli import output as out
 from runfolio.cli.options import Command, open_store, settings_options, store_option
 from runfolio.cli.progress import progress_display
-from runfolio.cli.series import TARGET, run_series, seeds_option
+from runfolio.cli.series import TARGET, folds_option, repeated, run_series, seeds_option, warn_of_val_fraction
 from runfolio.record.checkpoints import LAST
 from runfolio.settings import Located, build, fields_of, read_yaml
 from runfolio.vision.settings import TrainSettings
@@ -29,6 +29,7 @@ changed_data_option = click.option(
 @click.option("--experiment", metavar="NAME", help="What the run belongs to.  [default: the name of the data]")
 @click.option("--name", help="The run's (with --seeds, the series') name.  [default: such as tinyvgg-20pct-5ep]")
 @seeds_option
+@folds_option
 @click.option(
     "--find-lr",
     is_flag=True,
@@ -44,11 +45,12 @@ def train(
     experiment: str | None,
     name: str | None,
     seeds: int | None,
+    folds: int | None,
     find_lr: bool,
     store: Path | None,
     **flags: Any,
 ) -> None:
-    """Train one image classifier as one tracked run; or, with --seeds, as several that differ in their seed alone.
+    """Train one image classifier as one tracked run; or, with --seeds or --folds, as several.
 
     Every setting below is a key of the YAML file too; keys are spelled as the flags are.
 
@@ -57,15 +59,19 @@ def train(
     runfolio train --model mlp --epochs 10 --lr 3e-4
     runfolio train --config my.yaml --seed 7
     runfolio train --model mlp --seeds 5
+    runfolio train --model mlp --folds 5
     runfolio train --model mlp --find-lr
     """
-    if find_lr and seeds is not None:
-        raise click.UsageError("--find-lr and --seeds do not go together: find the rate with one seed first", ctx)
+    several = seeds is not None or folds is not None
+    if find_lr and several:
+        raise click.UsageError("--find-lr goes with neither --seeds nor --folds: find the rate with one run first", ctx)
     written = read_yaml(config) if config else {}
-    settings = build(TrainSettings, {**written, **{key: value for key, value in flags.items() if value is not None}})
+    given = {**written, **{key: value for key, value in flags.items() if value is not None}}
+    settings = build(TrainSettings, given)
+    warn_of_val_fraction({key.replace("_", "-") for key in given}, folded=bool(folds or settings.fold))
     _print_architecture(settings, store)
-    if seeds is not None:
-        _train_seeds(ctx, settings, seeds, name, experiment, store)
+    if several:
+        _train_several(ctx, settings, seeds, folds, name, experiment, store)
         return
     if find_lr:
         _find_lr(ctx, settings, name, experiment, store)
@@ -88,10 +94,11 @@ def _find_lr(
     print_range_test(ctx, test, store)
 
 
-def _train_seeds(
+def _train_several(
     ctx: click.Context,
     settings: TrainSettings,
-    seeds: int,
+    seeds: int | None,
+    folds: int | None,
     name: str | None,
     experiment: str | None,
     store: Path | None,
@@ -101,7 +108,7 @@ def _train_seeds(
 
     given = {field.key: Located(getattr(settings, field.name), "") for field in fields_of(TrainSettings)}
     described = Series(name=name or settings.run_name, target=Located(TARGET, ""), settings=given, grid={})
-    run_series(ctx, described.with_seeds(seeds, TrainSettings), experiment or settings.data_name, store)
+    run_series(ctx, repeated(described, seeds, folds, TrainSettings), experiment or settings.data_name, store)
 
 
 @click.command(cls=Command)
@@ -208,6 +215,8 @@ def _print_result(folder: Path, store: Path | None) -> None:
         f"{figures.significant(results['epoch_seconds'])} s an epoch, "
         f"{figures.significant(results['predict_ms'])} ms an image."
     )
+    if "test/acc" not in results:
+        out.say("Its series tests the run that validation chooses; `runfolio evaluate` tests this one.")
     if run.status.reason:  # it stopped early
         out.say(f"It {run.status.reason}.")
     place = out.store_flag(store)

@@ -1,23 +1,26 @@
-"""Runs that differ in their seed alone, as one: mean, spread and interval of what they came to."""
+"""Runs that differ in their seed or fold alone, as one: mean, spread and interval of what they came to."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from runfolio.errors import NotFound
 from runfolio.query.choose import BROKEN, figure_of, merit
 from runfolio.query.direction import Mode, mode_of
-from runfolio.query.leaderboard import usual_metric
+from runfolio.query.leaderboard import images_of, usual_metric
 from runfolio.query.plot.grouping import groups
 from runfolio.query.recorded import RecordedRun
 from runfolio.query.same_data import standing, told
-from runfolio.query.stats import holm, mean_interval, means_p
+from runfolio.query.stats import holm, mean_interval, means_p, wilson
 
 REPEATING = ("seed", "fold", "test_at")
 """Settings that make a run the repetition of another: other random numbers, other images to validate with; and when it
 is tested, which changes nothing of its training."""
+POOLED = ", pooled"
+"""Behind the name of an accuracy over the images of all folds."""
 _REPORTED: dict[str, Mode] = {"val/acc": "max", "val/loss": "min", "test/acc": "max", "test/loss": "min"}
 
 
@@ -38,6 +41,8 @@ class Repeat:
     low: float | None
     high: float | None
     """95 % interval of the mean (Student's t)."""
+    images: int | None = None
+    """Of how many images a pooled accuracy is a share: then `low` and `high` are Wilson's."""
     tied: bool
     """The runs there are cannot tell its mean from that of the first group (Welch, all groups together by Holm)."""
 
@@ -87,9 +92,12 @@ def repeats(
     ordered = sorted(found, key=lambda label: merit(members[label], metric, direction))
     tied = _tied([found[label] for label in ordered])
     rows = [
-        _row(label, name, values, tied=name in names)
+        row
         for label, names in zip(ordered, tied, strict=True)
-        for name, values in found[label].items()
+        for row in (
+            *_pooled(label, members[label], metric, direction),
+            *(_row(label, name, values, tied=name in names) for name, values in found[label].items()),
+        )
     ]
     caption = _caption(rows, metric, direction, len(runs) - len(sound))
     return Repeats(metric, direction, rows, " ".join([caption, *_other_data(sound, metric)]))
@@ -136,6 +144,53 @@ def _figures(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> dict[str, 
     return {name: values for name, values in found.items() if values}
 
 
+def _pooled(group: str, members: Sequence[RecordedRun], metric: str, mode: Mode) -> list[Repeat]:
+    """The accuracy over the images of all folds, where each of them validated once for every seed."""
+    counts = [
+        (value, images_of(run, metric, value)) for run in members if (value := _value(run, metric, mode)) is not None
+    ]
+    seeds = _whole_folds(members)
+    if not seeds or any(images is None for _, images in counts) or len(counts) < len(members):
+        return []
+    right, every = sum(value * (images or 0) for value, images in counts), sum(images or 0 for _, images in counts)
+    # Over several seeds an image is asked for several times, which does not make it several images.
+    images = round(every / seeds)
+    interval = wilson(right / every, images)
+    return [
+        Repeat(
+            group=group,
+            metric=f"{metric}{POOLED}",
+            runs=len(members),
+            mean=right / every,
+            std=None,
+            lowest=min(value for value, _ in counts),
+            highest=max(value for value, _ in counts),
+            low=interval.low,
+            high=interval.high,
+            images=images,
+            tied=False,
+        )
+    ]
+
+
+def _whole_folds(members: Sequence[RecordedRun]) -> int:
+    """Of how many seeds there are all folds, and nothing beside them; 0 where one is missing or there are none."""
+    folds: dict[Any, list[str]] = {}
+    for run in members:
+        folds.setdefault(run.params.get("seed"), []).append(str(run.params.get("fold")))
+    counts = {found[0].rpartition("/")[2] for found in folds.values()}
+    count = counts.pop() if len(counts) == 1 else ""
+    if not count.isdecimal():
+        return 0
+    wanted = sorted(f"{number}/{count}" for number in range(1, int(count) + 1))
+    return len(folds) if all(sorted(found) == wanted for found in folds.values()) else 0
+
+
+def _value(run: RecordedRun, metric: str, mode: Mode) -> float | None:
+    figure = figure_of(run, metric, mode)
+    return figure.value if figure else None
+
+
 def _tied(found: Sequence[dict[str, list[float]]]) -> list[set[str]]:
     """Of each group the metrics whose mean cannot be told from the first group's, of which nothing is said."""
     first, *others = found
@@ -174,6 +229,12 @@ def _caption(rows: Sequence[Repeat], metric: str, mode: Mode, left_out: int) -> 
         sentences.append(
             "= marks means that so few runs cannot tell from the first group's (Welch's t test, 5 % for"
             " all groups together by Holm's procedure)."
+        )
+    if pooled := next((row for row in rows if row.images), None):
+        sentences.append(
+            f"Pooled is the share of all {pooled.images:,} images, each of which validated once, with its own interval"
+            " (Wilson); folds share most of their training images, so the interval of their mean is rather too narrow"
+            " (Bengio and Grandvalet 2004)."
         )
     if left_out:
         sentences.append(f"Left out: {left_out} that failed or crashed.")

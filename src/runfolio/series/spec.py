@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError, did_you_mean
-from runfolio.settings import Located, Settings, fields_of, read_yaml
+from runfolio.settings import Field, Located, Settings, fields_of, read_yaml
 
-SEED = "seed"
+SEED, FOLD = "seed", "fold"
 _KEYS = ("series", "target", "settings", "grid")
 
 
@@ -52,15 +52,30 @@ class Series:
         Raises:
             ConfigError: What it runs has no seed, or the series gives several.
         """
-        field = next((field for field in fields_of(settings) if field.key == SEED), None)
-        if field is None:
-            raise ConfigError(f"{self.target.value} has no setting {SEED!r}; several seeds make no difference to it")
-        if SEED in self.grid:
-            raise ConfigError(f"the series gives several seeds already; give either those or their number, {count}")
+        field = self._repeating(SEED, "seeds", count, settings)
         first = field.convert(self.settings[SEED].value if SEED in self.settings else field.default)
-        rest = {key: entry for key, entry in self.settings.items() if key != SEED}
-        seeds = Located(list(range(first, first + count)), "")
-        return dataclasses.replace(self, settings=rest, grid={**self.grid, SEED: seeds})
+        return self._repeated(SEED, list(range(first, first + count)))
+
+    def with_folds(self, count: int, settings: type[Settings]) -> Series:
+        """This series with every combination cross-validated: run `count` times, each fold validating once.
+
+        Raises:
+            ConfigError: What it runs knows no folds, or the series gives some.
+        """
+        self._repeating(FOLD, "folds", count, settings)
+        return self._repeated(FOLD, [f"{number}/{count}" for number in range(1, count + 1)])
+
+    def _repeating(self, key: str, several: str, count: int, settings: type[Settings]) -> Field:
+        field = next((field for field in fields_of(settings) if field.key == key), None)
+        if field is None:
+            raise ConfigError(f"{self.target.value} has no setting {key!r}; several {several} make no difference to it")
+        if key in self.grid:
+            raise ConfigError(f"the series gives several {several} already; give either those or their number, {count}")
+        return field
+
+    def _repeated(self, key: str, values: list[Any]) -> Series:
+        rest = {name: entry for name, entry in self.settings.items() if name != key}
+        return dataclasses.replace(self, settings=rest, grid={**self.grid, key: Located(values, "")})
 
 
 def read_series(path: Path, *, default_target: str) -> Series:

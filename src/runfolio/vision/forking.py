@@ -27,7 +27,7 @@ _STEPS = "it says how many steps an epoch has"
 _LOOKS = "the network has learned from images prepared as its parent's are"
 _FIXED: Mapping[str, str] = {
     **dict.fromkeys(("data", "test_data", "skip_bad_images"), _IMAGES),
-    **dict.fromkeys(("data_fraction", "val_fraction", "seed"), _SPLIT),
+    **dict.fromkeys(("data_fraction", "val_fraction", "fold", "seed"), _SPLIT),
     **dict.fromkeys(("batch_size", "accumulate"), _STEPS),
     **dict.fromkeys(("image_size", "normalize"), _LOOKS),
     "weights": "its weights are the checkpoint's",

@@ -18,6 +18,7 @@ from runfolio.vision.data.listing import listing
 from runfolio.vision.data.split import train_and_validation
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.description import Description
+from runfolio.vision.folds import Fold
 from runfolio.vision.models import ModelSpec, build_model, check_model_name, published_transform
 from runfolio.vision.models.freezing import freeze_backbone
 from runfolio.vision.settings import TrainSettings
@@ -129,6 +130,7 @@ def prepare(
         data_fraction=settings.data_fraction,
         val_fraction=settings.val_fraction,
         seed=settings.seed,
+        fold=Fold.parse(settings.fold) if settings.fold else None,
     )
     weights = find_weights(settings.weights, settings.model, store) if settings.weights and not begun else None
     transform = begun.transform if begun else _transform(settings, source, weights)

@@ -8,6 +8,7 @@ from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.settings import Settings, setting
+from runfolio.vision.folds import Fold
 
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
@@ -46,6 +47,12 @@ class TrainSettings(Settings):
         group=_DATA,
         at_least=0,
         below=1,
+    )
+    fold: str | None = setting(
+        None,
+        "Cross-validation: 2/5 validates with the second of five folds of those images and trains on the others; "
+        "val-fraction does not count then.",
+        group=_DATA,
     )
     batch_size: int = setting(32, "Images that go through the network at once.", group=_DATA, at_least=1)
     workers: int | None = setting(
@@ -253,6 +260,8 @@ class TrainSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.fold is not None:
+            Fold.parse(self.fold)
         if self.freeze_backbone and self.weights is None:
             raise ConfigError(
                 "freeze-backbone is on but weights is none, so all but the last layer would stay random; "

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError
+from runfolio.vision.folds import Fold
 
 IntArray = NDArray[np.int64]
 
@@ -44,15 +45,45 @@ def split_off(labels: IntArray, indices: IntArray, *, fraction: float, seed: int
     return np.sort(np.concatenate(kept)), np.sort(np.concatenate(off))
 
 
+def folded(labels: IntArray, indices: IntArray, *, fold: Fold, seed: int) -> tuple[IntArray, IntArray]:
+    """(the other folds, this fold): the images at `indices` in two parts, stratified, both ascending.
+
+    Each image is in one fold of a seed. Numbers of a class, and of all images, differ by one at most between folds.
+    """
+    chosen = np.zeros(len(labels), dtype=bool)
+    chosen[indices] = True
+    # Dealt one by one, the next class where the last one ended, so that no fold gets the odd image of every class.
+    dealt = np.concatenate([order[chosen[order]] for order in _class_orders(labels, seed)])
+    mine = np.arange(len(dealt)) % fold.of == fold.number - 1
+    return np.sort(dealt[~mine]), np.sort(dealt[mine])
+
+
 def train_and_validation(
-    labels: IntArray, classes: Sequence[str], *, data_fraction: float, val_fraction: float, seed: int
+    labels: IntArray,
+    classes: Sequence[str],
+    *,
+    data_fraction: float,
+    val_fraction: float,
+    seed: int,
+    fold: Fold | None = None,
 ) -> tuple[IntArray, IntArray]:
     """Indices of the images that train and of those that validate, disjoint, both stratified.
 
+    Args:
+        fold: The images of this one validate; `val_fraction` does not count then.
     Raises:
-        ConfigError: A class would have no image to validate with; the message says which fraction to change.
+        ConfigError: A class would have no image to validate with; the message says what to change.
     """
     chosen = share_of(labels, fraction=data_fraction, seed=seed)
+    if fold is not None:
+        counts = np.bincount(labels[chosen], minlength=len(classes))
+        fewest = int(np.argmin(np.where(counts, counts, len(labels))))
+        if (count := int(counts[fewest])) < fold.of:
+            raise ConfigError(
+                f"class {classes[fewest]!r} has {count} image{'s' * (count != 1)} at data-fraction"
+                f" {data_fraction:g}, too few for {fold.of} folds: take fewer folds or more images"
+            )
+        return folded(labels, chosen, fold=fold, seed=seed)
     if val_fraction == 0:
         return chosen, np.empty(0, dtype=np.int64)
     train, val = split_off(labels, chosen, fraction=val_fraction, seed=seed)
