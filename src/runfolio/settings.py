@@ -34,6 +34,8 @@ class Field:
     help: str
     group: str
     choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    """Beside numbers."""
     above: float | None = None
     at_least: float | None = None
     below: float | None = None
@@ -60,7 +62,7 @@ class Field:
             )
             if bound is not None
         ]
-        return " ".join([noun, " and ".join(bounds)]).strip()
+        return " or ".join([" ".join([noun, " and ".join(bounds)]).strip(), *self.words])
 
     def convert(self, raw: Any) -> Any:
         """`raw` (a flag's text, or YAML's value) as this setting's type, within its bounds.
@@ -72,6 +74,8 @@ class Field:
             if self.optional:
                 return None
             raise self._refuse(raw)
+        if isinstance(raw, str) and raw.lower() in self.words:
+            return raw.lower()
         try:
             value = self._as_kind(raw)
         except (KeyError, TypeError, ValueError, OverflowError):

@@ -140,7 +140,7 @@ def _help_record(field: Field, defaults: bool) -> tuple[str, str]:
         spelling = f"--{field.key} / --no-{field.key}"
     else:
         metavar = {int: "INTEGER", float: "NUMBER", str: "TEXT"}[field.kind]
-        spelling = f"--{field.key} " + ("|".join(field.choices) if field.choices else metavar)
+        spelling = f"--{field.key} " + "|".join(field.choices or (metavar, *field.words))
         if bounds := field.allowed.partition("number ")[2]:
             facts.append(bounds)
     return spelling, field.help + (f"  [{'; '.join(facts)}]" if facts else "")

@@ -121,7 +121,7 @@ class Training:
         self._test = PreparedImages(source.test, preparation.test, preparation.transform)
         self._prepared = (train, val, self._test)
         self._inputs = Inputs(preparation.transform)
-        self._order = EpochOrder(len(train), settings.batch_size, settings.seed)
+        self._order = EpochOrder(len(train), settings.images_at_once, settings.seed)
         self._of_images = Loaders(
             self._batches(augmented, are_ready=train.keeps, order=self._order),
             self._batches(val, are_ready=val.keeps) if len(val) else None,
@@ -152,7 +152,7 @@ class Training:
         workers = 0 if isinstance(images, CachedFeatures) else settings.workers
         loader = batches(
             images,
-            batch_size=settings.batch_size,
+            batch_size=settings.images_at_once,
             workers=suited_workers(device, are_ready=are_ready) if workers is None else workers,
             seed=settings.seed,
             order=order,
@@ -230,7 +230,7 @@ class Training:
         whole, steps = divmod(self.step, self.steps_per_epoch)
         return {
             "epoch": self.step / self.steps_per_epoch,
-            "samples": whole * self._images + steps * self._settings.accumulate * self._settings.batch_size,
+            "samples": whole * self._images + steps * self._settings.accumulate * self._settings.images_at_once,
         }
 
     @property
@@ -304,7 +304,7 @@ class Training:
 
         It is weighed by its images, so that the gradients are those of one batch of all the step's images.
         """
-        per_step = self._settings.accumulate * self._settings.batch_size
+        per_step = self._settings.accumulate * self._settings.images_at_once
         of_step = min(per_step, self._images - batch // self._settings.accumulate * per_step)
         mixed, targets = self._mixing(self._inputs(images), labels, epoch=self.epoch, batch=batch)
         logits = self._logits(mixed)
@@ -320,7 +320,7 @@ class Training:
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
-            size = self._settings.batch_size
+            size = self._settings.images_at_once
             raise ConfigError(
                 f"a batch of one image is nothing that the network's BatchNorm can be trained on;"
                 f" {self._images:,} images in batches of {size} end with one:"

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 import runfolio
 from runfolio.tracking import generators
 from runfolio.tracking.seeding import deterministic_algorithms
+from runfolio.vision.batch_size import with_batch_size
 from runfolio.vision.engine import Training
 from runfolio.vision.preparation import Preparation, prepare
-from runfolio.vision.settings import RANGE_TEST, TrainSettings
+from runfolio.vision.settings import AUTO, RANGE_TEST, TrainSettings
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +92,8 @@ def find_lr(
     """
     before = generators.states()
     preparation = prepare(settings, store=store, progress=progress)
+    if settings.batch_size == AUTO:
+        preparation, _ = with_batch_size(preparation, progress)
     runfolio.seed_everything(settings.seed)
     try:
         with (

@@ -12,6 +12,8 @@ from runfolio.vision.folds import Fold
 
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
+AUTO = "auto"
+"""A batch size that is yet to be found."""
 RANGE_TEST = "lr_finder"
 """What the config of a learning rate range test has beside the settings."""
 
@@ -54,7 +56,14 @@ class TrainSettings(Settings):
         "val-fraction does not count then.",
         group=_DATA,
     )
-    batch_size: int = setting(32, "Images that go through the network at once.", group=_DATA, at_least=1)
+    batch_size: int | str = setting(
+        32,
+        "Images that go through the network at once; auto finds a power of two before the training begins: on a GPU the "
+        "largest that fits, on a CPU the fastest.",
+        group=_DATA,
+        at_least=1,
+        words=(AUTO,),
+    )
     workers: int | None = setting(
         None,
         "Processes that prepare images; none suits the cores, 0 prepares in the training process. The results are the "
@@ -308,6 +317,13 @@ class TrainSettings(Settings):
             raise ConfigError(
                 f"unfreeze-after is {after} of {self.epochs} epochs; it must leave some in which the backbone trains"
             )
+
+    @property
+    def images_at_once(self) -> int:
+        """`batch_size` as a number."""
+        if isinstance(self.batch_size, str):
+            raise ConfigError(f"batch-size is {self.batch_size} and was not found out yet; `with_batch_size` does that")
+        return self.batch_size
 
     @property
     def rate_decay(self) -> float:

@@ -17,6 +17,7 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.record.checkpoints import BEST, LAST, whole
 from runfolio.settings import build, fields_of
 from runfolio.tracking.seeding import deterministic_algorithms
+from runfolio.vision.batch_size import with_batch_size
 from runfolio.vision.continuation import on_the_same_images
 from runfolio.vision.description import LOADER, Description, describe, place_of
 from runfolio.vision.engine import Training
@@ -25,7 +26,7 @@ from runfolio.vision.meter import Meter
 from runfolio.vision.models.summary import Architecture, architecture
 from runfolio.vision.preparation import Preparation, prepare
 from runfolio.vision.profiling import profiled
-from runfolio.vision.settings import RANGE_TEST, TrainSettings
+from runfolio.vision.settings import AUTO, RANGE_TEST, TrainSettings
 from runfolio.vision.tally import Figures
 from runfolio.vision.testing import record_test, tests_itself
 
@@ -83,7 +84,12 @@ def run_experiment(
     if settings is None:
         raise ConfigError("nothing to train: give settings, or a run to resume or fork")
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
-    preparation = None if series else prepare(settings, store=store, progress=progress)
+    preparation, found = None, None
+    if not series or settings.batch_size == AUTO:
+        preparation = prepare(settings, store=store, progress=progress)
+    if preparation is not None and settings.batch_size == AUTO:
+        preparation, found = with_batch_size(preparation, progress)
+        settings = preparation.settings
     runfolio.seed_everything(settings.seed)
     with (
         deterministic_algorithms(settings.deterministic),
@@ -97,6 +103,8 @@ def run_experiment(
             checkpoints=_policy(settings),
         ) as run,
     ):
+        if found:
+            _Notices(run, progress).once("batch size", found)
         ready = preparation or prepare(settings, store=store, progress=progress)
         _train(run, ready, progress, tests=tests_itself(settings, series))
     return run.folder

@@ -1,0 +1,60 @@
+"""A batch size that is found by trying."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import runfolio
+from runfolio.errors import ConfigError
+from runfolio.vision import TrainSettings, run_experiment
+from runfolio.vision.batch_size import fastest, powers_of_two
+from runfolio.vision.training import TrainingWarning
+
+
+@given(images=st.integers(2, 100_000))
+def test_sizes_to_try_leave_several_steps_an_epoch_and_no_batch_of_one_image(images):
+    sizes = powers_of_two(images)
+
+    assert sizes == sorted(set(sizes))
+    assert all(size & (size - 1) == 0 for size in sizes)
+    if images >= 40:
+        assert all(images // size >= 5 for size in sizes)
+    assert all(images % size != 1 for size in sizes) or images % 2 == 1
+
+
+def test_of_sizes_that_are_about_as_fast_the_smallest_is_taken():
+    assert fastest({8: 100, 16: 190, 32: 290, 64: 300, 128: 280}) == 32
+    assert fastest({8: 300, 16: 100}) == 8
+
+
+def test_the_run_is_recorded_with_the_number_that_was_found_and_says_how(tiny, tmp_path):
+    store = tmp_path / "runs"
+    with pytest.warns(TrainingWarning, match="batch-size auto is"):
+        folder = run_experiment(tiny(batch_size="auto", epochs=1, watch=0, tensorboard=False), store=store)
+
+    run = runfolio.open(store).run(folder)
+    assert run.config["batch_size"] in (8, 16)
+    (notice,) = [entry.content["text"] for entry in run.media("text") if entry.name == "notice"]
+    assert f"batch-size auto is {run.config['batch_size']}, by what was measured now" in notice
+    assert len(run.metric("batch/loss").values) == -(-115 // run.config["batch_size"])
+
+
+def test_a_training_with_the_number_that_was_found_has_the_same_bits(tiny, tmp_path):
+    store = tmp_path / "runs"
+    settings = {"epochs": 1, "watch": 0, "tensorboard": False, "model": "mlp", "dropout": 0.2}
+    with pytest.warns(TrainingWarning):
+        found = runfolio.open(tmp_path).run(run_experiment(tiny(batch_size="auto", **settings), store=store))
+    given = run_experiment(tiny(batch_size=found.config["batch_size"], **settings), store=store)
+
+    other = runfolio.open(store).run(given)
+    assert found.metric("batch/loss").values.tolist() == other.metric("batch/loss").values.tolist()
+    assert found.config == other.config
+
+
+def test_a_batch_size_is_a_number_or_auto():
+    assert TrainSettings(batch_size="AUTO").batch_size == "auto"
+    assert TrainSettings(batch_size="64").batch_size == 64
+    with pytest.raises(ConfigError, match="it must be a whole number at least 1 or auto"):
+        TrainSettings(batch_size="large")
