@@ -58,8 +58,8 @@ class TrainSettings(Settings):
     )
     batch_size: int | str = setting(
         32,
-        "Images that go through the network at once; auto finds a power of two before the training begins: on a GPU the "
-        "largest that fits, on a CPU the fastest.",
+        "Images that go through the network at once; auto finds a power of two before the training begins: on a GPU "
+        "the largest that fits, on a CPU the fastest.",
         group=_DATA,
         at_least=1,
         words=(AUTO,),
