@@ -75,7 +75,7 @@ def small(line: str) -> list[str]:
     _, command, *words = shlex.split(line)
     words = [re.sub(r"_v2-(\d+)ep", lambda name: f"_v2-10pct-{EPOCHS[name[1]]}ep", word) for word in words]
     if command == "series":
-        words += [*SMALL, "--epochs", *EPOCHS.values(), "--test-at", "end"]
+        words += [*SMALL, "--epochs", *EPOCHS.values()]
     if command == "train":
         words += [*SMALL, "--epochs", "1"]
     return [command, *words]
@@ -96,6 +96,7 @@ def test_the_tutorial_can_be_walked(kitchen: Path):
     series = runs.runs("foodvision")
     assert [run.state for run in series] == ["finished"] * 4
     assert {run.results["test/images"] for run in series} == {75}
+    assert len([run for run in series if "test/acc" in run.results and len(run.attempts) > 1]) == 1
     best = runs.best("val/acc", experiment="foodvision")
     assert best.results["val/acc"] == max(run.results["val/acc"] for run in series)
     for picture in ("batch.png", "val-loss.png", "predictions.png", "evaluation/mistakes.png"):
