@@ -5,9 +5,10 @@ python -m benchmarks.overhead --quick            a smoke run on a small network,
 
 Blocks of a few steps with runfolio and without it take turns in one process, with the same network, optimizer and
 images, so that a pair differs in nothing else; which of the two comes first changes from pair to pair. Each tracked
-block is a run of its own, with all that is on by default; nothing of runfolio is at work in a bare one. Off the clock
-are `init`, the first step (of bare blocks too) and `finish`, since a training has one of each; on it is a flush at
-the block's end, so that no block leaves its work to the next.
+block is a run of its own, with all that is on by default; nothing of runfolio is at work in a bare one. `watch` is
+every 100 steps of the tracked blocks, which count on as in one training. Off the clock are `init`, the first step (of
+bare blocks too) and `finish`, since a training has one of each; on it is a flush at the block's end, so that no block
+leaves its work to the next.
 """
 
 from __future__ import annotations
@@ -42,11 +43,17 @@ class Size:
     batch: int
     pairs: int
     steps: int
-    """Of a block; one of them is watched."""
+    """Of a block, without the first, which is off the clock."""
+    watch: int
+    """Every so many steps of the tracked blocks, which count on from block to block."""
+
+    def first(self, pair: int) -> int:
+        """The number of a tracked block's first step; begun such that a watched one is on the clock."""
+        return self.watch // 2 + 2 + pair * (1 + self.steps)
 
 
-FULL = Size(network="resnet18", pixels=224, batch=32, pairs=20, steps=4)
-QUICK = Size(network="squeezenet1_1", pixels=32, batch=4, pairs=3, steps=2)
+FULL = Size(network="resnet18", pixels=224, batch=32, pairs=20, steps=4, watch=100)
+QUICK = Size(network="squeezenet1_1", pixels=32, batch=4, pairs=3, steps=2, watch=4)
 
 
 @dataclass
@@ -87,20 +94,25 @@ class Bench:
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=1e-3, momentum=0.9)
         self._batches = DataLoader(Noise(size), batch_size=size.batch)
 
-    def seconds(self, *, tracked: bool) -> float:
-        """Of a block's steps but the first."""
-        with self._run() if tracked else nullcontext() as run:
+    def seconds(self, first: int | None) -> float:
+        """Of a block's steps but the first one.
+
+        Args:
+            first: Its number where the block is tracked; None leaves the block bare.
+        """
+        start = first or 0
+        with nullcontext() if first is None else self._run() as run:
             if run is not None:
-                run.watch(self._model, every=self._size.steps)
+                run.watch(self._model, every=self._size.watch, step=start)
             began = time.perf_counter()
-            for step, (images, labels) in enumerate(self._batches):
+            for step, (images, labels) in enumerate(self._batches, start):
                 self._optimizer.zero_grad()
                 loss = nn.functional.cross_entropy(self._model(images), labels)
                 loss.backward()
                 self._optimizer.step()
                 if run is not None:
                     run.log({"train/loss": loss}, step=step)
-                if step == 0:
+                if step == start:
                     began = time.perf_counter()
             if run is not None:
                 run.flush()
@@ -114,11 +126,12 @@ def measure(size: Size, about: Mapping[str, str], console: Console) -> Results:
     found = Results(about, size)
     with tempfile.TemporaryDirectory() as store:
         bench = Bench(size, store)
-        for tracked in (False, True):
-            bench.seconds(tracked=tracked)  # what is imported, compiled or allocated once
+        for first in (None, 1):
+            bench.seconds(first)  # what is imported, compiled or allocated once
         for number in range(size.pairs):
-            for tracked in (False, True) if number % 2 else (True, False):
-                (found.tracked if tracked else found.bare).append(bench.seconds(tracked=tracked))
+            turns = [(found.bare, None), (found.tracked, size.first(number))]
+            for blocks, first in turns if number % 2 else reversed(turns):
+                blocks.append(bench.seconds(first))
             console.print(f"pair {number + 1} of {size.pairs}: {found.ratios[-1] - 1:+.2%}")
     return found
 
@@ -140,8 +153,8 @@ def render(results: Results) -> str:
 Written by `python -m benchmarks.overhead`; not to be edited. {size.network} at {size.pixels} px, batches of
 {size.batch}, the whole network trained with SGD: {size.pairs} pairs of {size.steps} steps in turns, bare and tracked.
 Tracked is `init` with all defaults (code, console, system metrics), the loss logged each step, and `watch` with norms
-and histograms at one step in {size.steps}: more often than one in 100, its default, so the figure is rather too high.
-In the time is a flush at each block's end; not in it are `init`, the first step and `finish`.
+and histograms every {size.watch} steps of the tracked blocks together. In the time is a flush at each block's end; not
+in it are `init`, the first step and `finish`.
 
 {parts.table(["machine", ""], results.about.items(), left=2)}
 

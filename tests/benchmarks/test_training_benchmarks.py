@@ -131,13 +131,19 @@ def test_the_overhead_is_the_mean_of_the_pairs_with_its_interval():
 
 
 def test_a_tracked_block_is_a_run_with_its_losses_and_watched_steps_and_a_bare_one_is_none(store):
-    size = overhead.Size(network="squeezenet1_1", pixels=32, batch=2, pairs=1, steps=2)
+    size = overhead.Size(network="squeezenet1_1", pixels=32, batch=2, pairs=1, steps=2, watch=4)
     bench = overhead.Bench(size, str(store))
-    assert bench.seconds(tracked=True) > 0
-    assert bench.seconds(tracked=False) > 0
+    assert bench.seconds(6) > 0
+    assert bench.seconds(None) > 0
     (run,) = runfolio.open(store).runs()
-    assert run.metric("train/loss").steps.tolist() == [0, 1, 2]
-    assert run.metric("grad_norm").steps.tolist() == [0, 2]  # the first is off the clock
+    assert run.metric("train/loss").steps.tolist() == [6, 7, 8]
+    assert run.metric("grad_norm").steps.tolist() == [8]
+
+
+@pytest.mark.parametrize("size", [overhead.FULL, overhead.QUICK])
+def test_steps_that_are_watched_are_on_the_clock_too(size: overhead.Size):
+    on_the_clock = [size.first(pair) + step for pair in range(size.pairs) for step in range(1, 1 + size.steps)]
+    assert any(step % size.watch == 0 for step in on_the_clock)
 
 
 def test_the_seconds_of_a_command_are_told_by_part(tmp_path):
