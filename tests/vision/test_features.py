@@ -10,6 +10,7 @@ from torch.nn import functional
 from runfolio.vision.models import ModelSpec, build_model, published_transform, torchvision_zoo
 from runfolio.vision.models.cutting import Cut, cut, frozen_tensors
 from runfolio.vision.models.freezing import freeze_backbone, train_mode
+from runfolio.vision.models.layout import arranged
 from runfolio.vision.models.tape import CannotCut
 
 from .test_zoo import HEADS
@@ -85,6 +86,10 @@ def test_features_and_logits_are_the_network_in_evaluation_and_with_the_same_dra
 def test_every_other_network_of_torchvision_is_cut_as_well(name):
     size = SMALLEST.get(name, 64)
     check(frozen(name, size), size)
+
+
+def test_a_convolution_as_the_head_has_the_same_draws_of_dropout_whatever_the_order_in_memory():
+    check(arranged(frozen("squeezenet1_1", 64)), 64)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "inception_v3", "squeezenet1_1", "shufflenet_v2_x0_5"])

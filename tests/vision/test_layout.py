@@ -12,6 +12,7 @@ from runfolio.vision import run_experiment
 from runfolio.vision.models import ModelSpec, build_model
 from runfolio.vision.models.layout import arranged
 from runfolio.vision.optim import make_optimizer
+from runfolio.vision.preparation import prepare
 
 SPEC = ModelSpec(name="tinyvgg", channels=3, height=16, width=16, classes=3, hidden_units=8)
 
@@ -21,7 +22,7 @@ def is_channels_last(weight: torch.Tensor) -> bool:
 
 
 def test_a_convolutional_network_has_the_channels_of_its_weights_last_and_gives_the_same():
-    model, images = build_model(SPEC).eval(), torch.rand(4, 3, 16, 16)
+    model, images = arranged(build_model(SPEC)).eval(), torch.rand(4, 3, 16, 16)
     wide = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d) and module.in_channels > 1]
 
     assert wide
@@ -47,7 +48,7 @@ def test_an_optimizer_that_goes_on_works_on_its_state_in_the_order_of_the_weight
         stepping.step()
         return stepping
 
-    before, after = trained(build_model(SPEC)), trained(build_model(SPEC))
+    before, after = trained(arranged(build_model(SPEC))), trained(arranged(build_model(SPEC)))
     saved = before.state_dict()
     saved["state"] = {
         number: {key: value.contiguous() if isinstance(value, torch.Tensor) else value for key, value in state.items()}
@@ -62,9 +63,12 @@ def test_an_optimizer_that_goes_on_works_on_its_state_in_the_order_of_the_weight
             assert ours[name].stride() == value.stride()
 
 
-def test_checkpoints_hold_weights_in_the_usual_order(store, tiny):
-    folder = run_experiment(tiny(epochs=1), store=store)
-    run = runfolio.open(store).run(folder)
+def test_a_training_computes_on_arranged_weights_and_keeps_them_in_the_usual_order(store, tiny):
+    settings = tiny(epochs=1)
+    trained = [weight for weight in prepare(settings).network().parameters() if weight.ndim == 4]
+    folder = run_experiment(settings, store=store)
 
+    run = runfolio.open(store).run(folder)
+    assert any(is_channels_last(weight) for weight in trained)
     assert all(tensor.is_contiguous() for tensor in run.checkpoint("last").tensors("model").values())
-    assert any(is_channels_last(weight) for weight in run.load_model().parameters() if weight.ndim == 4)
+    assert all(weight.is_contiguous() for weight in run.load_model().parameters())

@@ -20,6 +20,7 @@ from runfolio.vision.averaging import WeightAverage
 from runfolio.vision.cached.features import CachedFeatures
 from runfolio.vision.cached.room import CannotCache
 from runfolio.vision.cached.serving import Served, can_serve, serve
+from runfolio.vision.compiling import Network, compiled
 from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, Labelled, PreparedImages, batches, suited_workers
 from runfolio.vision.data.mixing import Mixing
@@ -139,6 +140,7 @@ class Training:
         self._network, self._stepper = self._fabric.setup(self.model, self.optimizer)
         self._average = None if settings.ema is None else WeightAverage(self.model, settings.ema)
         self._predictor = self._network if self._average is None else self._fabric.setup(self._average.model)
+        self._train_forward, self._predict_forward = self._forwards()
         self.epoch = 0
         self.step = 0
         self.epoch_lr = self.rate(0)
@@ -146,6 +148,13 @@ class Training:
         self.figures: dict[str, float] = {}
         self.stopping = EarlyStopping(settings.patience)
         self._tally = Tally(self._fabric.device)
+
+    def _forwards(self) -> tuple[Network, Network]:
+        """Of the network in training and of the one that predicts."""
+        if not self._settings.compile:
+            return self._network, self._predictor
+        training = compiled(self._network, self._settings.batch_size)
+        return training, training if self._average is None else compiled(self._predictor, self._settings.batch_size)
 
     def _batches(self, images: Dataset[Labelled], *, are_ready: bool, order: EpochOrder | None = None) -> Batches:
         settings, device = self._settings, self._fabric.device.type
@@ -316,7 +325,7 @@ class Training:
 
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
         try:
-            return self._network(images)
+            return self._train_forward(images)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -364,7 +373,7 @@ class Training:
         answers, truths = [], []
         with self._taking_inputs():
             for images, labels in image_batches:
-                logits = self._predictor(self._inputs(images))
+                logits = self._predict_forward(self._inputs(images))
                 tally.add(functional.cross_entropy(logits, labels), logits, labels)
                 answers.append(logits.argmax(dim=1))
                 truths.append(labels)

@@ -17,6 +17,7 @@ from runfolio.vision.calibration import Calibration, calibration
 from runfolio.vision.data import ImageSet, ImageSource
 from runfolio.vision.data.loaders import PreparedImages, batches
 from runfolio.vision.inputs import Inputs
+from runfolio.vision.models.layout import arranged
 from runfolio.vision.predict import LoadedClassifier
 from runfolio.vision.report import ClassFigures
 
@@ -102,7 +103,8 @@ def evaluate(
 
 
 def on_fastest_device(classifier: LoadedClassifier) -> LoadedClassifier:
-    """The classifier with its model moved to a GPU, where there is one."""
+    """The classifier with its model moved to a GPU, where there is one, and its weights as convolutions want them."""
+    arranged(classifier.model)
     if torch.cuda.is_available():
         classifier.model.to("cuda")
     return classifier

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from runfolio.errors import ConfigError
+from runfolio.vision.compiling import check_compiler
 from runfolio.vision.data import ImageSource, load_data
 from runfolio.vision.data.base import IMAGENET_MEAN, IMAGENET_STD
 from runfolio.vision.data.listing import listing
@@ -21,6 +22,7 @@ from runfolio.vision.description import Description
 from runfolio.vision.folds import Fold
 from runfolio.vision.models import ModelSpec, build_model, check_model_name, published_transform
 from runfolio.vision.models.freezing import freeze_backbone
+from runfolio.vision.models.layout import arranged
 from runfolio.vision.settings import TrainSettings
 from runfolio.vision.weights import Weights, find_weights
 
@@ -89,7 +91,7 @@ class Preparation:
 
     def whole_network(self) -> nn.Module:
         """As `network`, with nothing frozen."""
-        model = build_model(self.spec)
+        model = arranged(build_model(self.spec))
         if self.weights is not None:
             self.weights.put_into(model, self.spec.name, self.source.classes)
         return model
@@ -113,11 +115,13 @@ def prepare(
         NotFound: Unknown data, model or weights; the message names the nearest.
         DamagedFile: The weights cannot be read or do not fit, or an image cannot be read.
         DownloadFailed: The data could not be fetched.
-        ConfigError: The device is not there or lacks the precision, the data cannot be split as asked, or the images do
-            not suit the network.
+        ConfigError: The device is not there, lacks the precision or cannot compile, the data cannot be split as asked,
+            or the images do not suit the network.
     """
     check_model_name(settings.model)
     device = _device(settings)
+    if settings.compile:
+        check_compiler(device)
     source = load_data(
         settings.data,
         test_data=settings.test_data,

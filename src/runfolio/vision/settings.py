@@ -226,6 +226,11 @@ class TrainSettings(Settings):
         group=_RUN,
         choices=("32", "bf16", "fp16"),
     )
+    compile: bool = setting(
+        False,
+        "Compile the network with torch.compile: minutes at the start, faster steps after it, on a GPU above all.",
+        group=_RUN,
+    )
     test_at: str = setting(
         "chosen",
         "When the test images are looked at: chosen, at the end, of a series for the run alone that validation chose; "

@@ -14,7 +14,6 @@ from runfolio.errors import ConfigError, NotFound, nearest
 from runfolio.record.fitting import Tensors
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.models import timm_zoo, torchvision_zoo
-from runfolio.vision.models.layout import arranged
 from runfolio.vision.models.mlp import MLP
 from runfolio.vision.models.spec import ModelSpec
 from runfolio.vision.models.tinyvgg import TinyVGG
@@ -71,9 +70,9 @@ def build_model(spec: ModelSpec) -> nn.Module:
     """
     check_model_name(spec.name)
     if spec.name in _OWN:
-        return arranged(_OWN[spec.name](spec))
+        return _OWN[spec.name](spec)
     zoo, name = _zoo_of(spec.name)
-    return arranged(zoo.build(name, spec))
+    return zoo.build(name, spec)
 
 
 def published_transform(name: str) -> ImageTransform | None:

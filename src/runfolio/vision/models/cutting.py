@@ -31,6 +31,8 @@ class Cut:
     """Of an image's features, one for each layer that they go into."""
     dtype: torch.dtype
     """Of the features."""
+    formats: tuple[torch.memory_format, ...]
+    """In which order in memory they come to each of those layers: dropout draws in that order."""
     _training: Tape
     _evaluating: Tape
 
@@ -59,8 +61,8 @@ class Cut:
         """
         sizes = [math.prod(shape) for shape in self.shapes]
         parts = [
-            part.reshape(-1, *shape).clone()  # some architectures drop in place
-            for part, shape in zip(features.split(sizes, dim=1), self.shapes, strict=True)
+            part.reshape(-1, *shape).clone(memory_format=order)  # some architectures drop in place
+            for part, shape, order in zip(features.split(sizes, dim=1), self.shapes, self.formats, strict=True)
         ]
         return (self._training if model.training else self._evaluating).play(model, parts)
 
@@ -103,13 +105,19 @@ def cut(model: nn.Module, image_shape: tuple[int, int, int]) -> Cut:
         train_mode(model, frozen_backbone=True)
         torch.manual_seed(0)
         _check_alike(training, model, inputs, trained, "in training")
-    return Cut(tuple(tuple(part.shape[1:]) for part in inputs), inputs[0].dtype, training, evaluating)
+    shapes, formats = tuple(tuple(part.shape[1:]) for part in inputs), tuple(_format(part) for part in inputs)
+    return Cut(shapes, inputs[0].dtype, formats, training, evaluating)
 
 
 def frozen_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     """What features depend on: the parameters and buffers of all layers but those that train."""
     trained = tuple(f"{name}." for name in trained_layers(model))
     return {key: tensor for key, tensor in model.state_dict().items() if not key.startswith(trained)}
+
+
+def _format(features: torch.Tensor) -> torch.memory_format:
+    is_last = features.ndim == 4 and not features.is_contiguous()
+    return torch.channels_last if is_last else torch.contiguous_format
 
 
 def _check_apart(inputs: list[torch.Tensor], with_fewer: list[torch.Tensor]) -> None:
