@@ -507,6 +507,22 @@ def test_what_is_logged_while_a_run_ends_is_told(store: Path, caplog: pytest.Log
     assert caplog.text.count("records nothing more: it has ended") == 1
 
 
+@pytest.mark.parametrize(("body", "sealed"), [("pass", 0), ("run.log({'loss': 1.0})", 1)])
+def test_only_a_run_that_logged_something_starts_a_process_to_seal_it(store, python, body, sealed):
+    script = f"""
+import sys, runfolio
+started = []
+sys.addaudithook(lambda event, about: started.append(about) if event == "subprocess.Popen" else None)
+def say():  # called last: the run is ended by an exit handler of its own
+    print(sum("runfolio.record.seal" in map(str, about[1]) for about in started))
+import atexit; atexit.register(say)
+run = runfolio.init("net", store=sys.argv[1], code=False)
+{body}
+"""
+    done = python(script, store)
+    assert (done.stdout, done.stderr) == (f"{sealed}\n", "")
+
+
 class Load:
     """A companion that logs at its beginning and its end."""
 

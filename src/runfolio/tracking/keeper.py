@@ -512,6 +512,8 @@ class Keeper:
             return
         for process in self._helpers:  # what they seal is then one segment of those to be put together
             process.wait()
+        if not any((self._folder / METRICS).glob("*")):  # nothing was logged
+            return
         number = next(self._numbers)
         is_small = self._tail is not None and number == 2 and self._tail.size <= _SMALL_BYTES
         in_helper = self.ending == "process" or not is_small
