@@ -15,7 +15,7 @@ demo: $(READY)  ## Eight tracked experiments on real images, the leaderboard, th
 	$(BIN)/runfolio predict best --sample 24 --store $(STORE) --out $(STORE)/predictions.png
 
 test: $(READY)  ## The whole test suite.
-	$(BIN)/python -m pytest -n auto -m "not soak"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not soak"
 
 lint: $(READY)  ## Style, types, and the one-way layers.
 	$(BIN)/ruff check .
