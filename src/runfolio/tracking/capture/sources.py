@@ -113,9 +113,9 @@ class Sources:
 
     def _keep_untracked(self, repository: git.Repository) -> None:
         """Keep what git does not know, before the first commit all of it; nothing of the store, which may lie there."""
-        store = os.path.join(os.path.realpath(self._folder.parents[1]), "")  # noqa: PTH118
+        store = os.path.join(os.path.realpath(self._folder.parents[1]), "")  # noqa: PTH118 - compared as text
         for name in git.untracked(repository.root, staged=repository.commit is None):
-            path = os.path.join(repository.root, name)  # noqa: PTH118
+            path = os.path.join(repository.root, name)  # noqa: PTH118 - as above, thousands of times
             if path.startswith(store):
                 continue
             if len(self._code.files) < FILES or len(self._code.left_out) < LEFT_OUT:
