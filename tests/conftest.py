@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from .forked import Forked
 
 # Test processes share the cores: threads that wait for each other by spinning cost more than they give.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -56,3 +58,11 @@ def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Forked]:
+    """For scripts that need torch, where what its import does is not the point."""
+    started = Forked()
+    yield started
+    started.close()

@@ -14,6 +14,8 @@ import torch
 
 import runfolio
 
+from ..forked import Forked, Process
+
 SCRIPT = Path(__file__).parents[2] / "examples" / "plain_pytorch.py"
 
 
@@ -38,12 +40,11 @@ def test_the_plain_script_is_short_and_leaves_a_whole_record(tmp_path: Path):
     assert model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
 
 
-def started(place: Path, *arguments: object) -> subprocess.Popen[bytes]:
-    command = [sys.executable, SCRIPT, "--epochs", "2", "--hidden", "4", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL)
+def started(forked: Forked, place: Path, *arguments: object) -> Process:
+    return forked.start(SCRIPT, "--epochs", 2, "--hidden", 4, *arguments, cwd=place)
 
 
-def kill_at(step: int, process: subprocess.Popen[bytes], place: Path) -> str:
+def kill_at(step: int, process: Process, place: Path) -> str:
     """Kill it once it has saved that step, or a later one; the run's id."""
     while process.poll() is None:
         for manifest in place.glob("runs/examples/*/checkpoints/last.json"):
@@ -56,22 +57,22 @@ def kill_at(step: int, process: subprocess.Popen[bytes], place: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> runfolio.RecordedRun:
+def straight(forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> runfolio.RecordedRun:
     """Trained without a stop."""
     place = tmp_path_factory.mktemp("straight")
-    assert started(place).wait(120) == 0
+    assert started(forked, place).wait() == 0
     return runfolio.open(place / "runs").run("plain")
 
 
 @pytest.mark.parametrize(("workers", "kills"), [(0, 2), (2, 1)])
 def test_killed_at_any_step_and_resumed_it_ends_with_the_same_bits(
-    tmp_path: Path, straight: runfolio.RecordedRun, workers: int, kills: int
+    forked: Forked, tmp_path: Path, straight: runfolio.RecordedRun, workers: int, kills: int
 ):
     steps = sorted(random.sample(range(1, 80), kills))
-    run_id = kill_at(steps[0], started(tmp_path, "--workers", workers), tmp_path)
+    run_id = kill_at(steps[0], started(forked, tmp_path, "--workers", workers), tmp_path)
     for step in steps[1:]:
-        kill_at(step, started(tmp_path, "--workers", workers, "--resume", run_id), tmp_path)
-    assert started(tmp_path, "--workers", workers, "--resume", run_id).wait(120) == 0
+        kill_at(step, started(forked, tmp_path, "--workers", workers, "--resume", run_id), tmp_path)
+    assert started(forked, tmp_path, "--workers", workers, "--resume", run_id).wait() == 0
 
     run = runfolio.open(tmp_path / "runs").run("plain")
     assert len(run.attempts) == 1 + kills

@@ -16,6 +16,8 @@ import runfolio
 from runfolio.record.alive import heartbeats
 from runfolio.record.points import PointFiles
 
+from ..forked import Forked
+
 OWN_RUN = """
 import sys, runfolio
 with runfolio.init(f"net-{sys.argv[2]}", store=sys.argv[1]) as run:
@@ -83,21 +85,23 @@ def test_sixty_four_threads_in_one_run_lose_nothing(store: Path):
 
 
 @pytest.mark.parametrize("how", ["well", "raises", "killed"])
-def test_a_distributed_job_is_one_run_and_a_rank_that_fails_takes_no_other_with_it(store: Path, how: str):
+def test_a_distributed_job_is_one_run_and_a_rank_that_fails_takes_no_other_with_it(
+    forked: Forked, tmp_path: Path, store: Path, how: str
+):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     job = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "4", "RUNFOLIO_RUN_ID": "ddp"}
+    errors = [tmp_path / f"stderr-{rank}.txt" for rank in range(4)]
     ranks = [
-        subprocess.Popen(
-            [sys.executable, "-c", RANK, store, how],
-            env={**os.environ, **job, "RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
+        forked.start(
+            "-c", RANK, store, how, cwd=tmp_path, env={**os.environ, **job, "RANK": str(rank)}, stderr=errors[rank]
         )
         for rank in range(4)
     ]
-    said = [rank.communicate(timeout=120)[1] for rank in ranks]
+    for rank in ranks:
+        rank.wait()
+    said = [path.read_text() for path in errors]
     failed = {"well": 0, "raises": 1, "killed": -signal.SIGKILL}[how]
     assert [rank.returncode for rank in ranks] == [0, 0, failed, 0], said
     assert ["checkpoints are kept of its primary process" in text for text in said] == [False, True, True, True]
