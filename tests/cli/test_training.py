@@ -66,6 +66,22 @@ def test_several_seeds_are_a_series_with_mean_spread_and_interval(runfolio):
     assert row["low"] < min(values) <= max(values) < row["high"]
 
 
+def test_a_cross_validation_is_a_series_of_folds_with_the_accuracy_over_all_images(runfolio):
+    words = ["--model", "mlp", "--epochs", "1", "--data-fraction", "0.1", "--val-fraction", "0.3", "--folds", "2"]
+
+    done = runfolio("train", *words)
+
+    assert done.exit_code == 0, done.output
+    assert "val-fraction does not count" in done.stderr
+    runs = list(rf.open().runs("digits"))
+    assert sorted(run.params["fold"] for run in runs) == ["1/2", "2/2"]
+    assert "\nOver folds\n" in done.stdout
+    (pooled,) = (line for line in done.stdout.splitlines() if line.startswith("val/acc, pooled"))
+    right = sum(run.results["val/acc"] * run.results["val/images"] for run in runs)
+    images = sum(run.results["val/images"] for run in runs)
+    assert float(pooled.split()[3]) == pytest.approx(right / images, abs=5e-4)
+
+
 def test_predict_says_class_probability_and_truth_and_draws_them(runfolio, trained, tmp_path):
     done = runfolio("predict", "best", "--sample", "5", "--store", trained, "--out", "answers.png", "--json")
 

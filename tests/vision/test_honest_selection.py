@@ -16,6 +16,7 @@ from runfolio.query.same_data import standing
 from runfolio.query.stats import wilson
 from runfolio.series import Report, Series, execute, expand, load_target
 from runfolio.settings import Located
+from runfolio.tracking import reproduction
 from runfolio.vision import TrainSettings, run_experiment
 
 SMALL = {
@@ -35,7 +36,7 @@ RunSeries = Callable[..., Report]
 def run_series(store: Path) -> RunSeries:
     """Run a series of small trainings; its grid as lists, other settings as values."""
 
-    def run(seeds: int | None = None, folds: int | None = None, **settings) -> Report:
+    def run(folds: int | None = None, **settings) -> Report:
         given = {key.replace("_", "-"): Located(value, "") for key, value in {**SMALL, "epochs": 1, **settings}.items()}
         described = Series(
             name="small",
@@ -43,8 +44,6 @@ def run_series(store: Path) -> RunSeries:
             settings={key: each for key, each in given.items() if not isinstance(each.value, list)},
             grid={key: each for key, each in given.items() if isinstance(each.value, list)},
         )
-        if seeds is not None:
-            described = described.with_seeds(seeds, TrainSettings)
         if folds is not None:
             described = described.with_folds(folds, TrainSettings)
         planned = expand(described, TrainSettings)
@@ -90,28 +89,29 @@ def test_of_a_series_the_run_that_validation_chose_is_tested_once_as_if_at_its_e
     assert [len(run.attempts) for run in looked_at(store)] == [2]
 
 
-def test_runs_that_were_tested_at_their_end_are_not_run_again_nor_tested_again(run_series, store):
-    run_series(lr=[1e-3, 1e-2], test_at="end")
-    report = run_series(lr=[1e-3, 1e-2])
-
-    assert [outcome.ending for outcome in report.outcomes] == ["skipped", "skipped"]
-    assert [len(run.attempts) for run in looked_at(store)] == [1, 1]
-
-
-def test_asked_to_test_all_a_series_tests_those_of_an_earlier_call_too(run_series, store):
+def test_asked_to_test_all_a_series_tests_runs_of_an_earlier_call_and_trains_and_tests_none_twice(run_series, store):
     run_series(lr=[1e-3, 1e-2])
     assert len(looked_at(store)) == 1
 
-    report = run_series(lr=[1e-3, 1e-2], test_at="end")
+    for asked in ("end", "chosen"):
+        report = run_series(lr=[1e-3, 1e-2], test_at=asked)
 
-    assert [outcome.ending for outcome in report.outcomes] == ["skipped", "skipped"]
-    assert len(looked_at(store)) == 2
+        assert [outcome.ending for outcome in report.outcomes] == ["skipped", "skipped"]
+        assert [len(run.attempts) for run in looked_at(store)] == [2, 2]
 
 
-def test_of_several_seeds_all_runs_of_the_best_group_are_tested(run_series, store):
-    run_series(seeds=2, lr=[1e-5, 1e-1])
+def test_a_run_that_is_repeated_is_tested_where_its_original_was(run_series, store, monkeypatch):
+    run_series(lr=[1e-3, 1e-2])
+    (tested,) = looked_at(store)
+    for original in runfolio.open(store).runs():
+        for name, value in reproduction.Reproduction(original.id, original.name, store).environment().items():
+            monkeypatch.setenv(name, value)
+        run_series(lr=[1e-3, 1e-2])
 
-    assert {(run.config["lr"], run.config["seed"]) for run in looked_at(store)} == {(1e-1, 42), (1e-1, 43)}
+    repeated = {run.lineage["run"]: run for run in runfolio.open(store).runs() if run.lineage}
+    assert len(repeated) == 2
+    assert [run.lineage and run.lineage["run"] for run in looked_at(store) if run.lineage] == [tested.id]
+    assert repeated[tested.id].results["test/acc"] == tested.results["test/acc"]
 
 
 def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
@@ -140,12 +140,6 @@ def test_a_test_that_fails_is_told_and_the_runs_stay(run_series, store, monkeypa
 
     assert sorted(outcome.ending for outcome in again.outcomes) == ["resumed", "skipped"]
     assert (again.trouble, len(looked_at(store))) == (None, 1)
-
-
-def test_a_run_of_ones_own_is_the_chosen_one(store):
-    run_experiment(TrainSettings(**{**SMALL, "epochs": 1}), store=store)
-
-    assert len(looked_at(store)) == 1
 
 
 def test_cross_validation_tests_all_folds_of_the_best_and_pools_their_answers(run_series, store):

@@ -192,7 +192,9 @@ def _print_ending(ctx: click.Context, report: Report) -> None:
         out.complain(f"interrupted: {done}; the same command goes on with the rest")
         ctx.exit(130)
     if not report.is_settled:
-        out.complain("another process is at some of the runs; which one is the best is not settled, so none was tested")
+        out.complain(
+            "another process is at some of the runs: which one is the best is not settled before they are done"
+        )
     if report.trouble:
         out.complain(f"the chosen run was not tested: {report.trouble}; the same command tries again")
     if report.failed:

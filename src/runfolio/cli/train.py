@@ -27,7 +27,9 @@ changed_data_option = click.option(
 @click.command(cls=Command)
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Settings; flags go before them.")
 @click.option("--experiment", metavar="NAME", help="What the run belongs to.  [default: the name of the data]")
-@click.option("--name", help="The run's (with --seeds, the series') name.  [default: such as tinyvgg-20pct-5ep]")
+@click.option(
+    "--name", help="The run's (with --seeds or --folds, the series') name.  [default: such as tinyvgg-20pct-5ep]"
+)
 @seeds_option
 @folds_option
 @click.option(
