@@ -39,7 +39,8 @@ def check_compiler(device: str) -> None:
     try:
         torch.compile(_little, backend=_BACKEND)(torch.zeros(2, device=device))
     except Exception as error:  # whatever is missing: a compiler, its headers, triton, support for this Python
-        reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+        inner = getattr(error, "inner_exception", error)
+        reason = next(filter(None, map(str.strip, str(inner).splitlines())), type(inner).__name__)
         needed = "a C++ compiler such as g++" if device == "cpu" else "triton and a C compiler such as gcc"
         raise ConfigError(
             f"compile is on, but torch.compile does not work here ({reason}); install {needed}, or leave out --compile"

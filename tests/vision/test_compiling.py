@@ -1,0 +1,90 @@
+"""A compiled training: the same names, one compilation for training and one for validation, and a way out without."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+import runfolio
+from runfolio.errors import ConfigError
+from runfolio.vision import TrainSettings, compiling, run_experiment
+from runfolio.vision.engine import Training
+from runfolio.vision.preparation import prepare
+
+from .interruption import PowerCut
+
+SMALL = {"model": "mlp", "batch_size": 16, "watch": 2, "epochs": 2, "compile": True}
+"""115 images in batches of 16: the last one has 3."""
+
+
+@pytest.fixture
+def frames(monkeypatch) -> list[tuple[int, ...]]:
+    """What was compiled: the shape of its images, once each. What is captured is run as it is, without a compiler."""
+    shapes: list[tuple[int, ...]] = []
+
+    def as_it_is(graph, examples):
+        shapes.extend(tuple(example.shape) for example in examples if example.ndim == 4)
+        return graph
+
+    torch.compiler.reset()
+    monkeypatch.setattr(compiling, "_BACKEND", as_it_is)
+    return shapes
+
+
+def test_whole_batches_are_compiled_once_to_train_and_once_to_validate_and_the_last_smaller_one_never(frames, tiny):
+    training = Training(prepare(tiny(**SMALL)))
+    assert training.val_batches is not None
+
+    for _ in range(3):
+        training.train_epoch(lambda loss: None)
+        training.evaluate(training.val_batches)
+        training.step, training.epoch = 0, 0
+
+    assert frames == [(16, 1, 8, 8)] * 2
+
+
+def test_a_compiled_training_is_watched_saved_and_loaded_as_any_other(frames, store, tiny):
+    folder = run_experiment(tiny(**SMALL), store=store)
+    plain_folder = run_experiment(tiny(**SMALL | {"compile": False}), store=store)
+
+    run, plain = (runfolio.open(store).run(each) for each in (folder, plain_folder))
+    assert frames
+    assert run.metrics.keys() == plain.metrics.keys()
+    ours, theirs = (each.checkpoint("last").tensors("model") for each in (run, plain))
+    assert ours.keys() == theirs.keys()
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(run.metric("grad_norm").values, plain.metric("grad_norm").values)
+
+
+def test_where_nothing_can_be_compiled_the_training_is_refused_with_a_way_out(monkeypatch, store):
+    def lacking(graph, examples):
+        raise RuntimeError("no C++ compiler found")
+
+    torch.compiler.reset()
+    monkeypatch.setattr(compiling, "_BACKEND", lacking)
+
+    with pytest.raises(ConfigError, match=r"no C\+\+ compiler found.*; install .*, or leave out --compile"):
+        run_experiment(TrainSettings(compile=True, device="cpu"), store=store)
+    assert not store.exists()
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ here, which torch.compile needs on a CPU")
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_a_compiled_training_that_goes_on_ends_with_the_same_bits(store, tiny, precision):
+    settings = tiny(**SMALL | {"dropout": 0.3, "checkpoint_steps": 3, "precision": precision})
+    straight = run_experiment(settings, store=store / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(settings, store=store / "cut", progress=PowerCut(5))
+    torch.compiler.reset()
+
+    (cut,) = runfolio.open(store / "cut").runs()
+    run_experiment(resume=cut.id, store=store / "cut")
+
+    runs = [runfolio.open(store / "straight").run(straight), runfolio.open(store / "cut").run(cut.id)]
+    ours, theirs = (run.checkpoint("last").tensors("model") for run in runs)
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    ours, theirs = (run.metric("batch/loss").values for run in runs)
+    assert ours.tolist() == theirs.tolist()
