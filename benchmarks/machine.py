@@ -40,7 +40,11 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "none"
+    """`-dirty` where anything differs from it but the page itself, which the benchmark before may just have written."""
+    commit = _git("rev-parse", "--short", "HEAD").stdout.strip()
+    clean = _git("diff", "--quiet", "HEAD", "--", ".", ":!docs/benchmarks.md").returncode == 0
+    return (commit if clean else f"{commit}-dirty") if commit else "none"
+
+
+def _git(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
