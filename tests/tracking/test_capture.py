@@ -214,6 +214,24 @@ def test_modules_imported_later_are_there_at_the_end(project: Path, start: Calla
     assert kept(start("late.py", cwd=project)) == {"late.py": "script", "unused.py": "module"}
 
 
+def test_modules_are_looked_through_while_others_are_imported(python: Callable):
+    python("""
+import gc, sys, types
+from runfolio.tracking.capture.origin import own_modules
+
+def one_more(phase, about):
+    name = f"late{len(sys.modules)}"
+    sys.modules[name] = types.ModuleType(name)
+
+gc.callbacks.append(one_more)
+gc.set_threshold(1)
+try:
+    own_modules()
+finally:
+    gc.callbacks.clear()
+""").check_returncode()
+
+
 def test_a_script_that_is_deleted_while_it_runs(project: Path, start: Callable[..., Path]):
     (project / "gone.py").write_text("import os, runfolio\nos.remove(__file__)\nrunfolio.init().finish()\n")
     folder = start("gone.py", cwd=project)

@@ -41,7 +41,7 @@ def _module() -> str | None:
 def own_modules() -> dict[str, str]:
     """The files of loaded modules that are neither installed nor Python's nor runfolio's: their names by path."""
     found = {}
-    for name, module in tuple(sys.modules.items()):
+    for name, module in sys.modules.copy().items():  # copied at once: a tuple of them is not while others import
         path = _file_of(module)
         if name != "__main__" and path is not None and path not in found and is_own(path):
             found[path] = name
