@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 import runfolio
 from runfolio.errors import ConfigError
 from runfolio.vision import TrainSettings, run_experiment
-from runfolio.vision.batch_size import fastest, powers_of_two
+from runfolio.vision.batch_size import fastest, powers_of_two, with_batch_size
+from runfolio.vision.preparation import prepare
 from runfolio.vision.training import TrainingWarning
 
 
@@ -51,6 +52,15 @@ def test_a_training_with_the_number_that_was_found_has_the_same_bits(tiny, tmp_p
     other = runfolio.open(store).run(given)
     assert found.metric("batch/loss").values.tolist() == other.metric("batch/loss").values.tolist()
     assert found.config == other.config
+
+
+def test_trainings_of_one_process_that_differ_in_their_seed_or_rate_get_the_same_size(tiny):
+    first, told = with_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
+    second, told_again = with_batch_size(prepare(tiny(batch_size="auto", model="mlp", seed=7, lr=0.1)))
+
+    assert told == told_again
+    assert second.settings.seed == 7
+    assert first.settings.batch_size == second.settings.batch_size
 
 
 def test_a_batch_size_is_a_number_or_auto():

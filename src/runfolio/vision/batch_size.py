@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import itertools
 import math
-import statistics
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -30,6 +29,12 @@ _STEPS = 5
 """Of one trial; the first one warms up."""
 _SHARE_OF_MEMORY = {"cpu": 0.5, "cuda": 0.8}
 """How much of the memory that is free a step may take; the rest is headroom."""
+_DEPENDS_ON = (
+    *("data", "image_size", "mixup", "cutmix", "model", "hidden_units", "freeze_backbone", "unfreeze_after", "cache"),
+    *("optimizer", "ema", "deterministic", "precision"),
+)
+_found: dict[tuple[object, ...], tuple[int, str]] = {}
+"""What this process measured, by device, sizes and settings."""
 _AS_FAST = 0.95
 """So near to the fastest, a smaller size is the better one: it makes more steps."""
 
@@ -45,12 +50,22 @@ def with_batch_size(preparation: Preparation, progress: Progress | None = None) 
     """The preparation with a number in the place of `auto`, and a sentence that says how it was chosen.
 
     On a GPU the largest power of two that leaves a fifth of the memory, on a CPU the smallest of those that are about
-    as fast as the fastest; with five steps an epoch at least. Since it is measured, it need not be the same each time.
+    as fast as the fastest; with five steps an epoch at least. Since it is measured, it need not be the same each time;
+    a process measures once for all trainings that are alike in what it depends on, such as the runs of a series.
 
     Raises:
         ConfigError: Not even the smallest batch fits into the memory.
     """
     sizes = powers_of_two(len(preparation.train))
+    settings = preparation.settings
+    key = (preparation.device, *sizes, *(getattr(settings, name) for name in _DEPENDS_ON))
+    if key not in _found:
+        _found[key] = _measured(preparation, sizes, progress)
+    chosen, told = _found[key]
+    return replace(preparation, settings=replace(settings, batch_size=chosen)), told
+
+
+def _measured(preparation: Preparation, sizes: list[int], progress: Progress | None) -> tuple[int, str]:
     task = progress.add_task("batch size", total=len(sizes)) if progress else None
     trials: dict[int, _Trial] = {}
     try:
@@ -70,8 +85,7 @@ def with_batch_size(preparation: Preparation, progress: Progress | None = None) 
     speeds = {size: trial.speed for size, trial in trials.items()}
     chosen = max(speeds) if preparation.device == "cuda" else fastest(speeds)
     measured = ", ".join(f"{size}: {speed:,.0f}" for size, speed in speeds.items())
-    told = f"batch-size auto is {chosen}, by what was measured now (size: images/s; {measured})"
-    return replace(preparation, settings=replace(preparation.settings, batch_size=chosen)), told
+    return chosen, f"batch-size auto is {chosen}, by what was measured now (size: images/s; {measured})"
 
 
 def powers_of_two(images: int) -> list[int]:
@@ -138,7 +152,7 @@ def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Tri
         training.train_epoch(on_step, first_again)
     times = [end - begin for begin, end in itertools.pairwise(ends)]
     peak = torch.cuda.max_memory_allocated() if training.on_gpu else kept.bytes // steps
-    return _Trial(size / statistics.median(times[1:] or times), peak)
+    return _Trial(size / min(times), peak)  # what else the machine does only ever makes a step slower
 
 
 class _Kept:

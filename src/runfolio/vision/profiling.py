@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -66,6 +67,7 @@ class StepProfiler:
         steps: How many the epoch still has; two at least. The first is passed over where there are enough.
         tell: Gets a sentence where the profile cannot be kept.
         """
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it tells the terminal that it starts and stops
         self._run = run
         self._on_gpu = on_gpu
         self._tell = tell
