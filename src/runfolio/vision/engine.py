@@ -153,8 +153,8 @@ class Training:
         """Of the network in training and of the one that predicts."""
         if not self._settings.compile:
             return self._network, self._predictor
-        training = compiled(self._network, self._settings.batch_size)
-        return training, training if self._average is None else compiled(self._predictor, self._settings.batch_size)
+        training = compiled(self._network, self._settings.images_at_once)
+        return training, training if self._average is None else compiled(self._predictor, self._settings.images_at_once)
 
     def _batches(self, images: Dataset[Labelled], *, are_ready: bool, order: EpochOrder | None = None) -> Batches:
         settings, device = self._settings, self._fabric.device.type
