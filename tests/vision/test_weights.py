@@ -329,7 +329,7 @@ def _megabytes(model: nn.Module) -> float:
 def test_a_run_goes_on_and_predicts_without_the_file_it_started_from(file, small, store):
     class PowerCut(Progress):
         def advance(self, task_id, advance=1):
-            if self.tasks[-1].completed >= 3:
+            if "epoch" in self.tasks[-1].description and self.tasks[-1].completed >= 3:
                 raise KeyboardInterrupt
             super().advance(task_id, advance)
 

@@ -60,7 +60,7 @@ _PRECISIONS: Mapping[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp16": "16-mixed",
 }
 """What Fabric calls them."""
-_PREDICT_WARM_UP, _PREDICT_REPEATS, _PREDICT_AT_MOST_S = 5, 100, 0.5
+_PREDICT_WARM_UP, _PREDICT_REPEATS, _PREDICT_AT_MOST_S = 5, 100, 0.2
 
 
 def _nothing() -> None:

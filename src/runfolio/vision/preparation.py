@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from runfolio.record.data import Listing
 
 Part = Literal["train", "val", "test"]
+
+_tried: WeakKeyDictionary[Weights, set[tuple[ModelSpec, tuple[str, ...]]]] = WeakKeyDictionary()
+"""The networks and classes that weights were found to fit: each run of a series is prepared twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +191,11 @@ def _transform(settings: TrainSettings, source: ImageSource, weights: Weights | 
 @torch.no_grad()
 def _try(preparation: Preparation) -> None:
     """Meet what would stop training before a run begins: weights that do not fit, images too small for the network."""
-    spec, model = preparation.spec, preparation.network()
+    spec, weights = preparation.spec, preparation.weights
+    tried = (spec, preparation.source.classes)
+    if weights is not None and tried in _tried.setdefault(weights, set()):
+        return
+    model = preparation.network()
     try:
         model.eval()(torch.zeros(1, *spec.image_shape))
     except (AssertionError, RuntimeError, ValueError) as error:
@@ -197,6 +205,8 @@ def _try(preparation: Preparation) -> None:
             f"model {spec.name} cannot take images of {spec.height}x{spec.width} pixels"
             f" ({str(error).partition(chr(10))[0]}){remedy}"
         ) from None
+    if weights is not None:
+        _tried[weights].add(tried)
 
 
 def _device(settings: TrainSettings) -> str:

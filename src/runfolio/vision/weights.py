@@ -6,6 +6,7 @@ import pickle
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Where training scripts put the weights in a file that holds more."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weights:
-    """Tensors of an earlier training, and the images it had."""
+    """Tensors of an earlier training, and the images it had. Nobody writes to the tensors: runs may share them."""
 
     what: str
     """For people: where they are from."""
@@ -61,13 +62,23 @@ def find_weights(wanted: str, model: str, store: Path | str | None) -> Weights:
         return Weights(f"{PUBLISHED} of {model}", download_weights(model), published_transform(model))
     path = Path(wanted)
     if path.is_file() or path.suffix in _ENDINGS:
-        return Weights(wanted, current_names(model, _read(path)), published_transform(model))
+        if not path.is_file():
+            raise NotFound(f"no weights file {path}; check the path")
+        status = path.stat()
+        return _of_file(path, path.absolute(), (status.st_size, status.st_mtime_ns), model)
     return _of_run(wanted, model, store)
 
 
+@lru_cache(maxsize=1)  # the runs of a series mostly begin with one file, which is read once then
+def _of_file(path: Path, place: Path, state: tuple[int, int], model: str) -> Weights:
+    """Args:
+    place: Where the file is, from any working folder.
+    state: Another one of a file that changed.
+    """
+    return Weights(str(path), current_names(model, _read(path)), published_transform(model))
+
+
 def _read(path: Path) -> Tensors:
-    if not path.is_file():
-        raise NotFound(f"no weights file {path}; check the path")
     if path.suffix == ".safetensors":
         return read_tensors(path)
     return _tensors_only(path, _unwrapped(_restricted_load(path)))
