@@ -71,6 +71,8 @@ def test_where_nothing_can_be_compiled_the_training_is_refused_with_a_way_out(mo
 
 
 @pytest.mark.soak
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # by Fabric, of its own answer
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ here, which torch.compile needs on a CPU")
 @pytest.mark.parametrize("precision", ["32", "bf16"])
 def test_a_compiled_training_that_goes_on_ends_with_the_same_bits(store, tiny, precision):
