@@ -82,6 +82,10 @@ class _Experiment:
             from runfolio.vision.preparation import prepare
         prepare(settings, store=store)
 
+    def continues(self, settings: TrainSettings, shorter: TrainSettings) -> bool:
+        """Whether a training of `settings` begins as a whole one of `shorter`: they differ in epochs alone."""
+        return settings.continues(shorter)
+
     def run(
         self,
         settings: TrainSettings | None,
@@ -90,13 +94,20 @@ class _Experiment:
         experiment: str | None = None,
         series: dict[str, Any] | None = None,
         resume: str | None = None,
+        begin: str | None = None,
         progress: Progress | None = None,
     ) -> Path:
         """Train once and return the run's folder (see `runfolio.vision.training.run_experiment`)."""
         with vision_extra("training"):
             from runfolio.vision.training import run_experiment
         return run_experiment(
-            settings, store=store, experiment=experiment, series=series, resume=resume, progress=progress
+            settings,
+            store=store,
+            experiment=experiment,
+            series=series,
+            resume=resume,
+            begin=begin,
+            progress=progress,
         )
 
     def conclude(self, runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress) -> None:

@@ -14,6 +14,7 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
+from runfolio.record import media
 from runfolio.record.checkpoints import BEST, LAST, whole
 from runfolio.settings import build, fields_of
 from runfolio.tracking.seeding import deterministic_algorithms
@@ -24,6 +25,7 @@ from runfolio.vision.engine import Training
 from runfolio.vision.forking import Fork
 from runfolio.vision.meter import Meter
 from runfolio.vision.models.summary import Architecture, architecture
+from runfolio.vision.prefix import Beginning
 from runfolio.vision.preparation import Preparation, prepare
 from runfolio.vision.profiling import profiled
 from runfolio.vision.settings import AUTO, RANGE_TEST, TrainSettings
@@ -41,6 +43,9 @@ _BEFORE_ALL = -1
 _OF_AN_EPOCH = ("train/*", "val/*", "test/*", "lr", "lr/*", "epoch_seconds", "images_per_second")
 """What is logged once an epoch, and so drawn over epochs."""
 
+_NOTICE = "text", "notice"
+"""Kind and name in the record."""
+
 
 class TrainingWarning(UserWarning):
     """A loss that is no number, or a best epoch that was chosen without validation."""
@@ -57,6 +62,7 @@ def run_experiment(
     force: bool = False,
     changed_data: bool = False,
     fork: Fork | None = None,
+    begin: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Train one classifier as one tracked run, and return the run's folder.
@@ -71,6 +77,8 @@ def run_experiment(
         changed_data: With `resume` or `fork`: go on although the images changed since. Each stays in its part
             (training, validation, test), new ones play no part.
         fork: What to continue another way, as `Fork.plan` gives it; its settings, name and experiment go on too.
+        begin: A finished run to continue, of settings that these continue (`TrainSettings.continues`). Where it would
+            not come to the same bits, all is trained, and why is told.
         progress: Gets a task of this run for as long as it trains.
 
     Raises:
@@ -83,8 +91,9 @@ def run_experiment(
         return _fork(fork, store, experiment, name, progress, changed_data=changed_data)
     if settings is None:
         raise ConfigError("nothing to train: give settings, or a run to resume or fork")
+    beginning = Beginning() if begin is None else Beginning.with_run(begin, settings, store, progress)
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
-    preparation, found = None, None
+    preparation, found = beginning.preparation, None
     if not series or settings.batch_size == AUTO:
         preparation = prepare(settings, store=store, progress=progress)
     if preparation is not None and settings.batch_size == AUTO:
@@ -93,7 +102,7 @@ def run_experiment(
     runfolio.seed_everything(settings.seed)
     with (
         deterministic_algorithms(settings.deterministic),
-        runfolio.init(
+        beginning.open(
             name or settings.run_name,
             experiment=experiment or settings.data_name,
             config=settings.as_dict(),
@@ -105,8 +114,10 @@ def run_experiment(
     ):
         if found:
             _Notices(run, progress).once("batch size", found)
+        if beginning.objection is not None:
+            _Notices(run, progress).once("begin", f"trains from its first step: {beginning.objection}")
         ready = preparation or prepare(settings, store=store, progress=progress)
-        _train(run, ready, progress, tests=tests_itself(settings, series))
+        _train(run, ready, progress, go_on=beginning.is_shared, tests=tests_itself(settings, series))
     return run.folder
 
 
@@ -240,7 +251,7 @@ def _train(
         for notice in fork.take_up(run, training):
             notices.once(notice, notice)
     elif go_on:
-        run.restore(LAST, **training.state())
+        _go_on(run, training, preparation, notices)
     else:
         _describe(run, training, preparation, notices)
     for notice in training.open_cache(progress):
@@ -264,6 +275,13 @@ def _train(
         _conclude(run, training, preparation, notices, tests=tests)
     if training.epoch < settings.epochs:
         _finish_early(run, training, preparation)
+
+
+def _go_on(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:
+    run.restore(LAST, **training.state())
+    if "parameters" not in run.summary:  # it has the record of the run that it continues, and nothing of its own yet
+        notices.take_over()
+        _sum_up_beginning(run, training, preparation)
 
 
 def _finish_early(run: Run, training: Training, preparation: Preparation) -> None:
@@ -386,12 +404,19 @@ class _Notices:
         self._run = run
         self._progress = progress
         self._said: set[str] = set()
+        self._taken_over: set[str] = set()
+
+    def take_over(self) -> None:
+        """Keep what the record has from another run, and do not add it again."""
+        entries, _ = media.read(self._run.folder)
+        self._taken_over = {entry.content["text"] for entry in entries if (entry.kind, entry.name) == _NOTICE}
 
     def once(self, kind: str, text: str) -> None:
         if kind in self._said:
             return
         self._said.add(kind)
-        self._run.log_text("notice", text)
+        if text not in self._taken_over:
+            self._run.log_text(_NOTICE[1], text)
         said = f"{self._run.name}: {text}"
         if self._progress is None:
             warnings.warn(said, TrainingWarning, stacklevel=2)
