@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import runfolio
 from runfolio import RecordedRun
 from runfolio.errors import ConfigError
 from runfolio.vision import TrainSettings, find_lr, run_experiment
+from runfolio.vision.cached.room import BOUNDED
 from runfolio.vision.data import files, loaders
 from runfolio.vision.models import ModelSpec, build_model
 from runfolio.vision.pictures import read_picture
@@ -22,6 +26,7 @@ from .test_feature_cache import Counting
 from .test_training import texts
 
 SPEC = ModelSpec(name="tinyvgg", channels=3, height=32, width=32, classes=2, hidden_units=4)
+MANY = 20_000
 Train = Callable[..., tuple[RecordedRun, int]]
 
 
@@ -154,3 +159,48 @@ def test_where_there_is_no_room_for_all_pixels_the_rest_is_decoded_again(train, 
 def test_views_that_nothing_could_be_kept_of_are_refused(settings, needed):
     with pytest.raises(ConfigError, match=f"cached-views is 4 but needs {needed}"):
         TrainSettings(**{"freeze_backbone": True, "weights": "w.pth", "cached_views": 4, **settings})
+
+
+TRAINING = """
+import resource, sys
+import numpy as np, torch
+from pathlib import Path
+from PIL import Image
+from runfolio.vision import TrainSettings, run_experiment
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
+
+place, files, frozen = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "frozen"
+for n in range(files):
+    folder = place / "many" / "ab"[n % 2]
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = np.full((48, 48, 3), n % 2 * 200, np.uint8)
+    pixels[0, :3, 0] = n % 256, n // 256, 7
+    Image.fromarray(pixels).save(folder / f"{n}.png", compress_level=0)
+settings = dict(model="tinyvgg", hidden_units=1, image_size=32, epochs=1, device="cpu", watch=0, tensorboard=False)
+if frozen:
+    settings |= {"freeze_backbone": True, "weights": sys.argv[4]}
+before = peak()
+run_experiment(TrainSettings(data=f"folder:{place / 'many'}", **settings), store=place / "runs")
+print(before, peak())
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("how", ["frozen", "whole"])
+def test_a_training_on_20000_files_takes_bounded_memory_and_disk(tmp_path, cache, monkeypatch, how):
+    torch.manual_seed(0)
+    save_model(build_model(replace(SPEC, hidden_units=1)), str(tmp_path / "weights.safetensors"))
+    monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "20MB")  # of 20,000 x 3,072 bytes of pixels
+    monkeypatch.setenv("RUNFOLIO_CODE", "off")
+
+    command = [sys.executable, "-c", TRAINING, tmp_path, str(MANY), how, tmp_path / "weights.safetensors"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+
+    before, after = map(int, done.stdout.splitlines()[-1].split())
+    kept = sum(path.stat().st_size for kind in BOUNDED for path in (cache / kind).rglob("*") if path.is_file())
+    print(f"{how}: peak before {before} MB, after {after} MB; kept {kept / 1e6:.1f} MB")
+    assert after - before < 400
+    assert 0 < kept < 25e6
