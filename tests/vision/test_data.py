@@ -167,7 +167,7 @@ def test_an_image_is_prepared_once_and_the_same_each_epoch(digits):
         def __len__(self) -> int:
             return len(self.labels)
 
-        def image(self, index: int):
+        def image(self, index: int, at_least: int | None = None):
             self.decoded += 1
             return digits.train.image(index)
 

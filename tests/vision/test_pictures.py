@@ -7,13 +7,17 @@ import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from runfolio.errors import DamagedFile, NotFound
+from runfolio.vision.data.files import ImageFiles
+from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.pictures import read_picture, to_channels
 
 RAMP = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4)
@@ -127,3 +131,46 @@ def test_reading_in_threads_leaves_the_warnings_of_others_on(tmp_path):
         sys.setswitchinterval(switch)
 
     assert warnings.filters == before
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photograph of 1600 x 1200 pixels that a camera held sideways has stored as 1200 x 1600."""
+    path = tmp_path_factory.mktemp("large") / "sideways.jpg"
+    rng = np.random.default_rng(0)
+    waves = np.add.outer(np.sin(np.arange(1600) / 90), np.cos(np.arange(1200) / 70))[..., None] * [40, 30, 20]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = 128 + waves + rng.normal(0, 4, (1600, 1200, 3))
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, exif=exif, quality=92)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("at_least", "size"), [(None, (1600, 1200)), (601, (1600, 1200)), (600, (800, 600)), (1, (200, 150))]
+)
+def test_a_jpeg_is_scaled_down_while_it_is_decoded_but_no_further_than_is_asked_for(large, at_least, size):
+    assert read_picture(large, at_least).size == size
+
+
+def test_other_formats_are_decoded_whole(tmp_path):
+    Image.new("RGB", (64, 64)).save(tmp_path / "small.png")
+    assert read_picture(tmp_path / "small.png", 8).size == (64, 64)
+
+
+def test_a_large_photograph_is_prepared_as_if_it_were_decoded_whole_to_the_eye(large):
+    whole = ImageTransform(channels=3, height=224, width=224, mean=(0.5,) * 3, std=(0.5,) * 3, resize=256)
+    quick = replace(whole, reducing_gap=2.0)
+    assert (whole.at_least, quick.at_least) == (None, 512)
+    images = ImageFiles(large.parent, (large.name,), np.zeros(1, np.int64))
+    before, after = (each.pixels_of(images, 0).float() for each in (whole, quick))
+    assert not torch.equal(before, after)
+    assert (before - after).abs().mean() < 0.5
+
+
+def test_a_record_from_before_pictures_were_scaled_down_has_them_decoded_whole():
+    transform = ImageTransform(channels=3, height=8, width=9, mean=(0.5,) * 3, std=(0.5,) * 3, reducing_gap=2.0)
+    meta = transform.as_meta()
+    assert ImageTransform.from_meta(meta) == transform
+    del meta["reducing_gap"]
+    assert ImageTransform.from_meta(meta).at_least is None

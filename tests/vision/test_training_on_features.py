@@ -121,7 +121,7 @@ def test_what_cannot_be_kept_is_said_once_and_the_training_goes_on(train, monkey
 
 def test_where_the_backbone_trains_an_image_is_decoded_once_for_all_runs(train, monkeypatch):
     decoded: list[Path] = []
-    monkeypatch.setattr(files, "read_picture", lambda path: decoded.append(path) or read_picture(path))
+    monkeypatch.setattr(files, "read_picture", lambda path, *how: decoded.append(path) or read_picture(path, *how))
     whole = {"freeze_backbone": False, "weights": None, "epochs": 2}
 
     kept, _ = train(**whole)

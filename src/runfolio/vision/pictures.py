@@ -21,8 +21,12 @@ MAX_PIXELS = 89_000_000
 _KIND_OF_CHANNELS = {1: "L", 3: "RGB"}
 
 
-def read_picture(path: str | Path) -> Image.Image:
+def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
     """The decoded picture, turned upright by its EXIF orientation; of an animation, the first frame.
+
+    Args:
+        at_least: A JPEG may be scaled down by 2, 4 or 8 while it is decoded, which is faster, as long as neither side
+            gets fewer pixels than this. None: not.
 
     Raises:
         NotFound: There is no such file.
@@ -33,7 +37,7 @@ def read_picture(path: str | Path) -> Image.Image:
         raise NotFound(f"no image {path}; check the path")
     try:
         with _quiet:  # Pillow's own warnings (huge, odd EXIF) say nothing a user can act on; the limit below is ours
-            return _decode(path)
+            return _decode(path, at_least)
     except DamagedFile:
         raise
     except UnidentifiedImageError:
@@ -94,10 +98,12 @@ _quiet = _Quiet()
 os.register_at_fork(after_in_child=_quiet.__init__)  # a thread inside stays behind in the parent
 
 
-def _decode(path: Path) -> Image.Image:
+def _decode(path: Path, at_least: int | None) -> Image.Image:
     with Image.open(path, formats=FORMATS) as picture:
         if picture.width * picture.height > MAX_PIXELS:
             raise _too_large(path)
+        if at_least is not None:
+            picture.draft(None, (at_least, at_least))  # which other formats pass over
         picture.load()
         return ImageOps.exif_transpose(picture)
 

@@ -68,7 +68,7 @@ class LoadedClassifier:
 
     @torch.inference_mode()
     def _predict_one(self, picture: Picture, number: int) -> Prediction:
-        decoded = open_picture(picture)
+        decoded = open_picture(picture, self.transform.at_least)
         began = time.perf_counter()
         logits = self.model(self.transform(decoded).unsqueeze(0).to(_device(self.model)))
         shares = logits.double().softmax(dim=1)[0].tolist()
@@ -83,15 +83,15 @@ class LoadedClassifier:
         )
 
 
-def open_picture(picture: Picture) -> Image.Image:
-    """The picture decoded, whatever it came as.
+def open_picture(picture: Picture, at_least: int | None = None) -> Image.Image:
+    """The picture decoded, whatever it came as; for `at_least` see `read_picture`.
 
     Raises:
         NotFound, DamagedFile: As `read_picture`.
         ConfigError: It is neither a file nor a picture.
     """
     if isinstance(picture, (str, Path)):
-        return read_picture(picture)
+        return read_picture(picture, at_least)
     if isinstance(picture, Image.Image):
         return picture
     if isinstance(picture, np.ndarray) and picture.ndim in (2, 3) and picture.shape[2:] in ((), (3,)) and picture.size:
@@ -119,7 +119,7 @@ def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) 
     drawn = np.random.RandomState(seed).permutation(len(source.test))[:count].tolist()
     return [
         Sample(
-            picture=source.test.image(index),
+            picture=source.test.image(index, classifier.transform.at_least),
             truth=source.classes[int(source.test.labels[index])],
             reference=source.test.reference(index),
         )

@@ -220,7 +220,7 @@ class FeatureCache:
 
     def _pixels(self, images: ImageSet, index: int, views: Sequence[int]) -> list[torch.Tensor]:
         """Of one image, decoded once, in each of these views."""
-        pixels = self._transform.pixels(images.image(index))
+        pixels = self._transform.pixels_of(images, index)
         if self._changes is None:
             return [pixels]
         with self._drawing:  # the changes are drawn from torch's one generator

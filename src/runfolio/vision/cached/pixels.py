@@ -67,7 +67,7 @@ class CachedPixels:
             row = self._rows.read(row_id)
         if row is not None:
             return torch.from_numpy(row).reshape(self._transform.channels, self._transform.height, -1)
-        pixels = self._transform.pixels(self._images.image(self._chosen[place]))
+        pixels = self._transform.pixels_of(self._images, self._chosen[place])
         if self._is_chosen(row_id):
             try:
                 self._rows.add([row_id], pixels.numpy().reshape(1, -1))

@@ -33,8 +33,8 @@ class ImageSet(Protocol):
 
     def __len__(self) -> int: ...
 
-    def image(self, index: int) -> Image:
-        """The picture as it is stored; the caller converts mode and size."""
+    def image(self, index: int, at_least: int | None = None) -> Image:
+        """The picture as it is stored; the caller converts mode and size. For `at_least` see `read_picture`."""
         ...
 
     def reference(self, index: int) -> str:
@@ -80,8 +80,8 @@ class RelabelledImages:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def image(self, index: int) -> Image:
-        return self.images.image(index)
+    def image(self, index: int, at_least: int | None = None) -> Image:
+        return self.images.image(index, at_least)
 
     def reference(self, index: int) -> str:
         return self.images.reference(index)

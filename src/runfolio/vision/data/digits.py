@@ -38,7 +38,7 @@ class DigitImages:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def image(self, index: int) -> Image.Image:
+    def image(self, index: int, at_least: int | None = None) -> Image.Image:
         return Image.fromarray(self.pixels[index])
 
     def reference(self, index: int) -> str:

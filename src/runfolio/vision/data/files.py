@@ -35,13 +35,13 @@ class ImageFiles:
     def path(self, index: int) -> Path:
         return self.root / self.names[index]
 
-    def image(self, index: int) -> Image:
+    def image(self, index: int, at_least: int | None = None) -> Image:
         """The decoded picture.
 
         Raises:
             NotFound, DamagedFile: As `read_picture`; the file was there and whole when training began.
         """
-        return read_picture(self.path(index))
+        return read_picture(self.path(index), at_least)
 
     def reference(self, index: int) -> str:
         return printable(self.names[index])

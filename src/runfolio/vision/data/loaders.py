@@ -88,7 +88,7 @@ class PreparedImages(Dataset[Labelled]):
         index = self.index(place)
         pixels = self._kept.get(index)
         if pixels is None:
-            pixels = self.transform.pixels(self._images.image(index))
+            pixels = self.transform.pixels_of(self._images, index)
             if self.keeps:
                 self._kept[index] = pixels
         return pixels

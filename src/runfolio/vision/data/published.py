@@ -77,7 +77,7 @@ class PublishedImages:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def image(self, index: int) -> Image:
+    def image(self, index: int, at_least: int | None = None) -> Image:
         return self.dataset[index][0]
 
     def reference(self, index: int) -> str:

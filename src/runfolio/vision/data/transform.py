@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
@@ -11,8 +12,11 @@ import torch
 from PIL import Image
 
 from runfolio.vision._torchvision import v2
-from runfolio.vision.data.base import ImageSource
+from runfolio.vision.data.base import ImageSet, ImageSource
 from runfolio.vision.pictures import to_channels
+
+REDUCING_GAP = 2.0
+"""Of new trainings; those recorded before there was one decoded every picture whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +31,21 @@ class ImageTransform:
     resize: int | None = None
     """The shorter side is brought to so many pixels and the middle cut out; None squeezes the whole picture."""
     interpolation: str = "bilinear"
+    reducing_gap: float | None = None
+    """A JPEG may be scaled down while it is decoded, as long as it stays so many times larger than it is resized to: 2
+    makes no difference that is seen. None: it is decoded whole. Source: Pillow's `Image.thumbnail`"""
 
     @classmethod
     def for_source(cls, source: ImageSource, image_size: int | None = None) -> ImageTransform:
         height, width = (image_size, image_size) if image_size else source.image_size
-        return cls(channels=source.channels, height=height, width=width, mean=source.mean, std=source.std)
+        return cls(
+            channels=source.channels,
+            height=height,
+            width=width,
+            mean=source.mean,
+            std=source.std,
+            reducing_gap=REDUCING_GAP,
+        )
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any]) -> ImageTransform:
@@ -43,6 +57,7 @@ class ImageTransform:
             mean=tuple(float(value) for value in meta["mean"]),
             std=tuple(float(value) for value in meta["std"]),
             resize=None if resize is None else int(resize),
+            reducing_gap=meta.get("reducing_gap"),
             interpolation=v2.InterpolationMode(meta.get("interpolation", cls.interpolation)).value,
         )
 
@@ -70,6 +85,17 @@ class ImageTransform:
 
     def __call__(self, picture: Image.Image) -> torch.Tensor:
         return self.normalised(self.pixels(picture))
+
+    @property
+    def at_least(self) -> int | None:
+        """How many pixels a side of a picture must have to be decoded for this (see `read_picture`)."""
+        if self.reducing_gap is None:
+            return None
+        return math.ceil(self.reducing_gap * (self.resize or max(self.height, self.width)))
+
+    def pixels_of(self, images: ImageSet, index: int) -> torch.Tensor:
+        """Of an image of a set: as `pixels`."""
+        return self.pixels(images.image(index, self.at_least))
 
     def pixels(self, picture: Image.Image) -> torch.Tensor:
         """[c, h, w] uint8: all but scaling and normalising."""

@@ -14,7 +14,7 @@ from torch import nn
 from runfolio.errors import MissingExtra, NotFound, did_you_mean
 from runfolio.record.fitting import Tensors
 from runfolio.vision import _torchvision  # noqa: F401
-from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.data.transform import REDUCING_GAP, ImageTransform
 from runfolio.vision.models.spec import ModelSpec
 
 PREFIX = "timm:"
@@ -58,6 +58,7 @@ def transform(name: str) -> ImageTransform:
         mean=tuple(wanted["mean"]),
         std=tuple(wanted["std"]),
         resize=None if whole else math.floor(min(height, width) / wanted["crop_pct"]),
+        reducing_gap=REDUCING_GAP,
         interpolation=wanted["interpolation"],
     )
 

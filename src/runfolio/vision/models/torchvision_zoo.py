@@ -17,7 +17,7 @@ from torch import nn
 from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.record.fitting import Tensors
 from runfolio.vision._torchvision import models
-from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.data.transform import REDUCING_GAP, ImageTransform
 from runfolio.vision.models.head import set_dropout
 from runfolio.vision.models.spec import ModelSpec
 
@@ -72,6 +72,7 @@ def transform(name: str) -> ImageTransform:
         mean=tuple(preset.mean),
         std=tuple(preset.std),
         resize=resize,
+        reducing_gap=REDUCING_GAP,
         interpolation=preset.interpolation.value,
     )
 
