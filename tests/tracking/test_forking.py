@@ -358,6 +358,7 @@ def test_a_run_with_a_prefix_takes_over_all_checkpoints_and_goes_on_under_its_ow
     assert sorted(each.name for each in found.checkpoints) == sorted(each.name for each in of.checkpoints) == names
     for name in names:
         assert found.checkpoint(name).state["w"].tolist() == of.checkpoint(name).state["w"].tolist()
+    assert found.duration_s is not None
     assert found.alone_s == pytest.approx(found.duration_s + found.inherited_s)
     assert of.alone_s == of.duration_s
     assert findings(store) == [[], []]

@@ -15,8 +15,10 @@ from safetensors.torch import save_model
 import runfolio
 from runfolio import RecordedRun
 from runfolio.errors import ConfigError
+from runfolio.settings import build
 from runfolio.vision import TrainSettings, find_lr, run_experiment
 from runfolio.vision.cached.room import BOUNDED
+from runfolio.vision.concluding import conclude
 from runfolio.vision.data import files, loaders
 from runfolio.vision.models import ModelSpec, build_model
 from runfolio.vision.pictures import read_picture
@@ -46,7 +48,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def train(inputs: dict[str, str], store: Path) -> Train:
     """Train a head; the run, and of how many images features were computed."""
 
-    def run(**changes: object) -> tuple[RecordedRun, int]:
+    def run(series: dict[str, str] | None = None, **changes: object) -> tuple[RecordedRun, int]:
         settings = {
             "model": SPEC.name,
             "hidden_units": SPEC.hidden_units,
@@ -62,6 +64,7 @@ def train(inputs: dict[str, str], store: Path) -> Train:
         folder = run_experiment(
             TrainSettings(**{**inputs, **settings, **changes}),
             store=store,
+            series=series,
             progress=progress,  # type: ignore[arg-type]
         )
         return runfolio.open(store).run(folder), progress.computed
@@ -93,6 +96,21 @@ def test_a_range_test_of_a_head_computes_features_once_as_well(inputs, store):
     )
     find_lr(settings, store=store, progress=progress)  # type: ignore[arg-type] - it counts
     assert progress.computed == 24
+
+
+@pytest.mark.parametrize("ema", [None, 0.7])
+def test_a_run_that_is_tested_after_its_series_is_tested_on_features_to_the_same_bits(train, store, ema):
+    later, computed = train(series={"name": "heads", "fingerprint": "1"}, ema=ema, test_at="chosen")
+    untested = int(later.results["test/images"])
+    assert computed == 24 - untested
+    progress = Counting()
+    conclude({later.folder: build(TrainSettings, later.config)}, store=store, progress=progress)  # type: ignore[arg-type] - it counts
+    assert progress.computed == untested
+
+    at_once, _ = train(ema=ema, test_at="end")
+    tested = runfolio.open(store).run(later.folder)
+    for name in ("test/loss", "test/acc"):
+        assert tested.results[name] == at_once.results[name]
 
 
 def test_views_are_trained_on_in_turn_and_validation_sees_the_images_themselves(train):

@@ -65,6 +65,10 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
     ):
         training = Training(preparation)
         epoch = run.restore(BEST, model=training.predicting).state["training"]["epoch"]
+        # As the run ended: features that are kept serve where the backbone was frozen until then.
+        training.model.load_state_dict(training.predicting.state_dict())
+        training.epoch = epoch
+        training.open_cache(progress, {"test"})
         record_test(run, training, preparation, epoch)
         run.finish(reason=recorded.status.reason)
     if progress is not None:

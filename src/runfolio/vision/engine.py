@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
@@ -27,7 +27,7 @@ from runfolio.vision.data.mixing import Mixing
 from runfolio.vision.inputs import Inputs
 from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.optim import make_optimizer, make_scheduler
-from runfolio.vision.preparation import Preparation
+from runfolio.vision.preparation import PARTS, Part, Preparation
 from runfolio.vision.stopping import EarlyStopping
 from runfolio.vision.tally import Figures, Tally
 from runfolio.vision.unfreezing import Freezing
@@ -169,8 +169,11 @@ class Training:
         )
         return cast("Batches", self._fabric.setup_dataloaders(loader))
 
-    def open_cache(self, progress: Progress | None) -> list[str]:
+    def open_cache(self, progress: Progress | None, parts: Container[Part] = PARTS) -> list[str]:
         """Take what was computed of the images before, and compute what is missing; once the weights are there.
+
+        Args:
+            parts: Those that will be looked at.
 
         Returns:
             What cannot be kept, and why, a sentence each.
@@ -181,7 +184,7 @@ class Training:
         told: list[str] = []
         if can_serve(self._settings) and self._freezing.in_epoch(self.epoch):
             try:
-                self._open_features(progress)
+                self._open_features(progress, parts)
             except CannotCache as reason:
                 told.append(f"goes through the whole network in each epoch: {reason}")
         # Of a backbone that is never trained nobody looks at the pixels again.
@@ -201,8 +204,8 @@ class Training:
                 f" have room for the pixels of {share:.0%} of those that are not kept yet"
             )
 
-    def _open_features(self, progress: Progress | None) -> None:
-        self._features = serve(self._preparation, self.model, progress)
+    def _open_features(self, progress: Progress | None, parts: Container[Part]) -> None:
+        self._features = serve(self._preparation, self.model, progress, parts)
         kept = self._features
         self._of_features = Loaders(
             self._batches(kept.train, are_ready=True, order=self._order),

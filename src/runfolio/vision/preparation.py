@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from runfolio.record.data import Listing
 
 Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 _tried: WeakKeyDictionary[Weights, set[tuple[ModelSpec, tuple[str, ...]]]] = WeakKeyDictionary()
 """The networks and classes that weights were found to fit: each run of a series is prepared twice."""

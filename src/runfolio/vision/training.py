@@ -26,7 +26,7 @@ from runfolio.vision.forking import Fork
 from runfolio.vision.meter import Meter
 from runfolio.vision.models.summary import Architecture, architecture
 from runfolio.vision.prefix import Beginning
-from runfolio.vision.preparation import Preparation, prepare
+from runfolio.vision.preparation import PARTS, Preparation, prepare
 from runfolio.vision.profiling import profiled
 from runfolio.vision.settings import AUTO, RANGE_TEST, TrainSettings
 from runfolio.vision.tally import Figures
@@ -254,7 +254,7 @@ def _train(
         _go_on(run, training, preparation, notices)
     else:
         _describe(run, training, preparation, notices)
-    for notice in training.open_cache(progress):
+    for notice in training.open_cache(progress, PARTS if tests else ("train", "val")):
         notices.once(notice, notice)
     for part, source in preparation.parts.items():
         run.log_data(part, partial(preparation.listing, part), source=source)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from runfolio.vision.cached.features import CachedFeatures, FeatureCache, Views
 from runfolio.vision.models.cutting import Cut
-from runfolio.vision.preparation import Preparation
+from runfolio.vision.preparation import PARTS, Part, Preparation
 from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -45,11 +47,14 @@ def can_serve(settings: TrainSettings) -> bool:
     return settings.cache and settings.freeze_backbone and same_again and not mixed
 
 
-def serve(preparation: Preparation, model: nn.Module, progress: Progress | None) -> Served:
+def serve(
+    preparation: Preparation, model: nn.Module, progress: Progress | None, parts: Container[Part] = PARTS
+) -> Served:
     """Compute the features that are not kept yet.
 
     Args:
         model: With the weights that its frozen part keeps.
+        parts: Those that are wanted; the others are empty.
 
     Raises:
         CannotCache: The network cannot be cut, or its features cannot be kept.
@@ -64,9 +69,13 @@ def serve(preparation: Preparation, model: nn.Module, progress: Progress | None)
     plain = changed = opened(None)
     if settings.augment != "none":
         changed = opened(Views(count=settings.cached_views, augment=settings.augment, seed=settings.seed))
+
+    def chosen(part: Part) -> NDArray[np.int64]:
+        return getattr(preparation, part)[: None if part in parts else 0]
+
     return Served(
-        train=changed.of(source.train, preparation.train),
-        val=plain.of(source.train, preparation.val),
-        test=plain.of(source.test, preparation.test),
+        train=changed.of(source.train, chosen("train")),
+        val=plain.of(source.train, chosen("val")),
+        test=plain.of(source.test, chosen("test")),
         _cut=plain.cut,
     )
