@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from runfolio.errors import DamagedFile, NotFound, StoreError
+from runfolio.record import digests as module
 from runfolio.record.digests import digest, digests, files_below, items
 
 
@@ -45,32 +48,58 @@ def test_a_file_that_is_being_written_has_no_digest(tmp_path: Path):
         writer.join()
 
 
-def test_only_files_that_changed_are_read_again(tmp_path: Path):
-    root = tmp_path / "files"
-    root.mkdir()
-    for name in ("a", "b"):
-        (root / name).write_bytes(name.encode())
-    before = list(digests(root, ["a", "b"]))
-    for name in ("a", "b"):
-        status = (root / name).stat()
-        (root / name).write_bytes(b"!")
-        if name == "a":  # as if nothing had happened
-            os.utime(root / name, ns=(status.st_atime_ns, status.st_mtime_ns))
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of files that are read, as they are."""
+    names: list[str] = []
+    monkeypatch.setattr(module, "digest", lambda path: names.append(path.name) or digest(path))
+    return names
 
-    after = list(digests(root, ["a", "b"]))
 
-    assert after[0] == before[0]
+def test_only_files_that_changed_are_read_again(tmp_path: Path, read: list[str]):
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(name.encode())
+    before = list(digests(tmp_path, ["a", "b"]))
+    (tmp_path / "b").write_bytes(b"!")
+
+    after = list(digests(tmp_path, ["a", "b"]))
+
+    assert read == ["a", "b", "b"]
+    assert after[0].digest == before[0].digest
     assert after[1].digest == hashlib.blake2b(b"!", digest_size=16).hexdigest()
 
 
-def test_what_was_read_before_a_bad_file_is_remembered(tmp_path: Path):
-    root = tmp_path / "files"
-    root.mkdir()
-    (root / "a").write_bytes(b"a")
-    with pytest.raises(NotFound):
-        items(root, ["a", "gone"])
-    status = (root / "a").stat()
-    (root / "a").write_bytes(b"!")
-    os.utime(root / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
+def test_a_file_that_changed_is_noticed_though_its_size_and_mtime_are_as_before(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"a")
+    (before,) = digests(tmp_path, ["a"])
+    status = (tmp_path / "a").stat()
+    time.sleep(0.05)  # by a disk's clock two moments may be one
+    (tmp_path / "a").write_bytes(b"!")
+    os.utime(tmp_path / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
 
-    assert items(root, ["a"])[0][0].digest == hashlib.blake2b(b"a", digest_size=16).hexdigest()
+    (after,) = digests(tmp_path, ["a"])
+
+    assert after.digest != before.digest
+
+
+def test_files_that_changed_their_places_are_noticed_though_they_are_alike_from_outside(tmp_path: Path):
+    for folder in ("cat", "dog"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1").write_bytes(folder.encode())
+        os.utime(tmp_path / folder / "1", (1, 1))  # as an archive unpacks them
+    names = ["cat/1", "dog/1"]
+    before = [found.digest for found in digests(tmp_path, names)]
+    (tmp_path / "cat").rename(tmp_path / "other")
+    (tmp_path / "dog").rename(tmp_path / "cat")
+    (tmp_path / "other").rename(tmp_path / "dog")
+
+    assert [found.digest for found in digests(tmp_path, names)] == before[::-1]
+
+
+def test_what_was_read_before_a_bad_file_is_remembered(tmp_path: Path, read: list[str]):
+    (tmp_path / "a").write_bytes(b"a")
+    for names in (["a", "gone"], ["a"]):
+        with pytest.raises(NotFound) if "gone" in names else nullcontext():
+            items(tmp_path, names)
+
+    assert read == ["a", "gone"]

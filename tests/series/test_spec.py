@@ -156,6 +156,17 @@ def test_each_combination_can_be_cross_validated_and_that_with_several_seeds():
     ]
 
 
+def test_one_fold_beside_the_number_of_folds_is_refused():
+    one = Series(
+        name="faces",
+        target=Located("runfolio.vision:experiment", ""),
+        settings={"fold": Located("2/3", "")},
+        grid={},
+    )
+    with pytest.raises(ConfigError, match="fold is 2/3, one fold alone; leave it out to run all 3"):
+        one.with_folds(3, TrainSettings)
+
+
 def test_what_knows_no_folds_cannot_be_cross_validated(written, settings):
     with pytest.raises(ConfigError, match="walk:target has no setting 'fold'; several folds make no difference to it"):
         written("grid: {epochs: [1]}").with_folds(2, settings)

@@ -126,5 +126,5 @@ def test_meta_from_before_there_were_margins_squeezes_the_whole_picture():
 
     transform = ImageTransform.from_meta(meta)
 
-    assert transform.as_meta() == meta | {"resize": None, "interpolation": "bilinear"}
+    assert transform.as_meta() == meta | {"resize": None, "interpolation": "bilinear", "reducing_gap": None}
     assert transform(Image.new("RGB", (30, 10))).shape == (1, 8, 8)

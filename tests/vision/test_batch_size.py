@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import runfolio
 from runfolio.errors import ConfigError
+from runfolio.tracking.reproduction import Reproduction
 from runfolio.vision import TrainSettings, run_experiment
 from runfolio.vision.batch_size import fastest, powers_of_two, with_batch_size
 from runfolio.vision.preparation import prepare
@@ -61,6 +62,24 @@ def test_trainings_of_one_process_that_differ_in_their_seed_or_rate_get_the_same
     assert told == told_again
     assert second.settings.seed == 7
     assert first.settings.batch_size == second.settings.batch_size
+
+
+def test_images_that_are_prepared_otherwise_are_measured_by_themselves(tiny):
+    _, told = with_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
+    _, augmented = with_batch_size(prepare(tiny(batch_size="auto", model="mlp", augment="trivial")))
+
+    assert told != augmented
+
+
+def test_a_run_that_repeats_another_takes_the_size_that_one_had(tiny, tmp_path, monkeypatch):
+    folder = run_experiment(tiny(batch_size=10, epochs=1), store=tmp_path / "runs")
+    had = runfolio.open(tmp_path / "runs").run(folder)
+    for name, value in Reproduction(had.id, had.name, tmp_path / "runs").environment().items():
+        monkeypatch.setenv(name, value)
+
+    repeated, _ = with_batch_size(prepare(tiny(batch_size="auto")))
+
+    assert repeated.settings.batch_size == 10
 
 
 def test_a_batch_size_is_a_number_or_auto():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,14 @@ def test_the_rate_rises_by_equal_factors_and_the_test_ends_when_the_loss_diverge
     np.testing.assert_allclose(tested.rates, RATES[: len(tested.rates)])
     assert 50 < len(tested.rates) < 100
     assert tested.losses[-5:].mean() > 4 * tested.losses[:20].mean() / 2
+
+
+def test_the_backbone_stays_frozen_though_it_would_train_after_some_epochs(tiny, trained_folder, tmp_path):
+    store = tmp_path / "runs"
+    weights = str(next((trained_folder / "checkpoints").glob("*.model.safetensors")))
+    head = tiny(hidden_units=16, weights=weights, freeze_backbone=True, epochs=3, tensorboard=False)
+    later = replace(head, unfreeze_after=1, layer_decay=0.5)
+    assert find_lr(later, store=store).losses.tolist() == find_lr(head, store=store).losses.tolist()
 
 
 def test_it_is_a_finished_run_with_its_picture_that_competes_with_no_other(tested):

@@ -131,10 +131,12 @@ def test_what_cannot_be_kept_is_said_once_and_the_training_goes_on(train, monkey
     run, computed = train()
 
     assert (run.state, computed) == ("finished", 0)
-    assert texts(run)["notice"] == (
-        "goes through the whole network in each epoch: the features of 16 images take 0.0164 MB, for which neither the"
-        " cache's budget (`runfolio cache --budget`) nor the disk has room"
+    notice = texts(run)["notice"]
+    assert notice.startswith(
+        "goes through the whole network in each epoch: the features of 16 images take 0.0164 MB, and the cache's budget"
+        " (`runfolio cache --budget`) and the disk have 0.00"
     )
+    assert notice.endswith(" MB left")
 
 
 def test_where_the_backbone_trains_an_image_is_decoded_once_for_all_runs(train, monkeypatch):

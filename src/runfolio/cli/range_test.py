@@ -26,8 +26,8 @@ def print_range_test(ctx: click.Context, test: RangeTest, store: Path | None) ->
     out.line(f"\nrun   {run.folder}", style="bold")
     for picture in run.media("figure"):
         out.line(f"plot  {picture.path}")
-    if test.safe is not None:
-        out.line(f"next  {_command(ctx, test.safe)}")
+    if test.suggested is not None:
+        out.line(f"next  {_command(ctx, test.suggested)}")
 
 
 def _print_curve(test: RangeTest, store: Path | None) -> None:

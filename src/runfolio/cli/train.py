@@ -35,8 +35,8 @@ changed_data_option = click.option(
 @click.option(
     "--find-lr",
     is_flag=True,
-    help="Do not train, but find a learning rate: some 100 steps at rates from 1e-7 to 10, the loss of each, and the"
-    " rate at which it falls fastest.",
+    help="Do not train, but find a learning rate: some 100 steps at rates from 1e-7 to 10, the loss of each, and a rate"
+    " to begin with. With --unfreeze-after, for the head.",
 )
 @store_option
 @settings_options(TrainSettings)

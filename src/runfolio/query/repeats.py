@@ -232,8 +232,9 @@ def _caption(rows: Sequence[Repeat], metric: str, mode: Mode, left_out: int) -> 
         )
     if pooled := next((row for row in rows if row.images), None):
         sentences.append(
-            f"Pooled is the share of all {pooled.images:,} images, each of which validated once, with its own interval"
-            " (Wilson); folds share most of their training images, so the interval of their mean is rather too narrow"
+            f"Pooled is the share of all {pooled.images:,} images, each of which validated once with each seed, with"
+            " its own interval (Wilson); folds share most of their training images, so the interval of their mean is"
+            " rather too narrow"
             " (Bengio and Grandvalet 2004)."
         )
     if left_out:

@@ -6,14 +6,14 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
 from runfolio.errors import DamagedFile, NotFound, StoreError
 from runfolio.record.data import Item
-from runfolio.record.memory import Memory, still_holds
+from runfolio.record.memory import Memory, stamp, still_holds
 
 _FOLDER, _FOUND_BY = "digests", "BLAKE2b-128"
 _SAVE_EVERY_S = 10.0
@@ -22,9 +22,8 @@ _ATTEMPTS = 3
 
 
 class Digest(NamedTuple):
-    size: int
-    """Of the file, in bytes."""
-    mtime_ns: int
+    as_of: Sequence[int]
+    """See `memory.stamp`."""
     digest: str
     """BLAKE2b-128 of the file's bytes, in hex."""
 
@@ -108,8 +107,8 @@ def digest(path: Path) -> Digest:
             raise NotFound(f"{path} is gone") from None
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror}") from None
-        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
-            return Digest(after.st_size, after.st_mtime_ns, content)
+        if stamp(before) == stamp(after):
+            return Digest(stamp(after), content)
     raise DamagedFile(f"{path} changed while it was read; give the data once nobody writes it")
 
 
@@ -120,4 +119,5 @@ def items(root: Path, names: list[str]) -> tuple[list[Item], int]:
         NotFound, DamagedFile, StoreError: As `digests`.
     """
     found = list(digests(root, names))
-    return [Item(name, each.digest) for name, each in zip(names, found, strict=True)], sum(each.size for each in found)
+    size = sum(each.as_of[0] for each in found)
+    return [Item(name, each.digest) for name, each in zip(names, found, strict=True)], size

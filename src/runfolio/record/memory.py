@@ -1,4 +1,4 @@
-"""What was found out about files, kept in the user's cache by path, size and time of change.
+"""What was found out about files, kept in the user's cache by path and by what tells that a file is another one.
 
 A second look at the same files then costs their stats. Losing the cache costs time and nothing else.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -18,15 +18,12 @@ from runfolio.record.files import replace
 
 
 class Found(Protocol):
-    """A named tuple of plain values, two of which say as of when it holds."""
+    """A named tuple of plain values that says as of when it holds."""
 
     @property
-    def size(self) -> int:
-        """Of the file, in bytes."""
+    def as_of(self) -> Sequence[int]:
+        """The file's `stamp`."""
         ...
-
-    @property
-    def mtime_ns(self) -> int: ...
 
 
 Finding = TypeVar("Finding", bound=Found)
@@ -83,7 +80,14 @@ def still_holds(found: Found | None, path: Path) -> bool:
         status = path.stat()
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (found.size, found.mtime_ns)
+    return stamp(status) == tuple(found.as_of)
+
+
+def stamp(status: os.stat_result) -> tuple[int, int, int, int]:
+    """What is another one when a file was changed, replaced or renamed: two files often share size and mtime, as those
+    of one archive do, and tools set mtime back.
+    """
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _checksum(content: bytes) -> bytes:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 import torch
 
+import runfolio
 from runfolio.errors import ConfigError
+from runfolio.tracking import reproduction
 from runfolio.tracking.capture.machine import memory_limit, memory_used
 from runfolio.tracking.seeding import deterministic_algorithms
 from runfolio.vision.engine import Batches, Training
@@ -30,7 +32,8 @@ _STEPS = 5
 _SHARE_OF_MEMORY = {"cpu": 0.5, "cuda": 0.8}
 """How much of the memory that is free a step may take; the rest is headroom."""
 _DEPENDS_ON = (
-    *("data", "image_size", "mixup", "cutmix", "model", "hidden_units", "freeze_backbone", "unfreeze_after", "cache"),
+    *("data", "image_size", "augment", "cached_views", "mixup", "cutmix", "cache", "workers"),
+    *("model", "hidden_units", "weights", "freeze_backbone", "unfreeze_after", "compile"),
     *("optimizer", "ema", "deterministic", "precision"),
 )
 _found: dict[tuple[object, ...], tuple[int, str]] = {}
@@ -51,13 +54,18 @@ def with_batch_size(preparation: Preparation, progress: Progress | None = None) 
 
     On a GPU the largest power of two that leaves a fifth of the memory, on a CPU the smallest of those that are about
     as fast as the fastest; with five steps an epoch at least. Since it is measured, it need not be the same each time;
-    a process measures once for all trainings that are alike in what it depends on, such as the runs of a series.
+    a process measures once for all trainings that are alike in what it depends on, such as the runs of a series. One
+    that repeats a run takes that run's.
 
     Raises:
         ConfigError: Not even the smallest batch fits into the memory.
     """
-    sizes = powers_of_two(len(preparation.train))
     settings = preparation.settings
+    if (repeated := reproduction.asked_for()) is not None:
+        had = runfolio.open(repeated.store).run(repeated.run).config.get("batch_size")
+        if isinstance(had, int):
+            return replace(preparation, settings=replace(settings, batch_size=had)), f"batch-size auto was {had} there"
+    sizes = powers_of_two(len(preparation.train))
     key = (preparation.device, *sizes, *(getattr(settings, name) for name in _DEPENDS_ON))
     if key not in _found:
         _found[key] = _measured(preparation, sizes, progress)

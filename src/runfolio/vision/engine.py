@@ -290,6 +290,7 @@ class Training:
             through: Gives the batches on.
         """
         done = self.steps_per_epoch - self.steps_left
+        self._tally.start()
         if self.steps_left:
             self._order.begin(self.epoch, done * self._settings.accumulate)
             self._freezing.begin(self.epoch)

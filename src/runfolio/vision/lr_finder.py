@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,11 @@ class RangeTest:
     """A tenth of the rate at which the loss is lowest."""
 
     @property
+    def suggested(self) -> float | None:
+        """The lower of the two."""
+        return None if self.steepest is None or self.safe is None else min(self.steepest, self.safe)
+
+    @property
     def sentence(self) -> str:
         if self.steepest is None or self.safe is None:
             return (
@@ -64,8 +69,8 @@ class RangeTest:
                 " see whether the network, its weights and the images are the right ones."
             )
         return (
-            f"The loss falls fastest at lr {self.steepest:.2g}; a tenth of the rate where it is lowest,"
-            f" {self.safe:.2g}, is on the safe side."
+            f"The loss falls fastest at lr {self.steepest:.2g}, and a tenth of the rate where it is lowest is"
+            f" {self.safe:.2g}: begin with the lower one, {self.suggested:.2g}."
         )
 
 
@@ -84,13 +89,15 @@ def find_lr(
     """Train some 100 steps with a rate that rises from 1e-7 to 10, and record them as a run of its own.
 
     Everything but the schedule is as in a training of these settings, which begins with the same weights and images;
-    of the epochs as many as are needed. It ends early where the loss diverges. The network is thrown away, and the
-    random generators are as they were before.
+    of the epochs as many as are needed, and a backbone that is frozen at first stays so. It ends early where the loss
+    diverges. The network is thrown away, and the random generators are as they were before.
 
     Raises:
         NotFound, ConfigError: As `run_experiment`.
     """
     before = generators.states()
+    if settings.unfreeze_after is not None:  # the test would go over to another network half way
+        settings = replace(settings, unfreeze_after=None, layer_decay=None)
     preparation = prepare(settings, store=store, progress=progress)
     if settings.batch_size == AUTO:
         preparation, _ = with_batch_size(preparation, progress)

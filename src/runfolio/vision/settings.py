@@ -233,8 +233,8 @@ class TrainSettings(Settings):
     )
     test_at: str = setting(
         "chosen",
-        "When the test images are looked at: chosen, at the end, of a series for the run alone that validation chose; "
-        "end, at the end of every run; epoch, after every epoch as well.",
+        "When the test images are looked at: chosen, at the end, of a series for the run alone (of seeds and folds, "
+        "the runs) that validation chose; end, at the end of every run; epoch, after every epoch as well.",
         group=_RUN,
         choices=("chosen", "end", "epoch"),
     )
@@ -283,6 +283,11 @@ class TrainSettings(Settings):
             )
         if self.unfreeze_after is not None:
             self._check_unfreezing(self.unfreeze_after)
+        elif self.freeze_backbone and self.layer_decay is not None:
+            raise ConfigError(
+                f"layer-decay is {self.layer_decay:g}, but of a frozen backbone nothing but the head trains;"
+                " give unfreeze-after, or leave it out"
+            )
         if self.momentum and self.optimizer != "sgd":
             raise ConfigError(
                 f"momentum is {self.momentum:g} but optimizer is {self.optimizer}; only sgd has it: "

@@ -41,6 +41,10 @@ class Tally:
         self._sums += torch.stack([mean_loss.detach().double() * images, correct.double()])
         self._images += images
 
+    def start(self) -> None:
+        """The pass begins, or goes on, now: what went before was something else."""
+        self._began = time.perf_counter()
+
     @property
     def seconds(self) -> float:
         """Spent on the pass so far, in all attempts."""

@@ -374,7 +374,7 @@ def _conclude(run: Run, training: Training, preparation: Preparation, notices: _
             "best/epoch": best_epoch,
             "chosen_by": preparation.chosen_by,
             **{name: value for name, value in figures.items() if name.startswith(("train/", "val/"))},
-            "epoch_seconds": statistics.fmean(training.epoch_seconds),
+            "epoch_seconds": statistics.median(training.epoch_seconds),
             "predict_ms": training.predict_ms(),
         }
     )

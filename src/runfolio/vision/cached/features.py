@@ -166,10 +166,10 @@ class FeatureCache:
         if not missing:
             return
         size = len(missing) * self._rows.row_bytes
-        if make_room(size) < size:
+        if (room := make_room(size)) < size:
             raise CannotCache(
-                f"the features of {len(missing):,} images take {size / 1e6:,.3g} MB,"
-                " for which neither the cache's budget (`runfolio cache --budget`) nor the disk has room"
+                f"the features of {len(missing):,} images take {size / 1e6:,.3g} MB, and the cache's budget"
+                f" (`runfolio cache --budget`) and the disk have {room / 1e6:,.3g} MB left"
             )
         rows_at_once = _BATCH * max(1, torch.get_num_threads() // 4)
         images_at_once = max(1, rows_at_once // (self._views.count if self._views else 1))

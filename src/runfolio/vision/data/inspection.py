@@ -1,7 +1,7 @@
 """A full look at every image file: can it be decoded, how large is it, is it the same as another?
 
-What was found is kept in the user's cache by path, size and time of change, so a second look at the same files is over
-at once. Losing the cache costs time and nothing else.
+What was found is kept in the user's cache by path, size, inode and times of change, so a second look at the same files
+is over at once. Losing the cache costs time and nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import PIL
 from runfolio._version import __version__
 from runfolio.errors import DamagedFile, NotFound
 from runfolio.record.digests import content_digest
-from runfolio.record.memory import Memory, still_holds
+from runfolio.record.memory import Memory, stamp, still_holds
 from runfolio.vision.data.files import ImageFiles, printable
 from runfolio.vision.pictures import read_picture
 
@@ -34,9 +34,8 @@ _AT_ONCE = 1024
 class Finding(NamedTuple):
     """What a look at one file found."""
 
-    size: int
-    """Of the file, in bytes."""
-    mtime_ns: int
+    as_of: Sequence[int]
+    """See `memory.stamp`; empty of what is no file to be read."""
     digest: str
     """BLAKE2 of the file's bytes: equal for equal files."""
     width: int = 0
@@ -82,14 +81,14 @@ def _look_at(path: Path) -> Finding:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            return Finding(-1, -1, "", problem=f"{printable(str(path))} is not a file")
+            return Finding((), "", problem=f"{printable(str(path))} is not a file")
         with path.open("rb") as file:
             digest = content_digest(file)
     except OSError as error:
         reason = "the link leads nowhere" if path.is_symlink() and not path.exists() else error.strerror
-        return Finding(-1, -1, "", problem=f"{printable(str(path))} cannot be read: {reason}")
+        return Finding((), "", problem=f"{printable(str(path))} cannot be read: {reason}")
     try:
         picture = read_picture(path)
     except (DamagedFile, NotFound) as error:
-        return Finding(status.st_size, status.st_mtime_ns, digest, problem=printable(str(error)))
-    return Finding(status.st_size, status.st_mtime_ns, digest, picture.width, picture.height, picture.mode)
+        return Finding(stamp(status), digest, problem=printable(str(error)))
+    return Finding(stamp(status), digest, picture.width, picture.height, picture.mode)
