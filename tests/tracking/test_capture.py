@@ -327,6 +327,16 @@ def test_the_machine_and_what_torch_is_set_to(store: Path):
     assert isinstance(environment["gpus"], list)
 
 
+def test_the_threads_of_torch_are_the_training_threads_whatever_others_have(project: Path, start: Callable[..., Path]):
+    (project / "threads.py").write_text(
+        "import sys, threading, torch, runfolio\ntorch.set_num_threads(3)\nrun = runfolio.init()\n"
+        "helper = threading.Thread(target=torch.set_num_threads, args=(1,))\nhelper.start()\nhelper.join()\n"
+        "run.log({'loss': 1.0})\nrun.flush()\nif sys.argv[1:]:\n    torch.set_num_threads(2)\nrun.finish()\n"
+    )
+    for args, count in (((), 3), (("later",), 2)):
+        assert RunDocument.read(start("threads.py", *args, cwd=project)).environment["torch"]["threads"] == count
+
+
 def test_torch_imported_later_is_noticed(project: Path, start: Callable[..., Path]):
     (project / "late.py").write_text(
         "import runfolio\nrun = runfolio.init()\nrun.flush()\nimport torch\n"

@@ -115,9 +115,11 @@ class Run:
         """Once there is any."""
         self.folder = folder
         """Where the run's record lies."""
+        self._note_threads: Callable[[], None] = _nothing
         if role == PRIMARY:
             surroundings = Surroundings(folder, document, self._changed, contents=keep_code)
             surroundings.begin()
+            self._note_threads = surroundings.note_threads
 
             def look_again() -> None:
                 surroundings.look_again()
@@ -510,6 +512,7 @@ class Run:
             return
         if not self._ended:
             self._ended = True
+            self._note_threads()
             for companion in reversed(self._companions):
                 self._guarded(companion, lambda it: it.stop(ending))
             self._append = self._refuse

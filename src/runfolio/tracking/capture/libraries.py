@@ -36,10 +36,23 @@ _FACTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def torch_facts() -> dict[str, Any] | None:
-    """Versions and switches of PyTorch; None where it is not (wholly) imported."""
-    torch: Any = sys.modules.get("torch")
-    if not hasattr(torch, "get_default_dtype") or not hasattr(torch, "compile"):
+def threads() -> int | None:
+    """How many threads PyTorch computes with for the thread that asks; None where it is not (wholly) imported.
+
+    Each thread has a number of its own: that which was set when it first computed anything.
+    """
+    torch = _torch()
+    return None if torch is None else torch.get_num_threads()
+
+
+def torch_facts(threads: int | None = None) -> dict[str, Any] | None:
+    """Versions and switches of PyTorch; None where it is not (wholly) imported.
+
+    Args:
+        threads: The training thread's, where another one asks.
+    """
+    torch = _torch()
+    if torch is None:
         return None
     found = {}
     for name, ask in _FACTS.items():
@@ -47,4 +60,9 @@ def torch_facts() -> dict[str, Any] | None:
             found[name] = ask(torch)
         except (AttributeError, RuntimeError, AssertionError):  # other versions; switches set by two rival interfaces
             found[name] = None
-    return found
+    return found if threads is None else {**found, "threads": threads}
+
+
+def _torch() -> Any:
+    torch: Any = sys.modules.get("torch")
+    return torch if hasattr(torch, "get_default_dtype") and hasattr(torch, "compile") else None

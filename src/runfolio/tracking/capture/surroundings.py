@@ -55,6 +55,8 @@ class Surroundings:
         self._sources: Sources | None = None
         """What is kept of the code, once that has begun."""
         self._found_out = False
+        self._threads: int | None = None
+        """PyTorch's for the training thread."""
 
     def begin(self) -> None:
         """What is quick to find out and must be asked before the training goes on."""
@@ -62,6 +64,11 @@ class Surroundings:
         code = {**origin.command(), "remote": None, "commit": None, "branch": None, "dirty": None}
         self._document.code = {**code, "earlier": [*before.pop("earlier", ()), before]} if before else code
         self._document.seeds = seeds.seeds()
+        self.note_threads()
+
+    def note_threads(self) -> None:
+        """Ask what the training thread alone can tell; it calls this at the end too."""
+        self._threads = libraries.threads()
 
     def find_out(self) -> None:
         """What takes a while: git, machine, packages, and the contents of code."""
@@ -83,7 +90,7 @@ class Surroundings:
         if not self._found_out:
             return
         self._keep_code()
-        now = {"torch": libraries.torch_facts(), "device": libraries.device()}
+        now = {"torch": libraries.torch_facts(self._threads), "device": libraries.device()}
         # A run may outlive its use of the GPU.
         found = {name: value for name, value in now.items() if value not in (None, "cpu")}
         environment = self._document.environment
@@ -124,7 +131,7 @@ class Surroundings:
             "executable": sys.executable,
             **machine.machine(self._folder),
             "device": libraries.device(),
-            "torch": libraries.torch_facts(),
+            "torch": libraries.torch_facts(self._threads),
             "variables": variables.variables(),
             "packages": versions,
             "installed_from": origins,
