@@ -63,8 +63,8 @@ class Series:
             ConfigError: What it runs knows no folds, or the series gives some.
         """
         self._repeating(FOLD, "folds", count, settings)
-        if FOLD in self.settings:
-            raise ConfigError(f"fold is {self.settings[FOLD].value}, one fold alone; leave it out to run all {count}")
+        if (one := self.settings.get(FOLD)) is not None and one.value is not None:
+            raise ConfigError(f"fold is {one.value}, one fold alone; leave it out to run all {count}")
         return self._repeated(FOLD, [f"{number}/{count}" for number in range(1, count + 1)])
 
     def _repeating(self, key: str, several: str, count: int, settings: type[Settings]) -> Field:
