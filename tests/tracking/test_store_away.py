@@ -219,9 +219,11 @@ def test_media_logged_after_the_run_was_deleted_and_put_back_go_to_a_new_file(st
     with runfolio.init("net", store=store, pace=IMPATIENT) as run:
         run.log_text("note", "before")
         assert run.flush()
-        shutil.copytree(run.folder, tmp_path / "backup")
-        shutil.rmtree(run.folder)
-        shutil.copytree(tmp_path / "backup", run.folder)
+        gone, copy = tmp_path / "gone", tmp_path / "copy"
+        run.folder.rename(gone)  # in one go, as below: the run is writing into it
+        shutil.copytree(gone, copy)
+        shutil.rmtree(gone)
+        copy.rename(run.folder)
         run.log_text("note", "after")
         until(run.flush)
     entries, problems = media.read(run.folder)
