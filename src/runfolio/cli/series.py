@@ -67,7 +67,9 @@ folds_option = click.option(
 @seeds_option
 @folds_option
 @click.option(
-    "--no-share", is_flag=True, help="Train each run by itself, even where it begins as a shorter one that is finished."
+    "--no-share",
+    is_flag=True,
+    help="Train each run by itself: even where it begins as a shorter one that is finished, or could train with others.",
 )
 @store_option
 @click.pass_context
@@ -87,7 +89,8 @@ def series(
     the same command. A run that fails is recorded and the others go on; the exit status is 1 then.
 
     Where runs differ in --epochs alone, and the schedule is constant or step, the longer one continues the shorter one;
-    both come to what they would come to by themselves.
+    both come to what they would come to by themselves. So do heads on a frozen backbone that differ in learning rate,
+    schedule, weight decay or label smoothing alone: they are trained together.
 
     \b
     runfolio series series/digits.yaml

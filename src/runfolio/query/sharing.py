@@ -1,4 +1,4 @@
-"""Runs that continue others the same way: where they begin, and what that saved."""
+"""What runs did not train by themselves: how they began, with which others they trained, and what that saved."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from runfolio.record.document import PREFIX
 
 _EPOCH = "epoch"
 """The metric that counts epochs, where a run has it."""
+TOGETHER = "heads_together"
+"""The result that says how many heads were trained side by side, the run's own included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,13 @@ def beginning_of(run: RecordedRun) -> Beginning | None:
     if lineage.get("kind") != PREFIX:
         return None
     return Beginning(run=str(lineage.get("run")), step=lineage.get("step"), epochs=_inherited_epochs(run))
+
+
+def shared_by(run: RecordedRun) -> str | None:
+    """All that a run did not train by itself, in words: `continues k3f9x2ab at epoch 5, trained with 3 other heads`."""
+    beginning, heads = beginning_of(run), run.results.get(TOGETHER)
+    beside = heads and f"trained with {heads - 1} other head{'s' * (heads > 2)}"
+    return ", ".join(str(said) for said in (beginning, beside) if said) or None
 
 
 def _inherited_epochs(run: RecordedRun) -> float | None:

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError
 from runfolio.query.folio import open_folio
 from runfolio.query.recorded import RecordedRun
-from runfolio.query.sharing import beginning_of
+from runfolio.query.sharing import shared_by
 from runfolio.record import checkpoints
 from runfolio.record.flat import flatten
 from runfolio.series.grid import Planned, fingerprint
@@ -39,7 +39,7 @@ class Outcome:
     reason: str | None = None
     """Of a failure, in one line."""
     sharing: str | None = None
-    """What it began with that another run had trained: `continues k3f9x2ab at epoch 5`."""
+    """What it did not train by itself: `continues k3f9x2ab at epoch 5`, `trained with 15 other heads`."""
 
     def __str__(self) -> str:
         shared = f", {self.sharing}" if self.sharing else ""
@@ -89,9 +89,9 @@ def execute(
     """Run what the store does not hold as finished; a run that fails does not stop the others.
 
     Unfinished runs go on from their `last` checkpoint. With `share`, shorter runs come first, and a run that can
-    continue another one (see `Target`) does, be that of this series or of an earlier one in the experiment. `progress`
-    shows the series as a bar; its console gets a line a run. Where `runfolio reproduce` started this process, the run
-    it repeats is all that is run, and run anew.
+    continue another one (see `Target`) does, be that of this series or of an earlier one in the experiment; and runs
+    are trained together where the target can do that. `progress` shows the series as a bar; its console gets a line a
+    run. Where `runfolio reproduce` started this process, the run it repeats is all that is run, and run anew.
 
     Raises:
         RunfolioError: The target refuses the settings of a run; none was begun then.
@@ -104,13 +104,16 @@ def execute(
     if check := getattr(target, "check", None):
         for plan in planned:
             check(plan.settings, store=store)
+    together = _together(planned, target, experiment, store) if share else {}
     report = Report(planned=len(planned))
     bar = progress.add_task(name, total=len(planned))
     width = len(str(len(planned)))
     longest = max((len(plan.label) for plan in planned), default=0)
     for number, plan in enumerate(planned, start=1):
         try:
-            outcome = _settle(plan, target, continues, name=name, experiment=experiment, store=store, progress=progress)
+            outcome = _settle(
+                plan, target, continues, together, name=name, experiment=experiment, store=store, progress=progress
+            )
         except KeyboardInterrupt:
             report.interrupted = True
             break
@@ -155,10 +158,19 @@ def _shorter_first(planned: Sequence[Planned], continues: Continues) -> list[Pla
     return ordered
 
 
+def _together(planned: Sequence[Planned], target: Target, experiment: str, store: Path | None) -> dict[str, Any]:
+    """What each run that is yet to be done gets of the others, as an argument; nothing where the target has no such."""
+    if (together := getattr(target, "together", None)) is None:
+        return {}
+    done = {(run.series or {}).get("fingerprint") for run in _recorded(experiment, store) if run.state == "finished"}
+    return {"together": together([plan.settings for plan in planned if plan.fingerprint not in done])}
+
+
 def _settle(
     plan: Planned,
     target: Target,
     continues: Continues | None,
+    together: dict[str, Any],
     *,
     name: str,
     experiment: str,
@@ -184,14 +196,15 @@ def _settle(
             resume=resume,
             progress=progress,
             **begin,
+            **together,
         )
     except Exception as error:  # whatever one run dies of, the others are worth having
         tried = next(iter(_held(plan, experiment, store)), None)
         return Outcome(planned=plan, ending="failed", folder=tried and tried.folder, reason=_reason(error))
     ending = "resumed" if resume else "finished"
     took_s = time.monotonic() - began
-    sharing = beginning_of(open_folio(store).run(folder)) if begin else None
-    return Outcome(planned=plan, ending=ending, folder=folder, duration_s=took_s, sharing=sharing and str(sharing))
+    sharing = shared_by(open_folio(store).run(folder)) if begin or together else None
+    return Outcome(planned=plan, ending=ending, folder=folder, duration_s=took_s, sharing=sharing)
 
 
 def _reason(error: Exception) -> str:

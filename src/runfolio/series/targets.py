@@ -38,6 +38,9 @@ class Target(Protocol):
     first then, and `run` gets another argument, `begin`: the folder of that run, finished, for
     `runfolio.init(prefix=begin)`. It may train from the first step all the same, where what it finds there speaks
     against it.
+
+    Where runs have work in common, it may have `together(settings) -> Any`: it is called once before the first run,
+    with the settings of all that are yet to be done, and each `run` gets what it gave as another argument, `together`.
     """
 
     @property

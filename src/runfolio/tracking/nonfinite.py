@@ -57,15 +57,18 @@ class _Hook:
 class FirstNonFinite:
     """Watches the forwards of a model in training, until something is found."""
 
-    def __init__(self, model: Module, sampled: Callable[[], bool], report: Callable[[str], None]) -> None:
+    def __init__(
+        self, model: Module, sampled: Callable[[], bool], report: Callable[[str], None], done: int = 0
+    ) -> None:
         """Args:
         sampled: Whether a forward on a GPU is to be looked at.
         report: Gets one sentence, once; on the training thread, or by `read`.
+        done: Batches before this one, of a training that goes on.
         """
         self._model = model
         self._sampled = sampled
         self._report = report
-        self._batch = 0
+        self._batch = done
         self._active = False
         self._found = False
         self._calls: list[_Call] = []

@@ -56,7 +56,7 @@ class Watch:
         from torch.optim.optimizer import register_optimizer_step_pre_hook
 
         self._run = run
-        self._nonfinite = FirstNonFinite(self.model, self._is_sampled_next, self._report)
+        self._nonfinite = FirstNonFinite(self.model, self._is_sampled_next, self._report, self._first_step)
         if not isinstance(self.model, torch.jit.ScriptModule):
             self._nonfinite.start()
         self._hook = register_optimizer_step_pre_hook(self._before_step)

@@ -9,7 +9,7 @@ Importing this package is cheap: torch comes in with the first call that needs i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runfolio.vision.lr_finder import RangeTest, find_lr
     from runfolio.vision.models.summary import architecture
     from runfolio.vision.predict import LoadedClassifier, Prediction, sample_test_images
+    from runfolio.vision.together.group import HeadsTogether
     from runfolio.vision.training import run_experiment
 
 __all__ = [
@@ -86,6 +87,12 @@ class _Experiment:
         """Whether a training of `settings` begins as a whole one of `shorter`: they differ in epochs alone."""
         return settings.continues(shorter)
 
+    def together(self, settings: Sequence[TrainSettings]) -> HeadsTogether:
+        """The heads of runs that are to begin, to be trained together where they see the same features."""
+        with vision_extra("training"):
+            from runfolio.vision.together.group import HeadsTogether
+        return HeadsTogether(settings)
+
     def run(
         self,
         settings: TrainSettings | None,
@@ -95,6 +102,7 @@ class _Experiment:
         series: dict[str, Any] | None = None,
         resume: str | None = None,
         begin: str | None = None,
+        together: HeadsTogether | None = None,
         progress: Progress | None = None,
     ) -> Path:
         """Train once and return the run's folder (see `runfolio.vision.training.run_experiment`)."""
@@ -107,6 +115,7 @@ class _Experiment:
             series=series,
             resume=resume,
             begin=begin,
+            together=together,
             progress=progress,
         )
 

@@ -31,12 +31,14 @@ from runfolio.vision.profiling import profiled
 from runfolio.vision.settings import AUTO, RANGE_TEST, TrainSettings
 from runfolio.vision.tally import Figures
 from runfolio.vision.testing import record_test, tests_itself
+from runfolio.vision.together.following import following
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from runfolio import RecordedRun, Run
     from runfolio.record.checkpoints import Checkpoint
+    from runfolio.vision.together.group import HeadsTogether
 
 _BEFORE_ALL = -1
 """A step that lies before the first point."""
@@ -63,6 +65,7 @@ def run_experiment(
     changed_data: bool = False,
     fork: Fork | None = None,
     begin: str | Path | None = None,
+    together: HeadsTogether | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Train one classifier as one tracked run, and return the run's folder.
@@ -79,6 +82,7 @@ def run_experiment(
         fork: What to continue another way, as `Fork.plan` gives it; its settings, name and experiment go on too.
         begin: A finished run to continue, of settings that these continue (`TrainSettings.continues`). Where it would
             not come to the same bits, all is trained, and why is told.
+        together: The heads of the runs that are to begin, this one's among them: those that can are trained together.
         progress: Gets a task of this run for as long as it trains.
 
     Raises:
@@ -86,7 +90,7 @@ def run_experiment(
         ConfigError: Settings that cannot be followed here, a run that is finished, or one whose images changed since.
     """
     if resume is not None:
-        return _resume(resume, store, progress, force=force, changed_data=changed_data)
+        return _resume(resume, store, progress, together, force=force, changed_data=changed_data)
     if fork is not None:
         return _fork(fork, store, experiment, name, progress, changed_data=changed_data)
     if settings is None:
@@ -117,12 +121,19 @@ def run_experiment(
         if beginning.objection is not None:
             _Notices(run, progress).once("begin", f"trains from its first step: {beginning.objection}")
         ready = preparation or prepare(settings, store=store, progress=progress)
-        _train(run, ready, progress, go_on=beginning.is_shared, tests=tests_itself(settings, series))
+        tests = tests_itself(settings, series)
+        _train(run, ready, progress, go_on=beginning.is_shared, tests=tests, together=together)
     return run.folder
 
 
 def _resume(
-    wanted: str | Path, store: Path | str | None, progress: Progress | None, *, force: bool, changed_data: bool
+    wanted: str | Path,
+    store: Path | str | None,
+    progress: Progress | None,
+    together: HeadsTogether | None,
+    *,
+    force: bool,
+    changed_data: bool,
 ) -> Path:
     recorded = runfolio.open(store).run(str(wanted))
     checkpoint = _last(recorded)
@@ -145,7 +156,8 @@ def _resume(
     ):
         _tell_of_changes(run, changes, progress)
         tests = tests_itself(settings, recorded.series)
-        _train(run, preparation, progress, tests=tests, go_on=checkpoint is not None, fork=fork)
+        go_on = checkpoint is not None
+        _train(run, preparation, progress, tests=tests, go_on=go_on, fork=fork, together=together)
     return run.folder
 
 
@@ -240,6 +252,7 @@ def _train(
     tests: bool,
     go_on: bool = False,
     fork: Fork | None = None,
+    together: HeadsTogether | None = None,
 ) -> None:
     settings = preparation.settings
     notices = _Notices(run, progress)
@@ -262,8 +275,7 @@ def _train(
         run.define_metric(metric, x="epoch")
     if settings.watch:
         run.watch(training.model, settings.watch, step=training.step)
-    tell = partial(notices.once, "profile")
-    train = profiled(training, run, tell=tell) if settings.profile else training.train_epoch
+    train = _way_of_training(run, training, together, progress, notices)
     steps = training.steps_per_epoch
     with Meter(progress, run.name, epochs=settings.epochs, steps=steps, done=training.step) as meter:
         while not training.is_over:
@@ -275,6 +287,16 @@ def _train(
         _conclude(run, training, preparation, notices, tests=tests)
     if training.epoch < settings.epochs:
         _finish_early(run, training, preparation)
+
+
+def _way_of_training(
+    run: Run, training: Training, together: HeadsTogether | None, progress: Progress | None, notices: _Notices
+) -> Callable[[Callable[[torch.Tensor], None]], Figures]:
+    """What trains an epoch, and gives each step's loss to its argument."""
+    if training.settings.profile:
+        return profiled(training, run, tell=partial(notices.once, "profile"))
+    follow = following(together, training, run, progress) if together else None
+    return follow or training.train_epoch
 
 
 def _go_on(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:
