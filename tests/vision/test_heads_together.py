@@ -120,7 +120,8 @@ def beside(found: list[RecordedRun]) -> list[int | None]:
         ({"optimizer": "adamw", "weight_decay": [0.01, 0.1], "epochs": [3, 4], "watch": 0}, [8] * 8),
         ({"optimizer": ["sgd", "adam"], "dropout": None, "watch": 1}, [2] * 4),
         ({"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "patience": 1}, [2, 2]),
-        ({"augment": "flip-crop", "cached_views": 2, "batch_size": 4, "keep_best": 2, "keep_every": 5}, [2, 2]),
+        ({"augment": "flip-crop", "cached_views": 2, "batch_size": 4, "keep_best": 2}, [2, 2]),
+        ({"keep_every": 5, "lr": [1e-2, 3.0]}, [2, 2]),
         ({"seed": [1, 2], "test_at": "epoch", "val_fraction": 0.0}, [2] * 4),
     ],
 )
@@ -148,15 +149,18 @@ def test_a_head_that_goes_on_from_a_shorter_one_is_trained_with_others_all_the_s
         assert whole(ours) == whole(own)
 
 
+KILLED = {"lr": [1e-3, 1e-2, 1e-1], "checkpoint_minutes": 1e-6}
+"""A checkpoint is due at each step: where an epoch is taken over, only at its end."""
+
+
 @pytest.mark.parametrize("after", [30, 38, 46, 56])
 def test_a_series_that_is_killed_goes_on_together_to_the_same_bits(run_series, runs, after):
-    rates = [1e-3, 1e-2, 1e-1]
-    run_series("together", lr=rates, display=PowerCut(after=after))
+    run_series("together", display=PowerCut(after=after), **KILLED)
     assert "interrupted" in [run.state for run in runs("together")]
-    run_series("together", lr=rates)
-    run_series("alone", lr=rates, share=False)
+    run_series("together", **KILLED)
+    run_series("alone", share=False, **KILLED)
 
-    assert len(runs("together")) == len(rates)
+    assert len(runs("together")) == 3
     for ours, own in zip(runs("together"), runs("alone"), strict=True):
         assert whole(ours) == whole(own)
 

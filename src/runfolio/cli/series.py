@@ -69,7 +69,7 @@ folds_option = click.option(
 @click.option(
     "--no-share",
     is_flag=True,
-    help="Train each run by itself: even where it begins as a shorter one that is finished, or could train with others.",
+    help="Train each run by itself, even where it begins as a shorter one or could train with others.",
 )
 @store_option
 @click.pass_context

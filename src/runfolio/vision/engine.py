@@ -94,6 +94,8 @@ class Training:
         step: Optimizer steps done.
         epoch_seconds: Of each epoch that was trained here, validation included.
         figures: What the newest epoch came to, as it was logged.
+        is_whole: Whether `state` is that of a training between two steps; not so as long as an epoch is taken over.
+        is_taken_over: Whether this epoch, so far as it is done, was trained elsewhere.
         stopping: Whether the epochs still get better.
         steps_per_epoch: Optimizer steps of an epoch.
         epoch_lr: The learning rate that this epoch began with.
@@ -147,7 +149,8 @@ class Training:
         self.step = 0
         self.epoch_lr = self.rate(0)
         self.epoch_seconds: list[float] = []
-        self._is_taken_over = False
+        self.is_whole = True
+        self.is_taken_over = False
         self.figures: dict[str, float] = {}
         self.stopping = EarlyStopping(settings.patience)
         self._tally = Tally(self._fabric.device)
@@ -319,19 +322,24 @@ class Training:
         return self._tally.figures()
 
     def take_step(self, loss: torch.Tensor, on_step: Callable[[torch.Tensor], None]) -> None:
-        """Count a step of this epoch that was trained elsewhere; the weights are to come before the epoch's end.
+        """Count a step of this epoch that was trained elsewhere; weights and sums are to come behind the last one.
 
         Args:
             loss: The mean of the step's images.
             on_step: As in `train_epoch`.
         """
+        self.is_whole = False
         self._scheduler.step()
         self.step += 1
         on_step(loss)
 
     def take_sums(self, sums: torch.Tensor, seconds: float) -> Figures:
-        """Take what an epoch of such steps came to over all of its images: [2], as a `Tally` has it."""
-        self._is_taken_over = True
+        """Take what an epoch of such steps came to over all of its images: [2], as a `Tally` has it.
+
+        Args:
+            seconds: Spent on it.
+        """
+        self.is_whole = self.is_taken_over = True
         self._tally.load_state_dict({"sums": sums, "images": self._images, "seconds": seconds})
         return self._tally.figures()
 
@@ -395,9 +403,9 @@ class Training:
         self.epoch += 1
         self.epoch_lr = self.rate(self.step)
         self.figures = figures
-        if not self._is_taken_over:
+        if not self.is_taken_over:
             self.epoch_seconds.append(figures["epoch_seconds"])
-        self._is_taken_over = False
+        self.is_taken_over = False
         self.stopping.saw(figures[self._chosen_by])
         if self._freezing.is_to_end(self.epoch):
             self.stopping.waited = 0

@@ -330,7 +330,8 @@ def _train_epoch(
     settings, meta = preparation.settings, preparation.meta
 
     def save(metric: float | None = None) -> None:
-        run.checkpoint(step=training.step, metric=metric, loader=LOADER, meta=meta, **training.state())
+        if training.is_whole:
+            run.checkpoint(step=training.step, metric=metric, loader=LOADER, meta=meta, **training.state())
 
     def on_step(loss: torch.Tensor) -> None:
         run.log({"batch/loss": loss, **training.progress}, step=training.step)
@@ -347,9 +348,18 @@ def _train_epoch(
     if settings.test_at == "epoch":
         values |= _named("test", training.evaluate(training.test_batches, save).figures)
     values |= {"epoch_seconds": seconds, "images_per_second": trained.images / trained.seconds}
+    is_taken_over = training.is_taken_over
     training.end_epoch(values)
     run.log({**values, **training.progress}, step=training.epoch)
-    save(values[preparation.chosen_by])
+    # What is taken over takes less time than saving it: of that, only what stays is saved.
+    if not is_taken_over or _stays(training, settings):
+        save(values[preparation.chosen_by])
+
+
+def _stays(training: Training, settings: TrainSettings) -> bool:
+    """Whether the checkpoint of the epoch that ended may still be there when the next one was saved."""
+    keeps_more = settings.keep_best > 1 or settings.keep_every is not None
+    return keeps_more or training.stopping.waited == 0 or training.is_over
 
 
 def _warn_of_losses(values: Mapping[str, float], settings: TrainSettings, notices: _Notices) -> None:
