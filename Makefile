@@ -24,7 +24,7 @@ lint: $(READY)  ## Style, types, and the one-way layers.
 	$(BIN)/lint-imports
 
 soak: $(READY)  ## Long runs: kill -9 in a loop, memory over ten million points.
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak -o faulthandler_timeout=0
 
 bench: $(READY)  ## Measured figures beside other trackers, into docs/benchmarks.md; they are installed into .bench.
 	$(BIN)/python -m benchmarks

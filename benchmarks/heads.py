@@ -123,7 +123,7 @@ def main() -> None:
         else:
             data = parts.given(parser, "--data", args.data)
             weights = parts.given(parser, "--weights", args.weights)
-            sweeps = ((4, 10), (16, 10), (16, 40))
+            sweeps = ((8, 10), (16, 40))
             size = Size(data=data, weights=weights, sweeps=sweeps, pixels=224, rounds=3)
         results = measure(size, machine.describe_torch(), lambda text: console.print(text, markup=False))
     parts.deliver(render(results), args)

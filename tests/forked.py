@@ -6,6 +6,7 @@ own all the same: its script is `__main__`, it can be killed, and it ends as an 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -13,10 +14,61 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+_PATIENCE_S = 120.0
+"""How long a process of a test may take."""
+_FAREWELL_S = 10.0
+"""How long a server may take to end once nobody asks any more."""
+
+
+class Server:
+    """A program that answers lines of JSON, and whatever it has started. It is there from the first question on."""
+
+    def __init__(self, script: Path, **options: Any) -> None:
+        """Args:
+        options: Of `subprocess.Popen`.
+        """
+        self._script, self._options = script, options
+        self._process: subprocess.Popen[str] | None = None
+
+    def ask(self, **request: Any) -> Any:
+        """Its answer. Who gives up waiting for it, such as a test that takes too long, leaves nothing behind."""
+        if self._process is None:
+            pipe, command = subprocess.PIPE, [sys.executable, str(self._script)]
+            self._process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, text=True, start_new_session=True, **self._options
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            return json.loads(self._process.stdout.readline())
+        except BaseException:
+            self.kill()
+            raise
+
+    def close(self) -> None:
+        """Have it end."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_FAREWELL_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it, and whatever of what it started stayed in its group."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            with self._process:  # closes the pipes and waits
+                self._process = None
 
 
 class Process:
@@ -33,22 +85,25 @@ class Process:
         return self.returncode
 
     def wait(self) -> int:
-        if self.returncode is None:
-            self.returncode = self._server.ask(task="wait", pid=self.pid)
-        assert self.returncode is not None
-        return self.returncode
+        """Raises subprocess.TimeoutExpired, and kills it, where it takes too long."""
+        until = time.monotonic() + _PATIENCE_S
+        while (code := self.poll()) is None:
+            if time.monotonic() > until:
+                self.kill()
+                raise subprocess.TimeoutExpired(f"process {self.pid}", _PATIENCE_S)
+            time.sleep(0.005)
+        return code
 
     def kill(self) -> None:
         if self.poll() is None:  # else the number may be another's by now
             os.kill(self.pid, signal.SIGKILL)
 
 
-class Forked:
+class Forked(Server):
     """The server's other end."""
 
     def __init__(self) -> None:
-        pipe = subprocess.PIPE
-        self._server = subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True)
+        super().__init__(Path(__file__))
 
     def start(
         self, *arguments: object, cwd: Path, env: Mapping[str, str] = os.environ, stderr: Path | None = None
@@ -62,15 +117,6 @@ class Forked:
         pid = self.ask(task="start", words=words, cwd=str(cwd), env=dict(env), stderr=str(stderr or os.devnull))
         return Process(self, pid)
 
-    def ask(self, **request: Any) -> Any:
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        print(json.dumps(request), file=self._server.stdin, flush=True)
-        return json.loads(self._server.stdout.readline())
-
-    def close(self) -> None:
-        self._server.communicate()
-
 
 def serve() -> dict[str, Any] | None:
     """Answer requests to their end. It returns in each forked process too, with what that is to do."""
@@ -81,7 +127,7 @@ def serve() -> dict[str, Any] | None:
             if answer == 0:
                 return request
         else:
-            pid, status = os.waitpid(request["pid"], os.WNOHANG if request["task"] == "poll" else 0)
+            pid, status = os.waitpid(request["pid"], os.WNOHANG)
             answer = os.waitstatus_to_exitcode(status) if pid else None
         print(json.dumps(answer), flush=True)
     return None

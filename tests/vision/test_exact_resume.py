@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,8 @@ from safetensors.torch import save_file
 import runfolio
 from runfolio import RecordedRun
 from runfolio.vision.models.tinyvgg import TinyVGG
+
+from ..forked import Server
 
 TIMES = {"epoch_seconds", "images_per_second", "predict_ms", "seconds"}
 """What differs between two equal trainings, in metrics, summaries and states."""
@@ -90,21 +89,16 @@ class Victims:
         self.features = place / "features"
         save_file(TinyVGG((1, 8, 8), 10, 4).state_dict(), place / UNFREEZING["weights"])
         environment = os.environ | {"RUNFOLIO_CONSOLE": "off", "RUNFOLIO_CODE": "off", "RUNFOLIO_CACHE": str(place)}
-        server = [sys.executable, str(Path(__file__).with_name("victims.py"))]
-        pipe = subprocess.PIPE
-        self._server = subprocess.Popen(server, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=place)
+        self._server = Server(Path(__file__).with_name("victims.py"), env=environment, cwd=place)
 
     def train(self, store: Path, **request: Any) -> dict[str, Any]:
         """How it ended: `code` (-9: killed; -15: told to go), `places` it came by, `seconds`."""
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        print(json.dumps({"store": str(store), "log": str(self._log), **request}), file=self._server.stdin, flush=True)
-        answer = json.loads(self._server.stdout.readline())
+        answer = self._server.ask(store=str(store), log=str(self._log), **request)
         assert answer["code"] in (0, -9, -15), self._log.read_text()
         return answer
 
     def close(self) -> None:
-        self._server.communicate()
+        self._server.close()
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,8 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
 
     NumPy and torch are imported where they are installed, so that what uses them later is seeded too. A DataLoader's
     workers, and new modules, draw from torch's generator. Python's order of sets of texts is not to be changed
-    from inside: `PYTHONHASHSEED=0` decides it when the process starts; it is recorded with the seeds.
+    from inside: `PYTHONHASHSEED=0` decides it when the process starts; it is recorded with the seeds. On a CPU, the
+    first results of some functions of torch, which else may be wrong in the fourth digit, are those of all later calls.
 
     Args:
         seed: 0 to 2^32 - 1.
@@ -50,6 +51,7 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
         import torch
 
         torch.manual_seed(seed)
+        _settle_kernels(torch)
         if deterministic:
             _switch_on(torch)
     _note({SEED: seed, DETERMINISTIC: deterministic})
@@ -101,6 +103,27 @@ def _asked(ask: Callable[[Any], Any], torch: Any) -> Any:
         return ask(torch)
     except RuntimeError:
         return None
+
+
+def _settle_kernels(torch: Any) -> None:
+    """Have Intel's MKL find out which of its kernels to use, while one thread alone asks.
+
+    It does so at each function's first call. Where several threads make that call together, as they do for a tensor of
+    some thousand numbers, one of them may be given a kernel that is right to four digits only: the first step of a
+    training then differs from run to run. In one of the releases of MKL that come with torch.
+    Source: https://github.com/pytorch/pytorch/issues/188792
+    """
+    for kind in (torch.float32, torch.float64):
+        one = torch.full((1,), 0.5, dtype=kind, device="cpu")
+        for name in _OF_MKL:
+            getattr(torch, name)(one)
+
+
+_OF_MKL = (
+    *("acos", "asin", "atan", "cos", "erf", "erfc", "erfinv", "exp", "log", "log10", "log2", "sin", "sqrt", "tan"),
+    *("tanh", "trunc"),
+)
+"""The functions that torch has MKL compute on a CPU (`aten/src/ATen/cpu/vml.h`)."""
 
 
 def _switch_on(torch: Any) -> None:

@@ -80,14 +80,12 @@ class LinearHead:
     @classmethod
     def of(cls, model: nn.Module, features: int) -> LinearHead | None:
         """The head of a network whose frozen part gives so many features; None where it is more than such a layer."""
-        layers = head_modules(model)
-        linear, dropouts = (
-            layers[0],
-            [each for module in layers for each in module.modules() if isinstance(each, nn.Dropout)],
-        )
+        linear, *others = head_modules(model)
+        within = [each for module in (linear, *others) for each in module.modules()]
+        dropouts = [each.p for each in within if isinstance(each, nn.Dropout)]
         if not isinstance(linear, nn.Linear) or linear.bias is None or linear.in_features != features:
             return None
-        return cls(linear, dropouts[0].p if dropouts else 0.0) if len(dropouts) <= 1 else None
+        return cls(linear, *dropouts or (0.0,)) if len(dropouts) <= 1 else None
 
     @property
     def parameters(self) -> list[nn.Parameter]:
