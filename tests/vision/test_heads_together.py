@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.progress import Progress
-from safetensors.torch import save_model
 from torch import nn
 
 import runfolio
@@ -21,13 +21,13 @@ from runfolio import RecordedRun
 from runfolio.series import Report, Series, execute, expand, load_target
 from runfolio.settings import Located
 from runfolio.vision import TrainSettings, run_experiment
-from runfolio.vision.models import ModelSpec, build_model
+from runfolio.vision.models import ModelSpec
 from runfolio.vision.optim import make_optimizer
 from runfolio.vision.together.group import HeadsTogether
 from runfolio.vision.together.optimizers import stacked_optimizer
 
 from .interruption import PowerCut
-from .photos import fill
+from .photos import dishes_and_weights
 from .test_exact_resume import everything
 
 TARGET = "runfolio.vision:experiment"
@@ -52,20 +52,16 @@ RunSeries = Callable[..., Report]
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Photographs of two dishes, and weights."""
-    place = tmp_path_factory.mktemp("inputs")
-    torch.manual_seed(0)
-    save_model(build_model(SPEC), str(place / "weights.safetensors"))
-    return {
-        "data": f"folder:{fill(place / 'food', {'pizza': 14, 'sushi': 14})}",
-        "weights": str(place / "weights.safetensors"),
-    }
+    return dishes_and_weights(tmp_path_factory.mktemp("inputs"), SPEC, images=14)
 
 
 @pytest.fixture
 def run_series(inputs: dict[str, str], tmp_path: Path) -> RunSeries:
     """Run a series of heads into a store; lists are its grid."""
 
-    def run(store: str, *, share: bool = True, display: Progress | None = None, **changes: Any) -> Report:
+    def run(
+        store: str, *, share: bool = True, display: Progress | None = None, may_fail: bool = False, **changes: Any
+    ) -> Report:
         random.seed()  # as in another process
         named = {key.replace("_", "-"): Located(value, "") for key, value in {**SMALL, **inputs, **changes}.items()}
         series = Series(
@@ -85,7 +81,7 @@ def run_series(inputs: dict[str, str], tmp_path: Path) -> RunSeries:
                 progress=progress,
                 share=share,
             )
-        assert [outcome.reason for outcome in report.failed] == []
+        assert may_fail or [outcome.reason for outcome in report.failed] == []
         return report
 
     return run
@@ -178,7 +174,16 @@ def test_a_head_that_diverges_tells_where_as_it_would_alone(run_series, runs):
         assert whole(ours) == whole(own)
 
 
-def test_a_head_whose_images_changed_meanwhile_is_trained_by_itself(run_series, runs, inputs):
+def test_a_head_that_cannot_be_trained_fails_alone(run_series, runs):
+    """Adam's first step divides the rate by a tenth, which no float holds then."""
+    report = run_series("store", lr=[1e-3, 1e-2, 3e38], may_fail=True)
+    assert [outcome.ending for outcome in report.outcomes] == ["finished", "finished", "failed"]
+    run_series("alone", share=False, lr=[1e-3, 1e-2])
+    for ours, own in zip(runs("store"), runs("alone"), strict=False):
+        assert whole(ours) == whole(own)
+
+
+def test_a_head_whose_images_changed_meanwhile_is_trained_by_itself(run_series, runs, inputs, tmp_path):
     """Its first epoch comes to something else than was foreseen for it."""
 
     class Exchanging(Progress):
@@ -192,7 +197,8 @@ def test_a_head_whose_images_changed_meanwhile_is_trained_by_itself(run_series, 
             if self.done == 1 and self.tasks[0].id == task_id:
                 exchange()
 
-    folder = Path(inputs["data"].removeprefix("folder:"))
+    folder = shutil.copytree(inputs["data"].removeprefix("folder:"), tmp_path / "food")
+    data = f"folder:{folder}"
     pictures = [folder / "pizza" / "0.png", folder / "sushi" / "0.png"]
 
     def exchange() -> None:
@@ -201,11 +207,10 @@ def test_a_head_whose_images_changed_meanwhile_is_trained_by_itself(run_series, 
             path.write_bytes(content)
 
     with Exchanging(disable=True) as display:
-        run_series("together", display=display)
+        run_series("together", display=display, data=data)
     first, second = runs("together")
     assert beside([first, second]) == [2, None]
-    run_series("alone", share=False, lr=[1e-2])
-    exchange()
+    run_series("alone", share=False, lr=[1e-2], data=data)
     assert whole(second) == whole(runs("alone")[0])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -203,7 +204,10 @@ def _settle(
         return Outcome(planned=plan, ending="failed", folder=tried and tried.folder, reason=_reason(error))
     ending = "resumed" if resume else "finished"
     took_s = time.monotonic() - began
-    sharing = shared_by(open_folio(store).run(folder)) if begin or together else None
+    sharing = None
+    if begin or together:
+        with suppress(RunfolioError, OSError):  # a store that is away meanwhile: no word about it is a loss
+            sharing = shared_by(open_folio(store).run(folder))
     return Outcome(planned=plan, ending=ending, folder=folder, duration_s=took_s, sharing=sharing)
 
 

@@ -442,7 +442,7 @@ class Run:
             every: How many steps lie between two readings.
             log: "all", "gradients" or "weights".
             histograms: Whether to record distributions, and not only norms.
-            step: Optimizer steps done before, of a training that is resumed.
+            step: Optimizer steps done before, of a training that is resumed. What is told of batches counts on from it.
         Raises:
             ConfigError: `model` is no module, `every` is below 1, or `log` none of the three.
         """

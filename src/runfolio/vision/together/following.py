@@ -33,18 +33,28 @@ def following(
     """What trains an epoch of a run in the place of `training.train_epoch`; None of a run that has no part in it."""
     size = training.features
     head = LinearHead.of(training.model, size) if size else None
-    if head is None or not together.joins(training.settings):
+    waited, course = together.leave(training.settings), together.course(training.settings)
+    if head is None or not (waited or course):
         return None
-    return _Follower(together, head, training, run, progress).train_epoch
+    return _Follower(together, course, head, training, run, progress).train_epoch
 
 
 class _Follower:
     def __init__(
-        self, together: HeadsTogether, head: LinearHead, training: Training, run: Run, progress: Progress | None
+        self,
+        together: HeadsTogether,
+        known: Course | None,
+        head: LinearHead,
+        training: Training,
+        run: Run,
+        progress: Progress | None,
     ) -> None:
-        self._together, self._head, self._training = together, head, training
+        """Args:
+        known: What the head comes to beside others, where those were trained before it.
+        """
+        self._together, self._known, self._head, self._training = together, known, head, training
         self._run, self._progress = run, progress
-        self._begin = None if training.step else self._state()
+        self._begin = None if training.step or known else self._state()
         self._course: Course | None = None
         self._has_trained = self._has_compared = False
 
@@ -74,12 +84,13 @@ class _Follower:
     def _compare(self) -> None:
         """Take what the head comes to, if that is how it came to be as it is now."""
         training, self._has_compared = self._training, True
-        course = self._together.course(training.settings)
-        if course is None and self._begin is not None:
+        course, self._known = self._known, None
+        if self._begin is not None:
             self._together.train(training, self._head, self._begin, self._progress)
-            course = self._together.course(training.settings)
-        self._begin = None
-        if course is not None and course.epoch(training.epoch - 1).end.is_same_as(self._state()):
+            course, self._begin = self._together.course(training.settings), None
+        if course is None or not course.epoch(training.epoch).is_finite:
+            return
+        if course.epoch(training.epoch - 1).end.is_same_as(self._state()):
             self._course = course
             self._run.unwatch(training.model)
             self._run.summary[TOGETHER] = course.heads

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from runfolio.vision.engine import Training
 
+log = logging.getLogger("runfolio")
 _OWN = (
     *("lr", "weight_decay", "label_smoothing", "epochs", "schedule", "warmup_epochs", "step_epochs", "gamma"),
     *("patience", "test_at", "keep_best", "checkpoint_minutes", "checkpoint_budget", "tensorboard"),
@@ -40,6 +41,14 @@ class _Epoch:
     before: dict[int, StackedState]
     """How the heads were before the steps that are watched, but for the epoch's first."""
     end: StackedState
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """What all epochs of heads that were trained together came to."""
+
+    epochs: list[_Epoch]
+    size_bytes: int
 
 
 class EpochOfHead:
@@ -68,17 +77,17 @@ class EpochOfHead:
 class Course:
     """The training of one head beside others."""
 
-    _epochs: list[_Epoch]
+    group: _Group
     _head: int
 
     @property
     def heads(self) -> int:
         """How many were trained together."""
-        return len(self._epochs[0].sums)
+        return len(self.group.epochs[0].sums)
 
     def epoch(self, number: int) -> EpochOfHead:
         """Counted from 0."""
-        return EpochOfHead(self._epochs[number], self._head)
+        return EpochOfHead(self.group.epochs[number], self._head)
 
 
 class HeadsTogether:
@@ -87,20 +96,17 @@ class HeadsTogether:
     def __init__(self, settings: Iterable[TrainSettings], memory_bytes: int = 256 * 1024 * 1024) -> None:
         """Args:
         settings: Of all runs that are to begin, in their order.
-        memory_bytes: What is trained at a time may come to so much.
+        memory_bytes: What is trained and not taken yet may come to so much.
         """
         self._waiting = [each for each in settings if _can_join(each)]
         self._memory_bytes = memory_bytes
         self._courses: dict[TrainSettings, Course] = {}
 
-    def joins(self, settings: TrainSettings) -> bool:
-        """Whether a run that begins now may be trained with others. From here on it does not wait for them."""
-        if settings in self._courses:
-            return True
-        with suppress(ValueError):
-            self._waiting.remove(settings)
-            return True
-        return False
+    def leave(self, settings: TrainSettings) -> bool:
+        """A run begins, and waits no longer to be trained with others; whether it did."""
+        waited = settings in self._waiting
+        self._waiting = [each for each in self._waiting if each != settings]
+        return waited
 
     def course(self, settings: TrainSettings) -> Course | None:
         """What the head of a run came to, if it was trained; it is given away once."""
@@ -114,21 +120,26 @@ class HeadsTogether:
                 nothing is.
         """
         settings = training.settings
-        group = _group(settings)
-        waiting = [settings, *(each for each in self._waiting if _group(each) == group)]
+        alike = _alike(settings)
+        waiting = [settings, *(each for each in self._waiting if _alike(each) == alike)]
         # A run that another one continues is the beginning of that one's.
         longest = [each for each in waiting if not any(other.continues(each) for other in waiting)]
         longest.sort(key=lambda each: not _covers(each, settings))
-        longest = longest[: self._memory_bytes // _bytes(longest, training, begin)]
+        of_each = _bytes(longest, training, begin)
+        held = sum(group.size_bytes for group in {course.group for course in self._courses.values()})
+        longest = longest[: max(0, self._memory_bytes - held) // of_each]
         if len(longest) < 2:
             return
-        epochs = _train(longest, training, head, begin, progress)
-        for member in waiting:
-            place = next((place for place, each in enumerate(longest) if _covers(each, member)), None)
-            if place is not None:
-                self._waiting = [each for each in self._waiting if each != member]
-                if epochs:
-                    self._courses[member] = Course(epochs, place)
+        members = [(each, place) for each in waiting for place, own in enumerate(longest) if _covers(own, each)]
+        self._waiting = [each for each in self._waiting if each not in dict(members)]
+        try:
+            epochs = _train(longest, training, head, begin, progress)
+        except Exception as error:  # of one of them, or of all: each meets it by itself, if it is its own
+            log.info("heads are not trained together: %s", error)
+            return
+        if epochs:
+            group = _Group(epochs, len(longest) * of_each)
+            self._courses |= {each: Course(group, place) for each, place in members}
 
 
 def _covers(longest: TrainSettings, settings: TrainSettings) -> bool:
@@ -195,7 +206,7 @@ def _can_join(settings: TrainSettings) -> bool:
     return can_serve(settings) and all(plain) and settings.epochs > 1 and settings.checkpoint_steps is None
 
 
-def _group(settings: TrainSettings) -> str:
+def _alike(settings: TrainSettings) -> str:
     """What heads have in common that are trained together."""
     shared = {name: value for name, value in settings.as_dict().items() if name not in _OWN}
     return json.dumps(shared, sort_keys=True)
