@@ -174,6 +174,12 @@ def test_a_head_that_diverges_tells_where_as_it_would_alone(run_series, runs):
         assert whole(ours) == whole(own)
 
 
+def test_a_head_that_diverges_at_once_tells_it_once_and_is_trained_by_itself(run_series, runs, caplog):
+    run_series("together", lr=[1e-3, 3e38], optimizer="sgd")
+    assert beside(runs("together")) == [2, None]
+    assert caplog.text.count("first non-finite") == 1
+
+
 def test_a_head_that_cannot_be_trained_fails_alone(run_series, runs):
     """Adam's first step divides the rate by a tenth, which no float holds then."""
     report = run_series("store", lr=[1e-3, 1e-2, 3e38], may_fail=True)
@@ -240,6 +246,15 @@ def test_of_a_group_that_takes_too_much_memory_a_part_is_trained_at_a_time(input
     together = HeadsTogether(settings, memory_bytes=100_000)
     folders = [run_experiment(each, store=store, together=together) for each in settings]
     assert beside([runfolio.open(store).run(folder) for folder in folders]) == [2, 2, 2, 2, None]
+
+
+def test_the_memory_is_that_of_all_groups_that_wait_to_be_recorded(inputs, store):
+    """Each seed is a group of two; the second begins while the first one's second head is still to be recorded."""
+    places = [(rate, seed) for rate in (1e-3, 1e-2) for seed in (1, 2)]
+    settings = [TrainSettings(**{**SMALL, **inputs, "lr": rate, "seed": seed, "watch": 0}) for rate, seed in places]
+    together = HeadsTogether(settings, memory_bytes=100_000)
+    folders = [run_experiment(each, store=store, together=together) for each in settings]
+    assert beside([runfolio.open(store).run(folder) for folder in folders]) == [2, None, 2, None]
 
 
 HYPER = st.fixed_dictionaries(
