@@ -1,0 +1,176 @@
+"""Cost of a run in a series: heads on cached features, and runs that hardly train; into `docs/benchmarks.md`.
+
+python -m benchmarks.series_cost --data pizza_steak_sushi_20_percent.zip --weights mobilenet_v2.pth
+python -m benchmarks.series_cost --quick         a smoke run on a few tiny pictures, which only prints
+python -m benchmarks.series_cost ... --against ../before/src    another version in turns with this one; only prints
+
+The weights are ImageNet's, of torchvision's mobilenet_v2. About five minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import machine, parts, processes
+from benchmarks.processes import Place, Spent
+from benchmarks.series import REAL, random_weights, tiny_data
+
+_LOWEST, _HIGHEST = 1e-4, 1e-2
+_TRIVIAL = ("--data", "digits", "--data-fraction", "0.02", "--model", "mlp", "--hidden-units", "4", "--epochs", "1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much is measured."""
+
+    data: str
+    """A zip."""
+    weights: str
+    heads: int
+    epochs: int
+    pixels: int
+    trivial_runs: int
+    rounds: int
+
+
+@dataclass
+class Measured:
+    """Whole series of one version, each in a fresh process and store."""
+
+    heads: list[Spent] = field(default_factory=list)
+    one: list[Spent] = field(default_factory=list)
+    """A series of a single run that hardly trains."""
+    many: list[Spent] = field(default_factory=list)
+    """A series of `Size.trivial_runs` of them."""
+
+    def per_run_ms(self, runs: int) -> list[float]:
+        """Milliseconds that each run adds to a series, round by round."""
+        pairs = zip(self.one, self.many, strict=True)
+        return [(many.wall_s - one.wall_s) / (runs - 1) * 1000 for one, many in pairs]
+
+
+@dataclass
+class Results:
+    """Everything a run of the benchmark measured."""
+
+    about: Mapping[str, str]
+    size: Size
+    versions: dict[str, Measured]
+    """By the name of the version; the first is this one."""
+
+
+def measure(
+    size: Size, sources: Mapping[str, Path | None], about: Mapping[str, str], report: Callable[[str], None]
+) -> Results:
+    """Run all series of all versions in turns.
+
+    Args:
+        sources: Source folder of each version by name; None is the installed one.
+        report: Gets a line on progress.
+    """
+    versions = {name: Measured() for name in sources}
+    with processes.place() as workplace:
+        report("computing the features")
+        _spend_on_heads(size, workplace, None, heads=1, epochs=1)
+        for number in range(1, size.rounds + 1):
+            for name, source in sources.items():
+                report(f"{name}: round {number} of {size.rounds}")
+                versions[name].heads.append(
+                    _spend_on_heads(size, workplace, source, heads=size.heads, epochs=size.epochs)
+                )
+                versions[name].one.append(_spend_on_trivial_runs(workplace, source, 1))
+                versions[name].many.append(_spend_on_trivial_runs(workplace, source, size.trivial_runs))
+    return Results(about, size, versions)
+
+
+def _spend_on_heads(size: Size, workplace: Place, source: Path | None, *, heads: int, epochs: int) -> Spent:
+    rates = [_LOWEST * (_HIGHEST / _LOWEST) ** (index / max(heads - 1, 1)) for index in range(heads)]
+    words = [
+        *("--freeze-backbone", "--model", REAL, "--weights", size.weights, "--data", f"zip:{size.data}"),
+        *("--image-size", str(size.pixels), "--epochs", str(epochs), "--lr", *(f"{rate:.3g}" for rate in rates)),
+    ]
+    return _spend(words, workplace, source)
+
+
+def _spend_on_trivial_runs(workplace: Place, source: Path | None, runs: int) -> Spent:
+    return _spend([*_TRIVIAL, "--seed", *map(str, range(runs))], workplace, source)
+
+
+def _spend(words: list[str], workplace: Place, source: Path | None) -> Spent:
+    store = tempfile.mkdtemp(prefix="store-", dir=workplace.folder)
+    command = [sys.executable, "-m", "runfolio", "series", *words, "--store", store]
+    if source is not None:
+        command = [*_with_variable("PYTHONPATH", str(source)), *command]
+    return processes.spend(command, workplace)
+
+
+def _with_variable(name: str, value: str) -> list[str]:
+    return ["env", f"{name}={os.pathsep.join([value, *filter(None, [os.environ.get(name)])])}"]
+
+
+def render(results: Results) -> str:
+    size = results.size
+    rows = []
+    for name, measured in results.versions.items():
+        per_run = measured.per_run_ms(size.trivial_runs)
+        rows.append(
+            [
+                name,
+                _median_and_range([spent.wall_s for spent in measured.heads]),
+                _median_and_range([spent.cpu_s for spent in measured.heads]),
+                _median_and_range([spent.wall_s for spent in measured.one]),
+                f"{statistics.median(per_run):.0f} ({min(per_run):.0f} to {max(per_run):.0f})",
+            ]
+        )
+    columns = ["version", "heads, s", "CPU seconds", "one trivial run, s", "each further trivial run, ms"]
+    return f"""# Cost of a run in a series
+
+Written by `python -m benchmarks.series_cost`; not to be edited. Whole `runfolio series` commands, each in a
+fresh process and store, with everything that is recorded by default. "Heads" is a sweep of {size.heads} learning
+rates x {size.epochs} epochs: a new head on {REAL}, frozen, on `{Path(size.data).stem}`, whose features are cached
+already. A trivial run trains a small MLP for one epoch on 2 % of the digits; each further one is the difference
+between a series of {size.trivial_runs} and of one. Medians (and ranges) of {size.rounds} rounds.
+
+{parts.table(["machine", ""], results.about.items(), left=2)}
+
+{parts.table(columns, rows, left=1)}
+"""
+
+
+def _median_and_range(values: list[float]) -> str:
+    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+def main() -> None:
+    parser = parts.arguments(__doc__)
+    parser.add_argument("--data", metavar="ZIP", help="images, one folder per class")
+    parser.add_argument("--weights", metavar="FILE", help="ImageNet's, of torchvision's mobilenet_v2 (.pth)")
+    parser.add_argument("--against", metavar="FOLDER", type=Path, help="source folder of another version, in turns")
+    args = parser.parse_args()
+    console = Console(stderr=True)
+    sources = {"this one": None} | ({} if args.against is None else {str(args.against): args.against.resolve()})
+    with tempfile.TemporaryDirectory() as folder:
+        if args.quick:
+            data, weights = tiny_data(Path(folder), 1, pixels=40), random_weights(REAL, Path(folder))
+            size = Size(data=data, weights=weights, heads=2, epochs=2, pixels=32, trivial_runs=2, rounds=1)
+        else:
+            data = parts.given(parser, "--data", args.data)
+            weights = parts.given(parser, "--weights", args.weights)
+            size = Size(data=data, weights=weights, heads=16, epochs=10, pixels=224, trivial_runs=9, rounds=3)
+        results = measure(size, sources, machine.describe_torch(), lambda text: console.print(text, markup=False))
+    if args.against is None:
+        parts.deliver(render(results), args)
+    else:
+        Console().print(render(results), markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
