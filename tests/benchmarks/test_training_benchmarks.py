@@ -11,7 +11,7 @@ import pytest
 from benchmarks.processes import Spent
 
 import runfolio
-from benchmarks import heads, overhead, parts, sampler, series, series_accuracy, usual
+from benchmarks import overhead, parts, sampler, series, series_accuracy, usual
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -127,13 +127,6 @@ def test_the_overhead_is_the_mean_of_the_pairs_with_its_interval():
     assert "It is 1.0277: met" in page
 
 
-def test_sweeps_trained_together_are_compared_round_by_round():
-    size = heads.Size(data="a.zip", weights="w.pth", sweeps=((16, 10),), pixels=224, rounds=3)
-    took = [[Spent(wall_s, 2 * wall_s) for wall_s in walls] for walls in ((10, 11, 30), (20, 33, 30))]
-    page = heads.render(heads.Results({}, size, {(16, 10): heads.Sweep(*took)}))
-    assert cells(page, "16") == ["16", "10", "30.0", "60.0", "11.0", "22.0", "2.00 x (1.00 to 3.00)"]
-
-
 # What is measured
 
 
@@ -183,7 +176,6 @@ def test_a_moment_belongs_to_the_part_that_its_stack_names(part: str, stack: lis
         ("series", "# The classic series"),
         ("series_accuracy", "# Accuracy of the classic series"),
         ("overhead", "# Tracking overhead"),
-        ("heads", "# Heads trained together"),
     ],
 )
 def test_the_quick_form_of_each_measures_all_and_writes_its_part(tmp_path, module: str, heading: str):

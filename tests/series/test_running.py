@@ -1,7 +1,6 @@
 """What a series does with its runs: each once, failures aside, and on where it was stopped."""
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,48 +117,23 @@ def test_a_run_whose_last_checkpoint_is_damaged_goes_on_from_another_and_without
     assert endings(run_series(ONE_MODEL, store)) == [ending, "finished"]
 
 
-class Company:
-    """A target whose runs are told of each other."""
+class Vanishing:
+    """A target that takes the whole store away after each run."""
 
     def __init__(self) -> None:
         self._walk = load_target("walk:target")
         self.settings = self._walk.settings
-        self.told: list[list[int]] = []
-        self.leaves_nothing = False
 
-    def together(self, settings: Sequence[Any]) -> list[int]:
-        self.told.append([each.epochs for each in settings])
-        return self.told[-1]
-
-    def run(self, settings: Any, *, together: list[int] | None = None, **options: Any) -> Path:
-        assert together == (self.told[-1] if self.told else None)
+    def run(self, settings: Any, **options: Any) -> Path:
         folder = self._walk.run(settings, **options)
-        if self.leaves_nothing:
-            shutil.rmtree(folder.parent.parent)
+        shutil.rmtree(folder.parent.parent)
         return folder
 
 
-def accompanied(company: Company, text: str, store: Path, *, share: bool = True) -> Report:
-    Path("walks.yaml").write_text(text)
-    planned = expand(read_series(Path("walks.yaml"), default_target="walk:target"), company.settings)
-    with Progress(disable=True) as progress:
-        return execute(planned, company, name="w", experiment="hike", store=store, progress=progress, share=share)
-
-
-def test_each_run_gets_what_the_target_made_of_those_that_are_yet_to_be_done(store):
-    company = Company()
-    assert endings(accompanied(company, ONE_MODEL, store)) == ["finished", "finished"]
-    accompanied(company, ONE_MODEL.replace("[2, 3]", "[2, 3, 4, 5]"), store)
-    assert company.told == [[2, 3], [4, 5]]
-
-
-def test_runs_that_share_nothing_are_not_told_of_each_other(store):
-    company = Company()
-    assert endings(accompanied(company, ONE_MODEL, store, share=False)) == ["finished", "finished"]
-    assert company.told == []
-
-
 def test_a_store_that_goes_away_costs_no_further_run(store):
-    company = Company()
-    company.leaves_nothing = True
-    assert endings(accompanied(company, ONE_MODEL, store)) == ["finished", "finished"]
+    Path("walks.yaml").write_text(ONE_MODEL)
+    target = Vanishing()
+    planned = expand(read_series(Path("walks.yaml"), default_target="walk:target"), target.settings)
+    with Progress(disable=True) as progress:
+        report = execute(planned, target, name="w", experiment="hike", store=store, progress=progress)
+    assert endings(report) == ["finished", "finished"]

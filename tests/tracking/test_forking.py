@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -341,33 +342,20 @@ def test_a_store_without_the_right_to_write_is_said(store: Path, tmp_path: Path)
         runfolio.init(fork=parent.folder, store=tmp_path / "file")
 
 
-def test_a_run_with_a_prefix_takes_over_all_checkpoints_and_goes_on_under_its_own_name(store: Path):
-    parent = parent_of_ten_steps(store, checkpoints=runfolio.CheckpointPolicy(keep_best=2, keep_every=4))
-    series = {"name": "lengths", "fingerprint": "6b1f"}
-
-    with runfolio.init("longer", prefix=parent.id, config={"steps": 12}, series=series, store=store) as longer:
-        assert longer.restore().state["w"].tolist() == [9.0, 9.0]
-        assert longer.summary == {}
-        longer.log({"loss": 0.0}, step=10)
-
-    found, of = recorded(longer), recorded(parent)
-    assert found.lineage == {"kind": "prefix", "run": of.id, "name": "net", "checkpoint": "last", "step": 9}
-    assert (found.name, found.experiment, found.series) == ("longer", "demo", series)
-    assert found.metric("loss").values.tolist() == [*of.metric("loss").values.tolist()[:10], 0.0]
-    names = ["best", "best-2", "last", "previous", "step-4", "step-8"]
-    assert sorted(each.name for each in found.checkpoints) == sorted(each.name for each in of.checkpoints) == names
-    for name in names:
-        assert found.checkpoint(name).state["w"].tolist() == of.checkpoint(name).state["w"].tolist()
-    assert found.duration_s is not None
-    assert found.alone_s == pytest.approx(found.duration_s + found.inherited_s)
-    assert of.alone_s == of.duration_s
-    assert findings(store) == [[], []]
-
-
-def test_a_prefix_with_a_damaged_checkpoint_is_refused_and_leaves_nothing(store: Path):
+def test_a_run_of_the_former_kind_prefix_is_read_and_resumed_as_a_fork(store: Path):
     parent = parent_of_ten_steps(store)
-    (parent.folder / "checkpoints" / "best.json").write_text("{")
+    with runfolio.init(fork=parent.id, store=store) as fork:
+        fork.log({"loss": 0.0}, step=10)
+    lineage = recorded(fork).lineage
+    path = fork.folder / "run.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"lineage": document["lineage"] | {"kind": "prefix"}}))
 
-    with pytest.raises(DamagedFile, match=r"best\.json"):
-        runfolio.init("longer", prefix=parent.id, store=store)
-    assert [run.id for run in runfolio.open(store).runs()] == [parent.id]
+    assert recorded(fork).lineage == lineage == {**document["lineage"], "kind": "fork"}
+    assert [child.id for child in runfolio.open(store).children(recorded(parent))] == [fork.id]
+    with runfolio.init(resume=fork.id, store=store) as resumed:
+        assert resumed.restore().state["w"].tolist() == [9.0, 9.0]
+        resumed.log({"loss": 0.5}, step=10)
+    assert recorded(fork).metric("loss").values.tolist()[-2:] == [1.0, 0.5]
+    assert json.loads(path.read_text())["lineage"]["kind"] == "fork"
+    assert findings(store) == [[], []]

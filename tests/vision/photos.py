@@ -7,11 +7,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from safetensors.torch import save_model
-
-from runfolio.vision.models import ModelSpec, build_model
 
 
 def picture(seed: int = 0, width: int = 12, height: int = 8) -> Image.Image:
@@ -26,14 +22,6 @@ def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> Path:
         for number in range(count):
             picture(seed + 1000 * place + number).save(folder / name / f"{number}.png")
     return folder
-
-
-def dishes_and_weights(place: Path, spec: ModelSpec, images: int) -> dict[str, str]:
-    """Settings of a training on so many pictures of each of two dishes, from weights that a network began with."""
-    torch.manual_seed(0)
-    save_model(build_model(spec), str(place / "weights.safetensors"))
-    food = fill(place / "food", {"pizza": images, "sushi": images})
-    return {"data": f"folder:{food}", "weights": str(place / "weights.safetensors")}
 
 
 def zipped(counts: dict[str, int]) -> bytes:

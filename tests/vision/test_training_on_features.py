@@ -23,7 +23,7 @@ from runfolio.vision.data import files, loaders
 from runfolio.vision.models import ModelSpec, build_model
 from runfolio.vision.pictures import read_picture
 
-from .photos import dishes_and_weights
+from .photos import fill
 from .test_feature_cache import Counting
 from .test_training import texts
 
@@ -35,7 +35,13 @@ Train = Callable[..., tuple[RecordedRun, int]]
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Photographs of two dishes, and weights."""
-    return dishes_and_weights(tmp_path_factory.mktemp("inputs"), SPEC, images=12)
+    place = tmp_path_factory.mktemp("inputs")
+    torch.manual_seed(0)
+    save_model(build_model(SPEC), str(place / "weights.safetensors"))
+    return {
+        "data": f"folder:{fill(place / 'food', {'pizza': 12, 'sushi': 12})}",
+        "weights": str(place / "weights.safetensors"),
+    }
 
 
 @pytest.fixture

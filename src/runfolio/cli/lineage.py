@@ -7,32 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio.cli import figures
 from runfolio.cli.code_page import harmless
-from runfolio.query.sharing import beginning_of
-from runfolio.record.document import FORK, PREFIX
+from runfolio.record.document import FORK
 
 if TYPE_CHECKING:
     from runfolio.query.recorded import RecordedRun
 
 
 def origin(run: RecordedRun) -> str | None:
-    """`forked from net (k3f9x2ab) at step 120, checkpoint best`, or `continues net (k3f9x2ab) at epoch 5`.
-
-    None of a run that came of no other.
-    """
+    """`forked from net (k3f9x2ab) at step 120, checkpoint best`; None of a run that came of no other."""
     if (lineage := run.lineage) is None:
         return None
     of = f"{harmless(str(lineage.get('name')))} ({harmless(str(lineage.get('run')))})"
-    inherited = f"; {figures.duration(run.inherited_s)} inherited" if run.inherited_s else ""
-    if (beginning := beginning_of(run)) is not None:
-        return f"continues {of} {beginning.place}{inherited}"
     if lineage.get("kind") != FORK:
         return f"{harmless(str(lineage.get('kind')))} of {of}{_verdict(run, 'sentence')}"
+    inherited = f"; {figures.duration(run.inherited_s)} inherited" if run.inherited_s else ""
     return f"forked from {of} at {_place(lineage)}{inherited}"
 
 
 def descent(children: Sequence[RecordedRun]) -> list[str]:
-    """A line for the forks of a run, the runs that continue it, and its reproductions, where there are any."""
-    kinds = {FORK: "forks", PREFIX: "continued by", "reproduction": "reproductions"}
+    """A line for the forks of a run and one for its reproductions, where there are any."""
+    kinds = {FORK: "forks", "reproduction": "reproductions"}
     return [
         f"{title}: {_named(of_kind)}"
         for kind, title in kinds.items()

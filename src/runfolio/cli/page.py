@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _LAST_WORDS = 5
 _IN_JSON = (
     *("id", "name", "experiment", "state", "reason", "exit_code", "traceback", "created", "ended", "duration_s"),
-    *("inherited_s", "alone_s", "lineage", "verdict", "folder", "tags", "notes", "archived", "series"),
+    *("inherited_s", "lineage", "verdict", "folder", "tags", "notes", "archived", "series"),
 )
 _MOST_STEPS = 5
 """Checkpoints of single steps that are shown."""
@@ -109,8 +109,6 @@ def _data_in_json(facts: DataFacts) -> dict[str, Any]:
 
 def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     took = "" if run.duration_s is None else f", {figures.duration(run.duration_s)}"
-    if run.alone_s is not None and run.alone_s != run.duration_s:
-        took += f" ({figures.duration(run.alone_s)} as if alone)"
     line(f"{run.name}  {run.id}", style="bold")
     line(f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green")
     if run.traceback and (last := run.traceback.strip().splitlines()[-1]) not in (run.reason or ""):

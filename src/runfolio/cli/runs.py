@@ -46,8 +46,8 @@ def list_runs(
 ) -> None:
     """List the runs of the store, newest first.
 
-    A column is a fact (id, name, experiment, state, created, duration_s, alone_s, ended, reason, tags, notes, archived,
-    series, lineage, host, device, commit, folder, data.val for its fingerprint), a setting (lr or params.lr), a result
+    A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, archived, series,
+    lineage, host, device, commit, folder, data.val for its fingerprint), a setting (lr or params.lr), a result
     (test/acc or summary.test/acc), or the last value of a metric (metrics.val/acc). JSON and CSV have every column
     unless --columns chooses; numbers that JSON lacks are "NaN", "Infinity" and "-Infinity" there.
 

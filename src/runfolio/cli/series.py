@@ -66,11 +66,6 @@ folds_option = click.option(
 @click.option("--experiment", metavar="NAME", help="What the runs belong to.  [default: the series' name]")
 @seeds_option
 @folds_option
-@click.option(
-    "--no-share",
-    is_flag=True,
-    help="Train each run by itself, even where it begins as a shorter one or could train with others.",
-)
 @store_option
 @click.pass_context
 def series(
@@ -79,7 +74,6 @@ def series(
     experiment: str | None,
     seeds: int | None,
     folds: int | None,
-    no_share: bool,
     store: Path | None,
 ) -> None:
     """Run every combination of settings, then say which run won.
@@ -87,10 +81,6 @@ def series(
     Every setting below takes several values; with a file, flags replace what it says. Runs that the store holds as
     finished are not repeated, unfinished ones go on from their last checkpoint: an interrupted series is continued by
     the same command. A run that fails is recorded and the others go on; the exit status is 1 then.
-
-    Where runs differ in --epochs alone, and the schedule is constant or step, the longer one continues the shorter one;
-    both come to what they would come to by themselves. So do heads on a frozen backbone that differ in learning rate,
-    schedule, weight decay or label smoothing alone: they are trained together.
 
     \b
     runfolio series series/digits.yaml
@@ -106,8 +96,7 @@ def series(
     described = described.with_flags(checked_flags(ctx.meta[FLAGS], fields_of(target.settings), own))
     given = described.settings.keys() | described.grid.keys()
     warn_of_val_fraction(given, folded=folds is not None or FOLD in given)
-    described = repeated(described, seeds, folds, target.settings)
-    run_series(ctx, described, experiment or described.name, store, share=not no_share)
+    run_series(ctx, repeated(described, seeds, folds, target.settings), experiment or described.name, store)
 
 
 def repeated(described: Series, seeds: int | None, folds: int | None, settings: type[Settings]) -> Series:
@@ -123,24 +112,14 @@ def warn_of_val_fraction(given: Collection[str], *, folded: bool) -> None:
         out.complain("val-fraction does not count: of cross-validation one fold validates and the others train")
 
 
-def run_series(
-    ctx: click.Context, described: Series, experiment: str, store: Path | None, *, share: bool = True
-) -> None:
+def run_series(ctx: click.Context, described: Series, experiment: str, store: Path | None) -> None:
     """Run a series and report; the exit status says whether all of it is done."""
     from runfolio.series import execute, expand, load_target
 
     target = load_target(described.target.value)
     planned = expand(described, target.settings)
     with progress_display() as progress:
-        report = execute(
-            planned,
-            target,
-            name=described.name,
-            experiment=experiment,
-            store=store,
-            progress=progress,
-            share=share,
-        )
+        report = execute(planned, target, name=described.name, experiment=experiment, store=store, progress=progress)
     _print_leaderboard(report, store)
     _print_ending(ctx, report)
 
@@ -156,7 +135,6 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
     from runfolio.cli.tables import leaderboard_table, winner_of
     from runfolio.query.leaderboard import leaderboard
     from runfolio.query.repeats import chosen
-    from runfolio.query.sharing import sharing
 
     folders = [outcome.folder for outcome in report.outcomes if outcome.ending != "busy" and outcome.folder]
     if not folders:
@@ -169,8 +147,6 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
     out.line("")
     out.say(board.caption)
     _print_repeats(runs, board.metric, board.mode)
-    if shared := sharing(runs):
-        out.say(f"\n{shared}.")
     if winner_of(board):
         _print_winner(chosen(runs, board.metric, board.mode), board, store)
 

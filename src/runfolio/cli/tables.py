@@ -52,8 +52,6 @@ def _runs_column(name: str, values: Sequence[Any], *, spare: bool) -> Column:
     measured = kind in ("summary", "metrics")
     if name == "created":
         return Column(key=name, title="started", show=figures.each(figures.age), spare=spare)
-    if name == "alone_s":
-        return Column(key=name, title="as if alone", show=figures.each(figures.duration), number=True, spare=spare)
     if name == "duration_s":
         return Column(key=name, title="took", show=figures.each(figures.duration), number=True, spare=spare)
     if name == "state":

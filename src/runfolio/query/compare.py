@@ -13,7 +13,6 @@ from runfolio.query.direction import Mode, guess_mode
 from runfolio.query.labels import labels
 from runfolio.query.recorded import RecordedRun
 from runfolio.query.same_data import fingerprints, standing, told
-from runfolio.query.sharing import beginning_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Comparison:
     data: list[Difference]
     """The data of which the fingerprints differ, by name."""
     mind: list[str]
-    """What keeps figures from being compared (other data, work that one has from another): sentences, if any."""
+    """What keeps figures from being compared: sentences, empty where the data are the same."""
 
 
 def compare(runs: Sequence[RecordedRun]) -> Comparison:
@@ -71,23 +70,13 @@ def compare(runs: Sequence[RecordedRun]) -> Comparison:
     data, _ = _differences(named, fingerprints)
     metrics = sorted({metric for run in runs for metric in run.metrics})
     rows = [_metric_row(named, metric) for metric in metrics]
-    mind = [*_mind(runs, data), *_shared(named)]
-    return Comparison(list(named), config, same, summary, rows, data, mind)
+    return Comparison(list(named), config, same, summary, rows, data, _mind(runs, data))
 
 
 def _mind(runs: Sequence[RecordedRun], data: Sequence[Difference]) -> list[str]:
     """What the first run's data and the others' differ in, for each data once."""
     found = {row.key: [standing(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
     return [sentence for name, standings in found.items() for sentence in told(standings, name)]
-
-
-def _shared(named: Mapping[str, RecordedRun]) -> list[str]:
-    """What runs did not train themselves, and so not of their seconds either."""
-    return [
-        f"{label} {beginning}; it took {run.duration_s or 0.0:,.1f} s, {run.alone_s or 0.0:,.1f} s as if alone."
-        for label, run in named.items()
-        if (beginning := beginning_of(run)) is not None
-    ]
 
 
 def _single_results(run: RecordedRun) -> dict[str, Any]:

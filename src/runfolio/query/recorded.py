@@ -21,7 +21,7 @@ from runfolio.query.writers import RecordedWriter, writers
 from runfolio.record import checkpoints, code, media, notes
 from runfolio.record.checkpoints import Checkpoint
 from runfolio.record.code import Code, SourceFile
-from runfolio.record.document import PREFIX, RUNNING, Attempt, Status, now
+from runfolio.record.document import RUNNING, Attempt, Status, now
 from runfolio.record.flat import flatten, with_numbers
 from runfolio.record.media import MediaEntry
 from runfolio.record.summary import SYSTEM, MetricSummary
@@ -105,8 +105,8 @@ class RecordedRun:
     def duration_s(self) -> float | None:
         """Seconds it was worked on, without the pauses between its attempts; to now while it runs. Never negative.
 
-        Those of a run that began from a checkpoint of another are its own; `inherited_s` are those of the other, up to
-        there. None for a run that went silent, because nobody saw it end.
+        Those of a fork are its own; `inherited_s` are those of the run it came of, up to there. None for a run that
+        went silent, because nobody saw it end.
         """
         if self.ended is None and self.state != RUNNING:
             return None
@@ -122,16 +122,8 @@ class RecordedRun:
 
     @property
     def inherited_s(self) -> float:
-        """Seconds that the run it began from a checkpoint of was worked on up to there; 0 where it is none."""
+        """Seconds that the run it is a fork of was worked on up to there; 0 where it is none."""
         return sum(attempt.seconds or 0.0 for attempt in self.attempts if attempt.inherited is not None)
-
-    @property
-    def alone_s(self) -> float | None:
-        """Seconds it took as if it had shared nothing: `duration_s`, and of a run that continues another one the same
-        way also `inherited_s`."""
-        if self.duration_s is None or (self.lineage or {}).get("kind") != PREFIX:
-            return self.duration_s
-        return self.duration_s + self.inherited_s
 
     @property
     def status(self) -> Status:
@@ -199,7 +191,7 @@ class RecordedRun:
 
     @property
     def lineage(self) -> dict[str, Any] | None:
-        """The run it came of: `kind` (fork, prefix, reproduction), `run` (its id), `name` (`docs/format.md`)."""
+        """The run it came of: `kind` (fork or reproduction), `run` (its id), `name` (`docs/format.md`, Lineage)."""
         return self._document.lineage
 
     @property

@@ -25,7 +25,6 @@ _ABOUT: dict[str, Callable[[RecordedRun], Any]] = {
     "duration_s": lambda run: run.duration_s,
 }
 _MORE_ABOUT: dict[str, Callable[[RecordedRun], Any]] = {
-    "alone_s": lambda run: run.alone_s,
     "ended": lambda run: run.ended,
     "reason": lambda run: run.reason,
     "tags": lambda run: ", ".join(run.tags) or None,
@@ -67,10 +66,10 @@ def table(
     """The runs as a table.
 
     Args:
-        columns: `id`, `name`, `experiment`, `state`, `created`, `duration_s`, `alone_s`, `ended`, `reason`, `tags`,
-            `notes`, `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, `data.val` (its
-            fingerprint), or `params.lr`, `metrics.val/acc` (its last value), `summary.test/acc`; the last three also
-            without their first word, sought in summary, metrics and params.
+        columns: `id`, `name`, `experiment`, `state`, `created`, `duration_s`, `ended`, `reason`, `tags`, `notes`,
+            `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, `data.val` (its fingerprint), or
+            `params.lr`, `metrics.val/acc` (its last value), `summary.test/acc`; the last three also without their
+            first word, sought in summary, metrics and params.
             None: who, when and how long, and up to three results most runs have; of a run that has not reported
             one of them yet, the last value of its curve.
         sort: A column in ascending order, with `-` before it in descending; rows without a value come last.

@@ -18,8 +18,10 @@ from runfolio.record.redact import redact_mapping, redact_text
 RUNNING = "running"
 ENDED = ("finished", "failed", "interrupted", "preempted")
 """The states a run is recorded to have ended in; readers derive `crashed` (see `alive`)."""
-FORK, PREFIX = "fork", "prefix"
-"""Kinds of lineage of a run that began from a checkpoint of another: it went another way, or the same way further."""
+FORK = "fork"
+"""The kind of lineage of a run that began from a checkpoint of another run."""
+_PREFIX = "prefix"
+"""A former kind of lineage, read as a fork; nothing writes it any more."""
 STEPS, OTHERS = "(steps)", "(others)"
 """What `refused` counts beside names."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
@@ -97,7 +99,7 @@ class RunDocument:
     data: dict[str, Any] = field(default_factory=dict)
     """What was trained, validated and tested on, by name (`docs/format.md`, Data)."""
     lineage: dict[str, Any] | None = None
-    """The run this one came of, by fork, prefix or reproduction (`docs/format.md`, Lineage)."""
+    """The run this one came of, by fork or reproduction (`docs/format.md`, Lineage)."""
     attempts: list[Attempt] = field(default_factory=list)
     axes: list[dict[str, str]] = field(default_factory=list)
     """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
@@ -125,6 +127,7 @@ class RunDocument:
             known = {name: value.pop(name) for name in _KINDS if name in value}
             known["created"] = time_from_text(known["created"])
             known["status"] = _status(known.get("status", {}))
+            known["lineage"] = _lineage(known.get("lineage"))
             known["attempts"] = [_attempt(entry) for entry in known.get("attempts", [])]
             known["edited"] = {key: time_from_text(text) for key, text in known.get("edited", {}).items()}
             _check(known, _KINDS)
@@ -225,6 +228,10 @@ def _check(values: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> None:
         raise TypeError("refused holds what is no count")
     if not all(isinstance(axis["metric"], str) and isinstance(axis["x"], str) for axis in values.get("axes", ())):
         raise TypeError("an axis is no text")
+
+
+def _lineage(value: Any) -> Any:
+    return {**value, "kind": FORK} if isinstance(value, dict) and value.get("kind") == _PREFIX else value
 
 
 def _status(value: dict[str, Any]) -> Status:

@@ -18,7 +18,7 @@ from runfolio.query.folio import open_folio
 from runfolio.query.recorded import RecordedRun
 from runfolio.record import checkpoints, code
 from runfolio.record.code import SourceFile
-from runfolio.record.document import FORK, PREFIX
+from runfolio.record.document import FORK
 from runfolio.record.redact import REDACTED
 from runfolio.reproduce import arguments, links, origin, patch
 from runfolio.reproduce.difference import Difference
@@ -143,13 +143,13 @@ def plan(run: RecordedRun, wish: Wish, *, holder: Path, store: Path) -> Plan:
 
 
 def _check_fork(run: RecordedRun, store: Path) -> None:
-    """See that what a fork began from is still there, and still the same; a run of a series is repeated whole.
+    """See that what a fork began from is still there, and still the same.
 
     Raises:
         NotFound: It is not.
     """
     lineage = run.lineage or {}
-    if lineage.get("kind") != FORK and (lineage.get("kind") != PREFIX or run.series):
+    if lineage.get("kind") != FORK:
         return
     name, step = str(lineage.get("checkpoint")), lineage.get("step")
     try:
@@ -160,8 +160,8 @@ def _check_fork(run: RecordedRun, store: Path) -> None:
         ) from None
     if found.step != step:
         raise NotFound(
-            f"run {run.name} ({run.id}) is a fork of checkpoint {name} at step {step}, which is of step {found.step}"
-            f" by now; `runfolio reproduce {lineage.get('run')}` repeats the run it came of"
+            f"run {run.name} ({run.id}) is a fork of checkpoint {name} at step {step}, which is of step {found.step} by"
+            f" now; `runfolio reproduce {lineage.get('run')}` repeats the run it came of"
         )
 
 
@@ -296,9 +296,6 @@ def _editable(start: Start, tree: Path) -> list[str]:
 
 def _remarks(start: Start, found: Origin) -> Iterator[str]:
     """What is to be known of the run and of where its code comes from."""
-    lineage = start.run.lineage or {}
-    if lineage.get("kind") == PREFIX:
-        yield f"it continued run {lineage.get('run')}; it is repeated whole, from its own first step"
     if (attempts := len(own_attempts(start.run))) > 1:
         yield f"it was resumed ({attempts} attempts); it is repeated whole, from its first start"
     for name, given in start.run.data.items():

@@ -18,8 +18,6 @@ from runfolio.settings import Field, Located, Settings, build, fields_of
 class Planned:
     """One run of a series."""
 
-    target: str
-    """The name of what runs it."""
     settings: Settings
     varied: Mapping[str, Any]
     """What sets this run apart from the others of its series, by key."""
@@ -49,9 +47,8 @@ def expand(series: Series, settings: type[Settings]) -> list[Planned]:
             checked = build(settings, {**constant, **varied})
         except ConfigError as error:  # each value is allowed, but not together with the others
             raise ConfigError(f"{error} (in the run with {_label(varied)})" if varied else str(error)) from None
-        target = series.target.value
-        fixed = fingerprint(target, checked)
-        planned.append(Planned(target=target, settings=checked, varied=varied, fingerprint=fixed))
+        fixed = fingerprint(series.target.value, checked)
+        planned.append(Planned(settings=checked, varied=varied, fingerprint=fixed))
     return planned
 
 

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from rich.markup import escape
 from rich.progress import Progress
 
-from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError
+from runfolio.errors import DamagedFile, NotFound, RunfolioError
 from runfolio.query.folio import open_folio
 from runfolio.query.recorded import RecordedRun
-from runfolio.query.sharing import shared_by
 from runfolio.record import checkpoints
 from runfolio.record.flat import flatten
-from runfolio.series.grid import Planned, fingerprint
+from runfolio.series.grid import Planned
 from runfolio.series.targets import Membership, Target
-from runfolio.settings import Settings, build
 from runfolio.tracking import reproduction
-
-Continues = Callable[[Any, Any], bool]
-"""Whether a run of the first settings can continue one of the second (see `Target`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +33,11 @@ class Outcome:
     duration_s: float = 0.0
     reason: str | None = None
     """Of a failure, in one line."""
-    sharing: str | None = None
-    """What it did not train by itself: `continues k3f9x2ab at epoch 5`, `trained with 15 other heads`."""
 
     def __str__(self) -> str:
-        shared = f", {self.sharing}" if self.sharing else ""
         return {
-            "finished": f"finished in {self.duration_s:.1f} s{shared}",
-            "resumed": f"resumed and finished in {self.duration_s:.1f} s{shared}",
+            "finished": f"finished in {self.duration_s:.1f} s",
+            "resumed": f"resumed and finished in {self.duration_s:.1f} s",
             "skipped": f"already finished: {self.folder and self.folder.name}",
             "busy": f"another process is running it: {self.folder and self.folder.name}",
             "failed": f"failed: {self.reason}",
@@ -85,36 +76,27 @@ def execute(
     experiment: str,
     store: Path | None,
     progress: Progress,
-    share: bool = True,
 ) -> Report:
     """Run what the store does not hold as finished; a run that fails does not stop the others.
 
-    Unfinished runs go on from their `last` checkpoint. With `share`, shorter runs come first, and a run that can
-    continue another one (see `Target`) does, be that of this series or of an earlier one in the experiment; and runs
-    are trained together where the target can do that. `progress` shows the series as a bar; its console gets a line a
-    run. Where `runfolio reproduce` started this process, the run it repeats is all that is run, and run anew.
+    Unfinished runs go on from their `last` checkpoint. `progress` shows the series as a bar; its console gets
+    a line a run. Where `runfolio reproduce` started this process, the run it repeats is all that is run, and run anew.
 
     Raises:
         RunfolioError: The target refuses the settings of a run; none was begun then.
     """
     if (repeated := reproduction.asked_for()) is not None:
         planned = [_most_like(open_folio(repeated.store).run(repeated.run), planned)]
-    continues = getattr(target, "continues", None) if share else None
-    if continues is not None:
-        planned = _shorter_first(planned, continues)
     if check := getattr(target, "check", None):
         for plan in planned:
             check(plan.settings, store=store)
-    together = _together(planned, target, experiment, store) if share else {}
     report = Report(planned=len(planned))
     bar = progress.add_task(name, total=len(planned))
     width = len(str(len(planned)))
     longest = max((len(plan.label) for plan in planned), default=0)
     for number, plan in enumerate(planned, start=1):
         try:
-            outcome = _settle(
-                plan, target, continues, together, name=name, experiment=experiment, store=store, progress=progress
-            )
+            outcome = _settle(plan, target, name=name, experiment=experiment, store=store, progress=progress)
         except KeyboardInterrupt:
             report.interrupted = True
             break
@@ -150,43 +132,16 @@ def _most_like(run: RecordedRun, planned: Sequence[Planned]) -> Planned:
     return max(planned, key=shared)
 
 
-def _shorter_first(planned: Sequence[Planned], continues: Continues) -> list[Planned]:
-    """In their order, but each before those that can continue it."""
-    ordered: list[Planned] = []
-    for plan in planned:
-        longer = (place for place, other in enumerate(ordered) if continues(other.settings, plan.settings))
-        ordered.insert(next(longer, len(ordered)), plan)
-    return ordered
-
-
-def _together(planned: Sequence[Planned], target: Target, experiment: str, store: Path | None) -> dict[str, Any]:
-    """What each run that is yet to be done gets of the others, as an argument; nothing where the target has no such."""
-    if (together := getattr(target, "together", None)) is None:
-        return {}
-    done = {(run.series or {}).get("fingerprint") for run in _recorded(experiment, store) if run.state == "finished"}
-    return {"together": together([plan.settings for plan in planned if plan.fingerprint not in done])}
-
-
 def _settle(
-    plan: Planned,
-    target: Target,
-    continues: Continues | None,
-    together: dict[str, Any],
-    *,
-    name: str,
-    experiment: str,
-    store: Path | None,
-    progress: Progress,
+    plan: Planned, target: Target, *, name: str, experiment: str, store: Path | None, progress: Progress
 ) -> Outcome:
-    """See that one run is finished: by finding it so, by resuming it, by continuing another, or by running it."""
+    """See that one run is finished: by finding it so, by resuming it, or by running it."""
     held = _held(plan, experiment, store)
     if done := next((run for run in held if run.state == "finished"), None):
         return Outcome(planned=plan, ending="skipped", folder=done.folder)
     if busy := next((run for run in held if run.state == "running"), None):
         return Outcome(planned=plan, ending="busy", folder=busy.folder)
     resume = next((str(run.folder) for run in held if _can_resume(run)), None)
-    shorter = None if continues is None or resume else _shorter(plan, target, continues, _recorded(experiment, store))
-    begin = {} if shorter is None else {"begin": str(shorter.folder)}
     began = time.monotonic()
     try:
         folder = target.run(
@@ -196,19 +151,12 @@ def _settle(
             series=Membership(name=name, fingerprint=plan.fingerprint),
             resume=resume,
             progress=progress,
-            **begin,
-            **together,
         )
     except Exception as error:  # whatever one run dies of, the others are worth having
         tried = next(iter(_held(plan, experiment, store)), None)
         return Outcome(planned=plan, ending="failed", folder=tried and tried.folder, reason=_reason(error))
     ending = "resumed" if resume else "finished"
-    took_s = time.monotonic() - began
-    sharing = None
-    if begin or together:
-        with suppress(RunfolioError, OSError):  # a store that is away meanwhile: no word about it is a loss
-            sharing = shared_by(open_folio(store).run(folder))
-    return Outcome(planned=plan, ending=ending, folder=folder, duration_s=took_s, sharing=sharing)
+    return Outcome(planned=plan, ending=ending, folder=folder, duration_s=time.monotonic() - began)
 
 
 def _reason(error: Exception) -> str:
@@ -218,41 +166,14 @@ def _reason(error: Exception) -> str:
 
 
 def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRun]:
-    """What the store holds of this run."""
-    return [run for run in _recorded(experiment, store) if (run.series or {}).get("fingerprint") == plan.fingerprint]
-
-
-def _shorter(
-    plan: Planned, target: Target, continues: Continues, recorded: Sequence[RecordedRun]
-) -> RecordedRun | None:
-    """The finished run that this one can continue and that leaves the least to do."""
-    found: tuple[RecordedRun, Settings] | None = None
-    for run in recorded:
-        settings = _settings_of(run, plan.target, target) if run.state == "finished" else None
-        if settings is None or not continues(plan.settings, settings):
-            continue
-        if found is None or continues(settings, found[1]):
-            found = run, settings
-    return None if found is None else found[0]
-
-
-def _settings_of(run: RecordedRun, name: str, target: Target) -> Settings | None:
-    """What a run of any series of this target was given; None of other runs."""
-    try:
-        settings = build(target.settings, run.config)
-    except ConfigError:
-        return None
-    return settings if (run.series or {}).get("fingerprint") == fingerprint(name, settings) else None
-
-
-def _recorded(experiment: str, store: Path | None) -> list[RecordedRun]:
     """The runs of this experiment that the store holds, looked up anew: others may be writing there."""
     if reproduction.asked_for() is not None:
         return []
     try:
-        return list(open_folio(store).runs(experiment, archived=True))
+        runs = open_folio(store).runs(experiment, archived=True)
     except NotFound:  # no store or no such experiment yet: this run is its first
         return []
+    return [run for run in runs if (run.series or {}).get("fingerprint") == plan.fingerprint]
 
 
 def _can_resume(run: RecordedRun) -> bool:

@@ -32,15 +32,6 @@ class Target(Protocol):
     And it may have `conclude(runs, *, store, progress)`, which is called once all runs of a series are settled, none of
     them interrupted or in another process's hands, with the folders of those that finished and the settings asked for
     (`Mapping[Path, settings]`): the place to do what only the best run deserves, such as a test.
-
-    Where runs can go on from others, such as to more epochs, it may have `continues(settings, shorter) -> bool`:
-    whether a run of `settings` is, at first, a whole one of the settings `shorter`, to the bit. The shorter one is run
-    first then, and `run` gets another argument, `begin`: the folder of that run, finished, for
-    `runfolio.init(prefix=begin)`. It may train from the first step all the same, where what it finds there speaks
-    against it.
-
-    Where runs have work in common, it may have `together(settings) -> Any`: it is called once before the first run,
-    with the settings of all that are yet to be done, and each `run` gets what it gave as another argument, `together`.
     """
 
     @property

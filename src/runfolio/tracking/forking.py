@@ -1,7 +1,6 @@
-"""New runs that begin with another's points, up to one of its checkpoints (`docs/format.md`, Lineage).
+"""Forks: a new run that begins with another's points, up to one of its checkpoints (`docs/format.md`, Lineage).
 
-A fork goes on another way; a run with a prefix goes on as the other would have, and has all that one of its own would.
-Either is made as a folder of its own that nobody sees before it is whole: a run that ended at the checkpoint, and that
+A fork is made as a folder of its own that nobody sees before it is whole: a run that ended at the checkpoint, and that
 is then resumed like any other. The run it comes of is only read; it may be running, and may be deleted afterwards.
 """
 
@@ -21,7 +20,7 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.record import alive, checkpoints, files, media, notes
 from runfolio.record.checkpoints import BEST, LAST, Checkpoint
 from runfolio.record.data import is_fingerprint, listing_path
-from runfolio.record.document import FORK, PREFIX, Attempt, RunDocument, Status, now
+from runfolio.record.document import FORK, Attempt, RunDocument, Status, now
 from runfolio.record.layout import (
     ALIVE,
     CHECKPOINTS,
@@ -35,10 +34,9 @@ from runfolio.record.layout import (
 )
 from runfolio.record.tail import header
 from runfolio.tracking.branching import bring_back_spools, kept_at
-from runfolio.tracking.plain import plain_config, whole_step
+from runfolio.tracking.plain import whole_step
 from runfolio.tracking.telling import log
 
-_MADE = {FORK: "forked from", PREFIX: "begun with"}
 _SUFFIX = "-fork"
 _PATIENCE_S = 20.0
 """How long to try to copy a checkpoint that a running training keeps saving anew."""
@@ -65,22 +63,16 @@ def fork(
     experiment: str | None,
     config: Mapping[str, Any],
     run_id: str,
-    *,
-    series: Mapping[str, Any] | None = None,
-    kind: str = FORK,
 ) -> Path:
     """The folder of a new run that holds what another had at a checkpoint.
 
     Args:
-        parent: The folder of the run to fork, or to begin with.
+        parent: The folder of the run to fork.
         checkpoint: The name of the one to begin from.
         step: Begin from the one of exactly this step instead.
-        name: None: the parent's, of a fork with `-fork` behind it; as `experiment` is the parent's then.
+        name: None: the parent's with `-fork` behind it; as `experiment` is the parent's then.
         config: What goes before the parent's.
         run_id: The new run's id.
-        series: What the new run belongs to.
-        kind: Of its lineage. With a prefix it takes over every checkpoint that the parent had by then, and not only
-            `last` and `best`.
     Raises:
         ConfigError: Neither checkpoint nor step is given, or the step is no whole number.
         NotFound: There is no such checkpoint; the message names those there are.
@@ -93,16 +85,15 @@ def fork(
     of = RunDocument.read(parent)
     of.name = notes.read(parent, of).values.get("name", of.name)
     of.config.update(config)
-    name = name or (of.name if kind == PREFIX else f"{of.name[: notes.NAME_LENGTH - len(_SUFFIX)]}{_SUFFIX}")
+    name = name or f"{of.name[: notes.NAME_LENGTH - len(_SUFFIX)]}{_SUFFIX}"
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         found = chosen(parent, checkpoint, step)
-        document = _document(of, found, run_id, name, experiment or of.experiment, kind)
-        document.series = None if series is None else plain_config(series)
+        document = _document(of, found, run_id, name, experiment or of.experiment)
         folder = run_folder(store.absolute(), document.experiment, document.name, run_id)
         try:
             with _appearing_whole(folder) as begun:
-                _fill(begun, parent, of, found, kind)
+                _fill(begun, parent, of, found)
                 document.without_secrets().write(begun, sync=True)
             return folder
         except Replaced:
@@ -123,13 +114,11 @@ def chosen(folder: Path, name: str | None, step: int | None) -> Checkpoint:
     return checkpoints.read(folder, name)
 
 
-def _fill(begun: Path, parent: Path, of: RunDocument, checkpoint: Checkpoint, kind: str) -> None:
-    """Everything of the new run but its document."""
+def _fill(begun: Path, parent: Path, of: RunDocument, checkpoint: Checkpoint) -> None:
+    """Everything of a fork but its document."""
     kept = kept_at(parent, of, checkpoint)
     _copy_checkpoint(checkpoint, LAST, begun)  # first: a run that trains on deletes what it saves anew
-    if kind == PREFIX:
-        _copy_others(checkpoint, kept, begun)
-    elif (best := _best(checkpoint, kept)) is not None:
+    if (best := _best(checkpoint, kept)) is not None:
         _copy_checkpoint(best, BEST, begun)
     _copy_points(parent, of, kept, begun)
     _copy_media(parent, kept, begun)
@@ -152,19 +141,17 @@ def _of_step(folder: Path, step: int) -> Checkpoint:
     )
 
 
-def _document(
-    of: RunDocument, checkpoint: Checkpoint, run_id: str, name: str, experiment: str, kind: str
-) -> RunDocument:
+def _document(of: RunDocument, checkpoint: Checkpoint, run_id: str, name: str, experiment: str) -> RunDocument:
     at = f"checkpoint {checkpoint.name!r}" + ("" if checkpoint.step is None else f" (step {checkpoint.step})")
     return RunDocument(
         id=run_id,
         name=name,
         experiment=experiment,
         created=now(),
-        status=Status("interrupted", now(), f"{_MADE[kind]} {of.name} ({of.id}) at {at}, and not gone on with"),
+        status=Status("interrupted", now(), f"forked from {of.name} ({of.id}) at {at}, and not gone on with"),
         config=of.config,
         data=_known_data(of),
-        lineage={"kind": kind, "run": of.id, "name": of.name, "checkpoint": checkpoint.name, "step": checkpoint.step},
+        lineage={"kind": FORK, "run": of.id, "name": of.name, "checkpoint": checkpoint.name, "step": checkpoint.step},
         attempts=_attempts(of, checkpoint),
         axes=of.axes,
     )
@@ -241,24 +228,9 @@ def _best(checkpoint: Checkpoint, kept: Mapping[str, int]) -> Checkpoint | None:
     for name in sorted(ranked, key=lambda name: (len(name), name)):  # best, best-2, ... best-10
         with contextlib.suppress(DamagedFile, NotFound):
             found = checkpoints.read(checkpoint.folder, name)
-            if _is_kept(found, kept):
+            if all(seq <= kept.get(writer, 0) for writer, seq in found.position.items()):
                 return found
     return None if checkpoint.metric is None or checkpoint.metric != checkpoint.metric else checkpoint
-
-
-def _copy_others(checkpoint: Checkpoint, kept: Mapping[str, int], into: Path) -> None:
-    """All that the parent had saved by then and still has.
-
-    Raises:
-        DamagedFile: One of them cannot be read.
-    """
-    for name in checkpoints.names(checkpoint.folder):
-        if name != LAST and _is_kept(found := checkpoints.read(checkpoint.folder, name), kept):
-            _copy_checkpoint(found, name, into)
-
-
-def _is_kept(checkpoint: Checkpoint, kept: Mapping[str, int]) -> bool:
-    return all(seq <= kept.get(writer, 0) for writer, seq in checkpoint.position.items())
 
 
 def _copy_heartbeats(parent: Path, kept: Mapping[str, int], into: Path) -> None:

@@ -16,7 +16,7 @@ from runfolio.record import alive, claims
 from runfolio.record import checkpoints as saved
 from runfolio.record.alive import PRIMARY, Role
 from runfolio.record.checkpoints import LAST, Checkpoint
-from runfolio.record.document import FORK, PREFIX, Attempt, RunDocument, Status, now
+from runfolio.record.document import Attempt, RunDocument, Status, now
 from runfolio.record.keeping import CheckpointPolicy
 from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
 from runfolio.record.notes import NAME_LENGTH, check_name
@@ -49,7 +49,6 @@ def init(
     series: Mapping[str, Any] | None = None,
     resume: str | os.PathLike[str] | None = None,
     fork: str | os.PathLike[str] | None = None,
-    prefix: str | os.PathLike[str] | None = None,
     checkpoint: str | None = LAST,
     step: int | None = None,
     force: bool = False,
@@ -65,9 +64,9 @@ def init(
 
     Args:
         name: Readable name; the id is added to it in the folder. Default: the experiment's name; of a fork, the
-            forked run's with `-fork` behind it; with `prefix`, that run's.
+            forked run's with `-fork` behind it.
         experiment: What the run belongs to; the folder its own folder lies in. Default: `default`; of a fork, the
-            forked run's; with `prefix`, that run's.
+            forked run's.
         config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config. A run that is resumed or
             forked keeps those that are not given anew.
         store: Folder of all runs. Default: `$RUNFOLIO_STORE`, else `./runs`.
@@ -75,14 +74,11 @@ def init(
         resume: A run to continue instead of opening a new one: its folder or its id.
         fork: A run to continue another way: its folder or its id. The new run begins with all points up to the
             checkpoint, and `restore` gives the state saved there. The forked run stays as it is; it may be running.
-        prefix: A run of the same training that ended earlier, such as after fewer epochs: its folder or its id. As with
-            `fork`, but the new run goes on as that one would have, and takes over all of its checkpoints, so that it
-            comes to what a run of its own would have come to.
         checkpoint: With `resume`: the checkpoint to continue from (a damaged `last` gives way to the newest whole one
             of the others); points logged after it was saved become an abandoned branch. None keeps every point and
-            continues behind the last. With `fork` and `prefix`: what it begins from.
-        step: With `resume`: continue behind this step instead of from a checkpoint. With `fork` and `prefix`: begin
-            from the checkpoint of exactly this step.
+            continues behind the last. With `fork`: what it begins from.
+        step: With `resume`: continue behind this step instead of from a checkpoint. With `fork`: begin from the
+            checkpoint of exactly this step.
         force: With `resume`: take the run over from a process that still writes it, which then stops recording.
         tensorboard: Write TensorBoard's event file beside the record as well; a run that has one keeps it when resumed.
         pace: How often the record is flushed.
@@ -102,13 +98,13 @@ def init(
         StoreError: The store cannot be written; the run is being written by another process, or has ended.
         ConfigError: `config` is none of the kinds above, a name or tag past its limits (`docs/limits.md`), `step` no
             whole number, or `durability` something else; or `resume` in what `runfolio reproduce` started,
-            or two of `resume`, `fork` and `prefix`.
-        NotFound: There is no run `resume`, `fork` or `prefix`, or it has no such checkpoint.
-        DamagedFile: The checkpoint to fork from cannot be read; with `prefix`, any of that run's.
+            or together with `fork`.
+        NotFound: There is no run `resume` or `fork`, or it has no such checkpoint.
+        DamagedFile: The checkpoint to fork from cannot be read.
     """
     if durability not in ("normal", "full"):
         raise ConfigError(f"durability is {durability!r}; it must be normal or full")
-    _check_beginning(resume, fork, prefix, step, force=force)
+    _check_beginning(resume, fork, step, force=force)
     place = Path(store) if store is not None else default_store()
     if (repeated := reproduction.asked_for()) is not None:
         place, name = repeated.store, _reproduced(name or experiment or _EXPERIMENT, resume)
@@ -120,10 +116,8 @@ def init(
     try:
         if resume is not None:
             opened = _resumed(place, resume, checkpoint, step, pace.join_s, force=force, wanted=wanted)
-        elif (parent := fork if prefix is None else prefix) is not None:
-            kind = FORK if prefix is None else PREFIX
-            of, at = _folder_of(place, parent), (checkpoint, step)
-            make = partial(forking.fork, place, of, *at, name, experiment, settings, series=series, kind=kind)
+        elif fork is not None:
+            make = partial(forking.fork, place, _folder_of(place, fork), checkpoint, step, name, experiment, settings)
             opened = _forked(place, make, pace.join_s, wanted)
         else:
             experiment = experiment or _EXPERIMENT
@@ -197,17 +191,13 @@ def _companions(pace: Pace, *, console: bool) -> list[Companion]:
     return companions
 
 
-def _check_beginning(resume: object, fork: object, prefix: object, step: int | None, *, force: bool) -> None:
-    given = [name for name, run in (("resume", resume), ("fork", fork), ("prefix", prefix)) if run is not None]
-    if len(given) > 1:
-        raise ConfigError(
-            "resume= goes on with a run, fork= begins a new one from it that goes another way, prefix= one that goes"
-            f" the same way; give one of them, not {' and '.join(given)}"
-        )
+def _check_beginning(resume: object, fork: object, step: int | None, *, force: bool) -> None:
+    if resume is not None and fork is not None:
+        raise ConfigError("resume= goes on with a run, fork= begins a new one from it; give one of them")
     if resume is None and force:
         raise ConfigError("force= says how a run is resumed; name it with resume=")
-    if not given and step is not None:
-        raise ConfigError("step= says where a run is resumed or forked; name it with resume=, fork= or prefix=")
+    if resume is None and fork is None and step is not None:
+        raise ConfigError("step= says where a run is resumed or forked; name it with resume= or fork=")
 
 
 def _new(store: Path, name: str, experiment: str, wait_s: float, wanted: str | None) -> _Opened:
@@ -265,9 +255,7 @@ def _joined(folder: Path, document: RunDocument, rank: int | None) -> _Opened:
 
 
 def _forked(store: Path, make: Callable[[str], Path], wait_s: float, wanted: str | None) -> _Opened:
-    """A fork (or a run with a prefix) with its first own attempt opened.
-
-    Joined instead where `RUNFOLIO_RUN_ID` names one that is there.
+    """A fork with its first own attempt opened; joined instead where `RUNFOLIO_RUN_ID` names one that is there.
 
     Args:
         make: Makes the folder of a fork with a given id.

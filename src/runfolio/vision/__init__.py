@@ -9,7 +9,7 @@ Importing this package is cheap: torch comes in with the first call that needs i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from runfolio.vision.lr_finder import RangeTest, find_lr
     from runfolio.vision.models.summary import architecture
     from runfolio.vision.predict import LoadedClassifier, Prediction, sample_test_images
-    from runfolio.vision.together.group import HeadsTogether
     from runfolio.vision.training import run_experiment
 
 __all__ = [
@@ -83,16 +82,6 @@ class _Experiment:
             from runfolio.vision.preparation import prepare
         prepare(settings, store=store)
 
-    def continues(self, settings: TrainSettings, shorter: TrainSettings) -> bool:
-        """Whether a training of `settings` begins as a whole one of `shorter`: they differ in epochs alone."""
-        return settings.continues(shorter)
-
-    def together(self, settings: Sequence[TrainSettings]) -> HeadsTogether:
-        """The heads of runs that are to begin, to be trained together where they see the same features."""
-        with vision_extra("training"):
-            from runfolio.vision.together.group import HeadsTogether
-        return HeadsTogether(settings)
-
     def run(
         self,
         settings: TrainSettings | None,
@@ -101,22 +90,13 @@ class _Experiment:
         experiment: str | None = None,
         series: dict[str, Any] | None = None,
         resume: str | None = None,
-        begin: str | None = None,
-        together: HeadsTogether | None = None,
         progress: Progress | None = None,
     ) -> Path:
         """Train once and return the run's folder (see `runfolio.vision.training.run_experiment`)."""
         with vision_extra("training"):
             from runfolio.vision.training import run_experiment
         return run_experiment(
-            settings,
-            store=store,
-            experiment=experiment,
-            series=series,
-            resume=resume,
-            begin=begin,
-            together=together,
-            progress=progress,
+            settings, store=store, experiment=experiment, series=series, resume=resume, progress=progress
         )
 
     def conclude(self, runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress) -> None:

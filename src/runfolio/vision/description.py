@@ -27,8 +27,6 @@ class Description:
     """Name of the data it was trained on."""
     test_data: str | None = None
     """Name of the data its test images come from; None: the same."""
-    started_from: str | None = None
-    """Digest of the weights that its training started from; None: random ones."""
 
     def as_meta(self) -> dict[str, Any]:
         return {
@@ -37,7 +35,6 @@ class Description:
             "classes": list(self.classes),
             "data": self.data,
             "test_data": self.test_data,
-            "started_from": self.started_from,
         }
 
 
@@ -60,7 +57,6 @@ def describe(checkpoint: Checkpoint) -> Description:
             classes=tuple(str(name) for name in meta["classes"]),
             data=str(meta["data"]),
             test_data=meta.get("test_data"),
-            started_from=meta.get("started_from"),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedFile(f"{where} does not describe a classifier ({type(error).__name__}: {error})") from None

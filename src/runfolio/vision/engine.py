@@ -35,8 +35,6 @@ from runfolio.vision.unfreezing import Freezing
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from runfolio.vision.settings import TrainSettings
-
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """([b, c, h, w] uint8 pixels, or [b, size] features, with [b] int64 labels), on the device."""
 
@@ -92,10 +90,8 @@ class Training:
         model: The network in training.
         epoch: Epochs done: trained, validated, and their figures told by `end_epoch`.
         step: Optimizer steps done.
-        epoch_seconds: Of each epoch that was trained here, validation included.
+        epoch_seconds: Of each epoch done, validation included.
         figures: What the newest epoch came to, as it was logged.
-        is_whole: Whether `state` is that of a training between two steps; not so as long as an epoch is taken over.
-        is_taken_over: Whether this epoch, so far as it is done, was trained elsewhere.
         stopping: Whether the epochs still get better.
         steps_per_epoch: Optimizer steps of an epoch.
         epoch_lr: The learning rate that this epoch began with.
@@ -149,8 +145,6 @@ class Training:
         self.step = 0
         self.epoch_lr = self.rate(0)
         self.epoch_seconds: list[float] = []
-        self.is_whole = True
-        self.is_taken_over = False
         self.figures: dict[str, float] = {}
         self.stopping = EarlyStopping(settings.patience)
         self._tally = Tally(self._fabric.device)
@@ -223,22 +217,6 @@ class Training:
     def _now(self) -> Loaders:
         frozen = self._freezing.in_epoch(self.epoch)
         return self._of_features if self._of_features and frozen else self._of_images
-
-    @property
-    def settings(self) -> TrainSettings:
-        return self._settings
-
-    @property
-    def features(self) -> int | None:
-        """How many numbers the network takes of each image, where it takes features and nothing else, on a CPU."""
-        if self.on_gpu or self._features is None or self._settings.unfreeze_after is not None:
-            return None
-        return self._features.size
-
-    def features_of(self, epoch: int) -> Batches:
-        """What a network that takes `features` trains on in an epoch."""
-        self._order.begin(epoch)
-        return self._now.train
 
     @property
     def val_batches(self) -> Batches | None:
@@ -321,28 +299,6 @@ class Training:
                 self._train_on(through(self._now.train), done * self._settings.accumulate, on_step)
         return self._tally.figures()
 
-    def take_step(self, loss: torch.Tensor, on_step: Callable[[torch.Tensor], None]) -> None:
-        """Count a step of this epoch that was trained elsewhere; weights and sums are to come behind the last one.
-
-        Args:
-            loss: The mean of the step's images.
-            on_step: As in `train_epoch`.
-        """
-        self.is_whole = False
-        self._scheduler.step()
-        self.step += 1
-        on_step(loss)
-
-    def take_sums(self, sums: torch.Tensor, seconds: float) -> Figures:
-        """Take what an epoch of such steps came to over all of its images: [2], as a `Tally` has it.
-
-        Args:
-            seconds: Spent on it.
-        """
-        self.is_whole = self.is_taken_over = True
-        self._tally.load_state_dict({"sums": sums, "images": self._images, "seconds": seconds})
-        return self._tally.figures()
-
     def _train_on(self, image_batches: Batches, first: int, on_step: Callable[[torch.Tensor], None]) -> None:
         """Args:
         first: The number of the first of these batches in its epoch; one that a step begins with.
@@ -403,9 +359,7 @@ class Training:
         self.epoch += 1
         self.epoch_lr = self.rate(self.step)
         self.figures = figures
-        if not self.is_taken_over:
-            self.epoch_seconds.append(figures["epoch_seconds"])
-        self.is_taken_over = False
+        self.epoch_seconds.append(figures["epoch_seconds"])
         self.stopping.saw(figures[self._chosen_by])
         if self._freezing.is_to_end(self.epoch):
             self.stopping.waited = 0

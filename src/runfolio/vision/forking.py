@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runfolio.errors import ConfigError, DamagedFile
 from runfolio.record.checkpoints import LAST
-from runfolio.record.document import FORK
 from runfolio.record.fitting import compare
 from runfolio.settings import build
 from runfolio.tracking import forking
@@ -81,8 +80,6 @@ class Fork:
             checkpoint: What the run goes on from.
             settings: The run's own.
         """
-        if (run.lineage or {}).get("kind") != FORK:  # one with a prefix goes on as any other
-            return None
         is_inherited = any(entry.attempt == checkpoint.attempt and entry.inherited for entry in run.attempts)
         return cls(run=run, checkpoint=checkpoint, before=settings, settings=settings) if is_inherited else None
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from runfolio.errors import ConfigError
-from runfolio.vision.cached.keys import tensors_digest
 from runfolio.vision.compiling import check_compiler
 from runfolio.vision.data import ImageSource, load_data
 from runfolio.vision.data.base import IMAGENET_MEAN, IMAGENET_STD
@@ -55,8 +54,6 @@ class Preparation:
     spec: ModelSpec
     weights: Weights | None
     """What the network starts from; None: from random numbers, or from the checkpoint of a run that goes on."""
-    started_from: str | None
-    """Digest of what its training started from, then or now; None: from random numbers."""
     device: str
 
     @property
@@ -76,7 +73,7 @@ class Preparation:
         return {"train": own, "val": own, "test": test} if len(self.val) else {"train": own, "test": test}
 
     @property
-    def description(self) -> Description:
+    def meta(self) -> dict[str, Any]:
         """What a checkpoint carries so that the classifier can be rebuilt from it alone."""
         return Description(
             spec=self.spec,
@@ -84,13 +81,7 @@ class Preparation:
             classes=self.source.classes,
             data=self.source.name,
             test_data=self.settings.test_data,
-            started_from=self.started_from,
-        )
-
-    @property
-    def meta(self) -> dict[str, Any]:
-        """The same as plain data."""
-        return self.description.as_meta()
+        ).as_meta()
 
     def network(self) -> nn.Module:
         """A network as training begins: started from its weights, its backbone frozen where the settings say so.
@@ -161,7 +152,6 @@ def prepare(
         transform=transform,
         spec=begun.spec if begun else _spec(settings, source, transform),
         weights=weights,
-        started_from=begun.started_from if begun else weights and tensors_digest(dict(weights.tensors)),
         device=device,
     )
     if not begun:

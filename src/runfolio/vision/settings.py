@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -341,15 +341,6 @@ class TrainSettings(Settings):
         if self.layer_decay is not None:
             return self.layer_decay
         return 1.0 if self.unfreeze_after is None else 0.5
-
-    def continues(self, shorter: TrainSettings) -> bool:
-        """Whether a training of these settings is, at first, a whole one of the others.
-
-        So it is where only its epochs are more, and the learning rate does not go by how many they are. What is
-        profiled are its own steps.
-        """
-        longer = self.schedule in ("constant", "step") and shorter.epochs < self.epochs and not self.profile
-        return longer and replace(shorter, epochs=self.epochs).identity() == self.identity()
 
     @property
     def data_name(self) -> str:

@@ -14,7 +14,6 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
-from runfolio.record import media
 from runfolio.record.checkpoints import BEST, LAST, whole
 from runfolio.settings import build, fields_of
 from runfolio.tracking.seeding import deterministic_algorithms
@@ -25,28 +24,22 @@ from runfolio.vision.engine import Training
 from runfolio.vision.forking import Fork
 from runfolio.vision.meter import Meter
 from runfolio.vision.models.summary import Architecture, architecture
-from runfolio.vision.prefix import Beginning
 from runfolio.vision.preparation import PARTS, Preparation, prepare
 from runfolio.vision.profiling import profiled
 from runfolio.vision.settings import AUTO, RANGE_TEST, TrainSettings
 from runfolio.vision.tally import Figures
 from runfolio.vision.testing import record_test, tests_itself
-from runfolio.vision.together.following import following
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from runfolio import RecordedRun, Run
     from runfolio.record.checkpoints import Checkpoint
-    from runfolio.vision.together.group import HeadsTogether
 
 _BEFORE_ALL = -1
 """A step that lies before the first point."""
 _OF_AN_EPOCH = ("train/*", "val/*", "test/*", "lr", "lr/*", "epoch_seconds", "images_per_second")
 """What is logged once an epoch, and so drawn over epochs."""
-
-_NOTICE = "text", "notice"
-"""Kind and name in the record."""
 
 
 class TrainingWarning(UserWarning):
@@ -64,8 +57,6 @@ def run_experiment(
     force: bool = False,
     changed_data: bool = False,
     fork: Fork | None = None,
-    begin: str | Path | None = None,
-    together: HeadsTogether | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Train one classifier as one tracked run, and return the run's folder.
@@ -80,9 +71,6 @@ def run_experiment(
         changed_data: With `resume` or `fork`: go on although the images changed since. Each stays in its part
             (training, validation, test), new ones play no part.
         fork: What to continue another way, as `Fork.plan` gives it; its settings, name and experiment go on too.
-        begin: A finished run to continue, of settings that these continue (`TrainSettings.continues`). Where it would
-            not come to the same bits, all is trained, and why is told.
-        together: The heads of the runs that are to begin, this one's among them: those that can are trained together.
         progress: Gets a task of this run for as long as it trains.
 
     Raises:
@@ -90,14 +78,13 @@ def run_experiment(
         ConfigError: Settings that cannot be followed here, a run that is finished, or one whose images changed since.
     """
     if resume is not None:
-        return _resume(resume, store, progress, together, force=force, changed_data=changed_data)
+        return _resume(resume, store, progress, force=force, changed_data=changed_data)
     if fork is not None:
         return _fork(fork, store, experiment, name, progress, changed_data=changed_data)
     if settings is None:
         raise ConfigError("nothing to train: give settings, or a run to resume or fork")
-    beginning = Beginning() if begin is None else Beginning.with_run(begin, settings, store, progress)
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
-    preparation, found = beginning.preparation, None
+    preparation, found = None, None
     if not series or settings.batch_size == AUTO:
         preparation = prepare(settings, store=store, progress=progress)
     if preparation is not None and settings.batch_size == AUTO:
@@ -106,7 +93,7 @@ def run_experiment(
     runfolio.seed_everything(settings.seed)
     with (
         deterministic_algorithms(settings.deterministic),
-        beginning.open(
+        runfolio.init(
             name or settings.run_name,
             experiment=experiment or settings.data_name,
             config=settings.as_dict(),
@@ -118,22 +105,13 @@ def run_experiment(
     ):
         if found:
             _Notices(run, progress).once("batch size", found)
-        if beginning.objection is not None:
-            _Notices(run, progress).once("begin", f"trains from its first step: {beginning.objection}")
         ready = preparation or prepare(settings, store=store, progress=progress)
-        tests = tests_itself(settings, series)
-        _train(run, ready, progress, go_on=beginning.is_shared, tests=tests, together=together)
+        _train(run, ready, progress, tests=tests_itself(settings, series))
     return run.folder
 
 
 def _resume(
-    wanted: str | Path,
-    store: Path | str | None,
-    progress: Progress | None,
-    together: HeadsTogether | None,
-    *,
-    force: bool,
-    changed_data: bool,
+    wanted: str | Path, store: Path | str | None, progress: Progress | None, *, force: bool, changed_data: bool
 ) -> Path:
     recorded = runfolio.open(store).run(str(wanted))
     checkpoint = _last(recorded)
@@ -156,8 +134,7 @@ def _resume(
     ):
         _tell_of_changes(run, changes, progress)
         tests = tests_itself(settings, recorded.series)
-        go_on = checkpoint is not None
-        _train(run, preparation, progress, tests=tests, go_on=go_on, fork=fork, together=together)
+        _train(run, preparation, progress, tests=tests, go_on=checkpoint is not None, fork=fork)
     return run.folder
 
 
@@ -252,7 +229,6 @@ def _train(
     tests: bool,
     go_on: bool = False,
     fork: Fork | None = None,
-    together: HeadsTogether | None = None,
 ) -> None:
     settings = preparation.settings
     notices = _Notices(run, progress)
@@ -264,7 +240,7 @@ def _train(
         for notice in fork.take_up(run, training):
             notices.once(notice, notice)
     elif go_on:
-        _go_on(run, training, preparation, notices)
+        run.restore(LAST, **training.state())
     else:
         _describe(run, training, preparation, notices)
     for notice in training.open_cache(progress, PARTS if tests else ("train", "val")):
@@ -275,7 +251,8 @@ def _train(
         run.define_metric(metric, x="epoch")
     if settings.watch:
         run.watch(training.model, settings.watch, step=training.step)
-    train = _way_of_training(run, training, together, progress, notices)
+    tell = partial(notices.once, "profile")
+    train = profiled(training, run, tell=tell) if settings.profile else training.train_epoch
     steps = training.steps_per_epoch
     with Meter(progress, run.name, epochs=settings.epochs, steps=steps, done=training.step) as meter:
         while not training.is_over:
@@ -287,23 +264,6 @@ def _train(
         _conclude(run, training, preparation, notices, tests=tests)
     if training.epoch < settings.epochs:
         _finish_early(run, training, preparation)
-
-
-def _way_of_training(
-    run: Run, training: Training, together: HeadsTogether | None, progress: Progress | None, notices: _Notices
-) -> Callable[[Callable[[torch.Tensor], None]], Figures]:
-    """What trains an epoch, and gives each step's loss to its argument."""
-    if training.settings.profile:
-        return profiled(training, run, tell=partial(notices.once, "profile"))
-    follow = following(together, training, run, progress) if together else None
-    return follow or training.train_epoch
-
-
-def _go_on(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:
-    run.restore(LAST, **training.state())
-    if "parameters" not in run.summary:  # it has the record of the run that it continues, and nothing of its own yet
-        notices.take_over()
-        _sum_up_beginning(run, training, preparation)
 
 
 def _finish_early(run: Run, training: Training, preparation: Preparation) -> None:
@@ -330,8 +290,7 @@ def _train_epoch(
     settings, meta = preparation.settings, preparation.meta
 
     def save(metric: float | None = None) -> None:
-        if training.is_whole:
-            run.checkpoint(step=training.step, metric=metric, loader=LOADER, meta=meta, **training.state())
+        run.checkpoint(step=training.step, metric=metric, loader=LOADER, meta=meta, **training.state())
 
     def on_step(loss: torch.Tensor) -> None:
         run.log({"batch/loss": loss, **training.progress}, step=training.step)
@@ -348,18 +307,9 @@ def _train_epoch(
     if settings.test_at == "epoch":
         values |= _named("test", training.evaluate(training.test_batches, save).figures)
     values |= {"epoch_seconds": seconds, "images_per_second": trained.images / trained.seconds}
-    is_taken_over = training.is_taken_over
     training.end_epoch(values)
     run.log({**values, **training.progress}, step=training.epoch)
-    # What is taken over takes less time than saving it: of that, only what stays is saved.
-    if not is_taken_over or _stays(training, settings):
-        save(values[preparation.chosen_by])
-
-
-def _stays(training: Training, settings: TrainSettings) -> bool:
-    """Whether the checkpoint of the epoch that ended may still be there when the next one was saved."""
-    keeps_more = settings.keep_best > 1 or settings.keep_every is not None
-    return keeps_more or training.stopping.waited == 0 or training.is_over
+    save(values[preparation.chosen_by])
 
 
 def _warn_of_losses(values: Mapping[str, float], settings: TrainSettings, notices: _Notices) -> None:
@@ -436,19 +386,12 @@ class _Notices:
         self._run = run
         self._progress = progress
         self._said: set[str] = set()
-        self._taken_over: set[str] = set()
-
-    def take_over(self) -> None:
-        """Keep what the record has from another run, and do not add it again."""
-        entries, _ = media.read(self._run.folder)
-        self._taken_over = {entry.content["text"] for entry in entries if (entry.kind, entry.name) == _NOTICE}
 
     def once(self, kind: str, text: str) -> None:
         if kind in self._said:
             return
         self._said.add(kind)
-        if text not in self._taken_over:
-            self._run.log_text(_NOTICE[1], text)
+        self._run.log_text("notice", text)
         said = f"{self._run.name}: {text}"
         if self._progress is None:
             warnings.warn(said, TrainingWarning, stacklevel=2)

@@ -29,11 +29,6 @@ class Served:
     test: CachedFeatures
     _cut: Cut
 
-    @property
-    def size(self) -> int:
-        """How many numbers the features of one image are."""
-        return self._cut.size
-
     @contextmanager
     def head_alone(self, *models: nn.Module) -> Iterator[None]:
         """As long as it lasts, the network in training, and copies of it, take features instead of images."""
