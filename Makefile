@@ -32,6 +32,7 @@ bench: $(READY)  ## Measured figures beside other trackers, into docs/benchmarks
 bench-training: $(READY)  ## The usual loop beside runfolio's: its series, its accuracy, what tracking adds; about an hour.
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.series --data $(ZIPS) --weights $(WEIGHTS)
+	$(BIN)/python -m benchmarks.series_cost --data $(lastword $(ZIPS)) --weights $(WEIGHTS)
 	$(BIN)/python -m benchmarks.series_accuracy --data $(firstword $(ZIPS)) --weights $(WEIGHTS)
 
 clean:

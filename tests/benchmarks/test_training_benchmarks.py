@@ -11,7 +11,7 @@ import pytest
 from benchmarks.processes import Spent
 
 import runfolio
-from benchmarks import overhead, parts, sampler, series, series_accuracy, usual
+from benchmarks import overhead, parts, sampler, series, series_accuracy, series_cost, usual
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -127,6 +127,19 @@ def test_the_overhead_is_the_mean_of_the_pairs_with_its_interval():
     assert "It is 1.0277: met" in page
 
 
+def test_cost_of_a_further_run_is_the_difference_of_two_series_per_run():
+    size = series_cost.Size(data="a.zip", weights="w.pth", heads=16, epochs=10, pixels=224, trivial_runs=9, rounds=3)
+    walls = {"heads": (20, 21, 25), "one": (5, 5, 6), "many": (5.8, 5.4, 7.6)}
+    measured = series_cost.Measured(**{name: [Spent(wall_s, 1.0) for wall_s in each] for name, each in walls.items()})
+    page = series_cost.render(series_cost.Results({}, size, {"this one": measured}))
+    assert cells(page, "this one")[1:] == [
+        "21.0 (20.0 to 25.0)",
+        "1.0 (1.0 to 1.0)",
+        "5.0 (5.0 to 6.0)",
+        "100 (50 to 200)",
+    ]
+
+
 # What is measured
 
 
@@ -176,6 +189,7 @@ def test_a_moment_belongs_to_the_part_that_its_stack_names(part: str, stack: lis
         ("series", "# The classic series"),
         ("series_accuracy", "# Accuracy of the classic series"),
         ("overhead", "# Tracking overhead"),
+        ("series_cost", "# Cost of a run in a series"),
     ],
 )
 def test_the_quick_form_of_each_measures_all_and_writes_its_part(tmp_path, module: str, heading: str):
