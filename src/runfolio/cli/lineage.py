@@ -11,7 +11,7 @@ from runfolio.query.sharing import beginning_of
 from runfolio.record.document import FORK, PREFIX
 
 if TYPE_CHECKING:
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.run import RecordedRun
 
 
 def origin(run: RecordedRun) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 from runfolio.record.document import PREFIX
 
 _EPOCH = "epoch"
