@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import runfolio
 from benchmarks import machine, parts
-from runfolio.query.stats import mean_interval
+from runfolio.query.selection.significance import mean_interval
 from runfolio.vision._torchvision import models
 
 LIMIT = 0.03

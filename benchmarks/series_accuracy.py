@@ -27,7 +27,7 @@ from benchmarks import machine, parts, processes
 from benchmarks.series import REAL, random_weights, tiny_data
 from benchmarks.usual import unpacked
 from benchmarks.venvs import ROOT
-from runfolio.query.stats import Interval, mean_interval
+from runfolio.query.selection.significance import Interval, mean_interval
 
 LOOPS = {"usual": "(a) the usual loop", "frozen": "(b) ... its backbone in eval mode", "ours": "(c) runfolio"}
 

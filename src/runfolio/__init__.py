@@ -28,9 +28,9 @@ if TYPE_CHECKING:
         RunfolioError,
         StoreError,
     )
-    from runfolio.query.folio import Folio
-    from runfolio.query.folio import open_folio as open  # noqa: A004 - runfolio.open is the name
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.store import Folio
+    from runfolio.query.store import open_folio as open  # noqa: A004 - runfolio.open is the name
     from runfolio.record.data import Listing
     from runfolio.record.keeping import CheckpointPolicy
     from runfolio.tracking.current import current, log
@@ -47,12 +47,12 @@ _HOMES = {
     "CheckpointPolicy": "runfolio.record.keeping",
     "ConfigError": "runfolio.errors",
     "DamagedFile": "runfolio.errors",
-    "Folio": "runfolio.query.folio",
+    "Folio": "runfolio.query.store",
     "Listing": "runfolio.record.data",
     "MissingExtra": "runfolio.errors",
     "NewerFormat": "runfolio.errors",
     "NotFound": "runfolio.errors",
-    "RecordedRun": "runfolio.query.recorded",
+    "RecordedRun": "runfolio.query.run",
     "Run": "runfolio.tracking.run",
     "RunfolioError": "runfolio.errors",
     "StoreError": "runfolio.errors",
@@ -60,7 +60,7 @@ _HOMES = {
     "current": "runfolio.tracking.current",
     "init": "runfolio.tracking.opening",
     "log": "runfolio.tracking.current",
-    "open": "runfolio.query.folio:open_folio",
+    "open": "runfolio.query.store:open_folio",
     "seed_everything": "runfolio.tracking.seeding",
 }
 

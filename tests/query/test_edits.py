@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runfolio
-from runfolio.query.folio import open_folio
+from runfolio.query.store import open_folio
 
 
 def test_a_renamed_run_keeps_its_id_and_folder(store, write):

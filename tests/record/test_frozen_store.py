@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import runfolio
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 
 DATA = Path(__file__).parents[1] / "data"
 EXPECTED = json.loads((DATA / "expected-format-0.json").read_text(encoding="utf-8"))

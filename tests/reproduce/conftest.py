@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import runfolio
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 
 SCRIPT = """\
 import argparse

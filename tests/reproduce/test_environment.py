@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import runfolio
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 from runfolio.tracking.reproduction import STOP_AFTER, Reproduction
 
 Python = Callable[..., subprocess.CompletedProcess[str]]

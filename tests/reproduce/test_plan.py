@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 from runfolio.record.redact import REDACTED
 from runfolio.reproduce import arguments
 from runfolio.reproduce.difference import Difference

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from orjson import dumps, loads
 
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 
 from .conftest import SCRIPT, Project, typed
 

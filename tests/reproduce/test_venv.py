@@ -10,7 +10,7 @@ from orjson import dumps, loads
 
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 from runfolio.reproduce import venv
 from runfolio.reproduce.plan import Wish, plan
 

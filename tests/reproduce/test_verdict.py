@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import runfolio
 from runfolio.errors import NotFound
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 from runfolio.reproduce.verdict import TIMED, Gap, Tolerance, judge
 
 Write = Callable[..., RecordedRun]

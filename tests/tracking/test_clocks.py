@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runfolio.query.folio import open_folio
+from runfolio.query.store import open_folio
 from runfolio.record.document import RunDocument
 from runfolio.record.points import PointFiles
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 import runfolio
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 from runfolio.tracking.keeper import Pace
 from runfolio.tracking.run import Run
 from runfolio.tracking.throughput import samples_in

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import runfolio
 from runfolio.errors import ConfigError
-from runfolio.query.folio import open_folio
+from runfolio.query.store import open_folio
 from runfolio.record import media
 from runfolio.record.document import OTHERS, RunDocument
 from runfolio.record.points import PointFiles

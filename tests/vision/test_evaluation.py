@@ -18,7 +18,7 @@ from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from runfolio.errors import ConfigError
-from runfolio.query.stats import wilson
+from runfolio.query.selection.significance import wilson
 from runfolio.vision import EvaluationResult, LoadedClassifier, draw_evaluation, evaluate
 from runfolio.vision.calibration import calibration
 from runfolio.vision.data import ImageSource, load_data

@@ -10,7 +10,7 @@ import pytest
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
-from runfolio.query.models import installed_loader
+from runfolio.query.model_loading import installed_loader
 from runfolio.vision import TrainSettings, run_experiment, sample_test_images
 from runfolio.vision.data import ImageSet, ImageSource, load_data
 

@@ -9,7 +9,7 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
-from runfolio.query.diff import diff
+from runfolio.query.explain.run_diff import diff
 from runfolio.vision import Fork, TrainSettings, run_experiment
 from runfolio.vision.training import TrainingWarning
 

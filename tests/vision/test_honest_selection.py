@@ -11,9 +11,9 @@ from rich.progress import Progress
 import runfolio
 from runfolio import RecordedRun
 from runfolio.errors import StoreError
-from runfolio.query.repeats import chosen, repeats
-from runfolio.query.same_data import standing
-from runfolio.query.stats import wilson
+from runfolio.query.selection.data_match import standing
+from runfolio.query.selection.seed_groups import chosen, repeats
+from runfolio.query.selection.significance import wilson
 from runfolio.series import Report, Series, execute, expand, load_target
 from runfolio.settings import Located
 from runfolio.tracking import reproduction

@@ -13,8 +13,8 @@ from runfolio.cli import figures
 from runfolio.cli import output as out
 
 if TYPE_CHECKING:
-    from runfolio.query.diff import Change, RunDiff
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.explain.run_diff import Change, RunDiff
+    from runfolio.query.run import RecordedRun
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}

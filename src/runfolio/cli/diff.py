@@ -28,7 +28,7 @@ def diff(first: str, second: str, as_json: bool, store: Path | None) -> None:
     runfolio diff tinyvgg-5ep tinyvgg-10ep --json
     """
     from runfolio.cli.code_page import print_run_diff
-    from runfolio.query.diff import diff as diff_runs
+    from runfolio.query.explain.run_diff import diff as diff_runs
 
     folio = open_store(store)
     before, after = folio.run(first), folio.run(second)

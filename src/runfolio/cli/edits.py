@@ -19,7 +19,7 @@ from runfolio.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.run import RecordedRun
 
 
 @click.command(cls=Command)

@@ -75,7 +75,7 @@ def evaluate(
     runfolio evaluate k3f9 --against a7x2 --against p0q1
     """
     from runfolio.cli.evaluation_page import print_evaluation, print_rivals
-    from runfolio.query.models import installed_loader
+    from runfolio.query.model_loading import installed_loader
     from runfolio.vision import draw_evaluation
     from runfolio.vision import evaluate as measure
     from runfolio.vision.evaluation import on_fastest_device

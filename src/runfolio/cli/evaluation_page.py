@@ -10,7 +10,7 @@ from runfolio.cli.output import Column, Table, line, say, show_table, stdout, wi
 from runfolio.cli.tables import COSTS, brief, interval, marked
 
 if TYPE_CHECKING:
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.run import RecordedRun
     from runfolio.vision.evaluation import EvaluationResult
 
 _MATRIX_AT_MOST = 20
@@ -43,7 +43,7 @@ def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 
 def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult]) -> Table:
     """Several models on the same images, best first, and what each costs."""
-    from runfolio.query.labels import labels
+    from runfolio.query.tables.run_labels import labels
 
     rows: list[dict[str, Any]] = [
         {
@@ -72,7 +72,7 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 
 def _tied(results: Sequence[EvaluationResult]) -> list[bool]:
     """Which results the images cannot tell from the best one, by the images that only one of the two got right."""
-    from runfolio.query.stats import holm, mcnemar_p
+    from runfolio.query.selection.significance import holm, mcnemar_p
 
     wrong = [{mistake.index for mistake in result.mistakes} for result in results]
     best = min(range(len(wrong)), key=lambda place: len(wrong[place]))

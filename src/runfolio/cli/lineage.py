@@ -10,7 +10,7 @@ from runfolio.cli.code_page import harmless
 from runfolio.record.document import FORK
 
 if TYPE_CHECKING:
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.run import RecordedRun
 
 
 def origin(run: RecordedRun) -> str | None:

@@ -17,7 +17,7 @@ from runfolio.record.console import last_lines, log_path, printable
 from runfolio.record.document import RUNNING
 
 if TYPE_CHECKING:
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.run import RecordedRun
 
 _LOOK_S = 0.5
 _CHUNK_BYTES = 1024 * 1024

@@ -12,8 +12,8 @@ from runfolio.cli import figures
 from runfolio.settings import Field, Settings, fields_of
 
 if TYPE_CHECKING:
-    from runfolio.query.folio import Folio, Runs
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.store import Folio, Runs
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -68,7 +68,7 @@ def mode_option(command: Decorated) -> Decorated:
 
 def open_store(store: Path | None) -> Folio:
     """The store to read, imported only here: it brings SQLAlchemy and NumPy."""
-    from runfolio.query.folio import open_folio
+    from runfolio.query.store import open_folio
 
     return open_folio(store)
 

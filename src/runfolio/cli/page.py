@@ -18,15 +18,15 @@ from runfolio.cli.code_page import harmless
 from runfolio.cli.output import Column, Table, count, line, plain, show_table, stdout, warn
 from runfolio.cli.profile_page import print_profile, read_profile
 from runfolio.cli.tables import state_style
-from runfolio.query import writers
+from runfolio.query import recorded_writers
 from runfolio.record.console import last_lines, log_path
 from runfolio.record.document import OTHERS, STEPS
 from runfolio.record.keeping import STEP
 from runfolio.record.layout import event_files
 
 if TYPE_CHECKING:
-    from runfolio.query.data import DataFacts
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.recorded_data import DataFacts
+    from runfolio.query.run import RecordedRun
     from runfolio.record.checkpoints import Checkpoint
     from runfolio.record.summary import MetricSummary
 
@@ -131,9 +131,9 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
 def _print_writers(run: RecordedRun) -> None:
     """Which processes wrote it, where they were several at once, and which of them vanished."""
     found = run.writers
-    if said := writers.described(found):
+    if said := recorded_writers.described(found):
         line(said)
-    for text in writers.vanished(found):
+    for text in recorded_writers.vanished(found):
         line(text, style="red")
 
 
@@ -152,7 +152,7 @@ def _last_words(run: RecordedRun) -> Sequence[str]:
 
 
 def _metrics(metrics: Mapping[str, MetricSummary]) -> Table:
-    from runfolio.query.direction import guess_mode
+    from runfolio.query.selection.metric_names import guess_mode
 
     rows = []
     for name, seen in sorted(metrics.items()):

@@ -29,10 +29,10 @@ from runfolio.errors import ConfigError, NotFound, nearest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from runfolio.query.folio import Folio
-    from runfolio.query.plot.relations import Parallel
-    from runfolio.query.plot.terminal import Screen
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.plots.relations import Parallel
+    from runfolio.query.plots.terminal import Screen
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.store import Folio
 
 _KINDS = {"histogram": "--histogram", "parallel": "--parallel", "scatter": "--scatter"}
 _CURVES = "a picture of curves"
@@ -130,7 +130,7 @@ def plot(ctx: click.Context, **given: Any) -> None:
     runfolio plot --parallel val/acc --out settings.png
     runfolio plot --scatter lr val/acc --color model
     """
-    from runfolio.query.plot import style
+    from runfolio.query.plots import style
 
     filters = Filters(**{name: given.pop(name) for name in Filters.__annotations__})
     wish = Wish(**given, filters=filters)
@@ -164,9 +164,9 @@ def _kind(ctx: click.Context, wish: Wish) -> str:
 
 
 def _curves(folio: Folio, wish: Wish) -> Picture:
-    from runfolio.query.plot.curves import CurveOptions, curve_panels
-    from runfolio.query.plot.drawing import draw_curves
-    from runfolio.query.plot.terminal import curves_text
+    from runfolio.query.plots.curve_drawing import draw_curves
+    from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
+    from runfolio.query.plots.terminal import curves_text
 
     options = CurveOptions(
         x=wish.x,
@@ -195,8 +195,8 @@ def _curves(folio: Folio, wish: Wish) -> Picture:
 
 
 def _histogram(folio: Folio, wish: Wish) -> Picture:
-    from runfolio.query.plot.histograms import distribution, draw_distribution
-    from runfolio.query.plot.terminal import heatmap_text
+    from runfolio.query.plots.histograms import distribution, draw_distribution
+    from runfolio.query.plots.terminal import heatmap_text
 
     runs, _ = _runs(folio, wish.names, wish)
     if len(runs) != 1:
@@ -210,9 +210,9 @@ def _histogram(folio: Folio, wish: Wish) -> Picture:
 
 
 def _scatter(folio: Folio, wish: Wish) -> Picture:
-    from runfolio.query.plot.relation_drawing import draw_scatter
-    from runfolio.query.plot.relations import scatter
-    from runfolio.query.plot.terminal import scatter_text
+    from runfolio.query.plots.relation_drawing import draw_scatter
+    from runfolio.query.plots.relations import scatter
+    from runfolio.query.plots.terminal import scatter_text
 
     x, y = wish.scatter or ("", "")
     runs, facts = _runs(folio, wish.names, wish)
@@ -226,8 +226,8 @@ def _scatter(folio: Folio, wish: Wish) -> Picture:
 
 
 def _parallel(folio: Folio, wish: Wish) -> Picture:
-    from runfolio.query.plot.relation_drawing import draw_parallel
-    from runfolio.query.plot.relations import parallel
+    from runfolio.query.plots.relation_drawing import draw_parallel
+    from runfolio.query.plots.relations import parallel
 
     metrics, names, warnings = _split(folio, wish)
     if len(metrics) != 1:
@@ -285,7 +285,7 @@ def _runs(folio: Folio, names: list[str] | tuple[str, ...], wish: Wish) -> tuple
 
 def screen_of(size: tuple[float, float] | None) -> Screen:
     """The terminal as it is; a pipe gets plain characters and 80 columns."""
-    from runfolio.query.plot.terminal import Screen
+    from runfolio.query.plots.terminal import Screen
 
     console = out.stdout()
     colour = console.is_terminal and not console.no_color
@@ -302,7 +302,7 @@ def _print(text: str) -> None:
 def _show_parallel(shown: Parallel, title: str | None) -> None:
     """A row a run, the best first, with a bar as long as its metric lies far along the axis."""
     from runfolio.cli import figures
-    from runfolio.query.plot.relations import heights
+    from runfolio.query.plots.relations import heights
 
     if title:
         out.line(title)

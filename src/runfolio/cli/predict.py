@@ -56,7 +56,7 @@ def predict(
     if not (images or sample):
         raise click.UsageError("nothing to predict: name image files, or give --sample N")
     from runfolio.cli.tables import predictions_table
-    from runfolio.query.models import installed_loader
+    from runfolio.query.model_loading import installed_loader
 
     recorded = chosen_run(run, metric, experiment, store)
     classifier = installed_loader(recorded.checkpoint())

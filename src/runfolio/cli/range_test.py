@@ -31,8 +31,8 @@ def print_range_test(ctx: click.Context, test: RangeTest, store: Path | None) ->
 
 
 def _print_curve(test: RangeTest, store: Path | None) -> None:
-    from runfolio.query.plot.curves import CurveOptions, curve_panels
-    from runfolio.query.plot.terminal import curves_text
+    from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
+    from runfolio.query.plots.terminal import curves_text
     from runfolio.vision.lr_finder import SMOOTHED
 
     run = open_store(store).run(test.folder)

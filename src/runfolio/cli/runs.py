@@ -26,7 +26,7 @@ from runfolio.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.run import RecordedRun
 
 
 @click.command("runs", cls=Command)
@@ -58,7 +58,7 @@ def list_runs(
     runfolio runs --columns name,lr,epochs,val/acc --csv > runs.csv
     """
     from runfolio.cli.tables import runs_table
-    from runfolio.query.table import every_column, table
+    from runfolio.query.tables.runs_table import every_column, table
 
     folio = open_store(store)
     runs, hidden = filtered(folio, filters)
@@ -128,7 +128,7 @@ def best(metric: str, mode: str | None, store: Path | None, **filters: Unpack[Fi
     runfolio best val/acc
     runfolio best cost --min --experiment digits
     """
-    from runfolio.query.choose import choose
+    from runfolio.query.selection.ranking import choose
 
     runs, hidden = filtered(open_store(store), filters)
     choice = choose(runs, metric, mode)
@@ -160,7 +160,7 @@ def compare(
     runfolio compare --experiment digits --group-by -seed
     """
     from runfolio.cli.tables import comparison_table
-    from runfolio.query.compare import compare as compare_runs
+    from runfolio.query.tables.comparison import compare as compare_runs
 
     if bool(runs) == bool(experiment):
         raise click.UsageError("name the runs to compare, or give --experiment NAME for all of one")
@@ -179,7 +179,7 @@ def compare(
 
 def _compare_groups(runs: Sequence[RecordedRun], group_by: str, output: out.Format) -> None:
     from runfolio.cli.tables import repeats_table
-    from runfolio.query.repeats import repeats
+    from runfolio.query.selection.seed_groups import repeats
 
     found = repeats(runs, group_by=names_of(group_by))
     out.show_table(repeats_table(found, output), output)

@@ -19,8 +19,8 @@ from runfolio.vision.settings import TrainSettings
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from runfolio.query.leaderboard import Leaderboard
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.tables.leaderboard import Leaderboard
     from runfolio.series import Report, Series
     from runfolio.settings import Settings
 
@@ -133,8 +133,8 @@ def _unwritten(experiment: str | None) -> Series:
 
 def _print_leaderboard(report: Report, store: Path | None) -> None:
     from runfolio.cli.tables import leaderboard_table, winner_of
-    from runfolio.query.leaderboard import leaderboard
-    from runfolio.query.repeats import chosen
+    from runfolio.query.selection.seed_groups import chosen
+    from runfolio.query.tables.leaderboard import leaderboard
 
     folders = [outcome.folder for outcome in report.outcomes if outcome.ending != "busy" and outcome.folder]
     if not folders:
@@ -169,7 +169,7 @@ def _print_winner(won: Sequence[RecordedRun], board: Leaderboard, store: Path | 
 def _print_repeats(runs: Sequence[RecordedRun], metric: str, mode: str) -> None:
     """What runs of several seeds or folds came to together, where there are any."""
     from runfolio.cli.tables import repeats_table
-    from runfolio.query.repeats import repeats
+    from runfolio.query.selection.seed_groups import repeats
 
     try:
         found = repeats(runs, metric, mode)

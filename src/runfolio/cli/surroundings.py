@@ -11,8 +11,8 @@ from runfolio.cli.code_page import harmless
 from runfolio.record.summary import SYSTEM
 
 if TYPE_CHECKING:
-    from runfolio.query.data import DataFacts
-    from runfolio.query.recorded import RecordedRun
+    from runfolio.query.recorded_data import DataFacts
+    from runfolio.query.run import RecordedRun
 
 _KEY_PACKAGES = ("torch", "torchvision", "numpy", "lightning", "transformers", "timm", "runfolio")
 _MB = 1e6

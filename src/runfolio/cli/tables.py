@@ -12,10 +12,10 @@ from runfolio.cli import figures
 from runfolio.cli.output import Column, Format, Table
 
 if TYPE_CHECKING:
-    from runfolio.query.compare import Comparison
-    from runfolio.query.leaderboard import Leaderboard, Row
-    from runfolio.query.repeats import Repeats
-    from runfolio.query.table import Table as RunsTable
+    from runfolio.query.selection.seed_groups import Repeats
+    from runfolio.query.tables.comparison import Comparison
+    from runfolio.query.tables.leaderboard import Leaderboard, Row
+    from runfolio.query.tables.runs_table import Table as RunsTable
 
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
 _SPARE_FACTS = ("experiment", "duration_s", "created", "tags")

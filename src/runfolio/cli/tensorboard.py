@@ -18,7 +18,7 @@ from runfolio.cli.progress import progress_display
 from runfolio.errors import MissingExtra, RunfolioError, StoreError
 
 if TYPE_CHECKING:
-    from runfolio.query.folio import Folio
+    from runfolio.query.store import Folio
 
 _ENDS_S = 10.0
 

@@ -17,9 +17,9 @@ from runfolio.cli.asking import agreed, yes_option
 from runfolio.cli.options import Command, Filters, filtered, open_store, run_filters, store_option
 
 if TYPE_CHECKING:
-    from runfolio.query.folio import Folio
-    from runfolio.query.recorded import RecordedRun
-    from runfolio.query.trash import TrashedRun
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.store import Folio
+    from runfolio.query.store_trash import TrashedRun
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -132,7 +132,7 @@ def _named_or_filtered(folio: Folio, names: Sequence[str], filters: Filters) -> 
 
 def _list(runs: Sequence[RecordedRun]) -> None:
     from runfolio.cli.tables import runs_table
-    from runfolio.query.table import table
+    from runfolio.query.tables.runs_table import table
 
     columns = ["id", "name", "experiment", "state", "created"]
     out.show_table(runs_table(table(runs, columns), all_needed=True), "table")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runfolio.errors import NotFound
-from runfolio.query.folio import check_store, open_folio
-from runfolio.query.index import IndexOfStore, index_path, is_damaged, remove
-from runfolio.query.look import Memory
+from runfolio.query.index.run_index import IndexOfStore, index_path, is_damaged, remove
+from runfolio.query.index.scan import Memory
+from runfolio.query.store import check_store, open_folio
 from runfolio.record import checkup
 from runfolio.record.checkup import Checkup
 from runfolio.record.layout import default_store

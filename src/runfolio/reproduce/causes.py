@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runfolio.errors import RunfolioError
-from runfolio.query.diff import UNCOMMITTED, Change, changes
-from runfolio.query.diff import diff as diff_of_runs
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.explain.run_diff import UNCOMMITTED, Change, changes
+from runfolio.query.explain.run_diff import diff as diff_of_runs
+from runfolio.query.run import RecordedRun
 from runfolio.record.data import difference
 from runfolio.reproduce.difference import Difference, sort
 from runfolio.reproduce.plan import Plan, of_the_program

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from runfolio.errors import NotFound
-from runfolio.query.folio import Folio
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
+from runfolio.query.store import Folio
 from runfolio.reproduce.plan import Plan
 from runfolio.tracking.reproduction import KIND
 

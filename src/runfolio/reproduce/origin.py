@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from runfolio.errors import NotFound
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 from runfolio.reproduce.start import Start
 from runfolio.tracking.capture import git
 

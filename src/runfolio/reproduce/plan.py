@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound
-from runfolio.query.folio import open_folio
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
+from runfolio.query.store import open_folio
 from runfolio.record import checkpoints, code
 from runfolio.record.code import SourceFile
 from runfolio.record.document import FORK

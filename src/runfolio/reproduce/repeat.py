@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from runfolio.query.folio import Folio
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
+from runfolio.query.store import Folio
 from runfolio.reproduce import causes, child, venv
 from runfolio.reproduce.difference import Difference, sort
 from runfolio.reproduce.plan import Plan

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError, DamagedFile
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 from runfolio.record import code
 from runfolio.record.code import Code
 from runfolio.record.document import Attempt

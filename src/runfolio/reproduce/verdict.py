@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import NotFound
-from runfolio.query.recorded import Curve, RecordedRun
+from runfolio.query.run import Curve, RecordedRun
 from runfolio.record.checkup.findings import counted
 from runfolio.reproduce import weights
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runfolio.errors import DamagedFile, MissingExtra, NewerFormat, NotFound
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
 from runfolio.record import checkpoints
 from runfolio.record.checkpoints import BEST, GENERATORS, LAST, STATE, Checkpoint
 

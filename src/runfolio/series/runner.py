@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from runfolio.errors import DamagedFile, NotFound, RunfolioError
-from runfolio.query.folio import open_folio
-from runfolio.query.recorded import RecordedRun
+from runfolio.query.run import RecordedRun
+from runfolio.query.store import open_folio
 from runfolio.record import checkpoints
 from runfolio.record.flat import flatten
 from runfolio.series.grid import Planned

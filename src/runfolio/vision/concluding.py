@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import runfolio
-from runfolio.query.repeats import chosen
+from runfolio.query.selection.seed_groups import chosen
 from runfolio.record.checkpoints import BEST, whole
 from runfolio.settings import build
 from runfolio.tracking.seeding import deterministic_algorithms

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from runfolio.errors import ConfigError
-from runfolio.query.stats import Interval, wilson
+from runfolio.query.selection.significance import Interval, wilson
 from runfolio.vision import report
 from runfolio.vision.calibration import Calibration, calibration
 from runfolio.vision.data import ImageSet, ImageSource

@@ -1,0 +1,225 @@
+"""What two runs were started with, and where that differs: code, packages, environment, settings, data."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from runfolio.query.run import RecordedRun
+from runfolio.query.selection import data_match
+from runfolio.query.tables.run_labels import labels
+from runfolio.record.data import Difference
+from runfolio.record.flat import flatten
+
+UNCOMMITTED = "uncommitted changes"
+_LINES = 20_000
+"""Longer files are only said to differ: comparing them would take minutes."""
+_NOT_COMPARED = ("packages", "installed_from", "disk_free_mb")
+_OF_DATA = re.compile(r"(test_)?data(set)?([_/].*)?$")
+"""Settings that say what the data is."""
+_REPORTED_OF_DATA = re.compile(r"(data|classes)(/.*)?$|.*/images$")
+
+Kind = Literal["added", "removed", "changed"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing in which the second run differs from the first."""
+
+    name: str
+    kind: Kind
+    """Added and removed as seen from the first run."""
+    before: Any
+    """None where it was added."""
+    after: Any
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """A captured file that differs."""
+
+    path: str
+    kind: Kind
+    diff: str
+    """Unified diff; a sentence where the file is too long for one."""
+
+
+@dataclass(frozen=True)
+class DataChange:
+    """How what the second run was given under a name differs from what the first was given."""
+
+    name: str
+    told: str
+    """Counts and the first names; a sentence where the items are not known."""
+    items: dict[str, Any]
+    """By kind (added, removed, changed, relabelled, renamed): `count`, and the `first` names."""
+
+    @classmethod
+    def of(cls, name: str, found: Difference | None) -> DataChange:
+        if found is None:
+            return cls(name, "which items differ is not known", {})
+        return cls(name, found.sentence, found.in_short())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDiff:
+    """Everything in which two runs were started differently, by kind; each list sorted by name."""
+
+    runs: tuple[str, str]
+    """Their labels."""
+    command: list[Change]
+    """The command line, the folder, the script."""
+    code: list[Change]
+    """What git says: remote, commit, branch, whether anything was uncommitted."""
+    files: list[FileChange]
+    """Captured files, and the uncommitted changes as one more."""
+    files_known: bool
+    """Whether both runs kept their code."""
+    packages: list[Change]
+    environment: list[Change]
+    """Machine, torch's switches, environment variables."""
+    seeds: list[Change]
+    """Seeds, and digests of the states in which generators were found."""
+    config: list[Change]
+    """Settings but for those of the data."""
+    data: list[Change]
+    """Settings that name the data, what the runs report of it (numbers of images, classes), and its fingerprints."""
+    items: list[DataChange]
+    """Which items of the data differ, by its name."""
+
+    @property
+    def sentence(self) -> str:
+        """The differences in short, such as `Same code; 2 settings and 1 package differ.`"""
+        counts = {
+            "setting": len(self.config),
+            "package": len(self.packages),
+            "fact of the data": len(self.data),
+            "fact of the environment": len(self.environment),
+        }
+        told = [_count(number, noun) for noun, number in counts.items() if number]
+        listed = " and ".join(part for part in (", ".join(told[:-1]), *told[-1:]) if part)
+        verb = "differs" if sum(counts.values()) == 1 else "differ"
+        facts = f"{listed} {verb}" if told else "settings, packages, data and environment are the same"
+        return f"{self._code_in_short}; {facts}." + (" Their random numbers began differently." if self.seeds else "")
+
+    @property
+    def _code_in_short(self) -> str:
+        commits = any(change.name == "commit" for change in self.code)
+        if self.files:
+            return f"{_count(len(self.files), 'file')} of the code {'differs' if len(self.files) == 1 else 'differ'}"
+        if not self.files_known:
+            return "Other commit, contents not recorded" if commits else "Code not recorded in both"
+        return "Other commit, but the same files" if commits else "Same code"
+
+
+def diff(first: RecordedRun, second: RecordedRun) -> RunDiff:
+    """How the second run was started differently from the first.
+
+    Raises:
+        DamagedFile: A record of captured code cannot be read.
+        NotFound: A captured file is gone.
+    """
+    before, after = labels([first, second])
+
+    def differing(part: Callable[[RecordedRun], Mapping[str, Any]]) -> list[Change]:
+        return changes(part(first), part(second))
+
+    return RunDiff(
+        runs=(before, after),
+        command=differing(_command),
+        code=differing(_git),
+        files=_files(first, second),
+        files_known=first.captured_code is not None and second.captured_code is not None,
+        packages=differing(_packages),
+        environment=differing(_environment),
+        seeds=differing(lambda run: run.seeds),
+        config=differing(_config),
+        data=differing(_data),
+        items=[DataChange.of(name, found) for name, found in data_match.changes(first, second).items()],
+    )
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """Where two flat mappings differ, sorted by name; None is as good as nothing."""
+    found = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        # True is not 1 here, and NaN is NaN.
+        if (old == new and isinstance(old, bool) == isinstance(new, bool)) or (old != old and new != new):
+            continue
+        found.append(Change(name, "added" if old is None else "removed" if new is None else "changed", old, new))
+    return found
+
+
+def _command(run: RecordedRun) -> dict[str, Any]:
+    command = " ".join(map(str, run.code.get("command") or ()))
+    return {"command": command, **{name: run.code.get(name) for name in ("script", "module", "folder")}}
+
+
+def _git(run: RecordedRun) -> dict[str, Any]:
+    return {name: run.code.get(name) for name in ("remote", "commit", "branch", "dirty")}
+
+
+def _packages(run: RecordedRun) -> dict[str, str]:
+    """Versions, and where a package came from that is of no index."""
+    origins = run.environment.get("installed_from") or {}
+    return {
+        name: f"{version} from {origins[name]}" if name in origins else version
+        for name, version in (run.environment.get("packages") or {}).items()
+    }
+
+
+def _environment(run: RecordedRun) -> dict[str, Any]:
+    return flatten({name: value for name, value in run.environment.items() if name not in _NOT_COMPARED})
+
+
+def _config(run: RecordedRun) -> dict[str, Any]:
+    return {name: value for name, value in run.params.items() if not _OF_DATA.match(name)}
+
+
+def _data(run: RecordedRun) -> dict[str, Any]:
+    settings = {name: value for name, value in run.params.items() if _OF_DATA.match(name)}
+    reported = {name: value for name, value in run.results.items() if _REPORTED_OF_DATA.match(name)}
+    prints = {f"{name}/fingerprint": found for name, found in data_match.fingerprints(run).items()}
+    return settings | reported | prints
+
+
+def _files(first: RecordedRun, second: RecordedRun) -> list[FileChange]:
+    if first.captured_code is None or second.captured_code is None:
+        return []
+    before, after = ({file.path: file.sha256 for file in run.source_files} for run in (first, second))
+    found = [
+        _file_change(
+            change.name,
+            change.kind,
+            None if change.kind == "added" else first.source(change.name),
+            None if change.kind == "removed" else second.source(change.name),
+        )
+        for change in changes(before, after)
+    ]
+    old, new = first.uncommitted, second.uncommitted
+    if old != new:
+        found.append(_file_change(UNCOMMITTED, _kind(old, new), old or None, new or None))
+    return found
+
+
+def _kind(old: str, new: str) -> Kind:
+    return "changed" if old and new else "removed" if old else "added"
+
+
+def _file_change(path: str, kind: Kind, old: str | None, new: str | None) -> FileChange:
+    before, after = (old or "").splitlines(), (new or "").splitlines()
+    if max(len(before), len(after)) > _LINES:
+        return FileChange(path, kind, f"{path} differs; it is too long to be compared here")
+    names = "/dev/null" if old is None else f"a/{path}", "/dev/null" if new is None else f"b/{path}"
+    return FileChange(path, kind, "\n".join(difflib.unified_diff(before, after, *names, lineterm="")))
+
+
+def _count(number: int, noun: str) -> str:
+    if number == 1:
+        return f"1 {noun}"
+    first, *rest = noun.split(" ", 1)
+    return " ".join((f"{number} {first}s", *rest))

@@ -1,0 +1,142 @@
+"""Why a run ended as it did, in one plain sentence that claims no more than is known."""
+
+from __future__ import annotations
+
+import math
+import os.path
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runfolio.errors import NotFound
+from runfolio.query.selection.metric_names import guess_mode
+from runfolio.record.alive import CRASHED
+from runfolio.record.console import last_lines, log_path
+from runfolio.record.deaths import Death
+from runfolio.record.document import RUNNING
+
+if TYPE_CHECKING:
+    from runfolio.query.run import RecordedRun
+
+_PREFIXES = {
+    "out-of-memory": "out of memory: ",
+    "cuda-out-of-memory": "out of GPU memory: ",
+    "disk-full": "disk full: ",
+}
+_SIGNALS = {
+    signal.SIGSEGV: "segmentation fault (SIGSEGV)",
+    signal.SIGBUS: "bus error (SIGBUS)",
+    signal.SIGFPE: "arithmetic fault (SIGFPE)",
+    signal.SIGILL: "illegal instruction (SIGILL)",
+    signal.SIGABRT: "aborted by its own C code (SIGABRT)",
+}
+_CRASH_LINES = 400
+"""So many lines of the console may stand behind the beginning of a crash's dump: it lists every thread."""
+_FRAME = re.compile(r'^ +File "(?P<path>.+)", line (?P<line>\d+),? in (?P<name>.+)$', re.MULTILINE)
+_NOT_OWN = re.compile(
+    r"/(site|dist)-packages/|/lib(64)?/python\d|^<frozen |/runfolio/(cli|query|record|series|tracking|vision)/"
+)
+
+
+def why(run: RecordedRun) -> str:
+    """How a run ended and why, such as `failed: ValueError: bad shape in train.py line 41`."""
+    said = reason(run)
+    return f"{run.state}: {said}" if said else run.state
+
+
+def reason(run: RecordedRun) -> str | None:
+    """What `why` says behind the state; None where there is nothing to say."""
+    said = [_cause(run), _trouble(run)]
+    return "; ".join(text for text in said if text) or None
+
+
+def death_of(run: RecordedRun) -> Death | None:
+    """What was seen of the end of its newest process, where that is more than the process itself could say."""
+    return Death.read(run.folder, run.attempts[-1].writer) if run.attempts else None
+
+
+def _cause(run: RecordedRun) -> str | None:
+    status = run.status
+    if run.state == CRASHED:
+        return _vanished(run)
+    if status.state == "finished" and run.exit_code:
+        return f"exited with status {run.exit_code}"
+    if status.reason is None:
+        return None
+    frames = _own_frames(status.traceback or "")
+    place = f" in {_place(run, frames[-1])}" if frames else ""
+    return f"{_PREFIXES.get(status.cause or '', '')}{status.reason}{place}"
+
+
+def _vanished(run: RecordedRun) -> str:
+    death = death_of(run)
+    crash = _crash(run)
+    if death is None or (death.signal is None and death.exit_code is None):
+        return f"its process crashed{crash}" if crash else "its process vanished without a word"
+    if death.exit_code is not None:
+        return f"exited with status {death.exit_code} without ending the run (os._exit, or C code)"
+    if death.signal == signal.SIGKILL:
+        return _killed(death)
+    try:
+        name = signal.Signals(death.signal or 0)
+    except ValueError:
+        return f"killed by signal {death.signal}{crash}"
+    return _SIGNALS.get(name, f"killed by {name.name}") + crash
+
+
+def _killed(death: Death) -> str:
+    if not death.oom_kills:
+        counted = "" if death.oom_kills is None else " (no out-of-memory kill was counted)"
+        return f"killed by SIGKILL{counted}"
+    held = f"; it held {death.memory_bytes / 1e6:,.0f} MB when last seen" if death.memory_bytes else ""
+    return f"killed by the kernel's out-of-memory killer{held}"
+
+
+def _crash(run: RecordedRun) -> str:
+    """Where the process was when C code crashed, by the dump that Python printed."""
+    log = "\n".join(last_lines(log_path(run.folder, run.attempts[-1].writer), _CRASH_LINES)) if run.attempts else ""
+    dump = log.rpartition("Fatal Python error: ")[2] if "Fatal Python error: " in log else ""
+    current = re.split(r"^(?:Current thread .*|Stack \(most recent call first\)):$", dump, flags=re.MULTILINE)[-1]
+    current = current.partition("\n\n")[0]
+    frames = list(_FRAME.finditer(current))
+    if not frames:
+        return ""
+    # Newest first; the user's own line tells more than that of the library it called.
+    own = _own_frames(current)
+    return f" in {_place(run, (own or frames)[0])}"
+
+
+def _own_frames(text: str) -> list[re.Match[str]]:
+    """The frames of a traceback that are the user's own; all of them where none is."""
+    frames = list(_FRAME.finditer(text))
+    return [frame for frame in frames if not _NOT_OWN.search(frame["path"])] or frames
+
+
+def _place(run: RecordedRun, frame: re.Match[str]) -> str:
+    path, folder = frame["path"], run.code.get("folder")
+    if isinstance(folder, str) and path.startswith(f"{folder}/"):
+        path = os.path.relpath(path, folder)
+    return f"{path} line {frame['line']}"
+
+
+def _trouble(run: RecordedRun) -> str | None:
+    """What went wrong with the training itself: as it was noted, or a loss that is no number any more."""
+    if run.status.trouble:
+        return run.status.trouble
+    lost = [name for name, seen in run.metrics.items() if guess_mode(name) == "min" and not math.isfinite(seen.last)]
+    if not lost:
+        return None
+    name = min(lost, key=lambda name: ("loss" not in name.lower(), name))
+    try:
+        curve = run.metric(name)
+    except NotFound:
+        return None
+    finite = np.flatnonzero(np.isfinite(curve.values))
+    first = int(finite[-1]) + 1 if len(finite) else 0
+    if first == len(curve):  # a number again by now
+        return None
+    what = "NaN" if math.isnan(run.metrics[name].last) else "infinite"
+    tense = "is" if run.state == RUNNING else "was"
+    return f"{name} {tense} {what} from step {curve.steps[first]} on"

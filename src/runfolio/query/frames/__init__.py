@@ -1,0 +1,1 @@
+"""Data of runs as columns, curves and data frames."""

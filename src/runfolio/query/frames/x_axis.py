@@ -1,0 +1,84 @@
+"""Where the points of a curve lie from left to right: by step, by time, or by another metric."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from runfolio.query.run import RecordedRun
+    from runfolio.record.points import PointFiles, Points
+
+BUILT_IN = ("step", "time")
+_EPOCH = "epoch"
+
+
+def along(
+    run: RecordedRun, files: PointFiles, metric: str, points: Points, x: str, rank: int | None = None
+) -> NDArray[np.float64]:
+    """The x of each point, as `files` read them of a rank; [n].
+
+    `time` is seconds since the run was begun, without the pauses between its attempts. A metric is its value of the
+    same log call, else of the last before by the same writer; NaN before the first. `epoch`, where the run did not
+    define it to be so, is what the metric `epoch` (or the first that ends in `/epoch`) says at that step, straight
+    lines between its points, if not every point has an epoch of its own log call.
+
+    Raises:
+        ConfigError: The run has no such metric.
+    """
+    if x == "step":
+        return points.steps.astype(np.float64)
+    if x == "time":
+        return _seconds(run, points)
+    name = _named(run, x)
+    values, same = files.along(metric, name, rank)
+    if x == _EPOCH != run.x_of(metric) and not same.all():
+        return _between(run, files, name, points.steps)
+    return values
+
+
+def _named(run: RecordedRun, x: str) -> str:
+    """The metric that `x` means."""
+    if x in run.curves:
+        return x
+    known = [name for name in run.metrics if name.endswith("/epoch")] if x == _EPOCH else []
+    if not known:
+        near = nearest(x, [*BUILT_IN, *run.metrics])
+        raise ConfigError(
+            f"{run.name} ({run.id}) has no metric {x!r} to draw over; log it (run.log({{{x!r}: {x}}}, step=step)), or"
+            f" draw over {' or '.join(near or BUILT_IN)}"
+        )
+    return min(known, key=len)
+
+
+def _seconds(run: RecordedRun, points: Points) -> NDArray[np.float64]:
+    started = {attempt.attempt: attempt.started.timestamp() for attempt in run.attempts}
+    times: NDArray[np.float64] = points.times_us / 1e6
+    seconds = np.zeros(len(points))
+    before = 0.0
+    for attempt in np.unique(points.attempts):
+        of_attempt = points.attempts == attempt
+        begun = started.get(int(attempt), float(times[of_attempt][0]))
+        seconds[of_attempt] = times[of_attempt] - begun + before
+        before = max(before, seconds[of_attempt].max())
+    return seconds
+
+
+def _between(run: RecordedRun, files: PointFiles, name: str, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The metric `name` at each step, on straight lines between its points."""
+    known = files.read(name)
+    there = np.isfinite(known.values)
+    at, first = np.unique(known.steps[there], return_index=True)
+    epochs = known.values[there][first]
+    if not len(at):
+        raise ConfigError(f"{run.name} ({run.id}): its metric {name!r} is not finite anywhere")
+    if len(at) == 1:
+        return np.full(len(steps), epochs[0])
+    # Outside of what was logged the first or the last stretch goes on: epochs are often logged at their ends only.
+    place = np.clip(np.searchsorted(at, steps, side="right") - 1, 0, len(at) - 2)
+    share = (steps - at[place]) / (at[place + 1] - at[place])
+    return epochs[place] + share * (epochs[place + 1] - epochs[place])

@@ -1,0 +1,122 @@
+"""A look at a store: which runs are there now, what each says, and which are still alive."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from runfolio.errors import DamagedFile, NewerFormat, StoreError
+from runfolio.query.index.run_index import Beat, Entry, Index
+from runfolio.record import notes
+from runfolio.record.alive import derive_state
+from runfolio.record.clock import steady
+from runfolio.record.document import RunDocument
+from runfolio.record.layout import METRICS, NOTES, RUN_FILE, find_runs
+
+
+class Sighting(NamedTuple):
+    """One run as this look found it."""
+
+    place: str
+    """Its folder below the store, with `/`."""
+    entry: Entry
+    state: str
+
+
+class Look(NamedTuple):
+    sightings: list[Sighting]
+    problems: dict[str, str]
+    """By place, one line for each run that could not be read, with the remedy."""
+
+
+def look_at(store: Path, index: Index) -> Look:
+    """Every run of the store; reads only those whose files changed since the index saw them."""
+    known = index.entries()
+    memory = Memory(index.beats())
+    changed: dict[str, Entry] = {}
+    look = Look([], {})
+    for folder in find_runs(store):
+        place = folder.relative_to(store).as_posix()
+        try:
+            entry = _entry(folder, known.get(place))
+            look.sightings.append(Sighting(place, entry, derive_state(folder, entry.document, memory)))
+        except FileNotFoundError:
+            continue  # removed between being found and being read
+        except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
+            look.problems[place] = _problem(error, folder)
+            continue
+        if entry is not known.get(place):
+            changed[place] = entry
+    gone = known.keys() - {sighting.place for sighting in look.sightings}
+    if changed or gone or memory.changed:
+        index.update(changed, gone, memory.beats if memory.changed else None)
+    return look
+
+
+def signature_of(folder: Path) -> str:
+    """Changes whenever `run.json`, a file of points or an edit does.
+
+    A rewritten `run.json` is a new file, so its inode tells it from one of the same size and clock tick.
+
+    Raises:
+        FileNotFoundError: The run is gone.
+    """
+    status = os.stat(folder / RUN_FILE)  # noqa: PTH116 - a store holds thousands of runs
+    parts = [f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"]
+    for part in (METRICS, NOTES):
+        try:
+            with os.scandir(folder / part) as entries:
+                for entry in entries:
+                    if not entry.name.startswith("."):
+                        status = entry.stat()
+                        parts.append(f"{part} {entry.name} {status.st_mtime_ns} {status.st_size}")
+        except FileNotFoundError:
+            continue  # nothing there yet, or a tail sealed this very moment: the next look sees the rest
+    return hashlib.blake2b("\n".join(sorted(parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
+
+
+class Memory:
+    """The heartbeats seen so far, so that two short commands a minute apart can call a far-away run crashed."""
+
+    def __init__(self, earlier: dict[str, Beat]) -> None:
+        self._earlier = earlier
+        self.beats: dict[str, Beat] = {}
+        """Those asked for in this look; runs that ended drop out."""
+
+    def seen_at(self, key: str, beat: int) -> float:
+        now = steady()
+        before = self._earlier.get(key)
+        same = before is not None and before.beat == beat
+        self.beats[key] = before if same and before else Beat(beat, now)
+        return self.beats[key].seen_at
+
+    @property
+    def changed(self) -> bool:
+        return self.beats != self._earlier
+
+
+def _entry(folder: Path, known: Entry | None) -> Entry:
+    signature = signature_of(folder)
+    if known is not None and known.signature == signature:
+        return known
+    document = RunDocument.read(folder)
+    edits = notes.read(folder, document)
+    from runfolio.record.points import PointFiles  # Arrow, which a look at runs that did not change need not load
+
+    points = PointFiles(folder, document)
+    metrics = points.summaries()
+    return Entry(signature, document, edits.values, metrics, (*points.problems, *edits.problems))
+
+
+def _problem(error: Exception, folder: Path) -> str:
+    if isinstance(error, NewerFormat):
+        return str(error)
+    if isinstance(error, DamagedFile):
+        return f"{error}; restore it from a copy, or move the run's folder out of the store"
+    if isinstance(error, UnicodeError):
+        return f"cannot read {os.fsencode(folder)!r}: the name is not UTF-8; rename the folder"
+    if isinstance(error, OSError):
+        error = StoreError(f"cannot read {error.filename}: {error.strerror}")
+    return f"{error}; check its permissions and the disk"

@@ -1,0 +1,201 @@
+"""Panels of curves as a matplotlib figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runfolio.query.plots import style
+from runfolio.query.plots.curve_panels import Line, Panel
+from runfolio.query.plots.downsampling import thinned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TOO_MANY, STANDING_OUT = 24, 8
+"""Above so many lines nobody tells them apart: the first few keep their colours, the others become a grey crowd."""
+_FEW_POINTS = 40
+"""Up to so many points a curve shows each of them."""
+_MANY_POINTS = 4000
+"""Above so many it is thinned to what a picture can show."""
+_LEGEND_LINE = 0.24
+"""Inches."""
+
+
+def draw_curves(
+    panels: Sequence[Panel], *, log: str = "", title: str | None = None, size: tuple[float, float] | None = None
+) -> Figure:
+    """One small picture a metric, and one legend for all, best first where that is known.
+
+    NaN and infinite values are gaps, and marked at the bottom; a point between two gaps is drawn as a dot.
+
+    Args:
+        log: Which axes are logarithmic: `x`, `y` or `xy`.
+        size: Width and height of the whole in inches.
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    entries = _legend_entries(panels)
+    columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
+    rows = math.ceil(len(panels) / columns)
+    figure = style.new_figure(*(size or _size(columns, rows, list(entries))))
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    crowd = len(entries) > TOO_MANY
+    for axes, panel in zip(grid, panels, strict=False):
+        _draw_panel(axes, panel, log, alone=len(panels) == 1, crowd=crowd)
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    _legend(figure, panels, entries)
+    style.notes_below(figure, list(dict.fromkeys(note for panel in panels for note in (*panel.notes, *panel.shades))))
+    style.heading(figure, title)
+    return figure
+
+
+def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
+    width, height = (7.2, 4.2) if columns == rows == 1 else (4.4 * columns, 3.1 * rows)
+    shown = names if len(names) <= TOO_MANY else names[:STANDING_OUT]
+    beside = 0.6 + 0.068 * max(map(len, shown), default=0)
+    return width + beside, max(height, _LEGEND_LINE * (len(shown) + 2))
+
+
+def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
+    """Each line of the picture once, in the order of their places, by what the legend says of it."""
+    first = {line.place: line for panel in reversed(panels) for line in panel.lines}
+    return {_said(first[place], panels): first[place] for place in sorted(first)}
+
+
+def _said(line: Line, panels: Sequence[Panel]) -> str:
+    label = style.short(line.label)
+    if len(panels) > 1 or panels[0].heading is None:
+        return label
+    return (
+        f"{label}   {line.best:#.4g}"
+        if line.best is not None and math.isfinite(line.best)
+        else f"{label}   (no number)"
+    )
+
+
+def _draw_panel(axes: Axes, panel: Panel, log: str, *, alone: bool, crowd: bool) -> None:
+    style.plain_axes(axes, panel.x_label, panel.metric if alone else None)
+    if not alone:
+        axes.set_title(style.literal(panel.metric), loc="left", fontsize=10, color=style.INK)
+    for line in panel.lines:
+        if crowd and line.place >= STANDING_OUT:
+            _draw_in_crowd(axes, line)
+        else:
+            _draw_line(axes, line)
+    _mark_broken(axes, panel.lines)
+    if not any(np.isfinite(line.y).any() for line in panel.lines):
+        axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", color=style.FAINT)
+        axes.set_yticks([])
+    _scale_axes(axes, panel, log)
+
+
+def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.margins(x=0.02)
+    if "x" in log:
+        axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_locator(
+            MaxNLocator(nbins="auto", integer=all((line.x % 1 == 0).all() for line in panel.lines))
+        )
+    if "y" in log:
+        axes.set_yscale("log")
+
+
+def _draw_line(axes: Axes, line: Line) -> None:
+    colour = style.colour_of(line.place)
+    # The best curve is drawn last, on top of the others.
+    order = 3 - line.place / 1000
+    if line.low is not None and line.high is not None:
+        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.18, linewidth=0, zorder=order - 1)
+    if line.raw is not None:
+        kept = thinned(line.raw, _MANY_POINTS)
+        axes.plot(line.x[kept], line.raw[kept], color=colour, alpha=0.25, linewidth=1.0, zorder=order - 1)
+    kept = thinned(line.y, _MANY_POINTS)
+    axes.plot(
+        line.x[kept],
+        line.y[kept],
+        label=line.label,
+        color=colour,
+        linestyle=style.style_of(line.place),
+        linewidth=1.8,
+        marker="o",
+        markersize=3.5,
+        markevery=np.flatnonzero(_worth_a_dot(line.y[kept])).tolist(),
+        zorder=order,
+        solid_capstyle="round",
+    )
+
+
+def _draw_in_crowd(axes: Axes, line: Line) -> None:
+    kept = thinned(line.y, _MANY_POINTS)
+    axes.plot(line.x[kept], line.y[kept], color=style.OTHERS, linewidth=0.8, zorder=1)
+
+
+def _mark_broken(axes: Axes, lines: Sequence[Line]) -> None:
+    broken = [line for line in lines if line.broken]
+    for height, line in enumerate(broken[:STANDING_OUT]):
+        y = 0.015 + 0.025 * height
+        for first, last in line.broken[:_MANY_POINTS]:
+            axes.plot(
+                [first, last],
+                [y, y],
+                transform=axes.get_xaxis_transform(),
+                color=style.colour_of(line.place),
+                linewidth=3,
+                marker="x",
+                markevery=[0],
+                markersize=5,
+                markeredgewidth=1.4,
+                solid_capstyle="butt",
+                zorder=4,
+            )
+
+
+def _legend(figure: Figure, panels: Sequence[Panel], entries: dict[str, Line]) -> None:
+    """Beside the curves, not on them; its heading says what the numbers are."""
+    from matplotlib.lines import Line2D
+
+    shown = list(entries.items())
+    handles = [
+        Line2D(
+            [],
+            [],
+            label=style.literal(label),
+            color=style.colour_of(line.place),
+            linestyle=style.style_of(line.place),
+            lw=1.8,
+        )
+        for label, line in (shown if len(shown) <= TOO_MANY else shown[:STANDING_OUT])
+    ]
+    if others := len(shown) - len(handles):
+        handles.append(Line2D([], [], label=f"{others} others", color=style.OTHERS, lw=0.8))
+    heading = panels[0].heading if len(panels) == 1 else None
+    legend = figure.legend(
+        handles=handles,
+        loc="outside right upper",
+        title=style.literal(heading) if heading else None,
+        alignment="left",
+        frameon=False,
+        labelcolor=style.INK,
+        fontsize=9,
+        title_fontsize=9,
+        handlelength=2.6,
+    )
+    legend.get_title().set_color(style.FAINT)
+
+
+def _worth_a_dot(values: np.ndarray) -> np.ndarray:
+    """Every point of a short curve; of a long one those that no line reaches, being between two gaps."""
+    there = ~np.isnan(values)
+    if len(values) <= _FEW_POINTS:
+        return there
+    around = np.pad(there, 1)
+    return there & ~around[:-2] & ~around[2:]

@@ -1,0 +1,208 @@
+"""How the numbers of a tensor were distributed at each step: prepared, and drawn as a ridgeline or a heatmap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.errors import DamagedFile, NotFound, did_you_mean
+from runfolio.query.plots import style
+from runfolio.query.run import RecordedRun
+from runfolio.record.media import MediaEntry
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Look = Literal["ridgeline", "heatmap"]
+LOOKS: tuple[Look, ...] = ("ridgeline", "heatmap")
+_RIDGES, _RIDGE_BINS = 36, 160
+_HEATMAP_STEPS, _HEATMAP_BINS = 1200, 120
+
+
+@dataclass(frozen=True, eq=False)
+class Distribution:
+    """The histograms of one name in one run, by ascending step; each with the edges it was counted between."""
+
+    name: str
+    run: str
+    """Name and id of the run."""
+    steps: NDArray[np.int64]
+    """[n]."""
+    edges: Sequence[NDArray[np.float64]]
+    """n arrays, each ascending; empty where no value was finite."""
+    counts: Sequence[NDArray[np.float64]]
+    """n arrays, each one shorter than its edges."""
+    broken: NDArray[np.int64]
+    """[n]: how many values were NaN or infinite."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know, a sentence each."""
+        bad = int((self.broken > 0).sum())
+        return [f"NaN or infinite values in {bad:,} of {len(self.steps):,} steps, left out."] if bad else []
+
+    def at(self, places: Sequence[int] | NDArray[np.intp]) -> Distribution:
+        """Some of its steps."""
+        return Distribution(
+            self.name,
+            self.run,
+            self.steps[places],
+            [self.edges[place] for place in places],
+            [self.counts[place] for place in places],
+            self.broken[places],
+        )
+
+
+def distribution(run: RecordedRun, name: str) -> Distribution:
+    """The histograms that a run logged under a name; of a step logged twice the later one.
+
+    Raises:
+        NotFound: It logged none; the message names the nearest.
+        DamagedFile: None of them can be read.
+    """
+    entries = run.media("histogram")
+    by_step = {entry.step: entry for entry in entries if entry.name == name}
+    if not by_step:
+        known = {entry.name for entry in entries}
+        hint = did_you_mean(name, known) if known else "it has none (`run.watch` and `run.log_histogram` make them)"
+        raise NotFound(f"{run.name} ({run.id}) has no histogram {name!r}; {hint}")
+    read = [(step, numbers) for step in sorted(by_step) if (numbers := _numbers(by_step[step])) is not None]
+    if not read:
+        raise DamagedFile(f"every histogram {name!r} of {run.name} ({run.id}) is damaged")
+    return Distribution(
+        name=name,
+        run=f"{run.name} ({run.id})",
+        steps=np.array([step for step, _ in read], dtype=np.int64),
+        edges=[edges for _, (edges, _, _) in read],
+        counts=[counts for _, (_, counts, _) in read],
+        broken=np.array([broken for _, (_, _, broken) in read], dtype=np.int64),
+    )
+
+
+def common_edges(shown: Distribution, bins: int) -> NDArray[np.float64]:
+    """Equally wide bins over everything that is shown; [bins + 1]."""
+    ends = [(edges[0], edges[-1]) for edges in shown.edges if len(edges)]
+    low, high = min((low for low, _ in ends), default=0.0), max((high for _, high in ends), default=1.0)
+    if low == high:
+        margin = abs(low) * 0.1 or 0.5
+        low, high = low - margin, high + margin
+    return np.linspace(low, high, bins + 1)
+
+
+def on_common_edges(shown: Distribution, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The counts between other edges, [n, bins]: a bin that is cut gives each part its share, none is lost."""
+    rows = np.zeros((len(shown.steps), len(edges) - 1))
+    for row, own, counts in zip(rows, shown.edges, shown.counts, strict=True):
+        if len(counts):
+            below = np.interp(edges, own, np.concatenate([[0.0], np.cumsum(counts)]), left=0.0, right=counts.sum())
+            below[-1] = counts.sum()
+            row[:] = np.diff(below)
+    return rows
+
+
+def draw_distribution(
+    shown: Distribution,
+    look: Look = "ridgeline",
+    *,
+    title: str | None = None,
+    size: tuple[float, float] | None = None,
+) -> Figure:
+    """The distribution over steps.
+
+    Args:
+        look: `ridgeline`: a hill a step, the latest in front, as high as the logarithm of the counts. `heatmap`: steps
+            from left to right, values from bottom to top, darker where there are more.
+        size: Width and height in inches.
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    figure = style.new_figure(*(size or (7.2, 5.4)))
+    axes = figure.add_subplot()
+    all_steps = len(shown.steps)
+    shown, notes = _some(shown, _RIDGES if look == "ridgeline" else _HEATMAP_STEPS), shown.notes
+    if len(shown.steps) < all_steps:
+        notes = [f"{len(shown.steps)} of {all_steps:,} steps.", *notes]
+    if look == "ridgeline":
+        notes = ["Height: logarithm of the counts in equally wide bins.", *notes]
+        _draw_ridges(axes, shown)
+    else:
+        _draw_heatmap(figure, axes, shown)
+    style.notes_below(figure, notes)
+    style.heading(figure, title or f"{shown.name} of {shown.run}")
+    return figure
+
+
+def _some(shown: Distribution, most: int) -> Distribution:
+    """At most so many steps, evenly chosen, the first and the last among them."""
+    count = len(shown.steps)
+    return shown if count <= most else shown.at(np.unique(np.linspace(0, count - 1, most).round().astype(np.intp)))
+
+
+def _draw_ridges(axes: Axes, shown: Distribution) -> None:
+    from matplotlib import colormaps
+
+    edges = common_edges(shown, _RIDGE_BINS)
+    heights = np.log1p(on_common_edges(shown, edges))
+    heights *= 3.0 / (heights.max() or 1.0)  # the highest hill covers three lines behind it
+    colours = colormaps[style.SCALE](np.linspace(0.85, 0.15, len(shown.steps)))
+    middles = (edges[:-1] + edges[1:]) / 2
+    last = len(shown.steps) - 1
+    for place, row in enumerate(heights):
+        base = last - place
+        axes.fill_between(middles, base, base + row, color=colours[place], alpha=0.85, linewidth=0, zorder=place)
+        axes.plot(middles, base + row, color="white", linewidth=0.7, zorder=place + 0.5)
+        if shown.broken[place]:
+            axes.plot(1.01, base, "x", transform=axes.get_yaxis_transform(), color="#D55E00", clip_on=False, ms=5)
+    style.plain_axes(axes, shown.name, "step")
+    axes.grid(visible=False)
+    labelled = np.unique(np.linspace(0, last, min(last + 1, 9)).round().astype(int))
+    axes.set_yticks([last - place for place in labelled], [f"{shown.steps[place]:,}" for place in labelled])
+    axes.margins(x=0.01, y=0.02)
+
+
+def _draw_heatmap(figure: Figure, axes: Axes, shown: Distribution) -> None:
+    from matplotlib.colors import LogNorm
+
+    edges = common_edges(shown, _HEATMAP_BINS)
+    rows = on_common_edges(shown, edges)
+    filled = rows[rows > 0]
+    # Less than one value in a bin is the share of one that lay across its border.
+    norm = LogNorm(vmin=min(1.0, filled.max() / 10), vmax=filled.max()) if len(filled) else None
+    mesh = axes.pcolormesh(
+        _borders(shown.steps), edges, np.ma.masked_equal(rows.T, 0.0), cmap=f"{style.SCALE}_r", norm=norm
+    )
+    figure.colorbar(mesh, ax=axes, label="values in a bin", pad=0.02).outline.set_visible(False)  # type: ignore[operator]
+    bad = shown.steps[shown.broken > 0]
+    axes.plot(bad, np.full(len(bad), 0.015), "x", transform=axes.get_xaxis_transform(), color="#D55E00", ms=5)
+    style.plain_axes(axes, "step", shown.name)
+
+
+def _borders(steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Where one step's column ends and the next one's begins: half way; [n + 1]."""
+    if len(steps) == 1:
+        return np.array([steps[0] - 0.5, steps[0] + 0.5])
+    middles = (steps[:-1] + steps[1:]) / 2
+    return np.concatenate([[2 * steps[0] - middles[0]], middles, [2 * steps[-1] - middles[-1]]])
+
+
+def _numbers(entry: MediaEntry) -> tuple[NDArray[np.float64], NDArray[np.float64], int] | None:
+    """Edges, counts, and how many values were not finite; None where the entry is damaged."""
+    content: dict[str, Any] = entry.content
+    try:
+        edges = np.array(content["edges"], dtype=np.float64)
+        counts = np.array(content["counts"], dtype=np.float64)
+        broken = int(content["nan"]) + int(content["inf"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    whole = edges.ndim == counts.ndim == 1 and len(edges) == len(counts) + bool(len(counts))
+    if not whole or not np.isfinite(edges).all() or (np.diff(edges) < 0).any() or (counts < 0).any():
+        return None
+    lowest, highest = content.get("min"), content.get("max")
+    if isinstance(lowest, (int, float)) and isinstance(highest, (int, float)) and lowest <= highest:
+        edges = np.clip(edges, lowest, highest)  # equal values were counted in a bin around them
+    return edges, counts, broken

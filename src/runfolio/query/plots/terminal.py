@@ -1,0 +1,273 @@
+"""The same pictures as text for a terminal: curves and points by plotext, histograms as blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.errors import MissingExtra
+from runfolio.query.plots.curve_panels import Line, Panel
+from runfolio.query.plots.downsampling import thinned
+from runfolio.query.plots.histograms import Distribution, common_edges, on_common_edges
+from runfolio.query.plots.relations import Axis, Scatter
+from runfolio.query.plots.style import short
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_RGB = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
+"""As in `style.COLOURS`, those that are seen on dark and on light."""
+_GREY = (128, 128, 128)
+_LARGEST = 1e300
+"""Larger numbers lie at the edge, so that distances between numbers are numbers."""
+_SHADES = " ░▒▓█"
+_TICKS_APART = 14
+"""Columns from one x tick to the next; three rows on the y axis."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What there is to draw on."""
+
+    width: int
+    height: int
+    """Lines of one panel."""
+    colour: bool
+    """Without it, curves are told apart by letters."""
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """How one line or group of points looks."""
+
+    symbol: str
+    rgb: tuple[int, int, int]
+
+
+def curves_text(panels: Sequence[Panel], screen: Screen, *, log: str = "", title: str | None = None) -> str:
+    """Panels below each other, then what each curve is, best first where that is known.
+
+    Raises:
+        MissingExtra: plotext is not installed.
+    """
+    texts = [title] if title else []
+    lines = {line.place: line for panel in reversed(panels) for line in panel.lines}
+    marks = {place: _mark(number, screen) for number, place in enumerate(sorted(lines))}
+    for panel in panels:
+        texts.append(_panel_text(panel, marks, screen, log))
+    heading = panels[0].heading if len(panels) == 1 else None
+    texts += [f"  {heading}"] if heading else []
+    few = sorted(lines)[: len(_LETTERS)]
+    texts += [_legend_line(lines[place], marks[place], screen, best=heading is not None) for place in few]
+    if others := len(lines) - len(few):
+        texts.append(f"· {others} others")
+    texts += dict.fromkeys(note for panel in panels for note in panel.notes)
+    return "\n".join(texts)
+
+
+def scatter_text(shown: Scatter, screen: Screen, *, title: str | None = None) -> str:
+    """Runs as points; where their colour has categories, a letter or colour each.
+
+    Raises:
+        MissingExtra: plotext is not installed.
+    """
+    canvas = _Canvas(screen, shown.x.name, shown.y.name)
+    canvas.x_axis(shown.x.shown, _axis_ticks(shown.x, screen.width // _TICKS_APART))
+    canvas.y_axis(shown.y.shown, _axis_ticks(shown.y, screen.height // 3))
+    legend: list[str] = []
+    for number, (name, of_it) in enumerate(_colour_groups(shown)):
+        mark = _mark(number, screen, line=False) if shown.colour else _Mark("●", _RGB[0])
+        canvas.points(shown.x.shown[of_it], shown.y.shown[of_it], mark)
+        if shown.colour:
+            legend.append(f"{_painted(mark, screen)} {name}")
+    return "\n".join([*([title] if title else []), canvas.text(), *legend])
+
+
+def _colour_groups(shown: Scatter) -> list[tuple[str, NDArray[np.bool_]]]:
+    """The points by what colours them; of many numbers the low, the middle and the high third."""
+    colour = shown.colour
+    if colour is None:
+        return [("", np.ones(len(shown.labels), bool))]
+    if colour.categories is not None:
+        names = list(enumerate(colour.categories))
+        found = [(f"{colour.name}={name}", colour.places == place) for place, name in names]
+    elif len(different := np.unique(colour.places[~np.isnan(colour.places)])) <= len(_RGB):
+        found = [(f"{colour.name}={value:g}", colour.places == value) for value in different]
+    else:
+        thirds = np.array_split(different, 3)
+        found = [
+            (f"{colour.name} {third[0]:.4g} to {third[-1]:.4g}", np.isin(colour.places, third)) for third in thirds
+        ]
+    none = np.isnan(colour.places)
+    return [*found, (f"no {colour.name}", none)] if none.any() else found
+
+
+def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = None) -> str:
+    """Steps from left to right, values from bottom to top, darker where there are more (by the logarithm)."""
+    rows = max(4, screen.height - 3)
+    edges = common_edges(shown, rows)
+    marks = {row: _brief(float(edges[row])) for row in sorted({0, rows // 2, rows - 1})}
+    left = max(map(len, marks.values())) + 1
+    columns = max(8, screen.width - left - 1)
+    counts = on_common_edges(shown, edges)
+    owners = np.array_split(np.arange(len(counts)), columns) if len(counts) > columns else None
+    if owners is not None:
+        counts = np.stack([counts[owner].mean(axis=0) for owner in owners])
+    else:
+        counts = counts[np.arange(columns) * len(counts) // columns]
+    heat = np.log1p(counts / max(counts[counts > 0].min(initial=np.inf), 1e-9)) if counts.any() else counts
+    heat = heat / (heat.max() or 1.0)
+    levels = np.ceil(heat * (len(_SHADES) - 1)).astype(int)
+    lines = [
+        f"{marks.get(row, ''):>{left}}{'┤' if row in marks else '│'}"
+        + "".join(_SHADES[level] for level in levels[:, row])
+        for row in reversed(range(rows))
+    ]
+    first, last = f"{shown.steps[0]:,}", f"{shown.steps[-1]:,}"
+    lines.append(" " * left + "└" + "─" * columns)
+    lines.append(" " * (left + 1) + first + f"{'step':^{max(6, columns - len(first) - len(last))}}" + last)
+    return "\n".join([title or f"{shown.name} of {shown.run}", *lines, *shown.notes])
+
+
+def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str) -> str:
+    canvas = _Canvas(screen, panel.x_label, panel.metric)
+    curves = [(line, *_on_axes(line, log, 4 * screen.width)) for line in panel.lines]
+    xs = np.concatenate([x for _, x, _ in curves]) if curves else np.empty(0)
+    ys = np.concatenate([y for _, _, y in curves]) if curves else np.empty(0)
+    canvas.x_axis(xs, _ticks(xs, screen.width // _TICKS_APART, log="x" in log))
+    canvas.y_axis(ys, _ticks(ys, screen.height // 3, log="y" in log))
+    for line, x, y in reversed(curves):  # the best on top
+        canvas.curve(x, y, marks[line.place])
+        canvas.at_the_bottom(line.broken, marks[line.place])
+    return canvas.text()
+
+
+def _on_axes(line: Line, log: str, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    kept = thinned(line.y, most)
+    x, y = line.x[kept], line.y[kept]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.log10(x) if "x" in log else x
+        y = np.log10(y) if "y" in log else np.clip(y, -_LARGEST, _LARGEST)
+    return x, y
+
+
+class _Canvas:
+    """One plotext picture. plotext draws with one global figure, so it is cleared first."""
+
+    def __init__(self, screen: Screen, x_label: str, y_label: str) -> None:
+        try:
+            import plotext
+        except ImportError:
+            raise MissingExtra("plotext", "plot", "drawing in a terminal") from None
+        self._plotext: Any = plotext
+        self._screen = screen
+        self._heading = y_label
+        self._lowest = 0.0
+        self._figure: Any = plotext.figure
+        self._figure.clear()
+        self._figure.theme("colorless")
+        self._figure.plot_size(screen.width, screen.height)
+        self._figure.label(x_label)
+
+    def x_axis(self, values: NDArray[np.float64], ticks: Sequence[tuple[float, str]]) -> None:
+        self._axis("x", values, ticks)
+
+    def y_axis(self, values: NDArray[np.float64], ticks: Sequence[tuple[float, str]]) -> None:
+        self._axis("y", values, ticks)
+
+    def curve(self, x: NDArray[np.float64], y: NDArray[np.float64], mark: _Mark) -> None:
+        """Lines between points, with gaps at NaN."""
+        there = np.pad(np.isfinite(x) & np.isfinite(y), 1)
+        turns = np.flatnonzero(there[1:] != there[:-1])
+        for start, stop in zip(turns[::2], turns[1::2], strict=True):
+            self._draw(x[start:stop], y[start:stop], mark, lines=stop - start > 1)
+
+    def points(self, x: NDArray[np.float64], y: NDArray[np.float64], mark: _Mark) -> None:
+        there = np.isfinite(x) & np.isfinite(y)
+        if there.any():
+            self._draw(x[there], y[there], mark, lines=False)
+
+    def at_the_bottom(self, stretches: Sequence[tuple[float, float]], mark: _Mark) -> None:
+        for first, last in stretches:
+            x = np.linspace(first, last, self._screen.width)
+            self._draw(x, np.full(len(x), self._lowest), _Mark("!", mark.rgb), lines=False)
+
+    def text(self) -> str:
+        drawn = self._figure.build().string(colorless=not self._screen.colour)
+        return "\n".join([self._heading, *(line.rstrip() for line in drawn.rstrip("\n").split("\n"))])
+
+    def _draw(self, x: NDArray[np.float64], y: NDArray[np.float64], mark: _Mark, *, lines: bool) -> None:
+        marker = self._plotext.marker(mark.symbol, mark.rgb) if self._screen.colour else mark.symbol
+        signal = self._figure.signal(x.tolist(), y.tolist(), marker=marker)
+        if lines:
+            signal.lines()
+        self._figure.draw(signal)
+
+    def _axis(self, which: Literal["x", "y"], values: NDArray[np.float64], ticks: Sequence[tuple[float, str]]) -> None:
+        low, high = _ends(values)
+        if which == "y":
+            self._lowest = low
+        ruler = self._figure.ruler(which)
+        ruler.lim(low, high)
+        inside = [(at, text) for at, text in ticks if low <= at <= high]
+        ruler.ticks([at for at, _ in inside], [text for _, text in inside])
+
+
+def _mark(number: int, screen: Screen, *, line: bool = True) -> _Mark:
+    """Colours first, then letters too: on a terminal without colours letters alone."""
+    if number >= len(_LETTERS):
+        return _Mark("·", _GREY)
+    own = "braille" if line else "●"
+    symbol = own if screen.colour and number < len(_RGB) else _LETTERS[number]
+    return _Mark(symbol, _RGB[number % len(_RGB)])
+
+
+def _legend_line(line: Line, mark: _Mark, screen: Screen, *, best: bool) -> str:
+    figure = ""
+    if best:
+        figure = f"{line.best:#.4g}  " if line.best is not None and math.isfinite(line.best) else "(no number)  "
+    return f"{_painted(mark, screen)} {figure}{short(line.label, screen.width - len(figure) - 3)}"
+
+
+def _painted(mark: _Mark, screen: Screen) -> str:
+    symbol = "━━" if mark.symbol == "braille" else mark.symbol
+    red, green, blue = mark.rgb
+    return f"\x1b[38;2;{red};{green};{blue}m{symbol}\x1b[0m" if screen.colour else symbol
+
+
+def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
+    there = values[np.isfinite(values)]
+    low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 1.0)
+    margin = (high - low) * 0.02 or abs(low) * 0.1 or 0.5
+    return low - margin, high + margin
+
+
+def _axis_ticks(axis: Axis, most: int) -> list[tuple[float, str]]:
+    if axis.categories is not None:
+        return [(float(place), name[:_TICKS_APART]) for place, name in enumerate(axis.categories)]
+    return _ticks(axis.shown, most, log=axis.log)
+
+
+def _ticks(values: NDArray[np.float64], most: int, *, log: bool) -> list[tuple[float, str]]:
+    """Round numbers within the values, at most so many or one; `log`: the values are logarithms of base 10."""
+    low, high = _ends(values)
+    apart = _round_up((high - low) / max(1, most))
+    if log:
+        apart = math.ceil(apart)
+    places = [number * apart for number in range(math.ceil(low / apart), math.floor(high / apart) + 1)]
+    if log and not places:
+        return [(at, f"{10**at:.2g}") for at in (low, high)]
+    return [(at, _brief(10.0**at if log else at)) for at in places if not log or abs(at) <= 308]
+
+
+def _round_up(distance: float) -> float:
+    """The next of 1, 2, 5, 10, 20, 50 ... and of 0.5, 0.2, 0.1 ..."""
+    power = 10.0 ** math.floor(math.log10(distance))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= distance * (1 - 1e-9))
+
+
+def _brief(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 and value == int(value) and abs(value) < 1e7 else f"{value:.4g}"

@@ -1,0 +1,203 @@
+"""Which run won: by what figure, on which data, and how far that figure can be believed."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from runfolio.errors import NotFound, did_you_mean
+from runfolio.query.run import RecordedRun
+from runfolio.query.selection.data_match import Standing, standing, told
+from runfolio.query.selection.metric_names import Mode, Split, guess_mode, mode_of, split_of
+from runfolio.record.alive import CRASHED
+from runfolio.record.flat import number
+
+BROKEN = ("failed", CRASHED)
+"""States in which a run's figures are those of a run that went wrong."""
+PARAMETERS = "parameters"
+"""The name under which a run reports how large its network is."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a run, and the step it belongs to where that is known."""
+
+    value: float
+    step: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The best run by one metric, and all that a reader must know to believe it."""
+
+    run: RecordedRun
+    metric: str
+    value: float
+    step: int | None
+    """None where the run reported the value in its summary but logged no such point."""
+    mode: Mode
+    guessed: bool
+    """Whether the mode was guessed from the metric's name."""
+    split: Split
+    """Which data chose, by the metric's name."""
+    candidates: int
+    """How many runs competed."""
+    left_out: int
+    """How many have the metric but did not compete, because they failed or crashed."""
+    equals: int = 0
+    """How many others have the same value."""
+    decided_by: str = "age"
+    """What put this run before them: a loss by its name, `parameters`, or `age` where nothing else did."""
+    data: tuple[Standing, ...] = ()
+    """How what each competitor was measured on stands to the winner's."""
+
+    @property
+    def sentence(self) -> str:
+        """What was chosen how, in words for people."""
+        at_step = f" at step {self.step}" if self.step is not None else ""
+        more = "higher" if self.mode == "max" else "lower"
+        guessed = ", guessed from its name" if self.guessed else ""
+        return (
+            f"{self.run.name} ({self.run.id}) has the best {self.metric} of {_count(self.candidates, 'run')}:"
+            f" {self.value:.6g}{at_step} ({more} is better{guessed}). {who_chose(self.metric)}{self._tie}"
+            + (f" Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "")
+            + "".join(f" {sentence}" for sentence in told(self.data, self.metric))
+        )
+
+    @property
+    def _tie(self) -> str:
+        if not self.equals:
+            return ""
+        others = "1 other run has" if self.equals == 1 else f"{self.equals} other runs have"
+        decided = {PARAMETERS: "this one has the fewest parameters", "age": "this one is the oldest"}
+        return f" {others} the same; {decided.get(self.decided_by, f'this one has the lowest {self.decided_by}')}."
+
+
+def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) -> Choice:
+    """The best of the runs by `metric`.
+
+    A run counts with its summary's value of that name, since that is what it reports of its chosen model (a run of
+    `runfolio train` writes the chosen epoch's figures there); without one, with the best point of its curve. What is
+    not finite never wins. A run that failed or crashed wins only where no other run has the metric. Of equals `merit`
+    says which wins, and the choice what decided.
+
+    Raises:
+        NotFound: No run has a number of that name; the message names the nearest metrics.
+        ConfigError: No mode is given and the name does not say whether more or less is better.
+    """
+    runs = list(runs)
+    if not any(metric in run.metrics or metric in run.results for run in runs):
+        known = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
+        raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, known)}")
+    direction = mode_of(metric, mode)
+    figures = [(run, figure) for run in runs if (figure := figure_of(run, metric, direction))]
+    if not figures:
+        raise NotFound(f"{metric!r} is not finite in any run that has it, so none is the best")
+    sound = [pair for pair in figures if pair[0].state not in BROKEN]
+    competing = sound or figures
+    run, figure = min(competing, key=lambda pair: merit([pair[0]], metric, direction))
+    return Choice(
+        run=run,
+        metric=metric,
+        value=figure.value,
+        step=figure.step,
+        mode=direction,
+        guessed=mode is None,
+        split=split_of(metric),
+        candidates=len(competing),
+        equals=sum(other.value == figure.value for _, other in competing) - 1,
+        decided_by=_decided_by([each for each, other in competing if other.value == figure.value], metric, direction),
+        left_out=len(figures) - len(competing),
+        data=tuple(standing(run, other, metric) for other, _ in competing),
+    )
+
+
+def _decided_by(equals: Sequence[RecordedRun], metric: str, mode: Mode) -> str:
+    """What tells the best of some runs of equal value from the next."""
+    if len(equals) < 2:
+        return "age"
+    (_, loss, size, _), (_, next_loss, next_size, _) = sorted(merit([run], metric, mode) for run in equals)[:2]
+    if loss != next_loss:
+        return loss_beside(metric, mode) or "age"
+    return PARAMETERS if size != next_size else "age"
+
+
+def figure_of(run: RecordedRun, metric: str, mode: Mode) -> Figure | None:
+    """The number with which a run competes (see `choose`); None where it has none, or none that is finite."""
+    seen = run.metrics.get(metric)
+    reported = number(run.results.get(metric))
+    if reported is not None:
+        figure = Figure(reported, _step_of(run, metric, reported))
+    elif seen is not None:
+        figure = Figure(seen.max, seen.max_step) if mode == "max" else Figure(seen.min, seen.min_step)
+    else:
+        return None
+    return figure if math.isfinite(figure.value) else None
+
+
+def merit(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
+    """What orders runs that have the metric, or groups of them by their means; the smallest is the best.
+
+    Of equals the one of lower loss on the same data leads, then the one of fewer parameters, then the oldest. What of
+    these a run does not report comes after what others do.
+    """
+    figures = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
+    loss = loss_beside(metric, mode)
+    losses = [figure.value for run in runs if loss and (figure := figure_of(run, loss, "min"))]
+    sizes = [size for run in runs if (size := number(run.results.get(PARAMETERS))) is not None]
+    return (
+        rank(statistics.fmean(figures), mode),
+        statistics.fmean(losses) if losses else math.inf,
+        statistics.fmean(sizes) if sizes else math.inf,
+        min(run.created for run in runs),
+    )
+
+
+def loss_beside(metric: str, mode: Mode) -> str | None:
+    """The loss on the same data as a score: `val/loss` of `val/acc`; None of what is a loss or has no such prefix."""
+    data, slash, _ = metric.rpartition("/")
+    return f"{data}/loss" if slash and mode == "max" else None
+
+
+def rank(value: float, mode: Mode) -> float:
+    """A number that is the smaller, the better the value."""
+    return -value if mode == "max" else value
+
+
+def who_chose(metric: str) -> str:
+    """One sentence on which data chose, with a warning where the choice makes the figure too good."""
+    return {
+        "validation": "The validation data chose.",
+        "train": "The training data chose: this says how well it fits what it has seen, not how it does on new data.",
+        "test": "The test data chose, so this figure is too good for new data; choose by a validation metric instead.",
+        "unknown": "Which data chose, the metric's name does not say.",
+    }[split_of(metric)]
+
+
+def numbers_of(run: RecordedRun) -> list[str]:
+    """The names in a run's summary that hold numbers."""
+    return [name for name, value in run.results.items() if number(value) is not None]
+
+
+def best_in_curve(run: RecordedRun, metric: str) -> float | None:
+    """The best value of a curve where the metric's name says what is better; None elsewhere."""
+    seen, mode = run.metrics.get(metric), guess_mode(metric)
+    if seen is None or mode is None:
+        return None
+    return seen.max if mode == "max" else seen.min
+
+
+def _step_of(run: RecordedRun, metric: str, value: float) -> int | None:
+    """Where the curve had the reported value, if that is its last, lowest or highest; None is better than a guess."""
+    seen = run.metrics.get(metric)
+    if seen is None:
+        return None
+    known = {seen.last: seen.last_step, seen.min: seen.min_step, seen.max: seen.max_step}
+    return known.get(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

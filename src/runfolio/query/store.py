@@ -1,0 +1,222 @@
+"""A store opened for reading: its runs, one of them by name, the best of them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
+from runfolio.query.index.name_lookup import pick
+from runfolio.query.index.run_index import IndexOfStore
+from runfolio.query.index.scan import look_at
+from runfolio.query.run import RecordedRun
+from runfolio.query.selection.ranking import choose
+from runfolio.query.store_trash import Trash
+from runfolio.query.tables.runs_table import frame
+from runfolio.record.alive import CRASHED
+from runfolio.record.document import ENDED, RUNNING
+from runfolio.record.layout import default_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+STATES = (RUNNING, *ENDED, CRASHED)
+
+
+class Runs(Sequence[RecordedRun]):
+    """Runs, newest first."""
+
+    def __init__(self, runs: Iterable[RecordedRun]) -> None:
+        self._runs = sorted(runs, key=lambda run: (run.created, run.place), reverse=True)
+
+    @overload
+    def __getitem__(self, place: int) -> RecordedRun: ...
+    @overload
+    def __getitem__(self, place: slice) -> Runs: ...
+    def __getitem__(self, place: int | slice) -> RecordedRun | Runs:
+        return Runs(self._runs[place]) if isinstance(place, slice) else self._runs[place]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __repr__(self) -> str:
+        return f"<Runs: {', '.join(run.name for run in self) or 'none'}>"
+
+    def without_archived(self) -> Runs:
+        """Those of them that are not archived."""
+        return Runs(run for run in self if not run.archived)
+
+    def plot(
+        self,
+        *metrics: str,
+        title: str | None = None,
+        size: tuple[float, float] | None = None,
+        **options: Any,
+    ) -> Figure:
+        """Curves of one or more metrics, a small picture each, as a matplotlib figure.
+
+        Args:
+            size: Width and height in inches.
+            options: `x`, `smooth`, `log`, `group_by`, `spread`: see `plots.curve_panels.CurveOptions`.
+        Raises:
+            NotFound: None of the runs has such a metric; the message names the nearest.
+            ConfigError: An option is not what it must be.
+            MissingExtra: matplotlib is not installed.
+        """
+        from runfolio.query.plots.curve_drawing import draw_curves
+        from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
+
+        shown = CurveOptions(**options)
+        return draw_curves(curve_panels(metrics, self, shown), log=shown.log, title=title, size=size)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a run, newest first: `id`, `name`, `experiment`, `state`, `created` (UTC), `duration_s`; then
+        `params.lr` for each config value, `metrics.val/acc` for each metric's last value, `summary.x` for each result.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        return frame(self)
+
+
+class Folio:
+    """A store opened for reading. Each call looks at the folders again, so what it gives is what is there now."""
+
+    def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
+        given = Path(store) if store is not None else default_store()
+        check_store(given)
+        self.store = given.resolve()
+        self.problems: list[str] = []
+        """The runs that the last look could not read, a line each with the remedy."""
+        self.trash = Trash(self.store)
+        """The deleted runs."""
+        self._unread: dict[str, str] = {}
+        self._index = IndexOfStore(self.store)
+        self._look()
+
+    def __repr__(self) -> str:
+        return f"<Folio {self.store}>"
+
+    def runs(
+        self,
+        experiment: str | None = None,
+        state: str | None = None,
+        *,
+        tags: Iterable[str] = (),
+        archived: bool = False,
+    ) -> Runs:
+        """The runs of the store, newest first; of one experiment, in one state, with all of some tags.
+
+        Args:
+            archived: Also those that were archived.
+        Raises:
+            NotFound: The store has runs, but none of that experiment; the message names the nearest.
+            ConfigError: There is no such state.
+        """
+        if state is not None and state not in STATES:
+            raise ConfigError(f"there is no state {state!r}; {did_you_mean(state, STATES)}")
+        found = self._look()
+        experiments = {run.experiment for run in found}
+        if experiment is not None and experiments and experiment not in experiments:
+            raise NotFound(f"no experiment {experiment!r} in {self.store}; {did_you_mean(experiment, experiments)}")
+        wanted = set(tags)
+        runs = Runs(
+            run
+            for run in found
+            if experiment in (None, run.experiment) and state in (None, run.state) and wanted <= set(run.tags)
+        )
+        return runs if archived else runs.without_archived()
+
+    def run(self, name: str | os.PathLike[str]) -> RecordedRun:
+        """One run, by its id, the start of its id, its name, or its folder (below the store, or any path to it).
+
+        What fits whole goes before what is only the start of an id.
+
+        Raises:
+            NotFound: Nothing of that name; the message names the nearest.
+            Ambiguous: Several runs fit; the message lists their folders.
+        """
+        wanted = os.fspath(name)
+        runs = Runs(self._look())
+        found = pick(wanted, runs, _places(self.store, wanted), _state_and_start)
+        if found is None:
+            raise NotFound(self._no_run(wanted, runs))
+        return found
+
+    def children(self, run: RecordedRun) -> Runs:
+        """The forks and reproductions of a run that the store holds, newest first."""
+        return Runs(other for other in self._look() if (other.lineage or {}).get("run") == run.id)
+
+    def best(self, metric: str, mode: str | None = None, experiment: str | None = None) -> RecordedRun:
+        """The run with the best `metric`; `choose` gives the same with the value and what chose.
+
+        Args:
+            mode: "min" or "max"; None guesses it from the metric's name.
+        Raises:
+            NotFound: No run has that metric.
+            ConfigError: The name does not say whether more or less is better.
+        """
+        return choose(self.runs(experiment), metric, mode).run
+
+    def _look(self) -> list[RecordedRun]:
+        check_store(self.store)
+        look = self._index.use(partial(look_at, self.store))
+        self._unread, self.problems = look.problems, list(look.problems.values())
+        return [RecordedRun(self.store, sighting) for sighting in look.sightings]
+
+    def _no_run(self, wanted: str, runs: Sequence[RecordedRun]) -> str:
+        for place, problem in self._unread.items():
+            # Its `run.json` does not say; the folder was named after the run and its id.
+            folder = posixpath.basename(place)
+            if wanted in (folder, *folder.rsplit("-", 1)) or place in _places(self.store, wanted):
+                return problem
+        if any(wanted in (run.id, run.name, run.place) for run in self.trash.runs()):
+            return f"run {wanted!r} was deleted; `runfolio undelete {wanted}` brings it back"
+        unread = f" ({len(self.problems)} could not be read)" if self.problems else ""
+        if not runs:
+            return f"no run {wanted!r}: {self.store} holds no runs yet{unread}"
+        known = {run.name for run in runs} | {run.id for run in runs}
+        if near := nearest(wanted, known):
+            return f"no run {wanted!r} in {self.store}{unread}; did you mean {' or '.join(near)}?"
+        return f"no run {wanted!r} in {self.store}{unread}; `runfolio runs` lists the {len(runs)} there are"
+
+
+def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:
+    """Open a store for reading; None is `$RUNFOLIO_STORE`, else `./runs`.
+
+    Raises:
+        NotFound: There is no such folder.
+    """
+    return Folio(store)
+
+
+def check_store(store: Path) -> None:
+    """Raises:
+    NotFound: There is no such folder.
+    """
+    if not store.is_dir():
+        raise NotFound(
+            f"there is no store at {store}; `runfolio train` or `runfolio.init()` begins one,"
+            " --store or RUNFOLIO_STORE names another"
+        )
+
+
+def _places(store: Path, wanted: str) -> Iterator[str]:
+    """The folders below the store that `wanted` could mean, written from the store or from where the user stands."""
+    yield posixpath.normpath(wanted)  # first as written: a run may be a link to a folder elsewhere
+    for path in (store / wanted, Path(wanted)):
+        try:
+            resolved = path.resolve()
+        except (OSError, ValueError, RuntimeError):
+            continue
+        if resolved.is_relative_to(store):
+            yield resolved.relative_to(store).as_posix()
+
+
+def _state_and_start(run: RecordedRun) -> str:
+    return f"{run.state}, {run.created:%Y-%m-%d %H:%M} UTC"

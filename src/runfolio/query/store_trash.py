@@ -1,0 +1,114 @@
+"""Deleted runs: into the trash, out of it, and gone for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runfolio.errors import NotFound, RunfolioError, StoreError, did_you_mean
+from runfolio.query.index.name_lookup import pick
+from runfolio.query.run import RecordedRun
+from runfolio.record import notes, trash
+from runfolio.record.document import RUNNING, RunDocument
+from runfolio.record.layout import TRASH
+
+
+@dataclass(frozen=True)
+class TrashedRun:
+    """A run in the trash."""
+
+    id: str
+    name: str
+    place: str
+    """The folder below the store where it was."""
+    folder: Path
+    """Where it lies now."""
+    deleted: datetime
+    """When, in UTC."""
+
+    def size(self) -> int:
+        """The bytes on the disk that purging it frees; counted anew at each call."""
+        return trash.size(self.folder)
+
+
+class Trash:
+    """The trash of one store."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+
+    def runs(self) -> list[TrashedRun]:
+        """What lies in it, the latest first."""
+        found = [_trashed(self._store, place) for place in trash.places(self._store)]
+        return sorted((run for run in found if run is not None), key=lambda run: run.deleted, reverse=True)
+
+    def run(self, name: str) -> TrashedRun:
+        """One of them, by its id, the start of its id, its name, or the folder below the store where it was.
+
+        Raises:
+            NotFound: Nothing of that name lies there; the message names the nearest.
+            Ambiguous: Several fit; the message lists their folders.
+        """
+        runs = self.runs()
+        found = pick(name, runs, [name], lambda run: f"deleted {run.deleted:%Y-%m-%d %H:%M} UTC")
+        if found is None:
+            known = {run.name for run in runs} | {run.id for run in runs}
+            raise NotFound(f"no run {name!r} in the trash of {self._store}; {did_you_mean(name, known)}")
+        return found
+
+    def put(self, *runs: RecordedRun, force: bool = False) -> None:
+        """Delete runs: their folders move to the trash as they are.
+
+        Args:
+            force: Also those being written: a writer says once that its folder is gone, and the training goes on.
+        Raises:
+            NotFound: One is gone already; those before it are deleted.
+            StoreError: One is being written, and none is deleted; or one cannot be moved.
+        """
+        for run in runs:
+            if run.state == RUNNING and not force:
+                raise StoreError(f"run {run.id} ({run.name}) is being written; stop it first, or say --force")
+        for run in runs:
+            trash.put(self._store, run.place)
+
+    def restore(self, run: TrashedRun) -> Path:
+        """Undelete a run; the folder where it lies again.
+
+        Raises:
+            NotFound: It is not in the trash any more.
+            StoreError: Something else has taken its place, or it cannot be moved.
+        """
+        return trash.restore(self._store, run.place)
+
+    def purge(self, run: TrashedRun) -> int:
+        """Remove a run for good; the bytes that this frees.
+
+        Raises:
+            NotFound: It is not in the trash any more.
+            StoreError: It cannot be removed.
+        """
+        return trash.purge(self._store, run.place)
+
+    def sweep(self) -> int:
+        """Remove what an interrupted purge left; the bytes that this frees.
+
+        Raises:
+            StoreError: It cannot be removed.
+        """
+        return trash.sweep(self._store)
+
+
+def _trashed(store: Path, place: str) -> TrashedRun | None:
+    """None where it is taken away this very moment."""
+    folder = store / TRASH / place
+    try:
+        deleted = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
+    try:
+        document = RunDocument.read(folder)
+        name, run_id = notes.read(folder, document).values.get("name", document.name), document.id
+    except (FileNotFoundError, RunfolioError):  # the folder was named after the run and its id
+        name, _, run_id = folder.name.rpartition("-")
+    return TrashedRun(id=run_id, name=name, place=place, folder=folder, deleted=deleted)

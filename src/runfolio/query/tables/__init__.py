@@ -1,0 +1,1 @@
+"""Tables of runs: the run list, the leaderboard and the comparison."""

@@ -1,0 +1,259 @@
+"""The runs of a series or an experiment, best first, with what the data that chose can and cannot tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from runfolio.errors import NotFound
+from runfolio.query.run import RecordedRun
+from runfolio.query.selection.data_match import SAME, Standing, standing, told
+from runfolio.query.selection.metric_names import Mode, guess_mode, mode_of
+from runfolio.query.selection.ranking import BROKEN, figure_of, merit, who_chose
+from runfolio.query.selection.significance import Interval, holm, shares_p, wilson
+from runfolio.query.tables.run_labels import labels
+from runfolio.record.flat import number
+
+TEST = "test/acc"
+_SHARES = ("acc", "accuracy")
+"""How a metric ends that says which share of its images was right."""
+_USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One run. A figure is None where the run did not report it."""
+
+    label: str
+    id: str
+    place: str
+    """The folder below the store."""
+    state: str
+    reason: str | None
+    """Why it ended as it did, where there is something to say."""
+    value: float | None
+    """The metric that orders the board."""
+    low: float | None
+    """The 95 % interval of `value`, where that is a share of `images` (Wilson)."""
+    high: float | None
+    images: int | None
+    tied: bool = False
+    """The data that chose cannot tell this run from the best (see `alike`)."""
+    data: Standing = SAME
+    """How what the metric was measured on stands to the first row's."""
+    test: float | None
+    """Share of the test images that were right, 0 to 1; None where they were not looked at."""
+    test_low: float | None
+    """The 95 % interval of `test` for that many images (Wilson)."""
+    test_high: float | None
+    test_images: int | None
+    test_data: Standing = SAME
+    """How the test images stand to the first row's."""
+    parameters: float | None
+    size_mb: float | None
+    epoch_seconds: float | None
+    predict_ms: float | None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    metric: str
+    mode: Mode
+    columns: list[str]
+    """The fields of `Row` worth showing: those any run has a figure for."""
+    rows: list[Row]
+    """Best first; then the runs without the metric; then the failed and crashed ones."""
+    caption: str
+    """How to read it: what chose, what the interval and the mark say."""
+
+
+def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: str | None = None) -> Leaderboard:
+    """The runs in order of `metric`, with the figures that their summaries report.
+
+    Read from a summary where they stand there: the metric (else the best of its curve), `test/acc`, `test/images`,
+    `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`.
+
+    Args:
+        metric: None takes the first of val/acc, val/loss, test/acc, test/loss, train/acc, train/loss that a run has.
+        mode: "min" or "max"; None guesses it from the metric's name.
+    Raises:
+        NotFound: There are no runs, or no metric is given and the runs have none of the usual ones.
+        ConfigError: The metric's name does not say whether more or less is better.
+    """
+    runs = sorted(runs, key=lambda run: run.created)
+    metric = metric or usual_metric(runs)
+    direction = mode_of(metric, mode)
+    order = {run.place: _order(run, metric, direction) for run in runs}
+    rows = [_row(run, label, metric, direction) for run, label in zip(runs, labels(runs), strict=True)]
+    rows.sort(key=lambda row: order[row.place])
+    rows = _with_ties(_with_standings(rows, {run.place: run for run in runs}, metric))
+    warnings = _on_which_data(rows, metric) or _chosen_on(runs, metric)
+    columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
+    return Leaderboard(
+        metric,
+        direction,
+        [*columns, "state"],
+        rows,
+        " ".join([_caption(rows, metric, direction, mode is None), *warnings]),
+    )
+
+
+_FIGURES = ("value", "test", "parameters", "size_mb", "epoch_seconds", "predict_ms")
+
+
+def usual_metric(runs: Sequence[RecordedRun]) -> str:
+    """What runs are ranked by where nobody says: what they say chose their epochs, else the first of the usual ones.
+
+    Raises:
+        NotFound: There are none.
+    """
+    if not runs:
+        raise NotFound("there are no runs to rank")
+    chose = {str(by) for run in runs if (by := run.results.get("chosen_by"))}
+    if len(chose) == 1:
+        return chose.pop()
+    for metric in _USUAL:
+        if any(metric in run.results or metric in run.metrics for run in runs):
+            return metric
+    # Nothing to rank by is no reason to show nothing: eight runs that all failed make a board of eight reasons.
+    guessable = sorted({name for run in runs for name in run.metrics if guess_mode(name)})
+    return guessable[0] if guessable else _USUAL[0]
+
+
+def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
+    figure = figure_of(run, metric, mode)
+    value, test = figure.value if figure else None, number(run.results.get(TEST))
+    images, test_images = images_of(run, metric, value), images_of(run, TEST, test)
+    chose, of_test = _interval(value, images), _interval(test, test_images)
+    return Row(
+        label=label,
+        id=run.id,
+        place=run.place,
+        state=run.state,
+        reason=run.reason,
+        value=value,
+        low=chose.low if chose else None,
+        high=chose.high if chose else None,
+        images=images,
+        test=test,
+        test_low=of_test.low if of_test else None,
+        test_high=of_test.high if of_test else None,
+        test_images=test_images,
+        parameters=number(run.results.get("parameters")),
+        size_mb=number(run.results.get("size_mb")),
+        epoch_seconds=number(run.results.get("epoch_seconds")),
+        predict_ms=number(run.results.get("predict_ms")),
+    )
+
+
+def images_of(run: RecordedRun, metric: str, value: float | None) -> int | None:
+    """Of how many images a value of an accuracy is a share, as the run reports it: `val/images` of `val/acc`."""
+    data, _, name = metric.rpartition("/")
+    images = number(run.results.get(f"{data}/images"))
+    if name not in _SHARES or value is None or images is None or not (0 <= value <= 1 and images >= 1):
+        return None
+    return int(images)
+
+
+def _interval(share: float | None, images: int | None) -> Interval | None:
+    return None if share is None or images is None else wilson(share, images)
+
+
+def _order(run: RecordedRun, metric: str, mode: Mode) -> tuple[Any, ...]:
+    """Sound runs, then those without the metric, then broken ones; of each the best first, as in `choose`."""
+    lacking = figure_of(run, metric, mode) is None
+    return run.state in BROKEN, lacking, *((run.created,) if lacking else merit([run], metric, mode))
+
+
+def _counted(counts: Iterable[int | None]) -> str:
+    """`45`, or `45 to 90` where they differ; empty where there are none."""
+    found = sorted({count for count in counts if count})
+    return " to ".join(f"{count:,}" for count in dict.fromkeys((found[0], found[-1]))) if found else ""
+
+
+def _on_the_test(rows: Sequence[Row], metric: str) -> list[str]:
+    """Which runs were tested, and what that does to their figures."""
+    sound = [row for row in rows if row.state not in BROKEN]
+    tested = [row for row in sound if row.test is not None]
+    if not tested or metric == TEST:
+        return []
+    images = _counted(row.test_images for row in tested)
+    interval = f"; the interval of {TEST} is for {images} test images" if images else ""
+    if len(tested) == 1:
+        return [f"1 run was tested{interval}." + (" `runfolio evaluate RUN` tests another." if len(sound) > 1 else "")]
+    which = "All" if len(tested) == len(sound) else f"{len(tested)} of the {len(sound)}"
+    return [
+        f"{which} runs were tested{interval}. The best of several test figures is too good: let them choose nothing."
+    ]
+
+
+def _with_standings(rows: list[Row], runs: Mapping[str, RecordedRun], metric: str) -> list[Row]:
+    """The rows with how their data stand to those of the first; of a row without a figure there is nothing to say."""
+    if not rows or rows[0].value is None:
+        return rows
+    first = runs[rows[0].place]
+    return [
+        row
+        if row.value is None
+        else replace(
+            row,
+            data=standing(first, runs[row.place], metric),
+            test_data=standing(first, runs[row.place], TEST) if row.test is not None else SAME,
+        )
+        for row in rows
+    ]
+
+
+def _on_which_data(rows: Sequence[Row], metric: str) -> list[str]:
+    """What the marks of the data say."""
+    of_test = [] if metric == TEST else told((row.test_data for row in rows), TEST, marked=True)
+    return [*told((row.data for row in rows), metric, marked=True), *of_test]
+
+
+def _with_ties(rows: list[Row]) -> list[Row]:
+    if not rows or rows[0].value is None or rows[0].images is None or rows[0].state in BROKEN:
+        return rows
+    best = (rows[0].value, rows[0].images)
+    able = {
+        row.place: (row.value, row.images)
+        for row in rows[1:]
+        if row.value is not None and row.images and row.state not in BROKEN and row.data.relation != "other"
+    }
+    tied = dict(zip(able, alike(best, list(able.values())), strict=True))
+    return [replace(row, tied=tied.get(row.place, False)) for row in rows]
+
+
+def alike(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
+    """Which of other shares, each with how many it is of, cannot be told from the best one.
+
+    With every comparison there is a chance more of a difference that is none; all together they have one of 5 %. They
+    are taken as independent, so of models that were asked about the same images rather too many are alike.
+    """
+    return [not told for told in holm([shares_p(*best, *other) for other in others])]
+
+
+def _chosen_on(runs: Sequence[RecordedRun], metric: str) -> list[str]:
+    """A warning where the metric that chose was measured on different images."""
+    images = f"{metric.partition('/')[0]}/images"
+    counts = sorted({int(count) for run in runs if (count := number(run.results.get(images)))})
+    if len(counts) < 2:
+        return []
+    return [f"Mind that {metric} is over {counts[0]:,} to {counts[-1]:,} images: not the same ones in every run."]
+
+
+def _caption(rows: list[Row], metric: str, mode: Mode, guessed: bool) -> str:
+    more = "higher" if mode == "max" else "lower"
+    sentences = [f"Best first by {metric} ({more} is better{', by its name' if guessed else ''}). {who_chose(metric)}"]
+    if chose := _counted(row.images for row in rows):
+        sentences.append(f"Its 95 % interval (Wilson) is for {chose} images.")
+    if tied := sum(row.tied for row in rows):
+        runs = "1 run is" if tied == 1 else f"{tied} runs are"
+        sentences.append(
+            f"{runs} marked =: so few images cannot tell {'it' if tied == 1 else 'them'} from the best"
+            " (Newcombe's interval, 5 % for all together by Holm's procedure)."
+        )
+    sentences += _on_the_test(rows, metric)
+    if broken := sum(row.state in BROKEN for row in rows):
+        sentences.append(f"{broken} of {len(rows)} runs failed; the reason stands beside each.")
+    return " ".join(sentences)

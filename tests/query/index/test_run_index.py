@@ -1,0 +1,178 @@
+"""The index is a cache: whatever befalls it, the answer is the same."""
+
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runfolio.query.store import Folio, open_folio
+
+
+@pytest.fixture
+def folio(store, write) -> Folio:
+    write("net", config={"lr": 0.1}, points={"val/acc": [0.5, 0.75], "loss": [float("nan"), float("inf")]})
+    return open_folio(store)
+
+
+@pytest.fixture
+def index(folio, cache: Path) -> Path:
+    (path,) = cache.rglob("index.db")
+    return path
+
+
+def figures(folio: Folio) -> list[object]:
+    return [(run.name, run.params, repr(run.metrics)) for run in folio.runs()]
+
+
+def test_the_index_remembers_everything_a_table_shows(folio, index, store):
+    assert figures(open_folio(store)) == figures(folio)
+
+
+def test_a_run_that_did_not_change_is_not_read_again(folio, store):
+    (folder,) = (run.folder for run in folio.runs())
+    for points in (folder / "metrics").iterdir():
+        times = (points.stat().st_atime_ns, points.stat().st_mtime_ns)
+        points.write_bytes(b"x" * points.stat().st_size)
+        os.utime(points, ns=times)
+
+    assert open_folio(store).run("net").metrics["val/acc"].last == 0.75
+
+
+def test_a_run_that_changed_is_read_again(folio, store, edit):
+    edit(folio.run("net").folder, name="ten")
+
+    assert [run.name for run in open_folio(store).runs()] == ["ten"]
+
+
+def test_a_deleted_index_is_made_anew(folio, index, store):
+    index.unlink()
+
+    assert figures(open_folio(store)) == figures(folio)
+    assert index.exists()
+
+
+@pytest.mark.parametrize("damage", ["text", "empty", "torn", "holes"])
+def test_a_damaged_index_is_made_anew(folio, index, store, damage: str):
+    whole = index.read_bytes()
+    expected = figures(folio)
+    index.write_bytes(
+        {
+            "text": b"this is not a database" * 400,
+            "empty": b"",
+            "torn": whole[: len(whole) // 2],
+            "holes": whole[:4096] + b"\0" * (len(whole) - 4096),
+        }[damage]
+    )
+
+    assert figures(open_folio(store)) == expected
+    assert count_runs(index) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE runs SET document = '{}'",
+        "UPDATE metrics SET max = 0.76",
+        "UPDATE metrics SET metric = metric || 'x'",
+        "UPDATE metrics SET metric = CAST(x'ff' AS TEXT) WHERE metric = 'loss'",
+        "DELETE FROM metrics WHERE metric = 'loss'",
+        "INSERT INTO beats VALUES (x'00', 'text', 'text')",
+        "DROP TABLE beats",
+    ],
+)
+def test_a_wrong_figure_in_the_index_is_never_shown(folio, index, store, statement: str):
+    execute(index, statement)
+
+    assert figures(open_folio(store)) == figures(folio)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_flipped_bytes_in_the_index_change_nothing(folio, index, store, seed: int):
+    luck = random.Random(seed)
+    content = bytearray(index.read_bytes())
+    for _ in range(30):
+        content[luck.randrange(len(content))] = luck.randrange(256)
+    index.write_bytes(content)
+
+    assert figures(open_folio(store)) == figures(folio)
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE somebody_elses (x)", "PRAGMA user_version = 1"])
+def test_an_index_of_another_program_or_version_is_made_anew(folio, index, store, statement: str):
+    if statement.startswith("CREATE"):
+        index.unlink()
+    execute(index, statement)
+
+    assert figures(open_folio(store)) == figures(folio)
+
+
+def test_without_a_place_for_it_the_index_lives_in_memory(store, write, monkeypatch, tmp_path):
+    write("net", points={"loss": [1.0]})
+    monkeypatch.delenv("RUNFOLIO_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for home in ("/dev/null", "/proc/nowhere"):
+        monkeypatch.setenv("HOME", home)
+        folio = open_folio(store)
+        assert folio.run("net").metrics["loss"].last == 1.0
+        assert [run.name for run in folio.runs()] == ["net"]
+
+
+def test_an_index_locked_for_good_is_done_without(folio, index, store, write, monkeypatch):
+    monkeypatch.setattr("runfolio.query.index.run_index.BUSY_S", 0.1)
+    write("second")
+    blocker = sqlite3.connect(index, isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    try:
+        assert {run.name for run in open_folio(store).runs()} == {"net", "second"}
+    finally:
+        blocker.close()
+
+
+def test_many_readers_at_once_all_get_an_answer(store, write, index):
+    for number in range(4):
+        write(f"net-{number}", points={"loss": [1.0]})
+    index.unlink()
+    look = "import sys; from runfolio.query.store import open_folio; print(len(open_folio(sys.argv[1]).runs()))"
+    readers = [
+        subprocess.Popen([sys.executable, "-W", "error", "-c", look, store], stdout=-1, stderr=-1, text=True)
+        for _ in range(4)
+    ]
+
+    assert [reader.communicate() for reader in readers] == [("5\n", "")] * 4
+
+
+def test_a_far_away_run_is_crashed_once_its_heart_was_still_for_a_minute(folio, index, store, edit):
+    """Two commands a minute apart tell it, because the index remembers when a beat was first seen."""
+    folder = folio.run("net").folder
+    edit(folder, status={"state": "running"})
+    (heart,) = (folder / "alive").glob("*.json")
+    heart.write_text(json.dumps(json.loads(heart.read_text()) | {"host": "elsewhere", "end": None, "beat": 7}))
+    assert open_folio(store).run("net").state == "running"
+
+    pass_time(index, 59)
+    assert open_folio(store).run("net").state == "running"
+    pass_time(index, 2)
+    assert open_folio(store).run("net").state == "crashed"
+
+    heart.write_text(json.dumps(json.loads(heart.read_text()) | {"beat": 8}))
+    assert open_folio(store).run("net").state == "running"
+
+
+def pass_time(index: Path, seconds: float) -> None:
+    execute(index, f"UPDATE beats SET seen_at = seen_at - {seconds}")
+
+
+def count_runs(index: Path) -> int:
+    with closing(sqlite3.connect(index)) as database:
+        return database.execute("SELECT count(*) FROM runs").fetchone()[0]
+
+
+def execute(index: Path, statement: str) -> None:
+    with closing(sqlite3.connect(index)) as database, database:
+        database.execute(statement)

@@ -1,0 +1,239 @@
+"""What a picture of curves shows, before anything is drawn."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import runfolio
+from runfolio.errors import ConfigError, NotFound
+from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
+from runfolio.query.plots.downsampling import thinned
+from runfolio.query.plots.grouping import mean
+from runfolio.query.plots.smoothing import smoothed
+from runfolio.query.store import open_folio
+
+numbers = st.floats(-1e6, 1e6)
+gappy = st.lists(st.one_of(numbers, st.just(math.nan), st.just(math.inf)), min_size=1, max_size=60)
+
+
+def tensorboards(values: list[float], weight: float) -> list[float]:
+    """TensorBoard's own loop, line by line."""
+    last, count, found = 0.0, 0, []
+    for value in values:
+        if not math.isfinite(value):
+            found.append(value)
+            continue
+        last = last * weight + (1 - weight) * value
+        count += 1
+        found.append(last / (1 - weight**count))
+    return found
+
+
+@given(values=gappy, weight=st.floats(0.01, 0.99))
+def test_smoothing_is_tensorboards(values: list[float], weight: float):
+    np.testing.assert_allclose(smoothed(np.array(values), weight), tensorboards(values, weight), rtol=1e-9, atol=1e-9)
+
+
+def test_smoothing_leaves_a_constant_as_it_is_and_begins_at_the_first_value():
+    np.testing.assert_allclose(smoothed(np.full(50, 3.0), 0.99), 3.0)
+    assert smoothed(np.array([8.0, 0.0]), 0.9)[0] == pytest.approx(8.0)
+    assert smoothed(np.array([1.0, math.nan]), 0.0)[0] == 1.0
+
+
+@given(values=st.lists(st.one_of(numbers, st.just(math.nan)), max_size=400), most=st.integers(3, 60))
+@example(values=[*[1.0] * 200, math.nan, *[2.0] * 200], most=30)
+def test_a_thinned_curve_keeps_ends_extremes_and_gaps(values: list[float], most: int):
+    curve = np.array(values, dtype=float)
+    kept = thinned(curve, most)
+
+    assert len(kept) <= max(3 * (most // 3) + 5, 1) or len(curve) <= most
+    assert (np.diff(kept) > 0).all()
+    if len(curve):
+        assert {0, len(curve) - 1} <= set(kept.tolist())
+    if np.isfinite(curve).any():
+        assert (np.nanmin(curve[kept]), np.nanmax(curve[kept])) == (np.nanmin(curve), np.nanmax(curve))
+    assert np.isnan(curve[kept]).any() == np.isnan(curve).any()
+
+
+def lines(store, *metrics: str, **options):
+    panels = curve_panels(metrics, open_folio(store).runs(), CurveOptions(**options))
+    return [line for panel in panels for line in panel.lines]
+
+
+def test_steps_are_put_in_order_and_broken_stretches_named(store):
+    with runfolio.init("net", store=store) as run:
+        for step, value in [(3, 0.3), (0, 0.0), (1, math.nan), (2, -math.inf), (4, math.nan)]:
+            run.log({"loss": value}, step=step)
+    (line,) = lines(store, "loss")
+
+    assert line.x.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(line.y, [0.0, math.nan, math.nan, 0.3, math.nan])
+    assert line.broken == [(1.0, 2.0), (4.0, 4.0)]
+
+
+def test_best_first_and_the_same_place_in_every_panel(store, write):
+    write("worse", points={"val/acc": [0.5], "loss": [1.0]})
+    write("better", points={"val/acc": [0.9], "loss": [9.0]})
+    write("other", points={"loss": [5.0]})
+    acc, loss = curve_panels(["val/acc", "loss"], open_folio(store).runs())
+
+    assert [(line.label, line.place, line.best) for line in acc.lines] == [("better", 0, 0.9), ("worse", 1, 0.5)]
+    assert [(line.label, line.place) for line in loss.lines] == [("better", 0), ("worse", 1), ("other", 2)]
+    assert (acc.heading, loss.heading) == ("highest val/acc", "lowest loss")
+
+
+def test_time_is_since_the_start_in_a_unit_that_fits(store, write, edit):
+    folder = write("net", points={"loss": [1.0, 0.5]})
+    with (folder / "run.json").open() as file:
+        (attempt,) = json.load(file)["attempts"]
+    edit(folder, attempts=[attempt | {"started": attempt["started"].replace("2026", "2025")}])
+    (panel,) = curve_panels(["loss"], open_folio(store).runs(), CurveOptions(x="time"))
+
+    assert panel.x_label == "time since the start (days)"
+    assert panel.lines[0].x[0] == pytest.approx(365, abs=1.5)
+
+
+def test_time_does_not_count_the_pause_before_a_resume(store):
+    with runfolio.init("net", store=store) as run:
+        run.log({"loss": 3.0}, step=0)
+        run.checkpoint(step=0)
+    with runfolio.init(resume=run.folder, store=store) as run:
+        run.log({"loss": 2.0}, step=1)
+    resumed = open_folio(store).run("net")
+    first, second = resumed.metric("loss").times
+    x = lines(store, "loss", x="time")[0].x
+
+    assert x[0] == pytest.approx(first - resumed.created.timestamp(), abs=1e-5)
+    assert x[1] == pytest.approx(x[0] + second - resumed.attempts[1].started.timestamp(), abs=1e-5)
+
+
+def test_epochs_are_those_logged_and_go_on_outside_of_them(store):
+    with runfolio.init("net", store=store) as run:
+        for step in range(8):
+            run.log({"loss": 1.0}, step=step)
+            if step in (3, 5):
+                run.log({"epoch": (step - 1) // 2}, step=step)
+    (line,) = lines(store, "loss", x="epoch")
+
+    assert line.x.tolist() == [-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+
+
+def test_a_run_without_epochs_says_how_to_log_them(store, write):
+    write("net", points={"loss": [1.0]})
+
+    with pytest.raises(ConfigError, match=r"net \(.*\) has no metric 'epoch' to draw over; log it \(run.log"):
+        lines(store, "loss", x="epoch")
+
+
+@pytest.fixture
+def seeds(store, write):
+    """Two models of three seeds each; one run ended early."""
+    for model, value in (("mlp", 1.0), ("cnn", 2.0)):
+        for seed in (0, 1, 2):
+            values = [value + seed, value, value] if (model, seed) != ("cnn", 2) else [value + seed]
+            write(model, config={"model": model, "seed": seed, "lr": 0.1}, points={"loss": values})
+    return store
+
+
+@pytest.mark.parametrize("group_by", [["model"], ["-seed"], ["params.model"]])
+def test_runs_that_differ_in_the_seed_alone_are_one_mean(seeds, group_by):
+    mlp, cnn = lines(seeds, "loss", group_by=group_by)
+
+    assert (mlp.label, cnn.label) == ("model=mlp  n=3", "model=cnn  n=3")
+    np.testing.assert_allclose(mlp.y, [2.0, 1.0, 1.0])
+    assert mlp.low is not None
+    assert mlp.high is not None
+    np.testing.assert_allclose([mlp.low, mlp.high], [[1.0, 1.0, 1.0], [3.0, 1.0, 1.0]])
+    np.testing.assert_allclose(cnn.y, [3.0, 2.0, 2.0])
+
+
+def test_what_a_mean_is_stands_in_the_notes(seeds):
+    (panel,) = curve_panels(["loss"], open_folio(seeds).runs(), CurveOptions(group_by=["model"], spread="std"))
+
+    assert panel.notes == [
+        "Each curve is the mean of n runs.",
+        "Straight lines between the points of runs that logged at different places.",
+        "Where some runs of a group have no points, the mean is of the others.",
+    ]
+    assert panel.shades == ["Band: ± 1 standard deviation."]
+    assert panel.lines[0].high is not None
+    np.testing.assert_allclose(panel.lines[0].high - panel.lines[0].y, [1.0, 0.0, 0.0])
+
+
+def test_groups_by_what_runs_do_not_have_are_refused(seeds):
+    with pytest.raises(NotFound, match=r"no column 'modle'; did you mean"):
+        lines(seeds, "loss", group_by=["modle"])
+    with pytest.raises(ConfigError, match="either all names have a - before them, or none"):
+        lines(seeds, "loss", group_by=["model", "-seed"])
+
+
+def test_a_mean_goes_straight_between_points_and_leaves_out_what_is_not_finite():
+    together = mean(
+        [
+            (np.array([0.0, 2.0]), np.array([0.0, 2.0])),
+            (np.array([0.0, 1.0, 2.0]), np.array([4.0, math.nan, 4.0])),
+        ],
+        "minmax",
+    )
+    assert together.x.tolist() == [0.0, 2.0]
+    assert together.y.tolist() == [2.0, 3.0]
+
+    apart = mean([(np.array([0.0, 1.0]), np.array([1.0, 1.0])), (np.array([5.0]), np.array([2.0]))], "std")
+    assert (apart.y.tolist(), apart.count.tolist(), apart.interpolated) == ([1.0, 1.0, 2.0], [1, 1, 1], True)
+    assert apart.low.tolist() == apart.high.tolist() == apart.y.tolist()
+    assert len(mean([(np.array([0.0]), np.array([math.nan]))], "std").x) == 0
+
+
+# Steps, times to the microsecond, epochs: what lies closer together is one place, where a slope has no bounds.
+places = numbers.map(lambda x: round(x, 6))
+
+
+@given(st.lists(st.lists(st.tuples(places, numbers), min_size=1, max_size=10), min_size=1, max_size=5))
+def test_a_mean_lies_between_the_lowest_and_the_highest(curves):
+    prepared = [
+        (np.unique([x for x, _ in curve]), np.array([y for _, y in curve][: len({x for x, _ in curve})]))
+        for curve in curves
+    ]
+    together = mean(prepared, "minmax")
+    there = together.count > 0
+    slack = 1e-6 * (1 + np.abs(together.y[there]))
+
+    assert (together.low[there] <= together.y[there] + slack).all()
+    assert (together.y[there] <= together.high[there] + slack).all()
+
+
+def test_what_a_log_axis_cannot_show_is_counted(store, write):
+    write("net", points={"loss": [1.0, 0.0, -1.0]})
+    (panel,) = curve_panels(["loss"], open_folio(store).runs(), CurveOptions(log="y"))
+    np.testing.assert_array_equal(panel.lines[0].y, [1.0, math.nan, math.nan])
+    assert panel.notes == ["2 points at 0 or below are not on the log axis."]
+
+    (panel,) = curve_panels(["loss"], open_folio(store).runs(), CurveOptions(log="x"))
+    assert panel.notes == ["1 point at 0 or below is not on the log axis."]
+
+
+def test_a_log_axis_without_anything_to_show_is_refused(store, write):
+    write("net", points={"loss": [0.0, -1.0]})
+
+    with pytest.raises(ConfigError, match="loss has nothing above 0 to show on a log axis"):
+        lines(store, "loss", log="y")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"smooth": 1.0}, "smooth is 1; it must be at least 0 and below 1"),
+        ({"smooth": math.nan}, "smooth is nan"),
+        ({"log": "z"}, "the log axes are 'z'; it must be x, y or xy"),
+        ({"spread": "range"}, "the spread is 'range'; it must be one of minmax, std"),
+    ],
+)
+def test_an_option_that_is_none_is_refused(options, message: str):
+    with pytest.raises(ConfigError, match=message):
+        CurveOptions(**options)

@@ -1,0 +1,149 @@
+"""Histograms over steps: none of the counts lost where edges change, and drawn both ways."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import runfolio
+from runfolio.errors import DamagedFile, NotFound
+from runfolio.query.plots.histograms import Distribution, common_edges, distribution, draw_distribution, on_common_edges
+from runfolio.query.store import open_folio
+
+
+@pytest.fixture
+def logged(store):
+    """Gradients that shrink; at step 20 one is NaN and one infinite, at step 30 all are 0, at step 40 all NaN."""
+    with runfolio.init("net", store=store) as run:
+        for step in range(0, 20, 10):
+            run.log_histogram("grad/head", np.linspace(-1, 1, 100) / (step + 1), step=step)
+        run.log_histogram("grad/head", [0.1, math.nan, math.inf], step=20)
+        run.log_histogram("grad/head", np.zeros(50), step=30)
+        run.log_histogram("grad/head", [math.nan], step=40)
+        run.log_histogram("weight/head", [1.0], step=0)
+    return open_folio(store).run("net")
+
+
+def test_every_step_keeps_its_counts_on_common_edges(logged):
+    shown = distribution(logged, "grad/head")
+    edges = common_edges(shown, 40)
+    rows = on_common_edges(shown, edges)
+
+    assert shown.steps.tolist() == [0, 10, 20, 30, 40]
+    assert shown.broken.tolist() == [0, 0, 2, 0, 1]
+    assert rows.sum(axis=1) == pytest.approx([100, 100, 1, 50, 0])
+    assert (edges[0], edges[-1]) == (-1.0, 1.0)
+    # Equal values are one bar, not spread over the bin they were counted in.
+    assert np.count_nonzero(rows[3]) == 1
+    assert shown.notes == ["NaN or infinite values in 2 of 5 steps, left out."]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20, unique=True),
+            st.lists(st.integers(0, 10**6), min_size=19, max_size=19),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.integers(1, 64),
+)
+def test_no_count_is_lost_whatever_the_edges(histograms, bins: int):
+    edges = [np.sort(np.array(own)) for own, _ in histograms]
+    counts = [np.array(numbers[: len(own) - 1], dtype=float) for own, numbers in histograms]
+    steps = np.arange(len(histograms))
+    shown = Distribution("grad", "net", steps, edges, counts, np.zeros(len(steps), np.int64))
+    rows = on_common_edges(shown, common_edges(shown, bins))
+
+    assert (rows >= -1e-6).all()
+    np.testing.assert_allclose(rows.sum(axis=1), [each.sum() for each in counts], rtol=1e-9, atol=1e-6)
+
+
+def test_of_a_step_logged_again_after_a_resume_the_later_counts(store):
+    with runfolio.init("net", store=store) as run:
+        run.log({"loss": 1.0}, step=0)
+        run.checkpoint(step=0)
+        run.log_histogram("grad", [5.0], step=1)
+    with runfolio.init(resume=run.folder, store=store) as run:
+        run.log_histogram("grad", [7.0], step=1)
+    shown = distribution(open_folio(store).run("net"), "grad")
+
+    assert (shown.steps.tolist(), shown.edges[0][0]) == ([1], 7.0)
+
+
+def test_an_unknown_name_names_the_nearest(logged, store, write):
+    with pytest.raises(NotFound, match=r"net \(.*\) has no histogram 'grad/haed'; did you mean grad/head"):
+        distribution(logged, "grad/haed")
+    write("plain")
+    with pytest.raises(NotFound, match="it has none"):
+        distribution(open_folio(store).run("plain"), "grad")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        '"edges": [0, 1], "counts": [1, 2], "nan": 0, "inf": 0',
+        '"edges": [1, 0], "counts": [1], "nan": 0, "inf": 0',
+        '"edges": [0, 1], "counts": [-1], "nan": 0, "inf": 0',
+        '"edges": ["NaN", 1], "counts": [1], "nan": 0, "inf": 0',
+        '"edges": "x", "counts": [1], "nan": 0, "inf": 0',
+        '"edges": [0, 1], "counts": [1]',
+    ],
+)
+def test_damaged_numbers_are_left_out(logged, numbers: str):
+    (index,) = (logged.folder / "media").glob("*.jsonl")
+    line = '{"seq": 99, "time_us": 1, "step": 50, "kind": "histogram", "name": "%s", ' + numbers + "}\n"
+    with index.open("a") as file:
+        file.write(line % "grad/head" + line % "bad")
+
+    assert distribution(logged, "grad/head").steps.tolist() == [0, 10, 20, 30, 40]
+    with pytest.raises(DamagedFile, match="every histogram 'bad' of net"):
+        distribution(logged, "bad")
+
+
+def test_a_ridgeline_has_a_hill_a_step_and_a_mark_where_values_were_broken(logged):
+    figure = draw_distribution(distribution(logged, "grad/head"))
+    (axes,) = figure.axes
+
+    assert len(axes.collections) == 5
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["0", "10", "20", "30", "40"]
+    assert sum(line.get_marker() == "x" for line in axes.get_lines()) == 2
+    assert figure.get_supxlabel().startswith("Height: logarithm of the counts")
+    assert figure.get_suptitle() == f"grad/head of net ({logged.id})"
+
+
+def test_a_heatmap_has_a_column_a_step(logged):
+    figure = draw_distribution(distribution(logged, "grad/head"), "heatmap", title="Mine")
+    axes, scale = figure.axes
+    (mesh,) = axes.collections
+
+    assert np.asarray(mesh.get_array()).shape[1] == 5
+    assert scale.get_ylabel() == "values in a bin"
+    assert figure.get_suptitle() == "Mine"
+
+
+def test_of_many_steps_some_are_shown_the_first_and_the_last_among_them(store):
+    with runfolio.init("net", store=store) as run:
+        for step in range(100):
+            run.log_histogram("grad", [step, step + 1.0], step=step)
+    figure = draw_distribution(distribution(open_folio(store).run("net"), "grad"))
+    labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+
+    assert (labels[0], labels[-1]) == ("0", "99")
+    assert figure.get_supxlabel().splitlines()[1] == "36 of 100 steps."
+
+
+@pytest.mark.parametrize("look", ["ridgeline", "heatmap"])
+def test_a_single_value_and_nothing_at_all_can_be_drawn(store, look):
+    with runfolio.init("net", store=store) as run:
+        run.log_histogram("one", [0.0], step=3)
+        run.log_histogram("none", [math.nan], step=3)
+    for name in ("one", "none"):
+        figure = draw_distribution(distribution(open_folio(store).run("net"), name), look)
+        figure.draw_without_rendering()
+        assert figure.axes[0].has_data()

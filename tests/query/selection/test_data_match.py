@@ -1,0 +1,205 @@
+"""Runs on different data are never ranked as equals: what tables and sentences say of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import runfolio
+from runfolio import Listing, RecordedRun
+from runfolio.cli import main
+from runfolio.query.explain.run_diff import diff
+from runfolio.query.selection.ranking import choose
+from runfolio.query.selection.seed_groups import repeats
+from runfolio.query.tables.comparison import compare
+from runfolio.query.tables.leaderboard import leaderboard
+from runfolio.query.tables.runs_table import table
+
+IMAGES = [(f"{name}/{number}.jpg", f"{name} {number}", name) for name in ("cat", "dog") for number in range(10)]
+TEST = [(f"test/{number}.jpg", f"test {number}", "cat") for number in range(360)]
+
+
+@pytest.fixture
+def write(store: Path) -> Callable[..., Path]:
+    """A run on images divided after the fourth; its folder."""
+
+    def write(name: str, accuracy: float, images: list | None = IMAGES, test: list | None = TEST, val: int = 4) -> Path:
+        with runfolio.init(name, store=store, experiment="photos", code=False) as run:
+            run.log({"val/acc": accuracy})
+            run.summary.update({"val/acc": accuracy, "test/acc": accuracy, "val/images": 360, "test/images": 360})
+            if images is not None:
+                run.log_data("train", Listing(images[val:]), source="photos")
+                run.log_data("val", Listing(images[:val]), source="photos")
+            if test is not None:
+                run.log_data("test", Listing(test))
+        return run.folder
+
+    return write
+
+
+def edited(items: list) -> list:
+    """The same items, the first of another content."""
+    return [(items[0][0], "another content", items[0][2]), *items[1:]]
+
+
+def runs(store: Path) -> dict[str, RecordedRun]:
+    return {run.name: run for run in runfolio.open(store).runs()}
+
+
+def marks(store: Path) -> dict[str, tuple[str, str, bool]]:
+    """Of each row the mark of its metric, that of its test accuracy, and whether it is tied with the best."""
+    rows = leaderboard(list(runs(store).values())).rows
+    return {row.label: (row.data.mark, row.test_data.mark, row.tied) for row in rows}
+
+
+def test_runs_on_the_same_data_are_ranked_as_equals(write, store: Path):
+    write("best", 0.95)
+    write("near", 0.94)
+
+    assert marks(store) == {"best": ("", "", False), "near": ("", "", True)}
+    assert "had" not in leaderboard(list(runs(store).values())).caption
+
+
+def test_a_run_on_data_that_silently_changed_is_marked_and_told(write, store: Path):
+    write("best", 0.95)
+    write("near", 0.94, edited(IMAGES), edited(TEST))
+
+    assert marks(store) == {"best": ("", "", False), "near": ("!", "!", False)}
+    assert leaderboard(list(runs(store).values())).caption.endswith(
+        "val/acc: 1 run (marked !) had data that changed (1 changed (cat/0.jpg)): not to be ranked with the first."
+        " test/acc: 1 run (marked !) had data that changed (1 changed (test/0.jpg)): not to be ranked with the first."
+    )
+    assert "val/acc: 1 run had data that changed" in choose(runs(store).values(), "val/acc").sentence
+
+
+def test_another_seed_is_not_taken_for_other_data(write, store: Path):
+    write("best", 0.95)
+    write("near", 0.94, [*IMAGES[8:], *IMAGES[:8]])
+
+    assert marks(store) == {"best": ("", "", False), "near": ("~", "", True)}
+    assert "val/acc: 1 run (marked ~) had the same data divided otherwise, as another seed or fold does." in (
+        leaderboard(list(runs(store).values())).caption
+    )
+
+
+def test_a_share_of_the_same_images_is_told_by_its_numbers(write, store: Path):
+    write("best", 0.95)
+    write("near", 0.94, IMAGES[:15], val=3)
+
+    assert marks(store)["near"] == ("~", "", True)
+    assert "more, fewer or other items of the data (5 removed (dog/5.jpg, dog/6.jpg, dog/7.jpg, ...))" in (
+        leaderboard(list(runs(store).values())).caption
+    )
+
+
+def test_of_a_share_that_is_far_from_the_other_only_the_numbers_are_told(write, store: Path):
+    write("best", 0.95, IMAGES[:15])
+    write("near", 0.94, IMAGES[9:])
+
+    assert "items of the data (5 added, 9 removed)" in leaderboard(list(runs(store).values())).caption
+
+
+def test_images_that_were_relabelled_are_other_data(write, store: Path):
+    write("best", 0.95)
+    write("near", 0.94, [(IMAGES[0][0], IMAGES[0][1], "dog"), *IMAGES[1:]])
+
+    assert marks(store)["near"][0] == "!"
+
+
+def test_a_run_that_recorded_no_data_may_be_an_equal_and_that_is_said(write, store: Path):
+    write("best", 0.95)
+    write("near", 0.94, None, None)
+
+    assert marks(store) == {"best": ("", "", False), "near": ("?", "?", True)}
+    assert "perhaps other data: not all of the runs recorded them" in leaderboard(list(runs(store).values())).caption
+
+
+def test_nothing_is_said_where_no_run_recorded_any(write, store: Path):
+    write("best", 0.95, None, None)
+    write("near", 0.94, None, None)
+
+    assert marks(store) == {"best": ("", "", False), "near": ("", "", True)}
+
+
+def test_compare_names_no_winner_on_changed_data_and_says_why(write, store: Path):
+    for name, images in (("a", IMAGES), ("b", edited(IMAGES))):
+        write(name, 0.9 if name == "a" else 0.8, images)
+    found = compare([runs(store)["a"], runs(store)["b"]])
+
+    assert [row.key for row in found.data] == ["val"]
+    assert [row.winner for row in found.metrics if row.metric == "val/acc"] == [None]
+    assert found.mind == ["val: 1 run had data that changed (1 changed (cat/0.jpg)): not to be ranked with the first."]
+
+
+def test_diff_names_the_items_that_differ(write, store: Path):
+    folders = [write("a", 0.9), write("b", 0.9, IMAGES, [*TEST[1:], ("test/new.jpg", "new", "cat")])]
+    (change,) = diff(runs(store)["a"], runs(store)["b"]).items
+
+    assert (change.name, change.told) == ("test", "1 added (test/new.jpg), 1 removed (test/0.jpg)")
+    shown = CliRunner().invoke(main, ["diff", *map(str, folders), "--store", str(store)]).output
+    assert "test: 1 added (test/new.jpg), 1 removed (test/0.jpg)" in shown
+    as_json = CliRunner().invoke(main, ["diff", *map(str, folders), "--store", str(store), "--json"]).output
+    assert json.loads(as_json)["items"][0]["items"]["added"] == {"count": 1, "first": ["test/new.jpg"]}
+
+
+def test_show_and_runs_tell_the_fingerprint(write, store: Path):
+    folder = write("net", 0.9)
+    run = runs(store)["net"]
+    fingerprint = run.data["val"].fingerprint or ""
+
+    page = CliRunner().invoke(main, ["show", str(folder), "--store", str(store)]).output
+    assert f"val    4 items, {fingerprint[:8]}, photos" in page
+    about = json.loads(CliRunner().invoke(main, ["show", str(folder), "--store", str(store), "--json"]).output)["data"]
+    assert (about["val"]["fingerprint"], about["val"]["items"]) == (fingerprint, 4)
+    assert table([run], ["name", "data.val"]).rows == [["net", fingerprint]]
+    listed = CliRunner().invoke(main, ["runs", "--columns", "name,data.val", "--store", str(store)]).output
+    assert fingerprint[:8] in listed
+
+
+def test_runs_whose_lists_are_gone_are_still_told_apart(write, store: Path):
+    write("best", 0.95)
+    folder = write("near", 0.94, edited(IMAGES))
+    for path in (folder / "data").iterdir():
+        path.unlink()
+
+    assert marks(store)["near"][0] == "!"
+    assert [change.told for change in diff(runs(store)["best"], runs(store)["near"]).items] == [
+        "which items differ is not known"
+    ]
+
+
+def test_a_damaged_list_is_found_by_the_doctor(write, store: Path):
+    folder = write("net", 0.9)
+    kept = sorted((folder / "data").iterdir())
+    kept[0].write_bytes(kept[0].read_bytes()[:-5])
+    kept[1].unlink()
+
+    said = CliRunner().invoke(main, ["doctor", "--store", str(store)]).output
+
+    assert f"data/{kept[0].name}" in said
+    assert f"data/{kept[1].name} is gone" in said.replace(": ", " ")
+
+
+def test_means_over_seeds_say_where_the_data_changed_between_them(write, store: Path):
+    for seed, images in enumerate((IMAGES, [*IMAGES[8:], *IMAGES[:8]], edited(IMAGES))):
+        write(f"seed {seed}", 0.9 + seed / 100, images)
+    every = list(runs(store).values())
+    two = [run for run in every if run.name != "seed 2"]
+
+    told = "val/acc: 1 run had data that changed (1 changed (cat/0.jpg))"
+    assert told in repeats(every, "val/acc", "max", []).caption
+    assert "had" not in repeats(two, "val/acc", "max", []).caption
+
+
+def test_the_doctor_reads_what_a_damaged_record_says_of_its_data_without_stumbling(write, store: Path):
+    path = write("net", 0.9) / "run.json"
+    document = json.loads(path.read_text())
+    known = next(iter(document["data"].values()))
+    document["data"] |= {"odd": {**known, "items": "many", "earlier": 7}, "odder": {"earlier": [3, {"fingerprint": 1}]}}
+    path.write_text(json.dumps(document))
+    done = CliRunner().invoke(main, ["doctor", "--store", str(store)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output

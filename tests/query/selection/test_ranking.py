@@ -1,0 +1,130 @@
+import math
+
+import pytest
+
+from runfolio.errors import ConfigError, NotFound
+from runfolio.query.selection.ranking import choose
+from runfolio.query.selection.seed_groups import chosen
+from runfolio.query.store import open_folio
+from runfolio.query.tables.leaderboard import leaderboard
+
+
+def test_the_best_run_is_the_one_with_the_best_point_of_the_curve(store, write):
+    write("early", points={"val/acc": [0.5, 0.9, 0.6]})
+    write("late", points={"val/acc": [0.5, 0.6, 0.8]})
+    folio = open_folio(store)
+    choice = choose(folio.runs(), "val/acc")
+
+    assert folio.best("val/acc").name == "early"
+    assert (choice.run.name, choice.value, choice.step, choice.mode, choice.guessed) == ("early", 0.9, 1, "max", True)
+    assert choice.sentence == (
+        f"early ({choice.run.id}) has the best val/acc of 2 runs: 0.9 at step 1 (higher is better, guessed from its"
+        " name). The validation data chose."
+    )
+
+
+def test_what_a_run_reports_in_its_summary_goes_before_its_curve(store, write):
+    """The test accuracy of the epoch that validation chose, not the highest of all epochs."""
+    write("honest", points={"test/acc": [0.80, 0.85]}, summary={"test/acc": 0.85})
+    write("lucky", points={"test/acc": [0.99, 0.70]}, summary={"test/acc": 0.70})
+    choice = choose(open_folio(store).runs(), "test/acc")
+
+    assert (choice.run.name, choice.value, choice.step) == ("honest", 0.85, 1)
+    assert choice.split == "test"
+    assert "too good for new data" in choice.sentence
+
+
+def test_a_summary_alone_is_enough(store, write):
+    write("net", summary={"val": {"acc": 0.9}})
+    choice = choose(open_folio(store).runs(), "val/acc")
+
+    assert (choice.value, choice.step) == (0.9, None)
+
+
+def test_less_is_better_where_the_name_says_so_or_the_user(store, write):
+    write("low", points={"val/loss": [0.2], "size": [1]})
+    write("high", points={"val/loss": [0.3], "size": [2]})
+    folio = open_folio(store)
+
+    assert folio.best("val/loss").name == "low"
+    assert folio.best("val/loss", mode="max").name == "high"
+    assert folio.best("size", mode="min").name == "low"
+    with pytest.raises(ConfigError, match="--min or --max"):
+        folio.best("size")
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_what_is_not_finite_never_wins(store, write, bad: float, mode: str):
+    write("good", points={"loss": [math.nan, 0.5]}, summary={"final": 0.5})
+    write("bad", points={"loss": [bad, bad]}, summary={"final": bad})
+    folio = open_folio(store)
+
+    assert folio.best("loss", mode).name == "good"
+    assert folio.best("final", mode).name == "good"
+
+
+def test_all_nan_has_no_best(store, write):
+    write("bad", points={"loss": [math.nan]})
+
+    with pytest.raises(NotFound, match="'loss' is not finite in any run"):
+        open_folio(store).best("loss")
+
+
+def test_a_failed_run_wins_only_where_there_is_no_other(store, write):
+    write("failed", points={"acc": [0.9], "extra/acc": [0.1]}, state="failed")
+    write("finished", points={"acc": [0.5]})
+    folio = open_folio(store)
+
+    assert folio.best("acc").name == "finished"
+    assert choose(folio.runs(), "acc").sentence.endswith("Left out: 1 run that failed or crashed.")
+    assert folio.best("extra/acc").name == "failed"
+
+
+def test_of_one_experiment(store, write):
+    write("a", experiment="digits", points={"acc": [0.5]})
+    write("b", experiment="pets", points={"acc": [0.9]})
+
+    assert open_folio(store).best("acc", experiment="digits").name == "a"
+
+
+def test_an_unknown_metric_names_the_nearest(store, write):
+    write(points={"val/acc": [0.5]}, summary={"test/acc": 0.5})
+
+    with pytest.raises(NotFound, match=r"no run here has a metric 'val/ac'; did you mean val/acc\?"):
+        open_folio(store).best("val/ac")
+
+
+def test_of_equals_the_oldest_wins_here_and_on_the_leaderboard(write, store):
+    for name in ("first", "second", "third"):
+        write(name, summary={"val/acc": 0.5 if name == "first" else 0.75})
+    runs = open_folio(store).runs()
+
+    assert choose(runs, "val/acc").run.name == "second"
+    assert [row.label for row in leaderboard(runs).rows] == ["second", "third", "first"]
+
+
+def test_of_equals_the_lower_loss_wins_then_the_smaller_network_and_the_choice_says_so(write, store):
+    write("oldest", summary={"val/acc": 0.75, "val/loss": 0.7, "parameters": 10})
+    write("large", summary={"val/acc": 0.75, "val/loss": 0.6, "parameters": 200})
+    write("small", summary={"val/acc": 0.75, "val/loss": 0.6, "parameters": 100})
+    runs = list(open_folio(store).runs())
+
+    choice = choose(runs, "val/acc")
+    assert (choice.run.name, choice.equals, choice.decided_by) == ("small", 2, "parameters")
+    assert choice.sentence.endswith("2 other runs have the same; this one has the fewest parameters.")
+    assert [row.label for row in leaderboard(runs).rows] == ["small", "large", "oldest"]
+    assert choose([run for run in runs if run.name != "small"], "val/acc").sentence.endswith(
+        "1 other run has the same; this one has the lowest val/loss."
+    )
+
+
+def test_of_runs_that_repeat_one_another_the_group_of_the_best_mean_is_chosen(write, store):
+    for lr, accuracies in {0.1: [0.99, 0.5], 0.01: [0.8, 0.9]}.items():
+        for seed, acc in enumerate(accuracies):
+            write("net", config={"lr": lr, "seed": seed}, summary={"val/acc": acc})
+    runs = list(open_folio(store).runs())
+
+    assert {run.params["lr"] for run in chosen(runs)} == {0.01}
+    assert [run.results["val/acc"] for run in chosen([run for run in runs if run.params["seed"] == 0])] == [0.99]
+    assert chosen([]) == []

@@ -1,0 +1,110 @@
+import math
+
+import pytest
+import scipy.stats
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from runfolio.query.selection.significance import holm, mcnemar_p, mean_interval, means_p, shares_p, t_95, wilson
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_the_interval_is_the_published_one(right: int, count: int, low: float, high: float):
+    """Newcombe, Statistics in Medicine 17 (1998), 857-872, table I, method 3."""
+    assert wilson(right / count, count) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_perfect_score_is_not_certain():
+    assert wilson(1.0, 360) == (pytest.approx(0.9894, abs=1e-4), 1.0)
+
+
+@pytest.mark.parametrize(("share", "count"), [(1.2, 10), (-0.1, 10), (0.5, 0), (float("nan"), 10)])
+def test_what_is_no_share_has_no_interval(share: float, count: int):
+    with pytest.raises(ValueError, match="no interval"):
+        wilson(share, count)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "apart"),
+    [
+        ((56, 70), (48, 80), True),  # 0.0524 to 0.3339
+        ((9, 10), (3, 10), True),  # 0.1705 to 0.8090
+        ((5, 56), (0, 29), False),  # -0.0381 to 0.1926
+    ],
+)
+def test_two_shares_are_told_apart_as_published(first: tuple[int, int], second: tuple[int, int], apart: bool):
+    """Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10: the interval leaves out 0."""
+    (a, n), (b, m) = first, second
+    p = shares_p(a / n, n, b / m, m)
+    assert (p < 0.05) is apart
+    assert shares_p(b / m, m, a / n, n) == p
+
+
+def test_two_equal_shares_are_as_likely_as_can_be():
+    assert shares_p(0.9, 100, 0.9, 50) == 1.0
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_of_paired_answers_the_p_is_that_of_scipys_binomial_test(first: int, second: int):
+    assume(first + second)
+    theirs = scipy.stats.binomtest(first, first + second).pvalue
+    assert mcnemar_p(first, second) == pytest.approx(theirs, rel=1e-9)
+
+
+def test_answers_that_never_differ_tell_nothing():
+    assert mcnemar_p(0, 0) == 1.0
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_of_many_comparisons_no_more_is_told_than_of_each_alone_and_no_less_than_bonferroni_tells(ps: list[float]):
+    told = holm(ps)
+    assert all(p < 0.05 for p, is_told in zip(ps, told, strict=True) if is_told)
+    assert all(is_told for p, is_told in zip(ps, told, strict=True) if p < 0.05 / len(ps))
+
+
+def test_the_comparisons_of_holms_procedure_get_easier_with_each_that_is_told():
+    assert holm([0.01, 0.04, 0.02]) == [True, True, True]  # below 0.05 / 3, 0.05 / 2 and 0.05
+    assert holm([0.02, 0.04, 0.03]) == [False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.706), (2, 4.303), (4, 2.776), (9, 2.262), (30, 2.042), (120, 1.980)]
+)
+def test_the_quantile_is_that_of_every_table(freedom: int, quantile: float):
+    assert t_95(freedom) == pytest.approx(quantile, abs=5e-4)
+
+
+@given(st.floats(1, 1e4))
+def test_the_quantile_is_scipys_for_degrees_of_freedom_that_are_not_whole_too(freedom: float):
+    assert t_95(freedom) == pytest.approx(scipy.stats.t.ppf(0.975, freedom), rel=1e-9)
+
+
+@pytest.mark.parametrize("freedom", [0, 0.99, math.inf, math.nan])
+def test_what_are_no_degrees_of_freedom_have_no_quantile(freedom: float):
+    with pytest.raises(ValueError, match="no quantile"):
+        t_95(freedom)
+
+
+MEASURED = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20).filter(lambda got: max(got) - min(got) > 1e-3)
+
+
+@given(MEASURED)
+def test_the_interval_of_a_mean_is_scipys(values: list[float]):
+    theirs = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert mean_interval(values) == pytest.approx((theirs.low, theirs.high), rel=1e-6, abs=1e-6)
+
+
+@given(MEASURED, MEASURED)
+def test_the_p_of_two_means_is_that_of_scipys_test_of_welch(first: list[float], second: list[float]):
+    p = scipy.stats.ttest_ind(first, second, equal_var=False).pvalue  # type: ignore[attr-defined] - the stubs lack it
+    assert means_p(first, second) == pytest.approx(p, rel=1e-6, abs=1e-12)
+
+
+def test_one_value_says_nothing_of_its_spread():
+    assert mean_interval([0.9]) is None
+    assert means_p([0.9], [0.1, 0.1, 0.1]) == 1.0
+    assert means_p([0.5, 0.5], [0.5, 0.5]) == 1.0
+    assert means_p([0.5, 0.5], [0.6, 0.6]) == 0.0

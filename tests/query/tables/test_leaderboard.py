@@ -1,0 +1,146 @@
+import math
+
+import pytest
+
+from runfolio.errors import ConfigError, NotFound
+from runfolio.query.store import open_folio
+from runfolio.query.tables.leaderboard import leaderboard
+
+
+@pytest.fixture
+def series(store, write):
+    """Four runs as a series leaves them: three results and one that failed."""
+    sizes = {
+        "parameters": 8234,
+        "size_mb": 0.03,
+        "epoch_seconds": 0.4,
+        "predict_ms": 1.25,
+        "val/images": 270,
+        "test/images": 360,
+    }
+    write("good", summary={"val/acc": 0.95, "test/acc": 0.94, **sizes})
+    write("best", summary={"val/acc": 0.97, "test/acc": 0.95, **sizes})
+    write("poor", summary={"val/acc": 0.60, "test/acc": 0.58, **sizes})
+    write("broken", points={"val/acc": [0.99]}, state="failed", reason="CUDA out of memory")
+    return open_folio(store).runs()
+
+
+def test_the_best_stands_first_and_what_failed_last_with_its_reason(series):
+    board = leaderboard(series)
+
+    assert [(row.label, row.value, row.state, row.reason) for row in board.rows] == [
+        ("best", 0.97, "finished", None),
+        ("good", 0.95, "finished", None),
+        ("poor", 0.60, "finished", None),
+        ("broken", 0.99, "failed", "CUDA out of memory"),
+    ]
+
+
+def test_the_accuracies_come_with_their_intervals(series):
+    best = leaderboard(series).rows[0]
+
+    assert (best.images, best.low, best.high) == (270, pytest.approx(0.9422, abs=1e-4), pytest.approx(0.9847, abs=1e-4))
+    assert (best.test, best.test_images) == (0.95, 360)
+    assert (best.test_low, best.test_high) == (pytest.approx(0.9224, abs=1e-4), pytest.approx(0.9681, abs=1e-4))
+
+
+def test_what_the_images_that_chose_cannot_tell_from_the_best_is_marked(series):
+    assert {row.label: row.tied for row in leaderboard(series).rows} == {
+        "best": False,
+        "good": True,
+        "poor": False,
+        "broken": False,
+    }
+
+
+def test_the_caption_says_how_to_read_it(series):
+    assert leaderboard(series).caption == (
+        "Best first by val/acc (higher is better, by its name). The validation data chose."
+        " Its 95 % interval (Wilson) is for 270 images."
+        " 1 run is marked =: so few images cannot tell it from the best"
+        " (Newcombe's interval, 5 % for all together by Holm's procedure)."
+        " All runs were tested; the interval of test/acc is for 360 test images."
+        " The best of several test figures is too good: let them choose nothing."
+        " 1 of 4 runs failed; the reason stands beside each."
+    )
+
+
+def test_figures_that_no_run_has_are_left_out(series, store, write):
+    assert leaderboard(series).columns == [
+        *("label", "value", "test", "parameters", "size_mb", "epoch_seconds", "predict_ms", "state")
+    ]
+    write("plain", experiment="other", points={"val/loss": [2.0, 1.0]})
+    assert leaderboard(open_folio(store).runs("other")).columns == ["label", "value", "state"]
+
+
+def test_any_metric_may_order_it(series):
+    board = leaderboard(series, "predict_ms", "max")
+    assert (board.mode, {row.value for row in board.rows}) == ("max", {1.25, None})
+    with pytest.raises(ConfigError, match="--min or --max"):
+        leaderboard(series, "parameters")
+
+
+def test_choosing_by_test_data_is_warned_of(series):
+    assert "too good for new data" in leaderboard(series, "test/acc").caption
+
+
+def test_with_more_comparisons_it_takes_more_to_tell_a_run_from_the_best(store, write):
+    """0.87 of 200 is told from 0.94 alone (p is 0.02), and not as one of many."""
+    for number, acc in enumerate([0.94, 0.87]):
+        write(f"net{number}", summary={"val/acc": acc, "val/images": 200})
+    assert [row.tied for row in leaderboard(open_folio(store).runs()).rows] == [False, False]
+
+    for number in range(5):
+        write(f"more{number}", summary={"val/acc": 0.94, "val/images": 200})
+    assert leaderboard(open_folio(store).runs()).rows[-1].tied
+
+
+def test_a_series_of_which_the_chosen_run_alone_was_tested_says_how_to_test_another(store, write):
+    write("best", summary={"val/acc": 0.9, "test/acc": 0.8, "test/images": 100})
+    write("other", summary={"val/acc": 0.8, "test/images": 100})
+
+    assert leaderboard(open_folio(store).runs()).caption.endswith(
+        "1 run was tested; the interval of test/acc is for 100 test images. `runfolio evaluate RUN` tests another."
+    )
+
+
+def test_what_chose_the_epochs_chooses_the_run_where_all_say_the_same(store, write):
+    write("tested", summary={"chosen_by": "train/acc", "train/acc": 0.9, "test/acc": 0.99})
+    write("best", summary={"chosen_by": "train/acc", "train/acc": 0.95})
+
+    board = leaderboard(open_folio(store).runs())
+
+    assert (board.metric, [row.label for row in board.rows]) == ("train/acc", ["best", "tested"])
+
+
+def test_an_accuracy_in_percent_has_no_interval(store, write):
+    write(summary={"val/acc": 97.0, "test/acc": 95.0, "test/images": 360})
+    (row,) = leaderboard(open_folio(store).runs()).rows
+
+    assert (row.test, row.test_low, row.tied) == (95.0, None, False)
+
+
+def test_a_series_of_failures_is_a_board_of_reasons(store, write):
+    write("a", state="failed", reason="no such file")
+    write("b", points={"val/acc": [math.nan]}, state="failed", reason="diverged")
+
+    assert {row.label: row.reason for row in leaderboard(open_folio(store).runs()).rows} == {
+        "a": "no such file",
+        "b": "diverged",
+    }
+
+
+def test_there_must_be_runs(store):
+    store.mkdir()
+
+    with pytest.raises(NotFound, match="no runs to rank"):
+        leaderboard(open_folio(store).runs())
+
+
+def test_a_metric_over_different_images_is_warned_of(write, store):
+    write("small", summary={"val/acc": 0.9, "val/images": 45})
+    write("large", summary={"val/acc": 0.8, "val/images": 90})
+
+    caption = leaderboard(open_folio(store).runs()).caption
+
+    assert caption.endswith("Mind that val/acc is over 45 to 90 images: not the same ones in every run.")

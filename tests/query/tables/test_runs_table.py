@@ -1,0 +1,79 @@
+import math
+
+import pytest
+
+from runfolio.errors import NotFound
+from runfolio.query.store import Folio, open_folio
+from runfolio.query.tables.runs_table import table
+
+
+@pytest.fixture
+def folio(store, write) -> Folio:
+    write("a", config={"lr": 0.1, "depth": 2}, points={"val/acc": [0.5, 0.7]}, summary={"test/acc": 0.6})
+    write("b", config={"lr": 0.01, "depth": "deep"}, points={"val/acc": [0.9, 0.8]}, summary={"test/acc": math.nan})
+    write("c", config={"lr": 0.001, "depth": 10}, state="failed", reason="no more memory")
+    return open_folio(store)
+
+
+def test_the_usual_columns_say_who_when_how_long_and_what_came_out(folio):
+    assert table(folio.runs()).columns == [
+        *("id", "name", "experiment", "state", "created", "duration_s"),
+        *("metrics.val/acc", "summary.test/acc"),
+    ]
+
+
+def test_a_run_that_reported_nothing_yet_shows_where_its_curve_is(store, write):
+    write("done", points={"val/acc": [0.5, 0.7]}, summary={"val/acc": 0.6})
+    write("at work", points={"val/acc": [0.1, 0.3]})
+    runs = open_folio(store).runs()
+
+    assert [row[-1] for row in table(runs).rows] == [0.3, 0.6]
+    assert [row[0] for row in table(runs, ["summary.val/acc"]).rows] == [None, 0.6]
+
+
+def test_columns_are_chosen_in_full_or_in_short(folio):
+    chosen = table(folio.runs(), columns=["name", "lr", "val/acc", "params.depth", "reason"])
+
+    assert chosen.columns == ["name", "params.lr", "metrics.val/acc", "params.depth", "reason"]
+    assert chosen.rows == [
+        ["c", 0.001, None, 10, "no more memory"],
+        ["b", 0.01, 0.8, "deep", None],
+        ["a", 0.1, 0.7, 2, None],
+    ]
+
+
+def test_a_setting_may_be_spelled_as_its_flag_is(store, write):
+    write("a", config={"batch_size": 32})
+
+    assert table(open_folio(store).runs(), ["batch-size"]).columns == ["params.batch_size"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        (None, "cba"),
+        ("name", "abc"),
+        ("-name", "cba"),
+        ("created", "abc"),
+        ("lr", "cba"),
+        ("-metrics.val/acc", "bac"),
+        ("val/acc", "abc"),
+        ("depth", "acb"),  # numbers before texts
+        ("test/acc", "acb"),  # no value, and NaN, last
+        ("-test/acc", "acb"),
+    ],
+)
+def test_rows_are_sorted_by_any_column(folio, sort: str | None, names: str):
+    assert "".join(row[0] for row in table(folio.runs(), ["name"], sort).rows) == names
+
+
+@pytest.mark.parametrize("columns_and_sort", [(["val/ac"], None), (["name"], "-val/ac")])
+def test_an_unknown_column_names_the_nearest(folio, columns_and_sort):
+    with pytest.raises(NotFound, match=r"no column 'val/ac'; did you mean .*val/acc"):
+        table(folio.runs(), *columns_and_sort)
+
+
+def test_no_runs_are_an_empty_table(store):
+    store.mkdir()
+
+    assert table(open_folio(store).runs()).rows == []

@@ -1,0 +1,159 @@
+import math
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import runfolio
+from runfolio.errors import ConfigError, NotFound
+from runfolio.query.store import open_folio
+
+
+def test_a_run_comes_back_as_it_was_written(store):
+    config = {"lr": 0.1, "optimizer": {"name": "adam", "betas": [0.9, 0.999]}, "seed": None}
+    fingerprint = {"name": "night", "fingerprint": "6b1f"}
+    before = time.time()
+    with runfolio.init(
+        "net", experiment="digits", config=config, tags=["a", "b"], notes="first try", series=fingerprint, store=store
+    ) as written:
+        written.log({"train/loss": 2.5})
+        written.summary["test/acc"] = 0.75
+    run = open_folio(store).run("net")
+
+    assert (run.id, run.name, run.experiment, run.folder) == (written.id, "net", "digits", written.folder)
+    assert run.config == config
+    assert run.params == {"lr": 0.1, "optimizer/name": "adam", "optimizer/betas": [0.9, 0.999], "seed": None}
+    assert (run.summary, run.tags, run.notes, run.series) == ({"test/acc": 0.75}, ["a", "b"], "first try", fingerprint)
+    assert (run.state, run.reason, run.traceback, run.problems) == ("finished", None, None, ())
+    assert before - 1 < run.created.timestamp() < time.time()
+    assert run.ended is not None
+    assert run.duration_s == run.attempts[0].seconds == pytest.approx((run.ended - run.created).total_seconds(), abs=1)
+    assert "python" in run.environment
+    assert "command" in run.code
+
+
+def test_a_failed_run_says_why(store):
+    with pytest.raises(ZeroDivisionError), runfolio.init("net", store=store):
+        _ = 1 / 0
+    run = open_folio(store).run("net")
+
+    assert run.state == "failed"
+    assert "division by zero" in (run.reason or "")
+    assert "ZeroDivisionError" in (run.traceback or "")
+
+
+def test_a_curve_is_steps_times_and_values(store):
+    before = time.time()
+    with runfolio.init("net", store=store) as run:
+        for step, value in [(0, 2.5), (10, math.nan), (20, math.inf), (5, 1.0)]:
+            run.log({"loss": value}, step=step)
+    curve = open_folio(store).run("net").metric("loss")
+
+    assert len(curve) == 4
+    assert curve.steps.tolist() == [0, 10, 20, 5]
+    assert (curve.steps.dtype, curve.times.dtype, curve.values.dtype) == (np.int64, np.float64, np.float64)
+    np.testing.assert_array_equal(curve.values, [2.5, math.nan, math.inf, 1.0])
+    assert before - 1e-3 <= curve.times[0] <= curve.times[-1] <= time.time()
+
+
+def test_metrics_in_short(store, write):
+    write(points={"loss": [math.nan, 1.0, 0.5, 0.75], "broken": [math.nan]})
+    loss, broken = (open_folio(store).runs()[0].metrics[name] for name in ("loss", "broken"))
+
+    assert (loss.count, loss.last, loss.min, loss.min_step, loss.max, loss.max_step) == (4, 0.75, 0.5, 2, 1.0, 1)
+    assert math.isnan(broken.last)
+    assert math.isnan(broken.min)
+
+
+def test_an_unknown_metric_names_the_nearest(store, write):
+    write(points={"val/acc": [0.5]})
+
+    with pytest.raises(NotFound, match=r"no metric 'val/accuracy'; did you mean val/acc\?"):
+        open_folio(store).run("net").metric("val/accuracy")
+
+
+def test_a_run_removed_meanwhile_says_so(store, write):
+    folder = write(points={"loss": [1.0]})
+    run = open_folio(store).run("net")
+    folder.rename(store / "moved")
+
+    with pytest.raises(NotFound, match="is gone; look again"):
+        run.metric("loss")
+
+
+def test_all_points_as_a_data_frame(store, write):
+    write(points={"acc": [0.5, 0.75], "loss": [1.0, math.nan]})
+    frame = open_folio(store).run("net").to_pandas()
+
+    assert list(frame.columns) == ["metric", "step", "time", "value"]
+    assert frame["metric"].tolist() == ["acc", "acc", "loss", "loss"]
+    assert frame["step"].tolist() == [0, 1, 0, 1]
+    assert str(frame["time"].dt.tz) == "UTC"
+    wide = frame.pivot_table(index="step", columns="metric", values="value")
+    assert wide.loc[1, "acc"] == 0.75
+
+
+def test_a_run_without_points_is_an_empty_data_frame(store, write):
+    write()
+    frame = open_folio(store).run("net").to_pandas()
+
+    assert (list(frame.columns), len(frame)) == (["metric", "step", "time", "value"], 0)
+
+
+def test_all_runs_as_a_data_frame(store, write):
+    write("a", config={"lr": 0.1}, points={"val/acc": [0.5, 0.75]}, summary={"test": {"acc": 0.7}})
+    write("b", config={"optimizer": {"name": "sgd"}})
+    frame = open_folio(store).runs().to_pandas()
+
+    assert list(frame.columns) == [
+        *("id", "name", "experiment", "state", "created", "duration_s"),
+        *("params.optimizer/name", "params.lr", "metrics.val/acc", "summary.test/acc"),
+    ]
+    assert frame["name"].tolist() == ["b", "a"]
+    assert frame.loc[1, "metrics.val/acc"] == 0.75
+    assert pd.isna(frame.loc[0, "params.lr"])
+    assert isinstance(frame["created"].dtype, pd.DatetimeTZDtype)
+
+
+def test_no_runs_are_an_empty_data_frame(store):
+    store.mkdir()
+
+    assert len(open_folio(store).runs().to_pandas()) == 0
+
+
+def test_numbers_that_json_lacks_come_back_as_numbers(store, write):
+    write(config={"clip": math.inf, "range": [-math.inf, 0]}, summary={"loss": math.nan})
+    run = open_folio(store).run("net")
+
+    assert run.config == {"clip": math.inf, "range": [-math.inf, 0]}
+    assert math.isnan(run.summary["loss"])
+
+
+def test_media_in_order_of_arrival_and_by_kind(store):
+    with runfolio.init("net", store=store) as run:
+        run.log_text("note", "hello", step=1)
+        run.log_image("photo", np.zeros((4, 4, 3), dtype=np.uint8), step=2)
+    found = open_folio(store).run("net")
+
+    assert [(entry.kind, entry.name, entry.step) for entry in found.media()] == [
+        ("text", "note", 1),
+        ("image", "photo", 2),
+    ]
+    assert [entry.path is not None and entry.path.is_file() for entry in found.media("image")] == [True]
+    with pytest.raises(ConfigError, match=r"no kind of media 'images'; did you mean image or"):
+        found.media("images")
+
+
+def test_a_resumed_run_shows_its_newest_branch(store):
+    with runfolio.init("net", store=store) as run:
+        run.log({"loss": 3.0}, step=0)
+        run.checkpoint(step=0)
+        run.log({"loss": 9.0}, step=1)
+    with runfolio.init(resume=run.folder, store=store) as run:
+        run.log({"loss": 1.0}, step=1)
+    found = open_folio(store).run("net")
+
+    assert found.metric("loss").values.tolist() == [3.0, 1.0]
+    assert found.metrics["loss"].max == 3.0
+    assert len(found.attempts) == 2
