@@ -22,9 +22,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import runfolio
+from runfolio.events.reading import read_events
+from runfolio.events.rebuild import make_event_files
 from runfolio.record.document import RunDocument
-from runfolio.record.events.reading import read_events
-from runfolio.record.events.rebuild import make_event_files
 from runfolio.record.layout import event_files
 from runfolio.tracking.keeper import Pace
 

@@ -154,7 +154,7 @@ class Keeper:
             self.do(self._stop)
             raise
         if self._mirror is not None and len(self._document.attempts) > 1:
-            self.do(lambda: self._start_helper("runfolio.record.events.rebuild", str(self._folder)))
+            self.do(lambda: self._start_helper("runfolio.events.rebuild", str(self._folder)))
 
     def _open_attempt(self) -> None:
         try:

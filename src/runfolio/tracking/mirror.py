@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from runfolio.events.event_encoder import EventEncoder
 from runfolio.record.alive import hostname
 from runfolio.record.append import AppendFile
 from runfolio.record.document import RunDocument
-from runfolio.record.events.encoder import EventEncoder
 from runfolio.record.layout import event_file, next_event_second
 from runfolio.record.tail import LogCall
 from runfolio.tracking.telling import log
