@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from benchmarks.measure import losses
 from runfolio.record.document import RunDocument, now
-from runfolio.tracking.encoder import Encoder, Points
-from runfolio.tracking.items import Plain
+from runfolio.tracking.pipeline.encoder import EncodedPoints, Encoder
+from runfolio.tracking.pipeline.queue_items import Plain
 
 _FLUSH = 500
 """Calls that are encoded at once: half a second of 1,000 calls a second."""
@@ -59,7 +59,7 @@ def measure(scalars: int, calls: int, msgpack: str | None) -> dict[str, dict[str
 def _as_runfolio() -> Encode:
     document = RunDocument(id="encoding", name="bench", experiment="bench", created=now())
     encoder = Encoder(document, lambda: None, "encoding", last_step=-1)
-    return lambda calls: b"".join(each.lines for each in encoder.encode(calls) if isinstance(each, Points))
+    return lambda calls: b"".join(each.lines for each in encoder.encode(calls) if isinstance(each, EncodedPoints))
 
 
 def _orjson_line(calls: list[Plain]) -> bytes:

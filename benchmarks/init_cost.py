@@ -19,8 +19,8 @@ from pathlib import Path
 MODULES = 50
 LINES = 200
 KINDS = {
-    "the record alone": "code=False, console=False, pace=Pace(system_s=0)",
-    "and the code": "console=False, pace=Pace(system_s=0)",
+    "the record alone": "code=False, console=False, pace=WriterConfig(system_s=0)",
+    "and the code": "console=False, pace=WriterConfig(system_s=0)",
     "and the load": "console=False",
     "and the console: all": "",
 }
@@ -32,7 +32,7 @@ clock = time.perf_counter
 began = clock()
 import psutil
 import runfolio.tracking.opening
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 imports = clock() - began
 def longest_pause(seconds):
     until, last, longest = clock() + seconds, clock(), 0.0

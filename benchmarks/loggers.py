@@ -115,12 +115,12 @@ class RunfolioTensorBoard(Runfolio):
 
 class RunfolioSealing(Runfolio):
     title = "runfolio, sealing"
-    how = "The same with `Pace(seal_bytes=1_000_000)` instead of 16 MiB, so that a minute holds several seals."
+    how = "The same with `WriterConfig(seal_bytes=1_000_000)` instead of 16 MiB, so that a minute holds several seals."
 
     def _options(self) -> dict[str, Any]:
-        from runfolio.tracking.keeper import Pace
+        from runfolio.tracking.pipeline.writer_config import WriterConfig
 
-        return {"pace": Pace(seal_bytes=1_000_000)}
+        return {"pace": WriterConfig(seal_bytes=1_000_000)}
 
 
 class SummaryWriter(Logger):

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import runfolio as rf
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 SCRIPT = "import sys, time, runfolio\nwith runfolio.init('net', config={'lr': float(sys.argv[1])}):\n    pass\n"
 
@@ -44,7 +44,7 @@ def test_a_page_says_what_the_run_was_started_from(runfolio, two_runs):
 
 
 def test_the_load_stands_on_the_page_and_can_be_drawn_and_is_no_metric(runfolio, tmp_path):
-    with rf.init("net", store=tmp_path / "runs", pace=Pace(system_s=0.1)) as run:
+    with rf.init("net", store=tmp_path / "runs", pace=WriterConfig(system_s=0.1)) as run:
         run.log({"loss": 1.0})
         time.sleep(0.4)
 

@@ -22,11 +22,11 @@ CALLS = ("openat", "write", "fsync", "rename", "unlink", "chmod", "close", "newf
 SAVER = """
 import os, sys, torch, runfolio, runfolio.tracking.opening, safetensors.torch
 from runfolio import CheckpointPolicy
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 def train(store):
     run = runfolio.init("net", store=store, console=False, code=False, checkpoints=CheckpointPolicy(keep_best=2),
-                        pace=Pace(flush_s=60, system_s=0, heartbeat_s=60))
+                        pace=WriterConfig(flush_s=60, system_s=0, heartbeat_s=60))
     def save(step):
         run.log({"loss": 1.0}, step=step)
         run.checkpoint(step=step, metric=step % 3, weights=torch.full((20_000,), float(step)), more=step)

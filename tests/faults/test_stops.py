@@ -162,8 +162,8 @@ def test_permission_that_is_lost_and_given_again_costs_no_point(everybodys: Path
     """The training runs as a user of its own; who owns the folders takes the right to write away for a while."""
     script = """
 import os, psutil, sys, threading, time, runfolio
-from runfolio.tracking.keeper import Pace
-pace = Pace(flush_s=0.02, heartbeat_s=0.1, patience_s=0.2, system_s=0)
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+pace = WriterConfig(flush_s=0.02, heartbeat_s=0.1, patience_s=0.2, system_s=0)
 run = runfolio.init("net", store=sys.argv[1], pace=pace, console=False)
 assert run.flush()
 folders = [run.folder, *(path for path in run.folder.rglob("*") if path.is_dir())]

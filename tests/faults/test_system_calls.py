@@ -22,7 +22,7 @@ TRAINER = """
 import json, logging, os, sys
 import runfolio
 from runfolio.errors import StoreError
-from runfolio.tracking.writer import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 told = []
 class Told(logging.Handler):
@@ -35,7 +35,7 @@ def train(store, seal_bytes=10**9):
     told.clear()
     try:
         run = runfolio.init("net", store=store, console=False, code=False,
-                            pace=Pace(flush_s=0.02, system_s=0, heartbeat_s=0.05, seal_bytes=seal_bytes))
+                            pace=WriterConfig(flush_s=0.02, system_s=0, heartbeat_s=0.05, seal_bytes=seal_bytes))
     except StoreError as error:
         return {"refused": str(error)}
     acknowledged = 0

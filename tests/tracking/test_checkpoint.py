@@ -278,12 +278,13 @@ def test_what_still_waits_on_the_local_disk_is_part_of_what_a_resumed_run_keeps(
     script = """
 import os, sys, time, runfolio
 from pathlib import Path
-from runfolio.tracking.keeper import Pace
-run = runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0))
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+pace = WriterConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
+run = runfolio.init("net", store=sys.argv[1], pace=pace)
 run.log({"loss": 0.0})
 assert run.flush()
 run.folder.rename(sys.argv[2])
-while run._writer.keeper.away_s < 0.1: time.sleep(0.01)
+while run._writer.store_writer.away_s < 0.1: time.sleep(0.01)
 for n in range(1, 100): run.log({"loss": float(n)})
 def spooled(): return sum(path.read_bytes().count(b"\\n") - 1 for path in Path(sys.argv[3]).glob("spool/*/metrics/*"))
 while spooled() < 99: time.sleep(0.01)

@@ -25,8 +25,8 @@ from runfolio.tracking import joining
 
 TRAINING = """
 import sys, time, runfolio
-from runfolio.tracking.keeper import Pace
-run = runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=0.05, heartbeat_s=0.1))
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+run = runfolio.init("net", store=sys.argv[1], pace=WriterConfig(flush_s=0.05, heartbeat_s=0.1))
 for step in range(10):
     run.log({"loss": float(step)}, step=step)
 run.checkpoint(step=9)
@@ -274,9 +274,9 @@ def test_killed_at_212_and_resumed_from_the_checkpoint_at_200_ranks_have_one_cle
     """With a joined rank a moment ahead of the checkpoint, or behind it."""
     script = """
 import os, sys, time, runfolio
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 rank, resume, first, last = int(os.environ["RANK"]), sys.argv[2] or None, int(sys.argv[3]), int(sys.argv[4])
-run = runfolio.init("net", store=sys.argv[1], resume=resume, pace=Pace(flush_s=0.05))
+run = runfolio.init("net", store=sys.argv[1], resume=resume, pace=WriterConfig(flush_s=0.05))
 for step in range(first, last):
     run.log({"loss": rank * 1000.0 + step}, step=step)
     if step == 198 and rank == 1:

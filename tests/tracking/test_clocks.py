@@ -23,12 +23,12 @@ def set_clock(seconds):
     global shift
     shift += seconds
 import runfolio
-from runfolio.tracking.writer import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 store, jump = sys.argv[1], float(sys.argv[2])
 """
 
 STEPPING = f"""{SETTING}
-with runfolio.init("net", store=store, pace=Pace(system_s=0.05), tensorboard=True) as run:
+with runfolio.init("net", store=store, pace=WriterConfig(system_s=0.05), tensorboard=True) as run:
     for step in range(20):
         run.log({{"x": step}})
         if step == 10:
@@ -39,13 +39,13 @@ with runfolio.init("net", store=store, pace=Pace(system_s=0.05), tensorboard=Tru
 """
 
 RESUMING = f"""{SETTING}
-first = runfolio.init("net", store=store, pace=Pace(system_s=0.05), tensorboard=True)
+first = runfolio.init("net", store=store, pace=WriterConfig(system_s=0.05), tensorboard=True)
 first.log({{"x": 0}})
 time.sleep(0.1)
 first.log_system({{"system/cpu": 1.0}})
 first.finish()
 set_clock(jump)
-with runfolio.init(resume=first.folder, checkpoint=None, store=store, pace=Pace(system_s=0.05)) as second:
+with runfolio.init(resume=first.folder, checkpoint=None, store=store, pace=WriterConfig(system_s=0.05)) as second:
     second.log({{"x": 1}})
     second.log_system({{"system/cpu": 1.0}})
 """
@@ -133,8 +133,8 @@ def test_a_run_past_2038(python: Callable, store: Path):
 def test_an_attempt_that_died_without_a_word_lasted_as_long_as_its_heart_beat(python: Callable, store: Path):
     script = """
 import os, sys, time, runfolio
-from runfolio.tracking.writer import Pace
-run = runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=0.01, heartbeat_s=0.05))
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+run = runfolio.init("net", store=sys.argv[1], pace=WriterConfig(flush_s=0.01, heartbeat_s=0.05))
 time.sleep(0.5)
 os._exit(1)
 """

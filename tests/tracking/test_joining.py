@@ -73,8 +73,8 @@ class TestRanks:
         assert sum(map(len, PointFiles(run.folder).calls("all").values())) == 200
 
     def test_a_rank_waits_for_rank_0_a_bounded_time_then_opens_the_run_itself(self, store: Path):
-        impatient = RANK.replace("config=", "pace=Pace(join_s=1.0), config=")
-        rank_1 = f"from runfolio.tracking.keeper import Pace\n{impatient}"
+        impatient = RANK.replace("config=", "pace=WriterConfig(join_s=1.0), config=")
+        rank_1 = f"from runfolio.tracking.pipeline.writer_config import WriterConfig\n{impatient}"
         with processes(["import time; time.sleep(60)", rank_1], store, RUNFOLIO_RUN_ID="exp2") as (absent, other):
             assert other.communicate(timeout=30) == ("", "")
             assert absent.poll() is None
@@ -235,8 +235,8 @@ with runfolio.init("net", store=sys.argv[1]) as run:
     def test_what_waits_in_the_parent_at_the_fork_is_the_parents_alone(self, store: Path, python: Callable):
         script = """
 import os, sys, runfolio
-from runfolio.tracking.writer import Pace
-with runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=60)) as run:
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+with runfolio.init("net", store=sys.argv[1], pace=WriterConfig(flush_s=60)) as run:
     for n in range(1000):
         run.log({"x": float(n)})
     if os.fork() == 0:

@@ -25,7 +25,7 @@ from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.record import media
 from runfolio.record.document import Attempt, RunDocument, now
 from runfolio.record.points import PointFiles
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.run import Run
 
 
@@ -52,7 +52,7 @@ def test_a_flushed_point_is_in_the_file(run: Run):
 
 
 def test_a_point_reaches_the_file_by_itself_within_the_flush_interval(store: Path):
-    with runfolio.init(store=store, pace=Pace(flush_s=0.05)) as run:
+    with runfolio.init(store=store, pace=WriterConfig(flush_s=0.05)) as run:
         run.log({"loss": 1.0})
         written = threading.Event()
         for _ in range(100):
@@ -376,7 +376,7 @@ def test_training_goes_on_when_the_store_breaks_and_nothing_is_lost_when_it_come
 
 
 def test_a_long_tail_is_sealed_while_the_run_goes_on(store: Path):
-    with runfolio.init(store=store, pace=Pace(seal_bytes=2000)) as run:
+    with runfolio.init(store=store, pace=WriterConfig(seal_bytes=2000)) as run:
         for step in range(200):
             run.log({"loss": 1 / (step + 1)})
             if step % 50 == 49:
@@ -427,7 +427,7 @@ def test_media_are_stored_once_though_the_store_failed_meanwhile(run: Run):
 
 
 def test_a_run_folder_that_is_deleted_is_told_once(store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    with runfolio.init(store=store, pace=Pace(flush_s=0.02, heartbeat_s=0.02)) as run:
+    with runfolio.init(store=store, pace=WriterConfig(flush_s=0.02, heartbeat_s=0.02)) as run:
         run.log({"loss": 1.0})
         run.flush()
         run.folder.rename(tmp_path / "gone")  # in one go: the run is writing into it
@@ -545,7 +545,7 @@ def test_companions_record_from_the_beginning_to_the_end_and_a_broken_one_costs_
     folder = store / "it-0"
     folder.mkdir(parents=True)
     document = RunDocument("abcd0000", "it", "e", now(), attempts=[Attempt(1, None, {}, "w1", now())])
-    run = Run(folder, document, Pace(), -1, [Load(), Broken()])
+    run = Run(folder, document, WriterConfig(), -1, [Load(), Broken()])
     run.log({"loss": 2.0})
     run.finish()
 

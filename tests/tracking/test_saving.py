@@ -187,8 +187,8 @@ run.checkpoint(step=1, weights=torch.zeros(5_000_000))
 LOOP = """
 import os, signal, sys, time, runfolio
 from runfolio import CheckpointPolicy
-from runfolio.tracking.keeper import Pace
-run = runfolio.init("net", store=sys.argv[1], console=False, pace=Pace(grace_s=float(sys.argv[2])),
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+run = runfolio.init("net", store=sys.argv[1], console=False, pace=WriterConfig(grace_s=float(sys.argv[2])),
                     checkpoints=CheckpointPolicy(every_steps=1000))
 def told(number):
     os.kill(os.getpid(), number)

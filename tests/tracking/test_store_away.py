@@ -20,10 +20,10 @@ from runfolio.record import media, spool
 from runfolio.record.document import RunDocument
 from runfolio.record.layout import find_runs
 from runfolio.record.points import PointFiles
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.run import Run
 
-IMPATIENT = Pace(flush_s=0.02, heartbeat_s=0.1, patience_s=0.05, system_s=0)
+IMPATIENT = WriterConfig(flush_s=0.02, heartbeat_s=0.1, patience_s=0.05, system_s=0)
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def until(condition: Callable[[], object]) -> None:
 
 def until_given_up(run: Run) -> None:
     """Until what is logged goes to the spool, and not to memory only."""
-    until(lambda: run._writer.keeper.away_s > IMPATIENT.patience_s)
+    until(lambda: run._writer.store_writer.away_s > IMPATIENT.patience_s)
 
 
 def has_no_gap(tail: Path) -> bool:
@@ -135,8 +135,9 @@ def test_what_a_process_could_not_bring_back_waits_for_somebody_who_can(store: P
     script = """
 import sys, time, runfolio
 from pathlib import Path
-from runfolio.tracking.keeper import Pace
-run = runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0))
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+pace = WriterConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
+run = runfolio.init("net", store=sys.argv[1], pace=pace)
 run.log({"loss": 0.0}, step=0)
 assert run.flush()
 run.folder.rename(sys.argv[2])
@@ -186,17 +187,17 @@ def test_what_neither_disk_nor_memory_holds_is_lost_but_counted(
 ):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RUNFOLIO_CACHE", str(tmp_path / "file"))
-    small = Pace(flush_s=0.02, heartbeat_s=0.1, patience_s=0.05, system_s=0, memory_bytes=20_000)
+    small = WriterConfig(flush_s=0.02, heartbeat_s=0.1, patience_s=0.05, system_s=0, memory_bytes=20_000)
     with runfolio.init("net", store=store, pace=small) as run:
         with store_gone(run):
             until_given_up(run)
             for n in range(5_000):
                 run.log({"loss": float(n)})
-            until(lambda: run._writer.keeper.lost)
+            until(lambda: run._writer.store_writer.lost)
             run.flush()
         until(run.flush)
         kept = values(run.folder)
-        lost = run._writer.keeper.lost
+        lost = run._writer.store_writer.lost
         assert len(kept) + lost == 5_000
         assert kept == sorted(set(kept))
     trouble = RunDocument.read(run.folder).status.trouble or ""
@@ -247,9 +248,9 @@ def test_a_store_that_may_not_even_be_looked_at_is_told_as_any_other(store: Path
     script = """
 import os, sys, runfolio
 from pathlib import Path
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 place = Path(sys.argv[1])
-run = runfolio.init("net", store=place / "runs", pace=Pace(flush_s=600, heartbeat_s=600, system_s=0))
+run = runfolio.init("net", store=place / "runs", pace=WriterConfig(flush_s=600, heartbeat_s=600, system_s=0))
 place.chmod(0)
 if os.getuid() == 0: os.seteuid(65534)
 run.log({"loss": 1.0})
@@ -269,13 +270,13 @@ assert run.flush()
 def test_a_disk_that_is_full_for_the_spool_too_is_not_filled_with_attempts(
     store: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("runfolio.tracking.writer._SPOOL_RETRY_S", 0.0)
+    monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._SPOOL_RETRY_S", 0.0)
     with runfolio.init("net", store=store, pace=IMPATIENT) as run:
         with no_room(0):
             for n in range(20):
                 run.log({"loss": float(n)})
                 run.flush()
-            until(lambda: run._writer.keeper.away_s > 10 * IMPATIENT.patience_s)
+            until(lambda: run._writer.store_writer.away_s > 10 * IMPATIENT.patience_s)
             for n in range(20, 40):
                 run.log({"loss": float(n)})
                 run.flush()
@@ -299,9 +300,10 @@ def test_what_a_child_logs_that_was_forked_while_the_store_was_away_comes_back_t
     script = """
 import os, sys, time, runfolio
 from pathlib import Path
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 away = Path(sys.argv[2])
-run = runfolio.init("net", store=sys.argv[1], pace=Pace(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0))
+pace = WriterConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
+run = runfolio.init("net", store=sys.argv[1], pace=pace)
 run.log({"loss": 0.0})
 run.flush()
 run.folder.rename(away)
@@ -325,15 +327,15 @@ def test_a_training_that_logs_faster_than_can_be_encoded_is_slowed_and_loses_not
     store: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Values that take the writer thread long; logged until `log` waits for it."""
-    monkeypatch.setattr("runfolio.tracking.writer._BRAKE_BYTES", 400_000)
-    monkeypatch.setattr("runfolio.tracking.writer._HURRY_BYTES", 200_000)
+    monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._BRAKE_BYTES", 400_000)
+    monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._HURRY_BYTES", 200_000)
 
     class Slow:
         def __float__(self) -> float:
             sum(range(200))
             return 1.0
 
-    with runfolio.init("net", store=store, pace=Pace(flush_s=0.02, system_s=0)) as run:
+    with runfolio.init("net", store=store, pace=WriterConfig(flush_s=0.02, system_s=0)) as run:
         freely = run._append
         logged = 0
         while run._append == freely:

@@ -15,11 +15,11 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 import runfolio
 from runfolio.query.run import RecordedRun
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.run import Run
 from runfolio.tracking.throughput import samples_in
 
-QUICK = Pace(system_s=0.1)
+QUICK = WriterConfig(system_s=0.1)
 
 
 class Slow(Dataset):
@@ -84,14 +84,14 @@ def test_steps_of_the_training_go_on_undisturbed(store: Path):
 
 
 def test_a_short_run_and_one_that_does_not_want_it_are_not_sampled(store: Path):
-    for pace, seconds in ((Pace(), 0.0), (Pace(system_s=0), 0.3)):
+    for pace, seconds in ((WriterConfig(), 0.0), (WriterConfig(system_s=0), 0.3)):
         run = runfolio.init(store=store, pace=pace)
         time.sleep(seconds)
         assert read(store, run).load == {}
 
 
 def test_waiting_for_data_is_told_from_training(store: Path):
-    run = runfolio.init(store=store, pace=Pace(system_s=0.5))
+    run = runfolio.init(store=store, pace=WriterConfig(system_s=0.5))
     for _ in DataLoader(Slow(0.01, 60), batch_size=4):
         time.sleep(0.04)
         run.log({"loss": 1.0})
@@ -110,7 +110,7 @@ class Nested(IterableDataset):
 
 
 def test_a_loader_within_a_loader_counts_once(store: Path):
-    run = runfolio.init(store=store, pace=Pace(system_s=0.2))
+    run = runfolio.init(store=store, pace=WriterConfig(system_s=0.2))
     for _ in DataLoader(Nested(), batch_size=4):
         pass
     time.sleep(0.3)
@@ -174,8 +174,8 @@ def test_a_batch_has_as_many_samples_as_its_first_tensor(batch: Any, samples: in
 
 LATE = """
 import sys, time, runfolio
-from runfolio.tracking.keeper import Pace
-run = runfolio.init(store=sys.argv[1], pace=Pace(system_s=0.1))
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+run = runfolio.init(store=sys.argv[1], pace=WriterConfig(system_s=0.1))
 import torch
 from torch.utils.data import DataLoader
 time.sleep(0.3)
@@ -198,8 +198,8 @@ def test_torch_imported_later_is_timed_too(store: Path, python: Callable):
 def test_the_timer_keeps_no_process_alive_and_says_nothing_at_its_end(store: Path, python: Callable, last_words: str):
     script = """
 import os, signal, sys, time, runfolio
-from runfolio.tracking.keeper import Pace
-run = runfolio.init(store=sys.argv[1], pace=Pace(system_s=0.02))
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+run = runfolio.init(store=sys.argv[1], pace=WriterConfig(system_s=0.02))
 time.sleep(0.5)
 """
     began = time.monotonic()
@@ -212,8 +212,8 @@ time.sleep(0.5)
 def test_a_part_that_cannot_be_measured_is_told_once_and_the_rest_goes_on(store: Path, python: Callable):
     script = """
 import sys, time, psutil, runfolio
-from runfolio.tracking.keeper import Pace
-run = runfolio.init(store=sys.argv[1], pace=Pace(system_s=0.1))
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+run = runfolio.init(store=sys.argv[1], pace=WriterConfig(system_s=0.1))
 time.sleep(0.3)
 psutil.PROCFS_PATH = "/nowhere"
 for step in range(4):

@@ -47,7 +47,7 @@ def tensorboard(port: int | None, host: str, store: Path | None) -> None:
 
 
 def _make_missing(folio: Folio) -> None:
-    from runfolio.record.events.rebuild import make_event_files
+    from runfolio.events.rebuild import make_event_files
     from runfolio.record.layout import event_files
 
     without = [run for run in folio.runs() if not event_files(run.folder)]

@@ -59,6 +59,15 @@ def kept_of_all(folder: Path, document: RunDocument) -> dict[str, int]:
     return kept
 
 
+def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
+    """Return the last step on the newest branch of every metric, and of media by their name."""
+    steps = {name: summary.last_step for name, summary in PointFiles(folder, document).summaries().items()}
+    for entry in media.read(folder)[0]:
+        if _is_kept(entry, document):
+            steps[entry.name] = max(entry.step, steps.get(entry.name, entry.step))
+    return steps
+
+
 def kept_of_joined(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
     """The last seq kept of each writer that had joined the attempt in which `checkpoint` was saved.
 

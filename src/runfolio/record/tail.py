@@ -61,6 +61,23 @@ def _encode_one(call: LogCall) -> bytes:
     return encoded
 
 
+def decode(lines: bytes) -> list[LogCall]:
+    """Return the log calls of whole lines, without those that are damaged."""
+    return [call for line in complete_lines(lines) if (call := decode_call(line)) is not None]
+
+
+def decode_call(line: bytes) -> LogCall | None:
+    """Return the log call of a line; None if it is not one."""
+    value = decode_object(line)
+    try:
+        call = LogCall(**{name: (value or {})[name] for name in LogCall._fields})
+        numbers = {name: files.number_from_json(entry) for name, entry in call.values.items()}
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return None
+    whole = all(map(is_whole, (call.seq, call.time_us, call.step)))
+    return call._replace(values=numbers) if whole else None
+
+
 def complete_lines(data: bytes) -> list[bytes]:
     """The lines that end in a newline; what follows the last newline is still being written."""
     return data.split(b"\n")[:-1]

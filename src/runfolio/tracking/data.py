@@ -15,7 +15,7 @@ from runfolio.record.data import LISTED_AT_MOST, Item, Listing, difference
 from runfolio.record.document import RunDocument
 from runfolio.record.redact import redact_text
 from runfolio.tracking import arrays
-from runfolio.tracking.telling import log
+from runfolio.tracking.pipeline.background_log import log
 
 NAMES_AT_MOST = 100
 _EARLIER_AT_MOST = 100

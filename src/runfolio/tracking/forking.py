@@ -34,8 +34,8 @@ from runfolio.record.layout import (
 )
 from runfolio.record.tail import header
 from runfolio.tracking.branching import bring_back_spools, kept_at
+from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.plain import whole_step
-from runfolio.tracking.telling import log
 
 _SUFFIX = "-fork"
 _PATIENCE_S = 20.0

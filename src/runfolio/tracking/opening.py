@@ -21,17 +21,18 @@ from runfolio.record.keeping import CheckpointPolicy
 from runfolio.record.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
 from runfolio.record.notes import NAME_LENGTH, check_name
 from runfolio.record.summary import SYSTEM
-from runfolio.tracking import forking, joining, reproduction
+from runfolio.tracking import forking, joining, processes, reproduction
 from runfolio.tracking.branching import bring_back_spools, kept_at
 from runfolio.tracking.capture.surroundings import keep_code
 from runfolio.tracking.console import Console
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline import background_log
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.plain import plain_config, whole_step
 from runfolio.tracking.run import Companion, Run, plain_tags
 from runfolio.tracking.system import System
 
 if TYPE_CHECKING:
-    from runfolio.tracking.mirror import Mirror
+    from runfolio.events.sink import EventFileSink
 
 log = logging.getLogger("runfolio")
 _EXPERIMENT = "default"
@@ -53,7 +54,7 @@ def init(
     step: int | None = None,
     force: bool = False,
     tensorboard: bool = False,
-    pace: Pace | None = None,
+    pace: WriterConfig | None = None,
     checkpoints: CheckpointPolicy | None = None,
     code: bool | None = None,
     console: bool = True,
@@ -108,7 +109,7 @@ def init(
     place = Path(store) if store is not None else default_store()
     if (repeated := reproduction.asked_for()) is not None:
         place, name = repeated.store, _reproduced(name or experiment or _EXPERIMENT, resume)
-    contents, pace, wanted = keep_code(code), pace or Pace(), joining.wanted_id()
+    contents, pace, wanted = keep_code(code), pace or WriterConfig(), joining.wanted_id()
     settings = plain_config(config) if config is not None else {}
     checked_tags = plain_tags(tags)
     for text in filter(None, (name, experiment)):
@@ -131,7 +132,7 @@ def init(
             document.tags, document.notes = checked_tags, str(notes)
             document.series = plain_config(series) if series is not None else None
             document.lineage = document.lineage if repeated is None else repeated.lineage
-        mirror = _mirror(folder, document) if tensorboard or event_files(folder) else None
+        sinks = [_event_file_sink(folder)] if tensorboard or event_files(folder) else []
         companions = _companions(pace, console=console)
         return Run(
             folder,
@@ -139,7 +140,7 @@ def init(
             pace,
             last_step,
             companions,
-            mirror,
+            sinks,
             keep_code=contents,
             strict=strict,
             sync=sync,
@@ -175,13 +176,13 @@ class _Opened(NamedTuple):
     """The one to go on from."""
 
 
-def _mirror(folder: Path, document: RunDocument) -> Mirror:
-    from runfolio.tracking.mirror import Mirror  # CRC-32C, which other runs need not load
+def _event_file_sink(folder: Path) -> EventFileSink:
+    from runfolio.events.sink import EventFileSink  # CRC-32C, which other runs need not load
 
-    return Mirror(folder, document)
+    return EventFileSink(folder, processes.start_module, background_log.log.warning)
 
 
-def _companions(pace: Pace, *, console: bool) -> list[Companion]:
+def _companions(pace: WriterConfig, *, console: bool) -> list[Companion]:
     """What records beside the training, in the order in which it begins; it ends in the reverse order."""
     companions: list[Companion] = []
     if console and os.environ.get("RUNFOLIO_CONSOLE", "").lower() != "off":

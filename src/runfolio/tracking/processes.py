@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 import threading
 from typing import IO, Any, cast
 
@@ -24,6 +25,20 @@ def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
     """
     with _starting:
         return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, text=True, **options)
+
+
+def start_module(module: str, *arguments: str) -> subprocess.Popen[str]:
+    """Run a module as a program in the background, so that its memory and its work do not burden the training.
+
+    Raises:
+        OSError: The program cannot be started.
+    """
+    return start(
+        [sys.executable, "-m", module, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal is not meant for it
+    )
 
 
 def start_brief(arguments: list[str], **options: Any) -> subprocess.Popen:

@@ -19,23 +19,24 @@ from runfolio.record.clock import Clock, steady
 from runfolio.record.document import ENDED, RunDocument, Status
 from runfolio.record.keeping import CheckpointPolicy
 from runfolio.record.layout import STORE_VARIABLE, new_id
+from runfolio.record.sink import Sink
 from runfolio.tracking import exits, joining, pictures, restoring
 from runfolio.tracking.capture import seeds
 from runfolio.tracking.capture.surroundings import Surroundings
-from runfolio.tracking.items import Item, Mark, Media, Scalars
-from runfolio.tracking.keeper import Pace
 from runfolio.tracking.live import LiveDict
 from runfolio.tracking.outcome import Outcome
+from runfolio.tracking.pipeline.encoder_thread import EncoderThread
+from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
+from runfolio.tracking.pipeline.store_thread import StoreWriter
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.plain import check_name, checked_numbers, detached, whole_step
 from runfolio.tracking.saving import Saver
 from runfolio.tracking.stopping import StopAfter
-from runfolio.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
     from runfolio.tracking.data import DataLog
-    from runfolio.tracking.mirror import Mirror
     from runfolio.tracking.watch import Logged
 
 log = logging.getLogger("runfolio")
@@ -70,10 +71,10 @@ class Run:
         self,
         folder: Path,
         document: RunDocument,
-        pace: Pace,
+        pace: WriterConfig,
         last_step: int,
         companions: Sequence[Companion] = (),
-        mirror: Mirror | None = None,
+        sinks: Sequence[Sink] = (),
         *,
         keep_code: bool = True,
         strict: bool = False,
@@ -85,6 +86,7 @@ class Run:
         resumed: Checkpoint | None = None,
     ) -> None:
         """Args:
+        sinks: Receive what was written to the record.
         strict: Raise where something logged cannot be stored.
         sync: Bring every write to the disk itself.
         role: What this process is to the run; only the primary one keeps more of it than what is logged.
@@ -126,7 +128,7 @@ class Run:
                 if self._data is not None:
                     self._data.bring()
 
-            self._use(self._new_writer(last_step, surroundings.find_out, look_again, mirror))
+            self._use(self._new_writer(last_step, surroundings.find_out, look_again, sinks))
         else:
             self._use(self._new_writer(last_step))
         self._instead = resumed if resumed is not None and resumed.name != LAST else None
@@ -153,7 +155,7 @@ class Run:
             if self._guarded(companion, lambda it: it.start(self)):
                 self._companions.append(companion)
         if role == PRIMARY:
-            self._writer.keeper.capture()
+            self._writer.store_writer.start_capture()
 
     @property
     def id(self) -> str:
@@ -343,10 +345,10 @@ class Run:
 
         def measured() -> None:
             taken.measure()
-            self._writer.keeper.do(taken.bring)
+            self._writer.store_writer.do(taken.bring)
 
         try:
-            self._writer.keeper.work(measured)
+            self._writer.store_writer.start_task(measured)
         except RuntimeError as error:  # no thread to be had
             log.warning("run %s: data %r has no fingerprint (%s)", self.id, name, error)
 
@@ -526,7 +528,7 @@ class Run:
         self._closed = True
         exits.forget(self)
         if not whole:
-            left = self._writer.keeper.left_in_spool
+            left = self._writer.store_writer.left_in_spool
             rest = f"; they wait in {left[0].parent}, and `runfolio doctor --repair` brings them back" if left else ""
             log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, rest)
 
@@ -538,13 +540,13 @@ class Run:
         """Bring all there is to the store, and that the run was told to go; see `exits`."""
         outcome = exits.preemption()
         if outcome is not None and self._role == PRIMARY and not self._ended:
-            self._writer.keeper.do(lambda: self._set_status(outcome))
-            self._writer.keeper.save_document()
+            self._writer.store_writer.do(lambda: self._set_status(outcome))
+            self._writer.store_writer.save_document()
         if not self._asleep:
             self._writer.flush(_PREEMPTION_WAIT_S, sync=True)
 
     def _set_status(self, outcome: Outcome) -> None:
-        """Called by the keeper's thread, which writes it."""
+        """Called by the store thread, which writes it."""
         self._document.status = Status(
             outcome.state,
             self._clock.moment(),
@@ -610,7 +612,7 @@ class Run:
             self._ended = self._closed = True
             self._append = _ignore
 
-    def _use(self, writer: Writer) -> None:
+    def _use(self, writer: EncoderThread) -> None:
         self._writer = writer
         take = self._take_checked if self._strict else writer.pending.append
         if self._stop_after is not None:
@@ -624,24 +626,16 @@ class Run:
         last_step: int,
         capture: Callable[[], None] = _nothing,
         notice: Callable[[], None] = _nothing,
-        mirror: Mirror | None = None,
-    ) -> Writer:
+        sinks: Sequence[Sink] = (),
+    ) -> EncoderThread:
         writer = self._attempt.writer if self._role == PRIMARY else new_id()
         self._heartbeat = Heartbeat.of_this_process(
             writer, self._attempt.attempt, self._pace.heartbeat_s, self._role, joining.rank()
         )
-        return Writer(
-            self.folder,
-            self._document,
-            self._heartbeat,
-            self._pace,
-            last_step,
-            capture,
-            notice,
-            mirror,
-            press=self._press,
-            sync=self._sync,
+        store_writer = StoreWriter(
+            self.folder, self._document, self._heartbeat, self._pace, capture, notice, sinks, sync=self._sync
         )
+        return EncoderThread(store_writer, self._document, writer, self._pace, last_step, press=self._press)
 
     def __enter__(self) -> Self:
         return self
@@ -688,7 +682,7 @@ class Run:
     def _changed(self) -> None:
         if self._role != PRIMARY:
             self._tell_joined()
-        self._writer.keeper.save_document()
+        self._writer.store_writer.save_document()
 
     def _tell_joined(self) -> None:
         if not self._told:
@@ -707,7 +701,7 @@ class Run:
 
 
 def _handed_over(
-    folder: Path, document: RunDocument, pace: Pace, last_step: int, strict: bool, sync: bool, ended: bool
+    folder: Path, document: RunDocument, pace: WriterConfig, last_step: int, strict: bool, sync: bool, ended: bool
 ) -> Run:
     """A run that was pickled: the run itself where that is open here, else one that joins when it is used."""
     for run in exits.still_open():

@@ -23,11 +23,11 @@ from runfolio.record.document import Attempt
 from runfolio.record.keeping import CheckpointPolicy, Mode, Shelf, is_better, step_name
 from runfolio.tracking import exits, generators
 from runfolio.tracking.exits import Ending
-from runfolio.tracking.items import Mark
-from runfolio.tracking.keeper import Pace
+from runfolio.tracking.pipeline.background_log import log
+from runfolio.tracking.pipeline.encoder_thread import EncoderThread
+from runfolio.tracking.pipeline.queue_items import Mark
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.plain import detached, metric_value, plain_config, whole_step
-from runfolio.tracking.telling import log
-from runfolio.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from runfolio.tracking.run import Run
@@ -72,9 +72,9 @@ class Saver:
     def __init__(
         self,
         run: Run,
-        writer: Writer,
+        writer: EncoderThread,
         attempt: Attempt,
-        pace: Pace,
+        pace: WriterConfig,
         policy: CheckpointPolicy | None,
         resumed: Checkpoint | None,
     ) -> None:
@@ -282,8 +282,8 @@ class Saver:
             with contextlib.suppress(queue.Empty):
                 self._places.get(timeout=_LOOK_S)
                 return None
-            if self._writer.keeper.away_s > self._pace.patience_s:
-                return self._writer.keeper.failure
+            if self._writer.store_writer.away_s > self._pace.patience_s:
+                return self._writer.store_writer.failure
 
     def _start(self) -> None:
         if self._thread is None:
@@ -312,8 +312,8 @@ class Saver:
 
     def _write(self, job: _Job) -> None:
         try:
-            keeper = self._writer.keeper
-            if keeper.is_superseded():
+            store_writer = self._writer.store_writer
+            if store_writer.is_superseded():
                 return
             self._writer.flush(_FLUSH_WAIT_S, sync=True)
             if job.mark.seq is None:
@@ -325,7 +325,7 @@ class Saver:
                 {**job.about, "position": position},
                 mode=job.mode,
                 for_good=job.for_good,
-                is_ours=lambda: not keeper.is_superseded(),
+                is_ours=lambda: not store_writer.is_superseded(),
             )
             self._tell_of_budget(gone)
         except Exception as error:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from runfolio.errors import ConfigError
-from runfolio.tracking.items import Item, Mark, Media, Scalars
 from runfolio.tracking.outcome import Outcome
+from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
 from runfolio.tracking.plain import whole_step
 
 

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from runfolio.errors import ConfigError, RunfolioError
 from runfolio.tracking import pictures
-from runfolio.tracking.items import Media, Scalars
 from runfolio.tracking.opening import init
+from runfolio.tracking.pipeline.queue_items import Media, Scalars
 from runfolio.tracking.plain import detached
 from runfolio.tracking.run import Run
 

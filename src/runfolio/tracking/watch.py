@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runfolio.errors import ConfigError, did_you_mean
 from runfolio.tracking.exits import Ending
-from runfolio.tracking.items import Media, Scalars
 from runfolio.tracking.measures import Later, Number, counted, histogram_of, norms
 from runfolio.tracking.nonfinite import FirstNonFinite
+from runfolio.tracking.pipeline.queue_items import Media, Scalars
 
 if TYPE_CHECKING:
     from torch import Tensor

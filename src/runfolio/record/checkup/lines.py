@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from runfolio.errors import DamagedFile
-from runfolio.record import files, media, tail
+from runfolio.record import media, tail
 from runfolio.record.covers import Ranges
 from runfolio.record.media import MediaEntry
 from runfolio.record.tail import LogCall
@@ -75,7 +75,7 @@ def scan_tail(path: Path, attempts: Mapping[str, int]) -> Lines | None:
         NewerFormat: A newer runfolio wrote it.
         OSError: It cannot be read.
     """
-    return _scan(path, _TAIL_NAME, attempts, lambda line, _: _log_call(line))
+    return _scan(path, _TAIL_NAME, attempts, lambda line, _: tail.decode_call(line))
 
 
 def scan_media(path: Path, attempts: Mapping[str, int]) -> Lines | None:
@@ -85,23 +85,12 @@ def scan_media(path: Path, attempts: Mapping[str, int]) -> Lines | None:
 
 def tail_calls(lines: Lines) -> Iterator[LogCall]:
     """The log calls of a tail, in the order of the file."""
-    return (call for _, call in _calls(lines, lambda line, _: _log_call(line)))
+    return (call for _, call in _calls(lines, lambda line, _: tail.decode_call(line)))
 
 
 def media_calls(lines: Lines) -> Iterator[tuple[bytes, MediaEntry]]:
     """The entries of a list of media, each with its line."""
     return _calls(lines, _media_decoder(lines.path))
-
-
-def _log_call(line: bytes) -> LogCall | None:
-    value = tail.decode_object(line)
-    try:
-        call = LogCall(**{name: (value or {})[name] for name in LogCall._fields})
-        numbers = {name: files.number_from_json(entry) for name, entry in call.values.items()}
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
-        return None
-    whole = all(map(tail.is_whole, (call.seq, call.time_us, call.step)))
-    return call._replace(values=numbers) if whole else None
 
 
 def _media_decoder(path: Path) -> Callable[[bytes, Lines], MediaEntry | None]:

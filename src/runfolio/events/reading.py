@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runfolio.errors import StoreError
-from runfolio.record.events.framing import records
-from runfolio.record.events.messages import Event
-from runfolio.record.events.wire import WireError
+from runfolio.events.framing import records
+from runfolio.events.messages import Event
+from runfolio.events.wire import WireError
 
 
 def read_events(path: Path, problems: list[str]) -> Iterator[Event]:

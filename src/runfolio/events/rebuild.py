@@ -1,6 +1,6 @@
 """The event files of a run made from its record: for runs that had none, and after a resume.
 
-Run as a program (`python -m runfolio.record.events.rebuild FOLDER`) it does what a resume needs, so that the training
+Run as a program (`python -m runfolio.events.rebuild FOLDER`) it does what a resume needs, so that the training
 process needs no Arrow for it.
 """
 
@@ -13,10 +13,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from runfolio.events.event_encoder import EventEncoder
 from runfolio.record import media
 from runfolio.record.alive import Heartbeat
 from runfolio.record.document import Attempt, RunDocument
-from runfolio.record.events.encoder import EventEncoder
 from runfolio.record.layout import event_file, event_files
 from runfolio.record.media import MediaEntry
 from runfolio.record.points import PointFiles

@@ -1,8 +1,11 @@
-"""From what was logged to lines of the record, in short slices: whoever encodes holds the interpreter's lock."""
+"""Encoder of logged items into lines of the record.
+
+Called for a few items at a time, since it holds the interpreter's lock.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from typing import Any, ClassVar, cast
@@ -12,20 +15,18 @@ from runfolio.record import media, tail
 from runfolio.record.document import STEPS, RunDocument
 from runfolio.record.tail import LogCall
 from runfolio.tracking import plain
-from runfolio.tracking.items import Item, Mark, Media, Plain, Scalars
-from runfolio.tracking.telling import log
+from runfolio.tracking.pipeline.background_log import log
+from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Plain, Scalars
 
 _STEPS = 2**63
 
 
 @dataclass
-class Points:
+class EncodedPoints:
     """Log calls as whole lines of a tail."""
 
     lines: bytes
     count: int
-    calls: Sequence[LogCall] = ()
-    """The same for the event file, where there is one."""
 
     @property
     def size(self) -> int:
@@ -33,15 +34,10 @@ class Points:
 
 
 @dataclass
-class Medium:
-    """One line of the media, and the picture it names."""
+class EncodedMedia:
+    """One line of the media, and the picture that it names."""
 
     line: bytes
-    time_us: int
-    step: int
-    kind: str
-    name: str
-    content: dict[str, Any]
     picture: tuple[str, bytes] | None = None
     """File name and PNG."""
     count: ClassVar[int] = 1
@@ -51,35 +47,33 @@ class Medium:
         return len(self.line) + (len(self.picture[1]) if self.picture else 0)
 
 
-Parcel = Points | Medium
+EncodedBatch = EncodedPoints | EncodedMedia
 
 
 @dataclass
 class Encoder:
-    """Gives log calls their seq and step, in order of arrival. What cannot be stored is counted and told once."""
+    """Gives log calls their seq and step, in order of arrival; counts values that cannot be stored, and warns once."""
 
     document: RunDocument
     """Where refusals are counted."""
     changed: Callable[[], None]
-    """Called when it is to be saved."""
+    """Called when the document must be saved."""
     writer: str
     last_step: int
     """The step of the last log call that was taken up."""
-    mirrored: bool = False
-    """Whether the event file needs the calls too."""
     seq: int = 0
     """The last seq given to a log call; one that leaves nothing gets none."""
     refused: dict[str, int] = field(default_factory=dict)
-    """How many values this process was refused, by metric."""
+    """Number of values that could not be stored, by metric."""
     _known: set[str] = field(default_factory=set)
     """Names that were checked."""
 
-    def encode(self, items: Iterable[Item]) -> list[Parcel]:
-        """Lines of items, in their order."""
-        parcels: list[Parcel] = []
+    def encode(self, items: Iterable[Item]) -> list[EncodedBatch]:
+        """Encode items, in their order."""
+        batches: list[EncodedBatch] = []
         for kind, group in groupby(items, key=type):
             if kind is Media:
-                parcels += filter(None, map(self._medium, cast("Iterable[Media]", group)))
+                batches += filter(None, map(self._medium, cast("Iterable[Media]", group)))
                 continue
             if kind is Mark:
                 for mark in cast("Iterable[Mark]", group):
@@ -88,11 +82,11 @@ class Encoder:
             calls = cast("list[Plain]", list(group))
             points = (self._plain(calls) if kind is tuple else None) or self._one_by_one(calls)
             if points.lines:
-                parcels.append(points)
-        return parcels
+                batches.append(points)
+        return batches
 
-    def _plain(self, items: list[Plain]) -> Points | None:
-        """Calls of floats alone, by few long calls of C; None where one of them needs a closer look."""
+    def _plain(self, items: list[Plain]) -> EncodedPoints | None:
+        """Encode calls of floats only, by few long calls of C; None if a call must be checked value by value."""
         if not self._known.issuperset(chain.from_iterable(values for _, _, values in items)):
             return None
         seq, last_step = self.seq, self.last_step
@@ -108,11 +102,11 @@ class Encoder:
         if lines is None:
             return None
         self.seq, self.last_step = seq, last_step
-        return Points(lines, len(rows), [LogCall(**row) for row in rows] if self.mirrored else ())
+        return EncodedPoints(lines, len(rows))
 
-    def _one_by_one(self, items: Iterable[Plain | Scalars]) -> Points:
+    def _one_by_one(self, items: Iterable[Plain | Scalars]) -> EncodedPoints:
         calls = [call for item in items if (call := self._call(item)) is not None]
-        return Points(tail.encode(calls), len(calls), calls if self.mirrored else ())
+        return EncodedPoints(tail.encode(calls), len(calls))
 
     def _call(self, item: Plain | Scalars) -> LogCall | None:
         moment, step, values = item[:3]
@@ -126,26 +120,25 @@ class Encoder:
         self.seq += 1
         return LogCall(self.seq, int(moment * 1e6), step, numbers)
 
-    def _medium(self, item: Media) -> Medium | None:
+    def _medium(self, item: Media) -> EncodedMedia | None:
         seq = self.seq + 1
         # What comes before the first point belongs to its step, not to one before.
         step = self._step(item.step, after=0 if self.last_step >= 0 else 1)
-        time_us = int(item.time * 1e6)
         try:
             made = item.content()
             picture = None
             if isinstance(made, bytes):
                 picture = media.file_name(item.name, step, self.writer, seq), made
                 made = {"file": picture[0], "caption": item.caption}
-            line = media.encode(seq, time_us, step, item.kind, item.name, made)
+            line = media.encode(seq, int(item.time * 1e6), step, item.kind, item.name, made)
         except Exception as error:
             self._refuse(item.name, f"{item.kind} {item.name!r} was not stored: {error}")
             return None
         self.seq = seq
-        return Medium(line, time_us, step, item.kind, item.name, made, picture)
+        return EncodedMedia(line, picture)
 
     def _step(self, step: Any, *, after: int) -> int:
-        """The step of a call: as given, or the one `after` the call before."""
+        """Return the step of a call: as given, or `after` steps after the call before."""
         try:
             if step is not None:
                 return plain.whole_step(step)
@@ -161,7 +154,7 @@ class Encoder:
         return numbers
 
     def _refuse(self, name: str, message: str) -> None:
-        """Count what cannot be stored, in the record too, and say so the first time."""
+        """Count a value that cannot be stored, in the record too, and warn the first time."""
         key = self.document.count_refused(name)
         self.changed()
         self.refused[key] = self.refused.get(key, 0) + 1

@@ -9,10 +9,10 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from runfolio.events import messages as m
+from runfolio.events import wire
+from runfolio.events.framing import frame
 from runfolio.record.document import RUNNING, RunDocument
-from runfolio.record.events import messages as m
-from runfolio.record.events import wire
-from runfolio.record.events.framing import frame
 from runfolio.record.files import plain_json
 from runfolio.record.flat import flatten, number, with_numbers
 from runfolio.record.tail import LogCall

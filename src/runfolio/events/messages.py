@@ -13,7 +13,7 @@ import math
 import struct
 from dataclasses import dataclass
 
-from runfolio.record.events.wire import BOOL, BYTES, DOUBLE, FLOAT, INT, TEXT, Message, part, parts
+from runfolio.events.wire import BOOL, BYTES, DOUBLE, FLOAT, INT, TEXT, Message, part, parts
 
 FILE_VERSION = "brain.Event:2"
 

@@ -1,7 +1,7 @@
-"""What the writing threads have to tell the user, told by a thread that nobody waits for.
+"""A logger for the writing threads: messages are handled by a thread that nobody waits for.
 
 A logging handler is locked while it writes. A signal handler that ends the process may have interrupted the training
-thread in the midst of that; a writing thread that waited for the lock would never bring the last points to the disk.
+thread inside that lock; a writing thread that waited for the lock would never bring the last points to the disk.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 _logger = logging.getLogger("runfolio")
 
 
-class Told:
-    """As a logger, from a thread of its own."""
+class BackgroundLogger:
+    """Passes messages on to the `runfolio` logger, from a thread of its own."""
 
     def __init__(self) -> None:
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
 
     def warning(self, message: str, *values: object, exc_info: Any = None) -> None:
         self._put(lambda: _logger.warning(message, *values, exc_info=exc_info))
@@ -32,13 +32,13 @@ class Told:
         self._put(lambda: _logger.error(message, *values))
 
     def exception(self, message: str, *values: object) -> None:
-        """To be called where an exception is being handled."""
+        """Log an error with the exception that is being handled."""
         error = sys.exception()
         self._put(lambda: _logger.error(message, *values, exc_info=error))
 
     def wait(self, timeout_s: float) -> None:
-        """Until everything so far is told, or that takes too long."""
-        if self._is_there:
+        """Wait until all messages so far are handled, at most `timeout_s`."""
+        if self._has_thread:
             answer: queue.SimpleQueue[None] = queue.SimpleQueue()
             self._tasks.put(lambda: answer.put(None))
             with contextlib.suppress(queue.Empty):
@@ -46,24 +46,24 @@ class Told:
 
     def _put(self, task: Callable[[], object]) -> None:
         self._tasks.put(task)
-        if not self._is_there:
-            self._is_there = True
+        if not self._has_thread:
+            self._has_thread = True
             try:
-                threading.Thread(target=self._tell, name="runfolio-tells", daemon=True).start()
-            except RuntimeError:  # no thread to be had
-                self._is_there = False
+                threading.Thread(target=self._run, name="runfolio-log", daemon=True).start()
+            except RuntimeError:  # no thread can be started
+                self._has_thread = False
                 self._tasks.get()()
 
-    def _tell(self) -> None:
+    def _run(self) -> None:
         tasks = self._tasks
         while True:
-            with contextlib.suppress(Exception):  # a handler of the user's own
+            with contextlib.suppress(Exception):  # of a handler that the user added
                 tasks.get()()
 
-    def _forget(self) -> None:
-        """A forked child has no such thread, and what waits is the parent's to tell."""
+    def _reset(self) -> None:
+        """Start without a thread, as after a fork: the child has none, and waiting messages are the parent's."""
         self._tasks: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._is_there = False
+        self._has_thread = False
 
 
-log = Told()
+log = BackgroundLogger()

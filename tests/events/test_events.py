@@ -18,12 +18,12 @@ from tensorboard.compat.proto.event_pb2 import Event as TheirEvent  # type: igno
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData  # type: ignore[attr-defined] - generated
 from torch.utils.tensorboard import SummaryWriter
 
+from runfolio.events import messages as m
+from runfolio.events.event_encoder import EventEncoder
+from runfolio.events.framing import frame, masked
+from runfolio.events.reading import read_events
+from runfolio.events.wire import WireError
 from runfolio.record.document import RunDocument, Status, now
-from runfolio.record.events import messages as m
-from runfolio.record.events.encoder import EventEncoder
-from runfolio.record.events.framing import frame, masked
-from runfolio.record.events.reading import read_events
-from runfolio.record.events.wire import WireError
 from runfolio.record.tail import LogCall
 
 int64 = st.integers(-(2**63), 2**63 - 1)

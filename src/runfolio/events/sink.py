@@ -1,0 +1,153 @@
+"""The sink that writes TensorBoard's event file of an attempt while it is recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from runfolio.errors import StoreError
+from runfolio.events.event_encoder import EventEncoder
+from runfolio.record.alive import hostname
+from runfolio.record.append import AppendFile
+from runfolio.record.document import RUNNING, RunDocument
+from runfolio.record.layout import event_file, next_event_second
+from runfolio.record.media import MediaEntry
+from runfolio.record.tail import LogCall
+
+_MOST_WAITING_BYTES = 64 * 1024 * 1024
+_REBUILD = "runfolio.events.rebuild"
+
+
+class EventFileSink:
+    """One attempt's event file; a `Sink`.
+
+    Bytes that the disk does not take wait in memory, up to a limit, and are written again. Beyond the limit the file is
+    removed: one that lacks points of the record would mislead, and `runfolio tensorboard` makes a complete one.
+    """
+
+    def __init__(
+        self, folder: Path, start_module: Callable[..., subprocess.Popen[str]], warn: Callable[..., None]
+    ) -> None:
+        """Prepare the event file of a run; nothing is created yet.
+
+        Args:
+            folder: The run's folder.
+            start_module: Starts a Python module as a program, given its name and arguments.
+            warn: Logs a warning, as `logging.Logger.warning` does.
+        """
+        self._folder = folder
+        self._start_module = start_module
+        self._warn = warn
+        self._encoder = EventEncoder()
+        self._file: AppendFile | None = None
+        self._rebuild: subprocess.Popen[str] | None = None
+        self._records = bytearray()
+        self._has_points = False
+        self._has_config = False
+        self._is_failing = False
+
+    def open(self, document: RunDocument, last_steps: Callable[[], Mapping[str, int]]) -> None:
+        """Begin the file after those of earlier attempts, which a program cuts to what the new attempt keeps.
+
+        `last_steps` is not needed: that program gives each attempt a file of its own.
+        """
+        self._document = document
+        *earlier, newest = document.attempts
+        now = time.time()
+        # After those of earlier attempts, which do not exist yet in a fork.
+        second = next_event_second(self._folder, max([now, *(entry.started.timestamp() + 1 for entry in earlier)]))
+        path = event_file(self._folder, newest.writer, second, hostname(), os.getpid())
+        self._file = AppendFile(path, self._encoder.header(now))
+        if earlier:
+            with contextlib.suppress(OSError):  # the earlier files then also show what the new attempt abandoned
+                self._rebuild = self._start_module(_REBUILD, os.fspath(self._folder))
+
+    def points(self, calls: Sequence[LogCall]) -> None:
+        self._has_points = True
+        self._append(lambda: b"".join(map(self._encoder.scalars, calls)))
+
+    def media(self, entry: MediaEntry, picture: bytes | None) -> None:
+        self._append(
+            lambda: self._encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, picture)
+        )
+
+    def document(self, document: RunDocument) -> None:
+        """Hand what was received to the operating system.
+
+        The hyperparameters go with the first points: they can be written only once, and a script that sets some of
+        them after `init` has done so by then.
+        """
+        self._document = document
+        if self._has_points and document.config:
+            self._append_config()
+        self._write()
+
+    def lost(self, reason: str) -> None:
+        self._give_up(reason)
+
+    def close(self) -> None:
+        """Write the results and the run's end, close the file, and wait for the program started by `open`.
+
+        A preempted process has no time to wait, and a run that continues must not; the program ends by itself.
+        """
+        if self._file is not None:
+            ended = self._document.status.ended
+            ended_s = ended.timestamp() if ended else time.time()
+            self._append_config()
+            self._append(lambda: self._encoder.results(self._document, ended_s))
+            self._append(lambda: self._encoder.session_end(self._document, ended_s))
+            self._write()
+            with contextlib.suppress(OSError):
+                self._file.close(sync=False)
+        if self._rebuild is not None and self._document.status.state not in (RUNNING, "preempted"):
+            self._rebuild.wait()
+
+    def _append_config(self) -> None:
+        if not self._has_config:
+            self._has_config = True
+            self._append(lambda: self._encoder.session_start(self._document))
+
+    def _append(self, encode: Callable[[], bytes]) -> None:
+        try:
+            self._records += encode()
+        except Exception as error:  # a bug in the encoder
+            self._give_up(error)
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        records, self._records = bytes(self._records), bytearray()
+        try:
+            self._file.write(records)
+            self._is_failing = False
+        except OSError as error:
+            if self._file.waiting > _MOST_WAITING_BYTES:
+                self._give_up(error)
+            elif not self._is_failing:
+                self._is_failing = True
+                self._warn(
+                    "run %s: cannot write %s (%s); tried again",
+                    self._document.id,
+                    self._file.path,
+                    error.strerror or error,
+                )
+
+    def _give_up(self, reason: object) -> NoReturn:
+        """Remove the file.
+
+        Raises:
+            StoreError: Always; ends this sink.
+        """
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close(sync=False)
+                file.path.unlink(missing_ok=True)
+        raise StoreError(
+            f"no event file is written any more ({reason}); `runfolio tensorboard` makes one from the record"
+        )

@@ -1,0 +1,58 @@
+"""The queue between the thread that encodes and the thread that writes to the store."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, EncodedPoints
+
+
+class Outbox:
+    """Encoded batches that are not in the store yet. One thread puts, one takes; both may read."""
+
+    def __init__(self) -> None:
+        self._batches: deque[tuple[int, EncodedBatch]] = deque()
+        self._put_bytes = 0
+        self._taken_bytes = 0
+        self._contiguous_id = 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._put_bytes - self._taken_bytes
+
+    def put(self, batch: EncodedBatch) -> None:
+        self._batches.append((self._contiguous_id, batch))
+        self._put_bytes += batch.size
+
+    def mark_gap(self) -> None:
+        """Note that later batches do not follow the earlier ones: calls in between are elsewhere, or lost.
+
+        Later batches then go to a new tail, since a tail lacks no call between its first and its last.
+        """
+        self._contiguous_id += 1
+
+    def front(self, most_bytes: int) -> tuple[int, list[EncodedBatch]]:
+        """Return the batches that may be written at once, and their contiguous id.
+
+        They are one medium, or points without a gap. The list is empty if nothing waits.
+        """
+        batches: list[EncodedBatch] = []
+        size, contiguous_id = 0, 0
+        for batch_id, batch in self._batches.copy():
+            if batches and (batch_id != contiguous_id or size > most_bytes or not isinstance(batch, EncodedPoints)):
+                break
+            contiguous_id = batch_id
+            size += batch.size
+            batches.append(batch)
+            if isinstance(batch, EncodedMedia):
+                break
+        return contiguous_id, batches
+
+    def drop(self, count: int) -> None:
+        """Remove the first `count` batches: the store has them."""
+        for _ in range(count):
+            self._taken_bytes += self._batches.popleft()[1].size
+
+    def rest(self) -> list[EncodedBatch]:
+        """Return all batches that still wait."""
+        return [batch for _, batch in self._batches.copy()]

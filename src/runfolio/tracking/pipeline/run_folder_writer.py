@@ -1,0 +1,164 @@
+"""The files of a run's points and media, written by one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+from runfolio.record import files, media, tail
+from runfolio.record.append import AppendFile
+from runfolio.record.layout import MEDIA, MEDIA_FILES, METRICS, tail_path
+from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, EncodedPoints
+from runfolio.tracking.pipeline.outbox import Outbox
+
+_ONE_WRITE_BYTES = 4 * 1024 * 1024
+
+
+class RunFolderWriter:
+    """Appends batches of the outbox to tails and media; a batch leaves the outbox once its file has all of it."""
+
+    def __init__(
+        self, folder: Path, writer: str, attempt: int, tail_numbers: Iterator[int], seal_bytes: int, *, sync: bool
+    ) -> None:
+        """Prepare the files; nothing is created before the first batch.
+
+        Args:
+            writer: The id of this process in the record.
+            tail_numbers: Numbers that no tail of this writer has yet.
+            seal_bytes: Size of a tail that is full.
+            sync: Whether every write is brought to the disk itself before it counts.
+        """
+        self._folder = folder
+        self._writer = writer
+        self._header = tail.header(writer, attempt)
+        self._tail_numbers = tail_numbers
+        self._seal_bytes = seal_bytes
+        self._sync = sync
+        self._tail: AppendFile | None = None
+        self._tail_number = 0
+        self._contiguous_id = 0
+        """The id of the batches that go to the open tail."""
+        self._media: AppendFile | None = None
+        self._media_number = 1
+        self._folder_synced = False
+        self._accepted = 0
+        """Number of the outbox's batches that an open file has accepted, though not all their bytes are written."""
+
+    @property
+    def tail_size(self) -> int | None:
+        """Bytes of the open tail; None if no tail is open."""
+        return None if self._tail is None else self._tail.size
+
+    def has_points(self) -> bool:
+        """Return whether the run has any points, of whichever process."""
+        return any((self._folder / METRICS).glob("*"))
+
+    def write_front(self, outbox: Outbox) -> list[EncodedBatch]:
+        """Move the first batches of the outbox to a file, and return them; empty if nothing waits.
+
+        Raises:
+            OSError: They are not written, or only in part; they wait in the outbox for the next call.
+        """
+        contiguous_id, batches = outbox.front(_ONE_WRITE_BYTES)
+        if not batches:
+            return []
+        if isinstance(medium := batches[0], EncodedMedia):
+            self._write_media(medium)
+        else:
+            batches = batches[: self._write_points(contiguous_id, cast("list[EncodedPoints]", batches))]
+        outbox.drop(len(batches))
+        self._accepted = 0
+        return batches
+
+    def discard(self, outbox: Outbox) -> None:
+        """Empty the outbox without writing: another process has the run now."""
+        outbox.drop(len(outbox.rest()))
+        self._accepted = 0
+
+    def close_full_tail(self) -> int | None:
+        """Close the tail if it is full, and return its number, so that it can be sealed.
+
+        It is not synced here, which may take a disk long: its segment is, before the tail is removed.
+        """
+        if self._tail is None or self._tail.size < self._seal_bytes:
+            return None
+        self._leave_tail()
+        return self._tail_number
+
+    def sync(self) -> None:
+        """Bring what was written to the disk itself.
+
+        Raises:
+            OSError: It may not be there.
+        """
+        for file in (self._tail, self._media):
+            if file is not None:
+                file.sync()
+        self.sync_folder()
+
+    def sync_folder(self) -> None:
+        """Bring the run's folder to the disk, and the folders above it: a power cut loses names as well."""
+        if not self._folder_synced:
+            for folder in (self._folder, self._folder.parent, self._folder.parent.parent):
+                files.sync_file(folder)
+            self._folder_synced = True
+
+    def close_tail(self) -> None:
+        """Close and sync the open tail at the run's end."""
+        if self._tail is not None:
+            self._tail.close(sync=True)
+
+    def close_media(self) -> None:
+        """Close and sync the open list of media at the run's end."""
+        if self._media is not None:
+            self._media.close(sync=True)
+
+    def _write_points(self, contiguous_id: int, batches: list[EncodedPoints]) -> int:
+        """Append batches to the tail; return how many of them it has now."""
+        if self._tail is not None and self._tail.is_lost:
+            self._leave_tail()
+        if self._accepted:
+            batches = batches[: self._accepted]
+        elif contiguous_id != self._contiguous_id:
+            self._leave_tail()
+        if self._tail is None:
+            self._tail_number, self._contiguous_id = next(self._tail_numbers), contiguous_id
+            self._tail = AppendFile(tail_path(self._folder, self._writer, self._tail_number), self._header)
+        self._append(self._tail, [points.lines for points in batches])
+        return len(batches)
+
+    def _write_media(self, medium: EncodedMedia) -> None:
+        if self._media is not None and self._media.is_lost:
+            self._leave_media()
+        if medium.picture is not None and not self._accepted:
+            name, content = medium.picture
+            files.replace(self._folder / MEDIA / MEDIA_FILES / name, lambda path: path.write_bytes(content))
+        if self._media is None:
+            path = media.index_path(self._folder, self._writer, self._media_number)
+            self._media = AppendFile(path, self._header)
+        self._append(self._media, [medium.line])
+
+    def _append(self, file: AppendFile, lines: list[bytes]) -> None:
+        """Append the lines of batches. After a failure, the file has accepted them and only writes the rest."""
+        if not self._accepted:
+            self._accepted = len(lines)
+            file.write(b"".join(lines))
+        else:
+            file.write()
+        if self._sync:
+            file.sync()
+            self.sync_folder()
+
+    def _leave_tail(self) -> None:
+        """Close the open tail for good; lines that it accepted but did not write are still in the outbox."""
+        file, self._tail, self._accepted = self._tail, None, 0
+        if file is not None:
+            file.close(sync=False)
+
+    def _leave_media(self) -> None:
+        """Close the list of media for good, as `_leave_tail` does."""
+        file, self._media, self._accepted = self._media, None, 0
+        self._media_number = next(self._tail_numbers) + 1
+        if file is not None:
+            file.close(sync=False)

@@ -1,0 +1,121 @@
+"""The run document, this process's heartbeat, and its claim to the attempt."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from runfolio.record import claims, disk
+from runfolio.record.alive import PRIMARY, Heartbeat
+from runfolio.record.document import RunDocument
+from runfolio.record.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS
+from runfolio.tracking.pipeline.background_log import log
+
+
+class RunLifecycle:
+    """Says in the record that a process writes the run, what the run is, and how it ended."""
+
+    def __init__(self, folder: Path, document: RunDocument, heartbeat: Heartbeat, *, sync: bool) -> None:
+        self.is_primary = heartbeat.role == PRIMARY
+        """Else the process has joined: `run.json`, the run's end and its compaction belong to another one."""
+        self.is_known_superseded = False
+        """The last answer of `is_superseded`."""
+        self._folder = folder
+        self._document = document
+        self._heartbeat = heartbeat
+        self._sync = sync
+        self._document_changed = False
+
+    def mark_changed(self) -> None:
+        """Have the document saved with the next write; may be called on any thread."""
+        self._document_changed = True
+
+    def create_files(self) -> None:
+        """Create the folders, the heartbeat, and in the primary process the claim and the document.
+
+        Raises:
+            OSError: The store cannot be written.
+            Taken: Another process has claimed the attempt.
+        """
+        # None of its parents: a run that is gone, with the disk it lies on or for good, is not created again.
+        for name in (ALIVE, METRICS, MEDIA, f"{MEDIA}/{MEDIA_FILES}"):
+            (self._folder / name).mkdir(exist_ok=True)
+        self.write_heartbeat()
+        if self.is_primary:
+            self._open_attempt()
+
+    def reserve_space(self) -> None:
+        """Keep room on the disk for the run's end."""
+        disk.reserve(self._folder, self._heartbeat.writer)
+
+    def release_space(self) -> None:
+        disk.release(self._folder, self._heartbeat.writer)
+
+    def is_superseded(self) -> bool:
+        """Return whether another process has opened the next attempt; this one then records nothing more.
+
+        Logged the first time.
+        """
+        if (
+            not self.is_known_superseded
+            and (claim := claims.read(self._folder, self._heartbeat.attempt + 1)) is not None
+        ):
+            self.is_known_superseded = True
+            log.error(
+                "run %s was taken over by process %d on %s: this process (%d) records nothing more of it; what it has"
+                " logged stays readable, and its training goes on",
+                self._document.id,
+                claim.pid,
+                claim.host,
+                os.getpid(),
+            )
+        return self.is_known_superseded
+
+    def beat(self) -> bool:
+        """Write the next heartbeat; return False if the process was superseded and has none any more."""
+        if self.is_superseded():
+            if self._heartbeat.end is None:
+                self._heartbeat.end = "interrupted"
+                self.write_heartbeat()
+            return False
+        self._heartbeat.beat += 1
+        self.write_heartbeat()
+        return True
+
+    def write_heartbeat(self) -> None:
+        self._heartbeat.write(self._folder)
+
+    def save_changes(self) -> None:
+        """Save the document if it was changed since it was saved last."""
+        if self._document_changed and self.is_primary and not self.is_superseded():
+            self._document_changed = False
+            try:
+                self._save(sync=True)  # after a power cut, half of it would hide the run
+            except BaseException:
+                self._document_changed = True
+                raise
+
+    def add_trouble(self, text: str) -> None:
+        status = self._document.status
+        status.trouble = f"{status.trouble}; {text}" if status.trouble else text
+
+    def save_end(self) -> None:
+        """Save the document with the run's end."""
+        if self.is_primary and not self.is_known_superseded:
+            self._save(sync=True)
+
+    def end_heartbeat(self) -> None:
+        """Write the last heartbeat, which says that the process writes no more."""
+        self._heartbeat.end = "interrupted" if self.is_known_superseded else self._document.status.state
+        self.write_heartbeat()
+
+    def _open_attempt(self) -> None:
+        try:
+            claims.take(self._folder, self._heartbeat)
+        except claims.Taken:
+            self._heartbeat.remove(self._folder)
+            raise
+        self._save(sync=self._sync or len(self._document.attempts) > 1)
+
+    def _save(self, *, sync: bool) -> None:
+        self._document.without_secrets().write(self._folder, sync=sync)

@@ -1,0 +1,50 @@
+"""Helper processes that seal tails to segments."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from pathlib import Path
+
+from runfolio.tracking import processes
+
+
+class SealingProcesses:
+    """Seals the tails of one writer, without Arrow, its memory and its hold on the interpreter in the training.
+
+    A failure costs nothing: tails stay, and are read as they are.
+    """
+
+    def __init__(self, folder: Path, writer: str) -> None:
+        self._folder = folder
+        self._writer = writer
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def start_seal(self, number: int) -> None:
+        """Seal one tail."""
+        self._start("seal", number)
+
+    def start_compact(self, number: int) -> None:
+        """Seal everything to the one segment `number`."""
+        self._start("compact", number)
+
+    def compact_here(self, number: int) -> None:
+        """Do the same in this process: for a small run, quicker than to start another."""
+        from runfolio.record import seal  # Arrow; not before the training is over
+
+        seal.compact(self._folder, self._writer, number)
+        seal.sweep(self._folder)
+
+    def forget_ended(self) -> None:
+        self._processes = [process for process in self._processes if process.poll() is None]
+
+    def wait(self) -> None:
+        """Wait until all have ended."""
+        for process in self._processes:
+            process.wait()
+
+    def _start(self, task: str, number: int) -> None:
+        arguments = (task, os.fspath(self._folder), self._writer, str(number))
+        with contextlib.suppress(OSError):
+            self._processes.append(processes.start_module("runfolio.record.seal", *arguments))

@@ -1,0 +1,103 @@
+"""The sinks of a run: the one place that knows whether there are any."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from runfolio.errors import RunfolioError
+from runfolio.record import media, tail
+from runfolio.record.alive import Heartbeat
+from runfolio.record.document import RunDocument
+from runfolio.record.sink import Sink
+from runfolio.tracking.pipeline.background_log import log
+from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, EncodedPoints
+
+
+class SinkGroup:
+    """Feeds every sink with what was written to the record, and drops a sink that fails.
+
+    Keeps the promise of `Sink`. All methods are called on the thread that writes the record, and none raises.
+    """
+
+    def __init__(self, sinks: Iterable[Sink], folder: Path, document: RunDocument, heartbeat: Heartbeat) -> None:
+        self._sinks = list(sinks)
+        self._folder = folder
+        self._document = document
+        self._heartbeat = heartbeat
+
+    def open(self) -> None:
+        if self._sinks:
+            document = self._document.without_secrets()
+            self._call_each(lambda sink: sink.open(document, self._last_steps))
+
+    def write(self, batches: Iterable[EncodedBatch]) -> None:
+        """Hand over batches that the record's files have taken.
+
+        They are decoded from their lines: only a run with sinks pays for that, and each sink receives exactly what a
+        reader of the record would.
+        """
+        if not self._sinks:
+            return
+        for batch in batches:
+            if isinstance(batch, EncodedPoints):
+                self._write_points(batch)
+            else:
+                self._write_media(batch)
+
+    def save_document(self) -> None:
+        """Hand over the run document, at the end of every write of the record."""
+        if self._sinks:
+            document = self._document.without_secrets()
+            self._call_each(lambda sink: sink.document(document))
+
+    def lose(self, reason: str) -> None:
+        """Report that the record has something that was not handed over."""
+        self._call_each(lambda sink: sink.lost(reason))
+
+    def close(self) -> None:
+        sinks, self._sinks = self._sinks, []
+        for sink in sinks:
+            try:
+                sink.close()
+            except Exception as error:
+                self._log_failure(sink, error)
+
+    def _write_points(self, points: EncodedPoints) -> None:
+        calls = tail.decode(points.lines)
+        self._call_each(lambda sink: sink.points(calls))
+
+    def _write_media(self, encoded: EncodedMedia) -> None:
+        entry = media.decode(self._folder, encoded.line, self._heartbeat.writer, self._heartbeat.attempt)
+        if entry is not None:
+            picture = encoded.picture[1] if encoded.picture else None
+            self._call_each(lambda sink: sink.media(entry, picture))
+
+    def _last_steps(self) -> Mapping[str, int]:
+        if len(self._document.attempts) == 1:
+            return {}
+        from runfolio.record import branches  # Arrow, which few sinks need
+
+        return branches.last_steps(self._folder, self._document)
+
+    def _call_each(self, call: Callable[[Sink], None]) -> None:
+        for sink in tuple(self._sinks):
+            try:
+                call(sink)
+            except Exception as error:
+                self._sinks.remove(sink)
+                self._log_failure(sink, error)
+                with contextlib.suppress(Exception):
+                    sink.close()
+
+    def _log_failure(self, sink: Sink, error: Exception) -> None:
+        if isinstance(error, RunfolioError):
+            log.warning("run %s: %s", self._document.id, error)
+        else:
+            log.warning(
+                "run %s: %s failed and receives nothing more; the record is complete without it",
+                self._document.id,
+                type(sink).__name__,
+                exc_info=error,
+            )

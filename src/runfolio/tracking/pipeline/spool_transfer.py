@@ -1,0 +1,89 @@
+"""Spools of a running process, and the count of log calls that were lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from runfolio.record.spool import Spool
+from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedPoints
+from runfolio.tracking.pipeline.outbox import Outbox
+
+_SPOOL_BYTES = 1_000_000_000
+
+
+class SpoolTransfer:
+    """Creates spools for what the store does not take, and moves them into the run once it does."""
+
+    def __init__(self, folder: Path, run_id: str, writer: str, attempt: int, tail_numbers: Iterator[int]) -> None:
+        self.lost = 0
+        """Number of log calls that neither the store nor the spool took."""
+        self._folder = folder
+        self._run_id = run_id
+        self._writer = writer
+        self._attempt = attempt
+        self._tail_numbers = tail_numbers
+        self._spools: list[Spool] = []
+        """Spools that are not moved yet."""
+
+    @property
+    def folders(self) -> list[Path]:
+        """Folders of spools that hold what the store did not take."""
+        return [spool.folder for spool in self._spools if spool.folder is not None and spool.folder.exists()]
+
+    def new_spool(self) -> Spool:
+        """Return an empty spool on a local disk."""
+        return Spool(self._folder, self._run_id, self._writer, self._attempt, self._tail_numbers, _SPOOL_BYTES)
+
+    def add(self, spool: Spool) -> None:
+        """Have a spool moved into the run; nothing is written to it any more."""
+        self._spools.append(spool)
+
+    def bring_back_next(self) -> bool:
+        """Move the next spool into the run; return False if there is none.
+
+        Raises:
+            OSError: A part of it is still in the spool.
+        """
+        if not self._spools:
+            return False
+        self._spools[0].bring_back()
+        self._spools.pop(0)
+        return True
+
+    def save_rest(self, outbox: Outbox) -> None:
+        """Copy what is left in the outbox to a spool, at the end of a run whose store does not take it any more.
+
+        Called on the store thread, or on another if that hangs. Batches that both have saved are there twice and
+        read once.
+
+        Raises:
+            OSError: The spool cannot be written.
+        """
+        rest = outbox.rest()
+        spool = self.new_spool()
+        for batch in rest:
+            put_into(spool, batch)
+        spool.close()
+        if rest:
+            self._spools.append(spool)
+
+    def describe_loss(self, failure: str) -> str:
+        """Return a sentence for the record on what it lacks."""
+        if folders := self.folders:
+            return f"its last points could not be written ({failure}); they wait in {folders[0].parent}"
+        if self.lost:
+            return f"{self.lost} log calls were lost, which neither the store nor the local spool took"
+        return f"its last points could not be written ({failure})"
+
+
+def put_into(spool: Spool, batch: EncodedBatch) -> None:
+    """Write a batch to a spool.
+
+    Raises:
+        OSError: It is not written, or not completely.
+    """
+    if isinstance(batch, EncodedPoints):
+        spool.write_points(batch.lines)
+    else:
+        spool.write_medium(batch.line, batch.picture)
