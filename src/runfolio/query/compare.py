@@ -14,6 +14,7 @@ from runfolio.query.labels import labels
 from runfolio.query.recorded import RecordedRun
 from runfolio.query.same_data import fingerprints, standing, told
 from runfolio.query.sharing import beginning_of
+from runfolio.record.summary import AXES
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def compare(runs: Sequence[RecordedRun]) -> Comparison:
     config, same = _differences(named, lambda run: run.params)
     summary, _ = _differences(named, _single_results)
     data, _ = _differences(named, fingerprints)
-    metrics = sorted({metric for run in runs for metric in run.metrics})
+    metrics = sorted({metric for run in runs for metric in run.metrics} - AXES)
     rows = [_metric_row(named, metric) for metric in metrics]
     mind = [*_mind(runs, data), *_shared(named)]
     return Comparison(list(named), config, same, summary, rows, data, mind)

@@ -163,6 +163,7 @@ def _document(
         created=now(),
         status=Status("interrupted", now(), f"{_MADE[kind]} {of.name} ({of.id}) at {at}, and not gone on with"),
         config=of.config,
+        defaults=of.defaults,
         data=_known_data(of),
         lineage={"kind": kind, "run": of.id, "name": of.name, "checkpoint": checkpoint.name, "step": checkpoint.step},
         attempts=_attempts(of, checkpoint),

@@ -28,7 +28,7 @@ from runfolio.tracking.capture.origin import program_name
 from runfolio.tracking.capture.surroundings import keep_code
 from runfolio.tracking.console import Console
 from runfolio.tracking.keeper import Pace
-from runfolio.tracking.plain import plain_config, whole_step
+from runfolio.tracking.plain import config_defaults, plain_config, whole_step
 from runfolio.tracking.run import Companion, Run, plain_tags
 from runfolio.tracking.system import System
 
@@ -132,6 +132,7 @@ def init(
             opened = _new(place, name, experiment or _EXPERIMENT, pace.join_s, wanted)
         folder, document, last_step, role, _ = opened
         document.config.update(settings)
+        document.defaults.update(config_defaults(config))
         sync = durability == "full"
         if role != PRIMARY:
             return Run(folder, document, pace, last_step, strict=strict, sync=sync, role=role)
