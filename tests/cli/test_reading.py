@@ -165,6 +165,17 @@ def test_fork_keeps_the_defaults_of_its_settings(tmp_path):
     assert (fork.params, fork.defaults) == ({"lr": 0.5}, {"lr": 0.1})
 
 
+def test_secrets_among_defaults_are_not_recorded(tmp_path):
+    @dataclass
+    class Config:
+        api_key: str = "correct-horse-battery"
+
+    with rf.init("net", store=tmp_path, config=Config(), console=False, code=False) as run:
+        pass
+
+    assert "correct-horse-battery" not in (run.folder / "run.json").read_text()
+
+
 @pytest.fixture
 def watched_pair(tmp_path):
     store = tmp_path / "runs"
