@@ -5,8 +5,10 @@ import io
 import json
 import math
 import os
+import re
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
@@ -87,6 +89,121 @@ def test_show_is_one_page(runfolio, trained):
     headings = [line for line in page.splitlines() if line and not line.startswith(" ") and " " not in line]
     assert {"Settings", "Results", "Metrics", "Checkpoints", "Environment", "Code", "Files"} <= set(headings)
     assert "finished" in page
+
+
+def settings_on(page: str) -> list[str]:
+    return page.partition("\nSettings\n")[2].partition("\n\n")[0].splitlines()
+
+
+def test_show_lists_settings_that_differ_from_their_defaults(runfolio, trained):
+    lines = settings_on(runfolio("show", "large", "--store", trained).stdout)
+
+    assert {line.split()[0] for line in lines[:-1]} <= {"data_fraction", "lr", "epochs", "model"}
+    assert lines[-1].endswith("settings at their defaults: --all")
+
+
+def test_show_all_lists_every_setting(runfolio, trained):
+    run = rf.open(trained).run("large")
+
+    lines = settings_on(runfolio("show", "large", "--all", "--store", trained).stdout)
+
+    assert [line.split()[0] for line in lines] == list(run.params)
+    assert ["fold", "none"] in [line.split() for line in lines]
+
+
+def test_defaults_of_any_dataclass_config_are_recorded(runfolio, tmp_path):
+    @dataclass
+    class Optimizer:
+        lr: float = 0.1
+        momentum: float = 0.9
+
+    @dataclass
+    class Config:
+        data: str
+        optimizer: Optimizer
+        patience: int | None = 3
+        clip: float = 1.0
+
+    config = Config("pets", Optimizer(lr=0.5), patience=None)
+    with rf.init("net", store=tmp_path / "runs", config=config):
+        pass
+
+    lines = settings_on(runfolio("show", "net").stdout)
+    assert [line.split() for line in lines[:-1]] == [["data", "pets"], ["optimizer/lr", "0.5"], ["patience", "none"]]
+    assert lines[-1] == "2 settings at their defaults: --all"
+
+
+def test_settings_without_declared_defaults_are_all_listed(runfolio, tmp_path):
+    with rf.init("net", store=tmp_path / "runs", config={"lr": 0.1, "epochs": 5}):
+        pass
+
+    assert [line.split() for line in settings_on(runfolio("show", "net").stdout)] == [["lr", "0.1"], ["epochs", "5"]]
+
+
+def test_settings_all_at_their_defaults_are_one_line(runfolio, tmp_path):
+    @dataclass
+    class Config:
+        lr: float = 0.1
+
+    with rf.init("net", store=tmp_path / "runs", config=Config()):
+        pass
+
+    assert settings_on(runfolio("show", "net").stdout) == ["1 setting at its default: --all"]
+
+
+def test_fork_keeps_the_defaults_of_its_settings(tmp_path):
+    @dataclass
+    class Config:
+        lr: float = 0.1
+
+    with rf.init("net", store=tmp_path, config=Config(), console=False) as run:
+        run.checkpoint(step=1)
+    with rf.init("other", store=tmp_path, fork=run.id, config={"lr": 0.5}, console=False):
+        pass
+
+    fork = rf.open(tmp_path).run("other")
+    assert (fork.params, fork.defaults) == ({"lr": 0.5}, {"lr": 0.1})
+
+
+def test_secrets_among_defaults_are_not_recorded(tmp_path):
+    @dataclass
+    class Config:
+        api_key: str = "correct-horse-battery"
+
+    with rf.init("net", store=tmp_path, config=Config(), console=False, code=False) as run:
+        pass
+
+    assert "correct-horse-battery" not in (run.folder / "run.json").read_text()
+
+
+@pytest.fixture
+def watched_pair(tmp_path):
+    store = tmp_path / "runs"
+    for name in ("a", "b"):
+        with rf.init(name, store=store) as run:
+            run.log({"loss": 0.5, "epoch": 2, "samples": 64, "grad_norm/head": 0.1, "weight_norm/head": 0.2}, step=1)
+    return store
+
+
+@pytest.mark.parametrize("words", [("show", "a"), ("compare", "a", "b"), ("runs",), ("plot",)])
+def test_axes_and_norms_of_parameters_are_not_listed_as_metrics(runfolio, watched_pair, words):
+    listed = runfolio(*words).output
+
+    assert "loss" in listed
+    assert not [line for line in listed.splitlines() if re.search(r"\b(epoch|samples|grad_norm/head)\b", line)]
+
+
+@pytest.mark.parametrize(("words", "count"), [(("show", "a"), "2"), (("compare", "a", "b"), "2 metrics")])
+def test_norms_of_single_parameters_are_counted(runfolio, watched_pair, words, count):
+    assert f"and {count} of single parameters: grad_norm/NAME, weight_norm/NAME" in runfolio(*words).stdout
+
+
+def test_axes_and_norms_can_be_read_by_name(runfolio, watched_pair):
+    assert runfolio("plot", "epoch", "a").exit_code == 0
+    assert runfolio("plot", "loss", "--x", "samples").exit_code == 0
+    assert runfolio("runs", "--columns", "name,epoch").stdout.split()[-1] == "2.000"
+    assert "grad_norm/head" in runfolio("compare", "a", "b", "--csv").stdout
+    assert {"epoch", "samples", "grad_norm/head"} <= set(runfolio("show", "a", "--all").stdout.split())
 
 
 def test_show_lists_the_checkpoints_but_of_many_single_steps_the_newest(runfolio, tmp_path):

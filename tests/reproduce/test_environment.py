@@ -41,6 +41,12 @@ def test_its_run_goes_beside_the_one_it_repeats_whatever_store_it_names(python: 
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_reproduction_without_name_is_named_after_the_original(python: Python, store: Path):
+    done = python("import runfolio; runfolio.init().finish()", env=told(store))
+    assert done.returncode == 0, done.stderr
+    assert only_run(store).name == "net-reproduced"
+
+
 def test_it_stops_behind_the_step_that_was_asked_for(python: Python, tmp_path: Path, store: Path):
     done = python(TRAIN, tmp_path, env=told(store, **{STOP_AFTER: "4"}))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

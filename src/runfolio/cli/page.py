@@ -23,6 +23,7 @@ from runfolio.record.console import last_lines, log_path
 from runfolio.record.document import OTHERS, STEPS
 from runfolio.record.keeping import STEP
 from runfolio.record.layout import event_files
+from runfolio.record.summary import PER_PARAMETER, listed_metrics
 
 if TYPE_CHECKING:
     from runfolio.query.recorded_data import DataFacts
@@ -37,25 +38,28 @@ _IN_JSON = (
 )
 _MOST_STEPS = 5
 """Checkpoints of single steps that are shown."""
-_PER_PARAMETER = ("grad_norm/", "weight_norm/")
-"""Metrics of a watched model, two a parameter: too many for a page."""
 
 
-def print_page(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
+def print_page(
+    run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None, *, everything: bool = False
+) -> None:
     """State and reason, settings, results, metrics (of one rank, where asked), load, environment, code, files.
 
+    Args:
+        everything: Print the settings at their defaults and every metric, too.
     Raises:
         NotFound: No process of that rank wrote the run.
     """
     metrics = run.metrics if rank is None else run.metrics_of(rank)
     _print_head(run, children)
     _print_last_words(run)
-    _print_facts("Settings", run.params)
+    _print_settings(run, everything=everything)
     _print_facts("Results", {key: value for key, value in run.results.items() if not isinstance(value, list)})
     if metrics:
         _heading("Metrics" if rank is None else f"Metrics of rank {rank}")
-        show_table(_metrics(metrics), "table")
-        if watched := sum(name.startswith(_PER_PARAMETER) for name in metrics):
+        shown = metrics if everything else listed_metrics(metrics)
+        show_table(_metrics({name: metrics[name] for name in shown}), "table")
+        if watched := sum(name.startswith(PER_PARAMETER) for name in metrics.keys() - set(shown)):
             line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
     if (profile := read_profile(run.folder)) is not None:
         _heading("Profile")
@@ -83,6 +87,7 @@ def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
     about = {
         **facts,
         "config": run.config,
+        "defaults": run.defaults,
         "summary": run.summary,
         "metrics": {name: asdict(seen) for name, seen in metrics.items()},
         "load": {name: asdict(seen) for name, seen in run.load.items()},
@@ -156,8 +161,6 @@ def _metrics(metrics: Mapping[str, MetricSummary]) -> Table:
 
     rows = []
     for name, seen in sorted(metrics.items()):
-        if name.startswith(_PER_PARAMETER):
-            continue
         mode = guess_mode(name)
         best, step = {"max": (seen.max, seen.max_step), "min": (seen.min, seen.min_step)}.get(mode or "", (None, None))
         rows.append({"metric": name, "last": seen.last, "best": best, "step": step, "points": seen.count})
@@ -219,6 +222,21 @@ def _files(folder: Path) -> dict[str, str]:
     if events := event_files(folder):
         found["TensorBoard"] = ", ".join(path.name for path in events.values())
     return found
+
+
+def _print_settings(run: RecordedRun, *, everything: bool) -> None:
+    """Print the settings that differ from their defaults, and how many do not."""
+    settings, defaults = run.params, run.defaults
+    shown = {
+        name: "none" if value is None and name in defaults else value
+        for name, value in settings.items()
+        if everything or name not in defaults or value != defaults[name]
+    }
+    _print_facts("Settings", shown)
+    if left := len(settings) - len(shown):
+        if not shown:
+            _heading("Settings")
+        line(f"{count(left, 'setting')} at {'its default' if left == 1 else 'their defaults'}: --all")
 
 
 def _print_facts(title: str, facts: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ from runfolio.cli.options import (
     store_option,
 )
 from runfolio.errors import ConfigError, NotFound, nearest
+from runfolio.record.summary import listed_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -177,7 +178,7 @@ def _curves(folio: Folio, wish: Wish) -> Picture:
     )
     metrics, names, warnings = _split(folio, wish)
     if not metrics:
-        known = sorted({metric for run in folio.runs(archived=True) for metric in run.metrics})
+        known = sorted({name for run in folio.runs(archived=True) for name in listed_metrics(run.metrics)})
         raise ConfigError(f"name a metric to draw; there are {', '.join(known) or 'none yet'}")
     runs, facts = _runs(folio, names, wish)
     panels = curve_panels(metrics, runs, options)

@@ -22,6 +22,7 @@ from runfolio.cli.options import (
     run_filters,
     store_option,
 )
+from runfolio.record.summary import PER_PARAMETER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,18 +83,28 @@ def list_runs(
 @click.option("--code", "part", flag_value="code", help="List the files kept of the code instead.")
 @click.option("--diff", "part", flag_value="diff", help="Print its uncommitted changes instead, as git does.")
 @click.option("--json", "part", flag_value="json", help="Print all that the page has as one JSON object.")
+@click.option("--all", "everything", is_flag=True, help="Show settings at their defaults and every metric, too.")
 @click.option("--rank", type=int, metavar="N", help="Show the metrics of this rank, of a run that several wrote.")
 @best_by_option
 @experiment_filter
 @store_option
-def show(run: str, part: str | None, rank: int | None, metric: str, experiment: str | None, store: Path | None) -> None:
+def show(
+    run: str,
+    part: str | None,
+    everything: bool,
+    rank: int | None,
+    metric: str,
+    experiment: str | None,
+    store: Path | None,
+) -> None:
     """Show one run on one page.
 
-    How it ended, settings, results, metrics, load, environment, code, files. RUN is an id, the beginning of one, a
-    name, a run's folder, or `best`.
+    How it ended, settings that differ from their defaults, results, metrics, load, environment, code, files. RUN is an
+    id, the beginning of one, a name, a run's folder, or `best`.
 
     \b
     runfolio show k3f9
+    runfolio show k3f9 --all
     runfolio show k3f9 --rank 2
     runfolio show k3f9 --code
     runfolio show k3f9 --diff | git apply
@@ -109,7 +120,7 @@ def show(run: str, part: str | None, rank: int | None, metric: str, experiment: 
         "code": code_page.print_files,
         "diff": code_page.print_uncommitted,
         "json": partial(page.print_json, children=folio.children(shown), rank=rank),
-        None: partial(page.print_page, children=folio.children(shown), rank=rank),
+        None: partial(page.print_page, children=folio.children(shown), rank=rank, everything=everything),
     }
     pages[part](shown)
 
@@ -170,8 +181,13 @@ def compare(
         _compare_groups(chosen, group_by, output)
         return
     comparison = compare_runs(chosen)
-    out.show_table(comparison_table(comparison), output)
+    metrics = comparison.metrics
     if output == "table":
+        metrics = [row for row in metrics if not row.metric.startswith(PER_PARAMETER)]
+    out.show_table(comparison_table(comparison, metrics), output)
+    if output == "table":
+        if folded := len(comparison.metrics) - len(metrics):
+            out.line(f"and {folded} metrics of single parameters: grad_norm/NAME, weight_norm/NAME")
         for sentence in comparison.mind:
             out.say(sentence)
         out.say(f"{comparison.same} other setting{'s are' if comparison.same != 1 else ' is'} the same in all.")

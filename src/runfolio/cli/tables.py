@@ -13,7 +13,7 @@ from runfolio.cli.output import Column, Format, Table
 
 if TYPE_CHECKING:
     from runfolio.query.selection.seed_groups import Repeats
-    from runfolio.query.tables.comparison import Comparison
+    from runfolio.query.tables.comparison import Comparison, MetricRow
     from runfolio.query.tables.leaderboard import Leaderboard, Row
     from runfolio.query.tables.runs_table import Table as RunsTable
 
@@ -168,14 +168,14 @@ def interval(low: float | None, high: float | None) -> str | None:
     return None if low is None or high is None else f"{low:.3f}-{high:.3f}"
 
 
-def comparison_table(comparison: Comparison) -> Table:
-    """A row for each setting and result in which the runs differ, and for the last and the best of each metric."""
+def comparison_table(comparison: Comparison, metrics: Sequence[MetricRow]) -> Table:
+    """Rows for the settings and results in which the runs differ, and for the last and best value of `metrics`."""
     rows: list[dict[str, Any]] = [
         *({"what": "setting", "name": row.key, **row.values} for row in comparison.config),
         *({"what": "data", "name": row.key, **_in_short(row.values)} for row in comparison.data),
         *({"what": "result", "name": row.key, **row.values} for row in comparison.summary),
-        *({"what": "last", "name": row.metric, **row.last} for row in comparison.metrics),
-        *({"what": "best", "name": row.metric, **row.best} for row in comparison.metrics if row.best),
+        *({"what": "last", "name": row.metric, **row.last} for row in metrics),
+        *({"what": "best", "name": row.metric, **row.best} for row in metrics if row.best),
     ]
     columns = [
         Column(key="what", title="", show=figures.each(str)),

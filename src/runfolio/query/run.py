@@ -262,6 +262,11 @@ class RecordedRun:
         """Where: Python, host, processor, GPUs, what torch was set to, package versions (`docs/format.md`)."""
         return self._document.environment
 
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Default values of settings, flat, as far as they were declared (by a dataclass)."""
+        return flatten(with_numbers(self._document.defaults))
+
     @property
     def seeds(self) -> dict[str, Any]:
         """Seeds that could be asked for; of generators that forget theirs, a digest of the state they began in."""

@@ -87,6 +87,8 @@ class RunDocument:
     created: datetime
     status: Status = field(default_factory=Status)
     config: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    """Default values of settings, nested as `config`, as far as they are declared."""
     summary: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
     notes: str = ""
@@ -155,7 +157,8 @@ class RunDocument:
         """The document as it may be written, sharing what holds none; the run itself keeps the values it was given."""
         names = ("reason", "traceback", "trouble")
         told = {name: redact_text(text) for name in names if (text := getattr(self.status, name))}
-        return replace(self, config=redact_mapping(self.config), status=replace(self.status, **told))
+        config, defaults = redact_mapping(self.config), redact_mapping(self.defaults)
+        return replace(self, config=config, defaults=defaults, status=replace(self.status, **told))
 
     def to_json(self) -> dict[str, Any]:
         ended = self.status.ended
@@ -179,6 +182,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "created": (datetime,),
     "status": (Status,),
     "config": _OBJECT,
+    "defaults": _OBJECT,
     "summary": _OBJECT,
     "tags": (list,),
     "notes": _TEXT,

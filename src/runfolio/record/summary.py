@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 SYSTEM = "system/"
 """How the names of metrics begin that were measured beside the training; their steps are seconds."""
+PER_PARAMETER = ("grad_norm/", "weight_norm/")
+"""Prefixes of the metrics of a watched model, two for each parameter: too many for a table."""
+AXES = frozenset({"epoch", "samples"})
+"""Metrics that say how far a training is. Curves are drawn over them; tables do not list them as results."""
 
 
 @dataclass(frozen=True)
@@ -22,3 +27,8 @@ class MetricSummary:
     max_step: int
     nan: int
     """How many values are NaN."""
+
+
+def listed_metrics(names: Iterable[str]) -> list[str]:
+    """Return the metrics that a table lists, in their order: without axes and norms of single parameters."""
+    return [name for name in names if name not in AXES and not name.startswith(PER_PARAMETER)]

@@ -150,6 +150,7 @@ def _document(of: RunDocument, checkpoint: Checkpoint, run_id: str, name: str, e
         created=now(),
         status=Status("interrupted", now(), f"forked from {of.name} ({of.id}) at {at}, and not gone on with"),
         config=of.config,
+        defaults=of.defaults,
         data=_known_data(of),
         lineage={"kind": FORK, "run": of.id, "name": of.name, "checkpoint": checkpoint.name, "step": checkpoint.step},
         attempts=_attempts(of, checkpoint),

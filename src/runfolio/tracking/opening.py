@@ -15,6 +15,7 @@ from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.record import alive, claims
 from runfolio.record import checkpoints as saved
 from runfolio.record.alive import PRIMARY, Role
+from runfolio.record.base.run_names import claim_name
 from runfolio.record.checkpoints import LAST, Checkpoint
 from runfolio.record.document import Attempt, RunDocument, Status, now
 from runfolio.record.keeping import CheckpointPolicy
@@ -23,11 +24,12 @@ from runfolio.record.notes import NAME_LENGTH, check_name
 from runfolio.record.summary import SYSTEM
 from runfolio.tracking import forking, joining, processes, reproduction
 from runfolio.tracking.branching import bring_back_spools, kept_at
+from runfolio.tracking.capture.origin import program_name
 from runfolio.tracking.capture.surroundings import keep_code
 from runfolio.tracking.console import Console
 from runfolio.tracking.pipeline import background_log
 from runfolio.tracking.pipeline.writer_config import WriterConfig
-from runfolio.tracking.plain import plain_config, whole_step
+from runfolio.tracking.plain import config_defaults, plain_config, whole_step
 from runfolio.tracking.run import Companion, Run, plain_tags
 from runfolio.tracking.system import System
 
@@ -64,8 +66,9 @@ def init(
     """Open a run and start recording; or join the one that `RUNFOLIO_RUN_ID` names and another process opened.
 
     Args:
-        name: Readable name; the id is added to it in the folder. Default: the experiment's name; of a fork, the
-            forked run's with `-fork` behind it.
+        name: Readable name; the id is added to it in the folder. Default: the name of the script (or module, program
+            or notebook) and the next number that is free in the store, such as `train-3`; with `RUNFOLIO_RUN_ID`, that
+            id; of a fork, the forked run's with `-fork` behind it.
         experiment: What the run belongs to; the folder its own folder lies in. Default: `default`; of a fork, the
             forked run's.
         config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config. A run that is resumed or
@@ -108,7 +111,7 @@ def init(
     _check_beginning(resume, fork, step, force=force)
     place = Path(store) if store is not None else default_store()
     if (repeated := reproduction.asked_for()) is not None:
-        place, name = repeated.store, _reproduced(name or experiment or _EXPERIMENT, resume)
+        place, name = repeated.store, _reproduced(name or repeated.name, resume)
     contents, pace, wanted = keep_code(code), pace or WriterConfig(), joining.wanted_id()
     settings = plain_config(config) if config is not None else {}
     checked_tags = plain_tags(tags)
@@ -121,10 +124,10 @@ def init(
             make = partial(forking.fork, place, _folder_of(place, fork), checkpoint, step, name, experiment, settings)
             opened = _forked(place, make, pace.join_s, wanted)
         else:
-            experiment = experiment or _EXPERIMENT
-            opened = _new(place, name or experiment, experiment, pace.join_s, wanted)
+            opened = _new(place, name, experiment or _EXPERIMENT, pace.join_s, wanted)
         folder, document, last_step, role, _ = opened
         document.config.update(settings)
+        document.defaults.update(config_defaults(config))
         sync = durability == "full"
         if role != PRIMARY:
             return Run(folder, document, pace, last_step, strict=strict, sync=sync, role=role)
@@ -201,9 +204,10 @@ def _check_beginning(resume: object, fork: object, step: int | None, *, force: b
         raise ConfigError("step= says where a run is resumed or forked; name it with resume= or fork=")
 
 
-def _new(store: Path, name: str, experiment: str, wait_s: float, wanted: str | None) -> _Opened:
-    if wanted is not None:
-        return _shared(store, wanted, name, experiment, wait_s)
+def _new(store: Path, name: str | None, experiment: str, wait_s: float, wanted: str | None) -> _Opened:
+    if wanted is not None:  # its folder must have the same name in every process, so that only one can create it
+        return _shared(store, wanted, name or wanted, experiment, wait_s)
+    name = name or claim_name(store, program_name())
     while True:
         with contextlib.suppress(FileExistsError):
             return _begun(store, name, experiment, new_id())

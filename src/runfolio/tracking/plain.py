@@ -32,6 +32,23 @@ def plain_config(config: Any) -> dict[str, Any]:
     return {str(key): plain_value(entry) for key, entry in value.items()}
 
 
+def config_defaults(config: Any) -> dict[str, Any]:
+    """Return the default values that a dataclass config declares, nested ones too; nothing for other configs.
+
+    Default factories are not called: they may draw random numbers.
+    """
+    if not dataclasses.is_dataclass(config):
+        return {}
+    defaults: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            defaults[field.name] = config_defaults(value)
+        elif field.default is not dataclasses.MISSING:
+            defaults[field.name] = plain_value(field.default)
+    return defaults
+
+
 def plain_value(value: Any) -> Any:
     """One value of a config or summary as JSON; what JSON cannot say (a device, a path) as its text.
 

@@ -96,7 +96,7 @@ def run_experiment(
         runfolio.init(
             name or settings.run_name,
             experiment=experiment or settings.data_name,
-            config=settings.as_dict(),
+            config=settings,
             store=store,
             series=series,
             tensorboard=settings.tensorboard,
@@ -162,7 +162,7 @@ def _fork(
             fork=fork.run.folder,
             checkpoint=fork.checkpoint.name,
             experiment=experiment,
-            config=settings.as_dict(),
+            config=settings,
             store=store,
             tensorboard=settings.tensorboard,
             checkpoints=_policy(settings),

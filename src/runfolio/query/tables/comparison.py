@@ -13,6 +13,7 @@ from runfolio.query.selection.data_match import fingerprints, standing, told
 from runfolio.query.selection.metric_names import Mode, guess_mode
 from runfolio.query.selection.ranking import best_in_curve, rank
 from runfolio.query.tables.run_labels import labels
+from runfolio.record.summary import AXES
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def compare(runs: Sequence[RecordedRun]) -> Comparison:
     config, same = _differences(named, lambda run: run.params)
     summary, _ = _differences(named, _single_results)
     data, _ = _differences(named, fingerprints)
-    metrics = sorted({metric for run in runs for metric in run.metrics})
+    metrics = sorted({metric for run in runs for metric in run.metrics} - AXES)
     rows = [_metric_row(named, metric) for metric in metrics]
     return Comparison(list(named), config, same, summary, rows, data, _mind(runs, data))
 

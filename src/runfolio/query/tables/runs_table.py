@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.run import RecordedRun, pandas
 from runfolio.query.selection.ranking import numbers_of
+from runfolio.record.summary import listed_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +153,7 @@ def _usual_results(runs: Sequence[RecordedRun]) -> list[str]:
     for run in runs:
         numbers = numbers_of(run)
         reported.update(numbers)
-        counts.update({*numbers, *run.metrics})
+        counts.update({*numbers, *listed_metrics(run.metrics)})
 
     def importance(name: str) -> tuple[int, int, str]:
         familiar = _FIRST_METRICS.index(name) if name in _FIRST_METRICS else len(_FIRST_METRICS)

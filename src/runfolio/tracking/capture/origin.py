@@ -6,7 +6,7 @@ import os
 import sys
 import sysconfig
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any
 
@@ -30,6 +30,19 @@ def script() -> str | None:
     """The user's file that is being run; None for an installed program, a notebook and a prompt."""
     path = _file_of(sys.modules.get("__main__"))
     return path if path is not None and is_own(path) else None
+
+
+def program_name() -> str:
+    """Return the name of the script, module, program or notebook that is being run; `python` for code without a file.
+
+    It is taken from `sys.argv`, which processes started by `multiprocessing` inherit.
+    """
+    path = PurePath(sys.argv[0] if sys.argv else "")
+    if path.stem.endswith("kernel_launcher"):  # of Jupyter, which tells the notebook's path, or of Colab
+        return PurePath(os.environ.get("JPY_SESSION_NAME") or "notebook").stem
+    if path.stem == "__main__":  # python -m package
+        return path.parent.name or "python"
+    return "python" if path.name in ("", "-", "-c") else path.stem
 
 
 def _module() -> str | None:

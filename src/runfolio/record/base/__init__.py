@@ -1,0 +1,1 @@
+"""Files and names that every part of the record builds on."""

@@ -1,0 +1,48 @@
+"""Names for runs that were given none: a stem and a number that no other such run of the store has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from runfolio.record.layout import NAMES, slug
+
+_STEM_LENGTH = 24
+
+
+def claim_name(store: Path, stem: str) -> str:
+    """Claim the next free name of a store (`train-3`) and return it.
+
+    A name is claimed by the exclusive creation of a file, so that processes that start at the same time get
+    different names without a lock. Claims stay when their run is deleted: no name is given twice.
+
+    Raises:
+        OSError: The store cannot be written.
+    """
+    folder = store / NAMES
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = slug(stem)[:_STEM_LENGTH].rstrip("-.")
+    number = _last_claimed(folder, stem)
+    while True:
+        number += 1
+        name = f"{stem}-{number}"
+        try:
+            (folder / name).open("x").close()
+        except FileExistsError:  # by a process that started at the same time
+            continue
+        return name
+
+
+def _last_claimed(folder: Path, stem: str) -> int:
+    """Return the last number claimed for a stem, 0 if none is; by bisection, since listing a large store is slow."""
+    prefix = f"{folder}/{stem}-"
+    claimed, free = 0, 1
+    while os.path.exists(f"{prefix}{free}"):  # noqa: PTH110 - this delays the start of a training; Path costs 3x
+        claimed, free = free, 2 * free
+    while free - claimed > 1:
+        middle = (claimed + free) // 2
+        if os.path.exists(f"{prefix}{middle}"):  # noqa: PTH110
+            claimed = middle
+        else:
+            free = middle
+    return claimed
