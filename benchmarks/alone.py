@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import init_cost, processes
 from benchmarks.init_cost import InitCost
-from runfolio.record.layout import find_runs
+from runfolio.record.base.layout import find_runs
 
 
 @dataclass(frozen=True, kw_only=True)

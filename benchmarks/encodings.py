@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 
 from benchmarks.measure import losses
-from runfolio.record.document import RunDocument, now
+from runfolio.record.base.run_document import RunDocument, now
 from runfolio.tracking.pipeline.encoder import EncodedPoints, Encoder
 from runfolio.tracking.pipeline.queue_items import Plain
 

@@ -31,7 +31,7 @@ import {modules}
 clock = time.perf_counter
 began = clock()
 import psutil
-import runfolio.tracking.opening
+import runfolio.tracking.init
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 imports = clock() - began
 def longest_pause(seconds):
@@ -54,8 +54,8 @@ BESIDE = """
 import json, sys, time
 import torch
 import torch.utils.data.dataloader
-from runfolio.tracking.gauges import Gpus, Machine
-from runfolio.tracking.throughput import Throughput
+from runfolio.tracking.monitors.machine_load import Gpus, Machine
+from runfolio.tracking.monitors.throughput import Throughput
 from pathlib import Path
 gauges = [Machine(Path(sys.argv[1])), Gpus()]
 began = time.process_time()

@@ -98,8 +98,8 @@ def many_metrics(folder: str, metrics: int, points: int) -> dict[str, float]:
 
 def read_one_metric(folder: str) -> dict[str, float]:
     """Seconds to open a run's points, to list its metrics too, and to read one of them too."""
-    from runfolio.record.layout import find_runs
-    from runfolio.record.points import PointFiles
+    from runfolio.record.base.layout import find_runs
+    from runfolio.record.points.reader import PointFiles
 
     (run,) = find_runs(Path(folder))
     began = time.perf_counter()

@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
     from runfolio.query.store import Folio
     from runfolio.query.store import open_folio as open  # noqa: A004 - runfolio.open is the name
-    from runfolio.record.data import Listing
-    from runfolio.record.keeping import CheckpointPolicy
+    from runfolio.record.checkpoints.retention import CheckpointPolicy
+    from runfolio.record.content.datasets import Listing
+    from runfolio.tensorboard.summary_writer import create_writer
+    from runfolio.tracking.checkpointing.batch_order import BatchOrder
+    from runfolio.tracking.checkpointing.seeding import seed_everything
     from runfolio.tracking.current import current, log
-    from runfolio.tracking.opening import init
-    from runfolio.tracking.order import BatchOrder
+    from runfolio.tracking.init import init
     from runfolio.tracking.run import Run
-    from runfolio.tracking.seeding import seed_everything
-    from runfolio.tracking.summary_writer import create_writer
 
 # Where each public name lives. Loaded when first used: `import runfolio` costs next to nothing.
 _HOMES = {
     "Ambiguous": "runfolio.errors",
-    "BatchOrder": "runfolio.tracking.order",
-    "CheckpointPolicy": "runfolio.record.keeping",
+    "BatchOrder": "runfolio.tracking.checkpointing.batch_order",
+    "CheckpointPolicy": "runfolio.record.checkpoints.retention",
     "ConfigError": "runfolio.errors",
     "DamagedFile": "runfolio.errors",
     "Folio": "runfolio.query.store",
-    "Listing": "runfolio.record.data",
+    "Listing": "runfolio.record.content.datasets",
     "MissingExtra": "runfolio.errors",
     "NewerFormat": "runfolio.errors",
     "NotFound": "runfolio.errors",
@@ -56,12 +56,12 @@ _HOMES = {
     "Run": "runfolio.tracking.run",
     "RunfolioError": "runfolio.errors",
     "StoreError": "runfolio.errors",
-    "create_writer": "runfolio.tracking.summary_writer",
+    "create_writer": "runfolio.tensorboard.summary_writer",
     "current": "runfolio.tracking.current",
-    "init": "runfolio.tracking.opening",
+    "init": "runfolio.tracking.init",
     "log": "runfolio.tracking.current",
     "open": "runfolio.query.store:open_folio",
-    "seed_everything": "runfolio.tracking.seeding",
+    "seed_everything": "runfolio.tracking.checkpointing.seeding",
 }
 
 __all__ = [

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runfolio.vision.cached.room import open_rows
-from runfolio.vision.cached.rows import Rows
+from runfolio.vision.batches.cache_budget import open_rows
+from runfolio.vision.batches.cache_rows import Rows
 
 
 def keep(kind: str, name: str, used: float = 1e9) -> Rows:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import runfolio as rf
 from runfolio.cli import main
-from runfolio.record.console import log_path
+from runfolio.record.content.console_log import log_path
 
 TRAIN = """
 import os, sys, time, runfolio

@@ -268,7 +268,7 @@ def test_show_tells_what_a_fork_came_of_and_what_came_of_its_parent(runfolio, tm
 
 
 def test_show_tells_the_seed_and_every_switch(runfolio, tmp_path):
-    from runfolio.tracking.seeding import deterministic_algorithms
+    from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 
     with deterministic_algorithms(True), rf.init("net", store=tmp_path / "runs") as run:
         rf.seed_everything(42, deterministic=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import runfolio as rf
-from runfolio.record.layout import event_files
+from runfolio.record.base.layout import event_files
 
 
 @pytest.fixture

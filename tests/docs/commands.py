@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from runfolio.cli import main
-from runfolio.cli.series import FLAGS, SeriesCommand
-from runfolio.cli.several import checked_flags
+from runfolio.cli.commands.series import FLAGS, SeriesCommand
+from runfolio.cli.output.multiple_values import checked_flags
 from runfolio.settings import fields_of
 from runfolio.vision.settings import TrainSettings
 

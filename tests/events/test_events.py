@@ -23,8 +23,8 @@ from runfolio.events.event_encoder import EventEncoder
 from runfolio.events.framing import frame, masked
 from runfolio.events.reading import read_events
 from runfolio.events.wire import WireError
-from runfolio.record.document import RunDocument, Status, now
-from runfolio.record.tail import LogCall
+from runfolio.record.base.run_document import RunDocument, Status, now
+from runfolio.record.points.tails import LogCall
 
 int64 = st.integers(-(2**63), 2**63 - 1)
 int32 = st.integers(-(2**31), 2**31 - 1)

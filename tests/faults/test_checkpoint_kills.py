@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.record import checkpoints
-from runfolio.record.layout import find_runs
+from runfolio.record.base.layout import find_runs
+from runfolio.record.checkpoints import manifests
 
 from .tracer import injected
 
 CALLS = ("openat", "write", "fsync", "rename", "unlink", "chmod", "close", "newfstatat")
 SAVER = """
-import os, sys, torch, runfolio, runfolio.tracking.opening, safetensors.torch
+import os, sys, torch, runfolio, runfolio.tracking.init, safetensors.torch
 from runfolio import CheckpointPolicy
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 
@@ -96,13 +96,13 @@ def saver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Saver]:
 
 def check(store: Path) -> None:
     (folder,) = find_runs(store)
-    found = checkpoints.whole(folder, "last", pytest.fail)
+    found = manifests.whole(folder, "last", pytest.fail)
     assert found.step in (3, 4, 5)
     assert set(found.state["weights"].tolist()) == {float(found.step or 0)}
-    for name in checkpoints.names(folder):
-        checkpoints.whole(folder, name, pytest.fail)
-    best = checkpoints.whole(folder, "best", pytest.fail)
-    second = checkpoints.whole(folder, "best-2", pytest.fail)
+    for name in manifests.names(folder):
+        manifests.whole(folder, name, pytest.fail)
+    best = manifests.whole(folder, "best", pytest.fail)
+    second = manifests.whole(folder, "best-2", pytest.fail)
     assert (best.metric, best.step) in ((2.0, 2), (2.0, 5))
     # Between two renames one has both names; one that is among the best two is never lost.
     assert second.metric in (1.0, 2.0)
@@ -111,8 +111,8 @@ def check(store: Path) -> None:
         assert run.restore().step == found.step
         run.checkpoint(step=6)
     left = {path.name for path in (folder / "checkpoints").iterdir()}
-    named = {file for name in checkpoints.names(folder) for file in checkpoints.read(folder, name).file_names}
-    assert left == named | {f"{name}.json" for name in checkpoints.names(folder)}
+    named = {file for name in manifests.names(folder) for file in manifests.read(folder, name).file_names}
+    assert left == named | {f"{name}.json" for name in manifests.names(folder)}
 
 
 def test_a_process_killed_in_the_midst_of_saving_leaves_a_whole_checkpoint(saver: Saver, tmp_path: Path):

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 import runfolio
 from runfolio.cli import main
 from runfolio.errors import StoreError
-from runfolio.record.layout import find_runs
-from runfolio.record.points import PointFiles
+from runfolio.record.base.layout import find_runs
+from runfolio.record.points.reader import PointFiles
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 from .tracer import injected

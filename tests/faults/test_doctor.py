@@ -18,9 +18,9 @@ from click.testing import CliRunner, Result
 import runfolio
 from runfolio.cli import main
 from runfolio.record import checkup
-from runfolio.record.document import RunDocument
-from runfolio.record.layout import RUN_FILE, find_runs
-from runfolio.record.points import PointFiles
+from runfolio.record.base.layout import RUN_FILE, find_runs
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.points.reader import PointFiles
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 SCRIPT = """

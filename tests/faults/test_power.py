@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.record.points import PointFiles
+from runfolio.record.points.reader import PointFiles
 
 from .power import Call, after_power_cut, record
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.record.points import PointFiles
+from runfolio.record.points.reader import PointFiles
 
 START = """
 import os, signal, sys, threading, time, runfolio

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from runfolio.record.document import RunDocument
-from runfolio.record.layout import METRICS
-from runfolio.record.points import PointFiles
+from runfolio.record.base.layout import METRICS
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.points.reader import PointFiles
 
 from .tracer import injected
 

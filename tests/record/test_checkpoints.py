@@ -21,10 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound
-from runfolio.record import checkpoints
-from runfolio.record.checkpoints import Snapshot
-from runfolio.record.layout import CHECKPOINTS
-from runfolio.record.state import Packer, foreign, host_copies, read_tensors, unpack, write_tensors
+from runfolio.record.base.layout import CHECKPOINTS
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import Snapshot
+from runfolio.record.checkpoints.state_codec import Packer, foreign, host_copies, read_tensors, unpack, write_tensors
 
 ABOUT = {"step": 1, "metric": 0.5, "attempt": 1, "position": {"w": 1}, "position_us": 1, "loader": None, "meta": {}}
 
@@ -32,7 +32,7 @@ ABOUT = {"step": 1, "metric": 0.5, "attempt": 1, "position": {"w": 1}, "position
 def save(
     folder: Path, stem: str = "w-1", names: tuple[str, ...] = ("last",), modules: Any = None, **state: Any
 ) -> None:
-    checkpoints.save(folder, names, stem, Snapshot.of(modules or {}, state).copied(), ABOUT)
+    manifests.save(folder, names, stem, Snapshot.of(modules or {}, state).copied(), ABOUT)
 
 
 def test_a_training_state_comes_back_bit_for_bit(tmp_path: Path):
@@ -44,7 +44,7 @@ def test_a_training_state_comes_back_bit_for_bit(tmp_path: Path):
     rng = {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}
     save(tmp_path, modules={"model": model.state_dict()}, optimizer=optimizer.state_dict(), rng=rng)
 
-    found = checkpoints.read(tmp_path, "last")
+    found = manifests.read(tmp_path, "last")
 
     assert all(torch.equal(tensor, model.state_dict()[key]) for key, tensor in found.tensors("model").items())
     state = found.state
@@ -115,15 +115,15 @@ def test_two_names_share_their_files_and_what_nobody_names_is_deleted(tmp_path: 
     ]
     save(tmp_path, "w-3", ("best", "last"), weights)
     assert [path.name for path in (tmp_path / CHECKPOINTS).glob("*.safetensors")] == ["w-3.model.safetensors"]
-    assert checkpoints.names(tmp_path) == ["best", "last"]
+    assert manifests.names(tmp_path) == ["best", "last"]
 
 
 def test_a_missing_checkpoint_is_answered_with_those_there_are(tmp_path: Path):
     save(tmp_path)
     with pytest.raises(NotFound, match=r"no checkpoint 'best' .* it has last"):
-        checkpoints.read(tmp_path, "best")
+        manifests.read(tmp_path, "best")
     with pytest.raises(NotFound, match="holds no 'head'"):
-        checkpoints.read(tmp_path).tensors("head")
+        manifests.read(tmp_path).tensors("head")
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "gone"])
@@ -139,7 +139,7 @@ def test_a_damaged_tensor_file_is_named_before_it_is_used(tmp_path: Path, damage
     else:
         path.write_bytes(bytes(data[:200]) if damage == "cut" else b"")
     with pytest.raises(DamagedFile, match=r"w-1\.model\.safetensors"):
-        checkpoints.read(tmp_path).tensors("model")
+        manifests.read(tmp_path).tensors("model")
 
 
 @pytest.mark.parametrize("cut", [0, 1, 50, 150])
@@ -148,7 +148,7 @@ def test_a_damaged_manifest_is_named(tmp_path: Path, cut: int):
     path = tmp_path / CHECKPOINTS / "last.json"
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(DamagedFile, match=r"last\.json is damaged"):
-        checkpoints.read(tmp_path)
+        manifests.read(tmp_path)
 
 
 def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path):
@@ -158,7 +158,7 @@ def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path):
     manifest["files"]["model"]["file"] = "../../secret.safetensors"
     path.write_text(json.dumps(manifest))
     with pytest.raises(DamagedFile, match="not a name of a file of the checkpoint"):
-        checkpoints.read(tmp_path)
+        manifests.read(tmp_path)
 
 
 class Exploit:
@@ -210,7 +210,7 @@ def test_a_safetensors_file_shorter_than_it_declares_is_refused(tmp_path: Path):
 
 def test_infinite_numbers_survive(tmp_path: Path):
     save(tmp_path, worst=-math.inf, unknown=math.nan)
-    state = checkpoints.read(tmp_path).state
+    state = manifests.read(tmp_path).state
     assert state["worst"] == -math.inf
     assert math.isnan(state["unknown"])
 
@@ -218,7 +218,7 @@ def test_infinite_numbers_survive(tmp_path: Path):
 def test_numbers_of_numpy_survive_as_they_were(tmp_path: Path):
     generator = np.random.default_rng(3)
     save(tmp_path, rng=generator.bit_generator.state, scalar=np.float64(0.5), point=np.array(2.0))
-    state = checkpoints.read(tmp_path).state
+    state = manifests.read(tmp_path).state
     assert state["rng"] == generator.bit_generator.state
     assert state["scalar"] == 0.5
     assert state["point"].shape == ()
@@ -237,7 +237,7 @@ WRAPS: list[Callable[[Any], Any]] = [lambda it: [it], lambda it: (it,), lambda i
 @pytest.mark.parametrize("wrap", WRAPS)
 def test_what_is_saved_is_never_too_deep_to_be_read(tmp_path: Path, wrap: Callable[[Any], Any]):
     save(tmp_path, deep=nested(60, wrap))
-    assert checkpoints.read(tmp_path).state == {"deep": nested(60, wrap)}
+    assert manifests.read(tmp_path).state == {"deep": nested(60, wrap)}
     for deep in (61, 5000):
         with pytest.raises(ConfigError, match=r"checkpoint entry deep.* lies in more than 60 lists, tuples and dicts"):
             save(tmp_path, deep=nested(deep, wrap))
@@ -274,7 +274,7 @@ def test_a_process_that_lost_its_run_deletes_nothing_of_the_one_that_has_it(tmp_
         return False
 
     assert (
-        checkpoints.save(tmp_path, ["last"], "old-9", Snapshot.of({}, {"w": torch.zeros(2)}), ABOUT, is_ours=is_ours)
+        manifests.save(tmp_path, ["last"], "old-9", Snapshot.of({}, {"w": torch.zeros(2)}), ABOUT, is_ours=is_ours)
         is None
     )
     assert sorted(path.name for path in place.glob("*.safetensors")) == [
@@ -316,7 +316,7 @@ def test_a_manifest_of_other_types_is_damaged(tmp_path: Path, change: dict):
     path = tmp_path / CHECKPOINTS / "last.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(DamagedFile, match="unexpected content"):
-        checkpoints.read(tmp_path)
+        manifests.read(tmp_path)
 
 
 def test_a_broken_archive_is_refused_like_any_other_file(tmp_path: Path):

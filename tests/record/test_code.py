@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runfolio.errors import DamagedFile, NotFound
-from runfolio.record import code
-from runfolio.record.code import Code, LeftOut, SourceFile
+from runfolio.record.content import code
+from runfolio.record.content.code import Code, LeftOut, SourceFile
 
 
 def test_code_comes_back_as_it_was_written(tmp_path: Path):

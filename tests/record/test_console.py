@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runfolio.record.console import ConsoleLog, Transcript, last_lines
+from runfolio.record.content.console_log import ConsoleLog, Transcript, last_lines
 
 
 def test_every_open_run_gets_what_is_printed_while_it_is_open(tmp_path: Path):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from runfolio.errors import DamagedFile, NotFound, StoreError
-from runfolio.record import digests as module
-from runfolio.record.digests import digest, digests, files_below, items
+from runfolio.record.content import hashing as module
+from runfolio.record.content.hashing import digest, digests, files_below, items
 
 
 def test_a_file_that_is_gone_or_is_none_is_told_by_name(tmp_path: Path):

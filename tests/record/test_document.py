@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from runfolio.errors import DamagedFile, NewerFormat
-from runfolio.record import layout
-from runfolio.record.alive import SILENT_S, Heartbeat, derive_state
-from runfolio.record.clock import steady
-from runfolio.record.document import Attempt, RunDocument, Status, now
+from runfolio.record.base import layout
+from runfolio.record.base.clock import steady
+from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
+from runfolio.record.liveness.heartbeats import SILENT_S, Heartbeat, derive_state
 
 ATTEMPT = {"attempt": 1, "parent": None, "kept": {}, "writer": "w1", "started": "2026-11-22T11:13:33Z"}
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runfolio.errors import ConfigError, StoreError
-from runfolio.record import notes
-from runfolio.record.document import RunDocument
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content import run_edits
 
 
 @pytest.fixture
@@ -30,18 +30,18 @@ def write(folder: Path, time_us: int, **values: object) -> Path:
 
 
 def test_of_each_key_the_last_value_counts(tmp_path, document):
-    notes.add(tmp_path, document, {"name": "first", "tags": ["a"]})
-    notes.add(tmp_path, document, {"name": "second"})
-    notes.add(tmp_path, document, {"archived": True, "notes": "good\nindeed"})
+    run_edits.add(tmp_path, document, {"name": "first", "tags": ["a"]})
+    run_edits.add(tmp_path, document, {"name": "second"})
+    run_edits.add(tmp_path, document, {"archived": True, "notes": "good\nindeed"})
 
-    assert notes.read(tmp_path, document) == (
+    assert run_edits.read(tmp_path, document) == (
         {"name": "second", "tags": ["a"], "archived": True, "notes": "good\nindeed"},
         [],
     )
 
 
 def test_a_file_an_edit_says_when_where_and_who(tmp_path, document):
-    notes.add(tmp_path, document, {"name": "best"})
+    run_edits.add(tmp_path, document, {"name": "best"})
     (path,) = (tmp_path / "notes").iterdir()
     edit = json.loads(path.read_text())
 
@@ -54,24 +54,24 @@ def test_a_file_an_edit_says_when_where_and_who(tmp_path, document):
 
 def test_an_edit_counts_although_an_earlier_one_is_from_a_clock_that_is_ahead(tmp_path, document):
     write(tmp_path, 4_000_000_000_000_000, name="from the year 2096")
-    notes.add(tmp_path, document, {"name": "now"})
+    run_edits.add(tmp_path, document, {"name": "now"})
 
-    assert notes.read(tmp_path, document).values == {"name": "now"}
+    assert run_edits.read(tmp_path, document).values == {"name": "now"}
 
 
 def test_what_the_run_itself_set_later_goes_before_an_edit(tmp_path, document):
-    notes.add(tmp_path, document, {"tags": ["theirs"], "notes": "theirs"})
+    run_edits.add(tmp_path, document, {"tags": ["theirs"], "notes": "theirs"})
     document.edited["tags"] = datetime.now(UTC) + timedelta(seconds=1)
-    assert notes.read(tmp_path, document).values == {"notes": "theirs"}
+    assert run_edits.read(tmp_path, document).values == {"notes": "theirs"}
 
-    notes.add(tmp_path, document, {"tags": ["theirs again"]})
-    assert notes.read(tmp_path, document).values == {"notes": "theirs", "tags": ["theirs again"]}
+    run_edits.add(tmp_path, document, {"tags": ["theirs again"]})
+    assert run_edits.read(tmp_path, document).values == {"notes": "theirs", "tags": ["theirs again"]}
 
 
 def test_keys_of_a_later_version_are_passed_over(tmp_path, document):
     write(tmp_path, 1, name="net", stop="please")
 
-    assert notes.read(tmp_path, document) == ({"name": "net"}, [])
+    assert run_edits.read(tmp_path, document) == ({"name": "net"}, [])
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_damaged_edit_is_told_and_the_others_count(tmp_path, document, content
     write(tmp_path, 1, name="net")
     damaged = write(tmp_path, 2, name="damaged")
     damaged.write_bytes(content)
-    edits = notes.read(tmp_path, document)
+    edits = run_edits.read(tmp_path, document)
 
     assert edits.values == {"name": "net"}
     assert len(edits.problems) == 1
@@ -107,7 +107,7 @@ def test_whatever_stands_in_an_edit_reading_goes_on(tmp_path_factory, content: b
     write(folder, 2).write_bytes(content)
     document = RunDocument(id="k3f9x2ab", name="net", experiment="digits", created=datetime.now(UTC))
 
-    assert notes.read(folder, document).values == {"name": "net"}
+    assert run_edits.read(folder, document).values == {"name": "net"}
 
 
 def test_other_files_beside_the_edits_are_not_read(tmp_path, document):
@@ -115,13 +115,13 @@ def test_other_files_beside_the_edits_are_not_read(tmp_path, document):
     for name in (".tmp-x-0000000000000002-abcdefgh.json", "README", "2-abcdefgh.json"):
         (tmp_path / "notes" / name).write_text("{")
 
-    assert notes.read(tmp_path, document) == ({"name": "net"}, [])
+    assert run_edits.read(tmp_path, document) == ({"name": "net"}, [])
 
 
 def test_many_editors_at_once_lose_nothing(tmp_path, document):
     def edit() -> None:
         for _ in range(10):
-            notes.add(tmp_path, document, {"archived": True})
+            run_edits.add(tmp_path, document, {"archived": True})
 
     editors = [threading.Thread(target=edit) for _ in range(4)]
     for editor in editors:
@@ -135,17 +135,17 @@ def test_many_editors_at_once_lose_nothing(tmp_path, document):
 @pytest.mark.parametrize("name", ["", " ", "a\nb", " a", "x" * 501, "a\0b", "\x1b[31m"])
 def test_what_can_be_no_name_is_refused(tmp_path, document, name: str):
     with pytest.raises(ConfigError, match="a name is 1 to 500 characters"):
-        notes.add(tmp_path, document, {"name": name})
+        run_edits.add(tmp_path, document, {"name": name})
     assert not (tmp_path / "notes").exists()
 
 
 @pytest.mark.parametrize("tag", ["", " ", "a,b", "a\tb", "x" * 101])
 def test_what_can_be_no_tag_is_refused(tag: str):
     with pytest.raises(ConfigError, match="a tag is 1 to 100 characters"):
-        notes.check_tag(tag)
+        run_edits.check_tag(tag)
 
 
 def test_a_run_that_is_gone_is_not_made_anew(tmp_path, document):
     with pytest.raises(StoreError, match=r"cannot write to .*gone"):
-        notes.add(tmp_path / "gone", document, {"name": "net"})
+        run_edits.add(tmp_path / "gone", document, {"name": "net"})
     assert not (tmp_path / "gone").exists()

@@ -18,12 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runfolio.errors import NotFound
-from runfolio.record import covers, disk, seal, segment, tail
-from runfolio.record.alive import Heartbeat
-from runfolio.record.document import Attempt, RunDocument, now
-from runfolio.record.layout import ALIVE, METRICS, segment_path, tail_path
-from runfolio.record.points import PointFiles
-from runfolio.record.tail import LogCall
+from runfolio.record.base import disk
+from runfolio.record.base.layout import ALIVE, METRICS, segment_path, tail_path
+from runfolio.record.base.run_document import Attempt, RunDocument, now
+from runfolio.record.liveness.heartbeats import Heartbeat
+from runfolio.record.points import compaction, segment_files, seq_ranges, tails
+from runfolio.record.points.reader import PointFiles
+from runfolio.record.points.tails import LogCall
 
 
 def make_run(folder: Path, attempts: list[Attempt] | None = None) -> Path:
@@ -56,7 +57,7 @@ def beat(
 
 def write_tail(folder: Path, number: int, seqs: range, writer: str = "w1", attempt: int = 1) -> None:
     calls = [LogCall(seq, seq * 1000, seq - 1, {"loss": 1 / seq, "acc": seq / 100}) for seq in seqs]
-    tail_path(folder, writer, number).write_bytes(tail.header(writer, attempt) + tail.encode(calls))
+    tail_path(folder, writer, number).write_bytes(tails.header(writer, attempt) + tails.encode(calls))
 
 
 def make_old(path: Path) -> None:
@@ -92,25 +93,25 @@ def test_sealing_compacting_and_sweeping_change_no_point(run: Path):
         return {name: files.read(name).values.tolist() for name in files.names()}
 
     before = look()
-    seal.seal_tail(run, "w1", 1)
-    seal.seal_tail(run, "w1", 2)
+    compaction.seal_tail(run, "w1", 1)
+    compaction.seal_tail(run, "w1", 2)
     assert look() == before
     make_old(segment_path(run, "w1", 1))
-    assert seal.sweep(run, after_s=100) == 1
+    assert compaction.sweep(run, after_s=100) == 1
     assert look() == before
-    seal.compact(run, "w1", 4)
+    compaction.compact(run, "w1", 4)
     assert look() == before
-    assert seal.sweep(run) == 4  # on a local disk, at once
+    assert compaction.sweep(run) == 4  # on a local disk, at once
     assert look() == before
     assert [path.name for path in (run / METRICS).iterdir()] == ["segment-w1-4.parquet"]
 
 
 def test_a_tail_just_begun_is_never_swept(run: Path):
     """Only its header can be read yet; the writer has it open and goes on writing."""
-    seal.compact(run, "w1", 4)
+    compaction.compact(run, "w1", 4)
     begun = tail_path(run, "w1", 5)
-    begun.write_bytes(tail.header("w1", 1) + b'{"seq":91,"time_us":')
-    seal.sweep(run, after_s=0)
+    begun.write_bytes(tails.header("w1", 1) + b'{"seq":91,"time_us":')
+    compaction.sweep(run, after_s=0)
     assert [path.name for path in (run / METRICS).iterdir() if path.suffix == ".jsonl"] == [begun.name]
 
 
@@ -120,7 +121,7 @@ def test_a_segment_of_other_columns_is_told_and_the_rest_is_read(run: Path, wron
     plain = {"metric": pa.string(), "writer": pa.string()}
     types = {
         entry.name: plain.get(entry.name, entry.type)
-        for entry in segment.SCHEMA
+        for entry in segment_files.SCHEMA
         if not any(isinstance(x, str) for x in wrong.get(entry.name, ()))
     }
     table = pa.table(
@@ -134,8 +135,8 @@ def test_a_segment_of_other_columns_is_told_and_the_rest_is_read(run: Path, wron
 
 
 def test_a_fresh_segment_on_a_network_disk_sweeps_nothing_yet(run: Path):
-    seal.compact(run, "w1", 4)
-    assert seal.sweep(run, after_s=seal.STALE_VIEW_S) == 0
+    compaction.compact(run, "w1", 4)
+    assert compaction.sweep(run, after_s=compaction.STALE_VIEW_S) == 0
 
 
 def test_a_disk_of_a_kind_not_known_to_be_local_is_taken_for_a_network_disk():
@@ -162,18 +163,18 @@ class Life:
                 continue
             self.write(number, seqs)
             if data.draw(st.booleans(), label=f"tail {number} is sealed"):
-                seal.seal_tail(self.folder, "w1", number)
+                compaction.seal_tail(self.folder, "w1", number)
             self.note()
             task = data.draw(st.sampled_from(["nothing", "sweep", "compact", "compact and sweep"]))
             if "compact" in task:
-                seal.compact(self.folder, "w1", 100)
+                compaction.compact(self.folder, "w1", 100)
                 self.note()
             if "sweep" in task:
-                seal.sweep(self.folder, after_s=0)
+                compaction.sweep(self.folder, after_s=0)
 
     def write(self, number: int, seqs: list[int]) -> None:
         calls = [LogCall(seq, seq * 1000, seq - 1, values(seq)) for seq in seqs]
-        tail_path(self.folder, "w1", number).write_bytes(tail.header("w1", 1) + tail.encode(calls))
+        tail_path(self.folder, "w1", number).write_bytes(tails.header("w1", 1) + tails.encode(calls))
 
     def note(self) -> None:
         self.ever.update({path: path.read_bytes() for path in (self.folder / METRICS).iterdir()})
@@ -208,8 +209,8 @@ def check(folder: Path, seqs: set[int]) -> None:
 def test_nothing_is_lost_in_a_life_of_tails_seals_and_sweeps(data: st.DataObject, tmp_path_factory):
     life = Life(tmp_path_factory.mktemp("life") / "run", data)
     check(life.folder, {seq for seq in range(1, 61) if seq % 7})
-    seal.compact(life.folder, "w1", 200)
-    seal.sweep(life.folder, after_s=0)
+    compaction.compact(life.folder, "w1", 200)
+    compaction.sweep(life.folder, after_s=0)
     check(life.folder, {seq for seq in range(1, 61) if seq % 7})
     assert len(list((life.folder / METRICS).iterdir())) == 1
 
@@ -235,27 +236,27 @@ def test_every_call_that_a_reader_sees_in_any_file_is_read_once(data: st.DataObj
 
     check(life.folder, seen)
     assert len(PointFiles(life.folder).problems) == damaged
-    seal.compact(life.folder, "w1", 300)
+    compaction.compact(life.folder, "w1", 300)
     check(life.folder, seen)
-    seal.sweep(life.folder, after_s=0)
+    compaction.sweep(life.folder, after_s=0)
     check(life.folder, seen)
 
 
 def test_more_points_than_are_held_in_memory_are_compacted_the_same(run: Path, monkeypatch: pytest.MonkeyPatch):
     """Metrics that appear late sort before others, tails overlap, and one metric is larger than a row group."""
     for name, most in (("_ROWS_AT_ONCE", 50), ("_SMALLEST_BLOCK", 7)):
-        monkeypatch.setattr(seal, name, most)
+        monkeypatch.setattr(compaction, name, most)
     for name, most in (("LARGEST_GROUP", 64), ("OWN_GROUP_POINTS", 20)):
-        monkeypatch.setattr(segment, name, most)
+        monkeypatch.setattr(segment_files, name, most)
     calls = [LogCall(seq, seq, seq, {"loss": 1 / seq, f"a{(seq * 7) % 50}": seq}) for seq in range(85, 301)]
-    tail_path(run, "w1", 4).write_bytes(tail.header("w1", 1) + tail.encode(calls))
+    tail_path(run, "w1", 4).write_bytes(tails.header("w1", 1) + tails.encode(calls))
     before = PointFiles(run)
     summaries = before.summaries()
     curves = {name: before.read(name).values.tolist() for name in before.names()}
     assert len(curves["loss"]) == 300
-    seal.seal_tail(run, "w1", 2)
-    seal.compact(run, "w1", 5)
-    seal.sweep(run)
+    compaction.seal_tail(run, "w1", 2)
+    compaction.compact(run, "w1", 5)
+    compaction.sweep(run)
     assert [path.name for path in (run / METRICS).iterdir()] == ["segment-w1-5.parquet"]
     after = PointFiles(run)
     assert after.summaries() == summaries
@@ -271,13 +272,13 @@ def test_calls_between_two_tails_are_not_taken_for_sealed(tmp_path: Path):
     folder = make_run(tmp_path / "run")
     write_tail(folder, 1, range(1, 11))
     write_tail(folder, 3, range(21, 31))
-    seal.compact(folder, "w1", 4)
-    seal.sweep(folder, after_s=0)
+    compaction.compact(folder, "w1", 4)
+    compaction.sweep(folder, after_s=0)
     write_tail(folder, 2, range(8, 24))
     assert PointFiles(folder).read("loss").steps.tolist() == list(range(30))
-    assert seal.sweep(folder, after_s=0) == 0
-    seal.compact(folder, "w1", 5)
-    seal.sweep(folder, after_s=0)
+    assert compaction.sweep(folder, after_s=0) == 0
+    compaction.compact(folder, "w1", 5)
+    compaction.sweep(folder, after_s=0)
     assert PointFiles(folder).read("loss").steps.tolist() == list(range(30))
     assert [path.name for path in (folder / METRICS).iterdir()] == ["segment-w1-5.parquet"]
 
@@ -287,11 +288,11 @@ def test_a_call_on_a_damaged_line_is_read_from_the_tail_that_has_it_whole(tmp_pa
     write_tail(folder, 1, range(1, 11))
     path = tail_path(folder, "w1", 1)
     path.write_bytes(path.read_bytes().replace(b'"seq":5', b'"seq":X'))
-    seal.seal_tail(folder, "w1", 1)
+    compaction.seal_tail(folder, "w1", 1)
     write_tail(folder, 2, range(4, 8))
     assert PointFiles(folder).read("loss").steps.tolist() == list(range(10))
-    seal.compact(folder, "w1", 3)
-    seal.sweep(folder, after_s=0)
+    compaction.compact(folder, "w1", 3)
+    compaction.sweep(folder, after_s=0)
     assert [entry.name for entry in sorted((folder / METRICS).iterdir())] == ["segment-w1-3.parquet", path.name]
     files = PointFiles(folder)
     assert files.read("loss").steps.tolist() == list(range(10))
@@ -314,16 +315,16 @@ def test_tails_of_a_writer_that_may_still_write_are_neither_compacted_nor_swept(
             (folder / ALIVE / "w2.json").unlink()
         else:
             beat(folder, "w2", host=None if says == "it lives" else "elsewhere")
-        seal.compact(folder, "w1", 2)
+        compaction.compact(folder, "w1", 2)
         # Even where a copy of its lines is sealed: it may be appending more at this moment.
         write_tail(folder, 2, range(1, 11), writer="w2")
-        seal.seal_tail(folder, "w2", 2)
-        seal.sweep(folder, after_s=0)
+        compaction.seal_tail(folder, "w2", 2)
+        compaction.sweep(folder, after_s=0)
         assert tail_path(folder, "w2", 1).exists()
         assert calls_of(folder, "w1", "w2") == [*range(1, 11)] * 2
     beat(folder, "w2", end="finished")
-    seal.compact(folder, "w1", 3)
-    seal.sweep(folder, after_s=0)
+    compaction.compact(folder, "w1", 3)
+    compaction.sweep(folder, after_s=0)
     assert len(list((folder / METRICS).iterdir())) == 1
     assert calls_of(folder, "w1", "w2") == [*range(1, 11)] * 2
 
@@ -333,20 +334,20 @@ def test_a_writer_that_was_killed_is_compacted_by_the_next(tmp_path: Path):
     write_tail(folder, 1, range(1, 11))
     beat(folder, "w1", pid_started=1.0)  # such a process is not there any more
     write_tail(folder, 1, range(1, 11), writer="w2", attempt=2)
-    seal.compact(folder, "w2", 2)
-    seal.sweep(folder, after_s=0)
+    compaction.compact(folder, "w2", 2)
+    compaction.sweep(folder, after_s=0)
     assert [path.name for path in (folder / METRICS).iterdir()] == ["segment-w2-2.parquet"]
 
 
 def test_a_segment_is_never_overwritten(run: Path):
-    seal.compact(run, "w1", 4)
-    seal.sweep(run, after_s=0)
+    compaction.compact(run, "w1", 4)
+    compaction.sweep(run, after_s=0)
     write_tail(run, 4, range(91, 101))
-    seal.seal_tail(run, "w1", 4)
-    seal.sweep(run, after_s=0)
+    compaction.seal_tail(run, "w1", 4)
+    compaction.sweep(run, after_s=0)
     assert PointFiles(run).read("loss").steps.tolist() == list(range(100))
-    seal.compact(run, "w1", 4)
-    seal.sweep(run, after_s=0)
+    compaction.compact(run, "w1", 4)
+    compaction.sweep(run, after_s=0)
     assert PointFiles(run).read("loss").steps.tolist() == list(range(100))
 
 
@@ -355,7 +356,7 @@ def test_hidden_files_of_a_killed_helper_go_once_they_are_old(run: Path):
     for path in (old, new):
         path.write_bytes(b"half")
     make_old(old)
-    seal.sweep(run)
+    compaction.sweep(run)
     assert not old.exists()
     assert new.exists()
 
@@ -367,13 +368,15 @@ def test_a_helper_killed_at_any_moment_loses_and_doubles_nothing(run: Path, task
     for number in range(10, 15):
         write_tail(run, number, range(stop - 5, stop + 400))
         stop += 400
-        command = [sys.executable, "-m", "runfolio.record.seal", task, str(run), "w1", str(number)]
+        command = [sys.executable, "-m", "runfolio.record.points.compaction", task, str(run), "w1", str(number)]
         helper = subprocess.Popen(command)
         time.sleep(clock.uniform(0.1, 0.9))
         helper.kill()
         helper.wait()
         assert PointFiles(run).read("loss").steps.tolist() == list(range(stop - 1))
-    subprocess.run([sys.executable, "-m", "runfolio.record.seal", "compact", str(run), "w1", "99"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "runfolio.record.points.compaction", "compact", str(run), "w1", "99"], check=True
+    )
     assert PointFiles(run).read("loss").steps.tolist() == list(range(stop - 1))
     left = [path.name for path in (run / METRICS).iterdir() if not path.name.startswith(".")]
     assert len(left) == 1
@@ -382,7 +385,7 @@ def test_a_helper_killed_at_any_moment_loses_and_doubles_nothing(run: Path, task
 
 @pytest.mark.parametrize("task", ["seal", "compact"])
 def test_sealing_a_run_that_was_deleted_meanwhile_ends_at_once(tmp_path: Path, task: str):
-    command = [sys.executable, "-m", "runfolio.record.seal", task, str(tmp_path / "deleted"), "w1", "1"]
+    command = [sys.executable, "-m", "runfolio.record.points.compaction", task, str(tmp_path / "deleted"), "w1", "1"]
     subprocess.run(command, check=True, timeout=60)
     assert not (tmp_path / "deleted").exists()
 
@@ -392,7 +395,9 @@ def test_two_processes_that_compact_at_once_lose_and_double_nothing(run: Path):
         write_tail(run, 10 + round_, range(91 + round_ * 10, 101 + round_ * 10))
         beat(run, "w2", end="finished")
         helpers = [
-            subprocess.Popen([sys.executable, "-m", "runfolio.record.seal", "compact", str(run), writer, "50"])
+            subprocess.Popen(
+                [sys.executable, "-m", "runfolio.record.points.compaction", "compact", str(run), writer, "50"]
+            )
             for writer in ("w1", "w2")
         ]
         while any(helper.poll() is None for helper in helpers):
@@ -433,19 +438,19 @@ def test_segments_that_overlap_in_part_double_no_point(tmp_path: Path):
     run = make_run(tmp_path / "run")
     for number, seqs in ((4, range(1, 61)), (5, range(31, 91))):
         write_tail(run, number, seqs)
-        seal.seal_tail(run, "w1", number)
+        compaction.seal_tail(run, "w1", number)
         tail_path(run, "w1", number).unlink()
 
     assert PointFiles(run).read("loss").steps.tolist() == list(range(90))
     assert PointFiles(run).summaries()["acc"].count == 90
-    seal.compact(run, "w1", 6)
-    seal.sweep(run, after_s=0)
+    compaction.compact(run, "w1", 6)
+    compaction.sweep(run, after_s=0)
     assert [path.name for path in (run / METRICS).iterdir()] == ["segment-w1-6.parquet"]
     assert PointFiles(run).read("loss").steps.tolist() == list(range(90))
 
 
 def test_a_damaged_segment_is_told_and_the_tail_it_was_made_of_still_serves(run: Path):
-    seal.seal_tail(run, "w1", 2)
+    compaction.seal_tail(run, "w1", 2)
     path = segment_path(run, "w1", 2)
     path.write_bytes(path.read_bytes()[:-30])
 
@@ -460,7 +465,7 @@ def test_whatever_is_damaged_in_its_first_page_is_told_and_never_read_as_somethi
     """The texts that codes stand for, and the header before them, which no checksum covers."""
     folder = make_run(tmp_path / "net-aaaaaaaa")
     write_tail(folder, 1, range(1, 301))
-    seal.compact(folder, "w1", 4)
+    compaction.compact(folder, "w1", 4)
     tail_path(folder, "w1", 1).unlink(missing_ok=True)
     path = segment_path(folder, "w1", 4)
     whole = path.read_bytes()
@@ -477,7 +482,7 @@ def test_whatever_is_damaged_in_its_first_page_is_told_and_never_read_as_somethi
 
 
 def test_a_flipped_byte_in_a_page_is_noticed(run: Path):
-    seal.compact(run, "w1", 4)
+    compaction.compact(run, "w1", 4)
     for number in (1, 2, 3):
         tail_path(run, "w1", number).unlink()
     path = segment_path(run, "w1", 4)
@@ -493,13 +498,13 @@ def test_a_flipped_byte_in_a_page_is_noticed(run: Path):
 
 def test_a_large_metric_has_row_groups_of_its_own_and_small_ones_share(tmp_path: Path):
     folder = make_run(tmp_path / "run")
-    count = segment.OWN_GROUP_POINTS
+    count = segment_files.OWN_GROUP_POINTS
     calls = [
         LogCall(seq, seq, seq, {"large": 1.0, **({"a": 2.0, "z": 3.0} if seq % 100 == 0 else {})})
         for seq in range(1, count + 1)
     ]
-    tail_path(folder, "w1", 1).write_bytes(tail.header("w1", 1) + tail.encode(calls))
-    seal.compact(folder, "w1", 2)
+    tail_path(folder, "w1", 1).write_bytes(tails.header("w1", 1) + tails.encode(calls))
+    compaction.compact(folder, "w1", 2)
 
     metadata = pq.ParquetFile(segment_path(folder, "w1", 2)).metadata
     groups = [
@@ -511,7 +516,7 @@ def test_a_large_metric_has_row_groups_of_its_own_and_small_ones_share(tmp_path:
 
 
 def test_a_segment_is_plain_parquet_for_everybody(run: Path):
-    seal.compact(run, "w1", 4)
+    compaction.compact(run, "w1", 4)
     frame = pq.read_table(segment_path(run, "w1", 4)).to_pandas()
     assert list(frame.columns) == ["metric", "step", "time_us", "value", "attempt", "writer", "seq"]
     assert frame[frame.metric == "acc"].value.tolist() == [seq / 100 for seq in range(1, 91)]
@@ -523,7 +528,7 @@ def test_a_resumed_run_shows_its_newest_branch_and_keeps_the_abandoned_one(tmp_p
     folder = make_run(tmp_path / "run", attempts)
     write_tail(folder, 1, range(1, 51))
     calls = [LogCall(seq, seq, 39 + seq, {"loss": -seq}) for seq in range(1, 21)]
-    tail_path(folder, "w2", 1).write_bytes(tail.header("w2", 2) + tail.encode(calls))
+    tail_path(folder, "w2", 1).write_bytes(tails.header("w2", 2) + tails.encode(calls))
 
     for _ in ("as tails", "as one segment"):
         files = PointFiles(folder)
@@ -534,14 +539,14 @@ def test_a_resumed_run_shows_its_newest_branch_and_keeps_the_abandoned_one(tmp_p
         assert len(everything) == 70
         assert everything.attempts.tolist() == [1] * 50 + [2] * 20
         assert files.summaries()["loss"].last == -20
-        seal.compact(folder, "w2", 2)
+        compaction.compact(folder, "w2", 2)
 
 
 def test_extremes_pass_over_nan(tmp_path: Path):
     folder = make_run(tmp_path / "run")
     values = [float("nan"), 3.0, 1.0, float("inf"), 2.0]
     calls = [LogCall(n + 1, n, n, {"loss": value, "broken": float("nan")}) for n, value in enumerate(values)]
-    tail_path(folder, "w1", 1).write_bytes(tail.header("w1", 1) + tail.encode(calls))
+    tail_path(folder, "w1", 1).write_bytes(tails.header("w1", 1) + tails.encode(calls))
 
     loss, broken = (PointFiles(folder).summaries()[name] for name in ("loss", "broken"))
 
@@ -559,16 +564,16 @@ def test_merged_ranges_hold_exactly_what_either_held(a: list, b: list):
     def members(pairs: list) -> set[int]:
         return {seq for first, last in pairs for seq in range(first, last + 1)}
 
-    merged = covers.merge({"w": a}, {"w": b})["w"]
+    merged = seq_ranges.merge({"w": a}, {"w": b})["w"]
 
     assert members(merged) == members(a) | members(b)
     assert all(one[1] + 1 < two[0] for one, two in itertools.pairwise(merged))
-    assert covers.contains({"w": merged}, {"w": a})
+    assert seq_ranges.contains({"w": merged}, {"w": a})
 
 
 def test_a_footer_that_was_changed_is_told_and_never_shown_to_arrow(run: Path):
     """Arrow ends the whole process over some of them, and believes others."""
-    seal.compact(run, "w1", 4)
+    compaction.compact(run, "w1", 4)
     path = segment_path(run, "w1", 4)
     data = path.read_bytes()
     footer = int.from_bytes(data[-8:-4], "little")

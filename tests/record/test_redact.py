@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runfolio.record.redact import REDACTED, redact_command, redact_mapping, redact_text
+from runfolio.record.base.redaction import REDACTED, redact_command, redact_mapping, redact_text
 
 SECRET = "s3cr3tValue"
 RANDOM = "4f9aB2c81d7E6a5b9c0d"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from tqdm import tqdm
 
-from runfolio.record.screen import LINE_LENGTH, Screen
+from runfolio.record.content.console_screen import LINE_LENGTH, Screen
 
 
 def lines(*pieces: bytes) -> list[str]:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runfolio.errors import DamagedFile, NewerFormat
-from runfolio.record import calls as decoding
-from runfolio.record import tail
-from runfolio.record.calls import Tail
-from runfolio.record.tail import LogCall
+from runfolio.record.points import tail_columns as decoding
+from runfolio.record.points import tails
+from runfolio.record.points.tail_columns import Tail
+from runfolio.record.points.tails import LogCall
 
 whole = st.integers(-(2**63), 2**63 - 1)
 calls = st.lists(
@@ -42,7 +42,7 @@ def same(a: float, b: float) -> bool:
 @given(calls=calls)
 def test_log_calls_come_back_as_they_were(calls: list[LogCall], tmp_path_factory: pytest.TempPathFactory):
     path = tmp_path_factory.mktemp("tail") / "tail.jsonl"
-    path.write_bytes(tail.header("writer01", 3) + tail.encode(calls))
+    path.write_bytes(tails.header("writer01", 3) + tails.encode(calls))
 
     look = read(path)
 
@@ -60,7 +60,7 @@ def test_any_prefix_of_a_tail_is_a_whole_record_of_its_complete_lines(
     cut: int, tmp_path_factory: pytest.TempPathFactory
 ):
     calls = [LogCall(n, n, n, {"loss": 1 / n}) for n in range(1, 6)]
-    lines = [tail.header("w", 1), *(tail.encode([call]) for call in calls)]
+    lines = [tails.header("w", 1), *(tails.encode([call]) for call in calls)]
     path = tmp_path_factory.mktemp("tail") / "tail.jsonl"
     path.write_bytes(b"".join(lines)[:cut])
 
@@ -98,7 +98,7 @@ def test_any_prefix_of_a_tail_is_a_whole_record_of_its_complete_lines(
 def test_a_damaged_line_is_skipped_and_counted(tmp_path: Path, damage: bytes):
     first, last = LogCall(1, 1, 1, {"loss": 1.0}), LogCall(3, 3, 3, {"loss": 3.0})
     path = tmp_path / "tail.jsonl"
-    path.write_bytes(tail.header("w", 1) + tail.encode([first]) + damage + tail.encode([last]))
+    path.write_bytes(tails.header("w", 1) + tails.encode([first]) + damage + tails.encode([last]))
 
     look = read(path)
 
@@ -109,11 +109,11 @@ def test_a_damaged_line_is_skipped_and_counted(tmp_path: Path, damage: bytes):
 
 
 def test_two_damaged_lines_that_would_make_one_together_are_two(tmp_path: Path):
-    whole = tail.encode([LogCall(1, 1, 1, {"loss": 1.0, "acc": 2.0})])
+    whole = tails.encode([LogCall(1, 1, 1, {"loss": 1.0, "acc": 2.0})])
     torn = whole.replace(b',"acc"', b'\n"acc"')
     two_in_one = whole[:-1] + b"," + whole
     path = tmp_path / "tail.jsonl"
-    path.write_bytes(tail.header("w", 1) + torn + two_in_one)
+    path.write_bytes(tails.header("w", 1) + torn + two_in_one)
 
     look = read(path)
 
@@ -131,12 +131,12 @@ def test_a_tail_covers_what_lies_between_whole_neighbouring_lines(
 ):
     """However it is cut into slices. Calls without points (media) may lie between; a damaged line may have been any."""
     expected: set[int] = set()
-    lines, before = [tail.header("w", 1)], None
+    lines, before = [tails.header("w", 1)], None
     for place, seq in enumerate(seqs):
         if place in damaged:
             lines.append(b"damaged\n")
             before = None
-        lines.append(tail.encode([LogCall(seq, 0, 0, {"loss": 1.0})]))
+        lines.append(tails.encode([LogCall(seq, 0, 0, {"loss": 1.0})]))
         expected |= {seq} if before is None or seq <= before else set(range(before, seq + 1))
         before = seq
     path = tmp_path_factory.mktemp("tail") / "tail.jsonl"

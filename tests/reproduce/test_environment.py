@@ -9,7 +9,7 @@ from pathlib import Path
 
 import runfolio
 from runfolio.query.run import RecordedRun
-from runfolio.tracking.reproduction import STOP_AFTER, Reproduction
+from runfolio.tracking.process.reproduction import STOP_AFTER, Reproduction
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.query.run import RecordedRun
-from runfolio.record.redact import REDACTED
-from runfolio.reproduce import arguments
+from runfolio.record.base.redaction import REDACTED
+from runfolio.reproduce import command_line
 from runfolio.reproduce.difference import Difference
 from runfolio.reproduce.plan import Plan, Wish, is_below, plan
 
@@ -224,7 +224,7 @@ def test_only_paths_below_the_root_are_laid():
 def test_given_arguments_go_into_the_place_of_those_of_the_same_flag(
     recorded: str, given: str, merged: str, named: list[tuple[str, str | None, str]]
 ):
-    words, changed = arguments.merged(recorded.split(), given.split())
+    words, changed = command_line.merged(recorded.split(), given.split())
     assert " ".join(words) == merged
     assert changed == [Difference("flag", *entry) for entry in named]
 
@@ -234,8 +234,8 @@ words = st.lists(st.sampled_from(["--lr", "0.1", "-v", "--out=x", "a", "-1", "--
 
 @given(words)
 def test_without_given_arguments_a_command_line_stays_as_it_is(recorded: list[str]):
-    assert arguments.merged(recorded, []) == (recorded, [])
-    assert arguments.without(recorded, "--nothing") == recorded
+    assert command_line.merged(recorded, []) == (recorded, [])
+    assert command_line.without(recorded, "--nothing") == recorded
 
 
 def test_the_folder_is_given_by_its_name(project: Project, planned: Callable[..., Plan]):

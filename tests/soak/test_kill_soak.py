@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.query.doctor import Doctor
-from runfolio.record.layout import find_runs
+from runfolio.record.base.layout import find_runs
+from runfolio.repair.doctor import Doctor
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 

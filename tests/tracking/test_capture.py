@@ -14,10 +14,10 @@ import pytest
 
 import runfolio
 from runfolio.errors import ConfigError
-from runfolio.record import code
-from runfolio.record.code import Code
-from runfolio.record.document import RunDocument
-from runfolio.record.layout import find_runs
+from runfolio.record.base.layout import find_runs
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content import code
+from runfolio.record.content.code import Code
 
 SCRIPT = """
 import argparse, sys
@@ -217,7 +217,7 @@ def test_modules_imported_later_are_there_at_the_end(project: Path, start: Calla
 def test_modules_are_looked_through_while_others_are_imported(python: Callable):
     python("""
 import gc, sys, types
-from runfolio.tracking.capture.origin import own_modules
+from runfolio.tracking.environment.program import own_modules
 
 def one_more(phase, about):
     name = f"late{len(sys.modules)}"

@@ -14,10 +14,10 @@ import torch
 import runfolio
 from runfolio import CheckpointPolicy
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
-from runfolio.record import checkpoints
-from runfolio.record.document import RunDocument
-from runfolio.record.points import PointFiles
-from runfolio.tracking import generators
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.checkpoints import manifests
+from runfolio.record.points.reader import PointFiles
+from runfolio.tracking.checkpointing import random_states
 
 
 def test_the_best_is_kept_beside_the_last(store: Path):
@@ -139,7 +139,7 @@ def test_calls_without_steps_are_counted_on_where_a_run_is_resumed(store: Path):
         for count in range(5, 8):
             run.checkpoint(count=count)
         run.restore()
-        kept = [name for name in checkpoints.names(run.folder) if name.startswith("step-")]
+        kept = [name for name in manifests.names(run.folder) if name.startswith("step-")]
         assert [(name, run.restore(name).state["count"]) for name in kept] == [
             ("step-2", 1),
             ("step-4", 3),
@@ -354,5 +354,5 @@ def test_a_run_without_attempts_can_be_resumed(store: Path):
 
 
 def test_generators_of_gpus_that_are_not_here_are_told(caplog: pytest.LogCaptureFixture):
-    generators.restore({**generators.states(), "cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
+    random_states.restore({**random_states.states(), "cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
     assert "has the random generators of 99 GPUs, and there are" in caplog.text

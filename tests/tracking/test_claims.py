@@ -17,11 +17,11 @@ import pytest
 
 import runfolio
 from runfolio.errors import ConfigError, StoreError
-from runfolio.record.alive import Heartbeat, heartbeats
-from runfolio.record.document import RunDocument
-from runfolio.record.layout import find_runs
-from runfolio.record.points import PointFiles
-from runfolio.tracking import joining
+from runfolio.record.base.layout import find_runs
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.liveness.heartbeats import Heartbeat, heartbeats
+from runfolio.record.points.reader import PointFiles
+from runfolio.tracking.process import distributed
 
 TRAINING = """
 import sys, time, runfolio
@@ -168,7 +168,7 @@ class TestOnAnotherMachine:
         document.status.state = "running"
         document.write(run.folder)
         with elsewhere(run.folder, beating=False):
-            joining.refuse_if_written(run.folder, document, 1, patience_s=0.5)
+            distributed.refuse_if_written(run.folder, document, 1, patience_s=0.5)
 
     def test_force_takes_it_at_once(self, store: Path):
         with runfolio.init(store=store) as run:
@@ -226,7 +226,7 @@ def test_a_claim_whose_process_died_before_it_wrote_anything_blocks_nobody(store
 import os, sys
 from pathlib import Path
 from runfolio.record import claims
-from runfolio.record.alive import Heartbeat
+from runfolio.record.liveness.heartbeats import Heartbeat
 heartbeat = Heartbeat.of_this_process("abcdefgh", 2, 5.0)
 heartbeat.write(Path(sys.argv[1]))
 claims.take(Path(sys.argv[1]), heartbeat)

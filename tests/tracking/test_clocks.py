@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from runfolio.query.store import open_folio
-from runfolio.record.document import RunDocument
-from runfolio.record.points import PointFiles
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.points.reader import PointFiles
 
 HOUR, DAY, YEAR = 3600.0, 86400.0, 365.25 * 86400
 

@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import runfolio
-from runfolio.record.layout import find_runs
-from runfolio.tracking.relay import Stream
+from runfolio.record.base.layout import find_runs
+from runfolio.tracking.console.helper_program import Stream
 
 START = """
 import os, signal, subprocess, sys, time, runfolio
@@ -205,7 +205,7 @@ def helpers(store: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[p
         found = []
         for process in psutil.process_iter(["cmdline", "environ"]):
             environment = process.info["environ"] or {}
-            if environment.get("TEST_STORE") == str(store) and "runfolio.tracking.relay" in (
+            if environment.get("TEST_STORE") == str(store) and "runfolio.tracking.console.helper_program" in (
                 process.info["cmdline"] or []
             ):
                 found.append(process)

@@ -14,8 +14,8 @@ import torch
 import runfolio
 from runfolio import CheckpointPolicy
 from runfolio.errors import DamagedFile, NewerFormat, NotFound
-from runfolio.record import checkpoints
-from runfolio.record.layout import FORMAT
+from runfolio.record.base.layout import FORMAT
+from runfolio.record.checkpoints import manifests
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def manifest(run: runfolio.Run, name: str) -> Path:
 
 
 def tensors(run: runfolio.Run, name: str) -> Path:
-    (file,) = checkpoints.read(run.folder, name).file_names
+    (file,) = manifests.read(run.folder, name).file_names
     return run.folder / "checkpoints" / file
 
 
@@ -161,7 +161,7 @@ def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error_and_never_oth
                 del data[chance.randrange(len(data)) :]
             path.write_bytes(data)
         try:
-            found = checkpoints.whole(run.folder, "last", lambda told: None)
+            found = manifests.whole(run.folder, "last", lambda told: None)
             assert found.tensors("state")
             assert set(found.state["w"].tolist()) <= {1.0, 2.0, 3.0}
             used.add(found.step)

@@ -16,8 +16,8 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
-from runfolio.record import digests
-from runfolio.record.data import Listing, difference
+from runfolio.record.content import hashing
+from runfolio.record.content.datasets import Listing, difference
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_list_of_files_is_as_the_folder_that_holds_them(given, photos: Path):
 
 def test_files_are_read_once_for_all_runs(given, photos: Path, monkeypatch: pytest.MonkeyPatch):
     before = given(photos)["fingerprint"]
-    monkeypatch.setattr(digests, "digest", lambda path: pytest.fail(f"{path} is read again"))
+    monkeypatch.setattr(hashing, "digest", lambda path: pytest.fail(f"{path} is read again"))
 
     assert given(photos)["fingerprint"] == before
 

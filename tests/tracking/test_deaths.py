@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 import runfolio
 from runfolio.cli import main
-from runfolio.record.deaths import Death, death_path
-from runfolio.record.layout import find_runs
+from runfolio.record.base.layout import find_runs
+from runfolio.record.liveness.process_exits import Death, death_path
 
 SCRIPT = """
 import argparse, ctypes, os, resource, signal, subprocess, sys, time

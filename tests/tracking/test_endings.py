@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.record.alive import derive_state
-from runfolio.record.document import RunDocument, Status
-from runfolio.record.layout import find_runs
-from runfolio.record.points import PointFiles
+from runfolio.record.base.layout import find_runs
+from runfolio.record.base.run_document import RunDocument, Status
+from runfolio.record.liveness.heartbeats import derive_state
+from runfolio.record.points.reader import PointFiles
 
 START = """
 import os, signal, sys, time, threading, runfolio

@@ -18,9 +18,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
-from runfolio.query.doctor import Doctor
-from runfolio.record.data import Listing
-from runfolio.record.document import RunDocument
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content.datasets import Listing
+from runfolio.repair.doctor import Doctor
 
 
 def parent_of_ten_steps(store: Path, **arguments) -> runfolio.Run:
@@ -228,7 +228,7 @@ def test_a_fork_that_was_killed_before_it_began_is_a_run_that_can_be_resumed(sto
     script = """
 import os, sys
 from pathlib import Path
-from runfolio.record.layout import find_runs
+from runfolio.record.base.layout import find_runs
 from runfolio.tracking import forking
 folder = forking.fork(Path(sys.argv[1]), Path(sys.argv[2]), "best", None, None, None, {"lr": 0.5}, "abcdefgh")
 os.kill(os.getpid(), 9)

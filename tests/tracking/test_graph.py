@@ -14,8 +14,8 @@ from torch import nn
 
 import runfolio
 from runfolio.errors import ConfigError
-from runfolio.record import media
-from runfolio.tracking.graph import graph_of
+from runfolio.record.content import media
+from runfolio.tracking.monitors.model_graph import graph_of
 
 
 class Block(nn.Module):

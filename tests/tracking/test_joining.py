@@ -13,9 +13,9 @@ import pytest
 
 import runfolio
 from runfolio.errors import ConfigError, StoreError
-from runfolio.record.alive import heartbeats
-from runfolio.record.layout import find_runs
-from runfolio.record.points import PointFiles
+from runfolio.record.base.layout import find_runs
+from runfolio.record.liveness.heartbeats import heartbeats
+from runfolio.record.points.reader import PointFiles
 
 
 @contextmanager

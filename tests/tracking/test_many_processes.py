@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.record.alive import heartbeats
-from runfolio.record.points import PointFiles
+from runfolio.record.liveness.heartbeats import heartbeats
+from runfolio.record.points.reader import PointFiles
 
 from ..forked import Forked
 

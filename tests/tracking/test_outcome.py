@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from runfolio.tracking.outcome import Outcome
-from runfolio.tracking.witness import Witness
+from runfolio.tracking.process.outcome import Outcome
+from runfolio.tracking.process.process_observer import Witness
 
 
 def full() -> OSError:

@@ -22,9 +22,9 @@ from PIL import Image
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound, StoreError
-from runfolio.record import media
-from runfolio.record.document import Attempt, RunDocument, now
-from runfolio.record.points import PointFiles
+from runfolio.record.base.run_document import Attempt, RunDocument, now
+from runfolio.record.content import media
+from runfolio.record.points.reader import PointFiles
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.run import Run
 
@@ -513,7 +513,7 @@ import sys, runfolio
 started = []
 sys.addaudithook(lambda event, about: started.append(about) if event == "subprocess.Popen" else None)
 def say():  # called last: the run is ended by an exit handler of its own
-    print(sum("runfolio.record.seal" in map(str, about[1]) for about in started))
+    print(sum("runfolio.record.points.compaction" in map(str, about[1]) for about in started))
 import atexit; atexit.register(say)
 run = runfolio.init("net", store=sys.argv[1], code=False)
 {body}

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 import runfolio
 from runfolio.record.base.run_names import claim_name
-from runfolio.tracking.summary_writer import SummaryWriter
+from runfolio.tensorboard.summary_writer import SummaryWriter
+from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 INIT = "import runfolio\nwith runfolio.init(console=False) as run:\n    print(run.name)\n"
 

@@ -15,15 +15,16 @@ import torch
 
 import runfolio
 from runfolio import CheckpointPolicy
-from runfolio.record import checkpoints, files
-from runfolio.record.checkpoints import Snapshot
-from runfolio.record.points import PointFiles
+from runfolio.record.base import files
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import Snapshot
+from runfolio.record.points.reader import PointFiles
 
 
 def saved(run: runfolio.Run) -> dict[str, int | None]:
     """The step of each checkpoint, by name."""
     run.restore()
-    return {name: run.restore(name).step for name in checkpoints.names(run.folder)}
+    return {name: run.restore(name).step for name in manifests.names(run.folder)}
 
 
 class Gate:
@@ -31,14 +32,14 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
-        write = checkpoints.write_tensors
+        write = manifests.write_tensors
 
         def wait(path: Path, tensors: dict) -> None:
             self.reached.set()
             self.opened.wait()
             write(path, tensors)
 
-        monkeypatch.setattr(checkpoints, "write_tensors", wait)
+        monkeypatch.setattr(manifests, "write_tensors", wait)
 
 
 def test_what_is_saved_is_the_state_at_the_call_whatever_changes_while_it_is_written(
@@ -233,6 +234,6 @@ def test_where_there_is_no_time_the_last_periodic_one_is_whole_and_the_run_preem
     done = python(LOOP, store, 0.5 if how == "slow" else 25, "SIGTERM", how)
     assert done.returncode == status
     run = runfolio.open(store).run("net")
-    found = checkpoints.whole(run.folder, "last", pytest.fail)
+    found = manifests.whole(run.folder, "last", pytest.fail)
     assert (run.state, found.state["done"]) == ("preempted", 49)
     assert set(range(1, 51)) <= set(PointFiles(run.folder).read("loss").steps.tolist())

@@ -11,8 +11,8 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError
-from runfolio.record.document import RunDocument
-from runfolio.tracking.seeding import deterministic_algorithms
+from runfolio.record.base.run_document import RunDocument
+from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 
 
 def draws() -> tuple[float, float, float, float]:

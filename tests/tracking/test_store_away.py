@@ -16,10 +16,11 @@ from click.testing import CliRunner
 
 import runfolio
 from runfolio.cli import main
-from runfolio.record import media, spool
-from runfolio.record.document import RunDocument
-from runfolio.record.layout import find_runs
-from runfolio.record.points import PointFiles
+from runfolio.record import spool
+from runfolio.record.base.layout import find_runs
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content import media
+from runfolio.record.points.reader import PointFiles
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.run import Run
 

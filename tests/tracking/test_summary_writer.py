@@ -15,8 +15,8 @@ from torch.utils import tensorboard
 
 import runfolio
 from runfolio.errors import ConfigError
-from runfolio.record.layout import event_files
-from runfolio.tracking.summary_writer import SummaryWriter
+from runfolio.record.base.layout import event_files
+from runfolio.tensorboard.summary_writer import SummaryWriter
 
 METHODS = [name for name, _ in inspect.getmembers(tensorboard.SummaryWriter, inspect.isfunction) if name[0] != "_"]
 

@@ -15,9 +15,9 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 import runfolio
 from runfolio.query.run import RecordedRun
+from runfolio.tracking.monitors.throughput import samples_in
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.run import Run
-from runfolio.tracking.throughput import samples_in
 
 QUICK = WriterConfig(system_s=0.1)
 

@@ -24,8 +24,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import runfolio
 from runfolio.events.reading import read_events
 from runfolio.events.rebuild import make_event_files
-from runfolio.record.document import RunDocument
-from runfolio.record.layout import event_files
+from runfolio.record.base.layout import event_files
+from runfolio.record.base.run_document import RunDocument
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 import runfolio
 from runfolio.errors import ConfigError
 from runfolio.query.store import open_folio
-from runfolio.record import media
-from runfolio.record.document import OTHERS, RunDocument
-from runfolio.record.points import PointFiles
-from runfolio.tracking.plain import metric_numbers
+from runfolio.record.base.run_document import OTHERS, RunDocument
+from runfolio.record.content import media
+from runfolio.record.points.reader import PointFiles
+from runfolio.tracking.pipeline.plain_values import metric_numbers
 from runfolio.tracking.run import Run
 from runfolio.vision import _torchvision  # noqa: F401 - torchmetrics imports torchvision, which it makes importable
 

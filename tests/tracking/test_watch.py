@@ -20,10 +20,10 @@ from torch import nn
 
 import runfolio
 from runfolio.errors import ConfigError
-from runfolio.record import media
-from runfolio.record.document import RunDocument
-from runfolio.tracking.measures import _counted_unread, counted, histogram_of, norms
-from runfolio.tracking.pictures import histogram
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content import media
+from runfolio.tracking.monitors.tensor_statistics import _counted_unread, counted, histogram_of, norms
+from runfolio.tracking.pipeline.media_content import histogram
 
 
 @pytest.fixture

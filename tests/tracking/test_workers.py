@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.record.layout import find_runs
-from runfolio.record.points import PointFiles
+from runfolio.record.base.layout import find_runs
+from runfolio.record.points.reader import PointFiles
 
 
 def test_workers_forked_at_any_moment_do_not_hold_the_record_up(store: Path, python: Callable):

@@ -10,12 +10,12 @@ from PIL import Image
 import runfolio
 from runfolio.errors import ConfigError
 from runfolio.vision import run_experiment
+from runfolio.vision.batches.augment import AUGMENTATIONS, Augmentation
+from runfolio.vision.batches.loaders import AugmentedImages, EpochOrder, PreparedImages, batches
 from runfolio.vision.data import load_data
-from runfolio.vision.data.augment import AUGMENTATIONS, Augmentation
-from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, PreparedImages, batches
 from runfolio.vision.data.transform import ImageTransform
-from runfolio.vision.engine import Training
-from runfolio.vision.preparation import prepare
+from runfolio.vision.loop.engine import Training
+from runfolio.vision.prepare import prepare
 
 RANDOM = [name for name in AUGMENTATIONS if name != "none"]
 

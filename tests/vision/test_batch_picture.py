@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from runfolio.vision.batch_picture import batch_of, draw_batch
-from runfolio.vision.preparation import prepare
+from runfolio.vision.drawing.training_batch import batch_of, draw_batch
+from runfolio.vision.prepare import prepare
 
 
 def test_every_class_has_its_turn(tiny):

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 import runfolio
 from runfolio.errors import ConfigError
-from runfolio.tracking.reproduction import Reproduction
+from runfolio.tracking.process.reproduction import Reproduction
 from runfolio.vision import TrainSettings, run_experiment
-from runfolio.vision.batch_size import fastest, powers_of_two, with_batch_size
-from runfolio.vision.preparation import prepare
-from runfolio.vision.training import TrainingWarning
+from runfolio.vision.prepare import prepare
+from runfolio.vision.run import TrainingWarning
+from runfolio.vision.tuning.batch_size import fastest, powers_of_two, with_batch_size
 
 
 @given(images=st.integers(2, 100_000))

@@ -9,9 +9,10 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError
-from runfolio.vision import TrainSettings, compiling, run_experiment
-from runfolio.vision.engine import Training
-from runfolio.vision.preparation import prepare
+from runfolio.vision import TrainSettings, run_experiment
+from runfolio.vision.loop.engine import Training
+from runfolio.vision.models import compiling
+from runfolio.vision.prepare import prepare
 
 from .interruption import PowerCut
 

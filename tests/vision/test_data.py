@@ -11,12 +11,12 @@ from hypothesis.extra.numpy import arrays
 
 from runfolio.errors import ConfigError, NotFound
 from runfolio.vision._torchvision import v2
+from runfolio.vision.batches.augment import Augmentation
+from runfolio.vision.batches.loaders import AugmentedImages, EpochOrder, PreparedImages, batches, suited_workers
 from runfolio.vision.data import load_data
-from runfolio.vision.data.augment import Augmentation
-from runfolio.vision.data.loaders import AugmentedImages, EpochOrder, PreparedImages, batches, suited_workers
+from runfolio.vision.data.folds import Fold
 from runfolio.vision.data.split import share_of, train_and_validation
 from runfolio.vision.data.transform import ImageTransform
-from runfolio.vision.folds import Fold
 from runfolio.vision.settings import TrainSettings
 
 LABELS = np.random.RandomState(0).choice(4, size=300, p=[0.4, 0.3, 0.2, 0.1]).astype(np.int64)
@@ -220,7 +220,7 @@ def test_the_order_depends_on_seed_and_epoch_alone(digits, workers):
     [(1, (0, 1)), (1.5, (0, 1)), (2, (1, 2)), (4, (3, 4)), (64, (4, 8)), (None, (0, 1))],
 )
 def test_workers_suit_the_cores_that_training_can_spare(monkeypatch, cores, expected):
-    monkeypatch.setattr("runfolio.vision.data.loaders.usable_cpus", lambda: cores)
+    monkeypatch.setattr("runfolio.vision.batches.loaders.usable_cpus", lambda: cores)
 
     assert tuple(suited_workers(device, are_ready=False) for device in ("cpu", "cuda")) == expected
     assert suited_workers("cuda", are_ready=True) == suited_workers("cpu", are_ready=True) == 0

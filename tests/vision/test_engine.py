@@ -14,12 +14,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import runfolio
 from runfolio.vision import evaluate, run_experiment
-from runfolio.vision.averaging import WeightAverage
-from runfolio.vision.data.mixing import Mixing
-from runfolio.vision.engine import UNAVERAGED, Training
-from runfolio.vision.loading import load
-from runfolio.vision.preparation import prepare
-from runfolio.vision.stopping import EarlyStopping
+from runfolio.vision.evaluation.loading import load
+from runfolio.vision.loop.averaging import WeightAverage
+from runfolio.vision.loop.early_stopping import EarlyStopping
+from runfolio.vision.loop.engine import UNAVERAGED, Training
+from runfolio.vision.loop.mixing import Mixing
+from runfolio.vision.prepare import prepare
 
 EXACT = {"optimizer": "sgd", "lr": 0.1, "schedule": "constant", "batch_size": 23, "seed": 3}
 """115 images in five equal batches, and steps whose size shows in the weights."""

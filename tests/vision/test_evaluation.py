@@ -20,10 +20,10 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from runfolio.errors import ConfigError
 from runfolio.query.selection.significance import wilson
 from runfolio.vision import EvaluationResult, LoadedClassifier, draw_evaluation, evaluate
-from runfolio.vision.calibration import calibration
 from runfolio.vision.data import ImageSource, load_data
 from runfolio.vision.data.base import RelabelledImages
-from runfolio.vision.loading import load
+from runfolio.vision.evaluation.calibration import calibration
+from runfolio.vision.evaluation.loading import load
 
 
 @pytest.fixture(scope="module")

@@ -152,8 +152,8 @@ def everything(run: RecordedRun) -> dict[str, Any]:
 
 
 def recorded_media(run: RecordedRun) -> list[dict[str, Any]]:
-    from runfolio.record import media
-    from runfolio.record.document import RunDocument
+    from runfolio.record.base.run_document import RunDocument
+    from runfolio.record.content import media
 
     kept = RunDocument.read(run.folder).attempts[-1]
     entries, _ = media.read(run.folder)

@@ -21,23 +21,24 @@ from torch.nn import functional
 
 from runfolio.errors import ConfigError
 from runfolio.vision import TrainSettings
-from runfolio.vision.cached import features, room
-from runfolio.vision.cached.computing import computing
-from runfolio.vision.cached.features import CachedFeatures, FeatureCache, Views
-from runfolio.vision.cached.pixels import CachedPixels
-from runfolio.vision.cached.room import CannotCache, make_room, open_rows, read_bytes
-from runfolio.vision.cached.rows import Rows, remove_unused
+from runfolio.vision.batches import cache_budget
+from runfolio.vision.batches.augment import Augmentation
+from runfolio.vision.batches.cache_budget import CannotCache, make_room, open_rows, read_bytes
+from runfolio.vision.batches.cache_rows import Rows, remove_unused
+from runfolio.vision.batches.loaders import EpochOrder, PreparedImages, batches
+from runfolio.vision.batches.pixel_cache import CachedPixels
 from runfolio.vision.data import load_data
-from runfolio.vision.data.augment import Augmentation
 from runfolio.vision.data.base import ImageSource
 from runfolio.vision.data.files import ImageFiles
-from runfolio.vision.data.loaders import EpochOrder, PreparedImages, batches
 from runfolio.vision.data.transform import ImageTransform
-from runfolio.vision.inputs import Inputs
+from runfolio.vision.features import feature_cache
+from runfolio.vision.features.computing import computing
+from runfolio.vision.features.feature_cache import CachedFeatures, FeatureCache, Views
+from runfolio.vision.loop.inputs import Inputs
 from runfolio.vision.models import ModelSpec, build_model
 from runfolio.vision.models.cutting import cut
 from runfolio.vision.models.freezing import freeze_backbone, train_mode
-from runfolio.vision.preparation import prepare
+from runfolio.vision.prepare import prepare
 
 from .photos import fill, picture
 from .test_features import features_of
@@ -146,7 +147,7 @@ class TestRows:
     def test_a_process_killed_at_any_moment_leaves_only_whole_rows(self, folder):
         script = (
             "import sys; from pathlib import Path; import numpy as np\n"
-            "from runfolio.vision.cached.rows import Rows\n"
+            "from runfolio.vision.batches.cache_rows import Rows\n"
             "rows = Rows(Path(sys.argv[1]), 5000)\n"
             "for n in range(10**6):\n"
             "    numbers = range(8 * n, 8 * n + 8)\n"
@@ -170,7 +171,7 @@ class TestRows:
     def test_a_full_disk_keeps_what_was_written_whole(self, folder, python):
         script = (
             "import resource, signal, sys; from pathlib import Path; import numpy as np\n"
-            "from runfolio.vision.cached.rows import Rows\n"
+            "from runfolio.vision.batches.cache_rows import Rows\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (12_050, 12_050))\n"
             "rows = Rows(Path(sys.argv[1]), 5000)\n"
@@ -219,7 +220,7 @@ class TestRoom:
 
     def test_some_of_the_disk_is_left_to_others(self, monkeypatch):
         self.filled("a", used=1).close()
-        monkeypatch.setattr(room, "KEEP_FREE_BYTES", 10**18)
+        monkeypatch.setattr(cache_budget, "KEEP_FREE_BYTES", 10**18)
 
         assert make_room(1) == 0
 
@@ -431,8 +432,8 @@ def test_a_cache_that_may_only_be_read_gives_what_it_has(model, food, mounted):
 
 
 def test_a_disk_that_is_full_says_so_and_what_was_written_counts(model, food, mounted, monkeypatch):
-    monkeypatch.setattr(room, "KEEP_FREE_BYTES", -(10**9))  # as if others had taken it meanwhile
-    monkeypatch.setattr(features, "_BATCH", 2)
+    monkeypatch.setattr(cache_budget, "KEEP_FREE_BYTES", -(10**9))  # as if others had taken it meanwhile
+    monkeypatch.setattr(feature_cache, "_BATCH", 2)
     mounted("size=80k")
 
     with pytest.raises(CannotCache, match="cannot be written: No space left on device"):
@@ -550,7 +551,7 @@ class AsVisited(torch.utils.data.Dataset):
 
 FILLING = """
 import sys, numpy as np, torch
-from runfolio.vision.cached.features import FeatureCache
+from runfolio.vision.features.feature_cache import FeatureCache
 from runfolio.vision.data import load_data
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.models import ModelSpec, build_model

@@ -10,7 +10,7 @@ from torch.nn import functional
 from runfolio.vision.models import ModelSpec, build_model, published_transform, torchvision_zoo
 from runfolio.vision.models.cutting import Cut, cut, frozen_tensors
 from runfolio.vision.models.freezing import freeze_backbone, train_mode
-from runfolio.vision.models.layout import arranged
+from runfolio.vision.models.memory_layout import arranged
 from runfolio.vision.models.tape import CannotCut
 
 from .test_zoo import HEADS

@@ -16,7 +16,7 @@ from runfolio.query.selection.seed_groups import chosen, repeats
 from runfolio.query.selection.significance import wilson
 from runfolio.series import Report, Series, execute, expand, load_target
 from runfolio.settings import Located
-from runfolio.tracking import reproduction
+from runfolio.tracking.process import reproduction
 from runfolio.vision import TrainSettings, run_experiment
 
 SMALL = {
@@ -129,7 +129,7 @@ def test_a_test_that_fails_is_told_and_the_runs_stay(run_series, store, monkeypa
     def refuse(*args, **named):
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr("runfolio.vision.concluding.record_test", refuse)
+    monkeypatch.setattr("runfolio.vision.continuing.test_best.record_test", refuse)
     report = run_series(lr=[1e-3, 1e-2])
 
     assert report.trouble == "the disk is full"

@@ -9,10 +9,10 @@ from torch.nn import functional
 
 import runfolio
 from runfolio.vision import run_experiment
+from runfolio.vision.loop.optimizers import make_optimizer
 from runfolio.vision.models import ModelSpec, build_model
-from runfolio.vision.models.layout import arranged
-from runfolio.vision.optim import make_optimizer
-from runfolio.vision.preparation import prepare
+from runfolio.vision.models.memory_layout import arranged
+from runfolio.vision.prepare import prepare
 
 SPEC = ModelSpec(name="tinyvgg", channels=3, height=16, width=16, classes=3, hidden_units=8)
 

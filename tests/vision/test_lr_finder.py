@@ -13,7 +13,7 @@ import runfolio
 from runfolio.cli import main
 from runfolio.errors import ConfigError, NotFound
 from runfolio.vision import find_lr, run_experiment
-from runfolio.vision.lr_finder import LOSS, RATE, RangeTest, judged
+from runfolio.vision.tuning.lr_finder import LOSS, RATE, RangeTest, judged
 
 RATES = np.geomspace(1e-7, 10, 100)
 

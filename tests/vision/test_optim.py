@@ -10,7 +10,7 @@ from torch.optim import SGD, Adam, AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, StepLR
 
 from runfolio.vision import TrainSettings
-from runfolio.vision.optim import RateFactor, make_optimizer, make_scheduler
+from runfolio.vision.loop.optimizers import RateFactor, make_optimizer, make_scheduler
 
 
 def a_layer() -> torch.nn.Module:

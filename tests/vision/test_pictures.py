@@ -17,8 +17,8 @@ from PIL import Image
 
 from runfolio.errors import DamagedFile, NotFound
 from runfolio.vision.data.files import ImageFiles
+from runfolio.vision.data.pictures import read_picture, to_channels
 from runfolio.vision.data.transform import ImageTransform
-from runfolio.vision.pictures import read_picture, to_channels
 
 RAMP = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4)
 

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
-from runfolio.record import checkpoints
-from runfolio.record.checkpoints import Snapshot
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import Snapshot
 from runfolio.vision import LoadedClassifier, Prediction, draw_predictions, sample_test_images
-from runfolio.vision.loading import load
+from runfolio.vision.evaluation.loading import load
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def rewrite_manifest(folder: Path, **changes) -> None:
 
 def rewrite_weights(folder: Path, change) -> None:
     """Replace the model's tensors by `change(tensors)` in a manifest whose digests are right."""
-    old = checkpoints.read(folder, "best")
-    checkpoints.save(
+    old = manifests.read(folder, "best")
+    manifests.save(
         folder,
         ["best"],
         "rewritten",
@@ -140,7 +140,7 @@ def test_tensors_that_do_not_fit_are_named(copied):
     rewrite_weights(copied, damage)
 
     with pytest.raises(DamagedFile) as refusal:
-        load(checkpoints.read(copied, "best"))
+        load(manifests.read(copied, "best"))
 
     assert str(refusal.value).endswith(
         "does not fit model tinyvgg: missing: block_1.0.weight; unexpected: stray; "
@@ -155,7 +155,7 @@ def test_a_flipped_byte_is_found_before_any_tensor_is_used(copied):
     path.write_bytes(content)
 
     with pytest.raises(DamagedFile, match=path.name):
-        load(checkpoints.read(copied, "best"))
+        load(manifests.read(copied, "best"))
 
 
 @pytest.mark.parametrize("part", ["model", "transform", "classes"])
@@ -164,14 +164,14 @@ def test_a_checkpoint_that_describes_no_classifier_is_damaged(copied, trained, p
     rewrite_manifest(copied, meta=meta)
 
     with pytest.raises(DamagedFile, match=f"does not describe a classifier .*{part}"):
-        load(checkpoints.read(copied, "best"))
+        load(manifests.read(copied, "best"))
 
 
 def test_a_class_too_few_is_damage(copied, trained):
     rewrite_manifest(copied, meta=trained.checkpoint("best").meta | {"classes": ["0", "1"]})
 
     with pytest.raises(DamagedFile, match="names 2 classes for a model of 10"):
-        load(checkpoints.read(copied, "best"))
+        load(manifests.read(copied, "best"))
 
 
 def test_a_model_this_version_does_not_have_is_not_found(copied, trained):
@@ -179,7 +179,7 @@ def test_a_model_this_version_does_not_have_is_not_found(copied, trained):
     rewrite_manifest(copied, meta=meta | {"model": meta["model"] | {"name": "tinyvgg2"}})
 
     with pytest.raises(NotFound, match="no model 'tinyvgg2'; did you mean tinyvgg"):
-        load(checkpoints.read(copied, "best"))
+        load(manifests.read(copied, "best"))
 
 
 def test_the_picture_shows_right_in_green_and_wrong_in_red(classifier, tmp_path):

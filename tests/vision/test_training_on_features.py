@@ -17,11 +17,12 @@ from runfolio import RecordedRun
 from runfolio.errors import ConfigError
 from runfolio.settings import build
 from runfolio.vision import TrainSettings, find_lr, run_experiment
-from runfolio.vision.cached.room import BOUNDED
-from runfolio.vision.concluding import conclude
-from runfolio.vision.data import files, loaders
+from runfolio.vision.batches import loaders
+from runfolio.vision.batches.cache_budget import BOUNDED
+from runfolio.vision.continuing.test_best import conclude
+from runfolio.vision.data import files
+from runfolio.vision.data.pictures import read_picture
 from runfolio.vision.models import ModelSpec, build_model
-from runfolio.vision.pictures import read_picture
 
 from .photos import fill
 from .test_feature_cache import Counting

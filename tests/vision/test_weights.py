@@ -16,11 +16,11 @@ import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.vision import TrainSettings, experiment, run_experiment
 from runfolio.vision._torchvision import models
-from runfolio.vision.loading import load
+from runfolio.vision.evaluation.loading import load
 from runfolio.vision.models import ModelSpec, build_model, current_names
 from runfolio.vision.models.fitting import start_from
 from runfolio.vision.models.head import head_keys
-from runfolio.vision.preparation import prepare
+from runfolio.vision.prepare import prepare
 
 from .photos import fill
 

@@ -10,10 +10,10 @@ from torch import nn
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
-from runfolio.record.fitting import fill
+from runfolio.record.checkpoints.loading import fill
 from runfolio.vision import run_experiment
 from runfolio.vision._torchvision import models
-from runfolio.vision.loading import load
+from runfolio.vision.evaluation.loading import load
 from runfolio.vision.models import ModelSpec, build_model, check_model_name, published_transform, torchvision_zoo
 from runfolio.vision.models.freezing import freeze_backbone, train_mode
 from runfolio.vision.models.head import head_layers, head_modules

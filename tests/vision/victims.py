@@ -108,10 +108,8 @@ def serve() -> None:
     import sklearn.datasets  # noqa: F401 - as above
     import torch
 
-    import runfolio.cli
-    import runfolio.vision.training  # noqa: F401 - as above
-    from runfolio.tracking.pictures import figure_png
-    from runfolio.vision.report import confusion_figure
+    from runfolio.tracking.pipeline.media_content import figure_png
+    from runfolio.vision.evaluation.class_report import confusion_figure
 
     figure_png(confusion_figure(torch.eye(10, dtype=torch.int64), [str(digit) for digit in range(10)], "fonts"))
 

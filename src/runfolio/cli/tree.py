@@ -5,23 +5,23 @@ from __future__ import annotations
 import click
 
 from runfolio._version import __version__
-from runfolio.cli.cache import cache
-from runfolio.cli.data import data
-from runfolio.cli.diff import diff
-from runfolio.cli.doctor import doctor
-from runfolio.cli.edits import archive, note, rename, tag, unarchive
+from runfolio.cli.commands.cache import cache
+from runfolio.cli.commands.data import data
+from runfolio.cli.commands.diff import diff
+from runfolio.cli.commands.doctor import doctor
+from runfolio.cli.commands.edits import archive, note, rename, tag, unarchive
+from runfolio.cli.commands.evaluate import evaluate
+from runfolio.cli.commands.logs import logs
+from runfolio.cli.commands.plot import plot
+from runfolio.cli.commands.predict import predict
+from runfolio.cli.commands.reproduce import reproduce
+from runfolio.cli.commands.runs import best, compare, list_runs, show
+from runfolio.cli.commands.series import series
+from runfolio.cli.commands.tensorboard import tensorboard
+from runfolio.cli.commands.train import fork, resume, train
+from runfolio.cli.commands.trash import delete, purge, trash, undelete
 from runfolio.cli.errors import CommandTree
-from runfolio.cli.evaluate import evaluate
-from runfolio.cli.logs import logs
-from runfolio.cli.options import debug_option
-from runfolio.cli.plot import plot
-from runfolio.cli.predict import predict
-from runfolio.cli.reproduce import reproduce
-from runfolio.cli.runs import best, compare, list_runs, show
-from runfolio.cli.series import series
-from runfolio.cli.tensorboard import tensorboard
-from runfolio.cli.train import fork, resume, train
-from runfolio.cli.trash import delete, purge, trash, undelete
+from runfolio.cli.output.options import debug_option
 
 
 @click.group(cls=CommandTree, params=[debug_option()], context_settings={"max_content_width": 110})

@@ -12,10 +12,10 @@ from typing import Any
 from runfolio.events import messages as m
 from runfolio.events import wire
 from runfolio.events.framing import frame
-from runfolio.record.document import RUNNING, RunDocument
-from runfolio.record.files import plain_json
-from runfolio.record.flat import flatten, number, with_numbers
-from runfolio.record.tail import LogCall
+from runfolio.record.base.files import plain_json
+from runfolio.record.base.flat_names import flatten, number, with_numbers
+from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.points.tails import LogCall
 
 _NULL = m.Tensor(m.DT_FLOAT, m.TensorShape.of(0))
 """What stands in a value that is all metadata."""

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runfolio.events.event_encoder import EventEncoder
-from runfolio.record import media
-from runfolio.record.alive import Heartbeat
-from runfolio.record.document import Attempt, RunDocument
-from runfolio.record.layout import event_file, event_files
-from runfolio.record.media import MediaEntry
-from runfolio.record.points import PointFiles
+from runfolio.record.base.layout import event_file, event_files
+from runfolio.record.base.run_document import Attempt, RunDocument
+from runfolio.record.content import media
+from runfolio.record.content.media import MediaEntry
+from runfolio.record.liveness.heartbeats import Heartbeat
+from runfolio.record.points.reader import PointFiles
 
 
 def make_event_files(folder: Path) -> None:

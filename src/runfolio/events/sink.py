@@ -12,12 +12,12 @@ from typing import NoReturn
 
 from runfolio.errors import StoreError
 from runfolio.events.event_encoder import EventEncoder
-from runfolio.record.alive import hostname
-from runfolio.record.append import AppendFile
-from runfolio.record.document import RUNNING, RunDocument
-from runfolio.record.layout import event_file, next_event_second
-from runfolio.record.media import MediaEntry
-from runfolio.record.tail import LogCall
+from runfolio.record.base.append_file import AppendFile
+from runfolio.record.base.layout import event_file, next_event_second
+from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.content.media import MediaEntry
+from runfolio.record.liveness.heartbeats import hostname
+from runfolio.record.points.tails import LogCall
 
 _MOST_WAITING_BYTES = 64 * 1024 * 1024
 _REBUILD = "runfolio.events.rebuild"

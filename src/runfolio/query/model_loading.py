@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError, MissingExtra, did_you_mean
-from runfolio.record.checkpoints import Checkpoint
-from runfolio.record.fitting import fill
+from runfolio.record.checkpoints.loading import fill
+from runfolio.record.checkpoints.manifests import Checkpoint
 
 if TYPE_CHECKING:
     from torch.nn import Module

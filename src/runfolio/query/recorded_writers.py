@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from runfolio.record.alive import CRASHED, PRIMARY, SILENT_S, Heartbeat, Role, heartbeats
-from runfolio.record.document import RUNNING
+from runfolio.record.base.run_document import RUNNING
+from runfolio.record.liveness.heartbeats import CRASHED, PRIMARY, SILENT_S, Heartbeat, Role, heartbeats
 
 
 @dataclass(frozen=True)

@@ -20,19 +20,20 @@ from runfolio.query.frames import x_axis
 from runfolio.query.index.scan import Sighting
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.recorded_writers import RecordedWriter, writers
-from runfolio.record import checkpoints, code, media, notes
-from runfolio.record.checkpoints import Checkpoint
-from runfolio.record.code import Code, SourceFile
-from runfolio.record.document import RUNNING, Attempt, Status, now
-from runfolio.record.flat import flatten, with_numbers
-from runfolio.record.media import MediaEntry
-from runfolio.record.summary import SYSTEM, MetricSummary
+from runfolio.record.base.flat_names import flatten, with_numbers
+from runfolio.record.base.run_document import RUNNING, Attempt, Status, now
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import Checkpoint
+from runfolio.record.content import code, media, run_edits
+from runfolio.record.content.code import Code, SourceFile
+from runfolio.record.content.media import MediaEntry
+from runfolio.record.points.metric_summary import SYSTEM, MetricSummary
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch.nn import Module
 
-    from runfolio.record.points import PointFiles
+    from runfolio.record.points.reader import PointFiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,7 +299,7 @@ class RecordedRun:
             ConfigError: A tag to add is empty, longer than 100 characters, or holds a comma or a line's end.
         """
         for tag in add:
-            notes.check_tag(tag)
+            run_edits.check_tag(tag)
         gone = set(remove)
         self._edit(tags=[tag for tag in dict.fromkeys([*self.tags, *add]) if tag not in gone])
 
@@ -388,9 +389,9 @@ class RecordedRun:
         Of each `name`, `step`, `metric`, `saved`, `size_bytes`; `verify()` looks whether its files are whole.
         """
         found: list[Checkpoint] = []
-        for name in checkpoints.names(self.folder):
+        for name in manifests.names(self.folder):
             with suppress(RunfolioError, OSError):  # `runfolio doctor` names it
-                found.append(checkpoints.read(self.folder, name))
+                found.append(manifests.read(self.folder, name))
         return sorted(found, key=lambda each: (each.position_us, each.name))
 
     def checkpoint(self, name: str = "best") -> Checkpoint:
@@ -401,11 +402,11 @@ class RecordedRun:
             DamagedFile: A file of it is not what its manifest says.
         """
         try:
-            return checkpoints.read(self.folder, name)
+            return manifests.read(self.folder, name)
         except NotFound:
             if name != "best":
                 raise
-            return checkpoints.read(self.folder, "last")
+            return manifests.read(self.folder, "last")
 
     def load_model(self, module: Module | Callable[[], Module] | None = None) -> Module:
         """The model of the best checkpoint, in eval mode.
@@ -432,11 +433,11 @@ class RecordedRun:
         return model_loading.installed_loader(self.checkpoint()).predict(images)
 
     def _edit(self, **values: Any) -> None:
-        notes.add(self.folder, self._document, values)
+        run_edits.add(self.folder, self._document, values)
         self._edits = {**self._edits, **values}
 
     def _points(self) -> PointFiles:
-        from runfolio.record.points import PointFiles  # Arrow, which a table of runs need not load
+        from runfolio.record.points.reader import PointFiles  # Arrow, which a table of runs need not load
 
         try:
             return PointFiles(self.folder)

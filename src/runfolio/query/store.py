@@ -17,9 +17,9 @@ from runfolio.query.run import RecordedRun
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
 from runfolio.query.tables.runs_table import frame
-from runfolio.record.alive import CRASHED
-from runfolio.record.document import ENDED, RUNNING
-from runfolio.record.layout import default_store
+from runfolio.record.base.layout import default_store
+from runfolio.record.base.run_document import ENDED, RUNNING
+from runfolio.record.liveness.heartbeats import CRASHED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,10 @@ from pathlib import Path
 from runfolio.errors import NotFound, RunfolioError, StoreError, did_you_mean
 from runfolio.query.index.name_lookup import pick
 from runfolio.query.run import RecordedRun
-from runfolio.record import notes, trash
-from runfolio.record.document import RUNNING, RunDocument
-from runfolio.record.layout import TRASH
+from runfolio.record import trash
+from runfolio.record.base.layout import TRASH
+from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.content import run_edits
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _trashed(store: Path, place: str) -> TrashedRun | None:
         return None
     try:
         document = RunDocument.read(folder)
-        name, run_id = notes.read(folder, document).values.get("name", document.name), document.id
+        name, run_id = run_edits.read(folder, document).values.get("name", document.name), document.id
     except (FileNotFoundError, RunfolioError):  # the folder was named after the run and its id
         name, _, run_id = folder.name.rpartition("-")
     return TrashedRun(id=run_id, name=name, place=place, folder=folder, deleted=deleted)

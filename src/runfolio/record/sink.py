@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from runfolio.record.document import RunDocument
-from runfolio.record.media import MediaEntry
-from runfolio.record.tail import LogCall
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content.media import MediaEntry
+from runfolio.record.points.tails import LogCall
 
 
 class Sink(Protocol):

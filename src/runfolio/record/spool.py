@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runfolio.errors import RunfolioError
-from runfolio.record import files, media, tail
-from runfolio.record.append import AppendFile
-from runfolio.record.cache import cache_folder
-from runfolio.record.layout import FORMAT, MEDIA, MEDIA_FILES, METRICS, tail_path
+from runfolio.record.base import files
+from runfolio.record.base.append_file import AppendFile
+from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.layout import FORMAT, MEDIA, MEDIA_FILES, METRICS, tail_path
+from runfolio.record.content import media
+from runfolio.record.points import tails
 
 _ABOUT = "spool.json"
 
@@ -40,7 +42,7 @@ class Spool:
         self._run_folder = run_folder
         self._run_id = run_id
         self._writer = writer
-        self._header = tail.header(writer, attempt)
+        self._header = tails.header(writer, attempt)
         self._numbers = numbers
         self._most_bytes = most_bytes
         self._bytes = 0

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from runfolio.errors import NotFound, StoreError
-from runfolio.record.layout import RUN_FILE, TRASH, new_id
+from runfolio.record.base.layout import RUN_FILE, TRASH, new_id
 
 _EVENTS, _HIDDEN_EVENTS = "tfevents", "tf~events"
 """TensorBoard searches hidden folders too, and shows every file with the first in its name."""

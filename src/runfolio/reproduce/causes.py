@@ -11,10 +11,10 @@ from runfolio.errors import RunfolioError
 from runfolio.query.explain.run_diff import UNCOMMITTED, Change, changes
 from runfolio.query.explain.run_diff import diff as diff_of_runs
 from runfolio.query.run import RecordedRun
-from runfolio.record.data import difference
+from runfolio.record.content.datasets import difference
 from runfolio.reproduce.difference import Difference, sort
 from runfolio.reproduce.plan import Plan, of_the_program
-from runfolio.reproduce.start import Start
+from runfolio.reproduce.recorded_start import Start
 
 _SWITCHES = ("deterministic_algorithms", "deterministic_warn_only", "cudnn_deterministic", "cudnn_benchmark")
 _IMPORT = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_]\w*)", re.MULTILINE)

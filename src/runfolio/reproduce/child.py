@@ -14,7 +14,7 @@ from runfolio.errors import NotFound
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import Folio
 from runfolio.reproduce.plan import Plan
-from runfolio.tracking.reproduction import KIND
+from runfolio.tracking.process.reproduction import KIND
 
 LINK_HINT = "data that git ignores, and that only the script itself names, is given by --link PATH"
 _PATIENCE_S = 15.0

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from runfolio.record.files import number_to_json
+from runfolio.record.base.files import number_to_json
 
 Kind = Literal["code", "flag", "setting", "data", "package", "hardware", "environment", "seeds"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from runfolio.record import code
-from runfolio.record.redact import REDACTED
-from runfolio.reproduce.start import Start
-from runfolio.tracking.capture import git
+from runfolio.record.base.redaction import REDACTED
+from runfolio.record.content import code
+from runfolio.reproduce.recorded_start import Start
+from runfolio.tracking.environment import git
 
 _SECTION = re.compile(rb"^(?=diff --git )", re.MULTILINE)
 _BINARY = re.compile(rb"^Binary files .* differ$", re.MULTILINE)

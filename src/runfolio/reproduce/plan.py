@@ -16,18 +16,19 @@ from pathlib import Path, PurePosixPath
 from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import open_folio
-from runfolio.record import checkpoints, code
-from runfolio.record.code import SourceFile
-from runfolio.record.document import FORK
-from runfolio.record.redact import REDACTED
-from runfolio.reproduce import arguments, links, origin, patch
+from runfolio.record.base.redaction import REDACTED
+from runfolio.record.base.run_document import FORK
+from runfolio.record.checkpoints import manifests
+from runfolio.record.content import code
+from runfolio.record.content.code import SourceFile
+from runfolio.reproduce import code_source, command_line, data_links, patch
+from runfolio.reproduce.code_source import Origin, came_with
 from runfolio.reproduce.difference import Difference
-from runfolio.reproduce.origin import Origin, came_with
-from runfolio.reproduce.start import UNCOMMITTED_LEFT_OUT, Start, own_attempts, start_of
-from runfolio.tracking import reproduction
-from runfolio.tracking.capture.variables import variables
-from runfolio.tracking.joining import RUN_ID
-from runfolio.tracking.reproduction import Reproduction
+from runfolio.reproduce.recorded_start import UNCOMMITTED_LEFT_OUT, Start, own_attempts, start_of
+from runfolio.tracking.environment.variables import variables
+from runfolio.tracking.process import reproduction
+from runfolio.tracking.process.distributed import RUN_ID
+from runfolio.tracking.process.reproduction import Reproduction
 
 _OF_THE_MACHINE = (
     *("RUNFOLIO_*", "SLURM_*", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "KUBERNETES_SERVICE_HOST", "HOSTNAME"),
@@ -108,18 +109,18 @@ def plan(run: RecordedRun, wish: Wish, *, holder: Path, store: Path) -> Plan:
     """
     start = start_of(run)
     _check_fork(run, store)
-    found = origin.find(start, wish.repository, store, here=wish.here)
+    found = code_source.find(start, wish.repository, store, here=wish.here)
     tree = start.root if wish.here else holder / start.root.name
     change = patch.of(start, found.repository) if found.kind in ("worktree", "clone") else patch.NONE
     files = [] if wish.here else _to_lay(start, found)
     laid = found.paths | {file.path for file in files} | change.added
     folder = _folder(start, tree)
-    linked = {} if wish.here else links.find(start, tree, laid, change.binary, wish.arguments, wish.links, store)
+    linked = {} if wish.here else data_links.find(start, tree, laid, change.binary, wish.arguments, wish.links, store)
     missing = [] if wish.here else list(_missing(start, found, change, linked.keys(), tree))
     venv = holder / "venv" if wish.fresh_venv else None
     interpreter, about_python = _interpreter(start, store)
     python = interpreter if venv is None else venv / "bin" / "python"
-    words, flags = arguments.merged(start.command[1:], wish.arguments)
+    words, flags = command_line.merged(start.command[1:], wish.arguments)
     _refuse_secrets(start, words)
     recorded, unset = _variables(start, tree)
     repeated = Reproduction(run.id, run.name, store)
@@ -153,7 +154,7 @@ def _check_fork(run: RecordedRun, store: Path) -> None:
         return
     name, step = str(lineage.get("checkpoint")), lineage.get("step")
     try:
-        found = checkpoints.read(open_folio(store).run(str(lineage.get("run"))).folder, name)
+        found = manifests.read(open_folio(store).run(str(lineage.get("run"))).folder, name)
     except (NotFound, DamagedFile) as error:
         raise NotFound(
             f"run {run.name} ({run.id}) is a fork, and what it began from is not to be had: {error}"
@@ -230,7 +231,7 @@ def _command(
         return [os.fspath(python), os.fspath(script), *words]
     program = python.with_name(Path(start.command[0]).name)
     if program.name == "runfolio":
-        words = arguments.without(words, "--store")  # it prints from there what is not there
+        words = command_line.without(words, "--store")  # it prints from there what is not there
         return [os.fspath(python), "-m", "runfolio", *words]
     if not (is_fresh or program.is_file()):
         raise NotFound(

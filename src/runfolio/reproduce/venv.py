@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from runfolio.errors import ConfigError, DamagedFile
-from runfolio.record.redact import REDACTED
+from runfolio.record.base.redaction import REDACTED
 from runfolio.reproduce.plan import Plan
-from runfolio.tracking.capture.packages import packages
+from runfolio.tracking.environment.packages import packages
 
 _EDITABLE = " (editable)"
 _WORDS = 3

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from runfolio.errors import NotFound
 from runfolio.query.run import Curve, RecordedRun
-from runfolio.record.checkup.findings import counted
+from runfolio.record.base.plurals import counted
 from runfolio.reproduce import weights
 
 Word = Literal["bit-equal", "within tolerance", "parts"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runfolio.errors import DamagedFile, MissingExtra, NewerFormat, NotFound
 from runfolio.query.run import RecordedRun
-from runfolio.record import checkpoints
-from runfolio.record.checkpoints import BEST, GENERATORS, LAST, STATE, Checkpoint
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import BEST, GENERATORS, LAST, STATE, Checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +43,7 @@ def compare(original: RecordedRun, repeated: RecordedRun, rtol: float, atol: flo
     found = Compared()
     for name in (LAST, BEST):
         try:
-            pair = [checkpoints.read(run.folder, name) for run in (original, repeated)]
+            pair = [manifests.read(run.folder, name) for run in (original, repeated)]
             if pair[0].step != pair[1].step:
                 if whole:
                     found.remarks.append(

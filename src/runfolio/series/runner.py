@@ -14,11 +14,11 @@ from rich.progress import Progress
 from runfolio.errors import DamagedFile, NotFound, RunfolioError
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import open_folio
-from runfolio.record import checkpoints
-from runfolio.record.flat import flatten
+from runfolio.record.base.flat_names import flatten
+from runfolio.record.checkpoints import manifests
 from runfolio.series.grid import Planned
 from runfolio.series.targets import Membership, Target
-from runfolio.tracking import reproduction
+from runfolio.tracking.process import reproduction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +179,7 @@ def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRu
 def _can_resume(run: RecordedRun) -> bool:
     """Whether it has a whole checkpoint: of a damaged `last`, another one is gone on with."""
     try:
-        checkpoints.whole(run.folder, checkpoints.LAST, lambda told: None)
+        manifests.whole(run.folder, manifests.LAST, lambda told: None)
     except (NotFound, DamagedFile):
         return False
     return True

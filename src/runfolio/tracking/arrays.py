@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from runfolio.errors import ConfigError
-from runfolio.record.data import Item
+from runfolio.record.content.datasets import Item
 
 ALONE = "array"
 """What an array is called that is no entry of a dict."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runfolio.errors import ConfigError
-from runfolio.tracking import exits
+from runfolio.tracking.process import exit_hooks
 from runfolio.tracking.run import Run
 
 
@@ -17,7 +17,7 @@ def current() -> Run:
     Raises:
         ConfigError: None is open.
     """
-    run = exits.newest()
+    run = exit_hooks.newest()
     if not isinstance(run, Run):
         hint = ", or hand it the run: Process(target=work, args=(run,))" if _is_spawned() else ""
         raise ConfigError(f"no run is open; call runfolio.init() first{hint}")

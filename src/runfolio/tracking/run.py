@@ -12,32 +12,35 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from runfolio.errors import ConfigError, StoreError
-from runfolio.record import artifacts, checkpoints, notes
-from runfolio.record.alive import PRIMARY, Heartbeat, Role
-from runfolio.record.checkpoints import LAST, Checkpoint
-from runfolio.record.clock import Clock, steady
-from runfolio.record.document import ENDED, RunDocument, Status
-from runfolio.record.keeping import CheckpointPolicy
-from runfolio.record.layout import STORE_VARIABLE, new_id
+from runfolio.record.base.clock import Clock, steady
+from runfolio.record.base.layout import STORE_VARIABLE, new_id
+from runfolio.record.base.run_document import ENDED, RunDocument, Status
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import LAST, Checkpoint
+from runfolio.record.checkpoints.retention import CheckpointPolicy
+from runfolio.record.content import artifacts, run_edits
+from runfolio.record.liveness.heartbeats import PRIMARY, Heartbeat, Role
 from runfolio.record.sink import Sink
-from runfolio.tracking import exits, joining, pictures, restoring
-from runfolio.tracking.capture import seeds
-from runfolio.tracking.capture.surroundings import Surroundings
-from runfolio.tracking.live import LiveDict
-from runfolio.tracking.outcome import Outcome
+from runfolio.tracking.checkpointing import restore
+from runfolio.tracking.checkpointing.saver import Saver
+from runfolio.tracking.environment import seeds
+from runfolio.tracking.environment.capture import Surroundings
+from runfolio.tracking.pipeline import media_content
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
+from runfolio.tracking.pipeline.live_dict import LiveDict
+from runfolio.tracking.pipeline.plain_values import check_name, checked_numbers, detached, whole_step
 from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.pipeline.writer_config import WriterConfig
-from runfolio.tracking.plain import check_name, checked_numbers, detached, whole_step
-from runfolio.tracking.saving import Saver
-from runfolio.tracking.stopping import StopAfter
+from runfolio.tracking.process import distributed, exit_hooks
+from runfolio.tracking.process.outcome import Outcome
+from runfolio.tracking.process.stop_after import StopAfter
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from runfolio.tracking.data import DataLog
-    from runfolio.tracking.watch import Logged
+    from runfolio.tracking.data_log import DataLog
+    from runfolio.tracking.monitors.watch import Logged
 
 log = logging.getLogger("runfolio")
 _EXACT = 2**53
@@ -59,7 +62,7 @@ class Companion(Protocol):
         """Begin; on the training thread, so quick. Called once, when the run's files are there."""
         ...
 
-    def stop(self, ending: exits.Ending) -> None:
+    def stop(self, ending: exit_hooks.Ending) -> None:
         """Log what is left, and end: within a second or so, or at once where the process is being killed."""
         ...
 
@@ -150,7 +153,7 @@ class Run:
                 f"run {document.id} cannot start its writer thread ({error});"
                 " raise the limit of threads and processes (`ulimit -u`, or the container's)"
             ) from None
-        exits.remember(self)
+        exit_hooks.remember(self)
         for companion in companions:
             if self._guarded(companion, lambda it: it.start(self)):
                 self._companions.append(companion)
@@ -180,7 +183,7 @@ class Run:
 
         `subprocess.run(command, env={**os.environ, **run.env})`
         """
-        return {joining.RUN_ID: self.id, STORE_VARIABLE: os.fspath(self.folder.parent.parent)}
+        return {distributed.RUN_ID: self.id, STORE_VARIABLE: os.fspath(self.folder.parent.parent)}
 
     @property
     def last_step(self) -> int:
@@ -276,8 +279,8 @@ class Run:
 
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a picture: a Pillow image, a file's path, or an array or tensor (see `pictures.png`)."""
-        taken = pictures.own_copy(image)
-        self._append(Media(self.now(), step, "image", str(name), lambda: pictures.png(taken), caption))
+        taken = media_content.own_copy(image)
+        self._append(Media(self.now(), step, "image", str(name), lambda: media_content.png(taken), caption))
 
     def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a matplotlib figure as it looks now.
@@ -285,13 +288,13 @@ class Run:
         Raises:
             ConfigError: It is not a matplotlib figure.
         """
-        drawn = pictures.figure_png(figure)
+        drawn = media_content.figure_png(figure)
         self._append(Media(self.now(), step, "figure", str(name), lambda: drawn, caption))
 
     def log_histogram(self, name: str, values: Any, step: int | None = None) -> None:
         """Record how the numbers of an array or tensor of any shape are distributed."""
-        taken = pictures.own_copy(values)
-        self._append(Media(self.now(), step, "histogram", str(name), lambda: pictures.histogram(taken)))
+        taken = media_content.own_copy(values)
+        self._append(Media(self.now(), step, "histogram", str(name), lambda: media_content.histogram(taken)))
 
     def log_text(self, name: str, text: str, step: int | None = None) -> None:
         """Record a text."""
@@ -309,8 +312,8 @@ class Run:
         Raises:
             ConfigError: `model` is no module.
         """
-        from runfolio.tracking.graph import graph_of
-        from runfolio.tracking.watch import unwrapped
+        from runfolio.tracking.monitors.model_graph import graph_of
+        from runfolio.tracking.monitors.watch import unwrapped
 
         content = {"nodes": graph_of(unwrapped(model), example)}
         self._append(Media(self.now(), step, "graph", "graph", lambda: content))
@@ -332,7 +335,7 @@ class Run:
             NotFound: There is no such file or folder.
             ConfigError: It is none of these, or has no name.
         """
-        from runfolio.tracking.data import DataLog
+        from runfolio.tracking.data_log import DataLog
 
         if self._role != PRIMARY:
             self._tell_joined()
@@ -418,9 +421,9 @@ class Run:
             self._saver.wait()
         found = self._instead if name == LAST else None
         if found is None or (self._saver is not None and self._saver.has_saved):
-            found = checkpoints.whole(self.folder, name, lambda told: log.warning("run %s: %s", self.id, told))
+            found = manifests.whole(self.folder, name, lambda told: log.warning("run %s: %s", self.id, told))
         if targets:
-            restoring.restore(found, targets)
+            restore.restore(found, targets)
         return found
 
     def watch(
@@ -448,7 +451,7 @@ class Run:
         Raises:
             ConfigError: `model` is no module, `every` is below 1, or `log` none of the three.
         """
-        from runfolio.tracking.watch import Watch
+        from runfolio.tracking.monitors.watch import Watch
 
         watch = Watch(model, every, log, histograms, step)
         self.unwatch(model)
@@ -461,7 +464,7 @@ class Run:
         Raises:
             ConfigError: `model` is no module.
         """
-        from runfolio.tracking.watch import Watch, unwrapped
+        from runfolio.tracking.monitors.watch import Watch, unwrapped
 
         stopped = unwrapped(model)
         for each in [watch for watch in self._companions if isinstance(watch, Watch)]:
@@ -505,7 +508,7 @@ class Run:
             raise ConfigError(f"a run ends {', '.join(ENDED)}; not {state!r}")
         self.end(Outcome(state, reason, 0 if state == "finished" else None))
 
-    def end(self, outcome: Outcome, *, ending: exits.Ending = "run") -> None:
+    def end(self, outcome: Outcome, *, ending: exit_hooks.Ending = "run") -> None:
         """Close the record with an outcome; see `exits`.
 
         The run is forgotten only when that is done: interrupted meanwhile, the process waits for it at its own end.
@@ -519,14 +522,14 @@ class Run:
                 self._guarded(companion, lambda it: it.stop(ending))
             self._append = self._refuse
         if self._asleep:
-            exits.forget(self)
+            exit_hooks.forget(self)
             return
         if self._saver is not None:
             self._saver.close(ending)
-        outcome = exits.preemption() or outcome
-        whole = self._writer.close(lambda _: self._set_status(outcome), ending, exits.seconds_left(ending))
+        outcome = exit_hooks.preemption() or outcome
+        whole = self._writer.close(lambda _: self._set_status(outcome), ending, exit_hooks.seconds_left(ending))
         self._closed = True
-        exits.forget(self)
+        exit_hooks.forget(self)
         if not whole:
             left = self._writer.store_writer.left_in_spool
             rest = f"; they wait in {left[0].parent}, and `runfolio doctor --repair` brings them back" if left else ""
@@ -538,7 +541,7 @@ class Run:
 
     def note_preemption(self) -> None:
         """Bring all there is to the store, and that the run was told to go; see `exits`."""
-        outcome = exits.preemption()
+        outcome = exit_hooks.preemption()
         if outcome is not None and self._role == PRIMARY and not self._ended:
             self._writer.store_writer.do(lambda: self._set_status(outcome))
             self._writer.store_writer.save_document()
@@ -601,12 +604,12 @@ class Run:
     def _wake(self) -> None:
         self._append = self._take
         self._asleep = False
-        self._heartbeat.worker = joining.data_loader_worker()
+        self._heartbeat.worker = distributed.data_loader_worker()
         self._heartbeat.role = "process" if self._heartbeat.worker is None else "worker"
         try:
-            with exits.signals_held_back():
+            with exit_hooks.signals_held_back():
                 self._writer.start(wait=False)
-                exits.remember(self)
+                exit_hooks.remember(self)
         except RuntimeError as error:
             log.warning("run %s: what process %d logs is not recorded (%s)", self.id, os.getpid(), error)
             self._ended = self._closed = True
@@ -630,7 +633,7 @@ class Run:
     ) -> EncoderThread:
         writer = self._attempt.writer if self._role == PRIMARY else new_id()
         self._heartbeat = Heartbeat.of_this_process(
-            writer, self._attempt.attempt, self._pace.heartbeat_s, self._role, joining.rank()
+            writer, self._attempt.attempt, self._pace.heartbeat_s, self._role, distributed.rank()
         )
         store_writer = StoreWriter(
             self.folder, self._document, self._heartbeat, self._pace, capture, notice, sinks, sync=self._sync
@@ -704,7 +707,7 @@ def _handed_over(
     folder: Path, document: RunDocument, pace: WriterConfig, last_step: int, strict: bool, sync: bool, ended: bool
 ) -> Run:
     """A run that was pickled: the run itself where that is open here, else one that joins when it is used."""
-    for run in exits.still_open():
+    for run in exit_hooks.still_open():
         if isinstance(run, Run) and run.folder == folder:
             return run
     run = Run(folder, document, pace, last_step, strict=strict, sync=sync, role="process", asleep=True)
@@ -731,5 +734,5 @@ def plain_tags(tags: Iterable[str]) -> list[str]:
     """
     found = [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
     for tag in found:
-        notes.check_tag(tag)
+        run_edits.check_tag(tag)
     return found

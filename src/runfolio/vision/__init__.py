@@ -19,15 +19,15 @@ from runfolio.vision.settings import TrainSettings
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from runfolio.vision.batch_picture import draw_batch
-    from runfolio.vision.drawing import draw_predictions
-    from runfolio.vision.evaluation import EvaluationResult, evaluate
-    from runfolio.vision.evaluation_pictures import draw_evaluation
-    from runfolio.vision.forking import Fork
-    from runfolio.vision.lr_finder import RangeTest, find_lr
+    from runfolio.vision.continuing.fork import Fork
+    from runfolio.vision.drawing.evaluation_figures import draw_evaluation
+    from runfolio.vision.drawing.predictions import draw_predictions
+    from runfolio.vision.drawing.training_batch import draw_batch
+    from runfolio.vision.evaluation.evaluate import EvaluationResult, evaluate
+    from runfolio.vision.evaluation.predict import LoadedClassifier, Prediction, sample_test_images
     from runfolio.vision.models.summary import architecture
-    from runfolio.vision.predict import LoadedClassifier, Prediction, sample_test_images
-    from runfolio.vision.training import run_experiment
+    from runfolio.vision.run import run_experiment
+    from runfolio.vision.tuning.lr_finder import RangeTest, find_lr
 
 __all__ = [
     "EvaluationResult",
@@ -48,19 +48,19 @@ __all__ = [
 ]
 
 _LAZY = {
-    "EvaluationResult": "runfolio.vision.evaluation",
-    "Fork": "runfolio.vision.forking",
-    "LoadedClassifier": "runfolio.vision.predict",
-    "Prediction": "runfolio.vision.predict",
-    "RangeTest": "runfolio.vision.lr_finder",
+    "EvaluationResult": "runfolio.vision.evaluation.evaluate",
+    "Fork": "runfolio.vision.continuing.fork",
+    "LoadedClassifier": "runfolio.vision.evaluation.predict",
+    "Prediction": "runfolio.vision.evaluation.predict",
+    "RangeTest": "runfolio.vision.tuning.lr_finder",
     "architecture": "runfolio.vision.models.summary",
-    "draw_batch": "runfolio.vision.batch_picture",
-    "draw_evaluation": "runfolio.vision.evaluation_pictures",
-    "draw_predictions": "runfolio.vision.drawing",
-    "evaluate": "runfolio.vision.evaluation",
-    "find_lr": "runfolio.vision.lr_finder",
-    "run_experiment": "runfolio.vision.training",
-    "sample_test_images": "runfolio.vision.predict",
+    "draw_batch": "runfolio.vision.drawing.training_batch",
+    "draw_evaluation": "runfolio.vision.drawing.evaluation_figures",
+    "draw_predictions": "runfolio.vision.drawing.predictions",
+    "evaluate": "runfolio.vision.evaluation.evaluate",
+    "find_lr": "runfolio.vision.tuning.lr_finder",
+    "run_experiment": "runfolio.vision.run",
+    "sample_test_images": "runfolio.vision.evaluation.predict",
 }
 
 
@@ -79,7 +79,7 @@ class _Experiment:
     def check(self, settings: TrainSettings, *, store: Path | str | None = None) -> None:
         """Refuse what could not be run: an unknown model or data set, weights that do not fit, a device not there."""
         with vision_extra("training"):
-            from runfolio.vision.preparation import prepare
+            from runfolio.vision.prepare import prepare
         prepare(settings, store=store)
 
     def run(
@@ -92,17 +92,17 @@ class _Experiment:
         resume: str | None = None,
         progress: Progress | None = None,
     ) -> Path:
-        """Train once and return the run's folder (see `runfolio.vision.training.run_experiment`)."""
+        """Train once and return the run's folder (see `runfolio.vision.run.run_experiment`)."""
         with vision_extra("training"):
-            from runfolio.vision.training import run_experiment
+            from runfolio.vision.run import run_experiment
         return run_experiment(
             settings, store=store, experiment=experiment, series=series, resume=resume, progress=progress
         )
 
     def conclude(self, runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress) -> None:
-        """Test the runs of a series that validation chose (see `runfolio.vision.concluding.conclude`)."""
+        """Test the runs of a series that validation chose (see `runfolio.vision.continuing.test_best.conclude`)."""
         with vision_extra("testing"):
-            from runfolio.vision.concluding import conclude
+            from runfolio.vision.continuing.test_best import conclude
         conclude(runs, store=store, progress=progress)
 
 

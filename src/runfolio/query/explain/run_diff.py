@@ -11,8 +11,8 @@ from typing import Any, Literal
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection import data_match
 from runfolio.query.tables.run_labels import labels
-from runfolio.record.data import Difference
-from runfolio.record.flat import flatten
+from runfolio.record.base.flat_names import flatten
+from runfolio.record.content.datasets import Difference
 
 UNCOMMITTED = "uncommitted changes"
 _LINES = 20_000

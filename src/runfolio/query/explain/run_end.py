@@ -12,10 +12,10 @@ import numpy as np
 
 from runfolio.errors import NotFound
 from runfolio.query.selection.metric_names import guess_mode
-from runfolio.record.alive import CRASHED
-from runfolio.record.console import last_lines, log_path
-from runfolio.record.deaths import Death
-from runfolio.record.document import RUNNING
+from runfolio.record.base.run_document import RUNNING
+from runfolio.record.content.console_log import last_lines, log_path
+from runfolio.record.liveness.heartbeats import CRASHED
+from runfolio.record.liveness.process_exits import Death
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun

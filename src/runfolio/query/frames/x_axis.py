@@ -11,7 +11,7 @@ from runfolio.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
-    from runfolio.record.points import PointFiles, Points
+    from runfolio.record.points.reader import PointFiles, Points
 
 BUILT_IN = ("step", "time")
 _EPOCH = "epoch"

@@ -42,10 +42,10 @@ from sqlalchemy.pool import NullPool
 
 from runfolio._version import __version__
 from runfolio.errors import RunfolioError
-from runfolio.record.cache import cache_folder
-from runfolio.record.document import RunDocument
-from runfolio.record.layout import FORMAT
-from runfolio.record.summary import MetricSummary
+from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.layout import FORMAT
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.points.metric_summary import MetricSummary
 
 BUSY_S = 10.0
 """How long to wait for another process's write before doing without the file."""

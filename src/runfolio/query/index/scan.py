@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.query.index.run_index import Beat, Entry, Index
-from runfolio.record import notes
-from runfolio.record.alive import derive_state
-from runfolio.record.clock import steady
-from runfolio.record.document import RunDocument
-from runfolio.record.layout import METRICS, NOTES, RUN_FILE, find_runs
+from runfolio.record.base.clock import steady
+from runfolio.record.base.layout import METRICS, NOTES, RUN_FILE, find_runs
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content import run_edits
+from runfolio.record.liveness.heartbeats import derive_state
 
 
 class Sighting(NamedTuple):
@@ -102,8 +102,10 @@ def _entry(folder: Path, known: Entry | None) -> Entry:
     if known is not None and known.signature == signature:
         return known
     document = RunDocument.read(folder)
-    edits = notes.read(folder, document)
-    from runfolio.record.points import PointFiles  # Arrow, which a look at runs that did not change need not load
+    edits = run_edits.read(folder, document)
+    from runfolio.record.points.reader import (
+        PointFiles,  # Arrow, which a look at runs that did not change need not load
+    )
 
     points = PointFiles(folder, document)
     metrics = points.summaries()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from runfolio.errors import DamagedFile, NotFound, did_you_mean
 from runfolio.query.plots import style
 from runfolio.query.run import RecordedRun
-from runfolio.record.media import MediaEntry
+from runfolio.record.content.media import MediaEntry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

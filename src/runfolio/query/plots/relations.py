@@ -17,7 +17,7 @@ from runfolio.query.selection.metric_names import guess_mode
 from runfolio.query.selection.ranking import figure_of, rank
 from runfolio.query.tables.run_labels import labels
 from runfolio.query.tables.runs_table import cell, every_column, full_name
-from runfolio.record.flat import number
+from runfolio.record.base.flat_names import number
 
 _DECADES = 100.0
 """An axis on which the largest number is so many times the smallest is logarithmic."""

@@ -12,7 +12,7 @@ from runfolio.errors import RunfolioError
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.metric_names import split_of
-from runfolio.record.data import Difference, Listing, difference
+from runfolio.record.content.datasets import Difference, Listing, difference
 
 Relation = Literal["same", "unsaid", "unknown", "divided", "share", "other"]
 """How the data of one run stand to those of another: `unsaid` where neither run recorded them, `unknown` where one did

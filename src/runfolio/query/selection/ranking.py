@@ -12,8 +12,8 @@ from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.data_match import Standing, standing, told
 from runfolio.query.selection.metric_names import Mode, Split, guess_mode, mode_of, split_of
-from runfolio.record.alive import CRASHED
-from runfolio.record.flat import number
+from runfolio.record.base.flat_names import number
+from runfolio.record.liveness.heartbeats import CRASHED
 
 BROKEN = ("failed", CRASHED)
 """States in which a run's figures are those of a run that went wrong."""

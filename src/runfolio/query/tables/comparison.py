@@ -13,7 +13,7 @@ from runfolio.query.selection.data_match import fingerprints, standing, told
 from runfolio.query.selection.metric_names import Mode, guess_mode
 from runfolio.query.selection.ranking import best_in_curve, rank
 from runfolio.query.tables.run_labels import labels
-from runfolio.record.summary import AXES
+from runfolio.record.points.metric_summary import AXES
 
 
 @dataclass(frozen=True)

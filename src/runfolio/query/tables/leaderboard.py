@@ -13,7 +13,7 @@ from runfolio.query.selection.metric_names import Mode, guess_mode, mode_of
 from runfolio.query.selection.ranking import BROKEN, figure_of, merit, who_chose
 from runfolio.query.selection.significance import Interval, holm, shares_p, wilson
 from runfolio.query.tables.run_labels import labels
-from runfolio.record.flat import number
+from runfolio.record.base.flat_names import number
 
 TEST = "test/acc"
 _SHARES = ("acc", "accuracy")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.run import RecordedRun, pandas
 from runfolio.query.selection.ranking import numbers_of
-from runfolio.record.summary import listed_metrics
+from runfolio.record.points.metric_summary import listed_metrics
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from runfolio.record.layout import NAMES, slug
+from runfolio.record.base.layout import NAMES, slug
 
 _STEM_LENGTH = 24
 

@@ -11,10 +11,11 @@ from itertools import chain, groupby
 from typing import Any, ClassVar, cast
 
 from runfolio.errors import ConfigError
-from runfolio.record import media, tail
-from runfolio.record.document import STEPS, RunDocument
-from runfolio.record.tail import LogCall
-from runfolio.tracking import plain
+from runfolio.record.base.run_document import STEPS, RunDocument
+from runfolio.record.content import media
+from runfolio.record.points import tails
+from runfolio.record.points.tails import LogCall
+from runfolio.tracking.pipeline import plain_values
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Plain, Scalars
 
@@ -90,7 +91,7 @@ class Encoder:
         if not self._known.issuperset(chain.from_iterable(values for _, _, values in items)):
             return None
         seq, last_step = self.seq, self.last_step
-        rows: list[tail.Row] = []
+        rows: list[tails.Row] = []
         for moment, step, values in items:
             last_step = last_step + 1 if step is None else step
             if last_step.__class__ is not int or not -_STEPS <= last_step < _STEPS:
@@ -98,7 +99,7 @@ class Encoder:
             if values:
                 seq += 1
                 rows.append({"seq": seq, "time_us": int(moment * 1e6), "step": last_step, "values": values})
-        lines = tail.encode_rows(rows)
+        lines = tails.encode_rows(rows)
         if lines is None:
             return None
         self.seq, self.last_step = seq, last_step
@@ -106,7 +107,7 @@ class Encoder:
 
     def _one_by_one(self, items: Iterable[Plain | Scalars]) -> EncodedPoints:
         calls = [call for item in items if (call := self._call(item)) is not None]
-        return EncodedPoints(tail.encode(calls), len(calls))
+        return EncodedPoints(tails.encode(calls), len(calls))
 
     def _call(self, item: Plain | Scalars) -> LogCall | None:
         moment, step, values = item[:3]
@@ -141,16 +142,16 @@ class Encoder:
         """Return the step of a call: as given, or `after` steps after the call before."""
         try:
             if step is not None:
-                return plain.whole_step(step)
+                return plain_values.whole_step(step)
         except ConfigError as error:
             self._refuse(STEPS, f"{error}; the next automatic step is taken")
-        return min(self.last_step + after, plain.LARGEST_STEP)
+        return min(self.last_step + after, plain_values.LARGEST_STEP)
 
     def _numbers(self, values: dict[str, Any]) -> dict[str, float]:
-        numbers, refused = plain.metric_numbers(values)
+        numbers, refused = plain_values.metric_numbers(values)
         self._known.update(numbers)
         for name, why in refused:
-            self._refuse(name, f"metric {plain.short(name)} {why}; this value was not stored")
+            self._refuse(name, f"metric {plain_values.short(name)} {why}; this value was not stored")
         return numbers
 
     def _refuse(self, name: str, message: str) -> None:

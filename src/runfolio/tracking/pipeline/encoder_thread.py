@@ -14,15 +14,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from runfolio.record.document import RunDocument
+from runfolio.record.base.run_document import RunDocument
 from runfolio.record.spool import Spool
-from runfolio.tracking.exits import Ending
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder import EncodedBatch, Encoder
 from runfolio.tracking.pipeline.queue_items import Item
 from runfolio.tracking.pipeline.spool_transfer import put_into
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.pipeline.writer_config import WriterConfig
+from runfolio.tracking.process.exit_hooks import Ending
 
 _LOOK_S = 0.1
 _SLICE = 64

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from runfolio.record import files, media, tail
-from runfolio.record.append import AppendFile
-from runfolio.record.layout import MEDIA, MEDIA_FILES, METRICS, tail_path
+from runfolio.record.base import files
+from runfolio.record.base.append_file import AppendFile
+from runfolio.record.base.layout import MEDIA, MEDIA_FILES, METRICS, tail_path
+from runfolio.record.content import media
+from runfolio.record.points import tails
 from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, EncodedPoints
 from runfolio.tracking.pipeline.outbox import Outbox
 
@@ -31,7 +33,7 @@ class RunFolderWriter:
         """
         self._folder = folder
         self._writer = writer
-        self._header = tail.header(writer, attempt)
+        self._header = tails.header(writer, attempt)
         self._tail_numbers = tail_numbers
         self._seal_bytes = seal_bytes
         self._sync = sync

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from runfolio.record import claims, disk
-from runfolio.record.alive import PRIMARY, Heartbeat
-from runfolio.record.document import RunDocument
-from runfolio.record.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS
+from runfolio.record.base import disk
+from runfolio.record.base.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.liveness import claims
+from runfolio.record.liveness.heartbeats import PRIMARY, Heartbeat
 from runfolio.tracking.pipeline.background_log import log
 
 

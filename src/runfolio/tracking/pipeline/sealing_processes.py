@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from runfolio.tracking import processes
+from runfolio.tracking.process import subprocesses
 
 
 class SealingProcesses:
@@ -31,10 +31,10 @@ class SealingProcesses:
 
     def compact_here(self, number: int) -> None:
         """Do the same in this process: for a small run, quicker than to start another."""
-        from runfolio.record import seal  # Arrow; not before the training is over
+        from runfolio.record.points import compaction  # Arrow; not before the training is over
 
-        seal.compact(self._folder, self._writer, number)
-        seal.sweep(self._folder)
+        compaction.compact(self._folder, self._writer, number)
+        compaction.sweep(self._folder)
 
     def forget_ended(self) -> None:
         self._processes = [process for process in self._processes if process.poll() is None]
@@ -47,4 +47,4 @@ class SealingProcesses:
     def _start(self, task: str, number: int) -> None:
         arguments = (task, os.fspath(self._folder), self._writer, str(number))
         with contextlib.suppress(OSError):
-            self._processes.append(processes.start_module("runfolio.record.seal", *arguments))
+            self._processes.append(subprocesses.start_module("runfolio.record.points.compaction", *arguments))

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from runfolio.errors import RunfolioError
-from runfolio.record import media, tail
-from runfolio.record.alive import Heartbeat
-from runfolio.record.document import RunDocument
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content import media
+from runfolio.record.liveness.heartbeats import Heartbeat
+from runfolio.record.points import tails
 from runfolio.record.sink import Sink
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, EncodedPoints
@@ -65,7 +66,7 @@ class SinkGroup:
                 self._log_failure(sink, error)
 
     def _write_points(self, points: EncodedPoints) -> None:
-        calls = tail.decode(points.lines)
+        calls = tails.decode(points.lines)
         self._call_each(lambda sink: sink.points(calls))
 
     def _write_media(self, encoded: EncodedMedia) -> None:
@@ -77,9 +78,9 @@ class SinkGroup:
     def _last_steps(self) -> Mapping[str, int]:
         if len(self._document.attempts) == 1:
             return {}
-        from runfolio.record import branches  # Arrow, which few sinks need
+        from runfolio.record.checkpoints import resume_points  # Arrow, which few sinks need
 
-        return branches.last_steps(self._folder, self._document)
+        return resume_points.last_steps(self._folder, self._document)
 
     def _call_each(self, call: Callable[[Sink], None]) -> None:
         for sink in tuple(self._sinks):

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 
-from runfolio.record.alive import Heartbeat
-from runfolio.record.document import RunDocument
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.liveness.heartbeats import Heartbeat
 from runfolio.record.sink import Sink
 from runfolio.record.spool import Spool
-from runfolio.tracking.exits import Ending
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.background_tasks import BackgroundTasks
 from runfolio.tracking.pipeline.outbox import Outbox
@@ -29,6 +28,7 @@ from runfolio.tracking.pipeline.sink_group import SinkGroup
 from runfolio.tracking.pipeline.spool_transfer import SpoolTransfer
 from runfolio.tracking.pipeline.store_health import StoreHealth
 from runfolio.tracking.pipeline.writer_config import WriterConfig
+from runfolio.tracking.process.exit_hooks import Ending
 
 _CAPTURE_WAIT_S = 10.0
 """Longest time the run's end waits for background tasks, such as git on a slow disk and fingerprints of data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runfolio.vision.data.base import ImageSet, ImageSource
-from runfolio.vision.data.description import DataDescription, SharedImage, SizeRange, SplitDescription, describe
+from runfolio.vision.data.describe import DataDescription, SharedImage, SizeRange, SplitDescription, describe
 from runfolio.vision.data.sources import load_data
 
 __all__ = [

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from runfolio.record.digests import digests
-from runfolio.vision.pictures import read_picture
+from runfolio.record.content.hashing import digests
+from runfolio.vision.data.pictures import read_picture
 
 
 @dataclass(frozen=True)

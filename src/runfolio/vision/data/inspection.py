@@ -16,10 +16,10 @@ import PIL
 
 from runfolio._version import __version__
 from runfolio.errors import DamagedFile, NotFound
-from runfolio.record.digests import content_digest
-from runfolio.record.memory import Memory, stamp, still_holds
+from runfolio.record.content.file_cache import Memory, stamp, still_holds
+from runfolio.record.content.hashing import content_digest
 from runfolio.vision.data.files import ImageFiles, printable
-from runfolio.vision.pictures import read_picture
+from runfolio.vision.data.pictures import read_picture
 
 if TYPE_CHECKING:
     from rich.progress import Progress

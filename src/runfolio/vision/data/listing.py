@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from runfolio.record.data import Item, Listing
-from runfolio.record.files import plain_json
+from runfolio.record.base.files import plain_json
+from runfolio.record.content.datasets import Item, Listing
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.files import ImageFiles
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from runfolio.errors import DownloadFailed, NotFound, StoreError, did_you_mean
-from runfolio.record.digests import digests
+from runfolio.record.content.hashing import digests
 from runfolio.tracking.arrays import digest
 from runfolio.vision._torchvision import datasets
 from runfolio.vision.data.base import ImageSource
-from runfolio.vision.data.claims import claimed
+from runfolio.vision.data.fetch_claims import claimed
 from runfolio.vision.data.folder import photo_source
 from runfolio.vision.data.zipped import appear, data_folder
 

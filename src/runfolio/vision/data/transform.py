@@ -13,7 +13,7 @@ from PIL import Image
 
 from runfolio.vision._torchvision import v2
 from runfolio.vision.data.base import ImageSet, ImageSource
-from runfolio.vision.pictures import to_channels
+from runfolio.vision.data.pictures import to_channels
 
 REDUCING_GAP = 2.0
 """Of new trainings; those recorded before there was one decoded every picture whole."""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from runfolio.errors import ConfigError, DamagedFile, DownloadFailed, NotFound, StoreError
-from runfolio.record import files
-from runfolio.record.cache import cache_folder
-from runfolio.record.layout import slug
+from runfolio.record.base import files
+from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.layout import slug
 from runfolio.vision.data.archive import extract
-from runfolio.vision.data.claims import claimed
 from runfolio.vision.data.download import download, shown
+from runfolio.vision.data.fetch_claims import claimed
 from runfolio.vision.data.folder import ImageFolder, open_folder
 
 if TYPE_CHECKING:

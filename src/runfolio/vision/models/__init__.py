@@ -11,7 +11,7 @@ from typing import Protocol
 from torch import nn
 
 from runfolio.errors import ConfigError, NotFound, nearest
-from runfolio.record.fitting import Tensors
+from runfolio.record.checkpoints.loading import Tensors
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.models import timm_zoo, torchvision_zoo
 from runfolio.vision.models.mlp import MLP

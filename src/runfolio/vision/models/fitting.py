@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from runfolio.record.fitting import Tensors, of_another_shape, refuse_misfits
+from runfolio.record.checkpoints.loading import Tensors, of_another_shape, refuse_misfits
 from runfolio.vision.models.head import head_keys
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 # timm imports torchvision, which must have been made importable.
 from runfolio.errors import MissingExtra, NotFound, did_you_mean
-from runfolio.record.fitting import Tensors
+from runfolio.record.checkpoints.loading import Tensors
 from runfolio.vision import _torchvision  # noqa: F401
 from runfolio.vision.data.transform import REDUCING_GAP, ImageTransform
 from runfolio.vision.models.spec import ModelSpec

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound
-from runfolio.record.fitting import Tensors
+from runfolio.record.checkpoints.loading import Tensors
 from runfolio.vision._torchvision import models
 from runfolio.vision.data.transform import REDUCING_GAP, ImageTransform
 from runfolio.vision.models.head import set_dropout

@@ -1,0 +1,61 @@
+"""`runfolio data`: what is in a data set, before anything is trained on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runfolio.cli.output import output as out
+from runfolio.cli.output.options import Command, settings_options, store_option
+from runfolio.cli.output.progress import progress_display
+from runfolio.settings import build
+from runfolio.vision.settings import TrainSettings
+
+_SEEN_BY = ("test_data", "image_size", "augment", "model", "weights", "seed")
+"""The settings that decide which images there are and how a network sees them."""
+
+
+@click.command(cls=Command)
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--out",
+    "path",
+    type=click.Path(path_type=Path),
+    default=Path("batch.png"),
+    show_default=True,
+    help="The picture of a batch.",
+)
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@settings_options(TrainSettings, only=_SEEN_BY)
+def data(name: str, path: Path, store: Path | None, as_json: bool, **flags: Any) -> None:
+    """Look at a data set before training on it.
+
+    Images of each class, their sizes, images that are there twice or in both training and test, files that cannot be
+    read; and as a picture, training images as they are stored, as the network will see them, and augmented. The
+    settings below mean what they mean in `train`.
+
+    \b
+    runfolio data digits
+    runfolio data folder:photos --model efficientnet_b0 --augment trivial
+    runfolio data zip:pizza_steak_sushi.zip --image-size 64 --out pizza.png
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    settings = build(TrainSettings, {"data": name, "skip_bad_images": True, "val_fraction": 0, **given})
+    from runfolio.cli.pages.data import print_data
+    from runfolio.vision import draw_batch
+    from runfolio.vision.data import describe
+    from runfolio.vision.prepare import prepare
+
+    with progress_display() as progress:
+        described = describe(name, test_data=settings.test_data, progress=progress)
+        drawn = draw_batch(prepare(settings, store=store, progress=progress), path)
+    if as_json:
+        click.echo(json.dumps(out.plain(asdict(described)), indent=2, ensure_ascii=False))
+    else:
+        print_data(described)
+        out.line(f"\na batch of it is drawn in {drawn}")

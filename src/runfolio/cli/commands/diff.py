@@ -1,0 +1,40 @@
+"""`runfolio diff`: how two runs were started differently."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from runfolio.cli.output import output as out
+from runfolio.cli.output.options import Command, open_store, store_option
+
+
+@click.command(cls=Command)
+@click.argument("first", metavar="RUN")
+@click.argument("second", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@store_option
+def diff(first: str, second: str, as_json: bool, store: Path | None) -> None:
+    """Say how the second run was started differently from the first.
+
+    Code (commit, captured files, uncommitted changes), settings, data, packages, environment; a summary first.
+    What came of it is for `runfolio compare`.
+
+    \b
+    runfolio diff k3f9 a7x2
+    runfolio diff tinyvgg-5ep tinyvgg-10ep --json
+    """
+    from runfolio.cli.pages.code import print_run_diff
+    from runfolio.query.explain.run_diff import diff as diff_runs
+
+    folio = open_store(store)
+    before, after = folio.run(first), folio.run(second)
+    found = diff_runs(before, after)
+    if as_json:
+        about = {"summary": found.sentence, "ids": [before.id, after.id], **asdict(found)}
+        click.echo(json.dumps(out.plain(about), indent=2, ensure_ascii=False))
+    else:
+        print_run_diff(found)

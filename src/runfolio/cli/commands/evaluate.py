@@ -1,0 +1,110 @@
+"""`runfolio evaluate`: how good a run's model is, measured on labelled images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runfolio.cli.output import output as out
+from runfolio.cli.output.options import (
+    Command,
+    best_by_option,
+    chosen_run,
+    experiment_filter,
+    open_store,
+    settings_options,
+    store_option,
+)
+from runfolio.cli.output.progress import progress_display
+from runfolio.vision.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from runfolio.vision.data import ImageSource
+    from runfolio.vision.evaluation.evaluate import Split
+    from runfolio.vision.evaluation.predict import LoadedClassifier
+
+
+@click.command(cls=Command)
+@click.argument("run", metavar="RUN|best")
+@click.argument("data", required=False)
+@click.option("--against", "rivals", multiple=True, metavar="RUN", help="Another run, on the same images. Repeatable.")
+@click.option(
+    "--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which of the images."
+)
+@best_by_option
+@click.option(
+    "--out-dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("evaluation"),
+    show_default=True,
+    help="Where the pictures go.",
+)
+@experiment_filter
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; a list where there are rivals.")
+@settings_options(TrainSettings, only=("skip_bad_images",))
+def evaluate(
+    run: str,
+    data: str | None,
+    rivals: tuple[str, ...],
+    split: Split,
+    metric: str,
+    folder: Path,
+    experiment: str | None,
+    store: Path | None,
+    as_json: bool,
+    skip_bad_images: bool | None,
+) -> None:
+    """Measure a run's model on labelled images.
+
+    Accuracy with its 95 % interval, loss, top-k accuracy, calibration error, figures for each class and the confusion
+    matrix; as pictures the matrix, a reliability diagram and the most confident mistakes. DATA is a data set by name
+    that has the model's classes; without it, the run is measured on its own.
+
+    With --against, it is a table of all those runs instead, best first, with what each costs to use.
+
+    \b
+    runfolio evaluate best
+    runfolio evaluate k3f9 digits --split train --out-dir k3f9-train
+    runfolio evaluate k3f9 --against a7x2 --against p0q1
+    """
+    from runfolio.cli.pages.evaluation import print_evaluation, print_rivals
+    from runfolio.query.model_loading import installed_loader
+    from runfolio.vision import draw_evaluation
+    from runfolio.vision import evaluate as measure
+    from runfolio.vision.evaluation.evaluate import on_fastest_device
+
+    runs = [chosen_run(run, metric, experiment, store), *(open_store(store).run(rival) for rival in rivals)]
+    classifiers = [installed_loader(each.checkpoint()) for each in runs]
+    with progress_display() as progress:
+        source = _images(data, classifiers[0], skip_bad_images=bool(skip_bad_images), progress=progress)
+        results = [measure(on_fastest_device(each), source, split, progress=progress) for each in classifiers]
+    if as_json:
+        printed = [{"run": each.id, **result.as_dict()} for each, result in zip(runs, results, strict=True)]
+        click.echo(json.dumps(out.plain(printed if rivals else printed[0]), indent=2, ensure_ascii=False))
+    elif rivals:
+        print_rivals(runs, results)
+    else:
+        print_evaluation(runs[0], results[0])
+    if not rivals:
+        drawn = draw_evaluation(results[0], source, folder, runs[0].name)
+        if not as_json:
+            out.line(f"\ndrawn in {', '.join(map(str, drawn))}")
+    out.warn(source.bad_images)
+
+
+def _images(
+    data: str | None, classifier: LoadedClassifier, *, skip_bad_images: bool, progress: Progress
+) -> ImageSource:
+    """Those of that name, else those of the classifier's own training and test."""
+    from runfolio.vision.data import load_data
+
+    if data is not None:
+        return load_data(data, skip_bad_images=skip_bad_images, progress=progress)
+    return load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True, progress=progress)

@@ -1,0 +1,125 @@
+"""`runfolio reproduce`: a run repeated, and whether the same came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runfolio.cli.output import output as out
+from runfolio.cli.output.options import Command, open_store, store_option
+from runfolio.errors import ConfigError
+
+if TYPE_CHECKING:
+    from runfolio.reproduce.difference import Difference
+    from runfolio.reproduce.plan import Plan
+
+
+@click.command(cls=Command)
+@click.argument("run")
+@click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS]")
+@click.option("--steps", type=click.IntRange(min=0), metavar="K", help="Only up to step K, as the script counts them.")
+@click.option("--here", is_flag=True, help="With the code as it is today, in its own folder.")
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Where the recorded commit is to be had.  [default: where it was recorded]",
+)
+@click.option("--link", "links", multiple=True, metavar="PATH", help="Data the script reads by itself; repeatable.")
+@click.option("--fresh-venv", is_flag=True, help="Install the recorded packages in their versions first.")
+@click.option("--rtol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Relative tolerance.")
+@click.option("--atol", type=click.FloatRange(min=0), default=1e-8, show_default=True, help="Absolute tolerance.")
+@click.option("--ignore", multiple=True, metavar="PATTERN", help="Metrics that are not compared; repeatable.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be executed, and what is different today.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before it is executed.")
+@click.option("--keep", is_flag=True, help="Keep the fresh folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; what the program prints goes to stderr.")
+@store_option
+@click.pass_context
+def reproduce(
+    ctx: click.Context,
+    run: str,
+    arguments: tuple[str, ...],
+    steps: int | None,
+    rtol: float,
+    atol: float,
+    ignore: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    keep: bool,
+    as_json: bool,
+    store: Path | None,
+    **wish: Any,
+) -> None:
+    """Repeat a run, and say whether the same comes out.
+
+    The recorded commit, uncommitted changes and untracked files are laid into a fresh worktree; there the recorded
+    command runs with the recorded interpreter and variables, after you agreed. Every metric is then compared point by
+    point, the checkpoints tensor by tensor (measures of time are left out). The verdict is `bit-equal`, `within
+    tolerance` or `parts at step N`, with the differences that were found, the likeliest cause first. The exit status
+    is 0, 0 or 1; 2 where it could not be run. The repeated run is kept in the same store.
+
+    What stands behind -- is added to the command, or replaces the values of a flag that is there.
+
+    \b
+    runfolio reproduce k3f9 --dry-run
+    runfolio reproduce k3f9 --steps 100 --yes
+    runfolio reproduce k3f9 --here               is the code of today still the same?
+    runfolio reproduce k3f9 -- --lr 1e-3         would it be another learning rate?
+    """
+    from runfolio.cli.pages.reproduce import print_plan, print_result
+    from runfolio.reproduce.checkout import holder, laid
+    from runfolio.reproduce.environment_check import differences
+    from runfolio.reproduce.plan import Wish, plan
+    from runfolio.reproduce.repeat import repeat
+    from runfolio.reproduce.verdict import Tolerance
+
+    folio, console = open_store(store), out.stderr() if as_json else out.stdout()
+    output = sys.stderr if as_json else None
+    with holder(keep) as place:
+        made = plan(folio.run(run), Wish(arguments=arguments, steps=steps, **wish), holder=place, store=folio.store)
+        with laid(made, keep=keep):
+            today = differences(made)
+            print_plan(console, made, today, steps)
+            if dry_run:
+                if as_json:
+                    click.echo(json.dumps(out.plain(_intended(made, today)), indent=2, ensure_ascii=False))
+                return
+            _agree(yes)
+            tolerance = Tolerance(rtol, atol)
+            result = repeat(made, folio, today, tolerance=tolerance, ignore=ignore, steps=steps, output=output)
+    if as_json:
+        about = {"id": result.repeated.id, **result.to_json(), "remarks": result.remarks, "chance": result.chance}
+        click.echo(json.dumps(out.plain(about), indent=2, ensure_ascii=False))
+    else:
+        print_result(console, result, out.store_flag(store))
+    ctx.exit(1 if result.verdict.word == "parts" else 0)
+
+
+def _intended(plan: Plan, today: Sequence[Difference]) -> dict[str, Any]:
+    return {
+        "code": plan.origin.kind,
+        "command": plan.command,
+        "folder": os.fspath(plan.folder),
+        "set": plan.variables,
+        "unset": plan.unset,
+        "remarks": plan.remarks,
+        "differences": [{"kind": it.kind, "text": it.text} for it in today],
+    }
+
+
+def _agree(yes: bool) -> None:
+    """Raises:
+    ConfigError: There is nobody to ask.
+    click.Abort: The answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError("nobody is there to agree to what will be executed; add --yes, or --dry-run to only see it")
+    click.confirm("\nExecute this?", abort=True, err=True)

@@ -1,0 +1,1 @@
+"""Options, tables, values and progress bars that several commands share."""

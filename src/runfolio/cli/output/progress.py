@@ -1,0 +1,33 @@
+"""The progress display of `train`, `resume` and `series`: bars on a terminal's stderr, nothing elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runfolio.cli.output.output import stderr
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def progress_display() -> Progress:
+    """A display that tasks can be added to; elsewhere than on a terminal it shows none of them."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    console = stderr()
+    return Progress(
+        # What is being done gives way to how far it is.
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+        console=console,
+        expand=True,
+        speed_estimate_period=3600,  # one run of a series takes longer than rich looks back by itself
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not console.is_terminal,
+    )

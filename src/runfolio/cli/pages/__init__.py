@@ -1,0 +1,1 @@
+"""Pages of text about one run, dataset, evaluation or reproduction."""

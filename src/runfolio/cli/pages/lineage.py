@@ -1,0 +1,55 @@
+"""Where a run came from and what came of it, in lines for its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runfolio.cli.output import formatting
+from runfolio.cli.pages.code import harmless
+from runfolio.record.base.run_document import FORK
+
+if TYPE_CHECKING:
+    from runfolio.query.run import RecordedRun
+
+
+def origin(run: RecordedRun) -> str | None:
+    """`forked from net (k3f9x2ab) at step 120, checkpoint best`; None of a run that came of no other."""
+    if (lineage := run.lineage) is None:
+        return None
+    of = f"{harmless(str(lineage.get('name')))} ({harmless(str(lineage.get('run')))})"
+    if lineage.get("kind") != FORK:
+        return f"{harmless(str(lineage.get('kind')))} of {of}{_verdict(run, 'sentence')}"
+    inherited = f"; {formatting.duration(run.inherited_s)} inherited" if run.inherited_s else ""
+    return f"forked from {of} at {_place(lineage)}{inherited}"
+
+
+def descent(children: Sequence[RecordedRun]) -> list[str]:
+    """A line for the forks of a run and one for its reproductions, where there are any."""
+    kinds = {FORK: "forks", "reproduction": "reproductions"}
+    return [
+        f"{title}: {_named(of_kind)}"
+        for kind, title in kinds.items()
+        if (of_kind := [child for child in children if (child.lineage or {}).get("kind") == kind])
+    ]
+
+
+def _named(children: Iterable[RecordedRun]) -> str:
+    return ", ".join(
+        f"{harmless(child.name)} ({child.id}){_at(child.lineage or {})}{_verdict(child, 'word')}" for child in children
+    )
+
+
+def _verdict(run: RecordedRun, part: str) -> str:
+    """What came of a reproduction, where that was said."""
+    said = (run.verdict or {}).get(part)
+    return f": {harmless(str(said))}" if said else ""
+
+
+def _at(lineage: Mapping[str, Any]) -> str:
+    return f" at step {lineage['step']}" if lineage.get("step") is not None else ""
+
+
+def _place(lineage: Mapping[str, Any]) -> str:
+    checkpoint = f"checkpoint {harmless(str(lineage.get('checkpoint')))}"
+    return checkpoint if lineage.get("step") is None else f"step {lineage['step']}, {checkpoint}"

@@ -1,0 +1,286 @@
+"""One run on one page."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from click import echo
+
+from runfolio.cli.output import formatting
+from runfolio.cli.output.output import Column, Table, count, line, plain, show_table, stdout, warn
+from runfolio.cli.output.tables import state_style
+from runfolio.cli.pages import environment, lineage
+from runfolio.cli.pages.code import harmless
+from runfolio.cli.pages.profile import print_profile, read_profile
+from runfolio.query import recorded_writers
+from runfolio.record.base.layout import event_files
+from runfolio.record.base.run_document import OTHERS, STEPS
+from runfolio.record.checkpoints.retention import STEP
+from runfolio.record.content.console_log import last_lines, log_path
+from runfolio.record.points.metric_summary import PER_PARAMETER, listed_metrics
+
+if TYPE_CHECKING:
+    from runfolio.query.recorded_data import DataFacts
+    from runfolio.query.run import RecordedRun
+    from runfolio.record.checkpoints.manifests import Checkpoint
+    from runfolio.record.points.metric_summary import MetricSummary
+
+_LAST_WORDS = 5
+_IN_JSON = (
+    *("id", "name", "experiment", "state", "reason", "exit_code", "traceback", "created", "ended", "duration_s"),
+    *("inherited_s", "lineage", "verdict", "folder", "tags", "notes", "archived", "series"),
+)
+_MOST_STEPS = 5
+"""Checkpoints of single steps that are shown."""
+
+
+def print_page(
+    run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None, *, everything: bool = False
+) -> None:
+    """State and reason, settings, results, metrics (of one rank, where asked), load, environment, code, files.
+
+    Args:
+        everything: Print the settings at their defaults and every metric, too.
+    Raises:
+        NotFound: No process of that rank wrote the run.
+    """
+    metrics = run.metrics if rank is None else run.metrics_of(rank)
+    _print_head(run, children)
+    _print_last_words(run)
+    _print_settings(run, everything=everything)
+    _print_facts("Results", {key: value for key, value in run.results.items() if not isinstance(value, list)})
+    if metrics:
+        _heading("Metrics" if rank is None else f"Metrics of rank {rank}")
+        shown = metrics if everything else listed_metrics(metrics)
+        show_table(_metrics({name: metrics[name] for name in shown}), "table")
+        if watched := sum(name.startswith(PER_PARAMETER) for name in metrics.keys() - set(shown)):
+            line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
+    if (profile := read_profile(run.folder)) is not None:
+        _heading("Profile")
+        print_profile(run.folder, profile)
+    if saved := run.checkpoints:
+        _heading("Checkpoints")
+        older = [each for each in saved if each.name.startswith(STEP)][:-_MOST_STEPS]
+        show_table(_checkpoints([each for each in saved if each not in older]), "table")
+        if older:
+            line(f"and {len(older)} earlier ones, from {older[0].name} to {older[-1].name}")
+    for text in _left_out(run):
+        line(text, style="yellow")
+    _print_facts("Data", environment.data(run))
+    _print_facts("Load", environment.load(run))
+    _print_facts("Environment", environment.environment(run))
+    _print_facts("Code", environment.code(run))
+    _print_facts("Files", _files(run.folder))
+    warn(run.problems)
+
+
+def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
+    """All that the page has, as the record has it: numbers in full, every metric (of one rank, where asked)."""
+    metrics = run.metrics if rank is None else run.metrics_of(rank)
+    facts = {name: getattr(run, name) for name in _IN_JSON}
+    about = {
+        **facts,
+        "config": run.config,
+        "defaults": run.defaults,
+        "summary": run.summary,
+        "metrics": {name: asdict(seen) for name, seen in metrics.items()},
+        "load": {name: asdict(seen) for name, seen in run.load.items()},
+        "checkpoints": _checkpoints(run.checkpoints).rows,
+        "refused": run.refused,
+        "writers": [asdict(writer) for writer in run.writers],
+        "profile": read_profile(run.folder),
+        "environment": run.environment,
+        "seeds": run.seeds,
+        "data": {name: _data_in_json(facts) for name, facts in run.data.items()},
+        "code": run.code,
+        "children": [{"id": child.id, "name": child.name, "kind": (child.lineage or {})["kind"]} for child in children],
+        "files": _files(run.folder),
+        "last_lines": _last_words(run),
+        "problems": run.problems,
+    }
+    echo(json.dumps(plain(about), indent=2, ensure_ascii=False))
+
+
+def _data_in_json(facts: DataFacts) -> dict[str, Any]:
+    known = {field.name: getattr(facts, field.name) for field in fields(facts) if field.name not in ("name", "folder")}
+    return {**known, "earlier": [_data_in_json(each) for each in facts.earlier]}
+
+
+def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
+    took = "" if run.duration_s is None else f", {formatting.duration(run.duration_s)}"
+    line(f"{run.name}  {run.id}", style="bold")
+    line(f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green")
+    if run.traceback and (last := run.traceback.strip().splitlines()[-1]) not in (run.reason or ""):
+        line(last, style="red")
+    series = f", series {run.series['name']}" if run.series else ""
+    own = sum(attempt.inherited is None for attempt in run.attempts)
+    attempts = f", attempt {own}" if own > 1 else ""
+    line(f"experiment {run.experiment}{series}, begun {formatting.moment(run.created)}{attempts}")
+    line(str(run.folder))
+    for text in (lineage.origin(run), *lineage.descent(children)):
+        if text is not None:
+            line(text)
+    _print_writers(run)
+    if run.tags:
+        line(f"tags: {', '.join(run.tags)}")
+    if run.notes:
+        line(run.notes)
+
+
+def _print_writers(run: RecordedRun) -> None:
+    """Which processes wrote it, where they were several at once, and which of them vanished."""
+    found = run.writers
+    if said := recorded_writers.described(found):
+        line(said)
+    for text in recorded_writers.vanished(found):
+        line(text, style="red")
+
+
+def _print_last_words(run: RecordedRun) -> None:
+    if lines := _last_words(run):
+        _heading(f"Last lines of the console (all: runfolio logs {run.id})")
+        for text in lines:
+            line(text)
+
+
+def _last_words(run: RecordedRun) -> Sequence[str]:
+    """The end of the console of a run that did not come to a good end."""
+    if run.state in ("running", "finished") or not run.attempts:
+        return []
+    return last_lines(log_path(run.folder, run.attempts[-1].writer), _LAST_WORDS)
+
+
+def _metrics(metrics: Mapping[str, MetricSummary]) -> Table:
+    from runfolio.query.selection.metric_names import guess_mode
+
+    rows = []
+    for name, seen in sorted(metrics.items()):
+        mode = guess_mode(name)
+        best, step = {"max": (seen.max, seen.max_step), "min": (seen.min, seen.min_step)}.get(mode or "", (None, None))
+        rows.append({"metric": name, "last": seen.last, "best": best, "step": step, "points": seen.count})
+    number = formatting.each("{:.5g}".format)
+    columns = [
+        Column(key="metric", title="metric", show=formatting.each(harmless)),
+        Column(key="last", title="last", show=number, number=True),
+        Column(key="best", title="best", show=number, number=True),
+        Column(key="step", title="at step", show=formatting.each(formatting.count), number=True),
+        Column(key="points", title="points", show=formatting.each(formatting.count), number=True),
+    ]
+    return Table(columns=columns, rows=rows)
+
+
+def _checkpoints(saved: Sequence[Checkpoint]) -> Table:
+    rows = [
+        {"name": each.name, "step": each.step, "metric": each.metric, "bytes": each.size_bytes, "saved": each.saved}
+        for each in saved
+    ]
+    columns = [
+        Column(key="name", title="checkpoint", show=formatting.each(harmless)),
+        Column(key="step", title="step", show=formatting.each(formatting.count), number=True),
+        Column(key="metric", title="metric", show=formatting.each("{:.5g}".format), number=True),
+        Column(key="bytes", title="size", show=formatting.each(formatting.size), number=True),
+        Column(key="saved", title="saved", show=formatting.each(formatting.moment)),
+    ]
+    return Table(columns=columns, rows=rows)
+
+
+def _left_out(run: RecordedRun) -> list[str]:
+    """What was logged and could not be stored."""
+    counts = dict(run.refused)
+    steps, others = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
+    told = [
+        f"{count(number, 'value')} of '{harmless(name)}' could not be stored and {_were(number)} left out"
+        for name, number in counts.items()
+    ]
+    told += [f"{count(others, 'value')} of other names {_were(others)} left out"] if others else []
+    told += [f"{count(steps, 'step')} {_were(steps)} not whole and {_were(steps)} replaced"] if steps else []
+    return told
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """What lies in each folder of the run; checkpoints by name."""
+    found: dict[str, str] = {}
+    for place in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        files = [path for path in place.rglob("[!.]*") if path.is_file()]
+        sizes = [path.stat().st_size for path in files]
+        names = sorted(path.stem for path in place.glob("*.json")) if place.name in ("checkpoints", "artifacts") else []
+        listed = f" ({', '.join(names)})" if names else ""
+        if sizes:
+            found[place.name] = (
+                f"{len(sizes)} {'file' if len(sizes) == 1 else 'files'}, {formatting.size(sum(sizes))}{listed}"
+            )
+    if events := event_files(folder):
+        found["TensorBoard"] = ", ".join(path.name for path in events.values())
+    return found
+
+
+def _print_settings(run: RecordedRun, *, everything: bool) -> None:
+    """Print the settings that differ from their defaults, and how many do not."""
+    settings, defaults = run.params, run.defaults
+    shown = {
+        name: "none" if value is None and name in defaults else value
+        for name, value in settings.items()
+        if everything or name not in defaults or value != defaults[name]
+    }
+    _print_facts("Settings", shown)
+    if left := len(settings) - len(shown):
+        if not shown:
+            _heading("Settings")
+        line(f"{count(left, 'setting')} at {'its default' if left == 1 else 'their defaults'}: --all")
+
+
+def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
+    """Names and values; side by side where the terminal has room, a long value going on below its own beginning."""
+    shown = {name: _fact(value) for name, value in facts.items() if value not in (None, "", {}, [])}
+    if not shown:
+        return
+    _heading(title)
+    longest = max(map(len, shown))
+    width = stdout().width
+    cells = [
+        textwrap.fill(
+            f"{name:<{longest}}  {text}",
+            width,
+            subsequent_indent=" " * (longest + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, text in shown.items()
+    ]
+    for text in _side_by_side(cells, width):
+        line(text)
+
+
+def _side_by_side(cells: Sequence[str], width: int) -> list[str]:
+    """Cells in up to three columns, read downwards; one where a cell is too long, or the page goes to a file."""
+    widest = max(map(len, cells)) + 3
+    columns = min(3, width // widest) if sys.stdout.isatty() else 1
+    if columns < 2:
+        return list(cells)
+    height = math.ceil(len(cells) / columns)
+    return ["".join(f"{cell:<{widest}}" for cell in cells[row::height]).rstrip() for row in range(height)]
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return _joined(value)
+    return f"{value:.6g}" if isinstance(value, float) else formatting.value(value)
+
+
+def _joined(values: Iterable[Any]) -> str:
+    return ", ".join(map(_fact, values))
+
+
+def _heading(title: str) -> None:
+    line(f"\n{title}", style="bold")

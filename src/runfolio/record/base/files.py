@@ -1,0 +1,154 @@
+"""How files of the record are written: whole by rename, or appended to; and how JSON is read from them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from runfolio.errors import DamagedFile, NewerFormat, StoreError
+from runfolio.record.base.layout import FORMAT
+
+_DEEPEST = 200
+"""How many objects and lists may lie in one another in a JSON file; what walks through one calls itself."""
+HIDDEN = ".tmp-"
+"""How the names of files begin that are not yet part of the record."""
+NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""What the format calls the numbers that JSON lacks."""
+
+
+def number_to_json(value: float) -> float | str:
+    """The number itself, or the format's name for one that JSON lacks."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def number_from_json(value: Any) -> float:
+    """The number that `number_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError: It is none.
+    """
+    return NAMED_NUMBERS[value] if isinstance(value, str) else float(value)
+
+
+def plain_json(value: Any) -> Any:
+    """A tree of dicts, lists and plain values as JSON can say it: the numbers it lacks by their names, Unicode only.
+
+    Dicts may be changed by another thread meanwhile.
+    """
+    if isinstance(value, str):
+        return _unicode(value)
+    if isinstance(value, float):
+        return number_to_json(float(value))
+    if isinstance(value, dict):
+        return {_unicode(str(key)): plain_json(entry) for key, entry in tuple(value.items())}
+    if isinstance(value, (list, tuple)):
+        return [plain_json(entry) for entry in value]
+    return value
+
+
+def _unicode(text: str) -> str:
+    """The text itself; what is no Unicode in it (bytes of a file name that were no UTF-8) written as `\\udcff`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
+    return text
+
+
+def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) -> None:
+    """Make `path` by writing a hidden neighbour and renaming it, so that nobody sees half a file.
+
+    Args:
+        write: Called with the temporary path; must create the file.
+        sync: Also flush file and folder to the disk, so that the file survives a power cut.
+    """
+    temporary = path.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{path.name}")
+    try:
+        write(temporary)
+        if sync:
+            sync_file(temporary)
+        temporary.replace(path)
+        if sync:
+            sync_file(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any, *, sync: bool = False) -> None:
+    """Replace `path` by `value` as indented JSON (a record is also read by people)."""
+    data = orjson.dumps(plain_json(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    replace(path, lambda temporary: temporary.write_bytes(data), sync=sync)
+
+
+def sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of the record.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DamagedFile: It is not a JSON object.
+        NewerFormat: It says it is of a newer format than this program reads.
+        StoreError: It cannot be read.
+    """
+    try:
+        value = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from None
+    except orjson.JSONDecodeError as error:
+        raise DamagedFile(f"{path} is damaged (not JSON: {error})") from None
+    if not isinstance(value, dict):
+        raise DamagedFile(f"{path} is damaged (not a JSON object)")
+    if _is_deep(value):
+        raise DamagedFile(f"{path} is damaged (more than {_DEEPEST} objects and lists in one another)")
+    check_format(value, path)
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        nested = [entry.values() if isinstance(entry, dict) else entry for entry in level]
+        level = [inner for entries in nested for inner in entries if isinstance(inner, (dict, list))]
+        if not level:
+            return False
+    return True
+
+
+def check_format(value: dict[str, Any], path: Path) -> None:
+    version = value.get("runfolio")
+    if not isinstance(version, int):
+        raise DamagedFile(f"{path} is not a runfolio file (no format version in it)")
+    if version > FORMAT:
+        raise NewerFormat(
+            f"{path} was written by a newer runfolio (format {version}, this one reads up to {FORMAT});"
+            " upgrade with `pip install -U runfolio`"
+        )
+
+
+def is_file_name(name: Any) -> bool:
+    """Whether a record may call a file of its own so: a name without folders, not hidden."""
+    return isinstance(name, str) and bool(name) and not name.startswith(".") and not set(name) & set("/\\\0")
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

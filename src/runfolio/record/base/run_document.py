@@ -1,0 +1,259 @@
+"""`run.json`: who a run is, what it was given, and how it ended."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from runfolio.errors import DamagedFile
+from runfolio.record.base import files
+from runfolio.record.base.layout import FORMAT, RUN_FILE
+from runfolio.record.base.redaction import redact_mapping, redact_text
+
+RUNNING = "running"
+ENDED = ("finished", "failed", "interrupted", "preempted")
+"""The states a run is recorded to have ended in; readers derive `crashed` (see `alive`)."""
+FORK = "fork"
+"""The kind of lineage of a run that began from a checkpoint of another run."""
+_PREFIX = "prefix"
+"""A former kind of lineage, read as a fork; nothing writes it any more."""
+STEPS, OTHERS = "(steps)", "(others)"
+"""What `refused` counts beside names."""
+_MOST_REFUSED, _REFUSED_LENGTH = 100, 100
+"""Names in `refused`, and characters of one."""
+
+
+def now() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
+def time_to_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def time_from_text(text: str) -> datetime:
+    """A time of the record; one written without its zone is UTC, as all of them are.
+
+    Raises:
+        ValueError, TypeError: It is none.
+    """
+    moment = datetime.fromisoformat(text)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} is no time") from None
+
+
+@dataclass
+class Status:
+    state: str = RUNNING
+    ended: datetime | None = None
+    reason: str | None = None
+    """One sentence for people."""
+    exit_code: int | None = None
+    traceback: str | None = None
+    cause: str | None = None
+    """What it came down to, in one word of `docs/format.md`."""
+    trouble: str | None = None
+    """What went wrong with the training itself, however it ended: where NaN came from first."""
+
+
+@dataclass
+class Attempt:
+    """One stretch of a run, from its start or a resume to its end (`docs/format.md`, Attempts)."""
+
+    attempt: int
+    parent: int | None
+    kept: dict[str, int]
+    """The last seq kept of each earlier writer."""
+    writer: str
+    started: datetime
+    seconds: float | None = None
+    """How long it lasted, by a clock that nobody sets; None while it is not known."""
+    inherited: str | None = None
+    """The id of the run it was an attempt of, where this one continues that one's points."""
+
+
+@dataclass
+class RunDocument:
+    id: str
+    name: str
+    experiment: str
+    created: datetime
+    status: Status = field(default_factory=Status)
+    config: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    """Default values of settings, nested as `config`, as far as they are declared."""
+    summary: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    notes: str = ""
+    edited: dict[str, datetime] = field(default_factory=dict)
+    """When the run itself set its tags or notes after its start; tells whether an edit of somebody else is newer."""
+    series: dict[str, Any] | None = None
+    code: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    seeds: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    """What was trained, validated and tested on, by name (`docs/format.md`, Data)."""
+    lineage: dict[str, Any] | None = None
+    """The run this one came of, by fork or reproduction (`docs/format.md`, Lineage)."""
+    attempts: list[Attempt] = field(default_factory=list)
+    axes: list[dict[str, str]] = field(default_factory=list)
+    """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """How many values could not be stored, by name of metric or medium (`docs/format.md`)."""
+    unknown: dict[str, Any] = field(default_factory=dict)
+    """Keys of the file that this program does not know; written back as they were."""
+
+    @classmethod
+    def read(cls, folder: Path) -> RunDocument:
+        """The document of a run folder.
+
+        Raises:
+            FileNotFoundError: The folder holds no `run.json`.
+            DamagedFile: It is not what it should be.
+            NewerFormat: A newer runfolio wrote it.
+        """
+        return cls.from_json(files.read_json(folder / RUN_FILE), folder / RUN_FILE)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], path: Path) -> RunDocument:
+        value = dict(value)
+        value.pop("runfolio")
+        try:
+            known = {name: value.pop(name) for name in _KINDS if name in value}
+            known["created"] = time_from_text(known["created"])
+            known["status"] = _status(known.get("status", {}))
+            known["lineage"] = _lineage(known.get("lineage"))
+            known["attempts"] = [_attempt(entry) for entry in known.get("attempts", [])]
+            known["edited"] = {key: time_from_text(text) for key, text in known.get("edited", {}).items()}
+            _check(known, _KINDS)
+            document = cls(**known, unknown=value)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
+        return document
+
+    def axis_of(self, metric: str) -> str:
+        """What a metric is to be drawn over: `step`, `time` or the name of another one."""
+        fitting = (axis["x"] for axis in reversed(self.axes) if _fits(metric, axis["metric"]))
+        return next(fitting, "step")
+
+    def count_refused(self, name: str) -> str:
+        """Count a value of `name` that could not be stored; what it is counted under."""
+        name = name[:_REFUSED_LENGTH]
+        key = name if name in self.refused or len(self.refused) < _MOST_REFUSED else OTHERS
+        self.refused[key] = self.refused.get(key, 0) + 1
+        return key
+
+    def write(self, folder: Path, *, sync: bool = False) -> None:
+        files.write_json(folder / RUN_FILE, self.to_json(), sync=sync)
+
+    def without_secrets(self) -> RunDocument:
+        """The document as it may be written, sharing what holds none; the run itself keeps the values it was given."""
+        names = ("reason", "traceback", "trouble")
+        told = {name: redact_text(text) for name in names if (text := getattr(self.status, name))}
+        config, defaults = redact_mapping(self.config), redact_mapping(self.defaults)
+        return replace(self, config=config, defaults=defaults, status=replace(self.status, **told))
+
+    def to_json(self) -> dict[str, Any]:
+        ended = self.status.ended
+        return {
+            "runfolio": FORMAT,
+            **{name: getattr(self, name) for name in _KINDS},
+            "created": time_to_text(self.created),
+            "edited": {key: time_to_text(moment) for key, moment in tuple(self.edited.items())},
+            "status": {**vars(self.status), "ended": time_to_text(ended) if ended else None},
+            "attempts": [{**vars(entry), "started": time_to_text(entry.started)} for entry in self.attempts],
+            **self.unknown,
+        }
+
+
+_TEXT, _OBJECT = (str,), (dict,)
+_NOTHING = type(None)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "id": _TEXT,
+    "name": _TEXT,
+    "experiment": _TEXT,
+    "created": (datetime,),
+    "status": (Status,),
+    "config": _OBJECT,
+    "defaults": _OBJECT,
+    "summary": _OBJECT,
+    "tags": (list,),
+    "notes": _TEXT,
+    "edited": _OBJECT,
+    "series": (dict, _NOTHING),
+    "code": _OBJECT,
+    "environment": _OBJECT,
+    "seeds": _OBJECT,
+    "data": _OBJECT,
+    "lineage": (dict, _NOTHING),
+    "attempts": (list,),
+    "axes": (list,),
+    "refused": _OBJECT,
+}
+"""The keys of the file in their order, and what each must be."""
+_STATUS_KINDS: dict[str, tuple[type, ...]] = {
+    "state": _TEXT,
+    "ended": (datetime, _NOTHING),
+    "reason": (str, _NOTHING),
+    "exit_code": (int, _NOTHING),
+    "traceback": (str, _NOTHING),
+    "cause": (str, _NOTHING),
+    "trouble": (str, _NOTHING),
+}
+_ATTEMPT_KINDS: dict[str, tuple[type, ...]] = {
+    "attempt": (int,),
+    "parent": (int, _NOTHING),
+    "kept": _OBJECT,
+    "writer": _TEXT,
+    "started": (datetime,),
+    "seconds": (float, int, _NOTHING),
+    "inherited": (str, _NOTHING),
+}
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatchcase(name, pattern)
+
+
+def _check(values: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> None:
+    for name, value in values.items():
+        if not isinstance(value, kinds[name]):
+            raise TypeError(f"{name} is a {type(value).__name__}")
+    if not all(isinstance(tag, str) for tag in values.get("tags", ())):
+        raise TypeError("a tag is not a text")
+    if not all(type(count) is int for count in values.get("refused", {}).values()):
+        raise TypeError("refused holds what is no count")
+    if not all(isinstance(axis["metric"], str) and isinstance(axis["x"], str) for axis in values.get("axes", ())):
+        raise TypeError("an axis is no text")
+
+
+def _lineage(value: Any) -> Any:
+    return {**value, "kind": FORK} if isinstance(value, dict) and value.get("kind") == _PREFIX else value
+
+
+def _status(value: dict[str, Any]) -> Status:
+    known = {name: value[name] for name in _STATUS_KINDS if name in value}
+    known["ended"] = time_from_text(known["ended"]) if known.get("ended") else None
+    _check(known, _STATUS_KINDS)
+    status = Status(**known)
+    if status.state not in (RUNNING, *ENDED):
+        raise ValueError(f"unknown state {status.state!r}")
+    return status
+
+
+def _attempt(value: dict[str, Any]) -> Attempt:
+    known = {name: value[name] for name in _ATTEMPT_KINDS if name in value}
+    known["started"] = time_from_text(known["started"])
+    _check(known, _ATTEMPT_KINDS)
+    if not re.fullmatch(r"[0-9A-Za-z_-]+", known["writer"]):
+        raise ValueError(f"{known['writer']!r} is no id of a writer")
+    if not all(isinstance(seq, int) for seq in known["kept"].values()):
+        raise TypeError("kept holds what is no seq")
+    return Attempt(**known)

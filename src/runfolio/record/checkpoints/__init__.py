@@ -1,0 +1,1 @@
+"""Checkpoints: manifest, state codec, retention and loading."""

@@ -1,0 +1,413 @@
+"""Checkpoints: tensor files first, then a manifest with the digest of each (`docs/format.md`, Checkpoints)."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, did_you_mean
+from runfolio.record.base import files
+from runfolio.record.base.layout import CHECKPOINTS, FORMAT
+from runfolio.record.base.run_document import RunDocument, now, time_from_text, time_to_text
+from runfolio.record.checkpoints.state_codec import (
+    Packer,
+    check_tensors,
+    host_copies,
+    read_tensors,
+    unpack,
+    write_tensors,
+)
+from runfolio.record.points.tails import is_whole
+
+if TYPE_CHECKING:
+    import torch
+
+LAST = "last"
+PREVIOUS = "previous"
+"""The one before `last`."""
+BEST = "best"
+STATE = "state"
+"""The part that holds the tensors of everything that is not a module."""
+GENERATORS = "generators"
+"""The state entry that holds all random generators' states."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A manifest that was read; tensor files are checked and read on demand."""
+
+    folder: Path
+    """The run's folder."""
+    name: str
+    step: int | None
+    metric: float | None
+    saved: datetime
+    attempt: int
+    position: dict[str, int]
+    """The last seq of each writer when it was saved; but of those that had joined."""
+    position_us: int
+    """When that was, microseconds since 1970 UTC."""
+    loader: str | None
+    """Name of the installed loader that rebuilds the model, where the run named one."""
+    meta: dict[str, Any]
+    _state: Any
+    _files: dict[str, dict[str, Any]]
+
+    @property
+    def parts(self) -> list[str]:
+        """The modules it holds."""
+        return [part for part in self._files if part != STATE]
+
+    @property
+    def file_names(self) -> list[str]:
+        """Its tensor files, below `checkpoints/`."""
+        return [entry["file"] for entry in self._files.values()]
+
+    def verify(self) -> None:
+        """Look whether every tensor file is what it was when it was saved.
+
+        Raises:
+            DamagedFile: One is gone, or its size or SHA-256 is not the manifest's.
+        """
+        for entry in self._files.values():
+            _verify(self.folder / CHECKPOINTS / entry["file"], entry)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(entry["bytes"] for entry in self._files.values())
+
+    def tensors(self, part: str = "model") -> dict[str, torch.Tensor]:
+        """A module's `state_dict`, on the CPU, under its own keys.
+
+        Raises:
+            NotFound: The checkpoint has no such part.
+            DamagedFile: The file's size or SHA-256 is not the manifest's, or it is not a safetensors file.
+        """
+        entry = self._files.get(part)
+        if entry is None:
+            raise NotFound(
+                f"checkpoint {self.name!r} of {self.folder} holds no {part!r}; {did_you_mean(part, self.parts)}"
+            )
+        path = self.folder / CHECKPOINTS / entry["file"]
+        _verify(path, entry)
+        return read_tensors(path)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything saved that is not a module, as it was given: optimizer, scheduler, counters.
+
+        Raises:
+            DamagedFile: As in `tensors`.
+        """
+        tensors = self.tensors(STATE) if STATE in self._files else {}
+        try:
+            content = unpack(self._state, tensors)
+            return dict(content)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DamagedFile(f"checkpoint {self.name!r} of {self.folder} is damaged (state: {error})") from None
+
+
+Manifest = dict[str, Any]
+"""A manifest's content as JSON has it."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A training's state made ready to be written: its plain values as JSON, its tensors by part."""
+
+    tree: dict[str, Any]
+    tensors: dict[str, Mapping[str, torch.Tensor]]
+
+    @classmethod
+    def of(cls, modules: Mapping[str, Mapping[str, torch.Tensor]], state: Mapping[str, Any]) -> Snapshot:
+        """The state as it is now; its tensors are still those of the training.
+
+        Args:
+            modules: state_dict of each module.
+            state: Everything else; see `state.Packer` for what it may hold.
+        Raises:
+            ConfigError: It holds something that is neither plain data nor tensors, or a part has an odd name.
+            MissingExtra: There are tensors, but no safetensors library to write them.
+        """
+        if STATE in modules:
+            raise ConfigError(f"{STATE!r} is not a name for a module; choose another")
+        packer = Packer()
+        tree = {key: packer.pack(value, key) for key, value in state.items()}
+        parts = {_part_name(part): tensors for part, tensors in modules.items()}
+        if packer.tensors:
+            parts[STATE] = packer.tensors
+        for tensors in parts.values():
+            check_tensors(tensors)
+        return cls(tree, parts)
+
+    def copied(self, spare: Snapshot | None = None) -> Snapshot:
+        """The same with tensors of its own, in the host's memory: what the training does from now on changes nothing.
+
+        Args:
+            spare: One that was copied before and is not needed any more: its memory is used again.
+        Raises:
+            MemoryError, RuntimeError: There is not enough memory.
+        """
+        before = {} if spare is None else spare.tensors
+        return Snapshot(
+            self.tree, {part: host_copies(tensors, before.get(part)) for part, tensors in self.tensors.items()}
+        )
+
+
+def save(
+    folder: Path,
+    names: Sequence[str],
+    stem: str,
+    snapshot: Snapshot,
+    about: Mapping[str, Any],
+    *,
+    renamed: Mapping[str, Manifest] | None = None,
+    is_ours: Callable[[], bool] = lambda: True,
+) -> Manifest | None:
+    """Save one checkpoint under several names; what no name refers to any more is deleted afterwards.
+
+    At every moment of it each name that there was is there, of the old checkpoint or the new one.
+
+    Args:
+        folder: The run's folder.
+        names: Manifests to (re)place, such as `best` and `last`, in this order.
+        stem: Start of the tensor files' names, never used before in this run.
+        snapshot: As `Snapshot.copied` gives it.
+        about: step, metric, attempt, position, position_us, loader and meta of the manifest.
+        renamed: Earlier checkpoints that are given a name too: in this order, before those of the new one.
+        is_ours: Asked when the tensors are written, and before anything is deleted: whether the run is still this
+            process's to write.
+    Returns:
+        The manifest; None where the run is somebody else's by now.
+    Raises:
+        OSError: The store cannot be written; the checkpoints before are whole.
+    """
+    place = folder / CHECKPOINTS
+    place.mkdir(exist_ok=True)
+    try:
+        entries = {
+            part: _write_part(_tensor_path(place, stem, part), tensors) for part, tensors in snapshot.tensors.items()
+        }
+        if not is_ours():
+            return None
+        saved = time_to_text(now())
+        manifest = {"runfolio": FORMAT, **about, "saved": saved, "state": snapshot.tree, "files": entries}
+        for name, content in (*(renamed or {}).items(), *((name, manifest) for name in names)):
+            files.write_json(place / f"{name}.json", {"runfolio": FORMAT, "name": name, **content}, sync=True)
+        return manifest
+    finally:
+        with contextlib.suppress(OSError):
+            if is_ours():
+                prune(folder)
+            else:  # what no manifest names may be what the run's other process has just written
+                for part in snapshot.tensors:
+                    _tensor_path(place, stem, part).unlink(missing_ok=True)
+
+
+def forget(folder: Path, names: Iterable[str]) -> None:
+    """Take names away, and delete what no other refers to.
+
+    Raises:
+        OSError: The store cannot be written.
+    """
+    for name in names:
+        (folder / CHECKPOINTS / f"{name}.json").unlink(missing_ok=True)
+    prune(folder)
+
+
+def _part_name(part: str) -> str:
+    if not part.isidentifier():
+        raise ConfigError(f"{part!r} is not a name for a part of a checkpoint; use letters, digits and _")
+    return part
+
+
+def _tensor_path(place: Path, stem: str, part: str) -> Path:
+    return place / f"{stem}.{part}.safetensors"
+
+
+def _write_part(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    files.replace(path, lambda temporary: write_tensors(temporary, tensors), sync=True)
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": files.sha256(path)}
+
+
+def prune(folder: Path) -> None:
+    """Delete tensor files that no manifest names, half-written ones of killed processes among them.
+
+    A damaged manifest keeps what it may have named: all that is older than itself. What cannot be deleted stays.
+    """
+    place = folder / CHECKPOINTS
+    with contextlib.suppress(RunfolioError, OSError):
+        found = [path for path in place.iterdir() if _is_of_tensors(path.name)]
+        used: set[str] = set()
+        damaged_ns = -1
+        for name in names(folder):
+            try:
+                used.update(read(folder, name).file_names)
+            except DamagedFile:
+                damaged_ns = max(damaged_ns, (place / f"{name}.json").stat().st_mtime_ns)
+        for path in found:
+            if path.name not in used and path.stat().st_mtime_ns > damaged_ns:
+                path.unlink(missing_ok=True)
+
+
+def _is_of_tensors(name: str) -> bool:
+    """Or a temporary file: ours, or one of the safetensors library."""
+    return name.endswith(".safetensors") or name.startswith(".tmp")
+
+
+def names(folder: Path) -> list[str]:
+    """The checkpoints of a run, sorted."""
+    return sorted(path.stem for path in (folder / CHECKPOINTS).glob("*.json") if not path.name.startswith("."))
+
+
+def manifest_of(folder: Path, name: str) -> Manifest:
+    """A manifest as JSON has it, without its name.
+
+    Raises:
+        DamagedFile, NotFound, NewerFormat: As `read` says.
+    """
+    value = _content(folder, name)
+    _checkpoint(folder, name, value)  # which says where it is damaged
+    value.pop("name", None)
+    return value
+
+
+def whole(folder: Path, name: str, tell: Callable[[str], object]) -> Checkpoint:
+    """A checkpoint of which every file is what it was when it was saved; for a damaged `last` the newest other one.
+
+    Args:
+        tell: Gets a sentence where it is another one: which file is damaged, and which checkpoint is used instead.
+    Raises:
+        NotFound: The run has no such checkpoint.
+        DamagedFile: It is damaged, and so are the others, or another name than `last` was asked for; the message
+            says which are still whole.
+        NewerFormat: A newer runfolio wrote it.
+    """
+    try:
+        return _verified(folder, name)
+    except (DamagedFile, NotFound) as error:
+        others = _others(folder, name)
+        if isinstance(error, NotFound) and (name != LAST or not others):
+            raise
+        reason = str(error)
+    good = (found for other in others if (found := _if_whole(folder, other)) is not None)
+    if name == LAST and (found := next(good, None)) is not None:
+        tell(f"checkpoint {LAST!r} cannot be used, so {_told(found)} is: {reason}")
+        return found
+    still = ", ".join(map(_told, good))
+    raise DamagedFile(f"{reason}; {f'still whole: {still}' if still else 'no other checkpoint of the run is whole'}")
+
+
+def _verified(folder: Path, name: str) -> Checkpoint:
+    found = read(folder, name)
+    found.verify()
+    return found
+
+
+def _if_whole(folder: Path, name: str) -> Checkpoint | None:
+    try:
+        return _verified(folder, name)
+    except RunfolioError:
+        return None
+
+
+def _others(folder: Path, name: str) -> list[str]:
+    """The names of the other checkpoints that can be read: the newest first, those of abandoned branches last."""
+    found: list[Checkpoint] = []
+    for other in names(folder):
+        with contextlib.suppress(RunfolioError, OSError):
+            if other != name:
+                found.append(read(folder, other))
+    kept = _kept(folder)
+
+    def order(each: Checkpoint) -> tuple[bool, int]:
+        return all(seq <= kept.get(writer, 0) for writer, seq in each.position.items()), each.position_us
+
+    return [each.name for each in sorted(found, key=order, reverse=True)]
+
+
+def _kept(folder: Path) -> dict[str, float]:
+    """The last seq of each writer on the newest branch; nothing where `run.json` cannot be read."""
+    with contextlib.suppress(RunfolioError, OSError):
+        if attempts := RunDocument.read(folder).attempts:
+            return {**attempts[-1].kept, attempts[-1].writer: math.inf}
+    return {}
+
+
+def _told(found: Checkpoint) -> str:
+    return repr(found.name) if found.step is None else f"{found.name!r} (step {found.step:,})"
+
+
+def read(folder: Path, name: str = LAST) -> Checkpoint:
+    """A checkpoint's manifest.
+
+    Raises:
+        NotFound: The run has no such checkpoint.
+        DamagedFile: The manifest is damaged.
+        NewerFormat: A newer runfolio wrote it.
+    """
+    return _checkpoint(folder, name, _content(folder, name))
+
+
+def _content(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        if not files.is_file_name(name):
+            raise FileNotFoundError
+        return files.read_json(folder / CHECKPOINTS / f"{name}.json")
+    except FileNotFoundError:
+        known = names(folder)
+        hint = f"it has {', '.join(known)}" if known else "it saved none"
+        raise NotFound(f"no checkpoint {name!r} in {folder}; {hint}") from None
+
+
+def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
+    try:
+        return Checkpoint(
+            folder=folder,
+            name=name,
+            step=None if value["step"] is None else _whole(value["step"]),
+            metric=None if value["metric"] is None else files.number_from_json(value["metric"]),
+            saved=time_from_text(value["saved"]),
+            attempt=_whole(value["attempt"]),
+            position={writer: _whole(seq) for writer, seq in value["position"].items()},
+            position_us=_whole(value.get("position_us", int(time_from_text(value["saved"]).timestamp() * 1e6))),
+            loader=None if value["loader"] is None else str(value["loader"]),
+            meta=dict(value["meta"]),
+            _state=value["state"],
+            _files={part: _checked_entry(entry) for part, entry in value["files"].items()},
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        path = folder / CHECKPOINTS / f"{name}.json"
+        raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
+
+
+def _whole(value: Any) -> int:
+    if not is_whole(value):
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
+def _checked_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    name = entry["file"]
+    if not files.is_file_name(name):
+        raise ValueError(f"{name!r} is not a name of a file of the checkpoint")
+    return {"file": name, "bytes": _whole(entry["bytes"]), "sha256": str(entry["sha256"])}
+
+
+_REMEDY = "restore it from a copy of the run, use another checkpoint, or train anew"
+
+
+def _verify(path: Path, entry: Mapping[str, Any]) -> None:
+    try:
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            raise DamagedFile(f"{path} is damaged ({size} bytes, {entry['bytes']} when it was saved); {_REMEDY}")
+        if files.sha256(path) != entry["sha256"]:
+            raise DamagedFile(f"{path} is damaged (its SHA-256 is not the one noted when it was saved); {_REMEDY}")
+    except OSError as error:
+        raise DamagedFile(f"{path} cannot be read ({error.strerror})") from None

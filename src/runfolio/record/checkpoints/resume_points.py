@@ -1,0 +1,123 @@
+"""Where a branch ends: the last log call of each writer that a resumed run keeps (`docs/format.md`, Attempts)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.checkpoints.manifests import Checkpoint
+from runfolio.record.content import media
+from runfolio.record.liveness.heartbeats import joined
+from runfolio.record.points.reader import Branch, PointFiles
+from runfolio.record.points.row_merging import Rows
+
+_COLUMNS: list[str] = ["attempt", "seq", "step", "time_us"]
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """One writer's log calls by seq, those of `system/` aside; arrays [n] of int64."""
+
+    attempt: int
+    seqs: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    times_us: NDArray[np.int64]
+
+    def last_until(self, counted: NDArray[np.int64], limit: int) -> int:
+        """How many calls stand before the first whose `counted` (steps or times) is past `limit`."""
+        past = np.flatnonzero(counted > limit)
+        return int(past[0]) if len(past) else len(counted)
+
+
+def kept_until(folder: Path, document: RunDocument, step: int) -> tuple[dict[str, int], int]:
+    """What a run keeps that goes on behind `step`: of each writer the calls before the first of a greater step.
+
+    Other counts among them (epochs beside batches) are cut where the greater one passes `step`.
+
+    Returns:
+        The last seq kept of each writer, and the last step kept; -1 where nothing is.
+    """
+    kept: dict[str, int] = {}
+    last_step = -1
+    for writer, calls in _calls(folder, document, "newest").items():
+        if count := calls.last_until(calls.steps, step):
+            kept[writer] = int(calls.seqs[count - 1])
+            last_step = max(last_step, int(calls.steps[:count].max()))
+    return kept, last_step
+
+
+def kept_of_all(folder: Path, document: RunDocument) -> dict[str, int]:
+    """The last seq of each writer on the newest branch, of pictures and texts too: what is kept where all of it is."""
+    kept = PointFiles(folder, document).last_seqs()
+    for entry in media.read(folder)[0]:
+        if _is_kept(entry, document):
+            kept[entry.writer] = max(entry.seq, kept.get(entry.writer, 0))
+    return kept
+
+
+def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
+    """Return the last step on the newest branch of every metric, and of media by their name."""
+    steps = {name: summary.last_step for name, summary in PointFiles(folder, document).summaries().items()}
+    for entry in media.read(folder)[0]:
+        if _is_kept(entry, document):
+            steps[entry.name] = max(entry.step, steps.get(entry.name, entry.step))
+    return steps
+
+
+def kept_of_joined(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
+    """The last seq kept of each writer that had joined the attempt in which `checkpoint` was saved.
+
+    Another rank that counts as the checkpoint does is kept up to its step: ranks come to it a moment before or after
+    the primary one. Of all others what was logged by the time it was saved.
+    """
+    roles = {found.writer: found.role for found in joined(folder, document)}
+    calls = _calls(folder, document, "all")
+    counts_alike = checkpoint.step is not None and checkpoint.step in _last_steps(calls, checkpoint)
+    kept: dict[str, int] = {}
+    for writer, found in calls.items():
+        if writer in roles and found.attempt == checkpoint.attempt:
+            if counts_alike and roles[writer] == "rank" and checkpoint.step is not None:
+                count = found.last_until(found.steps, checkpoint.step)
+            else:
+                count = found.last_until(found.times_us, checkpoint.position_us)
+            if count:
+                kept[writer] = int(found.seqs[count - 1])
+    return kept
+
+
+def _last_steps(calls: dict[str, _Calls], checkpoint: Checkpoint) -> set[int]:
+    """The last step before the checkpoint of each writer that it knows."""
+    counts = {
+        writer: calls[writer].last_until(calls[writer].seqs, seq)
+        for writer, seq in checkpoint.position.items()
+        if writer in calls
+    }
+    return {int(calls[writer].steps[count - 1]) for writer, count in counts.items() if count}
+
+
+def _calls(folder: Path, document: RunDocument, branch: Branch) -> dict[str, _Calls]:
+    """Every writer's log calls on the branch, pictures and texts among them."""
+    found = {writer: rows[_COLUMNS] for writer, rows in PointFiles(folder, document).calls(branch).items()}
+    for entry in media.read(folder)[0]:
+        if branch == "all" or _is_kept(entry, document):
+            row = np.array(
+                [tuple(getattr(entry, name) for name in _COLUMNS)], dtype=[(name, np.int64) for name in _COLUMNS]
+            )
+            found[entry.writer] = np.concatenate([found.get(entry.writer, row[:0]), row])
+    return {writer: _sorted(rows) for writer, rows in found.items() if len(rows)}
+
+
+def _sorted(rows: Rows) -> _Calls:
+    attempts, *columns = (rows[name][np.argsort(rows["seq"], kind="stable")].astype(np.int64) for name in _COLUMNS)
+    return _Calls(int(attempts[0]), *columns)
+
+
+def _is_kept(entry: media.MediaEntry, document: RunDocument) -> bool:
+    if len(document.attempts) <= 1:
+        return True
+    newest = document.attempts[-1]
+    return entry.attempt == newest.attempt or entry.seq <= newest.kept.get(entry.writer, 0)

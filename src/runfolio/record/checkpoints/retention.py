@@ -1,0 +1,241 @@
+"""Which checkpoints of a run are kept, under which names."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from runfolio.errors import ConfigError, RunfolioError
+from runfolio.record.base import files
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import BEST, LAST, PREVIOUS, Checkpoint, Manifest, Snapshot
+
+Mode = Literal["max", "min"]
+STEP = "step-"
+"""How the names of those begin that are kept for good."""
+_MB = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointPolicy:
+    """When `run.checkpoint` saves, and what is kept. Without `every_steps` and `every_minutes` each call saves.
+
+    With one of them a call saves when it is due, when it has a metric, or when the process was told to go.
+    """
+
+    every_steps: int | None = None
+    """Due once the step has come to, or past, the next multiple of this; without steps, calls are counted."""
+    every_minutes: float | None = None
+    """Due so long after the one before."""
+    keep_best: int = 1
+    """How many are kept by their metric: `best`, `best-2`, `best-3` ..."""
+    keep_every: int | None = None
+    """Keep one for every so many steps for good, as `step-<step>`."""
+    budget_mb: float | None = None
+    """Most megabytes (of 1,000,000 bytes) of all together: the oldest `step-...` go first, then the worst of the best
+    but `best` itself, then `previous`; `last` and `best` stay."""
+
+    def __post_init__(self) -> None:
+        for name in ("every_steps", "every_minutes", "keep_best", "keep_every", "budget_mb"):
+            value = getattr(self, name)
+            least = 1 if name in ("every_steps", "keep_best", "keep_every") else 0
+            if value is not None and not (value >= least and value > 0):
+                raise ConfigError(f"{name} is {value}; it must be {'at least 1' if least else 'above 0'}")
+
+
+def is_better(value: float, than: float | None, mode: Mode) -> bool:
+    """Whether a metric's value is better than another one; NaN never is, and nothing is worse than none."""
+    if value != value:
+        return False
+    return than is None or (value > than if mode == "max" else value < than)
+
+
+def step_name(step: int) -> str:
+    """What a checkpoint is called that is kept for good."""
+    return f"{STEP}{step}"
+
+
+class Shelf:
+    """The checkpoints of a run, as its one writer keeps them. Not to be used by two threads at once."""
+
+    def __init__(
+        self, folder: Path, policy: CheckpointPolicy, resumed: Checkpoint | None, kept: Mapping[str, float]
+    ) -> None:
+        """Args:
+        resumed: The checkpoint that the run goes on from.
+        kept: The last seq of each writer that counts: what was saved behind that is of an abandoned branch.
+        """
+        self._folder = folder
+        self._policy = policy
+        self._kept = kept
+        self._last: Manifest | None = None
+        self._best: list[Manifest] = []
+        """The best first."""
+        self._placed: dict[str, Manifest] = {}
+        """What the names `best`, `best-2` ... stand for on the disk."""
+        self._sizes: dict[str, dict[str, int]] = {}
+        """Of each name, the bytes of each of its tensor files."""
+        self._is_known = True
+        """Whether that is what the disk holds; not after a save that failed, perhaps when it had renamed some."""
+        self._look()
+        if resumed is not None:
+            self._last = manifests.manifest_of(folder, resumed.name)
+        elif LAST in self._sizes:
+            self._last = manifests.manifest_of(folder, LAST)
+
+    def _look(self) -> None:
+        found: dict[str, Manifest] = {}
+        for name in manifests.names(self._folder):
+            with contextlib.suppress(RunfolioError):  # damaged: it goes when its name is given anew
+                found[name] = manifests.manifest_of(self._folder, name)
+        self._sizes = {name: _sizes(manifest) for name, manifest in found.items()}
+        self._placed = {name: manifest for name, manifest in found.items() if _place(name) is not None}
+        self._best = []
+        for name in sorted(self._placed, key=_rank_of):
+            manifest = self._placed[name]
+            is_kept = all(seq <= self._kept.get(writer, 0) for writer, seq in manifest["position"].items())
+            # A process that was killed while it renamed them has left one under two names.
+            if is_kept and _metric(manifest) is not None and manifest not in self._best:
+                self._best.append(manifest)
+
+    @property
+    def best(self) -> float | None:
+        """The metric of the best one."""
+        return _metric(self._best[0]) if self._best else None
+
+    @property
+    def kept_until(self) -> int:
+        """The last step of which one is kept for good; 0 where there is none."""
+        return max((_step(name) or 0 for name in self._sizes), default=0)
+
+    def put(
+        self,
+        stem: str,
+        snapshot: Snapshot,
+        about: Mapping[str, Any],
+        *,
+        mode: Mode,
+        for_good: str | None,
+        is_ours: Callable[[], bool],
+    ) -> list[str]:
+        """Save a checkpoint as `last`, and under the other names that are its; see `checkpoints.save`.
+
+        Args:
+            mode: Whether a higher or a lower metric is better.
+            for_good: The name by which it is kept besides.
+        Returns:
+            The names that had to go for the budget.
+        Raises:
+            OSError: As `checkpoints.save`.
+        """
+        if not self._is_known:
+            self._look()
+        best, rank = self._ranked(about["metric"], mode)
+        names = [for_good] if for_good else []
+        renamed: dict[str, Manifest] = {}
+        # From the end: killed in between, one has two names, and none has no name.
+        for place, other in reversed(list(enumerate(best))):
+            if place == rank:
+                names.append(_best_name(place))
+            elif other is not self._placed.get(_best_name(place)):
+                renamed[_best_name(place)] = other
+        if self._last is not None:
+            renamed[PREVIOUS] = self._last
+        names.append(LAST)
+        self._is_known = False
+        manifest = manifests.save(self._folder, names, stem, snapshot, about, renamed=renamed, is_ours=is_ours)
+        self._is_known = True
+        if manifest is None:
+            return []
+        self._last = manifest
+        self._sizes |= {name: _sizes(content) for name, content in renamed.items()} | dict.fromkeys(
+            names, _sizes(manifest)
+        )
+        surplus: list[str] = []
+        if rank is not None:
+            best[rank] = manifest
+            self._best = best
+            surplus = [name for name in self._placed if (place := _place(name)) is not None and place >= len(best)]
+            self._placed = {_best_name(place): other for place, other in enumerate(best)}
+        gone = self._over_budget()
+        if gone or surplus:
+            for name in (*gone, *surplus):
+                self._forget(name)
+            with contextlib.suppress(OSError):  # they go when the next one is saved, or their names are given anew
+                manifests.forget(self._folder, [*gone, *surplus])
+        return gone
+
+    def _ranked(self, metric: float | None, mode: Mode) -> tuple[list[Manifest], int | None]:
+        """The best with the new one (here an empty manifest) among them, and its place; None where it is not."""
+        if metric is None or metric != metric:
+            return self._best, None
+        rank = sum(not is_better(metric, _metric(other), mode) for other in self._best)
+        best = [*self._best[:rank], {}, *self._best[rank:]][: self._policy.keep_best]
+        return (best, rank) if rank < len(best) else (self._best, None)
+
+    def _over_budget(self) -> list[str]:
+        """The names that go until the rest takes no more than the budget; `last` and `best` never do."""
+        if self._policy.budget_mb is None:
+            return []
+        left = dict(self._sizes)
+        gone: list[str] = []
+        for name in self._in_order_of_going():
+            if _total(left) <= self._policy.budget_mb * _MB:
+                break
+            del left[name]
+            gone.append(name)
+        return gone
+
+    def _in_order_of_going(self) -> Iterator[str]:
+        yield from sorted((name for name in self._sizes if _step(name) is not None), key=lambda name: _step(name) or 0)
+        yield from sorted((name for name in self._sizes if _place(name)), key=_rank_of, reverse=True)
+        if PREVIOUS in self._sizes:
+            yield PREVIOUS
+
+    def _forget(self, name: str) -> None:
+        self._sizes.pop(name, None)
+        if self._placed.pop(name, None) is not None:
+            self._best = [other for other in self._best if any(other is kept for kept in self._placed.values())]
+
+    @property
+    def size_bytes(self) -> int:
+        """What all of them take."""
+        return _total(self._sizes)
+
+
+def _best_name(place: int) -> str:
+    return f"{BEST}-{place + 1}" if place else BEST
+
+
+def _place(name: str) -> int | None:
+    """The place of `best` (0), `best-2` (1) ... among the best; None of any other name."""
+    if name == BEST:
+        return 0
+    rank = name.removeprefix(f"{BEST}-")
+    return int(rank) - 1 if rank != name and rank.isdecimal() and int(rank) > 1 else None
+
+
+def _rank_of(name: str) -> int:
+    return _place(name) or 0
+
+
+def _step(name: str) -> int | None:
+    step = name.removeprefix(STEP)
+    with contextlib.suppress(ValueError):
+        return int(step) if step != name else None
+    return None
+
+
+def _metric(manifest: Manifest) -> float | None:
+    return None if manifest["metric"] is None else files.number_from_json(manifest["metric"])
+
+
+def _sizes(manifest: Manifest) -> dict[str, int]:
+    return {entry["file"]: entry["bytes"] for entry in manifest["files"].values()}
+
+
+def _total(sizes: Mapping[str, Mapping[str, int]]) -> int:
+    return sum({file: size for each in sizes.values() for file, size in each.items()}.values())

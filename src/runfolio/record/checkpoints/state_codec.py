@@ -1,0 +1,303 @@
+"""Training state without pickles: a tree of plain values as JSON, its tensors and arrays beside it in safetensors.
+
+The JSON form is specified in `docs/format.md`, Checkpoints. Tensor files are read by the safetensors library, which
+checks every offset against the file's real size; nothing here can run code from a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import ConfigError, DamagedFile, MissingExtra
+from runfolio.record.base.files import NAMED_NUMBERS, number_to_json
+
+if TYPE_CHECKING:
+    import torch
+
+_MARKS = ("$tensor", "$array", "$tuple", "$float", "$int", "$map")
+_DEEPEST = 60
+"""How many lists, tuples and dicts may lie in one another: each is up to three in JSON, of which 200 are read."""
+
+
+class Packer:
+    """Turns a tree of state into JSON; collects its tensors in `tensors`, each stored once however often it occurs."""
+
+    def __init__(self, prefix: str = "state") -> None:
+        self.tensors: dict[str, torch.Tensor] = {}
+        self._prefix = prefix
+        self._known: dict[tuple, str] = {}
+
+    def pack(self, value: Any, where: str, depth: int = 0) -> Any:
+        """`value` as JSON.
+
+        Args:
+            where: Its path in the state, for errors: `optimizer/state/0`.
+            depth: In how many lists, tuples and dicts it lies.
+        Raises:
+            ConfigError: Something in it is neither plain data nor a tensor nor an array, or lies too deep.
+        """
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return int(value) if -(2**63) <= value < 2**64 else {"$int": hex(value)}
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else {"$float": number_to_json(value)}
+        if isinstance(value, str):
+            return _checked_text(value, where)
+        if isinstance(value, (Mapping, tuple, list)):
+            return self._pack_container(value, where, depth + 1)
+        return self._pack_numbers(value, where)
+
+    def _pack_container(self, value: Mapping | tuple | list, where: str, depth: int) -> Any:
+        if depth > _DEEPEST:
+            raise ConfigError(
+                f"checkpoint entry {where[:80]}... lies in more than {_DEEPEST} lists, tuples and dicts,"
+                " or one of them in itself; a checkpoint holds none so deep"
+            )
+        if isinstance(value, Mapping):
+            return self._pack_mapping(value, where, depth)
+        packed = [self.pack(entry, f"{where}/{i}", depth) for i, entry in enumerate(value)]
+        return {"$tuple": packed} if isinstance(value, tuple) else packed
+
+    def _pack_mapping(self, value: Mapping, where: str, depth: int) -> Any:
+        if all(isinstance(key, str) for key in value) and not any(mark in value for mark in _MARKS):
+            return {
+                _checked_text(key, where): self.pack(entry, f"{where}/{key}", depth) for key, entry in value.items()
+            }
+        pairs = [
+            [self.pack(key, f"{where} (a key)", depth), self.pack(entry, f"{where}/{key}", depth)]
+            for key, entry in value.items()
+        ]
+        return {"$map": pairs}
+
+    def _pack_numbers(self, value: Any, where: str) -> Any:
+        import numpy as np
+        import torch
+
+        if isinstance(value, torch.Tensor) and _is_storable(value):
+            return {"$tensor": self._store(value)}
+        if isinstance(value, np.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+            return self.pack(value.item(), where)
+        if isinstance(value, np.ndarray):
+            with contextlib.suppress(TypeError, ValueError):  # a kind of number that torch lacks
+                copied = torch.from_numpy(np.array(value, order="C"))
+                if _is_storable(copied):
+                    return {"$array": self._store(copied)}
+        raise ConfigError(
+            f"checkpoint entry {where} is a {_described(value)}; a checkpoint holds dense tensors, arrays, numbers,"
+            " texts, None, and lists, tuples and dicts of them (or objects with a state_dict of those)"
+        )
+
+    def _store(self, tensor: torch.Tensor) -> str:
+        tensor = _own_numbers(tensor)
+        # An empty tensor has no address of its own.
+        place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()) if tensor.numel() else (object(),)
+        if place not in self._known:
+            key = f"{self._prefix}.{len(self.tensors)}"
+            self._known[place] = key
+            self.tensors[key] = tensor
+        return self._known[place]
+
+
+def _checked_text(text: str, where: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"checkpoint entry {where} holds {text!r}, which is not Unicode text") from None
+    return str(text)
+
+
+def _described(value: Any) -> str:
+    return f"{type(value).__name__} of {value.dtype}" if hasattr(value, "dtype") else type(value).__name__
+
+
+def _is_storable(tensor: torch.Tensor) -> bool:
+    """Whether it is dense, holds numbers, and of a kind that a safetensors file can hold."""
+    import torch
+
+    is_dense = tensor.layout == torch.strided and not (tensor.is_nested or tensor.is_meta)
+    return is_dense and _has_format(tensor.dtype)
+
+
+@functools.cache
+def _has_format(dtype: torch.dtype) -> bool:
+    import torch
+
+    _need_safetensors()
+    from safetensors.torch import save
+
+    try:
+        save({"x": torch.zeros(1).to(dtype)})
+    except Exception:  # what it lacks it says in many ways
+        return False
+    return True
+
+
+def _need_safetensors() -> None:
+    """Raises:
+    MissingExtra: The safetensors library is not installed.
+    """
+    try:
+        import safetensors.torch  # noqa: F401 - here, on the thread that may be told so; another one writes
+    except ImportError:
+        raise MissingExtra("safetensors", "torch", "saving a checkpoint") from None
+
+
+def _own_numbers(tensor: torch.Tensor) -> torch.Tensor:
+    """Without its graph, and with its numbers in memory rather than as the conjugate or negative of others."""
+    return tensor.detach().resolve_conj().resolve_neg()
+
+
+def unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    """The state that `Packer.pack` turned into JSON.
+
+    Raises:
+        KeyError, ValueError: The JSON names a tensor that is not there, or is not of the expected form.
+    """
+    if isinstance(value, list):
+        return [unpack(entry, tensors) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    mark = next(iter(value)) if len(value) == 1 else None
+    match mark:
+        case "$tensor":
+            return tensors[value[mark]]
+        case "$array":
+            return tensors[value[mark]].numpy()
+        case "$tuple":
+            return tuple(unpack(entry, tensors) for entry in value[mark])
+        case "$float":
+            return NAMED_NUMBERS[value[mark]]
+        case "$int":
+            return int(value[mark], 16)
+        case "$map":
+            return {unpack(key, tensors): unpack(entry, tensors) for key, entry in value[mark]}
+        case _:
+            return {key: unpack(entry, tensors) for key, entry in value.items()}
+
+
+def check_tensors(tensors: Mapping[str, Any]) -> None:
+    """See whether a safetensors file can hold them.
+
+    Raises:
+        ConfigError: One is no tensor, or of a kind the format lacks.
+        MissingExtra: The safetensors library is not installed.
+    """
+    _need_safetensors()
+    import torch
+
+    for key, tensor in tensors.items():
+        if not isinstance(tensor, torch.Tensor) or not _is_storable(tensor):
+            raise ConfigError(f"checkpoint entry {key} is a {_described(tensor)}; a module's state holds dense tensors")
+
+
+def host_copies(
+    tensors: Mapping[str, torch.Tensor], spare: Mapping[str, torch.Tensor] | None = None
+) -> dict[str, torch.Tensor]:
+    """Contiguous copies in the host's memory that share none of it with anything, from whatever device or layout.
+
+    Args:
+        spare: Earlier copies that nobody needs any more. Those of the same size are written over: memory that is in
+            use is filled several times as fast as memory that the system must first find and clear.
+    """
+    return {key: _host_copy(tensor, (spare or {}).get(key)) for key, tensor in tensors.items()}
+
+
+def _host_copy(tensor: torch.Tensor, spare: torch.Tensor | None) -> torch.Tensor:
+    import torch
+
+    tensor = _own_numbers(tensor)
+    if spare is not None and (spare.shape, spare.dtype) == (tensor.shape, tensor.dtype):
+        return spare.copy_(tensor)
+    if tensor.device.type == "cpu":
+        return tensor.clone(memory_format=torch.contiguous_format)
+    return tensor.cpu().contiguous()
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Tensors as `host_copies` gives them, as a safetensors file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(dict(tensors), path)
+    except SafetensorError as error:  # a full disk is one of these, too
+        raise OSError(str(error)) from None
+    # The library makes the file for its owner alone; a record is as open as its folder.
+    path.chmod(path.parent.stat().st_mode & 0o666)
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a safetensors file, on the CPU.
+
+    Raises:
+        DamagedFile: It is not a whole safetensors file; where it is a pickle, the message says what it would import.
+    """
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError:
+        raise MissingExtra("safetensors", "torch", "reading a checkpoint") from None
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise DamagedFile(f"{path} is missing") from None
+    except (SafetensorError, OSError) as error:
+        # Asked only now: a safetensors file may begin with the two bytes of a pickle.
+        if reason := foreign(path):
+            raise DamagedFile(f"{path} is {reason}; runfolio reads tensors from safetensors files only") from None
+        raise DamagedFile(f"{path} is not a whole safetensors file ({error})") from None
+
+
+def foreign(path: Path) -> str | None:
+    """What a file is that may run code when it is loaded; None for anything else. Nothing of it is loaded."""
+    import zipfile
+
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start == b"PK":
+            with zipfile.ZipFile(path) as archive:
+                pickles = [name for name in archive.namelist() if name.endswith(".pkl")]
+                if not pickles:
+                    return "a zip archive"
+                with archive.open(pickles[0]) as file:
+                    return f"a torch.save archive{_imports(file.read(_ENOUGH_OF_A_PICKLE))}"
+        if start[:1] == b"\x80" and start[1:2] <= b"\x05":
+            with path.open("rb") as file:
+                return f"a pickle{_imports(file.read(_ENOUGH_OF_A_PICKLE))}"
+    except Exception:  # a hostile archive may break its reader in any way
+        return None
+    return None
+
+
+_ENOUGH_OF_A_PICKLE = 1 << 20
+"""Bytes that are looked at: a small archive may unpack to more than the memory holds."""
+
+
+def _imports(data: bytes) -> str:
+    """What a pickle would import, as half a sentence; found by reading its opcodes, not by running them."""
+    import pickletools
+
+    strings: list[str] = []
+    found: list[str] = []
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name == "GLOBAL":
+                found.append(str(argument).replace(" ", "."))
+            elif opcode.name == "STACK_GLOBAL":
+                found.append(".".join(strings[-2:]))
+            elif isinstance(argument, str):
+                strings.append(argument)
+    except Exception:  # noqa: S110 - a hostile pickle may break the opcode reader in any way
+        pass
+    return f" that would import {', '.join(dict.fromkeys(found))}" if found else ""

@@ -1,0 +1,1 @@
+"""Media, artifacts, code, datasets, console logs and edits of a run."""

@@ -1,0 +1,144 @@
+"""The code a run was started from, each content once (`docs/format.md`, Code)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runfolio.errors import DamagedFile, NotFound, StoreError
+from runfolio.record.base import files
+from runfolio.record.base.layout import CODE, CODE_FILES, FORMAT
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A text file of the user's own, as it was."""
+
+    path: str
+    """Relative to the root, with `/`; absolute where it lies outside."""
+    sha256: str
+    bytes: int
+    why: str
+    """`script`, `module` (it was imported), `untracked` (git does not know it) or `notebook` (the cells that ran)."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that was not kept, and why."""
+
+    path: str
+    bytes: int | None
+    why: str
+
+
+@dataclass
+class Code:
+    """`code/<writer>.json`."""
+
+    root: str
+    """The repository, else the script's folder."""
+    diff: str | None = None
+    """Digest of the uncommitted changes; None where there were none."""
+    diff_bytes: int = 0
+    files: list[SourceFile] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def write(self, folder: Path, writer: str) -> None:
+        _make_folders(folder)
+        files.write_json(folder / CODE / f"{writer}.json", {"runfolio": FORMAT, **asdict(self)})
+
+
+def keep(folder: Path, content: bytes) -> str:
+    """Store a content in the run; its digest.
+
+    Raises:
+        OSError: The store does not take it.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    path = folder / CODE / CODE_FILES / digest
+    if not path.exists():
+        _make_folders(folder)
+        files.replace(path, lambda temporary: temporary.write_bytes(content))
+    return digest
+
+
+def _make_folders(folder: Path) -> None:
+    """Those of the code, not the run's own: one that was deleted must not come back.
+
+    Raises:
+        FileNotFoundError: The run's folder is gone.
+    """
+    for place in (folder / CODE, folder / CODE / CODE_FILES):
+        place.mkdir(exist_ok=True)
+
+
+def forget(folder: Path, digest: str) -> None:
+    """Remove a content that another has replaced."""
+    (folder / CODE / CODE_FILES / digest).unlink(missing_ok=True)
+
+
+def read(folder: Path, writers: Sequence[str]) -> Code | None:
+    """The code of the last of the writers that left some; None where none did.
+
+    Raises:
+        DamagedFile, NewerFormat, StoreError: It cannot be read.
+    """
+    for writer in reversed(writers):
+        path = folder / CODE / f"{writer}.json"
+        try:
+            return _code(files.read_json(path), path)
+        except FileNotFoundError:
+            continue
+    return None
+
+
+def content(folder: Path, digest: str) -> str:
+    """A content that was kept, as text; raises what `contents` does."""
+    return contents(folder, digest).decode(errors="replace")
+
+
+def contents(folder: Path, digest: str) -> bytes:
+    """A content that was kept.
+
+    Raises:
+        NotFound: The record names it and does not hold it.
+        DamagedFile: It is not what its digest says.
+        StoreError: It cannot be read.
+    """
+    path = folder / CODE / CODE_FILES / digest
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"{path} is gone; restore it from a copy of the run") from None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise DamagedFile(f"{path} is damaged (it is not what its name says)")
+    return data
+
+
+def _code(value: dict[str, Any], path: Path) -> Code:
+    try:
+        code = Code(
+            str(value["root"]),
+            value["diff"],
+            int(value["diff_bytes"]),
+            [SourceFile(*(entry[key] for key in ("path", "sha256", "bytes", "why"))) for entry in value["files"]],
+            [LeftOut(*(entry[key] for key in ("path", "bytes", "why"))) for entry in value["left_out"]],
+        )
+        digests = [entry.sha256 for entry in code.files] + ([code.diff] if code.diff is not None else [])
+        if not all(_DIGEST.fullmatch(digest) for digest in digests):
+            raise ValueError("a digest is none")
+        if not all(
+            isinstance(text, str) for entry in (*code.files, *code.left_out) for text in (entry.path, entry.why)
+        ):
+            raise TypeError("a path is no text")
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
+    return code

@@ -1,0 +1,137 @@
+"""Console logs: what a process printed, as text (`docs/format.md`, Console)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from runfolio.record.base.layout import CONSOLE
+from runfolio.record.base.redaction import redact_text
+from runfolio.record.content.console_screen import Screen
+
+LARGEST = 50 * 1024 * 1024
+NEWEST = 1024 * 1024
+"""What is kept of the end once a log is full."""
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LINE_BYTES = 200
+"""A guess at a line's size; where it is wrong, reading begins further up."""
+
+
+def log_path(folder: Path, writer: str) -> Path:
+    return folder / CONSOLE / f"{writer}.log"
+
+
+class ConsoleLog:
+    """A log being written. What the disk does not take, or has no room in it any more, waits: the newest part of it."""
+
+    def __init__(self, path: Path, largest: int = LARGEST, newest: int = NEWEST) -> None:
+        self._path = path
+        self._room = largest - newest
+        self._newest = newest
+        self._waiting = bytearray()
+        self._left_out = 0
+        self._descriptor: int | None = None
+
+    def write(self, text: str) -> None:
+        """Append whole lines."""
+        self._waiting += text.encode(errors="replace")
+        if not self._left_out:
+            self._append(self._waiting.rfind(b"\n", 0, max(0, self._room)) + 1)
+        if (surplus := len(self._waiting) - self._newest) > 0:
+            surplus = self._waiting.find(b"\n", surplus) + 1 or surplus
+            self._left_out += surplus
+            del self._waiting[:surplus]
+
+    def close(self) -> None:
+        if self._left_out:
+            self._waiting[:0] = f"[... {self._left_out} bytes left out ...]\n".encode()
+        self._append(len(self._waiting))
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _append(self, size: int) -> None:
+        """Write the first `size` bytes of what waits, as far as the disk takes them."""
+        try:
+            if self._descriptor is None:
+                self._path.parent.mkdir(exist_ok=True)
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+                self._descriptor = os.open(self._path, flags, 0o666)
+            while size > 0:
+                written = os.write(self._descriptor, self._waiting[:size])
+                self._room -= written
+                size -= written
+                del self._waiting[:written]
+        except OSError:
+            return
+
+
+class Transcript:
+    """The streams of one process, and the logs of the runs that are open in it: each gets all that is printed."""
+
+    def __init__(self) -> None:
+        self._screens: defaultdict[int, Screen] = defaultdict(Screen)
+        self._logs: dict[Path, ConsoleLog] = {}
+
+    @property
+    def logs(self) -> list[Path]:
+        return list(self._logs)
+
+    def attach(self, path: Path) -> None:
+        """Begin a log; what was printed before is not for it."""
+        self._finish_lines()
+        self._logs[path] = ConsoleLog(path)
+
+    def detach(self, path: Path) -> None:
+        """Complete a log."""
+        self._finish_lines()
+        if log := self._logs.pop(path, None):
+            log.close()
+
+    def feed(self, stream: int, data: bytes, now: float) -> None:
+        """Take what came from one stream. Lines of the others go first: they were printed first."""
+        if self._logs:
+            for other, screen in self._screens.items():
+                if other != stream:
+                    self._write(screen.settle())
+            self._write(self._screens[stream].feed(data, now))
+
+    def tick(self, now: float) -> None:
+        """Write what has waited long enough; to be called several times a second while something comes."""
+        for screen in self._screens.values():
+            self._write(screen.due(now))
+
+    def _finish_lines(self) -> None:
+        for screen in self._screens.values():
+            self._write(screen.finish())
+
+    def _write(self, lines: list[str]) -> None:
+        if lines:
+            text = redact_text("\n".join(lines)) + "\n"
+            for log in self._logs.values():
+                log.write(text)
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The newest lines of a log, none of them able to do anything to a terminal; none where there is no log."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            span = (count + 1) * _LINE_BYTES
+            while True:
+                start = file.seek(max(0, size - span))
+                data = file.read(size - start)
+                if start == 0 or data.count(b"\n") > count:
+                    break
+                span *= 4
+    except OSError:
+        return []
+    lines = printable(data.decode(errors="replace")).removesuffix("\n").split("\n")
+    return lines[-count:] if count and data else []
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal would obey: a log may come from anybody."""
+    return _UNPRINTABLE.sub("", text)

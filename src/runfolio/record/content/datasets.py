@@ -1,0 +1,241 @@
+"""What data a run was given: listings, their fingerprints, and how two of them differ (`docs/format.md`, Data)."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import orjson
+
+from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
+from runfolio.record.base import files
+from runfolio.record.base.layout import DATA, FORMAT
+
+LISTED_AT_MOST = 1_000_000
+"""The record keeps no longer listing; of such data it has the fingerprint and the number of items alone."""
+_UNPACKED_AT_MOST = 1 << 30
+"""Bytes: enough for any listing that is kept. A file that somebody sent may unpack to more than the memory holds."""
+ENDING = ".jsonl.gz"
+_DIGEST_BYTES = 16
+_FINGERPRINT = re.compile(r"[0-9a-f]{32}")
+
+
+class Item(NamedTuple):
+    """One thing of a data set: a file, an image, an array."""
+
+    name: str
+    """The same wherever the data lies: a path below its folder, with `/`."""
+    digest: str
+    """Equal for equal contents."""
+    label: str | None = None
+
+
+class Listing:
+    """What a data set consists of, in no order: two listings of the same items are equal and share a fingerprint."""
+
+    def __init__(self, items: Iterable[tuple[str, str] | tuple[str, str, str | None]] = ()) -> None:
+        """Args:
+            items: Name, digest and, where there is one, label of each; an item may be there more than once.
+        Raises:
+            ConfigError: One is something else.
+        """
+        self._lines = sorted(_line(item) for item in items)
+
+    @classmethod
+    def _of(cls, lines: list[bytes]) -> Self:
+        listing = cls()
+        listing._lines = sorted(lines)
+        return listing
+
+    @classmethod
+    def union(cls, listings: Iterable[Listing]) -> Self:
+        """The items of all of them."""
+        return cls._of([line for listing in listings for line in listing._lines])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """BLAKE2b-128 of the lines, in hex."""
+        digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+        for line in self._lines:
+            digest.update(line)
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __iter__(self) -> Iterator[Item]:
+        """The items, by name."""
+        return (Item(*orjson.loads(line)) for line in self._lines)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Listing) and self._lines == other._lines
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"<Listing of {len(self)}, {self.fingerprint}>"
+
+    def without(self, other: Listing) -> list[Item]:
+        """The items that `other` lacks, by name."""
+        left = Counter(self._lines) - Counter(other._lines)
+        return [Item(*orjson.loads(line)) for line in left.elements()]
+
+    def write(self, folder: Path) -> None:
+        """Keep it in a run, unless it is there already.
+
+        Raises:
+            OSError: The store does not take it; of a run whose folder is gone, nothing is made anew.
+        """
+        path = listing_path(folder, self.fingerprint)
+        if path.exists():
+            return
+        path.parent.mkdir(exist_ok=True)
+        header = orjson.dumps({"runfolio": FORMAT, "items": len(self)}) + b"\n"
+        content = gzip.compress(b"".join((header, *self._lines)), mtime=0)
+        files.replace(path, lambda temporary: temporary.write_bytes(content), sync=True)
+
+    @classmethod
+    def read(cls, folder: Path, fingerprint: str, *, most_bytes: int = _UNPACKED_AT_MOST) -> Self:
+        """A listing that a run keeps.
+
+        Args:
+            most_bytes: It is damaged where it unpacks to more.
+        Raises:
+            NotFound: It keeps none of that fingerprint.
+            DamagedFile: It is not whole.
+            NewerFormat: A newer runfolio wrote it.
+            StoreError: It cannot be read.
+        """
+        path = listing_path(folder, fingerprint)
+        try:
+            with gzip.open(path) as file:
+                content = file.read(most_bytes + 1)
+            if len(content) > most_bytes:
+                raise ValueError(f"it unpacks to more than {most_bytes:,} bytes")
+            header, *lines = content.splitlines(keepends=True)
+            about = orjson.loads(header)
+            if not isinstance(about, dict):
+                raise TypeError("no header")
+            files.check_format(about, path)
+            for line in lines:
+                _check(orjson.loads(line))
+        except FileNotFoundError:
+            raise NotFound(f"{path} is gone; restore it from a copy of the run") from None
+        except (EOFError, TypeError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+            raise DamagedFile(
+                f"{path} is damaged ({error or 'it is empty'}); restore it from a copy of the run"
+            ) from None
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}") from None
+        found = cls._of(lines)
+        if found.fingerprint != fingerprint or len(found) != about.get("items"):
+            raise DamagedFile(f"{path} is damaged (it is not what its name says); restore it from a copy of the run")
+        return found
+
+
+def listing_path(folder: Path, fingerprint: str) -> Path:
+    return folder / DATA / f"{fingerprint}{ENDING}"
+
+
+def is_fingerprint(text: Any) -> bool:
+    return isinstance(text, str) and _FINGERPRINT.fullmatch(text) is not None
+
+
+def _line(item: Any) -> bytes:
+    entry = (*item, None) if isinstance(item, (tuple, list)) and len(item) == 2 else item
+    try:
+        _check(entry)
+    except TypeError as error:
+        raise ConfigError(
+            f"an item of a listing is (name, digest) or (name, digest, label), texts all: {error}"
+        ) from None
+    try:
+        return orjson.dumps(entry) + b"\n"
+    except orjson.JSONEncodeError:  # a name of odd bytes
+        return orjson.dumps(files.plain_json(entry)) + b"\n"
+
+
+def _check(entry: Any) -> None:
+    if not (
+        isinstance(entry, (tuple, list))
+        and len(entry) == 3
+        and isinstance(entry[0], str)
+        and isinstance(entry[1], str)
+        and isinstance(entry[2], (str, type(None)))
+    ):
+        raise TypeError(f"{str(entry)[:100]!r} is none")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one listing differs from an earlier one; names sorted."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    """The same name with another content."""
+    relabelled: tuple[str, ...] = ()
+    """The same content with another label; where the name is another too, `before -> after`."""
+    renamed: tuple[str, ...] = ()
+    """The same content and label under another name: `before -> after`."""
+
+    @property
+    def sentence(self) -> str:
+        """Counts and the first names: `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`; empty where none differs."""
+        return ", ".join(f"{len(names):,} {kind} ({_first(names)})" for kind, names in vars(self).items() if names)
+
+    def in_short(self, most: int = 20) -> dict[str, Any]:
+        """As plain data: of each kind how many, and the first names."""
+        return {kind: {"count": len(names), "first": list(names[:most])} for kind, names in vars(self).items() if names}
+
+
+_NAMED = 3
+
+
+def _first(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
+def difference(before: Listing, after: Listing) -> Difference:
+    """What must be done to the items of `before` to make those of `after`."""
+    gone, come = before.without(after), after.without(before)
+    found: dict[str, list[str]] = defaultdict(list)
+    gone, come = _paired(gone, come, "name", found)
+    gone, come = _paired(gone, come, "digest", found)
+    found["removed"] += [item.name for item in gone]
+    found["added"] += [item.name for item in come]
+    return Difference(**{kind: tuple(sorted(names)) for kind, names in found.items()})
+
+
+def _paired(
+    gone: list[Item], come: list[Item], field: str, found: dict[str, list[str]]
+) -> tuple[list[Item], list[Item]]:
+    """Put pairs that share a name, or a content, where they belong; what is left of both."""
+    waiting: dict[str, list[Item]] = defaultdict(list)
+    for item in reversed(gone):
+        waiting[getattr(item, field)].append(item)
+    left = []
+    for item in come:
+        if pairs := waiting[getattr(item, field)]:
+            earlier = pairs.pop()
+            found[_kind(earlier, item)].append(
+                item.name if earlier.name == item.name else f"{earlier.name} -> {item.name}"
+            )
+        else:
+            left.append(item)
+    return [item for pairs in waiting.values() for item in reversed(pairs)], left
+
+
+def _kind(before: Item, after: Item) -> str:
+    if before.digest != after.digest:
+        return "changed"
+    return "relabelled" if before.label != after.label else "renamed"

@@ -1,0 +1,123 @@
+"""Files as a listing: each by its name and a digest of its content, remembered across runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from io import BufferedReader
+from pathlib import Path
+from typing import NamedTuple
+
+from runfolio.errors import DamagedFile, NotFound, StoreError
+from runfolio.record.content.datasets import Item
+from runfolio.record.content.file_cache import Memory, stamp, still_holds
+
+_FOLDER, _FOUND_BY = "digests", "BLAKE2b-128"
+_SAVE_EVERY_S = 10.0
+"""How much work a process that is killed meanwhile leaves undone."""
+_ATTEMPTS = 3
+
+
+class Digest(NamedTuple):
+    as_of: Sequence[int]
+    """See `memory.stamp`."""
+    digest: str
+    """BLAKE2b-128 of the file's bytes, in hex."""
+
+
+def files_below(folder: Path) -> list[str]:
+    """The regular files below a folder, by name with `/`, sorted.
+
+    Links are followed, each folder once on the way down; what begins with a dot, and what is neither file nor folder,
+    is passed over.
+
+    Raises:
+        NotFound: A link leads nowhere.
+        StoreError: A folder cannot be read.
+    """
+    return sorted(_below(folder, "", frozenset()))
+
+
+def _below(folder: Path, name: str, above: frozenset[str]) -> Iterator[str]:
+    place = os.path.realpath(folder)
+    if place in above:  # a link to a folder above would be followed for ever
+        return
+    try:
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+        for entry in visible:
+            if entry.is_dir():
+                yield from _below(Path(entry.path), f"{name}{entry.name}/", above | {place})
+            elif entry.is_file():
+                yield name + entry.name
+            elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - there may be millions
+                raise NotFound(f"the link {entry.path} leads nowhere")
+    except OSError as error:
+        raise StoreError(f"cannot read {error.filename}: {error.strerror}") from None
+
+
+def digests(root: Path, names: Iterable[str]) -> Iterator[Digest]:
+    """The digest of each file below `root`; only those that are new or changed since an earlier look are read.
+
+    Raises:
+        NotFound: A file is gone.
+        DamagedFile: It is being written.
+        StoreError: It cannot be read.
+    """
+    memory = Memory(_FOLDER, root, _FOUND_BY, Digest)
+    known = memory.load()
+    saved_at, unsaved = time.monotonic(), False
+    try:
+        for name in names:
+            if (found := known.get(name)) is None or not still_holds(found, root / name):
+                found = known[name] = digest(root / name)
+                unsaved = True
+            yield found
+            if unsaved and time.monotonic() - saved_at > _SAVE_EVERY_S:
+                memory.save(known)
+                saved_at, unsaved = time.monotonic(), False
+    finally:
+        if unsaved:
+            memory.save(known)
+
+
+def content_digest(file: BufferedReader) -> str:
+    """BLAKE2b-128 of all that a file opened for reading holds, in hex."""
+    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def digest(path: Path) -> Digest:
+    """What a file holds; read again where it changed meanwhile.
+
+    Raises:
+        NotFound, DamagedFile, StoreError: As `digests`.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            with path.open("rb") as file:
+                before = os.fstat(file.fileno())
+                if not stat.S_ISREG(before.st_mode):
+                    raise StoreError(f"{path} is not a file")
+                content = content_digest(file)
+                after = os.fstat(file.fileno())
+        except FileNotFoundError:
+            raise NotFound(f"{path} is gone") from None
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}") from None
+        if stamp(before) == stamp(after):
+            return Digest(stamp(after), content)
+    raise DamagedFile(f"{path} changed while it was read; give the data once nobody writes it")
+
+
+def items(root: Path, names: list[str]) -> tuple[list[Item], int]:
+    """The files as items of a listing, and their bytes together.
+
+    Raises:
+        NotFound, DamagedFile, StoreError: As `digests`.
+    """
+    found = list(digests(root, names))
+    size = sum(each.as_of[0] for each in found)
+    return [Item(name, each.digest) for name, each in zip(names, found, strict=True)], size

@@ -1,0 +1,169 @@
+"""What people say about a run after it was begun: its name, tags, notes, whether it is archived; a file an edit.
+
+No file is ever changed, so any number of people may edit one run, also while it is being written
+(`docs/format.md`, Notes).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runfolio.errors import ConfigError, DamagedFile, RunfolioError, StoreError
+from runfolio.record.base import files
+from runfolio.record.base.layout import FORMAT, NOTES, new_id
+from runfolio.record.base.run_document import RunDocument, time_to_text
+from runfolio.record.liveness.heartbeats import hostname
+
+_FILE_NAME = re.compile(r"(\d{16})-[0-9a-z]{8}\.json")
+NAME_LENGTH, _TAG_LENGTH = 500, 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
+_KINDS: Mapping[str, Callable[[Any], bool]] = {
+    "name": lambda value: isinstance(value, str),
+    "tags": _are_texts,
+    "notes": lambda value: isinstance(value, str),
+    "archived": lambda value: isinstance(value, bool),
+    "verdict": lambda value: isinstance(value, dict),
+}
+"""What an edit may set, and what it must be."""
+
+
+class Edits(NamedTuple):
+    """What all edits of a run come to."""
+
+    values: dict[str, Any]
+    """`name`, `tags`, `notes`, `archived`, `verdict`: those that were edited."""
+    problems: list[str]
+    """What could not be read, a line each."""
+
+
+def read(folder: Path, document: RunDocument) -> Edits:
+    """The last value of each key, where the run itself did not set it later (`edited` in its `run.json`)."""
+    edits = Edits({}, [])
+    try:
+        found = _files(folder)
+    except OSError as error:
+        return Edits({}, [f"cannot list {folder / NOTES}: {error.strerror}"])
+    for time_us, path in found:
+        try:
+            values = _values(path)
+        except FileNotFoundError:
+            continue  # the run is being moved this very moment
+        except RunfolioError as error:
+            edits.problems.append(str(error))
+            continue
+        edits.values.update({key: value for key, value in values.items() if time_us > _edited_us(document, key)})
+    return edits
+
+
+def damaged(folder: Path) -> Iterator[tuple[Path, Exception]]:
+    """The files of edits that cannot be read, and why not."""
+    try:
+        found = _files(folder)
+    except OSError as error:
+        yield folder / NOTES, error
+        return
+    for _, path in found:
+        try:
+            _values(path)
+        except (RunfolioError, OSError) as error:
+            yield path, error
+
+
+def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
+    """Set some of `name`, `tags`, `notes`, `archived` and `verdict`.
+
+    Dated behind every edit there is, so that it counts although the clock of another machine may be ahead.
+
+    Raises:
+        ConfigError: The name is empty, longer than 500 characters, or more than a line.
+        StoreError: The store cannot be written, or the run is gone.
+    """
+    if "name" in values:
+        check_name(values["name"])
+    try:
+        (folder / NOTES).mkdir(exist_ok=True)
+        earlier = [time_us for time_us, _ in _files(folder)] + [_edited_us(document, key) for key in values]
+        time_us = max(int(time.time() * 1e6), max(earlier) + 1)
+        edit = {
+            "runfolio": FORMAT,
+            "time": time_to_text(_EPOCH + time_us * _MICROSECOND),
+            "host": hostname(),
+            "user": _user(),
+            "set": dict(values),
+        }
+        files.write_json(folder / NOTES / f"{time_us:016}-{new_id()}.json", edit, sync=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {folder} ({error.strerror}); an edit needs the right to write there, and some space"
+        ) from None
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a run or an experiment.
+
+    Raises:
+        ConfigError: It is empty, longer than 500 characters, or more than a line.
+    """
+    if not _is_line(name, NAME_LENGTH):
+        raise ConfigError(f"a name is 1 to {NAME_LENGTH} characters on one line, not {name[:40]!r}")
+
+
+def check_tag(tag: str) -> None:
+    """Refuse what cannot be a tag.
+
+    Raises:
+        ConfigError: It is empty, longer than 100 characters, or holds a comma or a line's end.
+    """
+    if not _is_line(tag, _TAG_LENGTH) or "," in tag:
+        raise ConfigError(f"a tag is 1 to {_TAG_LENGTH} characters on one line, without a comma, not {tag[:40]!r}")
+
+
+def _is_line(text: str, longest: int) -> bool:
+    return bool(text) and text == text.strip() and text.isprintable() and len(text) <= longest
+
+
+def _files(folder: Path) -> list[tuple[int, Path]]:
+    """The files of a run's edits in the order of their times, in microseconds since 1970."""
+    try:
+        names = sorted(entry.name for entry in (folder / NOTES).iterdir())
+    except FileNotFoundError:
+        return []
+    return [(int(fits[1]), folder / NOTES / name) for name in names if (fits := _FILE_NAME.fullmatch(name))]
+
+
+def _values(path: Path) -> dict[str, Any]:
+    """What one file sets; keys that this program does not know are passed over."""
+    values = files.read_json(path).get("set")
+    if not isinstance(values, dict):
+        raise DamagedFile(f"{path} is damaged (it does not say what it sets)")
+    known = {key: value for key, value in values.items() if key in _KINDS}
+    if wrong := [key for key, value in known.items() if not _KINDS[key](value)]:
+        raise DamagedFile(f"{path} is damaged (unexpected {wrong[0]})")
+    return known
+
+
+def _edited_us(document: RunDocument, key: str) -> int:
+    """When the run itself last set `key` after its start; 0 where it never did."""
+    edited = document.edited.get(key)
+    return (edited - _EPOCH) // _MICROSECOND if edited else 0
+
+
+def _user() -> str | None:
+    import getpass  # only for edits; every run imports this module for its names
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return None

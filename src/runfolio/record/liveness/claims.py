@@ -1,0 +1,99 @@
+"""Claims: which process opened each attempt of a run, decided by who creates a file first."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from runfolio.errors import RunfolioError, StoreError
+from runfolio.record.base import files
+from runfolio.record.base.layout import CLAIMS, FORMAT
+from runfolio.record.base.run_document import now, time_to_text
+from runfolio.record.liveness.heartbeats import Heartbeat
+
+_WHOLE_AFTER_S = 0.5
+"""How long a claim that is there may take to have its content, which is written just behind its creation."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`claims/attempt-<n>.json`."""
+
+    attempt: int
+    writer: str
+    host: str
+    pid: int
+
+
+class Taken(StoreError):  # noqa: N818 - as all of runfolio's errors, named by what happened
+    """Somebody else has claimed the attempt."""
+
+    def __init__(self, folder: Path, claim: Claim) -> None:
+        self.claim = claim
+        super().__init__(
+            f"attempt {claim.attempt} of the run in {folder} has just been opened by process {claim.pid} on"
+            f" {claim.host}{_last_beat(folder, claim.writer)}; one process resumes a run: stop that one first"
+        )
+
+
+def take(folder: Path, heartbeat: Heartbeat) -> None:
+    """Claim the attempt of `heartbeat`, which must be there already, for its process.
+
+    Raises:
+        Taken: Another process has it.
+        OSError: The store cannot be written.
+    """
+    path = _path(folder, heartbeat.attempt)
+    path.parent.mkdir(exist_ok=True)
+    claim = {"attempt": heartbeat.attempt, "writer": heartbeat.writer, "host": heartbeat.host, "pid": heartbeat.pid}
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        raise Taken(folder, read(folder, heartbeat.attempt) or _nobody(heartbeat.attempt)) from None
+    try:
+        os.write(descriptor, orjson.dumps({"runfolio": FORMAT, **claim, "time": time_to_text(now())}))
+    except OSError:
+        path.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def read(folder: Path, attempt: int) -> Claim | None:
+    """Who claimed an attempt; None where nobody has."""
+    deadline = time.monotonic() + _WHOLE_AFTER_S
+    while True:
+        try:
+            value = files.read_json(_path(folder, attempt))
+            return Claim(attempt, str(value["writer"]), str(value["host"]), int(value["pid"]))
+        except (FileNotFoundError, StoreError):  # a store that cannot be read says nothing
+            return None
+        except (KeyError, TypeError, ValueError, RunfolioError):
+            if time.monotonic() > deadline:
+                return _nobody(attempt)
+            time.sleep(0.01)
+
+
+def newest(folder: Path) -> int:
+    """The highest attempt that was claimed; 0 where none was."""
+    found = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in (folder / CLAIMS).glob("attempt-*.json"))
+    return max((int(match[1]) for match in found if match), default=0)
+
+
+def _path(folder: Path, attempt: int) -> Path:
+    return folder / CLAIMS / f"attempt-{attempt}.json"
+
+
+def _nobody(attempt: int) -> Claim:
+    """A claim whose file does not say whose it is."""
+    return Claim(attempt, "unknown", "an unknown host", 0)
+
+
+def _last_beat(folder: Path, writer: str) -> str:
+    heartbeat = Heartbeat.read(folder, writer)
+    return f" (last heartbeat {heartbeat.age_s(folder):.0f} s ago)" if heartbeat else ""

@@ -1,0 +1,197 @@
+"""Heartbeats: which process writes a run, whether it still lives, and so what state a run is in."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from runfolio.errors import RunfolioError
+from runfolio.record.base import files
+from runfolio.record.base.clock import steady
+from runfolio.record.base.layout import ALIVE, FORMAT
+from runfolio.record.base.run_document import ENDED, RUNNING, RunDocument
+from runfolio.record.liveness.process_exits import Death
+
+Role = Literal["primary", "rank", "worker", "process"]
+"""What a writer is to its run: the one that opened the attempt and owns `run.json`; another rank of the same job; a
+DataLoader's worker; any other process that joined."""
+PRIMARY: Role = "primary"
+CRASHED = "crashed"
+SILENT_S = 60.0
+"""A writer whose heartbeat has not changed for so long, by the reader's own clock, is dead."""
+
+
+@dataclass
+class Heartbeat:
+    """`alive/<writer>.json`."""
+
+    writer: str
+    attempt: int
+    host: str
+    boot: str
+    pid_namespace: str
+    pid: int
+    pid_started: float
+    """When the process started, in seconds after `boot`; tells it from a later one of the same pid."""
+    every_s: float
+    beat: int = 0
+    end: str | None = None
+    """The state the process ended in, once it has."""
+    role: Role = PRIMARY
+    rank: int | None = None
+    """Its rank among the processes of a distributed job; None where there is none."""
+    worker: int | None = None
+    """Its number among the workers of a DataLoader; None where it is none."""
+
+    @classmethod
+    def of_this_process(
+        cls, writer: str, attempt: int, every_s: float, role: Role = PRIMARY, rank: int | None = None
+    ) -> Heartbeat:
+        return cls(
+            writer=writer,
+            attempt=attempt,
+            host=hostname(),
+            boot=_boot(),
+            pid_namespace=_pid_namespace(),
+            pid=os.getpid(),
+            pid_started=process_started(os.getpid()) or 0.0,
+            every_s=every_s,
+            role=role,
+            rank=rank,
+        )
+
+    @classmethod
+    def read(cls, folder: Path, writer: str) -> Heartbeat | None:
+        """The heartbeat of a writer; None where it left none that can be read."""
+        try:
+            value = files.read_json(_path(folder, writer))
+            known = {entry.name: value[entry.name] for entry in dataclasses.fields(cls) if entry.name in value}
+            found = cls(**known)
+        except (FileNotFoundError, TypeError, RunfolioError):
+            return None
+        numbers = (found.pid, found.pid_started, found.beat)
+        whole = all(isinstance(number, (int, float)) for number in numbers) and found.end in (None, *ENDED)
+        return found if whole else None
+
+    def write(self, folder: Path) -> None:
+        files.write_json(_path(folder, self.writer), {"runfolio": FORMAT, **dataclasses.asdict(self)})
+
+    def remove(self, folder: Path) -> None:
+        """Take it back: this process does not write the run after all."""
+        _path(folder, self.writer).unlink(missing_ok=True)
+
+    def age_s(self, folder: Path) -> float:
+        """Seconds since it was written, by the clocks of this machine and the disk."""
+        try:
+            return max(0.0, time.time() - _path(folder, self.writer).stat().st_mtime)
+        except OSError:
+            return 0.0
+
+    def process_is_gone(self) -> bool | None:
+        """Whether the process has ended; None when it runs elsewhere and this machine cannot tell."""
+        if (self.host, self.boot, self.pid_namespace) != (hostname(), _boot(), _pid_namespace()):
+            return None
+        started = process_started(self.pid)
+        return started is None or abs(started - self.pid_started) > 1.0
+
+
+def heartbeats(folder: Path) -> list[Heartbeat]:
+    """Every heartbeat of a run that can be read: one a process that has written it, by attempt, rank and worker."""
+    names = sorted(path.stem for path in (folder / ALIVE).glob("[!.]*.json") if not path.name.endswith(".death.json"))
+    found = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
+    return sorted(found, key=_order)
+
+
+def joined(folder: Path, document: RunDocument) -> list[Heartbeat]:
+    """The heartbeats of the processes that write the run, or wrote it, without having opened an attempt."""
+    primaries = {attempt.writer for attempt in document.attempts}
+    return [found for found in heartbeats(folder) if found.writer not in primaries and found.role != PRIMARY]
+
+
+def _order(heartbeat: Heartbeat) -> tuple[int, bool, bool, int, bool, int]:
+    rank, worker = heartbeat.rank, heartbeat.worker
+    return (heartbeat.attempt, heartbeat.role != PRIMARY, rank is None, rank or 0, worker is not None, worker or 0)
+
+
+class BeatMemory(Protocol):
+    """What a reader remembers of heartbeats from one look to the next."""
+
+    def seen_at(self, key: str, beat: int) -> float:
+        """When this reader first saw `key` at `beat`, by its own `clock.steady`."""
+        ...
+
+
+def is_over(folder: Path, writer: str) -> bool:
+    """Whether a writer certainly writes no more. On another machine only its own word counts, however long ago."""
+    heartbeat = Heartbeat.read(folder, writer)
+    return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
+
+
+def derive_state(folder: Path, document: RunDocument, memory: BeatMemory) -> str:
+    """The state of a run as a reader sees it: what `run.json` says, or `crashed` (`docs/format.md`, alive)."""
+    state = document.status.state
+    if not document.attempts or state not in (RUNNING, "finished"):
+        return state
+    if state == "finished":  # as far as the process knew: what it exits with is seen from outside alone
+        death = Death.read(folder, document.attempts[-1].writer)
+        return "failed" if death is not None and death.exit_code else state
+    heartbeat = Heartbeat.read(folder, document.attempts[-1].writer)
+    if heartbeat is None:
+        return CRASHED  # it is written before run.json says "running"
+    if heartbeat.end is not None:
+        return heartbeat.end
+    return CRASHED if is_gone(folder, heartbeat, memory) else RUNNING
+
+
+def is_gone(folder: Path, heartbeat: Heartbeat, memory: BeatMemory) -> bool:
+    """Whether a writer that left no end is dead: its process has vanished, or it has been silent for too long."""
+    gone = heartbeat.process_is_gone()
+    if gone is None:
+        key = f"{folder}:{heartbeat.writer}:{_boot()}"  # the reader's: its clock begins anew with each
+        gone = steady() - memory.seen_at(key, heartbeat.beat) > SILENT_S
+    return gone
+
+
+def _path(folder: Path, writer: str) -> Path:
+    return folder / ALIVE / f"{writer}.json"
+
+
+def hostname() -> str:
+    return socket.gethostname() or "unknown"
+
+
+def _boot() -> str:
+    """Tells this boot of the machine from others; the same for every process on it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        import psutil
+
+        return str(int(psutil.boot_time()))
+
+
+def _pid_namespace() -> str:
+    """Containers share host and boot but count pids on their own."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def process_started(pid: int) -> float | None:
+    """When the process started, seconds after the machine did; None if there is no such (living) process."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        # Both move together when the clock is set; their difference stays.
+        return process.create_time() - psutil.boot_time()
+    except (psutil.NoSuchProcess, psutil.AccessDenied, TypeError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Points of metrics: tails, segments, merging, compaction and the reader."""

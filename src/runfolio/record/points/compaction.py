@@ -1,0 +1,319 @@
+"""Sealing: tails become Parquet segments, segments are compacted, and what another file covers is swept away.
+
+Run as a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`) it does one of these and
+sweeps, so that a training process has its long tails sealed without Arrow, its memory or its hold on the interpreter
+lock.
+
+Whatever moment it is killed at, every log call stands in a file that is whole: a segment is synced and renamed, and
+the folder synced, before anything that it covers is deleted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from runfolio.errors import DamagedFile, NewerFormat
+from runfolio.record.base import disk, files
+from runfolio.record.base.layout import METRICS, segment_path, tail_path
+from runfolio.record.liveness.heartbeats import is_over
+from runfolio.record.points import segment_files, seq_ranges
+from runfolio.record.points.row_merging import ROW, Rows, empty, merged, ordered, places
+from runfolio.record.points.segment_files import Segment
+from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.tail_columns import Tail
+
+STALE_VIEW_S = 120.0
+"""How long a covered file stays on a network disk, so that a reader with a stale view of it does not miss it."""
+ABANDONED_S = 3600.0
+"""How long a hidden file must not have changed to be taken for one whose maker was killed. Taking away that of a maker
+who only slept costs nothing but its work: it cannot rename what is gone, and deletes nothing without having renamed."""
+_ROWS_AT_ONCE = 131_072
+"""How many points are held in memory at once, however many a run has."""
+_SMALLEST_BLOCK = 8192
+"""How many points of one file at least: fewer take longer than they save."""
+_BUSY_NICE = 10
+T = TypeVar("T")
+Done = dict[Path, Ranges]
+"""Of each tail gone through what it covers; nothing where a line of it is damaged, so that it is kept."""
+
+
+def seal_tail(folder: Path, writer: str, number: int) -> Done:
+    """Write tail `number` of `writer`, which nobody appends to any more, as a segment of the same number.
+
+    The tail stays until it is swept. Damaged lines stay in it alone: the segment does not cover them.
+    """
+    try:
+        found = Tail.open(tail_path(folder, writer, number))
+        return _write(folder, writer, number, [], [found]) if found is not None else {}
+    except FileNotFoundError:  # sealed by somebody else, and swept
+        return {}
+
+
+def compact(folder: Path, writer: str, number: int) -> Done:
+    """Write everything readable in the run's segments and closed tails as one segment, number `number` of `writer`.
+
+    Tails of other writers that may still be writing are left to them; `writer`'s own must be flushed. A damaged file
+    is left as it is and not covered, so that it is kept for whoever can still read it.
+    """
+    damaged: set[Path] = set()
+    while True:
+        segments = [opened for opened in _segments(folder) if opened.path not in damaged]
+        closed = (found for found in _tails(folder) if found.writer == writer or is_over(folder, found.writer))
+        try:
+            return _write(folder, writer, number, segments, closed)
+        except FileNotFoundError:
+            if not (folder / METRICS).is_dir():
+                return {}  # the run was deleted
+            continue  # another process has compacted it meanwhile
+        except DamagedFile:
+            met = {opened.path for opened in segments if opened.damaged}
+            if not met:
+                raise
+            damaged |= met
+
+
+def sweep(folder: Path, *, after_s: float | None = None, done: Done | None = None) -> int:
+    """Delete tails and segments that other segments, at least `after_s` old, cover whole; how many it was.
+
+    What cannot be deleted stays; it holds nothing that is not elsewhere. A tail that somebody may still append to
+    stays too, and whatever is covered only by a segment that cannot be read to its last page. Temporary files of
+    makers that were killed go as well.
+
+    Args:
+        after_s: Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
+        done: What sealing has just gone through, so as not to do that again.
+    """
+    if after_s is None:
+        after_s = 0.0 if disk.is_local(folder) else STALE_VIEW_S
+    now = _now(folder / METRICS)
+    _sweep_abandoned(folder / METRICS, now)
+    segments = _segments(folder)
+    covered: list[Path] = []
+    kept: list[Segment] = []
+    for opened in segment_files.widest_first(segments):
+        if _is_held(opened.covers, kept):
+            covered.append(opened.path)
+        elif now - _changed(opened.path, now) >= after_s:
+            kept.append(opened)
+    sealed = {opened.path.stem.removeprefix("segment-") for opened in segments}
+    held = seq_ranges.merge(*(opened.covers for opened in kept))
+    for found in _tails(folder) if kept else ():
+        # The segment of its name is made of a tail that its writer has closed.
+        closed = found.path.stem.removeprefix("tail-") in sealed or is_over(folder, found.writer)
+        if closed and _is_held((done or {}).get(found.path) or _whole_covers(found, held), kept):
+            covered.append(found.path)
+    if covered:
+        files.sync_file(folder / METRICS)  # whoever renamed what covers them may not have come to sync it
+    return sum(map(_unlink, covered))
+
+
+def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], tails: Iterable[Tail]) -> Done:
+    """Merge segments and tails into one segment, in bounded memory; nothing where one holds it all already.
+
+    Raises:
+        DamagedFile: A page of a segment cannot be read.
+        FileNotFoundError: A tail is gone: another segment covers it.
+    """
+    done: Done = {}
+    with _Sorted(folder / METRICS) as tail_rows:
+        ranges = seq_ranges.merge(*(opened.covers for opened in segments))
+        for found in tails:
+            tail_rows.add(found)
+            ranges = seq_ranges.merge(ranges, found.covers)
+            done[found.path] = {} if found.damaged else found.covers
+        path = _free_path(folder, writer, number, ranges)
+        if path is None or any(seq_ranges.contains(opened.covers, ranges) for opened in segments):
+            return done
+        parts = segment_files.needed(segments)[0]
+        names = sorted({name for opened in parts for name in opened.names()}.union(tail_rows.metrics))
+        metrics = {name: place for place, name in enumerate(names)}
+        writers = {name: place for place, name in enumerate(sorted(ranges))}
+        size = max(_ROWS_AT_ONCE // (len(parts) + tail_rows.stretches), _SMALLEST_BLOCK)
+        streams = [opened.blocks(metrics, writers, size) for opened in parts]
+        streams += tail_rows.streams(metrics, writers, size)
+        segment_files.write(path, merged(streams), names, list(writers), ranges)
+    return done
+
+
+class _Sorted:
+    """The points of tails in order: in memory while they are few, beyond that as stretches of a nameless file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.metrics: dict[str, int] = {}
+        """The code of each metric, in order of appearance; as `_writers` for writers."""
+        self._writers: dict[str, int] = {}
+        self._rows: list[Rows] = []
+        self._file = tempfile.TemporaryFile(dir=folder, prefix=files.HIDDEN, buffering=0)  # noqa: SIM115 - see __exit__
+        self._spilled = [0]
+        """Where stretches of the file begin and end, in rows."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, found: Tail) -> None:
+        """Take in a tail.
+
+        Raises:
+            FileNotFoundError: It is gone.
+            OSError: There is no room on the disk.
+        """
+        writer = self._writers.setdefault(found.writer, len(self._writers))
+        codes = np.empty(0, np.int32)
+        for calls in found.slices():
+            new = [*itertools.islice(found.names, len(codes), None)]
+            codes = np.append(codes, [self.metrics.setdefault(name, len(self.metrics)) for name in new]).astype(
+                np.int32
+            )
+            self._rows.append(found.rows(calls, codes, writer))
+            if sum(map(len, self._rows)) >= _ROWS_AT_ONCE:
+                self._spill()
+
+    def streams(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int) -> list[Iterator[Rows]]:
+        """The stretches, each ordered, in blocks of `size` rows, with the places of names that are given."""
+        translate = places(self.metrics, metrics), places(self._writers, writers)
+        last = np.concatenate([empty(), *self._rows])
+        self._rows = []
+        return [
+            *(self._blocks(start, stop, size, *translate) for start, stop in itertools.pairwise(self._spilled)),
+            iter([ordered(_translated(last, *translate))]),
+        ]
+
+    @property
+    def stretches(self) -> int:
+        return len(self._spilled)
+
+    def _spill(self) -> None:
+        rows = np.concatenate(self._rows)
+        self._rows = []
+        order = _ranks(self.metrics), _ranks(self._writers)
+        rows = ordered(_translated(rows, *order))
+        # Kept by code: names that come later change places, but not the order of those that are there.
+        rows = _translated(rows, *(np.argsort(ranks).astype(np.int32) for ranks in order))
+        rows.tofile(self._file)
+        self._spilled.append(self._spilled[-1] + len(rows))
+
+    def _blocks(
+        self, start: int, stop: int, size: int, metrics: NDArray[np.int32], writers: NDArray[np.int32]
+    ) -> Iterator[Rows]:
+        for at in range(start, stop, size):
+            data = os.pread(self._file.fileno(), min(size, stop - at) * ROW.itemsize, at * ROW.itemsize)
+            yield _translated(np.frombuffer(bytearray(data), ROW), metrics, writers)
+
+
+def _ranks(names: Mapping[str, int]) -> NDArray[np.int32]:
+    """The place in sorted order of each name, by code."""
+    return places(names, {name: place for place, name in enumerate(sorted(names))})
+
+
+def _translated(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np.int32]) -> Rows:
+    """The rows with other codes, in place."""
+    rows["metric"] = metrics[rows["metric"]]
+    rows["writer"] = writers[rows["writer"]]
+    return rows
+
+
+def _free_path(folder: Path, writer: str, number: int, ranges: Ranges) -> Path | None:
+    """Where to write a segment of `ranges`: none is ever overwritten. None where nothing is to be written."""
+    while (path := segment_path(folder, writer, number)).exists():
+        found = _opened(Segment.open, path)
+        if found is not None and seq_ranges.contains(found.covers, ranges):
+            return None
+        number += 1
+    return path if ranges else None
+
+
+def _segments(folder: Path) -> list[Segment]:
+    return [found for path in _named(folder, "segment-*.parquet") if (found := _opened(Segment.open, path))]
+
+
+def _tails(folder: Path) -> Iterator[Tail]:
+    return (found for path in _named(folder, "tail-*.jsonl") if (found := _opened(Tail.open, path)))
+
+
+def _named(folder: Path, pattern: str) -> list[Path]:
+    return sorted((folder / METRICS).glob(pattern))
+
+
+def _opened(open_file: Callable[[Path], T | None], path: Path) -> T | None:
+    try:
+        return open_file(path)
+    except (DamagedFile, NewerFormat, OSError):
+        return None
+
+
+def _whole_covers(found: Tail, held: Ranges) -> Ranges:
+    """What a tail covers; nothing where that is not all in `held`, or where only a human could make sense of a line."""
+    try:
+        for _ in found.slices():
+            if found.damaged or not seq_ranges.contains(held, found.covers):
+                return {}
+    except OSError:
+        return {}
+    return found.covers
+
+
+def _is_held(ranges: Ranges, kept: Sequence[Segment]) -> bool:
+    """Whether segments that can be read to their last page hold all log calls of `ranges`."""
+    near = [opened for opened in kept if seq_ranges.overlap(opened.covers, ranges)]
+    return (
+        bool(ranges)
+        and seq_ranges.contains(seq_ranges.merge(*(opened.covers for opened in near)), ranges)
+        and seq_ranges.contains(seq_ranges.merge(*(opened.covers for opened in near if opened.is_whole)), ranges)
+    )
+
+
+def _now(folder: Path) -> float:
+    """The time by the clock of the disk, which is not this machine's on a network disk."""
+    path = folder / f"{files.HIDDEN}{secrets.token_hex(4)}-clock"
+    try:
+        path.touch()
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _sweep_abandoned(folder: Path, now: float) -> None:
+    for path in folder.glob(f"{files.HIDDEN}*"):
+        if now - _changed(path, now) >= ABANDONED_S:
+            _unlink(path)
+
+
+def _changed(path: Path, now: float) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return now
+
+
+def _unlink(path: Path) -> int:
+    try:
+        path.unlink()
+    except OSError:
+        return 0
+    return 1
+
+
+if __name__ == "__main__":
+    os.nice(_BUSY_NICE)  # the cores are the training's
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    task, folder, writer, number = sys.argv[1:]
+    done = {"seal": seal_tail, "compact": compact}[task](Path(folder), writer, int(number))
+    sweep(Path(folder), done=done)

@@ -1,0 +1,311 @@
+"""Reading a run's points: every log call exactly once, whatever files it stands in at the moment."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.errors import DamagedFile, NewerFormat, NotFound, StoreError, did_you_mean
+from runfolio.record.base.layout import METRICS
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.points import segment_files, seq_ranges
+from runfolio.record.points.metric_summary import SYSTEM, MetricSummary
+from runfolio.record.points.rank_choice import Choice
+from runfolio.record.points.row_merging import Rows, empty, key_of, merged, ordered, places
+from runfolio.record.points.segment_files import Segment
+from runfolio.record.points.summarize import summarize
+from runfolio.record.points.tail_columns import Calls, Tail
+from runfolio.record.points.tails import LogCall
+
+Branch = Literal["newest", "all"]
+T = TypeVar("T")
+_LOOKS = 5
+"""How often to list the files anew when they change between being listed and being opened (some were sealed)."""
+_CURVE = ("step", "time_us", "value", "attempt")
+_ROWS_AT_ONCE = 500_000
+"""How many rows of all files together are held at once where all of a run is gone through."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """One metric of a run in order of arrival; all arrays [n]."""
+
+    steps: np.ndarray
+    """int64."""
+    times_us: np.ndarray
+    """int64, microseconds since 1970 UTC."""
+    values: np.ndarray
+    """float64; NaN and infinities as they were logged."""
+    attempts: np.ndarray
+    """int32, the attempt each point was logged in."""
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+class PointFiles:
+    """The points of one run folder, as its files stand when this object is made.
+
+    `problems` lists what could not be read, a line each; everything else is there.
+    """
+
+    def __init__(self, folder: Path, document: RunDocument | None = None) -> None:
+        self._folder = folder
+        self._document = document or RunDocument.read(folder)
+        self.problems: list[str] = []
+        self._segments: list[Segment] = []
+        self._tails: list[tuple[Tail, list[Calls]]] = []
+        self._open(folder / METRICS)
+        every = [*(opened.covers for opened in self._segments), *(found.covers for found, _ in self._tails)]
+        self._covers = seq_ranges.merge(*every)
+        self._writers = {writer: place for place, writer in enumerate(sorted(self._covers))}
+
+    def names(self) -> list[str]:
+        """All metrics, sorted."""
+        return self._undamaged(lambda: _names(*self._needed()))
+
+    def read(self, metric: str, branch: Branch = "newest", rank: int | None = None) -> Points:
+        """One metric's points in order of arrival.
+
+        Args:
+            rank: Whose points, of a run that several processes wrote. None: those of each attempt's primary process
+                where it logged the metric at all, else everybody's.
+        Raises:
+            NotFound: The run has no such metric, or no process of that rank.
+        """
+        choice = self._choice(rank)
+        alone = self._only_segment(branch) if choice is None else None
+        if alone is not None and (found := alone.columns_of(metric, _CURVE)) is not None:
+            return Points(*found)
+        rows = self._undamaged(lambda: self._rows_of(metric, branch, choice))
+        if not len(rows):
+            names = self.names()
+            if metric not in names:
+                raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
+        return Points(*(np.ascontiguousarray(rows[name]) for name in _CURVE))
+
+    def along(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """What another metric was at each point that `read` gives of a metric.
+
+        Returns:
+            Its value of the same log call, else the last before by the same writer, NaN before the first; float64 [n].
+            Whether it is that of the same call; bool [n].
+        """
+        shown = self._choice(rank)
+        rows = self._undamaged(lambda: self._rows_of(metric, "newest", shown))
+        others = self._undamaged(lambda: self._rows_of(other, "newest", None))
+        values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
+        for writer in np.unique(rows["writer"]):  # it logs in one attempt alone
+            of_writer, known = rows["writer"] == writer, others[others["writer"] == writer]
+            seqs = rows["seq"][of_writer]
+            place = np.searchsorted(known["seq"], seqs, side="right")  # 0: none before
+            values[of_writer] = np.append(np.nan, known["value"])[place]
+            same[of_writer] = np.append(-1, known["seq"])[place] == seqs
+        return values, same
+
+    def summaries(self, rank: int | None = None) -> dict[str, MetricSummary]:
+        """Every metric of the newest branch in short, by name; whose: as in `read`.
+
+        Raises:
+            NotFound: No process of that rank wrote the run.
+        """
+        choice = self._choice(rank)
+
+        def look() -> dict[str, MetricSummary]:
+            names, blocks = self._stream("newest")
+            if choice is not None:
+                led = choice.led(blocks)
+                names, blocks = self._stream("newest")
+                blocks = (choice.shown(rows, led) for rows in blocks)
+            return {names[metric]: found for metric, found in summarize(blocks).items()}
+
+        return self._undamaged(look)
+
+    def log_calls(self, writer: str) -> Iterator[LogCall]:
+        """The log calls of one writer that the newest branch keeps, in order of arrival."""
+
+        def look() -> tuple[list[str], Rows]:
+            names, blocks = self._stream("newest")
+            of_writer = [rows[rows["writer"] == self._writers.get(writer, -1)] for rows in blocks]
+            return names, np.concatenate([empty(), *of_writer])
+
+        names, rows = self._undamaged(look)
+        rows = rows[np.lexsort([rows["metric"], rows["seq"]])]
+        columns = (rows[name].tolist() for name in ("seq", "time_us", "step", "metric", "value"))
+        for (seq, time_us, step), points in groupby(zip(*columns, strict=True), key=lambda row: row[:3]):
+            yield LogCall(seq, time_us, step, {names[metric]: value for *_, metric, value in points})
+
+    def calls(self, branch: Branch = "newest") -> dict[str, Rows]:
+        """The points of each writer that are not of `system/`, whatever their metric, by seq."""
+
+        def look() -> Rows:
+            names, blocks = self._stream(branch)
+            own = np.array([not name.startswith(SYSTEM) for name in names], dtype=bool)
+            return np.concatenate([empty(), *(rows[own[rows["metric"]]] for rows in blocks)])
+
+        rows = self._undamaged(look)
+        rows = rows[np.argsort(rows["seq"], kind="stable")]
+        return {writer: rows[rows["writer"] == place] for writer, place in self._writers.items()}
+
+    def last_seqs(self) -> dict[str, int]:
+        """The highest seq with points that the newest branch has of each writer."""
+
+        def look() -> NDArray[np.int64]:
+            last = np.zeros(len(self._writers), np.int64)
+            for rows in self._stream("newest")[1]:
+                np.maximum.at(last, rows["writer"], rows["seq"])
+            return last
+
+        last = self._undamaged(look)
+        return {writer: int(last[place]) for writer, place in self._writers.items() if last[place]}
+
+    def copy(self, path: Path, last: Mapping[str, int]) -> None:
+        """Write the log calls of some writers, up to the last seq given of each, as a segment, where there are any.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        bound = np.array([last.get(writer, 0) for writer in self._writers], np.int64)
+
+        def rows_kept() -> tuple[list[str], Iterator[Rows]]:
+            names, blocks = self._stream("all")
+            return names, (rows[rows["seq"] <= bound[rows["writer"]]] for rows in blocks)
+
+        def write() -> None:
+            held = np.zeros(len(self._writers), np.int64)
+            for rows in rows_kept()[1]:
+                np.maximum.at(held, rows["writer"], rows["seq"])
+            # What is covered ends with a call that is there.
+            ranges = seq_ranges.until(self._covers, dict(zip(self._writers, held.tolist(), strict=True)))
+            if ranges:
+                names, blocks = rows_kept()
+                segment_files.write(path, blocks, names, list(self._writers), ranges)
+
+        self._undamaged(write)
+
+    def _open(self, folder: Path) -> None:
+        names = _listed(folder)
+        for _ in range(_LOOKS):
+            try:
+                self._open_named(folder, names)
+            except FileNotFoundError:
+                names = _listed(folder)
+                continue
+            # A listing is no moment: a file that went while it was made, and the one made of it, may both have
+            # been missed. What a second one shows that the first did not is looked at too.
+            before, names = names, _listed(folder)
+            if set(names) <= set(before):
+                return
+        raise StoreError(f"the files of {folder} keep changing; try again")
+
+    def _open_named(self, folder: Path, names: list[str]) -> None:
+        self.problems = []
+        # Tails first: one that is sealed and deleted after this look is then met as a missing file, not missed.
+        self._tails = self._load(folder, names, "tail-", ".jsonl", _loaded)
+        self._segments = self._load(folder, names, "segment-", ".parquet", Segment.open)
+        for found, _ in self._tails:
+            if found.damaged:
+                self.problems.append(f"{folder}: {found.damaged} damaged line(s) in a tail of {found.writer}")
+
+    def _load(self, folder: Path, names: list[str], start: str, end: str, load: Callable[[Path], T | None]) -> list[T]:
+        loaded: list[T] = []
+        for name in names:
+            if name.startswith(start) and name.endswith(end):
+                try:
+                    found = load(folder / name)
+                except (DamagedFile, NewerFormat) as error:
+                    self.problems.append(str(error))
+                except FileNotFoundError:
+                    raise
+                except OSError as error:
+                    if error.errno == errno.ESTALE:  # how a network disk says that it is gone
+                        raise FileNotFoundError(folder / name) from None
+                    self.problems.append(f"cannot read {folder / name}: {error.strerror}")
+                else:
+                    loaded += [] if found is None else [found]
+        return loaded
+
+    def _undamaged(self, look: Callable[[], T]) -> T:
+        """What `look` finds, again when it came upon a damaged segment: each is told and raises but once.
+
+        From then on nothing is taken for covered by that segment, so that what other files hold of it comes back.
+        """
+        while True:
+            try:
+                return look()
+            except DamagedFile as error:
+                self.problems.append(str(error))
+
+    def _needed(self) -> tuple[list[Segment], list[tuple[Tail, list[Calls]]]]:
+        """The files without those that others hold whole. What two of them hold in part is a double yet."""
+        segments, covered = segment_files.needed(self._segments)
+        return segments, [entry for entry in self._tails if not seq_ranges.contains(covered, entry[0].covers)]
+
+    def _choice(self, rank: int | None) -> Choice | None:
+        return Choice.of(self._folder, self._document, rank, self._writers)
+
+    def _only_segment(self, branch: Branch) -> Segment | None:
+        """The segment that is all there is to read, if one is, as it is of a finished run."""
+        segments, tails = self._needed()
+        return segments[0] if len(segments) == 1 and not tails and self._is_whole(branch) else None
+
+    def _rows_of(self, metric: str, branch: Branch, choice: Choice | None) -> Rows:
+        segments, tails = self._needed()
+        found = [opened.rows_of(metric, segment_files.SCHEMA.names, self._writers) for opened in segments]
+        for each, slices in tails:
+            found += [each.rows_of(calls, metric, self._writers[each.writer]) for calls in slices]
+        pieces = sorted((piece for piece in found if len(piece)), key=lambda piece: key_of(piece[0]))
+        rows = self._on_branch(ordered(np.concatenate([empty(), *pieces])), branch)
+        return rows if choice is None else choice.shown(rows, choice.led([rows]))
+
+    def _stream(self, branch: Branch) -> tuple[list[str], Iterator[Rows]]:
+        """All metrics, and all rows, ordered, in blocks; a row's metric is a place among the metrics."""
+        segments, tails = self._needed()
+        names = _names(segments, tails)
+        place = {name: number for number, name in enumerate(names)}
+        size = max(_ROWS_AT_ONCE // max(len(segments), 1), 1000)
+        streams = [opened.blocks(place, self._writers, size) for opened in segments]
+        for each, slices in tails:
+            metrics, writer = places(each.names, place), self._writers[each.writer]
+            rows = [each.rows(calls, metrics, writer) for calls in slices]
+            streams.append(iter([ordered(np.concatenate([empty(), *rows]))]))
+        return names, (self._on_branch(rows, branch) for rows in merged(streams))
+
+    def _is_whole(self, branch: Branch) -> bool:
+        """Whether the branch is all there is."""
+        return branch == "all" or len(self._document.attempts) <= 1
+
+    def _on_branch(self, rows: Rows, branch: Branch) -> Rows:
+        """The rows that the newest attempt keeps (`docs/format.md`, Attempts)."""
+        if self._is_whole(branch) or not len(rows):
+            return rows
+        newest = self._document.attempts[-1]
+        keep = rows["attempt"] == newest.attempt
+        for writer, last in newest.kept.items():
+            keep |= (rows["writer"] == self._writers.get(writer, -1)) & (rows["seq"] <= last)
+        return rows[keep]
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(f"cannot list {folder}: {error.strerror}") from None
+
+
+def _loaded(path: Path) -> tuple[Tail, list[Calls]] | None:
+    found = Tail.open(path)
+    return None if found is None else (found, list(found.slices()))
+
+
+def _names(segments: list[Segment], tails: list[tuple[Tail, list[Calls]]]) -> list[str]:
+    return sorted({name for opened in segments for name in opened.names()}.union(*(each.names for each, _ in tails)))

@@ -1,0 +1,385 @@
+"""Segments: sealed points in one Parquet file, sorted by metric (`docs/format.md`, Segments)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from runfolio.errors import DamagedFile
+from runfolio.record.base import files
+from runfolio.record.base.layout import FORMAT
+from runfolio.record.points import arrow_arrays, seq_ranges
+from runfolio.record.points.row_merging import ROW, Key, Rows, empty, is_ordered, key_of, spans
+from runfolio.record.points.seq_ranges import Ranges
+
+T = TypeVar("T")
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+"""How the repeated names of metrics and writers are held in memory; in the file they are strings."""
+SCHEMA = pa.schema(
+    [
+        ("metric", _TEXT),
+        ("step", pa.int64()),
+        ("time_us", pa.int64()),
+        ("value", pa.float64()),
+        ("attempt", pa.int32()),
+        ("writer", _TEXT),
+        ("seq", pa.int64()),
+    ]
+)
+_METADATA_KEY = "runfolio"
+_CHECKSUM = b"RFcs"
+OWN_GROUP_POINTS = 10_000
+"""From this many points on a metric has row groups of its own."""
+LARGEST_GROUP = 131_072
+"""Rows of the largest row group: what writing one needs in memory goes by it."""
+BLOCK_ROWS = 65_536
+"""How many rows are read at once where nothing else is asked for."""
+
+
+def write(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: Ranges) -> None:
+    """Write a segment: by temporary file, fsync, rename, fsync of the folder.
+
+    Args:
+        blocks: Rows, ordered within and among each other; taken one by one, so that any number needs the same memory.
+        metrics: All metrics, sorted.
+        writers: All writers, sorted.
+        ranges: The log calls whose every point is among the rows.
+    """
+    files.replace(path, lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
+
+
+def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: Ranges) -> None:
+    """Write a segment under a name that is not yet its own; arguments as for `write`."""
+    with pq.ParquetWriter(
+        path,
+        SCHEMA,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=["metric", "attempt", "writer"],  # type: ignore[arg-type] - the stubs know only bool
+        column_encoding={
+            "step": "DELTA_BINARY_PACKED",
+            "time_us": "DELTA_BINARY_PACKED",
+            "value": "BYTE_STREAM_SPLIT",
+            "seq": "DELTA_BINARY_PACKED",
+        },
+        write_page_checksum=True,
+        write_statistics=["metric"],  # type: ignore[arg-type] - the stubs know only bool
+        store_schema=False,  # for every reader, names are strings
+    ) as writer:
+        for group in _row_groups(blocks):
+            writer.write_table(_table(group, metrics, writers))
+        writer.add_key_value_metadata({_METADATA_KEY: orjson.dumps({"runfolio": FORMAT, "covers": ranges}).decode()})
+    _add_checksum(path)
+
+
+def _add_checksum(path: Path) -> None:
+    """Put a checksum of the footer before it. Parquet has none for it, and Arrow ends the process over some damage."""
+    with path.open("r+b") as file:
+        footer = _footer(file)
+        file.seek(-len(footer), os.SEEK_END)
+        file.write(_CHECKSUM + zlib.crc32(footer).to_bytes(4, "little") + footer)
+
+
+def _footer(file: BinaryIO) -> bytes:
+    """The footer, with its length and the format's name behind it; what there is where the length is wrong."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - 8, 0))
+    length = min(int.from_bytes(file.read(4), "little") + 8, size)
+    file.seek(size - length)
+    return file.read()
+
+
+def _check_footer(path: Path) -> None:
+    """Raises:
+    FileNotFoundError: It is gone.
+    DamagedFile: The footer is not the one that was written. Files of before there were checksums are passed.
+    """
+    with path.open("rb") as file:
+        footer = _footer(file)
+        file.seek(max(file.tell() - len(footer) - 8, 0))
+        mark, checksum = file.read(4), file.read(4)
+    if mark == _CHECKSUM and checksum != zlib.crc32(footer).to_bytes(4, "little"):
+        raise DamagedFile(f"{path} is damaged (its footer is not what was written)")
+
+
+def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
+    """What goes into one row group each: a metric of many points alone, small neighbours together."""
+    held: list[Rows] = []
+    large = -1
+    for block in blocks:
+        held.append(block)
+        if sum(map(len, held)) >= LARGEST_GROUP:
+            rows = np.concatenate(held)
+            stops, large = _cut(rows, large, at_end=False)
+            yield from (rows[start:stop] for start, stop in zip([0, *stops], stops, strict=False))
+            held = [rows[stops[-1] :].copy() if stops else rows]
+    rows = np.concatenate([empty(), *held])
+    stops, _ = _cut(rows, large, at_end=True)
+    yield from (rows[start:stop] for start, stop in zip([0, *stops], stops, strict=False))
+
+
+def _cut(rows: Rows, large: int, *, at_end: bool) -> tuple[list[int], int]:
+    """Where row groups end. What is behind the last of them waits for more rows, unless there are none.
+
+    Args:
+        large: The metric whose first rows have a row group of their own already, or -1; also given back.
+    """
+    stops = [0]
+    for start, stop in zip(*(places.tolist() for places in spans(rows["metric"])), strict=True):
+        metric, complete = int(rows["metric"][start]), at_end or stop < len(rows)
+        if stop - start >= OWN_GROUP_POINTS or metric == large:
+            whole = range(start + LARGEST_GROUP, stop + 1, LARGEST_GROUP)
+            stops += [start, *whole]
+            large = metric if whole else large
+            if complete:
+                stops.append(stop)
+        elif complete and (stop - stops[-1] >= OWN_GROUP_POINTS or (at_end and stop == len(rows))):
+            stops.append(stop)
+    return [stop for stop, before in zip(stops[1:], stops, strict=False) if stop > before], large
+
+
+def _table(rows: Rows, metrics: Sequence[str], writers: Sequence[str]) -> pa.Table:
+    texts = {"metric": metrics, "writer": writers}
+    arrays = []
+    for name in SCHEMA.names:
+        column = rows[name]
+        arrays.append(_texts(column, texts[name]) if name in texts else arrow_arrays.from_numpy(column))
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
+    starts, stops = spans(codes)
+    used, places = np.unique(codes[starts], return_inverse=True)
+    indices = np.repeat(places.astype(np.int32), stops - starts)
+    named = [str(texts[code]) for code in used.tolist()]
+    return pa.DictionaryArray.from_arrays(arrow_arrays.from_numpy(indices), arrow_arrays.texts(named))
+
+
+@dataclass
+class Segment:
+    """An opened segment; its rows are read on demand."""
+
+    path: Path
+    covers: Ranges
+    _file: pq.ParquetFile
+    damaged: bool = False
+    """Whether a page of it turned out damaged. From then on what can be read of it is read, the rest passed over."""
+
+    @classmethod
+    def open(cls, path: Path) -> Segment:
+        """Open a segment and read its footer.
+
+        Raises:
+            FileNotFoundError: It is gone (covered by another one and deleted meanwhile).
+            DamagedFile: It is not a whole Parquet file of the expected columns.
+            NewerFormat: A newer runfolio wrote it.
+        """
+        try:
+            _check_footer(path)
+            opened = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=["metric", "writer"])
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, OSError, KeyError) as error:  # KeyError: a column of another name
+            if isinstance(error, OSError) and error.errno == errno.ESTALE:
+                raise FileNotFoundError(errno.ENOENT, "deleted on a network disk", str(path)) from None
+            raise DamagedFile(f"{path} is damaged ({_first_line(error)})") from None
+        try:
+            about = orjson.loads((opened.metadata.metadata or {})[_METADATA_KEY.encode()])
+            ranges = {writer: [(int(a), int(b)) for a, b in pairs] for writer, pairs in about["covers"].items()}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise DamagedFile(f"{path} is damaged (it does not say which log calls it covers)") from None
+        files.check_format(about, path)
+        found = {entry.name: entry.type for entry in opened.schema_arrow}
+        if wrong := [entry.name for entry in SCHEMA if found.get(entry.name) != entry.type]:
+            raise DamagedFile(f"{path} is damaged (it lacks {', '.join(wrong)}, or not of the expected type)")
+        return cls(path, ranges, opened)
+
+    def names(self) -> list[str]:
+        """The metrics in it, sorted.
+
+        Raises:
+            DamagedFile: A page cannot be read, met for the first time.
+        """
+        found: set[str] = set()
+        for group, lowest, highest in self._extent:
+            if lowest is not None and lowest == highest:
+                found.add(lowest)
+            else:
+                found.update(*self._batches(group, ["metric"], _names))
+        return sorted(found)
+
+    def rows_of(self, metric: str, columns: Sequence[str], writers: Mapping[str, int]) -> Rows:
+        """The rows of one metric, ordered; its place is 0, and so are columns that are not asked for.
+
+        Raises:
+            DamagedFile: A page of it fails its checksum or cannot be decoded, met for the first time.
+        """
+        pieces = [empty()]
+        for group, lowest, highest in self._extent:
+            if lowest is None or highest is None or lowest <= metric <= highest:
+                alone = lowest == metric == highest
+
+                def convert(batch: pa.RecordBatch, alone: bool = alone) -> Rows:
+                    return _rows(batch if alone else _of_metric(batch, metric), {metric: 0}, writers)
+
+                pieces += self._batches(group, columns if alone else [*columns, "metric"], convert, LARGEST_GROUP)
+        return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
+
+    def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
+        """Columns of numbers of one metric as arrays: what is quickest where this segment is all there is.
+
+        None where that cannot be had: the metric is not there, or shares a row group with others, or a page cannot be
+        read. `rows_of` then has the answer.
+        """
+        groups = []
+        for group, lowest, highest in self._extent:
+            if lowest == metric == highest:
+                groups.append(group)
+            elif lowest is None or highest is None or lowest <= metric <= highest:
+                return None
+        try:
+            rows = self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
+        except (pa.ArrowException, OSError):
+            return None
+        count = sum(self._file.metadata.row_group(group).num_rows for group in groups)
+        whole = 0 < rows.num_rows == count and not any(column.null_count for column in rows.columns)
+        return [arrow_arrays.to_numpy(rows[name]) for name in columns] if whole else None
+
+    def blocks(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int = BLOCK_ROWS) -> Iterator[Rows]:
+        """All rows, ordered, in blocks of at most `size`.
+
+        Args:
+            metrics: The place of each metric among all; as `writers` that of each writer.
+
+        Raises:
+            DamagedFile: As `rows_of`; or the rows are not ordered.
+        """
+        last: Key | None = None
+
+        def convert(batch: pa.RecordBatch) -> Rows:
+            nonlocal last
+            rows = _rows(batch, metrics, writers)
+            if not is_ordered(rows) or (last is not None and key_of(rows[0]) <= last):
+                raise pa.ArrowInvalid("its points are not sorted")
+            last = key_of(rows[-1])
+            return rows
+
+        for group, _, _ in self._extent:
+            yield from self._batches(group, SCHEMA.names, convert, size)
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether every page of it can be read, which takes reading them all."""
+        try:
+            for group, _, _ in self._extent:
+                for _ in self._batches(group, SCHEMA.names, len):
+                    pass
+        except DamagedFile:
+            return False
+        return not self.damaged
+
+    @cached_property
+    def _extent(self) -> list[tuple[int, str | None, str | None]]:
+        """Each row group with the first and last metric in it, None where it does not say."""
+        metadata = self._file.metadata
+        index = next(place for place in range(metadata.num_columns) if metadata.schema.column(place).path == "metric")
+        found = []
+        for group in range(metadata.num_row_groups):
+            statistics = metadata.row_group(group).column(index).statistics
+            if statistics is None or not statistics.has_min_max:
+                found.append((group, None, None))
+            else:
+                found.append((group, statistics.min, statistics.max))
+        return found
+
+    def _batches(
+        self, group: int, columns: Sequence[str], convert: Callable[[pa.RecordBatch], T], size: int = BLOCK_ROWS
+    ) -> Iterator[T]:
+        """What `convert` makes of a row group, part by part. Raises where something is wrong, but only once."""
+        missing = self._file.metadata.row_group(group).num_rows
+        try:
+            for batch in self._file.iter_batches(size, row_groups=[group], columns=list(columns), use_threads=False):
+                if any(column.null_count for column in batch.columns):
+                    raise pa.ArrowInvalid("points without a value in every column")
+                missing -= batch.num_rows
+                if batch.num_rows:
+                    yield convert(batch)
+            if missing:  # of a damaged page Arrow may make an empty one
+                raise pa.ArrowInvalid(f"{missing:,} points are not there")
+        except (pa.ArrowException, OSError) as error:
+            if not self.damaged:
+                self.damaged = True
+                raise DamagedFile(f"{self.path} is damaged ({_first_line(error)})") from None
+
+
+def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[str, int]) -> Rows:
+    rows = np.zeros(batch.num_rows, ROW)
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if not isinstance(column, pa.DictionaryArray):
+            rows[name] = arrow_arrays.to_numpy(column)
+            continue
+        places = metrics if name == "metric" else writers
+        codes, texts = _coded(column)
+        place = np.array([places.get(text, -1) for text in texts], np.int32)
+        rows[name] = place[codes]
+        if (rows[name] < 0).any():
+            raise pa.ArrowInvalid(f"points of a {name} that it does not name")
+    return rows
+
+
+def _coded(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
+    """The code of each row, and the texts they stand for."""
+    codes, texts = arrow_arrays.to_numpy(column.indices), column.dictionary.to_pylist()
+    if codes.min() < 0 or codes.max() >= len(texts):  # Arrow decodes a damaged page of texts to fewer of them
+        raise pa.ArrowInvalid("codes that stand for no text")
+    return codes, texts
+
+
+def _names(batch: pa.RecordBatch) -> list[str]:
+    codes, texts = _coded(batch.column(0))
+    return [texts[code] for code in np.unique(codes[spans(codes)[0]]).tolist()]
+
+
+def _of_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
+    codes, texts = _coded(batch.column(batch.schema.names.index("metric")))
+    code = texts.index(metric) if metric in texts else -1
+    places = np.flatnonzero(codes == code)
+    if not len(places):
+        return batch.slice(0, 0)
+    if places[-1] - places[0] + 1 != len(places):
+        raise pa.ArrowInvalid("its points are not sorted")
+    return batch.slice(places[0], len(places))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
+
+
+def widest_first(segments: Iterable[Segment]) -> list[Segment]:
+    """Segments by the number of log calls they cover, so that a compacted one comes before its parts."""
+    return sorted(segments, key=lambda opened: (-seq_ranges.size(opened.covers), opened.path.name))
+
+
+def needed(segments: Iterable[Segment]) -> tuple[list[Segment], Ranges]:
+    """The segments without those that others hold whole, and what all of them cover; on a damaged one is no relying."""
+    chosen: list[Segment] = []
+    covered: Ranges = {}
+    for opened in widest_first(segments):
+        if opened.damaged:
+            chosen.append(opened)
+        elif not seq_ranges.contains(covered, opened.covers):
+            chosen.append(opened)
+            covered = seq_ranges.merge(covered, opened.covers)
+    return chosen, covered

@@ -1,0 +1,75 @@
+"""Metrics in short, from a stream of points: every metric of a run of any size in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.record.points.metric_summary import MetricSummary
+from runfolio.record.points.row_merging import Rows, spans
+
+Positions = NDArray[np.int64]
+
+
+def summarize(blocks: Iterable[Rows]) -> dict[int, MetricSummary]:
+    """Each metric in short, by its place; ascending.
+
+    Args:
+        blocks: Rows, ordered within and among each other.
+    """
+    found: dict[int, MetricSummary] = {}
+    for rows in blocks:
+        for metric, summary in _of_block(rows):
+            before = found.get(metric)
+            found[metric] = summary if before is None else _joined(before, summary)
+    return found
+
+
+def _of_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
+    if len(rows) == 0:
+        return
+    starts, stops = spans(rows["metric"])
+    steps, values = np.ascontiguousarray(rows["step"]), np.ascontiguousarray(rows["value"])
+    nan = np.isnan(values)
+    lowest = _places(np.where(nan, np.inf, values), np.minimum, nan, starts, stops)
+    highest = _places(np.where(nan, -np.inf, values), np.maximum, nan, starts, stops)
+    columns = (
+        stops - starts,
+        steps[starts],
+        steps[stops - 1],
+        values[stops - 1],
+        values[lowest],
+        steps[lowest],
+        values[highest],
+        steps[highest],
+        np.add.reduceat(nan.astype(np.int64), starts),
+    )
+    for metric, *entries in zip(rows["metric"][starts].tolist(), *(column.tolist() for column in columns), strict=True):
+        yield metric, MetricSummary(*entries)
+
+
+def _places(
+    values: NDArray[np.float64], extreme: np.ufunc, nan: NDArray[np.bool_], starts: Positions, stops: Positions
+) -> Positions:
+    """Where each metric is first at its extreme; at its first point where all is NaN."""
+    reached = np.flatnonzero((values == np.repeat(extreme.reduceat(values, starts), stops - starts)) & ~nan)
+    places = np.append(reached, len(values))[np.searchsorted(reached, starts)]
+    return np.where(places < stops, places, starts)
+
+
+def _joined(a: MetricSummary, b: MetricSummary) -> MetricSummary:
+    """One metric's summary from those of its earlier and its later points."""
+    lower, higher = (b.min < a.min or np.isnan(a.min), b.max > a.max or np.isnan(a.max))
+    return MetricSummary(
+        count=a.count + b.count,
+        first_step=a.first_step,
+        last_step=b.last_step,
+        last=b.last,
+        min=b.min if lower else a.min,
+        min_step=b.min_step if lower else a.min_step,
+        max=b.max if higher else a.max,
+        max_step=b.max_step if higher else a.max_step,
+        nan=a.nan + b.nan,
+    )

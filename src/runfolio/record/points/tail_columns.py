@@ -1,0 +1,206 @@
+"""Tails decoded in bulk: log calls as columns, a bounded slice of a file at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from runfolio.record.base import files
+from runfolio.record.points import seq_ranges, tails
+from runfolio.record.points.row_merging import ROW, Rows
+from runfolio.record.points.seq_ranges import Ranges
+
+SLICE_BYTES = 1 << 18
+"""How much of a tail is decoded at once; as Python objects it is some ten times as large."""
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Log calls of one tail as columns."""
+
+    seqs: NDArray[np.int64]
+    """[calls], as are the next three."""
+    times_us: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    """How many points each call has."""
+    codes: NDArray[np.int32]
+    """[points], call by call: the metric's place in `Tail.names`."""
+    values: NDArray[np.float64]
+    """[points]."""
+
+
+@dataclass
+class Tail:
+    """A tail file. What it holds is known once its `slices` have been gone through."""
+
+    path: Path
+    writer: str
+    attempt: int
+    names: dict[str, int] = field(default_factory=dict)
+    """The code of each metric, in order of appearance."""
+    damaged: int = 0
+    """Lines that could not be read and were skipped."""
+    _start: int = 0
+    _stretches: list[tuple[int, int]] = field(default_factory=list)
+    _broken: bool = True
+    """Whether the next line begins a stretch: it is the first, or stands behind a damaged one."""
+    _known: dict[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: Path) -> Tail | None:
+        """Read a tail's first line; None while even that is not complete.
+
+        Raises:
+            FileNotFoundError: It is gone (sealed and deleted meanwhile).
+            DamagedFile: Its first line is not a tail's.
+            NewerFormat: A newer runfolio wrote it.
+        """
+        with path.open("rb") as file:
+            line = file.readline()
+        if not line.endswith(b"\n"):
+            return None
+        return cls(path, *tails.read_header(line[:-1], path), _start=len(line))
+
+    @property
+    def covers(self) -> Ranges:
+        """The log calls that are certainly whole in it: none is missing between two lines that follow each other."""
+        return seq_ranges.merge({self.writer: self._stretches}) if self._stretches else {}
+
+    def slices(self) -> Iterator[Calls]:
+        """All complete lines, a slice at a time. To be gone through once.
+
+        Raises:
+            FileNotFoundError: It is gone.
+        """
+        with self.path.open("rb") as file:
+            file.seek(self._start)
+            begun = b""
+            while block := file.read(SLICE_BYTES):
+                whole, newline, begun = (begun + block).rpartition(b"\n")
+                if newline:
+                    yield self._decode(whole)
+
+    def rows(self, calls: Calls, metrics: NDArray[np.int32], writer: int) -> Rows:
+        """Calls as rows, unsorted.
+
+        Args:
+            metrics: The place of each of `names` among all names.
+            writer: The place of `self.writer` among all writers.
+        """
+        rows = np.empty(len(calls.values), ROW)
+        rows["metric"] = metrics[calls.codes]
+        rows["attempt"], rows["writer"] = self.attempt, writer
+        for name, column in (("seq", calls.seqs), ("step", calls.steps), ("time_us", calls.times_us)):
+            rows[name] = np.repeat(column, calls.counts)
+        rows["value"] = calls.values
+        return rows
+
+    def rows_of(self, calls: Calls, metric: str, writer: int) -> Rows:
+        """The rows of one metric, its place 0."""
+        chosen = np.flatnonzero(calls.codes == self.names.get(metric, -1))
+        rows = np.zeros(len(chosen), ROW)
+        call = np.searchsorted(np.cumsum(calls.counts), chosen, "right")
+        rows["attempt"], rows["writer"] = self.attempt, writer
+        rows["seq"], rows["step"], rows["time_us"] = calls.seqs[call], calls.steps[call], calls.times_us[call]
+        rows["value"] = calls.values[chosen]
+        return rows
+
+    def _decode(self, lines: bytes) -> Calls:
+        """Complete lines, joined by newlines."""
+        count = lines.count(b"\n") + 1
+        if lines.startswith(b"{") and lines.count(b"\n{") == count - 1:
+            try:
+                found = orjson.loads(b"[" + lines.replace(b"\n", b",") + b"]")
+                if len(found) == count:
+                    calls = self._columns(found)
+                    self._stretch(calls.seqs, np.arange(count) == 0 if self._broken else np.zeros(count, dtype=bool))
+                    self._broken = False
+                    return calls
+            except (KeyError, OverflowError, TypeError, ValueError):
+                pass  # a damaged line among them
+        return self._decode_each(lines.split(b"\n"))
+
+    def _decode_each(self, lines: list[bytes]) -> Calls:
+        good: list[dict[str, Any]] = []
+        broken: list[bool] = []
+        for line in lines:
+            value = tails.decode_object(line)
+            if value is None or not _is_call(value):
+                self.damaged += 1
+                self._broken = True
+            else:
+                good.append(value)
+                broken.append(self._broken)
+                self._broken = False
+        calls = self._columns(good)
+        self._stretch(calls.seqs, np.array(broken, dtype=bool))
+        return calls
+
+    def _columns(self, found: list[dict[str, Any]]) -> Calls:
+        """Raises what a line that is no log call makes it raise."""
+        values = [value["values"] for value in found]
+        numbers = list(chain.from_iterable(map(dict.values, values)))
+        kinds = set(map(type, numbers))
+        if not kinds <= {float, int, bool, str}:
+            raise TypeError("values that are no numbers")
+        if str in kinds:
+            numbers = [files.NAMED_NUMBERS[number] if type(number) is str else number for number in numbers]
+        columns = {
+            "seqs": _whole([value["seq"] for value in found]),
+            "times_us": _whole([value["time_us"] for value in found]),
+            "steps": _whole([value["step"] for value in found]),
+            "counts": np.fromiter(map(len, values), np.int64, len(values)),
+            "values": np.fromiter(numbers, np.float64, len(numbers)),
+        }
+        codes = [self._codes(tuple(entry)) for entry in values]  # last: a damaged line must leave no name behind
+        return Calls(codes=np.concatenate([np.empty(0, np.int32), *codes]), **columns)
+
+    def _codes(self, names: tuple[str, ...]) -> NDArray[np.int32]:
+        """The codes of one call's metrics: mostly the same ones again and again."""
+        known = self._known.get(names)
+        if known is None:
+            place = self.names
+            known = self._known[names] = np.array([place.setdefault(name, len(place)) for name in names], np.int32)
+        return known
+
+    def _stretch(self, seqs: NDArray[np.int64], broken: NDArray[np.bool_]) -> None:
+        """Note which calls follow each other without a gap.
+
+        Args:
+            broken: Which calls stand behind a damaged line, or first in the file; [calls].
+        """
+        if len(seqs) == 0:
+            return
+        begins = broken.copy()
+        begins[1:] |= seqs[1:] <= seqs[:-1]
+        begins[0] |= bool(self._stretches) and seqs[0] <= self._stretches[-1][1]
+        starts = np.flatnonzero(begins)
+        if not begins[0]:
+            starts = np.concatenate(([0], starts))
+        pairs = list(zip(seqs[starts].tolist(), seqs[np.append(starts[1:], len(seqs)) - 1].tolist(), strict=True))
+        if not begins[0]:
+            pairs[0] = (self._stretches.pop()[0], pairs[0][1])
+        self._stretches.extend(pairs)
+
+
+def _whole(numbers: list[Any]) -> NDArray[np.int64]:
+    if set(map(type, numbers)) - {int}:
+        raise TypeError("not whole numbers")
+    return np.fromiter(numbers, np.int64, len(numbers))
+
+
+def _is_call(value: dict[str, Any]) -> bool:
+    try:
+        for number in value["values"].values():
+            files.number_from_json(number)
+        return all(tails.is_whole(value[name]) for name in ("seq", "time_us", "step"))
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return False

@@ -1,0 +1,113 @@
+"""Tails: the live end of a run's points, one JSON line a log call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict, TypeGuard
+
+import orjson
+
+from runfolio.errors import DamagedFile
+from runfolio.record.base import files
+from runfolio.record.base.layout import FORMAT
+
+
+class LogCall(NamedTuple):
+    """One call of `log`: values of one step, taken at one time."""
+
+    seq: int
+    time_us: int
+    step: int
+    values: Mapping[str, float]
+
+
+def header(writer: str, attempt: int) -> bytes:
+    return orjson.dumps({"runfolio": FORMAT, "writer": writer, "attempt": attempt}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def encode(calls: Iterable[LogCall]) -> bytes:
+    """Log calls as lines. A float64 comes back bit for bit, but that every NaN is the one NaN."""
+    return b"".join(map(_encode_one, calls))
+
+
+class Row(TypedDict):
+    """A line of a tail."""
+
+    seq: int
+    time_us: int
+    step: int
+    values: Mapping[str, float]
+
+
+def encode_rows(rows: list[Row]) -> bytes | None:
+    """Rows as lines, in one go; None where a number is none of JSON's, or a name is no text: for `encode` to see."""
+    try:
+        encoded = orjson.dumps(rows)
+    except orjson.JSONEncodeError:
+        return None
+    if b":null" in encoded:  # orjson's word for NaN and infinities
+        return None
+    # A quote inside a JSON string has a backslash before it, so these bytes only ever stand between two rows.
+    return encoded[1:-1].replace(b'},{"seq":', b'}\n{"seq":') + b"\n" if rows else b""
+
+
+def _encode_one(call: LogCall) -> bytes:
+    line = {"seq": call.seq, "time_us": call.time_us, "step": call.step, "values": call.values}
+    encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    if b":null" in encoded:  # orjson's word for the numbers JSON lacks; rare, so checked afterwards
+        line["values"] = {name: files.number_to_json(value) for name, value in call.values.items()}
+        encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    return encoded
+
+
+def decode(lines: bytes) -> list[LogCall]:
+    """Return the log calls of whole lines, without those that are damaged."""
+    return [call for line in complete_lines(lines) if (call := decode_call(line)) is not None]
+
+
+def decode_call(line: bytes) -> LogCall | None:
+    """Return the log call of a line; None if it is not one."""
+    value = decode_object(line)
+    try:
+        call = LogCall(**{name: (value or {})[name] for name in LogCall._fields})
+        numbers = {name: files.number_from_json(entry) for name, entry in call.values.items()}
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return None
+    whole = all(map(is_whole, (call.seq, call.time_us, call.step)))
+    return call._replace(values=numbers) if whole else None
+
+
+def complete_lines(data: bytes) -> list[bytes]:
+    """The lines that end in a newline; what follows the last newline is still being written."""
+    return data.split(b"\n")[:-1]
+
+
+def read_header(line: bytes, path: Path) -> tuple[str, int]:
+    """Writer and attempt from the first line of a `.jsonl` file.
+
+    Raises:
+        DamagedFile: It is not the first line of one.
+        NewerFormat: A newer runfolio wrote it.
+    """
+    value = decode_object(line)
+    if value is None:
+        raise DamagedFile(f"{path} is damaged (its first line is not a JSON object)")
+    files.check_format(value, path)
+    writer, attempt = value.get("writer"), value.get("attempt")
+    if not isinstance(writer, str) or not is_whole(attempt, bits=32):
+        raise DamagedFile(f"{path} is damaged (its first line names no writer and attempt)")
+    return writer, attempt
+
+
+def is_whole(value: Any, *, bits: int = 64) -> TypeGuard[int]:
+    """Whether it is a whole number that `bits` bits hold with its sign."""
+    return type(value) is int and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
+
+
+def decode_object(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,37 @@
+"""Who still writes a run, and which attempts it had, as far as files beside `run.json` tell."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from runfolio.record.base.layout import ALIVE, METRICS
+from runfolio.record.liveness.heartbeats import SILENT_S, BeatMemory, Heartbeat, is_gone
+from runfolio.record.liveness.process_exits import death_path
+from runfolio.repair.run_folders import listed
+
+
+def heartbeats(folder: Path) -> dict[str, Heartbeat | None]:
+    """By writer; None where the file cannot be read as what it should be."""
+    names = [path.name for path in listed(folder / ALIVE)]
+    writers = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+    return {writer: Heartbeat.read(folder, writer) for writer in writers if "." not in writer}
+
+
+def is_at_work(folder: Path, memory: BeatMemory) -> bool:
+    """Whether some process may still be writing the run; where a heartbeat cannot be read, fresh files say so."""
+    beats = heartbeats(folder)
+    silent = [beat for beat in beats.values() if beat is not None and beat.end is None]
+    if any(not death_path(folder, beat.writer).exists() and not is_gone(folder, beat, memory) for beat in silent):
+        return True
+    return (not beats or None in beats.values()) and _is_fresh(folder)
+
+
+def _is_fresh(folder: Path) -> bool:
+    newest = 0.0
+    for path in (*listed(folder / ALIVE), *listed(folder / METRICS)):
+        try:
+            newest = max(newest, path.stat().st_mtime)
+        except OSError:
+            continue
+    return abs(time.time() - newest) < SILENT_S

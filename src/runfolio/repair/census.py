@@ -1,0 +1,144 @@
+"""Which log calls stand in which files of a run: the ground for saying what is lost and for mending without doubles."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from runfolio.errors import NewerFormat, RunfolioError, StoreError
+from runfolio.record.base.layout import MEDIA, METRICS
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.checkpoints import manifests
+from runfolio.record.points import seq_ranges
+from runfolio.record.points.seq_ranges import Ranges
+from runfolio.repair.findings import Finding, Severity, said
+from runfolio.repair.line_scan import Lines, is_media, is_tail, scan_media, scan_tail
+from runfolio.repair.row_groups import Rows, scan_segment
+from runfolio.repair.run_folders import listed, relative
+
+_LOOKS = 5
+"""How often to begin anew when a file vanishes meanwhile (it was sealed)."""
+Scanned = TypeVar("Scanned")
+
+
+@dataclass
+class Census:
+    tails: list[Lines] = field(default_factory=list)
+    segments: list[Rows] = field(default_factory=list)
+    media: list[Lines] = field(default_factory=list)
+    begun: list[Path] = field(default_factory=list)
+    """Tails and lists of media without a byte in them."""
+    unread: list[Finding] = field(default_factory=list)
+    """Files that this program cannot judge."""
+
+    def points(self, *without: Lines | Rows) -> Ranges:
+        """The log calls whose points can be read whole, from all files but these."""
+        whole = [rows.covers for rows in self.segments if rows.is_whole and rows not in without]
+        return seq_ranges.merge(*whole, *(lines.held for lines in self.tails if lines not in without))
+
+    def all_calls(self) -> Ranges:
+        """Every log call of which there is something: points, or media."""
+        partly = [rows.held for rows in self.segments if not rows.is_whole]
+        return seq_ranges.merge(self.points(), *partly, self.media_calls())
+
+    def media_calls(self) -> Ranges:
+        return seq_ranges.merge(*(lines.held for lines in self.media))
+
+
+def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
+    """Read every file of points and media of a run.
+
+    Raises:
+        StoreError: The files keep changing.
+    """
+    for _ in range(_LOOKS):
+        census = Census()
+        points = listed(folder / METRICS)
+        tails = [path for path in points if is_tail(path.name)]
+        segments = [path for path in points if path.name.startswith("segment-") and path.suffix == ".parquet"]
+        pictures = [path for path in listed(folder / MEDIA) if is_media(path.name)]
+        try:
+            # Tails first: one that is sealed and deleted after this look is met as a missing file, not missed.
+            census.tails = _scan(census, folder, tails, lambda path: scan_tail(path, attempts))
+            census.segments = _scan(census, folder, segments, scan_segment)
+            census.media = _scan(census, folder, pictures, lambda path: scan_media(path, attempts))
+        except FileNotFoundError:
+            continue
+        return census
+    raise StoreError(f"the files of {folder} keep changing; try again")
+
+
+def noted_positions(folder: Path, document: RunDocument | None) -> dict[str, int]:
+    """The highest seq of each writer that checkpoints and resumed attempts speak of."""
+    noted = [entry.kept for entry in document.attempts] if document is not None else []
+    for name in manifests.names(folder):
+        try:
+            noted.append(manifests.read(folder, name).position)
+        except (OSError, RunfolioError):
+            continue
+    highest: dict[str, int] = {}
+    for position in noted:
+        for writer, seq in position.items():
+            highest[writer] = max(highest.get(writer, 0), seq)
+    return highest
+
+
+def missing(census: Census, noted: Mapping[str, int]) -> Ranges:
+    """The log calls that were made and are in no file."""
+    there = census.all_calls()
+    writers = {*there, *noted, *(writer for rows in census.segments for writer in rows.covers)}
+    made: Ranges = {}
+    for writer in writers:
+        ends = [last for _, last in there.get(writer, [])]
+        covered = [last for rows in census.segments for _, last in rows.covers.get(writer, [])]
+        if (top := max([*ends, *covered, noted.get(writer, 0)])) >= 1:
+            made[writer] = [(1, top)]
+    return minus(made, there)
+
+
+def _scan(census: Census, folder: Path, paths: Iterable[Path], scan: Callable[[Path], Scanned | None]) -> list[Scanned]:
+    found: list[Scanned] = []
+    for path in paths:
+        try:
+            scanned = scan(path)
+        except FileNotFoundError:
+            raise
+        except (NewerFormat, OSError) as error:
+            census.unread.append(Finding(relative(path, folder), Severity.UNCHECKED, said(error, path)))
+            continue
+        if scanned is None:
+            census.begun.append(path)
+        else:
+            found.append(scanned)
+    return found
+
+
+def spanned(held: Ranges, media: Ranges) -> Ranges:
+    """What a segment with these log calls covers: those between them that went to the media, too."""
+    spans: Ranges = {}
+    for writer, ranges in seq_ranges.merge(held, {writer: media.get(writer, []) for writer in held}).items():
+        for first, last in ranges:
+            inside = [end for pair in held[writer] for end in pair if first <= end <= last]
+            if inside:
+                spans.setdefault(writer, []).append((min(inside), max(inside)))
+    return spans
+
+
+def minus(outer: Ranges, inner: Ranges) -> Ranges:
+    """The log calls of `outer` that are not in `inner`; writers without any are left out."""
+    left: Ranges = {}
+    taken = seq_ranges.merge(inner)
+    for writer, ranges in seq_ranges.merge(outer).items():
+        holes = deque(taken.get(writer, []))
+        for first, last in ranges:
+            while first <= last:
+                while holes and holes[0][1] < first:
+                    holes.popleft()
+                hole = holes[0] if holes else (last + 1, last + 1)
+                if first < hole[0]:
+                    left.setdefault(writer, []).append((first, min(last, hole[0] - 1)))
+                first = hole[1] + 1
+    return left

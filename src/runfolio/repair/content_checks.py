@@ -1,0 +1,187 @@
+"""Checks of what a run keeps beside its points: pictures, checkpoints, artifacts, code, edits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from runfolio.errors import NewerFormat, NotFound, RunfolioError
+from runfolio.record.base import files
+from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, CODE, CODE_FILES, DATA
+from runfolio.record.base.plurals import counted
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.checkpoints import manifests
+from runfolio.record.content import code, datasets, run_edits
+from runfolio.repair.census import Census
+from runfolio.repair.findings import Finding, Severity, said
+from runfolio.repair.line_scan import media_calls
+from runfolio.repair.run_folders import listed, relative
+
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_NAMED = 3
+
+
+def findings(folder: Path, census: Census) -> Iterator[Finding]:
+    yield from _pictures(folder, census)
+    yield from _checkpoints(folder)
+    yield from _artifacts(folder)
+    yield from _code(folder)
+    yield from _data(folder)
+    for path, error in run_edits.damaged(folder):
+        yield _unreadable(path, folder, error)
+
+
+def _unreadable(path: Path, folder: Path, error: Exception) -> Finding:
+    newer = isinstance(error, NewerFormat) or (isinstance(error, OSError) and not isinstance(error, FileNotFoundError))
+    return Finding(relative(path, folder), Severity.UNCHECKED if newer else Severity.LOST, said(error, path))
+
+
+def _pictures(folder: Path, census: Census) -> Iterator[Finding]:
+    bad: list[str] = []
+    for lines in census.media:
+        bad += [call.path.name for _, call in media_calls(lines) if call.path is not None and not _is_png(call.path)]
+    if bad:
+        named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
+        what = f"lacks {counted(len(bad), 'picture')} that media lines name, or holds them damaged: {named}"
+        yield Finding("media/files", Severity.LOST, what)
+
+
+def _is_png(path: Path) -> bool:
+    """Whether it begins and ends as one; what is in between is the decoder's matter."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(_PNG_START)) == _PNG_START
+            file.seek(-min(len(_PNG_END), path.stat().st_size), 2)
+            return begins and file.read() == _PNG_END
+    except OSError:
+        return False
+
+
+def _checkpoints(folder: Path) -> Iterator[Finding]:
+    good: dict[str, int | None] = {}
+    bad: list[tuple[str, Exception]] = []
+    for name in manifests.names(folder):
+        try:
+            found = manifests.read(folder, name)
+            found.verify()
+            good[name] = found.step
+        except (RunfolioError, OSError) as error:
+            bad.append((name, error))
+    for name, error in bad:
+        path = folder / CHECKPOINTS / f"{name}.json"
+        whole = ", ".join(f"{other!r} (step {step})" for other, step in good.items())
+        still = f"still whole: {whole}" if whole else "no other checkpoint of the run is whole"
+        finding = _unreadable(path, folder, error)
+        what = finding.what.replace(f"{path.parent}/", "")
+        yield Finding(finding.file, finding.severity, f"{what}; {still}")
+
+
+def _artifacts(folder: Path) -> Iterator[Finding]:
+    for manifest in listed(folder / ARTIFACTS):
+        if manifest.suffix != ".json" or manifest.name.startswith("."):
+            continue
+        try:
+            about = files.read_json(manifest)
+            entries = [(_inside(entry["file"]), str(entry["sha256"])) for entry in about["files"]]
+        except (RunfolioError, OSError) as error:
+            yield _unreadable(manifest, folder, error)
+            continue
+        except (KeyError, TypeError, ValueError) as error:
+            yield Finding(relative(manifest, folder), Severity.LOST, f"is damaged (unexpected content: {error})")
+            continue
+        place = manifest.with_suffix("")
+        for name, digest in entries:
+            if trouble := _digest_trouble(place / name, digest, below=folder):
+                yield Finding(relative(place / name, folder), Severity.LOST, trouble)
+
+
+def _inside(name: Any) -> PurePosixPath:
+    """A path below the artifact's folder.
+
+    Raises:
+        ValueError: It leads out of it.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError(f"{name!r} is no file of it")
+    return path
+
+
+def _digest_trouble(path: Path, digest: str, *, below: Path) -> str | None:
+    """What is wrong with a file whose SHA-256 is noted; None where nothing is."""
+    try:
+        if not path.resolve().is_relative_to(below.resolve()):
+            return "is a link, which is not followed"
+        return None if files.sha256(path) == digest else "is damaged (its SHA-256 is not the one noted)"
+    except FileNotFoundError:
+        return "is gone"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def _code(folder: Path) -> Iterator[Finding]:
+    needed: set[str] = set()
+    for path in listed(folder / CODE):
+        if path.suffix == ".json" and not path.name.startswith("."):
+            try:
+                kept = code.read(folder, [path.stem])
+            except (RunfolioError, OSError) as error:
+                yield _unreadable(path, folder, error)
+                continue
+            if kept is not None:
+                needed |= {entry.sha256 for entry in kept.files} | ({kept.diff} if kept.diff is not None else set())
+    place = folder / CODE / CODE_FILES
+    stored = {path.name for path in listed(place) if not path.name.startswith(".")}
+    for digest in sorted(needed | stored):
+        if trouble := _content_trouble(place / digest):
+            yield Finding(relative(place / digest, folder), Severity.LOST, trouble)
+
+
+def _data(folder: Path) -> Iterator[Finding]:
+    """Listings that are not what they are called after, and those that are named and not here."""
+    needed = _named_data(folder)
+    stored = {
+        path.name.removesuffix(datasets.ENDING) for path in listed(folder / DATA) if not path.name.startswith(".")
+    }
+    for fingerprint in sorted(needed | stored):
+        path = datasets.listing_path(folder, fingerprint)
+        if path.is_symlink():
+            yield Finding(relative(path, folder), Severity.LOST, "is a link, which is not followed")
+            continue
+        try:
+            datasets.Listing.read(folder, fingerprint)
+        except NotFound:
+            yield Finding(relative(path, folder), Severity.LOST, "is gone")
+        except RunfolioError as error:
+            yield _unreadable(path, folder, error)
+
+
+def _named_data(folder: Path) -> set[str]:
+    """The fingerprints of the listings that `run.json` says are here."""
+    try:
+        known = RunDocument.read(folder).data.values()
+    except (RunfolioError, OSError):
+        return set()
+    found: set[str] = set()
+    for named in known:
+        earlier = named.get("earlier") if isinstance(named, dict) else None
+        for entry in (named, *(earlier if isinstance(earlier, list) else ())):
+            if isinstance(entry, dict) and datasets.is_fingerprint(entry.get("fingerprint")):
+                items = entry.get("items")
+                if not (isinstance(items, int) and items > datasets.LISTED_AT_MOST):
+                    found.add(entry["fingerprint"])
+    return found
+
+
+def _content_trouble(path: Path) -> str | None:
+    if path.is_symlink():
+        return "is a link, which is not followed"
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return "is gone"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return None if hashlib.sha256(data).hexdigest() == path.name else "is damaged (it is not what its name says)"

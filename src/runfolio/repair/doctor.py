@@ -1,0 +1,95 @@
+"""The doctor: a store checked run by run, and mended where that is safe."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runfolio.errors import NotFound
+from runfolio.query.index.run_index import IndexOfStore, index_path, is_damaged, remove
+from runfolio.query.index.scan import Memory
+from runfolio.query.store import check_store, open_folio
+from runfolio.record.base.layout import default_store
+from runfolio.record.spool import Found, find_spools, spools_of
+from runfolio.repair.checkup import Checkup, check
+from runfolio.repair.mend import mend
+from runfolio.repair.run_folders import find_folders
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One run, as it is now."""
+
+    place: str
+    """Its folder below the store, with `/`."""
+    checkup: Checkup
+    done: list[str] = field(default_factory=list)
+    """What was repaired before, a sentence each."""
+
+
+class Doctor:
+    """Checks the runs of one store."""
+
+    def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
+        """Raises:
+        NotFound: There is no such folder.
+        """
+        self.store = Path(store if store is not None else default_store()).resolve()
+        check_store(self.store)
+        self.folders, self.links = find_folders(self.store)
+        """Run folders, those without a `run.json` among them; and links to folders, which are not followed."""
+        path = index_path(self.store)
+        self.index_is_damaged = path is not None and is_damaged(path)
+        self._index = IndexOfStore(self.store)
+        self._memory = Memory({} if self.index_is_damaged else self._index.use(lambda index: index.beats()))
+
+    def strays(self) -> list[Found]:
+        """What waits on this machine for runs of this store whose folders are not there."""
+        known = {spool.folder for folder in self.folders for spool in spools_of(folder)}
+        of_store = [each for each in find_spools() if each.run_folder.resolve().is_relative_to(self.store)]
+        return [each for each in of_store if each.folder not in known]
+
+    def chosen(self, names: Sequence[str]) -> list[Path]:
+        """The folders of runs by id, name or folder; all for no names.
+
+        Raises:
+            NotFound, Ambiguous: As `Folio.run`.
+        """
+        return [self._named(name) for name in dict.fromkeys(names)] or self.folders
+
+    def examine(self, folder: Path, *, repair: bool = False) -> Examined:
+        """Check a run; with `repair`, mend it first where it is not whole and nobody writes it.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        place = folder.relative_to(self.store).as_posix()
+        found = check(folder, self._memory)
+        done = mend(folder, self._memory) if repair and found.findings else []
+        return Examined(place, check(folder, self._memory) if done else found, done)
+
+    def mend_index(self) -> None:
+        """Make the index anew."""
+        if (path := index_path(self.store)) is not None:
+            remove(path)
+        open_folio(self.store).runs()
+        self.index_is_damaged = False
+
+    def remember(self) -> None:
+        """Keep which heartbeats were seen when: a minute later, a writer far away that stands still is dead."""
+        if self._memory.beats and not self.index_is_damaged:
+            self._index.use(lambda index: index.update({}, (), {**index.beats(), **self._memory.beats}))
+
+    def _named(self, name: str) -> Path:
+        wanted = posixpath.normpath(name)
+        for folder in self.folders:  # first those that no reader finds: their `run.json` is gone
+            place = folder.relative_to(self.store).as_posix()
+            if wanted in (place, folder.name, folder.name.rpartition("-")[2]) or Path(name).absolute() == folder:
+                return folder
+        found = open_folio(self.store).run(name).folder
+        if found not in self.folders:
+            raise NotFound(f"{found} is behind a link, which is not followed; check the store that it is in")
+        return found

@@ -1,0 +1,142 @@
+"""Files of JSON lines, read a line at a time: which log calls each holds, and where it is damaged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from runfolio.errors import DamagedFile
+from runfolio.record.content import media
+from runfolio.record.content.media import MediaEntry
+from runfolio.record.points import tails
+from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.tails import LogCall
+
+Call = TypeVar("Call", LogCall, MediaEntry)
+
+_TAIL_NAME = re.compile(r"tail-([0-9a-z]+)-\d+\.jsonl")
+_MEDIA_NAME = re.compile(r"([0-9a-z]+)(-\d+)?\.jsonl")
+
+
+@dataclass(eq=False)
+class Lines:
+    """What is in a tail or a list of media."""
+
+    path: Path
+    writer: str
+    attempt: int
+    header: str | None = None
+    """What is wrong with the first line; writer and attempt are then as other files say."""
+    calls: int = 0
+    damaged: int = 0
+    """Lines that are not what they should be."""
+    disordered: int = 0
+    """Lines whose number is not above that of the line before."""
+    torn: int = 0
+    """Bytes behind the last newline."""
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    """The log calls in it, in their order in the file; those that follow each other are one range."""
+
+    @property
+    def is_whole(self) -> bool:
+        return self.header is None and not self.damaged and not self.disordered
+
+    @property
+    def held(self) -> Ranges:
+        return {self.writer: list(self.ranges)}
+
+    def add(self, seq: int) -> None:
+        self.calls += 1
+        if self.ranges and seq <= self.ranges[-1][1]:
+            self.disordered += 1
+        if self.ranges and seq == self.ranges[-1][1] + 1:
+            self.ranges[-1] = (self.ranges[-1][0], seq)
+        else:
+            self.ranges.append((seq, seq))
+
+
+def is_tail(name: str) -> bool:
+    return _TAIL_NAME.fullmatch(name) is not None
+
+
+def is_media(name: str) -> bool:
+    return _MEDIA_NAME.fullmatch(name) is not None
+
+
+def scan_tail(path: Path, attempts: Mapping[str, int]) -> Lines | None:
+    """What is in a tail; None where it is empty.
+
+    Args:
+        attempts: The attempt of each writer, for a tail whose first line does not say.
+    Raises:
+        FileNotFoundError: It is gone.
+        NewerFormat: A newer runfolio wrote it.
+        OSError: It cannot be read.
+    """
+    return _scan(path, _TAIL_NAME, attempts, lambda line, _: tails.decode_call(line))
+
+
+def scan_media(path: Path, attempts: Mapping[str, int]) -> Lines | None:
+    """The same for a list of media."""
+    return _scan(path, _MEDIA_NAME, attempts, _media_decoder(path))
+
+
+def tail_calls(lines: Lines) -> Iterator[LogCall]:
+    """The log calls of a tail, in the order of the file."""
+    return (call for _, call in _calls(lines, lambda line, _: tails.decode_call(line)))
+
+
+def media_calls(lines: Lines) -> Iterator[tuple[bytes, MediaEntry]]:
+    """The entries of a list of media, each with its line."""
+    return _calls(lines, _media_decoder(lines.path))
+
+
+def _media_decoder(path: Path) -> Callable[[bytes, Lines], MediaEntry | None]:
+    folder = path.parent.parent
+    return lambda line, lines: media.decode(folder, line, lines.writer, lines.attempt)
+
+
+def _scan(
+    path: Path, name: re.Pattern[str], attempts: Mapping[str, int], decode: Callable[[bytes, Lines], Call | None]
+) -> Lines | None:
+    fits = name.fullmatch(path.name)
+    writer = fits[1] if fits else ""
+    lines = Lines(path, writer, attempts.get(writer, 1))
+    with path.open("rb") as file:
+        first = file.readline()
+        if not first.endswith(b"\n"):
+            lines.torn = len(first)
+            return lines if first else None
+        lines.header = _header_trouble(lines, first, attempts)
+        for line in file:
+            if not line.endswith(b"\n"):
+                lines.torn = len(line)
+            elif (call := decode(line, lines)) is not None:
+                lines.add(call.seq)
+            else:
+                lines.damaged += 1
+    return lines
+
+
+def _header_trouble(lines: Lines, first: bytes, attempts: Mapping[str, int]) -> str | None:
+    """What is wrong with the first line of a file; where nothing is, `lines` gets what it says."""
+    try:
+        writer, attempt = tails.read_header(first, lines.path)
+    except DamagedFile:
+        return "is damaged (its first line is not that of such a file)"
+    if writer != lines.writer:
+        return f"is damaged (its first line names {writer}, not the writer in its name)"
+    if attempt != attempts.get(writer, attempt):
+        return f"is damaged (its first line says attempt {attempt}, which is not that of its writer)"
+    lines.attempt = attempt
+    return None
+
+
+def _calls(lines: Lines, decode: Callable[[bytes, Lines], Call | None]) -> Iterator[tuple[bytes, Call]]:
+    with lines.path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n") and (call := decode(line, lines)) is not None:
+                yield line, call

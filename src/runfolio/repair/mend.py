@@ -1,0 +1,226 @@
+"""Mending a run that nobody writes. Old bytes are kept: what is damaged moves to `damaged/`, nothing is rewritten."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from runfolio.errors import RunfolioError, StoreError
+from runfolio.record import spool
+from runfolio.record.base import files
+from runfolio.record.base.layout import ALIVE, DAMAGED, MEDIA, RUN_FILE, new_id, segment_path
+from runfolio.record.base.plurals import counted
+from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
+from runfolio.record.content import run_edits
+from runfolio.record.content.media import MediaEntry
+from runfolio.record.liveness import claims
+from runfolio.record.liveness.heartbeats import BeatMemory
+from runfolio.record.points import compaction, segment_files, seq_ranges, tails
+from runfolio.record.points.row_merging import ROW, ordered
+from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.tails import LogCall
+from runfolio.record.spool import spools_of
+from runfolio.repair import leftovers
+from runfolio.repair.activity import heartbeats, is_at_work
+from runfolio.repair.census import Census, minus, spanned, take_census
+from runfolio.repair.checkup import attempts_of, read_document
+from runfolio.repair.findings import Severity
+from runfolio.repair.line_scan import Lines, media_calls, tail_calls
+from runfolio.repair.row_groups import Rows, without
+from runfolio.repair.run_folders import relative
+
+
+def mend(folder: Path, memory: BeatMemory) -> list[str]:
+    """Repair what can be without losing a byte; what was done, a sentence each.
+
+    A run that may still be written, or whose `run.json` is of a newer format, is left as it is.
+
+    Raises:
+        StoreError: The store cannot be written; what was done so far stands.
+    """
+    document, trouble = read_document(folder)
+    if is_at_work(folder, memory) or (trouble is not None and trouble.severity is Severity.UNCHECKED):
+        return []
+    try:
+        return list(_mend(folder, document))
+    except OSError as error:
+        raise StoreError(f"cannot repair {folder}: {error.strerror or error}") from None
+
+
+def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
+    for each in spools_of(folder):
+        yield f"brought back {spool.bring_back(each):,} bytes that waited in {each.folder}"
+    census = take_census(folder, attempts_of(folder, document))
+    if document is None:
+        yield _rebuild_document(folder, census)
+    writer, number = new_id(), 0  # of the segments this repair writes: no other process makes names of this id
+    for damaged in [rows for rows in census.segments if not rows.is_whole and not rows.in_part]:
+        number += 1
+        yield _save_segment(folder, damaged, census, segment_path(folder, writer, number))
+    for lines in [lines for lines in census.tails if lines.header or lines.damaged]:
+        number += 1
+        yield _save_tail(folder, lines, census, segment_path(folder, writer, number))
+    for lines in [lines for lines in census.media if lines.header or lines.damaged]:
+        yield _save_media(folder, lines)
+    for path in _needless(folder):
+        yield f"set {relative(path, folder)} aside as {_set_aside(folder, path)}"
+    if leftovers.sealable(census) and not any(lines.disordered for lines in census.tails):
+        number += 1
+        compaction.compact(folder, writer, number)
+        compaction.sweep(folder)
+        yield f"sealed {counted(len(leftovers.sealable(census)), 'tail')}"
+    for path in leftovers.stale(folder):
+        path.unlink(missing_ok=True)
+        yield f"removed {relative(path, folder)}"
+
+
+def _set_aside(folder: Path, path: Path) -> str:
+    """Move a damaged file below `damaged/`; its new place below the run's folder."""
+    target = folder / DAMAGED / path.relative_to(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while target.exists():
+        number += 1
+        target = target.with_name(f"{path.name}-{number}")
+    path.rename(target)
+    return relative(target, folder)
+
+
+def _needless(folder: Path) -> list[Path]:
+    """Damaged files that no reader needs, and that nothing can be had from."""
+    beats = [folder / ALIVE / f"{writer}.json" for writer, beat in heartbeats(folder).items() if beat is None]
+    return [*beats, *(path for path, error in run_edits.damaged(folder) if isinstance(error, RunfolioError))]
+
+
+def _save_segment(folder: Path, damaged: Rows, census: Census, target: Path) -> str:
+    """Bring the row groups that can be read to a segment of their own."""
+    name = relative(damaged.path, folder)
+    elsewhere = census.points(damaged)
+    kept = minus(damaged.held, elsewhere)
+    if kept:
+        ranges = spanned(kept, census.media_calls())
+        metrics, writers, blocks = damaged.saved()
+        segment_files.write(target, (without(block, writers, elsewhere) for block in blocks), metrics, writers, ranges)
+        census.segments.append(Rows(target, covers=ranges, held=kept))
+    census.segments.remove(damaged)
+    place = _set_aside(folder, damaged.path)
+    return _told(name, kept, target, place)
+
+
+def _save_tail(folder: Path, lines: Lines, census: Census, target: Path) -> str:
+    """Bring the lines that can be read to a segment."""
+    name = relative(lines.path, folder)
+    elsewhere = census.points(lines)
+    kept = minus(lines.held, elsewhere)
+    if kept:
+        ranges = spanned(kept, census.media_calls())
+        metrics = sorted({name for call in tail_calls(lines) for name in call.values})
+        rows = list(_rows(lines, elsewhere, {name: place for place, name in enumerate(metrics)}))
+        segment_files.write(target, [ordered(np.array(rows, ROW))], metrics, [lines.writer], ranges)
+        census.segments.append(Rows(target, covers=ranges, held=kept))
+    census.tails.remove(lines)
+    place = _set_aside(folder, lines.path)
+    return _told(name, kept, target, place)
+
+
+def _rows(lines: Lines, elsewhere: Ranges, places: Mapping[str, int]) -> Iterator[tuple]:
+    """The points of a tail that are nowhere else, as rows of `ROW`."""
+    taken = elsewhere.get(lines.writer, [])
+    for call in tail_calls(lines):
+        if not any(first <= call.seq <= last for first, last in taken):
+            for name, value in call.values.items():
+                yield places[name], lines.attempt, 0, call.seq, call.step, call.time_us, value
+
+
+def _told(name: str, kept: Ranges, target: Path, place: str) -> str:
+    if not kept:
+        return f"set {name} aside as {place}: nothing in it can be read that is not elsewhere"
+    return (
+        f"brought {counted(seq_ranges.size(kept), 'log call')} of {name} to {target.name}, and set it aside as {place}"
+    )
+
+
+def _save_media(folder: Path, lines: Lines) -> str:
+    """Bring the lines that can be read to a list of their own, beside the damaged one until that is set aside."""
+    name = relative(lines.path, folder)
+    target = _free_media(folder, lines.writer)
+    header = tails.header(lines.writer, lines.attempt)
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.write(header)
+            file.writelines(line for line, _ in media_calls(lines))
+
+    if lines.calls:
+        files.replace(target, write, sync=True)
+    place = _set_aside(folder, lines.path)
+    return f"brought {lines.calls:,} lines of {name} to {target.name}, and set it aside as {place}"
+
+
+def _free_media(folder: Path, writer: str) -> Path:
+    number = 2  # 1 is that without a number
+    while (path := folder / MEDIA / f"{writer}-{number}.jsonl").exists():
+        number += 1
+    return path
+
+
+def _rebuild_document(folder: Path, census: Census) -> str:
+    """Write what other files tell of a run whose `run.json` is gone or cannot be read.
+
+    Of a run that was resumed, every point counts: which ones the last attempt left behind is not known any more.
+    """
+    path = folder / RUN_FILE
+    aside = f"; the damaged one is {_set_aside(folder, path)}" if path.exists() else ""
+    fits = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
+    name, run_id = fits.groups() if fits else (folder.name, new_id())
+    attempts = _attempts(folder, census)
+    document = RunDocument(run_id, name, folder.parent.name, attempts[0].started, attempts=attempts)
+    beat = heartbeats(folder).get(attempts[-1].writer)
+    document.status = Status(beat.end) if beat is not None and beat.end else Status()
+    document.notes = f"run.json was lost; `runfolio doctor` made this one on {now():%Y-%m-%d} from the other files."
+    document.write(folder, sync=True)
+    return f"made {RUN_FILE} from the other files: {run_id}, {counted(len(document.attempts), 'attempt')}{aside}"
+
+
+def _attempts(folder: Path, census: Census) -> list[Attempt]:
+    """The attempts of a run as its files of points and its heartbeats tell them."""
+    seen = _writers(folder, census)
+    ranks = {writer: beat for writer, beat in heartbeats(folder).items() if beat is not None}
+    last = {writer: ranges[-1][1] for writer, ranges in census.all_calls().items() if ranges}
+    attempts: list[Attempt] = []
+    for number in sorted({attempt for attempt, _ in seen.values()}):
+        own = [writer for writer, (attempt, _) in seen.items() if attempt == number]
+        claim = claims.read(folder, number)
+        claimed = claim.writer if claim is not None else None
+        first = min(own, key=lambda writer: (writer != claimed, writer not in ranks, seen[writer][1], writer))
+        kept = {writer: last.get(writer, 0) for writer, (attempt, _) in seen.items() if attempt < number}
+        parent = attempts[-1].attempt if attempts else None
+        started = datetime.fromtimestamp(min(seen[writer][1] for writer in own) / 1e6, UTC)
+        attempts.append(Attempt(number, parent, kept, first, started))
+    return attempts or [Attempt(1, None, {}, new_id(), now())]
+
+
+def _writers(folder: Path, census: Census) -> dict[str, tuple[int, int]]:
+    """Of each writer its attempt, and the time of its first log call (of its heartbeat, where it made none)."""
+    now_us = int(now().timestamp() * 1e6)
+    seen = {writer: (attempt, now_us) for writer, attempt in attempts_of(folder, None).items()}
+
+    def note(writer: str, attempt: int, time_us: int) -> None:
+        seen[writer] = (attempt, min(time_us, seen.get(writer, (attempt, now_us))[1]))
+
+    for lines in (*census.tails, *census.media):
+        for call in islice(_calls(lines), 1):
+            note(lines.writer, lines.attempt, call.time_us)
+    for rows in census.segments:
+        for writer, attempt, time_us in rows.begun():
+            note(writer, attempt, time_us)
+    return seen
+
+
+def _calls(lines: Lines) -> Iterator[LogCall | MediaEntry]:
+    return (call for _, call in media_calls(lines)) if lines.path.parent.name == MEDIA else tail_calls(lines)

@@ -1,0 +1,76 @@
+"""Which folders of a store are runs, also without a `run.json`, and what lies in one. No link is followed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from runfolio.record.base.layout import ALIVE, DAMAGED, METRICS, RUN_FILE
+
+_OF_A_RUN = re.compile(rf"({ALIVE}/[0-9a-z]+\.json|{METRICS}/(tail|segment)-[0-9a-z]+-\d+\.(jsonl|parquet))")
+
+
+def find_folders(store: Path) -> tuple[list[Path], list[Path]]:
+    """The run folders of a store, and the links in it that may lead to others; each sorted."""
+    runs: list[Path] = []
+    links: list[Path] = []
+    pending = [store]
+    while pending:
+        folder = pending.pop()
+        if _is_run(folder):
+            runs.append(folder)
+            continue
+        try:
+            with os.scandir(folder) as entries:
+                inner = [entry for entry in entries if not entry.name.startswith(".")]
+                links += [Path(entry.path) for entry in inner if entry.is_symlink() and entry.is_dir()]
+                pending += [Path(entry.path) for entry in inner if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            continue
+    return sorted(runs), sorted(links)
+
+
+def _is_run(folder: Path) -> bool:
+    if os.path.lexists(folder / RUN_FILE):
+        return True
+    return any(
+        _OF_A_RUN.fullmatch(f"{part}/{path.name}") for part in (ALIVE, METRICS) for path in listed(folder / part)
+    )
+
+
+def listed(folder: Path) -> list[Path]:
+    """The files of a folder, sorted, hidden ones too; none where it cannot be listed. Neither links nor folders."""
+    if folder.is_symlink():
+        return []
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def walked(folder: Path) -> Iterator[Path]:
+    """Every file below a run's folder, but what earlier repairs set aside."""
+    for place, folders, names in os.walk(folder):
+        if Path(place) == folder and DAMAGED in folders:
+            folders.remove(DAMAGED)
+        for name in names:
+            path = Path(place, name)
+            if not path.is_symlink():
+                yield path
+
+
+def links(folder: Path) -> list[Path]:
+    """The links below a run's folder."""
+    return sorted(
+        path
+        for place, folders, names in os.walk(folder)
+        for name in (*folders, *names)
+        if (path := Path(place, name)).is_symlink()
+    )
+
+
+def relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()

@@ -1,0 +1,33 @@
+"""What an interpreter runs with today: asked in itself by `python -m runfolio.reproduce.interpreter_info PATH`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from runfolio.tracking.environment import machine, packages
+
+
+def facts(path: str) -> dict[str, Any]:
+    """As a run's `environment` has it, as far as it can be asked without running any code of it.
+
+    Args:
+        path: What PYTHONPATH is to be. Packages are looked for there, and nothing is imported from it.
+    """
+    today = set(os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    folders = [*path.split(os.pathsep), *(folder for folder in sys.path if folder not in today)]
+    versions, origins = packages.packages([folder for folder in folders if folder])
+    return {
+        "python": platform.python_version(),
+        "packages": versions,
+        "installed_from": origins,
+        **machine.machine(Path.cwd()),
+    }
+
+
+if __name__ == "__main__":
+    json.dump(facts(sys.argv[1]), sys.stdout)

@@ -1,0 +1,129 @@
+"""How a run was begun, as far as its record says; refused where that cannot be done again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runfolio.errors import ConfigError, DamagedFile
+from runfolio.query.run import RecordedRun
+from runfolio.record.base.layout import RUN_FILE
+from runfolio.record.base.run_document import Attempt
+from runfolio.record.content import code
+from runfolio.record.content.code import Code
+from runfolio.tracking.environment import git
+
+_OF_A_NOTEBOOK = ("ipykernel", "colab_kernel", "ipython", "jupyter")
+_OF_CODE = {"command": list, **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str)}
+_OF_ENVIRONMENT = {"executable": str, **dict.fromkeys(("packages", "installed_from", "variables", "torch"), dict)}
+"""What of a record is acted upon, and the kind it must be of where it is not null."""
+UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
+"""What `Code.left_out` calls a diff that was too long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """The first start of a run: a resumed one is repeated whole, a fork from where it began."""
+
+    run: RecordedRun
+    command: tuple[str, ...]
+    """`sys.argv`, without secrets."""
+    module: str | None
+    """Where it was started by `python -m`."""
+    script: Path | None
+    folder: Path
+    """The folder it was started in."""
+    root: Path
+    """What the paths of its code are relative to: the repository, else the script's folder."""
+    commit: str | None
+    dirty: bool
+    remote: str | None
+    captured: Code | None
+
+    @property
+    def label(self) -> str:
+        return f"run {self.run.name} ({self.run.id})"
+
+    @property
+    def script_name(self) -> str | None:
+        """The script relative to the root, with `/`; None where there is none, or it lies elsewhere."""
+        for path in filter(None, (self.script, self.script and self.script.resolve())):
+            if path.is_relative_to(self.root):
+                return path.relative_to(self.root).as_posix()
+        return None
+
+
+def start_of(run: RecordedRun) -> Start:
+    """Raises:
+    ConfigError: The run cannot be started by a command again; the message says why.
+    DamagedFile: The list of its code cannot be read, or the record does not say these things as it should.
+    """
+    facts = _first_start(run)
+    command = tuple(map(str, facts.get("command") or ()))
+    for reason in _objections(run, facts, command):
+        raise ConfigError(f"run {run.name} ({run.id}) cannot be repeated: {reason}")
+    captured = code.read(run.folder, [own_attempts(run)[0].writer]) if own_attempts(run) else None
+    script = Path(facts["script"]) if facts.get("script") else None
+    folder = Path(facts["folder"])
+    return Start(
+        run=run,
+        command=command,
+        module=facts.get("module"),
+        script=script,
+        folder=folder,
+        root=Path(captured.root) if captured else _root(script.parent if script else folder),
+        commit=facts.get("commit"),
+        dirty=bool(facts.get("dirty")),
+        remote=facts.get("remote"),
+        captured=captured,
+    )
+
+
+def _first_start(run: RecordedRun) -> dict[str, Any]:
+    earlier = run.code.get("earlier") or [run.code]
+    facts = earlier[0] if isinstance(earlier, list) else None
+    if not isinstance(facts, dict):
+        raise DamagedFile(f"{run.folder / RUN_FILE} is damaged (its code is {facts!r})")
+    for part, kinds in ((facts, _OF_CODE), (run.environment, _OF_ENVIRONMENT)):
+        for name, kind in kinds.items():
+            value = part.get(name)
+            if not (value is None or _is_of(value, kind)):
+                raise DamagedFile(f"{run.folder / RUN_FILE} is damaged ({name} is {str(value)[:40]!r})")
+    return facts
+
+
+def _is_of(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not (isinstance(value, str) and "\0" in value)
+
+
+def own_attempts(run: RecordedRun) -> list[Attempt]:
+    """The attempts of a run, without those a fork has from another."""
+    return [attempt for attempt in run.attempts if attempt.inherited is None]
+
+
+def _root(folder: Path) -> Path:
+    """The repository that a folder lies in today, where no list of code says what it was; else the folder itself."""
+    found = git.repository(str(folder))
+    return folder if found is None else found.root
+
+
+def _objections(run: RecordedRun, facts: dict[str, Any], command: tuple[str, ...]) -> Iterator[str]:
+    """Why it cannot be started by a command again."""
+    if not command or not facts.get("folder"):
+        yield "its record does not say what was started, or in which folder"
+        return
+    program = Path(command[0]).name.lower()
+    notebook = any(file.why == "notebook" for file in run.source_files)
+    if notebook or any(name in program for name in _OF_A_NOTEBOOK):
+        yield "it was begun in a notebook, whose cells have no command; `runfolio show RUN --code` lists what was kept"
+    if command[0] in ("", "-", "-c"):
+        yield "it was begun at Python's prompt or by `python -c`; put the code into a script, and track that"
+    size = str((run.environment.get("variables") or {}).get("WORLD_SIZE", "1"))
+    ranks = {writer.rank for writer in run.writers if writer.rank is not None}
+    if len(ranks) > 1 or (size.isdecimal() and int(size) > 1):
+        yield (
+            "several ranks wrote it, and what launched them is not recorded;"
+            " launch them by hand, and `runfolio compare` the two"
+        )

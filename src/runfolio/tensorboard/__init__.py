@@ -1,0 +1,1 @@
+"""The SummaryWriter API on runfolio's record."""

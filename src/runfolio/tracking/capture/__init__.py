@@ -1,1 +1,0 @@
-"""What surrounds a run, captured with no line of user code: command, code, machine, libraries, seeds."""

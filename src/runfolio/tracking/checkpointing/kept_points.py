@@ -1,0 +1,26 @@
+"""Where a run goes on from: what it has, and how much of that belongs to a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runfolio.record import spool
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.checkpoints.manifests import Checkpoint
+from runfolio.record.liveness import heartbeats
+
+
+def bring_back_spools(folder: Path) -> None:
+    """What waits on this machine's disk for the run is part of what it has: before it is said what of that is kept."""
+    for waiting in spool.spools_of(folder):
+        if heartbeats.is_over(folder, waiting.writer):
+            spool.bring_back(waiting)
+
+
+def kept_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
+    """The last seq of each writer that belongs to a checkpoint."""
+    if not heartbeats.joined(folder, document):
+        return checkpoint.position
+    from runfolio.record.checkpoints import resume_points  # Arrow, which few runs need
+
+    return {**resume_points.kept_of_joined(folder, document, checkpoint), **checkpoint.position}

@@ -1,0 +1,376 @@
+"""`Run.checkpoint`: which calls save, what they take, and the thread that writes it.
+
+The training waits for a copy of its state in memory and for nothing else: not for the disk, nor for the points that it
+logged before, whose number the writer thread says when it comes to them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import queue
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import ConfigError
+from runfolio.record.base.run_document import Attempt
+from runfolio.record.checkpoints.manifests import GENERATORS, Checkpoint, Snapshot
+from runfolio.record.checkpoints.retention import CheckpointPolicy, Mode, Shelf, is_better, step_name
+from runfolio.tracking.checkpointing import random_states
+from runfolio.tracking.pipeline.background_log import log
+from runfolio.tracking.pipeline.encoder_thread import EncoderThread
+from runfolio.tracking.pipeline.plain_values import detached, metric_value, plain_config, whole_step
+from runfolio.tracking.pipeline.queue_items import Mark
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+from runfolio.tracking.process import exit_hooks
+from runfolio.tracking.process.exit_hooks import Ending
+
+if TYPE_CHECKING:
+    from runfolio.tracking.run import Run
+
+_COPIES = 2
+"""Of the state, at most: one that is being written, one that waits. One of them stays for the next."""
+_FLUSH_WAIT_S = 30.0
+_LOOK_S = 0.05
+_POLL_S = 0.002
+_TOLD_S = 0.2
+_SLOWEST_BYTES_PER_S = 20e6
+"""A disk as slow as that is still waited for at a run's end."""
+
+
+@dataclass
+class _Job:
+    """A state that is to be written."""
+
+    stem: str
+    snapshot: Snapshot
+    mark: Mark
+    """What the record holds up to it."""
+    about: dict[str, Any]
+    mode: Mode
+    for_good: str | None
+    is_best: bool
+    is_one_of_the_best: bool
+    """Not the best, perhaps, but kept by its metric."""
+
+    def is_replaced_by(self, newer_is_best: bool) -> bool:
+        """Whether nothing is lost where a newer one is written instead."""
+        return self.for_good is None and not self.is_one_of_the_best and (newer_is_best or not self.is_best)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(tensor.nbytes for part in self.snapshot.tensors.values() for tensor in part.values())
+
+
+class Saver:
+    """Saves a run's checkpoints. Called by the training thread; a thread of its own does the writing."""
+
+    def __init__(
+        self,
+        run: Run,
+        writer: EncoderThread,
+        attempt: Attempt,
+        pace: WriterConfig,
+        policy: CheckpointPolicy | None,
+        resumed: Checkpoint | None,
+    ) -> None:
+        """Args:
+        resumed: The checkpoint that the run goes on from.
+        """
+        self._run = run
+        self._writer = writer
+        self._attempt = attempt
+        self._pace = pace
+        self._policy = policy or CheckpointPolicy()
+        self._shelf = Shelf(run.folder, self._policy, resumed, {**attempt.kept, attempt.writer: math.inf})
+        self._best = self._shelf.best
+        """The best metric so far, of what waits to be written too."""
+        self._calls = self._shelf.kept_until
+        """Counted on where a run is resumed: what is kept for good is not to be replaced."""
+        self._saved = 0
+        self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
+        """The step of the checkpoint before; of a later call, where steps begin anew."""
+        self._saved_at = time.monotonic()
+        self._called_at = math.nan
+        self._gap_s = math.nan
+        """How long after the call before it the last one came."""
+        self._told_budget = False
+        self._told_end = False
+        # No lock: a signal handler that ends the run may have interrupted a call.
+        self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """One for each further copy of the state that may be taken."""
+        for _ in range(_COPIES):
+            self._places.put(None)
+        self._copying: list[int] = []
+        """The thread of each call that takes its copy or waits to; a signal handler's may have interrupted another."""
+        self._spare: Snapshot | None = None
+        """What was written last: the next copy is put into its memory."""
+        self._waiting: deque[_Job] = deque()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._busy: _Job | bool = False
+        """What is being written; True for the moment in which it is taken."""
+        self._is_closed = False
+        self._thread: threading.Thread | None = None
+
+    def call(
+        self,
+        step: int | None,
+        metric: Any,
+        mode: Mode,
+        state: Mapping[str, Any],
+        loader: str | None,
+        meta: Mapping[str, Any] | None,
+    ) -> bool:
+        """Save the state if that is due; whether it is the best so far. See `Run.checkpoint`."""
+        if mode not in ("max", "min"):
+            raise ConfigError(f"mode is {mode!r}; it must be max or min")
+        now = time.monotonic()
+        self._calls += 1
+        self._called_at, self._gap_s = now, now - self._called_at
+        step = None if step is None else whole_step(step)
+        value = None if metric is None else _checked_metric(metric)
+        counted = self._calls if step is None else step
+        self._saved_step = min(self._saved_step, counted)
+        if value is None and not self._is_due(counted):
+            return False
+        if self._is_closed:
+            self._tell_end()
+            return False
+        is_best = value is not None and is_better(value, self._best, mode)
+        try:
+            is_taken = self._take(step, counted, value, mode, is_best, state, loader, meta)
+        finally:
+            if exit_hooks.is_leaving():
+                self.wait(exit_hooks.grace_left_s())
+                exit_hooks.leave()
+        return is_best and is_taken
+
+    def _take(
+        self,
+        step: int | None,
+        counted: int,
+        metric: float | None,
+        mode: Mode,
+        is_best: bool,
+        state: Mapping[str, Any],
+        loader: str | None,
+        meta: Mapping[str, Any] | None,
+    ) -> bool:
+        """Copy the state and have it written; False where that cannot be."""
+        if GENERATORS in state:
+            raise ConfigError(f"{GENERATORS!r} is saved by itself; give your own state another name")
+        modules, rest = _parts(state)
+        snapshot = Snapshot.of(modules, {**rest, GENERATORS: random_states.states()})
+        about = {
+            "step": step,
+            "metric": metric,
+            "attempt": self._attempt.attempt,
+            "position_us": int(self._run.now() * 1e6),
+            "loader": loader,
+            "meta": plain_config(meta) if meta is not None else {},
+        }
+        every = self._policy.keep_every
+        me = threading.get_ident()
+        self._copying.append(me)
+        try:
+            failure = self._take_place(is_best)
+        except BaseException:
+            self._copying.remove(me)
+            raise
+        if failure is not None:
+            self._copying.remove(me)
+            self._tell_failure(step, failure)
+            return False
+        try:
+            spare, self._spare = self._spare, None
+            snapshot = snapshot.copied(spare)
+        except (MemoryError, RuntimeError) as error:  # the latter is torch's
+            self._places.put(None)
+            self._tell_failure(step, f"no memory for a copy of it: {error}")
+            return False
+        except BaseException:
+            self._places.put(None)
+            raise
+        finally:
+            self._copying.remove(me)
+        self._saved += 1
+        job = _Job(
+            f"{self._attempt.writer}-{self._saved}",
+            snapshot,
+            Mark(),
+            about,
+            mode,
+            step_name(counted) if every and counted // every > self._saved_step // every else None,
+            is_best,
+            metric is not None and self._policy.keep_best > 1,
+        )
+        self._writer.pending.append(job.mark)
+        if is_best:
+            self._best = metric
+        self._saved_step, self._saved_at = counted, time.monotonic()
+        self._waiting.append(job)
+        self._start()
+        self._wake.put(None)
+        return True
+
+    def wait(self, timeout_s: float = math.inf) -> bool:
+        """Until everything that was taken is written, or cannot be; False where that takes longer."""
+        deadline = time.monotonic() + timeout_s
+        while self._waiting or self._busy:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_S)
+        log.wait(_TOLD_S)
+        return True
+
+    def close(self, ending: Ending) -> None:
+        """Wait for what is being saved, for as long as a run's end may take and a slow disk needs; then save no more.
+
+        May be called again, by a signal handler that interrupted it too.
+        """
+        self._is_closed = True
+        left = exit_hooks.seconds_left(ending)
+        began = time.monotonic()
+        jobs = [job for job in (self._busy, *self._waiting.copy()) if isinstance(job, _Job)]
+        size = sum(job.size_bytes for job in jobs)
+        # The points come first where the process is being killed: half the time is theirs.
+        if not self.wait(left / 2 if ending == "killed" else left + size / _SLOWEST_BYTES_PER_S):
+            for job in jobs:
+                self._tell_failure(job.about["step"], "there was no time left for it")
+        elif ending != "killed":
+            exit_hooks.extend(ending, time.monotonic() - began)
+        self._wake.put(None)
+
+    def awaited_s(self) -> float:
+        """How long a process that was told to go may wait for the next call; 0 where none is to be expected in time.
+
+        What tells is how long after each other the last two came.
+        """
+        since, most = time.monotonic() - self._called_at, self._pace.grace_s
+        is_soon = self._gap_s - since <= most and since <= self._gap_s + most  # False while one of them is NaN
+        return most if is_soon and not self._is_closed else 0.0
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether anything was taken since the run was opened."""
+        return self._saved > 0
+
+    def _is_due(self, step: int) -> bool:
+        steps, minutes = self._policy.every_steps, self._policy.every_minutes
+        if (steps is None and minutes is None) or exit_hooks.is_leaving():
+            return True
+        if steps is not None and step // steps > self._saved_step // steps:
+            return True
+        return minutes is not None and time.monotonic() - self._saved_at >= minutes * 60
+
+    def _take_place(self, is_best: bool) -> str | None:
+        """Wait until another copy of the state may be taken; why not, where that will not be."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                self._places.get_nowait()
+                return None
+            with contextlib.suppress(IndexError):  # the thread has come to it meanwhile
+                if self._waiting[-1].is_replaced_by(is_best):
+                    self._spare = self._waiting.pop().snapshot
+                    return None
+            if self._copying.count(threading.get_ident()) > _COPIES:  # signal handlers that interrupted each other
+                return "the calls that it interrupted have not taken their copies yet"
+            with contextlib.suppress(queue.Empty):
+                self._places.get(timeout=_LOOK_S)
+                return None
+            if self._writer.store_writer.away_s > self._pace.patience_s:
+                return self._writer.store_writer.failure
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=f"runfolio-saves-{self._run.id}", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # no thread to be had
+                self._thread = None
+                self._work_once()
+
+    def _work(self) -> None:
+        while not self._is_closed or self._waiting:
+            self._wake.get()
+            self._work_once()
+        self._spare = None
+
+    def _work_once(self) -> None:
+        self._busy = True  # before it waits no more: `wait` sees it here or there
+        with contextlib.suppress(IndexError):  # a newer one has replaced it
+            self._busy = job = self._waiting.popleft()
+            self._write(job)
+            self._spare, self._busy = job.snapshot, True
+            del job
+            self._places.put(None)
+        self._busy = False
+
+    def _write(self, job: _Job) -> None:
+        try:
+            store_writer = self._writer.store_writer
+            if store_writer.is_superseded():
+                return
+            self._writer.flush(_FLUSH_WAIT_S, sync=True)
+            if job.mark.seq is None:
+                raise OSError("the record has not taken what was logged before")
+            position = {**self._attempt.kept, self._attempt.writer: job.mark.seq}
+            gone = self._shelf.put(
+                job.stem,
+                job.snapshot,
+                {**job.about, "position": position},
+                mode=job.mode,
+                for_good=job.for_good,
+                is_ours=lambda: not store_writer.is_superseded(),
+            )
+            self._tell_of_budget(gone)
+        except Exception as error:
+            self._best = self._shelf.best
+            self._tell_failure(job.about["step"], str(getattr(error, "strerror", None) or error))
+
+    def _tell_failure(self, step: int | None, why: str) -> None:
+        log.error(
+            "run %s: checkpoint at step %s was not saved (%s); the one before is whole, training goes on",
+            self._run.id,
+            step,
+            why,
+        )
+
+    def _tell_end(self) -> None:
+        if not self._told_end:
+            self._told_end = True
+            log.warning("run %s saves no more checkpoints: it has ended", self._run.id)
+
+    def _tell_of_budget(self, gone: list[str]) -> None:
+        most = self._policy.budget_mb
+        if most is None or self._told_budget or (not gone and self._shelf.size_bytes <= most * 1e6):
+            return
+        self._told_budget = True
+        what = f"{', '.join(gone)} had to go, and so will others" if gone else "`last` and `best` alone take more"
+        log.warning("run %s: checkpoints may take %g MB; %s", self._run.id, most, what)
+
+
+def _checked_metric(metric: Any) -> float:
+    try:
+        return metric_value(detached(metric))
+    except ConfigError as error:
+        raise ConfigError(f"the checkpoint's metric {error}") from None
+
+
+def _parts(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """State split into modules' state_dicts and the rest."""
+    torch = sys.modules.get("torch")
+    modules, rest = {}, {}
+    for name, value in state.items():
+        has_state = hasattr(value, "state_dict")
+        content = value.state_dict() if has_state else value
+        if torch is not None and isinstance(value, torch.nn.Module):
+            modules[name] = content
+        else:
+            rest[name] = content
+    return modules, rest

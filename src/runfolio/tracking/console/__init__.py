@@ -1,0 +1,1 @@
+"""Console of a run: its capture and the helper program that passes it on."""

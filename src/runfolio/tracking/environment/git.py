@@ -1,0 +1,134 @@
+"""What git says of the user's repository: read only, without locks, prompts or network; bounded in time and size."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runfolio.tracking.process import subprocesses
+
+_TIMEOUT_S = 10.0
+_ANSWER_BYTES = 4_000_000
+DIFF_BYTES = 10_000_000
+"""A longer diff is left out: cut, it could not be applied."""
+_QUIET = {
+    "GIT_OPTIONAL_LOCKS": "0",  # not even the index's time stamps are refreshed
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "true",
+    "GIT_NO_LAZY_FETCH": "1",  # a partial clone would ask the network for what a diff needs
+    "GIT_PAGER": "cat",
+    "LC_ALL": "C",
+}
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A work tree and its commit; each fact None where git did not say."""
+
+    root: Path
+    commit: str | None
+    branch: str | None
+    dirty: bool | None
+    """Whether files that git knows differ from the commit."""
+    remote: str | None
+
+
+def repository(folder: str) -> Repository | None:
+    """The repository that a folder lies in; None outside of one, and without git."""
+    root = _text(folder, "rev-parse", "--show-toplevel")
+    if not root:
+        return None
+    status = _text(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no", "--ignore-submodules=dirty")
+    facts = dict(line[2:].split(" ", 1) for line in (status or "").splitlines() if line.startswith("# branch."))
+    commit = facts.get("branch.oid") or _text(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    branch = facts.get("branch.head")
+    return Repository(
+        root=Path(root),
+        commit=None if commit in ("(initial)", "") else commit,
+        branch=None if branch == "(detached)" else branch,
+        dirty=any(not line.startswith("#") for line in status.splitlines()) if status is not None else None,
+        remote=_remote(folder),
+    )
+
+
+def _remote(folder: str) -> str | None:
+    """Where the repository came from: `origin`, else the first remote there is."""
+    listed = _text(folder, "config", "--get-regexp", r"^remote\..*\.url$") or ""
+    urls = dict(line.split(" ", 1) for line in listed.splitlines() if " " in line)
+    return urls.get("remote.origin.url") or next(iter(urls.values()), None)
+
+
+def diff(root: Path, commit: str = "HEAD") -> bytes | None:
+    """What differs from a commit, staged or not; None where git does not say, or it is larger than `DIFF_BYTES`."""
+    options = ("--no-ext-diff", "--no-textconv", "--no-color", "--full-index", "--ignore-submodules=dirty")
+    prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
+    return answer(root, ["-c", "core.quotePath=false", "diff", commit, *options, *prefixes], DIFF_BYTES)
+
+
+def untracked(root: Path, *, staged: bool) -> list[str]:
+    """Files that git neither knows nor ignores, relative to the root; as many as it can list in time.
+
+    Args:
+        staged: Also those that it is to know from the next commit on.
+    """
+    which = ["--cached"] if staged else []
+    command = ["ls-files", "--others", *which, "--exclude-standard", "-z"]
+    listed = answer(root, command, _ANSWER_BYTES, cut=True) or b""
+    return [os.fsdecode(name) for name in listed.split(b"\0")[:-1]]
+
+
+def _text(folder: str, *arguments: str) -> str | None:
+    said = answer(folder, arguments, _ANSWER_BYTES)
+    return None if said is None else os.fsdecode(said).strip()
+
+
+def answer(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bool = False) -> bytes | None:
+    """What git prints. None where it fails, takes too long or prints more than `limit` bytes.
+
+    Args:
+        cut: Take what there is by then instead.
+    """
+    # Without the second, `git diff` writes the index where files were only touched.
+    settings = ("-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=false")
+    command = ["git", "--no-optional-locks", *settings, "-C", os.fspath(folder), *arguments]
+    try:
+        # A session of its own: Ctrl-C is not meant for it, and what it starts can be ended with it.
+        process = subprocesses.start_brief(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **_QUIET},
+            start_new_session=True,
+        )
+    except (OSError, ValueError):
+        return None
+    with process:
+        said, whole = _read(process, limit)
+        if not whole:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return said if cut or (whole and process.returncode == 0) else None
+
+
+def _read(process: subprocess.Popen, limit: int) -> tuple[bytes, bool]:
+    """What a process prints, and whether that is all of it."""
+    said = bytearray()
+    deadline = time.monotonic() + _TIMEOUT_S
+    pipe = process.stdout.fileno() if process.stdout else -1
+    ready = select.poll()
+    ready.register(pipe, select.POLLIN | select.POLLHUP)
+    while (left := deadline - time.monotonic()) > 0 and ready.poll(left * 1000):
+        piece = os.read(pipe, 1 << 16)
+        if not piece:
+            return bytes(said), True
+        said += piece
+        if len(said) > limit:
+            break
+    return bytes(said), False

@@ -1,0 +1,73 @@
+"""The packages that are installed, all of them.
+
+`importlib.metadata` parses a file for each, which holds the interpreter for about a millisecond a package. Name and
+version stand in the folder's name too (PyPA, Recording installed projects).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from runfolio.record.base.redaction import redact_text
+
+_METADATA = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*?)-(?P<version>[^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info")
+
+
+def packages(path: Sequence[str] | None = None) -> tuple[dict[str, str], dict[str, str]]:
+    """Versions by canonical name, sorted; and where those came from that were installed from a folder or a URL.
+
+    Args:
+        path: The folders to look into. Default: `sys.path`.
+    """
+    folders = sys.path if path is None else path
+    return _packages(tuple(stamp for folder in folders if (stamp := _stamp(folder)) is not None))
+
+
+def _stamp(folder: str) -> tuple[str, int] | None:
+    """A folder of `sys.path` and when something was last installed into it."""
+    try:
+        return folder, os.stat(folder).st_mtime_ns  # noqa: PTH116 - `sys.path` holds texts
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=2)
+def _packages(folders: tuple[tuple[str, int], ...]) -> tuple[dict[str, str], dict[str, str]]:
+    versions: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    for folder, _ in folders:
+        for path in _listed(Path(folder)):
+            found = _METADATA.fullmatch(path.name)
+            name = re.sub(r"[-_.]+", "-", found["name"]).lower() if found else ""
+            if found is None or name in versions:  # of two, the first on the path is imported
+                continue
+            versions[name] = found["version"]
+            if (origin := _origin(path)) is not None:
+                origins[name] = origin
+    return dict(sorted(versions.items())), dict(sorted(origins.items()))
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in os.listdir(folder) if name.endswith(("dist-info", "egg-info"))]  # noqa: PTH208
+    except OSError:  # a zip file
+        return []
+
+
+def _origin(metadata: Path) -> str | None:
+    """What PEP 610 wrote down where the package did not come from an index."""
+    try:
+        direct: dict[str, Any] = orjson.loads((metadata / "direct_url.json").read_bytes())
+        commit = direct.get("vcs_info", {}).get("commit_id")
+        editable = direct.get("dir_info", {}).get("editable")
+        return redact_text(str(direct["url"])) + (f"@{commit}" if commit else "") + (" (editable)" if editable else "")
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,87 @@
+"""Where a program comes from: its script, the folder it was started in, and which loaded modules are the user's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from functools import lru_cache
+from pathlib import Path, PurePath
+from types import ModuleType
+from typing import Any
+
+from runfolio.record.base.redaction import redact_command
+
+
+def command() -> dict[str, Any]:
+    """What was started, and where; quick enough for the training thread."""
+    return {"command": redact_command(sys.argv), "module": _module(), "script": script(), "folder": current_folder()}
+
+
+def current_folder() -> str | None:
+    """Where the process stands; None where that folder is gone."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - a text is what is recorded
+    except OSError:
+        return None
+
+
+def script() -> str | None:
+    """The user's file that is being run; None for an installed program, a notebook and a prompt."""
+    path = _file_of(sys.modules.get("__main__"))
+    return path if path is not None and is_own(path) else None
+
+
+def program_name() -> str:
+    """Return the name of the script, module, program or notebook that is being run; `python` for code without a file.
+
+    It is taken from `sys.argv`, which processes started by `multiprocessing` inherit.
+    """
+    path = PurePath(sys.argv[0] if sys.argv else "")
+    if path.stem.endswith("kernel_launcher"):  # of Jupyter, which tells the notebook's path, or of Colab
+        return PurePath(os.environ.get("JPY_SESSION_NAME") or "notebook").stem
+    if path.stem == "__main__":  # python -m package
+        return path.parent.name or "python"
+    return "python" if path.name in ("", "-", "-c") else path.stem
+
+
+def _module() -> str | None:
+    """The module's name where the program was started with `python -m`."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return getattr(spec, "name", None)
+
+
+def own_modules() -> dict[str, str]:
+    """The files of loaded modules that are neither installed nor Python's nor runfolio's: their names by path."""
+    found = {}
+    for name, module in sys.modules.copy().items():  # copied at once: a tuple of them is not while others import
+        path = _file_of(module)
+        if name != "__main__" and path is not None and path not in found and is_own(path):
+            found[path] = name
+    return found
+
+
+def _file_of(module: object) -> str | None:
+    """A module's file. Asked past its `__getattr__`: a lazy module would be loaded for the answer."""
+    if not isinstance(module, ModuleType):
+        return None
+    path = object.__getattribute__(module, "__dict__").get("__file__")
+    return os.path.abspath(path) if isinstance(path, str) and path.endswith(".py") else None  # noqa: PTH100
+
+
+@lru_cache(maxsize=8192)
+def is_own(path: str) -> bool:
+    return not (f"{os.sep}site-packages{os.sep}" in path or path.startswith(_foreign_folders()))
+
+
+@lru_cache(maxsize=1)
+def _foreign_folders() -> tuple[str, ...]:
+    """Python's own folders, the virtual environment, runfolio and `dist-packages`, each with its separator."""
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
+    folders.add(os.fspath(Path(__file__).parents[2]))
+    if sys.prefix != sys.base_prefix:
+        folders.add(sys.prefix)
+    named = {folder for folder in folders if folder}
+    resolved = {os.path.realpath(folder) for folder in named}
+    debian = {os.fspath(Path(folder).parent / "dist-packages") for folder in named}
+    return tuple(f"{folder}{os.sep}" for folder in named | resolved | debian)

@@ -1,0 +1,206 @@
+"""The code a run is started from: script, modules of one's own, uncommitted diff, files unknown to git. Bounded."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from runfolio.record.base.redaction import redact_text
+from runfolio.record.content import code
+from runfolio.record.content.code import Code, LeftOut, SourceFile
+from runfolio.tracking.environment import git, program
+
+FILE_BYTES = 1_000_000
+FILES = 1_000
+ALL_BYTES = 20_000_000
+LEFT_OUT = 1_000
+"""So many names of what was left out are written down; the rest is counted."""
+
+_NO_TEXT = {
+    *(".bin", ".bmp", ".bz2", ".ckpt", ".gif", ".gz", ".h5", ".hdf5", ".ico", ".jpeg", ".jpg", ".mp3", ".mp4", ".npy"),
+    *(".npz", ".onnx", ".parquet", ".pdf", ".pickle", ".pkl", ".png", ".pt", ".pth", ".pyc", ".safetensors", ".so"),
+    *(".tar", ".tif", ".tiff", ".wav", ".webp", ".whl", ".zip", ".zst"),
+}
+_SECRET_FILES = (".env", ".env.*", ".netrc", ".npmrc", ".pgpass", ".pypirc", "*.key", "*.p12", "*.pem", "*.pfx", "id_*")
+"""Files that people keep secrets in, left out whole."""
+
+
+class Sources:
+    """What has been kept of the code so far. Used by one thread at a time."""
+
+    def __init__(self, folder: Path, writer: str, root: Path, repository: git.Repository | None) -> None:
+        """Args:
+        folder: The run's.
+        root: What paths are relative to: the repository, else the script's folder.
+        """
+        self._folder = folder
+        self._writer = writer
+        self._repository = repository
+        self._code = Code(os.fspath(root))
+        self._root = os.path.join(self._code.root, "")  # noqa: PTH118 - compared as text, thousands of times
+        self._seen: set[str] = set()
+        """Paths that were looked at."""
+        self._modules = 0
+        """How many modules were loaded at the last look."""
+        self._executed = b""
+        """The cells of a notebook that were kept last, and as what."""
+        self._cells: SourceFile | None = None
+        self._bytes = 0
+        self._unwritten = False
+        """Whether something was kept that the list does not name yet."""
+        self._unnamed = 0
+        """How many files were left out beyond those that are named."""
+
+    def begin(self, script: str | None) -> None:
+        """Keep the script, the modules that are loaded, the diff and what git does not know.
+
+        Raises:
+            OSError: The store does not take it.
+        """
+        if script is not None:
+            self._keep(script, "script")
+        self._keep_modules()
+        self._write()
+        if self._repository is not None:
+            self._keep_diff(self._repository)
+            self._keep_untracked(self._repository)
+        self._keep_cells()
+        self._write()
+
+    def go_on(self) -> None:
+        """Keep what was imported or, in a notebook, executed since.
+
+        Raises:
+            OSError: The store does not take it.
+        """
+        self._keep_modules()
+        self._keep_cells()
+        if self._unwritten:
+            self._write()
+
+    def _write(self) -> None:
+        rest = [LeftOut("", None, f"and {self._unnamed} more files")] if self._unnamed else []
+        replace(self._code, left_out=self._code.left_out + rest).write(self._folder, self._writer)
+        self._unwritten = False
+
+    def _keep_diff(self, repository: git.Repository) -> None:
+        if not repository.dirty or repository.commit is None:
+            return
+        found = git.diff(repository.root)
+        if found is None:
+            why = f"git took too long, or it is larger than {git.DIFF_BYTES:,} bytes"
+            self._leave_out("the uncommitted diff", None, why)
+        elif found:
+            stored = _without_secrets(found)
+            self._code.diff, self._code.diff_bytes = code.keep(self._folder, stored), len(stored)
+
+    def _keep_modules(self) -> None:
+        if self._modules == len(sys.modules):
+            return
+        loaded = len(sys.modules)
+        for path in program.own_modules():
+            if self._is_below_root(path):
+                self._keep(path, "module")
+        self._modules = loaded
+
+    def _is_below_root(self, path: str) -> bool:
+        return path.startswith(self._root) or os.path.realpath(path).startswith(self._root)
+
+    def _keep_untracked(self, repository: git.Repository) -> None:
+        """Keep what git does not know, before the first commit all of it; nothing of the store, which may lie there."""
+        store = os.path.join(os.path.realpath(self._folder.parents[1]), "")  # noqa: PTH118 - compared as text
+        for name in git.untracked(repository.root, staged=repository.commit is None):
+            path = os.path.join(repository.root, name)  # noqa: PTH118 - as above, thousands of times
+            if path.startswith(store):
+                continue
+            if len(self._code.files) < FILES or len(self._code.left_out) < LEFT_OUT:
+                self._keep(path, "untracked")
+            else:  # a folder of images that git was not told to ignore: not worth a look at each
+                self._unnamed += 1
+
+    def _keep(self, path: str, why: str) -> None:
+        if path in self._seen:
+            return
+        size, objection = self._objection(path, why)
+        content = b""
+        if objection is None:
+            try:
+                content = Path(path).read_bytes()
+            except OSError as error:
+                objection = error.strerror or "cannot be read"
+        if b"\0" in content:
+            objection = "no text"
+        if objection is None:
+            self._add(self._name(path), content, why)
+        else:
+            self._leave_out(self._name(path), size, objection)
+        self._seen.add(path)
+
+    def _add(self, name: str, content: bytes, why: str) -> SourceFile:
+        stored = _without_secrets(content)
+        source = SourceFile(name, code.keep(self._folder, stored), len(stored), why)
+        self._bytes += len(stored)
+        self._code.files.append(source)
+        self._unwritten = True
+        return source
+
+    def _objection(self, path: str, why: str) -> tuple[int | None, str | None]:
+        """The size of a file, and what speaks against keeping it."""
+        try:
+            found = os.stat(path)  # noqa: PTH116 - there may be thousands
+        except OSError:
+            return None, "gone"
+        name = Path(path)
+        objections = {
+            "a link": why == "untracked" and name.is_symlink(),
+            "no file": not stat.S_ISREG(found.st_mode),
+            "may hold secrets": any(fnmatch(name.name, pattern) for pattern in _SECRET_FILES),
+            "no text": name.suffix.lower() in _NO_TEXT,
+            f"larger than {FILE_BYTES:,} bytes": found.st_size > FILE_BYTES,
+            f"beyond {FILES:,} files": len(self._code.files) >= FILES,
+            f"beyond {ALL_BYTES:,} bytes in all": self._bytes + found.st_size > ALL_BYTES,
+        }
+        return found.st_size, next((objection for objection, holds in objections.items() if holds), None)
+
+    def _leave_out(self, name: str, size: int | None, why: str) -> None:
+        self._unwritten = True
+        if len(self._code.left_out) < LEFT_OUT:
+            self._code.left_out.append(LeftOut(name, size, why))
+        else:
+            self._unnamed += 1
+
+    def _name(self, path: str) -> str:
+        """A path below the root without it."""
+        below = [place for place in (path, os.path.realpath(path)) if place.startswith(self._root)]
+        return below[0].removeprefix(self._root) if below else path
+
+    def _keep_cells(self) -> None:
+        """The cells of a notebook that were executed, in the place of those kept before."""
+        cells = _executed_cells()
+        if not cells or cells == self._executed or len(cells) > FILE_BYTES:
+            return
+        before, self._cells = self._cells, self._add("notebook.py", cells, "notebook")
+        self._executed = cells
+        if before is not None:
+            self._code.files.remove(before)
+            self._bytes -= before.bytes
+            self._write()
+            if before.sha256 != self._cells.sha256:  # a secret may be all that differs
+                code.forget(self._folder, before.sha256)
+
+
+def _executed_cells() -> bytes:
+    """What was executed in IPython or Jupyter, cell by cell; empty elsewhere."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if hasattr(ipython, "get_ipython") else None
+    cells = shell.user_ns.get("In", []) if shell is not None else []
+    return "".join(f"# In [{number}]\n{cell}\n\n" for number, cell in enumerate(cells) if cell).encode(errors="replace")
+
+
+def _without_secrets(content: bytes) -> bytes:
+    return redact_text(content.decode(errors="surrogateescape")).encode(errors="surrogateescape")

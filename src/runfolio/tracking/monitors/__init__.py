@@ -1,0 +1,1 @@
+"""Monitors beside the training: machine load, throughput, gradients and non-finite values."""

@@ -1,0 +1,102 @@
+"""What the machine is doing: processor, memory, disk, network, GPUs (`docs/format.md`, Metrics under `system/`)."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from runfolio.tracking.environment.machine import MB, disk_free_mb, memory_used, nvml, visible_gpus
+
+_GB = 1000  # MB
+
+
+class Machine:
+    """Processor, memory, disk and network, of the machine and of the process with its children."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._processes: dict[int, psutil.Process] = {}
+        self._moved = self._bytes_moved()
+        psutil.cpu_percent()  # counts from here
+        self._tree()
+
+    def read(self, elapsed_s: float) -> dict[str, float]:
+        """Shares and rates are those of the time since the last reading, `elapsed_s` seconds ago."""
+        process_cpu, memory = self._tree()
+        found = {
+            "cpu": psutil.cpu_percent(),
+            "process_cpu": process_cpu,
+            "memory": psutil.virtual_memory().percent,
+            "memory_mb": memory / MB,
+        }
+        if (used := memory_used()) is not None:
+            found["cgroup_memory_mb"] = used / MB
+        if (free := disk_free_mb(self._store)) is not None:
+            found["disk_free_gb"] = free / _GB
+        before, self._moved = self._moved, self._bytes_moved()
+        rates = {name: (self._moved[name] - before[name]) / MB / elapsed_s for name in self._moved if name in before}
+        return {f"system/{name}": value for name, value in (found | rates).items()}
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _tree(self) -> tuple[float, int]:
+        """Percent of one processor since the last call, and resident bytes, of the process and its children."""
+        process = psutil.Process()
+        known = {child.pid: child for child in (process, *process.children(recursive=True))}
+        # A process's share is counted between two questions to the same object.
+        self._processes = {pid: self._processes.get(pid, child) for pid, child in known.items()}
+        cpu, memory = 0.0, 0
+        for child in self._processes.values():
+            with suppress(psutil.Error), child.oneshot():
+                cpu += child.cpu_percent()
+                memory += child.memory_info().rss
+        return cpu, memory
+
+    def _bytes_moved(self) -> dict[str, int]:
+        """Bytes read, written, received and sent since the machine started; without the network within it."""
+        moved = {}
+        if (disk := psutil.disk_io_counters()) is not None:
+            moved |= {"disk_read_mb_per_s": disk.read_bytes, "disk_write_mb_per_s": disk.write_bytes}
+        cards = [card for name, card in psutil.net_io_counters(pernic=True).items() if name != "lo"]
+        moved["network_in_mb_per_s"] = sum(card.bytes_recv for card in cards)
+        moved["network_out_mb_per_s"] = sum(card.bytes_sent for card in cards)
+        return moved
+
+
+class Gpus:
+    """Use, memory, power and temperature of each NVIDIA GPU the process may see."""
+
+    def __init__(self) -> None:
+        self._opened = ExitStack()
+        self._library: Any = self._opened.enter_context(nvml())
+
+    def read(self, elapsed_s: float) -> dict[str, float]:
+        """As they are now; what a GPU does not tell is left out."""
+        if self._library is None:
+            return {}
+        found: dict[str, float] = {}
+        with suppress(self._library.NVMLError):
+            for index, gpu in visible_gpus(self._library):
+                found |= {f"system/gpu{index}/{name}": value for name, value in self._facts(gpu).items()}
+        return found
+
+    def close(self) -> None:
+        self._opened.close()
+
+    def _facts(self, gpu: Any) -> dict[str, float]:
+        library = self._library
+        asked = {
+            "use": lambda: library.nvmlDeviceGetUtilizationRates(gpu).gpu,
+            "memory_mb": lambda: library.nvmlDeviceGetMemoryInfo(gpu).used / MB,
+            "power_w": lambda: library.nvmlDeviceGetPowerUsage(gpu) / 1000,
+            "temperature_c": lambda: library.nvmlDeviceGetTemperature(gpu, library.NVML_TEMPERATURE_GPU),
+        }
+        found = {}
+        for name, ask in asked.items():
+            with suppress(library.NVMLError):
+                found[name] = float(ask())
+        return found

@@ -1,0 +1,147 @@
+"""The structure of a network, seen by running it once: a node for each layer and each function between layers.
+
+Tensors are followed from where they are made to where they are used, so control flow in Python is no obstacle; what is
+seen is the way that the example took.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from runfolio.tracking.monitors.tensors import tensors
+
+log = logging.getLogger("runfolio")
+Node = dict[str, Any]
+
+
+def graph_of(model: nn.Module, example: Any) -> list[Node]:
+    """The nodes of `docs/format.md`, Media, in the order of their calls.
+
+    The model runs in eval mode and without gradients; its training mode, its statistics and all random numbers stay as
+    they are. A model that cannot be run so is described by its layers alone, which is told at debug level.
+
+    Args:
+        example: What the model takes: a tensor, a list or tuple of arguments, a dict of named ones; None: unknown.
+    """
+    if example is not None:
+        try:
+            return _traced(model, example)
+        except Exception as error:  # whatever the model's own code raises
+            log.debug("the graph of %s is that of its layers alone: it did not run (%s)", type(model).__name__, error)
+    return [_node(name, type(module).__name__, [], module.extra_repr()) for name, module in _layers(model).items()]
+
+
+def _traced(model: nn.Module, example: Any) -> list[Node]:
+    recorder = _Recorder()
+    arguments = example if isinstance(example, (list, tuple)) else () if isinstance(example, Mapping) else (example,)
+    named = example if isinstance(example, Mapping) else {}
+    for tensor in tensors([*arguments, *named.values()]):
+        recorder.add("input", "Input", [], [tensor])
+    hooks = [hook for name, module in _scopes(model).items() for hook in recorder.hook(name, module)]
+    try:
+        with _untouched(model), torch.no_grad(), recorder:
+            output = model(*arguments, **named)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    recorder.add("output", "Output", list(tensors(output)), [])
+    return recorder.nodes
+
+
+class _Recorder(TorchFunctionMode):
+    """Notes every call of a layer, and of a function of torch outside of layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: list[Node] = []
+        self._names: set[str] = set()
+        self._makers: dict[int, tuple[str, Tensor]] = {}
+        """By tensor, the node that made it; with the tensor, so that its id is not given to another."""
+        self._scope: list[str] = []
+        self._in_layer = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        inputs = list(tensors([*args, *kwargs.values()]))
+        result = func(*args, **kwargs)
+        made = list(tensors(result))
+        if not self._in_layer and made and any(id(tensor) in self._makers for tensor in inputs):
+            name = func.__name__.strip("_")
+            self.add("/".join([*self._scope[-1:], name]), name, inputs, made)
+        return result
+
+    def hook(self, name: str, module: nn.Module) -> list[Any]:
+        is_layer = not any(module.children())
+
+        def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
+            self._in_layer += is_layer
+            if not is_layer and name:
+                self._scope.append(name)
+
+        def leave(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            self._in_layer -= is_layer
+            if not is_layer and name:
+                self._scope.pop()
+            elif is_layer:
+                inputs = list(tensors([*args, *kwargs.values()]))
+                self.add(name or "model", type(module).__name__, inputs, list(tensors(output)), module.extra_repr())
+
+        return [
+            module.register_forward_pre_hook(enter, with_kwargs=True),
+            module.register_forward_hook(leave, with_kwargs=True),
+        ]
+
+    def add(self, name: str, op: str, inputs: list[Tensor], outputs: list[Tensor], arguments: str = "") -> None:
+        name = self._unique(name)
+        makers = dict.fromkeys(self._makers[id(tensor)][0] for tensor in inputs if id(tensor) in self._makers)
+        shown = outputs or inputs
+        self.nodes.append(_node(name, op, list(makers), arguments, str(list(shown[0].shape)) if shown else ""))
+        self._makers.update({id(tensor): (name, tensor) for tensor in outputs})
+
+    def _unique(self, name: str) -> str:
+        """The name, or for a second call of the same `name_1`, and so on."""
+        number, unique = 0, name
+        while unique in self._names:
+            number += 1
+            unique = f"{name}_{number}"
+        self._names.add(unique)
+        return unique
+
+
+@contextmanager
+def _untouched(model: nn.Module) -> Iterator[None]:
+    """Eval mode, and afterwards every module's own mode and all generators as they were."""
+    modes = {module: module.training for module in model.modules()}
+    devices = {parameter.device.index for parameter in model.parameters() if parameter.device.type == "cuda"}
+    try:
+        model.eval()
+        with torch.random.fork_rng(devices=[index for index in devices if index is not None]):
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _scopes(model: nn.Module) -> dict[str, nn.Module]:
+    return {name.replace(".", "/"): module for name, module in model.named_modules()}
+
+
+def _layers(model: nn.Module) -> dict[str, nn.Module]:
+    return {name or "model": module for name, module in _scopes(model).items() if not any(module.children())}
+
+
+def _node(name: str, op: str, inputs: list[str], arguments: str = "", shape: str = "") -> Node:
+    attributes = {"shape": shape, "arguments": arguments}
+    return {
+        "name": name,
+        "op": op,
+        "inputs": inputs,
+        "attributes": {key: text for key, text in attributes.items() if text},
+    }

@@ -1,0 +1,196 @@
+"""Where NaN and infinity first come from: the layer and the batch.
+
+On the CPU the model's output is looked at after each forward of the training; only when it is not finite are the layers
+gone through, in the order of their calls. On a GPU looking would wait for it, so there the layers are looked at in
+sampled forwards, and the answer is read later by the writer thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runfolio.tracking.monitors.tensor_statistics import Later
+from runfolio.tracking.monitors.tensors import tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+
+log = logging.getLogger("runfolio")
+
+
+class _Call(NamedTuple):
+    """One call of a layer; held only until the model's forward is over."""
+
+    name: str
+    module: Module
+    inputs: Any
+    output: Any
+
+
+class _Flags(NamedTuple):
+    """Whether what each layer gave in a forward was finite, still to be read."""
+
+    labels: list[str]
+    batch: int
+    finite: Later
+
+
+class _Hook:
+    """A hook on a module. In a copy of the model (an average of its weights), or a saved one, it does nothing."""
+
+    def __init__(self, act: Callable[..., None] | None = None) -> None:
+        self._act = act
+
+    def __call__(self, *arguments: Any) -> None:
+        if self._act is not None:
+            self._act(*arguments)
+
+    def __reduce__(self) -> tuple[type[_Hook], tuple[()]]:
+        return _Hook, ()
+
+
+class FirstNonFinite:
+    """Watches the forwards of a model in training, until something is found."""
+
+    def __init__(
+        self, model: Module, sampled: Callable[[], bool], report: Callable[[str], None], done: int = 0
+    ) -> None:
+        """Args:
+        sampled: Whether a forward on a GPU is to be looked at.
+        report: Gets one sentence, once; on the training thread, or by `read`.
+        done: Batches before this one, of a training that goes on.
+        """
+        self._model = model
+        self._sampled = sampled
+        self._report = report
+        self._batch = done
+        self._active = False
+        self._found = False
+        self._calls: list[_Call] = []
+        self._unread: list[_Flags] = []
+        self._hooks: list[Any] = []
+
+    def start(self) -> None:
+        leaves = [(name, module) for name, module in self._model.named_modules() if not any(module.children())]
+        if leaves == [("", self._model)]:
+            leaves = [(type(self._model).__name__, self._model)]
+        self._hooks = [
+            self._model.register_forward_pre_hook(_Hook(self._begin)),
+            *(module.register_forward_hook(_Hook(self._noting(name))) for name, module in leaves),
+            # Behind the model's own, if it is a leaf.
+            self._model.register_forward_hook(_Hook(self._end), always_call=True),
+        ]
+
+    def stop(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        self._calls = []
+
+    def found(self, text: str) -> None:
+        """Report, unless something was found before."""
+        if not self._found:
+            self._found = True
+            self._report(f"first non-finite: {text}")
+
+    def take_unread(self) -> Callable[[], None]:
+        """What reads, on another thread, the answers that a GPU still owes."""
+        unread, self._unread = self._unread, []
+
+        def read() -> None:
+            for flags in unread:
+                bad = [label for label, fine in zip(flags.labels, flags.finite.values, strict=True) if not fine]
+                if bad:
+                    self.found(f"output of {bad[0]} at batch {flags.batch}")
+
+        return read
+
+    def _begin(self, model: Module, inputs: Any) -> None:
+        import torch
+
+        self._calls = []
+        self._active = False
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+            return
+        if self._found:  # by another thread, which must not take hooks away under a forward
+            self.stop()
+        elif torch.is_grad_enabled() and model.training:
+            self._active = True
+            self._batch += 1
+
+    def _noting(self, name: str) -> Callable[[Module, Any, Any], None]:
+        import torch
+
+        def note(module: Module, inputs: Any, output: Any) -> None:
+            if not torch.compiler.is_compiling() and self._active:
+                self._calls.append(_Call(name, module, inputs, output))
+
+        return note
+
+    def _end(self, model: Module, inputs: Any, output: Any) -> None:
+        import torch
+
+        if torch.compiler.is_compiling() or not self._active:
+            return
+        self._active = False
+        calls, self._calls = self._calls, []
+        try:
+            with torch.no_grad():
+                self._look(calls, output)
+        except Exception as error:  # kinds of tensors that we did not think of
+            log.warning("where NaN comes from is not looked for any more: %s", error)
+            self.stop()
+
+    def _look(self, calls: list[_Call], output: Any) -> None:
+        first = next(_floats(output), None)
+        if first is None:
+            return
+        if first.device.type != "cpu":
+            self._ask(calls)
+        elif not _finite(output) and (blamed := self._blame(calls, output)):
+            self.found(blamed)
+            self.stop()
+
+    def _ask(self, calls: list[_Call]) -> None:
+        import torch
+
+        if not self._sampled():
+            return
+        asked = [(_label(call), tensor) for call in calls for tensor in _floats(call.output)]
+        if asked:
+            flags = torch.stack([tensor.isfinite().all() for _, tensor in asked])
+            self._unread.append(_Flags([label for label, _ in asked], self._batch, Later(flags)))
+
+    def _blame(self, calls: list[_Call], output: Any) -> str | None:
+        """What was not finite first; None for scores that were masked, which is no trouble."""
+        for call in calls:
+            if not _finite(call.output):
+                return f"output of {_label(call)} at batch {self._batch}{_why(call)}"
+        if all(bool((tensor < math.inf).all()) for tensor in _floats(output)):
+            return None
+        return f"the model's output at batch {self._batch}; that of each layer is finite"
+
+
+def _label(call: _Call) -> str:
+    return f"{call.name} ({type(call.module).__name__})"
+
+
+def _why(call: _Call) -> str:
+    if not _finite(list(call.module.parameters(recurse=False))):
+        return "; its weights already were: the optimizer step before made them so"
+    return "" if _finite(call.inputs) else "; its input already was"
+
+
+def _finite(value: Any) -> bool:
+    # The sum is the quicker look; one that overflows says nothing yet.
+    return all(math.isfinite(tensor.sum().item()) or bool(tensor.isfinite().all()) for tensor in _floats(value))
+
+
+def _floats(value: Any) -> Iterator[Tensor]:
+    """The floating-point tensors in what a module takes or gives."""
+    return (tensor for tensor in tensors(value) if tensor.is_floating_point())

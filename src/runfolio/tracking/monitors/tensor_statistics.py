@@ -1,0 +1,126 @@
+"""Norms and histograms of many tensors, computed where they lie and read later, so that nobody waits for a GPU."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from runfolio.tracking.pipeline.media_content import BINS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Later:
+    """Numbers of a tensor that its device may still be computing; reading them waits for it.
+
+    `check` gets them when they are read first.
+    """
+
+    def __init__(self, tensor: Tensor, check: Callable[[list[Any]], None] | None = None) -> None:
+        self._tensor = tensor
+        self._check = check
+
+    @cached_property
+    def values(self) -> list[Any]:
+        values = self._tensor.tolist()
+        if self._check is not None:
+            self._check(values)
+        return values
+
+
+@dataclass(frozen=True)
+class Number:
+    """One of them, as a metric's value: `item()` is what the writer thread asks every array for."""
+
+    of: Later
+    place: int
+
+    def item(self) -> float:
+        return self.of.values[self.place]
+
+
+def norms(tensors: Sequence[Tensor]) -> Tensor:
+    """The 2-norm of each tensor; [n] float64, on the first one's device. Summed as float64, so that none overflows."""
+    import torch
+
+    tensors = [torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor for tensor in tensors]
+    groups: dict[tuple[Any, Any], list[int]] = defaultdict(list)
+    for place, tensor in enumerate(tensors):
+        groups[tensor.device, tensor.dtype].append(place)
+    found: list[Any] = [None] * len(tensors)
+    for places in groups.values():
+        each = torch._foreach_norm([tensors[place] for place in places], 2, torch.float64)  # type: ignore[attr-defined]
+        for place, norm in zip(places, each, strict=True):
+            found[place] = norm.to(tensors[0].device, non_blocking=True)
+    return torch.stack(found)
+
+
+def counted(tensor: Tensor) -> Tensor:
+    """What `histogram_of` makes a histogram from: counts, extremes, mean, variance; [BINS + 6] float64."""
+    import torch
+
+    numbers = (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).detach().flatten()
+    numbers = numbers.float() if numbers.dtype.itemsize < 4 else numbers
+    if not len(numbers):
+        return torch.zeros(BINS + 6, dtype=torch.float64, device=tensor.device)
+    if numbers.device.type == "cpu":
+        lowest, highest = (extreme.item() for extreme in numbers.aminmax())
+        if highest - lowest < torch.finfo(numbers.dtype).max:
+            return _counted_finite(numbers, lowest, highest)
+    return _counted_unread(numbers)
+
+
+def _counted_finite(numbers: Tensor, lowest: float, highest: float) -> Tensor:
+    """In few passes, for its extremes are known and nothing lies outside of them."""
+    import torch
+
+    parts = [part.histc(BINS, lowest, highest).double() for part in numbers.split(_MOST_EXACT)]
+    variance, mean = torch.var_mean(numbers, correction=0)
+    return torch.cat([torch.stack(parts).sum(0), torch.tensor([lowest, highest, mean, variance, 0, 0]).double()])
+
+
+_MOST_EXACT = 2**24
+"""A float32 counts no further one by one."""
+
+
+def _counted_unread(numbers: Tensor) -> Tensor:
+    """Without a look at any number on the way, which would wait for a GPU."""
+    import torch
+
+    finite = numbers.isfinite()
+    lowest, highest = numbers.where(finite, math.inf).amin(), numbers.where(finite, -math.inf).amax()
+    numbers_or_0 = numbers.where(finite, 0)
+    # As float64, because the range may be wider, or a bin narrower, than the kind of number can hold.
+    share = (numbers_or_0.double() - lowest.double()) / (highest.double() - lowest.double())
+    places = (share * BINS).nan_to_num_(0).long().clamp_(0, BINS - 1)
+    counts = torch.zeros(BINS, dtype=torch.int64, device=numbers.device).scatter_add_(0, places, finite.long())
+    mean = numbers_or_0.sum(dtype=torch.float64) / finite.sum()
+    variance = (numbers_or_0 - mean).where(finite, 0).square().sum(dtype=torch.float64) / finite.sum()
+    rest = (lowest, highest, mean, variance, numbers.isnan().sum(), numbers.isinf().sum())
+    return torch.cat([counts.double(), torch.stack([entry.double() for entry in rest])])
+
+
+def histogram_of(row: Sequence[float]) -> dict[str, Any]:
+    """A histogram as `docs/format.md` has it, from the numbers of `counted`."""
+    *counts, lowest, highest, mean, variance, nan, inf = row
+    count = sum(counts)
+    content: dict[str, Any] = {"nan": int(nan), "inf": int(inf)}
+    if not count:
+        return {"edges": [], "counts": [], "mean": None, "std": None, "min": None, "max": None, **content}
+    low, high = (lowest, highest) if highest > lowest else (lowest - 0.5, highest + 0.5)
+    if highest == lowest:
+        counts = [0.0] * (BINS // 2) + [count] + [0.0] * (BINS - BINS // 2 - 1)
+    return {
+        "edges": [*(low + (high - low) * place / BINS for place in range(BINS)), high],
+        "counts": [int(each) for each in counts],
+        "mean": mean,
+        "std": math.sqrt(variance),
+        "min": lowest,
+        "max": highest,
+        **content,
+    }

@@ -1,0 +1,206 @@
+"""Gradients and weights of a model, read at the steps of its optimizers.
+
+There they are what the optimizer will use: summed over accumulated batches, unscaled by AMP's scaler, and the same
+objects whether the model is compiled, wrapped for DDP, or plain. Steps that a scaler skips never come here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from runfolio.errors import ConfigError, did_you_mean
+from runfolio.tracking.monitors.non_finite import FirstNonFinite
+from runfolio.tracking.monitors.tensor_statistics import Later, Number, counted, histogram_of, norms
+from runfolio.tracking.pipeline.queue_items import Media, Scalars
+from runfolio.tracking.process.exit_hooks import Ending
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+    from torch.optim import Optimizer
+
+    from runfolio.tracking.run import Run
+
+log = logging.getLogger("runfolio")
+Logged = Literal["all", "gradients", "weights"]
+_KINDS: dict[str, tuple[str, ...]] = {"all": ("grad", "weight"), "gradients": ("grad",), "weights": ("weight",)}
+
+
+class Watch:
+    """One watched model, from `start` to `stop`; a companion of its run."""
+
+    def __init__(self, model: Module, every: int, logged: Logged, histograms: bool, step: int) -> None:
+        """Raises ConfigError for what cannot be watched, or not so."""
+        if every < 1:
+            raise ConfigError(f"every is {every}; it is a number of optimizer steps, at least 1")
+        if logged not in _KINDS:
+            raise ConfigError(f"log is {logged!r}; {did_you_mean(logged, _KINDS)}")
+        self.model = unwrapped(model)
+        self._every = every
+        self._kinds = _KINDS[logged]
+        self._histograms = histograms
+        self._first_step = self._next_step = step
+        self._names = {id(parameter): name for name, parameter in self.model.named_parameters()}
+        self._optimizers: weakref.WeakKeyDictionary[Optimizer, _Seen] = weakref.WeakKeyDictionary()
+        self._hook: Any = None
+
+    def start(self, run: Run) -> None:
+        import torch
+        from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+        self._run = run
+        self._nonfinite = FirstNonFinite(self.model, self._is_sampled_next, self._report, self._first_step)
+        if not isinstance(self.model, torch.jit.ScriptModule):
+            self._nonfinite.start()
+        self._hook = register_optimizer_step_pre_hook(self._before_step)
+
+    def stop(self, ending: Ending = "run") -> None:
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
+            self._nonfinite.stop()
+
+    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        try:
+            seen = self._optimizers.get(optimizer)
+            if seen is None or seen.groups != len(optimizer.param_groups):
+                self._optimizers[optimizer] = seen = self._see(optimizer, seen)
+            if seen.holds and not _skipped(optimizer, sampled=seen.step % self._every == 0):
+                if seen.step % self._every == 0:
+                    self._sample(optimizer, seen)
+                seen.step += 1
+                self._next_step = max(self._next_step, seen.step)
+        except Exception:  # whatever a model has that we did not think of, the training goes on
+            log.exception("run %s: watching ends; the training goes on", self._run.id)
+            self.stop()
+
+    def _see(self, optimizer: Optimizer, before: _Seen | None) -> _Seen:
+        holds = any(id(parameter) in self._names for group in optimizer.param_groups for parameter in group["params"])
+        if before is not None:
+            before.holds, before.groups = holds, len(optimizer.param_groups)
+            return before
+        others = sum(seen.holds for seen in self._optimizers.values())
+        # One that comes after the others are gone goes on where they were; one beside them counts for itself.
+        step, suffix = (self._first_step, f"/optimizer_{others + 1}") if others else (self._next_step, "")
+        return _Seen(holds, len(optimizer.param_groups), step, suffix)
+
+    def _is_sampled_next(self) -> bool:
+        """Whether the next step, as far as is known, will be sampled; the first of all is."""
+        steps = [seen.step for seen in self._optimizers.values() if seen.holds]
+        return not steps or any(step % self._every == 0 for step in steps)
+
+    def _sample(self, optimizer: Optimizer, seen: _Seen) -> None:
+        import torch
+
+        moment = self._run.now()
+        values: dict[str, Any] = {}
+        with torch.no_grad():
+            for kind in self._kinds:
+                tensors = self._gradients(optimizer) if kind == "grad" else self._weights(optimizer)
+                if tensors:
+                    values |= self._norms(kind, tensors, seen)
+                    if self._histograms:
+                        self._log_histograms(moment, kind, tensors, seen.step)
+        self._run.record(Scalars(moment, seen.step, values, aside=True))
+
+    def _norms(self, kind: str, tensors: Mapping[str, Tensor], seen: _Seen) -> dict[str, Any]:
+        import torch
+
+        each = norms(list(tensors.values()))
+        total = torch.linalg.vector_norm(each)
+        check = self._check(list(tensors), seen.step) if kind == "grad" else None
+        later = Later(torch.cat([each, total[None]]), check)
+        if each.device.type == "cpu":
+            _ = later.values  # what is wrong is told at once
+        named = {f"{kind}_norm/{name}": Number(later, place) for place, name in enumerate(tensors)}
+        return {**named, f"{kind}_norm{seen.suffix}": Number(later, len(tensors))}
+
+    def _check(self, names: list[str], step: int) -> Callable[[list[float]], None]:
+        read_unread = self._nonfinite.take_unread()
+
+        def check(values: list[float]) -> None:
+            read_unread()
+            bad = [name for name, value in zip(names, values, strict=False) if not math.isfinite(value)]
+            if bad:  # gradients come from the last layer to the first
+                self._nonfinite.found(f"gradient of {bad[-1]} at optimizer step {step}")
+
+        return check
+
+    def _log_histograms(self, moment: float, kind: str, tensors: Mapping[str, Tensor], step: int) -> None:
+        import torch
+
+        rows = Later(torch.stack([counted(tensor) for tensor in tensors.values()]))
+        for place, name in enumerate(tensors):
+            self._run.record(
+                Media(moment, step, "histogram", f"{kind}/{name}", lambda place=place: histogram_of(rows.values[place]))
+            )
+
+    def _gradients(self, optimizer: Optimizer) -> dict[str, Tensor]:
+        scale = getattr(optimizer, "grad_scale", None)
+        found = {}
+        for parameter in self._parameters(optimizer):
+            gradient = parameter.grad
+            if gradient is not None:
+                dense = gradient.coalesce().values() if gradient.is_sparse else gradient
+                found[self._names[id(parameter)]] = dense if scale is None else dense / scale
+        return found
+
+    def _weights(self, optimizer: Optimizer) -> dict[str, Tensor]:
+        return {self._names[id(parameter)]: parameter.detach() for parameter in self._parameters(optimizer)}
+
+    def _parameters(self, optimizer: Optimizer) -> list[Tensor]:
+        """Those of the model, in its order."""
+        every = itertools.chain.from_iterable(group["params"] for group in optimizer.param_groups)
+        held = {id(parameter): parameter for parameter in every}
+        return [held[known] for known in self._names if known in held]
+
+    def _report(self, text: str) -> None:
+        log.warning("run %s: %s", self._run.id, text)
+        self._run.note_trouble(text)
+
+
+@dataclass
+class _Seen:
+    """An optimizer that has stepped."""
+
+    holds: bool
+    """Whether it has parameters of the model."""
+    groups: int
+    """How many groups of parameters it had then."""
+    step: int
+    """Its steps so far."""
+    suffix: str
+    """Tells its totals from those of the first optimizer."""
+
+
+def unwrapped(model: Module) -> Module:
+    """The model itself, out of what torch.compile and DDP put around it.
+
+    Raises:
+        ConfigError: It is no module.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(model, torch.nn.Module):
+        raise ConfigError(f"a model is a torch.nn.Module, not a {type(model).__name__}")
+    while len(model._modules) == 1 and not model._parameters:
+        inner = model._modules.get("_orig_mod", model._modules.get("module"))
+        if inner is None:
+            break
+        model = inner
+    return model
+
+
+def _skipped(optimizer: Optimizer, *, sampled: bool) -> bool:
+    """Whether AMP's scaler has a fused optimizer skip this step by itself.
+
+    On a GPU that is asked only where a sample depends on it, since the answer must be waited for.
+    """
+    found = getattr(optimizer, "found_inf", None)
+    return found is not None and (sampled or found.device.type == "cpu") and bool(found)

@@ -1,0 +1,53 @@
+"""Dicts of a run that are saved when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, Self
+
+from runfolio.tracking.pipeline.plain_values import plain_value
+
+
+class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] - the stubs have dict below the other
+    """A dict of plain values that says when it was changed.
+
+    A dict itself, dicts in it too, so that `json.dumps` and the like take it; every change goes through
+    `__setitem__` and `__delitem__`, by the methods of MutableMapping, which come first.
+    """
+
+    def __init__(self, values: dict[str, Any], changed: Callable[[], None]) -> None:
+        dict.__init__(self)
+        self._changed = changed
+        for key, value in values.items():
+            dict.__setitem__(self, str(key), self._live(value))
+
+    def __getitem__(self, key: str) -> Any:
+        return dict.__getitem__(self, key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        dict.__setitem__(self, str(key), self._live(plain_value(value)))
+        self._changed()
+
+    def __delitem__(self, key: str) -> None:
+        dict.__delitem__(self, key)
+        self._changed()
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc] - a dict's own would not say that it changed
+        self.update(other)
+        return self
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(dict.keys(self)))
+
+    def __len__(self) -> int:
+        return dict.__len__(self)
+
+    def __repr__(self) -> str:
+        return dict.__repr__(self)
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        """A copy, here or in another process, is a plain dict: it belongs to no run."""
+        return dict, ({**self},)
+
+    def _live(self, value: Any) -> Any:
+        return LiveDict(value, self._changed) if isinstance(value, dict) else value

@@ -1,0 +1,1 @@
+"""Processes of a run: exit hooks, signals, ranks, subprocesses and how they ended."""

@@ -1,0 +1,161 @@
+"""Several processes, one run: which run this process is told to join, and whether somebody else writes it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from runfolio.errors import ConfigError, RunfolioError, StoreError
+from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.liveness import claims
+from runfolio.record.liveness.heartbeats import SILENT_S, Heartbeat, process_started
+
+log = logging.getLogger("runfolio")
+RUN_ID = "RUNFOLIO_RUN_ID"
+_SAME_LAUNCH = timedelta(seconds=30)
+"""Ranks of one job start within this time of each other."""
+_LOOK_S = 0.05
+
+
+def wanted_id() -> str | None:
+    """The id of the run that `RUNFOLIO_RUN_ID` says this process is part of.
+
+    Raises:
+        ConfigError: It is no id.
+    """
+    said = os.environ.get(RUN_ID) or None
+    if said is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", said):
+        raise ConfigError(f"{RUN_ID} is {said!r}; an id is 1 to 64 letters, digits, _ and -")
+    return said
+
+
+def rank() -> int | None:
+    """This process's rank in its job, by torchrun, Slurm or Open MPI; None where nobody says."""
+    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
+        if (said := os.environ.get(name, "")).isdecimal():
+            return int(said)
+    return None
+
+
+def data_loader_worker() -> int | None:
+    """This process's number among a DataLoader's workers; None where it is none."""
+    data = sys.modules.get("torch.utils.data")
+    info = data.get_worker_info() if data is not None else None
+    return None if info is None else info.id
+
+
+def find(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
+    """The run of that id in the store.
+
+    Raises:
+        ConfigError: There are several.
+    """
+    found: list[tuple[Path, RunDocument]] = []
+    for folder in store.glob(f"*/*-{run_id}"):
+        try:
+            document = RunDocument.read(folder)
+        except (OSError, RunfolioError):  # not there yet, or no run of ours
+            continue
+        if document.id == run_id and document.attempts:
+            found.append((folder.absolute(), document))
+    if len(found) > 1:
+        places = ", ".join(str(folder) for folder, _ in found)
+        raise ConfigError(f"several runs have the id {run_id}: {places}; give {RUN_ID} another, or move the copy away")
+    return found[0] if found else None
+
+
+def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: bool = False) -> bool:
+    """Whether the process that opened the newest attempt still writes it; another rank also where it has just ended.
+
+    A rank that comes late must not fail because the others were quick: an attempt that began since this job was
+    started is the one it belongs to. Unless it `resumes`: then only one that was resumed itself, and came to its end.
+    """
+    newest = document.attempts[-1]
+    if document.status.state == RUNNING and _lives(folder, Heartbeat.read(folder, newest.writer)):
+        return True
+    if resumes and (newest.parent is None or document.status.state == RUNNING):
+        return False
+    return bool(rank) and newest.started > _job_started()
+
+
+def refuse_if_written(folder: Path, document: RunDocument, claimed: int, patience_s: float = SILENT_S) -> None:
+    """See that nobody writes the run. A process that cannot be seen from here is watched: whether its heart beats.
+
+    Args:
+        claimed: The newest attempt that was claimed, before `document` was read.
+    Raises:
+        StoreError: Somebody does.
+    """
+    heartbeat = _holder(folder, document, claimed)
+    if heartbeat is None or heartbeat.end is not None:
+        return
+    gone = heartbeat.process_is_gone()
+    if gone is False or (gone is None and _beats(folder, document, heartbeat, patience_s)):
+        raise StoreError(
+            f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host}"
+            f" (last heartbeat {heartbeat.age_s(folder):.0f} s ago);"
+            " stop that one first, start a new run, or take this one over with force=True"
+        )
+
+
+def _holder(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | None:
+    """The heartbeat of who opened the newest attempt, which run.json may not say yet."""
+    last = document.attempts[-1] if document.attempts else None
+    if claimed > (last.attempt if last is not None else 0) and (claim := claims.read(folder, claimed)) is not None:
+        return Heartbeat.read(folder, claim.writer)
+    return Heartbeat.read(folder, last.writer) if last is not None and document.status.state == RUNNING else None
+
+
+def _lives(folder: Path, heartbeat: Heartbeat | None) -> bool:
+    """Whether a process is still there, as far as one look can tell: of one elsewhere, its heart beat of late."""
+    if heartbeat is None or heartbeat.end is not None:
+        return False
+    gone = heartbeat.process_is_gone()
+    return heartbeat.age_s(folder) < SILENT_S if gone is None else not gone
+
+
+def _beats(folder: Path, document: RunDocument, first: Heartbeat, patience_s: float) -> bool:
+    log.warning(
+        "run %s was last written by process %d on %s, which cannot be seen from here: watching its heartbeat"
+        " for up to %.0f s (force=True takes the run over at once)",
+        document.id,
+        first.pid,
+        first.host,
+        patience_s,
+    )
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        time.sleep(min(0.5, patience_s / 10))
+        seen = Heartbeat.read(folder, first.writer)
+        if seen is None or seen.end is not None:
+            return False
+        if seen.beat != first.beat:
+            return True
+    return False
+
+
+def look_again(deadline: float) -> bool:
+    """Wait a moment; False once `deadline`, by the monotonic clock, is over."""
+    if time.monotonic() >= deadline:
+        return False
+    time.sleep(_LOOK_S)
+    return True
+
+
+def _job_started() -> datetime:
+    """When the job was started that this process is a rank of: with its launcher, and not long before itself."""
+    own, launcher = (_started(pid) for pid in (os.getpid(), os.getppid()))
+    return max(own - _SAME_LAUNCH, launcher)
+
+
+def _started(pid: int) -> datetime:
+    """When a process was started; long ago where that is not known."""
+    import psutil
+
+    seconds = process_started(pid)
+    return datetime.fromtimestamp(0 if seconds is None else seconds + psutil.boot_time(), UTC)

@@ -1,0 +1,1 @@
+"""Batches of prepared images: loaders, augmentation, and the cache of decoded pixels."""

@@ -1,0 +1,80 @@
+"""Image files decoded and resized once, and kept for later epochs, worker processes and runs."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from runfolio.vision.batches.cache_budget import PIXELS, make_room, open_rows
+from runfolio.vision.batches.cache_keys import image_ids, versions
+from runfolio.vision.data.base import ImageSet
+from runfolio.vision.data.transform import ImageTransform
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_IDS = 2**64
+
+
+class CachedPixels:
+    """The pixels of image files as a transform makes them, without normalising. May be handed to worker processes."""
+
+    def __init__(
+        self,
+        images: ImageSet,
+        transform: ImageTransform,
+        chosen: NDArray[np.int64] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Open what is kept; nothing is decoded yet.
+
+        Args:
+            chosen: Indices of the images that are wanted. Default: all.
+            progress: Gets a task for a first look at files.
+
+        Raises:
+            CannotCache: Nothing can be kept.
+            DamagedFile: A file cannot be read as an image.
+        """
+        self._images = images
+        self._transform = transform
+        self._chosen = (np.arange(len(images)) if chosen is None else chosen).tolist()
+        self._ids = image_ids(images, self._chosen, progress)
+        geometry = {key: value for key, value in transform.as_meta().items() if key not in ("mean", "std")}
+        self._rows = open_rows(PIXELS, {"transform": geometry, "versions": versions()}, transform.size_bytes)
+        missing = len({row_id for row_id in self._ids if row_id not in self._rows}) * transform.size_bytes
+        self.share = make_room(missing) / missing if missing else 1.0
+        """What part of the images that are not kept yet there is room for; the others are decoded each time."""
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def pixels(self, place: int) -> torch.Tensor:
+        """[c, h, w] uint8 of the image that was chosen there.
+
+        Raises:
+            NotFound, DamagedFile: As the set's `image`, where it is not kept.
+        """
+        row_id = self._ids[place]
+        row = self._rows.read(row_id)
+        if row is None and self._is_chosen(row_id):
+            with contextlib.suppress(OSError):
+                self._rows.refresh()  # another process may have decoded it meanwhile
+            row = self._rows.read(row_id)
+        if row is not None:
+            return torch.from_numpy(row).reshape(self._transform.channels, self._transform.height, -1)
+        pixels = self._transform.pixels_of(self._images, self._chosen[place])
+        if self._is_chosen(row_id):
+            try:
+                self._rows.add([row_id], pixels.numpy().reshape(1, -1))
+            except OSError:
+                self.share = 0.0  # a full disk, or one that turned read-only: decoding goes on
+        return pixels
+
+    def _is_chosen(self, row_id: bytes) -> bool:
+        """Whether it is one of those that there is room for: by its content, so that all processes agree."""
+        return int.from_bytes(row_id[:8], "little") < self.share * _IDS

@@ -1,0 +1,1 @@
+"""Pictures of predictions, evaluations and training batches."""

@@ -1,0 +1,142 @@
+"""Predictions as one picture: a grid of the images, each with what was said of it and whether that is right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from PIL import Image, ImageOps
+
+from runfolio.errors import ConfigError, StoreError
+from runfolio.vision._extras import vision_extra
+from runfolio.vision.data.pictures import to_channels
+from runfolio.vision.evaluation.predict import Picture, open_picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_RIGHT, _WRONG, _UNKNOWN = "#1a7f37", "#cf222e", "#3d4451"
+_COLUMNS_AT_MOST = 6
+_CELL_INCHES = (1.75, 2.12)
+_PIXELS_AT_MOST = 600
+"""More than a cell can show; large photographs would only take time and memory."""
+_SHARP_PIXELS = 64
+"""So few look best as pixels."""
+_GREY_MODES = ("1", "L", "LA", "I;16", "I", "F")
+
+
+class Answer(Protocol):
+    """What was said of a picture: a `Prediction`, or a mistake of an evaluation."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def probability(self) -> float: ...
+
+
+def draw_predictions(
+    images: Sequence[Picture],
+    predictions: Sequence[Answer],
+    truths: Sequence[str | None] | None,
+    path: str | Path,
+    *,
+    title: str | None = None,
+) -> Path:
+    """Write the pictures as a grid, each under its predicted class and probability; returns `path`.
+
+    Green is right, red is wrong (and says the truth), grey is for a truth that is not known.
+
+    Args:
+        truths: The true class of each image, None where it is not known; or None where none is.
+        path: Where to write; the ending says the format (`.png` if there is none).
+    Raises:
+        ConfigError: There is nothing to draw, or the lists differ in length.
+        StoreError: `path` cannot be written.
+    """
+    if not images or len(images) != len(predictions) or (truths is not None and len(truths) != len(images)):
+        told = "no" if truths is None else len(truths)
+        raise ConfigError(f"cannot draw {len(images)} images with {len(predictions)} predictions and {told} truths")
+    with vision_extra("drawing predictions"):
+        from matplotlib.figure import Figure
+
+    columns = min(_COLUMNS_AT_MOST, math.ceil(math.sqrt(len(images) * 1.5)), len(images))
+    rows = math.ceil(len(images) / columns)
+    size = (max(columns * _CELL_INCHES[0], 3.5), rows * _CELL_INCHES[1] + 0.5)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    figure.suptitle(title if title is not None else _headline(predictions, truths), fontsize=12, color=_UNKNOWN)
+    cells = figure.subplots(rows, columns, squeeze=False).flat
+    for index, axes in enumerate(cells):
+        axes.set_axis_off()
+        if index < len(images):
+            truth = truths[index] if truths is not None else None
+            _draw_one(axes, images[index], predictions[index], truth)
+    path = Path(path) if Path(path).suffix else Path(path).with_suffix(".png")
+    save_figure(figure, path)
+    return path
+
+
+def _draw_one(axes: Axes, image: Picture, prediction: Answer, truth: str | None) -> None:
+    axes.set_axis_on()
+    show_picture(axes, open_picture(image))
+    colour = _UNKNOWN if truth is None else _RIGHT if truth == prediction.label else _WRONG
+    for spine in axes.spines.values():
+        spine.set(color=colour, linewidth=2)
+    axes.set_title(
+        f"{short(prediction.label)} · {_percent(prediction.probability)}", fontsize=10, color=colour, weight="bold"
+    )
+    # A blank line where nothing is wrong keeps the rows of the grid alike.
+    axes.set_xlabel(
+        f"truth: {short(truth)}" if truth is not None and colour == _WRONG else " ", fontsize=9, color=colour
+    )
+
+
+def show_picture(axes: Axes, picture: Image.Image) -> None:
+    """Fill a cell of a grid with a picture of any kind and size, the way a model would be given it."""
+    channels = 1 if picture.mode in _GREY_MODES else 3
+    picture = to_channels(picture, channels)
+    if max(picture.size) > _PIXELS_AT_MOST:
+        picture = ImageOps.contain(picture, (_PIXELS_AT_MOST, _PIXELS_AT_MOST))
+    sharp = max(picture.size) <= _SHARP_PIXELS
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if sharp else "antialiased")
+    axes.set(xticks=[], yticks=[], anchor="N")  # texts above stand in one line, however tall the pictures are
+
+
+def _headline(predictions: Sequence[Answer], truths: Sequence[str | None] | None) -> str:
+    count = len(predictions)
+    known = sum(truth is not None for truth in truths or ())
+    if truths is None or not known:
+        return f"{count} prediction{'s' * (count != 1)}"
+    right = sum(prediction.label == truth for prediction, truth in zip(predictions, truths, strict=True))
+    return f"{right} of {known} right" + (f", {count - known} of unknown truth" if known < count else "")
+
+
+def _percent(probability: float) -> str:
+    if math.isnan(probability):  # a training that diverged
+        return "nan"
+    # 99.96 % is not 100 %: only certainty may say so.
+    return f"{math.floor(probability * 1000) / 10:.1f} %"
+
+
+def short(name: str) -> str:
+    """A name cut to the width of a cell."""
+    return name if len(name) <= 16 else f"{name[:15]}…"
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure, and the folder it goes to.
+
+    Raises:
+        StoreError: `path` cannot be written.
+        ConfigError: Its ending is no format of pictures.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
+    except ValueError as error:  # an ending that is no picture format
+        raise ConfigError(f"cannot write {path}: {error}") from None

@@ -1,0 +1,99 @@
+"""Training images as a picture: as they are stored, as the network sees them, and after random changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from runfolio.vision._extras import vision_extra
+from runfolio.vision.batches.augment import Augmentation
+from runfolio.vision.batches.loaders import AugmentedImages, PreparedImages, Visit
+from runfolio.vision.drawing.predictions import save_figure, short, show_picture
+from runfolio.vision.prepare import Preparation
+
+IMAGES = 8
+_EPOCHS = (0, 1)
+_CELL_INCHES = 1.5
+_INK = "#3d4451"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training images, of every class in turn."""
+
+    classes: list[str]
+    """The class of each."""
+    rows: dict[str, list[Image.Image]]
+    """The images by what was done to them: nothing, what is done to every image, and each epoch's random changes."""
+
+
+def batch_of(preparation: Preparation, images: int = IMAGES) -> Batch:
+    """The first images of a seeded order, and the very pixels that become of them in training.
+
+    There are rows of random changes only where the settings augment; colours are those before normalising.
+    """
+    settings, transform = preparation.settings, preparation.transform
+    prepared = PreparedImages(preparation.source.train, preparation.train, transform)
+    places = _of_each_class(preparation, images)
+    rows = {
+        "as stored": [preparation.source.train.image(prepared.index(place)) for place in places],
+        f"{settings.model} sees\n{transform.width} x {transform.height}": [
+            _picture(prepared.pixels(place)) for place in places
+        ],
+    }
+    if settings.augment != "none":
+        augmentation = Augmentation(
+            settings.augment, height=transform.height, width=transform.width, seed=settings.seed
+        )
+        augmented = AugmentedImages(prepared, augmentation)
+        for epoch in _EPOCHS:
+            changed = [_picture(augmented.pixels(Visit(epoch, place))) for place in places]
+            rows[f"{settings.augment}\nepoch {epoch + 1}"] = changed
+    return Batch([preparation.source.classes[prepared.label(place)] for place in places], rows)
+
+
+def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES) -> Path:
+    """Draw `batch_of` as a grid, a row for each thing done; returns `path`.
+
+    Raises:
+        StoreError: The picture cannot be written.
+        ConfigError: Its ending is no format of pictures.
+    """
+    with vision_extra("drawing a batch"):
+        from matplotlib.figure import Figure
+
+    batch = batch_of(preparation, images)
+    columns = len(batch.classes)
+    size = (columns * _CELL_INCHES + 0.5, len(batch.rows) * _CELL_INCHES * 1.05 + 0.7)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    figure.suptitle(preparation.source.name, fontsize=12, color=_INK)
+    grid = figure.subplots(len(batch.rows), columns, squeeze=False)
+    for cells, (done, pictures) in zip(grid, batch.rows.items(), strict=True):
+        for axes, picture in zip(cells, pictures, strict=True):
+            show_picture(axes, picture)
+        cells[0].set_ylabel(done, fontsize=10, color=_INK)
+    for axes, name in zip(grid[0], batch.classes, strict=True):
+        axes.set_title(short(name), fontsize=10, color=_INK, weight="bold")
+    save_figure(figure, Path(path))
+    return Path(path)
+
+
+def _of_each_class(preparation: Preparation, count: int) -> list[int]:
+    """Places of training images: the first of each class in a seeded order, then the second of each, ..."""
+    labels = preparation.source.train.labels[preparation.train]
+    order = np.random.RandomState(preparation.settings.seed).permutation(len(labels))
+    turn = np.empty(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        mine = order[labels[order] == label]
+        turn[mine] = np.arange(len(mine))
+    return sorted(order.tolist(), key=lambda place: (turn[place], labels[place]))[:count]
+
+
+def _picture(pixels: torch.Tensor) -> Image.Image:
+    """Of [c, h, w] uint8."""
+    array = pixels.permute(1, 2, 0).numpy()
+    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)

@@ -1,0 +1,42 @@
+"""The loader that checkpoints of `runfolio train` name: entry point `vision` of the group `runfolio.loaders`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runfolio.errors import NotFound
+from runfolio.vision._extras import vision_extra
+
+if TYPE_CHECKING:
+    from runfolio.record.checkpoints.manifests import Checkpoint
+    from runfolio.vision.evaluation.predict import LoadedClassifier
+
+
+def load(checkpoint: Checkpoint) -> LoadedClassifier:
+    """The classifier of a checkpoint, in eval mode. Built from its meta and tensors; nothing is unpickled.
+
+    Raises:
+        DamagedFile: The meta describes no classifier, or the tensors do not fit the model; the message names them.
+        NotFound: The model is one this version does not have.
+        MissingExtra: torch or torchvision is not installed, or timm for one of its models.
+    """
+    with vision_extra("loading a classifier"):
+        import torch
+
+        from runfolio.record.checkpoints.loading import fill
+        from runfolio.vision.evaluation.predict import LoadedClassifier
+        from runfolio.vision.models import build_model
+        from runfolio.vision.models.description import describe, place_of
+
+    described, where = describe(checkpoint), place_of(checkpoint)
+    try:
+        model = build_model(described.spec)
+    except NotFound as error:
+        raise NotFound(f"{where}: {error}") from None
+    fill(model, checkpoint.tensors("model"), f"{where} does not fit model {described.spec.name}")
+    model.eval()
+    with (
+        torch.inference_mode()
+    ):  # the first pass starts torch's threads and kernels: no prediction is to be timed with it
+        model(torch.zeros(1, *described.spec.image_shape))
+    return LoadedClassifier(model, described.classes, described.transform, described.data, described.test_data)

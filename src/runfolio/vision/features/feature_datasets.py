@@ -1,0 +1,81 @@
+"""Features in the place of a training's images, where its settings allow it."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from runfolio.vision.features.feature_cache import CachedFeatures, FeatureCache, Views
+from runfolio.vision.models.cutting import Cut
+from runfolio.vision.prepare import PARTS, Part, Preparation
+from runfolio.vision.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+@dataclass(frozen=True)
+class Served:
+    """The features of all images of a training, and how its network takes them."""
+
+    train: CachedFeatures
+    val: CachedFeatures
+    test: CachedFeatures
+    _cut: Cut
+
+    @contextmanager
+    def head_alone(self, *models: nn.Module) -> Iterator[None]:
+        """As long as it lasts, the network in training, and copies of it, take features instead of images."""
+        with ExitStack() as heads:
+            for model in set(models):
+                heads.enter_context(self._cut.head_alone(model))
+            yield
+
+
+def can_serve(settings: TrainSettings) -> bool:
+    """Whether the same features come back in each epoch: nothing before the head trains, and nothing random happens to
+    the images, or no more than as many views of each as are asked for.
+    """
+    mixed = settings.mixup or settings.cutmix
+    same_again = settings.augment == "none" or settings.cached_views > 0
+    return settings.cache and settings.freeze_backbone and same_again and not mixed
+
+
+def serve(
+    preparation: Preparation, model: nn.Module, progress: Progress | None, parts: Container[Part] = PARTS
+) -> Served:
+    """Compute the features that are not kept yet.
+
+    Args:
+        model: With the weights that its frozen part keeps.
+        parts: Those that are wanted; the others are empty.
+
+    Raises:
+        CannotCache: The network cannot be cut, or its features cannot be kept.
+        DamagedFile: An image cannot be read.
+    """
+    settings, source, spec = preparation.settings, preparation.source, preparation.spec
+
+    def opened(views: Views | None) -> FeatureCache:
+        how = {"precision": settings.precision, "views": views, "progress": progress}
+        return FeatureCache(model, spec, preparation.transform, **how)
+
+    plain = changed = opened(None)
+    if settings.augment != "none":
+        changed = opened(Views(count=settings.cached_views, augment=settings.augment, seed=settings.seed))
+
+    def chosen(part: Part) -> NDArray[np.int64]:
+        return getattr(preparation, part)[: None if part in parts else 0]
+
+    return Served(
+        train=changed.of(source.train, chosen("train")),
+        val=plain.of(source.train, chosen("val")),
+        test=plain.of(source.test, chosen("test")),
+        _cut=plain.cut,
+    )

@@ -1,0 +1,1 @@
+"""Training loop: state, inputs, epochs, optimizers and averaging."""

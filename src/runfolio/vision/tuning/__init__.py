@@ -1,0 +1,1 @@
+"""Batch size, learning rate range test and profiling."""

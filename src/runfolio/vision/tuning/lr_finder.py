@@ -1,0 +1,216 @@
+"""A learning rate range test: train with a rate that rises step by step, and see where the loss falls and diverges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+import runfolio
+from runfolio.tracking.checkpointing import random_states
+from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
+from runfolio.vision.loop.engine import Training
+from runfolio.vision.prepare import Preparation, prepare
+from runfolio.vision.settings import AUTO, RANGE_TEST, TrainSettings
+from runfolio.vision.tuning.batch_size import with_batch_size
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.figure import Figure
+    from rich.progress import Progress
+
+LOSS, SMOOTHED, RATE = "lr_finder/loss", "lr_finder/smoothed", "lr_finder/lr"
+"""Metrics of the run: each step's loss, that smoothed, and its learning rate."""
+STEEPEST, SAFE = "lr_finder/steepest", "lr_finder/safe"
+"""Results of the run."""
+_LOWEST, _HIGHEST, _STEPS = 1e-7, 10.0, 100
+_DIVERGED = 4.0
+"""Times the lowest loss, as a mean of `_RECENT` steps: then it only gets worse."""
+_RECENT, _WINDOW = 5, 9
+_SAFE_SHARE = 0.1
+_FALLS = 0.05
+"""Share of its first value by which the loss must fall before anything can be said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeTest:
+    """What a range test came to.
+
+    Source: Smith, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186, section 3.3
+    """
+
+    folder: Path
+    """The run it is recorded as."""
+    rates: NDArray[np.float64]
+    """[steps], rising by equal factors."""
+    losses: NDArray[np.float64]
+    """[steps], of one batch each; those behind the divergence were not trained."""
+    smoothed: NDArray[np.float64]
+    """[steps], a weighted mean of the steps around each."""
+    steepest: float | None
+    """The rate at which the loss falls fastest; None where it does not fall."""
+    safe: float | None
+    """A tenth of the rate at which the loss is lowest."""
+
+    @property
+    def suggested(self) -> float | None:
+        """The lower of the two."""
+        return None if self.steepest is None or self.safe is None else min(self.steepest, self.safe)
+
+    @property
+    def sentence(self) -> str:
+        if self.steepest is None or self.safe is None:
+            return (
+                f"The loss falls at no rate from {self.rates[0]:.1g} to {self.rates[-1]:.2g}, so none can be suggested;"
+                " see whether the network, its weights and the images are the right ones."
+            )
+        return (
+            f"The loss falls fastest at lr {self.steepest:.2g}, and a tenth of the rate where it is lowest is"
+            f" {self.safe:.2g}: begin with the lower one, {self.suggested:.2g}."
+        )
+
+
+class _Enough(Exception):  # noqa: N818 - nothing went wrong
+    """The test is over, in the midst of an epoch."""
+
+
+def find_lr(
+    settings: TrainSettings,
+    *,
+    store: Path | str | None = None,
+    experiment: str | None = None,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> RangeTest:
+    """Train some 100 steps with a rate that rises from 1e-7 to 10, and record them as a run of its own.
+
+    Everything but the schedule is as in a training of these settings, which begins with the same weights and images;
+    of the epochs as many as are needed, and a backbone that is frozen at first stays so. It ends early where the loss
+    diverges. The network is thrown away, and the random generators are as they were before.
+
+    Raises:
+        NotFound, ConfigError: As `run_experiment`.
+    """
+    before = random_states.states()
+    if settings.unfreeze_after is not None:  # the test would go over to another network half way
+        settings = replace(settings, unfreeze_after=None, layer_decay=None)
+    preparation = prepare(settings, store=store, progress=progress)
+    if settings.batch_size == AUTO:
+        preparation, _ = with_batch_size(preparation, progress)
+    runfolio.seed_everything(settings.seed)
+    try:
+        with (
+            deterministic_algorithms(settings.deterministic),
+            runfolio.init(
+                name or f"{settings.run_name}-find-lr",
+                experiment=experiment or settings.data_name,
+                config={
+                    **preparation.settings.as_dict(),
+                    RANGE_TEST: {"lowest": _LOWEST, "highest": _HIGHEST, "steps": _STEPS},
+                },
+                tags=["lr-finder"],
+                store=store,
+                tensorboard=settings.tensorboard,
+            ) as run,
+        ):
+            return _record(run, _train(preparation, progress))
+    finally:
+        random_states.restore(before)
+
+
+def _train(preparation: Preparation, progress: Progress | None) -> list[float]:
+    """The loss of each step, until it diverges."""
+    settings = preparation.settings
+    runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
+    training = Training(preparation, schedule=lambda step: _rate(step) / settings.lr)
+    training.open_cache(progress)
+    losses: list[float] = []
+    task = progress.add_task("range test", total=_STEPS) if progress else None
+
+    def on_step(loss: torch.Tensor) -> None:
+        losses.append(loss.item())
+        if progress and task is not None:
+            progress.advance(task)
+        if len(losses) == _STEPS or _has_diverged(losses):
+            raise _Enough
+
+    try:
+        while True:
+            training.train_epoch(on_step)
+            training.epoch += 1
+    except _Enough:
+        return losses
+    finally:
+        if progress and task is not None:
+            progress.remove_task(task)
+
+
+def _rate(step: int) -> float:
+    """Of a step, counted from 0."""
+    return _LOWEST * (_HIGHEST / _LOWEST) ** (min(step, _STEPS - 1) / (_STEPS - 1))
+
+
+def _has_diverged(losses: list[float]) -> bool:
+    if not math.isfinite(losses[-1]):
+        return True
+    means = np.convolve(losses, np.full(_RECENT, 1 / _RECENT), mode="valid")
+    return len(means) > 0 and means[-1] > _DIVERGED * means.min()
+
+
+def _record(run: runfolio.Run, losses: list[float]) -> RangeTest:
+    test = judged(run.folder, [_rate(step) for step in range(len(losses))], losses)
+    run.define_metric("lr_finder/*", x=RATE)
+    for step, (rate, loss, smooth) in enumerate(zip(test.rates, test.losses, test.smoothed, strict=True)):
+        run.log({RATE: rate, LOSS: loss, SMOOTHED: smooth}, step=step)
+    if test.steepest is not None:
+        run.summary.update({STEEPEST: test.steepest, SAFE: test.safe})
+    run.log_text("range test", test.sentence)
+    run.log_figure("learning rate", range_figure(test))
+    return test
+
+
+def judged(folder: Path, rates: list[float], losses: list[float]) -> RangeTest:
+    """A range test from what was seen: each step's rate and loss, of which the last may be no number."""
+    at, seen = np.array(rates), np.array(losses)
+    smooth = _smoothed(seen)
+    lowest = int(np.argmin(np.where(np.isfinite(smooth), smooth, np.inf)))
+    steepest = safe = None
+    if smooth[lowest] < (1 - _FALLS) * smooth[0]:
+        slopes = np.gradient(smooth[: lowest + 1], np.log10(at[: lowest + 1]))
+        steepest, safe = float(at[np.argmin(slopes)]), float(at[lowest] * _SAFE_SHARE)
+    return RangeTest(folder=folder, rates=at, losses=seen, smoothed=smooth, steepest=steepest, safe=safe)
+
+
+def _smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[n], by a window centred on each step, so that nothing moves to higher rates; without what is no number."""
+    weights = np.hanning(_WINDOW + 2)[1:-1]
+    there = np.isfinite(losses)
+    sums = np.convolve(np.where(there, losses, 0.0), weights)
+    counts = np.convolve(there.astype(float), weights)
+    half = _WINDOW // 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (sums / counts)[half : half + len(losses)]
+
+
+def range_figure(test: RangeTest) -> Figure:
+    """The loss over the learning rate, with the rates that are suggested."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(test.rates, test.losses, color="0.75", linewidth=1, label="each step")
+    axes.plot(test.rates, test.smoothed, color="C0", linewidth=1.8, label="smoothed")
+    for rate, what, style in ((test.steepest, "steepest", "--"), (test.safe, "safe", ":")):
+        if rate is not None:
+            axes.axvline(rate, color="C1", linestyle=style, label=f"{what}: {rate:.2g}")
+    start = test.smoothed[0]
+    axes.set(
+        xscale="log", xlabel="learning rate", ylabel="training loss", ylim=(None, 2 * start if start > 0 else None)
+    )
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure
