@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from runfolio.errors import DamagedFile
+from runfolio.record.base import files
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.points import tails
@@ -76,7 +77,7 @@ def scan_tail(path: Path, attempts: Mapping[str, int]) -> Lines | None:
         NewerFormat: A newer runfolio wrote it.
         OSError: It cannot be read.
     """
-    return _scan(path, _TAIL_NAME, attempts, lambda line, _: tails.decode_call(line))
+    return _scan(path, _TAIL_NAME, attempts, lambda line, _: _log_call(line))
 
 
 def scan_media(path: Path, attempts: Mapping[str, int]) -> Lines | None:
@@ -86,12 +87,23 @@ def scan_media(path: Path, attempts: Mapping[str, int]) -> Lines | None:
 
 def tail_calls(lines: Lines) -> Iterator[LogCall]:
     """The log calls of a tail, in the order of the file."""
-    return (call for _, call in _calls(lines, lambda line, _: tails.decode_call(line)))
+    return (call for _, call in _calls(lines, lambda line, _: _log_call(line)))
 
 
 def media_calls(lines: Lines) -> Iterator[tuple[bytes, MediaEntry]]:
     """The entries of a list of media, each with its line."""
     return _calls(lines, _media_decoder(lines.path))
+
+
+def _log_call(line: bytes) -> LogCall | None:
+    value = tails.decode_object(line)
+    try:
+        call = LogCall(**{name: (value or {})[name] for name in LogCall._fields})
+        numbers = {name: files.number_from_json(entry) for name, entry in call.values.items()}
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return None
+    whole = all(map(tails.is_whole, (call.seq, call.time_us, call.step)))
+    return call._replace(values=numbers) if whole else None
 
 
 def _media_decoder(path: Path) -> Callable[[bytes, Lines], MediaEntry | None]:

@@ -29,9 +29,7 @@ class SinkGroup:
         self._heartbeat = heartbeat
 
     def open(self) -> None:
-        if self._sinks:
-            document = self._document.without_secrets()
-            self._call_each(lambda sink: sink.open(document, self._last_steps))
+        self._call_each(lambda sink: sink.open(self._document.without_secrets(), self._last_steps))
 
     def write(self, batches: Iterable[EncodedBatch]) -> None:
         """Hand over batches that the record's files have taken.
@@ -49,9 +47,7 @@ class SinkGroup:
 
     def save_document(self) -> None:
         """Hand over the run document, at the end of every write of the record."""
-        if self._sinks:
-            document = self._document.without_secrets()
-            self._call_each(lambda sink: sink.document(document))
+        self._call_each(lambda sink: sink.document(self._document.without_secrets()))
 
     def lose(self, reason: str) -> None:
         """Report that the record has something that was not handed over."""
