@@ -18,6 +18,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.query.doctor import Doctor
+from runfolio.query.durations import alone_s, inherited_s
+from runfolio.query.recorded_writers import read_writers
 from runfolio.record.data import Listing
 from runfolio.record.document import RunDocument
 
@@ -66,7 +68,7 @@ def test_a_fork_has_the_parents_points_up_to_the_checkpoint_and_goes_another_way
     texts = [entry.content["text"] for entry in found.media("text")]
     assert texts == ["step 0", "step 1", "step 2", "step 3", "another way"]
     assert [entry.path.is_file() for entry in found.media("image") if entry.path] == [True]
-    assert found.lineage == {"kind": "fork", "run": parent.id, "name": "net", "checkpoint": "best", "step": 3}
+    assert found.document.lineage == {"kind": "fork", "run": parent.id, "name": "net", "checkpoint": "best", "step": 3}
     assert files_of(parent.folder) == before
 
 
@@ -89,7 +91,7 @@ def test_attempts_are_marked_as_inherited_and_their_seconds_counted_apart(store:
     found = recorded(fork)
     assert inherited.seconds is not None
     assert own.seconds is not None
-    assert found.inherited_s == inherited.seconds
+    assert inherited_s(found) == inherited.seconds
     assert 0 < inherited.seconds <= (recorded(parent).duration_s or 0)
     assert found.duration_s == own.seconds
 
@@ -181,7 +183,7 @@ def test_a_running_run_can_be_forked_and_goes_on(store: Path):
         parent.log({"loss": 4.0})
     assert recorded(parent).metric("loss").values.tolist() == [1.0, 2.0, 4.0]
     assert recorded(fork).metric("loss").values.tolist() == [1.0, 3.0]
-    assert {writer.state for writer in recorded(fork).writers} == {"finished"}
+    assert {writer.state for writer in read_writers(recorded(fork).folder)} == {"finished"}
 
 
 def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
@@ -351,16 +353,16 @@ def test_a_run_with_a_prefix_takes_over_all_checkpoints_and_goes_on_under_its_ow
         longer.log({"loss": 0.0}, step=10)
 
     found, of = recorded(longer), recorded(parent)
-    assert found.lineage == {"kind": "prefix", "run": of.id, "name": "net", "checkpoint": "last", "step": 9}
-    assert (found.name, found.experiment, found.series) == ("longer", "demo", series)
+    assert found.document.lineage == {"kind": "prefix", "run": of.id, "name": "net", "checkpoint": "last", "step": 9}
+    assert (found.name, found.experiment, found.document.series) == ("longer", "demo", series)
     assert found.metric("loss").values.tolist() == [*of.metric("loss").values.tolist()[:10], 0.0]
     names = ["best", "best-2", "last", "previous", "step-4", "step-8"]
     assert sorted(each.name for each in found.checkpoints) == sorted(each.name for each in of.checkpoints) == names
     for name in names:
         assert found.checkpoint(name).state["w"].tolist() == of.checkpoint(name).state["w"].tolist()
     assert found.duration_s is not None
-    assert found.alone_s == pytest.approx(found.duration_s + found.inherited_s)
-    assert of.alone_s == of.duration_s
+    assert alone_s(found) == pytest.approx(found.duration_s + inherited_s(found))
+    assert alone_s(of) == of.duration_s
     assert findings(store) == [[], []]
 
 

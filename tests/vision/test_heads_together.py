@@ -101,12 +101,12 @@ def whole(run: RecordedRun) -> dict[str, Any]:
     """All there is to a run but its times, and with how many it was trained."""
     found = everything(run)
     found["results"].pop("heads_together", None)
-    return found | {"config": run.config, "trouble": run.status.trouble}
+    return found | {"config": run.config, "trouble": run.document.status.trouble}
 
 
 def beside(found: list[RecordedRun]) -> list[int | None]:
     """With how many each was trained, itself included."""
-    return [run.results.get("heads_together") for run in found]
+    return [run.flat_summary.get("heads_together") for run in found]
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def run_series(
 
 
 def the_run(store: Path, epochs: int) -> RecordedRun:
-    (run,) = (run for run in runfolio.open(store).runs() if run.params["epochs"] == epochs)
+    (run,) = (run for run in runfolio.open(store).runs() if run.flat_config["epochs"] == epochs)
     return run
 
 
@@ -118,7 +118,7 @@ def test_runs_that_share_their_beginnings_are_to_the_bit_what_they_are_alone(tmp
     one, two, three = (the_run(tmp_path, epochs) for epochs in (1, 2, 3))
     assert f"continues {one.id} at epoch 1" in said[1]
     assert f"continues {two.id} at epoch 2" in said[2]
-    assert [entry.inherited for entry in three.attempts] == [one.id, two.id, None]
+    assert [entry.inherited for entry in three.document.attempts] == [one.id, two.id, None]
     assert whole(two) == alone(STEPS, 2)
     assert whole(three) == alone(STEPS, 3)
 
@@ -128,7 +128,7 @@ def test_a_run_continues_one_of_an_earlier_call_to_the_bit(tmp_path, alone):
     (said,) = run_series(tmp_path, CONSTANT, [2])
     shorter, longer = the_run(tmp_path, 1), the_run(tmp_path, 2)
     assert f"continues {shorter.id} at epoch 1" in said
-    assert longer.lineage == {
+    assert longer.document.lineage == {
         "kind": "prefix",
         "run": shorter.id,
         "name": shorter.name,
@@ -159,7 +159,7 @@ def test_a_run_that_is_killed_behind_its_beginning_goes_on_from_there_in_the_nex
     run_series(tmp_path, STEPS, [1])
     run_series(tmp_path, STEPS, [2], display=PowerCut(after=2))
     begun = the_run(tmp_path, 2)
-    assert (begun.state, begun.lineage and begun.lineage["kind"]) == ("interrupted", "prefix")
+    assert (begun.state, begun.document.lineage and begun.document.lineage["kind"]) == ("interrupted", "prefix")
     random.seed()  # as in another process
     (said,) = run_series(tmp_path, STEPS, [2])
     assert said.startswith("resumed")
@@ -169,7 +169,7 @@ def test_a_run_that_is_killed_behind_its_beginning_goes_on_from_there_in_the_nex
 def test_a_run_that_continues_one_that_stopped_early_stops_there_too(tmp_path, alone):
     run_series(tmp_path, NO_BETTER, [3, 5])
     longer = the_run(tmp_path, 5)
-    assert (longer.status.reason or "").startswith("stopped after epoch 2 of 5")
+    assert (longer.document.status.reason or "").startswith("stopped after epoch 2 of 5")
     assert whole(longer) == alone(NO_BETTER, 5)
 
 
@@ -229,7 +229,7 @@ def test_where_it_cannot_continue_a_run_trains_from_its_first_step_and_says_why(
     (line,) = run_series(tmp_path, SMALL | {"schedule": "constant"}, [2])
 
     longer = the_run(tmp_path, 2)
-    assert ("continues" in line, longer.lineage) == (False, None)
+    assert ("continues" in line, longer.document.lineage) == (False, None)
     (notice,) = (entry.content["text"] for entry in longer.media("text") if entry.name == "notice")
     assert notice.startswith(f"trains from its first step: {shorter.name} ({shorter.id}) is not continued: ")
     assert "is damaged" in notice

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio.cli import figures
 from runfolio.cli.code_page import harmless
+from runfolio.query.durations import inherited_s
 from runfolio.query.sharing import beginning_of
 from runfolio.record.document import FORK, PREFIX
 
@@ -19,10 +20,11 @@ def origin(run: RecordedRun) -> str | None:
 
     None of a run that came of no other.
     """
-    if (lineage := run.lineage) is None:
+    if (lineage := run.document.lineage) is None:
         return None
     of = f"{harmless(str(lineage.get('name')))} ({harmless(str(lineage.get('run')))})"
-    inherited = f"; {figures.duration(run.inherited_s)} inherited" if run.inherited_s else ""
+    seconds = inherited_s(run)
+    inherited = f"; {figures.duration(seconds)} inherited" if seconds else ""
     if (beginning := beginning_of(run)) is not None:
         return f"continues {of} {beginning.place}{inherited}"
     if lineage.get("kind") != FORK:
@@ -36,19 +38,20 @@ def descent(children: Sequence[RecordedRun]) -> list[str]:
     return [
         f"{title}: {_named(of_kind)}"
         for kind, title in kinds.items()
-        if (of_kind := [child for child in children if (child.lineage or {}).get("kind") == kind])
+        if (of_kind := [child for child in children if (child.document.lineage or {}).get("kind") == kind])
     ]
 
 
 def _named(children: Iterable[RecordedRun]) -> str:
     return ", ".join(
-        f"{harmless(child.name)} ({child.id}){_at(child.lineage or {})}{_verdict(child, 'word')}" for child in children
+        f"{harmless(child.name)} ({child.id}){_at(child.document.lineage or {})}{_verdict(child, 'word')}"
+        for child in children
     )
 
 
 def _verdict(run: RecordedRun, part: str) -> str:
     """What came of a reproduction, where that was said."""
-    said = (run.verdict or {}).get(part)
+    said = (run.edits.verdict or {}).get(part)
     return f": {harmless(str(said))}" if said else ""
 
 

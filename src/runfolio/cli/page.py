@@ -18,7 +18,9 @@ from runfolio.cli.code_page import harmless
 from runfolio.cli.output import Column, Table, count, line, plain, show_table, stdout, warn
 from runfolio.cli.profile_page import print_profile, read_profile
 from runfolio.cli.tables import state_style
-from runfolio.query import recorded_writers
+from runfolio.query import durations, recorded_writers
+from runfolio.query.explain.run_end import exit_code
+from runfolio.query.frames.points import rank_metrics
 from runfolio.record.console import last_lines, log_path
 from runfolio.record.document import OTHERS, STEPS
 from runfolio.record.keeping import STEP
@@ -31,10 +33,6 @@ if TYPE_CHECKING:
     from runfolio.record.summary import MetricSummary
 
 _LAST_WORDS = 5
-_IN_JSON = (
-    *("id", "name", "experiment", "state", "reason", "exit_code", "traceback", "created", "ended", "duration_s"),
-    *("inherited_s", "alone_s", "lineage", "verdict", "folder", "tags", "notes", "archived", "series"),
-)
 _MOST_STEPS = 5
 """Checkpoints of single steps that are shown."""
 _PER_PARAMETER = ("grad_norm/", "weight_norm/")
@@ -47,11 +45,11 @@ def print_page(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
     Raises:
         NotFound: No process of that rank wrote the run.
     """
-    metrics = run.metrics if rank is None else run.metrics_of(rank)
+    metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
     _print_head(run, children)
     _print_last_words(run)
-    _print_facts("Settings", run.params)
-    _print_facts("Results", {key: value for key, value in run.results.items() if not isinstance(value, list)})
+    _print_facts("Settings", run.flat_config)
+    _print_facts("Results", {key: value for key, value in run.flat_summary.items() if not isinstance(value, list)})
     if metrics:
         _heading("Metrics" if rank is None else f"Metrics of rank {rank}")
         show_table(_metrics(metrics), "table")
@@ -78,23 +76,25 @@ def print_page(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
 
 def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
     """All that the page has, as the record has it: numbers in full, every metric (of one rank, where asked)."""
-    metrics = run.metrics if rank is None else run.metrics_of(rank)
-    facts = {name: getattr(run, name) for name in _IN_JSON}
+    metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
+    facts = _json_facts(run)
     about = {
         **facts,
         "config": run.config,
         "summary": run.summary,
         "metrics": {name: asdict(seen) for name, seen in metrics.items()},
-        "load": {name: asdict(seen) for name, seen in run.load.items()},
+        "load": {name: asdict(seen) for name, seen in run.system_metrics.items()},
         "checkpoints": _checkpoints(run.checkpoints).rows,
-        "refused": run.refused,
-        "writers": [asdict(writer) for writer in run.writers],
+        "refused": run.document.refused,
+        "writers": [asdict(writer) for writer in recorded_writers.read_writers(run.folder)],
         "profile": read_profile(run.folder),
-        "environment": run.environment,
-        "seeds": run.seeds,
+        "environment": run.document.environment,
+        "seeds": run.document.seeds,
         "data": {name: _data_in_json(facts) for name, facts in run.data.items()},
-        "code": run.code,
-        "children": [{"id": child.id, "name": child.name, "kind": (child.lineage or {})["kind"]} for child in children],
+        "code": run.document.code,
+        "children": [
+            {"id": child.id, "name": child.name, "kind": (child.document.lineage or {})["kind"]} for child in children
+        ],
         "files": _files(run.folder),
         "last_lines": _last_words(run),
         "problems": run.problems,
@@ -109,14 +109,16 @@ def _data_in_json(facts: DataFacts) -> dict[str, Any]:
 
 def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     took = "" if run.duration_s is None else f", {figures.duration(run.duration_s)}"
-    if run.alone_s is not None and run.alone_s != run.duration_s:
-        took += f" ({figures.duration(run.alone_s)} as if alone)"
+    if (alone_s := durations.alone_s(run)) is not None and alone_s != run.duration_s:
+        took += f" ({figures.duration(alone_s)} as if alone)"
     line(f"{run.name}  {run.id}", style="bold")
     line(f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green")
-    if run.traceback and (last := run.traceback.strip().splitlines()[-1]) not in (run.reason or ""):
+    if run.document.status.traceback and (last := run.document.status.traceback.strip().splitlines()[-1]) not in (
+        run.reason or ""
+    ):
         line(last, style="red")
-    series = f", series {run.series['name']}" if run.series else ""
-    own = sum(attempt.inherited is None for attempt in run.attempts)
+    series = f", series {run.document.series['name']}" if run.document.series else ""
+    own = sum(attempt.inherited is None for attempt in run.document.attempts)
     attempts = f", attempt {own}" if own > 1 else ""
     line(f"experiment {run.experiment}{series}, begun {figures.moment(run.created)}{attempts}")
     line(str(run.folder))
@@ -130,9 +132,32 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
         line(run.notes)
 
 
+def _json_facts(run: RecordedRun) -> dict[str, Any]:
+    """Return the facts of a run in the order of `show --json`."""
+    names = ("id", "name", "experiment", "state", "reason")
+    status, edits = run.document.status, run.edits
+    return {
+        **{name: getattr(run, name) for name in names},
+        "exit_code": exit_code(run),
+        "traceback": status.traceback,
+        "created": run.created,
+        "ended": status.ended,
+        "duration_s": run.duration_s,
+        "inherited_s": durations.inherited_s(run),
+        "alone_s": durations.alone_s(run),
+        "lineage": run.document.lineage,
+        "verdict": edits.verdict,
+        "folder": run.folder,
+        "tags": run.tags,
+        "notes": run.notes,
+        "archived": edits.archived,
+        "series": run.document.series,
+    }
+
+
 def _print_writers(run: RecordedRun) -> None:
     """Which processes wrote it, where they were several at once, and which of them vanished."""
-    found = run.writers
+    found = recorded_writers.read_writers(run.folder)
     if said := recorded_writers.described(found):
         line(said)
     for text in recorded_writers.vanished(found):
@@ -148,9 +173,9 @@ def _print_last_words(run: RecordedRun) -> None:
 
 def _last_words(run: RecordedRun) -> Sequence[str]:
     """The end of the console of a run that did not come to a good end."""
-    if run.state in ("running", "finished") or not run.attempts:
+    if run.state in ("running", "finished") or not run.document.attempts:
         return []
-    return last_lines(log_path(run.folder, run.attempts[-1].writer), _LAST_WORDS)
+    return last_lines(log_path(run.folder, run.document.attempts[-1].writer), _LAST_WORDS)
 
 
 def _metrics(metrics: Mapping[str, MetricSummary]) -> Table:
@@ -191,7 +216,7 @@ def _checkpoints(saved: Sequence[Checkpoint]) -> Table:
 
 def _left_out(run: RecordedRun) -> list[str]:
     """What was logged and could not be stored."""
-    counts = dict(run.refused)
+    counts = dict(run.document.refused)
     steps, others = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
     told = [
         f"{count(number, 'value')} of '{harmless(name)}' could not be stored and {_were(number)} left out"

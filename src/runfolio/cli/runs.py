@@ -58,7 +58,8 @@ def list_runs(
     runfolio runs --columns name,lr,epochs,val/acc --csv > runs.csv
     """
     from runfolio.cli.tables import runs_table
-    from runfolio.query.tables.runs_table import every_column, table
+    from runfolio.query.frames.columns import every_column
+    from runfolio.query.tables.runs_table import table
 
     folio = open_store(store)
     runs, hidden = filtered(folio, filters)

@@ -200,7 +200,7 @@ def _print_repeats(runs: Sequence[RecordedRun], metric: str, mode: str) -> None:
     except NotFound:  # none came to anything
         return
     if found.any_repeated:
-        varied = [f"{name}s" for name in ("seed", FOLD) if len({run.params.get(name) for run in runs}) > 1]
+        varied = [f"{name}s" for name in ("seed", FOLD) if len({run.flat_config.get(name) for run in runs}) > 1]
         out.line(f"\nOver {' and '.join(varied)}", style="bold")
         out.show_table(repeats_table(found, "table"), "table")
         out.line("")

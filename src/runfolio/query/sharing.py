@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from runfolio.query.run import RecordedRun
+from runfolio.query.durations import alone_s
+from runfolio.query.run_view import RunView
 from runfolio.record.document import PREFIX
 
 _EPOCH = "epoch"
@@ -33,23 +34,23 @@ class Beginning:
         return f"at step {self.step}" if self.epochs is None else f"at epoch {self.epochs:g}"
 
 
-def beginning_of(run: RecordedRun) -> Beginning | None:
+def beginning_of(run: RunView) -> Beginning | None:
     """What it continues the same way; None of a run that trained all by itself, or went another way."""
-    lineage = run.lineage or {}
+    lineage = run.document.lineage or {}
     if lineage.get("kind") != PREFIX:
         return None
     return Beginning(run=str(lineage.get("run")), step=lineage.get("step"), epochs=_inherited_epochs(run))
 
 
-def shared_by(run: RecordedRun) -> str | None:
+def shared_by(run: RunView) -> str | None:
     """All that a run did not train by itself, in words: `continues k3f9x2ab at epoch 5, trained with 3 other heads`."""
-    beginning, heads = beginning_of(run), run.results.get(TOGETHER)
+    beginning, heads = beginning_of(run), run.flat_summary.get(TOGETHER)
     beside = heads and f"trained with {heads - 1} other head{'s' * (heads > 2)}"
     return ", ".join(str(said) for said in (beginning, beside) if said) or None
 
 
-def _inherited_epochs(run: RecordedRun) -> float | None:
-    own = [attempt.started.timestamp() for attempt in run.attempts if attempt.inherited is None]
+def _inherited_epochs(run: RunView) -> float | None:
+    own = [attempt.started.timestamp() for attempt in run.document.attempts if attempt.inherited is None]
     if _EPOCH not in run.metrics:
         return None
     curve = run.metric(_EPOCH)
@@ -77,7 +78,7 @@ class Sharing:
         return f"shared {what}: {self.spent_s:,.1f} s spent, {self.alone_s:,.1f} s as if alone"
 
 
-def sharing(runs: Iterable[RecordedRun]) -> Sharing | None:
+def sharing(runs: Iterable[RunView]) -> Sharing | None:
     """What runs shared; None where none of them continues another."""
     runs = list(runs)
     found = [beginning for run in runs if (beginning := beginning_of(run)) is not None]
@@ -88,5 +89,5 @@ def sharing(runs: Iterable[RecordedRun]) -> Sharing | None:
         shared_epochs=sum(beginning.epochs or 0.0 for beginning in found),
         epochs=sum(run.metrics[_EPOCH].max for run in runs if _EPOCH in run.metrics),
         spent_s=sum(run.duration_s or 0.0 for run in runs),
-        alone_s=sum(run.alone_s or 0.0 for run in runs),
+        alone_s=sum(alone_s(run) or 0.0 for run in runs),
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
+from runfolio.query.frames.columns import runs_frame
 from runfolio.query.index.name_lookup import pick
 from runfolio.query.index.run_index import IndexOfStore
 from runfolio.query.index.scan import look_at
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
-from runfolio.query.tables.runs_table import frame
 from runfolio.record.alive import CRASHED
 from runfolio.record.document import ENDED, RUNNING
 from runfolio.record.layout import default_store
@@ -49,7 +49,7 @@ class Runs(Sequence[RecordedRun]):
 
     def without_archived(self) -> Runs:
         """Those of them that are not archived."""
-        return Runs(run for run in self if not run.archived)
+        return Runs(run for run in self if not run.edits.archived)
 
     def plot(
         self,
@@ -81,7 +81,7 @@ class Runs(Sequence[RecordedRun]):
         Raises:
             MissingExtra: pandas is not installed.
         """
-        return frame(self)
+        return runs_frame(self)
 
 
 class Folio:
@@ -150,7 +150,7 @@ class Folio:
 
     def children(self, run: RecordedRun) -> Runs:
         """The forks and reproductions of a run that the store holds, newest first."""
-        return Runs(other for other in self._look() if (other.lineage or {}).get("run") == run.id)
+        return Runs(other for other in self._look() if (other.document.lineage or {}).get("run") == run.id)
 
     def best(self, metric: str, mode: str | None = None, experiment: str | None = None) -> RecordedRun:
         """The run with the best `metric`; `choose` gives the same with the value and what chose.

@@ -145,7 +145,7 @@ def _most_like(run: RecordedRun, planned: Sequence[Planned]) -> Planned:
 
     def shared(plan: Planned) -> int:
         settings = flatten(plan.settings.as_dict())
-        return sum(settings.get(name) == value for name, value in run.params.items())
+        return sum(settings.get(name) == value for name, value in run.flat_config.items())
 
     return max(planned, key=shared)
 
@@ -163,7 +163,11 @@ def _together(planned: Sequence[Planned], target: Target, experiment: str, store
     """What each run that is yet to be done gets of the others, as an argument; nothing where the target has no such."""
     if (together := getattr(target, "together", None)) is None:
         return {}
-    done = {(run.series or {}).get("fingerprint") for run in _recorded(experiment, store) if run.state == "finished"}
+    done = {
+        (run.document.series or {}).get("fingerprint")
+        for run in _recorded(experiment, store)
+        if run.state == "finished"
+    }
     return {"together": together([plan.settings for plan in planned if plan.fingerprint not in done])}
 
 
@@ -219,7 +223,11 @@ def _reason(error: Exception) -> str:
 
 def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRun]:
     """What the store holds of this run."""
-    return [run for run in _recorded(experiment, store) if (run.series or {}).get("fingerprint") == plan.fingerprint]
+    return [
+        run
+        for run in _recorded(experiment, store)
+        if (run.document.series or {}).get("fingerprint") == plan.fingerprint
+    ]
 
 
 def _shorter(
@@ -242,7 +250,7 @@ def _settings_of(run: RecordedRun, name: str, target: Target) -> Settings | None
         settings = build(target.settings, run.config)
     except ConfigError:
         return None
-    return settings if (run.series or {}).get("fingerprint") == fingerprint(name, settings) else None
+    return settings if (run.document.series or {}).get("fingerprint") == fingerprint(name, settings) else None
 
 
 def _recorded(experiment: str, store: Path | None) -> list[RecordedRun]:

@@ -81,9 +81,9 @@ class Fork:
             checkpoint: What the run goes on from.
             settings: The run's own.
         """
-        if (run.lineage or {}).get("kind") != FORK:  # one with a prefix goes on as any other
+        if (run.document.lineage or {}).get("kind") != FORK:  # one with a prefix goes on as any other
             return None
-        is_inherited = any(entry.attempt == checkpoint.attempt and entry.inherited for entry in run.attempts)
+        is_inherited = any(entry.attempt == checkpoint.attempt and entry.inherited for entry in run.document.attempts)
         return cls(run=run, checkpoint=checkpoint, before=settings, settings=settings) if is_inherited else None
 
     @property

@@ -83,7 +83,7 @@ def _at_the_record(shorter: RecordedRun, preparation: Preparation) -> str | None
     if shorter.problems:
         return f"not all of its points can be read ({shorter.problems[0]})"
     losses = [seen for name, seen in shorter.metrics.items() if name in ("train/loss", "val/loss")]
-    if shorter.status.trouble or any(seen.nan or not math.isfinite(seen.max) for seen in losses):
+    if shorter.document.status.trouble or any(seen.nan or not math.isfinite(seen.max) for seen in losses):
         return "it met numbers that are not finite"  # which was told, and where, in its own words
     return None
 
@@ -99,7 +99,7 @@ def _at_the_images(shorter: RecordedRun, preparation: Preparation) -> str | None
 
 
 def _at_the_surroundings(shorter: RecordedRun, preparation: Preparation) -> str | None:
-    then = shorter.environment
+    then = shorter.document.environment
     device = torch.cuda.get_device_name() if preparation.device == "cuda" else "cpu"
     facts = [
         ("the device", then.get("device"), device),

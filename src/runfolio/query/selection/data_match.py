@@ -10,7 +10,7 @@ from typing import Literal
 
 from runfolio.errors import RunfolioError
 from runfolio.query.recorded_data import DataFacts
-from runfolio.query.run import RecordedRun
+from runfolio.query.run_view import RunView
 from runfolio.query.selection.metric_names import split_of
 from runfolio.record.data import Difference, Listing, difference
 
@@ -47,7 +47,7 @@ class Standing:
 SAME = Standing("same")
 
 
-def data_of(run: RecordedRun, metric: str) -> DataFacts | None:
+def data_of(run: RunView, metric: str) -> DataFacts | None:
     """What a metric was measured on, by its name: data `val` of `val/acc`; None where that is not known."""
     named = metric.partition("/")[0]
     split = split_of(metric)
@@ -57,7 +57,7 @@ def data_of(run: RecordedRun, metric: str) -> DataFacts | None:
     return next((facts for facts in fitting if facts.fingerprint is not None), None)
 
 
-def standing(first: RecordedRun, run: RecordedRun, metric: str) -> Standing:
+def standing(first: RunView, run: RunView, metric: str) -> Standing:
     """How the data that a metric of `run` was measured on stand to those of `first`."""
     ours, theirs = data_of(first, metric), data_of(run, metric)
     if ours is None or theirs is None:
@@ -67,7 +67,7 @@ def standing(first: RecordedRun, run: RecordedRun, metric: str) -> Standing:
     return _between(_whole(first, ours), _whole(run, theirs))
 
 
-def _whole(run: RecordedRun, facts: DataFacts) -> tuple[DataFacts, ...]:
+def _whole(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
     """All that was there to be divided: of a test set it alone, else training and validation data."""
     if split_of(facts.name) not in ("train", "validation"):
         return (facts,)
@@ -117,12 +117,12 @@ def _first(found: Sequence[Standing], relation: Relation) -> str:
     return f" ({told})" if told else ""
 
 
-def fingerprints(run: RecordedRun) -> dict[str, str]:
+def fingerprints(run: RunView) -> dict[str, str]:
     """Of what a run was given, by name, where it is known."""
     return {name: facts.fingerprint for name, facts in run.data.items() if facts.fingerprint is not None}
 
 
-def changes(first: RecordedRun, second: RecordedRun) -> dict[str, Difference | None]:
+def changes(first: RunView, second: RunView) -> dict[str, Difference | None]:
     """How the data of two runs differ, by name, where both recorded some of it; None where which items is not known."""
     found: dict[str, Difference | None] = {}
     for name in sorted(first.data.keys() & second.data.keys()):

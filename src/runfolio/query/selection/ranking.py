@@ -7,9 +7,10 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic
 
 from runfolio.errors import NotFound, did_you_mean
-from runfolio.query.run import RecordedRun
+from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.data_match import Standing, standing, told
 from runfolio.query.selection.metric_names import Mode, Split, guess_mode, mode_of, split_of
 from runfolio.record.alive import CRASHED
@@ -30,10 +31,10 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Choice(Generic[RunT]):
     """The best run by one metric, and all that a reader must know to believe it."""
 
-    run: RecordedRun
+    run: RunT
     metric: str
     value: float
     step: int | None
@@ -76,7 +77,7 @@ class Choice:
         return f" {others} the same; {decided.get(self.decided_by, f'this one has the lowest {self.decided_by}')}."
 
 
-def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) -> Choice:
+def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice[RunT]:
     """The best of the runs by `metric`.
 
     A run counts with its summary's value of that name, since that is what it reports of its chosen model (a run of
@@ -89,7 +90,7 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
         ConfigError: No mode is given and the name does not say whether more or less is better.
     """
     runs = list(runs)
-    if not any(metric in run.metrics or metric in run.results for run in runs):
+    if not any(metric in run.metrics or metric in run.flat_summary for run in runs):
         known = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
         raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, known)}")
     direction = mode_of(metric, mode)
@@ -115,7 +116,7 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
     )
 
 
-def _decided_by(equals: Sequence[RecordedRun], metric: str, mode: Mode) -> str:
+def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
     """What tells the best of some runs of equal value from the next."""
     if len(equals) < 2:
         return "age"
@@ -125,10 +126,10 @@ def _decided_by(equals: Sequence[RecordedRun], metric: str, mode: Mode) -> str:
     return PARAMETERS if size != next_size else "age"
 
 
-def figure_of(run: RecordedRun, metric: str, mode: Mode) -> Figure | None:
+def figure_of(run: RunView, metric: str, mode: Mode) -> Figure | None:
     """The number with which a run competes (see `choose`); None where it has none, or none that is finite."""
     seen = run.metrics.get(metric)
-    reported = number(run.results.get(metric))
+    reported = number(run.flat_summary.get(metric))
     if reported is not None:
         figure = Figure(reported, _step_of(run, metric, reported))
     elif seen is not None:
@@ -138,7 +139,7 @@ def figure_of(run: RecordedRun, metric: str, mode: Mode) -> Figure | None:
     return figure if math.isfinite(figure.value) else None
 
 
-def merit(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
+def merit(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
     """What orders runs that have the metric, or groups of them by their means; the smallest is the best.
 
     Of equals the one of lower loss on the same data leads, then the one of fewer parameters, then the oldest. What of
@@ -147,7 +148,7 @@ def merit(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> tuple[float, 
     figures = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
     loss = loss_beside(metric, mode)
     losses = [figure.value for run in runs if loss and (figure := figure_of(run, loss, "min"))]
-    sizes = [size for run in runs if (size := number(run.results.get(PARAMETERS))) is not None]
+    sizes = [size for run in runs if (size := number(run.flat_summary.get(PARAMETERS))) is not None]
     return (
         rank(statistics.fmean(figures), mode),
         statistics.fmean(losses) if losses else math.inf,
@@ -177,12 +178,12 @@ def who_chose(metric: str) -> str:
     }[split_of(metric)]
 
 
-def numbers_of(run: RecordedRun) -> list[str]:
+def numbers_of(run: RunView) -> list[str]:
     """The names in a run's summary that hold numbers."""
-    return [name for name, value in run.results.items() if number(value) is not None]
+    return [name for name, value in run.flat_summary.items() if number(value) is not None]
 
 
-def best_in_curve(run: RecordedRun, metric: str) -> float | None:
+def best_in_curve(run: RunView, metric: str) -> float | None:
     """The best value of a curve where the metric's name says what is better; None elsewhere."""
     seen, mode = run.metrics.get(metric), guess_mode(metric)
     if seen is None or mode is None:
@@ -190,7 +191,7 @@ def best_in_curve(run: RecordedRun, metric: str) -> float | None:
     return seen.max if mode == "max" else seen.min
 
 
-def _step_of(run: RecordedRun, metric: str, value: float) -> int | None:
+def _step_of(run: RunView, metric: str, value: float) -> int | None:
     """Where the curve had the reported value, if that is its last, lowest or highest; None is better than a guess."""
     seen = run.metrics.get(metric)
     if seen is None:

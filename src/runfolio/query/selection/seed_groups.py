@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runfolio.errors import NotFound
-from runfolio.query.plots.grouping import groups
-from runfolio.query.run import RecordedRun
+from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.data_match import standing, told
+from runfolio.query.selection.grouping import groups
 from runfolio.query.selection.metric_names import Mode, mode_of
 from runfolio.query.selection.ranking import BROKEN, figure_of, merit
 from runfolio.query.selection.significance import holm, mean_interval, means_p, wilson
@@ -64,7 +64,7 @@ class Repeats:
 
 
 def repeats(
-    runs: Sequence[RecordedRun],
+    runs: Sequence[RunView],
     metric: str | None = None,
     mode: str | None = None,
     group_by: Sequence[str] | None = None,
@@ -103,7 +103,7 @@ def repeats(
     return Repeats(metric, direction, rows, " ".join([caption, *_other_data(sound, metric)]))
 
 
-def chosen(runs: Sequence[RecordedRun], metric: str | None = None, mode: str | None = None) -> list[RecordedRun]:
+def chosen(runs: Sequence[RunT], metric: str | None = None, mode: str | None = None) -> list[RunT]:
     """The runs that won: those of the group with the best mean, where runs repeat one another; else the best one.
 
     Args:
@@ -123,20 +123,20 @@ def chosen(runs: Sequence[RecordedRun], metric: str | None = None, mode: str | N
     return ordered[0] if ordered else []
 
 
-def repeated_settings(runs: Sequence[RecordedRun]) -> list[str]:
+def repeated_settings(runs: Sequence[RunView]) -> list[str]:
     """How to group by all but what makes a run the repetition of another: its seed, its fold."""
-    known = {name for run in runs for name in run.params}
+    known = {name for run in runs for name in run.flat_config}
     return [f"-{name}" for name in REPEATING if name in known]
 
 
-def _other_data(runs: Sequence[RecordedRun], metric: str) -> list[str]:
+def _other_data(runs: Sequence[RunView], metric: str) -> list[str]:
     """What must not be averaged; that each seed divides the data its own way is why there are several."""
     first, *others = sorted(runs, key=lambda run: run.created)
     standings = [standing(first, run, metric) for run in others]
     return told([each for each in standings if each.relation != "divided"], metric)
 
 
-def _figures(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> dict[str, list[float]]:
+def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, list[float]]:
     """What the runs came to, by metric: the one that orders, and those of validation and test that any run has."""
     modes: dict[str, Mode] = {metric: mode}
     modes.update({name: of for name, of in _REPORTED.items() if name != metric})
@@ -144,7 +144,7 @@ def _figures(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> dict[str, 
     return {name: values for name, values in found.items() if values}
 
 
-def _pooled(group: str, members: Sequence[RecordedRun], metric: str, mode: Mode) -> list[Repeat]:
+def _pooled(group: str, members: Sequence[RunView], metric: str, mode: Mode) -> list[Repeat]:
     """The accuracy over the images of all folds, where each of them validated once for every seed."""
     counts = [
         (value, images_of(run, metric, value)) for run in members if (value := _value(run, metric, mode)) is not None
@@ -173,11 +173,11 @@ def _pooled(group: str, members: Sequence[RecordedRun], metric: str, mode: Mode)
     ]
 
 
-def _whole_folds(members: Sequence[RecordedRun]) -> int:
+def _whole_folds(members: Sequence[RunView]) -> int:
     """Of how many seeds there are all folds, and nothing beside them; 0 where one is missing or there are none."""
     folds: dict[Any, list[str]] = {}
     for run in members:
-        folds.setdefault(run.params.get("seed"), []).append(str(run.params.get("fold")))
+        folds.setdefault(run.flat_config.get("seed"), []).append(str(run.flat_config.get("fold")))
     counts = {found[0].rpartition("/")[2] for found in folds.values()}
     count = counts.pop() if len(counts) == 1 else ""
     if not count.isdecimal():
@@ -186,7 +186,7 @@ def _whole_folds(members: Sequence[RecordedRun]) -> int:
     return len(folds) if all(sorted(found) == wanted for found in folds.values()) else 0
 
 
-def _value(run: RecordedRun, metric: str, mode: Mode) -> float | None:
+def _value(run: RunView, metric: str, mode: Mode) -> float | None:
     figure = figure_of(run, metric, mode)
     return figure.value if figure else None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runfolio.errors import NotFound
-from runfolio.query.run import RecordedRun
+from runfolio.query.run_view import RunView
 from runfolio.query.selection.data_match import SAME, Standing, standing, told
 from runfolio.query.selection.metric_names import Mode, guess_mode, mode_of
 from runfolio.query.selection.ranking import BROKEN, figure_of, merit, who_chose
@@ -68,7 +68,7 @@ class Leaderboard:
     """How to read it: what chose, what the interval and the mark say."""
 
 
-def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: str | None = None) -> Leaderboard:
+def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | None = None) -> Leaderboard:
     """The runs in order of `metric`, with the figures that their summaries report.
 
     Read from a summary where they stand there: the metric (else the best of its curve), `test/acc`, `test/images`,
@@ -102,7 +102,7 @@ def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: st
 _FIGURES = ("value", "test", "parameters", "size_mb", "epoch_seconds", "predict_ms")
 
 
-def usual_metric(runs: Sequence[RecordedRun]) -> str:
+def usual_metric(runs: Sequence[RunView]) -> str:
     """What runs are ranked by where nobody says: what they say chose their epochs, else the first of the usual ones.
 
     Raises:
@@ -110,20 +110,20 @@ def usual_metric(runs: Sequence[RecordedRun]) -> str:
     """
     if not runs:
         raise NotFound("there are no runs to rank")
-    chose = {str(by) for run in runs if (by := run.results.get("chosen_by"))}
+    chose = {str(by) for run in runs if (by := run.flat_summary.get("chosen_by"))}
     if len(chose) == 1:
         return chose.pop()
     for metric in _USUAL:
-        if any(metric in run.results or metric in run.metrics for run in runs):
+        if any(metric in run.flat_summary or metric in run.metrics for run in runs):
             return metric
     # Nothing to rank by is no reason to show nothing: eight runs that all failed make a board of eight reasons.
     guessable = sorted({name for run in runs for name in run.metrics if guess_mode(name)})
     return guessable[0] if guessable else _USUAL[0]
 
 
-def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
+def _row(run: RunView, label: str, metric: str, mode: Mode) -> Row:
     figure = figure_of(run, metric, mode)
-    value, test = figure.value if figure else None, number(run.results.get(TEST))
+    value, test = figure.value if figure else None, number(run.flat_summary.get(TEST))
     images, test_images = images_of(run, metric, value), images_of(run, TEST, test)
     chose, of_test = _interval(value, images), _interval(test, test_images)
     return Row(
@@ -140,17 +140,17 @@ def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
         test_low=of_test.low if of_test else None,
         test_high=of_test.high if of_test else None,
         test_images=test_images,
-        parameters=number(run.results.get("parameters")),
-        size_mb=number(run.results.get("size_mb")),
-        epoch_seconds=number(run.results.get("epoch_seconds")),
-        predict_ms=number(run.results.get("predict_ms")),
+        parameters=number(run.flat_summary.get("parameters")),
+        size_mb=number(run.flat_summary.get("size_mb")),
+        epoch_seconds=number(run.flat_summary.get("epoch_seconds")),
+        predict_ms=number(run.flat_summary.get("predict_ms")),
     )
 
 
-def images_of(run: RecordedRun, metric: str, value: float | None) -> int | None:
+def images_of(run: RunView, metric: str, value: float | None) -> int | None:
     """Of how many images a value of an accuracy is a share, as the run reports it: `val/images` of `val/acc`."""
     data, _, name = metric.rpartition("/")
-    images = number(run.results.get(f"{data}/images"))
+    images = number(run.flat_summary.get(f"{data}/images"))
     if name not in _SHARES or value is None or images is None or not (0 <= value <= 1 and images >= 1):
         return None
     return int(images)
@@ -160,7 +160,7 @@ def _interval(share: float | None, images: int | None) -> Interval | None:
     return None if share is None or images is None else wilson(share, images)
 
 
-def _order(run: RecordedRun, metric: str, mode: Mode) -> tuple[Any, ...]:
+def _order(run: RunView, metric: str, mode: Mode) -> tuple[Any, ...]:
     """Sound runs, then those without the metric, then broken ones; of each the best first, as in `choose`."""
     lacking = figure_of(run, metric, mode) is None
     return run.state in BROKEN, lacking, *((run.created,) if lacking else merit([run], metric, mode))
@@ -188,7 +188,7 @@ def _on_the_test(rows: Sequence[Row], metric: str) -> list[str]:
     ]
 
 
-def _with_standings(rows: list[Row], runs: Mapping[str, RecordedRun], metric: str) -> list[Row]:
+def _with_standings(rows: list[Row], runs: Mapping[str, RunView], metric: str) -> list[Row]:
     """The rows with how their data stand to those of the first; of a row without a figure there is nothing to say."""
     if not rows or rows[0].value is None:
         return rows
@@ -233,10 +233,10 @@ def alike(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[
     return [not told for told in holm([shares_p(*best, *other) for other in others])]
 
 
-def _chosen_on(runs: Sequence[RecordedRun], metric: str) -> list[str]:
+def _chosen_on(runs: Sequence[RunView], metric: str) -> list[str]:
     """A warning where the metric that chose was measured on different images."""
     images = f"{metric.partition('/')[0]}/images"
-    counts = sorted({int(count) for run in runs if (count := number(run.results.get(images)))})
+    counts = sorted({int(count) for run in runs if (count := number(run.flat_summary.get(images)))})
     if len(counts) < 2:
         return []
     return [f"Mind that {metric} is over {counts[0]:,} to {counts[-1]:,} images: not the same ones in every run."]
