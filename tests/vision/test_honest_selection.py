@@ -11,8 +11,8 @@ from rich.progress import Progress
 import runfolio
 from runfolio import RecordedRun
 from runfolio.errors import StoreError
-from runfolio.query.selection.data_match import standing
-from runfolio.query.selection.seed_groups import chosen, repeats
+from runfolio.query.selection.data_match import match_data
+from runfolio.query.selection.seed_groups import best_group, group_by_seed
 from runfolio.query.selection.significance import wilson
 from runfolio.series import Report, Series, execute, expand, load_target
 from runfolio.settings import Located
@@ -68,7 +68,7 @@ def test_of_a_series_the_run_that_validation_chose_is_tested_once_as_if_at_its_e
 
     runs = list(runfolio.open(store).runs())
     (only,) = looked_at(store)
-    assert [only.id] == [run.id for run in chosen(runs, "val/acc")]
+    assert [only.id] == [run.id for run in best_group(runs, "val/acc")]
     assert report.trouble is None
     assert (only.state, len(only.document.attempts)) == ("finished", 2)
 
@@ -150,9 +150,9 @@ def test_cross_validation_tests_all_folds_of_the_best_and_pools_their_answers(ru
     assert {(run.config["lr"], run.config["fold"]) for run in looked_at(store)} == {(1e-1, "1/2"), (1e-1, "2/2")}
     runs = [runfolio.open(store).run(outcome.folder) for outcome in report.outcomes if outcome.folder]
     assert len({run.data["val"].fingerprint for run in runs}) == 2
-    assert {standing(runs[0], run, "val/acc").relation for run in runs} == {"same", "divided"}
+    assert {match_data(runs[0], run, "val/acc").relation for run in runs} == {"same", "divided"}
 
-    pooled, mean, *_ = repeats(runs).rows
+    pooled, mean, *_ = group_by_seed(runs).rows
     best = [run.flat_summary for run in looked_at(store)]
     right = sum(each["val/acc"] * each["val/images"] for each in best)
     images = sum(each["val/images"] for each in best)

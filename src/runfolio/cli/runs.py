@@ -180,9 +180,9 @@ def compare(
 
 def _compare_groups(runs: Sequence[RecordedRun], group_by: str, output: out.Format) -> None:
     from runfolio.cli.tables import repeats_table
-    from runfolio.query.selection.seed_groups import repeats
+    from runfolio.query.selection.seed_groups import group_by_seed
 
-    found = repeats(runs, group_by=names_of(group_by))
+    found = group_by_seed(runs, group_by=names_of(group_by))
     out.show_table(repeats_table(found, output), output)
     if output == "table":
         out.line("")

@@ -154,7 +154,7 @@ def _unwritten(experiment: str | None) -> Series:
 
 def _print_leaderboard(report: Report, store: Path | None) -> None:
     from runfolio.cli.tables import leaderboard_table, winner_of
-    from runfolio.query.selection.seed_groups import chosen
+    from runfolio.query.selection.seed_groups import best_group
     from runfolio.query.sharing import sharing
     from runfolio.query.tables.leaderboard import leaderboard
 
@@ -172,7 +172,7 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
     if shared := sharing(runs):
         out.say(f"\n{shared}.")
     if winner_of(board):
-        _print_winner(chosen(runs, board.metric, board.mode), board, store)
+        _print_winner(best_group(runs, board.metric, board.mode), board, store)
 
 
 def _print_winner(won: Sequence[RecordedRun], board: Leaderboard, store: Path | None) -> None:
@@ -193,10 +193,10 @@ def _print_winner(won: Sequence[RecordedRun], board: Leaderboard, store: Path | 
 def _print_repeats(runs: Sequence[RecordedRun], metric: str, mode: str) -> None:
     """What runs of several seeds or folds came to together, where there are any."""
     from runfolio.cli.tables import repeats_table
-    from runfolio.query.selection.seed_groups import repeats
+    from runfolio.query.selection.seed_groups import group_by_seed
 
     try:
-        found = repeats(runs, metric, mode)
+        found = group_by_seed(runs, metric, mode)
     except NotFound:  # none came to anything
         return
     if found.any_repeated:

@@ -15,7 +15,7 @@ from runfolio.query.curve import Curve
 from runfolio.query.explain import run_end
 from runfolio.query.frames import x_axis
 from runfolio.query.frames.points import open_points, points_frame
-from runfolio.query.index.scan import Sighting
+from runfolio.query.index.scan import ScannedRun
 from runfolio.query.recorded_code import RecordedCode
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_edits import RunEdits
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 class RecordedRun:
     """A run as its files were when the store was scanned; curves, media and checkpoints are read when asked for."""
 
-    def __init__(self, store: Path, sighting: Sighting) -> None:
-        self.document = sighting.entry.document
+    def __init__(self, store: Path, scanned: ScannedRun) -> None:
+        self.document = scanned.entry.document
         """The run's `run.json` (`docs/format.md`): status, attempts, environment, seeds, lineage, series."""
-        self.place = sighting.place
+        self.place = scanned.place
         """The folder below the store, which no other run shares."""
-        self.folder = store / sighting.place
-        self.state = sighting.state
+        self.folder = store / scanned.place
+        self.state = scanned.state
         """running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) or crashed (went silent)."""
-        summaries = sighting.entry.metrics
+        summaries = scanned.entry.metrics
         self.metrics: dict[str, MetricSummary] = {
             name: summary for name, summary in summaries.items() if not name.startswith(SYSTEM)
         }
@@ -52,9 +52,9 @@ class RecordedRun:
         """Summary of each `system/...` metric: load of the machine and speed of the training."""
         self.metric_summaries: dict[str, MetricSummary] = summaries
         """`metrics` and `system_metrics` together: all that `metric` can read."""
-        self.problems: tuple[str, ...] = sighting.entry.problems
+        self.problems: tuple[str, ...] = scanned.entry.problems
         """Points and edits that could not be read, one line each; everything else was read."""
-        self.edits = RunEdits(self.folder, self.document, sighting.entry.edits)
+        self.edits = RunEdits(self.folder, self.document, scanned.entry.edits)
         """Edits of the run: `rename`, `tag`, `note`, `archive`, `set_verdict`; `archived`, `verdict`."""
         writers = [attempt.writer for attempt in self.document.attempts]
         self.code = RecordedCode(self.id, self.folder, self.document.code, writers)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import runfolio
-from runfolio.query.selection.seed_groups import chosen
+from runfolio.query.selection.seed_groups import best_group
 from runfolio.record.checkpoints import BEST, whole
 from runfolio.settings import build
 from runfolio.tracking.seeding import deterministic_algorithms
@@ -40,7 +40,7 @@ def conclude(
     """
     folio = runfolio.open(store)
     recorded = {folder: folio.run(folder) for folder in runs}
-    best = {run.folder for run in chosen(list(recorded.values()))}
+    best = {run.folder for run in best_group(list(recorded.values()))}
     wanted = [run for folder, run in recorded.items() if runs[folder].test_at != "chosen" or run.folder in best]
     untested = [run for run in wanted if TEST not in run.flat_summary]
     for run in untested:

@@ -27,7 +27,7 @@ _NAMED = 10
 
 
 @dataclass(frozen=True)
-class Standing:
+class DataMatch:
     """How the data of a run stand to those of the run it is compared with."""
 
     relation: Relation
@@ -44,7 +44,7 @@ class Standing:
         return self.relation in ("same", "unsaid", "unknown")
 
 
-SAME = Standing("same")
+SAME = DataMatch("same")
 
 
 def data_of(run: RunView, metric: str) -> DataFacts | None:
@@ -57,11 +57,11 @@ def data_of(run: RunView, metric: str) -> DataFacts | None:
     return next((facts for facts in fitting if facts.fingerprint is not None), None)
 
 
-def standing(first: RunView, run: RunView, metric: str) -> Standing:
+def match_data(first: RunView, run: RunView, metric: str) -> DataMatch:
     """How the data that a metric of `run` was measured on stand to those of `first`."""
     ours, theirs = data_of(first, metric), data_of(run, metric)
     if ours is None or theirs is None:
-        return Standing("unsaid" if ours is theirs else "unknown")
+        return DataMatch("unsaid" if ours is theirs else "unknown")
     if ours.fingerprint == theirs.fingerprint:
         return SAME
     return _between(_whole(first, ours), _whole(run, theirs))
@@ -75,22 +75,22 @@ def _whole(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
 
 
 @lru_cache(maxsize=256)  # a run has many metrics of the same data
-def _between(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> Standing:
+def _between(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> DataMatch:
     """How two wholes stand to one another that do not have all their parts in common."""
     try:
         ours, theirs = (Listing.union(part.listing() for part in parts) for parts in (before, after))
     except RunfolioError:
-        return Standing("other")
+        return DataMatch("other")
     if ours == theirs:
-        return Standing("divided")
+        return DataMatch("divided")
     found = difference(ours, theirs)
     changed = found.changed or found.relabelled or found.renamed or len(found.removed) == len(ours)
     if changed or len(found.added) + len(found.removed) <= _NAMED:
-        return Standing("other" if changed else "share", found.sentence)
-    return Standing("share", f"{len(found.added):,} added, {len(found.removed):,} removed")
+        return DataMatch("other" if changed else "share", found.sentence)
+    return DataMatch("share", f"{len(found.added):,} added, {len(found.removed):,} removed")
 
 
-def told(standings: Iterable[Standing], metric: str, *, marked: bool = False) -> list[str]:
+def describe_matches(standings: Iterable[DataMatch], metric: str, *, marked: bool = False) -> list[str]:
     """Sentences on the runs whose figures of a metric (or a kind of data) are no equals of the first's.
 
     Args:
@@ -112,7 +112,7 @@ def told(standings: Iterable[Standing], metric: str, *, marked: bool = False) ->
     ]
 
 
-def _first(found: Sequence[Standing], relation: Relation) -> str:
+def _first(found: Sequence[DataMatch], relation: Relation) -> str:
     told = next((each.told for each in found if each.relation == relation and each.told), "")
     return f" ({told})" if told else ""
 

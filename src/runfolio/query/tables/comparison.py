@@ -10,7 +10,7 @@ from typing import Any
 from runfolio.errors import ConfigError
 from runfolio.query.durations import alone_s
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.data_match import fingerprints, standing, told
+from runfolio.query.selection.data_match import describe_matches, fingerprints, match_data
 from runfolio.query.selection.metric_names import Mode, guess_mode
 from runfolio.query.selection.ranking import best_in_curve, rank
 from runfolio.query.sharing import beginning_of
@@ -78,8 +78,8 @@ def compare(runs: Sequence[RunView]) -> Comparison:
 
 def _mind(runs: Sequence[RunView], data: Sequence[Difference]) -> list[str]:
     """What the first run's data and the others' differ in, for each data once."""
-    found = {row.key: [standing(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
-    return [sentence for name, standings in found.items() for sentence in told(standings, name)]
+    found = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
+    return [sentence for name, standings in found.items() for sentence in describe_matches(standings, name)]
 
 
 def _shared(named: Mapping[str, RunView]) -> list[str]:
@@ -121,7 +121,7 @@ def _metric_row(named: Mapping[str, RunView], metric: str) -> MetricRow:
     last = {label: run.metrics[metric].last for label, run in named.items() if metric in run.metrics}
     best = {label: value for label, run in named.items() if (value := best_in_curve(run, metric)) is not None}
     first, *others = named.values()
-    changed = any(standing(first, run, metric).relation == "other" for run in others)
+    changed = any(match_data(first, run, metric).relation == "other" for run in others)
     return MetricRow(metric, mode, last, best, None if changed else _winner(best, mode))
 
 
