@@ -84,7 +84,7 @@ def test_a_run_that_is_resumed_remembers_what_it_was_started_by(python: Python, 
     for attempt in ("second", "third"):
         done = python(go_on, store, only_run(store).id, attempt)
         assert done.returncode == 0, done.stderr
-    code = only_run(store).document.code
+    code = only_run(store).code
     assert code.info["command"][-1] == "third"
     assert [start["command"][-1] for start in code.info["earlier"]] == ["--first", "second"]
     assert "earlier" not in code.info["earlier"][1]

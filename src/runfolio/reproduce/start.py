@@ -83,7 +83,7 @@ def start_of(run: RecordedRun) -> Start:
 
 
 def _first_start(run: RecordedRun) -> dict[str, Any]:
-    earlier = run.code.info.get("earlier") or [run.code]
+    earlier = run.code.info.get("earlier") or [run.code.info]
     facts = earlier[0] if isinstance(earlier, list) else None
     if not isinstance(facts, dict):
         raise DamagedFile(f"{run.folder / RUN_FILE} is damaged (its code is {facts!r})")

@@ -220,8 +220,10 @@ def _chosen_on(runs: Sequence[RunView], metric: str) -> list[str]:
 def _caption(rows: list[Row], metric: str, mode: Mode, guessed: bool) -> str:
     more = "higher" if mode == "max" else "lower"
     sentences = [
-        f"Best first by {metric} ({more} is better{', by its name' if guessed else ''})."
-        f" {selection_split_sentence(metric)}"
+        (
+            f"Best first by {metric} ({more} is better{', by its name' if guessed else ''})."
+            f" {selection_split_sentence(metric)}"
+        )
     ]
     if chose := _counted(row.images for row in rows):
         sentences.append(f"Its 95 % interval (Wilson) is for {chose} images.")
