@@ -116,9 +116,9 @@ def _ours(size: Size) -> tuple[Right, int]:
         processes.spend(command, where)
         found, images = Right(), 0
         for run in runfolio.open(store).runs():
-            images = int(run.results["test/images"])
+            images = int(run.flat_summary["test/images"])
             accuracies = run.metric("test/acc").values[: size.epochs]
-            found[int(run.params["seed"])] = [round(accuracy * images) for accuracy in accuracies]
+            found[int(run.flat_config["seed"])] = [round(accuracy * images) for accuracy in accuracies]
         return found, images
 
 

@@ -15,10 +15,10 @@ def test_one_page_says_how_good_the_best_run_is(runfolio, trained):
     run = rf.open(trained).best("val/acc")
     heading, _, accuracy, top, loss, error, *rest = done.stdout.splitlines()
     assert heading == f"{run.name} ({run.id}) on the 359 test images of digits"
-    assert accuracy.split()[:2] == ["accuracy", f"{run.results['test/acc']:.3f}"]
+    assert accuracy.split()[:2] == ["accuracy", f"{run.flat_summary['test/acc']:.3f}"]
     assert "95 % interval" in accuracy
     assert top.split()[0] == "top-2"
-    assert loss.split()[:2] == ["loss", f"{run.results['test/loss']:.3f}"]
+    assert loss.split()[:2] == ["loss", f"{run.flat_summary['test/loss']:.3f}"]
     assert error.startswith("calibration error")
     assert "class  images  precision  recall     f1" in rest
     assert ["true", "\\", "said", *"0123456789"] in [line.split() for line in rest]
@@ -42,8 +42,8 @@ def test_json_holds_every_figure(runfolio, trained):
 
     run = rf.open(trained).run("large")
     assert (printed["run"], printed["data"], printed["split"], printed["images"]) == (run.id, "digits", "test", 359)
-    assert printed["accuracy"] == run.results["test/acc"]
-    assert printed["confusion"] == run.results["confusion"]
+    assert printed["accuracy"] == run.flat_summary["test/acc"]
+    assert printed["confusion"] == run.flat_summary["confusion"]
     assert [row["name"] for row in printed["per_class"]] == list("0123456789")
     assert len(printed["calibration"]["bins"]) == 15
 
@@ -56,7 +56,7 @@ def test_rivals_are_a_table_with_what_each_costs(runfolio, trained, tmp_path, mo
     _, heading, _, best, other, *caption = shown.splitlines()
     assert heading.split() == ["run", "accuracy", "interval", "loss", "error", "params", "MB", "image"]
     assert (best.split()[0], other.split()[0]) == ("large", "small")
-    assert f"{rf.open(trained).run('large').results['parameters']:,}" in best
+    assert f"{rf.open(trained).run('large').flat_summary['parameters']:,}" in best
     assert "Best first by accuracy on the 359 test images of digits." in " ".join(caption)
     assert not (tmp_path / "evaluation").exists()
 

@@ -71,7 +71,7 @@ def test_note_replaces_appends_and_prints(runfolio, store):
 
 
 def test_on_a_terminal_the_notes_open_in_the_editor(store, tmp_path):
-    rf.open(store).run("a").note("before")
+    rf.open(store).run("a").edits.note("before")
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\ngrep -q before "$1" && echo after > "$1"\n')
     editor.chmod(0o755)

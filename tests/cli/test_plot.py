@@ -18,7 +18,7 @@ def store(tmp_path):
     store = tmp_path / "runs"
     with rf.init("old", store=store) as run:
         run.log({"val/acc": 1.0})
-    rf.open(store).run("old").archive()
+    rf.open(store).run("old").edits.archive()
     for model in ("mlp", "cnn"):
         for seed in (0, 1):
             config = {"model": model, "seed": seed}

@@ -107,7 +107,7 @@ def test_show_all_lists_every_setting(runfolio, trained):
 
     lines = settings_on(runfolio("show", "large", "--all", "--store", trained).stdout)
 
-    assert [line.split()[0] for line in lines] == list(run.params)
+    assert [line.split()[0] for line in lines] == list(run.flat_config)
     assert ["fold", "none"] in [line.split() for line in lines]
 
 
@@ -162,7 +162,7 @@ def test_fork_keeps_the_defaults_of_its_settings(tmp_path):
         pass
 
     fork = rf.open(tmp_path).run("other")
-    assert (fork.params, fork.defaults) == ({"lr": 0.5}, {"lr": 0.1})
+    assert (fork.flat_config, fork.document.defaults) == ({"lr": 0.5}, {"lr": 0.1})
 
 
 def test_secrets_among_defaults_are_not_recorded(tmp_path):

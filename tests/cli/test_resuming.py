@@ -65,7 +65,7 @@ def test_a_checkpoint_of_another_network_is_named(runfolio, stopped, tmp_path):
     shutil.copytree(other.folder / "checkpoints", stopped.folder / "checkpoints")
 
     assert "is of model mlp, and the run trains tinyvgg" in refusal(runfolio("resume", stopped.id))
-    assert len(rf.open().run(stopped.id).attempts) == 1
+    assert len(rf.open().run(stopped.id).document.attempts) == 1
 
 
 def test_a_checkpoint_whose_weights_do_not_fit_names_the_keys_that_differ(runfolio, stopped, tmp_path):
@@ -92,7 +92,7 @@ def test_a_checkpoint_of_a_newer_runfolio_is_not_read(runfolio, stopped):
     line = refusal(runfolio("resume", stopped.id))
 
     assert "newer" in line
-    assert len(rf.open().run(stopped.id).attempts) == 1
+    assert len(rf.open().run(stopped.id).document.attempts) == 1
 
 
 def test_of_two_resumes_at_once_one_is_refused_by_name(runfolio, in_a_shell, tmp_path):
@@ -100,7 +100,7 @@ def test_of_two_resumes_at_once_one_is_refused_by_name(runfolio, in_a_shell, tmp
     first = in_a_shell("resume", stopped.id)
     try:
         deadline = time.monotonic() + 300
-        while len(rf.open().run(stopped.id).attempts) == 1:
+        while len(rf.open().run(stopped.id).document.attempts) == 1:
             assert first.poll() is None, first.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.05)

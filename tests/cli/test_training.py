@@ -29,7 +29,7 @@ def test_flags_go_before_the_file(runfolio, tmp_path):
     )
 
     assert done.exit_code == 0, done.output
-    params = rf.open().runs()[0].params
+    params = rf.open().runs()[0].flat_config
     assert (params["model"], params["epochs"], params["nesterov"]) == ("mlp", 1, True)
 
 
@@ -53,11 +53,11 @@ def test_several_seeds_are_a_series_with_mean_spread_and_interval(runfolio):
     first, again = runfolio(*words, "--seeds", "2"), runfolio(*words, "--seeds", "3")
 
     assert first.exit_code == again.exit_code == 0, first.output + again.output
-    assert sorted(run.params["seed"] for run in rf.open().runs("digits")) == [7, 8, 9]
+    assert sorted(run.flat_config["seed"] for run in rf.open().runs("digits")) == [7, 8, 9]
     ended = [line for line in again.stderr.splitlines() if not line.startswith("tested ")]
     assert [line.split()[2:4] for line in ended] == [["7", "already"], ["8", "already"], ["9", "finished"]]
     (figure,) = (line for line in again.stdout.splitlines() if line.startswith("test/acc "))
-    values = [run.results["test/acc"] for run in rf.open().runs()]
+    values = [run.flat_summary["test/acc"] for run in rf.open().runs()]
     shown = [float(word) for word in figure.split()[1:4]]
     assert shown == pytest.approx([3, statistics.fmean(values), statistics.stdev(values)], abs=5e-4)
     told = runfolio("compare", "--experiment", "digits", "--group-by", "-seed", "--json")
@@ -74,11 +74,11 @@ def test_a_cross_validation_is_a_series_of_folds_with_the_accuracy_over_all_imag
     assert done.exit_code == 0, done.output
     assert "val-fraction does not count" in done.stderr
     runs = list(rf.open().runs("digits"))
-    assert sorted(run.params["fold"] for run in runs) == ["1/2", "2/2"]
+    assert sorted(run.flat_config["fold"] for run in runs) == ["1/2", "2/2"]
     assert "\nOver folds\n" in done.stdout
     (pooled,) = (line for line in done.stdout.splitlines() if line.startswith("val/acc, pooled"))
-    right = sum(run.results["val/acc"] * run.results["val/images"] for run in runs)
-    images = sum(run.results["val/images"] for run in runs)
+    right = sum(run.flat_summary["val/acc"] * run.flat_summary["val/images"] for run in runs)
+    images = sum(run.flat_summary["val/images"] for run in runs)
     assert float(pooled.split()[3]) == pytest.approx(right / images, abs=5e-4)
 
 

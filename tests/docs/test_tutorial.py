@@ -95,9 +95,9 @@ def test_the_tutorial_can_be_walked(kitchen: Path):
     runs = runfolio.open(kitchen / "runs")
     series = runs.runs("foodvision")
     assert [run.state for run in series] == ["finished"] * 4
-    assert {run.results["test/images"] for run in series} == {75}
-    assert len([run for run in series if "test/acc" in run.results and len(run.attempts) > 1]) == 1
+    assert {run.flat_summary["test/images"] for run in series} == {75}
+    assert len([run for run in series if "test/acc" in run.flat_summary and len(run.document.attempts) > 1]) == 1
     best = runs.best("val/acc", experiment="foodvision")
-    assert best.results["val/acc"] == max(run.results["val/acc"] for run in series)
+    assert best.flat_summary["val/acc"] == max(run.flat_summary["val/acc"] for run in series)
     for picture in ("batch.png", "val-loss.png", "predictions.png", "evaluation/mistakes.png"):
         assert (kitchen / picture).stat().st_size > 1000, picture

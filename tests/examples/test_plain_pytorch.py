@@ -75,7 +75,7 @@ def test_killed_at_any_step_and_resumed_it_ends_with_the_same_bits(
     assert started(forked, tmp_path, "--workers", workers, "--resume", run_id).wait() == 0
 
     run = runfolio.open(tmp_path / "runs").run("plain")
-    assert len(run.attempts) == 1 + kills
+    assert len(run.document.attempts) == 1 + kills
     for metric in ("train/loss", "val/acc"):
         ours, theirs = run.metric(metric), straight.metric(metric)
         assert ours.steps.tolist() == theirs.steps.tolist(), steps

@@ -242,7 +242,7 @@ def test_pictures_checkpoints_artifacts_code_and_edits_are_looked_at(store: Path
         run.checkpoint(model=torch.nn.Linear(2, 2), step=1, metric=1.0)
         run.checkpoint(model=torch.nn.Linear(2, 2), step=2, metric=0.0)
         run.artifact(tmp_path / "report.txt", "report")
-    runfolio.open(store).run("net").note("fine")
+    runfolio.open(store).run("net").edits.note("fine")
     folder = run.folder
     assert said(examined(folder)) == []
 

@@ -23,14 +23,23 @@ def test_a_run_comes_back_as_it_was_written(store):
 
     assert (run.id, run.name, run.experiment, run.folder) == (written.id, "net", "digits", written.folder)
     assert run.config == config
-    assert run.params == {"lr": 0.1, "optimizer/name": "adam", "optimizer/betas": [0.9, 0.999], "seed": None}
-    assert (run.summary, run.tags, run.notes, run.series) == ({"test/acc": 0.75}, ["a", "b"], "first try", fingerprint)
-    assert (run.state, run.reason, run.traceback, run.problems) == ("finished", None, None, ())
+    assert run.flat_config == {"lr": 0.1, "optimizer/name": "adam", "optimizer/betas": [0.9, 0.999], "seed": None}
+    assert (run.summary, run.tags, run.notes, run.document.series) == (
+        {"test/acc": 0.75},
+        ["a", "b"],
+        "first try",
+        fingerprint,
+    )
+    assert (run.state, run.reason, run.document.status.traceback, run.problems) == ("finished", None, None, ())
     assert before - 1 < run.created.timestamp() < time.time()
-    assert run.ended is not None
-    assert run.duration_s == run.attempts[0].seconds == pytest.approx((run.ended - run.created).total_seconds(), abs=1)
-    assert "python" in run.environment
-    assert "command" in run.code
+    assert run.document.status.ended is not None
+    assert (
+        run.duration_s
+        == run.document.attempts[0].seconds
+        == pytest.approx((run.document.status.ended - run.created).total_seconds(), abs=1)
+    )
+    assert "python" in run.document.environment
+    assert "command" in run.code.info
 
 
 def test_a_failed_run_says_why(store):
@@ -40,7 +49,7 @@ def test_a_failed_run_says_why(store):
 
     assert run.state == "failed"
     assert "division by zero" in (run.reason or "")
-    assert "ZeroDivisionError" in (run.traceback or "")
+    assert "ZeroDivisionError" in (run.document.status.traceback or "")
 
 
 def test_a_curve_is_steps_times_and_values(store):
@@ -156,4 +165,4 @@ def test_a_resumed_run_shows_its_newest_branch(store):
 
     assert found.metric("loss").values.tolist() == [3.0, 1.0]
     assert found.metrics["loss"].max == 3.0
-    assert len(found.attempts) == 2
+    assert len(found.document.attempts) == 2

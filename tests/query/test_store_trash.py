@@ -83,7 +83,7 @@ def test_a_run_of_the_trash_is_found_as_any_run_is(store, write, edit):
     edit(write("net"), id="abcd0001")
     edit(write("net"), id="abcd0002")
     folio = open_folio(store)
-    folio.run("abcd0001").rename("first")
+    folio.run("abcd0001").edits.rename("first")
     folio.trash.put(*folio.runs())
 
     assert folio.trash.run("first").id == "abcd0001"

@@ -76,7 +76,7 @@ def test_frozen_run_can_be_resumed(store: Path, tmp_path: Path, name: str) -> No
 
     points = EXPECTED[name]["points"]["train/loss"]
     resumed = runfolio.open(tmp_path / "store").run(name)
-    assert resumed.attempts[-1].attempt == EXPECTED[name]["attempts"] + 1
+    assert resumed.document.attempts[-1].attempt == EXPECTED[name]["attempts"] + 1
     assert resumed.metric("train/loss").steps.tolist() == [
         *[step for step in points["steps"] if step <= (checkpoint.step or 0)],
         100,
@@ -93,9 +93,9 @@ def _content(run: RecordedRun) -> dict[str, Any]:
         "summary": dict(run.summary),
         "tags": run.tags,
         "notes": run.notes,
-        "lineage": run.lineage,
+        "lineage": run.document.lineage,
         "data": {name: facts.fingerprint for name, facts in run.data.items()},
-        "attempts": len(run.attempts),
+        "attempts": len(run.document.attempts),
         "problems": len(run.problems),
         "points": {metric: _points(run, metric) for metric in sorted(run.metrics)},
         "media": [[entry.kind, entry.name, entry.step, _digest_of(entry.path)] for entry in run.media()],

@@ -166,7 +166,7 @@ def typed(project: Project, *words: object) -> subprocess.CompletedProcess[str]:
 
 
 def reproduced(project: Project, run: RecordedRun, *words: object) -> Reproduced:
-    """Repeat a run without being asked. Nothing is left behind but the record."""
+    """SeedGroup a run without being asked. Nothing is left behind but the record."""
     done = typed(project, run.id, "--yes", "--json", *words)
     assert done.returncode in (0, 1), done.stderr
     assert done.stdout, done.stderr

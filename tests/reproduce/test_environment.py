@@ -36,7 +36,7 @@ def test_its_run_goes_beside_the_one_it_repeats_whatever_store_it_names(python: 
     done = python(TRAIN, tmp_path / "elsewhere", env=told(store))
     assert done.returncode == 0, done.stderr
     run = only_run(store)
-    assert run.lineage == {"kind": "reproduction", "run": "k3f9x2ab", "name": "net"}
+    assert run.document.lineage == {"kind": "reproduction", "run": "k3f9x2ab", "name": "net"}
     assert run.name == "net-reproduced"
     assert not (tmp_path / "elsewhere").exists()
 
@@ -78,9 +78,9 @@ def test_what_it_is_told_must_make_sense(python: Python, store: Path):
 
 def test_a_verdict_is_added_to_a_run_as_a_note(python: Python, tmp_path: Path, store: Path):
     python(TRAIN, tmp_path, env=told(store))
-    assert only_run(store).verdict is None
-    only_run(store).judged({"word": "bit-equal"})
-    assert only_run(store).verdict == {"word": "bit-equal"}
+    assert only_run(store).edits.verdict is None
+    only_run(store).edits.set_verdict({"word": "bit-equal"})
+    assert only_run(store).edits.verdict == {"word": "bit-equal"}
 
 
 def test_a_run_that_is_resumed_remembers_what_it_was_started_by(python: Python, tmp_path: Path, store: Path):
@@ -91,6 +91,6 @@ def test_a_run_that_is_resumed_remembers_what_it_was_started_by(python: Python, 
         done = python(go_on, store, only_run(store).id, attempt)
         assert done.returncode == 0, done.stderr
     code = only_run(store).code
-    assert code["command"][-1] == "third"
-    assert [start["command"][-1] for start in code["earlier"]] == ["--first", "second"]
-    assert "earlier" not in code["earlier"][1]
+    assert code.info["command"][-1] == "third"
+    assert [start["command"][-1] for start in code.info["earlier"]] == ["--first", "second"]
+    assert "earlier" not in code.info["earlier"][1]

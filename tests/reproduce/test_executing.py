@@ -168,9 +168,9 @@ def test_the_verdict_is_kept_and_shown_with_both_runs(project: Project):
     again = reproduced(project, run, "--", "--lr", "0.2")
     folio = runfolio.open(project.store)
     repeated = folio.run(again.said["id"])
-    assert repeated.verdict is not None
-    assert repeated.verdict["sentence"] == again.said["sentence"]
-    assert repeated.verdict["causes"][0] == {"kind": "flag", "text": "--lr: (none) -> 0.2"}
+    assert repeated.edits.verdict is not None
+    assert repeated.edits.verdict["sentence"] == again.said["sentence"]
+    assert repeated.edits.verdict["causes"][0] == {"kind": "flag", "text": "--lr: (none) -> 0.2"}
     assert folio.run("net").id == run.id  # its name still means the original alone
     pages = {
         name: subprocess.run(
@@ -191,7 +191,7 @@ def test_of_a_series_the_one_run_is_repeated(project: Project):
     command = [sys.executable, "-m", "runfolio", "series", "walks.yaml"]
     subprocess.run(command, cwd=project.folder, env=project.environment, check=True, capture_output=True)
     runs = runfolio.open(project.store).runs()
-    run = next(run for run in runs if run.params["epochs"] == 3 and run.params["lr"] == 0.2)
+    run = next(run for run in runs if run.flat_config["epochs"] == 3 and run.flat_config["lr"] == 0.2)
     again = reproduced(project, run)
     assert (again.word, again.said["points"]) == ("bit-equal", 3)
     assert len(project.runs()) == len(runs) + 1
@@ -205,7 +205,7 @@ def test_of_several_runs_of_one_program_the_right_one_is_compared(project: Proje
         "        run.log({'loss': 1 / (seed + 1)})\n"
     )
     subprocess.run([sys.executable, "three.py"], cwd=project.folder, env=project.environment, check=True)
-    run = next(run for run in runfolio.open(project.store).runs() if run.params["seed"] == 1)
+    run = next(run for run in runfolio.open(project.store).runs() if run.flat_config["seed"] == 1)
     again = reproduced(project, run)
     assert again.word == "bit-equal"
     assert again.said["remarks"] == ["the command opened 3 runs; the one most like the original is compared"]

@@ -50,8 +50,8 @@ def test_uncommitted_changes_and_a_module_git_does_not_know(project: Project):
     assert again.word == "bit-equal"
     assert "with its uncommitted changes" in again.stderr
     repeated = runfolio.open(project.store).run(again.said["id"])
-    assert [(it.path, it.sha256) for it in repeated.source_files] == [(it.path, it.sha256) for it in run.source_files]
-    assert repeated.uncommitted == run.uncommitted
+    assert [(it.path, it.sha256) for it in repeated.code.files] == [(it.path, it.sha256) for it in run.code.files]
+    assert repeated.code.diff == run.code.diff
 
 
 def test_a_script_started_from_another_folder(project: Project):
@@ -168,7 +168,7 @@ def test_a_fork_begins_again_from_the_same_checkpoint(project: Project):
     again = reproduced(project, fork)
     assert (again.word, again.said["points"]) == ("bit-equal", 8)
     repeated = runfolio.open(project.store).run(again.said["id"])
-    assert repeated.lineage == {"kind": "reproduction", "run": fork.id, "name": "net"}
+    assert repeated.document.lineage == {"kind": "reproduction", "run": fork.id, "name": "net"}
     manifest = parent.folder / "checkpoints" / "last.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"step": 7}))
     assert "at step 5, which is of step 7 by now" in typed(project, fork.id, "--yes").stderr

@@ -58,7 +58,7 @@ def test_a_secret_beside_an_uncommitted_change(project: Project):
     (project.folder / "settings.py").write_text(f"B = 1\n{SECRET}\nA = 2\n")
     _begins_with(project, "import settings", "assert settings.API_KEY.startswith('sk-') and settings.A == 2")
     run = project.start("train.py", "--seed", "7")
-    assert "sk-" not in run.uncommitted.replace("startswith('sk-')", "")
+    assert "sk-" not in run.code.diff.replace("startswith('sk-')", "")
     project.git("checkout", "-q", ".")
     again = reproduced(project, run)
     assert again.word == "bit-equal"

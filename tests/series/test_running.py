@@ -38,7 +38,7 @@ def test_every_run_of_a_series_is_recorded_with_its_fingerprint(store):
 
     assert endings(report) == ["finished", "finished"]
     runs = rf.open(store).runs("hike")
-    assert {run.series["fingerprint"] for run in runs if run.series} == {
+    assert {run.document.series["fingerprint"] for run in runs if run.document.series} == {
         outcome.planned.fingerprint for outcome in report.outcomes
     }
 
@@ -55,7 +55,7 @@ def test_what_the_store_holds_as_finished_is_not_run_again(store):
 def test_an_archived_run_is_finished_all_the_same(store):
     run_series(ONE_MODEL, store)
     for run in rf.open(store).runs():
-        run.archive()
+        run.edits.archive()
 
     assert endings(run_series(ONE_MODEL, store)) == ["skipped", "skipped"]
 
@@ -69,7 +69,7 @@ def test_a_run_that_fails_is_recorded_and_the_others_go_on(store):
     assert failed.folder is not None
     recorded = rf.open(store).run(failed.folder)
     assert recorded.state == "failed"
-    assert "the ground is gone" in (recorded.traceback or "")
+    assert "the ground is gone" in (recorded.document.status.traceback or "")
 
 
 def test_an_interrupted_series_goes_on_from_the_checkpoint_of_the_run_it_was_in(store):
@@ -82,7 +82,7 @@ def test_an_interrupted_series_goes_on_from_the_checkpoint_of_the_run_it_was_in(
     assert (interrupted.interrupted, endings(interrupted)) == (True, [])
     assert endings(report) == ["resumed", "finished"]
     first = rf.open(store).run("mlp-2")
-    assert (first.state, len(first.attempts)) == ("finished", 2)
+    assert (first.state, len(first.document.attempts)) == ("finished", 2)
     assert first.metric("val/acc").steps.tolist() == [1, 2]
 
 

@@ -201,7 +201,7 @@ class TestAProcessThatLostItsRun:
             assert run.restore().step == 9
             run.log({"loss": -2.0})
         recorded = runfolio.open(store).run(training.run)
-        assert (recorded.state, recorded.summary, len(recorded.attempts)) == ("finished", {"mine": 1}, 2)
+        assert (recorded.state, recorded.summary, len(recorded.document.attempts)) == ("finished", {"mine": 1}, 2)
         assert recorded.metric("loss").values.tolist() == [*map(float, range(10)), -1.0, -2.0]
 
     def test_what_it_had_logged_stays_on_the_abandoned_branch(self, store: Path, training: Training):
@@ -312,7 +312,7 @@ run.finish()
     for process in ranks("ddp", 201, 250):
         assert process.communicate(timeout=60)[0] == "ddp\n"
     run = runfolio.open(store).run("ddp")
-    assert (run.state, len(run.attempts)) == ("finished", 2)
+    assert (run.state, len(run.document.attempts)) == ("finished", 2)
     for rank in range(2):
         curve = run.metric("loss", rank=rank)
         assert curve.steps.tolist() == [*range(250)]

@@ -70,9 +70,9 @@ def test_a_clock_that_is_set_in_mid_run(python: Callable, store: Path, jump: flo
     assert run.state == "finished"
     assert run.duration_s is not None
     assert 0.15 < run.duration_s < 60
-    assert run.ended is not None
-    assert 0 < (run.ended - run.created).total_seconds() < 60
-    assert run.created.timestamp() <= run.media()[0].time_us / 1e6 <= run.ended.timestamp()
+    assert run.document.status.ended is not None
+    assert 0 < (run.document.status.ended - run.created).total_seconds() < 60
+    assert run.created.timestamp() <= run.media()[0].time_us / 1e6 <= run.document.status.ended.timestamp()
 
 
 @pytest.mark.parametrize("jump", [-YEAR, 10 * YEAR])
@@ -88,7 +88,7 @@ def test_a_clock_that_is_set_between_two_attempts(python: Callable, store: Path,
     assert 0.1 < run.duration_s < 60
     # TensorBoard reads event files in the order of their names.
     assert [path.name.rpartition(".")[2] for path in sorted(run.folder.glob("events.out.*"))] == [
-        attempt.writer for attempt in run.attempts
+        attempt.writer for attempt in run.document.attempts
     ]
 
 
@@ -96,13 +96,13 @@ def test_tags_set_after_the_clock_went_back_are_still_the_later_ones(python: Cal
     script = f"""{SETTING}
 with runfolio.init("net", store=store) as run:
     run.flush()
-    runfolio.open(store).run("net").tag("somebody's")
+    runfolio.open(store).run("net").edits.tag("somebody's")
     set_clock(jump)
     run.tags = ["its own"]
 """
     assert python(script, store, -DAY).returncode == 0
     assert open_folio(store).run("net").tags == ["its own"]
-    open_folio(store).run("net").tag("later")
+    open_folio(store).run("net").edits.tag("later")
     assert open_folio(store).run("net").tags == ["its own", "later"]
 
 

@@ -110,7 +110,7 @@ def test_where_none_is_whole_that_is_said_and_nothing_is_opened(run: runfolio.Ru
         flip(path)
     with pytest.raises(DamagedFile, match="no other checkpoint of the run is whole"):
         runfolio.init(resume=run.folder)
-    assert len(runfolio.open(run.folder.parent.parent).run(run.id).attempts) == 1
+    assert len(runfolio.open(run.folder.parent.parent).run(run.id).document.attempts) == 1
 
 
 def test_another_one_than_last_has_no_stand_in_but_those_that_are_whole_are_named(run: runfolio.Run):

@@ -15,12 +15,14 @@ from click.testing import CliRunner
 
 import runfolio
 from runfolio.cli import main
+from runfolio.query.explain.run_end import why
 from runfolio.record.base.layout import find_runs
 from runfolio.record.liveness.process_exits import Death, death_path
 
 SCRIPT = """
 import argparse, ctypes, os, resource, signal, subprocess, sys, time
 import runfolio
+from runfolio.query.explain.run_end import why
 
 def train(args):
     run = runfolio.init("net", config=args)
@@ -250,15 +252,15 @@ def test_what_was_seen_of_a_vanished_process_is_told_and_no_more(
     train("run.flush(); os.kill(os.getpid(), signal.SIGKILL)")
     run = runfolio.open(store).run("net")
     if death:
-        death.write(run.folder, run.attempts[-1].writer)
-    assert (run.ending, run.reason) == (f"crashed: {sentence}", sentence)
+        death.write(run.folder, run.document.attempts[-1].writer)
+    assert (why(run), run.reason) == (f"crashed: {sentence}", sentence)
 
 
 def test_a_damaged_note_of_a_death_says_nothing(store: Path, train: Callable):
     train("run.finish()")
     run = runfolio.open(store).run("net")
-    death_path(run.folder, run.attempts[-1].writer).write_text('{"runfolio": 0, "exit_code": "many"}')
-    assert runfolio.open(store).run("net").ending == "finished"
+    death_path(run.folder, run.document.attempts[-1].writer).write_text('{"runfolio": 0, "exit_code": "many"}')
+    assert why(runfolio.open(store).run("net")) == "finished"
 
 
 def test_an_own_end_is_not_changed_by_what_follows(store: Path, train: Callable):

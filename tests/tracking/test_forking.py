@@ -18,6 +18,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
+from runfolio.query.durations import inherited_s
+from runfolio.query.recorded_writers import read_writers
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content.datasets import Listing
 from runfolio.repair.doctor import Doctor
@@ -67,7 +69,7 @@ def test_a_fork_has_the_parents_points_up_to_the_checkpoint_and_goes_another_way
     texts = [entry.content["text"] for entry in found.media("text")]
     assert texts == ["step 0", "step 1", "step 2", "step 3", "another way"]
     assert [entry.path.is_file() for entry in found.media("image") if entry.path] == [True]
-    assert found.lineage == {"kind": "fork", "run": parent.id, "name": "net", "checkpoint": "best", "step": 3}
+    assert found.document.lineage == {"kind": "fork", "run": parent.id, "name": "net", "checkpoint": "best", "step": 3}
     assert files_of(parent.folder) == before
 
 
@@ -90,7 +92,7 @@ def test_attempts_are_marked_as_inherited_and_their_seconds_counted_apart(store:
     found = recorded(fork)
     assert inherited.seconds is not None
     assert own.seconds is not None
-    assert found.inherited_s == inherited.seconds
+    assert inherited_s(found) == inherited.seconds
     assert 0 < inherited.seconds <= (recorded(parent).duration_s or 0)
     assert found.duration_s == own.seconds
 
@@ -182,7 +184,7 @@ def test_a_running_run_can_be_forked_and_goes_on(store: Path):
         parent.log({"loss": 4.0})
     assert recorded(parent).metric("loss").values.tolist() == [1.0, 2.0, 4.0]
     assert recorded(fork).metric("loss").values.tolist() == [1.0, 3.0]
-    assert {writer.state for writer in recorded(fork).writers} == {"finished"}
+    assert {writer.state for writer in read_writers(recorded(fork).folder)} == {"finished"}
 
 
 def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
@@ -346,12 +348,12 @@ def test_a_run_of_the_former_kind_prefix_is_read_and_resumed_as_a_fork(store: Pa
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.id, store=store) as fork:
         fork.log({"loss": 0.0}, step=10)
-    lineage = recorded(fork).lineage
+    lineage = recorded(fork).document.lineage
     path = fork.folder / "run.json"
     document = json.loads(path.read_text())
     path.write_text(json.dumps(document | {"lineage": document["lineage"] | {"kind": "prefix"}}))
 
-    assert recorded(fork).lineage == lineage == {**document["lineage"], "kind": "fork"}
+    assert recorded(fork).document.lineage == lineage == {**document["lineage"], "kind": "fork"}
     assert [child.id for child in runfolio.open(store).children(recorded(parent))] == [fork.id]
     with runfolio.init(resume=fork.id, store=store) as resumed:
         assert resumed.restore().state["w"].tolist() == [9.0, 9.0]

@@ -65,7 +65,7 @@ class TestRanks:
             assert outputs(ranks) == [(0, "", "")] * 4
         run = runfolio.open(store).run("exp1")
         assert (run.id, run.state, run.config) == ("exp1", "finished", {"lr": 0.1})
-        assert len(run.attempts) == 1
+        assert len(run.document.attempts) == 1
         assert [(it.rank, it.role, it.end) for it in heartbeats(run.folder)] == [
             (0, "primary", "finished"),
             *((rank, "rank", "finished") for rank in (1, 2, 3)),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import runfolio
+from runfolio.query.recorded_writers import read_writers
 from runfolio.record.liveness.heartbeats import heartbeats
 from runfolio.record.points.reader import PointFiles
 
@@ -28,6 +29,7 @@ RANK = """
 import os, signal, sys, torch, runfolio
 import torch.distributed as dist
 from datetime import timedelta
+from runfolio.query.recorded_writers import read_writers
 rank, how = int(os.environ["RANK"]), sys.argv[2]
 dist.init_process_group("gloo", timeout=timedelta(seconds=60))
 run = runfolio.init("net", store=sys.argv[1], config={"lr": 0.1})
@@ -111,4 +113,6 @@ def test_a_distributed_job_is_one_run_and_a_rank_that_fails_takes_no_other_with_
     assert len(run.metric("loss")) == 30
     ends = {it.rank: it.end for it in heartbeats(run.folder)}
     assert ends == dict.fromkeys(range(4), "finished") | {2: {"well": "finished", "raises": "failed"}.get(how)}
-    assert [it.state for it in run.writers] == [ends[it.rank] or "crashed" for it in run.writers]
+    assert [it.state for it in read_writers(run.folder)] == [
+        ends[it.rank] or "crashed" for it in read_writers(run.folder)
+    ]

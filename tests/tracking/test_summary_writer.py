@@ -115,7 +115,7 @@ def test_figures_texts_histograms_and_graphs(writer: SummaryWriter):
 def test_hyperparameters_and_results_belong_to_this_run(writer: SummaryWriter, store: Path):
     writer.add_hparams({"lr": 0.1, "bsize": 32}, {"hparam/accuracy": torch.tensor(0.5)})
     run = recorded(writer)
-    assert (run.params, run.summary) == ({"lr": 0.1, "bsize": 32}, {"hparam/accuracy": 0.5})
+    assert (run.flat_config, run.summary) == ({"lr": 0.1, "bsize": 32}, {"hparam/accuracy": 0.5})
     assert len(runfolio.open(store).runs()) == 1
     with pytest.raises(ConfigError, match="takes two dicts"):
         writer.add_hparams([1], {})  # type: ignore[arg-type]

@@ -50,11 +50,11 @@ def test_the_machine_is_watched_from_the_beginning_to_the_end(store: Path):
     recorded = read(store, run)
 
     assert {"system/cpu", "system/process_cpu", "system/memory", "system/memory_mb", "system/disk_free_gb"} <= {
-        *recorded.load
+        *recorded.system_metrics
     }
-    assert recorded.load["system/cpu"].count >= 3
-    assert 0 <= recorded.load["system/cpu"].max <= 100
-    assert recorded.load["system/memory_mb"].min > 10
+    assert recorded.system_metrics["system/cpu"].count >= 3
+    assert 0 <= recorded.system_metrics["system/cpu"].max <= 100
+    assert recorded.system_metrics["system/memory_mb"].min > 10
     assert recorded.metric("system/memory_mb").steps.tolist()[0] == 0
     assert recorded.metrics == {}
 
@@ -68,7 +68,7 @@ def test_a_busy_process_is_seen(store: Path):
             pass
         run.flush()
         sampled = any(b"system/process_cpu" in tail.read_bytes() for tail in run.folder.glob("metrics/tail-*"))
-    assert read(store, run).load["system/process_cpu"].max > 20
+    assert read(store, run).system_metrics["system/process_cpu"].max > 20
 
 
 def test_steps_of_the_training_go_on_undisturbed(store: Path):
@@ -80,14 +80,14 @@ def test_steps_of_the_training_go_on_undisturbed(store: Path):
         again.log({"loss": 1.0})
     recorded = runfolio.open(store).run(run.id)
     assert recorded.metric("loss").steps.tolist() == [0, 1, 2, 3, 4]
-    assert recorded.load["system/cpu"].count > 1
+    assert recorded.system_metrics["system/cpu"].count > 1
 
 
 def test_a_short_run_and_one_that_does_not_want_it_are_not_sampled(store: Path):
     for pace, seconds in ((WriterConfig(), 0.0), (WriterConfig(system_s=0), 0.3)):
         run = runfolio.init(store=store, pace=pace)
         time.sleep(seconds)
-        assert read(store, run).load == {}
+        assert read(store, run).system_metrics == {}
 
 
 def test_waiting_for_data_is_told_from_training(store: Path):
@@ -96,10 +96,12 @@ def test_waiting_for_data_is_told_from_training(store: Path):
         time.sleep(0.04)
         run.log({"loss": 1.0})
     recorded = read(store, run)
-    assert 0.2 < recorded.load["system/data_wait"].min < 0.8
-    per_batch = recorded.load["system/samples_per_s"].last / recorded.load["system/batches_per_s"].last
+    assert 0.2 < recorded.system_metrics["system/data_wait"].min < 0.8
+    per_batch = (
+        recorded.system_metrics["system/samples_per_s"].last / recorded.system_metrics["system/batches_per_s"].last
+    )
     assert per_batch == pytest.approx(4)
-    assert recorded.load["system/steps_per_s"].max > 1
+    assert recorded.system_metrics["system/steps_per_s"].max > 1
 
 
 class Nested(IterableDataset):
@@ -117,7 +119,7 @@ def test_a_loader_within_a_loader_counts_once(store: Path):
     recorded = read(store, run)
     rates = recorded.metric("system/batches_per_s").values
     assert len(rates) == 1
-    assert recorded.load["system/samples_per_s"].last / rates[0] == pytest.approx(4)
+    assert recorded.system_metrics["system/samples_per_s"].last / rates[0] == pytest.approx(4)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -147,7 +149,7 @@ def test_what_others_put_around_a_loader_stays(store: Path, monkeypatch: pytest.
     assert _BaseDataLoaderIter.__next__ is theirs
     run = runfolio.init(store=store, pace=QUICK)
     list(DataLoader(Slow(0.06, 3)))
-    assert read(store, run).load["system/batches_per_s"].max > 0
+    assert read(store, run).system_metrics["system/batches_per_s"].max > 0
     assert len(seen) == 3 + 4
     monkeypatch.undo()
     runfolio.init(store=store).finish()
@@ -189,7 +191,7 @@ run.finish()
 def test_torch_imported_later_is_timed_too(store: Path, python: Callable):
     assert python(LATE, store).stderr == ""
     (run,) = runfolio.open(store).runs()
-    assert run.load["system/samples_per_s"].max > 0
+    assert run.system_metrics["system/samples_per_s"].max > 0
 
 
 @pytest.mark.parametrize(
@@ -227,4 +229,4 @@ run.finish()
     assert done.stderr.count("a part of the machine's load is not recorded") == 1
     (run,) = runfolio.open(store).runs()
     assert run.state == "finished"
-    assert run.load["system/steps_per_s"].count > run.load["system/cpu"].count
+    assert run.system_metrics["system/steps_per_s"].count > run.system_metrics["system/cpu"].count

@@ -143,7 +143,7 @@ def test_what_is_refused_is_named_counted_and_told_once(store: Path, bad: object
     assert "metric 'bad' is " in record.getMessage()
     assert why in record.getMessage()
     assert PointFiles(run.folder).names() == ["good"]
-    assert open_folio(store).run(run.id).refused == {"bad": 3}
+    assert open_folio(store).run(run.id).document.refused == {"bad": 3}
 
     with runfolio.init(store=store, strict=True) as strict:
         with pytest.raises(ConfigError) as error:

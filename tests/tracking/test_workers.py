@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import runfolio
+from runfolio.query.recorded_writers import read_writers
 from runfolio.record.base.layout import find_runs
 from runfolio.record.points.reader import PointFiles
 
@@ -45,6 +46,7 @@ def test_a_data_loader_with_workers_runs_beside_a_run(store: Path, python: Calla
     script = """
 import sys, torch, runfolio
 from torch.utils.data import DataLoader, TensorDataset
+from runfolio.query.recorded_writers import read_writers
 with runfolio.init("net", store=sys.argv[1]) as run:
     for epoch in range(2):
         for (batch,) in DataLoader(TensorDataset(torch.arange(8.0)), batch_size=2, num_workers=2):
@@ -86,7 +88,7 @@ with runfolio.init("net", store=sys.argv[1], console=False):
     assert run.state == "finished"
     if logs:
         assert run.metric("loss").values.tolist() == [1.0]
-        assert [writer.state for writer in run.writers] == ["finished", "preempted"]
+        assert [writer.state for writer in read_writers(run.folder)] == ["finished", "preempted"]
 
 
 def test_a_process_killed_at_its_birth_is_dead_at_once_and_the_run_goes_on(store: Path, python: Callable):

@@ -202,7 +202,7 @@ def test_a_run_says_how_many_bad_images_it_left_out(food, store):
         folder = run_experiment(settings, store=store)
 
     run = runfolio.open(store).run(folder)
-    assert run.results["bad_images"] == 1
+    assert run.flat_summary["bad_images"] == 1
     assert run.experiment == "food"
     media = [json.loads(line) for path in (folder / "media").glob("*.jsonl") for line in path.read_text().splitlines()]
     assert any("page.png" in entry.get("text", "") for entry in media if entry.get("name") == "bad images")

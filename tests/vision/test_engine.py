@@ -136,7 +136,7 @@ def test_validation_test_and_prediction_use_the_averaged_weights(store, tiny):
     predicting = run.load_model().state_dict()
     assert all(torch.equal(predicting[key], best[key]) for key in best)
     again = evaluate(load(run.checkpoint("best")), prepare(tiny()).source, "test")
-    assert again.accuracy == run.results["test/acc"]
+    assert again.accuracy == run.flat_summary["test/acc"]
 
 
 @pytest.mark.parametrize("ways", [{"mixup": 0.4, "cutmix": 0}, {"mixup": 0, "cutmix": 1}, {"mixup": 0.4, "cutmix": 1}])
@@ -180,8 +180,8 @@ def test_mixed_trainings_learn_and_validate_on_images_as_they_are(store, tiny):
     )
 
     run = runfolio.open(store).run(folder)
-    assert run.results["val/acc"] > 0.8
-    assert 0 < run.results["train/acc"] < 1
+    assert run.flat_summary["val/acc"] > 0.8
+    assert 0 < run.flat_summary["train/acc"] < 1
 
 
 @given(values=st.lists(st.sampled_from([0.1, 0.2, 0.3, math.nan]), min_size=1, max_size=12), patience=st.integers(1, 4))
@@ -200,6 +200,6 @@ def test_a_training_stops_when_it_gets_no_better_and_says_so(store, tiny):
 
     run = runfolio.open(store).run(folder)
     assert run.metric("val/acc").steps.tolist() == [1, 2, 3]
-    assert run.results["best/epoch"] == 1
+    assert run.flat_summary["best/epoch"] == 1
     assert run.state == "finished"
-    assert run.status.reason == "stopped after epoch 3 of 50: val/acc got no better for 2 epochs"
+    assert run.document.status.reason == "stopped after epoch 3 of 50: val/acc got no better for 2 epochs"

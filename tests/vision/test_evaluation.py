@@ -49,9 +49,9 @@ def probabilities(classifier, source) -> NDArray[np.float64]:
 
 
 def test_it_finds_what_the_training_recorded(trained, result):
-    assert result.accuracy == trained.results["test/acc"]
-    assert result.loss == pytest.approx(trained.results["test/loss"], rel=1e-5)
-    assert result.confusion == trained.results["confusion"]
+    assert result.accuracy == trained.flat_summary["test/acc"]
+    assert result.loss == pytest.approx(trained.flat_summary["test/loss"], rel=1e-5)
+    assert result.confusion == trained.flat_summary["confusion"]
     assert (result.data, result.split, result.images) == ("digits", "test", 359)
     assert result.interval == wilson(result.accuracy, 359)
 

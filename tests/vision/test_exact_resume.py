@@ -139,14 +139,14 @@ def everything(run: RecordedRun) -> dict[str, Any]:
     """The end of a run in plain values: metrics, pictures, summary, and each checkpoint to the bit; times left out."""
     media = [entry for entry in recorded_media(run) if entry["kind"] != "figure"]
     return {
-        "state": (run.state, run.status.reason),
+        "state": (run.state, run.document.status.reason),
         "metrics": {
             name: (run.metric(name).steps.tolist(), [value.hex() for value in run.metric(name).values.tolist()])
             for name in run.metrics
             if name not in TIMES
         },
         "media": media,
-        "results": plain(run.results),
+        "results": plain(run.flat_summary),
         **{name: whole_state(run, name) for name in ("last", "best")},
     }
 

@@ -197,7 +197,11 @@ def test_a_run_remembers_its_test_set(tmp_path, store):
 
     run = runfolio.open(store).run(folder)
 
-    assert (run.results["train/images"], run.results["val/images"], run.results["test/images"]) == (16, 4, 7)
+    assert (run.flat_summary["train/images"], run.flat_summary["val/images"], run.flat_summary["test/images"]) == (
+        16,
+        4,
+        7,
+    )
     drawn = sample_test_images(installed_loader(run.checkpoint()), 7)
     assert sorted(sample.reference for sample in drawn) == sorted(
         [f"pizza/{i}.png" for i in range(3)] + [f"sushi/{i}.png" for i in range(4)]

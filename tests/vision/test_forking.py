@@ -63,10 +63,10 @@ def test_a_fork_without_changes_ends_with_the_same_bits(parent, at: int):
     for name in ("last", "best"):
         ours, theirs = tensors(same, name), tensors(parent, name)
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
-    assert {k: v for k, v in same.results.items() if k not in TIMES} == {
-        k: v for k, v in parent.results.items() if k not in TIMES
+    assert {k: v for k, v in same.flat_summary.items() if k not in TIMES} == {
+        k: v for k, v in parent.flat_summary.items() if k not in TIMES
     }
-    assert same.lineage == {
+    assert same.document.lineage == {
         "kind": "fork",
         "run": parent.id,
         "name": parent.name,
@@ -96,12 +96,12 @@ def test_an_interrupted_fork_is_resumed_with_its_own_settings_to_the_same_bits(p
     random.seed()  # as in another process
     run_experiment(resume=stopped.folder, store=parent.folder.parents[1])
     resumed = runfolio.open(parent.folder.parents[1]).run(stopped.id)
-    assert (resumed.state, resumed.params["lr"]) == ("finished", 1e-3)
+    assert (resumed.state, resumed.flat_config["lr"]) == ("finished", 1e-3)
     assert curves(resumed) == curves(straight)
     ours, theirs = tensors(resumed), tensors(straight)
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
-    assert resumed.results["parameters"] == straight.results["parameters"]
-    assert [entry.inherited for entry in resumed.attempts] == [parent.id, None, None]
+    assert resumed.flat_summary["parameters"] == straight.flat_summary["parameters"]
+    assert [entry.inherited for entry in resumed.document.attempts] == [parent.id, None, None]
     for one, other in [(parent, straight), (straight, resumed)]:
         assert diff(one, other).seeds == [], "both were begun with the same seed"
 
@@ -115,7 +115,7 @@ def test_another_rate_and_schedule_hold_from_the_next_step_on(parent):
     other = fork(parent, 8, lr=1e-4, schedule="constant", epochs=5)
     before = rates(parent)
     assert rates(other) == {1: before[1], 2: before[2], 3: 1e-4, 4: 1e-4, 5: 1e-4}
-    assert (other.params["lr"], other.params["epochs"], other.params["dropout"]) == (1e-4, 5, 0.3)
+    assert (other.flat_config["lr"], other.flat_config["epochs"], other.flat_config["dropout"]) == (1e-4, 5, 0.3)
     assert curves(other)["batch/loss"][:8] == curves(parent)["batch/loss"][:8]
     assert curves(other)["batch/loss"][8] == curves(parent)["batch/loss"][8]  # of the same weights, before the step
     assert curves(other)["batch/loss"][9] != curves(parent)["batch/loss"][9]

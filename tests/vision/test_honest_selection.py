@@ -11,8 +11,8 @@ from rich.progress import Progress
 import runfolio
 from runfolio import RecordedRun
 from runfolio.errors import StoreError
-from runfolio.query.selection.data_match import standing
-from runfolio.query.selection.seed_groups import chosen, repeats
+from runfolio.query.selection.data_match import match_data
+from runfolio.query.selection.seed_groups import best_group, group_by_seed
 from runfolio.query.selection.significance import wilson
 from runfolio.series import Report, Series, execute, expand, load_target
 from runfolio.settings import Located
@@ -55,7 +55,7 @@ def run_series(store: Path) -> RunSeries:
 
 
 def looked_at(store: Path) -> list[RecordedRun]:
-    return [run for run in runfolio.open(store).runs() if "test/acc" in run.results]
+    return [run for run in runfolio.open(store).runs() if "test/acc" in run.flat_summary]
 
 
 def pictures(run: RecordedRun) -> set[str]:
@@ -68,15 +68,15 @@ def test_of_a_series_the_run_that_validation_chose_is_tested_once_as_if_at_its_e
 
     runs = list(runfolio.open(store).runs())
     (only,) = looked_at(store)
-    assert [only.id] == [run.id for run in chosen(runs, "val/acc")]
+    assert [only.id] == [run.id for run in best_group(runs, "val/acc")]
     assert report.trouble is None
-    assert (only.state, len(only.attempts)) == ("finished", 2)
+    assert (only.state, len(only.document.attempts)) == ("finished", 2)
 
     settings = TrainSettings(**{**SMALL, "ema": 0.5, "epochs": only.config["epochs"], "test_at": "end"})
     folder = run_experiment(settings, store=tmp_path / "alone")
     alone = runfolio.open(tmp_path / "alone").run(folder)
     of_both = [
-        {name: value for name, value in run.results.items() if name not in ("epoch_seconds", "predict_ms")}
+        {name: value for name, value in run.flat_summary.items() if name not in ("epoch_seconds", "predict_ms")}
         for run in (only, alone)
     ]
     assert of_both[0] == of_both[1]
@@ -86,7 +86,7 @@ def test_of_a_series_the_run_that_validation_chose_is_tested_once_as_if_at_its_e
 
     again = run_series(epochs=[1, 2], ema=0.5)
     assert [outcome.ending for outcome in again.outcomes] == ["skipped", "skipped"]
-    assert [len(run.attempts) for run in looked_at(store)] == [2]
+    assert [len(run.document.attempts) for run in looked_at(store)] == [2]
 
 
 def test_asked_to_test_all_a_series_tests_runs_of_an_earlier_call_and_trains_and_tests_none_twice(run_series, store):
@@ -97,7 +97,7 @@ def test_asked_to_test_all_a_series_tests_runs_of_an_earlier_call_and_trains_and
         report = run_series(lr=[1e-3, 1e-2], test_at=asked)
 
         assert [outcome.ending for outcome in report.outcomes] == ["skipped", "skipped"]
-        assert [len(run.attempts) for run in looked_at(store)] == [2, 2]
+        assert [len(run.document.attempts) for run in looked_at(store)] == [2, 2]
 
 
 def test_a_run_that_is_repeated_is_tested_where_its_original_was(run_series, store, monkeypatch):
@@ -108,10 +108,12 @@ def test_a_run_that_is_repeated_is_tested_where_its_original_was(run_series, sto
             monkeypatch.setenv(name, value)
         run_series(lr=[1e-3, 1e-2])
 
-    repeated = {run.lineage["run"]: run for run in runfolio.open(store).runs() if run.lineage}
+    repeated = {run.document.lineage["run"]: run for run in runfolio.open(store).runs() if run.document.lineage}
     assert len(repeated) == 2
-    assert [run.lineage and run.lineage["run"] for run in looked_at(store) if run.lineage] == [tested.id]
-    assert repeated[tested.id].results["test/acc"] == tested.results["test/acc"]
+    assert [
+        run.document.lineage and run.document.lineage["run"] for run in looked_at(store) if run.document.lineage
+    ] == [tested.id]
+    assert repeated[tested.id].flat_summary["test/acc"] == tested.flat_summary["test/acc"]
 
 
 def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
@@ -148,10 +150,10 @@ def test_cross_validation_tests_all_folds_of_the_best_and_pools_their_answers(ru
     assert {(run.config["lr"], run.config["fold"]) for run in looked_at(store)} == {(1e-1, "1/2"), (1e-1, "2/2")}
     runs = [runfolio.open(store).run(outcome.folder) for outcome in report.outcomes if outcome.folder]
     assert len({run.data["val"].fingerprint for run in runs}) == 2
-    assert {standing(runs[0], run, "val/acc").relation for run in runs} == {"same", "divided"}
+    assert {match_data(runs[0], run, "val/acc").relation for run in runs} == {"same", "divided"}
 
-    pooled, mean, *_ = repeats(runs).rows
-    best = [run.results for run in looked_at(store)]
+    pooled, mean, *_ = group_by_seed(runs).rows
+    best = [run.flat_summary for run in looked_at(store)]
     right = sum(each["val/acc"] * each["val/images"] for each in best)
     images = sum(each["val/images"] for each in best)
     assert (pooled.metric, pooled.images, pooled.mean) == ("val/acc, pooled", images, pytest.approx(right / images))

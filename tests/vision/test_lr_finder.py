@@ -57,7 +57,7 @@ def test_it_is_a_finished_run_with_its_picture_that_competes_with_no_other(teste
 
     assert run.state == "finished"
     assert run.tags == ["lr-finder"]
-    assert run.results["lr_finder/steepest"] == tested.steepest
+    assert run.flat_summary["lr_finder/steepest"] == tested.steepest
     assert run.metric(LOSS).values.tolist() == tested.losses.tolist()
     assert run.metric(RATE).values.tolist() == tested.rates.tolist()
     assert [picture.name for picture in run.media("figure")] == ["learning rate"]

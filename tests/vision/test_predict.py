@@ -64,7 +64,7 @@ def test_the_loaded_classifier_gives_the_accuracy_the_run_recorded(trained, clas
     predictions = classifier.predict([sample.picture for sample in samples])
 
     right = sum(prediction.label == sample.truth for prediction, sample in zip(predictions, samples, strict=True))
-    assert right / 359 == pytest.approx(trained.results["test/acc"])
+    assert right / 359 == pytest.approx(trained.flat_summary["test/acc"])
     assert not classifier.model.training
 
 

@@ -61,7 +61,7 @@ def test_a_profiled_training_has_the_bits_of_any_other(profiled, tiny, tmp_path)
 
     other = runfolio.open(store).run(folder)
     assert profiled.metric("batch/loss").values.tolist() == other.metric("batch/loss").values.tolist()
-    assert profiled.results["val/loss"] == other.results["val/loss"]
+    assert profiled.flat_summary["val/loss"] == other.flat_summary["val/loss"]
 
 
 def test_an_epoch_too_short_to_be_profiled_says_so(tiny, tmp_path):

@@ -35,5 +35,5 @@ def test_a_new_head_on_a_frozen_backbone_learns_three_dishes_from_a_few_photogra
     folder = run_experiment(settings, store=store)
     run = runfolio.open(store).run(folder)
 
-    assert run.results["test/images"] == 75
-    assert run.results["test/acc"] * 75 > 50
+    assert run.flat_summary["test/images"] == 75
+    assert run.flat_summary["test/acc"] * 75 > 50

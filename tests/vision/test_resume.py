@@ -50,7 +50,7 @@ def test_resuming_gives_the_same_bits_as_never_having_stopped(store, tmp_path, t
         ours, theirs = (run.checkpoint(name).tensors("model") for run in (resumed, straight))
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert curves(resumed) == curves(straight)
-    assert without_times(resumed.results) == without_times(straight.results)
+    assert without_times(resumed.flat_summary) == without_times(straight.flat_summary)
 
 
 def trained_without_a_stop(settings: TrainSettings, store: Path) -> runfolio.RecordedRun:
@@ -93,7 +93,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_begins_again(store, tmp_pa
     (resumed,) = runfolio.open(store).runs()
     assert (resumed.id, resumed.state) == (stopped.id, "finished")
     assert curves(resumed) == curves(straight)
-    assert without_times(resumed.results) == without_times(straight.results)
+    assert without_times(resumed.flat_summary) == without_times(straight.flat_summary)
 
 
 def test_a_run_of_another_script_is_not_begun_again(store):

@@ -55,19 +55,19 @@ def test_each_epoch_is_one_point_of_every_figure(trained):
 
 
 def test_each_batch_is_one_point_of_the_batch_loss(trained):
-    batches = math.ceil(trained.results["train/images"] / 50)
+    batches = math.ceil(trained.flat_summary["train/images"] / 50)
 
     assert trained.metric("batch/loss").steps.tolist() == list(range(1, 4 * batches + 1))
     of_batches, of_epochs = trained.metric("batch/loss", "epoch"), trained.metric("val/acc")
     np.testing.assert_allclose(of_batches.x, np.arange(1, 4 * batches + 1) / batches)
     assert (of_epochs.x_name, of_epochs.x.tolist()) == ("epoch", [1, 2, 3, 4])
     assert trained.metric("val/acc", "samples").x.tolist() == [
-        n * trained.results["train/images"] for n in (1, 2, 3, 4)
+        n * trained.flat_summary["train/images"] for n in (1, 2, 3, 4)
     ]
 
 
 def test_the_loss_of_an_epoch_is_the_mean_over_its_images_not_over_its_batches(trained):
-    images = trained.results["train/images"]
+    images = trained.flat_summary["train/images"]
     batches = math.ceil(images / 50)
     sizes = np.full(batches, 50.0)
     sizes[-1] = images - 50 * (batches - 1)
@@ -79,7 +79,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_images_not_over_its_batches(t
 
 
 def test_the_summary_answers_what_a_leaderboard_asks(trained):
-    results = trained.results
+    results = trained.flat_summary
 
     assert results["chosen_by"] == "val/acc"
     assert results["val/acc"] == trained.metric("val/acc").values.max()
@@ -93,14 +93,14 @@ def test_the_summary_answers_what_a_leaderboard_asks(trained):
 
 def test_the_test_figures_are_those_of_the_best_epochs_weights(trained):
     best = trained.checkpoint("best")
-    assert best.step == trained.results["best/epoch"] * math.ceil(trained.results["train/images"] / 50)
+    assert best.step == trained.flat_summary["best/epoch"] * math.ceil(trained.flat_summary["train/images"] / 50)
 
-    confusion = np.array(trained.results["confusion"])
+    confusion = np.array(trained.flat_summary["confusion"])
 
     assert confusion.sum() == 359
-    assert trained.results["test/acc"] == pytest.approx(np.trace(confusion) / 359)
-    assert trained.metric("test/acc").steps.tolist() == [trained.results["best/epoch"]]
-    assert trained.metric("test/acc").values.tolist() == [trained.results["test/acc"]]
+    assert trained.flat_summary["test/acc"] == pytest.approx(np.trace(confusion) / 359)
+    assert trained.metric("test/acc").steps.tolist() == [trained.flat_summary["best/epoch"]]
+    assert trained.metric("test/acc").values.tolist() == [trained.flat_summary["test/acc"]]
 
 
 def test_the_record_shows_architecture_confusion_and_classes(trained):
@@ -147,15 +147,15 @@ def test_every_epoch_can_be_tested(train, tiny):
     run = train(tiny(test_at="epoch"))
 
     assert run.metric("test/acc").steps.tolist() == [1, 2]
-    assert run.results["test/acc"] == run.metric("test/acc").values[run.results["best/epoch"] - 1]
+    assert run.flat_summary["test/acc"] == run.metric("test/acc").values[run.flat_summary["best/epoch"] - 1]
 
 
 def test_without_validation_the_training_accuracy_chooses_and_the_run_says_so(train, tiny):
     with pytest.warns(TrainingWarning, match="the best epoch is chosen by train/acc"):
         run = train(tiny(val_fraction=0))
 
-    assert run.results["chosen_by"] == "train/acc"
-    assert run.results["val/images"] == 0
+    assert run.flat_summary["chosen_by"] == "train/acc"
+    assert run.flat_summary["val/images"] == 0
     assert "val/acc" not in run.metrics
     assert "train/acc" in texts(run)["notice"]
 
@@ -225,7 +225,7 @@ def test_in_a_series_a_failing_run_is_part_of_the_record(store, tiny):
         experiment.run(tiny(model="tinyvg"), store=store, series={"name": "demo", "fingerprint": "f00"})
 
     (run,) = runfolio.open(store).runs()
-    assert (run.state, run.series) == ("failed", {"name": "demo", "fingerprint": "f00"})
+    assert (run.state, run.document.series) == ("failed", {"name": "demo", "fingerprint": "f00"})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="only a machine without CUDA can refuse it")
@@ -245,7 +245,7 @@ def test_nothing_to_train_is_refused(store):
 
 
 def test_tinyvgg_learns_the_digits_with_default_settings(train):
-    assert train(TrainSettings(epochs=10)).results["test/acc"] > 0.95
+    assert train(TrainSettings(epochs=10)).flat_summary["test/acc"] > 0.95
 
 
 def test_a_store_that_takes_no_checkpoint_does_not_cost_the_result(store, tiny):
@@ -259,7 +259,7 @@ def test_a_store_that_takes_no_checkpoint_does_not_cost_the_result(store, tiny):
         run_experiment(tiny(), store=store, progress=progress)
 
     (run,) = runfolio.open(store).runs()
-    assert (run.state, run.results["best/epoch"]) == ("finished", 2)
+    assert (run.state, run.flat_summary["best/epoch"]) == ("finished", 2)
     assert texts(run)["notice"] == "the best epoch's checkpoint cannot be read, so the last epoch's weights count"
 
 

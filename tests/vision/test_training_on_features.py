@@ -102,7 +102,7 @@ def test_a_range_test_of_a_head_computes_features_once_as_well(inputs, store):
 @pytest.mark.parametrize("ema", [None, 0.7])
 def test_a_run_that_is_tested_after_its_series_is_tested_on_features_to_the_same_bits(train, store, ema):
     later, computed = train(series={"name": "heads", "fingerprint": "1"}, ema=ema, test_at="chosen")
-    untested = int(later.results["test/images"])
+    untested = int(later.flat_summary["test/images"])
     assert computed == 24 - untested
     progress = Counting()
     conclude({later.folder: build(TrainSettings, later.config)}, store=store, progress=progress)  # type: ignore[arg-type] - it counts
@@ -111,13 +111,13 @@ def test_a_run_that_is_tested_after_its_series_is_tested_on_features_to_the_same
     at_once, _ = train(ema=ema, test_at="end")
     tested = runfolio.open(store).run(later.folder)
     for name in ("test/loss", "test/acc"):
-        assert tested.results[name] == at_once.results[name]
+        assert tested.flat_summary[name] == at_once.flat_summary[name]
 
 
 def test_views_are_trained_on_in_turn_and_validation_sees_the_images_themselves(train):
     augmented, computed = train(augment="flip-crop", cached_views=2)
 
-    images = augmented.results
+    images = augmented.flat_summary
     assert computed == 2 * images["train/images"] + images["val/images"] + images["test/images"]
     assert train(augment="flip-crop", cached_views=2, epochs=5)[1] == 0
     through, none = train(augment="flip-crop")

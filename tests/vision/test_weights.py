@@ -246,8 +246,8 @@ class TestFineTuning:
 
         run = runfolio.open(earlier).run(run_experiment(settings, store=earlier, experiment="fine-tuned"))
 
-        assert run.results["test/acc"] == pytest.approx(trained.results["test/acc"], abs=0.01)
-        assert run.results["trainable_parameters"] < run.results["parameters"]
+        assert run.flat_summary["test/acc"] == pytest.approx(trained.flat_summary["test/acc"], abs=0.01)
+        assert run.flat_summary["trainable_parameters"] < run.flat_summary["parameters"]
 
     def test_its_images_are_prepared_as_the_earlier_runs(self, trained, tiny):
         ours = prepare(tiny(hidden_units=16, weights=str(trained.folder)), store=trained.folder.parent.parent)
@@ -303,9 +303,9 @@ class TestFrozenBackbone:
 
         moments = run.checkpoint("last").state["optimizer"]["state"].values()
         assert [tuple(entry["exp_avg"].shape) for entry in moments] == [(10, 1024), (10,)]
-        assert run.results["trainable_parameters"] == 10 * 1024 + 10
-        assert run.results["parameters"] == 10 * 1024 + 10 + 341_792
-        assert run.results["size_mb"] == pytest.approx(_megabytes(run.load_model()))
+        assert run.flat_summary["trainable_parameters"] == 10 * 1024 + 10
+        assert run.flat_summary["parameters"] == 10 * 1024 + 10 + 341_792
+        assert run.flat_summary["size_mb"] == pytest.approx(_megabytes(run.load_model()))
 
     def test_unfrozen_all_of_it_learns(self, file, published, small, store):
         run = trained_run(small(weights=str(file), epochs=1), store)

@@ -27,7 +27,7 @@ class RecordedWriter:
     """running, as it ended, or crashed: it vanished without an end."""
 
 
-def writers(folder: Path) -> list[RecordedWriter]:
+def read_writers(folder: Path) -> list[RecordedWriter]:
     """Every process that has written a run: by attempt, the primary one first, then by rank and worker."""
     return [
         RecordedWriter(it.writer, it.attempt, it.role, it.rank, it.worker, it.host, it.pid, _state(folder, it))

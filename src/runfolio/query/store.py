@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
+from runfolio.query.frames.columns import runs_frame
 from runfolio.query.index.name_lookup import pick
 from runfolio.query.index.run_index import IndexOfStore
-from runfolio.query.index.scan import look_at
+from runfolio.query.index.scan import scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
-from runfolio.query.tables.runs_table import frame
 from runfolio.record.base.layout import default_store
 from runfolio.record.base.run_document import ENDED, RUNNING
 from runfolio.record.liveness.heartbeats import CRASHED
@@ -49,7 +49,7 @@ class Runs(Sequence[RecordedRun]):
 
     def without_archived(self) -> Runs:
         """Those of them that are not archived."""
-        return Runs(run for run in self if not run.archived)
+        return Runs(run for run in self if not run.edits.archived)
 
     def plot(
         self,
@@ -81,7 +81,7 @@ class Runs(Sequence[RecordedRun]):
         Raises:
             MissingExtra: pandas is not installed.
         """
-        return frame(self)
+        return runs_frame(self)
 
 
 class Folio:
@@ -97,7 +97,7 @@ class Folio:
         """The deleted runs."""
         self._unread: dict[str, str] = {}
         self._index = IndexOfStore(self.store)
-        self._look()
+        self._scan()
 
     def __repr__(self) -> str:
         return f"<Folio {self.store}>"
@@ -120,14 +120,14 @@ class Folio:
         """
         if state is not None and state not in STATES:
             raise ConfigError(f"there is no state {state!r}; {did_you_mean(state, STATES)}")
-        found = self._look()
-        experiments = {run.experiment for run in found}
+        scanned = self._scan()
+        experiments = {run.experiment for run in scanned}
         if experiment is not None and experiments and experiment not in experiments:
             raise NotFound(f"no experiment {experiment!r} in {self.store}; {did_you_mean(experiment, experiments)}")
         wanted = set(tags)
         runs = Runs(
             run
-            for run in found
+            for run in scanned
             if experiment in (None, run.experiment) and state in (None, run.state) and wanted <= set(run.tags)
         )
         return runs if archived else runs.without_archived()
@@ -142,7 +142,7 @@ class Folio:
             Ambiguous: Several runs fit; the message lists their folders.
         """
         wanted = os.fspath(name)
-        runs = Runs(self._look())
+        runs = Runs(self._scan())
         found = pick(wanted, runs, _places(self.store, wanted), _state_and_start)
         if found is None:
             raise NotFound(self._no_run(wanted, runs))
@@ -150,7 +150,7 @@ class Folio:
 
     def children(self, run: RecordedRun) -> Runs:
         """The forks and reproductions of a run that the store holds, newest first."""
-        return Runs(other for other in self._look() if (other.lineage or {}).get("run") == run.id)
+        return Runs(other for other in self._scan() if (other.document.lineage or {}).get("run") == run.id)
 
     def best(self, metric: str, mode: str | None = None, experiment: str | None = None) -> RecordedRun:
         """The run with the best `metric`; `choose` gives the same with the value and what chose.
@@ -163,11 +163,11 @@ class Folio:
         """
         return choose(self.runs(experiment), metric, mode).run
 
-    def _look(self) -> list[RecordedRun]:
+    def _scan(self) -> list[RecordedRun]:
         check_store(self.store)
-        look = self._index.use(partial(look_at, self.store))
-        self._unread, self.problems = look.problems, list(look.problems.values())
-        return [RecordedRun(self.store, sighting) for sighting in look.sightings]
+        scan = self._index.use(partial(scan_store, self.store))
+        self._unread, self.problems = scan.problems, list(scan.problems.values())
+        return [RecordedRun(self.store, run) for run in scan.runs]
 
     def _no_run(self, wanted: str, runs: Sequence[RecordedRun]) -> str:
         for place, problem in self._unread.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runfolio.errors import NotFound, RunfolioError, StoreError, did_you_mean
 from runfolio.query.index.name_lookup import pick
-from runfolio.query.run import RecordedRun
+from runfolio.query.run_view import RunView
 from runfolio.record import trash
 from runfolio.record.base.layout import TRASH
 from runfolio.record.base.run_document import RUNNING, RunDocument
@@ -58,7 +58,7 @@ class Trash:
             raise NotFound(f"no run {name!r} in the trash of {self._store}; {did_you_mean(name, known)}")
         return found
 
-    def put(self, *runs: RecordedRun, force: bool = False) -> None:
+    def put(self, *runs: RunView, force: bool = False) -> None:
         """Delete runs: their folders move to the trash as they are.
 
         Args:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runfolio.errors import NotFound
 from runfolio.query.index.run_index import IndexOfStore, index_path, is_damaged, remove
-from runfolio.query.index.scan import Memory
+from runfolio.query.index.scan import HeartbeatHistory
 from runfolio.query.store import check_store, open_folio
 from runfolio.record.base.layout import default_store
 from runfolio.record.spool import Found, find_spools, spools_of
@@ -44,7 +44,7 @@ class Doctor:
         path = index_path(self.store)
         self.index_is_damaged = path is not None and is_damaged(path)
         self._index = IndexOfStore(self.store)
-        self._memory = Memory({} if self.index_is_damaged else self._index.use(lambda index: index.beats()))
+        self._memory = HeartbeatHistory({} if self.index_is_damaged else self._index.use(lambda index: index.beats()))
 
     def strays(self) -> list[Found]:
         """What waits on this machine for runs of this store whose folders are not there."""

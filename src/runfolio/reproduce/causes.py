@@ -10,6 +10,7 @@ from typing import Any
 from runfolio.errors import RunfolioError
 from runfolio.query.explain.run_diff import UNCOMMITTED, Change, changes
 from runfolio.query.explain.run_diff import diff as diff_of_runs
+from runfolio.query.recorded_writers import read_writers
 from runfolio.query.run import RecordedRun
 from runfolio.record.content.datasets import difference
 from runfolio.reproduce.difference import Difference, sort
@@ -34,7 +35,7 @@ def found(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> list[Diff
         *_files(plan, original, repeated),
         *_changes(plan, "setting", told.config),
         *_listings(original, repeated),
-        *environments(original.environment, repeated.environment, plan.start, plan),
+        *environments(original.document.environment, repeated.document.environment, plan.start, plan),
         *(_seed(change) for change in told.seeds),
     ]
     return sort(differing)
@@ -51,12 +52,14 @@ def _seed(change: Change) -> Difference:
 
 def left_to_chance(run: RecordedRun) -> list[str]:
     """What a run did not fix, where nothing else explains that it came out otherwise."""
-    torch = run.environment.get("torch") or {}
-    workers = sum(writer.role == "worker" for writer in run.writers)
+    torch = run.document.environment.get("torch") or {}
+    workers = sum(writer.role == "worker" for writer in read_writers(run.folder))
     threads = torch.get("threads") or 1
     said = {
-        "no seed was set by runfolio.seed_everything": run.seeds.get("seed") is None,
-        "PYTHONHASHSEED was not set, so sets are in another order in each process": run.seeds.get("PYTHONHASHSEED")
+        "no seed was set by runfolio.seed_everything": run.document.seeds.get("seed") is None,
+        "PYTHONHASHSEED was not set, so sets are in another order in each process": run.document.seeds.get(
+            "PYTHONHASHSEED"
+        )
         is None,
         "torch.use_deterministic_algorithms was off": torch and not torch.get("deterministic_algorithms"),
         "cudnn.benchmark was on": torch.get("cudnn_benchmark"),
@@ -85,7 +88,7 @@ def _first_line(lines: list[str]) -> str:
 
 
 def _files(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> Iterator[Difference]:
-    unknown = {file.path for run in (original, repeated) for file in run.source_files if file.why == "untracked"}
+    unknown = {file.path for run in (original, repeated) for file in run.code.files if file.why == "untracked"}
     for file in diff_of_runs(original, repeated).files:
         if file.path == UNCOMMITTED:
             continue  # of another commit they are others, though the files be the same
@@ -96,7 +99,7 @@ def _files(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> Iterator
         elif file.kind == "removed":
             yield Difference("code", file.path, "there", None, "is not there, or was not imported", rank=2)
         else:
-            yield code_difference(file.path, original.source(file.path), repeated.source(file.path))
+            yield code_difference(file.path, original.code.read(file.path), repeated.code.read(file.path))
 
 
 def _changes(plan: Plan, kind: Any, found: list[Change]) -> Iterator[Difference]:
@@ -164,5 +167,5 @@ def _hardware(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 def _imported(start: Start) -> set[str]:
     """What the kept code imports, by canonical name."""
-    texts = [start.run.source(file.path) for file in start.run.source_files if file.path.endswith(".py")]
+    texts = [start.run.code.read(file.path) for file in start.run.code.files if file.path.endswith(".py")]
     return {name.lower().replace("_", "-") for text in texts for name in _IMPORT.findall(text)}

@@ -83,8 +83,8 @@ def repeated(folio: Folio, plan: Plan, known: set[Path], status: int) -> tuple[R
     opened = [
         run
         for run in reversed(folio.runs(archived=True))
-        if run.folder not in known and run.lineage is not None
-        if (run.lineage.get("kind"), run.lineage.get("run")) == (KIND, original.id)
+        if run.folder not in known and run.document.lineage is not None
+        if (run.document.lineage.get("kind"), run.document.lineage.get("run")) == (KIND, original.id)
     ]
     if not opened:
         raise NotFound(
@@ -99,4 +99,4 @@ def repeated(folio: Folio, plan: Plan, known: set[Path], status: int) -> tuple[R
 
 def _shared(run: RecordedRun, original: RecordedRun) -> int:
     """How many settings are the same."""
-    return sum(run.params.get(name) == value for name, value in original.params.items())
+    return sum(run.flat_config.get(name) == value for name, value in original.flat_config.items())

@@ -73,7 +73,7 @@ def _named(start: Start, words: Sequence[str]) -> Iterator[str]:
         if not _OF_RESULTS.fullmatch(name):
             yield from _paths(value)
         flag = name if word.startswith("-") else ""
-    for name, value in start.run.params.items():
+    for name, value in start.run.flat_config.items():
         if isinstance(value, str) and not _OF_RESULTS.fullmatch(f"-{name}"):
             yield from _paths(value)
 

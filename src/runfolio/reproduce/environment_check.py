@@ -33,7 +33,7 @@ def differences(plan: Plan) -> list[Difference]:
     Raises:
         ConfigError: The interpreter has no runfolio that can repeat runs.
     """
-    recorded = plan.run.environment
+    recorded = plan.run.document.environment
     today = _facts(plan)
     if plan.venv is not None:  # what will be installed there is what was recorded
         today |= {name: recorded.get(name) for name in ("packages", "installed_from")}

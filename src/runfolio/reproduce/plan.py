@@ -149,7 +149,7 @@ def _check_fork(run: RecordedRun, store: Path) -> None:
     Raises:
         NotFound: It is not.
     """
-    lineage = run.lineage or {}
+    lineage = run.document.lineage or {}
     if lineage.get("kind") != FORK:
         return
     name, step = str(lineage.get("checkpoint")), lineage.get("step")
@@ -203,7 +203,7 @@ def _interpreter(start: Start, store: Path) -> tuple[Path, list[str]]:
 
     It is asked what is installed before anybody agreed to anything: none that came with the record is taken.
     """
-    recorded = start.run.environment.get("executable")
+    recorded = start.run.document.environment.get("executable")
     if not recorded:
         return Path(sys.executable), []
     place = Path(str(recorded))
@@ -260,9 +260,9 @@ def _refuse_secrets(start: Start, words: Sequence[str]) -> None:
 
 def _variables(start: Start, tree: Path) -> tuple[dict[str, str], list[str]]:
     """The recorded variables that are to be set for the command, and those of today that were not set then."""
-    recorded = of_the_program(start.run.environment.get("variables") or {})
+    recorded = of_the_program(start.run.document.environment.get("variables") or {})
     recorded = {name: value for name, value in recorded.items() if REDACTED not in value}
-    threads = (start.run.environment.get("torch") or {}).get("threads")
+    threads = (start.run.document.environment.get("torch") or {}).get("threads")
     if threads:
         recorded.setdefault(_THREADS, str(threads))
     said = [entry for entry in recorded.pop("PYTHONPATH", "").split(os.pathsep) if entry]
@@ -287,7 +287,7 @@ def _editable(start: Start, tree: Path) -> list[str]:
     if tree == start.root:
         return []
     found = []
-    for said in (start.run.environment.get("installed_from") or {}).values():
+    for said in (start.run.document.environment.get("installed_from") or {}).values():
         place = Path(str(said).removeprefix("file://").removesuffix(" (editable)"))
         if str(said).endswith(" (editable)") and place.is_relative_to(start.root):
             moved = _moved(place, start.root, tree)
@@ -302,8 +302,8 @@ def _remarks(start: Start, found: Origin) -> Iterator[str]:
     for name, given in start.run.data.items():
         if given.earlier:
             yield f"its {name} data changed while it was worked on; the whole of it is repeated on that of today"
-    if start.run.series:
-        yield f"it is a run of the series {start.run.series.get('name')}; of that, it alone is repeated"
+    if start.run.document.series:
+        yield f"it is a run of the series {start.run.document.series.get('name')}; of that, it alone is repeated"
     if found.kind == "kept" and start.commit:
         yield f"commit {start.commit[:12]} is not to be had; the files kept with the run are used alone"
     if ".gitmodules" in found.paths:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError, DamagedFile
+from runfolio.query.recorded_writers import read_writers
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.layout import RUN_FILE
 from runfolio.record.base.run_document import Attempt
@@ -82,11 +83,11 @@ def start_of(run: RecordedRun) -> Start:
 
 
 def _first_start(run: RecordedRun) -> dict[str, Any]:
-    earlier = run.code.get("earlier") or [run.code]
+    earlier = run.code.info.get("earlier") or [run.code.info]
     facts = earlier[0] if isinstance(earlier, list) else None
     if not isinstance(facts, dict):
         raise DamagedFile(f"{run.folder / RUN_FILE} is damaged (its code is {facts!r})")
-    for part, kinds in ((facts, _OF_CODE), (run.environment, _OF_ENVIRONMENT)):
+    for part, kinds in ((facts, _OF_CODE), (run.document.environment, _OF_ENVIRONMENT)):
         for name, kind in kinds.items():
             value = part.get(name)
             if not (value is None or _is_of(value, kind)):
@@ -100,7 +101,7 @@ def _is_of(value: Any, kind: type) -> bool:
 
 def own_attempts(run: RecordedRun) -> list[Attempt]:
     """The attempts of a run, without those a fork has from another."""
-    return [attempt for attempt in run.attempts if attempt.inherited is None]
+    return [attempt for attempt in run.document.attempts if attempt.inherited is None]
 
 
 def _root(folder: Path) -> Path:
@@ -115,13 +116,13 @@ def _objections(run: RecordedRun, facts: dict[str, Any], command: tuple[str, ...
         yield "its record does not say what was started, or in which folder"
         return
     program = Path(command[0]).name.lower()
-    notebook = any(file.why == "notebook" for file in run.source_files)
+    notebook = any(file.why == "notebook" for file in run.code.files)
     if notebook or any(name in program for name in _OF_A_NOTEBOOK):
         yield "it was begun in a notebook, whose cells have no command; `runfolio show RUN --code` lists what was kept"
     if command[0] in ("", "-", "-c"):
         yield "it was begun at Python's prompt or by `python -c`; put the code into a script, and track that"
-    size = str((run.environment.get("variables") or {}).get("WORLD_SIZE", "1"))
-    ranks = {writer.rank for writer in run.writers if writer.rank is not None}
+    size = str((run.document.environment.get("variables") or {}).get("WORLD_SIZE", "1"))
+    ranks = {writer.rank for writer in read_writers(run.folder) if writer.rank is not None}
     if len(ranks) > 1 or (size.isdecimal() and int(size) > 1):
         yield (
             "several ranks wrote it, and what launched them is not recorded;"

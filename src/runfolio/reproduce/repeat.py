@@ -68,7 +68,7 @@ def repeat(
         chance=[] if verdict.word == "bit-equal" or _explains(found) else causes.left_to_chance(plan.run),
         remarks=[*verdict.remarks, *_remarks(status, others, repeated)],
     )
-    repeated.judged(result.to_json())
+    repeated.edits.set_verdict(result.to_json())
     return result
 
 

@@ -29,7 +29,7 @@ def requirements(plan: Plan) -> list[str]:
         ConfigError: Some came from where they are not to be had any more; the message names them.
         DamagedFile: One is no package.
     """
-    recorded = plan.run.environment
+    recorded = plan.run.document.environment
     origins = recorded.get("installed_from") or {}
     there, _ = packages(plan.variables.get("PYTHONPATH", "").split(os.pathsep))
     found, gone = [], []

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import NotFound
-from runfolio.query.run import Curve, RecordedRun
+from runfolio.query.curve import Curve
+from runfolio.query.explain.run_end import why
+from runfolio.query.run import RecordedRun
 from runfolio.record.base.plurals import counted
 from runfolio.reproduce import weights
 
@@ -165,9 +167,9 @@ def judge(
 
 def _endings(original: RecordedRun, repeated: RecordedRun) -> Iterator[str]:
     if original.state != "finished":
-        yield f"the original did not come to its end ({original.ending}); what it has is compared"
+        yield f"the original did not come to its end ({why(original)}); what it has is compared"
     if repeated.state != "finished":
-        yield f"the repeated run did not come to its end: {repeated.ending}"
+        yield f"the repeated run did not come to its end: {why(repeated)}"
 
 
 def _word(compared: Iterable[_Compared]) -> Word:

@@ -127,7 +127,7 @@ def _most_like(run: RecordedRun, planned: Sequence[Planned]) -> Planned:
 
     def shared(plan: Planned) -> int:
         settings = flatten(plan.settings.as_dict())
-        return sum(settings.get(name) == value for name, value in run.params.items())
+        return sum(settings.get(name) == value for name, value in run.flat_config.items())
 
     return max(planned, key=shared)
 
@@ -173,7 +173,7 @@ def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRu
         runs = open_folio(store).runs(experiment, archived=True)
     except NotFound:  # no store or no such experiment yet: this run is its first
         return []
-    return [run for run in runs if (run.series or {}).get("fingerprint") == plan.fingerprint]
+    return [run for run in runs if (run.document.series or {}).get("fingerprint") == plan.fingerprint]
 
 
 def _can_resume(run: RecordedRun) -> bool:

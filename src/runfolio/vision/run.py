@@ -133,7 +133,7 @@ def _resume(
         runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
     ):
         _tell_of_changes(run, changes, progress)
-        tests = tests_itself(settings, recorded.series)
+        tests = tests_itself(settings, recorded.document.series)
         _train(run, preparation, progress, tests=tests, go_on=checkpoint is not None, fork=fork)
     return run.folder
 

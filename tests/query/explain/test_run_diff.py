@@ -107,15 +107,15 @@ def test_data_is_told_from_other_settings(write: Callable[..., Path], store: Pat
 
 def test_captured_code_can_be_read_from_python(start: Callable[..., RecordedRun]):
     run = start()
-    assert [(file.path, file.why) for file in run.source_files] == [("train.py", "script"), ("helper.py", "module")]
-    assert run.source("helper.py") == "SIZE = 3\n"
-    assert run.uncommitted == ""
+    assert [(file.path, file.why) for file in run.code.files] == [("train.py", "script"), ("helper.py", "module")]
+    assert run.code.read("helper.py") == "SIZE = 3\n"
+    assert run.code.diff == ""
     with pytest.raises(NotFound, match=r"kept no file 'helpr\.py'; did you mean helper\.py"):
-        run.source("helpr.py")
-    (file,) = (file for file in run.source_files if file.path == "helper.py")
+        run.code.read("helpr.py")
+    (file,) = (file for file in run.code.files if file.path == "helper.py")
     (run.folder / "code" / "files" / file.sha256).write_text("SIZE = 9\n")
     with pytest.raises(DamagedFile, match="is damaged"):
-        run.source("helper.py")
+        run.code.read("helper.py")
 
 
 def test_true_is_not_one_and_nan_is_nan():

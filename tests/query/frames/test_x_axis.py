@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import runfolio
 from runfolio.errors import ConfigError
+from runfolio.query.curve import Curve
+from runfolio.query.frames.x_axis import default_x
 from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
-from runfolio.query.run import Curve
 from runfolio.query.store import open_folio
 
 
@@ -62,7 +63,7 @@ def test_the_last_that_fits_counts_and_a_pattern_is_defined_but_once(store: Path
             run.define_metric("a[b]", x="step")
         run.log({"epoch": 1, "samples": 64, "val/acc": 1.0, "loss": 1.0, "val/time": 1.0, "a[b]": 1.0})
     read = open_folio(store).run(run.id)
-    assert {name: read.x_of(name) for name in ("val/acc", "loss", "val/time", "a[b]")} == {
+    assert {name: default_x(read, name) for name in ("val/acc", "loss", "val/time", "a[b]")} == {
         "val/acc": "epoch",
         "loss": "samples",
         "val/time": "time",

@@ -27,7 +27,7 @@ def index(folio, cache: Path) -> Path:
 
 
 def figures(folio: Folio) -> list[object]:
-    return [(run.name, run.params, repr(run.metrics)) for run in folio.runs()]
+    return [(run.name, run.flat_config, repr(run.metrics)) for run in folio.runs()]
 
 
 def test_the_index_remembers_everything_a_table_shows(folio, index, store):

@@ -14,7 +14,7 @@ import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
 from runfolio.query.plots.downsampling import thinned
-from runfolio.query.plots.grouping import mean
+from runfolio.query.plots.mean_curve import mean
 from runfolio.query.plots.smoothing import smoothed
 from runfolio.query.store import open_folio
 
@@ -110,7 +110,7 @@ def test_time_does_not_count_the_pause_before_a_resume(store):
     x = lines(store, "loss", x="time")[0].x
 
     assert x[0] == pytest.approx(first - resumed.created.timestamp(), abs=1e-5)
-    assert x[1] == pytest.approx(x[0] + second - resumed.attempts[1].started.timestamp(), abs=1e-5)
+    assert x[1] == pytest.approx(x[0] + second - resumed.document.attempts[1].started.timestamp(), abs=1e-5)
 
 
 def test_epochs_are_those_logged_and_go_on_outside_of_them(store):

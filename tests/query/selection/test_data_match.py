@@ -14,7 +14,7 @@ from runfolio import Listing, RecordedRun
 from runfolio.cli import main
 from runfolio.query.explain.run_diff import diff
 from runfolio.query.selection.ranking import choose
-from runfolio.query.selection.seed_groups import repeats
+from runfolio.query.selection.seed_groups import group_by_seed
 from runfolio.query.tables.comparison import compare
 from runfolio.query.tables.leaderboard import leaderboard
 from runfolio.query.tables.runs_table import table
@@ -191,8 +191,8 @@ def test_means_over_seeds_say_where_the_data_changed_between_them(write, store: 
     two = [run for run in every if run.name != "seed 2"]
 
     told = "val/acc: 1 run had data that changed (1 changed (cat/0.jpg))"
-    assert told in repeats(every, "val/acc", "max", []).caption
-    assert "had" not in repeats(two, "val/acc", "max", []).caption
+    assert told in group_by_seed(every, "val/acc", "max", []).caption
+    assert "had" not in group_by_seed(two, "val/acc", "max", []).caption
 
 
 def test_the_doctor_reads_what_a_damaged_record_says_of_its_data_without_stumbling(write, store: Path):

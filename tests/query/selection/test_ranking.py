@@ -4,7 +4,7 @@ import pytest
 
 from runfolio.errors import ConfigError, NotFound
 from runfolio.query.selection.ranking import choose
-from runfolio.query.selection.seed_groups import chosen
+from runfolio.query.selection.seed_groups import best_group
 from runfolio.query.store import open_folio
 from runfolio.query.tables.leaderboard import leaderboard
 
@@ -125,6 +125,8 @@ def test_of_runs_that_repeat_one_another_the_group_of_the_best_mean_is_chosen(wr
             write("net", config={"lr": lr, "seed": seed}, summary={"val/acc": acc})
     runs = list(open_folio(store).runs())
 
-    assert {run.params["lr"] for run in chosen(runs)} == {0.01}
-    assert [run.results["val/acc"] for run in chosen([run for run in runs if run.params["seed"] == 0])] == [0.99]
-    assert chosen([]) == []
+    assert {run.flat_config["lr"] for run in best_group(runs)} == {0.01}
+    assert [
+        run.flat_summary["val/acc"] for run in best_group([run for run in runs if run.flat_config["seed"] == 0])
+    ] == [0.99]
+    assert best_group([]) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runfolio import NotFound
-from runfolio.query.selection.seed_groups import Repeat, repeats
+from runfolio.query.selection.seed_groups import SeedGroup, group_by_seed
 from runfolio.query.store import open_folio
 
 ACC = {"mlp": [0.80, 0.82, 0.84], "cnn": [0.90, 0.92, 0.91], "tie": [0.85, 0.95, 0.90]}
@@ -21,12 +21,12 @@ def runs(store, write):
     return list(open_folio(store).runs())
 
 
-def row(found: list[Repeat], group: str, metric: str = "val/acc") -> Repeat:
+def row(found: list[SeedGroup], group: str, metric: str = "val/acc") -> SeedGroup:
     return next(row for row in found if (row.group, row.metric) == (group, metric))
 
 
 def test_groups_come_best_first_with_what_their_runs_came_to(runs):
-    found = repeats(runs)
+    found = group_by_seed(runs)
     assert (found.metric, found.mode, found.any_repeated) == ("val/acc", "max", True)
     groups = ["model=cnn", "model=tie", "model=mlp"]
     assert [(row.group, row.metric) for row in found.rows] == [
@@ -43,18 +43,18 @@ def test_groups_come_best_first_with_what_their_runs_came_to(runs):
 
 
 def test_what_cannot_be_told_from_the_best_is_marked(runs):
-    rows = repeats(runs).rows
+    rows = group_by_seed(runs).rows
     assert [row(rows, f"model={model}").tied for model in ("cnn", "tie", "mlp")] == [False, True, False]
 
 
 def test_failed_runs_are_left_out_and_said_to_be(runs):
-    assert "Left out: 1 that failed or crashed." in repeats(runs).caption
+    assert "Left out: 1 that failed or crashed." in group_by_seed(runs).caption
 
 
 def test_a_single_run_has_a_mean_but_no_spread(store, write):
     write("net", config={"model": "a", "seed": 1}, summary={"val/acc": 0.5})
     write("net", config={"model": "b", "seed": 1}, summary={"val/acc": 0.6})
-    first, second = repeats(open_folio(store).runs()).rows
+    first, second = group_by_seed(open_folio(store).runs()).rows
     assert (first.std, first.low, first.high, second.tied) == (None, None, None, True)
 
 
@@ -62,19 +62,19 @@ def test_a_metric_of_ones_own_orders_the_groups_by_its_own_direction(store, writ
     for seed in (0, 1):
         write("net", config={"model": "a", "seed": seed}, points={"cost": [5.0, 3.0 + seed]})
         write("net", config={"model": "b", "seed": seed}, points={"cost": [2.0 + seed, 4.0]})
-    rows = repeats(open_folio(store).runs(), "cost", "min").rows
+    rows = group_by_seed(open_folio(store).runs(), "cost", "min").rows
     assert [(row.group, row.mean) for row in rows] == [("model=b", 2.5), ("model=a", 3.5)]
 
 
 def test_other_settings_can_be_taken_for_one(runs):
-    (everything,) = {row.group for row in repeats(runs, group_by=["-model", "-seed"]).rows}
+    (everything,) = {row.group for row in group_by_seed(runs, group_by=["-model", "-seed"]).rows}
     assert everything == "all runs"
 
 
 def test_runs_without_the_metric_or_the_setting_are_refused(runs):
     with pytest.raises(NotFound, match="no run here that came to an end has a metric 'cost'"):
-        repeats(runs, "cost", "min")
+        group_by_seed(runs, "cost", "min")
     with pytest.raises(NotFound, match="no column 'sede'"):
-        repeats(runs, group_by=["-sede"])
+        group_by_seed(runs, group_by=["-sede"])
     with pytest.raises(NotFound, match="there are no runs"):
-        repeats([])
+        group_by_seed([])

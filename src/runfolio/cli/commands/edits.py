@@ -31,7 +31,7 @@ def rename(run: str, name: str, metric: str, experiment: str | None, store: Path
     """
     found = chosen_run(run, metric, experiment, store)
     before = found.name
-    found.rename(name)
+    found.edits.rename(name)
     out.line(f"{before} ({found.id}) is now {found.name}")
 
 
@@ -58,7 +58,7 @@ def tag(words: tuple[str, ...], store: Path | None) -> None:
         raise click.UsageError("name a run before its tags", click.get_current_context())
     for run in runs:
         if add or remove:
-            run.tag(*add, remove=remove)
+            run.edits.tag(*add, remove=remove)
         out.line(f"{_named(run)}: {', '.join(run.tags) or 'no tags'}")
 
 
@@ -93,7 +93,7 @@ def note(run: str, text: str | None, append: bool, metric: str, experiment: str 
         text = text.strip()
     elif append and found.notes:
         text = f"{found.notes}\n{text}"
-    found.note(text)
+    found.edits.note(text)
     out.line(f"noted at {_named(found)}")
 
 
@@ -127,7 +127,7 @@ def unarchive(runs: tuple[str, ...], store: Path | None) -> None:
 def _set_archived(names: tuple[str, ...], store: Path | None, *, archived: bool) -> None:
     folio = open_store(store)
     for run in [folio.run(name) for name in names]:  # a wrong name changes nothing
-        run.archive(archived)
+        run.edits.archive(archived)
         out.line(f"{_named(run)} is {'archived' if archived else 'no longer archived'}")
 
 

@@ -65,18 +65,18 @@ class _Reader:
 
     def show_all(self, run: RecordedRun) -> None:
         """What has not been shown yet, attempt after attempt."""
-        for attempt in run.attempts:
+        for attempt in run.document.attempts:
             path = log_path(self._folder, attempt.writer)
             if not path.exists():
                 continue
             self.seen = True
-            if len(run.attempts) > 1 and attempt.writer not in self._shown:
+            if len(run.document.attempts) > 1 and attempt.writer not in self._shown:
                 out.line(f"==> attempt {attempt.attempt}, begun {formatting.moment(attempt.started)} <==", style="bold")
             self._show(path, attempt.writer)
 
     def show_newest(self, run: RecordedRun, count: int) -> None:
         """The newest lines of the newest log; all before them counts as shown."""
-        for attempt in reversed(run.attempts):
+        for attempt in reversed(run.document.attempts):
             path = log_path(self._folder, attempt.writer)
             if path.exists():
                 lines = [] if self.seen else last_lines(path, count)

@@ -182,7 +182,7 @@ def _curves(folio: Folio, wish: Wish) -> Picture:
         raise ConfigError(f"name a metric to draw; there are {', '.join(known) or 'none yet'}")
     runs, facts = _runs(folio, names, wish)
     panels = curve_panels(metrics, runs, options)
-    drawn = [run for run in runs if any(metric in run.curves for metric in metrics)]
+    drawn = [run for run in runs if any(metric in run.metric_summaries for metric in metrics)]
     if names:
         lacking = [run for run in runs if run not in drawn]
         warnings += [f"no {' or '.join(metrics)} in {run.name} ({run.id})" for run in lacking]
@@ -247,7 +247,7 @@ def _parallel(folio: Folio, wish: Wish) -> Picture:
 def _split(folio: Folio, wish: Wish) -> tuple[list[str], list[str], list[str]]:
     """The names that are metrics, those of runs, and what is to be said of names that are both."""
     every = folio.runs(archived=True)
-    known = {name for run in every for name in (*run.curves, *(run.results if wish.parallel else ()))}
+    known = {name for run in every for name in (*run.metric_summaries, *(run.flat_summary if wish.parallel else ()))}
     runs = {name for run in every for name in (run.id, run.name)}
     metrics, others, said = [], [], []
     for name in dict.fromkeys(wish.names):

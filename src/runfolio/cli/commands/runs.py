@@ -59,7 +59,8 @@ def list_runs(
     runfolio runs --columns name,lr,epochs,val/acc --csv > runs.csv
     """
     from runfolio.cli.output.tables import runs_table
-    from runfolio.query.tables.runs_table import every_column, table
+    from runfolio.query.frames.columns import every_column
+    from runfolio.query.tables.runs_table import table
 
     folio = open_store(store)
     runs, hidden = filtered(folio, filters)
@@ -195,9 +196,9 @@ def compare(
 
 def _compare_groups(runs: Sequence[RecordedRun], group_by: str, output: out.Format) -> None:
     from runfolio.cli.output.tables import repeats_table
-    from runfolio.query.selection.seed_groups import repeats
+    from runfolio.query.selection.seed_groups import group_by_seed
 
-    found = repeats(runs, group_by=names_of(group_by))
+    found = group_by_seed(runs, group_by=names_of(group_by))
     out.show_table(repeats_table(found, output), output)
     if output == "table":
         out.line("")

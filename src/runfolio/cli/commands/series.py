@@ -133,7 +133,7 @@ def _unwritten(experiment: str | None) -> Series:
 
 def _print_leaderboard(report: Report, store: Path | None) -> None:
     from runfolio.cli.output.tables import leaderboard_table, winner_of
-    from runfolio.query.selection.seed_groups import chosen
+    from runfolio.query.selection.seed_groups import best_group
     from runfolio.query.tables.leaderboard import leaderboard
 
     folders = [outcome.folder for outcome in report.outcomes if outcome.ending != "busy" and outcome.folder]
@@ -148,7 +148,7 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
     out.say(board.caption)
     _print_repeats(runs, board.metric, board.mode)
     if winner_of(board):
-        _print_winner(chosen(runs, board.metric, board.mode), board, store)
+        _print_winner(best_group(runs, board.metric, board.mode), board, store)
 
 
 def _print_winner(won: Sequence[RecordedRun], board: Leaderboard, store: Path | None) -> None:
@@ -169,14 +169,14 @@ def _print_winner(won: Sequence[RecordedRun], board: Leaderboard, store: Path | 
 def _print_repeats(runs: Sequence[RecordedRun], metric: str, mode: str) -> None:
     """What runs of several seeds or folds came to together, where there are any."""
     from runfolio.cli.output.tables import repeats_table
-    from runfolio.query.selection.seed_groups import repeats
+    from runfolio.query.selection.seed_groups import group_by_seed
 
     try:
-        found = repeats(runs, metric, mode)
+        found = group_by_seed(runs, metric, mode)
     except NotFound:  # none came to anything
         return
     if found.any_repeated:
-        varied = [f"{name}s" for name in ("seed", FOLD) if len({run.params.get(name) for run in runs}) > 1]
+        varied = [f"{name}s" for name in ("seed", FOLD) if len({run.flat_config.get(name) for run in runs}) > 1]
         out.line(f"\nOver {' and '.join(varied)}", style="bold")
         out.show_table(repeats_table(found, "table"), "table")
         out.line("")

@@ -192,7 +192,7 @@ def _telling_how_to_go_on(store: Path | None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         for run in open_store(store).runs(state="interrupted"):
-            if run.attempts[-1].started >= began:
+            if run.document.attempts[-1].started >= began:
                 out.complain(f"interrupted; `runfolio resume {run.id}{out.store_flag(store)}` goes on with it")
         raise
 
@@ -210,8 +210,8 @@ def _print_result(folder: Path, store: Path | None) -> None:
     from runfolio.cli.output.tables import results_table
 
     run = open_store(store).run(folder)
-    out.show_table(results_table(run.results), "table")
-    results = run.results
+    out.show_table(results_table(run.flat_summary), "table")
+    results = run.flat_summary
     out.say(
         f"Epoch {results['best/epoch']} is the best, chosen by {results['chosen_by']}; "
         f"{formatting.significant(results['epoch_seconds'])} s an epoch, "
@@ -219,8 +219,8 @@ def _print_result(folder: Path, store: Path | None) -> None:
     )
     if "test/acc" not in results:
         out.say("Its series tests the run that validation chooses; `runfolio evaluate` tests this one.")
-    if run.status.reason:  # it stopped early
-        out.say(f"It {run.status.reason}.")
+    if run.document.status.reason:  # it stopped early
+        out.say(f"It {run.document.status.reason}.")
     place = out.store_flag(store)
     out.line(f"\nrun   {run.folder}", style="bold")
     out.line(f"next  runfolio show {run.id}{place}")

@@ -12,7 +12,7 @@ from runfolio.cli.output import formatting
 from runfolio.cli.output.output import Column, Format, Table
 
 if TYPE_CHECKING:
-    from runfolio.query.selection.seed_groups import Repeats
+    from runfolio.query.selection.seed_groups import SeedGroups
     from runfolio.query.tables.comparison import Comparison, MetricRow
     from runfolio.query.tables.leaderboard import Leaderboard, Row
     from runfolio.query.tables.runs_table import Table as RunsTable
@@ -111,7 +111,7 @@ def leaderboard_table(board: Leaderboard) -> Table:
     return Table(columns=[looks[name] for name in names], rows=rows, best=best)
 
 
-def repeats_table(found: Repeats, output: Format) -> Table:
+def repeats_table(found: SeedGroups, output: Format) -> Table:
     """What runs of several seeds came to; for people `=` marks means that cannot be told from the first group's."""
     rows = [asdict(row) for row in found.rows]
     if output != "table":

@@ -31,7 +31,7 @@ _SECTIONS = {
 
 def print_files(run: RecordedRun) -> None:
     """The files that were kept, and those that were left out."""
-    captured = run.captured_code
+    captured = run.code.capture
     if captured is None:
         out.line(f"No code was kept with {run.name} ({run.id}).")
         return
@@ -48,7 +48,7 @@ def print_files(run: RecordedRun) -> None:
 
 def print_uncommitted(run: RecordedRun) -> None:
     """What differed from the commit: coloured on a terminal, elsewhere as it is, for `git apply`."""
-    diff = run.uncommitted
+    diff = run.code.diff
     if not diff:
         out.warn([f"nothing was uncommitted, or none of it was kept, when {run.name} ({run.id}) began"])
     elif sys.stdout.isatty():

@@ -39,7 +39,7 @@ def _facts_of_data(facts: DataFacts, run: RecordedRun) -> list[str]:
 
 
 def environment(run: RecordedRun) -> dict[str, Any]:
-    found = run.environment
+    found = run.document.environment
     packages = found.get("packages") or {}
     versions = [f"{name} {packages[name]}" for name in _KEY_PACKAGES if name in packages]
     return {
@@ -48,27 +48,27 @@ def environment(run: RecordedRun) -> dict[str, Any]:
         "machine": ", ".join(_machine(found)),
         "device": found.get("device"),
         "torch": ", ".join(_switches(found.get("torch") or {})),
-        "seeds": ", ".join(name if seed is True else f"{name} {seed}" for name, seed in _seeds(run.seeds)),
+        "seeds": ", ".join(name if seed is True else f"{name} {seed}" for name, seed in _seeds(run.document.seeds)),
     }
 
 
 def code(run: RecordedRun) -> dict[str, Any]:
-    found, captured = run.code, run.captured_code
-    branch = f" on {found['branch']}" if found.get("branch") else ""
+    found, captured = run.code, run.code.capture
+    branch = f" on {found.info['branch']}" if found.info.get("branch") else ""
     size = f" ({formatting.size(captured.diff_bytes)})" if captured and captured.diff else ""
-    changed = f", with uncommitted changes{size}" if found.get("dirty") else ""
+    changed = f", with uncommitted changes{size}" if found.info.get("dirty") else ""
     return {
-        "command": " ".join(map(str, found.get("command") or ())),
-        "folder": found.get("folder"),
-        "remote": found.get("remote"),
-        "commit": f"{found['commit']}{branch}{changed}" if found.get("commit") else None,
+        "command": " ".join(map(str, found.info.get("command") or ())),
+        "folder": found.info.get("folder"),
+        "remote": found.info.get("remote"),
+        "commit": f"{found.info['commit']}{branch}{changed}" if found.info.get("commit") else None,
         "files": f"{len(captured.files)} kept, {len(captured.left_out)} left out" if captured else None,
     }
 
 
 def load(run: RecordedRun) -> dict[str, Any]:
     """Mean and peak of what was sampled; what the training waited for and how fast it went."""
-    gpus = sorted({name.split("/")[1] for name in run.load if name.startswith(f"{SYSTEM}gpu")})
+    gpus = sorted({name.split("/")[1] for name in run.system_metrics if name.startswith(f"{SYSTEM}gpu")})
     looks: dict[str, tuple[str, Callable[[float], str]]] = {
         "CPU": ("cpu", _percent),
         "processes": ("process_cpu", lambda value: f"{value / 100:.2g} processors"),
@@ -83,7 +83,7 @@ def load(run: RecordedRun) -> dict[str, Any]:
     return {
         title: _mean_and_peak(run, f"{SYSTEM}{metric}", show)
         for title, (metric, show) in looks.items()
-        if f"{SYSTEM}{metric}" in run.load
+        if f"{SYSTEM}{metric}" in run.system_metrics
     }
 
 

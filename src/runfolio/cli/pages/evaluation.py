@@ -53,7 +53,7 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
             "loss": result.loss,
             "calibration_error": result.calibration.error,
             "tied": is_tied,
-            **{cost: run.results.get(cost) for cost in COSTS},
+            **{cost: run.flat_summary.get(cost) for cost in COSTS},
         }
         for label, run, result, is_tied in zip(labels(runs), runs, results, _tied(results), strict=True)
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
 from runfolio.cli.pages.code import harmless
+from runfolio.query.durations import inherited_s
 from runfolio.record.base.run_document import FORK
 
 if TYPE_CHECKING:
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
 def origin(run: RecordedRun) -> str | None:
     """`forked from net (k3f9x2ab) at step 120, checkpoint best`; None of a run that came of no other."""
-    if (lineage := run.lineage) is None:
+    if (lineage := run.document.lineage) is None:
         return None
     of = f"{harmless(str(lineage.get('name')))} ({harmless(str(lineage.get('run')))})"
     if lineage.get("kind") != FORK:
         return f"{harmless(str(lineage.get('kind')))} of {of}{_verdict(run, 'sentence')}"
-    inherited = f"; {formatting.duration(run.inherited_s)} inherited" if run.inherited_s else ""
+    seconds = inherited_s(run)
+    inherited = f"; {formatting.duration(seconds)} inherited" if seconds else ""
     return f"forked from {of} at {_place(lineage)}{inherited}"
 
 
@@ -30,19 +32,20 @@ def descent(children: Sequence[RecordedRun]) -> list[str]:
     return [
         f"{title}: {_named(of_kind)}"
         for kind, title in kinds.items()
-        if (of_kind := [child for child in children if (child.lineage or {}).get("kind") == kind])
+        if (of_kind := [child for child in children if (child.document.lineage or {}).get("kind") == kind])
     ]
 
 
 def _named(children: Iterable[RecordedRun]) -> str:
     return ", ".join(
-        f"{harmless(child.name)} ({child.id}){_at(child.lineage or {})}{_verdict(child, 'word')}" for child in children
+        f"{harmless(child.name)} ({child.id}){_at(child.document.lineage or {})}{_verdict(child, 'word')}"
+        for child in children
     )
 
 
 def _verdict(run: RecordedRun, part: str) -> str:
     """What came of a reproduction, where that was said."""
-    said = (run.verdict or {}).get(part)
+    said = (run.edits.verdict or {}).get(part)
     return f": {harmless(str(said))}" if said else ""
 
 

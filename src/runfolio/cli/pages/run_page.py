@@ -19,7 +19,10 @@ from runfolio.cli.output.tables import state_style
 from runfolio.cli.pages import environment, lineage
 from runfolio.cli.pages.code import harmless
 from runfolio.cli.pages.profile import print_profile, read_profile
-from runfolio.query import recorded_writers
+from runfolio.query import durations, recorded_writers
+from runfolio.query.explain.run_end import exit_code
+from runfolio.query.frames.points import rank_metrics
+from runfolio.record.base.flat_names import flatten, with_numbers
 from runfolio.record.base.layout import event_files
 from runfolio.record.base.run_document import OTHERS, STEPS
 from runfolio.record.checkpoints.retention import STEP
@@ -33,10 +36,6 @@ if TYPE_CHECKING:
     from runfolio.record.points.metric_summary import MetricSummary
 
 _LAST_WORDS = 5
-_IN_JSON = (
-    *("id", "name", "experiment", "state", "reason", "exit_code", "traceback", "created", "ended", "duration_s"),
-    *("inherited_s", "lineage", "verdict", "folder", "tags", "notes", "archived", "series"),
-)
 _MOST_STEPS = 5
 """Checkpoints of single steps that are shown."""
 
@@ -51,11 +50,11 @@ def print_page(
     Raises:
         NotFound: No process of that rank wrote the run.
     """
-    metrics = run.metrics if rank is None else run.metrics_of(rank)
+    metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
     _print_head(run, children)
     _print_last_words(run)
     _print_settings(run, everything=everything)
-    _print_facts("Results", {key: value for key, value in run.results.items() if not isinstance(value, list)})
+    _print_facts("Results", {key: value for key, value in run.flat_summary.items() if not isinstance(value, list)})
     if metrics:
         _heading("Metrics" if rank is None else f"Metrics of rank {rank}")
         shown = metrics if everything else listed_metrics(metrics)
@@ -83,24 +82,26 @@ def print_page(
 
 def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
     """All that the page has, as the record has it: numbers in full, every metric (of one rank, where asked)."""
-    metrics = run.metrics if rank is None else run.metrics_of(rank)
-    facts = {name: getattr(run, name) for name in _IN_JSON}
+    metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
+    facts = _json_facts(run)
     about = {
         **facts,
         "config": run.config,
-        "defaults": run.defaults,
+        "defaults": _flat_defaults(run),
         "summary": run.summary,
         "metrics": {name: asdict(seen) for name, seen in metrics.items()},
-        "load": {name: asdict(seen) for name, seen in run.load.items()},
+        "load": {name: asdict(seen) for name, seen in run.system_metrics.items()},
         "checkpoints": _checkpoints(run.checkpoints).rows,
-        "refused": run.refused,
-        "writers": [asdict(writer) for writer in run.writers],
+        "refused": run.document.refused,
+        "writers": [asdict(writer) for writer in recorded_writers.read_writers(run.folder)],
         "profile": read_profile(run.folder),
-        "environment": run.environment,
-        "seeds": run.seeds,
+        "environment": run.document.environment,
+        "seeds": run.document.seeds,
         "data": {name: _data_in_json(facts) for name, facts in run.data.items()},
-        "code": run.code,
-        "children": [{"id": child.id, "name": child.name, "kind": (child.lineage or {})["kind"]} for child in children],
+        "code": run.document.code,
+        "children": [
+            {"id": child.id, "name": child.name, "kind": (child.document.lineage or {})["kind"]} for child in children
+        ],
         "files": _files(run.folder),
         "last_lines": _last_words(run),
         "problems": run.problems,
@@ -117,10 +118,12 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     took = "" if run.duration_s is None else f", {formatting.duration(run.duration_s)}"
     line(f"{run.name}  {run.id}", style="bold")
     line(f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green")
-    if run.traceback and (last := run.traceback.strip().splitlines()[-1]) not in (run.reason or ""):
+    if run.document.status.traceback and (last := run.document.status.traceback.strip().splitlines()[-1]) not in (
+        run.reason or ""
+    ):
         line(last, style="red")
-    series = f", series {run.series['name']}" if run.series else ""
-    own = sum(attempt.inherited is None for attempt in run.attempts)
+    series = f", series {run.document.series['name']}" if run.document.series else ""
+    own = sum(attempt.inherited is None for attempt in run.document.attempts)
     attempts = f", attempt {own}" if own > 1 else ""
     line(f"experiment {run.experiment}{series}, begun {formatting.moment(run.created)}{attempts}")
     line(str(run.folder))
@@ -134,9 +137,32 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
         line(run.notes)
 
 
+def _json_facts(run: RecordedRun) -> dict[str, Any]:
+    """Return the facts of a run in the order of `show --json`."""
+    names = ("id", "name", "experiment", "state", "reason")
+    status, edits = run.document.status, run.edits
+    return {
+        **{name: getattr(run, name) for name in names},
+        "exit_code": exit_code(run),
+        "traceback": status.traceback,
+        "created": run.created,
+        "ended": status.ended,
+        "duration_s": run.duration_s,
+        "inherited_s": durations.inherited_s(run),
+        "alone_s": durations.alone_s(run),
+        "lineage": run.document.lineage,
+        "verdict": edits.verdict,
+        "folder": run.folder,
+        "tags": run.tags,
+        "notes": run.notes,
+        "archived": edits.archived,
+        "series": run.document.series,
+    }
+
+
 def _print_writers(run: RecordedRun) -> None:
     """Which processes wrote it, where they were several at once, and which of them vanished."""
-    found = run.writers
+    found = recorded_writers.read_writers(run.folder)
     if said := recorded_writers.described(found):
         line(said)
     for text in recorded_writers.vanished(found):
@@ -152,9 +178,9 @@ def _print_last_words(run: RecordedRun) -> None:
 
 def _last_words(run: RecordedRun) -> Sequence[str]:
     """The end of the console of a run that did not come to a good end."""
-    if run.state in ("running", "finished") or not run.attempts:
+    if run.state in ("running", "finished") or not run.document.attempts:
         return []
-    return last_lines(log_path(run.folder, run.attempts[-1].writer), _LAST_WORDS)
+    return last_lines(log_path(run.folder, run.document.attempts[-1].writer), _LAST_WORDS)
 
 
 def _metrics(metrics: Mapping[str, MetricSummary]) -> Table:
@@ -193,7 +219,7 @@ def _checkpoints(saved: Sequence[Checkpoint]) -> Table:
 
 def _left_out(run: RecordedRun) -> list[str]:
     """What was logged and could not be stored."""
-    counts = dict(run.refused)
+    counts = dict(run.document.refused)
     steps, others = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
     told = [
         f"{count(number, 'value')} of '{harmless(name)}' could not be stored and {_were(number)} left out"
@@ -225,9 +251,14 @@ def _files(folder: Path) -> dict[str, str]:
     return found
 
 
+def _flat_defaults(run: RecordedRun) -> dict[str, Any]:
+    """Return the declared default of each setting, flat."""
+    return flatten(with_numbers(run.document.defaults))
+
+
 def _print_settings(run: RecordedRun, *, everything: bool) -> None:
     """Print the settings that differ from their defaults, and how many do not."""
-    settings, defaults = run.params, run.defaults
+    settings, defaults = run.flat_config, _flat_defaults(run)
     shown = {
         name: "none" if value is None and name in defaults else value
         for name, value in settings.items()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from runfolio.query.run import RecordedRun
+from runfolio.query.run_view import RunView
 from runfolio.query.selection import data_match
 from runfolio.query.tables.run_labels import labels
 from runfolio.record.base.flat_names import flatten
@@ -115,7 +115,7 @@ class RunDiff:
         return "Other commit, but the same files" if commits else "Same code"
 
 
-def diff(first: RecordedRun, second: RecordedRun) -> RunDiff:
+def diff(first: RunView, second: RunView) -> RunDiff:
     """How the second run was started differently from the first.
 
     Raises:
@@ -124,7 +124,7 @@ def diff(first: RecordedRun, second: RecordedRun) -> RunDiff:
     """
     before, after = labels([first, second])
 
-    def differing(part: Callable[[RecordedRun], Mapping[str, Any]]) -> list[Change]:
+    def differing(part: Callable[[RunView], Mapping[str, Any]]) -> list[Change]:
         return changes(part(first), part(second))
 
     return RunDiff(
@@ -132,10 +132,10 @@ def diff(first: RecordedRun, second: RecordedRun) -> RunDiff:
         command=differing(_command),
         code=differing(_git),
         files=_files(first, second),
-        files_known=first.captured_code is not None and second.captured_code is not None,
+        files_known=first.code.capture is not None and second.code.capture is not None,
         packages=differing(_packages),
         environment=differing(_environment),
-        seeds=differing(lambda run: run.seeds),
+        seeds=differing(lambda run: run.document.seeds),
         config=differing(_config),
         data=differing(_data),
         items=[DataChange.of(name, found) for name, found in data_match.changes(first, second).items()],
@@ -154,53 +154,53 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     return found
 
 
-def _command(run: RecordedRun) -> dict[str, Any]:
-    command = " ".join(map(str, run.code.get("command") or ()))
-    return {"command": command, **{name: run.code.get(name) for name in ("script", "module", "folder")}}
+def _command(run: RunView) -> dict[str, Any]:
+    command = " ".join(map(str, run.code.info.get("command") or ()))
+    return {"command": command, **{name: run.code.info.get(name) for name in ("script", "module", "folder")}}
 
 
-def _git(run: RecordedRun) -> dict[str, Any]:
-    return {name: run.code.get(name) for name in ("remote", "commit", "branch", "dirty")}
+def _git(run: RunView) -> dict[str, Any]:
+    return {name: run.code.info.get(name) for name in ("remote", "commit", "branch", "dirty")}
 
 
-def _packages(run: RecordedRun) -> dict[str, str]:
+def _packages(run: RunView) -> dict[str, str]:
     """Versions, and where a package came from that is of no index."""
-    origins = run.environment.get("installed_from") or {}
+    origins = run.document.environment.get("installed_from") or {}
     return {
         name: f"{version} from {origins[name]}" if name in origins else version
-        for name, version in (run.environment.get("packages") or {}).items()
+        for name, version in (run.document.environment.get("packages") or {}).items()
     }
 
 
-def _environment(run: RecordedRun) -> dict[str, Any]:
-    return flatten({name: value for name, value in run.environment.items() if name not in _NOT_COMPARED})
+def _environment(run: RunView) -> dict[str, Any]:
+    return flatten({name: value for name, value in run.document.environment.items() if name not in _NOT_COMPARED})
 
 
-def _config(run: RecordedRun) -> dict[str, Any]:
-    return {name: value for name, value in run.params.items() if not _OF_DATA.match(name)}
+def _config(run: RunView) -> dict[str, Any]:
+    return {name: value for name, value in run.flat_config.items() if not _OF_DATA.match(name)}
 
 
-def _data(run: RecordedRun) -> dict[str, Any]:
-    settings = {name: value for name, value in run.params.items() if _OF_DATA.match(name)}
-    reported = {name: value for name, value in run.results.items() if _REPORTED_OF_DATA.match(name)}
+def _data(run: RunView) -> dict[str, Any]:
+    settings = {name: value for name, value in run.flat_config.items() if _OF_DATA.match(name)}
+    reported = {name: value for name, value in run.flat_summary.items() if _REPORTED_OF_DATA.match(name)}
     prints = {f"{name}/fingerprint": found for name, found in data_match.fingerprints(run).items()}
     return settings | reported | prints
 
 
-def _files(first: RecordedRun, second: RecordedRun) -> list[FileChange]:
-    if first.captured_code is None or second.captured_code is None:
+def _files(first: RunView, second: RunView) -> list[FileChange]:
+    if first.code.capture is None or second.code.capture is None:
         return []
-    before, after = ({file.path: file.sha256 for file in run.source_files} for run in (first, second))
+    before, after = ({file.path: file.sha256 for file in run.code.files} for run in (first, second))
     found = [
         _file_change(
             change.name,
             change.kind,
-            None if change.kind == "added" else first.source(change.name),
-            None if change.kind == "removed" else second.source(change.name),
+            None if change.kind == "added" else first.code.read(change.name),
+            None if change.kind == "removed" else second.code.read(change.name),
         )
         for change in changes(before, after)
     ]
-    old, new = first.uncommitted, second.uncommitted
+    old, new = first.code.diff, second.code.diff
     if old != new:
         found.append(_file_change(UNCOMMITTED, _kind(old, new), old or None, new or None))
     return found

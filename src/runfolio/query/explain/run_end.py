@@ -18,7 +18,7 @@ from runfolio.record.liveness.heartbeats import CRASHED
 from runfolio.record.liveness.process_exits import Death
 
 if TYPE_CHECKING:
-    from runfolio.query.run import RecordedRun
+    from runfolio.query.run_view import RunView
 
 _PREFIXES = {
     "out-of-memory": "out of memory: ",
@@ -40,29 +40,35 @@ _NOT_OWN = re.compile(
 )
 
 
-def why(run: RecordedRun) -> str:
+def why(run: RunView) -> str:
     """How a run ended and why, such as `failed: ValueError: bad shape in train.py line 41`."""
     said = reason(run)
     return f"{run.state}: {said}" if said else run.state
 
 
-def reason(run: RecordedRun) -> str | None:
+def reason(run: RunView) -> str | None:
     """What `why` says behind the state; None where there is nothing to say."""
     said = [_cause(run), _trouble(run)]
     return "; ".join(text for text in said if text) or None
 
 
-def death_of(run: RecordedRun) -> Death | None:
+def exit_code(run: RunView) -> int | None:
+    """Return the exit status of the run's process; None if it is not known."""
+    death = death_of(run) if run.state != run.document.status.state else None
+    return run.document.status.exit_code if death is None else death.exit_code
+
+
+def death_of(run: RunView) -> Death | None:
     """What was seen of the end of its newest process, where that is more than the process itself could say."""
-    return Death.read(run.folder, run.attempts[-1].writer) if run.attempts else None
+    return Death.read(run.folder, run.document.attempts[-1].writer) if run.document.attempts else None
 
 
-def _cause(run: RecordedRun) -> str | None:
-    status = run.status
+def _cause(run: RunView) -> str | None:
+    status = run.document.status
     if run.state == CRASHED:
         return _vanished(run)
-    if status.state == "finished" and run.exit_code:
-        return f"exited with status {run.exit_code}"
+    if status.state == "finished" and exit_code(run):
+        return f"exited with status {exit_code(run)}"
     if status.reason is None:
         return None
     frames = _own_frames(status.traceback or "")
@@ -70,7 +76,7 @@ def _cause(run: RecordedRun) -> str | None:
     return f"{_PREFIXES.get(status.cause or '', '')}{status.reason}{place}"
 
 
-def _vanished(run: RecordedRun) -> str:
+def _vanished(run: RunView) -> str:
     death = death_of(run)
     crash = _crash(run)
     if death is None or (death.signal is None and death.exit_code is None):
@@ -94,9 +100,13 @@ def _killed(death: Death) -> str:
     return f"killed by the kernel's out-of-memory killer{held}"
 
 
-def _crash(run: RecordedRun) -> str:
+def _crash(run: RunView) -> str:
     """Where the process was when C code crashed, by the dump that Python printed."""
-    log = "\n".join(last_lines(log_path(run.folder, run.attempts[-1].writer), _CRASH_LINES)) if run.attempts else ""
+    log = (
+        "\n".join(last_lines(log_path(run.folder, run.document.attempts[-1].writer), _CRASH_LINES))
+        if run.document.attempts
+        else ""
+    )
     dump = log.rpartition("Fatal Python error: ")[2] if "Fatal Python error: " in log else ""
     current = re.split(r"^(?:Current thread .*|Stack \(most recent call first\)):$", dump, flags=re.MULTILINE)[-1]
     current = current.partition("\n\n")[0]
@@ -114,17 +124,17 @@ def _own_frames(text: str) -> list[re.Match[str]]:
     return [frame for frame in frames if not _NOT_OWN.search(frame["path"])] or frames
 
 
-def _place(run: RecordedRun, frame: re.Match[str]) -> str:
-    path, folder = frame["path"], run.code.get("folder")
+def _place(run: RunView, frame: re.Match[str]) -> str:
+    path, folder = frame["path"], run.code.info.get("folder")
     if isinstance(folder, str) and path.startswith(f"{folder}/"):
         path = os.path.relpath(path, folder)
     return f"{path} line {frame['line']}"
 
 
-def _trouble(run: RecordedRun) -> str | None:
+def _trouble(run: RunView) -> str | None:
     """What went wrong with the training itself: as it was noted, or a loss that is no number any more."""
-    if run.status.trouble:
-        return run.status.trouble
+    if run.document.status.trouble:
+        return run.document.status.trouble
     lost = [name for name, seen in run.metrics.items() if guess_mode(name) == "min" and not math.isfinite(seen.last)]
     if not lost:
         return None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from runfolio.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
-    from runfolio.query.run import RecordedRun
+    from runfolio.query.run_view import RunView
     from runfolio.record.points.reader import PointFiles, Points
 
 BUILT_IN = ("step", "time")
@@ -18,7 +18,7 @@ _EPOCH = "epoch"
 
 
 def along(
-    run: RecordedRun, files: PointFiles, metric: str, points: Points, x: str, rank: int | None = None
+    run: RunView, files: PointFiles, metric: str, points: Points, x: str, rank: int | None = None
 ) -> NDArray[np.float64]:
     """The x of each point, as `files` read them of a rank; [n].
 
@@ -36,14 +36,20 @@ def along(
         return _seconds(run, points)
     name = _named(run, x)
     values, same = files.along(metric, name, rank)
-    if x == _EPOCH != run.x_of(metric) and not same.all():
+    if x == _EPOCH != default_x(run, metric) and not same.all():
         return _between(run, files, name, points.steps)
     return values
 
 
-def _named(run: RecordedRun, x: str) -> str:
+def default_x(run: RunView, metric: str) -> str:
+    """Return the x axis of a metric if nobody asks for another: `step`, `time` or a metric, as the run defined it."""
+    x = run.document.axis_of(metric)
+    return x if x in BUILT_IN or x in run.metric_summaries else "step"
+
+
+def _named(run: RunView, x: str) -> str:
     """The metric that `x` means."""
-    if x in run.curves:
+    if x in run.metric_summaries:
         return x
     known = [name for name in run.metrics if name.endswith("/epoch")] if x == _EPOCH else []
     if not known:
@@ -55,8 +61,8 @@ def _named(run: RecordedRun, x: str) -> str:
     return min(known, key=len)
 
 
-def _seconds(run: RecordedRun, points: Points) -> NDArray[np.float64]:
-    started = {attempt.attempt: attempt.started.timestamp() for attempt in run.attempts}
+def _seconds(run: RunView, points: Points) -> NDArray[np.float64]:
+    started = {attempt.attempt: attempt.started.timestamp() for attempt in run.document.attempts}
     times: NDArray[np.float64] = points.times_us / 1e6
     seconds = np.zeros(len(points))
     before = 0.0
@@ -68,17 +74,17 @@ def _seconds(run: RecordedRun, points: Points) -> NDArray[np.float64]:
     return seconds
 
 
-def _between(run: RecordedRun, files: PointFiles, name: str, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+def _between(run: RunView, files: PointFiles, name: str, steps: NDArray[np.int64]) -> NDArray[np.float64]:
     """The metric `name` at each step, on straight lines between its points."""
-    known = files.read(name)
-    there = np.isfinite(known.values)
-    at, first = np.unique(known.steps[there], return_index=True)
-    epochs = known.values[there][first]
-    if not len(at):
+    points = files.read(name)
+    finite = np.isfinite(points.values)
+    known_steps, first = np.unique(points.steps[finite], return_index=True)
+    epochs = points.values[finite][first]
+    if not len(known_steps):
         raise ConfigError(f"{run.name} ({run.id}): its metric {name!r} is not finite anywhere")
-    if len(at) == 1:
+    if len(known_steps) == 1:
         return np.full(len(steps), epochs[0])
-    # Outside of what was logged the first or the last stretch goes on: epochs are often logged at their ends only.
-    place = np.clip(np.searchsorted(at, steps, side="right") - 1, 0, len(at) - 2)
-    share = (steps - at[place]) / (at[place + 1] - at[place])
-    return epochs[place] + share * (epochs[place + 1] - epochs[place])
+    # Outside of the logged steps the first or the last line is extended: epochs are often logged at their ends only.
+    left = np.clip(np.searchsorted(known_steps, steps, side="right") - 1, 0, len(known_steps) - 2)
+    fraction = (steps - known_steps[left]) / (known_steps[left + 1] - known_steps[left])
+    return epochs[left] + fraction * (epochs[left + 1] - epochs[left])

@@ -16,7 +16,7 @@ from runfolio.record.content import run_edits
 from runfolio.record.liveness.heartbeats import derive_state
 
 
-class Sighting(NamedTuple):
+class ScannedRun(NamedTuple):
     """One run as this look found it."""
 
     place: str
@@ -25,34 +25,34 @@ class Sighting(NamedTuple):
     state: str
 
 
-class Look(NamedTuple):
-    sightings: list[Sighting]
+class ScanResult(NamedTuple):
+    runs: list[ScannedRun]
     problems: dict[str, str]
     """By place, one line for each run that could not be read, with the remedy."""
 
 
-def look_at(store: Path, index: Index) -> Look:
+def scan_store(store: Path, index: Index) -> ScanResult:
     """Every run of the store; reads only those whose files changed since the index saw them."""
     known = index.entries()
-    memory = Memory(index.beats())
+    history = HeartbeatHistory(index.beats())
     changed: dict[str, Entry] = {}
-    look = Look([], {})
+    scan = ScanResult([], {})
     for folder in find_runs(store):
         place = folder.relative_to(store).as_posix()
         try:
             entry = _entry(folder, known.get(place))
-            look.sightings.append(Sighting(place, entry, derive_state(folder, entry.document, memory)))
+            scan.runs.append(ScannedRun(place, entry, derive_state(folder, entry.document, history)))
         except FileNotFoundError:
             continue  # removed between being found and being read
         except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
-            look.problems[place] = _problem(error, folder)
+            scan.problems[place] = _problem(error, folder)
             continue
         if entry is not known.get(place):
             changed[place] = entry
-    gone = known.keys() - {sighting.place for sighting in look.sightings}
-    if changed or gone or memory.changed:
-        index.update(changed, gone, memory.beats if memory.changed else None)
-    return look
+    gone = known.keys() - {run.place for run in scan.runs}
+    if changed or gone or history.changed:
+        index.update(changed, gone, history.beats if history.changed else None)
+    return scan
 
 
 def signature_of(folder: Path) -> str:
@@ -77,7 +77,7 @@ def signature_of(folder: Path) -> str:
     return hashlib.blake2b("\n".join(sorted(parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
-class Memory:
+class HeartbeatHistory:
     """The heartbeats seen so far, so that two short commands a minute apart can call a far-away run crashed."""
 
     def __init__(self, earlier: dict[str, Beat]) -> None:

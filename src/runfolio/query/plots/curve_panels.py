@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean
-from runfolio.query.plots.grouping import SPREADS, Spread, groups, mean
+from runfolio.query.frames.x_axis import default_x
+from runfolio.query.plots.mean_curve import SPREADS, Spread, mean
 from runfolio.query.plots.smoothing import smoothed
-from runfolio.query.run import RecordedRun
+from runfolio.query.run_view import RunView
+from runfolio.query.selection.grouping import groups
 from runfolio.query.selection.metric_names import guess_mode
 from runfolio.query.selection.ranking import best_in_curve, rank
 from runfolio.query.tables.run_labels import labels
@@ -87,7 +89,7 @@ class Panel:
 
 
 def curve_panels(
-    metrics: Sequence[str], runs: Sequence[RecordedRun], options: CurveOptions = CurveOptions()
+    metrics: Sequence[str], runs: Sequence[RunView], options: CurveOptions = CurveOptions()
 ) -> list[Panel]:
     """A panel a metric with the runs that have it, best first by the first metric where its name says what is better.
 
@@ -96,10 +98,10 @@ def curve_panels(
         ConfigError: A log axis has nothing to show, or a run has not what the curves are to be drawn over.
     """
     for metric in metrics:
-        if not any(metric in run.curves for run in runs):
-            known = {name for run in runs for name in run.curves}
+        if not any(metric in run.metric_summaries for run in runs):
+            known = {name for run in runs for name in run.metric_summaries}
             raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, known)}")
-    concerned = [run for run in runs if any(metric in run.curves for metric in metrics)]
+    concerned = [run for run in runs if any(metric in run.metric_summaries for metric in metrics)]
     members = groups(concerned, options.group_by) if options.group_by else _alone(runs, concerned)
     ordered = _best_first(members, metrics[0])
     panels = [_panel(metric, ordered, options) for metric in metrics]
@@ -107,17 +109,17 @@ def curve_panels(
     return [_on_log_axes(panel, options.log) for panel in panels]
 
 
-def _alone(runs: Sequence[RecordedRun], concerned: Sequence[RecordedRun]) -> dict[str, list[RecordedRun]]:
+def _alone(runs: Sequence[RunView], concerned: Sequence[RunView]) -> dict[str, list[RunView]]:
     return {label: [run] for label, run in zip(labels(runs), runs, strict=True) if run in concerned}
 
 
-def _panel(metric: str, ordered: Sequence[tuple[str, list[RecordedRun]]], options: CurveOptions) -> Panel:
+def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: CurveOptions) -> Panel:
     lines: list[Line] = []
     x, notes = _common_x(metric, ordered, options)
     shades: list[str] = []
     pale = len(ordered) <= MOST_PALE and not options.group_by
     for place, (label, runs) in enumerate(ordered):
-        having = [run for run in runs if metric in run.curves]
+        having = [run for run in runs if metric in run.metric_summaries]
         if not having:
             continue
         if options.group_by:
@@ -150,18 +152,18 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RecordedRun]]], option
 
 
 def _common_x(
-    metric: str, ordered: Sequence[tuple[str, list[RecordedRun]]], options: CurveOptions
+    metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: CurveOptions
 ) -> tuple[str, list[str]]:
     """What all curves of a panel are drawn over, and what is to be said of it."""
     if options.x is not None:
         return options.x, []
-    wanted = sorted({run.x_of(metric) for _, runs in ordered for run in runs if metric in run.curves})
+    wanted = sorted({default_x(run, metric) for _, runs in ordered for run in runs if metric in run.metric_summaries})
     if len(wanted) <= 1:
         return wanted[0] if wanted else "step", []
     return "step", [f"Over step, since the runs define several axes for {metric}: {', '.join(wanted)}."]
 
 
-def _line(run: RecordedRun, metric: str, over: str, options: CurveOptions, *, pale: bool) -> Line:
+def _line(run: RunView, metric: str, over: str, options: CurveOptions, *, pale: bool) -> Line:
     x, y, lost = _ordered(run, metric, over)
     shown = smoothed(y, options.smooth) if options.smooth else y
     return Line(
@@ -173,7 +175,7 @@ def _line(run: RecordedRun, metric: str, over: str, options: CurveOptions, *, pa
     )
 
 
-def _mean_line(runs: Sequence[RecordedRun], metric: str, over: str, options: CurveOptions) -> tuple[Line, list[str]]:
+def _mean_line(runs: Sequence[RunView], metric: str, over: str, options: CurveOptions) -> tuple[Line, list[str]]:
     """The mean of several runs, and what is to be said of it."""
     curves = [_ordered(run, metric, over) for run in runs]
     together = mean([(x, smoothed(y, options.smooth)) for x, y, _ in curves], options.spread)
@@ -186,7 +188,7 @@ def _mean_line(runs: Sequence[RecordedRun], metric: str, over: str, options: Cur
     return Line(x=together.x, y=together.y, low=together.low, high=together.high, lost=lost), notes
 
 
-def _ordered(run: RecordedRun, metric: str, over: str) -> tuple[Floats, Floats, int]:
+def _ordered(run: RunView, metric: str, over: str) -> tuple[Floats, Floats, int]:
     """x ascending, the values as they were logged, and how many points have no x."""
     curve = run.metric(metric, over)
     there = np.isfinite(curve.x)
@@ -243,19 +245,19 @@ def _broken(x: Floats, y: Floats) -> list[tuple[float, float]]:
     return [(float(x[start]), float(x[stop - 1])) for start, stop in zip(turns[::2], turns[1::2], strict=True)]
 
 
-def _best_first(found: dict[str, list[RecordedRun]], metric: str) -> list[tuple[str, list[RecordedRun]]]:
+def _best_first(found: dict[str, list[RunView]], metric: str) -> list[tuple[str, list[RunView]]]:
     mode = guess_mode(metric)
     if mode is None:
         return list(found.items())
 
-    def standing(item: tuple[str, list[RecordedRun]]) -> tuple[bool, float]:
+    def standing(item: tuple[str, list[RunView]]) -> tuple[bool, float]:
         best = _mean_best(item[1], metric)
         return (True, 0.0) if best is None or not np.isfinite(best) else (False, rank(best, mode))
 
     return sorted(found.items(), key=standing)
 
 
-def _mean_best(runs: Sequence[RecordedRun], metric: str) -> float | None:
+def _mean_best(runs: Sequence[RunView], metric: str) -> float | None:
     bests = [best for run in runs if (best := best_in_curve(run, metric)) is not None]
     finite = [best for best in bests if np.isfinite(best)]
     return float(np.mean(finite)) if finite else bests[0] if bests else None

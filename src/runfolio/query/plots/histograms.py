@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile, NotFound, did_you_mean
 from runfolio.query.plots import style
-from runfolio.query.run import RecordedRun
+from runfolio.query.run_view import RunView
 from runfolio.record.content.media import MediaEntry
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Distribution:
         )
 
 
-def distribution(run: RecordedRun, name: str) -> Distribution:
+def distribution(run: RunView, name: str) -> Distribution:
     """The histograms that a run logged under a name; of a step logged twice the later one.
 
     Raises:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import NotFound
-from runfolio.query.plots.grouping import differing_settings
-from runfolio.query.run import RecordedRun
+from runfolio.query.frames.columns import cell, every_column, full_name
+from runfolio.query.run_view import RunView
+from runfolio.query.selection.grouping import differing_settings
 from runfolio.query.selection.metric_names import guess_mode
 from runfolio.query.selection.ranking import figure_of, rank
 from runfolio.query.tables.run_labels import labels
-from runfolio.query.tables.runs_table import cell, every_column, full_name
 from runfolio.record.base.flat_names import number
 
 _DECADES = 100.0
@@ -88,7 +88,7 @@ class Parallel:
     notes: Sequence[str]
 
 
-def scatter(runs: Sequence[RecordedRun], x: str, y: str, colour: str | None = None) -> Scatter:
+def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) -> Scatter:
     """Two columns of the runs against each other; names as the table of runs knows them.
 
     Raises:
@@ -114,7 +114,7 @@ def scatter(runs: Sequence[RecordedRun], x: str, y: str, colour: str | None = No
     )
 
 
-def parallel(runs: Sequence[RecordedRun], metric: str) -> Parallel:
+def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
     """The settings in which the runs differ, and the metric.
 
     Raises:
@@ -180,7 +180,7 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return (ends - (counts + 1) / 2)[inverse]
 
 
-def _value(run: RecordedRun, column: str) -> Any:
+def _value(run: RunView, column: str) -> Any:
     """A setting or a fact as it is; of a metric what the run reports, else the best of its curve (see `choose`)."""
     kind, _, name = column.partition(".")
     if kind in ("metrics", "summary") and (mode := guess_mode(name)):
@@ -195,7 +195,7 @@ def _standing(value: Any, mode: Any) -> tuple[bool, float]:
     return (True, 0.0) if figure is None or math.isnan(figure) else (False, rank(figure, mode))
 
 
-def _axis(runs: Sequence[RecordedRun], column: str) -> Axis:
+def _axis(runs: Sequence[RunView], column: str) -> Axis:
     values = [_value(run, column) for run in runs]
     kind, dot, rest = column.partition(".")
     name = rest if dot and kind in ("params", "metrics", "summary") else column

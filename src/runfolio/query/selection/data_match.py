@@ -10,7 +10,7 @@ from typing import Literal
 
 from runfolio.errors import RunfolioError
 from runfolio.query.recorded_data import DataFacts
-from runfolio.query.run import RecordedRun
+from runfolio.query.run_view import RunView
 from runfolio.query.selection.metric_names import split_of
 from runfolio.record.content.datasets import Difference, Listing, difference
 
@@ -27,7 +27,7 @@ _NAMED = 10
 
 
 @dataclass(frozen=True)
-class Standing:
+class DataMatch:
     """How the data of a run stand to those of the run it is compared with."""
 
     relation: Relation
@@ -44,10 +44,10 @@ class Standing:
         return self.relation in ("same", "unsaid", "unknown")
 
 
-SAME = Standing("same")
+SAME = DataMatch("same")
 
 
-def data_of(run: RecordedRun, metric: str) -> DataFacts | None:
+def data_of(run: RunView, metric: str) -> DataFacts | None:
     """What a metric was measured on, by its name: data `val` of `val/acc`; None where that is not known."""
     named = metric.partition("/")[0]
     split = split_of(metric)
@@ -57,17 +57,17 @@ def data_of(run: RecordedRun, metric: str) -> DataFacts | None:
     return next((facts for facts in fitting if facts.fingerprint is not None), None)
 
 
-def standing(first: RecordedRun, run: RecordedRun, metric: str) -> Standing:
+def match_data(first: RunView, run: RunView, metric: str) -> DataMatch:
     """How the data that a metric of `run` was measured on stand to those of `first`."""
     ours, theirs = data_of(first, metric), data_of(run, metric)
     if ours is None or theirs is None:
-        return Standing("unsaid" if ours is theirs else "unknown")
+        return DataMatch("unsaid" if ours is theirs else "unknown")
     if ours.fingerprint == theirs.fingerprint:
         return SAME
     return _between(_whole(first, ours), _whole(run, theirs))
 
 
-def _whole(run: RecordedRun, facts: DataFacts) -> tuple[DataFacts, ...]:
+def _whole(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
     """All that was there to be divided: of a test set it alone, else training and validation data."""
     if split_of(facts.name) not in ("train", "validation"):
         return (facts,)
@@ -75,22 +75,22 @@ def _whole(run: RecordedRun, facts: DataFacts) -> tuple[DataFacts, ...]:
 
 
 @lru_cache(maxsize=256)  # a run has many metrics of the same data
-def _between(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> Standing:
+def _between(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> DataMatch:
     """How two wholes stand to one another that do not have all their parts in common."""
     try:
         ours, theirs = (Listing.union(part.listing() for part in parts) for parts in (before, after))
     except RunfolioError:
-        return Standing("other")
+        return DataMatch("other")
     if ours == theirs:
-        return Standing("divided")
+        return DataMatch("divided")
     found = difference(ours, theirs)
     changed = found.changed or found.relabelled or found.renamed or len(found.removed) == len(ours)
     if changed or len(found.added) + len(found.removed) <= _NAMED:
-        return Standing("other" if changed else "share", found.sentence)
-    return Standing("share", f"{len(found.added):,} added, {len(found.removed):,} removed")
+        return DataMatch("other" if changed else "share", found.sentence)
+    return DataMatch("share", f"{len(found.added):,} added, {len(found.removed):,} removed")
 
 
-def told(standings: Iterable[Standing], metric: str, *, marked: bool = False) -> list[str]:
+def describe_matches(standings: Iterable[DataMatch], metric: str, *, marked: bool = False) -> list[str]:
     """Sentences on the runs whose figures of a metric (or a kind of data) are no equals of the first's.
 
     Args:
@@ -112,17 +112,17 @@ def told(standings: Iterable[Standing], metric: str, *, marked: bool = False) ->
     ]
 
 
-def _first(found: Sequence[Standing], relation: Relation) -> str:
+def _first(found: Sequence[DataMatch], relation: Relation) -> str:
     told = next((each.told for each in found if each.relation == relation and each.told), "")
     return f" ({told})" if told else ""
 
 
-def fingerprints(run: RecordedRun) -> dict[str, str]:
+def fingerprints(run: RunView) -> dict[str, str]:
     """Of what a run was given, by name, where it is known."""
     return {name: facts.fingerprint for name, facts in run.data.items() if facts.fingerprint is not None}
 
 
-def changes(first: RecordedRun, second: RecordedRun) -> dict[str, Difference | None]:
+def changes(first: RunView, second: RunView) -> dict[str, Difference | None]:
     """How the data of two runs differ, by name, where both recorded some of it; None where which items is not known."""
     found: dict[str, Difference | None] = {}
     for name in sorted(first.data.keys() & second.data.keys()):

@@ -7,10 +7,11 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic
 
 from runfolio.errors import NotFound, did_you_mean
-from runfolio.query.run import RecordedRun
-from runfolio.query.selection.data_match import Standing, standing, told
+from runfolio.query.run_view import RunT, RunView
+from runfolio.query.selection.data_match import DataMatch, describe_matches, match_data
 from runfolio.query.selection.metric_names import Mode, Split, guess_mode, mode_of, split_of
 from runfolio.record.base.flat_names import number
 from runfolio.record.liveness.heartbeats import CRASHED
@@ -19,6 +20,10 @@ BROKEN = ("failed", CRASHED)
 """States in which a run's figures are those of a run that went wrong."""
 PARAMETERS = "parameters"
 """The name under which a run reports how large its network is."""
+
+_SHARES = ("acc", "accuracy")
+"""How a metric ends that says which share of its images was right."""
+_USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,10 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Choice(Generic[RunT]):
     """The best run by one metric, and all that a reader must know to believe it."""
 
-    run: RecordedRun
+    run: RunT
     metric: str
     value: float
     step: int | None
@@ -51,7 +56,7 @@ class Choice:
     """How many others have the same value."""
     decided_by: str = "age"
     """What put this run before them: a loss by its name, `parameters`, or `age` where nothing else did."""
-    data: tuple[Standing, ...] = ()
+    data: tuple[DataMatch, ...] = ()
     """How what each competitor was measured on stands to the winner's."""
 
     @property
@@ -62,9 +67,10 @@ class Choice:
         guessed = ", guessed from its name" if self.guessed else ""
         return (
             f"{self.run.name} ({self.run.id}) has the best {self.metric} of {_count(self.candidates, 'run')}:"
-            f" {self.value:.6g}{at_step} ({more} is better{guessed}). {who_chose(self.metric)}{self._tie}"
+            f" {self.value:.6g}{at_step} ({more} is better{guessed})."
+            f" {selection_split_sentence(self.metric)}{self._tie}"
             + (f" Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "")
-            + "".join(f" {sentence}" for sentence in told(self.data, self.metric))
+            + "".join(f" {sentence}" for sentence in describe_matches(self.data, self.metric))
         )
 
     @property
@@ -76,20 +82,20 @@ class Choice:
         return f" {others} the same; {decided.get(self.decided_by, f'this one has the lowest {self.decided_by}')}."
 
 
-def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) -> Choice:
+def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice[RunT]:
     """The best of the runs by `metric`.
 
     A run counts with its summary's value of that name, since that is what it reports of its chosen model (a run of
     `runfolio train` writes the chosen epoch's figures there); without one, with the best point of its curve. What is
-    not finite never wins. A run that failed or crashed wins only where no other run has the metric. Of equals `merit`
-    says which wins, and the choice what decided.
+    not finite never wins. A run that failed or crashed wins only if no other run has the metric. `ranking_key` breaks
+    ties, and the choice says by what.
 
     Raises:
         NotFound: No run has a number of that name; the message names the nearest metrics.
         ConfigError: No mode is given and the name does not say whether more or less is better.
     """
     runs = list(runs)
-    if not any(metric in run.metrics or metric in run.results for run in runs):
+    if not any(metric in run.metrics or metric in run.flat_summary for run in runs):
         known = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
         raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, known)}")
     direction = mode_of(metric, mode)
@@ -98,7 +104,7 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
         raise NotFound(f"{metric!r} is not finite in any run that has it, so none is the best")
     sound = [pair for pair in figures if pair[0].state not in BROKEN]
     competing = sound or figures
-    run, figure = min(competing, key=lambda pair: merit([pair[0]], metric, direction))
+    run, figure = min(competing, key=lambda pair: ranking_key([pair[0]], metric, direction))
     return Choice(
         run=run,
         metric=metric,
@@ -111,24 +117,24 @@ def choose(runs: Iterable[RecordedRun], metric: str, mode: str | None = None) ->
         equals=sum(other.value == figure.value for _, other in competing) - 1,
         decided_by=_decided_by([each for each, other in competing if other.value == figure.value], metric, direction),
         left_out=len(figures) - len(competing),
-        data=tuple(standing(run, other, metric) for other, _ in competing),
+        data=tuple(match_data(run, other, metric) for other, _ in competing),
     )
 
 
-def _decided_by(equals: Sequence[RecordedRun], metric: str, mode: Mode) -> str:
+def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
     """What tells the best of some runs of equal value from the next."""
     if len(equals) < 2:
         return "age"
-    (_, loss, size, _), (_, next_loss, next_size, _) = sorted(merit([run], metric, mode) for run in equals)[:2]
+    (_, loss, size, _), (_, next_loss, next_size, _) = sorted(ranking_key([run], metric, mode) for run in equals)[:2]
     if loss != next_loss:
         return loss_beside(metric, mode) or "age"
     return PARAMETERS if size != next_size else "age"
 
 
-def figure_of(run: RecordedRun, metric: str, mode: Mode) -> Figure | None:
+def figure_of(run: RunView, metric: str, mode: Mode) -> Figure | None:
     """The number with which a run competes (see `choose`); None where it has none, or none that is finite."""
     seen = run.metrics.get(metric)
-    reported = number(run.results.get(metric))
+    reported = number(run.flat_summary.get(metric))
     if reported is not None:
         figure = Figure(reported, _step_of(run, metric, reported))
     elif seen is not None:
@@ -138,7 +144,7 @@ def figure_of(run: RecordedRun, metric: str, mode: Mode) -> Figure | None:
     return figure if math.isfinite(figure.value) else None
 
 
-def merit(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
+def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
     """What orders runs that have the metric, or groups of them by their means; the smallest is the best.
 
     Of equals the one of lower loss on the same data leads, then the one of fewer parameters, then the oldest. What of
@@ -147,7 +153,7 @@ def merit(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> tuple[float, 
     figures = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
     loss = loss_beside(metric, mode)
     losses = [figure.value for run in runs if loss and (figure := figure_of(run, loss, "min"))]
-    sizes = [size for run in runs if (size := number(run.results.get(PARAMETERS))) is not None]
+    sizes = [size for run in runs if (size := number(run.flat_summary.get(PARAMETERS))) is not None]
     return (
         rank(statistics.fmean(figures), mode),
         statistics.fmean(losses) if losses else math.inf,
@@ -167,7 +173,7 @@ def rank(value: float, mode: Mode) -> float:
     return -value if mode == "max" else value
 
 
-def who_chose(metric: str) -> str:
+def selection_split_sentence(metric: str) -> str:
     """One sentence on which data chose, with a warning where the choice makes the figure too good."""
     return {
         "validation": "The validation data chose.",
@@ -177,12 +183,12 @@ def who_chose(metric: str) -> str:
     }[split_of(metric)]
 
 
-def numbers_of(run: RecordedRun) -> list[str]:
+def numbers_of(run: RunView) -> list[str]:
     """The names in a run's summary that hold numbers."""
-    return [name for name, value in run.results.items() if number(value) is not None]
+    return [name for name, value in run.flat_summary.items() if number(value) is not None]
 
 
-def best_in_curve(run: RecordedRun, metric: str) -> float | None:
+def best_in_curve(run: RunView, metric: str) -> float | None:
     """The best value of a curve where the metric's name says what is better; None elsewhere."""
     seen, mode = run.metrics.get(metric), guess_mode(metric)
     if seen is None or mode is None:
@@ -190,7 +196,7 @@ def best_in_curve(run: RecordedRun, metric: str) -> float | None:
     return seen.max if mode == "max" else seen.min
 
 
-def _step_of(run: RecordedRun, metric: str, value: float) -> int | None:
+def _step_of(run: RunView, metric: str, value: float) -> int | None:
     """Where the curve had the reported value, if that is its last, lowest or highest; None is better than a guess."""
     seen = run.metrics.get(metric)
     if seen is None:
@@ -201,3 +207,31 @@ def _step_of(run: RecordedRun, metric: str, value: float) -> int | None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def default_metric(runs: Sequence[RunView]) -> str:
+    """What runs are ranked by where nobody says: what they say chose their epochs, else the first of the usual ones.
+
+    Raises:
+        NotFound: There are none.
+    """
+    if not runs:
+        raise NotFound("there are no runs to rank")
+    chose = {str(by) for run in runs if (by := run.flat_summary.get("chosen_by"))}
+    if len(chose) == 1:
+        return chose.pop()
+    for metric in _USUAL:
+        if any(metric in run.flat_summary or metric in run.metrics for run in runs):
+            return metric
+    # Nothing to rank by is no reason to show nothing: eight runs that all failed make a board of eight reasons.
+    guessable = sorted({name for run in runs for name in run.metrics if guess_mode(name)})
+    return guessable[0] if guessable else _USUAL[0]
+
+
+def images_of(run: RunView, metric: str, value: float | None) -> int | None:
+    """Of how many images a value of an accuracy is a share, as the run reports it: `val/images` of `val/acc`."""
+    data, _, name = metric.rpartition("/")
+    images = number(run.flat_summary.get(f"{data}/images"))
+    if name not in _SHARES or value is None or images is None or not (0 <= value <= 1 and images >= 1):
+        return None
+    return int(images)

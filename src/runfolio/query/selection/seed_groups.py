@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from runfolio.errors import NotFound
-from runfolio.query.plots.grouping import groups
-from runfolio.query.run import RecordedRun
-from runfolio.query.selection.data_match import standing, told
+from runfolio.query.run_view import RunT, RunView
+from runfolio.query.selection.data_match import describe_matches, match_data
+from runfolio.query.selection.grouping import groups
 from runfolio.query.selection.metric_names import Mode, mode_of
-from runfolio.query.selection.ranking import BROKEN, figure_of, merit
+from runfolio.query.selection.ranking import BROKEN, default_metric, figure_of, images_of, ranking_key
 from runfolio.query.selection.significance import holm, mean_interval, means_p, wilson
-from runfolio.query.tables.leaderboard import images_of, usual_metric
 
 REPEATING = ("seed", "fold", "test_at")
 """Settings that make a run the repetition of another: other random numbers, other images to validate with; and when it
@@ -25,7 +24,7 @@ _REPORTED: dict[str, Mode] = {"val/acc": "max", "val/loss": "min", "test/acc": "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Repeat:
+class SeedGroup:
     """One metric over the runs of a group."""
 
     group: str
@@ -48,11 +47,11 @@ class Repeat:
 
 
 @dataclass(frozen=True)
-class Repeats:
+class SeedGroups:
     metric: str
     """What orders the groups."""
     mode: Mode
-    rows: list[Repeat]
+    rows: list[SeedGroup]
     """Best group first, a row for each metric of it."""
     caption: str
     """How to read it."""
@@ -63,12 +62,12 @@ class Repeats:
         return any(row.runs > 1 for row in self.rows)
 
 
-def repeats(
-    runs: Sequence[RecordedRun],
+def group_by_seed(
+    runs: Sequence[RunView],
     metric: str | None = None,
     mode: str | None = None,
     group_by: Sequence[str] | None = None,
-) -> Repeats:
+) -> SeedGroups:
     """Groups of runs in the order of their mean `metric`; of validation and test metrics what their runs came to.
 
     A run counts with its summary's value, else the best of its curve. Runs that failed or crashed are left out.
@@ -81,7 +80,7 @@ def repeats(
         NotFound: There are no runs, or none has the metric, or there is no such column to group by.
         ConfigError: The metric's name does not say whether more or less is better.
     """
-    metric = metric or usual_metric(runs)
+    metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
     sound = [run for run in runs if run.state not in BROKEN]
     members = groups(sound, repeated_settings(sound) if group_by is None else group_by)
@@ -89,7 +88,7 @@ def repeats(
     found = {label: values for label, values in every.items() if metric in values}
     if not found:
         raise NotFound(f"no run here that came to an end has a metric {metric!r} to compare by")
-    ordered = sorted(found, key=lambda label: merit(members[label], metric, direction))
+    ordered = sorted(found, key=lambda label: ranking_key(members[label], metric, direction))
     tied = _tied([found[label] for label in ordered])
     rows = [
         row
@@ -100,10 +99,10 @@ def repeats(
         )
     ]
     caption = _caption(rows, metric, direction, len(runs) - len(sound))
-    return Repeats(metric, direction, rows, " ".join([caption, *_other_data(sound, metric)]))
+    return SeedGroups(metric, direction, rows, " ".join([caption, *_other_data(sound, metric)]))
 
 
-def chosen(runs: Sequence[RecordedRun], metric: str | None = None, mode: str | None = None) -> list[RecordedRun]:
+def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None = None) -> list[RunT]:
     """The runs that won: those of the group with the best mean, where runs repeat one another; else the best one.
 
     Args:
@@ -115,28 +114,28 @@ def chosen(runs: Sequence[RecordedRun], metric: str | None = None, mode: str | N
     """
     if not runs:
         return []
-    metric = metric or usual_metric(runs)
+    metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
     able = [run for run in runs if run.state not in BROKEN and figure_of(run, metric, direction)]
     by_group = list(groups(able, repeated_settings(able)).values()) if able else []
-    ordered = sorted(by_group, key=lambda members: merit(members, metric, direction))
+    ordered = sorted(by_group, key=lambda members: ranking_key(members, metric, direction))
     return ordered[0] if ordered else []
 
 
-def repeated_settings(runs: Sequence[RecordedRun]) -> list[str]:
+def repeated_settings(runs: Sequence[RunView]) -> list[str]:
     """How to group by all but what makes a run the repetition of another: its seed, its fold."""
-    known = {name for run in runs for name in run.params}
+    known = {name for run in runs for name in run.flat_config}
     return [f"-{name}" for name in REPEATING if name in known]
 
 
-def _other_data(runs: Sequence[RecordedRun], metric: str) -> list[str]:
+def _other_data(runs: Sequence[RunView], metric: str) -> list[str]:
     """What must not be averaged; that each seed divides the data its own way is why there are several."""
     first, *others = sorted(runs, key=lambda run: run.created)
-    standings = [standing(first, run, metric) for run in others]
-    return told([each for each in standings if each.relation != "divided"], metric)
+    standings = [match_data(first, run, metric) for run in others]
+    return describe_matches([each for each in standings if each.relation != "divided"], metric)
 
 
-def _figures(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> dict[str, list[float]]:
+def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, list[float]]:
     """What the runs came to, by metric: the one that orders, and those of validation and test that any run has."""
     modes: dict[str, Mode] = {metric: mode}
     modes.update({name: of for name, of in _REPORTED.items() if name != metric})
@@ -144,7 +143,7 @@ def _figures(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> dict[str, 
     return {name: values for name, values in found.items() if values}
 
 
-def _pooled(group: str, members: Sequence[RecordedRun], metric: str, mode: Mode) -> list[Repeat]:
+def _pooled(group: str, members: Sequence[RunView], metric: str, mode: Mode) -> list[SeedGroup]:
     """The accuracy over the images of all folds, where each of them validated once for every seed."""
     counts = [
         (value, images_of(run, metric, value)) for run in members if (value := _value(run, metric, mode)) is not None
@@ -157,7 +156,7 @@ def _pooled(group: str, members: Sequence[RecordedRun], metric: str, mode: Mode)
     images = round(every / seeds)
     interval = wilson(right / every, images)
     return [
-        Repeat(
+        SeedGroup(
             group=group,
             metric=f"{metric}{POOLED}",
             runs=len(members),
@@ -173,11 +172,11 @@ def _pooled(group: str, members: Sequence[RecordedRun], metric: str, mode: Mode)
     ]
 
 
-def _whole_folds(members: Sequence[RecordedRun]) -> int:
+def _whole_folds(members: Sequence[RunView]) -> int:
     """Of how many seeds there are all folds, and nothing beside them; 0 where one is missing or there are none."""
     folds: dict[Any, list[str]] = {}
     for run in members:
-        folds.setdefault(run.params.get("seed"), []).append(str(run.params.get("fold")))
+        folds.setdefault(run.flat_config.get("seed"), []).append(str(run.flat_config.get("fold")))
     counts = {found[0].rpartition("/")[2] for found in folds.values()}
     count = counts.pop() if len(counts) == 1 else ""
     if not count.isdecimal():
@@ -186,7 +185,7 @@ def _whole_folds(members: Sequence[RecordedRun]) -> int:
     return len(folds) if all(sorted(found) == wanted for found in folds.values()) else 0
 
 
-def _value(run: RecordedRun, metric: str, mode: Mode) -> float | None:
+def _value(run: RunView, metric: str, mode: Mode) -> float | None:
     figure = figure_of(run, metric, mode)
     return figure.value if figure else None
 
@@ -204,9 +203,9 @@ def _tied(found: Sequence[dict[str, list[float]]]) -> list[set[str]]:
     return tied
 
 
-def _row(group: str, metric: str, values: list[float], *, tied: bool) -> Repeat:
+def _row(group: str, metric: str, values: list[float], *, tied: bool) -> SeedGroup:
     interval = mean_interval(values)
-    return Repeat(
+    return SeedGroup(
         group=group,
         metric=metric,
         runs=len(values),
@@ -220,7 +219,7 @@ def _row(group: str, metric: str, values: list[float], *, tied: bool) -> Repeat:
     )
 
 
-def _caption(rows: Sequence[Repeat], metric: str, mode: Mode, left_out: int) -> str:
+def _caption(rows: Sequence[SeedGroup], metric: str, mode: Mode, left_out: int) -> str:
     more = "higher" if mode == "max" else "lower"
     several = len({row.group for row in rows}) > 1
     sentences = [f"Best first by the mean of {metric} ({more} is better)."] if several else []

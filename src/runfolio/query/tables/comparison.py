@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runfolio.errors import ConfigError
-from runfolio.query.run import RecordedRun
-from runfolio.query.selection.data_match import fingerprints, standing, told
+from runfolio.query.run_view import RunView
+from runfolio.query.selection.data_match import describe_matches, fingerprints, match_data
 from runfolio.query.selection.metric_names import Mode, guess_mode
 from runfolio.query.selection.ranking import best_in_curve, rank
 from runfolio.query.tables.run_labels import labels
@@ -57,7 +57,7 @@ class Comparison:
     """What keeps figures from being compared: sentences, empty where the data are the same."""
 
 
-def compare(runs: Sequence[RecordedRun]) -> Comparison:
+def compare(runs: Sequence[RunView]) -> Comparison:
     """What differs in config and in results between two or more runs, and their metrics side by side.
 
     Raises:
@@ -66,7 +66,7 @@ def compare(runs: Sequence[RecordedRun]) -> Comparison:
     if len(runs) < 2:
         raise ConfigError("there is nothing to compare: name two runs or more")
     named = dict(zip(labels(runs), runs, strict=True))
-    config, same = _differences(named, lambda run: run.params)
+    config, same = _differences(named, lambda run: run.flat_config)
     summary, _ = _differences(named, _single_results)
     data, _ = _differences(named, fingerprints)
     metrics = sorted({metric for run in runs for metric in run.metrics} - AXES)
@@ -74,19 +74,19 @@ def compare(runs: Sequence[RecordedRun]) -> Comparison:
     return Comparison(list(named), config, same, summary, rows, data, _mind(runs, data))
 
 
-def _mind(runs: Sequence[RecordedRun], data: Sequence[Difference]) -> list[str]:
+def _mind(runs: Sequence[RunView], data: Sequence[Difference]) -> list[str]:
     """What the first run's data and the others' differ in, for each data once."""
-    found = {row.key: [standing(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
-    return [sentence for name, standings in found.items() for sentence in told(standings, name)]
+    found = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
+    return [sentence for name, standings in found.items() for sentence in describe_matches(standings, name)]
 
 
-def _single_results(run: RecordedRun) -> dict[str, Any]:
+def _single_results(run: RunView) -> dict[str, Any]:
     """The results that fit a table's cell; a confusion matrix does not."""
-    return {name: value for name, value in run.results.items() if not isinstance(value, (list, dict))}
+    return {name: value for name, value in run.flat_summary.items() if not isinstance(value, (list, dict))}
 
 
 def _differences(
-    named: Mapping[str, RecordedRun], part: Callable[[RecordedRun], Mapping[str, Any]]
+    named: Mapping[str, RunView], part: Callable[[RunView], Mapping[str, Any]]
 ) -> tuple[list[Difference], int]:
     parts = {label: part(run) for label, run in named.items()}
     keys = sorted({key for values in parts.values() for key in values})
@@ -105,12 +105,12 @@ def _same(first: Any, second: Any) -> bool:
     return both_nan or (first == second and isinstance(first, bool) == isinstance(second, bool))  # True is not 1 here
 
 
-def _metric_row(named: Mapping[str, RecordedRun], metric: str) -> MetricRow:
+def _metric_row(named: Mapping[str, RunView], metric: str) -> MetricRow:
     mode = guess_mode(metric)
     last = {label: run.metrics[metric].last for label, run in named.items() if metric in run.metrics}
     best = {label: value for label, run in named.items() if (value := best_in_curve(run, metric)) is not None}
     first, *others = named.values()
-    changed = any(standing(first, run, metric).relation == "other" for run in others)
+    changed = any(match_data(first, run, metric).relation == "other" for run in others)
     return MetricRow(metric, mode, last, best, None if changed else _winner(best, mode))
 
 

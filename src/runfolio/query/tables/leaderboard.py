@@ -6,19 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runfolio.errors import NotFound
-from runfolio.query.run import RecordedRun
-from runfolio.query.selection.data_match import SAME, Standing, standing, told
-from runfolio.query.selection.metric_names import Mode, guess_mode, mode_of
-from runfolio.query.selection.ranking import BROKEN, figure_of, merit, who_chose
+from runfolio.query.run_view import RunView
+from runfolio.query.selection.data_match import SAME, DataMatch, describe_matches, match_data
+from runfolio.query.selection.metric_names import Mode, mode_of
+from runfolio.query.selection.ranking import (
+    BROKEN,
+    default_metric,
+    figure_of,
+    images_of,
+    ranking_key,
+    selection_split_sentence,
+)
 from runfolio.query.selection.significance import Interval, holm, shares_p, wilson
 from runfolio.query.tables.run_labels import labels
 from runfolio.record.base.flat_names import number
 
 TEST = "test/acc"
-_SHARES = ("acc", "accuracy")
-"""How a metric ends that says which share of its images was right."""
-_USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +42,8 @@ class Row:
     high: float | None
     images: int | None
     tied: bool = False
-    """The data that chose cannot tell this run from the best (see `alike`)."""
-    data: Standing = SAME
+    """The data that chose cannot tell this run from the best (see `indistinguishable_from_best`)."""
+    data: DataMatch = SAME
     """How what the metric was measured on stands to the first row's."""
     test: float | None
     """Share of the test images that were right, 0 to 1; None where they were not looked at."""
@@ -48,7 +51,7 @@ class Row:
     """The 95 % interval of `test` for that many images (Wilson)."""
     test_high: float | None
     test_images: int | None
-    test_data: Standing = SAME
+    test_data: DataMatch = SAME
     """How the test images stand to the first row's."""
     parameters: float | None
     size_mb: float | None
@@ -68,7 +71,7 @@ class Leaderboard:
     """How to read it: what chose, what the interval and the mark say."""
 
 
-def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: str | None = None) -> Leaderboard:
+def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | None = None) -> Leaderboard:
     """The runs in order of `metric`, with the figures that their summaries report.
 
     Read from a summary where they stand there: the metric (else the best of its curve), `test/acc`, `test/images`,
@@ -82,7 +85,7 @@ def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: st
         ConfigError: The metric's name does not say whether more or less is better.
     """
     runs = sorted(runs, key=lambda run: run.created)
-    metric = metric or usual_metric(runs)
+    metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
     order = {run.place: _order(run, metric, direction) for run in runs}
     rows = [_row(run, label, metric, direction) for run, label in zip(runs, labels(runs), strict=True)]
@@ -102,28 +105,9 @@ def leaderboard(runs: Sequence[RecordedRun], metric: str | None = None, mode: st
 _FIGURES = ("value", "test", "parameters", "size_mb", "epoch_seconds", "predict_ms")
 
 
-def usual_metric(runs: Sequence[RecordedRun]) -> str:
-    """What runs are ranked by where nobody says: what they say chose their epochs, else the first of the usual ones.
-
-    Raises:
-        NotFound: There are none.
-    """
-    if not runs:
-        raise NotFound("there are no runs to rank")
-    chose = {str(by) for run in runs if (by := run.results.get("chosen_by"))}
-    if len(chose) == 1:
-        return chose.pop()
-    for metric in _USUAL:
-        if any(metric in run.results or metric in run.metrics for run in runs):
-            return metric
-    # Nothing to rank by is no reason to show nothing: eight runs that all failed make a board of eight reasons.
-    guessable = sorted({name for run in runs for name in run.metrics if guess_mode(name)})
-    return guessable[0] if guessable else _USUAL[0]
-
-
-def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
+def _row(run: RunView, label: str, metric: str, mode: Mode) -> Row:
     figure = figure_of(run, metric, mode)
-    value, test = figure.value if figure else None, number(run.results.get(TEST))
+    value, test = figure.value if figure else None, number(run.flat_summary.get(TEST))
     images, test_images = images_of(run, metric, value), images_of(run, TEST, test)
     chose, of_test = _interval(value, images), _interval(test, test_images)
     return Row(
@@ -140,30 +124,21 @@ def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
         test_low=of_test.low if of_test else None,
         test_high=of_test.high if of_test else None,
         test_images=test_images,
-        parameters=number(run.results.get("parameters")),
-        size_mb=number(run.results.get("size_mb")),
-        epoch_seconds=number(run.results.get("epoch_seconds")),
-        predict_ms=number(run.results.get("predict_ms")),
+        parameters=number(run.flat_summary.get("parameters")),
+        size_mb=number(run.flat_summary.get("size_mb")),
+        epoch_seconds=number(run.flat_summary.get("epoch_seconds")),
+        predict_ms=number(run.flat_summary.get("predict_ms")),
     )
-
-
-def images_of(run: RecordedRun, metric: str, value: float | None) -> int | None:
-    """Of how many images a value of an accuracy is a share, as the run reports it: `val/images` of `val/acc`."""
-    data, _, name = metric.rpartition("/")
-    images = number(run.results.get(f"{data}/images"))
-    if name not in _SHARES or value is None or images is None or not (0 <= value <= 1 and images >= 1):
-        return None
-    return int(images)
 
 
 def _interval(share: float | None, images: int | None) -> Interval | None:
     return None if share is None or images is None else wilson(share, images)
 
 
-def _order(run: RecordedRun, metric: str, mode: Mode) -> tuple[Any, ...]:
+def _order(run: RunView, metric: str, mode: Mode) -> tuple[Any, ...]:
     """Sound runs, then those without the metric, then broken ones; of each the best first, as in `choose`."""
     lacking = figure_of(run, metric, mode) is None
-    return run.state in BROKEN, lacking, *((run.created,) if lacking else merit([run], metric, mode))
+    return run.state in BROKEN, lacking, *((run.created,) if lacking else ranking_key([run], metric, mode))
 
 
 def _counted(counts: Iterable[int | None]) -> str:
@@ -188,7 +163,7 @@ def _on_the_test(rows: Sequence[Row], metric: str) -> list[str]:
     ]
 
 
-def _with_standings(rows: list[Row], runs: Mapping[str, RecordedRun], metric: str) -> list[Row]:
+def _with_standings(rows: list[Row], runs: Mapping[str, RunView], metric: str) -> list[Row]:
     """The rows with how their data stand to those of the first; of a row without a figure there is nothing to say."""
     if not rows or rows[0].value is None:
         return rows
@@ -198,8 +173,8 @@ def _with_standings(rows: list[Row], runs: Mapping[str, RecordedRun], metric: st
         if row.value is None
         else replace(
             row,
-            data=standing(first, runs[row.place], metric),
-            test_data=standing(first, runs[row.place], TEST) if row.test is not None else SAME,
+            data=match_data(first, runs[row.place], metric),
+            test_data=match_data(first, runs[row.place], TEST) if row.test is not None else SAME,
         )
         for row in rows
     ]
@@ -207,8 +182,8 @@ def _with_standings(rows: list[Row], runs: Mapping[str, RecordedRun], metric: st
 
 def _on_which_data(rows: Sequence[Row], metric: str) -> list[str]:
     """What the marks of the data say."""
-    of_test = [] if metric == TEST else told((row.test_data for row in rows), TEST, marked=True)
-    return [*told((row.data for row in rows), metric, marked=True), *of_test]
+    of_test = [] if metric == TEST else describe_matches((row.test_data for row in rows), TEST, marked=True)
+    return [*describe_matches((row.data for row in rows), metric, marked=True), *of_test]
 
 
 def _with_ties(rows: list[Row]) -> list[Row]:
@@ -220,23 +195,23 @@ def _with_ties(rows: list[Row]) -> list[Row]:
         for row in rows[1:]
         if row.value is not None and row.images and row.state not in BROKEN and row.data.relation != "other"
     }
-    tied = dict(zip(able, alike(best, list(able.values())), strict=True))
+    tied = dict(zip(able, indistinguishable_from_best(best, list(able.values())), strict=True))
     return [replace(row, tied=tied.get(row.place, False)) for row in rows]
 
 
-def alike(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
+def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
     """Which of other shares, each with how many it is of, cannot be told from the best one.
 
-    With every comparison there is a chance more of a difference that is none; all together they have one of 5 %. They
-    are taken as independent, so of models that were asked about the same images rather too many are alike.
+    Each comparison adds a chance of a false positive; Holm's procedure keeps that of all together at 5 %. The shares
+    are taken as independent, so of models tested on the same images rather too many are marked.
     """
     return [not told for told in holm([shares_p(*best, *other) for other in others])]
 
 
-def _chosen_on(runs: Sequence[RecordedRun], metric: str) -> list[str]:
+def _chosen_on(runs: Sequence[RunView], metric: str) -> list[str]:
     """A warning where the metric that chose was measured on different images."""
     images = f"{metric.partition('/')[0]}/images"
-    counts = sorted({int(count) for run in runs if (count := number(run.results.get(images)))})
+    counts = sorted({int(count) for run in runs if (count := number(run.flat_summary.get(images)))})
     if len(counts) < 2:
         return []
     return [f"Mind that {metric} is over {counts[0]:,} to {counts[-1]:,} images: not the same ones in every run."]
@@ -244,7 +219,12 @@ def _chosen_on(runs: Sequence[RecordedRun], metric: str) -> list[str]:
 
 def _caption(rows: list[Row], metric: str, mode: Mode, guessed: bool) -> str:
     more = "higher" if mode == "max" else "lower"
-    sentences = [f"Best first by {metric} ({more} is better{', by its name' if guessed else ''}). {who_chose(metric)}"]
+    sentences = [
+        (
+            f"Best first by {metric} ({more} is better{', by its name' if guessed else ''})."
+            f" {selection_split_sentence(metric)}"
+        )
+    ]
     if chose := _counted(row.images for row in rows):
         sentences.append(f"Its 95 % interval (Wilson) is for {chose} images.")
     if tied := sum(row.tied for row in rows):

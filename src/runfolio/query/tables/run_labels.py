@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from runfolio.query.run import RecordedRun
+from runfolio.query.run_view import RunView
 
 _SETTINGS_AT_MOST = 2
 
 
-def labels(runs: Sequence[RecordedRun]) -> list[str]:
+def labels(runs: Sequence[RunView]) -> list[str]:
     """Each run's name; where several share it, with the settings that set them apart (`net lr=0.1`).
 
     With the id where no one or two settings do; where a copied folder shares that too, its folder.
     """
-    alike: dict[str, list[RecordedRun]] = {}
+    alike: dict[str, list[RunView]] = {}
     for run in runs:
         alike.setdefault(run.name, []).append(run)
     named = [run.name if len(alike[run.name]) == 1 else _told_apart(run, alike[run.name]) for run in runs]
@@ -24,18 +24,18 @@ def labels(runs: Sequence[RecordedRun]) -> list[str]:
     return [label if seen[label] == 1 else run.place for label, run in zip(named, runs, strict=True)]
 
 
-def _told_apart(run: RecordedRun, alike: Sequence[RecordedRun]) -> str:
+def _told_apart(run: RunView, alike: Sequence[RunView]) -> str:
     """One of several runs of the same name, by what differs in their settings, else by its id."""
-    shared = set(alike[0].params).intersection(*(other.params for other in alike))
-    differing = [key for key in alike[0].params if key in shared and len(_values(alike, key)) > 1]
-    told = {tuple(_shown(other.params[key]) for key in differing) for other in alike}
+    shared = set(alike[0].flat_config).intersection(*(other.flat_config for other in alike))
+    differing = [key for key in alike[0].flat_config if key in shared and len(_values(alike, key)) > 1]
+    told = {tuple(_shown(other.flat_config[key]) for key in differing) for other in alike}
     if not 1 <= len(differing) <= _SETTINGS_AT_MOST or len(told) < len(alike):
         return f"{run.name} ({run.id})"
-    return " ".join([run.name, *(f"{key}={_shown(run.params[key])}" for key in differing)])
+    return " ".join([run.name, *(f"{key}={_shown(run.flat_config[key])}" for key in differing)])
 
 
-def _values(runs: Sequence[RecordedRun], key: str) -> set[str]:
-    return {_shown(run.params[key]) for run in runs}
+def _values(runs: Sequence[RunView], key: str) -> set[str]:
+    return {_shown(run.flat_config[key]) for run in runs}
 
 
 def _shown(value: Any) -> str:

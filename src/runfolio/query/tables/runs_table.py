@@ -4,46 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from runfolio.errors import NotFound, did_you_mean
-from runfolio.query.run import RecordedRun, pandas
+from runfolio.query.frames.columns import FACTS, cell, every_column, full_name
+from runfolio.query.run_view import RunView
 from runfolio.query.selection.ranking import numbers_of
 from runfolio.record.points.metric_summary import listed_metrics
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_ABOUT: dict[str, Callable[[RecordedRun], Any]] = {
-    "id": lambda run: run.id,
-    "name": lambda run: run.name,
-    "experiment": lambda run: run.experiment,
-    "state": lambda run: run.state,
-    "created": lambda run: run.created,
-    "duration_s": lambda run: run.duration_s,
-}
-_MORE_ABOUT: dict[str, Callable[[RecordedRun], Any]] = {
-    "ended": lambda run: run.ended,
-    "reason": lambda run: run.reason,
-    "tags": lambda run: ", ".join(run.tags) or None,
-    "notes": lambda run: run.notes,
-    "archived": lambda run: run.archived,
-    "series": lambda run: (run.series or {}).get("name"),
-    "lineage": lambda run: _origin(run.lineage),
-    "host": lambda run: run.environment.get("host"),
-    "device": lambda run: run.environment.get("device"),
-    "commit": lambda run: run.code.get("commit"),
-    "folder": lambda run: run.place,
-}
-
-
-def _origin(lineage: dict[str, Any] | None) -> str | None:
-    """`fork of net (k3f9x2ab)`."""
-    return None if lineage is None else f"{lineage.get('kind')} of {lineage.get('name')} ({lineage.get('run')})"
-
 
 _FIRST_METRICS = ("val/acc", "test/acc", "val/loss", "train/acc", "train/loss")
 _SHOWN_METRICS = 3
@@ -58,7 +27,7 @@ class Table:
 
 
 def table(
-    runs: Sequence[RecordedRun],
+    runs: Sequence[RunView],
     columns: Sequence[str] | None = None,
     sort: str | None = None,
     *,
@@ -91,62 +60,18 @@ def table(
     return Table(chosen, [[show(run, column) for column in chosen] for run in ordered])
 
 
-def frame(runs: Sequence[RecordedRun]) -> pd.DataFrame:
-    """One row a run with every column it could have (see `Runs.to_pandas`)."""
-    pd = pandas()
-    columns = [column for column in every_column(runs) if column not in _MORE_ABOUT]
-    return pd.DataFrame([[cell(run, column) for column in columns] for run in runs], columns=columns)
-
-
-def every_column(runs: Iterable[RecordedRun]) -> list[str]:
-    """All columns the runs could fill, in the order of a wide table."""
-    found: dict[str, dict[str, None]] = {"params": {}, "metrics": {}, "summary": {}}
-    for run in runs:
-        for kind, names in (("params", run.params), ("metrics", run.metrics), ("summary", run.results)):
-            found[kind].update(dict.fromkeys(names))
-    values = [f"{kind}.{name}" for kind, names in found.items() for name in names]
-    data = dict.fromkeys(f"data.{name}" for run in runs for name in run.data)
-    return [*_ABOUT, *_MORE_ABOUT, *data, *values]
-
-
-def full_name(column: str, known: Sequence[str]) -> str:
-    """The column a user means, written in full.
-
-    Raises:
-        NotFound: There is none of that name.
-    """
-    spellings = (column, f"summary.{column}", f"metrics.{column}", f"params.{column}")
-    spellings += tuple(spelling.replace("-", "_") for spelling in spellings[::3])  # as flags and YAML spell a setting
-    for spelling in spellings:
-        if spelling in known:
-            return spelling
-    raise NotFound(f"no column {column!r}; {did_you_mean(column, {name.partition('.')[2] or name for name in known})}")
-
-
-def cell(run: RecordedRun, column: str) -> Any:
-    """One value of the table; None where the run has none."""
-    if about := _ABOUT.get(column) or _MORE_ABOUT.get(column):
-        return about(run)
-    kind, _, name = column.partition(".")
-    if kind == "data":
-        return run.data[name].fingerprint if name in run.data else None
-    if kind == "metrics":
-        return run.metrics[name].last if name in run.metrics else None
-    return (run.params if kind == "params" else run.results).get(name)
-
-
-def _so_far(run: RecordedRun, column: str) -> Any:
+def _so_far(run: RunView, column: str) -> Any:
     """The value, or where a run has not reported it yet, the last of its curve: a run at work is worth watching."""
     value = cell(run, column)
     return cell(run, column.replace("summary.", "metrics.", 1)) if value is None else value
 
 
-def _usual(runs: Sequence[RecordedRun]) -> list[str]:
+def _usual(runs: Sequence[RunView]) -> list[str]:
     tags = ["tags"] if any(run.tags for run in runs) else []
-    return [*_ABOUT, *tags, *_usual_results(runs)]
+    return [*FACTS, *tags, *_usual_results(runs)]
 
 
-def _usual_results(runs: Sequence[RecordedRun]) -> list[str]:
+def _usual_results(runs: Sequence[RunView]) -> list[str]:
     """The results that most runs have, the familiar names first; as reported where any run reports them."""
     counts: Counter[str] = Counter()
     reported: set[str] = set()
@@ -163,7 +88,7 @@ def _usual_results(runs: Sequence[RecordedRun]) -> list[str]:
     return [f"summary.{name}" if name in reported else f"metrics.{name}" for name in shown]
 
 
-def _sorted(runs: list[RecordedRun], column: str, *, descending: bool) -> list[RecordedRun]:
+def _sorted(runs: list[RunView], column: str, *, descending: bool) -> list[RunView]:
     values = {run.place: cell(run, column) for run in runs}
     there = [run for run in runs if not _is_missing(values[run.place])]
     missing = [run for run in runs if _is_missing(values[run.place])]

@@ -80,7 +80,7 @@ class Fork:
             checkpoint: What the run goes on from.
             settings: The run's own.
         """
-        is_inherited = any(entry.attempt == checkpoint.attempt and entry.inherited for entry in run.attempts)
+        is_inherited = any(entry.attempt == checkpoint.attempt and entry.inherited for entry in run.document.attempts)
         return cls(run=run, checkpoint=checkpoint, before=settings, settings=settings) if is_inherited else None
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import runfolio
-from runfolio.query.selection.seed_groups import chosen
+from runfolio.query.selection.seed_groups import best_group
 from runfolio.record.checkpoints.manifests import BEST, whole
 from runfolio.settings import build
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
@@ -40,9 +40,9 @@ def conclude(
     """
     folio = runfolio.open(store)
     recorded = {folder: folio.run(folder) for folder in runs}
-    best = {run.folder for run in chosen(list(recorded.values()))}
+    best = {run.folder for run in best_group(list(recorded.values()))}
     wanted = [run for folder, run in recorded.items() if runs[folder].test_at != "chosen" or run.folder in best]
-    untested = [run for run in wanted if TEST not in run.results]
+    untested = [run for run in wanted if TEST not in run.flat_summary]
     for run in untested:
         _test(run, store, progress)
     return [run.folder for run in untested]
@@ -70,7 +70,7 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
         training.epoch = epoch
         training.open_cache(progress, {"test"})
         record_test(run, training, preparation, epoch)
-        run.finish(reason=recorded.status.reason)
+        run.finish(reason=recorded.document.status.reason)
     if progress is not None:
         said = f"tested {run.name} ({run.id}): {TEST} {run.summary[TEST]:.4f}"
         progress.console.print(said, markup=False, soft_wrap=True)

@@ -1,50 +1,18 @@
-"""Runs that differ only in what does not matter (a seed), as one curve: their mean and how far they spread."""
+"""The mean of several curves, and their spread."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runfolio.errors import ConfigError, NotFound
-from runfolio.query.run import RecordedRun
-from runfolio.query.tables.runs_table import cell, every_column, full_name
-
 Spread = Literal["minmax", "std"]
 SPREADS: dict[Spread, str] = {"minmax": "lowest to highest", "std": "± 1 standard deviation"}
-"""What a band shows, in words."""
+"""Meaning of a band, in words."""
 _COMMON_POINTS = 1000
-
-
-def groups(runs: Sequence[RecordedRun], group_by: Sequence[str]) -> dict[str, list[RecordedRun]]:
-    """The runs by label, such as `model=mlp lr=0.1`.
-
-    Args:
-        group_by: Columns as a table of runs knows them, a setting by its name alone. With `-` before every one: by
-            all settings in which the runs differ, but those.
-    Raises:
-        ConfigError: Some have a `-` and some not.
-        NotFound: There is no such column; the message names the nearest.
-    """
-    known = every_column(runs)
-    excluded = [name.startswith("-") for name in group_by]
-    if any(excluded) and not all(excluded):
-        raise ConfigError(f"group by {','.join(group_by)}: either all names have a - before them, or none")
-    named = [_column(name.removeprefix("-"), known) for name in group_by]
-    columns = [column for column in differing_settings(runs) if column not in named] if all(excluded) else named
-    found: dict[str, list[RecordedRun]] = {}
-    for run in runs:
-        found.setdefault(" ".join(_said(run, column) for column in columns) or "all runs", []).append(run)
-    return found
-
-
-def differing_settings(runs: Sequence[RecordedRun]) -> list[str]:
-    """The columns of the settings in which the runs differ, or which some of them lack."""
-    settings = [column for column in every_column(runs) if column.startswith("params.")]
-    return [column for column in settings if len({_shown(cell(run, column)) for run in runs}) > 1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,18 +52,3 @@ def mean(curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], spre
         return Mean(x, middle, middle - deviation, middle + deviation, count, interpolated)
     low, high = np.where(there, rows, np.inf).min(axis=0), np.where(there, rows, -np.inf).max(axis=0)
     return Mean(x, middle, np.where(count, low, np.nan), np.where(count, high, np.nan), count, interpolated)
-
-
-def _column(name: str, known: Sequence[str]) -> str:
-    try:
-        return full_name(f"params.{name}", known)
-    except NotFound:
-        return full_name(name, known)
-
-
-def _said(run: RecordedRun, column: str) -> str:
-    return f"{column.removeprefix('params.')}={_shown(cell(run, column))}"
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

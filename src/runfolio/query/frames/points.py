@@ -1,0 +1,74 @@
+"""Points of a run, read from its files as they are now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.errors import MissingExtra, NotFound
+from runfolio.record.points.metric_summary import SYSTEM, MetricSummary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from runfolio.record.points.reader import PointFiles
+
+
+def open_points(folder: Path) -> PointFiles:
+    """Open the point files of a run folder.
+
+    Raises:
+        NotFound: The folder is gone.
+    """
+    from runfolio.record.points.reader import PointFiles  # Arrow, which a table of runs need not load
+
+    try:
+        return PointFiles(folder)
+    except FileNotFoundError:
+        raise NotFound(f"the run's folder {folder} is gone; look again with `folio.runs()`") from None
+
+
+def rank_metrics(folder: Path, rank: int) -> dict[str, MetricSummary]:
+    """Summarize each metric as one rank logged it, of a run that several processes wrote.
+
+    Raises:
+        NotFound: No process of that rank wrote the run.
+    """
+    summaries = open_points(folder).summaries(rank)
+    return {name: summary for name, summary in summaries.items() if not name.startswith(SYSTEM)}
+
+
+def points_frame(folder: Path) -> pd.DataFrame:
+    """Return every point of a run as one row (see `RecordedRun.to_pandas`)."""
+    pd = import_pandas()
+    files = open_points(folder)
+    points = {name: files.read(name) for name in files.names()}
+    times = _joined([metric.times_us for metric in points.values()], np.int64)
+    return pd.DataFrame(
+        {
+            "metric": np.repeat(np.array(list(points), dtype=object), [len(metric) for metric in points.values()]),
+            "step": _joined([metric.steps for metric in points.values()], np.int64),
+            "time": pd.to_datetime(times, unit="us", utc=True),
+            "value": _joined([metric.values for metric in points.values()], np.float64),
+        }
+    )
+
+
+def import_pandas() -> Any:
+    """Return the package pandas, which few users of a table need.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise MissingExtra("pandas", "pandas", "to_pandas()") from None
+    return pd
+
+
+def _joined(arrays: list[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, kind), *arrays])

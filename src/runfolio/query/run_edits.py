@@ -1,0 +1,80 @@
+"""Changes that people make to a recorded run: name, tags, notes, archiving, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content import run_edits
+
+
+class RunEdits:
+    """The edits of one run: current values, and methods that write new ones.
+
+    Each method raises StoreError if the store cannot be written or the run is gone.
+    """
+
+    def __init__(self, folder: Path, document: RunDocument, values: dict[str, Any]) -> None:
+        self._folder = folder
+        self._document = document
+        self._values = values
+
+    @property
+    def current_name(self) -> str:
+        """The name given last, by the script or by `rename`."""
+        return self._values.get("name", self._document.name)
+
+    @property
+    def current_tags(self) -> list[str]:
+        return list(self._values.get("tags", self._document.tags))
+
+    @property
+    def current_notes(self) -> str:
+        return self._values.get("notes", self._document.notes)
+
+    @property
+    def archived(self) -> bool:
+        """True if the run is left out of tables, choices and pictures."""
+        return self._values.get("archived", False)
+
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        """Result of a reproduction: `word`, `sentence`, `causes` ... (`docs/format.md`, Lineage)."""
+        return self._values.get("verdict")
+
+    def rename(self, name: str) -> None:
+        """Give the run another name; its folder and id stay.
+
+        Raises:
+            ConfigError: The name is empty, longer than 500 characters, or more than one line.
+        """
+        self._write(name=name)
+
+    def tag(self, *add: str, remove: Iterable[str] = ()) -> None:
+        """Add tags and remove others; a tag that is already set, or already missing, is not an error.
+
+        Raises:
+            ConfigError: A tag to add is empty, longer than 100 characters, or holds a comma or a line break.
+        """
+        for tag in add:
+            run_edits.check_tag(tag)
+        removed = set(remove)
+        self._write(tags=[tag for tag in dict.fromkeys([*self.current_tags, *add]) if tag not in removed])
+
+    def note(self, text: str) -> None:
+        """Replace the notes by a text."""
+        self._write(notes=text)
+
+    def archive(self, archived: bool = True) -> None:
+        """Leave the run out of tables, choices and pictures from now on; False takes that back."""
+        self._write(archived=archived)
+
+    def set_verdict(self, verdict: dict[str, Any]) -> None:
+        """Add a verdict to a reproduction; the last one counts."""
+        self._write(verdict=verdict)
+
+    def _write(self, **values: Any) -> None:
+        run_edits.add(self._folder, self._document, values)
+        self._values = {**self._values, **values}

@@ -1,0 +1,53 @@
+"""Groups of runs with equal settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from runfolio.errors import ConfigError, NotFound
+from runfolio.query.frames.columns import cell, every_column, full_name
+from runfolio.query.run_view import RunT, RunView
+
+
+def groups(runs: Sequence[RunT], group_by: Sequence[str]) -> dict[str, list[RunT]]:
+    """The runs by label, such as `model=mlp lr=0.1`.
+
+    Args:
+        group_by: Columns as a table of runs knows them, a setting by its name alone. With `-` before every one: by
+            all settings in which the runs differ, but those.
+    Raises:
+        ConfigError: Some have a `-` and some not.
+        NotFound: There is no such column; the message names the nearest.
+    """
+    known = every_column(runs)
+    excluded = [name.startswith("-") for name in group_by]
+    if any(excluded) and not all(excluded):
+        raise ConfigError(f"group by {','.join(group_by)}: either all names have a - before them, or none")
+    named = [_column(name.removeprefix("-"), known) for name in group_by]
+    columns = [column for column in differing_settings(runs) if column not in named] if all(excluded) else named
+    groups: dict[str, list[RunT]] = {}
+    for run in runs:
+        groups.setdefault(" ".join(_said(run, column) for column in columns) or "all runs", []).append(run)
+    return groups
+
+
+def differing_settings(runs: Sequence[RunView]) -> list[str]:
+    """The columns of the settings in which the runs differ, or which some of them lack."""
+    settings = [column for column in every_column(runs) if column.startswith("params.")]
+    return [column for column in settings if len({_shown(cell(run, column)) for run in runs}) > 1]
+
+
+def _column(name: str, known: Sequence[str]) -> str:
+    try:
+        return full_name(f"params.{name}", known)
+    except NotFound:
+        return full_name(name, known)
+
+
+def _said(run: RunView, column: str) -> str:
+    return f"{column.removeprefix('params.')}={_shown(cell(run, column))}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
