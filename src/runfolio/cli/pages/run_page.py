@@ -149,7 +149,6 @@ def _json_facts(run: RecordedRun) -> dict[str, Any]:
         "ended": status.ended,
         "duration_s": run.duration_s,
         "inherited_s": durations.inherited_s(run),
-        "alone_s": durations.alone_s(run),
         "lineage": run.document.lineage,
         "verdict": edits.verdict,
         "folder": run.folder,

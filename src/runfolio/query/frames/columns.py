@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import NotFound, did_you_mean
-from runfolio.query.durations import alone_s
 from runfolio.query.frames.points import import_pandas
 from runfolio.query.run_view import RunView
 
@@ -22,7 +21,6 @@ FACTS: dict[str, Callable[[RunView], Any]] = {
     "duration_s": lambda run: run.duration_s,
 }
 _MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
-    "alone_s": lambda run: alone_s(run),
     "ended": lambda run: run.document.status.ended,
     "reason": lambda run: run.reason,
     "tags": lambda run: ", ".join(run.tags) or None,
