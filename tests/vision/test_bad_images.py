@@ -18,7 +18,7 @@ from runfolio.vision.data import load_data
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.inspection import inspect
 from runfolio.vision.data.transform import ImageTransform
-from runfolio.vision.run import TrainingWarning
+from runfolio.vision.loop.notices import TrainingWarning
 
 from .photos import fill, picture
 

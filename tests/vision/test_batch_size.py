@@ -10,9 +10,9 @@ import runfolio
 from runfolio.errors import ConfigError
 from runfolio.tracking.process.reproduction import Reproduction
 from runfolio.vision import TrainSettings, run_experiment
+from runfolio.vision.loop.notices import TrainingWarning
 from runfolio.vision.prepare import prepare
-from runfolio.vision.run import TrainingWarning
-from runfolio.vision.tuning.batch_size import fastest, powers_of_two, with_batch_size
+from runfolio.vision.tuning.batch_size import fastest, powers_of_two, resolve_batch_size
 
 
 @given(images=st.integers(2, 100_000))
@@ -56,8 +56,8 @@ def test_a_training_with_the_number_that_was_found_has_the_same_bits(tiny, tmp_p
 
 
 def test_trainings_of_one_process_that_differ_in_their_seed_or_rate_get_the_same_size(tiny):
-    first, told = with_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
-    second, told_again = with_batch_size(prepare(tiny(batch_size="auto", model="mlp", seed=7, lr=0.1)))
+    first, told = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
+    second, told_again = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp", seed=7, lr=0.1)))
 
     assert told == told_again
     assert second.settings.seed == 7
@@ -65,8 +65,8 @@ def test_trainings_of_one_process_that_differ_in_their_seed_or_rate_get_the_same
 
 
 def test_images_that_are_prepared_otherwise_are_measured_by_themselves(tiny):
-    _, told = with_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
-    _, augmented = with_batch_size(prepare(tiny(batch_size="auto", model="mlp", augment="trivial")))
+    _, told = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
+    _, augmented = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp", augment="trivial")))
 
     assert told != augmented
 
@@ -77,7 +77,7 @@ def test_a_run_that_repeats_another_takes_the_size_that_one_had(tiny, tmp_path, 
     for name, value in Reproduction(had.id, had.name, tmp_path / "runs").environment().items():
         monkeypatch.setenv(name, value)
 
-    repeated, _ = with_batch_size(prepare(tiny(batch_size="auto")))
+    repeated, _ = resolve_batch_size(prepare(tiny(batch_size="auto")))
 
     assert repeated.settings.batch_size == 10
 

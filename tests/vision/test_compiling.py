@@ -10,7 +10,9 @@ import torch
 import runfolio
 from runfolio.errors import ConfigError
 from runfolio.vision import TrainSettings, run_experiment
-from runfolio.vision.loop.engine import Training
+from runfolio.vision.loop.epochs import evaluate, train_epoch
+from runfolio.vision.loop.input_pipeline import InputPipeline
+from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.models import compiling
 from runfolio.vision.prepare import prepare
 
@@ -35,13 +37,16 @@ def frames(monkeypatch) -> list[tuple[int, ...]]:
 
 
 def test_whole_batches_are_compiled_once_to_train_and_once_to_validate_and_the_last_smaller_one_never(frames, tiny):
-    training = Training(prepare(tiny(**SMALL)))
-    assert training.val_batches is not None
+    preparation = prepare(tiny(**SMALL))
+    state = TrainState(preparation)
+    inputs = InputPipeline(preparation, state.fabric)
 
     for _ in range(3):
-        training.train_epoch(lambda loss: None)
-        training.evaluate(training.val_batches)
-        training.step, training.epoch = 0, 0
+        with inputs.connect(state) as batches:
+            train_epoch(state, batches.train, lambda loss: None)
+            assert batches.val is not None
+            evaluate(state, batches.val)
+        state.step, state.epoch = 0, 0
 
     assert frames == [(16, 1, 8, 8)] * 2
 

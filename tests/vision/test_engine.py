@@ -1,4 +1,4 @@
-"""What a step of training is: accumulation, clipping, averaged weights, mixed images, early stopping."""
+"""Steps of a training: accumulation, clipping, averaged weights, mixed images, early stopping."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from runfolio.vision import evaluate, run_experiment
 from runfolio.vision.evaluation.loading import load
 from runfolio.vision.loop.averaging import WeightAverage
 from runfolio.vision.loop.early_stopping import EarlyStopping
-from runfolio.vision.loop.engine import UNAVERAGED, Training
+from runfolio.vision.loop.epochs import evaluate as evaluate_state
+from runfolio.vision.loop.epochs import train_epoch
+from runfolio.vision.loop.input_pipeline import InputPipeline
 from runfolio.vision.loop.mixing import Mixing
+from runfolio.vision.loop.train_state import UNAVERAGED, TrainState
 from runfolio.vision.prepare import prepare
 
 EXACT = {"optimizer": "sgd", "lr": 0.1, "schedule": "constant", "batch_size": 23, "seed": 3}
@@ -27,14 +30,16 @@ EXACT = {"optimizer": "sgd", "lr": 0.1, "schedule": "constant", "batch_size": 23
 
 @pytest.fixture
 def trained_once(tiny):
-    """Train one epoch; the training, and the loss of each step."""
+    """Train one epoch; return its state, and the loss of each step."""
 
-    def train(**settings) -> tuple[Training, list[float]]:
+    def train(**settings) -> tuple[TrainState, list[float]]:
         torch.manual_seed(3)
-        training = Training(prepare(tiny(**EXACT | settings)))
+        preparation = prepare(tiny(**EXACT | settings))
+        state = TrainState(preparation)
         losses: list[float] = []
-        training.train_epoch(lambda loss: losses.append(loss.item()))
-        return training, losses
+        with InputPipeline(preparation, state.fabric).connect(state) as batches:
+            train_epoch(state, batches.train, lambda loss: losses.append(loss.item()))
+        return state, losses
 
     return train
 
@@ -68,15 +73,17 @@ class Reads(TorchDispatchMode):
 
 def test_training_and_validating_read_no_number_until_all_batches_are_done(tiny):
     def reads(batch_size: int) -> int:
-        training = Training(
-            prepare(tiny(**EXACT | {"batch_size": batch_size}, clip=1, ema=0.9, accumulate=2, label_smoothing=0.1))
+        preparation = prepare(
+            tiny(**EXACT | {"batch_size": batch_size}, clip=1, ema=0.9, accumulate=2, label_smoothing=0.1)
         )
+        state = TrainState(preparation)
+        inputs = InputPipeline(preparation, state.fabric)
         losses: list[torch.Tensor] = []
-        with Reads() as read:
-            training.train_epoch(losses.append)
-            assert training.val_batches is not None
-            training.evaluate(training.val_batches)
-        assert len(losses) == training.steps_per_epoch
+        with Reads() as read, inputs.connect(state) as batches:
+            train_epoch(state, batches.train, losses.append)
+            assert batches.val is not None
+            evaluate_state(state, batches.val)
+        assert len(losses) == state.steps_per_epoch
         return read.count
 
     with Reads() as read:
@@ -87,11 +94,11 @@ def test_training_and_validating_read_no_number_until_all_batches_are_done(tiny)
 
 
 def test_schedules_count_optimizer_steps(trained_once):
-    training, losses = trained_once(accumulate=2, schedule="cosine", epochs=2)
+    state, losses = trained_once(accumulate=2, schedule="cosine", epochs=2)
 
-    assert (training.steps_per_epoch, len(losses)) == (3, 3)
-    assert training.rate(3) == training.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 / 2)
-    assert training.rate(6) == 0
+    assert (state.steps_per_epoch, len(losses)) == (3, 3)
+    assert state.rate(3) == state.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 / 2)
+    assert state.rate(6) == 0
 
 
 def test_a_step_is_no_longer_than_its_clipped_gradient(trained_once):
@@ -99,7 +106,7 @@ def test_a_step_is_no_longer_than_its_clipped_gradient(trained_once):
     clipped, _ = trained_once(batch_size=115, clip=0.01)
     start = weights_of(trained_once(batch_size=115, lr=1e-30)[0].model)
 
-    steps = [weights_of(training.model) - start for training in (free, clipped)]
+    steps = [weights_of(state.model) - start for state in (free, clipped)]
 
     assert steps[0].norm() > 0.1 * 0.02
     assert steps[1].norm() == pytest.approx(0.1 * 0.01, rel=1e-3)
@@ -188,11 +195,11 @@ def test_mixed_trainings_learn_and_validate_on_images_as_they_are(store, tiny):
 def test_patience_counts_the_epochs_behind_the_best_one(values, patience):
     stopping = EarlyStopping(patience)
     for number, value in enumerate(values, start=1):
-        stopping.saw(value)
+        stopping.update(value)
         so_far = np.array(values[:number])
         behind = number - 1 - np.nanargmax(so_far) if not np.isnan(so_far).all() else number
         assert stopping.waited == behind
-        assert stopping.due == (behind >= patience)
+        assert stopping.is_due == (behind >= patience)
 
 
 def test_a_training_stops_when_it_gets_no_better_and_says_so(store, tiny):

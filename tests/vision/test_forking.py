@@ -11,7 +11,7 @@ import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.query.explain.run_diff import diff
 from runfolio.vision import Fork, TrainSettings, run_experiment
-from runfolio.vision.run import TrainingWarning
+from runfolio.vision.loop.notices import TrainingWarning
 
 from .interruption import PowerCut
 from .photos import fill, picture

@@ -43,7 +43,9 @@ def test_what_is_not_made_of_convolutions_stays_as_it_is():
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_an_optimizer_that_goes_on_works_on_its_state_in_the_order_of_the_weights(tiny, optimizer):
     def trained(model: nn.Module) -> torch.optim.Optimizer:
-        stepping = make_optimizer(model, tiny(optimizer=optimizer, momentum=0.9 if optimizer == "sgd" else 0))
+        stepping = make_optimizer(
+            model, tiny(optimizer=optimizer, momentum=0.9 if optimizer == "sgd" else 0), rate_decay=1
+        )
         functional.cross_entropy(model(torch.rand(4, 3, 16, 16)), torch.tensor([0, 1, 2, 0])).backward()
         stepping.step()
         return stepping

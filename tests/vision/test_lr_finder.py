@@ -13,7 +13,7 @@ import runfolio
 from runfolio.cli import main
 from runfolio.errors import ConfigError, NotFound
 from runfolio.vision import find_lr, run_experiment
-from runfolio.vision.tuning.lr_finder import LOSS, RATE, RangeTest, judged
+from runfolio.vision.tuning.lr_finder import LOSS, RATE, RangeTest, analyze
 
 RATES = np.geomspace(1e-7, 10, 100)
 
@@ -92,7 +92,7 @@ def test_one_that_was_stopped_is_not_resumed_as_a_training(tiny, store):
 def test_the_suggestions_lie_where_the_curve_says():
     heights = np.interp(np.log10(RATES), [-7, -4, -2, -1, 0, 1], [2.3, 2.3, 0.9, 0.8, 2.5, 9.0])
 
-    found = judged(Path(), RATES.tolist(), heights.tolist())
+    found = analyze(Path(), RATES.tolist(), heights.tolist())
 
     assert found.steepest is not None
     assert 1e-4 < found.steepest < 1e-2
@@ -101,7 +101,7 @@ def test_the_suggestions_lie_where_the_curve_says():
 
 @pytest.mark.parametrize("losses", [[2.3] * 100, [2.3] * 50 + [np.nan], [np.nan], np.linspace(2.3, 9, 100).tolist()])
 def test_where_the_loss_falls_at_no_rate_none_is_suggested(losses):
-    found = judged(Path(), RATES[: len(losses)].tolist(), losses)
+    found = analyze(Path(), RATES[: len(losses)].tolist(), losses)
 
     assert found.steepest is found.safe is None
     assert "see whether the network" in found.sentence

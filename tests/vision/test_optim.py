@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, O
 
 from runfolio.vision import TrainSettings
 from runfolio.vision.loop.optimizers import RateFactor, make_optimizer, make_scheduler
+from runfolio.vision.settings import OptimConfig
 
 
 def a_layer() -> torch.nn.Module:
@@ -120,7 +121,7 @@ def test_settings_in_epochs_become_steps():
     ],
 )
 def test_the_optimizer_is_the_one_asked_for(settings, kind, expected):
-    optimizer = make_optimizer(a_layer(), TrainSettings(lr=0.25, **settings))
+    optimizer = make_optimizer(a_layer(), OptimConfig(lr=0.25, **settings), rate_decay=1)
 
     assert type(optimizer) is kind
     assert {"lr": 0.25, **expected}.items() <= optimizer.param_groups[0].items()
@@ -128,7 +129,7 @@ def test_the_optimizer_is_the_one_asked_for(settings, kind, expected):
 
 def test_the_scheduler_sets_the_optimizers_rate_at_every_step():
     settings = TrainSettings(lr=0.5, schedule="cosine", warmup_epochs=1, epochs=3)
-    optimizer = make_optimizer(a_layer(), settings)
+    optimizer = make_optimizer(a_layer(), settings, rate_decay=1)
     factor = RateFactor.of(settings, steps_per_epoch=4)
 
     seen = rates(optimizer, make_scheduler(optimizer, settings, steps_per_epoch=4), steps=12)

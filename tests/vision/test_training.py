@@ -13,7 +13,7 @@ from rich.progress import Progress
 import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.vision import TrainSettings, experiment, run_experiment
-from runfolio.vision.run import TrainingWarning
+from runfolio.vision.loop.notices import TrainingWarning
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from runfolio.vision.models.description import Description
 from runfolio.vision.models.freezing import freeze_backbone
 from runfolio.vision.models.memory_layout import arranged
 from runfolio.vision.models.weights import Weights, find_weights
-from runfolio.vision.settings import TrainSettings
+from runfolio.vision.settings import ComputeConfig, TrainSettings
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -106,14 +106,15 @@ def prepare(
     settings: TrainSettings,
     *,
     store: Path | str | None = None,
-    begun: Description | None = None,
+    description: Description | None = None,
     progress: Progress | None = None,
 ) -> Preparation:
     """Load and split the data, describe the network, and try it on a blank image.
 
     Args:
         store: Where a run named by `weights` is.
-        begun: Of a run that goes on: its network and transform stay, and it does not need its first weights again.
+        description: Classifier of a run that continues: its network and transform are kept, and the first weights of
+            the settings are not loaded.
         progress: Gets a task for a download or a first look at many images.
 
     Raises:
@@ -141,8 +142,8 @@ def prepare(
         seed=settings.seed,
         fold=Fold.parse(settings.fold) if settings.fold else None,
     )
-    weights = find_weights(settings.weights, settings.model, store) if settings.weights and not begun else None
-    transform = begun.transform if begun else _transform(settings, source, weights)
+    weights = find_weights(settings.weights, settings.model, store) if settings.weights and not description else None
+    transform = description.transform if description else _transform(settings, source, weights)
     preparation = Preparation(
         settings=settings,
         source=source,
@@ -150,11 +151,11 @@ def prepare(
         val=val,
         test=np.arange(len(source.test)),
         transform=transform,
-        spec=begun.spec if begun else _spec(settings, source, transform),
+        spec=description.spec if description else _spec(settings, source, transform),
         weights=weights,
         device=device,
     )
-    if not begun:
+    if not description:
         _try(preparation)
     return preparation
 
@@ -210,11 +211,11 @@ def _try(preparation: Preparation) -> None:
         _tried[weights].add(tried)
 
 
-def _device(settings: TrainSettings) -> str:
-    there = torch.cuda.is_available()
-    if settings.device == "cuda" and not there:
+def _device(settings: ComputeConfig) -> str:
+    has_gpu = torch.cuda.is_available()
+    if settings.device == "cuda" and not has_gpu:
         raise ConfigError("device is cuda, but torch finds no CUDA device here; use --device auto or cpu")
-    device = "cuda" if there and settings.device != "cpu" else "cpu"
+    device = "cuda" if has_gpu and settings.device != "cpu" else "cpu"
     if settings.precision == "fp16" and device == "cpu":
         raise ConfigError("precision is fp16, which needs a GPU; on a CPU use bf16 or 32")
     return device

@@ -1,11 +1,9 @@
-"""One tracked training, from settings to a finished run, by nothing but the public Run that any script has."""
+"""One tracked training, from settings to a finished run, by the public `Run` that any script has."""
 
 from __future__ import annotations
 
 import math
-import statistics
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,22 +11,25 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import runfolio
-from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
-from runfolio.record.checkpoints.manifests import BEST, LAST, whole
+from runfolio.errors import ConfigError, NotFound
+from runfolio.record.checkpoints.manifests import LAST, whole
 from runfolio.settings import build, fields_of
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.fork import Fork
-from runfolio.vision.continuing.same_data_check import on_the_same_images
-from runfolio.vision.evaluation.final_test import record_test, tests_itself
-from runfolio.vision.loop.engine import Training
-from runfolio.vision.loop.epoch_metrics import Figures
-from runfolio.vision.loop.progress_bar import Meter
+from runfolio.vision.continuing.same_data_check import match_recorded_images
+from runfolio.vision.evaluation.final_test import tests_itself
+from runfolio.vision.loop.epoch_metrics import EpochResult
+from runfolio.vision.loop.epochs import evaluate, train_epoch
+from runfolio.vision.loop.input_pipeline import InputPipeline
+from runfolio.vision.loop.notices import Notices
+from runfolio.vision.loop.progress_bar import EpochProgressBar
+from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.models.description import LOADER, Description, describe, place_of
-from runfolio.vision.models.summary import Architecture, architecture
 from runfolio.vision.prepare import PARTS, Preparation, prepare
-from runfolio.vision.settings import AUTO, RANGE_TEST, TrainSettings
-from runfolio.vision.tuning.batch_size import with_batch_size
-from runfolio.vision.tuning.profiling import profiled
+from runfolio.vision.run_summary import record_inputs, record_network, record_results, record_sizes
+from runfolio.vision.settings import AUTO, RANGE_TEST, CheckpointConfig, TrainSettings
+from runfolio.vision.tuning.batch_size import resolve_batch_size
+from runfolio.vision.tuning.profiling import train_epoch_with_profile
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -36,14 +37,8 @@ if TYPE_CHECKING:
     from runfolio import RecordedRun, Run
     from runfolio.record.checkpoints.manifests import Checkpoint
 
-_BEFORE_ALL = -1
-"""A step that lies before the first point."""
-_OF_AN_EPOCH = ("train/*", "val/*", "test/*", "lr", "lr/*", "epoch_seconds", "images_per_second")
-"""What is logged once an epoch, and so drawn over epochs."""
-
-
-class TrainingWarning(UserWarning):
-    """A loss that is no number, or a best epoch that was chosen without validation."""
+_BEFORE_FIRST_POINT = -1
+"""Step from which a run without a checkpoint is trained again."""
 
 
 def run_experiment(
@@ -62,7 +57,7 @@ def run_experiment(
     """Train one classifier as one tracked run, and return the run's folder.
 
     Args:
-        settings: What to train. Not needed to resume: a run goes on with the settings it was begun with.
+        settings: What to train. Not needed to resume: a run continues with the settings it was started with.
         experiment: Default: a short name of the data, such as `digits`.
         name: Default: such as `tinyvgg-20pct-5ep`.
         resume: A run to go on with from its `last` checkpoint, or its first step where it saved none; id, prefix, name
@@ -84,11 +79,11 @@ def run_experiment(
     if settings is None:
         raise ConfigError("nothing to train: give settings, or a run to resume or fork")
     # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
-    preparation, found = None, None
+    preparation, reason = None, None
     if not series or settings.batch_size == AUTO:
         preparation = prepare(settings, store=store, progress=progress)
     if preparation is not None and settings.batch_size == AUTO:
-        preparation, found = with_batch_size(preparation, progress)
+        preparation, reason = resolve_batch_size(preparation, progress)
         settings = preparation.settings
     runfolio.seed_everything(settings.seed)
     with (
@@ -100,41 +95,41 @@ def run_experiment(
             store=store,
             series=series,
             tensorboard=settings.tensorboard,
-            checkpoints=_policy(settings),
+            checkpoints=_checkpoint_policy(settings),
         ) as run,
     ):
-        if found:
-            _Notices(run, progress).once("batch size", found)
-        ready = preparation or prepare(settings, store=store, progress=progress)
-        _train(run, ready, progress, tests=tests_itself(settings, series))
+        if reason:
+            Notices(run, progress).once("batch size", reason)
+        preparation = preparation or prepare(settings, store=store, progress=progress)
+        _train(run, preparation, progress, tests=tests_itself(settings, series))
     return run.folder
 
 
 def _resume(
-    wanted: str | Path, store: Path | str | None, progress: Progress | None, *, force: bool, changed_data: bool
+    run_name: str | Path, store: Path | str | None, progress: Progress | None, *, force: bool, changed_data: bool
 ) -> Path:
-    recorded = runfolio.open(store).run(str(wanted))
-    checkpoint = _last(recorded)
-    settings = _settings_of(recorded, checkpoint)
-    fork = Fork.begun_by(recorded, checkpoint, settings) if checkpoint else None
-    begun = fork.begun if fork else _network_of(checkpoint, settings) if checkpoint else None
-    preparation, changes = on_the_same_images(
-        prepare(settings, store=store, begun=begun, progress=progress),
+    recorded = runfolio.open(store).run(str(run_name))
+    checkpoint = _last_checkpoint(recorded)
+    settings = _recorded_settings(recorded, checkpoint)
+    fork = Fork.of_inherited(recorded, checkpoint, settings) if checkpoint else None
+    description = fork.description if fork else _description(checkpoint, settings) if checkpoint else None
+    preparation, changes = match_recorded_images(
+        prepare(settings, store=store, description=description, progress=progress),
         recorded,
-        classes=begun.classes if begun else None,
+        classes=description.classes if description else None,
         changed_data=changed_data,
     )
     # Without a checkpoint it is trained from its first step again: the seed gives the same bits.
-    step = None if checkpoint else _BEFORE_ALL
-    policy = _policy(settings)
+    step = None if checkpoint else _BEFORE_FIRST_POINT
+    policy = _checkpoint_policy(settings)
     runfolio.seed_everything(settings.seed)  # recorded as at its first start, though the checkpoint's states replace it
     with (
         deterministic_algorithms(settings.deterministic),
         runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
     ):
-        _tell_of_changes(run, changes, progress)
+        _report_changes(run, changes, progress)
         tests = tests_itself(settings, recorded.document.series)
-        _train(run, preparation, progress, tests=tests, go_on=checkpoint is not None, fork=fork)
+        _train(run, preparation, progress, tests=tests, resumes=checkpoint is not None, fork=fork)
     return run.folder
 
 
@@ -147,11 +142,11 @@ def _fork(
     *,
     changed_data: bool,
 ) -> Path:
-    settings, begun = fork.settings, fork.begun
-    preparation, changes = on_the_same_images(
-        prepare(settings, store=store, begun=begun, progress=progress),
+    settings, description = fork.settings, fork.description
+    preparation, changes = match_recorded_images(
+        prepare(settings, store=store, description=description, progress=progress),
         fork.run,
-        classes=begun.classes,
+        classes=description.classes,
         changed_data=changed_data,
     )
     runfolio.seed_everything(settings.seed)
@@ -165,38 +160,38 @@ def _fork(
             config=settings,
             store=store,
             tensorboard=settings.tensorboard,
-            checkpoints=_policy(settings),
+            checkpoints=_checkpoint_policy(settings),
         ) as run,
     ):
-        _tell_of_changes(run, changes, progress)
+        _report_changes(run, changes, progress)
         _train(run, preparation, progress, tests=True, fork=fork)
     return run.folder
 
 
-def _tell_of_changes(run: Run, changes: str | None, progress: Progress | None) -> None:
+def _report_changes(run: Run, changes: str | None, progress: Progress | None) -> None:
     if changes:
-        _Notices(run, progress).once("data", f"goes on although its images changed: {changes}")
+        Notices(run, progress).once("data", f"goes on although its images changed: {changes}")
 
 
-def _last(recorded: RecordedRun) -> Checkpoint | None:
-    """The checkpoint that the run goes on from: a damaged one gives way to another, which `runfolio.init` tells."""
+def _last_checkpoint(recorded: RecordedRun) -> Checkpoint | None:
+    """Return the checkpoint that the run resumes from; `runfolio.init` reports it if that is not the last one."""
     try:
-        return whole(recorded.folder, LAST, lambda told: None)
+        return whole(recorded.folder, LAST, lambda reason: None)
     except NotFound:
         return None
 
 
-def _network_of(checkpoint: Checkpoint, settings: TrainSettings) -> Description:
-    described = describe(checkpoint)
-    if described.spec.name != settings.model:
+def _description(checkpoint: Checkpoint, settings: TrainSettings) -> Description:
+    description = describe(checkpoint)
+    if description.spec.name != settings.model:
         raise ConfigError(
-            f"{place_of(checkpoint)} is of model {described.spec.name}, and the run trains {settings.model};"
+            f"{place_of(checkpoint)} is of model {description.spec.name}, and the run trains {settings.model};"
             " bring the run's own checkpoints back from a copy, or remove them to begin the training again"
         )
-    return described
+    return description
 
 
-def _policy(settings: TrainSettings) -> runfolio.CheckpointPolicy:
+def _checkpoint_policy(settings: CheckpointConfig) -> runfolio.CheckpointPolicy:
     return runfolio.CheckpointPolicy(
         every_steps=settings.checkpoint_steps,
         every_minutes=settings.checkpoint_minutes,
@@ -206,7 +201,7 @@ def _policy(settings: TrainSettings) -> runfolio.CheckpointPolicy:
     )
 
 
-def _settings_of(recorded: RecordedRun, checkpoint: Checkpoint | None) -> TrainSettings:
+def _recorded_settings(recorded: RecordedRun, checkpoint: Checkpoint | None) -> TrainSettings:
     label = f"run {recorded.name} ({recorded.id})"
     if recorded.state == "finished":
         raise ConfigError(
@@ -227,173 +222,84 @@ def _train(
     progress: Progress | None,
     *,
     tests: bool,
-    go_on: bool = False,
+    resumes: bool = False,
     fork: Fork | None = None,
 ) -> None:
-    settings = preparation.settings
-    notices = _Notices(run, progress)
-    # Again: whatever drew numbers since, the weights are this seed's.
-    runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
-    training = Training(preparation)
-    if fork is not None:
-        _sum_up_beginning(run, training, preparation)
-        for notice in fork.take_up(run, training):
-            notices.once(notice, notice)
-    elif go_on:
-        run.restore(LAST, **training.state())
-    else:
-        _describe(run, training, preparation, notices)
-    for notice in training.open_cache(progress, PARTS if tests else ("train", "val")):
-        notices.once(notice, notice)
-    for part, source in preparation.parts.items():
-        run.log_data(part, partial(preparation.listing, part), source=source)
-    for metric in _OF_AN_EPOCH:
-        run.define_metric(metric, x="epoch")
-    if settings.watch:
-        run.watch(training.model, settings.watch, step=training.step)
-    tell = partial(notices.once, "profile")
-    train = profiled(training, run, tell=tell) if settings.profile else training.train_epoch
-    steps = training.steps_per_epoch
-    with Meter(progress, run.name, epochs=settings.epochs, steps=steps, done=training.step) as meter:
-        while not training.is_over:
-            meter.epoch(training.epoch + 1)
-            _train_epoch(run, training, preparation, meter, train)
-            _warn_of_losses(training.figures, settings, notices)
-            meter.report(training.figures, preparation.chosen_by)
-        meter.say("testing" if tests else "summing up")
-        _conclude(run, training, preparation, notices, tests=tests)
-    if training.epoch < settings.epochs:
-        _finish_early(run, training, preparation)
+    """Train until the last epoch or early stopping, and record the results of the best epoch.
 
-
-def _finish_early(run: Run, training: Training, preparation: Preparation) -> None:
-    settings = preparation.settings
-    epochs = f"{settings.patience} epoch{'s' * (settings.patience != 1)}"
-    run.finish(
-        reason=f"stopped after epoch {training.epoch} of {settings.epochs}:"
-        f" {preparation.chosen_by} got no better for {epochs}"
-    )
-
-
-def _train_epoch(
-    run: Run,
-    training: Training,
-    preparation: Preparation,
-    meter: Meter,
-    train: Callable[[Callable[[torch.Tensor], None]], Figures],
-) -> None:
-    """Train and validate once, or go on with an epoch that was begun; its points, and the checkpoint at its end.
-
-    Each step's loss is logged on the way. What is saved before the epoch's end is gone on with behind the last step;
-    the validation is then done anew.
+    `run.checkpoint` is called after each step, each batch of an evaluation and each epoch, and saves if that is due. A
+    run that resumes in the middle of an epoch continues after its last step; the validation is then done again.
     """
-    settings, meta = preparation.settings, preparation.meta
+    settings, meta, chosen_by = preparation.settings, preparation.meta, preparation.chosen_by
+    notices = Notices(run, progress)
+    # Seeded again: the first weights depend on the seed alone, whatever drew random numbers since.
+    runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
+    state = TrainState(preparation)
+    inputs = InputPipeline(preparation, state.fabric)
+    if fork is not None:
+        record_sizes(run, state, preparation)
+        notices.all(fork.restore(run, state))
+    elif resumes:
+        run.restore(LAST, **state.checkpoint_parts())
+    else:
+        record_network(run, state, inputs, preparation, notices)
+    notices.all(inputs.open_cache(state, progress, PARTS if tests else ("train", "val")))
+    record_inputs(run, preparation)
+    if settings.watch:
+        run.watch(state.model, settings.watch, step=state.step)
+    train = train_epoch
+    if settings.profile:
+        train = partial(train_epoch_with_profile, run=run, notify=partial(notices.once, "profile"))
 
-    def save(metric: float | None = None) -> None:
-        run.checkpoint(step=training.step, metric=metric, loader=LOADER, meta=meta, **training.state())
+    def save(score: float | None = None) -> None:
+        run.checkpoint(step=state.step, metric=score, loader=LOADER, meta=meta, **state.checkpoint_parts())
 
     def on_step(loss: torch.Tensor) -> None:
-        run.log({"batch/loss": loss, **training.progress}, step=training.step)
-        meter.step()
+        run.log({"batch/loss": loss, **state.progress}, step=state.step)
+        bar.advance()
         save()
 
-    trained = train(on_step)
-    values = {**training.epoch_rates, **_named("train", trained)}
-    seconds = trained.seconds
-    if training.val_batches is not None:
-        validated = training.evaluate(training.val_batches, save).figures
-        values |= _named("val", validated)
-        seconds += validated.seconds
-    if settings.test_at == "epoch":
-        values |= _named("test", training.evaluate(training.test_batches, save).figures)
-    values |= {"epoch_seconds": seconds, "images_per_second": trained.images / trained.seconds}
-    training.end_epoch(values)
-    run.log({**values, **training.progress}, step=training.epoch)
-    save(values[preparation.chosen_by])
+    with EpochProgressBar(
+        progress, run.name, epochs=settings.epochs, steps=state.steps_per_epoch, completed=state.step
+    ) as bar:
+        while not state.is_over:
+            bar.start_epoch(state.epoch + 1)
+            with inputs.connect(state) as batches:
+                trained = train(state, batches.train, on_step)
+                validated = None if batches.val is None else evaluate(state, batches.val, save).result
+                tested = evaluate(state, batches.test, save).result if settings.test_at == "epoch" else None
+            values = _epoch_values(state, trained, validated, tested)
+            state.end_epoch(values, score=values[chosen_by])
+            run.log({**values, **state.progress}, step=state.epoch)
+            save(values[chosen_by])
+            _warn_of_losses(values, settings.lr, notices)
+            bar.report(values, chosen_by)
+        bar.show("testing" if tests else "summing up")
+        record_results(run, state, inputs, preparation, notices, tests=tests)
+    if state.epoch < settings.epochs:
+        epochs = f"{settings.patience} epoch{'s' * (settings.patience != 1)}"
+        run.finish(
+            reason=f"stopped after epoch {state.epoch} of {settings.epochs}: {chosen_by} got no better for {epochs}"
+        )
 
 
-def _warn_of_losses(values: Mapping[str, float], settings: TrainSettings, notices: _Notices) -> None:
-    bad = [
+def _epoch_values(
+    state: TrainState, trained: EpochResult, validated: EpochResult | None, tested: EpochResult | None
+) -> dict[str, float]:
+    """Return everything that is logged of an epoch."""
+    return {
+        **state.epoch_rates,
+        **trained.metrics("train"),
+        **(validated.metrics("val") if validated else {}),
+        **(tested.metrics("test") if tested else {}),
+        "epoch_seconds": trained.seconds + (validated.seconds if validated else 0.0),
+        "images_per_second": trained.images / trained.seconds,
+    }
+
+
+def _warn_of_losses(values: Mapping[str, float], lr: float, notices: Notices) -> None:
+    losses = [
         f"{name} is {value}" for name, value in values.items() if name.endswith("/loss") and not math.isfinite(value)
     ]
-    if bad:
-        notices.once("loss", f"{', '.join(bad)}; recorded as such. A lower --lr than {settings.lr:g} may help")
-
-
-def _describe(run: Run, training: Training, preparation: Preparation, notices: _Notices) -> None:
-    run.log_text("architecture", _sum_up_beginning(run, training, preparation).as_text())
-    run.log_graph(training.model, training.example())
-    if bad := preparation.source.bad_images if preparation.settings.skip_bad_images else []:
-        run.log_text("bad images", "\n".join(bad))
-        notices.once("bad images", f"left out {len(bad):,} image{'s' * (len(bad) > 1)} that cannot be read: {bad[0]}")
-    if preparation.chosen_by == "train/acc":
-        notices.once("choice", "val-fraction is 0, so the best epoch is chosen by train/acc, which flatters")
-
-
-def _sum_up_beginning(run: Run, training: Training, preparation: Preparation) -> Architecture:
-    """Report what is known before the first step."""
-    shape = architecture(training.model, preparation.spec.image_shape)
-    run.summary.update(
-        {
-            "parameters": shape.parameters,
-            "trainable_parameters": shape.trainable_parameters,
-            "size_mb": shape.size_mb,
-            "train/images": len(preparation.train),
-            "val/images": len(preparation.val),
-            "test/images": len(preparation.test),
-        }
-    )
-    if preparation.settings.skip_bad_images:
-        run.summary["bad_images"] = len(preparation.source.bad_images)
-    return shape
-
-
-def _conclude(run: Run, training: Training, preparation: Preparation, notices: _Notices, *, tests: bool) -> None:
-    """Sum the run up, and test its best epoch's weights where it is to be tested now."""
-    best_epoch, figures = _take_best_weights(run, training, notices)
-    run.summary.update(
-        {
-            "best/epoch": best_epoch,
-            "chosen_by": preparation.chosen_by,
-            **{name: value for name, value in figures.items() if name.startswith(("train/", "val/"))},
-            "epoch_seconds": statistics.median(training.epoch_seconds),
-            "predict_ms": training.predict_ms(),
-        }
-    )
-    if tests:
-        record_test(run, training, preparation, best_epoch)
-
-
-def _take_best_weights(run: Run, training: Training, notices: _Notices) -> tuple[int, dict[str, float]]:
-    """Load them; the epoch they are of and its figures. A store that took no checkpoint does not cost the result."""
-    try:
-        best = run.restore(BEST, model=training.predicting)
-    except (DamagedFile, NotFound, StoreError):
-        notices.once("unsaved", "the best epoch's checkpoint cannot be read, so the last epoch's weights count")
-        return training.epoch, training.figures
-    reached = best.state["training"]
-    return reached["epoch"], reached["figures"]
-
-
-def _named(images: str, figures: Figures) -> dict[str, float]:
-    return {f"{images}/loss": figures.loss, f"{images}/acc": figures.accuracy}
-
-
-class _Notices:
-    """What a user should know, said once where they look and kept with the run."""
-
-    def __init__(self, run: Run, progress: Progress | None) -> None:
-        self._run = run
-        self._progress = progress
-        self._said: set[str] = set()
-
-    def once(self, kind: str, text: str) -> None:
-        if kind in self._said:
-            return
-        self._said.add(kind)
-        self._run.log_text("notice", text)
-        said = f"{self._run.name}: {text}"
-        if self._progress is None:
-            warnings.warn(said, TrainingWarning, stacklevel=2)
-        else:
-            self._progress.console.print(said, style="yellow", markup=False, soft_wrap=True)
+    if losses:
+        notices.once("loss", f"{', '.join(losses)}; recorded as such. A lower --lr than {lr:g} may help")

@@ -1,4 +1,8 @@
-"""Every hyperparameter of a training, as one typed class: the Python call, the YAML keys and the flags of `train`."""
+"""Every hyperparameter of a training, as one typed class: the Python call, the YAML keys and the flags of `train`.
+
+`TrainSettings` is flat, as flags, YAML files and records are, and is composed of one class per topic. A function that
+needs one topic names that class as its parameter's type.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,14 @@ from runfolio.vision.data.folds import Fold
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
 AUTO = "auto"
-"""A batch size that is yet to be found."""
+"""Batch size that is measured before the training."""
 RANGE_TEST = "lr_finder"
-"""What the config of a learning rate range test has beside the settings."""
+"""Key that the config of a learning rate range test has in addition to the settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(Settings):
-    """How one classifier is trained. Checked on creation; a wrong value is a `ConfigError` that names it."""
+class DataConfig(Settings):
+    """Images, split, batches and random changes to images."""
 
     data: str = setting(
         "digits",
@@ -103,6 +107,35 @@ class TrainSettings(Settings):
         at_least=0,
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fold is not None:
+            Fold.parse(self.fold)
+        if (self.mixup or self.cutmix) and self.batch_size == 1:
+            raise ConfigError("mixup and cutmix mix the images of a batch, and batch-size is 1; give a larger one")
+
+    @property
+    def resolved_batch_size(self) -> int:
+        """`batch_size` as a number."""
+        if isinstance(self.batch_size, str):
+            raise ConfigError(
+                f"batch-size is {self.batch_size} and was not found out yet; `resolve_batch_size` does that"
+            )
+        return self.batch_size
+
+    @property
+    def data_name(self) -> str:
+        """A short name of the data: `sushi` for `folder:/photos/sushi` and for `zip:https://example.org/sushi.zip`."""
+        kind, _, location = self.data.partition(":")
+        if kind in ("folder", "zip"):
+            return PurePath(location.partition("#")[0].partition("?")[0]).name.removesuffix(".zip") or self.data
+        return location or kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Settings):
+    """Network, first weights, frozen backbone and what is cached of it."""
+
     model: str = setting(
         "tinyvgg", "The network: `tinyvgg`, `mlp`, a classification model of torchvision, or timm:NAME.", group=_MODEL
     )
@@ -141,6 +174,23 @@ class TrainSettings(Settings):
         group=_MODEL,
         at_least=0,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.freeze_backbone and self.weights is None:
+            raise ConfigError(
+                "freeze-backbone is on but weights is none, so all but the last layer would stay random; "
+                "give --weights DEFAULT, a file or a run"
+            )
+        if self.unfreeze_after is not None and not self.freeze_backbone:
+            raise ConfigError(
+                f"unfreeze-after is {self.unfreeze_after}, but the backbone trains from the start; give freeze-backbone"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig(Settings):
+    """Optimizer, its rates, and how gradients and weights are averaged."""
 
     optimizer: str = setting(
         "adam", "What turns gradients into steps.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw")
@@ -185,6 +235,21 @@ class TrainSettings(Settings):
         0.0, "Share of each training label spread over all classes.", group=_OPTIMISATION, at_least=0, below=1
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.momentum and self.optimizer != "sgd":
+            raise ConfigError(
+                f"momentum is {self.momentum:g} but optimizer is {self.optimizer}; only sgd has it: "
+                "set optimizer to sgd or momentum to 0"
+            )
+        if self.nesterov and not self.momentum:
+            raise ConfigError("nesterov needs optimizer sgd and a momentum above 0; 0.9 is a common one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig(Settings):
+    """Learning rate over the steps, number of epochs and early stopping."""
+
     schedule: str = setting(
         "cosine",
         "How the learning rate goes after warm-up, step by step.",
@@ -198,7 +263,6 @@ class TrainSettings(Settings):
         3, "The step schedule multiplies the rate every so many epochs ...", group=_SCHEDULE, at_least=1
     )
     gamma: float = setting(0.1, "... by this factor.", group=_SCHEDULE, above=0, at_most=1)
-
     epochs: int = setting(5, "Passes over the training images.", group=_RUN, at_least=1)
     patience: int | None = setting(
         None,
@@ -206,6 +270,19 @@ class TrainSettings(Settings):
         group=_RUN,
         at_least=1,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.warmup_epochs and self.warmup_epochs >= self.epochs:
+            raise ConfigError(
+                f"warmup-epochs is {self.warmup_epochs:g} of {self.epochs} epochs; it must leave some at the full rate"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeConfig(Settings):
+    """Seed, device and arithmetic."""
+
     seed: int = setting(
         42,
         "Seed of all that is random: the split, the weights, the order, dropout, augmentation, mixing.",
@@ -231,6 +308,12 @@ class TrainSettings(Settings):
         "Compile the network with torch.compile: minutes at the start, faster steps after it, on a GPU above all.",
         group=_RUN,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingConfig(Settings):
+    """Tests, and what is recorded besides the metrics."""
+
     test_at: str = setting(
         "chosen",
         "When the test images are looked at: chosen, at the end, of a series for the run alone (of seeds and folds, "
@@ -252,6 +335,11 @@ class TrainSettings(Settings):
     )
     tensorboard: bool = setting(True, "Write TensorBoard's event file beside the record.", group=_RUN)
 
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointConfig(Settings):
+    """Times at which checkpoints are saved, and which of them are kept."""
+
     checkpoint_minutes: float = setting(
         10.0,
         "Save a checkpoint after so many minutes, too, and not only at the end of each epoch and at SIGTERM.",
@@ -272,83 +360,55 @@ class TrainSettings(Settings):
         above=0,
     )
 
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(
+    CheckpointConfig, TrackingConfig, ComputeConfig, ScheduleConfig, OptimConfig, ModelConfig, DataConfig
+):
+    """All settings of one training. Checked on creation; a wrong value is a `ConfigError` that names it.
+
+    A dataclass lists the fields of its last base first, so flags, YAML keys and records begin with the data.
+    """
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.fold is not None:
-            Fold.parse(self.fold)
-        if self.freeze_backbone and self.weights is None:
+        if self.unfreeze_after is not None and self.unfreeze_after >= self.epochs:
             raise ConfigError(
-                "freeze-backbone is on but weights is none, so all but the last layer would stay random; "
-                "give --weights DEFAULT, a file or a run"
+                f"unfreeze-after is {self.unfreeze_after} of {self.epochs} epochs;"
+                " it must leave some in which the backbone trains"
             )
-        if self.unfreeze_after is not None:
-            self._check_unfreezing(self.unfreeze_after)
-        elif self.freeze_backbone and self.layer_decay is not None:
+        if self.freeze_backbone and self.unfreeze_after is None and self.layer_decay is not None:
             raise ConfigError(
                 f"layer-decay is {self.layer_decay:g}, but of a frozen backbone nothing but the head trains;"
                 " give unfreeze-after, or leave it out"
             )
-        if self.momentum and self.optimizer != "sgd":
-            raise ConfigError(
-                f"momentum is {self.momentum:g} but optimizer is {self.optimizer}; only sgd has it: "
-                "set optimizer to sgd or momentum to 0"
-            )
-        if self.nesterov and not self.momentum:
-            raise ConfigError("nesterov needs optimizer sgd and a momentum above 0; 0.9 is a common one")
-        if (self.mixup or self.cutmix) and self.batch_size == 1:
-            raise ConfigError("mixup and cutmix mix the images of a batch, and batch-size is 1; give a larger one")
-        if self.warmup_epochs and self.warmup_epochs >= self.epochs:
-            raise ConfigError(
-                f"warmup-epochs is {self.warmup_epochs:g} of {self.epochs} epochs; it must leave some at the full rate"
-            )
         self._check_views()
 
     def _check_views(self) -> None:
-        lacking = {
+        requirements = {
             "freeze-backbone": self.freeze_backbone,
             "an --augment that changes images": self.augment != "none",
             "the cache": self.cache,
             "images that are not mixed": not (self.mixup or self.cutmix),
         }
-        if self.cached_views and not all(lacking.values()):
-            needed = next(name for name, there in lacking.items() if not there)
+        if self.cached_views and not all(requirements.values()):
+            needed = next(name for name, is_met in requirements.items() if not is_met)
             raise ConfigError(f"cached-views is {self.cached_views} but needs {needed}; set that, or cached-views to 0")
 
     def identity(self) -> dict[str, Any]:
-        """Tested or not, a run is trained the same; only one that tests every epoch has points that others lack."""
+        """Return the settings that tell trainings apart.
+
+        A run is trained the same whether it is tested or not; only one that tests every epoch has points that others
+        lack.
+        """
         return {**self.as_dict(), "test_at": "epoch" if self.test_at == "epoch" else "end"}
-
-    def _check_unfreezing(self, after: int) -> None:
-        if not self.freeze_backbone:
-            raise ConfigError(
-                f"unfreeze-after is {after}, but the backbone trains from the start; give freeze-backbone"
-            )
-        if after >= self.epochs:
-            raise ConfigError(
-                f"unfreeze-after is {after} of {self.epochs} epochs; it must leave some in which the backbone trains"
-            )
-
-    @property
-    def images_at_once(self) -> int:
-        """`batch_size` as a number."""
-        if isinstance(self.batch_size, str):
-            raise ConfigError(f"batch-size is {self.batch_size} and was not found out yet; `with_batch_size` does that")
-        return self.batch_size
 
     @property
     def rate_decay(self) -> float:
-        """`layer_decay`, or what it is where none is given."""
+        """`layer_decay`, or its default: 0.5 if the backbone is unfrozen during the training, else 1."""
         if self.layer_decay is not None:
             return self.layer_decay
         return 1.0 if self.unfreeze_after is None else 0.5
-
-    @property
-    def data_name(self) -> str:
-        """A short name of the data: `sushi` for `folder:/photos/sushi` and for `zip:https://example.org/sushi.zip`."""
-        kind, _, place = self.data.partition(":")
-        if kind in ("folder", "zip"):
-            return PurePath(place.partition("#")[0].partition("?")[0]).name.removesuffix(".zip") or self.data
-        return place or kind
 
     @property
     def run_name(self) -> str:

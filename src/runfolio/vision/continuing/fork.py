@@ -1,4 +1,4 @@
-"""A training continued another way: which settings a fork may change, and the state that it begins from."""
+"""Forks of trainings: the settings that a fork may change, and the state that it begins from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runfolio.record.checkpoints.manifests import LAST
 from runfolio.settings import build
 from runfolio.tracking.fork import chosen
 from runfolio.vision.loop.early_stopping import EarlyStopping
-from runfolio.vision.loop.engine import UNAVERAGED, Training
+from runfolio.vision.loop.train_state import UNAVERAGED, TrainState
 from runfolio.vision.models import build_model
 from runfolio.vision.models.description import LOADER, Description, describe, place_of
 from runfolio.vision.settings import TrainSettings
@@ -32,7 +32,7 @@ _FIXED: Mapping[str, str] = {
     **dict.fromkeys(("image_size", "normalize"), _LOOKS),
     "weights": "its weights are the checkpoint's",
 }
-"""Settings that a fork cannot change, and why not."""
+"""Settings that a fork cannot change, with the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,7 @@ class Fork:
 
     run: RecordedRun
     checkpoint: Checkpoint
-    before: TrainSettings
-    """The run's own."""
+    parent_settings: TrainSettings
     settings: TrainSettings
 
     @classmethod
@@ -65,84 +64,94 @@ class Fork:
                 f"run {run.name} ({run.id}) was not made by `runfolio train`; fork it in the script that made it, by"
                 f" runfolio.init(fork={run.id!r})"
             )
-        before, settings = (build(TrainSettings, config) for config in (run.config, {**run.config, **changes}))
-        fork = cls(run=run, checkpoint=checkpoint, before=before, settings=settings)
+        fork = cls(
+            run=run,
+            checkpoint=checkpoint,
+            parent_settings=build(TrainSettings, run.config),
+            settings=build(TrainSettings, {**run.config, **changes}),
+        )
         fork._check_changes()
         fork._check_network()
         fork._check_end()
         return fork
 
     @classmethod
-    def begun_by(cls, run: RecordedRun, checkpoint: Checkpoint, settings: TrainSettings) -> Self | None:
-        """The fork that `run` is, where it has to be begun again: it was stopped before it saved anything of its own.
+    def of_inherited(cls, run: RecordedRun, checkpoint: Checkpoint, settings: TrainSettings) -> Self | None:
+        """Return the fork that `run` is, if it must start again: it stopped before it saved a checkpoint of its own.
 
         Args:
-            checkpoint: What the run goes on from.
-            settings: The run's own.
+            checkpoint: The checkpoint that the run resumes from.
+            settings: Settings of `run`.
         """
         is_inherited = any(entry.attempt == checkpoint.attempt and entry.inherited for entry in run.document.attempts)
-        return cls(run=run, checkpoint=checkpoint, before=settings, settings=settings) if is_inherited else None
+        if not is_inherited:
+            return None
+        return cls(run=run, checkpoint=checkpoint, parent_settings=settings, settings=settings)
 
     @property
-    def begun(self) -> Description:
-        """What goes on: the checkpoint's classifier, with the dropout of the new settings."""
-        begun = describe(self.checkpoint)
-        return replace(begun, spec=replace(begun.spec, dropout=self.settings.dropout))
+    def description(self) -> Description:
+        """The checkpoint's classifier, with the dropout of the new settings."""
+        description = describe(self.checkpoint)
+        return replace(description, spec=replace(description.spec, dropout=self.settings.dropout))
 
-    def take_up(self, run: Run, training: Training) -> list[str]:
-        """Put the state of `run`'s checkpoint into a training of the new settings; what changed, a sentence each.
+    def restore(self, run: Run, state: TrainState) -> list[str]:
+        """Restore `run`'s checkpoint into a training of the new settings.
 
-        Learning rate, its schedule, and what else the settings say are theirs; the schedule goes on at its step.
+        Learning rate and schedule are those of the new settings; the schedule continues at the checkpoint's step.
+
+        Returns:
+            What could not be continued, in one sentence each.
         """
         before = self.checkpoint.state["training"]["settings"]  # the run may have inherited it itself
 
         def changes(*names: str) -> bool:
             return any(before[name] != getattr(self.settings, name) for name in names)
 
-        targets, notices = training.state(), []
-        optimizer, scheduler = targets["optimizer"], targets["scheduler"]
-        ruled = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
-        base = list(scheduler.base_lrs)
-        if changes("optimizer") or _groups(self.checkpoint.state["optimizer"]) != _groups(optimizer.state_dict()):
-            del targets["optimizer"], targets["scheduler"]
+        parts, notices = state.checkpoint_parts(), []
+        optimizer, scheduler = parts["optimizer"], parts["scheduler"]
+        options = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+        base_lrs = list(scheduler.base_lrs)
+        sizes = _group_sizes(optimizer.state_dict())
+        if changes("optimizer") or _group_sizes(self.checkpoint.state["optimizer"]) != sizes:
+            del parts["optimizer"], parts["scheduler"]
             notices.append("the optimizer's state starts fresh, since it trains other weights or is another one")
         if changes("precision"):
-            del targets["scaler"]
+            del parts["scaler"]
         averaged, averages = before["ema"] is not None, self.settings.ema is not None
         if averaged and not averages:
-            targets[UNAVERAGED] = targets.pop("model")
+            parts[UNAVERAGED] = parts.pop("model")
         elif averages and not averaged:
-            targets["model"] = targets.pop(UNAVERAGED)
-        run.restore(LAST, **targets)
+            parts["model"] = parts.pop(UNAVERAGED)
+        run.restore(LAST, **parts)
         if averages and not averaged:
-            training.predicting.load_state_dict(training.model.state_dict())
-        scheduler.base_lrs, scheduler.last_epoch = base, training.step
-        for stage, (group, own) in enumerate(zip(optimizer.param_groups, ruled, strict=True)):
-            group.update(own, lr=training.rate(training.step, stage))
-        if training.step == training.epoch * training.steps_per_epoch:
-            training.epoch_lr = training.rate(training.step)
+            state.predicting.load_state_dict(state.model.state_dict())
+        scheduler.base_lrs, scheduler.last_epoch = base_lrs, state.step
+        for stage, (group, group_options) in enumerate(zip(optimizer.param_groups, options, strict=True)):
+            group.update(group_options, lr=state.rate(state.step, stage))
+        if state.step == state.epoch * state.steps_per_epoch:
+            state.epoch_lr = state.rate(state.step)
         return notices
 
     def _changes(self, *names: str) -> bool:
-        return any(getattr(self.before, name) != getattr(self.settings, name) for name in names)
+        return any(getattr(self.parent_settings, name) != getattr(self.settings, name) for name in names)
 
     def _check_changes(self) -> None:
         for field in fields(TrainSettings):
             if field.name in _FIXED and self._changes(field.name):
-                value = getattr(self.before, field.name)
+                value = getattr(self.parent_settings, field.name)
                 raise ConfigError(
                     f"a fork keeps --{field.name.replace('_', '-')} {'none' if value is None else value}:"
                     f" {_FIXED[field.name]}; train a new run, with --weights {self.run.id} from these weights"
                 )
 
     def _check_network(self) -> None:
-        """See that the checkpoint's tensors are those of the network that the settings ask for."""
+        """Check that the checkpoint's tensors are those of the network that the settings ask for."""
         if not self._changes("model", "hidden_units"):
             return
-        spec = replace(self.begun.spec, name=self.settings.model, hidden_units=self.settings.hidden_units)
-        what = f"{place_of(self.checkpoint)} is of another network than --model {spec.name} with these settings"
+        spec = replace(self.description.spec, name=self.settings.model, hidden_units=self.settings.hidden_units)
+        error_prefix = f"{place_of(self.checkpoint)} is of another network than --model {spec.name} with these settings"
         try:
-            compare(build_model(spec).state_dict(), self.checkpoint.tensors("model"), what)
+            compare(build_model(spec).state_dict(), self.checkpoint.tensors("model"), error_prefix)
         except DamagedFile as error:
             raise ConfigError(f"{error}; a fork keeps the network of its parent: train a new run") from None
 
@@ -156,13 +165,13 @@ class Fork:
             )
         stopping = EarlyStopping(self.settings.patience)
         stopping.load_state_dict(state["stopping"])
-        if stopping.due:
+        if stopping.is_due:
             raise ConfigError(
                 f"{place_of(self.checkpoint)} has {stopping.waited} epochs behind it that were no better, and"
                 f" --patience {self.settings.patience} stops there; give a larger one or none"
             )
 
 
-def _groups(optimizer: Mapping[str, Any]) -> list[int]:
-    """How many parameters each group of an optimizer's state has."""
+def _group_sizes(optimizer: Mapping[str, Any]) -> list[int]:
+    """Return the number of parameters in each group of an optimizer's state."""
     return [len(group["params"]) for group in optimizer["param_groups"]]

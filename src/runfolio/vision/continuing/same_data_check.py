@@ -1,4 +1,4 @@
-"""Going on with a run on the images it was begun with."""
+"""Check that a run continues on the images it was started with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runfolio.errors import ConfigError, RunfolioError
 from runfolio.record.content.datasets import Item, Listing, difference
 from runfolio.vision.data.base import ImageSet, ImageSource
 from runfolio.vision.data.files import ImageFiles
-from runfolio.vision.data.listing import items
+from runfolio.vision.data.listing import items as listing_items
 from runfolio.vision.prepare import Preparation
 
 if TYPE_CHECKING:
@@ -21,96 +21,104 @@ if TYPE_CHECKING:
 Listings = Mapping[str, Listing]
 
 
-def on_the_same_images(
+def match_recorded_images(
     preparation: Preparation, recorded: RecordedRun, *, classes: Sequence[str] | None, changed_data: bool
 ) -> tuple[Preparation, str | None]:
-    """What to go on with, and how the images differ from those the run was begun with, where they do.
+    """Compare the images with those that the run was started with.
 
-    Of what a run did not record nothing can be said.
+    Parts of the data that the run did not record are not compared.
 
     Args:
-        classes: Those its network was made for; None where it is made anew.
-        changed_data: Go on with images that changed, each in the part it had. Else they are refused.
+        classes: Classes of the run's network; None if the network is built again.
+        changed_data: Continue with images that changed, each in the part it had. Else they are refused.
+    Returns:
+        The preparation to continue with, and the changes in words, if there are any.
     Raises:
         ConfigError: The images changed; the message names the first ones and the way out. Or a needed one is gone.
     """
-    facts = {part: each for part in preparation.parts if (each := recorded.data.get(part)) and each.fingerprint}
+    facts = {part: data for part in preparation.parts if (data := recorded.data.get(part)) and data.fingerprint}
     if all(
         facts[part].fingerprint == preparation.listing(part).fingerprint for part in preparation.parts if part in facts
     ):
         return preparation, None
     label = f"run {recorded.name} ({recorded.id})"
     try:
-        begun = {part: each.listing() for part, each in facts.items()}
+        listings = {part: data.listing() for part, data in facts.items()}
     except RunfolioError as error:
         raise ConfigError(
             f"the images of {label} are not those it was begun with, and which ones changed is not known ({error});"
             " train a new run on them"
         ) from None
-    told = _told(preparation, begun)
+    changes = _describe_changes(preparation, listings)
     if not changed_data:
         raise ConfigError(
-            f"the images of {label} changed since it was begun: {told}; undo that, train a new run on them,"
+            f"the images of {label} changed since it was begun: {changes}; undo that, train a new run on them,"
             " or give --changed-data to go on with them as they are, each in the part it had"
         )
     if (
         classes is not None and tuple(classes) != preparation.source.classes
-    ) or begun.keys() != preparation.parts.keys():
-        raise ConfigError(f"{label} cannot go on with images of other classes ({told}); train a new run on them")
-    return _divided_as_begun(preparation, begun, label), told
+    ) or listings.keys() != preparation.parts.keys():
+        raise ConfigError(f"{label} cannot go on with images of other classes ({changes}); train a new run on them")
+    return _split_as_recorded(preparation, listings, label), changes
 
 
 @dataclass(frozen=True)
 class _Pool:
-    """Images that some parts of a run are taken from."""
+    """Images that some parts of the data are taken from."""
 
     parts: tuple[str, ...]
     images: ImageSet
 
     def items(self, classes: Sequence[str]) -> list[Item]:
-        return items(self.images, range(len(self.images)), classes)
+        return listing_items(self.images, range(len(self.images)), classes)
 
 
 def _pools(source: ImageSource) -> list[_Pool]:
-    """Where an image may be found again. One folder is one pool: what tests of it is settled by what lies in it."""
+    """Return the images among which those of each part are looked up.
+
+    One folder is one pool, since its content decides which of its images are test images.
+    """
     train, test = source.train, source.test
     if isinstance(train, ImageFiles) and isinstance(test, ImageFiles) and train.root == test.root:
-        together = ImageFiles(
+        all_images = ImageFiles(
             train.root,
             train.names + test.names,
             np.concatenate([train.labels, test.labels]),
             train.contents + test.contents,
         )
-        return [_Pool(("train", "val", "test"), together)]
+        return [_Pool(("train", "val", "test"), all_images)]
     return [_Pool(("train", "val"), train), _Pool(("test",), test)]
 
 
-def _told(preparation: Preparation, begun: Listings) -> str:
-    """The changes in words. Images that a run of a share left out look as if they were added, so these are not told."""
-    found = []
+def _describe_changes(preparation: Preparation, listings: Listings) -> str:
+    """Describe the changes in words.
+
+    Images that a run of a share left out look as if they were added, so these are not mentioned.
+    """
+    changes = []
     for pool in _pools(preparation.source):
-        before = Listing.union(begun[part] for part in pool.parts if part in begun)
-        changes = difference(before, Listing(pool.items(preparation.source.classes)))
-        whole = preparation.settings.data_fraction == 1 or pool.parts == ("test",)
-        found.append(changes if whole else replace(changes, added=()))
-    sentences = [changes.sentence for changes in found if changes.sentence]
+        before = Listing.union(listings[part] for part in pool.parts if part in listings)
+        change = difference(before, Listing(pool.items(preparation.source.classes)))
+        is_complete = preparation.settings.data_fraction == 1 or pool.parts == ("test",)
+        changes.append(change if is_complete else replace(change, added=()))
+    sentences = [change.sentence for change in changes if change.sentence]
     return ", ".join(sentences) or "more are there, by which they would be divided otherwise"
 
 
-def _divided_as_begun(preparation: Preparation, begun: Listings, label: str) -> Preparation:
-    """The preparation with the images that the run was begun with, in their order and parts, as they are now."""
+def _split_as_recorded(preparation: Preparation, listings: Listings, label: str) -> Preparation:
+    """Return the preparation with the recorded images, in their recorded order and parts, as they are now."""
     source = preparation.source
     pools = {part: pool for pool in _pools(source) for part in pool.parts}
-    kept = [(item, part) for part in ("train", "val") for item in begun.get(part, ())]
-    kept.sort(key=lambda pair: _place(pair[0], source))
-    tested = sorted(begun["test"], key=lambda item: _place(item, source))
-    in_val = np.array([part == "val" for _, part in kept])
+    trained = [(item, part) for part in ("train", "val") for item in listings.get(part, ())]
+    trained.sort(key=lambda pair: _sort_key(pair[0], source))
+    tested = sorted(listings["test"], key=lambda item: _sort_key(item, source))
+    in_val = np.array([part == "val" for _, part in trained])
     return replace(
         preparation,
         source=replace(
             source,
-            train=_found_again([item for item, _ in kept], pools["train"], source, label),
-            test=_found_again(tested, pools["test"], source, label),
+            train=_find([item for item, _ in trained], pools["train"], source, label),
+            test=_find(tested, pools["test"], source, label),
         ),
         train=np.flatnonzero(~in_val),
         val=np.flatnonzero(in_val),
@@ -118,24 +126,24 @@ def _divided_as_begun(preparation: Preparation, begun: Listings, label: str) -> 
     )
 
 
-def _place(item: Item, source: ImageSource) -> tuple[int, str]:
-    """Where an image stands among the others (see `data.folder`)."""
+def _sort_key(item: Item, source: ImageSource) -> tuple[int, str]:
+    """Return the key that images are ordered by (see `data.folder`)."""
     return source.classes.index(item.label or ""), item.name
 
 
-def _found_again(wanted: Sequence[Item], pool: _Pool, source: ImageSource, label: str) -> ImageFiles:
-    """The images by their names, else by their contents."""
+def _find(items: Sequence[Item], pool: _Pool, source: ImageSource, label: str) -> ImageFiles:
+    """Find the images by their names, else by their contents."""
     if not isinstance(pool.images, ImageFiles):
         raise ConfigError(f"{source.name} is not what {label} was begun with; train a new run on it")
-    there = pool.items(source.classes)
-    by_name = {item.name: index for index, item in enumerate(there)}
-    by_content = {item.digest: index for index, item in enumerate(there)}
-    indices = [by_name.get(item.name, by_content.get(item.digest)) for item in wanted]
-    gone = [item.name for item, index in zip(wanted, indices, strict=True) if index is None]
-    if gone:
-        more = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
+    pool_items = pool.items(source.classes)
+    by_name = {item.name: index for index, item in enumerate(pool_items)}
+    by_content = {item.digest: index for index, item in enumerate(pool_items)}
+    indices = [by_name.get(item.name, by_content.get(item.digest)) for item in items]
+    missing = [item.name for item, index in zip(items, indices, strict=True) if index is None]
+    if missing:
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise ConfigError(
-            f"{label} cannot go on without images it was begun with: {gone[0]}{more} gone from {source.name};"
+            f"{label} cannot go on without images it was begun with: {missing[0]}{more} gone from {source.name};"
             " put them back, or train a new run"
         )
     return pool.images.only(np.array(indices, dtype=np.int64))

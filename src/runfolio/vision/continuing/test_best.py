@@ -11,9 +11,10 @@ from runfolio.query.selection.seed_groups import best_group
 from runfolio.record.checkpoints.manifests import BEST, whole
 from runfolio.settings import build
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
-from runfolio.vision.continuing.same_data_check import on_the_same_images
+from runfolio.vision.continuing.same_data_check import match_recorded_images
 from runfolio.vision.evaluation.final_test import TEST, record_test
-from runfolio.vision.loop.engine import Training
+from runfolio.vision.loop.input_pipeline import InputPipeline
+from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.models.description import describe
 from runfolio.vision.prepare import prepare
 from runfolio.vision.settings import TrainSettings
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 def conclude(
     runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress | None = None
 ) -> list[Path]:
-    """Test the finished runs that are to be and have not been; their folders.
+    """Test the finished runs that must be tested and have not been; return their folders.
 
     Args:
-        runs: All of a series, by folder, with what is asked of them now: what `test_at` says goes for runs of an
+        runs: All runs of a series, by folder, with the settings of this call: its `test_at` counts for runs of an
             earlier call too.
     Raises:
         NotFound: The checkpoint of a best epoch is gone.
@@ -41,8 +42,8 @@ def conclude(
     folio = runfolio.open(store)
     recorded = {folder: folio.run(folder) for folder in runs}
     best = {run.folder for run in best_group(list(recorded.values()))}
-    wanted = [run for folder, run in recorded.items() if runs[folder].test_at != "chosen" or run.folder in best]
-    untested = [run for run in wanted if TEST not in run.flat_summary]
+    due = [run for folder, run in recorded.items() if runs[folder].test_at != "chosen" or run.folder in best]
+    untested = [run for run in due if TEST not in run.flat_summary]
     for run in untested:
         _test(run, store, progress)
     return [run.folder for run in untested]
@@ -51,11 +52,11 @@ def conclude(
 def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | None) -> None:
     """Test a finished run's best epoch, in a further attempt of the run, as it would have been tested at its end."""
     settings = build(TrainSettings, recorded.config)
-    begun = describe(whole(recorded.folder, BEST, lambda told: None))
-    preparation, _ = on_the_same_images(
-        prepare(settings, store=store, begun=begun, progress=progress),
+    description = describe(whole(recorded.folder, BEST, lambda reason: None))
+    preparation, _ = match_recorded_images(
+        prepare(settings, store=store, description=description, progress=progress),
         recorded,
-        classes=begun.classes,
+        classes=description.classes,
         changed_data=False,
     )
     runfolio.seed_everything(settings.seed)  # recorded as at its start
@@ -63,14 +64,14 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
         deterministic_algorithms(settings.deterministic),
         runfolio.init(resume=recorded.folder, checkpoint=None, store=store, console=False) as run,
     ):
-        training = Training(preparation)
-        epoch = run.restore(BEST, model=training.predicting).state["training"]["epoch"]
-        # As the run ended: features that are kept serve where the backbone was frozen until then.
-        training.model.load_state_dict(training.predicting.state_dict())
-        training.epoch = epoch
-        training.open_cache(progress, {"test"})
-        record_test(run, training, preparation, epoch)
+        state = TrainState(preparation)
+        inputs = InputPipeline(preparation, state.fabric)
+        state.epoch = run.restore(BEST, model=state.predicting).state["training"]["epoch"]
+        # As the run ended: cached features are used if the backbone was frozen until then.
+        state.model.load_state_dict(state.predicting.state_dict())
+        inputs.open_cache(state, progress, {"test"})
+        record_test(run, state, inputs, preparation, state.epoch)
         run.finish(reason=recorded.document.status.reason)
     if progress is not None:
-        said = f"tested {run.name} ({run.id}): {TEST} {run.summary[TEST]:.4f}"
-        progress.console.print(said, markup=False, soft_wrap=True)
+        message = f"tested {run.name} ({run.id}): {TEST} {run.summary[TEST]:.4f}"
+        progress.console.print(message, markup=False, soft_wrap=True)

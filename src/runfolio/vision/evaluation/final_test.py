@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import runfolio
 from runfolio.tracking.process import reproduction
 from runfolio.vision.evaluation import class_report
-from runfolio.vision.loop.engine import Training
+from runfolio.vision.loop.epochs import evaluate
+from runfolio.vision.loop.input_pipeline import InputPipeline
+from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.prepare import Preparation
 from runfolio.vision.settings import TrainSettings
 
@@ -30,16 +32,21 @@ def tests_itself(settings: TrainSettings, series: Mapping[str, Any] | None) -> b
     return repeated is not None and TEST in runfolio.open(repeated.store).run(repeated.run).flat_summary
 
 
-def record_test(run: Run, training: Training, preparation: Preparation, epoch: int) -> None:
-    """Test the network that predicts, whose weights are those of `epoch`; figures, confusion matrix, class table."""
-    tested = training.evaluate(training.test_batches)
-    figures = {"test/loss": tested.figures.loss, TEST: tested.figures.accuracy}
-    run.summary.update(figures)
+def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:
+    """Test the network that predicts; record metrics, confusion matrix and class table.
+
+    Args:
+        epoch: The epoch that the weights are of.
+    """
+    with inputs.connect(state) as batches:
+        tested = evaluate(state, batches.test)
+    metrics = tested.result.metrics("test")
+    run.summary.update(metrics)
     if preparation.settings.test_at != "epoch":  # else the curve has this epoch's point already
-        run.log({**figures, "epoch": epoch}, step=epoch)
+        run.log({**metrics, "epoch": epoch}, step=epoch)
     classes = preparation.source.classes
     matrix = class_report.confusion_matrix(tested.predicted, tested.labels, len(classes))
-    title = f"{run.name}: {tested.figures.accuracy:.1%} of {tested.figures.images:,} test images"
+    title = f"{run.name}: {tested.result.accuracy:.1%} of {tested.result.images:,} test images"
     run.log_figure("confusion", class_report.confusion_figure(matrix, classes, title), step=epoch)
     rows = class_report.class_figures(tested.predicted, tested.labels, classes)
     run.log_text("classes", class_report.class_table(rows), step=epoch)

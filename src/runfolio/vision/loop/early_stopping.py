@@ -1,4 +1,4 @@
-"""When to stop before the last epoch."""
+"""Early stopping by the number of epochs since the best one."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 
 
 class EarlyStopping:
-    """Counts the epochs since the best one. As strict as what chooses checkpoint `best`: as good is no better."""
+    """Counts the epochs since the best one. An equal score is not better, as in the choice of checkpoint `best`."""
 
     def __init__(self, patience: int | None) -> None:
         """Args:
-        patience: How many epochs may pass without a better one; None: any number.
+        patience: Number of epochs that may pass without a better one; None: any number.
         """
         self._patience = patience
         self._best: float | None = None
         self.waited = 0
         """Epochs since the best."""
 
-    def saw(self, value: float) -> None:
-        """An epoch came to this; higher is better, NaN is never."""
-        if value == value and (self._best is None or value > self._best):
-            self._best, self.waited = value, 0
+    def update(self, score: float) -> None:
+        """Count an epoch by its score; higher is better, NaN never is."""
+        if score == score and (self._best is None or score > self._best):
+            self._best, self.waited = score, 0
         else:
             self.waited += 1
 
     @property
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         return self._patience is not None and self.waited >= self._patience
 
     def state_dict(self) -> dict[str, Any]:

@@ -13,25 +13,29 @@ from typing import Any, NamedTuple
 import torch
 
 
-class Figures(NamedTuple):
-    """What one pass came to."""
+class EpochResult(NamedTuple):
+    """Loss, accuracy, size and duration of one pass."""
 
     loss: float
-    """Mean cross-entropy an image; NaN or infinite where a batch's was."""
+    """Mean cross-entropy per image; NaN or infinite if a batch's was."""
     accuracy: float
     """Share of the images whose most probable class is the true one; of mixed images, the one they have most of."""
     images: int
     seconds: float
 
+    def metrics(self, split: str) -> dict[str, float]:
+        """Return loss and accuracy under the names that a run logs them by."""
+        return {f"{split}/loss": self.loss, f"{split}/acc": self.accuracy}
 
-class Tally:
-    """Sums over the images of one pass; as part of a checkpoint, those of a pass that is to be gone on with."""
+
+class EpochMetrics:
+    """Sums over the images of one pass; a checkpoint holds those of an unfinished pass."""
 
     def __init__(self, device: torch.device) -> None:
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)
         self._images = 0
         self._seconds = 0.0
-        self._began = time.perf_counter()
+        self._start = time.perf_counter()
 
     def add(self, mean_loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
         """Count a batch: its mean loss, [b, classes] logits, and [b] int64 labels or [b, classes] shares of classes."""
@@ -42,17 +46,18 @@ class Tally:
         self._images += images
 
     def start(self) -> None:
-        """The pass begins, or goes on, now: what went before was something else."""
-        self._began = time.perf_counter()
+        """Start the clock, or start it again: the time since the last call does not count."""
+        self._start = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Spent on the pass so far, in all attempts."""
-        return self._seconds + time.perf_counter() - self._began
+        """Seconds spent on the pass so far, in all attempts."""
+        return self._seconds + time.perf_counter() - self._start
 
-    def figures(self) -> Figures:
+    def result(self) -> EpochResult:
+        """Divide the sums by the number of images."""
         loss, correct = self._sums.tolist()
-        return Figures(loss / self._images, correct / self._images, self._images, self.seconds)
+        return EpochResult(loss / self._images, correct / self._images, self._images, self.seconds)
 
     def state_dict(self) -> dict[str, Any]:
         return {"sums": self._sums, "images": self._images, "seconds": self.seconds}
@@ -60,4 +65,4 @@ class Tally:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._sums.copy_(state["sums"])
         self._images, self._seconds = state["images"], state["seconds"]
-        self._began = time.perf_counter()
+        self._start = time.perf_counter()

@@ -13,21 +13,25 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from runfolio.vision.models.memory_layout import keep_arranged
 from runfolio.vision.models.stages import stages
-from runfolio.vision.settings import TrainSettings
+from runfolio.vision.settings import OptimConfig, ScheduleConfig
 
 _START, _END = 1 / 25, 1 / 25 / 1e4
 _RISING = 0.3
 """OneCycleLR's defaults: it starts at 1/25 of the rate, ends 10,000 times lower, and rises for 30 % of the steps."""
 
 
-def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
-    """The optimizer of the settings over all parameters that train."""
-    optimizer = _optimizer(_groups(model, settings), settings)
+def make_optimizer(model: nn.Module, settings: OptimConfig, *, rate_decay: float) -> Optimizer:
+    """Return the optimizer of the settings over all trainable parameters.
+
+    Args:
+        rate_decay: Learning rate of each stage of the backbone as a share of the next one's.
+    """
+    optimizer = _optimizer(_groups(model, settings.lr, rate_decay), settings)
     keep_arranged(optimizer)
     return optimizer
 
 
-def _optimizer(groups: list[dict[str, Any]], settings: TrainSettings) -> Optimizer:
+def _optimizer(groups: list[dict[str, Any]], settings: OptimConfig) -> Optimizer:
     if settings.optimizer == "sgd":
         return SGD(
             groups,
@@ -40,27 +44,26 @@ def _optimizer(groups: list[dict[str, Any]], settings: TrainSettings) -> Optimiz
     return family(groups, lr=settings.lr, weight_decay=settings.weight_decay)
 
 
-def _groups(model: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
-    """What trains, the head first; in one group, or in one a stage, each with a rate of its own.
+def _groups(model: nn.Module, lr: float, rate_decay: float) -> list[dict[str, Any]]:
+    """Return the trainable parameters, the head first: in one group, or in one per stage with a rate of its own.
 
     Source: discriminative fine-tuning, ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.1; layer-wise learning
     rate decay, BEiT, Bao et al., arXiv:2106.08254, as timm's `param_groups_layer_decay` has it
     """
-    if settings.rate_decay == 1:
-        return [{"params": _trained(model.parameters())}]
+    if rate_decay == 1:
+        return [{"params": _trainable(model.parameters())}]
     groups = [
-        {"params": _trained(stage), "lr": settings.lr * settings.rate_decay**place}
-        for place, stage in enumerate(stages(model))
+        {"params": _trainable(stage), "lr": lr * rate_decay**distance} for distance, stage in enumerate(stages(model))
     ]
     return [group for group in groups if group["params"]]
 
 
-def _trained(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
     return [parameter for parameter in parameters if parameter.requires_grad]
 
 
 def make_scheduler(
-    optimizer: Optimizer, settings: TrainSettings, steps_per_epoch: int, factor: Callable[[int], float] | None = None
+    optimizer: Optimizer, settings: ScheduleConfig, steps_per_epoch: int, factor: Callable[[int], float] | None = None
 ) -> LambdaLR:
     """A torch scheduler to step after every optimizer step.
 
@@ -88,7 +91,7 @@ class RateFactor:
     gamma: float = 0.1
 
     @classmethod
-    def of(cls, settings: TrainSettings, steps_per_epoch: int) -> RateFactor:
+    def of(cls, settings: ScheduleConfig, steps_per_epoch: int) -> RateFactor:
         return cls(
             schedule=settings.schedule,
             total_steps=settings.epochs * steps_per_epoch,

@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-class Meter:
+class EpochProgressBar:
     """One task that counts steps over all epochs. It leaves the display when the training ends, however it ends."""
 
-    def __init__(self, progress: Progress | None, name: str, *, epochs: int, steps: int, done: int = 0) -> None:
+    def __init__(self, progress: Progress | None, name: str, *, epochs: int, steps: int, completed: int = 0) -> None:
+        """Args:
+        steps: Steps of one epoch.
+        completed: Steps of earlier attempts.
+        """
         self._progress = progress
         self._name = escape(name)
         self._epochs = epochs
-        self._so_far = ""
+        self._metrics = ""
         if progress is not None:
-            self._task = progress.add_task(self._name, total=epochs * steps, completed=done)
+            self._task = progress.add_task(self._name, total=epochs * steps, completed=completed)
 
     def __enter__(self) -> Self:
         return self
@@ -32,21 +36,20 @@ class Meter:
         if self._progress is not None:
             self._progress.remove_task(self._task)
 
-    def epoch(self, number: int) -> None:
-        """Epoch `number`, from 1, begins."""
-        self._describe(f"epoch {number}/{self._epochs}{self._so_far}")
+    def start_epoch(self, number: int) -> None:
+        """Show that epoch `number`, from 1, begins."""
+        self.show(f"epoch {number}/{self._epochs}")
 
-    def step(self) -> None:
+    def advance(self) -> None:
+        """Count one step."""
         if self._progress is not None:
             self._progress.advance(self._task)
 
-    def report(self, figures: Mapping[str, float], accuracy: str) -> None:
-        """An epoch's figures, shown until the next: the training's loss, and the accuracy that picks the best epoch."""
-        self._so_far = f" · loss {figures['train/loss']:.3f}, {accuracy} {figures[accuracy]:.1%}"
+    def report(self, metrics: Mapping[str, float], accuracy: str) -> None:
+        """Show the training loss and the accuracy that picks the best epoch, from the next text on."""
+        self._metrics = f" · loss {metrics['train/loss']:.3f}, {accuracy} {metrics[accuracy]:.1%}"
 
-    def say(self, doing: str) -> None:
-        self._describe(f"{doing}{self._so_far}")
-
-    def _describe(self, text: str) -> None:
+    def show(self, activity: str) -> None:
+        """Show the activity, and the metrics of the last epoch."""
         if self._progress is not None:
-            self._progress.update(self._task, description=f"{self._name} · {text}")
+            self._progress.update(self._task, description=f"{self._name} · {activity}{self._metrics}")

@@ -1,46 +1,46 @@
-"""A backbone that is frozen, for good or for the first epochs."""
+"""Frozen backbones, for the whole training or for the first epochs."""
 
 from __future__ import annotations
 
 from torch import nn
 
 from runfolio.vision.models.freezing import freeze_backbone
-from runfolio.vision.settings import TrainSettings
+from runfolio.vision.settings import ModelConfig
 
 
 class Freezing:
-    """Which of a network's parameters train, and in which epochs.
+    """The parameters of a network that train, by epoch.
 
     The head is trained first and the backbone follows, so that the gradients of a random head do not undo what the
     backbone has learned. Source: ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.3 (all of it at once here)
     """
 
-    def __init__(self, model: nn.Module, settings: TrainSettings) -> None:
+    def __init__(self, model: nn.Module, settings: ModelConfig) -> None:
         """Args:
         model: Not frozen yet. What will never train no longer requires gradients afterwards; what will, does.
         """
-        self._frozen_at_first = settings.freeze_backbone
-        self._until = settings.unfreeze_after
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._is_frozen_at_first = settings.freeze_backbone
+        self._frozen_epochs = settings.unfreeze_after
+        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if settings.freeze_backbone:
             freeze_backbone(model)
-        self._later: list[nn.Parameter] = []
-        if self._until is not None:
-            self._later = [parameter for parameter in trained if not parameter.requires_grad]
-            self._let_train(True)
+        self._backbone: list[nn.Parameter] = []
+        if self._frozen_epochs is not None:
+            self._backbone = [parameter for parameter in trainable if not parameter.requires_grad]
+            self._set_trainable(True)
 
-    def in_epoch(self, epoch: int) -> bool:
-        """Whether the backbone is frozen behind so many epochs."""
-        return self._frozen_at_first and (self._until is None or epoch < self._until)
+    def is_frozen(self, epoch: int) -> bool:
+        """Return whether the backbone is frozen in `epoch`, counted from 0."""
+        return self._is_frozen_at_first and (self._frozen_epochs is None or epoch < self._frozen_epochs)
 
-    def is_to_end(self, epochs: int) -> bool:
-        """Whether the backbone will train, but has not yet in the epochs that are done, which are so many."""
-        return self._until is not None and epochs <= self._until
+    def is_pending(self, epochs_done: int) -> bool:
+        """Return whether the backbone will train, but has not yet in the epochs that are done."""
+        return self._frozen_epochs is not None and epochs_done <= self._frozen_epochs
 
-    def begin(self, epoch: int) -> None:
-        """Let the backbone train in this epoch, or not."""
-        self._let_train(not self.in_epoch(epoch))
+    def apply(self, epoch: int) -> None:
+        """Freeze or unfreeze the backbone as `epoch` needs it."""
+        self._set_trainable(not self.is_frozen(epoch))
 
-    def _let_train(self, trains: bool) -> None:
-        for parameter in self._later:
-            parameter.requires_grad_(trains)
+    def _set_trainable(self, is_trainable: bool) -> None:
+        for parameter in self._backbone:
+            parameter.requires_grad_(is_trainable)

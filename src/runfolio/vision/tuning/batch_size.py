@@ -18,39 +18,41 @@ from runfolio.errors import ConfigError
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.tracking.environment.machine import memory_limit, memory_used
 from runfolio.tracking.process import reproduction
-from runfolio.vision.loop.engine import Batches, Training
+from runfolio.vision.loop.epochs import train_epoch
+from runfolio.vision.loop.input_pipeline import InputPipeline
+from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.prepare import Preparation
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_STEPS_AN_EPOCH = 5
-"""At least so many."""
+_STEPS_PER_EPOCH = 5
+"""Fewest steps of an epoch."""
 _SMALLEST = 8
 _STEPS = 5
-"""Of one trial; the first one warms up."""
+"""Steps of one trial; the first one warms up."""
 _SHARE_OF_MEMORY = {"cpu": 0.5, "cuda": 0.8}
-"""How much of the memory that is free a step may take; the rest is headroom."""
+"""Share of the free memory that a step may take; the rest is headroom."""
 _DEPENDS_ON = (
     *("data", "image_size", "augment", "cached_views", "mixup", "cutmix", "cache", "workers"),
     *("model", "hidden_units", "weights", "freeze_backbone", "unfreeze_after", "compile"),
     *("optimizer", "ema", "deterministic", "precision"),
 )
-_found: dict[tuple[object, ...], tuple[int, str]] = {}
-"""What this process measured, by device, sizes and settings."""
+_measurements: dict[tuple[object, ...], tuple[int, str]] = {}
+"""Sizes that this process chose, with a sentence of the reason, by device, sizes and settings."""
 _AS_FAST = 0.95
-"""So near to the fastest, a smaller size is the better one: it makes more steps."""
+"""Share of the highest speed at which a smaller size is better: it makes more steps."""
 
 
 class _Trial(NamedTuple):
     speed: float
     """Images a second."""
     bytes_taken: int
-    """By one step, at its peak on a GPU; on a CPU what it keeps for its gradients."""
+    """Peak of one step on a GPU; on a CPU, bytes that it keeps for its gradients."""
 
 
-def with_batch_size(preparation: Preparation, progress: Progress | None = None) -> tuple[Preparation, str]:
-    """The preparation with a number in the place of `auto`, and a sentence that says how it was chosen.
+def resolve_batch_size(preparation: Preparation, progress: Progress | None = None) -> tuple[Preparation, str]:
+    """Replace `auto` by a number; return the preparation, and a sentence that says how the number was chosen.
 
     On a GPU the largest power of two that leaves a fifth of the memory, on a CPU the smallest of those that are about
     as fast as the fastest; with five steps an epoch at least. Since it is measured, it need not be the same each time;
@@ -62,18 +64,22 @@ def with_batch_size(preparation: Preparation, progress: Progress | None = None) 
     """
     settings = preparation.settings
     if (repeated := reproduction.asked_for()) is not None:
-        had = runfolio.open(repeated.store).run(repeated.run).config.get("batch_size")
-        if isinstance(had, int):
-            return replace(preparation, settings=replace(settings, batch_size=had)), f"batch-size auto was {had} there"
+        recorded_size = runfolio.open(repeated.store).run(repeated.run).config.get("batch_size")
+        if isinstance(recorded_size, int):
+            return _with_size(preparation, recorded_size), f"batch-size auto was {recorded_size} there"
     sizes = powers_of_two(len(preparation.train))
     key = (preparation.device, *sizes, *(getattr(settings, name) for name in _DEPENDS_ON))
-    if key not in _found:
-        _found[key] = _measured(preparation, sizes, progress)
-    chosen, told = _found[key]
-    return replace(preparation, settings=replace(settings, batch_size=chosen)), told
+    if key not in _measurements:
+        _measurements[key] = _measure(preparation, sizes, progress)
+    size, reason = _measurements[key]
+    return _with_size(preparation, size), reason
 
 
-def _measured(preparation: Preparation, sizes: list[int], progress: Progress | None) -> tuple[int, str]:
+def _with_size(preparation: Preparation, size: int) -> Preparation:
+    return replace(preparation, settings=replace(preparation.settings, batch_size=size))
+
+
+def _measure(preparation: Preparation, sizes: list[int], progress: Progress | None) -> tuple[int, str]:
     task = progress.add_task("batch size", total=len(sizes)) if progress else None
     trials: dict[int, _Trial] = {}
     try:
@@ -100,9 +106,9 @@ def powers_of_two(images: int) -> list[int]:
     """The sizes to try, ascending: so many images make five batches of each, and none with a last batch of one image,
     which BatchNorm could not be trained on; 2 where there are too few images for that.
     """
-    largest = max(images // _STEPS_AN_EPOCH, 2)
-    every = [2**power for power in range(1, int(math.log2(largest)) + 1)]
-    fit = [size for size in every if images % size != 1] or every
+    largest = max(images // _STEPS_PER_EPOCH, 2)
+    powers = [2**power for power in range(1, int(math.log2(largest)) + 1)]
+    fit = [size for size in powers if images % size != 1] or powers
     return [size for size in fit if size >= _SMALLEST] or fit[-1:]
 
 
@@ -135,49 +141,51 @@ def _trials(preparation: Preparation, sizes: list[int], progress: Progress | Non
 
 
 def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Trial:
-    """Some steps of a training that is thrown away, on its first batch, with all that will ever train."""
+    """Make some steps of a training that is thrown away, on its first batch, with all that will ever train."""
     settings = replace(preparation.settings, batch_size=size, accumulate=1, workers=0)
     if settings.unfreeze_after is not None:
         settings = replace(settings, unfreeze_after=None, freeze_backbone=False)
-    training = Training(replace(preparation, settings=settings))
-    training.open_cache(progress)
+    preparation = replace(preparation, settings=settings)
+    state = TrainState(preparation)
+    inputs = InputPipeline(preparation, state.fabric)
+    inputs.open_cache(state, progress)
     ends: list[float] = []
-    steps = min(_STEPS, training.steps_per_epoch)
+    steps = min(_STEPS, state.steps_per_epoch)
 
     def on_step(loss: torch.Tensor) -> None:
         loss.item()  # waits for a GPU
         ends.append(time.perf_counter())
 
-    def first_again(image_batches: Batches) -> Batches:
-        first = next(iter(image_batches))
-        ends.append(time.perf_counter())
-        return itertools.repeat(first, steps)
-
-    if training.on_gpu:
+    if state.on_gpu:
         torch.cuda.reset_peak_memory_stats()
-    kept = _Kept(training.model)
-    with torch.autograd.graph.saved_tensors_hooks(kept.count, lambda tensor: tensor):
-        training.train_epoch(on_step, first_again)
-    times = [end - begin for begin, end in itertools.pairwise(ends)]
-    peak = torch.cuda.max_memory_allocated() if training.on_gpu else kept.bytes // steps
+    saved = _SavedBytes(state.model)
+    with (
+        torch.autograd.graph.saved_tensors_hooks(saved.count, lambda tensor: tensor),
+        inputs.connect(state) as batches,
+    ):
+        first_batch = next(iter(batches.train))
+        ends.append(time.perf_counter())
+        train_epoch(state, itertools.repeat(first_batch, steps), on_step)
+    times = [end - start for start, end in itertools.pairwise(ends)]
+    peak = torch.cuda.max_memory_allocated() if state.on_gpu else saved.total // steps
     return _Trial(size / min(times), peak)  # what else the machine does only ever makes a step slower
 
 
-class _Kept:
-    """Counts the bytes that forward passes keep for the backward ones; parameters are there anyway."""
+class _SavedBytes:
+    """Counts the bytes that forward passes keep for the backward ones, without the parameters."""
 
     def __init__(self, model: torch.nn.Module) -> None:
-        self.bytes = 0
-        self._known = {parameter.data_ptr() for parameter in model.parameters()}
+        self.total = 0
+        self._parameters = {parameter.data_ptr() for parameter in model.parameters()}
 
     def count(self, tensor: torch.Tensor) -> torch.Tensor:
-        if tensor.data_ptr() not in self._known:
-            self.bytes += tensor.numel() * tensor.element_size()
+        if tensor.data_ptr() not in self._parameters:
+            self.total += tensor.numel() * tensor.element_size()
         return tensor
 
 
 def _free_memory() -> int:
-    """Bytes that this process may still take."""
+    """Return the bytes that this process may still take."""
     free = psutil.virtual_memory().available
     limit, used = memory_limit(), memory_used()
     return free if limit is None or used is None else max(min(free, limit - used), 0)

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 import runfolio
 from runfolio.tracking.checkpointing import random_states
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
-from runfolio.vision.loop.engine import Training
+from runfolio.vision.loop.epochs import train_epoch
+from runfolio.vision.loop.input_pipeline import InputPipeline
+from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.prepare import Preparation, prepare
 from runfolio.vision.settings import AUTO, RANGE_TEST, TrainSettings
-from runfolio.vision.tuning.batch_size import with_batch_size
+from runfolio.vision.tuning.batch_size import resolve_batch_size
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +40,7 @@ _FALLS = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class RangeTest:
-    """What a range test came to.
+    """Losses of a range test, and the learning rates that they suggest.
 
     Source: Smith, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186, section 3.3
     """
@@ -74,8 +76,8 @@ class RangeTest:
         )
 
 
-class _Enough(Exception):  # noqa: N818 - nothing went wrong
-    """The test is over, in the midst of an epoch."""
+class _TestOver(Exception):  # noqa: N818 - nothing went wrong
+    """Ends the test in the middle of an epoch."""
 
 
 def find_lr(
@@ -95,12 +97,12 @@ def find_lr(
     Raises:
         NotFound, ConfigError: As `run_experiment`.
     """
-    before = random_states.states()
+    generators = random_states.states()
     if settings.unfreeze_after is not None:  # the test would go over to another network half way
         settings = replace(settings, unfreeze_after=None, layer_decay=None)
     preparation = prepare(settings, store=store, progress=progress)
     if settings.batch_size == AUTO:
-        preparation, _ = with_batch_size(preparation, progress)
+        preparation, _ = resolve_batch_size(preparation, progress)
     runfolio.seed_everything(settings.seed)
     try:
         with (
@@ -119,15 +121,16 @@ def find_lr(
         ):
             return _record(run, _train(preparation, progress))
     finally:
-        random_states.restore(before)
+        random_states.restore(generators)
 
 
 def _train(preparation: Preparation, progress: Progress | None) -> list[float]:
-    """The loss of each step, until it diverges."""
+    """Return the loss of each step, until it diverges."""
     settings = preparation.settings
     runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
-    training = Training(preparation, schedule=lambda step: _rate(step) / settings.lr)
-    training.open_cache(progress)
+    state = TrainState(preparation, schedule=lambda step: _rate(step) / settings.lr)
+    inputs = InputPipeline(preparation, state.fabric)
+    inputs.open_cache(state, progress)
     losses: list[float] = []
     task = progress.add_task("range test", total=_STEPS) if progress else None
 
@@ -136,13 +139,14 @@ def _train(preparation: Preparation, progress: Progress | None) -> list[float]:
         if progress and task is not None:
             progress.advance(task)
         if len(losses) == _STEPS or _has_diverged(losses):
-            raise _Enough
+            raise _TestOver
 
     try:
         while True:
-            training.train_epoch(on_step)
-            training.epoch += 1
-    except _Enough:
+            with inputs.connect(state) as batches:
+                train_epoch(state, batches.train, on_step)
+            state.epoch += 1
+    except _TestOver:
         return losses
     finally:
         if progress and task is not None:
@@ -150,7 +154,7 @@ def _train(preparation: Preparation, progress: Progress | None) -> list[float]:
 
 
 def _rate(step: int) -> float:
-    """Of a step, counted from 0."""
+    """Return the learning rate of a step, counted from 0."""
     return _LOWEST * (_HIGHEST / _LOWEST) ** (min(step, _STEPS - 1) / (_STEPS - 1))
 
 
@@ -162,7 +166,7 @@ def _has_diverged(losses: list[float]) -> bool:
 
 
 def _record(run: runfolio.Run, losses: list[float]) -> RangeTest:
-    test = judged(run.folder, [_rate(step) for step in range(len(losses))], losses)
+    test = analyze(run.folder, [_rate(step) for step in range(len(losses))], losses)
     run.define_metric("lr_finder/*", x=RATE)
     for step, (rate, loss, smooth) in enumerate(zip(test.rates, test.losses, test.smoothed, strict=True)):
         run.log({RATE: rate, LOSS: loss, SMOOTHED: smooth}, step=step)
@@ -173,40 +177,46 @@ def _record(run: runfolio.Run, losses: list[float]) -> RangeTest:
     return test
 
 
-def judged(folder: Path, rates: list[float], losses: list[float]) -> RangeTest:
-    """A range test from what was seen: each step's rate and loss, of which the last may be no number."""
-    at, seen = np.array(rates), np.array(losses)
-    smooth = _smoothed(seen)
+def analyze(folder: Path, rates: list[float], losses: list[float]) -> RangeTest:
+    """Find the rates that the losses suggest.
+
+    Args:
+        folder: The run of the test.
+        rates: Learning rate of each step.
+        losses: Loss of each step; the last may be NaN or infinite.
+    """
+    lr, loss = np.array(rates), np.array(losses)
+    smooth = _smooth(loss)
     lowest = int(np.argmin(np.where(np.isfinite(smooth), smooth, np.inf)))
     steepest = safe = None
     if smooth[lowest] < (1 - _FALLS) * smooth[0]:
-        slopes = np.gradient(smooth[: lowest + 1], np.log10(at[: lowest + 1]))
-        steepest, safe = float(at[np.argmin(slopes)]), float(at[lowest] * _SAFE_SHARE)
-    return RangeTest(folder=folder, rates=at, losses=seen, smoothed=smooth, steepest=steepest, safe=safe)
+        slopes = np.gradient(smooth[: lowest + 1], np.log10(lr[: lowest + 1]))
+        steepest, safe = float(lr[np.argmin(slopes)]), float(lr[lowest] * _SAFE_SHARE)
+    return RangeTest(folder=folder, rates=lr, losses=loss, smoothed=smooth, steepest=steepest, safe=safe)
 
 
-def _smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[n], by a window centred on each step, so that nothing moves to higher rates; without what is no number."""
+def _smooth(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average over a window centred on each step, so that nothing moves to higher rates; NaN is left out."""
     weights = np.hanning(_WINDOW + 2)[1:-1]
-    there = np.isfinite(losses)
-    sums = np.convolve(np.where(there, losses, 0.0), weights)
-    counts = np.convolve(there.astype(float), weights)
+    is_finite = np.isfinite(losses)
+    sums = np.convolve(np.where(is_finite, losses, 0.0), weights)
+    counts = np.convolve(is_finite.astype(float), weights)
     half = _WINDOW // 2
     with np.errstate(invalid="ignore", divide="ignore"):
         return (sums / counts)[half : half + len(losses)]
 
 
 def range_figure(test: RangeTest) -> Figure:
-    """The loss over the learning rate, with the rates that are suggested."""
+    """Draw the loss over the learning rate, with the rates that are suggested."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(test.rates, test.losses, color="0.75", linewidth=1, label="each step")
     axes.plot(test.rates, test.smoothed, color="C0", linewidth=1.8, label="smoothed")
-    for rate, what, style in ((test.steepest, "steepest", "--"), (test.safe, "safe", ":")):
+    for rate, name, style in ((test.steepest, "steepest", "--"), (test.safe, "safe", ":")):
         if rate is not None:
-            axes.axvline(rate, color="C1", linestyle=style, label=f"{what}: {rate:.2g}")
+            axes.axvline(rate, color="C1", linestyle=style, label=f"{name}: {rate:.2g}")
     start = test.smoothed[0]
     axes.set(
         xscale="log", xlabel="learning rate", ylabel="training loss", ylim=(None, 2 * start if start > 0 else None)

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: a few steps under torch's profiler, kept with the run."""
+"""Time of a training step by operator: a few steps under torch's profiler, kept with the run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from runfolio.errors import RunfolioError
 from runfolio.record.base.layout import ARTIFACTS
+from runfolio.vision.loop.epoch_metrics import EpochResult
+from runfolio.vision.loop.epochs import OnStep, train_epoch
+from runfolio.vision.loop.input_pipeline import Batches
+from runfolio.vision.loop.train_state import TrainState
 
 if TYPE_CHECKING:
     from runfolio import Run
-    from runfolio.vision.loop.engine import Training
-    from runfolio.vision.loop.epoch_metrics import Figures
 
 Batch = TypeVar("Batch")
 PROFILE = "profile"
@@ -29,48 +31,44 @@ _STEPS, _FEWEST, _MOST_OPERATORS = 3, 2, 100
 _MS = 1e-3
 
 
-def profiled(
-    training: Training, run: Run, *, tell: Callable[[str], None]
-) -> Callable[[Callable[[torch.Tensor], None]], Figures]:
-    """`training.train_epoch`, with a profile of the first epoch's first steps, or of a later one's until it is kept.
+def train_epoch_with_profile(
+    state: TrainState, batches: Batches, on_step: OnStep, *, run: Run, notify: Callable[[str], None]
+) -> EpochResult:
+    """Train one epoch, and profile its first steps if the run has no profile yet.
 
     Args:
-        tell: Gets a sentence where there is no profile.
+        notify: Gets a sentence if no profile can be made or kept.
     """
+    if (run.folder / ARTIFACTS / f"{PROFILE}.json").exists():  # of an earlier epoch, or of one before a resume
+        return train_epoch(state, batches, on_step)
+    if state.steps_left < _FEWEST:
+        notify(f"an epoch of fewer than {_FEWEST} steps is not profiled; a smaller --batch-size has more")
+        return train_epoch(state, batches, on_step)
+    profiler = StepProfiler(run, steps=state.steps_left, on_gpu=state.on_gpu, notify=notify)
 
-    def train_epoch(on_step: Callable[[torch.Tensor], None]) -> Figures:
-        if (run.folder / ARTIFACTS / f"{PROFILE}.json").exists():  # of an earlier epoch, or of one before a resume
-            return training.train_epoch(on_step)
-        if training.steps_left < _FEWEST:
-            tell(f"an epoch of fewer than {_FEWEST} steps is not profiled; a smaller --batch-size has more")
-            return training.train_epoch(on_step)
-        profiler = StepProfiler(run, steps=training.steps_left, on_gpu=training.on_gpu, tell=tell)
+    def on_profiled_step(loss: torch.Tensor) -> None:
+        on_step(loss)
+        profiler.step()
 
-        def and_profile(loss: torch.Tensor) -> None:
-            on_step(loss)
-            profiler.step()
-
-        with profiler:
-            return training.train_epoch(and_profile, profiler.batches)
-
-    return train_epoch
+    with profiler:
+        return train_epoch(state, profiler.batches(batches), on_profiled_step)
 
 
 class StepProfiler:
-    """Profiles some steps of the epoch that is trained as long as it is open, and keeps what came of it with the run.
+    """Profiles some steps of the epoch that is trained while it is open, and keeps the profile with the run.
 
-    What is computed stays the same to the bit. See `docs/format.md`, Artifacts.
+    The results of the training stay the same to the bit. See `docs/format.md`, Artifacts.
     """
 
-    def __init__(self, run: Run, *, steps: int, on_gpu: bool, tell: Callable[[str], None]) -> None:
+    def __init__(self, run: Run, *, steps: int, on_gpu: bool, notify: Callable[[str], None]) -> None:
         """Args:
-        steps: How many the epoch still has; two at least. The first is passed over where there are enough.
-        tell: Gets a sentence where the profile cannot be kept.
+        steps: Steps that are left of the epoch, at least two. The first is skipped if there are enough.
+        notify: Gets a sentence if the profile cannot be kept.
         """
         os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it tells the terminal that it starts and stops
         self._run = run
         self._on_gpu = on_gpu
-        self._tell = tell
+        self._notify = notify
         self._active = min(_STEPS, steps - 1)
         self._profiler = profile(
             activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])],
@@ -87,43 +85,43 @@ class StepProfiler:
     ) -> None:
         self._profiler.stop()
 
-    def batches(self, image_batches: Iterable[Batch]) -> Iterator[Batch]:
-        """The same batches; how long each is waited for is profiled."""
-        every = iter(image_batches)
+    def batches(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield the same batches, and profile the time until each arrives."""
+        iterator = iter(batches)
         while True:
             with record_function(_LOADING):
-                batch = next(every, None)
+                batch = next(iterator, None)
             if batch is None:
                 return
             yield batch
 
     def step(self) -> None:
-        """An optimizer step is done."""
+        """Count an optimizer step."""
         self._profiler.step()
 
-    def _keep(self, profiled: profile) -> None:
-        """Whatever goes wrong here, the training goes on."""
+    def _keep(self, profiler: profile) -> None:
+        """Store the profile as an artifact; a failure does not stop the training."""
         try:
-            with tempfile.TemporaryDirectory() as place:
-                profiled.export_chrome_trace(str(Path(place) / "trace.json.gz"))
-                (Path(place) / "operators.json").write_text(json.dumps(self._summed_up(profiled), indent=1))
-                self._run.artifact(place, PROFILE, type=PROFILE)
+            with tempfile.TemporaryDirectory() as folder:
+                profiler.export_chrome_trace(str(Path(folder) / "trace.json.gz"))
+                (Path(folder) / "operators.json").write_text(json.dumps(self._summary(profiler), indent=1))
+                self._run.artifact(folder, PROFILE, type=PROFILE)
         except (OSError, RuntimeError, RunfolioError) as error:
-            self._tell(f"the profile of the first steps cannot be kept: {error}")
+            self._notify(f"the profile of the first steps cannot be kept: {error}")
 
-    def _summed_up(self, profiled: profile) -> dict[str, Any]:
-        every = profiled.key_averages()
-        of_steps = sum(event.cpu_time_total for event in every if event.key == _STEP)
-        loading = sum(event.cpu_time_total for event in every if event.key == _LOADING)
+    def _summary(self, profiler: profile) -> dict[str, Any]:
+        events = profiler.key_averages()
+        stepping = sum(event.cpu_time_total for event in events if event.key == _STEP)
+        loading = sum(event.cpu_time_total for event in events if event.key == _LOADING)
         # Steps and annotations hold operators, which count for themselves.
-        operators = [event for event in every if event.key not in (_STEP, _LOADING) and not event.is_user_annotation]
+        operators = [event for event in events if event.key not in (_STEP, _LOADING) and not event.is_user_annotation]
         times = [event.self_device_time_total if self._on_gpu else event.self_cpu_time_total for event in operators]
         ranked = sorted(zip(times, operators, strict=True), key=lambda pair: -pair[0])
         return {
             "runfolio": 0,
             "steps": self._active,
-            "seconds": of_steps * 1e-6,
-            "loading": loading / of_steps if of_steps else None,
+            "seconds": stepping * 1e-6,
+            "loading": loading / stepping if stepping else None,
             "device": "cuda" if self._on_gpu else "cpu",
             "operators": [
                 {

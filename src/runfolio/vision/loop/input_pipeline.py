@@ -1,0 +1,149 @@
+"""Loaders of a training, and what is cached for them: features of a frozen backbone, and decoded pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch.utils.data import Dataset
+
+from runfolio.vision.batches.augment import Augmentation
+from runfolio.vision.batches.cache_budget import CannotCache
+from runfolio.vision.batches.loaders import (
+    AugmentedImages,
+    EpochOrder,
+    Labelled,
+    PreparedImages,
+    batches,
+    suited_workers,
+)
+from runfolio.vision.features.feature_cache import CachedFeatures
+from runfolio.vision.features.feature_datasets import Served, can_serve, serve
+from runfolio.vision.loop.inputs import Inputs
+from runfolio.vision.loop.train_state import TrainState
+from runfolio.vision.prepare import PARTS, Part, Preparation
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
+"""([b, c, h, w] uint8 pixels, or [b, size] features, with [b] int64 labels), on the device."""
+
+
+class Loaders(NamedTuple):
+    """Batches of each part of the data."""
+
+    train: Batches
+    val: Batches | None
+    test: Batches
+
+
+class InputPipeline:
+    """Batches of a training: of images, or of the features that a frozen backbone makes of them."""
+
+    def __init__(self, preparation: Preparation, fabric: Fabric) -> None:
+        """Args:
+        fabric: Moves the batches to its device.
+        """
+        settings, source, spec = preparation.settings, preparation.source, preparation.spec
+        self._preparation = preparation
+        self._settings = settings
+        self._fabric = fabric
+        train = PreparedImages(source.train, preparation.train, preparation.transform)
+        val = PreparedImages(source.train, preparation.val, preparation.transform)
+        test = PreparedImages(source.test, preparation.test, preparation.transform)
+        augmented = AugmentedImages(
+            train, Augmentation(settings.augment, height=spec.height, width=spec.width, seed=settings.seed)
+        )
+        self._prepared = (train, val, test)
+        self._order = EpochOrder(len(train), settings.resolved_batch_size, settings.seed)
+        self._images = Loaders(
+            self._loader(augmented, are_ready=train.keeps, order=self._order),
+            self._loader(val, are_ready=val.keeps) if len(val) else None,
+            self._loader(test, are_ready=test.keeps),
+        )
+        self._features: Loaders | None = None
+        self._feature_datasets: Served | None = None
+
+    def _loader(self, images: Dataset[Labelled], *, are_ready: bool, order: EpochOrder | None = None) -> Batches:
+        settings, device = self._settings, self._fabric.device.type
+        workers = 0 if isinstance(images, CachedFeatures) else settings.workers
+        loader = batches(
+            images,
+            batch_size=settings.resolved_batch_size,
+            workers=suited_workers(device, are_ready=are_ready) if workers is None else workers,
+            seed=settings.seed,
+            order=order,
+            pinned=device == "cuda",
+        )
+        return cast("Batches", self._fabric.setup_dataloaders(loader))
+
+    def open_cache(self, state: TrainState, progress: Progress | None, parts: Container[Part] = PARTS) -> list[str]:
+        """Open what was computed of the images before, and compute what is missing.
+
+        Args:
+            state: With the weights that the training begins or continues with.
+            parts: Parts of the data that will be used.
+
+        Returns:
+            What cannot be cached, and why, in one sentence each.
+
+        Raises:
+            DamagedFile: An image cannot be read.
+        """
+        notices: list[str] = []
+        if can_serve(self._settings) and state.is_frozen:
+            try:
+                self._open_features(state, progress, parts)
+            except CannotCache as reason:
+                notices.append(f"goes through the whole network in each epoch: {reason}")
+        # Pixels are not used again if the backbone is never trained.
+        if self._settings.cache and (self._features is None or self._settings.unfreeze_after is not None):
+            notices.extend(self._open_pixels(progress))
+        return notices
+
+    def _open_pixels(self, progress: Progress | None) -> Iterator[str]:
+        try:
+            share = min(images.keep_on_disk(progress) for images in self._prepared if len(images))
+        except CannotCache as reason:
+            yield f"decodes its images in each epoch: {reason}"
+            return
+        if share < 1:
+            yield (
+                f"decodes some of its images in each epoch: the cache's budget (`runfolio cache --budget`) and the disk"
+                f" have room for the pixels of {share:.0%} of those that are not kept yet"
+            )
+
+    def _open_features(self, state: TrainState, progress: Progress | None, parts: Container[Part]) -> None:
+        datasets = serve(self._preparation, state.model, progress, parts)
+        self._feature_datasets = datasets
+        self._features = Loaders(
+            self._loader(datasets.train, are_ready=True, order=self._order),
+            self._loader(datasets.val, are_ready=True) if len(datasets.val) else None,
+            self._loader(datasets.test, are_ready=True),
+        )
+
+    @contextmanager
+    def connect(self, state: TrainState) -> Iterator[Loaders]:
+        """Give the batches of the current epoch; inside, the networks of `state` take what these batches hold.
+
+        The training batches are those that are left of the epoch.
+        """
+        loaders, connection = self._images, nullcontext()
+        if self._features is not None and self._feature_datasets is not None and state.is_frozen:
+            loaders = self._features
+            connection = self._feature_datasets.head_alone(state.model, state.predicting)
+        with connection:
+            yield loaders._replace(train=self._train_batches(loaders.train, state))
+
+    def _train_batches(self, loader: Batches, state: TrainState) -> Batches:
+        self._order.begin(state.epoch, state.batches_done)
+        yield from loader
+
+    def example(self) -> torch.Tensor:
+        """Return one image as the network takes it; [1, c, h, w] on the device."""
+        _, _, test = self._prepared
+        return Inputs(self._preparation.transform)(test[0][0].unsqueeze(0).to(self._fabric.device))

@@ -1,0 +1,45 @@
+"""Notices of a training, for the terminal and the record."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from runfolio import Run
+
+
+class TrainingWarning(UserWarning):
+    """A loss that is not a number, or a best epoch that was chosen without validation."""
+
+
+class Notices:
+    """Shows notices once on the terminal, and logs them with the run."""
+
+    def __init__(self, run: Run, progress: Progress | None) -> None:
+        """Args:
+        progress: Display to print on. Default: notices are Python warnings.
+        """
+        self._run = run
+        self._progress = progress
+        self._shown: set[str] = set()
+
+    def once(self, kind: str, text: str) -> None:
+        """Show and log the text, unless this run had a notice of that kind before."""
+        if kind in self._shown:
+            return
+        self._shown.add(kind)
+        self._run.log_text("notice", text)
+        message = f"{self._run.name}: {text}"
+        if self._progress is None:
+            warnings.warn(message, TrainingWarning, stacklevel=2)
+        else:
+            self._progress.console.print(message, style="yellow", markup=False, soft_wrap=True)
+
+    def all(self, texts: Iterable[str]) -> None:
+        """Show and log each text once."""
+        for text in texts:
+            self.once(text, text)

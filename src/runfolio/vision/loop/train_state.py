@@ -1,0 +1,227 @@
+"""State of a training between two optimizer steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from lightning_fabric import Fabric
+from torch import nn
+
+from runfolio.vision.loop.averaging import WeightAverage
+from runfolio.vision.loop.early_stopping import EarlyStopping
+from runfolio.vision.loop.epoch_metrics import EpochMetrics
+from runfolio.vision.loop.inputs import Inputs
+from runfolio.vision.loop.mixing import Mixing
+from runfolio.vision.loop.optimizers import make_optimizer, make_scheduler
+from runfolio.vision.loop.unfreezing import Freezing
+from runfolio.vision.models.compiling import Network, compiled
+from runfolio.vision.models.freezing import train_mode
+from runfolio.vision.prepare import Preparation
+
+UNAVERAGED = "unaveraged"
+"""The part of a checkpoint that holds the weights in training, if `model` is their average."""
+
+_SHAPING = ("optimizer", "ema", "precision")
+"""Settings that a checkpoint's parts depend on."""
+_PRECISIONS: Mapping[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
+"""Fabric's names of them."""
+
+
+class TrainState:
+    """A network in training, and everything that a checkpoint holds of it.
+
+    A step is one of the optimizer, from one batch or several. Between two steps a training is nothing but this state.
+    In the middle of an epoch, the state also holds the progress and the running totals.
+
+    Attributes:
+        settings: Settings of the training.
+        images: Number of training images.
+        fabric: Places networks and batches on the device, and sets the precision.
+        model: The network in training.
+        optimizer: Updates the parameters of `model`.
+        stopping: Epochs since the best one.
+        freezing: Epochs in which the backbone is frozen.
+        metrics: Sums over the images of the current epoch.
+        epoch: Epochs done: trained, validated and logged.
+        step: Optimizer steps done.
+        epoch_lr: Learning rate at the start of the current epoch.
+        epoch_seconds: Seconds of each epoch done, validation included.
+        epoch_values: Logged values of the last epoch done.
+    """
+
+    def __init__(self, preparation: Preparation, schedule: Callable[[int], float] | None = None) -> None:
+        """Args:
+        schedule: Factor of the learning rate at each step. Default: as the settings say.
+        """
+        settings = preparation.settings
+        self.settings = settings
+        self.images = len(preparation.train)
+        self.fabric = Fabric(accelerator=preparation.device, devices=1, precision=_PRECISIONS[settings.precision])
+        self.to_input = Inputs(preparation.transform)
+        self.mixing = Mixing(
+            mixup=settings.mixup, cutmix=settings.cutmix, classes=len(preparation.source.classes), seed=settings.seed
+        )
+
+        self.model: nn.Module = preparation.whole_network()
+        self.freezing = Freezing(self.model, settings)
+        self.optimizer = make_optimizer(self.model, settings, rate_decay=settings.rate_decay)
+        self.freezing.apply(0)
+        self._scheduler = make_scheduler(self.optimizer, settings, self.steps_per_epoch, schedule)
+        self._network, self._stepper = self.fabric.setup(self.model, self.optimizer)
+        self._average = None if settings.ema is None else WeightAverage(self.model, settings.ema)
+        self.predictor: nn.Module = self._network if self._average is None else self.fabric.setup(self._average.model)
+        """`predicting` on the device, in the precision of the settings."""
+        self.train_forward, self.predict_forward = self._forwards()
+
+        self.epoch = 0
+        self.step = 0
+        self.epoch_lr = self.rate(0)
+        self.epoch_seconds: list[float] = []
+        self.epoch_values: dict[str, float] = {}
+        self.stopping = EarlyStopping(settings.patience)
+        self.metrics = EpochMetrics(self.fabric.device)
+
+    def _forwards(self) -> tuple[Network, Network]:
+        """Return the functions that training and prediction call, compiled if the settings say so."""
+        if not self.settings.compile:
+            return self._network, self.predictor
+        size = self.settings.resolved_batch_size
+        train_forward = compiled(self._network, size)
+        return train_forward, train_forward if self._average is None else compiled(self.predictor, size)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return math.ceil(self.images / self.settings.resolved_batch_size)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(self.batches_per_epoch / self.settings.accumulate)
+
+    @property
+    def steps_left(self) -> int:
+        """Steps that are left of the current epoch."""
+        return (self.epoch + 1) * self.steps_per_epoch - self.step
+
+    @property
+    def batches_done(self) -> int:
+        """Batches of the current epoch that the steps so far have trained on."""
+        return (self.steps_per_epoch - self.steps_left) * self.settings.accumulate
+
+    @property
+    def progress(self) -> dict[str, float]:
+        """Epochs done, with the part of the current one, as `epoch`; images trained on so far as `samples`."""
+        epochs, steps = divmod(self.step, self.steps_per_epoch)
+        samples_per_step = self.settings.accumulate * self.settings.resolved_batch_size
+        return {
+            "epoch": self.step / self.steps_per_epoch,
+            "samples": epochs * self.images + steps * samples_per_step,
+        }
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether all epochs are done, or early stopping is due."""
+        return self.epoch >= self.settings.epochs or self.stopping.is_due
+
+    @property
+    def is_frozen(self) -> bool:
+        """Return whether the backbone is frozen in the current epoch."""
+        return self.freezing.is_frozen(self.epoch)
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.fabric.device.type == "cuda"
+
+    @property
+    def predicting(self) -> nn.Module:
+        """The network to predict with: the average of the weights in training if there is one, else `model` itself."""
+        return self.model if self._average is None else self._average.model
+
+    def rate(self, step: int, stage: int = 0) -> float:
+        """Return the learning rate after `step` steps; of the head, or of a stage of the backbone."""
+        return float(self._scheduler.base_lrs[stage] * self._scheduler.lr_lambdas[stage](step))
+
+    @property
+    def epoch_rates(self) -> dict[str, float]:
+        """Learning rates at the start of this epoch: of the head and, if it has its own, of the backbone.
+
+        The second is the rate of the stage next to the head; 0 while the backbone is frozen.
+        """
+        rates = {"lr": self.epoch_lr}
+        if self.settings.unfreeze_after is not None or len(self.optimizer.param_groups) > 1:
+            rates["lr/backbone"] = self.epoch_lr * self.settings.rate_decay * (not self.is_frozen)
+        return rates
+
+    def start_epoch(self) -> None:
+        """Put the network into training mode, with the parameters frozen that this epoch does not train."""
+        self.freezing.apply(self.epoch)
+        train_mode(self.model, frozen_backbone=self.is_frozen)
+
+    def update(self) -> None:
+        """Make one optimizer step by the gradients that were accumulated."""
+        if self.settings.clip is not None:
+            # A norm that is no number is recorded like any other, not raised.
+            self.fabric.clip_gradients(
+                self._network, self._stepper, max_norm=self.settings.clip, error_if_nonfinite=False
+            )
+        self._stepper.step()
+        self._stepper.zero_grad()
+        self._scheduler.step()
+        if self._average is not None:
+            self._average.update()
+        self.step += 1
+
+    def end_epoch(self, values: dict[str, float], score: float) -> None:
+        """Count the epoch as done.
+
+        Args:
+            values: Everything that is logged of the epoch.
+            score: The value that chooses the best epoch; higher is better.
+        """
+        self.epoch += 1
+        self.epoch_lr = self.rate(self.step)
+        self.epoch_values = values
+        self.epoch_seconds.append(values["epoch_seconds"])
+        self.stopping.update(score)
+        if self.freezing.is_pending(self.epoch):
+            self.stopping.waited = 0
+        self.metrics = EpochMetrics(self.fabric.device)
+
+    def checkpoint_parts(self) -> dict[str, Any]:
+        """Return the parts of a checkpoint, for `run.checkpoint` and `run.restore`, which add the random generators.
+
+        `model` is the network that predicts; the weights in training are saved in addition if they are others.
+        """
+        return {
+            "model": self.predicting,
+            **({} if self._average is None else {UNAVERAGED: self.model}),
+            "optimizer": self.optimizer,
+            "scheduler": self._scheduler,
+            "scaler": self.fabric.strategy.precision,
+            "stopping": self.stopping,
+            "tally": self.metrics,
+            "training": self,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the counters, and the settings that a fork of other ones compares with its own."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "epoch_lr": self.epoch_lr,
+            "epoch_seconds": self.epoch_seconds,
+            "figures": self.epoch_values,
+            "settings": {name: getattr(self.settings, name) for name in _SHAPING},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.epoch = state["epoch"]
+        self.step = state["step"]
+        self.epoch_lr = state["epoch_lr"]
+        self.epoch_seconds = state["epoch_seconds"]
+        self.epoch_values = state["figures"]
