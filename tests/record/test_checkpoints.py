@@ -24,7 +24,14 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.record.base.layout import CHECKPOINTS
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Snapshot
-from runfolio.record.checkpoints.state_codec import Packer, foreign, host_copies, read_tensors, unpack, write_tensors
+from runfolio.record.checkpoints.state_codec import (
+    Packer,
+    host_copies,
+    read_tensors,
+    unpack,
+    unsafe_format,
+    write_tensors,
+)
 
 ABOUT = {"step": 1, "metric": 0.5, "attempt": 1, "position": {"w": 1}, "position_us": 1, "loader": None, "meta": {}}
 
@@ -195,7 +202,7 @@ def test_a_pickle_is_refused_naming_what_it_would_import_and_never_run(tmp_path:
 def test_no_bytes_make_the_reader_run_or_break(data: bytes, tmp_path_factory: pytest.TempPathFactory):
     path = tmp_path_factory.mktemp("any") / "t.safetensors"
     path.write_bytes(data)
-    foreign(path)
+    unsafe_format(path)
     with pytest.raises(DamagedFile):
         read_tensors(path)
 

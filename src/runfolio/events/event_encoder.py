@@ -13,7 +13,7 @@ from runfolio.events import messages as m
 from runfolio.events import wire
 from runfolio.events.framing import frame
 from runfolio.record.base.files import plain_json
-from runfolio.record.base.flat_names import flatten, number, with_numbers
+from runfolio.record.base.flat_names import as_number, decode_numbers, flatten
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.points.tails import LogCall
 
@@ -85,7 +85,7 @@ class EventEncoder:
 
     def results(self, document: RunDocument, time_s: float) -> bytes:
         """The numbers of the summary as scalars: of their own names, or `summary/NAME` where a metric has it."""
-        found = {key: number(value) for key, value in _flat(document.summary).items()}
+        found = {key: as_number(value) for key, value in _flat(document.summary).items()}
         values = [
             m.Value(f"summary/{key}" if key in self._plugins else key, simple_value=value)
             for key, value in found.items()
@@ -125,7 +125,7 @@ class EventEncoder:
 
 def _flat(live: dict[str, Any]) -> dict[str, Any]:
     """A config or summary, flat; the training may change it meanwhile."""
-    return flatten(with_numbers(plain_json(live)))
+    return flatten(decode_numbers(plain_json(live)))
 
 
 def _record(time_s: float, **content: Any) -> bytes:

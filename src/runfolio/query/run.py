@@ -20,7 +20,7 @@ from runfolio.query.frames import x_axis
 from runfolio.query.index.scan import Sighting
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.recorded_writers import RecordedWriter, writers
-from runfolio.record.base.flat_names import flatten, with_numbers
+from runfolio.record.base.flat_names import decode_numbers, flatten
 from runfolio.record.base.run_document import RUNNING, Attempt, Status, now
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Checkpoint
@@ -162,7 +162,7 @@ class RecordedRun:
     @cached_property
     def config(self) -> dict[str, Any]:
         """What it was given, nested as it was given."""
-        return with_numbers(self._document.config)
+        return decode_numbers(self._document.config)
 
     @cached_property
     def params(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class RecordedRun:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """What the run itself reports as its results."""
-        return with_numbers(self._document.summary)
+        return decode_numbers(self._document.summary)
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -243,7 +243,7 @@ class RecordedRun:
         """
         for file in self.source_files:
             if file.path == path:
-                return code.content(self.folder, file.sha256)
+                return code.read_text(self.folder, file.sha256)
         raise NotFound(
             f"run {self.id} kept no file {path!r}; {did_you_mean(path, [it.path for it in self.source_files])}"
         )
@@ -256,7 +256,7 @@ class RecordedRun:
             DamagedFile, NotFound: It is not what it was, or gone.
         """
         captured = self.captured_code
-        return "" if captured is None or captured.diff is None else code.content(self.folder, captured.diff)
+        return "" if captured is None or captured.diff is None else code.read_text(self.folder, captured.diff)
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -266,7 +266,7 @@ class RecordedRun:
     @cached_property
     def defaults(self) -> dict[str, Any]:
         """Default values of settings, flat, as far as they were declared (by a dataclass)."""
-        return flatten(with_numbers(self._document.defaults))
+        return flatten(decode_numbers(self._document.defaults))
 
     @property
     def seeds(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from runfolio.record.base.layout import ALIVE, METRICS
-from runfolio.record.liveness.heartbeats import SILENT_S, BeatMemory, Heartbeat, is_gone
+from runfolio.record.liveness.heartbeats import SILENT_S, BeatHistory, Heartbeat, is_gone
 from runfolio.record.liveness.process_exits import death_path
 from runfolio.repair.run_folders import listed
 
@@ -18,7 +18,7 @@ def heartbeats(folder: Path) -> dict[str, Heartbeat | None]:
     return {writer: Heartbeat.read(folder, writer) for writer in writers if "." not in writer}
 
 
-def is_at_work(folder: Path, memory: BeatMemory) -> bool:
+def is_at_work(folder: Path, memory: BeatHistory) -> bool:
     """Whether some process may still be writing the run; where a heartbeat cannot be read, fresh files say so."""
     beats = heartbeats(folder)
     silent = [beat for beat in beats.values() if beat is not None and beat.end is None]

@@ -13,7 +13,7 @@ from runfolio.record.base.layout import MEDIA, METRICS
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
 from runfolio.record.points import seq_ranges
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.repair.findings import Finding, Severity, said
 from runfolio.repair.line_scan import Lines, is_media, is_tail, scan_media, scan_tail
 from runfolio.repair.row_groups import Rows, scan_segment
@@ -34,17 +34,17 @@ class Census:
     unread: list[Finding] = field(default_factory=list)
     """Files that this program cannot judge."""
 
-    def points(self, *without: Lines | Rows) -> Ranges:
+    def points(self, *without: Lines | Rows) -> SeqRanges:
         """The log calls whose points can be read whole, from all files but these."""
-        whole = [rows.covers for rows in self.segments if rows.is_whole and rows not in without]
+        whole = [rows.ranges for rows in self.segments if rows.is_whole and rows not in without]
         return seq_ranges.merge(*whole, *(lines.held for lines in self.tails if lines not in without))
 
-    def all_calls(self) -> Ranges:
+    def all_calls(self) -> SeqRanges:
         """Every log call of which there is something: points, or media."""
         partly = [rows.held for rows in self.segments if not rows.is_whole]
         return seq_ranges.merge(self.points(), *partly, self.media_calls())
 
-    def media_calls(self) -> Ranges:
+    def media_calls(self) -> SeqRanges:
         return seq_ranges.merge(*(lines.held for lines in self.media))
 
 
@@ -86,14 +86,14 @@ def noted_positions(folder: Path, document: RunDocument | None) -> dict[str, int
     return highest
 
 
-def missing(census: Census, noted: Mapping[str, int]) -> Ranges:
+def missing(census: Census, noted: Mapping[str, int]) -> SeqRanges:
     """The log calls that were made and are in no file."""
     there = census.all_calls()
-    writers = {*there, *noted, *(writer for rows in census.segments for writer in rows.covers)}
-    made: Ranges = {}
+    writers = {*there, *noted, *(writer for rows in census.segments for writer in rows.ranges)}
+    made: SeqRanges = {}
     for writer in writers:
         ends = [last for _, last in there.get(writer, [])]
-        covered = [last for rows in census.segments for _, last in rows.covers.get(writer, [])]
+        covered = [last for rows in census.segments for _, last in rows.ranges.get(writer, [])]
         if (top := max([*ends, *covered, noted.get(writer, 0)])) >= 1:
             made[writer] = [(1, top)]
     return minus(made, there)
@@ -116,9 +116,9 @@ def _scan(census: Census, folder: Path, paths: Iterable[Path], scan: Callable[[P
     return found
 
 
-def spanned(held: Ranges, media: Ranges) -> Ranges:
+def spanned(held: SeqRanges, media: SeqRanges) -> SeqRanges:
     """What a segment with these log calls covers: those between them that went to the media, too."""
-    spans: Ranges = {}
+    spans: SeqRanges = {}
     for writer, ranges in seq_ranges.merge(held, {writer: media.get(writer, []) for writer in held}).items():
         for first, last in ranges:
             inside = [end for pair in held[writer] for end in pair if first <= end <= last]
@@ -127,9 +127,9 @@ def spanned(held: Ranges, media: Ranges) -> Ranges:
     return spans
 
 
-def minus(outer: Ranges, inner: Ranges) -> Ranges:
+def minus(outer: SeqRanges, inner: SeqRanges) -> SeqRanges:
     """The log calls of `outer` that are not in `inner`; writers without any are left out."""
-    left: Ranges = {}
+    left: SeqRanges = {}
     taken = seq_ranges.merge(inner)
     for writer, ranges in seq_ranges.merge(outer).items():
         holes = deque(taken.get(writer, []))

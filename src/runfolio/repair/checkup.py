@@ -10,9 +10,9 @@ from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.record.base.layout import ALIVE, RUN_FILE
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.run_document import RunDocument
-from runfolio.record.liveness.heartbeats import BeatMemory, derive_state
+from runfolio.record.liveness.heartbeats import BeatHistory, derive_state
 from runfolio.record.points import seq_ranges
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.spool import spools_of
 from runfolio.repair import content_checks, leftovers
 from runfolio.repair.activity import heartbeats, is_at_work
@@ -40,7 +40,7 @@ class Checkup:
         return all(finding.severity is Severity.LEFTOVER for finding in self.findings)
 
 
-def check(folder: Path, memory: BeatMemory) -> Checkup:
+def check(folder: Path, memory: BeatHistory) -> Checkup:
     """Read every file of a run; nothing is changed.
 
     A run whose `run.json` is of a newer format is not looked into.
@@ -91,7 +91,7 @@ def _look_into(folder: Path, document: RunDocument | None, *, at_work: bool) -> 
     yield from census.unread
     yield from _of_points(folder, census)
     if not at_work:  # of a run being written, some calls are still on their way
-        told = seq_ranges.merge(*(rows.covers for rows in census.segments if rows.lost))
+        told = seq_ranges.merge(*(rows.ranges for rows in census.segments if rows.lost))
         waiting = [take_census(each.folder, {}).all_calls() for each in spools_of(folder)]
         absent = minus(missing(census, noted_positions(folder, document)), seq_ranges.merge(told, *waiting))
         for writer, ranges in seq_ranges.merge(*waiting).items():
@@ -124,9 +124,9 @@ def _of_points(folder: Path, census: Census) -> Iterator[Finding]:
 
 
 def _of_segment(rows: Rows, census: Census) -> tuple[Severity, str]:
-    if not rows.covers:
+    if not rows.ranges:
         return Severity.DAMAGED, f"{rows.problem}; which log calls it held is not known"
-    gone = minus(rows.covers, seq_ranges.merge(census.points(rows), census.media_calls()))
+    gone = minus(rows.ranges, seq_ranges.merge(census.points(rows), census.media_calls()))
     if not gone:
         return Severity.DAMAGED, f"{rows.problem}; all its log calls stand in other files too"
     if not rows.lost:
@@ -137,7 +137,7 @@ def _of_segment(rows: Rows, census: Census) -> tuple[Severity, str]:
     return Severity.LOST, f"{rows.problem}; lost: {what}, of {_calls(gone)}"
 
 
-def _calls(ranges: Ranges) -> str:
+def _calls(ranges: SeqRanges) -> str:
     """`3 log calls of a81kq0zd (5-6, 9)`."""
     return " and ".join(_calls_of(writer, pairs) for writer, pairs in ranges.items())
 

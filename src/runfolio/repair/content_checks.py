@@ -29,7 +29,7 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
     yield from _artifacts(folder)
     yield from _code(folder)
     yield from _data(folder)
-    for path, error in run_edits.damaged(folder):
+    for path, error in run_edits.find_damaged(folder):
         yield _unreadable(path, folder, error)
 
 

@@ -13,7 +13,7 @@ from runfolio.query.index.run_index import IndexOfStore, index_path, is_damaged,
 from runfolio.query.index.scan import Memory
 from runfolio.query.store import check_store, open_folio
 from runfolio.record.base.layout import default_store
-from runfolio.record.spool import Found, find_spools, spools_of
+from runfolio.record.spool import StoredSpool, find_spools, spools_of
 from runfolio.repair.checkup import Checkup, check
 from runfolio.repair.mend import mend
 from runfolio.repair.run_folders import find_folders
@@ -46,7 +46,7 @@ class Doctor:
         self._index = IndexOfStore(self.store)
         self._memory = Memory({} if self.index_is_damaged else self._index.use(lambda index: index.beats()))
 
-    def strays(self) -> list[Found]:
+    def strays(self) -> list[StoredSpool]:
         """What waits on this machine for runs of this store whose folders are not there."""
         known = {spool.folder for folder in self.folders for spool in spools_of(folder)}
         of_store = [each for each in find_spools() if each.run_folder.resolve().is_relative_to(self.store)]

@@ -12,7 +12,7 @@ from runfolio.errors import DamagedFile
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.points import tails
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tails import LogCall
 
 Call = TypeVar("Call", LogCall, MediaEntry)
@@ -45,7 +45,7 @@ class Lines:
         return self.header is None and not self.damaged and not self.disordered
 
     @property
-    def held(self) -> Ranges:
+    def held(self) -> SeqRanges:
         return {self.writer: list(self.ranges)}
 
     def add(self, seq: int) -> None:

@@ -19,10 +19,10 @@ from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.content import run_edits
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.liveness import claims
-from runfolio.record.liveness.heartbeats import BeatMemory
+from runfolio.record.liveness.heartbeats import BeatHistory
 from runfolio.record.points import compaction, segment_files, seq_ranges, tails
-from runfolio.record.points.row_merging import ROW, ordered
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.row_merging import ROW, sort_rows
+from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tails import LogCall
 from runfolio.record.spool import spools_of
 from runfolio.repair import leftovers
@@ -35,7 +35,7 @@ from runfolio.repair.row_groups import Rows, without
 from runfolio.repair.run_folders import relative
 
 
-def mend(folder: Path, memory: BeatMemory) -> list[str]:
+def mend(folder: Path, memory: BeatHistory) -> list[str]:
     """Repair what can be without losing a byte; what was done, a sentence each.
 
     A run that may still be written, or whose `run.json` is of a newer format, is left as it is.
@@ -94,7 +94,7 @@ def _set_aside(folder: Path, path: Path) -> str:
 def _needless(folder: Path) -> list[Path]:
     """Damaged files that no reader needs, and that nothing can be had from."""
     beats = [folder / ALIVE / f"{writer}.json" for writer, beat in heartbeats(folder).items() if beat is None]
-    return [*beats, *(path for path, error in run_edits.damaged(folder) if isinstance(error, RunfolioError))]
+    return [*beats, *(path for path, error in run_edits.find_damaged(folder) if isinstance(error, RunfolioError))]
 
 
 def _save_segment(folder: Path, damaged: Rows, census: Census, target: Path) -> str:
@@ -106,7 +106,7 @@ def _save_segment(folder: Path, damaged: Rows, census: Census, target: Path) -> 
         ranges = spanned(kept, census.media_calls())
         metrics, writers, blocks = damaged.saved()
         segment_files.write(target, (without(block, writers, elsewhere) for block in blocks), metrics, writers, ranges)
-        census.segments.append(Rows(target, covers=ranges, held=kept))
+        census.segments.append(Rows(target, ranges=ranges, held=kept))
     census.segments.remove(damaged)
     place = _set_aside(folder, damaged.path)
     return _told(name, kept, target, place)
@@ -121,14 +121,14 @@ def _save_tail(folder: Path, lines: Lines, census: Census, target: Path) -> str:
         ranges = spanned(kept, census.media_calls())
         metrics = sorted({name for call in tail_calls(lines) for name in call.values})
         rows = list(_rows(lines, elsewhere, {name: place for place, name in enumerate(metrics)}))
-        segment_files.write(target, [ordered(np.array(rows, ROW))], metrics, [lines.writer], ranges)
-        census.segments.append(Rows(target, covers=ranges, held=kept))
+        segment_files.write(target, [sort_rows(np.array(rows, ROW))], metrics, [lines.writer], ranges)
+        census.segments.append(Rows(target, ranges=ranges, held=kept))
     census.tails.remove(lines)
     place = _set_aside(folder, lines.path)
     return _told(name, kept, target, place)
 
 
-def _rows(lines: Lines, elsewhere: Ranges, places: Mapping[str, int]) -> Iterator[tuple]:
+def _rows(lines: Lines, elsewhere: SeqRanges, places: Mapping[str, int]) -> Iterator[tuple]:
     """The points of a tail that are nowhere else, as rows of `ROW`."""
     taken = elsewhere.get(lines.writer, [])
     for call in tail_calls(lines):
@@ -137,7 +137,7 @@ def _rows(lines: Lines, elsewhere: Ranges, places: Mapping[str, int]) -> Iterato
                 yield places[name], lines.attempt, 0, call.seq, call.step, call.time_us, value
 
 
-def _told(name: str, kept: Ranges, target: Path, place: str) -> str:
+def _told(name: str, kept: SeqRanges, target: Path, place: str) -> str:
     if not kept:
         return f"set {name} aside as {place}: nothing in it can be read that is not elsewhere"
     return (

@@ -17,7 +17,7 @@ from runfolio.errors import DamagedFile
 from runfolio.record.points import arrow_arrays, seq_ranges
 from runfolio.record.points.row_merging import Rows as Block
 from runfolio.record.points.segment_files import Segment
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.repair.findings import said
 
 _COLUMNS = ["metric", "step", "time_us", "value", "attempt", "writer", "seq"]
@@ -32,9 +32,9 @@ class Rows:
     path: Path
     problem: str | None = None
     """What is wrong with it."""
-    covers: Ranges = field(default_factory=dict)
+    ranges: SeqRanges = field(default_factory=dict)
     """What it says itself; nothing where not even its footer can be read."""
-    held: Ranges = field(default_factory=dict)
+    held: SeqRanges = field(default_factory=dict)
     """The log calls of which it holds rows that can be read."""
     lost: list[str] = field(default_factory=list)
     """The row groups that cannot be read: what the footer says of each."""
@@ -54,7 +54,7 @@ class Rows:
         """
         opened = Segment.open(self.path)
         opened.damaged = True  # so that what cannot be read is passed over
-        metrics, writers = opened.names(), sorted(self.covers)
+        metrics, writers = opened.names(), sorted(self.ranges)
         return metrics, writers, opened.blocks(_places(metrics), _places(writers))
 
     def begun(self) -> Iterator[tuple[str, int, int]]:
@@ -76,7 +76,7 @@ def scan_segment(path: Path) -> Rows:
         NewerFormat: A newer runfolio wrote it.
     """
     try:
-        rows = Rows(path, covers=Segment.open(path).covers)
+        rows = Rows(path, ranges=Segment.open(path).ranges)
         opened = pq.ParquetFile(path, page_checksum_verification=True)
     except DamagedFile as error:
         return Rows(path, said(error, path))
@@ -95,12 +95,12 @@ def scan_segment(path: Path) -> Rows:
     return rows
 
 
-def calls_of(block: Block, writers: Sequence[str]) -> Ranges:
+def calls_of(block: Block, writers: Sequence[str]) -> SeqRanges:
     """The log calls that have points in a block."""
     return {str(writers[code]): _ranges(block["seq"][block["writer"] == code]) for code in np.unique(block["writer"])}
 
 
-def without(block: Block, writers: Sequence[str], taken: Ranges) -> Block:
+def without(block: Block, writers: Sequence[str], taken: SeqRanges) -> Block:
     """The rows of a block but those of log calls in `taken`."""
     double = np.zeros(len(block), dtype=bool)
     for code, writer in enumerate(writers):
@@ -158,7 +158,7 @@ def _names(opened: pq.ParquetFile, number: int) -> pq.Statistics | None:
     return found[0] if found and found[0] is not None and found[0].has_min_max else None
 
 
-def _calls(rows: pa.Table) -> Ranges:
+def _calls(rows: pa.Table) -> SeqRanges:
     """The log calls that have points in a table."""
     writers = rows["writer"].combine_chunks().dictionary_encode()
     codes, seqs = arrow_arrays.to_numpy(writers.indices), arrow_arrays.to_numpy(rows["seq"])
@@ -173,5 +173,5 @@ def _ranges(seqs: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 def _agrees(rows: Rows) -> bool:
     """Whether what it covers is what it holds; log calls in between may have gone to the media."""
-    ends = {writer: [(end, end) for pair in ranges for end in pair] for writer, ranges in rows.covers.items()}
-    return seq_ranges.contains(rows.covers, rows.held) and seq_ranges.contains(rows.held, ends)
+    ends = {writer: [(end, end) for pair in ranges for end in pair] for writer, ranges in rows.ranges.items()}
+    return seq_ranges.contains(rows.ranges, rows.held) and seq_ranges.contains(rows.held, ends)

@@ -41,7 +41,7 @@ def of(start: Start, repository: Path | None) -> Patch:
     if captured is None or captured.diff is None:
         return NONE
     text, added, binary = b"", set[str](), list[str]()
-    for section in _SECTION.split(code.contents(start.run.folder, captured.diff)):
+    for section in _SECTION.split(code.read_bytes(start.run.folder, captured.diff)):
         path = _path(section)
         if _BINARY.search(section):
             binary.append(path or "a file")

@@ -179,7 +179,7 @@ def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRu
 def _can_resume(run: RecordedRun) -> bool:
     """Whether it has a whole checkpoint: of a damaged `last`, another one is gone on with."""
     try:
-        manifests.whole(run.folder, manifests.LAST, lambda told: None)
+        manifests.read_intact(run.folder, manifests.LAST, lambda told: None)
     except (NotFound, DamagedFile):
         return False
     return True

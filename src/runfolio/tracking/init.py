@@ -291,7 +291,7 @@ def _resumed(
     """The run with a new attempt opened; joined instead where `RUNFOLIO_RUN_ID` names it and another rank opened it."""
     folder = _folder_of(store, run)
     # Before the document, and not again: of processes that come this far at once, all claim the same attempt.
-    claimed = claims.newest(folder)
+    claimed = claims.newest_attempt(folder)
     document = RunDocument.read(folder)
     if wanted == document.id and (found := _joined_resumed(folder, document, wait_s)):
         return found
@@ -313,7 +313,7 @@ def _tell(document: RunDocument) -> Callable[[str], None]:
 
 def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:
     try:
-        return saved.whole(folder, name, _tell(document))
+        return saved.read_intact(folder, name, _tell(document))
     except NotFound as error:
         raise NotFound(
             f"{error}; checkpoint=None goes on behind the run's last point, step=-1 from its beginning"
@@ -338,7 +338,7 @@ def _cut(
     if step is not None:
         from runfolio.record.checkpoints import resume_points  # Arrow, which few resumes need
 
-        return _last_attempt(document), *resume_points.kept_until(folder, document, whole_step(step))
+        return _last_attempt(document), *resume_points.last_seqs_at_step(folder, document, whole_step(step))
     if found is None:
         return _everything(folder, document)
     return found.attempt, kept_at(folder, document, found), -1 if found.step is None else found.step
@@ -350,7 +350,7 @@ def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
 
     summaries = PointFiles(folder, document).summaries()
     steps = [summary.last_step for name, summary in summaries.items() if not name.startswith(SYSTEM)]
-    return _last_attempt(document), resume_points.kept_of_all(folder, document), max(steps, default=-1)
+    return _last_attempt(document), resume_points.last_seqs(folder, document), max(steps, default=-1)
 
 
 def _note_seconds(folder: Path, document: RunDocument) -> None:

@@ -421,7 +421,7 @@ class Run:
             self._saver.wait()
         found = self._instead if name == LAST else None
         if found is None or (self._saver is not None and self._saver.has_saved):
-            found = manifests.whole(self.folder, name, lambda told: log.warning("run %s: %s", self.id, told))
+            found = manifests.read_intact(self.folder, name, lambda told: log.warning("run %s: %s", self.id, told))
         if targets:
             restore.restore(found, targets)
         return found

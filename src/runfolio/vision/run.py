@@ -14,7 +14,7 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
-from runfolio.record.checkpoints.manifests import BEST, LAST, whole
+from runfolio.record.checkpoints.manifests import BEST, LAST, read_intact
 from runfolio.settings import build, fields_of
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.fork import Fork
@@ -181,7 +181,7 @@ def _tell_of_changes(run: Run, changes: str | None, progress: Progress | None) -
 def _last(recorded: RecordedRun) -> Checkpoint | None:
     """The checkpoint that the run goes on from: a damaged one gives way to another, which `runfolio.init` tells."""
     try:
-        return whole(recorded.folder, LAST, lambda told: None)
+        return read_intact(recorded.folder, LAST, lambda told: None)
     except NotFound:
         return None
 

@@ -12,7 +12,7 @@ from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.data_match import Standing, standing, told
 from runfolio.query.selection.metric_names import Mode, Split, guess_mode, mode_of, split_of
-from runfolio.record.base.flat_names import number
+from runfolio.record.base.flat_names import as_number
 from runfolio.record.liveness.heartbeats import CRASHED
 
 BROKEN = ("failed", CRASHED)
@@ -128,7 +128,7 @@ def _decided_by(equals: Sequence[RecordedRun], metric: str, mode: Mode) -> str:
 def figure_of(run: RecordedRun, metric: str, mode: Mode) -> Figure | None:
     """The number with which a run competes (see `choose`); None where it has none, or none that is finite."""
     seen = run.metrics.get(metric)
-    reported = number(run.results.get(metric))
+    reported = as_number(run.results.get(metric))
     if reported is not None:
         figure = Figure(reported, _step_of(run, metric, reported))
     elif seen is not None:
@@ -147,7 +147,7 @@ def merit(runs: Sequence[RecordedRun], metric: str, mode: Mode) -> tuple[float, 
     figures = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
     loss = loss_beside(metric, mode)
     losses = [figure.value for run in runs if loss and (figure := figure_of(run, loss, "min"))]
-    sizes = [size for run in runs if (size := number(run.results.get(PARAMETERS))) is not None]
+    sizes = [size for run in runs if (size := as_number(run.results.get(PARAMETERS))) is not None]
     return (
         rank(statistics.fmean(figures), mode),
         statistics.fmean(losses) if losses else math.inf,
@@ -179,7 +179,7 @@ def who_chose(metric: str) -> str:
 
 def numbers_of(run: RecordedRun) -> list[str]:
     """The names in a run's summary that hold numbers."""
-    return [name for name, value in run.results.items() if number(value) is not None]
+    return [name for name, value in run.results.items() if as_number(value) is not None]
 
 
 def best_in_curve(run: RecordedRun, metric: str) -> float | None:
@@ -199,5 +199,5 @@ def _step_of(run: RecordedRun, metric: str, value: float) -> int | None:
     return known.get(value)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _count(as_number: int, noun: str) -> str:
+    return f"{as_number} {noun}" if as_number == 1 else f"{as_number} {noun}s"

@@ -13,7 +13,7 @@ from runfolio.query.selection.metric_names import Mode, guess_mode, mode_of
 from runfolio.query.selection.ranking import BROKEN, figure_of, merit, who_chose
 from runfolio.query.selection.significance import Interval, holm, shares_p, wilson
 from runfolio.query.tables.run_labels import labels
-from runfolio.record.base.flat_names import number
+from runfolio.record.base.flat_names import as_number
 
 TEST = "test/acc"
 _SHARES = ("acc", "accuracy")
@@ -123,7 +123,7 @@ def usual_metric(runs: Sequence[RecordedRun]) -> str:
 
 def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
     figure = figure_of(run, metric, mode)
-    value, test = figure.value if figure else None, number(run.results.get(TEST))
+    value, test = figure.value if figure else None, as_number(run.results.get(TEST))
     images, test_images = images_of(run, metric, value), images_of(run, TEST, test)
     chose, of_test = _interval(value, images), _interval(test, test_images)
     return Row(
@@ -140,17 +140,17 @@ def _row(run: RecordedRun, label: str, metric: str, mode: Mode) -> Row:
         test_low=of_test.low if of_test else None,
         test_high=of_test.high if of_test else None,
         test_images=test_images,
-        parameters=number(run.results.get("parameters")),
-        size_mb=number(run.results.get("size_mb")),
-        epoch_seconds=number(run.results.get("epoch_seconds")),
-        predict_ms=number(run.results.get("predict_ms")),
+        parameters=as_number(run.results.get("parameters")),
+        size_mb=as_number(run.results.get("size_mb")),
+        epoch_seconds=as_number(run.results.get("epoch_seconds")),
+        predict_ms=as_number(run.results.get("predict_ms")),
     )
 
 
 def images_of(run: RecordedRun, metric: str, value: float | None) -> int | None:
     """Of how many images a value of an accuracy is a share, as the run reports it: `val/images` of `val/acc`."""
     data, _, name = metric.rpartition("/")
-    images = number(run.results.get(f"{data}/images"))
+    images = as_number(run.results.get(f"{data}/images"))
     if name not in _SHARES or value is None or images is None or not (0 <= value <= 1 and images >= 1):
         return None
     return int(images)
@@ -236,7 +236,7 @@ def alike(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[
 def _chosen_on(runs: Sequence[RecordedRun], metric: str) -> list[str]:
     """A warning where the metric that chose was measured on different images."""
     images = f"{metric.partition('/')[0]}/images"
-    counts = sorted({int(count) for run in runs if (count := number(run.results.get(images)))})
+    counts = sorted({int(count) for run in runs if (count := as_number(run.results.get(images)))})
     if len(counts) < 2:
         return []
     return [f"Mind that {metric} is over {counts[0]:,} to {counts[-1]:,} images: not the same ones in every run."]

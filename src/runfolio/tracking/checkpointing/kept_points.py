@@ -19,8 +19,8 @@ def bring_back_spools(folder: Path) -> None:
 
 def kept_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
     """The last seq of each writer that belongs to a checkpoint."""
-    if not heartbeats.joined(folder, document):
+    if not heartbeats.joined_heartbeats(folder, document):
         return checkpoint.position
     from runfolio.record.checkpoints import resume_points  # Arrow, which few runs need
 
-    return {**resume_points.kept_of_joined(folder, document, checkpoint), **checkpoint.position}
+    return {**resume_points.joined_last_seqs(folder, document, checkpoint), **checkpoint.position}

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from runfolio.errors import ConfigError
 from runfolio.record.base.run_document import Attempt
 from runfolio.record.checkpoints.manifests import GENERATORS, Checkpoint, Snapshot
-from runfolio.record.checkpoints.retention import CheckpointPolicy, Mode, Shelf, is_better, step_name
+from runfolio.record.checkpoints.retention import CheckpointPolicy, CheckpointRetention, Mode, is_better, step_name
 from runfolio.tracking.checkpointing import random_states
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
@@ -87,10 +87,10 @@ class Saver:
         self._attempt = attempt
         self._pace = pace
         self._policy = policy or CheckpointPolicy()
-        self._shelf = Shelf(run.folder, self._policy, resumed, {**attempt.kept, attempt.writer: math.inf})
+        self._shelf = CheckpointRetention(run.folder, self._policy, resumed, {**attempt.kept, attempt.writer: math.inf})
         self._best = self._shelf.best
         """The best metric so far, of what waits to be written too."""
-        self._calls = self._shelf.kept_until
+        self._calls = self._shelf.last_kept_step
         """Counted on where a run is resumed: what is kept for good is not to be replaced."""
         self._saved = 0
         self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
@@ -320,12 +320,12 @@ class Saver:
             if job.mark.seq is None:
                 raise OSError("the record has not taken what was logged before")
             position = {**self._attempt.kept, self._attempt.writer: job.mark.seq}
-            gone = self._shelf.put(
+            gone = self._shelf.save(
                 job.stem,
                 job.snapshot,
                 {**job.about, "position": position},
                 mode=job.mode,
-                for_good=job.for_good,
+                permanent_name=job.for_good,
                 is_ours=lambda: not store_writer.is_superseded(),
             )
             self._tell_of_budget(gone)

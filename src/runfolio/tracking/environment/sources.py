@@ -12,7 +12,7 @@ from typing import Any
 
 from runfolio.record.base.redaction import redact_text
 from runfolio.record.content import code
-from runfolio.record.content.code import Code, LeftOut, SourceFile
+from runfolio.record.content.code import Code, OmittedFile, SourceFile
 from runfolio.tracking.environment import git, program
 
 FILE_BYTES = 1_000_000
@@ -84,7 +84,7 @@ class Sources:
             self._write()
 
     def _write(self) -> None:
-        rest = [LeftOut("", None, f"and {self._unnamed} more files")] if self._unnamed else []
+        rest = [OmittedFile("", None, f"and {self._unnamed} more files")] if self._unnamed else []
         replace(self._code, left_out=self._code.left_out + rest).write(self._folder, self._writer)
         self._unwritten = False
 
@@ -97,7 +97,7 @@ class Sources:
             self._leave_out("the uncommitted diff", None, why)
         elif found:
             stored = _without_secrets(found)
-            self._code.diff, self._code.diff_bytes = code.keep(self._folder, stored), len(stored)
+            self._code.diff, self._code.diff_bytes = code.save_content(self._folder, stored), len(stored)
 
     def _keep_modules(self) -> None:
         if self._modules == len(sys.modules):
@@ -143,7 +143,7 @@ class Sources:
 
     def _add(self, name: str, content: bytes, why: str) -> SourceFile:
         stored = _without_secrets(content)
-        source = SourceFile(name, code.keep(self._folder, stored), len(stored), why)
+        source = SourceFile(name, code.save_content(self._folder, stored), len(stored), why)
         self._bytes += len(stored)
         self._code.files.append(source)
         self._unwritten = True
@@ -170,7 +170,7 @@ class Sources:
     def _leave_out(self, name: str, size: int | None, why: str) -> None:
         self._unwritten = True
         if len(self._code.left_out) < LEFT_OUT:
-            self._code.left_out.append(LeftOut(name, size, why))
+            self._code.left_out.append(OmittedFile(name, size, why))
         else:
             self._unnamed += 1
 
@@ -191,7 +191,7 @@ class Sources:
             self._bytes -= before.bytes
             self._write()
             if before.sha256 != self._cells.sha256:  # a secret may be all that differs
-                code.forget(self._folder, before.sha256)
+                code.delete_content(self._folder, before.sha256)
 
 
 def _executed_cells() -> bytes:

@@ -91,7 +91,7 @@ class Encoder:
         if not self._known.issuperset(chain.from_iterable(values for _, _, values in items)):
             return None
         seq, last_step = self.seq, self.last_step
-        rows: list[tails.Row] = []
+        rows: list[tails.TailRow] = []
         for moment, step, values in items:
             last_step = last_step + 1 if step is None else step
             if last_step.__class__ is not int or not -_STEPS <= last_step < _STEPS:

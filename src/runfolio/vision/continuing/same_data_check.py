@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runfolio.errors import ConfigError, RunfolioError
-from runfolio.record.content.datasets import Item, Listing, difference
+from runfolio.record.content.datasets import Item, Listing, compare_listings
 from runfolio.vision.data.base import ImageSet, ImageSource
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.listing import items
@@ -90,7 +90,7 @@ def _told(preparation: Preparation, begun: Listings) -> str:
     found = []
     for pool in _pools(preparation.source):
         before = Listing.union(begun[part] for part in pool.parts if part in begun)
-        changes = difference(before, Listing(pool.items(preparation.source.classes)))
+        changes = compare_listings(before, Listing(pool.items(preparation.source.classes)))
         whole = preparation.settings.data_fraction == 1 or pool.parts == ("test",)
         found.append(changes if whole else replace(changes, added=()))
     sentences = [changes.sentence for changes in found if changes.sentence]

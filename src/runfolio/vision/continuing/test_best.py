@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import runfolio
 from runfolio.query.selection.seed_groups import chosen
-from runfolio.record.checkpoints.manifests import BEST, whole
+from runfolio.record.checkpoints.manifests import BEST, read_intact
 from runfolio.settings import build
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.same_data_check import on_the_same_images
@@ -51,7 +51,7 @@ def conclude(
 def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | None) -> None:
     """Test a finished run's best epoch, in a further attempt of the run, as it would have been tested at its end."""
     settings = build(TrainSettings, recorded.config)
-    begun = describe(whole(recorded.folder, BEST, lambda told: None))
+    begun = describe(read_intact(recorded.folder, BEST, lambda told: None))
     preparation, _ = on_the_same_images(
         prepare(settings, store=store, begun=begun, progress=progress),
         recorded,

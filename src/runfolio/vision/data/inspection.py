@@ -16,7 +16,7 @@ import PIL
 
 from runfolio._version import __version__
 from runfolio.errors import DamagedFile, NotFound
-from runfolio.record.content.file_cache import Memory, stamp, still_holds
+from runfolio.record.content.file_cache import FileCache, is_current, stamp
 from runfolio.record.content.hashing import content_digest
 from runfolio.vision.data.files import ImageFiles, printable
 from runfolio.vision.data.pictures import read_picture
@@ -53,9 +53,9 @@ def inspect(images: ImageFiles, progress: Progress | None = None) -> list[Findin
     Args:
         progress: Gets a task for as long as files are read.
     """
-    memory = Memory(_FOLDER, images.root, _KEPT_BY, Finding)
+    memory = FileCache(_FOLDER, images.root, _KEPT_BY, Finding)
     known = memory.load()
-    changed = {name for name in images.names if not still_holds(known.get(name), images.root / name)}
+    changed = {name for name in images.names if not is_current(known.get(name), images.root / name)}
     if changed:
         names = sorted(changed)
         known.update(zip(names, _read_all(images.root, names, progress), strict=True))
