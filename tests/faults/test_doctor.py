@@ -17,10 +17,10 @@ from click.testing import CliRunner, Result
 
 import runfolio
 from runfolio.cli import main
-from runfolio.repair import checkup, mend
 from runfolio.record.base.layout import RUN_FILE, find_runs
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.points.reader import PointFiles
+from runfolio.repair import checkup, mend
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 SCRIPT = """

@@ -102,8 +102,8 @@ def _media_decoder(path: Path) -> Callable[[bytes, Lines], MediaEntry | None]:
 def _scan(
     path: Path, name: re.Pattern[str], attempts: Mapping[str, int], decode: Callable[[bytes, Lines], Call | None]
 ) -> Lines | None:
-    fits = name.fullmatch(path.name)
-    writer = fits[1] if fits else ""
+    match = name.fullmatch(path.name)
+    writer = match[1] if match else ""
     lines = Lines(path, writer, attempts.get(writer, 1))
     with path.open("rb") as file:
         first = file.readline()
