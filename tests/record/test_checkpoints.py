@@ -39,7 +39,7 @@ ABOUT = {"step": 1, "metric": 0.5, "attempt": 1, "position": {"w": 1}, "position
 def save(
     folder: Path, stem: str = "w-1", names: tuple[str, ...] = ("last",), modules: Any = None, **state: Any
 ) -> None:
-    manifests.save(folder, names, stem, Snapshot.of(modules or {}, state).copied(), ABOUT)
+    manifests.save(folder, names, stem, Snapshot.capture(modules or {}, state).copy(), ABOUT)
 
 
 def test_a_training_state_comes_back_bit_for_bit(tmp_path: Path):
@@ -281,7 +281,7 @@ def test_a_process_that_lost_its_run_deletes_nothing_of_the_one_that_has_it(tmp_
         return False
 
     assert (
-        manifests.save(tmp_path, ["last"], "old-9", Snapshot.of({}, {"w": torch.zeros(2)}), ABOUT, is_ours=is_ours)
+        manifests.save(tmp_path, ["last"], "old-9", Snapshot.capture({}, {"w": torch.zeros(2)}), ABOUT, is_ours=is_ours)
         is None
     )
     assert sorted(path.name for path in place.glob("*.safetensors")) == [

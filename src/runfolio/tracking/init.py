@@ -22,10 +22,10 @@ from runfolio.record.content.run_edits import NAME_LENGTH, check_name
 from runfolio.record.liveness import claims, heartbeats
 from runfolio.record.liveness.heartbeats import PRIMARY, Role
 from runfolio.record.points.metric_summary import SYSTEM
-from runfolio.tracking.checkpointing.kept_points import bring_back_spools, kept_at
+from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at
 from runfolio.tracking.console.capture import Console
-from runfolio.tracking.environment.capture import keep_code
 from runfolio.tracking.environment.program import program_name
+from runfolio.tracking.environment.recorder import keep_code
 from runfolio.tracking.fork import fork as new_fork
 from runfolio.tracking.monitors.system import System
 from runfolio.tracking.pipeline import background_log
@@ -111,9 +111,9 @@ def init(
         raise ConfigError(f"durability is {durability!r}; it must be normal or full")
     _check_beginning(resume, fork, step, force=force)
     place = Path(store) if store is not None else default_store()
-    if (repeated := reproduction.asked_for()) is not None:
+    if (repeated := reproduction.requested_reproduction()) is not None:
         place, name = repeated.store, _reproduced(name or repeated.name, resume)
-    contents, pace, wanted = keep_code(code), pace or WriterConfig(), distributed.wanted_id()
+    contents, pace, wanted = keep_code(code), pace or WriterConfig(), distributed.run_id_from_environment()
     settings = plain_config(config) if config is not None else {}
     checked_tags = plain_tags(tags)
     for text in filter(None, (name, experiment)):
@@ -237,7 +237,7 @@ def _shared(store: Path, run_id: str, name: str, experiment: str, wait_s: float)
     deadline = time.monotonic() + wait_s
     waiting = bool(rank)
     while True:
-        if found := distributed.find(store, run_id):
+        if found := distributed.find_run(store, run_id):
             return _joined(*found, rank)
         if not waiting:
             try:
@@ -248,7 +248,7 @@ def _shared(store: Path, run_id: str, name: str, experiment: str, wait_s: float)
                         f"{error.filename} was begun by another process, which left no {RUN_FILE} in it;"
                         f" remove the folder, or give {distributed.RUN_ID} another id"
                     ) from None
-        waiting = distributed.look_again(deadline) and waiting
+        waiting = distributed.wait_for_retry(deadline) and waiting
 
 
 def _joined(folder: Path, document: RunDocument, rank: int | None) -> _Opened:
@@ -269,11 +269,11 @@ def _forked(store: Path, make: Callable[[str], Path], wait_s: float, wanted: str
     rank = distributed.rank()
     deadline = time.monotonic() + wait_s
     while wanted is not None:
-        if found := distributed.find(store, wanted):
+        if found := distributed.find_run(store, wanted):
             if rank:  # rank 0 may have made it and be about to open it
                 return _resumed(store, found[0], LAST, None, wait_s, force=False, wanted=wanted)
             return _joined(*found, rank)
-        if not rank or not distributed.look_again(deadline):
+        if not rank or not distributed.wait_for_retry(deadline):
             break
     return _resumed(store, make(wanted or new_id()), LAST, None, wait_s, force=False, wanted=None)
 
@@ -325,7 +325,7 @@ def _joined_resumed(folder: Path, document: RunDocument, wait_s: float) -> _Open
     rank = distributed.rank()
     deadline = time.monotonic() + wait_s
     while not distributed.can_join(folder, document, rank, resumes=True):
-        if not rank or not distributed.look_again(deadline):
+        if not rank or not distributed.wait_for_retry(deadline):
             return None
         document = RunDocument.read(folder)
     return _Opened(folder, document, role="process" if rank is None else "rank")
@@ -341,7 +341,7 @@ def _cut(
         return _last_attempt(document), *resume_points.last_seqs_at_step(folder, document, whole_step(step))
     if found is None:
         return _everything(folder, document)
-    return found.attempt, kept_at(folder, document, found), -1 if found.step is None else found.step
+    return found.attempt, position_at(folder, document, found), -1 if found.step is None else found.step
 
 
 def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:

@@ -124,7 +124,7 @@ class Snapshot:
     tensors: dict[str, Mapping[str, torch.Tensor]]
 
     @classmethod
-    def of(cls, modules: Mapping[str, Mapping[str, torch.Tensor]], state: Mapping[str, Any]) -> Snapshot:
+    def capture(cls, modules: Mapping[str, Mapping[str, torch.Tensor]], state: Mapping[str, Any]) -> Snapshot:
         """The state as it is now; its tensors are still those of the training.
 
         Args:
@@ -145,7 +145,7 @@ class Snapshot:
             check_tensors(tensors)
         return cls(tree, parts)
 
-    def copied(self, spare: Snapshot | None = None) -> Snapshot:
+    def copy(self, spare: Snapshot | None = None) -> Snapshot:
         """The same with tensors of its own, in the host's memory: what the training does from now on changes nothing.
 
         Args:
@@ -177,7 +177,7 @@ def save(
         folder: The run's folder.
         names: Manifests to (re)place, such as `best` and `last`, in this order.
         stem: Start of the tensor files' names, never used before in this run.
-        snapshot: As `Snapshot.copied` gives it.
+        snapshot: As `Snapshot.copy` gives it.
         about: step, metric, attempt, position, position_us, loader and meta of the manifest.
         renamed: Earlier checkpoints that are given a name too: in this order, before those of the new one.
         is_ours: Asked when the tensors are written, and before anything is deleted: whether the run is still this

@@ -61,7 +61,7 @@ def with_batch_size(preparation: Preparation, progress: Progress | None = None) 
         ConfigError: Not even the smallest batch fits into the memory.
     """
     settings = preparation.settings
-    if (repeated := reproduction.asked_for()) is not None:
+    if (repeated := reproduction.requested_reproduction()) is not None:
         had = runfolio.open(repeated.store).run(repeated.run).config.get("batch_size")
         if isinstance(had, int):
             return replace(preparation, settings=replace(settings, batch_size=had)), f"batch-size auto was {had} there"

@@ -95,7 +95,7 @@ def find_lr(
     Raises:
         NotFound, ConfigError: As `run_experiment`.
     """
-    before = random_states.states()
+    before = random_states.capture_states()
     if settings.unfreeze_after is not None:  # the test would go over to another network half way
         settings = replace(settings, unfreeze_after=None, layer_decay=None)
     preparation = prepare(settings, store=store, progress=progress)

@@ -17,7 +17,7 @@ def bring_back_spools(folder: Path) -> None:
             spool.bring_back(waiting)
 
 
-def kept_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
+def position_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
     """The last seq of each writer that belongs to a checkpoint."""
     if not heartbeats.joined_heartbeats(folder, document):
         return checkpoint.position
