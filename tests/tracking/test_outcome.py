@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from runfolio.tracking.process.outcome import Outcome
+from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.process_observer import ProcessObserver
 
 
@@ -60,7 +60,7 @@ def after(before: Exception, how: str) -> Exception:
     ids=repr,
 )
 def test_the_cause_of_an_exception(error: Exception, cause: str):
-    assert Outcome.from_exception(error).cause == cause
+    assert RunOutcome.from_exception(error).cause == cause
 
 
 @pytest.mark.parametrize(

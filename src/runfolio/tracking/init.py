@@ -24,8 +24,8 @@ from runfolio.record.liveness.heartbeats import PRIMARY, Role
 from runfolio.record.points.metric_summary import SYSTEM
 from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at
 from runfolio.tracking.console.capture import Console
+from runfolio.tracking.environment.environment_recorder import keep_code
 from runfolio.tracking.environment.program import program_name
-from runfolio.tracking.environment.recorder import keep_code
 from runfolio.tracking.fork import fork as new_fork
 from runfolio.tracking.monitors.system import System
 from runfolio.tracking.pipeline import background_log

@@ -24,7 +24,7 @@ from runfolio.record.sink import Sink
 from runfolio.tracking.checkpointing import restore
 from runfolio.tracking.checkpointing.saver import Saver
 from runfolio.tracking.environment import seeds
-from runfolio.tracking.environment.recorder import EnvironmentRecorder
+from runfolio.tracking.environment.environment_recorder import EnvironmentRecorder
 from runfolio.tracking.pipeline import media_content
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
 from runfolio.tracking.pipeline.live_dict import LiveDict
@@ -33,7 +33,7 @@ from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process import distributed, exit_hooks
-from runfolio.tracking.process.outcome import Outcome
+from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.stop_after import StopAfter
 
 if TYPE_CHECKING:
@@ -506,9 +506,9 @@ class Run:
         """
         if state not in ENDED:
             raise ConfigError(f"a run ends {', '.join(ENDED)}; not {state!r}")
-        self.end(Outcome(state, reason, 0 if state == "finished" else None))
+        self.end(RunOutcome(state, reason, 0 if state == "finished" else None))
 
-    def end(self, outcome: Outcome, *, ending: exit_hooks.Ending = "run") -> None:
+    def end(self, outcome: RunOutcome, *, ending: exit_hooks.Ending = "run") -> None:
         """Close the record with an outcome; see `exits`.
 
         The run is forgotten only when that is done: interrupted meanwhile, the process waits for it at its own end.
@@ -548,7 +548,7 @@ class Run:
         if not self._asleep:
             self._writer.flush(_PREEMPTION_WAIT_S, sync=True)
 
-    def _set_status(self, outcome: Outcome) -> None:
+    def _set_status(self, outcome: RunOutcome) -> None:
         """Called by the store thread, which writes it."""
         self._document.status = Status(
             outcome.state,
@@ -646,7 +646,7 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end(Outcome.from_exception(error))
+        self.end(RunOutcome.from_exception(error))
 
     def __repr__(self) -> str:
         return f"<Run {self.experiment}/{self.name} {self.id}>"

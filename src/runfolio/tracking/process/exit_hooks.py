@@ -26,7 +26,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Literal, Protocol
 
 from runfolio.tracking.process import distributed, signal_wakeup
-from runfolio.tracking.process.outcome import Outcome
+from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.process_observer import Sender
 
 Ending = Literal["run", "process", "killed"]
@@ -44,7 +44,7 @@ _ONCE_MORE_S = 1.5
 class OpenRun(Protocol):
     """What is ended with the process: a run."""
 
-    def end(self, outcome: Outcome, *, ending: Ending = "run") -> None: ...
+    def end(self, outcome: RunOutcome, *, ending: Ending = "run") -> None: ...
     def inherited(self) -> None: ...
 
     def awaited_s(self) -> float:
@@ -67,7 +67,7 @@ class _StopRequest:
 
 
 _open_runs: list[OpenRun] = []
-_outcome = Outcome()
+_outcome = RunOutcome()
 _stop_signal: signal.Signals | None = None
 """The signal that asked this process to go, whatever somebody else's handler made of it."""
 _senders: Sequence[Sender] = ()
@@ -123,9 +123,9 @@ def stop_signal() -> int | None:
     return _stop_signal
 
 
-def preemption_outcome() -> Outcome | None:
+def preemption_outcome() -> RunOutcome | None:
     """The outcome that a signal to go means; None where none came."""
-    return None if _stop_signal is None else Outcome.from_signal(_stop_signal, _senders)
+    return None if _stop_signal is None else RunOutcome.from_signal(_stop_signal, _senders)
 
 
 def is_stopping() -> bool:
@@ -169,7 +169,7 @@ def extend_deadline(ending: Ending, by_s: float) -> None:
         _end_started_at[ending] += by_s
 
 
-def _note(outcome: Outcome) -> None:
+def _note(outcome: RunOutcome) -> None:
     global _outcome
     _outcome = outcome
 
@@ -199,7 +199,7 @@ def _hook_exceptions() -> None:
     previous_hook = sys.excepthook
 
     def note(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        _note(Outcome.from_exception(error))
+        _note(RunOutcome.from_exception(error))
         previous_hook(kind, error, trace)
 
     sys.excepthook = note
@@ -208,15 +208,15 @@ def _hook_exceptions() -> None:
 class _Exit(SystemExit):
     """What our `sys.exit` raises: it sees whether it ends the process, or somebody catches it."""
 
-    outcome = Outcome()
+    outcome = RunOutcome()
 
     def __del__(self) -> None:
         # The interpreter drops the one that ends it with no Python code left to return to.
         if sys._getframe().f_back is not None and _outcome is self.outcome:
-            _note(Outcome())
+            _note(RunOutcome())
 
 
-def _exit(code: Any, outcome: Outcome) -> _Exit:
+def _exit(code: Any, outcome: RunOutcome) -> _Exit:
     # Not in the frame that raises it: with that in its traceback it would hold itself, and not be dropped in time.
     error = _Exit() if code is None else _Exit(code)
     error.outcome = outcome
@@ -230,7 +230,7 @@ def _hook_exit() -> None:
     def note(code: Any = None, /) -> None:
         if threading.current_thread() is not threading.main_thread():
             previous_exit(code)
-        outcome = Outcome.from_exit_code(code)
+        outcome = RunOutcome.from_exit_code(code)
         _note(outcome)
         if not is_pythons:
             previous_exit(code)
@@ -344,7 +344,7 @@ def _after_fork() -> None:
 def _after_fork_in_child() -> None:
     """A forked child has the run, but none of its threads: it joins it as a process of its own."""
     global _outcome, _stop_signal, _is_forked, _stop_request
-    _outcome, _stop_signal, _is_forked, _stop_request = Outcome(), None, True, None
+    _outcome, _stop_signal, _is_forked, _stop_request = RunOutcome(), None, True, None
     try:
         for run in _open_runs:
             run.inherited()
@@ -381,5 +381,5 @@ def _end_with_multiprocessing() -> None:
 def _end_child() -> None:
     error = sys.exception()
     if error is not None:
-        _note(Outcome.from_exception(error))
+        _note(RunOutcome.from_exception(error))
     _end_all()

@@ -25,7 +25,7 @@ _AT_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How a run ended; the fields are those of the record's status."""
 
     state: str = "finished"
@@ -35,7 +35,7 @@ class Outcome:
     cause: str | None = None
 
     @classmethod
-    def from_exception(cls, error: BaseException | None) -> Outcome:
+    def from_exception(cls, error: BaseException | None) -> RunOutcome:
         """The outcome that an exception leaving the training means; None is a good end."""
         if error is None or isinstance(error, GeneratorExit):
             return cls()
@@ -49,7 +49,7 @@ class Outcome:
             return cls("failed", type(error).__name__, 1, None, "out-of-memory")
 
     @classmethod
-    def from_exit_code(cls, code: Any) -> Outcome:
+    def from_exit_code(cls, code: Any) -> RunOutcome:
         """The outcome of `sys.exit(code)`."""
         if code in (None, 0):
             return cls()
@@ -58,7 +58,7 @@ class Outcome:
         return cls("failed", f"exited saying: {code}", 1, cause="exit")
 
     @classmethod
-    def from_signal(cls, number: signal.Signals, senders: Sequence[Sender]) -> Outcome:
+    def from_signal(cls, number: signal.Signals, senders: Sequence[Sender]) -> RunOutcome:
         """The outcome of a signal that asks the process to go."""
         reason = f"stopped by {number.name}{_describe_origin(number, senders)}"
         return cls("preempted", reason, 128 + number, cause=number.name.lower())
