@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from runfolio.events import messages as m
 from runfolio.events.event_encoder import EventEncoder
-from runfolio.events.framing import frame, masked
+from runfolio.events.framing import frame, masked_crc
 from runfolio.events.reading import read_events
 from runfolio.events.wire import WireError
 from runfolio.record.base.run_document import RunDocument, Status, now
@@ -147,7 +147,7 @@ class TestDamage:
 
     def test_an_absurd_length_is_not_believed_even_with_a_right_checksum(self, tmp_path: Path):
         length = struct.pack("<Q", 2**40)
-        endless = length + struct.pack("<I", masked(length))
+        endless = length + struct.pack("<I", masked_crc(length))
         assert self.steps(written(tmp_path, RECORDS[0], endless, RECORDS[1])) == [1, 2]
 
     def test_an_empty_file_has_no_events(self, tmp_path: Path):

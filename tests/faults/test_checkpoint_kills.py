@@ -96,13 +96,13 @@ def saver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Saver]:
 
 def check(store: Path) -> None:
     (folder,) = find_runs(store)
-    found = manifests.whole(folder, "last", pytest.fail)
+    found = manifests.read_intact(folder, "last", pytest.fail)
     assert found.step in (3, 4, 5)
     assert set(found.state["weights"].tolist()) == {float(found.step or 0)}
     for name in manifests.names(folder):
-        manifests.whole(folder, name, pytest.fail)
-    best = manifests.whole(folder, "best", pytest.fail)
-    second = manifests.whole(folder, "best-2", pytest.fail)
+        manifests.read_intact(folder, name, pytest.fail)
+    best = manifests.read_intact(folder, "best", pytest.fail)
+    second = manifests.read_intact(folder, "best-2", pytest.fail)
     assert (best.metric, best.step) in ((2.0, 2), (2.0, 5))
     # Between two renames one has both names; one that is among the best two is never lost.
     assert second.metric in (1.0, 2.0)

@@ -17,10 +17,10 @@ from click.testing import CliRunner, Result
 
 import runfolio
 from runfolio.cli import main
-from runfolio.record import checkup
 from runfolio.record.base.layout import RUN_FILE, find_runs
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.points.reader import PointFiles
+from runfolio.repair import checkup, mend
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 SCRIPT = """
@@ -342,11 +342,11 @@ def test_wherever_a_file_of_points_is_damaged_a_repair_loses_and_doubles_nothing
         only(folder, pattern).write_bytes(data)
         readable = truth.keys() & points(folder).keys()
         first = checkup.check(folder, NoMemory())
-        checkup.mend(folder, NoMemory())
+        mend.mend(folder, NoMemory())
         last = checkup.check(folder, NoMemory())
         after = points(folder)
         assert readable <= after.keys(), what
         assert all(after[point] == 1 for point in readable), what
         assert readable == truth.keys() or not first.is_whole or how == "killed", what
-        assert checkup.mend(folder, NoMemory()) == [], what
+        assert mend.mend(folder, NoMemory()) == [], what
         assert checkup.check(folder, NoMemory()).findings == last.findings, what

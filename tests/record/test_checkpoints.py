@@ -24,7 +24,14 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.record.base.layout import CHECKPOINTS
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Snapshot
-from runfolio.record.checkpoints.state_codec import Packer, foreign, host_copies, read_tensors, unpack, write_tensors
+from runfolio.record.checkpoints.state_codec import (
+    Packer,
+    host_copies,
+    read_tensors,
+    unpack,
+    unsafe_format,
+    write_tensors,
+)
 
 ABOUT = {"step": 1, "metric": 0.5, "attempt": 1, "position": {"w": 1}, "position_us": 1, "loader": None, "meta": {}}
 
@@ -32,7 +39,7 @@ ABOUT = {"step": 1, "metric": 0.5, "attempt": 1, "position": {"w": 1}, "position
 def save(
     folder: Path, stem: str = "w-1", names: tuple[str, ...] = ("last",), modules: Any = None, **state: Any
 ) -> None:
-    manifests.save(folder, names, stem, Snapshot.of(modules or {}, state).copied(), ABOUT)
+    manifests.save(folder, names, stem, Snapshot.capture(modules or {}, state).copy(), ABOUT)
 
 
 def test_a_training_state_comes_back_bit_for_bit(tmp_path: Path):
@@ -195,7 +202,7 @@ def test_a_pickle_is_refused_naming_what_it_would_import_and_never_run(tmp_path:
 def test_no_bytes_make_the_reader_run_or_break(data: bytes, tmp_path_factory: pytest.TempPathFactory):
     path = tmp_path_factory.mktemp("any") / "t.safetensors"
     path.write_bytes(data)
-    foreign(path)
+    unsafe_format(path)
     with pytest.raises(DamagedFile):
         read_tensors(path)
 
@@ -274,7 +281,7 @@ def test_a_process_that_lost_its_run_deletes_nothing_of_the_one_that_has_it(tmp_
         return False
 
     assert (
-        manifests.save(tmp_path, ["last"], "old-9", Snapshot.of({}, {"w": torch.zeros(2)}), ABOUT, is_ours=is_ours)
+        manifests.save(tmp_path, ["last"], "old-9", Snapshot.capture({}, {"w": torch.zeros(2)}), ABOUT, is_ours=is_ours)
         is None
     )
     assert sorted(path.name for path in place.glob("*.safetensors")) == [

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from runfolio.errors import DamagedFile, NotFound
 from runfolio.record.content import code
-from runfolio.record.content.code import Code, LeftOut, SourceFile
+from runfolio.record.content.code import Code, OmittedFile, SourceFile
 
 
 def test_code_comes_back_as_it_was_written(tmp_path: Path):
-    digest = code.keep(tmp_path, "x = 'é'\n".encode())
-    assert code.keep(tmp_path, "x = 'é'\n".encode()) == digest
+    digest = code.save_content(tmp_path, "x = 'é'\n".encode())
+    assert code.save_content(tmp_path, "x = 'é'\n".encode()) == digest
     written = Code(
-        "/home/ann", digest, 9, [SourceFile("a.py", digest, 9, "script")], [LeftOut("b.bin", None, "no text")]
+        "/home/ann", digest, 9, [SourceFile("a.py", digest, 9, "script")], [OmittedFile("b.bin", None, "no text")]
     )
     written.write(tmp_path, "w1")
     assert code.read(tmp_path, ["w1"]) == written
-    assert code.content(tmp_path, digest) == "x = 'é'\n"
+    assert code.read_text(tmp_path, digest) == "x = 'é'\n"
     assert len(list((tmp_path / "code" / "files").iterdir())) == 1
 
 
@@ -36,14 +36,14 @@ def test_the_last_writer_that_left_code_counts(tmp_path: Path):
 
 
 def test_contents_that_are_gone_or_changed_are_told(tmp_path: Path):
-    digest = code.keep(tmp_path, b"x = 1\n")
+    digest = code.save_content(tmp_path, b"x = 1\n")
     path = tmp_path / "code" / "files" / digest
     path.write_bytes(b"x = 2\n")
     with pytest.raises(DamagedFile, match="is damaged"):
-        code.content(tmp_path, digest)
+        code.read_text(tmp_path, digest)
     path.unlink()
     with pytest.raises(NotFound, match="is gone; restore it"):
-        code.content(tmp_path, digest)
+        code.read_text(tmp_path, digest)
 
 
 @pytest.mark.parametrize("path", ["../../../etc/passwd", "", None, 3, "A" * 64])

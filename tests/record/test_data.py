@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runfolio.errors import ConfigError, DamagedFile, NewerFormat, NotFound
-from runfolio.record.content.datasets import Item, Listing, difference, listing_path
+from runfolio.record.content.datasets import Item, Listing, compare_listings, listing_path
 
 CAT, DOG = Item("cat/1.jpg", "aa" * 16, "cat"), Item("dog/1.jpg", "bb" * 16, "dog")
 
@@ -77,7 +77,7 @@ def test_an_item_that_is_none_is_refused(item):
 
 @given(some_items, some_items)
 def test_the_difference_accounts_for_every_item(some: list[Item], others: list[Item]):
-    found = difference(Listing(some), Listing(others))
+    found = compare_listings(Listing(some), Listing(others))
 
     both = len(found.changed) + len(found.relabelled) + len(found.renamed)
     same = (Counter(some) & Counter(others)).total()
@@ -91,7 +91,7 @@ def test_each_kind_of_change_is_told_by_name():
     after = [Item("a/1", "1f", "a"), Item("b/2", "22", "b"), Item("a/3b", "33", "a"), Item("a/4", "44", "b"), DOG]
     after.append(Item("new", "99"))
 
-    found = difference(Listing(before), Listing(after))
+    found = compare_listings(Listing(before), Listing(after))
 
     assert found.changed == ("a/1",)
     assert found.relabelled == ("a/2 -> b/2", "a/4")
@@ -105,11 +105,11 @@ def test_each_kind_of_change_is_told_by_name():
 def test_of_many_changes_the_first_are_named():
     after = Listing([(f"{number:02}.jpg", "aa") for number in range(25)])
 
-    found = difference(Listing(), after)
+    found = compare_listings(Listing(), after)
 
     assert found.sentence == "25 added (00.jpg, 01.jpg, 02.jpg, ...)"
-    assert found.in_short()["added"]["count"] == 25
-    assert len(found.in_short()["added"]["first"]) == 20
+    assert found.counts_and_names()["added"]["count"] == 25
+    assert len(found.counts_and_names()["added"]["first"]) == 20
 
 
 def test_a_listing_that_is_gone_damaged_or_newer_is_told(tmp_path: Path):

@@ -411,7 +411,7 @@ def test_what_covers_is_on_the_disk_before_what_it_covers_goes(run: Path, python
     script = """
 import os, sys
 from pathlib import Path
-from runfolio.record import seal
+from runfolio.record.points import compaction
 calls = []
 sys.addaudithook(lambda event, args: calls.append((event, args)))
 real = os.fsync
@@ -419,8 +419,8 @@ def fsync(descriptor):
     calls.append(("fsync", os.readlink(f"/proc/self/fd/{descriptor}")))
     real(descriptor)
 os.fsync = fsync
-seal.compact(Path(sys.argv[1]), "w1", 4)
-seal.sweep(Path(sys.argv[1]))
+compaction.compact(Path(sys.argv[1]), "w1", 4)
+compaction.sweep(Path(sys.argv[1]))
 for event, args in calls:
     if event == "fsync":
         print("fsync", "segment" if "segment" in args else "folder")

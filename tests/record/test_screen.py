@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.live import Live
 from tqdm import tqdm
 
-from runfolio.record.content.console_screen import LINE_LENGTH, Screen
+from runfolio.record.content.console_screen import LINE_LENGTH, ConsoleScreen
 
 
 def lines(*pieces: bytes) -> list[str]:
     """All lines of what came at one moment."""
-    screen = Screen()
+    screen = ConsoleScreen()
     found = [line for piece in pieces for line in screen.feed(piece, 0.0)]
     return found + screen.finish()
 
@@ -114,32 +114,32 @@ def test_many_lines_at_once_are_what_they_are_one_by_one():
 
 
 def test_a_line_is_given_away_a_second_after_the_cursor_left_it():
-    screen = Screen()
+    screen = ConsoleScreen()
     assert screen.feed(b"first\nsecond", 10.0) == []
-    assert screen.due(10.5) == []
-    assert screen.due(11.0) == ["first"]
-    assert screen.due(99.0) == []
+    assert screen.flush_due(10.5) == []
+    assert screen.flush_due(11.0) == ["first"]
+    assert screen.flush_due(99.0) == []
     assert screen.finish() == ["second"]
 
 
 def test_a_running_bar_is_shown_every_30_seconds_if_it_moved():
-    screen = Screen()
+    screen = ConsoleScreen()
     shown = []
     for second in range(100):
         screen.feed(f"\r{min(second, 65)} of 99".encode(), float(second))
-        shown += screen.due(float(second))
+        shown += screen.flush_due(float(second))
     assert shown == ["31 of 99", "61 of 99", "65 of 99"]
     assert screen.finish() == ["65 of 99"]
 
 
 def test_a_slow_painter_does_not_fill_the_log():
     """It paints two rows anew every 3 seconds, longer than a row waits at first."""
-    screen = Screen()
+    screen = ConsoleScreen()
     shown = []
     for second in range(0, 300, 3):
         screen.feed(f"\x1b[2F\x1b[Jloss {second}\nacc {second}\n".encode(), float(second))
         for part in range(3):
-            shown += screen.due(second + part)
+            shown += screen.flush_due(second + part)
     shown += screen.finish()
     assert len(shown) < 30
     assert shown[-2:] == ["loss 297", "acc 297"]

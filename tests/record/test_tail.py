@@ -105,7 +105,7 @@ def test_a_damaged_line_is_skipped_and_counted(tmp_path: Path, damage: bytes):
     assert look is not None
     assert (look[1], look[0].damaged) == ([first, last], 1)
     assert look[0].names == {"loss": 0}
-    assert look[0].covers == {"w": [(1, 1), (3, 3)]}
+    assert look[0].ranges == {"w": [(1, 1), (3, 3)]}
 
 
 def test_two_damaged_lines_that_would_make_one_together_are_two(tmp_path: Path):
@@ -147,7 +147,7 @@ def test_a_tail_covers_what_lies_between_whole_neighbouring_lines(
         look = read(path)
 
     assert look is not None
-    assert {seq for first, last in look[0].covers["w"] for seq in range(first, last + 1)} == expected
+    assert {seq for first, last in look[0].ranges["w"] for seq in range(first, last + 1)} == expected
     assert [call.seq for call in look[1]] == seqs
     assert look[0].damaged == len([place for place in damaged if place < len(seqs)])
 

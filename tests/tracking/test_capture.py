@@ -99,12 +99,12 @@ def kept(folder: Path) -> dict[str, str]:
 
 def content(folder: Path, path: str) -> str:
     (digest,) = (entry.sha256 for entry in code_of(folder).files if entry.path == path)
-    return code.content(folder, digest)
+    return code.read_text(folder, digest)
 
 
 def diff(folder: Path) -> str:
     digest = code_of(folder).diff
-    return "" if digest is None else code.content(folder, digest)
+    return "" if digest is None else code.read_text(folder, digest)
 
 
 def test_a_script_in_a_clean_repository(repository: Path, start: Callable[..., Path]):

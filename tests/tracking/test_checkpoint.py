@@ -354,5 +354,5 @@ def test_a_run_without_attempts_can_be_resumed(store: Path):
 
 
 def test_generators_of_gpus_that_are_not_here_are_told(caplog: pytest.LogCaptureFixture):
-    random_states.restore({**random_states.states(), "cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
+    random_states.restore({**random_states.capture_states(), "cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
     assert "has the random generators of 99 GPUs, and there are" in caplog.text

@@ -225,11 +225,11 @@ def test_a_claim_whose_process_died_before_it_wrote_anything_blocks_nobody(store
     script = """
 import os, sys
 from pathlib import Path
-from runfolio.record import claims
+from runfolio.record.liveness import claims
 from runfolio.record.liveness.heartbeats import Heartbeat
 heartbeat = Heartbeat.of_this_process("abcdefgh", 2, 5.0)
 heartbeat.write(Path(sys.argv[1]))
-claims.take(Path(sys.argv[1]), heartbeat)
+claims.acquire(Path(sys.argv[1]), heartbeat)
 os._exit(0)
 """
     assert python(script, run.folder).returncode == 0

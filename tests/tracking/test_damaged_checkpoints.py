@@ -161,7 +161,7 @@ def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error_and_never_oth
                 del data[chance.randrange(len(data)) :]
             path.write_bytes(data)
         try:
-            found = manifests.whole(run.folder, "last", lambda told: None)
+            found = manifests.read_intact(run.folder, "last", lambda told: None)
             assert found.tensors("state")
             assert set(found.state["w"].tolist()) <= {1.0, 2.0, 3.0}
             used.add(found.step)

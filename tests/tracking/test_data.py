@@ -17,7 +17,7 @@ import torch
 import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.record.content import hashing
-from runfolio.record.content.datasets import Listing, difference
+from runfolio.record.content.datasets import Listing, compare_listings
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_an_array_counts_as_it_was_at_the_call(store: Path):
     known = json.loads((run.folder / "run.json").read_text())["data"]
     before, after = (Listing.read(run.folder, known[name]["fingerprint"]) for name in ("before", "after"))
     assert [item.name for item in before] == ["images", "labels/fine"]
-    assert difference(before, after).changed == ("images",)
+    assert compare_listings(before, after).changed == ("images",)
 
 
 def test_arrays_of_every_kind_have_a_fingerprint(fingerprints):

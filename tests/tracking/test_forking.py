@@ -251,7 +251,7 @@ def test_a_fork_that_was_killed_half_made_leaves_no_run_and_is_swept_by_a_later_
     parent = parent_of_ten_steps(store)
     script = """
 import os, signal, sys
-from runfolio.record import files
+from runfolio.record.base import files
 sync, left = files.sync_file, int(sys.argv[3])
 def killed(path):
     global left

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from runfolio.tracking.process.outcome import Outcome
-from runfolio.tracking.process.process_observer import Witness
+from runfolio.tracking.process.outcome import RunOutcome
+from runfolio.tracking.process.process_observer import ProcessObserver
 
 
 def full() -> OSError:
@@ -60,7 +60,7 @@ def after(before: Exception, how: str) -> Exception:
     ids=repr,
 )
 def test_the_cause_of_an_exception(error: Exception, cause: str):
-    assert Outcome.of(error).cause == cause
+    assert RunOutcome.from_exception(error).cause == cause
 
 
 @pytest.mark.parametrize(
@@ -76,13 +76,13 @@ def test_the_exit_of_another_process_is_seen_before_and_after_it_was_waited_for(
     process = subprocess.Popen([sys.executable, "-c", f"import os; os.read(0, 1); {last_words}"], stdin=subprocess.PIPE)
     assert process.stdin is not None
     descriptor = os.pidfd_open(process.pid)
-    witness = Witness(process.pid, descriptor)
+    observer = ProcessObserver(process.pid, descriptor)
     process.stdin.close()
     if waited_for:
         process.wait()
     else:
         os.waitid(os.P_PIDFD, descriptor, os.WEXITED | os.WNOWAIT)
         time.sleep(0.01)
-    assert witness.exit_code() == code
+    assert observer.exit_code() == code
     process.wait()
     os.close(descriptor)

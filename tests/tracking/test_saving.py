@@ -234,6 +234,6 @@ def test_where_there_is_no_time_the_last_periodic_one_is_whole_and_the_run_preem
     done = python(LOOP, store, 0.5 if how == "slow" else 25, "SIGTERM", how)
     assert done.returncode == status
     run = runfolio.open(store).run("net")
-    found = manifests.whole(run.folder, "last", pytest.fail)
+    found = manifests.read_intact(run.folder, "last", pytest.fail)
     assert (run.state, found.state["done"]) == ("preempted", 49)
     assert set(range(1, 51)) <= set(PointFiles(run.folder).read("loss").steps.tolist())

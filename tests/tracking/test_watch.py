@@ -22,7 +22,7 @@ import runfolio
 from runfolio.errors import ConfigError
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import media
-from runfolio.tracking.monitors.tensor_statistics import _counted_unread, counted, histogram_of, norms
+from runfolio.tracking.monitors.tensor_statistics import _count_unread, count_values, histogram_of, norms
 from runfolio.tracking.pipeline.media_content import histogram
 
 
@@ -473,7 +473,7 @@ class TestMeasures:
     floats = arrays.arrays(np.float32, st.integers(1, 200), elements=numbers)
 
     @given(numbers=floats)
-    @pytest.mark.parametrize("count", [counted, _counted_unread], ids=["on the CPU", "as on a GPU"])
+    @pytest.mark.parametrize("count", [count_values, _count_unread], ids=["on the CPU", "as on a GPU"])
     def test_counts_are_those_of_the_numbers_between_numpys_edges(
         self, numbers: np.ndarray, count: Callable[[torch.Tensor], torch.Tensor]
     ):
@@ -491,7 +491,7 @@ class TestMeasures:
             assert ours[key] == pytest.approx(theirs[key], rel=1e-4, abs=1e-4)
 
     @pytest.mark.parametrize("extremes", [(-3e38, 3e38), (0.0, 1e-41)], ids=["huge", "tiny"])
-    @pytest.mark.parametrize("count", [counted, _counted_unread], ids=["on the CPU", "as on a GPU"])
+    @pytest.mark.parametrize("count", [count_values, _count_unread], ids=["on the CPU", "as on a GPU"])
     def test_ranges_at_the_limits_of_the_numbers(
         self, extremes: tuple[float, float], count: Callable[[torch.Tensor], torch.Tensor]
     ):
@@ -499,12 +499,12 @@ class TestMeasures:
         assert (counts[0], counts[-1], sum(counts)) == (1, 1, 2)
 
     def test_what_is_not_finite_is_counted_apart(self):
-        found = histogram_of(counted(torch.tensor([1.0, 2.0, math.nan, math.inf, -math.inf])).tolist())
+        found = histogram_of(count_values(torch.tensor([1.0, 2.0, math.nan, math.inf, -math.inf])).tolist())
         assert (sum(found["counts"]), found["nan"], found["inf"], found["min"], found["max"]) == (2, 1, 2, 1.0, 2.0)
 
     def test_nothing_finite_and_nothing_at_all(self):
         for tensor in (torch.full((3,), math.nan), torch.zeros(0)):
-            found = histogram_of(counted(tensor).tolist())
+            found = histogram_of(count_values(tensor).tolist())
             assert (found["edges"], found["counts"], found["mean"]) == ([], [], None)
 
     def test_norms_of_halves_and_of_huge_numbers_do_not_overflow(self):

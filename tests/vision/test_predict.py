@@ -41,7 +41,7 @@ def rewrite_weights(folder: Path, change) -> None:
         folder,
         ["best"],
         "rewritten",
-        Snapshot.of({"model": change(dict(old.tensors("model")))}, {}).copied(),
+        Snapshot.capture({"model": change(dict(old.tensors("model")))}, {}).copy(),
         {
             "step": 1,
             "metric": 1.0,

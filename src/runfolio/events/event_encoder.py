@@ -13,7 +13,7 @@ from runfolio.events import messages as m
 from runfolio.events import wire
 from runfolio.events.framing import frame
 from runfolio.record.base.files import plain_json
-from runfolio.record.base.flat_names import flatten, number, with_numbers
+from runfolio.record.base.flat_names import as_number, decode_numbers, flatten
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.points.tails import LogCall
 
@@ -85,10 +85,10 @@ class EventEncoder:
 
     def results(self, document: RunDocument, time_s: float) -> bytes:
         """The numbers of the summary as scalars: of their own names, or `summary/NAME` where a metric has it."""
-        found = {key: number(value) for key, value in _flat(document.summary).items()}
+        numbers = {key: as_number(value) for key, value in _flat(document.summary).items()}
         values = [
             m.Value(f"summary/{key}" if key in self._plugins else key, simple_value=value)
-            for key, value in found.items()
+            for key, value in numbers.items()
             if value is not None
         ]
         return _summary(time_s, 0, *values) if values else b""
@@ -125,7 +125,7 @@ class EventEncoder:
 
 def _flat(live: dict[str, Any]) -> dict[str, Any]:
     """A config or summary, flat; the training may change it meanwhile."""
-    return flatten(with_numbers(plain_json(live)))
+    return flatten(decode_numbers(plain_json(live)))
 
 
 def _record(time_s: float, **content: Any) -> bytes:
@@ -179,8 +179,8 @@ def _layout(categories: Mapping[str, Mapping[str, Any]]) -> m.Layout:
     )
 
 
-def _chart(title: str, described: tuple[str, list[str]]) -> m.Chart:
-    kind, tags = described
+def _chart(title: str, chart: tuple[str, list[str]]) -> m.Chart:
+    kind, tags = chart
     if kind == "margin":
         return m.Chart(title, margin=m.MarginChart([m.MarginSeries(*tags)]))
     return m.Chart(title, multiline=m.MultilineChart(tags))

@@ -39,7 +39,7 @@ class TensorShape(Message):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        return tuple(each.size for each in self.dim)
+        return tuple(dim.size for dim in self.dim)
 
 
 @dataclass
@@ -62,10 +62,10 @@ class Tensor(Message):
             ValueError: The content is no whole number of elements.
         """
         if not self.tensor_content:
-            given = self.float_val or self.double_val or self.int_val or self.int64_val or self.bool_val
-            count = math.prod(self.tensor_shape.sizes) if self.tensor_shape else len(given)
+            values = self.float_val or self.double_val or self.int_val or self.int64_val or self.bool_val
+            count = math.prod(self.tensor_shape.sizes) if self.tensor_shape else len(values)
             # One number may stand for all of them.
-            return [*given, *given[-1:] * (count - len(given))] if count <= _MOST_NUMBERS else list(given)
+            return [*values, *values[-1:] * (count - len(values))] if count <= _MOST_NUMBERS else list(values)
         form = _FORMS.get(self.dtype)
         if form is None:
             return []

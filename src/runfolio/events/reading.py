@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runfolio.errors import StoreError
-from runfolio.events.framing import records
+from runfolio.events.framing import read_records
 from runfolio.events.messages import Event
 from runfolio.events.wire import WireError
 
@@ -18,18 +18,18 @@ def read_events(path: Path, problems: list[str]) -> Iterator[Event]:
     Raises:
         StoreError: The file cannot be read.
     """
-    found: list[str] = []
+    gaps: list[str] = []
     try:
         with path.open("rb") as file:
             if path.stat().st_size == 0:
                 return
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                for record in records(data, found):
+                for record in read_records(data, gaps):
                     try:
                         yield Event.decode(record)
                     except WireError as error:
-                        found.append(f"a record is no event ({error})")
+                        gaps.append(f"a record is no event ({error})")
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from None
     finally:
-        problems.extend(f"{path}: {line}" for line in found)
+        problems.extend(f"{path}: {line}" for line in gaps)

@@ -52,9 +52,9 @@ def follow_branch(folder: Path) -> None:
 
 def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None:
     newest = document.attempts[-1]
-    kept = [attempt for attempt in attempts if attempt is newest or attempt.writer in newest.kept]
+    attempts_on_branch = [attempt for attempt in attempts if attempt is newest or attempt.writer in newest.kept]
     # Encoded one writer after the other, so that not all of a long run is in memory at once.
-    for attempt in kept:
+    for attempt in attempts_on_branch:
         encoder = EventEncoder()
         records = [encoder.header(attempt.started.timestamp())]
         records += (record for _, record in heapq.merge(*_parts(folder, document, attempt, encoder)))
@@ -65,7 +65,7 @@ def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None
                 encoder.results(document, ended.timestamp()),
                 encoder.session_end(document, ended.timestamp()),
             )
-        _replace(_place(folder, attempt), records)
+        _replace(_event_path(folder, attempt), records)
 
 
 def _parts(
@@ -94,9 +94,9 @@ def _medium(entry: MediaEntry, encoder: EventEncoder) -> bytes:
         return b""
 
 
-def _place(folder: Path, attempt: Attempt) -> Path:
-    if found := event_files(folder).get(attempt.writer):
-        return found
+def _event_path(folder: Path, attempt: Attempt) -> Path:
+    if path := event_files(folder).get(attempt.writer):
+        return path
     heartbeat = Heartbeat.read(folder, attempt.writer)
     host, pid = (heartbeat.host, heartbeat.pid) if heartbeat else ("unknown", 0)
     return event_file(folder, attempt.writer, int(attempt.started.timestamp()), host, pid)

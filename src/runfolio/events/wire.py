@@ -61,9 +61,9 @@ class Message:
                 if value is not None and (value != entry.default or _is_negative_zero(value)):
                     yield _field(number, kind, value)
             elif value and kind in (INT, BOOL, FLOAT, DOUBLE):
-                yield length_field(number, b"".join(_number(kind, each) for each in value))
+                yield length_field(number, b"".join(_number(kind, element) for element in value))
             else:
-                yield from (_field(number, kind, each) for each in value)
+                yield from (_field(number, kind, element) for element in value)
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -73,15 +73,15 @@ class Message:
             WireError: It is none.
         """
         message = cls()
-        known = {entry.metadata["number"]: entry for entry in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        field_by_number = {entry.metadata["number"]: entry for entry in dataclasses.fields(cls)}  # type: ignore[arg-type]
         for number, wire_type, value in fields(data):
-            if (entry := known.get(number)) is None:
+            if (entry := field_by_number.get(number)) is None:
                 continue
             kind = entry.metadata["kind"]
             if not entry.metadata["repeated"]:
                 setattr(message, entry.name, _value(kind, wire_type, value))
             elif wire_type == _LENGTH and kind in (INT, BOOL, FLOAT, DOUBLE):
-                getattr(message, entry.name).extend(_packed(kind, value))
+                getattr(message, entry.name).extend(_unpack(kind, value))
             else:
                 getattr(message, entry.name).append(_value(kind, wire_type, value))
         return message
@@ -120,36 +120,36 @@ def fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
     Raises:
         WireError: The bytes end within a field, or are of no known type.
     """
-    place = 0
-    while place < len(data):
-        key, place = _read_varint(data, place)
+    offset = 0
+    while offset < len(data):
+        key, offset = _read_varint(data, offset)
         number, wire_type = key >> 3, key & 7
         if wire_type == _VARINT:
-            value, place = _read_varint(data, place)
+            value, offset = _read_varint(data, offset)
             yield number, wire_type, value
             continue
         if wire_type == _LENGTH:
-            size, place = _read_varint(data, place)
+            size, offset = _read_varint(data, offset)
         elif wire_type in (_FIXED32, _FIXED64):
             size = 4 if wire_type == _FIXED32 else 8
         else:
-            raise WireError(f"wire type {wire_type} at byte {place} is none of those in use")
-        if place + size > len(data):
-            raise WireError(f"a field of {size} bytes at byte {place} ends behind the message")
-        yield number, wire_type, data[place : place + size]
-        place += size
+            raise WireError(f"wire type {wire_type} at byte {offset} is none of those in use")
+        if offset + size > len(data):
+            raise WireError(f"a field of {size} bytes at byte {offset} ends behind the message")
+        yield number, wire_type, data[offset : offset + size]
+        offset += size
 
 
-def _read_varint(data: bytes, place: int) -> tuple[int, int]:
+def _read_varint(data: bytes, offset: int) -> tuple[int, int]:
     value = shift = 0
-    while place < len(data) and shift < 70:
-        byte = data[place]
-        place += 1
+    while offset < len(data) and shift < 70:
+        byte = data[offset]
+        offset += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value & 0xFFFF_FFFF_FFFF_FFFF, place
+            return value & 0xFFFF_FFFF_FFFF_FFFF, offset
         shift += 7
-    raise WireError(f"a number at byte {place} does not end")
+    raise WireError(f"a number at byte {offset} does not end")
 
 
 def _field(number: int, kind: Kind, value: Any) -> bytes:
@@ -186,7 +186,7 @@ def _value(kind: Kind, wire_type: int, value: Any) -> Any:
     return value.decode(errors="backslashreplace") if kind == TEXT else value
 
 
-def _packed(kind: Kind, data: bytes) -> Iterable[Any]:
+def _unpack(kind: Kind, data: bytes) -> Iterable[Any]:
     if kind in (FLOAT, DOUBLE):
         form = _FIXED[kind][1]
         if len(data) % form.size:
@@ -196,9 +196,9 @@ def _packed(kind: Kind, data: bytes) -> Iterable[Any]:
 
 
 def _packed_varints(kind: Kind, data: bytes) -> Iterator[Any]:
-    place = 0
-    while place < len(data):
-        value, place = _read_varint(data, place)
+    offset = 0
+    while offset < len(data):
+        value, offset = _read_varint(data, offset)
         yield bool(value) if kind == BOOL else _signed(value)
 
 

@@ -45,7 +45,7 @@ class RecordedCode:
         """
         for file in self.files:
             if file.path == path:
-                return code.content(self._folder, file.sha256)
+                return code.read_text(self._folder, file.sha256)
         nearest = did_you_mean(path, [file.path for file in self.files])
         raise NotFound(f"run {self._run_id} kept no file {path!r}; {nearest}")
 
@@ -57,4 +57,4 @@ class RecordedCode:
             DamagedFile, NotFound: The stored text does not match its checksum, or is missing.
         """
         capture = self.capture
-        return "" if capture is None or capture.diff is None else code.content(self._folder, capture.diff)
+        return "" if capture is None or capture.diff is None else code.read_text(self._folder, capture.diff)

@@ -41,7 +41,7 @@ class Trash:
 
     def runs(self) -> list[TrashedRun]:
         """What lies in it, the latest first."""
-        found = [_trashed(self._store, place) for place in trash.places(self._store)]
+        found = [_trashed(self._store, place) for place in trash.run_paths(self._store)]
         return sorted((run for run in found if run is not None), key=lambda run: run.deleted, reverse=True)
 
     def run(self, name: str) -> TrashedRun:

@@ -36,8 +36,8 @@ class Spool:
         numbers: Of tails that the writer has not begun yet.
         most_bytes: How much of the local disk it may take.
         """
-        place = cache_folder()
-        self.folder = place / "spool" / f"{run_id}-{writer}-{next(numbers)}" if place is not None else None
+        cache = cache_folder()
+        self.folder = cache / "spool" / f"{run_id}-{writer}-{next(numbers)}" if cache is not None else None
         """Where it is; None where there is no place for one."""
         self._run_folder = run_folder
         self._run_id = run_id
@@ -83,9 +83,9 @@ class Spool:
         Raises:
             OSError: A disk that writes late has not taken all of it.
         """
-        points, others = self._points, self._media
+        points, spooled_media = self._points, self._media
         self._points = self._media = None
-        for opened in (points, others):
+        for opened in (points, spooled_media):
             if opened is not None:
                 opened.close(sync=False)
 
@@ -103,7 +103,7 @@ class Spool:
             OSError: Some of it is still here.
         """
         if self.folder is not None and self.folder.exists():
-            bring_back(Found(self.folder, self._run_folder, self._run_id, self._writer))
+            bring_back(StoredSpool(self.folder, self._run_folder, self._run_id, self._writer))
 
     def _append(self, file: AppendFile, data: bytes) -> None:
         try:
@@ -131,7 +131,7 @@ class Spool:
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredSpool:
     """A spool that lies on this machine."""
 
     folder: Path
@@ -140,28 +140,28 @@ class Found:
     writer: str
 
 
-def find_spools() -> Iterator[Found]:
+def find_spools() -> Iterator[StoredSpool]:
     """Every spool of this user on this machine; what is no spool is passed over."""
-    place = cache_folder()
-    if place is None or not (place / "spool").is_dir():
+    cache = cache_folder()
+    if cache is None or not (cache / "spool").is_dir():
         return
-    for folder in sorted((place / "spool").iterdir()):
+    for folder in sorted((cache / "spool").iterdir()):
         try:
             about = files.read_json(folder / _ABOUT)
-            yield Found(folder, Path(about["folder"]), str(about["run"]), str(about["writer"]))
+            yield StoredSpool(folder, Path(about["folder"]), str(about["run"]), str(about["writer"]))
         except (RunfolioError, OSError, KeyError, TypeError):
             continue
 
 
-def spools_of(folder: Path) -> list[Found]:
+def spools_of(folder: Path) -> list[StoredSpool]:
     """What waits for the run in spools on this machine; also where the run was moved since, by the id in its name."""
-    found = list(find_spools())
-    here = [each for each in found if each.run_folder.resolve() == folder.resolve()]
-    moved = [each for each in found if folder.name.endswith(f"-{each.run_id}") and not each.run_folder.exists()]
-    return [replace(each, run_folder=folder) for each in (*here, *moved)]
+    spools = list(find_spools())
+    matching = [spool for spool in spools if spool.run_folder.resolve() == folder.resolve()]
+    moved = [spool for spool in spools if folder.name.endswith(f"-{spool.run_id}") and not spool.run_folder.exists()]
+    return [replace(spool, run_folder=folder) for spool in (*matching, *moved)]
 
 
-def bring_back(spool: Found) -> int:
+def bring_back(spool: StoredSpool) -> int:
     """Move the files of a spool that nobody writes to its run's folder; how many bytes it was.
 
     Killed in between, the rest is moved the next time: a file goes from the spool only once the run has it.

@@ -19,57 +19,57 @@ _EVENTS, _HIDDEN_EVENTS = "tfevents", "tf~events"
 _PURGED = ".purged-"
 
 
-def put(store: Path, place: str) -> Path:
+def put(store: Path, run_path: str) -> Path:
     """Move a run into the trash; where it lies now. The folder's own time says since when.
 
     Raises:
         NotFound: It is gone.
         StoreError: It cannot be moved, the trash holds a run of that place, or a link leads to it.
     """
-    source = _folder(store, place)
-    target = _free_place(store / TRASH, place)
+    source = _checked_folder(store, run_path)
+    target = _free_path(store / TRASH, run_path)
     try:
         os.utime(source)
         source.rename(target)
         _rename_events(target, _EVENTS, _HIDDEN_EVENTS)
     except OSError as error:
-        raise _refused("delete", source, error) from None
+        raise _store_error("delete", source, error) from None
     return target
 
 
-def restore(store: Path, place: str) -> Path:
+def restore(store: Path, run_path: str) -> Path:
     """Move a run back to where it was; that folder.
 
     Raises:
         NotFound: It is not in the trash.
         StoreError: It cannot be moved, something else has taken its place, or a link leads to it.
     """
-    source = _folder(store / TRASH, place)
-    target = _free_place(store, place)
+    source = _checked_folder(store / TRASH, run_path)
+    target = _free_path(store, run_path)
     try:
         _rename_events(source, _HIDDEN_EVENTS, _EVENTS)
         source.rename(target)
         _remove_empty(source.parent, store / TRASH)
     except OSError as error:
-        raise _refused("undelete", source, error) from None
+        raise _store_error("undelete", source, error) from None
     return target
 
 
-def purge(store: Path, place: str) -> int:
+def purge(store: Path, run_path: str) -> int:
     """Remove a run of the trash for good; the bytes on the disk that this frees.
 
     Raises:
         NotFound: It is not in the trash.
         StoreError: It cannot be removed, or a link leads to it.
     """
-    source = _folder(store / TRASH, place)
+    source = _checked_folder(store / TRASH, run_path)
     # Out of sight first: killed while removing, it leaves no half of a run, but something for `sweep`.
     doomed = store / TRASH / f"{_PURGED}{new_id()}"
     try:
         source.rename(doomed)
         _remove_empty(source.parent, store / TRASH)
     except OSError as error:
-        raise _refused("purge", source, error) from None
+        raise _store_error("purge", source, error) from None
     return _remove(doomed)
 
 
@@ -85,7 +85,7 @@ def sweep(store: Path) -> int:
     return sum(_remove(path) for path in trash.iterdir() if path.name.startswith(_PURGED) and _is_real(path))
 
 
-def places(store: Path) -> Iterator[str]:
+def run_paths(store: Path) -> Iterator[str]:
     """The runs in the trash; links are not searched."""
     trash = store / TRASH
     if not _is_real(trash):
@@ -112,33 +112,33 @@ def _blocks(path: str) -> int:
     return 0 if is_shared else status.st_blocks * 512
 
 
-def _folder(top: Path, place: str) -> Path:
-    """The folder `place` below `top`, reached without a link."""
-    folder = _checked(top, top, place)
-    for part in PurePosixPath(place).parts:
-        folder = _checked(folder / part, top, place)
+def _checked_folder(top: Path, run_path: str) -> Path:
+    """The folder `run_path` below `top`, reached without a link."""
+    folder = _check_folder(top, top, run_path)
+    for part in PurePosixPath(run_path).parts:
+        folder = _check_folder(folder / part, top, run_path)
     return folder
 
 
-def _checked(folder: Path, top: Path, place: str) -> Path:
+def _check_folder(folder: Path, top: Path, run_path: str) -> Path:
     if folder.is_symlink():
         raise StoreError(f"{folder} is a link: what lies behind it is not moved or removed; do that by hand")
     if not folder.is_dir():
-        raise NotFound(f"there is no run {place} in {top}")
+        raise NotFound(f"there is no run {run_path} in {top}")
     return folder
 
 
-def _free_place(top: Path, place: str) -> Path:
-    """Where `place` is to lie below `top`; the folders above it are made where they are missing."""
+def _free_path(top: Path, run_path: str) -> Path:
+    """Where `run_path` is to lie below `top`; the folders above it are made where they are missing."""
     folder = top
-    for part in ("", *PurePosixPath(place).parts[:-1]):
+    for part in ("", *PurePosixPath(run_path).parts[:-1]):
         folder = folder / part
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise _refused("make", folder, error) from None
-        _checked(folder, top, place)
-    target = top / place
+            raise _store_error("make", folder, error) from None
+        _check_folder(folder, top, run_path)
+    target = top / run_path
     if os.path.lexists(target):  # rename would take the place of an empty folder
         raise StoreError(f"{target} is there already; move it away first")
     return target
@@ -156,7 +156,7 @@ def _remove(folder: Path) -> int:
         freed = size(folder)
         shutil.rmtree(folder)  # follows no link, not even a folder that becomes one meanwhile
     except OSError as error:
-        raise _refused("purge", folder, error) from None
+        raise _store_error("purge", folder, error) from None
     return freed
 
 
@@ -173,5 +173,5 @@ def _is_real(folder: Path) -> bool:
     return folder.is_dir() and not folder.is_symlink()
 
 
-def _refused(task: str, path: Path, error: OSError) -> StoreError:
+def _store_error(task: str, path: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot {task} {path}: {error.strerror}; it needs the right to change {path.parent}")

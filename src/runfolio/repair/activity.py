@@ -6,30 +6,30 @@ import time
 from pathlib import Path
 
 from runfolio.record.base.layout import ALIVE, METRICS
-from runfolio.record.liveness.heartbeats import SILENT_S, BeatMemory, Heartbeat, is_gone
+from runfolio.record.liveness.heartbeats import SILENT_S, BeatHistory, Heartbeat, is_gone
 from runfolio.record.liveness.process_exits import death_path
-from runfolio.repair.run_folders import listed
+from runfolio.repair.run_folders import list_files
 
 
-def heartbeats(folder: Path) -> dict[str, Heartbeat | None]:
+def heartbeat_by_writer(folder: Path) -> dict[str, Heartbeat | None]:
     """By writer; None where the file cannot be read as what it should be."""
-    names = [path.name for path in listed(folder / ALIVE)]
+    names = [path.name for path in list_files(folder / ALIVE)]
     writers = [name.removesuffix(".json") for name in names if name.endswith(".json")]
     return {writer: Heartbeat.read(folder, writer) for writer in writers if "." not in writer}
 
 
-def is_at_work(folder: Path, memory: BeatMemory) -> bool:
+def is_at_work(folder: Path, history: BeatHistory) -> bool:
     """Whether some process may still be writing the run; where a heartbeat cannot be read, fresh files say so."""
-    beats = heartbeats(folder)
+    beats = heartbeat_by_writer(folder)
     silent = [beat for beat in beats.values() if beat is not None and beat.end is None]
-    if any(not death_path(folder, beat.writer).exists() and not is_gone(folder, beat, memory) for beat in silent):
+    if any(not death_path(folder, beat.writer).exists() and not is_gone(folder, beat, history) for beat in silent):
         return True
     return (not beats or None in beats.values()) and _is_fresh(folder)
 
 
 def _is_fresh(folder: Path) -> bool:
     newest = 0.0
-    for path in (*listed(folder / ALIVE), *listed(folder / METRICS)):
+    for path in (*list_files(folder / ALIVE), *list_files(folder / METRICS)):
         try:
             newest = max(newest, path.stat().st_mtime)
         except OSError:

@@ -13,38 +13,38 @@ from runfolio.record.base.layout import MEDIA, METRICS
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
 from runfolio.record.points import seq_ranges
-from runfolio.record.points.seq_ranges import Ranges
-from runfolio.repair.findings import Finding, Severity, said
+from runfolio.record.points.seq_ranges import SeqRanges
+from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.line_scan import Lines, is_media, is_tail, scan_media, scan_tail
-from runfolio.repair.row_groups import Rows, scan_segment
-from runfolio.repair.run_folders import listed, relative
+from runfolio.repair.row_groups import SegmentScan, scan_segment
+from runfolio.repair.run_folders import list_files, relative_path
 
-_LOOKS = 5
+_SCAN_ATTEMPTS = 5
 """How often to begin anew when a file vanishes meanwhile (it was sealed)."""
-Scanned = TypeVar("Scanned")
+ScanT = TypeVar("ScanT")
 
 
 @dataclass
 class Census:
     tails: list[Lines] = field(default_factory=list)
-    segments: list[Rows] = field(default_factory=list)
+    segments: list[SegmentScan] = field(default_factory=list)
     media: list[Lines] = field(default_factory=list)
-    begun: list[Path] = field(default_factory=list)
+    empty_files: list[Path] = field(default_factory=list)
     """Tails and lists of media without a byte in them."""
     unread: list[Finding] = field(default_factory=list)
     """Files that this program cannot judge."""
 
-    def points(self, *without: Lines | Rows) -> Ranges:
+    def points(self, *excluded: Lines | SegmentScan) -> SeqRanges:
         """The log calls whose points can be read whole, from all files but these."""
-        whole = [rows.covers for rows in self.segments if rows.is_whole and rows not in without]
-        return seq_ranges.merge(*whole, *(lines.held for lines in self.tails if lines not in without))
+        ranges = [segment.ranges for segment in self.segments if segment.is_whole and segment not in excluded]
+        return seq_ranges.merge(*ranges, *(lines.held for lines in self.tails if lines not in excluded))
 
-    def all_calls(self) -> Ranges:
+    def all_calls(self) -> SeqRanges:
         """Every log call of which there is something: points, or media."""
-        partly = [rows.held for rows in self.segments if not rows.is_whole]
-        return seq_ranges.merge(self.points(), *partly, self.media_calls())
+        partial_ranges = [segment.held for segment in self.segments if not segment.is_whole]
+        return seq_ranges.merge(self.points(), *partial_ranges, self.media_calls())
 
-    def media_calls(self) -> Ranges:
+    def media_calls(self) -> SeqRanges:
         return seq_ranges.merge(*(lines.held for lines in self.media))
 
 
@@ -54,12 +54,12 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
     Raises:
         StoreError: The files keep changing.
     """
-    for _ in range(_LOOKS):
+    for _ in range(_SCAN_ATTEMPTS):
         census = Census()
-        points = listed(folder / METRICS)
+        points = list_files(folder / METRICS)
         tails = [path for path in points if is_tail(path.name)]
         segments = [path for path in points if path.name.startswith("segment-") and path.suffix == ".parquet"]
-        pictures = [path for path in listed(folder / MEDIA) if is_media(path.name)]
+        pictures = [path for path in list_files(folder / MEDIA) if is_media(path.name)]
         try:
             # Tails first: one that is sealed and deleted after this look is met as a missing file, not missed.
             census.tails = _scan(census, folder, tails, lambda path: scan_tail(path, attempts))
@@ -86,59 +86,59 @@ def noted_positions(folder: Path, document: RunDocument | None) -> dict[str, int
     return highest
 
 
-def missing(census: Census, noted: Mapping[str, int]) -> Ranges:
+def missing_calls(census: Census, noted: Mapping[str, int]) -> SeqRanges:
     """The log calls that were made and are in no file."""
-    there = census.all_calls()
-    writers = {*there, *noted, *(writer for rows in census.segments for writer in rows.covers)}
-    made: Ranges = {}
+    existing = census.all_calls()
+    writers = {*existing, *noted, *(writer for segment in census.segments for writer in segment.ranges)}
+    expected: SeqRanges = {}
     for writer in writers:
-        ends = [last for _, last in there.get(writer, [])]
-        covered = [last for rows in census.segments for _, last in rows.covers.get(writer, [])]
+        ends = [last for _, last in existing.get(writer, [])]
+        covered = [last for segment in census.segments for _, last in segment.ranges.get(writer, [])]
         if (top := max([*ends, *covered, noted.get(writer, 0)])) >= 1:
-            made[writer] = [(1, top)]
-    return minus(made, there)
+            expected[writer] = [(1, top)]
+    return subtract(expected, existing)
 
 
-def _scan(census: Census, folder: Path, paths: Iterable[Path], scan: Callable[[Path], Scanned | None]) -> list[Scanned]:
-    found: list[Scanned] = []
+def _scan(census: Census, folder: Path, paths: Iterable[Path], scan: Callable[[Path], ScanT | None]) -> list[ScanT]:
+    results: list[ScanT] = []
     for path in paths:
         try:
-            scanned = scan(path)
+            result = scan(path)
         except FileNotFoundError:
             raise
         except (NewerFormat, OSError) as error:
-            census.unread.append(Finding(relative(path, folder), Severity.UNCHECKED, said(error, path)))
+            census.unread.append(Finding(relative_path(path, folder), Severity.UNCHECKED, describe_error(error, path)))
             continue
-        if scanned is None:
-            census.begun.append(path)
+        if result is None:
+            census.empty_files.append(path)
         else:
-            found.append(scanned)
-    return found
+            results.append(result)
+    return results
 
 
-def spanned(held: Ranges, media: Ranges) -> Ranges:
+def covered_ranges(held: SeqRanges, media: SeqRanges) -> SeqRanges:
     """What a segment with these log calls covers: those between them that went to the media, too."""
-    spans: Ranges = {}
+    covered: SeqRanges = {}
     for writer, ranges in seq_ranges.merge(held, {writer: media.get(writer, []) for writer in held}).items():
         for first, last in ranges:
             inside = [end for pair in held[writer] for end in pair if first <= end <= last]
             if inside:
-                spans.setdefault(writer, []).append((min(inside), max(inside)))
-    return spans
+                covered.setdefault(writer, []).append((min(inside), max(inside)))
+    return covered
 
 
-def minus(outer: Ranges, inner: Ranges) -> Ranges:
+def subtract(outer: SeqRanges, inner: SeqRanges) -> SeqRanges:
     """The log calls of `outer` that are not in `inner`; writers without any are left out."""
-    left: Ranges = {}
-    taken = seq_ranges.merge(inner)
+    difference: SeqRanges = {}
+    inner_ranges = seq_ranges.merge(inner)
     for writer, ranges in seq_ranges.merge(outer).items():
-        holes = deque(taken.get(writer, []))
+        holes = deque(inner_ranges.get(writer, []))
         for first, last in ranges:
             while first <= last:
                 while holes and holes[0][1] < first:
                     holes.popleft()
                 hole = holes[0] if holes else (last + 1, last + 1)
                 if first < hole[0]:
-                    left.setdefault(writer, []).append((first, min(last, hole[0] - 1)))
+                    difference.setdefault(writer, []).append((first, min(last, hole[0] - 1)))
                 first = hole[1] + 1
-    return left
+    return difference

@@ -10,16 +10,16 @@ from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.record.base.layout import ALIVE, RUN_FILE
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.run_document import RunDocument
-from runfolio.record.liveness.heartbeats import BeatMemory, derive_state
+from runfolio.record.liveness.heartbeats import BeatHistory, derive_state
 from runfolio.record.points import seq_ranges
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.spool import spools_of
 from runfolio.repair import content_checks, leftovers
-from runfolio.repair.activity import heartbeats, is_at_work
-from runfolio.repair.census import Census, minus, missing, noted_positions, take_census
-from runfolio.repair.findings import Finding, Severity, said
-from runfolio.repair.row_groups import Rows
-from runfolio.repair.run_folders import links, relative
+from runfolio.repair.activity import heartbeat_by_writer, is_at_work
+from runfolio.repair.census import Census, missing_calls, noted_positions, subtract, take_census
+from runfolio.repair.findings import Finding, Severity, describe_error
+from runfolio.repair.row_groups import SegmentScan
+from runfolio.repair.run_folders import find_links, relative_path
 
 _RANGES_SHOWN = 5
 
@@ -40,19 +40,19 @@ class Checkup:
         return all(finding.severity is Severity.LEFTOVER for finding in self.findings)
 
 
-def check(folder: Path, memory: BeatMemory) -> Checkup:
+def check(folder: Path, history: BeatHistory) -> Checkup:
     """Read every file of a run; nothing is changed.
 
     A run whose `run.json` is of a newer format is not looked into.
     """
     document, trouble = read_document(folder)
-    at_work = is_at_work(folder, memory)
-    state = "unknown" if document is None else derive_state(folder, document, memory)
+    at_work = is_at_work(folder, history)
+    state = "unknown" if document is None else derive_state(folder, document, history)
     checkup = Checkup(folder, state, at_work)
-    if trouble is not None and not (at_work and trouble.what == _GONE):  # written after the first heartbeat
+    if trouble is not None and not (at_work and trouble.message == _GONE):  # written after the first heartbeat
         checkup.findings.append(trouble)
     if trouble is None or trouble.severity is not Severity.UNCHECKED:
-        checkup.findings += _look_into(folder, document, at_work=at_work)
+        checkup.findings += _findings(folder, document, at_work=at_work)
     return checkup
 
 
@@ -69,52 +69,52 @@ def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
     except FileNotFoundError:
         return None, Finding(RUN_FILE, Severity.LOST, _GONE)
     except DamagedFile as error:
-        return None, Finding(RUN_FILE, Severity.LOST, said(error, path))
+        return None, Finding(RUN_FILE, Severity.LOST, describe_error(error, path))
     except (NewerFormat, StoreError, OSError) as error:
-        return None, Finding(RUN_FILE, Severity.UNCHECKED, said(error, path))
+        return None, Finding(RUN_FILE, Severity.UNCHECKED, describe_error(error, path))
 
 
 def attempts_of(folder: Path, document: RunDocument | None) -> dict[str, int]:
     """The attempt of each writer."""
-    beats = {writer: beat.attempt for writer, beat in heartbeats(folder).items() if beat is not None}
+    beats = {writer: beat.attempt for writer, beat in heartbeat_by_writer(folder).items() if beat is not None}
     return beats | ({entry.writer: entry.attempt for entry in document.attempts} if document is not None else {})
 
 
-def _look_into(folder: Path, document: RunDocument | None, *, at_work: bool) -> Iterator[Finding]:
-    for path in links(folder):
-        yield Finding(relative(path, folder), Severity.UNCHECKED, "is a link, which is not followed")
+def _findings(folder: Path, document: RunDocument | None, *, at_work: bool) -> Iterator[Finding]:
+    for path in find_links(folder):
+        yield Finding(relative_path(path, folder), Severity.UNCHECKED, "is a link, which is not followed")
     try:
         census = take_census(folder, attempts_of(folder, document))
     except (StoreError, OSError) as error:
-        yield Finding("metrics", Severity.UNCHECKED, said(error, folder))
+        yield Finding("metrics", Severity.UNCHECKED, describe_error(error, folder))
         return
     yield from census.unread
-    yield from _of_points(folder, census)
+    yield from _point_findings(folder, census)
     if not at_work:  # of a run being written, some calls are still on their way
-        told = seq_ranges.merge(*(rows.covers for rows in census.segments if rows.lost))
-        waiting = [take_census(each.folder, {}).all_calls() for each in spools_of(folder)]
-        absent = minus(missing(census, noted_positions(folder, document)), seq_ranges.merge(told, *waiting))
+        reported = seq_ranges.merge(*(segment.ranges for segment in census.segments if segment.lost))
+        waiting = [take_census(spool.folder, {}).all_calls() for spool in spools_of(folder)]
+        lost = subtract(missing_calls(census, noted_positions(folder, document)), seq_ranges.merge(reported, *waiting))
         for writer, ranges in seq_ranges.merge(*waiting).items():
-            what = f"lacks {_calls({writer: ranges})}, which wait on this machine since the store was away"
-            yield Finding("metrics", Severity.DAMAGED, what)
-        for writer, ranges in absent.items():
+            message = f"lacks {_calls({writer: ranges})}, which wait on this machine since the store was away"
+            yield Finding("metrics", Severity.DAMAGED, message)
+        for writer, ranges in lost.items():
             yield Finding("metrics", Severity.LOST, f"no file that can be read holds {_calls({writer: ranges})}")
     yield from content_checks.findings(folder, census)
     if not at_work:
         yield from leftovers.findings(folder, census)
 
 
-def _of_points(folder: Path, census: Census) -> Iterator[Finding]:
-    for writer, beat in heartbeats(folder).items():
+def _point_findings(folder: Path, census: Census) -> Iterator[Finding]:
+    for writer, beat in heartbeat_by_writer(folder).items():
         if beat is None:
             yield Finding(
                 f"{ALIVE}/{writer}.json", Severity.DAMAGED, "is no heartbeat; how that process ended is not known"
             )
-    for rows in census.segments:
-        if not rows.is_whole:
-            yield Finding(relative(rows.path, folder), *_of_segment(rows, census))
+    for segment in census.segments:
+        if not segment.is_whole:
+            yield Finding(relative_path(segment.path, folder), *_describe_segment(segment, census))
     for lines in (*census.tails, *census.media):
-        file = relative(lines.path, folder)
+        file = relative_path(lines.path, folder)
         if lines.header:
             yield Finding(file, Severity.DAMAGED, lines.header)
         if lines.damaged:
@@ -123,21 +123,21 @@ def _of_points(folder: Path, census: Census) -> Iterator[Finding]:
             yield Finding(file, Severity.DAMAGED, f"has {counted(lines.disordered, 'line')} out of order")
 
 
-def _of_segment(rows: Rows, census: Census) -> tuple[Severity, str]:
-    if not rows.covers:
-        return Severity.DAMAGED, f"{rows.problem}; which log calls it held is not known"
-    gone = minus(rows.covers, seq_ranges.merge(census.points(rows), census.media_calls()))
-    if not gone:
-        return Severity.DAMAGED, f"{rows.problem}; all its log calls stand in other files too"
-    if not rows.lost:
-        return Severity.DAMAGED, f"{rows.problem}"
-    what = ", ".join(rows.lost[:_RANGES_SHOWN]) + (
-        f" and {len(rows.lost) - _RANGES_SHOWN} more" * (len(rows.lost) > _RANGES_SHOWN)
+def _describe_segment(segment: SegmentScan, census: Census) -> tuple[Severity, str]:
+    if not segment.ranges:
+        return Severity.DAMAGED, f"{segment.problem}; which log calls it held is not known"
+    missing_ranges = subtract(segment.ranges, seq_ranges.merge(census.points(segment), census.media_calls()))
+    if not missing_ranges:
+        return Severity.DAMAGED, f"{segment.problem}; all its log calls stand in other files too"
+    if not segment.lost:
+        return Severity.DAMAGED, f"{segment.problem}"
+    groups = ", ".join(segment.lost[:_RANGES_SHOWN]) + (
+        f" and {len(segment.lost) - _RANGES_SHOWN} more" * (len(segment.lost) > _RANGES_SHOWN)
     )
-    return Severity.LOST, f"{rows.problem}; lost: {what}, of {_calls(gone)}"
+    return Severity.LOST, f"{segment.problem}; lost: {groups}, of {_calls(missing_ranges)}"
 
 
-def _calls(ranges: Ranges) -> str:
+def _calls(ranges: SeqRanges) -> str:
     """`3 log calls of a81kq0zd (5-6, 9)`."""
     return " and ".join(_calls_of(writer, pairs) for writer, pairs in ranges.items())
 

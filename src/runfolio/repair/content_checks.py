@@ -15,9 +15,9 @@ from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
 from runfolio.record.content import code, datasets, run_edits
 from runfolio.repair.census import Census
-from runfolio.repair.findings import Finding, Severity, said
+from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.line_scan import media_calls
-from runfolio.repair.run_folders import listed, relative
+from runfolio.repair.run_folders import list_files, relative_path
 
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _NAMED = 3
@@ -29,13 +29,15 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
     yield from _artifacts(folder)
     yield from _code(folder)
     yield from _data(folder)
-    for path, error in run_edits.damaged(folder):
-        yield _unreadable(path, folder, error)
+    for path, error in run_edits.find_damaged(folder):
+        yield _unreadable_finding(path, folder, error)
 
 
-def _unreadable(path: Path, folder: Path, error: Exception) -> Finding:
+def _unreadable_finding(path: Path, folder: Path, error: Exception) -> Finding:
     newer = isinstance(error, NewerFormat) or (isinstance(error, OSError) and not isinstance(error, FileNotFoundError))
-    return Finding(relative(path, folder), Severity.UNCHECKED if newer else Severity.LOST, said(error, path))
+    return Finding(
+        relative_path(path, folder), Severity.UNCHECKED if newer else Severity.LOST, describe_error(error, path)
+    )
 
 
 def _pictures(folder: Path, census: Census) -> Iterator[Finding]:
@@ -44,8 +46,8 @@ def _pictures(folder: Path, census: Census) -> Iterator[Finding]:
         bad += [call.path.name for _, call in media_calls(lines) if call.path is not None and not _is_png(call.path)]
     if bad:
         named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
-        what = f"lacks {counted(len(bad), 'picture')} that media lines name, or holds them damaged: {named}"
-        yield Finding("media/files", Severity.LOST, what)
+        message = f"lacks {counted(len(bad), 'picture')} that media lines name, or holds them damaged: {named}"
+        yield Finding("media/files", Severity.LOST, message)
 
 
 def _is_png(path: Path) -> bool:
@@ -64,37 +66,37 @@ def _checkpoints(folder: Path) -> Iterator[Finding]:
     bad: list[tuple[str, Exception]] = []
     for name in manifests.names(folder):
         try:
-            found = manifests.read(folder, name)
-            found.verify()
-            good[name] = found.step
+            checkpoint = manifests.read(folder, name)
+            checkpoint.verify()
+            good[name] = checkpoint.step
         except (RunfolioError, OSError) as error:
             bad.append((name, error))
     for name, error in bad:
         path = folder / CHECKPOINTS / f"{name}.json"
-        whole = ", ".join(f"{other!r} (step {step})" for other, step in good.items())
-        still = f"still whole: {whole}" if whole else "no other checkpoint of the run is whole"
-        finding = _unreadable(path, folder, error)
-        what = finding.what.replace(f"{path.parent}/", "")
-        yield Finding(finding.file, finding.severity, f"{what}; {still}")
+        intact = ", ".join(f"{other!r} (step {step})" for other, step in good.items())
+        alternatives = f"still whole: {intact}" if intact else "no other checkpoint of the run is whole"
+        finding = _unreadable_finding(path, folder, error)
+        message = finding.message.replace(f"{path.parent}/", "")
+        yield Finding(finding.file, finding.severity, f"{message}; {alternatives}")
 
 
 def _artifacts(folder: Path) -> Iterator[Finding]:
-    for manifest in listed(folder / ARTIFACTS):
+    for manifest in list_files(folder / ARTIFACTS):
         if manifest.suffix != ".json" or manifest.name.startswith("."):
             continue
         try:
             about = files.read_json(manifest)
             entries = [(_inside(entry["file"]), str(entry["sha256"])) for entry in about["files"]]
         except (RunfolioError, OSError) as error:
-            yield _unreadable(manifest, folder, error)
+            yield _unreadable_finding(manifest, folder, error)
             continue
         except (KeyError, TypeError, ValueError) as error:
-            yield Finding(relative(manifest, folder), Severity.LOST, f"is damaged (unexpected content: {error})")
+            yield Finding(relative_path(manifest, folder), Severity.LOST, f"is damaged (unexpected content: {error})")
             continue
-        place = manifest.with_suffix("")
+        artifact_folder = manifest.with_suffix("")
         for name, digest in entries:
-            if trouble := _digest_trouble(place / name, digest, below=folder):
-                yield Finding(relative(place / name, folder), Severity.LOST, trouble)
+            if trouble := _digest_trouble(artifact_folder / name, digest, below=folder):
+                yield Finding(relative_path(artifact_folder / name, folder), Severity.LOST, trouble)
 
 
 def _inside(name: Any) -> PurePosixPath:
@@ -123,56 +125,58 @@ def _digest_trouble(path: Path, digest: str, *, below: Path) -> str | None:
 
 def _code(folder: Path) -> Iterator[Finding]:
     needed: set[str] = set()
-    for path in listed(folder / CODE):
+    for path in list_files(folder / CODE):
         if path.suffix == ".json" and not path.name.startswith("."):
             try:
-                kept = code.read(folder, [path.stem])
+                run_code = code.read(folder, [path.stem])
             except (RunfolioError, OSError) as error:
-                yield _unreadable(path, folder, error)
+                yield _unreadable_finding(path, folder, error)
                 continue
-            if kept is not None:
-                needed |= {entry.sha256 for entry in kept.files} | ({kept.diff} if kept.diff is not None else set())
-    place = folder / CODE / CODE_FILES
-    stored = {path.name for path in listed(place) if not path.name.startswith(".")}
+            if run_code is not None:
+                needed |= {entry.sha256 for entry in run_code.files} | (
+                    {run_code.diff} if run_code.diff is not None else set()
+                )
+    content_folder = folder / CODE / CODE_FILES
+    stored = {path.name for path in list_files(content_folder) if not path.name.startswith(".")}
     for digest in sorted(needed | stored):
-        if trouble := _content_trouble(place / digest):
-            yield Finding(relative(place / digest, folder), Severity.LOST, trouble)
+        if trouble := _content_trouble(content_folder / digest):
+            yield Finding(relative_path(content_folder / digest, folder), Severity.LOST, trouble)
 
 
 def _data(folder: Path) -> Iterator[Finding]:
     """Listings that are not what they are called after, and those that are named and not here."""
     needed = _named_data(folder)
     stored = {
-        path.name.removesuffix(datasets.ENDING) for path in listed(folder / DATA) if not path.name.startswith(".")
+        path.name.removesuffix(datasets.ENDING) for path in list_files(folder / DATA) if not path.name.startswith(".")
     }
     for fingerprint in sorted(needed | stored):
         path = datasets.listing_path(folder, fingerprint)
         if path.is_symlink():
-            yield Finding(relative(path, folder), Severity.LOST, "is a link, which is not followed")
+            yield Finding(relative_path(path, folder), Severity.LOST, "is a link, which is not followed")
             continue
         try:
             datasets.Listing.read(folder, fingerprint)
         except NotFound:
-            yield Finding(relative(path, folder), Severity.LOST, "is gone")
+            yield Finding(relative_path(path, folder), Severity.LOST, "is gone")
         except RunfolioError as error:
-            yield _unreadable(path, folder, error)
+            yield _unreadable_finding(path, folder, error)
 
 
 def _named_data(folder: Path) -> set[str]:
     """The fingerprints of the listings that `run.json` says are here."""
     try:
-        known = RunDocument.read(folder).data.values()
+        data_entries = RunDocument.read(folder).data.values()
     except (RunfolioError, OSError):
         return set()
-    found: set[str] = set()
-    for named in known:
-        earlier = named.get("earlier") if isinstance(named, dict) else None
-        for entry in (named, *(earlier if isinstance(earlier, list) else ())):
+    fingerprints: set[str] = set()
+    for data_entry in data_entries:
+        earlier = data_entry.get("earlier") if isinstance(data_entry, dict) else None
+        for entry in (data_entry, *(earlier if isinstance(earlier, list) else ())):
             if isinstance(entry, dict) and datasets.is_fingerprint(entry.get("fingerprint")):
                 items = entry.get("items")
                 if not (isinstance(items, int) and items > datasets.LISTED_AT_MOST):
-                    found.add(entry["fingerprint"])
-    return found
+                    fingerprints.add(entry["fingerprint"])
+    return fingerprints
 
 
 def _content_trouble(path: Path) -> str | None:

@@ -13,20 +13,20 @@ from runfolio.query.index.run_index import IndexOfStore, index_path, is_damaged,
 from runfolio.query.index.scan import HeartbeatHistory
 from runfolio.query.store import check_store, open_folio
 from runfolio.record.base.layout import default_store
-from runfolio.record.spool import Found, find_spools, spools_of
+from runfolio.record.spool import StoredSpool, find_spools, spools_of
 from runfolio.repair.checkup import Checkup, check
 from runfolio.repair.mend import mend
 from runfolio.repair.run_folders import find_folders
 
 
 @dataclass(frozen=True)
-class Examined:
+class Examination:
     """One run, as it is now."""
 
-    place: str
+    run_path: str
     """Its folder below the store, with `/`."""
     checkup: Checkup
-    done: list[str] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
     """What was repaired before, a sentence each."""
 
 
@@ -44,32 +44,32 @@ class Doctor:
         path = index_path(self.store)
         self.index_is_damaged = path is not None and is_damaged(path)
         self._index = IndexOfStore(self.store)
-        self._memory = HeartbeatHistory({} if self.index_is_damaged else self._index.use(lambda index: index.beats()))
+        self._history = HeartbeatHistory({} if self.index_is_damaged else self._index.use(lambda index: index.beats()))
 
-    def strays(self) -> list[Found]:
+    def strays(self) -> list[StoredSpool]:
         """What waits on this machine for runs of this store whose folders are not there."""
-        known = {spool.folder for folder in self.folders for spool in spools_of(folder)}
-        of_store = [each for each in find_spools() if each.run_folder.resolve().is_relative_to(self.store)]
-        return [each for each in of_store if each.folder not in known]
+        spool_folders = {spool.folder for folder in self.folders for spool in spools_of(folder)}
+        of_store = [spool for spool in find_spools() if spool.run_folder.resolve().is_relative_to(self.store)]
+        return [spool for spool in of_store if spool.folder not in spool_folders]
 
-    def chosen(self, names: Sequence[str]) -> list[Path]:
+    def select_folders(self, names: Sequence[str]) -> list[Path]:
         """The folders of runs by id, name or folder; all for no names.
 
         Raises:
             NotFound, Ambiguous: As `Folio.run`.
         """
-        return [self._named(name) for name in dict.fromkeys(names)] or self.folders
+        return [self._find_folder(name) for name in dict.fromkeys(names)] or self.folders
 
-    def examine(self, folder: Path, *, repair: bool = False) -> Examined:
+    def examine(self, folder: Path, *, repair: bool = False) -> Examination:
         """Check a run; with `repair`, mend it first where it is not whole and nobody writes it.
 
         Raises:
             StoreError: The store cannot be written.
         """
-        place = folder.relative_to(self.store).as_posix()
-        found = check(folder, self._memory)
-        done = mend(folder, self._memory) if repair and found.findings else []
-        return Examined(place, check(folder, self._memory) if done else found, done)
+        run_path = folder.relative_to(self.store).as_posix()
+        checkup = check(folder, self._history)
+        repairs = mend(folder, self._history) if repair and checkup.findings else []
+        return Examination(run_path, check(folder, self._history) if repairs else checkup, repairs)
 
     def mend_index(self) -> None:
         """Make the index anew."""
@@ -78,18 +78,18 @@ class Doctor:
         open_folio(self.store).runs()
         self.index_is_damaged = False
 
-    def remember(self) -> None:
+    def save_beats(self) -> None:
         """Keep which heartbeats were seen when: a minute later, a writer far away that stands still is dead."""
-        if self._memory.beats and not self.index_is_damaged:
-            self._index.use(lambda index: index.update({}, (), {**index.beats(), **self._memory.beats}))
+        if self._history.beats and not self.index_is_damaged:
+            self._index.use(lambda index: index.update({}, (), {**index.beats(), **self._history.beats}))
 
-    def _named(self, name: str) -> Path:
-        wanted = posixpath.normpath(name)
+    def _find_folder(self, name: str) -> Path:
+        path = posixpath.normpath(name)
         for folder in self.folders:  # first those that no reader finds: their `run.json` is gone
-            place = folder.relative_to(self.store).as_posix()
-            if wanted in (place, folder.name, folder.name.rpartition("-")[2]) or Path(name).absolute() == folder:
+            run_path = folder.relative_to(self.store).as_posix()
+            if path in (run_path, folder.name, folder.name.rpartition("-")[2]) or Path(name).absolute() == folder:
                 return folder
-        found = open_folio(self.store).run(name).folder
-        if found not in self.folders:
-            raise NotFound(f"{found} is behind a link, which is not followed; check the store that it is in")
-        return found
+        folder_of_run = open_folio(self.store).run(name).folder
+        if folder_of_run not in self.folders:
+            raise NotFound(f"{folder_of_run} is behind a link, which is not followed; check the store that it is in")
+        return folder_of_run

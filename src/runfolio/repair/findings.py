@@ -29,11 +29,11 @@ class Finding:
     file: str
     """Below the run's folder, with `/`; a folder where it is about several files."""
     severity: Severity
-    what: str
+    message: str
     """A sentence without its end, for people."""
 
 
-def said(error: Exception, path: Path) -> str:
+def describe_error(error: Exception, path: Path) -> str:
     """What an error says of a file, without the file's whole path, which stands beside it."""
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror or error})"

@@ -13,7 +13,7 @@ from runfolio.record.base import files
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.points import tails
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tails import LogCall
 
 Call = TypeVar("Call", LogCall, MediaEntry)
@@ -46,7 +46,7 @@ class Lines:
         return self.header is None and not self.damaged and not self.disordered
 
     @property
-    def held(self) -> Ranges:
+    def held(self) -> SeqRanges:
         return {self.writer: list(self.ranges)}
 
     def add(self, seq: int) -> None:
@@ -102,7 +102,7 @@ def _log_call(line: bytes) -> LogCall | None:
         numbers = {name: files.number_from_json(entry) for name, entry in call.values.items()}
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
-    whole = all(map(tails.is_whole, (call.seq, call.time_us, call.step)))
+    whole = all(map(tails.is_integer, (call.seq, call.time_us, call.step)))
     return call._replace(values=numbers) if whole else None
 
 
@@ -114,8 +114,8 @@ def _media_decoder(path: Path) -> Callable[[bytes, Lines], MediaEntry | None]:
 def _scan(
     path: Path, name: re.Pattern[str], attempts: Mapping[str, int], decode: Callable[[bytes, Lines], Call | None]
 ) -> Lines | None:
-    fits = name.fullmatch(path.name)
-    writer = fits[1] if fits else ""
+    match = name.fullmatch(path.name)
+    writer = match[1] if match else ""
     lines = Lines(path, writer, attempts.get(writer, 1))
     with path.open("rb") as file:
         first = file.readline()

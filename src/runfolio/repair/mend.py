@@ -19,23 +19,23 @@ from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.content import run_edits
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.liveness import claims
-from runfolio.record.liveness.heartbeats import BeatMemory
+from runfolio.record.liveness.heartbeats import BeatHistory
 from runfolio.record.points import compaction, segment_files, seq_ranges, tails
-from runfolio.record.points.row_merging import ROW, ordered
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.row_merging import ROW, sort_rows
+from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tails import LogCall
 from runfolio.record.spool import spools_of
 from runfolio.repair import leftovers
-from runfolio.repair.activity import heartbeats, is_at_work
-from runfolio.repair.census import Census, minus, spanned, take_census
+from runfolio.repair.activity import heartbeat_by_writer, is_at_work
+from runfolio.repair.census import Census, covered_ranges, subtract, take_census
 from runfolio.repair.checkup import attempts_of, read_document
 from runfolio.repair.findings import Severity
 from runfolio.repair.line_scan import Lines, media_calls, tail_calls
-from runfolio.repair.row_groups import Rows, without
-from runfolio.repair.run_folders import relative
+from runfolio.repair.row_groups import SegmentScan, exclude_calls
+from runfolio.repair.run_folders import relative_path
 
 
-def mend(folder: Path, memory: BeatMemory) -> list[str]:
+def mend(folder: Path, history: BeatHistory) -> list[str]:
     """Repair what can be without losing a byte; what was done, a sentence each.
 
     A run that may still be written, or whose `run.json` is of a newer format, is left as it is.
@@ -44,7 +44,7 @@ def mend(folder: Path, memory: BeatMemory) -> list[str]:
         StoreError: The store cannot be written; what was done so far stands.
     """
     document, trouble = read_document(folder)
-    if is_at_work(folder, memory) or (trouble is not None and trouble.severity is Severity.UNCHECKED):
+    if is_at_work(folder, history) or (trouble is not None and trouble.severity is Severity.UNCHECKED):
         return []
     try:
         return list(_mend(folder, document))
@@ -53,13 +53,13 @@ def mend(folder: Path, memory: BeatMemory) -> list[str]:
 
 
 def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
-    for each in spools_of(folder):
-        yield f"brought back {spool.bring_back(each):,} bytes that waited in {each.folder}"
+    for stored_spool in spools_of(folder):
+        yield f"brought back {spool.bring_back(stored_spool):,} bytes that waited in {stored_spool.folder}"
     census = take_census(folder, attempts_of(folder, document))
     if document is None:
         yield _rebuild_document(folder, census)
     writer, number = new_id(), 0  # of the segments this repair writes: no other process makes names of this id
-    for damaged in [rows for rows in census.segments if not rows.is_whole and not rows.in_part]:
+    for damaged in [segment for segment in census.segments if not segment.is_whole and not segment.is_partly_readable]:
         number += 1
         yield _save_segment(folder, damaged, census, segment_path(folder, writer, number))
     for lines in [lines for lines in census.tails if lines.header or lines.damaged]:
@@ -67,16 +67,16 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
         yield _save_tail(folder, lines, census, segment_path(folder, writer, number))
     for lines in [lines for lines in census.media if lines.header or lines.damaged]:
         yield _save_media(folder, lines)
-    for path in _needless(folder):
-        yield f"set {relative(path, folder)} aside as {_set_aside(folder, path)}"
-    if leftovers.sealable(census) and not any(lines.disordered for lines in census.tails):
+    for path in _unneeded_files(folder):
+        yield f"set {relative_path(path, folder)} aside as {_set_aside(folder, path)}"
+    if leftovers.sealable_tails(census) and not any(lines.disordered for lines in census.tails):
         number += 1
         compaction.compact(folder, writer, number)
         compaction.sweep(folder)
-        yield f"sealed {counted(len(leftovers.sealable(census)), 'tail')}"
-    for path in leftovers.stale(folder):
+        yield f"sealed {counted(len(leftovers.sealable_tails(census)), 'tail')}"
+    for path in leftovers.stale_files(folder):
         path.unlink(missing_ok=True)
-        yield f"removed {relative(path, folder)}"
+        yield f"removed {relative_path(path, folder)}"
 
 
 def _set_aside(folder: Path, path: Path) -> str:
@@ -88,66 +88,67 @@ def _set_aside(folder: Path, path: Path) -> str:
         number += 1
         target = target.with_name(f"{path.name}-{number}")
     path.rename(target)
-    return relative(target, folder)
+    return relative_path(target, folder)
 
 
-def _needless(folder: Path) -> list[Path]:
+def _unneeded_files(folder: Path) -> list[Path]:
     """Damaged files that no reader needs, and that nothing can be had from."""
-    beats = [folder / ALIVE / f"{writer}.json" for writer, beat in heartbeats(folder).items() if beat is None]
-    return [*beats, *(path for path, error in run_edits.damaged(folder) if isinstance(error, RunfolioError))]
+    beats = [folder / ALIVE / f"{writer}.json" for writer, beat in heartbeat_by_writer(folder).items() if beat is None]
+    return [*beats, *(path for path, error in run_edits.find_damaged(folder) if isinstance(error, RunfolioError))]
 
 
-def _save_segment(folder: Path, damaged: Rows, census: Census, target: Path) -> str:
+def _save_segment(folder: Path, damaged: SegmentScan, census: Census, target: Path) -> str:
     """Bring the row groups that can be read to a segment of their own."""
-    name = relative(damaged.path, folder)
+    name = relative_path(damaged.path, folder)
     elsewhere = census.points(damaged)
-    kept = minus(damaged.held, elsewhere)
-    if kept:
-        ranges = spanned(kept, census.media_calls())
-        metrics, writers, blocks = damaged.saved()
-        segment_files.write(target, (without(block, writers, elsewhere) for block in blocks), metrics, writers, ranges)
-        census.segments.append(Rows(target, covers=ranges, held=kept))
+    saved_calls = subtract(damaged.held, elsewhere)
+    if saved_calls:
+        ranges = covered_ranges(saved_calls, census.media_calls())
+        metrics, writers, blocks = damaged.readable_rows()
+        segment_files.write(
+            target, (exclude_calls(block, writers, elsewhere) for block in blocks), metrics, writers, ranges
+        )
+        census.segments.append(SegmentScan(target, ranges=ranges, held=saved_calls))
     census.segments.remove(damaged)
-    place = _set_aside(folder, damaged.path)
-    return _told(name, kept, target, place)
+    new_path = _set_aside(folder, damaged.path)
+    return _describe_save(name, saved_calls, target, new_path)
 
 
 def _save_tail(folder: Path, lines: Lines, census: Census, target: Path) -> str:
     """Bring the lines that can be read to a segment."""
-    name = relative(lines.path, folder)
+    name = relative_path(lines.path, folder)
     elsewhere = census.points(lines)
-    kept = minus(lines.held, elsewhere)
-    if kept:
-        ranges = spanned(kept, census.media_calls())
+    saved_calls = subtract(lines.held, elsewhere)
+    if saved_calls:
+        ranges = covered_ranges(saved_calls, census.media_calls())
         metrics = sorted({name for call in tail_calls(lines) for name in call.values})
-        rows = list(_rows(lines, elsewhere, {name: place for place, name in enumerate(metrics)}))
-        segment_files.write(target, [ordered(np.array(rows, ROW))], metrics, [lines.writer], ranges)
-        census.segments.append(Rows(target, covers=ranges, held=kept))
+        rows = list(_rows(lines, elsewhere, {name: new_path for new_path, name in enumerate(metrics)}))
+        segment_files.write(target, [sort_rows(np.array(rows, ROW))], metrics, [lines.writer], ranges)
+        census.segments.append(SegmentScan(target, ranges=ranges, held=saved_calls))
     census.tails.remove(lines)
-    place = _set_aside(folder, lines.path)
-    return _told(name, kept, target, place)
+    new_path = _set_aside(folder, lines.path)
+    return _describe_save(name, saved_calls, target, new_path)
 
 
-def _rows(lines: Lines, elsewhere: Ranges, places: Mapping[str, int]) -> Iterator[tuple]:
+def _rows(lines: Lines, elsewhere: SeqRanges, codes: Mapping[str, int]) -> Iterator[tuple]:
     """The points of a tail that are nowhere else, as rows of `ROW`."""
-    taken = elsewhere.get(lines.writer, [])
+    existing = elsewhere.get(lines.writer, [])
     for call in tail_calls(lines):
-        if not any(first <= call.seq <= last for first, last in taken):
+        if not any(first <= call.seq <= last for first, last in existing):
             for name, value in call.values.items():
-                yield places[name], lines.attempt, 0, call.seq, call.step, call.time_us, value
+                yield codes[name], lines.attempt, 0, call.seq, call.step, call.time_us, value
 
 
-def _told(name: str, kept: Ranges, target: Path, place: str) -> str:
-    if not kept:
-        return f"set {name} aside as {place}: nothing in it can be read that is not elsewhere"
-    return (
-        f"brought {counted(seq_ranges.size(kept), 'log call')} of {name} to {target.name}, and set it aside as {place}"
-    )
+def _describe_save(name: str, saved_calls: SeqRanges, target: Path, new_path: str) -> str:
+    if not saved_calls:
+        return f"set {name} aside as {new_path}: nothing in it can be read that is not elsewhere"
+    calls = counted(seq_ranges.size(saved_calls), "log call")
+    return f"brought {calls} of {name} to {target.name}, and set it aside as {new_path}"
 
 
 def _save_media(folder: Path, lines: Lines) -> str:
     """Bring the lines that can be read to a list of their own, beside the damaged one until that is set aside."""
-    name = relative(lines.path, folder)
+    name = relative_path(lines.path, folder)
     target = _free_media(folder, lines.writer)
     header = tails.header(lines.writer, lines.attempt)
 
@@ -158,8 +159,8 @@ def _save_media(folder: Path, lines: Lines) -> str:
 
     if lines.calls:
         files.replace(target, write, sync=True)
-    place = _set_aside(folder, lines.path)
-    return f"brought {lines.calls:,} lines of {name} to {target.name}, and set it aside as {place}"
+    new_path = _set_aside(folder, lines.path)
+    return f"brought {lines.calls:,} lines of {name} to {target.name}, and set it aside as {new_path}"
 
 
 def _free_media(folder: Path, writer: str) -> Path:
@@ -176,11 +177,11 @@ def _rebuild_document(folder: Path, census: Census) -> str:
     """
     path = folder / RUN_FILE
     aside = f"; the damaged one is {_set_aside(folder, path)}" if path.exists() else ""
-    fits = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
-    name, run_id = fits.groups() if fits else (folder.name, new_id())
+    match = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
+    name, run_id = match.groups() if match else (folder.name, new_id())
     attempts = _attempts(folder, census)
     document = RunDocument(run_id, name, folder.parent.name, attempts[0].started, attempts=attempts)
-    beat = heartbeats(folder).get(attempts[-1].writer)
+    beat = heartbeat_by_writer(folder).get(attempts[-1].writer)
     document.status = Status(beat.end) if beat is not None and beat.end else Status()
     document.notes = f"run.json was lost; `runfolio doctor` made this one on {now():%Y-%m-%d} from the other files."
     document.write(folder, sync=True)
@@ -189,37 +190,37 @@ def _rebuild_document(folder: Path, census: Census) -> str:
 
 def _attempts(folder: Path, census: Census) -> list[Attempt]:
     """The attempts of a run as its files of points and its heartbeats tell them."""
-    seen = _writers(folder, census)
-    ranks = {writer: beat for writer, beat in heartbeats(folder).items() if beat is not None}
+    writers = _writers(folder, census)
+    ranks = {writer: beat for writer, beat in heartbeat_by_writer(folder).items() if beat is not None}
     last = {writer: ranges[-1][1] for writer, ranges in census.all_calls().items() if ranges}
     attempts: list[Attempt] = []
-    for number in sorted({attempt for attempt, _ in seen.values()}):
-        own = [writer for writer, (attempt, _) in seen.items() if attempt == number]
+    for number in sorted({attempt for attempt, _ in writers.values()}):
+        own = [writer for writer, (attempt, _) in writers.items() if attempt == number]
         claim = claims.read(folder, number)
         claimed = claim.writer if claim is not None else None
-        first = min(own, key=lambda writer: (writer != claimed, writer not in ranks, seen[writer][1], writer))
-        kept = {writer: last.get(writer, 0) for writer, (attempt, _) in seen.items() if attempt < number}
+        first = min(own, key=lambda writer: (writer != claimed, writer not in ranks, writers[writer][1], writer))
+        last_seqs = {writer: last.get(writer, 0) for writer, (attempt, _) in writers.items() if attempt < number}
         parent = attempts[-1].attempt if attempts else None
-        started = datetime.fromtimestamp(min(seen[writer][1] for writer in own) / 1e6, UTC)
-        attempts.append(Attempt(number, parent, kept, first, started))
+        started = datetime.fromtimestamp(min(writers[writer][1] for writer in own) / 1e6, UTC)
+        attempts.append(Attempt(number, parent, last_seqs, first, started))
     return attempts or [Attempt(1, None, {}, new_id(), now())]
 
 
 def _writers(folder: Path, census: Census) -> dict[str, tuple[int, int]]:
     """Of each writer its attempt, and the time of its first log call (of its heartbeat, where it made none)."""
     now_us = int(now().timestamp() * 1e6)
-    seen = {writer: (attempt, now_us) for writer, attempt in attempts_of(folder, None).items()}
+    writers = {writer: (attempt, now_us) for writer, attempt in attempts_of(folder, None).items()}
 
     def note(writer: str, attempt: int, time_us: int) -> None:
-        seen[writer] = (attempt, min(time_us, seen.get(writer, (attempt, now_us))[1]))
+        writers[writer] = (attempt, min(time_us, writers.get(writer, (attempt, now_us))[1]))
 
     for lines in (*census.tails, *census.media):
         for call in islice(_calls(lines), 1):
             note(lines.writer, lines.attempt, call.time_us)
-    for rows in census.segments:
-        for writer, attempt, time_us in rows.begun():
+    for segment in census.segments:
+        for writer, attempt, time_us in segment.first_calls():
             note(writer, attempt, time_us)
-    return seen
+    return writers
 
 
 def _calls(lines: Lines) -> Iterator[LogCall | MediaEntry]:

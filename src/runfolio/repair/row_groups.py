@@ -17,8 +17,8 @@ from runfolio.errors import DamagedFile
 from runfolio.record.points import arrow_arrays, seq_ranges
 from runfolio.record.points.row_merging import Rows as Block
 from runfolio.record.points.segment_files import Segment
-from runfolio.record.points.seq_ranges import Ranges
-from runfolio.repair.findings import said
+from runfolio.record.points.seq_ranges import SeqRanges
+from runfolio.repair.findings import describe_error
 
 _COLUMNS = ["metric", "step", "time_us", "value", "attempt", "writer", "seq"]
 _SHOWN = ["step", "time_us", "value", "attempt"]
@@ -26,40 +26,40 @@ _SHOWN = ["step", "time_us", "value", "attempt"]
 
 
 @dataclass(eq=False)
-class Rows:
+class SegmentScan:
     """What is in a segment, every page of it read."""
 
     path: Path
     problem: str | None = None
     """What is wrong with it."""
-    covers: Ranges = field(default_factory=dict)
+    ranges: SeqRanges = field(default_factory=dict)
     """What it says itself; nothing where not even its footer can be read."""
-    held: Ranges = field(default_factory=dict)
+    held: SeqRanges = field(default_factory=dict)
     """The log calls of which it holds rows that can be read."""
     lost: list[str] = field(default_factory=list)
     """The row groups that cannot be read: what the footer says of each."""
-    in_part: bool = False
+    is_partly_readable: bool = False
     """Whether of one of those steps, times and values can be read, but not to which log calls they belong."""
 
     @property
     def is_whole(self) -> bool:
         return self.problem is None
 
-    def saved(self) -> tuple[list[str], list[str], Iterator[Block]]:
+    def readable_rows(self) -> tuple[list[str], list[str], Iterator[Block]]:
         """What can be read of it: metrics, writers, and rows in order, with their places in those.
 
         Raises:
             FileNotFoundError: It is gone.
             DamagedFile: Nothing can.
         """
-        opened = Segment.open(self.path)
-        opened.damaged = True  # so that what cannot be read is passed over
-        metrics, writers = opened.names(), sorted(self.covers)
-        return metrics, writers, opened.blocks(_places(metrics), _places(writers))
+        segment = Segment.open(self.path)
+        segment.damaged = True  # so that what cannot be read is passed over
+        metrics, writers = segment.names(), sorted(self.ranges)
+        return metrics, writers, segment.blocks(_codes(metrics), _codes(writers))
 
-    def begun(self) -> Iterator[tuple[str, int, int]]:
+    def first_calls(self) -> Iterator[tuple[str, int, int]]:
         """Writer, attempt and time of the first log call, of each writer that can be read."""
-        _, writers, blocks = self.saved() if self.held else ([], [], iter(()))
+        _, writers, blocks = self.readable_rows() if self.held else ([], [], iter(()))
         first: dict[tuple[int, int], int] = {}
         for block in blocks:
             for key in np.unique(block[["writer", "attempt"]]).tolist():
@@ -68,7 +68,7 @@ class Rows:
         return ((writers[code], attempt, time_us) for (code, attempt), time_us in first.items())
 
 
-def scan_segment(path: Path) -> Rows:
+def scan_segment(path: Path) -> SegmentScan:
     """Read every page of a segment.
 
     Raises:
@@ -76,89 +76,89 @@ def scan_segment(path: Path) -> Rows:
         NewerFormat: A newer runfolio wrote it.
     """
     try:
-        rows = Rows(path, covers=Segment.open(path).covers)
-        opened = pq.ParquetFile(path, page_checksum_verification=True)
+        scan = SegmentScan(path, ranges=Segment.open(path).ranges)
+        parquet_file = pq.ParquetFile(path, page_checksum_verification=True)
     except DamagedFile as error:
-        return Rows(path, said(error, path))
-    for number in range(opened.metadata.num_row_groups):
+        return SegmentScan(path, describe_error(error, path))
+    for number in range(parquet_file.metadata.num_row_groups):
         try:
-            rows.held = seq_ranges.merge(rows.held, _calls(_read(opened, number)))
+            scan.held = seq_ranges.merge(scan.held, _calls(_read(parquet_file, number)))
         except (pa.ArrowException, OSError, ValueError) as error:
-            rows.problem = f"is damaged ({str(error).partition(chr(10))[0]})"
-            rows.lost.append(_described(opened, number))
-            rows.in_part = rows.in_part or _is_readable_in_part(opened, number)
-    if rows.problem is None and not _agrees(rows):
-        rows.problem = "is damaged (it says that it covers other log calls than it holds)"
-    if rows.problem is not None:
-        _, writers, blocks = rows.saved()
-        rows.held = seq_ranges.merge(*(calls_of(block, writers) for block in blocks))
-    return rows
+            scan.problem = f"is damaged ({str(error).partition(chr(10))[0]})"
+            scan.lost.append(_describe(parquet_file, number))
+            scan.is_partly_readable = scan.is_partly_readable or _is_readable_in_part(parquet_file, number)
+    if scan.problem is None and not _agrees(scan):
+        scan.problem = "is damaged (it says that it covers other log calls than it holds)"
+    if scan.problem is not None:
+        _, writers, blocks = scan.readable_rows()
+        scan.held = seq_ranges.merge(*(calls_of(block, writers) for block in blocks))
+    return scan
 
 
-def calls_of(block: Block, writers: Sequence[str]) -> Ranges:
+def calls_of(block: Block, writers: Sequence[str]) -> SeqRanges:
     """The log calls that have points in a block."""
     return {str(writers[code]): _ranges(block["seq"][block["writer"] == code]) for code in np.unique(block["writer"])}
 
 
-def without(block: Block, writers: Sequence[str], taken: Ranges) -> Block:
-    """The rows of a block but those of log calls in `taken`."""
+def exclude_calls(block: Block, writers: Sequence[str], excluded: SeqRanges) -> Block:
+    """The rows of a block but those of log calls in `excluded`."""
     double = np.zeros(len(block), dtype=bool)
     for code, writer in enumerate(writers):
-        for first, last in taken.get(writer, ()):
+        for first, last in excluded.get(writer, ()):
             double |= (block["writer"] == code) & (block["seq"] >= first) & (block["seq"] <= last)
     return block[~double]
 
 
-def _places(names: Sequence[str]) -> dict[str, int]:
-    return {name: place for place, name in enumerate(names)}
+def _codes(names: Sequence[str]) -> dict[str, int]:
+    return {name: code for code, name in enumerate(names)}
 
 
-def _read(opened: pq.ParquetFile, number: int) -> pa.Table:
+def _read(parquet_file: pq.ParquetFile, number: int) -> pa.Table:
     """All columns of a row group.
 
     Raises:
         ArrowException, OSError: A page of it cannot be read.
         ValueError: It is not what the footer says, or lacks values.
     """
-    rows = opened.read_row_group(number, columns=_COLUMNS, use_threads=False)
+    rows = parquet_file.read_row_group(number, columns=_COLUMNS, use_threads=False)
     if any(column.null_count for column in rows.columns):
         raise ValueError("points without a value in every column")
-    names = _names(opened, number)
+    names = _names(parquet_file, number)
     if names is not None and rows.num_rows:
-        found = pc.min_max(rows["metric"]).as_py()  # type: ignore[attr-defined] - made at run time
-        if (names.min, names.max) != (found["min"], found["max"]):
+        bounds = pc.min_max(rows["metric"]).as_py()  # type: ignore[attr-defined] - made at run time
+        if (names.min, names.max) != (bounds["min"], bounds["max"]):
             raise ValueError(f"its footer misnames the metrics of row group {number}")
     return rows
 
 
-def _is_readable_in_part(opened: pq.ParquetFile, number: int) -> bool:
-    names = _names(opened, number)
+def _is_readable_in_part(parquet_file: pq.ParquetFile, number: int) -> bool:
+    names = _names(parquet_file, number)
     alone = names is not None and names.min == names.max
     try:
-        opened.read_row_group(number, columns=[*_SHOWN, *(() if alone else ("metric",))], use_threads=False)
+        parquet_file.read_row_group(number, columns=[*_SHOWN, *(() if alone else ("metric",))], use_threads=False)
     except (pa.ArrowException, OSError):
         return False
     return True
 
 
-def _described(opened: pq.ParquetFile, number: int) -> str:
+def _describe(parquet_file: pq.ParquetFile, number: int) -> str:
     """How many points of which metrics the footer says are in a row group."""
-    count = opened.metadata.row_group(number).num_rows
-    names = _names(opened, number)
+    count = parquet_file.metadata.row_group(number).num_rows
+    names = _names(parquet_file, number)
     if names is None:
         return f"{count:,} points"
     return f"{count:,} points of {names.min}{f' to {names.max}' if names.min != names.max else ''}"
 
 
-def _names(opened: pq.ParquetFile, number: int) -> pq.Statistics | None:
+def _names(parquet_file: pq.ParquetFile, number: int) -> pq.Statistics | None:
     """The first and last metric of a row group (`min`, `max`), where the footer says it."""
-    group = opened.metadata.row_group(number)
-    columns = [group.column(at) for at in range(group.num_columns)]
-    found = [column.statistics for column in columns if column.path_in_schema == "metric"]
-    return found[0] if found and found[0] is not None and found[0].has_min_max else None
+    group = parquet_file.metadata.row_group(number)
+    columns = [group.column(index) for index in range(group.num_columns)]
+    statistics = [column.statistics for column in columns if column.path_in_schema == "metric"]
+    return statistics[0] if statistics and statistics[0] is not None and statistics[0].has_min_max else None
 
 
-def _calls(rows: pa.Table) -> Ranges:
+def _calls(rows: pa.Table) -> SeqRanges:
     """The log calls that have points in a table."""
     writers = rows["writer"].combine_chunks().dictionary_encode()
     codes, seqs = arrow_arrays.to_numpy(writers.indices), arrow_arrays.to_numpy(rows["seq"])
@@ -171,7 +171,7 @@ def _ranges(seqs: NDArray[np.int64]) -> list[tuple[int, int]]:
     return list(zip(own[[0, *(breaks + 1)]].tolist(), own[[*breaks, -1]].tolist(), strict=True))
 
 
-def _agrees(rows: Rows) -> bool:
+def _agrees(scan: SegmentScan) -> bool:
     """Whether what it covers is what it holds; log calls in between may have gone to the media."""
-    ends = {writer: [(end, end) for pair in ranges for end in pair] for writer, ranges in rows.covers.items()}
-    return seq_ranges.contains(rows.covers, rows.held) and seq_ranges.contains(rows.held, ends)
+    ends = {writer: [(end, end) for pair in ranges for end in pair] for writer, ranges in scan.ranges.items()}
+    return seq_ranges.contains(scan.ranges, scan.held) and seq_ranges.contains(scan.held, ends)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from runfolio.record.base.layout import ALIVE, DAMAGED, METRICS, RUN_FILE
 
-_OF_A_RUN = re.compile(rf"({ALIVE}/[0-9a-z]+\.json|{METRICS}/(tail|segment)-[0-9a-z]+-\d+\.(jsonl|parquet))")
+_RUN_FILE_PATTERN = re.compile(rf"({ALIVE}/[0-9a-z]+\.json|{METRICS}/(tail|segment)-[0-9a-z]+-\d+\.(jsonl|parquet))")
 
 
 def find_folders(store: Path) -> tuple[list[Path], list[Path]]:
     """The run folders of a store, and the links in it that may lead to others; each sorted."""
     runs: list[Path] = []
-    links: list[Path] = []
+    find_links: list[Path] = []
     pending = [store]
     while pending:
         folder = pending.pop()
@@ -25,22 +25,24 @@ def find_folders(store: Path) -> tuple[list[Path], list[Path]]:
         try:
             with os.scandir(folder) as entries:
                 inner = [entry for entry in entries if not entry.name.startswith(".")]
-                links += [Path(entry.path) for entry in inner if entry.is_symlink() and entry.is_dir()]
+                find_links += [Path(entry.path) for entry in inner if entry.is_symlink() and entry.is_dir()]
                 pending += [Path(entry.path) for entry in inner if entry.is_dir(follow_symlinks=False)]
         except OSError:
             continue
-    return sorted(runs), sorted(links)
+    return sorted(runs), sorted(find_links)
 
 
 def _is_run(folder: Path) -> bool:
     if os.path.lexists(folder / RUN_FILE):
         return True
     return any(
-        _OF_A_RUN.fullmatch(f"{part}/{path.name}") for part in (ALIVE, METRICS) for path in listed(folder / part)
+        _RUN_FILE_PATTERN.fullmatch(f"{part}/{path.name}")
+        for part in (ALIVE, METRICS)
+        for path in list_files(folder / part)
     )
 
 
-def listed(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     """The files of a folder, sorted, hidden ones too; none where it cannot be listed. Neither links nor folders."""
     if folder.is_symlink():
         return []
@@ -51,26 +53,26 @@ def listed(folder: Path) -> list[Path]:
         return []
 
 
-def walked(folder: Path) -> Iterator[Path]:
+def walk_files(folder: Path) -> Iterator[Path]:
     """Every file below a run's folder, but what earlier repairs set aside."""
-    for place, folders, names in os.walk(folder):
-        if Path(place) == folder and DAMAGED in folders:
+    for parent, folders, names in os.walk(folder):
+        if Path(parent) == folder and DAMAGED in folders:
             folders.remove(DAMAGED)
         for name in names:
-            path = Path(place, name)
+            path = Path(parent, name)
             if not path.is_symlink():
                 yield path
 
 
-def links(folder: Path) -> list[Path]:
+def find_links(folder: Path) -> list[Path]:
     """The links below a run's folder."""
     return sorted(
         path
-        for place, folders, names in os.walk(folder)
+        for parent, folders, names in os.walk(folder)
         for name in (*folders, *names)
-        if (path := Path(place, name)).is_symlink()
+        if (path := Path(parent, name)).is_symlink()
     )
 
 
-def relative(path: Path, folder: Path) -> str:
+def relative_path(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()

@@ -12,7 +12,7 @@ from runfolio.query.explain.run_diff import UNCOMMITTED, Change, changes
 from runfolio.query.explain.run_diff import diff as diff_of_runs
 from runfolio.query.recorded_writers import read_writers
 from runfolio.query.run import RecordedRun
-from runfolio.record.content.datasets import difference
+from runfolio.record.content.datasets import compare_listings
 from runfolio.reproduce.difference import Difference, sort
 from runfolio.reproduce.plan import Plan, of_the_program
 from runfolio.reproduce.recorded_start import Start
@@ -120,7 +120,7 @@ def _listings(original: RecordedRun, repeated: RecordedRun) -> Iterator[Differen
             yield Difference("data", name, *prints)
             continue
         try:
-            told = difference(before.listing(), after.listing())
+            told = compare_listings(before.listing(), after.listing())
         except RunfolioError:  # too long to be kept
             yield Difference("data", name, *prints)
             continue

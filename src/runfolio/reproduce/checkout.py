@@ -67,7 +67,7 @@ def _lay(plan: Plan) -> None:
             _git("-C", tree, "apply", "--whitespace=nowarn", "-", given=plan.diff)
         for file in plan.files:
             place = _place(plan, file.path)
-            content = code.contents(plan.run.folder, file.sha256)
+            content = code.read_bytes(plan.run.folder, file.sha256)
             place.write_bytes(content)
             if content.startswith(b"#!"):  # the record has no modes
                 place.chmod(place.stat().st_mode | 0o111)

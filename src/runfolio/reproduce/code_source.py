@@ -83,7 +83,7 @@ def _paths(repository: Path, commit: str) -> frozenset[str] | None:
     """The files of a commit; None where the folder is no repository, or lacks it."""
     if not repository.is_dir():
         return None
-    listed = git.answer(repository, ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit], _LISTED_BYTES)
+    listed = git.run_git(repository, ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit], _LISTED_BYTES)
     return None if listed is None else frozenset(os.fsdecode(name) for name in listed.split(b"\0")[:-1])
 
 

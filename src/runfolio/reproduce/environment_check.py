@@ -101,7 +101,7 @@ def _code(plan: Plan) -> Iterator[Difference]:
     captured = start.captured
     kept = [file for file in captured.files if is_below(file.path)] if captured else []
     for file in kept:
-        before = code.content(start.run.folder, file.sha256)
+        before = code.read_text(start.run.folder, file.sha256)
         try:
             after = redact_text((start.root / file.path).read_bytes().decode(errors="replace"))
         except OSError:
@@ -120,4 +120,4 @@ def _code(plan: Plan) -> Iterator[Difference]:
 
 def _kept_diff(plan: Plan) -> bytes:
     captured = plan.start.captured
-    return b"" if captured is None or captured.diff is None else code.contents(plan.run.folder, captured.diff)
+    return b"" if captured is None or captured.diff is None else code.read_bytes(plan.run.folder, captured.diff)

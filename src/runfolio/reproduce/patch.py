@@ -41,7 +41,7 @@ def of(start: Start, repository: Path | None) -> Patch:
     if captured is None or captured.diff is None:
         return NONE
     text, added, binary = b"", set[str](), list[str]()
-    for section in _SECTION.split(code.contents(start.run.folder, captured.diff)):
+    for section in _SECTION.split(code.read_bytes(start.run.folder, captured.diff)):
         path = _path(section)
         if _BINARY.search(section):
             binary.append(path or "a file")
@@ -68,7 +68,7 @@ def _with_committed_secrets(section: bytes, repository: Path | None) -> bytes:
     blob = _BLOB.search(section)
     if REDACTED.encode() not in section or blob is None or repository is None:
         return section
-    committed = git.answer(repository, ["cat-file", "blob", blob["before"].decode()], git.DIFF_BYTES)
+    committed = git.run_git(repository, ["cat-file", "blob", blob["before"].decode()], git.DIFF_BYTES)
     before, number, lines = (committed or b"").split(b"\n"), 0, section.split(b"\n")
     for place, line in enumerate(lines):
         if hunk := _HUNK.match(line):

@@ -331,7 +331,7 @@ def _missing(start: Start, found: Origin, change: patch.Patch, there: AbstractSe
     for file in captured.files if captured else ():
         if not is_below(file.path):
             yield f"{file.path} lies outside of the code's folder; it is used as it is today"
-        elif file.path not in found.paths and REDACTED in code.content(start.run.folder, file.sha256):
+        elif file.path not in found.paths and REDACTED in code.read_text(start.run.folder, file.sha256):
             yield f"{file.path}: secrets were taken out of it when it was kept"
 
 

@@ -85,7 +85,7 @@ def execute(
     Raises:
         RunfolioError: The target refuses the settings of a run; none was begun then.
     """
-    if (repeated := reproduction.asked_for()) is not None:
+    if (repeated := reproduction.requested_reproduction()) is not None:
         planned = [_most_like(open_folio(repeated.store).run(repeated.run), planned)]
     if check := getattr(target, "check", None):
         for plan in planned:
@@ -112,7 +112,7 @@ def _conclude(report: Report, target: Target, *, store: Path | None, progress: P
     """Let the target look at all runs together, where it wants to and there are some. A repeated run is no series."""
     conclude = getattr(target, "conclude", None)
     finished = {outcome.folder: outcome.planned.settings for outcome in report.done if outcome.folder}
-    if conclude is None or not (report.is_settled and finished) or reproduction.asked_for() is not None:
+    if conclude is None or not (report.is_settled and finished) or reproduction.requested_reproduction() is not None:
         return
     try:
         conclude(finished, store=store, progress=progress)
@@ -167,7 +167,7 @@ def _reason(error: Exception) -> str:
 
 def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRun]:
     """The runs of this experiment that the store holds, looked up anew: others may be writing there."""
-    if reproduction.asked_for() is not None:
+    if reproduction.requested_reproduction() is not None:
         return []
     try:
         runs = open_folio(store).runs(experiment, archived=True)
@@ -179,7 +179,7 @@ def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRu
 def _can_resume(run: RecordedRun) -> bool:
     """Whether it has a whole checkpoint: of a damaged `last`, another one is gone on with."""
     try:
-        manifests.whole(run.folder, manifests.LAST, lambda told: None)
+        manifests.read_intact(run.folder, manifests.LAST, lambda told: None)
     except (NotFound, DamagedFile):
         return False
     return True

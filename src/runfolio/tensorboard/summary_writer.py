@@ -13,7 +13,7 @@ from typing import Any, Self
 from runfolio.errors import ConfigError, RunfolioError
 from runfolio.tracking.init import init
 from runfolio.tracking.pipeline import media_content
-from runfolio.tracking.pipeline.plain_values import detached
+from runfolio.tracking.pipeline.plain_values import detach_value
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
 from runfolio.tracking.run import Run
 
@@ -240,7 +240,7 @@ class SummaryWriter:
         return self.run
 
     def _add_scalars(self, values: Mapping[str, Any], counter: str, step: int | None, walltime: float | None) -> None:
-        taken = {name: detached(value) for name, value in values.items()}
+        taken = {name: detach_value(value) for name, value in values.items()}
         run = self._opened()
         moment = run.now() if walltime is None else _moment(walltime)
         run.record(Scalars(moment, self._step(counter, step), taken))

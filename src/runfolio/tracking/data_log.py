@@ -13,7 +13,7 @@ from runfolio.errors import ConfigError, NotFound, RunfolioError
 from runfolio.record.base.redaction import redact_text
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import hashing
-from runfolio.record.content.datasets import LISTED_AT_MOST, Item, Listing, difference
+from runfolio.record.content.datasets import LISTED_AT_MOST, Item, Listing, compare_listings
 from runfolio.tracking import arrays
 from runfolio.tracking.pipeline.background_log import log
 
@@ -112,7 +112,7 @@ class DataLog:
         if before["fingerprint"] == listing.fingerprint:
             return {**entry, "attempt": before["attempt"], "earlier": entry["earlier"][:-1]}
         try:
-            told = difference(Listing.read(self._folder, before["fingerprint"]), listing).sentence
+            told = compare_listings(Listing.read(self._folder, before["fingerprint"]), listing).sentence
         except (RunfolioError, OSError):
             told = f"which items is not known; {before['items']} before, {len(listing)} now"
         log.warning(

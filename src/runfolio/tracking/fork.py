@@ -36,7 +36,7 @@ from runfolio.record.content import media, run_edits
 from runfolio.record.content.datasets import is_fingerprint, listing_path
 from runfolio.record.liveness import heartbeats
 from runfolio.record.points.tails import header
-from runfolio.tracking.checkpointing.kept_points import bring_back_spools, kept_at
+from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.plain_values import whole_step
 
@@ -119,7 +119,7 @@ def chosen(folder: Path, name: str | None, step: int | None) -> Checkpoint:
 
 def _fill(begun: Path, parent: Path, of: RunDocument, checkpoint: Checkpoint) -> None:
     """Everything of a fork but its document."""
-    kept = kept_at(parent, of, checkpoint)
+    kept = position_at(parent, of, checkpoint)
     _copy_checkpoint(checkpoint, LAST, begun)  # first: a run that trains on deletes what it saves anew
     if (best := _best(checkpoint, kept)) is not None:
         _copy_checkpoint(best, BEST, begun)

@@ -22,9 +22,9 @@ from runfolio.record.content.run_edits import NAME_LENGTH, check_name
 from runfolio.record.liveness import claims, heartbeats
 from runfolio.record.liveness.heartbeats import PRIMARY, Role
 from runfolio.record.points.metric_summary import SYSTEM
-from runfolio.tracking.checkpointing.kept_points import bring_back_spools, kept_at
+from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at
 from runfolio.tracking.console.capture import Console
-from runfolio.tracking.environment.capture import keep_code
+from runfolio.tracking.environment.environment_recorder import keep_code
 from runfolio.tracking.environment.program import program_name
 from runfolio.tracking.fork import fork as new_fork
 from runfolio.tracking.monitors.system import System
@@ -111,9 +111,9 @@ def init(
         raise ConfigError(f"durability is {durability!r}; it must be normal or full")
     _check_beginning(resume, fork, step, force=force)
     place = Path(store) if store is not None else default_store()
-    if (repeated := reproduction.asked_for()) is not None:
+    if (repeated := reproduction.requested_reproduction()) is not None:
         place, name = repeated.store, _reproduced(name or repeated.name, resume)
-    contents, pace, wanted = keep_code(code), pace or WriterConfig(), distributed.wanted_id()
+    contents, pace, wanted = keep_code(code), pace or WriterConfig(), distributed.run_id_from_environment()
     settings = plain_config(config) if config is not None else {}
     checked_tags = plain_tags(tags)
     for text in filter(None, (name, experiment)):
@@ -237,7 +237,7 @@ def _shared(store: Path, run_id: str, name: str, experiment: str, wait_s: float)
     deadline = time.monotonic() + wait_s
     waiting = bool(rank)
     while True:
-        if found := distributed.find(store, run_id):
+        if found := distributed.find_run(store, run_id):
             return _joined(*found, rank)
         if not waiting:
             try:
@@ -248,7 +248,7 @@ def _shared(store: Path, run_id: str, name: str, experiment: str, wait_s: float)
                         f"{error.filename} was begun by another process, which left no {RUN_FILE} in it;"
                         f" remove the folder, or give {distributed.RUN_ID} another id"
                     ) from None
-        waiting = distributed.look_again(deadline) and waiting
+        waiting = distributed.wait_for_retry(deadline) and waiting
 
 
 def _joined(folder: Path, document: RunDocument, rank: int | None) -> _Opened:
@@ -269,11 +269,11 @@ def _forked(store: Path, make: Callable[[str], Path], wait_s: float, wanted: str
     rank = distributed.rank()
     deadline = time.monotonic() + wait_s
     while wanted is not None:
-        if found := distributed.find(store, wanted):
+        if found := distributed.find_run(store, wanted):
             if rank:  # rank 0 may have made it and be about to open it
                 return _resumed(store, found[0], LAST, None, wait_s, force=False, wanted=wanted)
             return _joined(*found, rank)
-        if not rank or not distributed.look_again(deadline):
+        if not rank or not distributed.wait_for_retry(deadline):
             break
     return _resumed(store, make(wanted or new_id()), LAST, None, wait_s, force=False, wanted=None)
 
@@ -291,7 +291,7 @@ def _resumed(
     """The run with a new attempt opened; joined instead where `RUNFOLIO_RUN_ID` names it and another rank opened it."""
     folder = _folder_of(store, run)
     # Before the document, and not again: of processes that come this far at once, all claim the same attempt.
-    claimed = claims.newest(folder)
+    claimed = claims.newest_attempt(folder)
     document = RunDocument.read(folder)
     if wanted == document.id and (found := _joined_resumed(folder, document, wait_s)):
         return found
@@ -313,7 +313,7 @@ def _tell(document: RunDocument) -> Callable[[str], None]:
 
 def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:
     try:
-        return saved.whole(folder, name, _tell(document))
+        return saved.read_intact(folder, name, _tell(document))
     except NotFound as error:
         raise NotFound(
             f"{error}; checkpoint=None goes on behind the run's last point, step=-1 from its beginning"
@@ -325,7 +325,7 @@ def _joined_resumed(folder: Path, document: RunDocument, wait_s: float) -> _Open
     rank = distributed.rank()
     deadline = time.monotonic() + wait_s
     while not distributed.can_join(folder, document, rank, resumes=True):
-        if not rank or not distributed.look_again(deadline):
+        if not rank or not distributed.wait_for_retry(deadline):
             return None
         document = RunDocument.read(folder)
     return _Opened(folder, document, role="process" if rank is None else "rank")
@@ -338,10 +338,10 @@ def _cut(
     if step is not None:
         from runfolio.record.checkpoints import resume_points  # Arrow, which few resumes need
 
-        return _last_attempt(document), *resume_points.kept_until(folder, document, whole_step(step))
+        return _last_attempt(document), *resume_points.last_seqs_at_step(folder, document, whole_step(step))
     if found is None:
         return _everything(folder, document)
-    return found.attempt, kept_at(folder, document, found), -1 if found.step is None else found.step
+    return found.attempt, position_at(folder, document, found), -1 if found.step is None else found.step
 
 
 def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:
@@ -350,7 +350,7 @@ def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
 
     summaries = PointFiles(folder, document).summaries()
     steps = [summary.last_step for name, summary in summaries.items() if not name.startswith(SYSTEM)]
-    return _last_attempt(document), resume_points.kept_of_all(folder, document), max(steps, default=-1)
+    return _last_attempt(document), resume_points.last_seqs(folder, document), max(steps, default=-1)
 
 
 def _note_seconds(folder: Path, document: RunDocument) -> None:

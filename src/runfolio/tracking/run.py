@@ -24,16 +24,16 @@ from runfolio.record.sink import Sink
 from runfolio.tracking.checkpointing import restore
 from runfolio.tracking.checkpointing.saver import Saver
 from runfolio.tracking.environment import seeds
-from runfolio.tracking.environment.capture import Surroundings
+from runfolio.tracking.environment.environment_recorder import EnvironmentRecorder
 from runfolio.tracking.pipeline import media_content
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
 from runfolio.tracking.pipeline.live_dict import LiveDict
-from runfolio.tracking.pipeline.plain_values import check_name, checked_numbers, detached, whole_step
+from runfolio.tracking.pipeline.plain_values import check_name, check_numbers, detach_value, whole_step
 from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process import distributed, exit_hooks
-from runfolio.tracking.process.outcome import Outcome
+from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.stop_after import StopAfter
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Run:
         """Where the run's record lies."""
         self._note_threads: Callable[[], None] = _nothing
         if role == PRIMARY:
-            surroundings = Surroundings(folder, document, self._changed, contents=keep_code)
+            surroundings = EnvironmentRecorder(folder, document, self._changed, contents=keep_code)
             surroundings.begin()
             self._note_threads = surroundings.note_threads
 
@@ -153,7 +153,7 @@ class Run:
                 f"run {document.id} cannot start its writer thread ({error});"
                 " raise the limit of threads and processes (`ulimit -u`, or the container's)"
             ) from None
-        exit_hooks.remember(self)
+        exit_hooks.register(self)
         for companion in companions:
             if self._guarded(companion, lambda it: it.start(self)):
                 self._companions.append(companion)
@@ -241,13 +241,13 @@ class Run:
         plain = True
         for name, value in values.items():
             if value.__class__ is not float:
-                number = detached(value)
+                number = detach_value(value)
                 if isinstance(number, int) and -_EXACT <= number <= _EXACT:
                     number = float(number)
                 values[name] = number
                 plain = plain and number.__class__ is float
         if step is not None and step.__class__ is not int:
-            step = detached(step)
+            step = detach_value(step)
         self._append((moment, step, values) if plain else Scalars(moment, step, values))
 
     def define_metric(self, metric: str, *, x: str) -> None:
@@ -313,9 +313,9 @@ class Run:
             ConfigError: `model` is no module.
         """
         from runfolio.tracking.monitors.model_graph import graph_of
-        from runfolio.tracking.monitors.watch import unwrapped
+        from runfolio.tracking.monitors.watch import unwrap
 
-        content = {"nodes": graph_of(unwrapped(model), example)}
+        content = {"nodes": graph_of(unwrap(model), example)}
         self._append(Media(self.now(), step, "graph", "graph", lambda: content))
 
     def log_data(self, name: str, data: Any, *, source: str | None = None) -> None:
@@ -421,7 +421,7 @@ class Run:
             self._saver.wait()
         found = self._instead if name == LAST else None
         if found is None or (self._saver is not None and self._saver.has_saved):
-            found = manifests.whole(self.folder, name, lambda told: log.warning("run %s: %s", self.id, told))
+            found = manifests.read_intact(self.folder, name, lambda told: log.warning("run %s: %s", self.id, told))
         if targets:
             restore.restore(found, targets)
         return found
@@ -464,9 +464,9 @@ class Run:
         Raises:
             ConfigError: `model` is no module.
         """
-        from runfolio.tracking.monitors.watch import Watch, unwrapped
+        from runfolio.tracking.monitors.watch import Watch, unwrap
 
-        stopped = unwrapped(model)
+        stopped = unwrap(model)
         for each in [watch for watch in self._companions if isinstance(watch, Watch)]:
             if each.model is stopped:
                 each.stop()
@@ -506,9 +506,9 @@ class Run:
         """
         if state not in ENDED:
             raise ConfigError(f"a run ends {', '.join(ENDED)}; not {state!r}")
-        self.end(Outcome(state, reason, 0 if state == "finished" else None))
+        self.end(RunOutcome(state, reason, 0 if state == "finished" else None))
 
-    def end(self, outcome: Outcome, *, ending: exit_hooks.Ending = "run") -> None:
+    def end(self, outcome: RunOutcome, *, ending: exit_hooks.Ending = "run") -> None:
         """Close the record with an outcome; see `exits`.
 
         The run is forgotten only when that is done: interrupted meanwhile, the process waits for it at its own end.
@@ -522,14 +522,14 @@ class Run:
                 self._guarded(companion, lambda it: it.stop(ending))
             self._append = self._refuse
         if self._asleep:
-            exit_hooks.forget(self)
+            exit_hooks.unregister(self)
             return
         if self._saver is not None:
             self._saver.close(ending)
-        outcome = exit_hooks.preemption() or outcome
+        outcome = exit_hooks.preemption_outcome() or outcome
         whole = self._writer.close(lambda _: self._set_status(outcome), ending, exit_hooks.seconds_left(ending))
         self._closed = True
-        exit_hooks.forget(self)
+        exit_hooks.unregister(self)
         if not whole:
             left = self._writer.store_writer.left_in_spool
             rest = f"; they wait in {left[0].parent}, and `runfolio doctor --repair` brings them back" if left else ""
@@ -541,14 +541,14 @@ class Run:
 
     def note_preemption(self) -> None:
         """Bring all there is to the store, and that the run was told to go; see `exits`."""
-        outcome = exit_hooks.preemption()
+        outcome = exit_hooks.preemption_outcome()
         if outcome is not None and self._role == PRIMARY and not self._ended:
             self._writer.store_writer.do(lambda: self._set_status(outcome))
             self._writer.store_writer.save_document()
         if not self._asleep:
             self._writer.flush(_PREEMPTION_WAIT_S, sync=True)
 
-    def _set_status(self, outcome: Outcome) -> None:
+    def _set_status(self, outcome: RunOutcome) -> None:
         """Called by the store thread, which writes it."""
         self._document.status = Status(
             outcome.state,
@@ -607,9 +607,9 @@ class Run:
         self._heartbeat.worker = distributed.data_loader_worker()
         self._heartbeat.role = "process" if self._heartbeat.worker is None else "worker"
         try:
-            with exit_hooks.signals_held_back():
+            with exit_hooks.hold_signals():
                 self._writer.start(wait=False)
-                exit_hooks.remember(self)
+                exit_hooks.register(self)
         except RuntimeError as error:
             log.warning("run %s: what process %d logs is not recorded (%s)", self.id, os.getpid(), error)
             self._ended = self._closed = True
@@ -646,7 +646,7 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end(Outcome.of(error))
+        self.end(RunOutcome.from_exception(error))
 
     def __repr__(self) -> str:
         return f"<Run {self.experiment}/{self.name} {self.id}>"
@@ -673,7 +673,7 @@ class Run:
     def _take_checked(self, item: Item) -> None:
         """`init(strict=True)`."""
         if not isinstance(item, Media | Mark):
-            checked_numbers(item[2])
+            check_numbers(item[2])
             if item[1] is not None:
                 whole_step(item[1])
         self._writer.pending.append(item)
@@ -707,7 +707,7 @@ def _handed_over(
     folder: Path, document: RunDocument, pace: WriterConfig, last_step: int, strict: bool, sync: bool, ended: bool
 ) -> Run:
     """A run that was pickled: the run itself where that is open here, else one that joins when it is used."""
-    for run in exit_hooks.still_open():
+    for run in exit_hooks.open_runs():
         if isinstance(run, Run) and run.folder == folder:
             return run
     run = Run(folder, document, pace, last_step, strict=strict, sync=sync, role="process", asleep=True)

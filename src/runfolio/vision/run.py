@@ -12,7 +12,7 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
-from runfolio.record.checkpoints.manifests import LAST, whole
+from runfolio.record.checkpoints.manifests import LAST, read_intact
 from runfolio.settings import build, fields_of
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.fork import Fork
@@ -176,7 +176,7 @@ def _report_changes(run: Run, changes: str | None, progress: Progress | None) ->
 def _last_checkpoint(recorded: RecordedRun) -> Checkpoint | None:
     """Return the checkpoint that the run resumes from; `runfolio.init` reports it if that is not the last one."""
     try:
-        return whole(recorded.folder, LAST, lambda reason: None)
+        return read_intact(recorded.folder, LAST, lambda reason: None)
     except NotFound:
         return None
 

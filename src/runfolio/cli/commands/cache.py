@@ -15,7 +15,7 @@ from runfolio.cli.output import output as out
 from runfolio.cli.output.confirm import agreed, yes_option
 from runfolio.cli.output.options import Command, debug_option
 from runfolio.errors import ConfigError, StoreError
-from runfolio.record.base.cache_folder import KINDS, SPOOL, Entry, Kind, cache_folder, entries
+from runfolio.record.base.cache_folder import KINDS, SPOOL, CacheEntry, Kind, cache_entries, cache_folder
 
 _CLEARABLE = [kind.name for kind in KINDS if kind.name != SPOOL]
 
@@ -70,7 +70,7 @@ def clear(kinds: tuple[str, ...], yes: bool) -> None:
     \b
     runfolio cache clear features pixels
     """
-    doomed = [entry for kind in KINDS if kind.name in (kinds or _CLEARABLE) for entry in entries(kind)]
+    doomed = [entry for kind in KINDS if kind.name in (kinds or _CLEARABLE) for entry in cache_entries(kind)]
     if not doomed:
         out.line("There is nothing to clear.")
         return
@@ -87,7 +87,7 @@ def clear(kinds: tuple[str, ...], yes: bool) -> None:
         out.line(f"left {formatting.size(sum(entry.size for entry in left))} that a training has open")
 
 
-def _remove(entry: Entry) -> bool:
+def _remove(entry: CacheEntry) -> bool:
     """Whether it is gone."""
     from runfolio.vision.batches.cache_rows import is_rows, remove_unused
 
@@ -116,7 +116,7 @@ def _set_budget(size: int) -> None:
 def _show(output: out.Format) -> None:
     from runfolio.vision.batches.cache_budget import budget
 
-    out.show_table(_table([entry for kind in KINDS for entry in entries(kind)], KINDS), output)
+    out.show_table(_table([entry for kind in KINDS for entry in cache_entries(kind)], KINDS), output)
     if output == "table":
         out.line(f"\nin {_folder()}; features and pixels may take {formatting.size(budget())}")
 
@@ -128,7 +128,7 @@ def _folder() -> Path:
     return folder
 
 
-def _table(found: Sequence[Entry], kinds: Sequence[Kind]) -> out.Table:
+def _table(found: Sequence[CacheEntry], kinds: Sequence[Kind]) -> out.Table:
     rows = []
     for kind in kinds:
         mine = [entry for entry in found if entry.kind is kind]
@@ -139,7 +139,7 @@ def _table(found: Sequence[Entry], kinds: Sequence[Kind]) -> out.Table:
                 "entries": len(mine),
                 "bytes": sum(entry.size for entry in mine),
                 "used": None if used is None else datetime.fromtimestamp(used, UTC),
-                "what": kind.what,
+                "what": kind.description,
             }
         )
     columns = [

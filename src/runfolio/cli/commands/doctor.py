@@ -15,7 +15,7 @@ from runfolio.cli.output.options import Command, store_option
 from runfolio.cli.output.progress import progress_display
 
 if TYPE_CHECKING:
-    from runfolio.repair.doctor import Doctor, Examined
+    from runfolio.repair.doctor import Doctor, Examination
 
 _STYLES = {"lost": "red", "damaged": "yellow", "unchecked": "yellow", "leftover": "dim"}
 
@@ -38,9 +38,9 @@ def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | Non
     from runfolio.repair.doctor import Doctor
 
     examiner = Doctor(store)
-    folders = examiner.chosen(runs)
+    folders = examiner.select_folders(runs)
     found = list(_shown(examiner, folders, repair=repair, as_json=as_json))
-    examiner.remember()
+    examiner.save_beats()
     index = _index_state(examiner, repair=repair)
     if as_json:
         click.echo(
@@ -66,29 +66,29 @@ def _shown(examiner: Doctor, folders: Iterable[Path], *, repair: bool, as_json: 
             progress.advance(task)
 
 
-def _plain(examined: Examined) -> dict[str, Any]:
+def _plain(examined: Examination) -> dict[str, Any]:
     checkup = examined.checkup
     return {
-        "run": examined.place,
+        "run": examined.run_path,
         "state": checkup.state,
         "at_work": checkup.at_work,
         "whole": checkup.is_whole,
         "findings": [
-            {"file": each.file, "severity": str(each.severity), "what": each.what} for each in checkup.findings
+            {"file": each.file, "severity": str(each.severity), "what": each.message} for each in checkup.findings
         ],
-        "repaired": examined.done,
+        "repaired": examined.repairs,
     }
 
 
-def _print_run(examined: Examined) -> None:
+def _print_run(examined: Examination) -> None:
     checkup = examined.checkup
-    if not checkup.findings and not examined.done:
+    if not checkup.findings and not examined.repairs:
         return
-    out.line(f"{examined.place}  ({checkup.state})", style="bold")
-    for sentence in examined.done:
+    out.line(f"{examined.run_path}  ({checkup.state})", style="bold")
+    for sentence in examined.repairs:
         out.line(f"  repaired   {sentence}", style="green")
     for each in checkup.findings:
-        out.line(f"  {each.severity:<10} {each.file}: {each.what}", style=_STYLES[each.severity])
+        out.line(f"  {each.severity:<10} {each.file}: {each.message}", style=_STYLES[each.severity])
 
 
 def _print_summary(examiner: Doctor, found: list[dict[str, Any]], index: str, *, repair: bool) -> None:

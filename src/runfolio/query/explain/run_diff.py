@@ -12,7 +12,7 @@ from runfolio.query.run_view import RunView
 from runfolio.query.selection import data_match
 from runfolio.query.tables.run_labels import labels
 from runfolio.record.base.flat_names import flatten
-from runfolio.record.content.datasets import Difference
+from runfolio.record.content.datasets import ListingDifference
 
 UNCOMMITTED = "uncommitted changes"
 _LINES = 20_000
@@ -58,10 +58,10 @@ class DataChange:
     """By kind (added, removed, changed, relabelled, renamed): `count`, and the `first` names."""
 
     @classmethod
-    def of(cls, name: str, found: Difference | None) -> DataChange:
+    def of(cls, name: str, found: ListingDifference | None) -> DataChange:
         if found is None:
             return cls(name, "which items differ is not known", {})
-        return cls(name, found.sentence, found.in_short())
+        return cls(name, found.sentence, found.counts_and_names())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ def along(
     if x == "time":
         return _seconds(run, points)
     name = _named(run, x)
-    values, same = files.along(metric, name, rank)
+    values, same = files.align(metric, name, rank)
     if x == _EPOCH != default_x(run, metric) and not same.all():
         return _between(run, files, name, points.steps)
     return values

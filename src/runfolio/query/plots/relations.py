@@ -17,7 +17,7 @@ from runfolio.query.selection.grouping import differing_settings
 from runfolio.query.selection.metric_names import guess_mode
 from runfolio.query.selection.ranking import figure_of, rank
 from runfolio.query.tables.run_labels import labels
-from runfolio.record.base.flat_names import number
+from runfolio.record.base.flat_names import as_number
 
 _DECADES = 100.0
 """An axis on which the largest number is so many times the smallest is logarithmic."""
@@ -191,7 +191,7 @@ def _value(run: RunView, column: str) -> Any:
 
 
 def _standing(value: Any, mode: Any) -> tuple[bool, float]:
-    figure = number(value)
+    figure = as_number(value)
     return (True, 0.0) if figure is None or math.isnan(figure) else (False, rank(figure, mode))
 
 
@@ -202,7 +202,7 @@ def _axis(runs: Sequence[RunView], column: str) -> Axis:
     if kind in ("metrics", "summary") and (mode := guess_mode(name)):
         name = f"{name} ({'highest' if mode == 'max' else 'lowest'})"
     there = [value for value in values if value is not None]
-    if there and all(number(value) is not None for value in there):
+    if there and all(as_number(value) is not None for value in there):
         places = np.array([math.nan if value is None else float(value) for value in values])
         places[~np.isfinite(places)] = math.nan
         finite = places[~np.isnan(places)]

@@ -12,7 +12,7 @@ from runfolio.errors import RunfolioError
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.metric_names import split_of
-from runfolio.record.content.datasets import Difference, Listing, difference
+from runfolio.record.content.datasets import Listing, ListingDifference, compare_listings
 
 Relation = Literal["same", "unsaid", "unknown", "divided", "share", "other"]
 """How the data of one run stand to those of another: `unsaid` where neither run recorded them, `unknown` where one did
@@ -83,7 +83,7 @@ def _between(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> Dat
         return DataMatch("other")
     if ours == theirs:
         return DataMatch("divided")
-    found = difference(ours, theirs)
+    found = compare_listings(ours, theirs)
     changed = found.changed or found.relabelled or found.renamed or len(found.removed) == len(ours)
     if changed or len(found.added) + len(found.removed) <= _NAMED:
         return DataMatch("other" if changed else "share", found.sentence)
@@ -122,15 +122,15 @@ def fingerprints(run: RunView) -> dict[str, str]:
     return {name: facts.fingerprint for name, facts in run.data.items() if facts.fingerprint is not None}
 
 
-def changes(first: RunView, second: RunView) -> dict[str, Difference | None]:
+def changes(first: RunView, second: RunView) -> dict[str, ListingDifference | None]:
     """How the data of two runs differ, by name, where both recorded some of it; None where which items is not known."""
-    found: dict[str, Difference | None] = {}
+    found: dict[str, ListingDifference | None] = {}
     for name in sorted(first.data.keys() & second.data.keys()):
         before, after = first.data[name], second.data[name]
         if before.fingerprint is None or after.fingerprint is None or before.fingerprint == after.fingerprint:
             continue
         try:
-            found[name] = difference(before.listing(), after.listing())
+            found[name] = compare_listings(before.listing(), after.listing())
         except RunfolioError:
             found[name] = None
     return found

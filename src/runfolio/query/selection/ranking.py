@@ -13,7 +13,7 @@ from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.data_match import DataMatch, describe_matches, match_data
 from runfolio.query.selection.metric_names import Mode, Split, guess_mode, mode_of, split_of
-from runfolio.record.base.flat_names import number
+from runfolio.record.base.flat_names import as_number
 from runfolio.record.liveness.heartbeats import CRASHED
 
 BROKEN = ("failed", CRASHED)
@@ -134,7 +134,7 @@ def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
 def figure_of(run: RunView, metric: str, mode: Mode) -> Figure | None:
     """The number with which a run competes (see `choose`); None where it has none, or none that is finite."""
     seen = run.metrics.get(metric)
-    reported = number(run.flat_summary.get(metric))
+    reported = as_number(run.flat_summary.get(metric))
     if reported is not None:
         figure = Figure(reported, _step_of(run, metric, reported))
     elif seen is not None:
@@ -153,7 +153,7 @@ def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float
     figures = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
     loss = loss_beside(metric, mode)
     losses = [figure.value for run in runs if loss and (figure := figure_of(run, loss, "min"))]
-    sizes = [size for run in runs if (size := number(run.flat_summary.get(PARAMETERS))) is not None]
+    sizes = [size for run in runs if (size := as_number(run.flat_summary.get(PARAMETERS))) is not None]
     return (
         rank(statistics.fmean(figures), mode),
         statistics.fmean(losses) if losses else math.inf,
@@ -185,7 +185,7 @@ def selection_split_sentence(metric: str) -> str:
 
 def numbers_of(run: RunView) -> list[str]:
     """The names in a run's summary that hold numbers."""
-    return [name for name, value in run.flat_summary.items() if number(value) is not None]
+    return [name for name, value in run.flat_summary.items() if as_number(value) is not None]
 
 
 def best_in_curve(run: RunView, metric: str) -> float | None:
@@ -231,7 +231,7 @@ def default_metric(runs: Sequence[RunView]) -> str:
 def images_of(run: RunView, metric: str, value: float | None) -> int | None:
     """Of how many images a value of an accuracy is a share, as the run reports it: `val/images` of `val/acc`."""
     data, _, name = metric.rpartition("/")
-    images = number(run.flat_summary.get(f"{data}/images"))
+    images = as_number(run.flat_summary.get(f"{data}/images"))
     if name not in _SHARES or value is None or images is None or not (0 <= value <= 1 and images >= 1):
         return None
     return int(images)

@@ -19,7 +19,7 @@ from runfolio.query.selection.ranking import (
 )
 from runfolio.query.selection.significance import Interval, holm, shares_p, wilson
 from runfolio.query.tables.run_labels import labels
-from runfolio.record.base.flat_names import number
+from runfolio.record.base.flat_names import as_number
 
 TEST = "test/acc"
 
@@ -107,7 +107,7 @@ _FIGURES = ("value", "test", "parameters", "size_mb", "epoch_seconds", "predict_
 
 def _row(run: RunView, label: str, metric: str, mode: Mode) -> Row:
     figure = figure_of(run, metric, mode)
-    value, test = figure.value if figure else None, number(run.flat_summary.get(TEST))
+    value, test = figure.value if figure else None, as_number(run.flat_summary.get(TEST))
     images, test_images = images_of(run, metric, value), images_of(run, TEST, test)
     chose, of_test = _interval(value, images), _interval(test, test_images)
     return Row(
@@ -124,10 +124,10 @@ def _row(run: RunView, label: str, metric: str, mode: Mode) -> Row:
         test_low=of_test.low if of_test else None,
         test_high=of_test.high if of_test else None,
         test_images=test_images,
-        parameters=number(run.flat_summary.get("parameters")),
-        size_mb=number(run.flat_summary.get("size_mb")),
-        epoch_seconds=number(run.flat_summary.get("epoch_seconds")),
-        predict_ms=number(run.flat_summary.get("predict_ms")),
+        parameters=as_number(run.flat_summary.get("parameters")),
+        size_mb=as_number(run.flat_summary.get("size_mb")),
+        epoch_seconds=as_number(run.flat_summary.get("epoch_seconds")),
+        predict_ms=as_number(run.flat_summary.get("predict_ms")),
     )
 
 
@@ -211,7 +211,7 @@ def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[
 def _chosen_on(runs: Sequence[RunView], metric: str) -> list[str]:
     """A warning where the metric that chose was measured on different images."""
     images = f"{metric.partition('/')[0]}/images"
-    counts = sorted({int(count) for run in runs if (count := number(run.flat_summary.get(images)))})
+    counts = sorted({int(count) for run in runs if (count := as_number(run.flat_summary.get(images)))})
     if len(counts) < 2:
         return []
     return [f"Mind that {metric} is over {counts[0]:,} to {counts[-1]:,} images: not the same ones in every run."]

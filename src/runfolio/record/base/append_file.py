@@ -17,7 +17,7 @@ class AppendFile:
         self.size = 0
         self._waiting = bytearray(first_line)
         self._descriptor: int | None = None
-        self._named = False
+        self._is_entry_synced = False
         """Whether the folder's entry for it is on the disk too."""
 
     @property
@@ -59,9 +59,9 @@ class AppendFile:
         """
         if self._descriptor is not None:
             os.fsync(self._descriptor)
-            if not self._named:
+            if not self._is_entry_synced:
                 files.sync_file(self.path.parent)
-                self._named = True
+                self._is_entry_synced = True
 
     def close(self, *, sync: bool) -> None:
         """Close it, also where it cannot be synced.

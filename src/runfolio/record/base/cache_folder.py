@@ -30,7 +30,7 @@ class Kind:
     """One kind of thing in the cache."""
 
     name: str
-    what: str
+    description: str
     """For people."""
     pattern: str
     """Of its entries below the cache folder."""
@@ -48,7 +48,7 @@ KINDS = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """One thing in the cache: a folder, or a file."""
 
     kind: Kind
@@ -59,7 +59,7 @@ class Entry:
     """When something in it last changed, in seconds since 1970."""
 
 
-def entries(kind: Kind) -> list[Entry]:
+def cache_entries(kind: Kind) -> list[CacheEntry]:
     """What there is of a kind; what vanishes meanwhile, or cannot be read, is passed over."""
     cache = cache_folder()
     paths = sorted(cache.glob(kind.pattern)) if cache else []
@@ -68,12 +68,14 @@ def entries(kind: Kind) -> list[Entry]:
     return [entry for path in paths if path.suffix != ".lock" and (entry := _entry(kind, path))]
 
 
-def _entry(kind: Kind, path: Path) -> Entry | None:
+def _entry(kind: Kind, path: Path) -> CacheEntry | None:
     try:
-        found = [file.stat() for file in (path, *_below(path))]
+        statuses = [file.stat() for file in (path, *_below(path))]
     except OSError:
         return None
-    return Entry(kind, path, sum(status.st_size for status in found), max(status.st_mtime for status in found))
+    return CacheEntry(
+        kind, path, sum(status.st_size for status in statuses), max(status.st_mtime for status in statuses)
+    )
 
 
 def _below(path: Path) -> Iterator[Path]:

@@ -21,8 +21,8 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._begun = steady()
-        self.offset = time.time() - self._begun
+        self._started_s = steady()
+        self.offset = time.time() - self._started_s
         """Added to `steady()` it is the time."""
 
     def now(self) -> float:
@@ -34,4 +34,4 @@ class Clock:
 
     def elapsed_s(self) -> float:
         """Seconds since this was made; never negative."""
-        return max(0.0, steady() - self._begun)
+        return max(0.0, steady() - self._started_s)

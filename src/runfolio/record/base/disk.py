@@ -21,9 +21,9 @@ def is_local(folder: Path) -> bool:
 
     folder = folder.resolve()
     mounted = {Path(partition.mountpoint): partition.fstype.lower() for partition in psutil.disk_partitions(all=True)}
-    for place in (folder, *folder.parents):
-        if place in mounted:
-            return mounted[place] in _LOCAL
+    for path in (folder, *folder.parents):
+        if path in mounted:
+            return mounted[path] in _LOCAL
     return False
 
 

@@ -15,7 +15,7 @@ import orjson
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.record.base.layout import FORMAT
 
-_DEEPEST = 200
+_MAX_DEPTH = 200
 """How many objects and lists may lie in one another in a JSON file; what walks through one calls itself."""
 HIDDEN = ".tmp-"
 """How the names of files begin that are not yet part of the record."""
@@ -118,14 +118,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DamagedFile(f"{path} is damaged (not a JSON object)")
     if _is_deep(value):
-        raise DamagedFile(f"{path} is damaged (more than {_DEEPEST} objects and lists in one another)")
+        raise DamagedFile(f"{path} is damaged (more than {_MAX_DEPTH} objects and lists in one another)")
     check_format(value, path)
     return value
 
 
 def _is_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         nested = [entry.values() if isinstance(entry, dict) else entry for entry in level]
         level = [inner for entries in nested for inner in entries if isinstance(inner, (dict, list))]
         if not level:

@@ -8,14 +8,14 @@ from typing import Any
 from runfolio.record.base.files import NAMED_NUMBERS
 
 
-def with_numbers(value: Any) -> Any:
+def decode_numbers(value: Any) -> Any:
     """A tree of JSON values with the names of the numbers that JSON lacks (`docs/format.md`) made numbers again."""
     if isinstance(value, str):
         return NAMED_NUMBERS.get(value, value)
     if isinstance(value, list):
-        return [with_numbers(entry) for entry in value]
+        return [decode_numbers(entry) for entry in value]
     if isinstance(value, dict):
-        return {key: with_numbers(entry) for key, entry in value.items()}
+        return {key: decode_numbers(entry) for key, entry in value.items()}
     return value
 
 
@@ -30,6 +30,6 @@ def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def number(value: Any) -> float | None:
+def as_number(value: Any) -> float | None:
     """A value as a number; None where it is none. True and False are none."""
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

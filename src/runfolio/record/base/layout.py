@@ -84,10 +84,10 @@ def find_runs(store: Path) -> Iterator[Path]:
     A folder that vanishes or cannot be listed meanwhile is passed over.
     """
     pending = [str(store)]
-    seen: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     while pending:
         folder = pending.pop()
-        if _was_seen(folder, seen):  # a link to a folder above would be followed for ever
+        if _was_visited(folder, visited):  # a link to a folder above would be followed for ever
             continue
         if os.path.isfile(f"{folder}/{RUN_FILE}"):  # noqa: PTH113 - a store holds thousands; Path costs 3x
             yield Path(folder)
@@ -99,13 +99,13 @@ def find_runs(store: Path) -> Iterator[Path]:
             continue
 
 
-def _was_seen(folder: str, seen: set[tuple[int, int]]) -> bool:
+def _was_visited(folder: str, visited: set[tuple[int, int]]) -> bool:
     try:
         status = os.stat(folder)  # noqa: PTH116 - as above
     except OSError:
         return True
-    known = (status.st_dev, status.st_ino)
-    if known in seen:
+    identity = (status.st_dev, status.st_ino)
+    if identity in visited:
         return True
-    seen.add(known)
+    visited.add(identity)
     return False

@@ -29,16 +29,16 @@ _SECRETS = _words(
 _PASSWORDS = _words("passcode passphrase passwd password pwd")
 _DOUBTFUL = _words("auth key keys pass token tokens")
 """Words that make a name secret only in good company."""
-_OF_A_KEY = _words(
+_KEY_QUALIFIERS = _words(
     "access account admin api app auth client deploy encryption host license master openai private secret service"
     " shared signing ssh storage subscription wandb"
 )
-_OF_A_PASS = _words("admin db ftp http login mail mysql pg proxy redis root smtp sql user")
-_OF_A_TOKENIZER = _words(
+_PASS_QUALIFIERS = _words("admin db ftp http login mail mysql pg proxy redis root smtp sql user")
+_TOKENIZER_QUALIFIERS = _words(
     "add additional begin bos class cls decoder end eos first image img last mask max mean memory min mix new next num"
     " pad per pool query register sep special start stop text unk use"
 )
-_ABOUT_A_SECRET = _words(
+_METADATA_WORDS = _words(
     "column count dim dims dir env field file folder format hash idx index init len length mode name names num path"
     " policy rate ratio size type url"
 )
@@ -66,28 +66,30 @@ class Strength(Enum):
 def strength_of(name: str) -> Strength:
     """What a name says of its value: `api_key`, `dbPassword` and `GITHUB_TOKEN` are secrets, `num_tokens` is not."""
     words = [word.lower() for word in _WORDS.findall(name)]
-    known = {*words} & (_SECRETS | _DOUBTFUL)
-    if not known or name in ("PWD", "OLDPWD"):
+    matches = {*words} & (_SECRETS | _DOUBTFUL)
+    if not matches or name in ("PWD", "OLDPWD"):
         return Strength.NONE
     while len(words) > 1 and (words[-1] in ("id", "value") or words[-1].isdigit()):
         words.pop()
-    if words[-1] in _ABOUT_A_SECRET:
+    if words[-1] in _METADATA_WORDS:
         return Strength.DOUBTFUL
-    if known & _PASSWORDS:
+    if matches & _PASSWORDS:
         return Strength.PASSWORD
-    if known & _SECRETS or _is_in_secret_company(words, shouted=name.isupper() and not name.startswith("_")):
+    if matches & _SECRETS or _has_secret_qualifier(words, is_upper=name.isupper() and not name.startswith("_")):
         return Strength.SECRET
     return Strength.DOUBTFUL
 
 
-def _is_in_secret_company(words: Sequence[str], *, shouted: bool) -> bool:
+def _has_secret_qualifier(words: Sequence[str], *, is_upper: bool) -> bool:
     """Whether `key`, `token` or `pass` is meant as a secret; in the name of an environment variable it mostly is."""
-    last, before = words[-1], words[-2] if len(words) > 1 else ""
-    if "token" in words and before not in _OF_A_TOKENIZER and (last == "token" or shouted):
+    last, previous = words[-1], words[-2] if len(words) > 1 else ""
+    if "token" in words and previous not in _TOKENIZER_QUALIFIERS and (last == "token" or is_upper):
         return True
-    if shouted:
-        return last in ("key", "pass") and before not in _OF_A_TOKENIZER
-    return (last == "key" and before in _OF_A_KEY) or (last == "pass" and (not before or before in _OF_A_PASS))
+    if is_upper:
+        return last in ("key", "pass") and previous not in _TOKENIZER_QUALIFIERS
+    return (last == "key" and previous in _KEY_QUALIFIERS) or (
+        last == "pass" and (not previous or previous in _PASS_QUALIFIERS)
+    )
 
 
 def is_secret(name: str, value: str) -> bool:
@@ -115,25 +117,25 @@ def redact_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
 
     It may be changed by another thread meanwhile.
     """
-    known = _values_of_environment()
+    secret_values = _environment_pattern()
 
-    def mapping(values: Mapping[str, Any], *, secret: bool) -> dict[str, Any]:
-        return {name: entry(str(name), value, secret=secret) for name, value in tuple(values.items())}
+    def redact_entries(values: Mapping[str, Any], *, secret: bool) -> dict[str, Any]:
+        return {name: redact_value(str(name), value, secret=secret) for name, value in tuple(values.items())}
 
-    def entry(name: str, value: Any, *, secret: bool) -> Any:
+    def redact_value(name: str, value: Any, *, secret: bool) -> Any:
         if isinstance(value, str):
-            return REDACTED if (secret and value) or is_secret(name, value) else _redacted(value, known)
+            return REDACTED if (secret and value) or is_secret(name, value) else _redact(value, secret_values)
         if isinstance(value, Mapping):
-            return mapping(value, secret=secret or strength_of(name) in _SURE)
+            return redact_entries(value, secret=secret or strength_of(name) in _CERTAIN_STRENGTHS)
         if isinstance(value, (list, tuple)):
-            return [entry(name, inner, secret=secret) for inner in value]
+            return [redact_value(name, inner, secret=secret) for inner in value]
         return value
 
-    return mapping(values, secret=False)
+    return redact_entries(values, secret=False)
 
 
-_SURE = (Strength.SECRET, Strength.PASSWORD)
-_ASSIGNED = re.compile(r"(?P<name>-{0,2}[A-Za-z_][\w.\-]*)=(?P<value>.+)", re.DOTALL)
+_CERTAIN_STRENGTHS = (Strength.SECRET, Strength.PASSWORD)
+_ASSIGNMENT = re.compile(r"(?P<name>-{0,2}[A-Za-z_][\w.\-]*)=(?P<value>.+)", re.DOTALL)
 
 
 def redact_command(arguments: Sequence[str]) -> list[str]:
@@ -141,14 +143,14 @@ def redact_command(arguments: Sequence[str]) -> list[str]:
     redacted: list[str] = []
     flag = ""
     for argument in arguments:
-        assigned = _ASSIGNED.match(argument)
+        assignment = _ASSIGNMENT.match(argument)
         if flag and not argument.startswith("-") and is_secret(flag, argument):
             redacted.append(REDACTED)
-        elif assigned and is_secret(assigned["name"], assigned["value"]):
-            redacted.append(f"{assigned['name']}={REDACTED}")
+        elif assignment and is_secret(assignment["name"], assignment["value"]):
+            redacted.append(f"{assignment['name']}={REDACTED}")
         else:
             redacted.append(redact_text(argument))
-        flag = argument if argument.startswith("-") and not assigned else ""
+        flag = argument if argument.startswith("-") and not assignment else ""
     return redacted
 
 
@@ -179,7 +181,7 @@ _BEARER = re.compile(
 )
 _NAME_HINTS = ("key", "token", "secret", "pass", "pwd", "credential", "auth", "bearer")
 _NAME_HINT = "|".join(_NAME_HINTS)
-_NAMED = re.compile(
+_NAMED_VALUE = re.compile(
     rf"(?<![\w.-])(?P<name>[\w.-]{{0,60}}(?:{_NAME_HINT})[\w.-]{{0,40}})"
     r"(?:\\?[\"']?\]?(?P<sign>[ \t]{0,8}(?:=>|:=|[:=](?!=)|(?<=[\"']),)[ \t]{0,8})|(?<=\w)(?P<space>[ \t]{1,4})(?!-))"
     r"(?:(?P<prefix>[rbuf]?)(?P<quote>\"\"\"|'''|\\?\"|\\?')(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\\n])){1,2000})(?P=quote)"
@@ -194,54 +196,54 @@ def redact_text(text: str) -> str:
     Some 25 us a call, most of it for a look at the environment: many lines are better given at once. A private key is
     found where its first and last line are in the same text.
     """
-    return _redacted(text, _values_of_environment())
+    return _redact(text, _environment_pattern())
 
 
-def _redacted(text: str, known: re.Pattern[str] | None) -> str:
-    if known is not None:
-        text = known.sub(REDACTED, text)
+def _redact(text: str, secret_values: re.Pattern[str] | None) -> str:
+    if secret_values is not None:
+        text = secret_values.sub(REDACTED, text)
     if any(hint in text for hint in _SHAPE_HINTS):
         text = _SHAPES.sub(REDACTED, text)
     if "://" in text:
         text = _URL_PASSWORD.sub(rf"\g<user>:{REDACTED}", text)
         text = _URL_USER.sub(REDACTED, text)
         text = _URL_SIGNATURE.sub(rf"\g<name>{REDACTED}", text)
-    if not _names_something(text):
+    if not _has_name_hint(text):
         return text
-    return "\n".join(_redacted_line(line) if _names_something(line) else line for line in text.split("\n"))
+    return "\n".join(_redact_line(line) if _has_name_hint(line) else line for line in text.split("\n"))
 
 
-def _names_something(text: str) -> bool:
+def _has_name_hint(text: str) -> bool:
     """Whether it is worth a closer look: most lines hold none of the words, and this is quick to see."""
     lowered = text.lower()
     return any(hint in lowered for hint in _NAME_HINTS)
 
 
-def _redacted_line(line: str) -> str:
-    return _NAMED.sub(_without_value, _BEARER.sub(rf"\g<kind>{REDACTED}", line))
+def _redact_line(line: str) -> str:
+    return _NAMED_VALUE.sub(_replace_value, _BEARER.sub(rf"\g<kind>{REDACTED}", line))
 
 
-def _without_value(found: re.Match[str]) -> str:
-    part = "bare" if found["quoted"] is None else "quoted"
-    value = found[part]
-    if _is_placeholder(found, value) or not (_is_told(found, value) and is_secret(found["name"], value)):
-        return found[0]
-    start, end = (place - found.start() for place in found.span(part))
-    return found[0][:start] + REDACTED + found[0][end:]
+def _replace_value(match: re.Match[str]) -> str:
+    part = "bare" if match["quoted"] is None else "quoted"
+    value = match[part]
+    if _is_placeholder(match, value) or not (_is_assignment(match, value) and is_secret(match["name"], value)):
+        return match[0]
+    start, end = (position - match.start() for position in match.span(part))
+    return match[0][:start] + REDACTED + match[0][end:]
 
 
-def _is_told(found: re.Match[str], value: str) -> bool:
+def _is_assignment(match: re.Match[str], value: str) -> bool:
     """Whether the name is really given this value: `name=value`, not a sentence or a list in which both stand."""
-    if found["space"]:
-        return found["name"].startswith("--") and any(map(str.isdigit, value))
-    if found["sign"].strip() == ",":  # os.environ.get("TOKEN", "...")
+    if match["space"]:
+        return match["name"].startswith("--") and any(map(str.isdigit, value))
+    if match["sign"].strip() == ",":  # os.environ.get("TOKEN", "...")
         return _looks_random(value)
-    return found["bare"] is None or not _is_expression(found, value)
+    return match["bare"] is None or not _is_expression(match, value)
 
 
-def _is_placeholder(found: re.Match[str], value: str) -> bool:
+def _is_placeholder(match: re.Match[str], value: str) -> bool:
     """`<your key>`, `${TOKEN}`, `{token}`, `%s`, `***`."""
-    filled_in = bool(found["prefix"]) and found["prefix"] in "fF" and "{" in value
+    filled_in = bool(match["prefix"]) and match["prefix"] in "fF" and "{" in value
     return filled_in or value[0] in "<${%*#" or set(value) <= {"*", ".", "x", "X", "-"}
 
 
@@ -249,9 +251,9 @@ _CODE = re.compile(r"[(\[{]")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_.]*[:?]?\Z")
 
 
-def _is_expression(found: re.Match[str], value: str) -> bool:
+def _is_expression(match: re.Match[str], value: str) -> bool:
     """Whether a value without quotes is a piece of a program (`token = tokens[i]`, `password: str`), not a text."""
-    following = found.string[found.end() : found.end() + 1]
+    following = match.string[match.end() : match.end() + 1]
     if _CODE.search(value) or following in ("(", "["):
         return True
     if value.replace(".", "_").isidentifier() and sum(map(str.isdigit, value)) <= 1 and _names_a_secret(value):
@@ -259,13 +261,13 @@ def _is_expression(found: re.Match[str], value: str) -> bool:
     if not _WORD.match(value):
         return False
     # Of words, only those are texts that stand where programs have none: `NAME=word` and `name: word`, then nothing.
-    alone = following in ("", "\r") or (found["sign"] == "=" and following in (" ", "&", ";", "\t"))
-    return not alone or (found["sign"] != "=" and found["sign"].strip() != ":")
+    alone = following in ("", "\r") or (match["sign"] == "=" and following in (" ", "&", ";", "\t"))
+    return not alone or (match["sign"] != "=" and match["sign"].strip() != ":")
 
 
-def _values_of_environment() -> re.Pattern[str] | None:
+def _environment_pattern() -> re.Pattern[str] | None:
     """What finds the values of this process's environment variables that are secrets by name."""
-    return _any_of(tuple(_secret_values()))
+    return _alternatives(tuple(_secret_values()))
 
 
 def _secret_values() -> Iterator[str]:
@@ -277,6 +279,6 @@ def _secret_values() -> Iterator[str]:
 
 
 @lru_cache(maxsize=4)
-def _any_of(values: tuple[str, ...]) -> re.Pattern[str] | None:
+def _alternatives(values: tuple[str, ...]) -> re.Pattern[str] | None:
     longest_first = sorted(set(values), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None

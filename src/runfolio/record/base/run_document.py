@@ -126,22 +126,22 @@ class RunDocument:
         value = dict(value)
         value.pop("runfolio")
         try:
-            known = {name: value.pop(name) for name in _KINDS if name in value}
-            known["created"] = time_from_text(known["created"])
-            known["status"] = _status(known.get("status", {}))
-            known["lineage"] = _lineage(known.get("lineage"))
-            known["attempts"] = [_attempt(entry) for entry in known.get("attempts", [])]
-            known["edited"] = {key: time_from_text(text) for key, text in known.get("edited", {}).items()}
-            _check(known, _KINDS)
-            document = cls(**known, unknown=value)
+            fields = {name: value.pop(name) for name in _FIELD_TYPES if name in value}
+            fields["created"] = time_from_text(fields["created"])
+            fields["status"] = _status(fields.get("status", {}))
+            fields["lineage"] = _lineage(fields.get("lineage"))
+            fields["attempts"] = [_attempt(entry) for entry in fields.get("attempts", [])]
+            fields["edited"] = {key: time_from_text(text) for key, text in fields.get("edited", {}).items()}
+            _check_types(fields, _FIELD_TYPES)
+            document = cls(**fields, unknown=value)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
         return document
 
     def axis_of(self, metric: str) -> str:
         """What a metric is to be drawn over: `step`, `time` or the name of another one."""
-        fitting = (axis["x"] for axis in reversed(self.axes) if _fits(metric, axis["metric"]))
-        return next(fitting, "step")
+        matching = (axis["x"] for axis in reversed(self.axes) if _matches(metric, axis["metric"]))
+        return next(matching, "step")
 
     def count_refused(self, name: str) -> str:
         """Count a value of `name` that could not be stored; what it is counted under."""
@@ -156,15 +156,15 @@ class RunDocument:
     def without_secrets(self) -> RunDocument:
         """The document as it may be written, sharing what holds none; the run itself keeps the values it was given."""
         names = ("reason", "traceback", "trouble")
-        told = {name: redact_text(text) for name in names if (text := getattr(self.status, name))}
+        redacted = {name: redact_text(text) for name in names if (text := getattr(self.status, name))}
         config, defaults = redact_mapping(self.config), redact_mapping(self.defaults)
-        return replace(self, config=config, defaults=defaults, status=replace(self.status, **told))
+        return replace(self, config=config, defaults=defaults, status=replace(self.status, **redacted))
 
     def to_json(self) -> dict[str, Any]:
         ended = self.status.ended
         return {
             "runfolio": FORMAT,
-            **{name: getattr(self, name) for name in _KINDS},
+            **{name: getattr(self, name) for name in _FIELD_TYPES},
             "created": time_to_text(self.created),
             "edited": {key: time_to_text(moment) for key, moment in tuple(self.edited.items())},
             "status": {**vars(self.status), "ended": time_to_text(ended) if ended else None},
@@ -175,7 +175,7 @@ class RunDocument:
 
 _TEXT, _OBJECT = (str,), (dict,)
 _NOTHING = type(None)
-_KINDS: dict[str, tuple[type, ...]] = {
+_FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "id": _TEXT,
     "name": _TEXT,
     "experiment": _TEXT,
@@ -198,7 +198,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "refused": _OBJECT,
 }
 """The keys of the file in their order, and what each must be."""
-_STATUS_KINDS: dict[str, tuple[type, ...]] = {
+_STATUS_TYPES: dict[str, tuple[type, ...]] = {
     "state": _TEXT,
     "ended": (datetime, _NOTHING),
     "reason": (str, _NOTHING),
@@ -207,7 +207,7 @@ _STATUS_KINDS: dict[str, tuple[type, ...]] = {
     "cause": (str, _NOTHING),
     "trouble": (str, _NOTHING),
 }
-_ATTEMPT_KINDS: dict[str, tuple[type, ...]] = {
+_ATTEMPT_TYPES: dict[str, tuple[type, ...]] = {
     "attempt": (int,),
     "parent": (int, _NOTHING),
     "kept": _OBJECT,
@@ -218,13 +218,13 @@ _ATTEMPT_KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def _fits(name: str, pattern: str) -> bool:
+def _matches(name: str, pattern: str) -> bool:
     return name == pattern or fnmatchcase(name, pattern)
 
 
-def _check(values: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> None:
+def _check_types(values: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
     for name, value in values.items():
-        if not isinstance(value, kinds[name]):
+        if not isinstance(value, types[name]):
             raise TypeError(f"{name} is a {type(value).__name__}")
     if not all(isinstance(tag, str) for tag in values.get("tags", ())):
         raise TypeError("a tag is not a text")
@@ -239,21 +239,21 @@ def _lineage(value: Any) -> Any:
 
 
 def _status(value: dict[str, Any]) -> Status:
-    known = {name: value[name] for name in _STATUS_KINDS if name in value}
-    known["ended"] = time_from_text(known["ended"]) if known.get("ended") else None
-    _check(known, _STATUS_KINDS)
-    status = Status(**known)
+    fields = {name: value[name] for name in _STATUS_TYPES if name in value}
+    fields["ended"] = time_from_text(fields["ended"]) if fields.get("ended") else None
+    _check_types(fields, _STATUS_TYPES)
+    status = Status(**fields)
     if status.state not in (RUNNING, *ENDED):
         raise ValueError(f"unknown state {status.state!r}")
     return status
 
 
 def _attempt(value: dict[str, Any]) -> Attempt:
-    known = {name: value[name] for name in _ATTEMPT_KINDS if name in value}
-    known["started"] = time_from_text(known["started"])
-    _check(known, _ATTEMPT_KINDS)
-    if not re.fullmatch(r"[0-9A-Za-z_-]+", known["writer"]):
-        raise ValueError(f"{known['writer']!r} is no id of a writer")
-    if not all(isinstance(seq, int) for seq in known["kept"].values()):
+    fields = {name: value[name] for name in _ATTEMPT_TYPES if name in value}
+    fields["started"] = time_from_text(fields["started"])
+    _check_types(fields, _ATTEMPT_TYPES)
+    if not re.fullmatch(r"[0-9A-Za-z_-]+", fields["writer"]):
+        raise ValueError(f"{fields['writer']!r} is no id of a writer")
+    if not all(isinstance(seq, int) for seq in fields["kept"].values()):
         raise TypeError("kept holds what is no seq")
-    return Attempt(**known)
+    return Attempt(**fields)

@@ -22,7 +22,7 @@ from runfolio.record.checkpoints.state_codec import (
     unpack,
     write_tensors,
 )
-from runfolio.record.points.tails import is_whole
+from runfolio.record.points.tails import is_integer
 
 if TYPE_CHECKING:
     import torch
@@ -124,7 +124,7 @@ class Snapshot:
     tensors: dict[str, Mapping[str, torch.Tensor]]
 
     @classmethod
-    def of(cls, modules: Mapping[str, Mapping[str, torch.Tensor]], state: Mapping[str, Any]) -> Snapshot:
+    def capture(cls, modules: Mapping[str, Mapping[str, torch.Tensor]], state: Mapping[str, Any]) -> Snapshot:
         """The state as it is now; its tensors are still those of the training.
 
         Args:
@@ -145,7 +145,7 @@ class Snapshot:
             check_tensors(tensors)
         return cls(tree, parts)
 
-    def copied(self, spare: Snapshot | None = None) -> Snapshot:
+    def copy(self, spare: Snapshot | None = None) -> Snapshot:
         """The same with tensors of its own, in the host's memory: what the training does from now on changes nothing.
 
         Args:
@@ -153,9 +153,9 @@ class Snapshot:
         Raises:
             MemoryError, RuntimeError: There is not enough memory.
         """
-        before = {} if spare is None else spare.tensors
+        spare_tensors = {} if spare is None else spare.tensors
         return Snapshot(
-            self.tree, {part: host_copies(tensors, before.get(part)) for part, tensors in self.tensors.items()}
+            self.tree, {part: host_copies(tensors, spare_tensors.get(part)) for part, tensors in self.tensors.items()}
         )
 
 
@@ -177,7 +177,7 @@ def save(
         folder: The run's folder.
         names: Manifests to (re)place, such as `best` and `last`, in this order.
         stem: Start of the tensor files' names, never used before in this run.
-        snapshot: As `Snapshot.copied` gives it.
+        snapshot: As `Snapshot.copy` gives it.
         about: step, metric, attempt, position, position_us, loader and meta of the manifest.
         renamed: Earlier checkpoints that are given a name too: in this order, before those of the new one.
         is_ours: Asked when the tensors are written, and before anything is deleted: whether the run is still this
@@ -187,18 +187,21 @@ def save(
     Raises:
         OSError: The store cannot be written; the checkpoints before are whole.
     """
-    place = folder / CHECKPOINTS
-    place.mkdir(exist_ok=True)
+    checkpoint_folder = folder / CHECKPOINTS
+    checkpoint_folder.mkdir(exist_ok=True)
     try:
         entries = {
-            part: _write_part(_tensor_path(place, stem, part), tensors) for part, tensors in snapshot.tensors.items()
+            part: _write_part(_tensor_path(checkpoint_folder, stem, part), tensors)
+            for part, tensors in snapshot.tensors.items()
         }
         if not is_ours():
             return None
         saved = time_to_text(now())
         manifest = {"runfolio": FORMAT, **about, "saved": saved, "state": snapshot.tree, "files": entries}
         for name, content in (*(renamed or {}).items(), *((name, manifest) for name in names)):
-            files.write_json(place / f"{name}.json", {"runfolio": FORMAT, "name": name, **content}, sync=True)
+            files.write_json(
+                checkpoint_folder / f"{name}.json", {"runfolio": FORMAT, "name": name, **content}, sync=True
+            )
         return manifest
     finally:
         with contextlib.suppress(OSError):
@@ -206,10 +209,10 @@ def save(
                 prune(folder)
             else:  # what no manifest names may be what the run's other process has just written
                 for part in snapshot.tensors:
-                    _tensor_path(place, stem, part).unlink(missing_ok=True)
+                    _tensor_path(checkpoint_folder, stem, part).unlink(missing_ok=True)
 
 
-def forget(folder: Path, names: Iterable[str]) -> None:
+def delete_names(folder: Path, names: Iterable[str]) -> None:
     """Take names away, and delete what no other refers to.
 
     Raises:
@@ -226,8 +229,8 @@ def _part_name(part: str) -> str:
     return part
 
 
-def _tensor_path(place: Path, stem: str, part: str) -> Path:
-    return place / f"{stem}.{part}.safetensors"
+def _tensor_path(checkpoint_folder: Path, stem: str, part: str) -> Path:
+    return checkpoint_folder / f"{stem}.{part}.safetensors"
 
 
 def _write_part(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
@@ -240,22 +243,22 @@ def prune(folder: Path) -> None:
 
     A damaged manifest keeps what it may have named: all that is older than itself. What cannot be deleted stays.
     """
-    place = folder / CHECKPOINTS
+    checkpoint_folder = folder / CHECKPOINTS
     with contextlib.suppress(RunfolioError, OSError):
-        found = [path for path in place.iterdir() if _is_of_tensors(path.name)]
+        paths = [path for path in checkpoint_folder.iterdir() if _is_tensor_file(path.name)]
         used: set[str] = set()
         damaged_ns = -1
         for name in names(folder):
             try:
                 used.update(read(folder, name).file_names)
             except DamagedFile:
-                damaged_ns = max(damaged_ns, (place / f"{name}.json").stat().st_mtime_ns)
-        for path in found:
+                damaged_ns = max(damaged_ns, (checkpoint_folder / f"{name}.json").stat().st_mtime_ns)
+        for path in paths:
             if path.name not in used and path.stat().st_mtime_ns > damaged_ns:
                 path.unlink(missing_ok=True)
 
 
-def _is_of_tensors(name: str) -> bool:
+def _is_tensor_file(name: str) -> bool:
     """Or a temporary file: ours, or one of the safetensors library."""
     return name.endswith(".safetensors") or name.startswith(".tmp")
 
@@ -277,11 +280,11 @@ def manifest_of(folder: Path, name: str) -> Manifest:
     return value
 
 
-def whole(folder: Path, name: str, tell: Callable[[str], object]) -> Checkpoint:
+def read_intact(folder: Path, name: str, warn: Callable[[str], object]) -> Checkpoint:
     """A checkpoint of which every file is what it was when it was saved; for a damaged `last` the newest other one.
 
     Args:
-        tell: Gets a sentence where it is another one: which file is damaged, and which checkpoint is used instead.
+        warn: Gets a sentence where it is another one: which file is damaged, and which checkpoint is used instead.
     Raises:
         NotFound: The run has no such checkpoint.
         DamagedFile: It is damaged, and so are the others, or another name than `last` was asked for; the message
@@ -289,49 +292,52 @@ def whole(folder: Path, name: str, tell: Callable[[str], object]) -> Checkpoint:
         NewerFormat: A newer runfolio wrote it.
     """
     try:
-        return _verified(folder, name)
+        return _read_and_verify(folder, name)
     except (DamagedFile, NotFound) as error:
-        others = _others(folder, name)
-        if isinstance(error, NotFound) and (name != LAST or not others):
+        candidates = _fallback_names(folder, name)
+        if isinstance(error, NotFound) and (name != LAST or not candidates):
             raise
         reason = str(error)
-    good = (found for other in others if (found := _if_whole(folder, other)) is not None)
-    if name == LAST and (found := next(good, None)) is not None:
-        tell(f"checkpoint {LAST!r} cannot be used, so {_told(found)} is: {reason}")
-        return found
-    still = ", ".join(map(_told, good))
-    raise DamagedFile(f"{reason}; {f'still whole: {still}' if still else 'no other checkpoint of the run is whole'}")
+    intact = (checkpoint for other in candidates if (checkpoint := _read_if_intact(folder, other)) is not None)
+    if name == LAST and (checkpoint := next(intact, None)) is not None:
+        warn(f"checkpoint {LAST!r} cannot be used, so {_label(checkpoint)} is: {reason}")
+        return checkpoint
+    alternatives = ", ".join(map(_label, intact))
+    raise DamagedFile(
+        f"{reason}; {f'still whole: {alternatives}' if alternatives else 'no other checkpoint of the run is whole'}"
+    )
 
 
-def _verified(folder: Path, name: str) -> Checkpoint:
-    found = read(folder, name)
-    found.verify()
-    return found
+def _read_and_verify(folder: Path, name: str) -> Checkpoint:
+    checkpoint = read(folder, name)
+    checkpoint.verify()
+    return checkpoint
 
 
-def _if_whole(folder: Path, name: str) -> Checkpoint | None:
+def _read_if_intact(folder: Path, name: str) -> Checkpoint | None:
     try:
-        return _verified(folder, name)
+        return _read_and_verify(folder, name)
     except RunfolioError:
         return None
 
 
-def _others(folder: Path, name: str) -> list[str]:
+def _fallback_names(folder: Path, name: str) -> list[str]:
     """The names of the other checkpoints that can be read: the newest first, those of abandoned branches last."""
-    found: list[Checkpoint] = []
+    checkpoints: list[Checkpoint] = []
     for other in names(folder):
         with contextlib.suppress(RunfolioError, OSError):
             if other != name:
-                found.append(read(folder, other))
-    kept = _kept(folder)
+                checkpoints.append(read(folder, other))
+    last_seqs = _last_seqs(folder)
 
-    def order(each: Checkpoint) -> tuple[bool, int]:
-        return all(seq <= kept.get(writer, 0) for writer, seq in each.position.items()), each.position_us
+    def order(checkpoint: Checkpoint) -> tuple[bool, int]:
+        is_on_branch = all(seq <= last_seqs.get(writer, 0) for writer, seq in checkpoint.position.items())
+        return is_on_branch, checkpoint.position_us
 
-    return [each.name for each in sorted(found, key=order, reverse=True)]
+    return [checkpoint.name for checkpoint in sorted(checkpoints, key=order, reverse=True)]
 
 
-def _kept(folder: Path) -> dict[str, float]:
+def _last_seqs(folder: Path) -> dict[str, float]:
     """The last seq of each writer on the newest branch; nothing where `run.json` cannot be read."""
     with contextlib.suppress(RunfolioError, OSError):
         if attempts := RunDocument.read(folder).attempts:
@@ -339,8 +345,8 @@ def _kept(folder: Path) -> dict[str, float]:
     return {}
 
 
-def _told(found: Checkpoint) -> str:
-    return repr(found.name) if found.step is None else f"{found.name!r} (step {found.step:,})"
+def _label(checkpoint: Checkpoint) -> str:
+    return repr(checkpoint.name) if checkpoint.step is None else f"{checkpoint.name!r} (step {checkpoint.step:,})"
 
 
 def read(folder: Path, name: str = LAST) -> Checkpoint:
@@ -360,8 +366,8 @@ def _content(folder: Path, name: str) -> dict[str, Any]:
             raise FileNotFoundError
         return files.read_json(folder / CHECKPOINTS / f"{name}.json")
     except FileNotFoundError:
-        known = names(folder)
-        hint = f"it has {', '.join(known)}" if known else "it saved none"
+        available = names(folder)
+        hint = f"it has {', '.join(available)}" if available else "it saved none"
         raise NotFound(f"no checkpoint {name!r} in {folder}; {hint}") from None
 
 
@@ -370,12 +376,12 @@ def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
         return Checkpoint(
             folder=folder,
             name=name,
-            step=None if value["step"] is None else _whole(value["step"]),
+            step=None if value["step"] is None else _checked_int(value["step"]),
             metric=None if value["metric"] is None else files.number_from_json(value["metric"]),
             saved=time_from_text(value["saved"]),
-            attempt=_whole(value["attempt"]),
-            position={writer: _whole(seq) for writer, seq in value["position"].items()},
-            position_us=_whole(value.get("position_us", int(time_from_text(value["saved"]).timestamp() * 1e6))),
+            attempt=_checked_int(value["attempt"]),
+            position={writer: _checked_int(seq) for writer, seq in value["position"].items()},
+            position_us=_checked_int(value.get("position_us", int(time_from_text(value["saved"]).timestamp() * 1e6))),
             loader=None if value["loader"] is None else str(value["loader"]),
             meta=dict(value["meta"]),
             _state=value["state"],
@@ -386,8 +392,8 @@ def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
         raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
 
 
-def _whole(value: Any) -> int:
-    if not is_whole(value):
+def _checked_int(value: Any) -> int:
+    if not is_integer(value):
         raise ValueError(f"{value!r} is not a whole number")
     return value
 
@@ -396,7 +402,7 @@ def _checked_entry(entry: dict[str, Any]) -> dict[str, Any]:
     name = entry["file"]
     if not files.is_file_name(name):
         raise ValueError(f"{name!r} is not a name of a file of the checkpoint")
-    return {"file": name, "bytes": _whole(entry["bytes"]), "sha256": str(entry["sha256"])}
+    return {"file": name, "bytes": _checked_int(entry["bytes"]), "sha256": str(entry["sha256"])}
 
 
 _REMEDY = "restore it from a copy of the run, use another checkpoint, or train anew"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints.manifests import Checkpoint
 from runfolio.record.content import media
-from runfolio.record.liveness.heartbeats import joined
+from runfolio.record.liveness.heartbeats import joined_heartbeats
 from runfolio.record.points.reader import Branch, PointFiles
 from runfolio.record.points.row_merging import Rows
 
@@ -27,13 +27,13 @@ class _Calls:
     steps: NDArray[np.int64]
     times_us: NDArray[np.int64]
 
-    def last_until(self, counted: NDArray[np.int64], limit: int) -> int:
-        """How many calls stand before the first whose `counted` (steps or times) is past `limit`."""
-        past = np.flatnonzero(counted > limit)
-        return int(past[0]) if len(past) else len(counted)
+    def count_until(self, column: NDArray[np.int64], limit: int) -> int:
+        """How many calls stand before the first whose `column` (steps or times) is past `limit`."""
+        later = np.flatnonzero(column > limit)
+        return int(later[0]) if len(later) else len(column)
 
 
-def kept_until(folder: Path, document: RunDocument, step: int) -> tuple[dict[str, int], int]:
+def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[dict[str, int], int]:
     """What a run keeps that goes on behind `step`: of each writer the calls before the first of a greater step.
 
     Other counts among them (epochs beside batches) are cut where the greater one passes `step`.
@@ -41,58 +41,58 @@ def kept_until(folder: Path, document: RunDocument, step: int) -> tuple[dict[str
     Returns:
         The last seq kept of each writer, and the last step kept; -1 where nothing is.
     """
-    kept: dict[str, int] = {}
+    seqs: dict[str, int] = {}
     last_step = -1
     for writer, calls in _calls(folder, document, "newest").items():
-        if count := calls.last_until(calls.steps, step):
-            kept[writer] = int(calls.seqs[count - 1])
+        if count := calls.count_until(calls.steps, step):
+            seqs[writer] = int(calls.seqs[count - 1])
             last_step = max(last_step, int(calls.steps[:count].max()))
-    return kept, last_step
+    return seqs, last_step
 
 
-def kept_of_all(folder: Path, document: RunDocument) -> dict[str, int]:
+def last_seqs(folder: Path, document: RunDocument) -> dict[str, int]:
     """The last seq of each writer on the newest branch, of pictures and texts too: what is kept where all of it is."""
-    kept = PointFiles(folder, document).last_seqs()
+    seqs = PointFiles(folder, document).last_seqs()
     for entry in media.read(folder)[0]:
-        if _is_kept(entry, document):
-            kept[entry.writer] = max(entry.seq, kept.get(entry.writer, 0))
-    return kept
+        if _is_on_newest_branch(entry, document):
+            seqs[entry.writer] = max(entry.seq, seqs.get(entry.writer, 0))
+    return seqs
 
 
 def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
     """Return the last step on the newest branch of every metric, and of media by their name."""
     steps = {name: summary.last_step for name, summary in PointFiles(folder, document).summaries().items()}
     for entry in media.read(folder)[0]:
-        if _is_kept(entry, document):
+        if _is_on_newest_branch(entry, document):
             steps[entry.name] = max(entry.step, steps.get(entry.name, entry.step))
     return steps
 
 
-def kept_of_joined(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
+def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
     """The last seq kept of each writer that had joined the attempt in which `checkpoint` was saved.
 
     Another rank that counts as the checkpoint does is kept up to its step: ranks come to it a moment before or after
     the primary one. Of all others what was logged by the time it was saved.
     """
-    roles = {found.writer: found.role for found in joined(folder, document)}
+    roles = {heartbeat.writer: heartbeat.role for heartbeat in joined_heartbeats(folder, document)}
     calls = _calls(folder, document, "all")
-    counts_alike = checkpoint.step is not None and checkpoint.step in _last_steps(calls, checkpoint)
-    kept: dict[str, int] = {}
-    for writer, found in calls.items():
-        if writer in roles and found.attempt == checkpoint.attempt:
-            if counts_alike and roles[writer] == "rank" and checkpoint.step is not None:
-                count = found.last_until(found.steps, checkpoint.step)
+    counts_same_steps = checkpoint.step is not None and checkpoint.step in _last_steps(calls, checkpoint)
+    seqs: dict[str, int] = {}
+    for writer, writer_calls in calls.items():
+        if writer in roles and writer_calls.attempt == checkpoint.attempt:
+            if counts_same_steps and roles[writer] == "rank" and checkpoint.step is not None:
+                count = writer_calls.count_until(writer_calls.steps, checkpoint.step)
             else:
-                count = found.last_until(found.times_us, checkpoint.position_us)
+                count = writer_calls.count_until(writer_calls.times_us, checkpoint.position_us)
             if count:
-                kept[writer] = int(found.seqs[count - 1])
-    return kept
+                seqs[writer] = int(writer_calls.seqs[count - 1])
+    return seqs
 
 
 def _last_steps(calls: dict[str, _Calls], checkpoint: Checkpoint) -> set[int]:
     """The last step before the checkpoint of each writer that it knows."""
     counts = {
-        writer: calls[writer].last_until(calls[writer].seqs, seq)
+        writer: calls[writer].count_until(calls[writer].seqs, seq)
         for writer, seq in checkpoint.position.items()
         if writer in calls
     }
@@ -101,22 +101,22 @@ def _last_steps(calls: dict[str, _Calls], checkpoint: Checkpoint) -> set[int]:
 
 def _calls(folder: Path, document: RunDocument, branch: Branch) -> dict[str, _Calls]:
     """Every writer's log calls on the branch, pictures and texts among them."""
-    found = {writer: rows[_COLUMNS] for writer, rows in PointFiles(folder, document).calls(branch).items()}
+    rows_by_writer = {writer: rows[_COLUMNS] for writer, rows in PointFiles(folder, document).calls(branch).items()}
     for entry in media.read(folder)[0]:
-        if branch == "all" or _is_kept(entry, document):
+        if branch == "all" or _is_on_newest_branch(entry, document):
             row = np.array(
                 [tuple(getattr(entry, name) for name in _COLUMNS)], dtype=[(name, np.int64) for name in _COLUMNS]
             )
-            found[entry.writer] = np.concatenate([found.get(entry.writer, row[:0]), row])
-    return {writer: _sorted(rows) for writer, rows in found.items() if len(rows)}
+            rows_by_writer[entry.writer] = np.concatenate([rows_by_writer.get(entry.writer, row[:0]), row])
+    return {writer: _sort_calls(rows) for writer, rows in rows_by_writer.items() if len(rows)}
 
 
-def _sorted(rows: Rows) -> _Calls:
+def _sort_calls(rows: Rows) -> _Calls:
     attempts, *columns = (rows[name][np.argsort(rows["seq"], kind="stable")].astype(np.int64) for name in _COLUMNS)
     return _Calls(int(attempts[0]), *columns)
 
 
-def _is_kept(entry: media.MediaEntry, document: RunDocument) -> bool:
+def _is_on_newest_branch(entry: media.MediaEntry, document: RunDocument) -> bool:
     if len(document.attempts) <= 1:
         return True
     newest = document.attempts[-1]

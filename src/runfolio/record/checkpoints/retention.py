@@ -58,47 +58,49 @@ def step_name(step: int) -> str:
     return f"{STEP}{step}"
 
 
-class Shelf:
+class CheckpointRetention:
     """The checkpoints of a run, as its one writer keeps them. Not to be used by two threads at once."""
 
     def __init__(
-        self, folder: Path, policy: CheckpointPolicy, resumed: Checkpoint | None, kept: Mapping[str, float]
+        self, folder: Path, policy: CheckpointPolicy, resumed: Checkpoint | None, last_seqs: Mapping[str, float]
     ) -> None:
         """Args:
         resumed: The checkpoint that the run goes on from.
-        kept: The last seq of each writer that counts: what was saved behind that is of an abandoned branch.
+        last_seqs: The last seq of each writer that counts: what was saved behind that is of an abandoned branch.
         """
         self._folder = folder
         self._policy = policy
-        self._kept = kept
+        self._last_seqs = last_seqs
         self._last: Manifest | None = None
         self._best: list[Manifest] = []
         """The best first."""
-        self._placed: dict[str, Manifest] = {}
+        self._named_best: dict[str, Manifest] = {}
         """What the names `best`, `best-2` ... stand for on the disk."""
         self._sizes: dict[str, dict[str, int]] = {}
         """Of each name, the bytes of each of its tensor files."""
-        self._is_known = True
+        self._is_current = True
         """Whether that is what the disk holds; not after a save that failed, perhaps when it had renamed some."""
-        self._look()
+        self._read_names()
         if resumed is not None:
             self._last = manifests.manifest_of(folder, resumed.name)
         elif LAST in self._sizes:
             self._last = manifests.manifest_of(folder, LAST)
 
-    def _look(self) -> None:
-        found: dict[str, Manifest] = {}
+    def _read_names(self) -> None:
+        manifest_by_name: dict[str, Manifest] = {}
         for name in manifests.names(self._folder):
             with contextlib.suppress(RunfolioError):  # damaged: it goes when its name is given anew
-                found[name] = manifests.manifest_of(self._folder, name)
-        self._sizes = {name: _sizes(manifest) for name, manifest in found.items()}
-        self._placed = {name: manifest for name, manifest in found.items() if _place(name) is not None}
+                manifest_by_name[name] = manifests.manifest_of(self._folder, name)
+        self._sizes = {name: _sizes(manifest) for name, manifest in manifest_by_name.items()}
+        self._named_best = {
+            name: manifest for name, manifest in manifest_by_name.items() if _best_rank(name) is not None
+        }
         self._best = []
-        for name in sorted(self._placed, key=_rank_of):
-            manifest = self._placed[name]
-            is_kept = all(seq <= self._kept.get(writer, 0) for writer, seq in manifest["position"].items())
+        for name in sorted(self._named_best, key=_best_rank_or_first):
+            manifest = self._named_best[name]
+            is_on_branch = all(seq <= self._last_seqs.get(writer, 0) for writer, seq in manifest["position"].items())
             # A process that was killed while it renamed them has left one under two names.
-            if is_kept and _metric(manifest) is not None and manifest not in self._best:
+            if is_on_branch and _metric(manifest) is not None and manifest not in self._best:
                 self._best.append(manifest)
 
     @property
@@ -107,47 +109,47 @@ class Shelf:
         return _metric(self._best[0]) if self._best else None
 
     @property
-    def kept_until(self) -> int:
+    def last_kept_step(self) -> int:
         """The last step of which one is kept for good; 0 where there is none."""
         return max((_step(name) or 0 for name in self._sizes), default=0)
 
-    def put(
+    def save(
         self,
         stem: str,
         snapshot: Snapshot,
         about: Mapping[str, Any],
         *,
         mode: Mode,
-        for_good: str | None,
+        permanent_name: str | None,
         is_ours: Callable[[], bool],
     ) -> list[str]:
         """Save a checkpoint as `last`, and under the other names that are its; see `checkpoints.save`.
 
         Args:
             mode: Whether a higher or a lower metric is better.
-            for_good: The name by which it is kept besides.
+            permanent_name: The name by which it is kept besides.
         Returns:
             The names that had to go for the budget.
         Raises:
             OSError: As `checkpoints.save`.
         """
-        if not self._is_known:
-            self._look()
-        best, rank = self._ranked(about["metric"], mode)
-        names = [for_good] if for_good else []
+        if not self._is_current:
+            self._read_names()
+        best, rank = self._insert_by_metric(about["metric"], mode)
+        names = [permanent_name] if permanent_name else []
         renamed: dict[str, Manifest] = {}
         # From the end: killed in between, one has two names, and none has no name.
-        for place, other in reversed(list(enumerate(best))):
-            if place == rank:
-                names.append(_best_name(place))
-            elif other is not self._placed.get(_best_name(place)):
-                renamed[_best_name(place)] = other
+        for index, other in reversed(list(enumerate(best))):
+            if index == rank:
+                names.append(_best_name(index))
+            elif other is not self._named_best.get(_best_name(index)):
+                renamed[_best_name(index)] = other
         if self._last is not None:
             renamed[PREVIOUS] = self._last
         names.append(LAST)
-        self._is_known = False
+        self._is_current = False
         manifest = manifests.save(self._folder, names, stem, snapshot, about, renamed=renamed, is_ours=is_ours)
-        self._is_known = True
+        self._is_current = True
         if manifest is None:
             return []
         self._last = manifest
@@ -158,17 +160,19 @@ class Shelf:
         if rank is not None:
             best[rank] = manifest
             self._best = best
-            surplus = [name for name in self._placed if (place := _place(name)) is not None and place >= len(best)]
-            self._placed = {_best_name(place): other for place, other in enumerate(best)}
-        gone = self._over_budget()
-        if gone or surplus:
-            for name in (*gone, *surplus):
-                self._forget(name)
+            surplus = [
+                name for name in self._named_best if (index := _best_rank(name)) is not None and index >= len(best)
+            ]
+            self._named_best = {_best_name(index): other for index, other in enumerate(best)}
+        over_budget = self._names_over_budget()
+        if over_budget or surplus:
+            for name in (*over_budget, *surplus):
+                self._drop(name)
             with contextlib.suppress(OSError):  # they go when the next one is saved, or their names are given anew
-                manifests.forget(self._folder, [*gone, *surplus])
-        return gone
+                manifests.delete_names(self._folder, [*over_budget, *surplus])
+        return over_budget
 
-    def _ranked(self, metric: float | None, mode: Mode) -> tuple[list[Manifest], int | None]:
+    def _insert_by_metric(self, metric: float | None, mode: Mode) -> tuple[list[Manifest], int | None]:
         """The best with the new one (here an empty manifest) among them, and its place; None where it is not."""
         if metric is None or metric != metric:
             return self._best, None
@@ -176,29 +180,31 @@ class Shelf:
         best = [*self._best[:rank], {}, *self._best[rank:]][: self._policy.keep_best]
         return (best, rank) if rank < len(best) else (self._best, None)
 
-    def _over_budget(self) -> list[str]:
+    def _names_over_budget(self) -> list[str]:
         """The names that go until the rest takes no more than the budget; `last` and `best` never do."""
         if self._policy.budget_mb is None:
             return []
-        left = dict(self._sizes)
-        gone: list[str] = []
-        for name in self._in_order_of_going():
-            if _total(left) <= self._policy.budget_mb * _MB:
+        remaining = dict(self._sizes)
+        removed: list[str] = []
+        for name in self._removal_order():
+            if _total(remaining) <= self._policy.budget_mb * _MB:
                 break
-            del left[name]
-            gone.append(name)
-        return gone
+            del remaining[name]
+            removed.append(name)
+        return removed
 
-    def _in_order_of_going(self) -> Iterator[str]:
+    def _removal_order(self) -> Iterator[str]:
         yield from sorted((name for name in self._sizes if _step(name) is not None), key=lambda name: _step(name) or 0)
-        yield from sorted((name for name in self._sizes if _place(name)), key=_rank_of, reverse=True)
+        yield from sorted((name for name in self._sizes if _best_rank(name)), key=_best_rank_or_first, reverse=True)
         if PREVIOUS in self._sizes:
             yield PREVIOUS
 
-    def _forget(self, name: str) -> None:
+    def _drop(self, name: str) -> None:
         self._sizes.pop(name, None)
-        if self._placed.pop(name, None) is not None:
-            self._best = [other for other in self._best if any(other is kept for kept in self._placed.values())]
+        if self._named_best.pop(name, None) is not None:
+            self._best = [
+                other for other in self._best if any(other is manifest for manifest in self._named_best.values())
+            ]
 
     @property
     def size_bytes(self) -> int:
@@ -206,11 +212,11 @@ class Shelf:
         return _total(self._sizes)
 
 
-def _best_name(place: int) -> str:
-    return f"{BEST}-{place + 1}" if place else BEST
+def _best_name(rank: int) -> str:
+    return f"{BEST}-{rank + 1}" if rank else BEST
 
 
-def _place(name: str) -> int | None:
+def _best_rank(name: str) -> int | None:
     """The place of `best` (0), `best-2` (1) ... among the best; None of any other name."""
     if name == BEST:
         return 0
@@ -218,8 +224,8 @@ def _place(name: str) -> int | None:
     return int(rank) - 1 if rank != name and rank.isdecimal() and int(rank) > 1 else None
 
 
-def _rank_of(name: str) -> int:
-    return _place(name) or 0
+def _best_rank_or_first(name: str) -> int:
+    return _best_rank(name) or 0
 
 
 def _step(name: str) -> int | None:
@@ -238,4 +244,4 @@ def _sizes(manifest: Manifest) -> dict[str, int]:
 
 
 def _total(sizes: Mapping[str, Mapping[str, int]]) -> int:
-    return sum({file: size for each in sizes.values() for file, size in each.items()}.values())
+    return sum({file: size for files in sizes.values() for file, size in files.items()}.values())

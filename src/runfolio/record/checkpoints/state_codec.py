@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 _MARKS = ("$tensor", "$array", "$tuple", "$float", "$int", "$map")
-_DEEPEST = 60
+_MAX_DEPTH = 60
 """How many lists, tuples and dicts may lie in one another: each is up to three in JSON, of which 200 are read."""
 
 
@@ -30,13 +30,13 @@ class Packer:
     def __init__(self, prefix: str = "state") -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self._prefix = prefix
-        self._known: dict[tuple, str] = {}
+        self._keys: dict[tuple, str] = {}
 
-    def pack(self, value: Any, where: str, depth: int = 0) -> Any:
+    def pack(self, value: Any, key_path: str, depth: int = 0) -> Any:
         """`value` as JSON.
 
         Args:
-            where: Its path in the state, for errors: `optimizer/state/0`.
+            key_path: Its path in the state, for errors: `optimizer/state/0`.
             depth: In how many lists, tuples and dicts it lies.
         Raises:
             ConfigError: Something in it is neither plain data nor a tensor nor an array, or lies too deep.
@@ -48,71 +48,71 @@ class Packer:
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else {"$float": number_to_json(value)}
         if isinstance(value, str):
-            return _checked_text(value, where)
+            return _check_text(value, key_path)
         if isinstance(value, (Mapping, tuple, list)):
-            return self._pack_container(value, where, depth + 1)
-        return self._pack_numbers(value, where)
+            return self._pack_container(value, key_path, depth + 1)
+        return self._pack_numbers(value, key_path)
 
-    def _pack_container(self, value: Mapping | tuple | list, where: str, depth: int) -> Any:
-        if depth > _DEEPEST:
+    def _pack_container(self, value: Mapping | tuple | list, key_path: str, depth: int) -> Any:
+        if depth > _MAX_DEPTH:
             raise ConfigError(
-                f"checkpoint entry {where[:80]}... lies in more than {_DEEPEST} lists, tuples and dicts,"
+                f"checkpoint entry {key_path[:80]}... lies in more than {_MAX_DEPTH} lists, tuples and dicts,"
                 " or one of them in itself; a checkpoint holds none so deep"
             )
         if isinstance(value, Mapping):
-            return self._pack_mapping(value, where, depth)
-        packed = [self.pack(entry, f"{where}/{i}", depth) for i, entry in enumerate(value)]
+            return self._pack_mapping(value, key_path, depth)
+        packed = [self.pack(entry, f"{key_path}/{i}", depth) for i, entry in enumerate(value)]
         return {"$tuple": packed} if isinstance(value, tuple) else packed
 
-    def _pack_mapping(self, value: Mapping, where: str, depth: int) -> Any:
+    def _pack_mapping(self, value: Mapping, key_path: str, depth: int) -> Any:
         if all(isinstance(key, str) for key in value) and not any(mark in value for mark in _MARKS):
             return {
-                _checked_text(key, where): self.pack(entry, f"{where}/{key}", depth) for key, entry in value.items()
+                _check_text(key, key_path): self.pack(entry, f"{key_path}/{key}", depth) for key, entry in value.items()
             }
         pairs = [
-            [self.pack(key, f"{where} (a key)", depth), self.pack(entry, f"{where}/{key}", depth)]
+            [self.pack(key, f"{key_path} (a key)", depth), self.pack(entry, f"{key_path}/{key}", depth)]
             for key, entry in value.items()
         ]
         return {"$map": pairs}
 
-    def _pack_numbers(self, value: Any, where: str) -> Any:
+    def _pack_numbers(self, value: Any, key_path: str) -> Any:
         import numpy as np
         import torch
 
         if isinstance(value, torch.Tensor) and _is_storable(value):
             return {"$tensor": self._store(value)}
         if isinstance(value, np.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
-            return self.pack(value.item(), where)
+            return self.pack(value.item(), key_path)
         if isinstance(value, np.ndarray):
             with contextlib.suppress(TypeError, ValueError):  # a kind of number that torch lacks
-                copied = torch.from_numpy(np.array(value, order="C"))
-                if _is_storable(copied):
-                    return {"$array": self._store(copied)}
+                tensor = torch.from_numpy(np.array(value, order="C"))
+                if _is_storable(tensor):
+                    return {"$array": self._store(tensor)}
         raise ConfigError(
-            f"checkpoint entry {where} is a {_described(value)}; a checkpoint holds dense tensors, arrays, numbers,"
+            f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint holds dense tensors, arrays, numbers,"
             " texts, None, and lists, tuples and dicts of them (or objects with a state_dict of those)"
         )
 
     def _store(self, tensor: torch.Tensor) -> str:
-        tensor = _own_numbers(tensor)
+        tensor = _materialize(tensor)
         # An empty tensor has no address of its own.
-        place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()) if tensor.numel() else (object(),)
-        if place not in self._known:
+        identity = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()) if tensor.numel() else (object(),)
+        if identity not in self._keys:
             key = f"{self._prefix}.{len(self.tensors)}"
-            self._known[place] = key
+            self._keys[identity] = key
             self.tensors[key] = tensor
-        return self._known[place]
+        return self._keys[identity]
 
 
-def _checked_text(text: str, where: str) -> str:
+def _check_text(text: str, key_path: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"checkpoint entry {where} holds {text!r}, which is not Unicode text") from None
+        raise ConfigError(f"checkpoint entry {key_path} holds {text!r}, which is not Unicode text") from None
     return str(text)
 
 
-def _described(value: Any) -> str:
+def _describe(value: Any) -> str:
     return f"{type(value).__name__} of {value.dtype}" if hasattr(value, "dtype") else type(value).__name__
 
 
@@ -128,7 +128,7 @@ def _is_storable(tensor: torch.Tensor) -> bool:
 def _has_format(dtype: torch.dtype) -> bool:
     import torch
 
-    _need_safetensors()
+    _require_safetensors()
     from safetensors.torch import save
 
     try:
@@ -138,7 +138,7 @@ def _has_format(dtype: torch.dtype) -> bool:
     return True
 
 
-def _need_safetensors() -> None:
+def _require_safetensors() -> None:
     """Raises:
     MissingExtra: The safetensors library is not installed.
     """
@@ -148,7 +148,7 @@ def _need_safetensors() -> None:
         raise MissingExtra("safetensors", "torch", "saving a checkpoint") from None
 
 
-def _own_numbers(tensor: torch.Tensor) -> torch.Tensor:
+def _materialize(tensor: torch.Tensor) -> torch.Tensor:
     """Without its graph, and with its numbers in memory rather than as the conjugate or negative of others."""
     return tensor.detach().resolve_conj().resolve_neg()
 
@@ -188,12 +188,12 @@ def check_tensors(tensors: Mapping[str, Any]) -> None:
         ConfigError: One is no tensor, or of a kind the format lacks.
         MissingExtra: The safetensors library is not installed.
     """
-    _need_safetensors()
+    _require_safetensors()
     import torch
 
     for key, tensor in tensors.items():
         if not isinstance(tensor, torch.Tensor) or not _is_storable(tensor):
-            raise ConfigError(f"checkpoint entry {key} is a {_described(tensor)}; a module's state holds dense tensors")
+            raise ConfigError(f"checkpoint entry {key} is a {_describe(tensor)}; a module's state holds dense tensors")
 
 
 def host_copies(
@@ -211,7 +211,7 @@ def host_copies(
 def _host_copy(tensor: torch.Tensor, spare: torch.Tensor | None) -> torch.Tensor:
     import torch
 
-    tensor = _own_numbers(tensor)
+    tensor = _materialize(tensor)
     if spare is not None and (spare.shape, spare.dtype) == (tensor.shape, tensor.dtype):
         return spare.copy_(tensor)
     if tensor.device.type == "cpu":
@@ -253,12 +253,12 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise DamagedFile(f"{path} is missing") from None
     except (SafetensorError, OSError) as error:
         # Asked only now: a safetensors file may begin with the two bytes of a pickle.
-        if reason := foreign(path):
+        if reason := unsafe_format(path):
             raise DamagedFile(f"{path} is {reason}; runfolio reads tensors from safetensors files only") from None
         raise DamagedFile(f"{path} is not a whole safetensors file ({error})") from None
 
 
-def foreign(path: Path) -> str | None:
+def unsafe_format(path: Path) -> str | None:
     """What a file is that may run code when it is loaded; None for anything else. Nothing of it is loaded."""
     import zipfile
 
@@ -271,33 +271,33 @@ def foreign(path: Path) -> str | None:
                 if not pickles:
                     return "a zip archive"
                 with archive.open(pickles[0]) as file:
-                    return f"a torch.save archive{_imports(file.read(_ENOUGH_OF_A_PICKLE))}"
+                    return f"a torch.save archive{_describe_imports(file.read(_PICKLE_SCAN_BYTES))}"
         if start[:1] == b"\x80" and start[1:2] <= b"\x05":
             with path.open("rb") as file:
-                return f"a pickle{_imports(file.read(_ENOUGH_OF_A_PICKLE))}"
+                return f"a pickle{_describe_imports(file.read(_PICKLE_SCAN_BYTES))}"
     except Exception:  # a hostile archive may break its reader in any way
         return None
     return None
 
 
-_ENOUGH_OF_A_PICKLE = 1 << 20
+_PICKLE_SCAN_BYTES = 1 << 20
 """Bytes that are looked at: a small archive may unpack to more than the memory holds."""
 
 
-def _imports(data: bytes) -> str:
+def _describe_imports(data: bytes) -> str:
     """What a pickle would import, as half a sentence; found by reading its opcodes, not by running them."""
     import pickletools
 
     strings: list[str] = []
-    found: list[str] = []
+    imports: list[str] = []
     try:
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name == "GLOBAL":
-                found.append(str(argument).replace(" ", "."))
+                imports.append(str(argument).replace(" ", "."))
             elif opcode.name == "STACK_GLOBAL":
-                found.append(".".join(strings[-2:]))
+                imports.append(".".join(strings[-2:]))
             elif isinstance(argument, str):
                 strings.append(argument)
     except Exception:  # noqa: S110 - a hostile pickle may break the opcode reader in any way
         pass
-    return f" that would import {', '.join(dict.fromkeys(found))}" if found else ""
+    return f" that would import {', '.join(dict.fromkeys(imports))}" if imports else ""

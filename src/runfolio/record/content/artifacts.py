@@ -29,41 +29,41 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
         raise ConfigError(f"artifact name {name!r} must be of letters, digits, '.', '_' and '-': say {slug(name)!r}")
     if folder.resolve().is_relative_to(source.resolve()):
         raise ConfigError(f"{source} holds this run's own record, {folder}; name what is to be kept below it")
-    place = folder / ARTIFACTS / name
+    target = folder / ARTIFACTS / name
     manifest = folder / ARTIFACTS / f"{name}.json"
     try:
         if manifest.exists():
             raise FileExistsError
         manifest.parent.mkdir(exist_ok=True)
-        place.mkdir()
+        target.mkdir()
     except FileExistsError:
         raise ConfigError(f"this run has an artifact {name!r} already; choose another name") from None
     except OSError as error:  # never made anew above this: a run that was deleted must not come back as half a folder
         raise StoreError(f"cannot keep {source} as artifact {name!r}: {_reason(error)}") from None
     try:
-        _copy(source, place, manifest, name, kind)
+        _copy(source, target, manifest, name, kind)
     except OSError as error:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
         raise StoreError(f"cannot keep {source} as artifact {name!r}: {_reason(error)}") from None
-    return place
+    return target
 
 
-def _copy(source: Path, place: Path, manifest: Path, name: str, kind: str) -> None:
+def _copy(source: Path, target: Path, manifest: Path, name: str, kind: str) -> None:
     if source.is_dir():
         # Links are followed: the record must stand on its own.
-        shutil.copytree(source, place, dirs_exist_ok=True)
+        shutil.copytree(source, target, dirs_exist_ok=True)
     else:
-        shutil.copy2(source, place / source.name)
-    listed = [
+        shutil.copy2(source, target / source.name)
+    entries = [
         {
-            "file": path.relative_to(place).as_posix(),
+            "file": path.relative_to(target).as_posix(),
             "bytes": path.stat().st_size,
             "sha256": files.sha256(path),
         }
-        for path in sorted(place.rglob("*"))
+        for path in sorted(target.rglob("*"))
         if path.is_file()
     ]
-    about = {"runfolio": FORMAT, "name": name, "type": kind, "saved": time_to_text(now()), "files": listed}
+    about = {"runfolio": FORMAT, "name": name, "type": kind, "saved": time_to_text(now()), "files": entries}
     files.write_json(manifest, about, sync=True)
 
 

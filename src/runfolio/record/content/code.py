@@ -29,7 +29,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class OmittedFile:
     """A file that was not kept, and why."""
 
     path: str
@@ -47,24 +47,24 @@ class Code:
     """Digest of the uncommitted changes; None where there were none."""
     diff_bytes: int = 0
     files: list[SourceFile] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: list[OmittedFile] = field(default_factory=list)
 
     def write(self, folder: Path, writer: str) -> None:
         _make_folders(folder)
         files.write_json(folder / CODE / f"{writer}.json", {"runfolio": FORMAT, **asdict(self)})
 
 
-def keep(folder: Path, content: bytes) -> str:
+def save_content(folder: Path, read_text: bytes) -> str:
     """Store a content in the run; its digest.
 
     Raises:
         OSError: The store does not take it.
     """
-    digest = hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256(read_text).hexdigest()
     path = folder / CODE / CODE_FILES / digest
     if not path.exists():
         _make_folders(folder)
-        files.replace(path, lambda temporary: temporary.write_bytes(content))
+        files.replace(path, lambda temporary: temporary.write_bytes(read_text))
     return digest
 
 
@@ -74,11 +74,11 @@ def _make_folders(folder: Path) -> None:
     Raises:
         FileNotFoundError: The run's folder is gone.
     """
-    for place in (folder / CODE, folder / CODE / CODE_FILES):
-        place.mkdir(exist_ok=True)
+    for path in (folder / CODE, folder / CODE / CODE_FILES):
+        path.mkdir(exist_ok=True)
 
 
-def forget(folder: Path, digest: str) -> None:
+def delete_content(folder: Path, digest: str) -> None:
     """Remove a content that another has replaced."""
     (folder / CODE / CODE_FILES / digest).unlink(missing_ok=True)
 
@@ -98,12 +98,12 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
     return None
 
 
-def content(folder: Path, digest: str) -> str:
-    """A content that was kept, as text; raises what `contents` does."""
-    return contents(folder, digest).decode(errors="replace")
+def read_text(folder: Path, digest: str) -> str:
+    """A content that was kept, as text; raises what `read_bytes` does."""
+    return read_bytes(folder, digest).decode(errors="replace")
 
 
-def contents(folder: Path, digest: str) -> bytes:
+def read_bytes(folder: Path, digest: str) -> bytes:
     """A content that was kept.
 
     Raises:
@@ -130,7 +130,7 @@ def _code(value: dict[str, Any], path: Path) -> Code:
             value["diff"],
             int(value["diff_bytes"]),
             [SourceFile(*(entry[key] for key in ("path", "sha256", "bytes", "why"))) for entry in value["files"]],
-            [LeftOut(*(entry[key] for key in ("path", "bytes", "why"))) for entry in value["left_out"]],
+            [OmittedFile(*(entry[key] for key in ("path", "bytes", "why"))) for entry in value["left_out"]],
         )
         digests = [entry.sha256 for entry in code.files] + ([code.diff] if code.diff is not None else [])
         if not all(_DIGEST.fullmatch(digest) for digest in digests):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runfolio.record.base.layout import CONSOLE
 from runfolio.record.base.redaction import redact_text
-from runfolio.record.content.console_screen import Screen
+from runfolio.record.content.console_screen import ConsoleScreen
 
 LARGEST = 50 * 1024 * 1024
 NEWEST = 1024 * 1024
@@ -72,7 +72,7 @@ class Transcript:
     """The streams of one process, and the logs of the runs that are open in it: each gets all that is printed."""
 
     def __init__(self) -> None:
-        self._screens: defaultdict[int, Screen] = defaultdict(Screen)
+        self._screens: defaultdict[int, ConsoleScreen] = defaultdict(ConsoleScreen)
         self._logs: dict[Path, ConsoleLog] = {}
 
     @property
@@ -101,7 +101,7 @@ class Transcript:
     def tick(self, now: float) -> None:
         """Write what has waited long enough; to be called several times a second while something comes."""
         for screen in self._screens.values():
-            self._write(screen.due(now))
+            self._write(screen.flush_due(now))
 
     def _finish_lines(self) -> None:
         for screen in self._screens.values():

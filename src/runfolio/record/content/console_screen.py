@@ -51,7 +51,7 @@ class _Row:
         return text if len(text) <= LINE_LENGTH else text[: LINE_LENGTH - 1] + "…"
 
 
-class Screen:
+class ConsoleScreen:
     """One stream's end. Times are seconds of any clock that only goes forward."""
 
     def __init__(self) -> None:
@@ -71,9 +71,9 @@ class Screen:
         end = unfinished.start() if unfinished else len(text)
         self._unfinished = text[end:]
         self._obey(text[:end])
-        return self._taken()
+        return self._take_lines()
 
-    def due(self, now: float) -> list[str]:
+    def flush_due(self, now: float) -> list[str]:
         """The lines that nobody redraws any more, and what each running bar looks like now and then."""
         while self._row > 0 and now - self._rows[0].touched >= self._hold_s:
             self._drop_first()
@@ -83,13 +83,13 @@ class Screen:
                 if (text := row.final()) != row.shown:
                     self._lines.append(text)
                 row.redrawn, row.shown = now, text
-        return self._taken()
+        return self._take_lines()
 
     def settle(self) -> list[str]:
         """All rows but the one being written, though they may be redrawn yet."""
         while self._row > 0:
             self._drop_first()
-        return self._taken()
+        return self._take_lines()
 
     def finish(self) -> list[str]:
         """All that is left; the screen is empty then."""
@@ -97,7 +97,7 @@ class Screen:
         rows = [row.final() for row in self._rows]
         while len(rows) > self._row and not rows[-1]:
             rows.pop()
-        lines = self._taken() + rows
+        lines = self._take_lines() + rows
         self.__init__()
         return lines
 
@@ -111,7 +111,7 @@ class Screen:
                 case "control":
                     self._column = 0 if token["control"] == "\r" else max(0, self._column - 1)
 
-    def _taken(self) -> list[str]:
+    def _take_lines(self) -> list[str]:
         lines, self._lines = self._lines, []
         return lines
 
@@ -120,17 +120,17 @@ class Screen:
         self._row -= 1
 
     def _write(self, text: str) -> None:
-        first, *rest = text.split("\n")
+        first, *lines = text.split("\n")
         self._put(first)
-        if len(rest) > _ROWS and self._row == len(self._rows) - 1:
+        if len(lines) > _ROWS and self._row == len(self._rows) - 1:
             # What will have left the window at the end of this need not go through it.
             self._lines += [row.final() for row in self._rows]
-            passing = len(rest) - _ROWS - 1
-            self._lines += [_Row(0.0, line[: LINE_LENGTH + 1]).final() for line in rest[:passing]]
-            self._rows = [_Row(self._now, line[: LINE_LENGTH + 1]) for line in rest[passing:]]
+            passing = len(lines) - _ROWS - 1
+            self._lines += [_Row(0.0, line[: LINE_LENGTH + 1]).final() for line in lines[:passing]]
+            self._rows = [_Row(self._now, line[: LINE_LENGTH + 1]) for line in lines[passing:]]
             self._row, self._column = len(self._rows) - 1, len(self._rows[-1].text)
             return
-        for line in rest:
+        for line in lines:
             self._next_row()
             self._put(line)
 
@@ -190,8 +190,8 @@ class Screen:
         row = self._rows[self._row]
         if row.text:
             self._mark_redrawn(row)
-            kept = "" if mode == 2 else " " * self._column if mode == 1 else row.text[: self._column]
-            row.text = kept + (row.text[self._column :] if mode == 1 else "")
+            remaining = "" if mode == 2 else " " * self._column if mode == 1 else row.text[: self._column]
+            row.text = remaining + (row.text[self._column :] if mode == 1 else "")
 
     def _erase_below(self, mode: int | None) -> None:
         if mode in (2, 3):  # a cleared screen is still worth reading in a log
@@ -204,16 +204,16 @@ class Screen:
             del self._rows[self._row + 1 :]
 
 
-_MOVES: dict[str, Callable[[Screen, int | None], None]] = {
-    "A": Screen._up,
-    "B": Screen._down,
-    "C": Screen._right,
-    "D": Screen._left,
+_MOVES: dict[str, Callable[[ConsoleScreen, int | None], None]] = {
+    "A": ConsoleScreen._up,
+    "B": ConsoleScreen._down,
+    "C": ConsoleScreen._right,
+    "D": ConsoleScreen._left,
     "E": lambda screen, rows: (screen._down(rows), screen._to_column(1))[0],
     "F": lambda screen, rows: (screen._up(rows), screen._to_column(1))[0],
-    "G": Screen._to_column,
-    "H": Screen._home,
-    "J": Screen._erase_below,
-    "K": Screen._erase_in_line,
+    "G": ConsoleScreen._to_column,
+    "H": ConsoleScreen._home,
+    "J": ConsoleScreen._erase_below,
+    "K": ConsoleScreen._erase_in_line,
 }
 """By the letter that ends the sequence, as ECMA-48 has them; all others say nothing to a reader."""

@@ -50,7 +50,7 @@ class Listing:
         self._lines = sorted(_line(item) for item in items)
 
     @classmethod
-    def _of(cls, lines: list[bytes]) -> Self:
+    def _from_lines(cls, lines: list[bytes]) -> Self:
         listing = cls()
         listing._lines = sorted(lines)
         return listing
@@ -58,7 +58,7 @@ class Listing:
     @classmethod
     def union(cls, listings: Iterable[Listing]) -> Self:
         """The items of all of them."""
-        return cls._of([line for listing in listings for line in listing._lines])
+        return cls._from_lines([line for listing in listings for line in listing._lines])
 
     @cached_property
     def fingerprint(self) -> str:
@@ -84,10 +84,10 @@ class Listing:
     def __repr__(self) -> str:
         return f"<Listing of {len(self)}, {self.fingerprint}>"
 
-    def without(self, other: Listing) -> list[Item]:
+    def items_missing_from(self, other: Listing) -> list[Item]:
         """The items that `other` lacks, by name."""
-        left = Counter(self._lines) - Counter(other._lines)
-        return [Item(*orjson.loads(line)) for line in left.elements()]
+        missing = Counter(self._lines) - Counter(other._lines)
+        return [Item(*orjson.loads(line)) for line in missing.elements()]
 
     def write(self, folder: Path) -> None:
         """Keep it in a run, unless it is there already.
@@ -136,10 +136,10 @@ class Listing:
             ) from None
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror}") from None
-        found = cls._of(lines)
-        if found.fingerprint != fingerprint or len(found) != about.get("items"):
+        listing = cls._from_lines(lines)
+        if listing.fingerprint != fingerprint or len(listing) != about.get("items"):
             raise DamagedFile(f"{path} is damaged (it is not what its name says); restore it from a copy of the run")
-        return found
+        return listing
 
 
 def listing_path(folder: Path, fingerprint: str) -> Path:
@@ -176,7 +176,7 @@ def _check(entry: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ListingDifference:
     """How one listing differs from an earlier one; names sorted."""
 
     added: tuple[str, ...] = ()
@@ -193,7 +193,7 @@ class Difference:
         """Counts and the first names: `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`; empty where none differs."""
         return ", ".join(f"{len(names):,} {kind} ({_first(names)})" for kind, names in vars(self).items() if names)
 
-    def in_short(self, most: int = 20) -> dict[str, Any]:
+    def counts_and_names(self, most: int = 20) -> dict[str, Any]:
         """As plain data: of each kind how many, and the first names."""
         return {kind: {"count": len(names), "first": list(names[:most])} for kind, names in vars(self).items() if names}
 
@@ -205,34 +205,34 @@ def _first(names: tuple[str, ...]) -> str:
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
-def difference(before: Listing, after: Listing) -> Difference:
+def compare_listings(before: Listing, after: Listing) -> ListingDifference:
     """What must be done to the items of `before` to make those of `after`."""
-    gone, come = before.without(after), after.without(before)
-    found: dict[str, list[str]] = defaultdict(list)
-    gone, come = _paired(gone, come, "name", found)
-    gone, come = _paired(gone, come, "digest", found)
-    found["removed"] += [item.name for item in gone]
-    found["added"] += [item.name for item in come]
-    return Difference(**{kind: tuple(sorted(names)) for kind, names in found.items()})
+    removed, added = before.items_missing_from(after), after.items_missing_from(before)
+    changes: dict[str, list[str]] = defaultdict(list)
+    removed, added = _match_items(removed, added, "name", changes)
+    removed, added = _match_items(removed, added, "digest", changes)
+    changes["removed"] += [item.name for item in removed]
+    changes["added"] += [item.name for item in added]
+    return ListingDifference(**{kind: tuple(sorted(names)) for kind, names in changes.items()})
 
 
-def _paired(
-    gone: list[Item], come: list[Item], field: str, found: dict[str, list[str]]
+def _match_items(
+    removed: list[Item], added: list[Item], field: str, changes: dict[str, list[str]]
 ) -> tuple[list[Item], list[Item]]:
     """Put pairs that share a name, or a content, where they belong; what is left of both."""
-    waiting: dict[str, list[Item]] = defaultdict(list)
-    for item in reversed(gone):
-        waiting[getattr(item, field)].append(item)
-    left = []
-    for item in come:
-        if pairs := waiting[getattr(item, field)]:
+    candidates: dict[str, list[Item]] = defaultdict(list)
+    for item in reversed(removed):
+        candidates[getattr(item, field)].append(item)
+    unmatched = []
+    for item in added:
+        if pairs := candidates[getattr(item, field)]:
             earlier = pairs.pop()
-            found[_kind(earlier, item)].append(
+            changes[_kind(earlier, item)].append(
                 item.name if earlier.name == item.name else f"{earlier.name} -> {item.name}"
             )
         else:
-            left.append(item)
-    return [item for pairs in waiting.values() for item in reversed(pairs)], left
+            unmatched.append(item)
+    return [item for pairs in candidates.values() for item in reversed(pairs)], unmatched
 
 
 def _kind(before: Item, after: Item) -> str:

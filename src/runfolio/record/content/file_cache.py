@@ -17,7 +17,7 @@ from runfolio.record.base.cache_folder import cache_folder
 from runfolio.record.base.files import replace
 
 
-class Found(Protocol):
+class CachedResult(Protocol):
     """A named tuple of plain values that says as of when it holds."""
 
     @property
@@ -26,25 +26,25 @@ class Found(Protocol):
         ...
 
 
-Finding = TypeVar("Finding", bound=Found)
+ResultT = TypeVar("ResultT", bound=CachedResult)
 
 
-class Memory(Generic[Finding]):
+class FileCache(Generic[ResultT]):
     """The findings below one folder, in a file of their own."""
 
-    def __init__(self, kind: str, root: Path, found_by: str, make: Callable[..., Finding]) -> None:
+    def __init__(self, kind: str, root: Path, producer: str, make: Callable[..., ResultT]) -> None:
         """Args:
         kind: The folder of the cache that all findings of this kind are in.
-        found_by: What made them; those of anything else are not taken.
+        producer: What made them; those of anything else are not taken.
         make: The class of a finding.
         """
         cache = cache_folder()
         key = hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
         self._path = cache / kind / f"{key}.json" if cache else None
-        self._found_by = found_by
+        self._producer = producer
         self._make = make
 
-    def load(self) -> dict[str, Finding]:
+    def load(self) -> dict[str, ResultT]:
         """By name below the folder; empty where nothing of use was kept."""
         if self._path is None:
             return {}
@@ -52,19 +52,19 @@ class Memory(Generic[Finding]):
             checksum, _, content = self._path.read_bytes().partition(b"\n")
             if checksum != _checksum(content):
                 return {}
-            kept = orjson.loads(content)
-            if kept["by"] != self._found_by:
+            stored = orjson.loads(content)
+            if stored["by"] != self._producer:
                 return {}
-            return {os.fsdecode(bytes.fromhex(name)): self._make(*found) for name, found in kept["files"].items()}
+            return {os.fsdecode(bytes.fromhex(name)): self._make(*values) for name, values in stored["files"].items()}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
-    def save(self, findings: Mapping[str, Finding]) -> None:
+    def save(self, results: Mapping[str, ResultT]) -> None:
         if self._path is None:
             return
         # Names in hex: they are bytes, and JSON has none.
-        named: dict[str, Any] = {os.fsencode(name).hex(): found for name, found in findings.items()}
-        content = orjson.dumps({"by": self._found_by, "files": named}, default=tuple)
+        stored: dict[str, Any] = {os.fsencode(name).hex(): result for name, result in results.items()}
+        content = orjson.dumps({"by": self._producer, "files": stored}, default=tuple)
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace(self._path, lambda path: path.write_bytes(_checksum(content) + b"\n" + content))
@@ -72,15 +72,15 @@ class Memory(Generic[Finding]):
             pass  # a full or read-only cache: the next look reads them again
 
 
-def still_holds(found: Found | None, path: Path) -> bool:
+def is_current(result: CachedResult | None, path: Path) -> bool:
     """Whether the file is as it was when that was found out."""
-    if found is None:
+    if result is None:
         return False
     try:
         status = path.stat()
     except OSError:
         return False
-    return stamp(status) == tuple(found.as_of)
+    return stamp(status) == tuple(result.as_of)
 
 
 def stamp(status: os.stat_result) -> tuple[int, int, int, int]:

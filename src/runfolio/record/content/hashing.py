@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from runfolio.errors import DamagedFile, NotFound, StoreError
 from runfolio.record.content.datasets import Item
-from runfolio.record.content.file_cache import Memory, stamp, still_holds
+from runfolio.record.content.file_cache import FileCache, is_current, stamp
 
-_FOLDER, _FOUND_BY = "digests", "BLAKE2b-128"
+_FOLDER, _ALGORITHM = "digests", "BLAKE2b-128"
 _SAVE_EVERY_S = 10.0
 """How much work a process that is killed meanwhile leaves undone."""
 _ATTEMPTS = 3
@@ -42,15 +42,15 @@ def files_below(folder: Path) -> list[str]:
 
 
 def _below(folder: Path, name: str, above: frozenset[str]) -> Iterator[str]:
-    place = os.path.realpath(folder)
-    if place in above:  # a link to a folder above would be followed for ever
+    real_path = os.path.realpath(folder)
+    if real_path in above:  # a link to a folder above would be followed for ever
         return
     try:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
         for entry in visible:
             if entry.is_dir():
-                yield from _below(Path(entry.path), f"{name}{entry.name}/", above | {place})
+                yield from _below(Path(entry.path), f"{name}{entry.name}/", above | {real_path})
             elif entry.is_file():
                 yield name + entry.name
             elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - there may be millions
@@ -67,21 +67,21 @@ def digests(root: Path, names: Iterable[str]) -> Iterator[Digest]:
         DamagedFile: It is being written.
         StoreError: It cannot be read.
     """
-    memory = Memory(_FOLDER, root, _FOUND_BY, Digest)
-    known = memory.load()
+    cache = FileCache(_FOLDER, root, _ALGORITHM, Digest)
+    digest_by_name = cache.load()
     saved_at, unsaved = time.monotonic(), False
     try:
         for name in names:
-            if (found := known.get(name)) is None or not still_holds(found, root / name):
-                found = known[name] = digest(root / name)
+            if (file_digest := digest_by_name.get(name)) is None or not is_current(file_digest, root / name):
+                file_digest = digest_by_name[name] = digest(root / name)
                 unsaved = True
-            yield found
+            yield file_digest
             if unsaved and time.monotonic() - saved_at > _SAVE_EVERY_S:
-                memory.save(known)
+                cache.save(digest_by_name)
                 saved_at, unsaved = time.monotonic(), False
     finally:
         if unsaved:
-            memory.save(known)
+            cache.save(digest_by_name)
 
 
 def content_digest(file: BufferedReader) -> str:
@@ -118,6 +118,6 @@ def items(root: Path, names: list[str]) -> tuple[list[Item], int]:
     Raises:
         NotFound, DamagedFile, StoreError: As `digests`.
     """
-    found = list(digests(root, names))
-    size = sum(each.as_of[0] for each in found)
-    return [Item(name, each.digest) for name, each in zip(names, found, strict=True)], size
+    file_digests = list(digests(root, names))
+    size = sum(file_digest.as_of[0] for file_digest in file_digests)
+    return [Item(name, file_digest.digest) for name, file_digest in zip(names, file_digests, strict=True)], size

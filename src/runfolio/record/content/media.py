@@ -54,18 +54,18 @@ def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
     problems: list[str] = []
     for path in sorted((folder / MEDIA).glob("*.jsonl")):
         try:
-            found, damaged = _read_index(folder, path)
+            index_entries, damaged = _read_index(folder, path)
         except (DamagedFile, NewerFormat) as error:
             problems.append(str(error))
             continue
         except OSError as error:
             problems.append(f"cannot read {path}: {error.strerror}")
             continue
-        entries.extend(found)
+        entries.extend(index_entries)
         if damaged:
             problems.append(f"{path}: {damaged} damaged line(s)")
-    once = {(entry.attempt, entry.writer, entry.seq): entry for entry in entries}
-    return [once[key] for key in sorted(once)], problems
+    unique_entries = {(entry.attempt, entry.writer, entry.seq): entry for entry in entries}
+    return [unique_entries[key] for key in sorted(unique_entries)], problems
 
 
 def _read_index(folder: Path, path: Path) -> tuple[list[MediaEntry], int]:
@@ -73,22 +73,24 @@ def _read_index(folder: Path, path: Path) -> tuple[list[MediaEntry], int]:
     if not lines:
         return [], 0
     writer, attempt = tails.read_header(lines[0], path)
-    found = [decode(folder, line, writer, attempt) for line in lines[1:]]
-    entries = [entry for entry in found if entry is not None]
-    return entries, len(found) - len(entries)
+    decoded = [decode(folder, line, writer, attempt) for line in lines[1:]]
+    entries = [entry for entry in decoded if entry is not None]
+    return entries, len(decoded) - len(entries)
 
 
 def decode(folder: Path, line: bytes, writer: str, attempt: int) -> MediaEntry | None:
     """The entry of a line; None where it is not one."""
     try:
         content = dict(tails.decode_object(line) or {})
-        known = {key: content.pop(key) for key in ("seq", "time_us", "step", "kind", "name")}
+        fields = {key: content.pop(key) for key in ("seq", "time_us", "step", "kind", "name")}
         picture = content.get("file")
     except KeyError:
         return None
-    if not all(tails.is_whole(known[key]) for key in ("seq", "time_us", "step")) or not isinstance(known["name"], str):
+    if not all(tails.is_integer(fields[key]) for key in ("seq", "time_us", "step")) or not isinstance(
+        fields["name"], str
+    ):
         return None
-    if known["kind"] not in KINDS or (picture is not None and not files.is_file_name(picture)):
+    if fields["kind"] not in KINDS or (picture is not None and not files.is_file_name(picture)):
         return None
     path = folder / MEDIA / MEDIA_FILES / picture if picture else None
-    return MediaEntry(**known, attempt=attempt, writer=writer, content=content, path=path)
+    return MediaEntry(**fields, attempt=attempt, writer=writer, content=content, path=path)

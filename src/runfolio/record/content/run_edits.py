@@ -29,7 +29,7 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
 
 
-_KINDS: Mapping[str, Callable[[Any], bool]] = {
+_VALIDATORS: Mapping[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
     "tags": _are_texts,
     "notes": lambda value: isinstance(value, str),
@@ -52,10 +52,10 @@ def read(folder: Path, document: RunDocument) -> Edits:
     """The last value of each key, where the run itself did not set it later (`edited` in its `run.json`)."""
     edits = Edits({}, [])
     try:
-        found = _files(folder)
+        edit_files = _files(folder)
     except OSError as error:
         return Edits({}, [f"cannot list {folder / NOTES}: {error.strerror}"])
-    for time_us, path in found:
+    for time_us, path in edit_files:
         try:
             values = _values(path)
         except FileNotFoundError:
@@ -67,14 +67,14 @@ def read(folder: Path, document: RunDocument) -> Edits:
     return edits
 
 
-def damaged(folder: Path) -> Iterator[tuple[Path, Exception]]:
+def find_damaged(folder: Path) -> Iterator[tuple[Path, Exception]]:
     """The files of edits that cannot be read, and why not."""
     try:
-        found = _files(folder)
+        edit_files = _files(folder)
     except OSError as error:
         yield folder / NOTES, error
         return
-    for _, path in found:
+    for _, path in edit_files:
         try:
             _values(path)
         except (RunfolioError, OSError) as error:
@@ -140,7 +140,7 @@ def _files(folder: Path) -> list[tuple[int, Path]]:
         names = sorted(entry.name for entry in (folder / NOTES).iterdir())
     except FileNotFoundError:
         return []
-    return [(int(fits[1]), folder / NOTES / name) for name in names if (fits := _FILE_NAME.fullmatch(name))]
+    return [(int(match[1]), folder / NOTES / name) for name in names if (match := _FILE_NAME.fullmatch(name))]
 
 
 def _values(path: Path) -> dict[str, Any]:
@@ -148,10 +148,10 @@ def _values(path: Path) -> dict[str, Any]:
     values = files.read_json(path).get("set")
     if not isinstance(values, dict):
         raise DamagedFile(f"{path} is damaged (it does not say what it sets)")
-    known = {key: value for key, value in values.items() if key in _KINDS}
-    if wrong := [key for key, value in known.items() if not _KINDS[key](value)]:
-        raise DamagedFile(f"{path} is damaged (unexpected {wrong[0]})")
-    return known
+    settings = {key: value for key, value in values.items() if key in _VALIDATORS}
+    if invalid := [key for key, value in settings.items() if not _VALIDATORS[key](value)]:
+        raise DamagedFile(f"{path} is damaged (unexpected {invalid[0]})")
+    return settings
 
 
 def _edited_us(document: RunDocument, key: str) -> int:

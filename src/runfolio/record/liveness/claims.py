@@ -30,7 +30,7 @@ class Claim:
     pid: int
 
 
-class Taken(StoreError):  # noqa: N818 - as all of runfolio's errors, named by what happened
+class AttemptTaken(StoreError):  # noqa: N818 - as all of runfolio's errors, named by what happened
     """Somebody else has claimed the attempt."""
 
     def __init__(self, folder: Path, claim: Claim) -> None:
@@ -41,11 +41,11 @@ class Taken(StoreError):  # noqa: N818 - as all of runfolio's errors, named by w
         )
 
 
-def take(folder: Path, heartbeat: Heartbeat) -> None:
+def acquire(folder: Path, heartbeat: Heartbeat) -> None:
     """Claim the attempt of `heartbeat`, which must be there already, for its process.
 
     Raises:
-        Taken: Another process has it.
+        AttemptTaken: Another process has it.
         OSError: The store cannot be written.
     """
     path = _path(folder, heartbeat.attempt)
@@ -54,7 +54,7 @@ def take(folder: Path, heartbeat: Heartbeat) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:
-        raise Taken(folder, read(folder, heartbeat.attempt) or _nobody(heartbeat.attempt)) from None
+        raise AttemptTaken(folder, read(folder, heartbeat.attempt) or _unknown_claim(heartbeat.attempt)) from None
     try:
         os.write(descriptor, orjson.dumps({"runfolio": FORMAT, **claim, "time": time_to_text(now())}))
     except OSError:
@@ -75,21 +75,21 @@ def read(folder: Path, attempt: int) -> Claim | None:
             return None
         except (KeyError, TypeError, ValueError, RunfolioError):
             if time.monotonic() > deadline:
-                return _nobody(attempt)
+                return _unknown_claim(attempt)
             time.sleep(0.01)
 
 
-def newest(folder: Path) -> int:
+def newest_attempt(folder: Path) -> int:
     """The highest attempt that was claimed; 0 where none was."""
-    found = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in (folder / CLAIMS).glob("attempt-*.json"))
-    return max((int(match[1]) for match in found if match), default=0)
+    matches = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in (folder / CLAIMS).glob("attempt-*.json"))
+    return max((int(match[1]) for match in matches if match), default=0)
 
 
 def _path(folder: Path, attempt: int) -> Path:
     return folder / CLAIMS / f"attempt-{attempt}.json"
 
 
-def _nobody(attempt: int) -> Claim:
+def _unknown_claim(attempt: int) -> Claim:
     """A claim whose file does not say whose it is."""
     return Claim(attempt, "unknown", "an unknown host", 0)
 

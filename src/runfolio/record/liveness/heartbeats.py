@@ -70,13 +70,13 @@ class Heartbeat:
         """The heartbeat of a writer; None where it left none that can be read."""
         try:
             value = files.read_json(_path(folder, writer))
-            known = {entry.name: value[entry.name] for entry in dataclasses.fields(cls) if entry.name in value}
-            found = cls(**known)
+            fields = {entry.name: value[entry.name] for entry in dataclasses.fields(cls) if entry.name in value}
+            heartbeat = cls(**fields)
         except (FileNotFoundError, TypeError, RunfolioError):
             return None
-        numbers = (found.pid, found.pid_started, found.beat)
-        whole = all(isinstance(number, (int, float)) for number in numbers) and found.end in (None, *ENDED)
-        return found if whole else None
+        numbers = (heartbeat.pid, heartbeat.pid_started, heartbeat.beat)
+        is_valid = all(isinstance(number, (int, float)) for number in numbers) and heartbeat.end in (None, *ENDED)
+        return heartbeat if is_valid else None
 
     def write(self, folder: Path) -> None:
         files.write_json(_path(folder, self.writer), {"runfolio": FORMAT, **dataclasses.asdict(self)})
@@ -103,14 +103,16 @@ class Heartbeat:
 def heartbeats(folder: Path) -> list[Heartbeat]:
     """Every heartbeat of a run that can be read: one a process that has written it, by attempt, rank and worker."""
     names = sorted(path.stem for path in (folder / ALIVE).glob("[!.]*.json") if not path.name.endswith(".death.json"))
-    found = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
-    return sorted(found, key=_order)
+    readable = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
+    return sorted(readable, key=_order)
 
 
-def joined(folder: Path, document: RunDocument) -> list[Heartbeat]:
+def joined_heartbeats(folder: Path, document: RunDocument) -> list[Heartbeat]:
     """The heartbeats of the processes that write the run, or wrote it, without having opened an attempt."""
     primaries = {attempt.writer for attempt in document.attempts}
-    return [found for found in heartbeats(folder) if found.writer not in primaries and found.role != PRIMARY]
+    return [
+        heartbeat for heartbeat in heartbeats(folder) if heartbeat.writer not in primaries and heartbeat.role != PRIMARY
+    ]
 
 
 def _order(heartbeat: Heartbeat) -> tuple[int, bool, bool, int, bool, int]:
@@ -118,7 +120,7 @@ def _order(heartbeat: Heartbeat) -> tuple[int, bool, bool, int, bool, int]:
     return (heartbeat.attempt, heartbeat.role != PRIMARY, rank is None, rank or 0, worker is not None, worker or 0)
 
 
-class BeatMemory(Protocol):
+class BeatHistory(Protocol):
     """What a reader remembers of heartbeats from one look to the next."""
 
     def seen_at(self, key: str, beat: int) -> float:
@@ -132,7 +134,7 @@ def is_over(folder: Path, writer: str) -> bool:
     return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
 
 
-def derive_state(folder: Path, document: RunDocument, memory: BeatMemory) -> str:
+def derive_state(folder: Path, document: RunDocument, history: BeatHistory) -> str:
     """The state of a run as a reader sees it: what `run.json` says, or `crashed` (`docs/format.md`, alive)."""
     state = document.status.state
     if not document.attempts or state not in (RUNNING, "finished"):
@@ -145,16 +147,16 @@ def derive_state(folder: Path, document: RunDocument, memory: BeatMemory) -> str
         return CRASHED  # it is written before run.json says "running"
     if heartbeat.end is not None:
         return heartbeat.end
-    return CRASHED if is_gone(folder, heartbeat, memory) else RUNNING
+    return CRASHED if is_gone(folder, heartbeat, history) else RUNNING
 
 
-def is_gone(folder: Path, heartbeat: Heartbeat, memory: BeatMemory) -> bool:
+def is_gone(folder: Path, heartbeat: Heartbeat, history: BeatHistory) -> bool:
     """Whether a writer that left no end is dead: its process has vanished, or it has been silent for too long."""
-    gone = heartbeat.process_is_gone()
-    if gone is None:
+    is_dead = heartbeat.process_is_gone()
+    if is_dead is None:
         key = f"{folder}:{heartbeat.writer}:{_boot()}"  # the reader's: its clock begins anew with each
-        gone = steady() - memory.seen_at(key, heartbeat.beat) > SILENT_S
-    return gone
+        is_dead = steady() - history.seen_at(key, heartbeat.beat) > SILENT_S
+    return is_dead
 
 
 def _path(folder: Path, writer: str) -> Path:

@@ -29,8 +29,8 @@ class Death:
             value = files.read_json(death_path(folder, writer))
         except (FileNotFoundError, RunfolioError):
             return None
-        known = {name: value.get(name) for name in cls.__dataclass_fields__}
-        return cls(**{name: number if isinstance(number, int) else None for name, number in known.items()})
+        fields = {name: value.get(name) for name in cls.__dataclass_fields__}
+        return cls(**{name: number if isinstance(number, int) else None for name, number in fields.items()})
 
     def write(self, folder: Path, writer: str) -> None:
         about = {"runfolio": FORMAT, "writer": writer, "time": time_to_text(now()), **asdict(self)}

@@ -29,9 +29,9 @@ from runfolio.record.base import disk, files
 from runfolio.record.base.layout import METRICS, segment_path, tail_path
 from runfolio.record.liveness.heartbeats import is_over
 from runfolio.record.points import segment_files, seq_ranges
-from runfolio.record.points.row_merging import ROW, Rows, empty, merged, ordered, places
+from runfolio.record.points.row_merging import ROW, Rows, empty_rows, lookup_codes, merge_rows, sort_rows
 from runfolio.record.points.segment_files import Segment
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tail_columns import Tail
 
 STALE_VIEW_S = 120.0
@@ -45,23 +45,23 @@ _SMALLEST_BLOCK = 8192
 """How many points of one file at least: fewer take longer than they save."""
 _BUSY_NICE = 10
 T = TypeVar("T")
-Done = dict[Path, Ranges]
+TailCoverage = dict[Path, SeqRanges]
 """Of each tail gone through what it covers; nothing where a line of it is damaged, so that it is kept."""
 
 
-def seal_tail(folder: Path, writer: str, number: int) -> Done:
+def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
     """Write tail `number` of `writer`, which nobody appends to any more, as a segment of the same number.
 
     The tail stays until it is swept. Damaged lines stay in it alone: the segment does not cover them.
     """
     try:
-        found = Tail.open(tail_path(folder, writer, number))
-        return _write(folder, writer, number, [], [found]) if found is not None else {}
+        tail = Tail.open(tail_path(folder, writer, number))
+        return _write(folder, writer, number, [], [tail]) if tail is not None else {}
     except FileNotFoundError:  # sealed by somebody else, and swept
         return {}
 
 
-def compact(folder: Path, writer: str, number: int) -> Done:
+def compact(folder: Path, writer: str, number: int) -> TailCoverage:
     """Write everything readable in the run's segments and closed tails as one segment, number `number` of `writer`.
 
     Tails of other writers that may still be writing are left to them; `writer`'s own must be flushed. A damaged file
@@ -69,8 +69,8 @@ def compact(folder: Path, writer: str, number: int) -> Done:
     """
     damaged: set[Path] = set()
     while True:
-        segments = [opened for opened in _segments(folder) if opened.path not in damaged]
-        closed = (found for found in _tails(folder) if found.writer == writer or is_over(folder, found.writer))
+        segments = [segment for segment in _segments(folder) if segment.path not in damaged]
+        closed = (tail for tail in _tails(folder) if tail.writer == writer or is_over(folder, tail.writer))
         try:
             return _write(folder, writer, number, segments, closed)
         except FileNotFoundError:
@@ -78,13 +78,13 @@ def compact(folder: Path, writer: str, number: int) -> Done:
                 return {}  # the run was deleted
             continue  # another process has compacted it meanwhile
         except DamagedFile:
-            met = {opened.path for opened in segments if opened.damaged}
-            if not met:
+            damaged_paths = {segment.path for segment in segments if segment.damaged}
+            if not damaged_paths:
                 raise
-            damaged |= met
+            damaged |= damaged_paths
 
 
-def sweep(folder: Path, *, after_s: float | None = None, done: Done | None = None) -> int:
+def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage | None = None) -> int:
     """Delete tails and segments that other segments, at least `after_s` old, cover whole; how many it was.
 
     What cannot be deleted stays; it holds nothing that is not elsewhere. A tail that somebody may still append to
@@ -93,61 +93,61 @@ def sweep(folder: Path, *, after_s: float | None = None, done: Done | None = Non
 
     Args:
         after_s: Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
-        done: What sealing has just gone through, so as not to do that again.
+        coverage: What sealing has just gone through, so as not to do that again.
     """
     if after_s is None:
         after_s = 0.0 if disk.is_local(folder) else STALE_VIEW_S
-    now = _now(folder / METRICS)
+    now = _disk_time(folder / METRICS)
     _sweep_abandoned(folder / METRICS, now)
     segments = _segments(folder)
     covered: list[Path] = []
-    kept: list[Segment] = []
-    for opened in segment_files.widest_first(segments):
-        if _is_held(opened.covers, kept):
-            covered.append(opened.path)
-        elif now - _changed(opened.path, now) >= after_s:
-            kept.append(opened)
-    sealed = {opened.path.stem.removeprefix("segment-") for opened in segments}
-    held = seq_ranges.merge(*(opened.covers for opened in kept))
-    for found in _tails(folder) if kept else ():
+    intact: list[Segment] = []
+    for segment in segment_files.widest_first(segments):
+        if _is_held(segment.ranges, intact):
+            covered.append(segment.path)
+        elif now - _modified_at(segment.path, now) >= after_s:
+            intact.append(segment)
+    sealed = {segment.path.stem.removeprefix("segment-") for segment in segments}
+    intact_ranges = seq_ranges.merge(*(segment.ranges for segment in intact))
+    for tail in _tails(folder) if intact else ():
         # The segment of its name is made of a tail that its writer has closed.
-        closed = found.path.stem.removeprefix("tail-") in sealed or is_over(folder, found.writer)
-        if closed and _is_held((done or {}).get(found.path) or _whole_covers(found, held), kept):
-            covered.append(found.path)
+        closed = tail.path.stem.removeprefix("tail-") in sealed or is_over(folder, tail.writer)
+        if closed and _is_held((coverage or {}).get(tail.path) or _complete_ranges(tail, intact_ranges), intact):
+            covered.append(tail.path)
     if covered:
         files.sync_file(folder / METRICS)  # whoever renamed what covers them may not have come to sync it
     return sum(map(_unlink, covered))
 
 
-def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], tails: Iterable[Tail]) -> Done:
+def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], tails: Iterable[Tail]) -> TailCoverage:
     """Merge segments and tails into one segment, in bounded memory; nothing where one holds it all already.
 
     Raises:
         DamagedFile: A page of a segment cannot be read.
         FileNotFoundError: A tail is gone: another segment covers it.
     """
-    done: Done = {}
-    with _Sorted(folder / METRICS) as tail_rows:
-        ranges = seq_ranges.merge(*(opened.covers for opened in segments))
-        for found in tails:
-            tail_rows.add(found)
-            ranges = seq_ranges.merge(ranges, found.covers)
-            done[found.path] = {} if found.damaged else found.covers
+    coverage: TailCoverage = {}
+    with _SortedTailRows(folder / METRICS) as tail_rows:
+        ranges = seq_ranges.merge(*(segment.ranges for segment in segments))
+        for tail in tails:
+            tail_rows.add(tail)
+            ranges = seq_ranges.merge(ranges, tail.ranges)
+            coverage[tail.path] = {} if tail.damaged else tail.ranges
         path = _free_path(folder, writer, number, ranges)
-        if path is None or any(seq_ranges.contains(opened.covers, ranges) for opened in segments):
-            return done
-        parts = segment_files.needed(segments)[0]
-        names = sorted({name for opened in parts for name in opened.names()}.union(tail_rows.metrics))
-        metrics = {name: place for place, name in enumerate(names)}
-        writers = {name: place for place, name in enumerate(sorted(ranges))}
-        size = max(_ROWS_AT_ONCE // (len(parts) + tail_rows.stretches), _SMALLEST_BLOCK)
-        streams = [opened.blocks(metrics, writers, size) for opened in parts]
+        if path is None or any(seq_ranges.contains(segment.ranges, ranges) for segment in segments):
+            return coverage
+        parts = segment_files.select_needed(segments)[0]
+        names = sorted({name for segment in parts for name in segment.names()}.union(tail_rows.metrics))
+        metrics = {name: index for index, name in enumerate(names)}
+        writers = {name: index for index, name in enumerate(sorted(ranges))}
+        size = max(_ROWS_AT_ONCE // (len(parts) + tail_rows.chunk_count), _SMALLEST_BLOCK)
+        streams = [segment.blocks(metrics, writers, size) for segment in parts]
         streams += tail_rows.streams(metrics, writers, size)
-        segment_files.write(path, merged(streams), names, list(writers), ranges)
-    return done
+        segment_files.write(path, merge_rows(streams), names, list(writers), ranges)
+    return coverage
 
 
-class _Sorted:
+class _SortedTailRows:
     """The points of tails in order: in memory while they are few, beyond that as stretches of a nameless file."""
 
     def __init__(self, folder: Path) -> None:
@@ -156,7 +156,7 @@ class _Sorted:
         self._writers: dict[str, int] = {}
         self._rows: list[Rows] = []
         self._file = tempfile.TemporaryFile(dir=folder, prefix=files.HIDDEN, buffering=0)  # noqa: SIM115 - see __exit__
-        self._spilled = [0]
+        self._chunk_bounds = [0]
         """Where stretches of the file begin and end, in rows."""
 
     def __enter__(self) -> Self:
@@ -165,119 +165,125 @@ class _Sorted:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def add(self, found: Tail) -> None:
+    def add(self, tail: Tail) -> None:
         """Take in a tail.
 
         Raises:
             FileNotFoundError: It is gone.
             OSError: There is no room on the disk.
         """
-        writer = self._writers.setdefault(found.writer, len(self._writers))
+        writer = self._writers.setdefault(tail.writer, len(self._writers))
         codes = np.empty(0, np.int32)
-        for calls in found.slices():
-            new = [*itertools.islice(found.names, len(codes), None)]
+        for calls in tail.slices():
+            new = [*itertools.islice(tail.names, len(codes), None)]
             codes = np.append(codes, [self.metrics.setdefault(name, len(self.metrics)) for name in new]).astype(
                 np.int32
             )
-            self._rows.append(found.rows(calls, codes, writer))
+            self._rows.append(tail.rows(calls, codes, writer))
             if sum(map(len, self._rows)) >= _ROWS_AT_ONCE:
                 self._spill()
 
     def streams(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int) -> list[Iterator[Rows]]:
         """The stretches, each ordered, in blocks of `size` rows, with the places of names that are given."""
-        translate = places(self.metrics, metrics), places(self._writers, writers)
-        last = np.concatenate([empty(), *self._rows])
+        translate = lookup_codes(self.metrics, metrics), lookup_codes(self._writers, writers)
+        last = np.concatenate([empty_rows(), *self._rows])
         self._rows = []
         return [
-            *(self._blocks(start, stop, size, *translate) for start, stop in itertools.pairwise(self._spilled)),
-            iter([ordered(_translated(last, *translate))]),
+            *(self._blocks(start, stop, size, *translate) for start, stop in itertools.pairwise(self._chunk_bounds)),
+            iter([sort_rows(_translate_codes(last, *translate))]),
         ]
 
     @property
-    def stretches(self) -> int:
-        return len(self._spilled)
+    def chunk_count(self) -> int:
+        return len(self._chunk_bounds)
 
     def _spill(self) -> None:
         rows = np.concatenate(self._rows)
         self._rows = []
         order = _ranks(self.metrics), _ranks(self._writers)
-        rows = ordered(_translated(rows, *order))
+        rows = sort_rows(_translate_codes(rows, *order))
         # Kept by code: names that come later change places, but not the order of those that are there.
-        rows = _translated(rows, *(np.argsort(ranks).astype(np.int32) for ranks in order))
+        rows = _translate_codes(rows, *(np.argsort(ranks).astype(np.int32) for ranks in order))
         rows.tofile(self._file)
-        self._spilled.append(self._spilled[-1] + len(rows))
+        self._chunk_bounds.append(self._chunk_bounds[-1] + len(rows))
 
     def _blocks(
         self, start: int, stop: int, size: int, metrics: NDArray[np.int32], writers: NDArray[np.int32]
     ) -> Iterator[Rows]:
-        for at in range(start, stop, size):
-            data = os.pread(self._file.fileno(), min(size, stop - at) * ROW.itemsize, at * ROW.itemsize)
-            yield _translated(np.frombuffer(bytearray(data), ROW), metrics, writers)
+        for offset in range(start, stop, size):
+            data = os.pread(self._file.fileno(), min(size, stop - offset) * ROW.itemsize, offset * ROW.itemsize)
+            yield _translate_codes(np.frombuffer(bytearray(data), ROW), metrics, writers)
 
 
 def _ranks(names: Mapping[str, int]) -> NDArray[np.int32]:
     """The place in sorted order of each name, by code."""
-    return places(names, {name: place for place, name in enumerate(sorted(names))})
+    return lookup_codes(names, {name: rank for rank, name in enumerate(sorted(names))})
 
 
-def _translated(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np.int32]) -> Rows:
+def _translate_codes(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np.int32]) -> Rows:
     """The rows with other codes, in place."""
     rows["metric"] = metrics[rows["metric"]]
     rows["writer"] = writers[rows["writer"]]
     return rows
 
 
-def _free_path(folder: Path, writer: str, number: int, ranges: Ranges) -> Path | None:
+def _free_path(folder: Path, writer: str, number: int, ranges: SeqRanges) -> Path | None:
     """Where to write a segment of `ranges`: none is ever overwritten. None where nothing is to be written."""
     while (path := segment_path(folder, writer, number)).exists():
-        found = _opened(Segment.open, path)
-        if found is not None and seq_ranges.contains(found.covers, ranges):
+        segment = _open_readable(Segment.open, path)
+        if segment is not None and seq_ranges.contains(segment.ranges, ranges):
             return None
         number += 1
     return path if ranges else None
 
 
 def _segments(folder: Path) -> list[Segment]:
-    return [found for path in _named(folder, "segment-*.parquet") if (found := _opened(Segment.open, path))]
+    return [
+        segment
+        for path in _matching_paths(folder, "segment-*.parquet")
+        if (segment := _open_readable(Segment.open, path))
+    ]
 
 
 def _tails(folder: Path) -> Iterator[Tail]:
-    return (found for path in _named(folder, "tail-*.jsonl") if (found := _opened(Tail.open, path)))
+    return (tail for path in _matching_paths(folder, "tail-*.jsonl") if (tail := _open_readable(Tail.open, path)))
 
 
-def _named(folder: Path, pattern: str) -> list[Path]:
+def _matching_paths(folder: Path, pattern: str) -> list[Path]:
     return sorted((folder / METRICS).glob(pattern))
 
 
-def _opened(open_file: Callable[[Path], T | None], path: Path) -> T | None:
+def _open_readable(open_file: Callable[[Path], T | None], path: Path) -> T | None:
     try:
         return open_file(path)
     except (DamagedFile, NewerFormat, OSError):
         return None
 
 
-def _whole_covers(found: Tail, held: Ranges) -> Ranges:
-    """What a tail covers; nothing where that is not all in `held`, or where only a human could make sense of a line."""
+def _complete_ranges(tail: Tail, ranges: SeqRanges) -> SeqRanges:
+    """Ranges of a tail; empty if they are not all in `ranges`, or if only a human could make sense of a line."""
     try:
-        for _ in found.slices():
-            if found.damaged or not seq_ranges.contains(held, found.covers):
+        for _ in tail.slices():
+            if tail.damaged or not seq_ranges.contains(ranges, tail.ranges):
                 return {}
     except OSError:
         return {}
-    return found.covers
+    return tail.ranges
 
 
-def _is_held(ranges: Ranges, kept: Sequence[Segment]) -> bool:
+def _is_held(ranges: SeqRanges, segments: Sequence[Segment]) -> bool:
     """Whether segments that can be read to their last page hold all log calls of `ranges`."""
-    near = [opened for opened in kept if seq_ranges.overlap(opened.covers, ranges)]
+    overlapping = [segment for segment in segments if seq_ranges.overlap(segment.ranges, ranges)]
     return (
         bool(ranges)
-        and seq_ranges.contains(seq_ranges.merge(*(opened.covers for opened in near)), ranges)
-        and seq_ranges.contains(seq_ranges.merge(*(opened.covers for opened in near if opened.is_whole)), ranges)
+        and seq_ranges.contains(seq_ranges.merge(*(segment.ranges for segment in overlapping)), ranges)
+        and seq_ranges.contains(
+            seq_ranges.merge(*(segment.ranges for segment in overlapping if segment.is_whole)), ranges
+        )
     )
 
 
-def _now(folder: Path) -> float:
+def _disk_time(folder: Path) -> float:
     """The time by the clock of the disk, which is not this machine's on a network disk."""
     path = folder / f"{files.HIDDEN}{secrets.token_hex(4)}-clock"
     try:
@@ -291,11 +297,11 @@ def _now(folder: Path) -> float:
 
 def _sweep_abandoned(folder: Path, now: float) -> None:
     for path in folder.glob(f"{files.HIDDEN}*"):
-        if now - _changed(path, now) >= ABANDONED_S:
+        if now - _modified_at(path, now) >= ABANDONED_S:
             _unlink(path)
 
 
-def _changed(path: Path, now: float) -> float:
+def _modified_at(path: Path, now: float) -> float:
     try:
         return path.stat().st_mtime
     except OSError:
@@ -315,5 +321,5 @@ if __name__ == "__main__":
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     task, folder, writer, number = sys.argv[1:]
-    done = {"seal": seal_tail, "compact": compact}[task](Path(folder), writer, int(number))
-    sweep(Path(folder), done=done)
+    coverage = {"seal": seal_tail, "compact": compact}[task](Path(folder), writer, int(number))
+    sweep(Path(folder), coverage=coverage)

@@ -15,14 +15,14 @@ from runfolio.record.liveness.heartbeats import heartbeats
 from runfolio.record.points.row_merging import Rows
 
 
-class Choice(NamedTuple):
+class WriterChoice(NamedTuple):
     """Writers by place: of each metric and attempt the points of the `first`, where these logged it, else of `all`."""
 
     first: list[int]
     all: list[int]
 
     @classmethod
-    def of(cls, folder: Path, document: RunDocument, rank: int | None, writers: Mapping[str, int]) -> Self | None:
+    def for_rank(cls, folder: Path, document: RunDocument, rank: int | None, writers: Mapping[str, int]) -> Self | None:
         """The choice for a rank, or for none; None where every point is shown.
 
         Raises:
@@ -30,24 +30,35 @@ class Choice(NamedTuple):
         """
         if rank is None:
             primary = {attempt.writer for attempt in document.attempts}
-            others = writers.keys() - primary
-            return cls([writers[name] for name in writers.keys() & primary], list(writers.values())) if others else None
-        known = [found for found in heartbeats(folder) if found.rank is not None]
-        of_rank = [found for found in known if found.rank == rank]
+            other_writers = writers.keys() - primary
+            return (
+                cls([writers[name] for name in writers.keys() & primary], list(writers.values()))
+                if other_writers
+                else None
+            )
+        ranked = [heartbeat for heartbeat in heartbeats(folder) if heartbeat.rank is not None]
+        of_rank = [heartbeat for heartbeat in ranked if heartbeat.rank == rank]
         if not of_rank:
-            ranks = ", ".join(map(str, sorted({found.rank for found in known if found.rank is not None})))
+            ranks = ", ".join(map(str, sorted({heartbeat.rank for heartbeat in ranked if heartbeat.rank is not None})))
             raise NotFound(
                 f"run {document.id} has no rank {rank}; " + (f"it has {ranks}" if ranks else "its processes had none")
             )
-        theirs = {found.writer: found.role in ("primary", "rank") for found in of_rank if found.writer in writers}
-        return cls([writers[name] for name, first in theirs.items() if first], [writers[name] for name in theirs])
+        is_first_by_writer = {
+            heartbeat.writer: heartbeat.role in ("primary", "rank")
+            for heartbeat in of_rank
+            if heartbeat.writer in writers
+        }
+        return cls(
+            [writers[name] for name, first in is_first_by_writer.items() if first],
+            [writers[name] for name in is_first_by_writer],
+        )
 
-    def led(self, blocks: Iterable[Rows]) -> NDArray[np.int64]:
+    def led_keys(self, blocks: Iterable[Rows]) -> NDArray[np.int64]:
         """The metrics and attempts, as `_key` has them, that the first writers logged."""
         keys = [np.unique(_key(rows[np.isin(rows["writer"], self.first)])) for rows in blocks]
         return np.unique(np.concatenate([np.empty(0, np.int64), *keys]))
 
-    def shown(self, rows: Rows, led: NDArray[np.int64]) -> Rows:
+    def select_rows(self, rows: Rows, led: NDArray[np.int64]) -> Rows:
         """The rows of the choice; `led` as found in all rows there are."""
         first = np.isin(rows["writer"], self.first)
         return rows[first | (np.isin(rows["writer"], self.all) & ~np.isin(_key(rows), led))]

@@ -17,16 +17,16 @@ from runfolio.record.base.layout import METRICS
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.points import segment_files, seq_ranges
 from runfolio.record.points.metric_summary import SYSTEM, MetricSummary
-from runfolio.record.points.rank_choice import Choice
-from runfolio.record.points.row_merging import Rows, empty, key_of, merged, ordered, places
+from runfolio.record.points.rank_choice import WriterChoice
+from runfolio.record.points.row_merging import Rows, empty_rows, key_of, lookup_codes, merge_rows, sort_rows
 from runfolio.record.points.segment_files import Segment
 from runfolio.record.points.summarize import summarize
-from runfolio.record.points.tail_columns import Calls, Tail
+from runfolio.record.points.tail_columns import CallColumns, Tail
 from runfolio.record.points.tails import LogCall
 
 Branch = Literal["newest", "all"]
 T = TypeVar("T")
-_LOOKS = 5
+_LIST_ATTEMPTS = 5
 """How often to list the files anew when they change between being listed and being opened (some were sealed)."""
 _CURVE = ("step", "time_us", "value", "attempt")
 _ROWS_AT_ONCE = 500_000
@@ -61,15 +61,15 @@ class PointFiles:
         self._document = document or RunDocument.read(folder)
         self.problems: list[str] = []
         self._segments: list[Segment] = []
-        self._tails: list[tuple[Tail, list[Calls]]] = []
+        self._tails: list[tuple[Tail, list[CallColumns]]] = []
         self._open(folder / METRICS)
-        every = [*(opened.covers for opened in self._segments), *(found.covers for found, _ in self._tails)]
-        self._covers = seq_ranges.merge(*every)
-        self._writers = {writer: place for place, writer in enumerate(sorted(self._covers))}
+        ranges = [*(segment.ranges for segment in self._segments), *(tail.ranges for tail, _ in self._tails)]
+        self._ranges = seq_ranges.merge(*ranges)
+        self._writers = {writer: index for index, writer in enumerate(sorted(self._ranges))}
 
     def names(self) -> list[str]:
         """All metrics, sorted."""
-        return self._undamaged(lambda: _names(*self._needed()))
+        return self._retry_damaged(lambda: _names(*self._needed_files()))
 
     def read(self, metric: str, branch: Branch = "newest", rank: int | None = None) -> Points:
         """One metric's points in order of arrival.
@@ -81,17 +81,17 @@ class PointFiles:
             NotFound: The run has no such metric, or no process of that rank.
         """
         choice = self._choice(rank)
-        alone = self._only_segment(branch) if choice is None else None
-        if alone is not None and (found := alone.columns_of(metric, _CURVE)) is not None:
-            return Points(*found)
-        rows = self._undamaged(lambda: self._rows_of(metric, branch, choice))
+        only_segment = self._only_segment(branch) if choice is None else None
+        if only_segment is not None and (columns := only_segment.columns_of(metric, _CURVE)) is not None:
+            return Points(*columns)
+        rows = self._retry_damaged(lambda: self._rows_of(metric, branch, choice))
         if not len(rows):
             names = self.names()
             if metric not in names:
                 raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
         return Points(*(np.ascontiguousarray(rows[name]) for name in _CURVE))
 
-    def along(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def align(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """What another metric was at each point that `read` gives of a metric.
 
         Returns:
@@ -99,15 +99,15 @@ class PointFiles:
             Whether it is that of the same call; bool [n].
         """
         shown = self._choice(rank)
-        rows = self._undamaged(lambda: self._rows_of(metric, "newest", shown))
-        others = self._undamaged(lambda: self._rows_of(other, "newest", None))
+        rows = self._retry_damaged(lambda: self._rows_of(metric, "newest", shown))
+        other_rows = self._retry_damaged(lambda: self._rows_of(other, "newest", None))
         values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
         for writer in np.unique(rows["writer"]):  # it logs in one attempt alone
-            of_writer, known = rows["writer"] == writer, others[others["writer"] == writer]
-            seqs = rows["seq"][of_writer]
-            place = np.searchsorted(known["seq"], seqs, side="right")  # 0: none before
-            values[of_writer] = np.append(np.nan, known["value"])[place]
-            same[of_writer] = np.append(-1, known["seq"])[place] == seqs
+            is_writer, writer_rows = rows["writer"] == writer, other_rows[other_rows["writer"] == writer]
+            seqs = rows["seq"][is_writer]
+            position = np.searchsorted(writer_rows["seq"], seqs, side="right")  # 0: none before
+            values[is_writer] = np.append(np.nan, writer_rows["value"])[position]
+            same[is_writer] = np.append(-1, writer_rows["seq"])[position] == seqs
         return values, same
 
     def summaries(self, rank: int | None = None) -> dict[str, MetricSummary]:
@@ -118,25 +118,25 @@ class PointFiles:
         """
         choice = self._choice(rank)
 
-        def look() -> dict[str, MetricSummary]:
+        def compute() -> dict[str, MetricSummary]:
             names, blocks = self._stream("newest")
             if choice is not None:
-                led = choice.led(blocks)
+                led = choice.led_keys(blocks)
                 names, blocks = self._stream("newest")
-                blocks = (choice.shown(rows, led) for rows in blocks)
-            return {names[metric]: found for metric, found in summarize(blocks).items()}
+                blocks = (choice.select_rows(rows, led) for rows in blocks)
+            return {names[metric]: summary for metric, summary in summarize(blocks).items()}
 
-        return self._undamaged(look)
+        return self._retry_damaged(compute)
 
     def log_calls(self, writer: str) -> Iterator[LogCall]:
         """The log calls of one writer that the newest branch keeps, in order of arrival."""
 
-        def look() -> tuple[list[str], Rows]:
+        def compute() -> tuple[list[str], Rows]:
             names, blocks = self._stream("newest")
             of_writer = [rows[rows["writer"] == self._writers.get(writer, -1)] for rows in blocks]
-            return names, np.concatenate([empty(), *of_writer])
+            return names, np.concatenate([empty_rows(), *of_writer])
 
-        names, rows = self._undamaged(look)
+        names, rows = self._retry_damaged(compute)
         rows = rows[np.lexsort([rows["metric"], rows["seq"]])]
         columns = (rows[name].tolist() for name in ("seq", "time_us", "step", "metric", "value"))
         for (seq, time_us, step), points in groupby(zip(*columns, strict=True), key=lambda row: row[:3]):
@@ -145,26 +145,26 @@ class PointFiles:
     def calls(self, branch: Branch = "newest") -> dict[str, Rows]:
         """The points of each writer that are not of `system/`, whatever their metric, by seq."""
 
-        def look() -> Rows:
+        def compute() -> Rows:
             names, blocks = self._stream(branch)
             own = np.array([not name.startswith(SYSTEM) for name in names], dtype=bool)
-            return np.concatenate([empty(), *(rows[own[rows["metric"]]] for rows in blocks)])
+            return np.concatenate([empty_rows(), *(rows[own[rows["metric"]]] for rows in blocks)])
 
-        rows = self._undamaged(look)
+        rows = self._retry_damaged(compute)
         rows = rows[np.argsort(rows["seq"], kind="stable")]
-        return {writer: rows[rows["writer"] == place] for writer, place in self._writers.items()}
+        return {writer: rows[rows["writer"] == index] for writer, index in self._writers.items()}
 
     def last_seqs(self) -> dict[str, int]:
         """The highest seq with points that the newest branch has of each writer."""
 
-        def look() -> NDArray[np.int64]:
+        def compute() -> NDArray[np.int64]:
             last = np.zeros(len(self._writers), np.int64)
             for rows in self._stream("newest")[1]:
                 np.maximum.at(last, rows["writer"], rows["seq"])
             return last
 
-        last = self._undamaged(look)
-        return {writer: int(last[place]) for writer, place in self._writers.items() if last[place]}
+        last = self._retry_damaged(compute)
+        return {writer: int(last[index]) for writer, index in self._writers.items() if last[index]}
 
     def copy(self, path: Path, last: Mapping[str, int]) -> None:
         """Write the log calls of some writers, up to the last seq given of each, as a segment, where there are any.
@@ -174,33 +174,33 @@ class PointFiles:
         """
         bound = np.array([last.get(writer, 0) for writer in self._writers], np.int64)
 
-        def rows_kept() -> tuple[list[str], Iterator[Rows]]:
+        def copied_rows() -> tuple[list[str], Iterator[Rows]]:
             names, blocks = self._stream("all")
             return names, (rows[rows["seq"] <= bound[rows["writer"]]] for rows in blocks)
 
         def write() -> None:
             held = np.zeros(len(self._writers), np.int64)
-            for rows in rows_kept()[1]:
+            for rows in copied_rows()[1]:
                 np.maximum.at(held, rows["writer"], rows["seq"])
             # What is covered ends with a call that is there.
-            ranges = seq_ranges.until(self._covers, dict(zip(self._writers, held.tolist(), strict=True)))
+            ranges = seq_ranges.truncate(self._ranges, dict(zip(self._writers, held.tolist(), strict=True)))
             if ranges:
-                names, blocks = rows_kept()
+                names, blocks = copied_rows()
                 segment_files.write(path, blocks, names, list(self._writers), ranges)
 
-        self._undamaged(write)
+        self._retry_damaged(write)
 
     def _open(self, folder: Path) -> None:
-        names = _listed(folder)
-        for _ in range(_LOOKS):
+        names = _list_files(folder)
+        for _ in range(_LIST_ATTEMPTS):
             try:
                 self._open_named(folder, names)
             except FileNotFoundError:
-                names = _listed(folder)
+                names = _list_files(folder)
                 continue
             # A listing is no moment: a file that went while it was made, and the one made of it, may both have
             # been missed. What a second one shows that the first did not is looked at too.
-            before, names = names, _listed(folder)
+            before, names = names, _list_files(folder)
             if set(names) <= set(before):
                 return
         raise StoreError(f"the files of {folder} keep changing; try again")
@@ -208,18 +208,18 @@ class PointFiles:
     def _open_named(self, folder: Path, names: list[str]) -> None:
         self.problems = []
         # Tails first: one that is sealed and deleted after this look is then met as a missing file, not missed.
-        self._tails = self._load(folder, names, "tail-", ".jsonl", _loaded)
+        self._tails = self._load(folder, names, "tail-", ".jsonl", _load_tail)
         self._segments = self._load(folder, names, "segment-", ".parquet", Segment.open)
-        for found, _ in self._tails:
-            if found.damaged:
-                self.problems.append(f"{folder}: {found.damaged} damaged line(s) in a tail of {found.writer}")
+        for tail, _ in self._tails:
+            if tail.damaged:
+                self.problems.append(f"{folder}: {tail.damaged} damaged line(s) in a tail of {tail.writer}")
 
     def _load(self, folder: Path, names: list[str], start: str, end: str, load: Callable[[Path], T | None]) -> list[T]:
         loaded: list[T] = []
         for name in names:
             if name.startswith(start) and name.endswith(end):
                 try:
-                    found = load(folder / name)
+                    file = load(folder / name)
                 except (DamagedFile, NewerFormat) as error:
                     self.problems.append(str(error))
                 except FileNotFoundError:
@@ -229,54 +229,54 @@ class PointFiles:
                         raise FileNotFoundError(folder / name) from None
                     self.problems.append(f"cannot read {folder / name}: {error.strerror}")
                 else:
-                    loaded += [] if found is None else [found]
+                    loaded += [] if file is None else [file]
         return loaded
 
-    def _undamaged(self, look: Callable[[], T]) -> T:
-        """What `look` finds, again when it came upon a damaged segment: each is told and raises but once.
+    def _retry_damaged(self, compute: Callable[[], T]) -> T:
+        """What `compute` finds, again when it came upon a damaged segment: each is listed and raises but once.
 
         From then on nothing is taken for covered by that segment, so that what other files hold of it comes back.
         """
         while True:
             try:
-                return look()
+                return compute()
             except DamagedFile as error:
                 self.problems.append(str(error))
 
-    def _needed(self) -> tuple[list[Segment], list[tuple[Tail, list[Calls]]]]:
+    def _needed_files(self) -> tuple[list[Segment], list[tuple[Tail, list[CallColumns]]]]:
         """The files without those that others hold whole. What two of them hold in part is a double yet."""
-        segments, covered = segment_files.needed(self._segments)
-        return segments, [entry for entry in self._tails if not seq_ranges.contains(covered, entry[0].covers)]
+        segments, covered = segment_files.select_needed(self._segments)
+        return segments, [entry for entry in self._tails if not seq_ranges.contains(covered, entry[0].ranges)]
 
-    def _choice(self, rank: int | None) -> Choice | None:
-        return Choice.of(self._folder, self._document, rank, self._writers)
+    def _choice(self, rank: int | None) -> WriterChoice | None:
+        return WriterChoice.for_rank(self._folder, self._document, rank, self._writers)
 
     def _only_segment(self, branch: Branch) -> Segment | None:
         """The segment that is all there is to read, if one is, as it is of a finished run."""
-        segments, tails = self._needed()
+        segments, tails = self._needed_files()
         return segments[0] if len(segments) == 1 and not tails and self._is_whole(branch) else None
 
-    def _rows_of(self, metric: str, branch: Branch, choice: Choice | None) -> Rows:
-        segments, tails = self._needed()
-        found = [opened.rows_of(metric, segment_files.SCHEMA.names, self._writers) for opened in segments]
-        for each, slices in tails:
-            found += [each.rows_of(calls, metric, self._writers[each.writer]) for calls in slices]
-        pieces = sorted((piece for piece in found if len(piece)), key=lambda piece: key_of(piece[0]))
-        rows = self._on_branch(ordered(np.concatenate([empty(), *pieces])), branch)
-        return rows if choice is None else choice.shown(rows, choice.led([rows]))
+    def _rows_of(self, metric: str, branch: Branch, choice: WriterChoice | None) -> Rows:
+        segments, tails = self._needed_files()
+        row_blocks = [segment.rows_of(metric, segment_files.SCHEMA.names, self._writers) for segment in segments]
+        for tail, slices in tails:
+            row_blocks += [tail.rows_of(calls, metric, self._writers[tail.writer]) for calls in slices]
+        pieces = sorted((piece for piece in row_blocks if len(piece)), key=lambda piece: key_of(piece[0]))
+        rows = self._on_branch(sort_rows(np.concatenate([empty_rows(), *pieces])), branch)
+        return rows if choice is None else choice.select_rows(rows, choice.led_keys([rows]))
 
     def _stream(self, branch: Branch) -> tuple[list[str], Iterator[Rows]]:
         """All metrics, and all rows, ordered, in blocks; a row's metric is a place among the metrics."""
-        segments, tails = self._needed()
+        segments, tails = self._needed_files()
         names = _names(segments, tails)
-        place = {name: number for number, name in enumerate(names)}
+        codes = {name: number for number, name in enumerate(names)}
         size = max(_ROWS_AT_ONCE // max(len(segments), 1), 1000)
-        streams = [opened.blocks(place, self._writers, size) for opened in segments]
-        for each, slices in tails:
-            metrics, writer = places(each.names, place), self._writers[each.writer]
-            rows = [each.rows(calls, metrics, writer) for calls in slices]
-            streams.append(iter([ordered(np.concatenate([empty(), *rows]))]))
-        return names, (self._on_branch(rows, branch) for rows in merged(streams))
+        streams = [segment.blocks(codes, self._writers, size) for segment in segments]
+        for tail, slices in tails:
+            metrics, writer = lookup_codes(tail.names, codes), self._writers[tail.writer]
+            rows = [tail.rows(calls, metrics, writer) for calls in slices]
+            streams.append(iter([sort_rows(np.concatenate([empty_rows(), *rows]))]))
+        return names, (self._on_branch(rows, branch) for rows in merge_rows(streams))
 
     def _is_whole(self, branch: Branch) -> bool:
         """Whether the branch is all there is."""
@@ -293,7 +293,7 @@ class PointFiles:
         return rows[keep]
 
 
-def _listed(folder: Path) -> list[str]:
+def _list_files(folder: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     except FileNotFoundError:
@@ -302,10 +302,10 @@ def _listed(folder: Path) -> list[str]:
         raise StoreError(f"cannot list {folder}: {error.strerror}") from None
 
 
-def _loaded(path: Path) -> tuple[Tail, list[Calls]] | None:
-    found = Tail.open(path)
-    return None if found is None else (found, list(found.slices()))
+def _load_tail(path: Path) -> tuple[Tail, list[CallColumns]] | None:
+    tail = Tail.open(path)
+    return None if tail is None else (tail, list(tail.slices()))
 
 
-def _names(segments: list[Segment], tails: list[tuple[Tail, list[Calls]]]) -> list[str]:
-    return sorted({name for opened in segments for name in opened.names()}.union(*(each.names for each, _ in tails)))
+def _names(segments: list[Segment], tails: list[tuple[Tail, list[CallColumns]]]) -> list[str]:
+    return sorted({name for segment in segments for name in segment.names()}.union(*(tail.names for tail, _ in tails)))

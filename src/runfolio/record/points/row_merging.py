@@ -27,11 +27,11 @@ Rows = NDArray[np.void]
 Key = tuple[int, int, int, int]
 
 
-def empty() -> Rows:
+def empty_rows() -> Rows:
     return np.empty(0, ROW)
 
 
-def ordered(rows: Rows) -> Rows:
+def sort_rows(rows: Rows) -> Rows:
     """The rows sorted by `KEYS`, of doubles the first."""
     if is_ordered(rows):
         return rows
@@ -57,7 +57,7 @@ def key_of(row: np.void) -> Key:
     return tuple(row[key].item() for key in KEYS)  # type: ignore[return-value] - four of them
 
 
-def merged(streams: Iterable[Iterator[Rows]]) -> Iterator[Rows]:
+def merge_rows(streams: Iterable[Iterator[Rows]]) -> Iterator[Rows]:
     """One ordered stream of what several ordered streams of rows hold, without doubles.
 
     Holds one block of each stream at a time. Where streams do not interleave, their blocks pass as they are.
@@ -71,10 +71,10 @@ def merged(streams: Iterable[Iterator[Rows]]) -> Iterator[Rows]:
             stop = _count_up_to(block, bound)
             if stop:
                 parts.append(block[:stop])
-            rest = block[stop:] if stop < len(block) else _next(stream)
-            if rest is not None:
-                later.append((rest, stream))
-        yield parts[0] if len(parts) == 1 else ordered(np.concatenate(parts))
+            remaining = block[stop:] if stop < len(block) else _next(stream)
+            if remaining is not None:
+                later.append((remaining, stream))
+        yield parts[0] if len(parts) == 1 else sort_rows(np.concatenate(parts))
         heads = later
     for block, stream in heads:
         yield block
@@ -96,7 +96,7 @@ def _count_up_to(block: Rows, bound: Key) -> int:
     return stop
 
 
-def spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def find_spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where runs of equal codes start and stop; two arrays [number of runs]."""
     if len(codes) == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -104,6 +104,6 @@ def spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return np.concatenate(([0], changes)), np.concatenate((changes, [len(codes)]))
 
 
-def places(names: Iterable[str], place: Mapping[str, int]) -> NDArray[np.int32]:
+def lookup_codes(names: Iterable[str], codes: Mapping[str, int]) -> NDArray[np.int32]:
     """The place of each name: what translates one file's codes."""
-    return np.fromiter((place[name] for name in names), np.int32)
+    return np.fromiter((codes[name] for name in names), np.int32)

@@ -21,8 +21,8 @@ from runfolio.errors import DamagedFile
 from runfolio.record.base import files
 from runfolio.record.base.layout import FORMAT
 from runfolio.record.points import arrow_arrays, seq_ranges
-from runfolio.record.points.row_merging import ROW, Key, Rows, empty, is_ordered, key_of, spans
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.row_merging import ROW, Key, Rows, empty_rows, find_spans, is_ordered, key_of
+from runfolio.record.points.seq_ranges import SeqRanges
 
 T = TypeVar("T")
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -48,7 +48,9 @@ BLOCK_ROWS = 65_536
 """How many rows are read at once where nothing else is asked for."""
 
 
-def write(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: Ranges) -> None:
+def write(
+    path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges
+) -> None:
     """Write a segment: by temporary file, fsync, rename, fsync of the folder.
 
     Args:
@@ -60,7 +62,7 @@ def write(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: S
     files.replace(path, lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
 
 
-def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: Ranges) -> None:
+def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges) -> None:
     """Write a segment under a name that is not yet its own; arguments as for `write`."""
     with pq.ParquetWriter(
         path,
@@ -122,27 +124,27 @@ def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
         held.append(block)
         if sum(map(len, held)) >= LARGEST_GROUP:
             rows = np.concatenate(held)
-            stops, large = _cut(rows, large, at_end=False)
+            stops, large = _cut_row_groups(rows, large, at_end=False)
             yield from (rows[start:stop] for start, stop in zip([0, *stops], stops, strict=False))
             held = [rows[stops[-1] :].copy() if stops else rows]
-    rows = np.concatenate([empty(), *held])
-    stops, _ = _cut(rows, large, at_end=True)
+    rows = np.concatenate([empty_rows(), *held])
+    stops, _ = _cut_row_groups(rows, large, at_end=True)
     yield from (rows[start:stop] for start, stop in zip([0, *stops], stops, strict=False))
 
 
-def _cut(rows: Rows, large: int, *, at_end: bool) -> tuple[list[int], int]:
+def _cut_row_groups(rows: Rows, large: int, *, at_end: bool) -> tuple[list[int], int]:
     """Where row groups end. What is behind the last of them waits for more rows, unless there are none.
 
     Args:
         large: The metric whose first rows have a row group of their own already, or -1; also given back.
     """
     stops = [0]
-    for start, stop in zip(*(places.tolist() for places in spans(rows["metric"])), strict=True):
+    for start, stop in zip(*(bounds.tolist() for bounds in find_spans(rows["metric"])), strict=True):
         metric, complete = int(rows["metric"][start]), at_end or stop < len(rows)
         if stop - start >= OWN_GROUP_POINTS or metric == large:
-            whole = range(start + LARGEST_GROUP, stop + 1, LARGEST_GROUP)
-            stops += [start, *whole]
-            large = metric if whole else large
+            full_groups = range(start + LARGEST_GROUP, stop + 1, LARGEST_GROUP)
+            stops += [start, *full_groups]
+            large = metric if full_groups else large
             if complete:
                 stops.append(stop)
         elif complete and (stop - stops[-1] >= OWN_GROUP_POINTS or (at_end and stop == len(rows))):
@@ -160,9 +162,9 @@ def _table(rows: Rows, metrics: Sequence[str], writers: Sequence[str]) -> pa.Tab
 
 
 def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
-    starts, stops = spans(codes)
-    used, places = np.unique(codes[starts], return_inverse=True)
-    indices = np.repeat(places.astype(np.int32), stops - starts)
+    starts, stops = find_spans(codes)
+    used, inverse = np.unique(codes[starts], return_inverse=True)
+    indices = np.repeat(inverse.astype(np.int32), stops - starts)
     named = [str(texts[code]) for code in used.tolist()]
     return pa.DictionaryArray.from_arrays(arrow_arrays.from_numpy(indices), arrow_arrays.texts(named))
 
@@ -172,7 +174,7 @@ class Segment:
     """An opened segment; its rows are read on demand."""
 
     path: Path
-    covers: Ranges
+    ranges: SeqRanges
     _file: pq.ParquetFile
     damaged: bool = False
     """Whether a page of it turned out damaged. From then on what can be read of it is read, the rest passed over."""
@@ -188,7 +190,7 @@ class Segment:
         """
         try:
             _check_footer(path)
-            opened = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=["metric", "writer"])
+            parquet_file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=["metric", "writer"])
         except FileNotFoundError:
             raise
         except (pa.ArrowException, OSError, KeyError) as error:  # KeyError: a column of another name
@@ -196,15 +198,15 @@ class Segment:
                 raise FileNotFoundError(errno.ENOENT, "deleted on a network disk", str(path)) from None
             raise DamagedFile(f"{path} is damaged ({_first_line(error)})") from None
         try:
-            about = orjson.loads((opened.metadata.metadata or {})[_METADATA_KEY.encode()])
+            about = orjson.loads((parquet_file.metadata.metadata or {})[_METADATA_KEY.encode()])
             ranges = {writer: [(int(a), int(b)) for a, b in pairs] for writer, pairs in about["covers"].items()}
         except (AttributeError, KeyError, TypeError, ValueError):
             raise DamagedFile(f"{path} is damaged (it does not say which log calls it covers)") from None
         files.check_format(about, path)
-        found = {entry.name: entry.type for entry in opened.schema_arrow}
-        if wrong := [entry.name for entry in SCHEMA if found.get(entry.name) != entry.type]:
-            raise DamagedFile(f"{path} is damaged (it lacks {', '.join(wrong)}, or not of the expected type)")
-        return cls(path, ranges, opened)
+        column_types = {entry.name: entry.type for entry in parquet_file.schema_arrow}
+        if mismatched := [entry.name for entry in SCHEMA if column_types.get(entry.name) != entry.type]:
+            raise DamagedFile(f"{path} is damaged (it lacks {', '.join(mismatched)}, or not of the expected type)")
+        return cls(path, ranges, parquet_file)
 
     def names(self) -> list[str]:
         """The metrics in it, sorted.
@@ -212,13 +214,13 @@ class Segment:
         Raises:
             DamagedFile: A page cannot be read, met for the first time.
         """
-        found: set[str] = set()
+        names: set[str] = set()
         for group, lowest, highest in self._extent:
             if lowest is not None and lowest == highest:
-                found.add(lowest)
+                names.add(lowest)
             else:
-                found.update(*self._batches(group, ["metric"], _names))
-        return sorted(found)
+                names.update(*self._batches(group, ["metric"], _names))
+        return sorted(names)
 
     def rows_of(self, metric: str, columns: Sequence[str], writers: Mapping[str, int]) -> Rows:
         """The rows of one metric, ordered; its place is 0, and so are columns that are not asked for.
@@ -226,13 +228,13 @@ class Segment:
         Raises:
             DamagedFile: A page of it fails its checksum or cannot be decoded, met for the first time.
         """
-        pieces = [empty()]
+        pieces = [empty_rows()]
         for group, lowest, highest in self._extent:
             if lowest is None or highest is None or lowest <= metric <= highest:
                 alone = lowest == metric == highest
 
                 def convert(batch: pa.RecordBatch, alone: bool = alone) -> Rows:
-                    return _rows(batch if alone else _of_metric(batch, metric), {metric: 0}, writers)
+                    return _rows(batch if alone else _slice_metric(batch, metric), {metric: 0}, writers)
 
                 pieces += self._batches(group, columns if alone else [*columns, "metric"], convert, LARGEST_GROUP)
         return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
@@ -254,8 +256,8 @@ class Segment:
         except (pa.ArrowException, OSError):
             return None
         count = sum(self._file.metadata.row_group(group).num_rows for group in groups)
-        whole = 0 < rows.num_rows == count and not any(column.null_count for column in rows.columns)
-        return [arrow_arrays.to_numpy(rows[name]) for name in columns] if whole else None
+        is_complete = 0 < rows.num_rows == count and not any(column.null_count for column in rows.columns)
+        return [arrow_arrays.to_numpy(rows[name]) for name in columns] if is_complete else None
 
     def blocks(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int = BLOCK_ROWS) -> Iterator[Rows]:
         """All rows, ordered, in blocks of at most `size`.
@@ -294,15 +296,17 @@ class Segment:
     def _extent(self) -> list[tuple[int, str | None, str | None]]:
         """Each row group with the first and last metric in it, None where it does not say."""
         metadata = self._file.metadata
-        index = next(place for place in range(metadata.num_columns) if metadata.schema.column(place).path == "metric")
-        found = []
+        index = next(
+            column for column in range(metadata.num_columns) if metadata.schema.column(column).path == "metric"
+        )
+        extents = []
         for group in range(metadata.num_row_groups):
             statistics = metadata.row_group(group).column(index).statistics
             if statistics is None or not statistics.has_min_max:
-                found.append((group, None, None))
+                extents.append((group, None, None))
             else:
-                found.append((group, statistics.min, statistics.max))
-        return found
+                extents.append((group, statistics.min, statistics.max))
+        return extents
 
     def _batches(
         self, group: int, columns: Sequence[str], convert: Callable[[pa.RecordBatch], T], size: int = BLOCK_ROWS
@@ -330,16 +334,16 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
         if not isinstance(column, pa.DictionaryArray):
             rows[name] = arrow_arrays.to_numpy(column)
             continue
-        places = metrics if name == "metric" else writers
-        codes, texts = _coded(column)
-        place = np.array([places.get(text, -1) for text in texts], np.int32)
-        rows[name] = place[codes]
+        codes_by_name = metrics if name == "metric" else writers
+        codes, texts = _decode_dictionary(column)
+        translation = np.array([codes_by_name.get(text, -1) for text in texts], np.int32)
+        rows[name] = translation[codes]
         if (rows[name] < 0).any():
             raise pa.ArrowInvalid(f"points of a {name} that it does not name")
     return rows
 
 
-def _coded(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
+def _decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
     """The code of each row, and the texts they stand for."""
     codes, texts = arrow_arrays.to_numpy(column.indices), column.dictionary.to_pylist()
     if codes.min() < 0 or codes.max() >= len(texts):  # Arrow decodes a damaged page of texts to fewer of them
@@ -348,19 +352,19 @@ def _coded(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
 
 
 def _names(batch: pa.RecordBatch) -> list[str]:
-    codes, texts = _coded(batch.column(0))
-    return [texts[code] for code in np.unique(codes[spans(codes)[0]]).tolist()]
+    codes, texts = _decode_dictionary(batch.column(0))
+    return [texts[code] for code in np.unique(codes[find_spans(codes)[0]]).tolist()]
 
 
-def _of_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
-    codes, texts = _coded(batch.column(batch.schema.names.index("metric")))
+def _slice_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
+    codes, texts = _decode_dictionary(batch.column(batch.schema.names.index("metric")))
     code = texts.index(metric) if metric in texts else -1
-    places = np.flatnonzero(codes == code)
-    if not len(places):
+    positions = np.flatnonzero(codes == code)
+    if not len(positions):
         return batch.slice(0, 0)
-    if places[-1] - places[0] + 1 != len(places):
+    if positions[-1] - positions[0] + 1 != len(positions):
         raise pa.ArrowInvalid("its points are not sorted")
-    return batch.slice(places[0], len(places))
+    return batch.slice(positions[0], len(positions))
 
 
 def _first_line(error: BaseException) -> str:
@@ -369,17 +373,17 @@ def _first_line(error: BaseException) -> str:
 
 def widest_first(segments: Iterable[Segment]) -> list[Segment]:
     """Segments by the number of log calls they cover, so that a compacted one comes before its parts."""
-    return sorted(segments, key=lambda opened: (-seq_ranges.size(opened.covers), opened.path.name))
+    return sorted(segments, key=lambda segment: (-seq_ranges.size(segment.ranges), segment.path.name))
 
 
-def needed(segments: Iterable[Segment]) -> tuple[list[Segment], Ranges]:
+def select_needed(segments: Iterable[Segment]) -> tuple[list[Segment], SeqRanges]:
     """The segments without those that others hold whole, and what all of them cover; on a damaged one is no relying."""
     chosen: list[Segment] = []
-    covered: Ranges = {}
-    for opened in widest_first(segments):
-        if opened.damaged:
-            chosen.append(opened)
-        elif not seq_ranges.contains(covered, opened.covers):
-            chosen.append(opened)
-            covered = seq_ranges.merge(covered, opened.covers)
+    covered: SeqRanges = {}
+    for segment in widest_first(segments):
+        if segment.damaged:
+            chosen.append(segment)
+        elif not seq_ranges.contains(covered, segment.ranges):
+            chosen.append(segment)
+            covered = seq_ranges.merge(covered, segment.ranges)
     return chosen, covered

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-Ranges = dict[str, list[tuple[int, int]]]
+SeqRanges = dict[str, list[tuple[int, int]]]
 """Closed, ascending, disjoint ranges of seq for each writer."""
 
 
-def merge(*several: Ranges) -> Ranges:
+def merge(*several: SeqRanges) -> SeqRanges:
     """The union of ranges, each writer's ascending and as few as possible."""
-    merged: Ranges = {}
+    merged: SeqRanges = {}
     for writer in {writer for ranges in several for writer in ranges}:
         result: list[tuple[int, int]] = []
         for first, last in sorted(pair for ranges in several for pair in ranges.get(writer, ())):
@@ -22,7 +22,7 @@ def merge(*several: Ranges) -> Ranges:
     return merged
 
 
-def until(ranges: Ranges, last: Mapping[str, int]) -> Ranges:
+def truncate(ranges: SeqRanges, last: Mapping[str, int]) -> SeqRanges:
     """What of the ranges is up to the last seq given of each writer, and of those writers alone."""
     cut = {
         writer: [(first, min(end, last[writer])) for first, end in pairs if first <= last[writer]]
@@ -32,7 +32,7 @@ def until(ranges: Ranges, last: Mapping[str, int]) -> Ranges:
     return {writer: pairs for writer, pairs in cut.items() if pairs}
 
 
-def contains(outer: Ranges, inner: Ranges) -> bool:
+def contains(outer: SeqRanges, inner: SeqRanges) -> bool:
     """Whether every log call of `inner` is in `outer`."""
     return all(
         any(a <= first and last <= b for a, b in outer.get(writer, ()))
@@ -41,16 +41,16 @@ def contains(outer: Ranges, inner: Ranges) -> bool:
     )
 
 
-def overlap(one: Ranges, other: Ranges) -> bool:
+def overlap(ranges_a: SeqRanges, ranges_b: SeqRanges) -> bool:
     """Whether any log call is in both."""
     return any(
         first <= b and a <= last
-        for writer, ranges in one.items()
+        for writer, ranges in ranges_a.items()
         for first, last in ranges
-        for a, b in other.get(writer, ())
+        for a, b in ranges_b.get(writer, ())
     )
 
 
-def size(ranges: Ranges) -> int:
+def size(ranges: SeqRanges) -> int:
     """How many log calls are in them."""
     return sum(last - first + 1 for pairs in ranges.values() for first, last in pairs)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.record.points.metric_summary import MetricSummary
-from runfolio.record.points.row_merging import Rows, spans
+from runfolio.record.points.row_merging import Rows, find_spans
 
 Positions = NDArray[np.int64]
 
@@ -19,22 +19,22 @@ def summarize(blocks: Iterable[Rows]) -> dict[int, MetricSummary]:
     Args:
         blocks: Rows, ordered within and among each other.
     """
-    found: dict[int, MetricSummary] = {}
+    summaries: dict[int, MetricSummary] = {}
     for rows in blocks:
-        for metric, summary in _of_block(rows):
-            before = found.get(metric)
-            found[metric] = summary if before is None else _joined(before, summary)
-    return found
+        for metric, summary in _summarize_block(rows):
+            before = summaries.get(metric)
+            summaries[metric] = summary if before is None else _combine(before, summary)
+    return summaries
 
 
-def _of_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
+def _summarize_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
     if len(rows) == 0:
         return
-    starts, stops = spans(rows["metric"])
+    starts, stops = find_spans(rows["metric"])
     steps, values = np.ascontiguousarray(rows["step"]), np.ascontiguousarray(rows["value"])
     nan = np.isnan(values)
-    lowest = _places(np.where(nan, np.inf, values), np.minimum, nan, starts, stops)
-    highest = _places(np.where(nan, -np.inf, values), np.maximum, nan, starts, stops)
+    lowest = _extreme_positions(np.where(nan, np.inf, values), np.minimum, nan, starts, stops)
+    highest = _extreme_positions(np.where(nan, -np.inf, values), np.maximum, nan, starts, stops)
     columns = (
         stops - starts,
         steps[starts],
@@ -50,16 +50,16 @@ def _of_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
         yield metric, MetricSummary(*entries)
 
 
-def _places(
+def _extreme_positions(
     values: NDArray[np.float64], extreme: np.ufunc, nan: NDArray[np.bool_], starts: Positions, stops: Positions
 ) -> Positions:
     """Where each metric is first at its extreme; at its first point where all is NaN."""
     reached = np.flatnonzero((values == np.repeat(extreme.reduceat(values, starts), stops - starts)) & ~nan)
-    places = np.append(reached, len(values))[np.searchsorted(reached, starts)]
-    return np.where(places < stops, places, starts)
+    positions = np.append(reached, len(values))[np.searchsorted(reached, starts)]
+    return np.where(positions < stops, positions, starts)
 
 
-def _joined(a: MetricSummary, b: MetricSummary) -> MetricSummary:
+def _combine(a: MetricSummary, b: MetricSummary) -> MetricSummary:
     """One metric's summary from those of its earlier and its later points."""
     lower, higher = (b.min < a.min or np.isnan(a.min), b.max > a.max or np.isnan(a.max))
     return MetricSummary(

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from runfolio.record.base import files
 from runfolio.record.points import seq_ranges, tails
 from runfolio.record.points.row_merging import ROW, Rows
-from runfolio.record.points.seq_ranges import Ranges
+from runfolio.record.points.seq_ranges import SeqRanges
 
 SLICE_BYTES = 1 << 18
 """How much of a tail is decoded at once; as Python objects it is some ten times as large."""
 
 
 @dataclass(frozen=True)
-class Calls:
+class CallColumns:
     """Log calls of one tail as columns."""
 
     seqs: NDArray[np.int64]
@@ -49,10 +49,10 @@ class Tail:
     damaged: int = 0
     """Lines that could not be read and were skipped."""
     _start: int = 0
-    _stretches: list[tuple[int, int]] = field(default_factory=list)
-    _broken: bool = True
+    _contiguous: list[tuple[int, int]] = field(default_factory=list)
+    _is_after_gap: bool = True
     """Whether the next line begins a stretch: it is the first, or stands behind a damaged one."""
-    _known: dict[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
+    _known_codes: dict[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> Tail | None:
@@ -70,11 +70,11 @@ class Tail:
         return cls(path, *tails.read_header(line[:-1], path), _start=len(line))
 
     @property
-    def covers(self) -> Ranges:
+    def ranges(self) -> SeqRanges:
         """The log calls that are certainly whole in it: none is missing between two lines that follow each other."""
-        return seq_ranges.merge({self.writer: self._stretches}) if self._stretches else {}
+        return seq_ranges.merge({self.writer: self._contiguous}) if self._contiguous else {}
 
-    def slices(self) -> Iterator[Calls]:
+    def slices(self) -> Iterator[CallColumns]:
         """All complete lines, a slice at a time. To be gone through once.
 
         Raises:
@@ -82,13 +82,13 @@ class Tail:
         """
         with self.path.open("rb") as file:
             file.seek(self._start)
-            begun = b""
+            partial = b""
             while block := file.read(SLICE_BYTES):
-                whole, newline, begun = (begun + block).rpartition(b"\n")
+                lines, newline, partial = (partial + block).rpartition(b"\n")
                 if newline:
-                    yield self._decode(whole)
+                    yield self._decode(lines)
 
-    def rows(self, calls: Calls, metrics: NDArray[np.int32], writer: int) -> Rows:
+    def rows(self, calls: CallColumns, metrics: NDArray[np.int32], writer: int) -> Rows:
         """Calls as rows, unsorted.
 
         Args:
@@ -103,7 +103,7 @@ class Tail:
         rows["value"] = calls.values
         return rows
 
-    def rows_of(self, calls: Calls, metric: str, writer: int) -> Rows:
+    def rows_of(self, calls: CallColumns, metric: str, writer: int) -> Rows:
         """The rows of one metric, its place 0."""
         chosen = np.flatnonzero(calls.codes == self.names.get(metric, -1))
         rows = np.zeros(len(chosen), ROW)
@@ -113,40 +113,42 @@ class Tail:
         rows["value"] = calls.values[chosen]
         return rows
 
-    def _decode(self, lines: bytes) -> Calls:
+    def _decode(self, lines: bytes) -> CallColumns:
         """Complete lines, joined by newlines."""
         count = lines.count(b"\n") + 1
         if lines.startswith(b"{") and lines.count(b"\n{") == count - 1:
             try:
-                found = orjson.loads(b"[" + lines.replace(b"\n", b",") + b"]")
-                if len(found) == count:
-                    calls = self._columns(found)
-                    self._stretch(calls.seqs, np.arange(count) == 0 if self._broken else np.zeros(count, dtype=bool))
-                    self._broken = False
+                values = orjson.loads(b"[" + lines.replace(b"\n", b",") + b"]")
+                if len(values) == count:
+                    calls = self._columns(values)
+                    self._note_contiguous(
+                        calls.seqs, np.arange(count) == 0 if self._is_after_gap else np.zeros(count, dtype=bool)
+                    )
+                    self._is_after_gap = False
                     return calls
             except (KeyError, OverflowError, TypeError, ValueError):
                 pass  # a damaged line among them
         return self._decode_each(lines.split(b"\n"))
 
-    def _decode_each(self, lines: list[bytes]) -> Calls:
+    def _decode_each(self, lines: list[bytes]) -> CallColumns:
         good: list[dict[str, Any]] = []
         broken: list[bool] = []
         for line in lines:
             value = tails.decode_object(line)
             if value is None or not _is_call(value):
                 self.damaged += 1
-                self._broken = True
+                self._is_after_gap = True
             else:
                 good.append(value)
-                broken.append(self._broken)
-                self._broken = False
+                broken.append(self._is_after_gap)
+                self._is_after_gap = False
         calls = self._columns(good)
-        self._stretch(calls.seqs, np.array(broken, dtype=bool))
+        self._note_contiguous(calls.seqs, np.array(broken, dtype=bool))
         return calls
 
-    def _columns(self, found: list[dict[str, Any]]) -> Calls:
+    def _columns(self, lines: list[dict[str, Any]]) -> CallColumns:
         """Raises what a line that is no log call makes it raise."""
-        values = [value["values"] for value in found]
+        values = [value["values"] for value in lines]
         numbers = list(chain.from_iterable(map(dict.values, values)))
         kinds = set(map(type, numbers))
         if not kinds <= {float, int, bool, str}:
@@ -154,24 +156,26 @@ class Tail:
         if str in kinds:
             numbers = [files.NAMED_NUMBERS[number] if type(number) is str else number for number in numbers]
         columns = {
-            "seqs": _whole([value["seq"] for value in found]),
-            "times_us": _whole([value["time_us"] for value in found]),
-            "steps": _whole([value["step"] for value in found]),
+            "seqs": _int_array([value["seq"] for value in lines]),
+            "times_us": _int_array([value["time_us"] for value in lines]),
+            "steps": _int_array([value["step"] for value in lines]),
             "counts": np.fromiter(map(len, values), np.int64, len(values)),
             "values": np.fromiter(numbers, np.float64, len(numbers)),
         }
         codes = [self._codes(tuple(entry)) for entry in values]  # last: a damaged line must leave no name behind
-        return Calls(codes=np.concatenate([np.empty(0, np.int32), *codes]), **columns)
+        return CallColumns(codes=np.concatenate([np.empty(0, np.int32), *codes]), **columns)
 
     def _codes(self, names: tuple[str, ...]) -> NDArray[np.int32]:
         """The codes of one call's metrics: mostly the same ones again and again."""
-        known = self._known.get(names)
-        if known is None:
-            place = self.names
-            known = self._known[names] = np.array([place.setdefault(name, len(place)) for name in names], np.int32)
-        return known
+        codes = self._known_codes.get(names)
+        if codes is None:
+            code_by_name = self.names
+            codes = self._known_codes[names] = np.array(
+                [code_by_name.setdefault(name, len(code_by_name)) for name in names], np.int32
+            )
+        return codes
 
-    def _stretch(self, seqs: NDArray[np.int64], broken: NDArray[np.bool_]) -> None:
+    def _note_contiguous(self, seqs: NDArray[np.int64], broken: NDArray[np.bool_]) -> None:
         """Note which calls follow each other without a gap.
 
         Args:
@@ -181,17 +185,17 @@ class Tail:
             return
         begins = broken.copy()
         begins[1:] |= seqs[1:] <= seqs[:-1]
-        begins[0] |= bool(self._stretches) and seqs[0] <= self._stretches[-1][1]
+        begins[0] |= bool(self._contiguous) and seqs[0] <= self._contiguous[-1][1]
         starts = np.flatnonzero(begins)
         if not begins[0]:
             starts = np.concatenate(([0], starts))
         pairs = list(zip(seqs[starts].tolist(), seqs[np.append(starts[1:], len(seqs)) - 1].tolist(), strict=True))
         if not begins[0]:
-            pairs[0] = (self._stretches.pop()[0], pairs[0][1])
-        self._stretches.extend(pairs)
+            pairs[0] = (self._contiguous.pop()[0], pairs[0][1])
+        self._contiguous.extend(pairs)
 
 
-def _whole(numbers: list[Any]) -> NDArray[np.int64]:
+def _int_array(numbers: list[Any]) -> NDArray[np.int64]:
     if set(map(type, numbers)) - {int}:
         raise TypeError("not whole numbers")
     return np.fromiter(numbers, np.int64, len(numbers))
@@ -201,6 +205,6 @@ def _is_call(value: dict[str, Any]) -> bool:
     try:
         for number in value["values"].values():
             files.number_from_json(number)
-        return all(tails.is_whole(value[name]) for name in ("seq", "time_us", "step"))
+        return all(tails.is_integer(value[name]) for name in ("seq", "time_us", "step"))
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return False

@@ -31,7 +31,7 @@ def encode(calls: Iterable[LogCall]) -> bytes:
     return b"".join(map(_encode_one, calls))
 
 
-class Row(TypedDict):
+class TailRow(TypedDict):
     """A line of a tail."""
 
     seq: int
@@ -40,7 +40,7 @@ class Row(TypedDict):
     values: Mapping[str, float]
 
 
-def encode_rows(rows: list[Row]) -> bytes | None:
+def encode_rows(rows: list[TailRow]) -> bytes | None:
     """Rows as lines, in one go; None where a number is none of JSON's, or a name is no text: for `encode` to see."""
     try:
         encoded = orjson.dumps(rows)
@@ -90,12 +90,12 @@ def read_header(line: bytes, path: Path) -> tuple[str, int]:
         raise DamagedFile(f"{path} is damaged (its first line is not a JSON object)")
     files.check_format(value, path)
     writer, attempt = value.get("writer"), value.get("attempt")
-    if not isinstance(writer, str) or not is_whole(attempt, bits=32):
+    if not isinstance(writer, str) or not is_integer(attempt, bits=32):
         raise DamagedFile(f"{path} is damaged (its first line names no writer and attempt)")
     return writer, attempt
 
 
-def is_whole(value: Any, *, bits: int = 64) -> TypeGuard[int]:
+def is_integer(value: Any, *, bits: int = 64) -> TypeGuard[int]:
     """Whether it is a whole number that `bits` bits hold with its sign."""
     return type(value) is int and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
 

@@ -66,6 +66,6 @@ class BatchOrder:
         # Not before the first batch is asked for: a DataLoader with workers begins its first iteration twice.
         epoch, begin = self._epoch, self._begin
         self._epoch, self._begin = epoch + 1, 0
-        places = epoch_order(self._length, self._seed, epoch)
+        order = epoch_order(self._length, self._seed, epoch)
         for batch in range(begin, self._batches):
-            yield places[batch * self._batch_size : (batch + 1) * self._batch_size].tolist()
+            yield order[batch * self._batch_size : (batch + 1) * self._batch_size].tolist()

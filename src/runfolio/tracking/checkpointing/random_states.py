@@ -16,54 +16,60 @@ _WORDS = "<625I"
 """Python's Mersenne Twister: 624 words, and the place in them."""
 
 
-def states() -> dict[str, Any]:
+def capture_states() -> dict[str, Any]:
     """Each generator's state, as plain values and tensors; of the GPUs once they are in use."""
     version, words, gauss = random.getstate()
-    found: dict[str, Any] = {
+    captured: dict[str, Any] = {
         "python": {"version": version, "words": struct.pack(_WORDS, *words).hex(), "gauss": gauss},
     }
     if (numpy := sys.modules.get("numpy.random")) is not None:
         name, keys, position, has_gauss, cached = numpy.get_state(legacy=True)
         words = keys.astype("<u4").tobytes().hex()
-        found["numpy"] = {"name": name, "words": words, "position": position, "has_gauss": has_gauss, "gauss": cached}
+        captured["numpy"] = {
+            "name": name,
+            "words": words,
+            "position": position,
+            "has_gauss": has_gauss,
+            "gauss": cached,
+        }
     if (torch := sys.modules.get("torch")) is not None:
-        found["torch"] = torch.get_rng_state()
+        captured["torch"] = torch.get_rng_state()
         if torch.cuda.is_available() and torch.cuda.is_initialized():
-            found["cuda"] = torch.cuda.get_rng_state_all()
-    return found
+            captured["cuda"] = torch.cuda.get_rng_state_all()
+    return captured
 
 
-def restore(found: Mapping[str, Any]) -> None:
-    """Continue where `states` was taken. GPUs get theirs back where there are as many as there were.
+def restore(saved: Mapping[str, Any]) -> None:
+    """Continue where `capture_states` was taken. GPUs get theirs back where there are as many as there were.
 
     Raises:
         ConfigError: These are no such states.
     """
     try:
-        _restore(found)
+        _restore(saved)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, struct.error) as error:
         raise ConfigError(f"the checkpoint's random generators cannot be restored ({error!r})") from None
 
 
-def _restore(found: Mapping[str, Any]) -> None:
-    python = found["python"]
+def _restore(saved: Mapping[str, Any]) -> None:
+    python = saved["python"]
     words = struct.unpack(_WORDS, bytes.fromhex(python["words"]))
     random.setstate((python["version"], words, python["gauss"]))
-    if (numbers := found.get("numpy")) is not None:
+    if (numbers := saved.get("numpy")) is not None:
         import numpy as np
 
         keys = np.frombuffer(bytes.fromhex(numbers["words"]), dtype="<u4").astype(np.uint32)
         np.random.set_state((numbers["name"], keys, numbers["position"], numbers["has_gauss"], numbers["gauss"]))
-    if "torch" in found:
+    if "torch" in saved:
         import torch
 
-        torch.set_rng_state(found["torch"])
-        if "cuda" in found and torch.cuda.device_count() == len(found["cuda"]):
-            torch.cuda.set_rng_state_all(found["cuda"])
-        elif "cuda" in found:
+        torch.set_rng_state(saved["torch"])
+        if "cuda" in saved and torch.cuda.device_count() == len(saved["cuda"]):
+            torch.cuda.set_rng_state_all(saved["cuda"])
+        elif "cuda" in saved:
             log.warning(
                 "the checkpoint has the random generators of %d GPUs, and there are %d here: what is drawn on a GPU"
                 " differs from now on",
-                len(found["cuda"]),
+                len(saved["cuda"]),
                 torch.cuda.device_count(),
             )

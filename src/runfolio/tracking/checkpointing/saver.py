@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from runfolio.errors import ConfigError
 from runfolio.record.base.run_document import Attempt
 from runfolio.record.checkpoints.manifests import GENERATORS, Checkpoint, Snapshot
-from runfolio.record.checkpoints.retention import CheckpointPolicy, Mode, Shelf, is_better, step_name
+from runfolio.record.checkpoints.retention import CheckpointPolicy, CheckpointRetention, Mode, is_better, step_name
 from runfolio.tracking.checkpointing import random_states
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
-from runfolio.tracking.pipeline.plain_values import detached, metric_value, plain_config, whole_step
+from runfolio.tracking.pipeline.plain_values import detach_value, metric_value, plain_config, whole_step
 from runfolio.tracking.pipeline.queue_items import Mark
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process import exit_hooks
@@ -38,7 +38,7 @@ _COPIES = 2
 _FLUSH_WAIT_S = 30.0
 _LOOK_S = 0.05
 _POLL_S = 0.002
-_TOLD_S = 0.2
+_LOG_WAIT_S = 0.2
 _SLOWEST_BYTES_PER_S = 20e6
 """A disk as slow as that is still waited for at a run's end."""
 
@@ -51,16 +51,16 @@ class _Job:
     snapshot: Snapshot
     mark: Mark
     """What the record holds up to it."""
-    about: dict[str, Any]
+    details: dict[str, Any]
     mode: Mode
-    for_good: str | None
+    permanent_name: str | None
     is_best: bool
     is_one_of_the_best: bool
     """Not the best, perhaps, but kept by its metric."""
 
     def is_replaced_by(self, newer_is_best: bool) -> bool:
         """Whether nothing is lost where a newer one is written instead."""
-        return self.for_good is None and not self.is_one_of_the_best and (newer_is_best or not self.is_best)
+        return self.permanent_name is None and not self.is_one_of_the_best and (newer_is_best or not self.is_best)
 
     @property
     def size_bytes(self) -> int:
@@ -87,10 +87,12 @@ class Saver:
         self._attempt = attempt
         self._pace = pace
         self._policy = policy or CheckpointPolicy()
-        self._shelf = Shelf(run.folder, self._policy, resumed, {**attempt.kept, attempt.writer: math.inf})
-        self._best = self._shelf.best
+        self._retention = CheckpointRetention(
+            run.folder, self._policy, resumed, {**attempt.kept, attempt.writer: math.inf}
+        )
+        self._best = self._retention.best
         """The best metric so far, of what waits to be written too."""
-        self._calls = self._shelf.kept_until
+        self._calls = self._retention.last_kept_step
         """Counted on where a run is resumed: what is kept for good is not to be replaced."""
         self._saved = 0
         self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
@@ -99,13 +101,13 @@ class Saver:
         self._called_at = math.nan
         self._gap_s = math.nan
         """How long after the call before it the last one came."""
-        self._told_budget = False
-        self._told_end = False
+        self._warned_budget = False
+        self._warned_end = False
         # No lock: a signal handler that ends the run may have interrupted a call.
-        self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._copy_slots: queue.SimpleQueue[None] = queue.SimpleQueue()
         """One for each further copy of the state that may be taken."""
         for _ in range(_COPIES):
-            self._places.put(None)
+            self._copy_slots.put(None)
         self._copying: list[int] = []
         """The thread of each call that takes its copy or waits to; a signal handler's may have interrupted another."""
         self._spare: Snapshot | None = None
@@ -133,27 +135,27 @@ class Saver:
         self._calls += 1
         self._called_at, self._gap_s = now, now - self._called_at
         step = None if step is None else whole_step(step)
-        value = None if metric is None else _checked_metric(metric)
-        counted = self._calls if step is None else step
-        self._saved_step = min(self._saved_step, counted)
-        if value is None and not self._is_due(counted):
+        value = None if metric is None else _check_metric(metric)
+        step_or_call = self._calls if step is None else step
+        self._saved_step = min(self._saved_step, step_or_call)
+        if value is None and not self._is_due(step_or_call):
             return False
         if self._is_closed:
-            self._tell_end()
+            self._warn_ended()
             return False
         is_best = value is not None and is_better(value, self._best, mode)
         try:
-            is_taken = self._take(step, counted, value, mode, is_best, state, loader, meta)
+            is_taken = self._copy_and_queue(step, step_or_call, value, mode, is_best, state, loader, meta)
         finally:
-            if exit_hooks.is_leaving():
+            if exit_hooks.is_stopping():
                 self.wait(exit_hooks.grace_left_s())
-                exit_hooks.leave()
+                exit_hooks.send_stop_signal()
         return is_best and is_taken
 
-    def _take(
+    def _copy_and_queue(
         self,
         step: int | None,
-        counted: int,
+        step_or_call: int,
         metric: float | None,
         mode: Mode,
         is_best: bool,
@@ -164,9 +166,9 @@ class Saver:
         """Copy the state and have it written; False where that cannot be."""
         if GENERATORS in state:
             raise ConfigError(f"{GENERATORS!r} is saved by itself; give your own state another name")
-        modules, rest = _parts(state)
-        snapshot = Snapshot.of(modules, {**rest, GENERATORS: random_states.states()})
-        about = {
+        modules, values = _parts(state)
+        snapshot = Snapshot.capture(modules, {**values, GENERATORS: random_states.capture_states()})
+        details = {
             "step": step,
             "metric": metric,
             "attempt": self._attempt.attempt,
@@ -175,44 +177,44 @@ class Saver:
             "meta": plain_config(meta) if meta is not None else {},
         }
         every = self._policy.keep_every
-        me = threading.get_ident()
-        self._copying.append(me)
+        thread_id = threading.get_ident()
+        self._copying.append(thread_id)
         try:
-            failure = self._take_place(is_best)
+            failure = self._take_copy_slot(is_best)
         except BaseException:
-            self._copying.remove(me)
+            self._copying.remove(thread_id)
             raise
         if failure is not None:
-            self._copying.remove(me)
-            self._tell_failure(step, failure)
+            self._copying.remove(thread_id)
+            self._log_failure(step, failure)
             return False
         try:
             spare, self._spare = self._spare, None
-            snapshot = snapshot.copied(spare)
+            snapshot = snapshot.copy(spare)
         except (MemoryError, RuntimeError) as error:  # the latter is torch's
-            self._places.put(None)
-            self._tell_failure(step, f"no memory for a copy of it: {error}")
+            self._copy_slots.put(None)
+            self._log_failure(step, f"no memory for a copy of it: {error}")
             return False
         except BaseException:
-            self._places.put(None)
+            self._copy_slots.put(None)
             raise
         finally:
-            self._copying.remove(me)
+            self._copying.remove(thread_id)
         self._saved += 1
         job = _Job(
             f"{self._attempt.writer}-{self._saved}",
             snapshot,
             Mark(),
-            about,
+            details,
             mode,
-            step_name(counted) if every and counted // every > self._saved_step // every else None,
+            step_name(step_or_call) if every and step_or_call // every > self._saved_step // every else None,
             is_best,
             metric is not None and self._policy.keep_best > 1,
         )
         self._writer.pending.append(job.mark)
         if is_best:
             self._best = metric
-        self._saved_step, self._saved_at = counted, time.monotonic()
+        self._saved_step, self._saved_at = step_or_call, time.monotonic()
         self._waiting.append(job)
         self._start()
         self._wake.put(None)
@@ -225,7 +227,7 @@ class Saver:
             if time.monotonic() >= deadline:
                 return False
             time.sleep(_POLL_S)
-        log.wait(_TOLD_S)
+        log.wait(_LOG_WAIT_S)
         return True
 
     def close(self, ending: Ending) -> None:
@@ -234,16 +236,16 @@ class Saver:
         May be called again, by a signal handler that interrupted it too.
         """
         self._is_closed = True
-        left = exit_hooks.seconds_left(ending)
-        began = time.monotonic()
+        remaining_s = exit_hooks.seconds_left(ending)
+        started = time.monotonic()
         jobs = [job for job in (self._busy, *self._waiting.copy()) if isinstance(job, _Job)]
         size = sum(job.size_bytes for job in jobs)
         # The points come first where the process is being killed: half the time is theirs.
-        if not self.wait(left / 2 if ending == "killed" else left + size / _SLOWEST_BYTES_PER_S):
+        if not self.wait(remaining_s / 2 if ending == "killed" else remaining_s + size / _SLOWEST_BYTES_PER_S):
             for job in jobs:
-                self._tell_failure(job.about["step"], "there was no time left for it")
+                self._log_failure(job.details["step"], "there was no time left for it")
         elif ending != "killed":
-            exit_hooks.extend(ending, time.monotonic() - began)
+            exit_hooks.extend_deadline(ending, time.monotonic() - started)
         self._wake.put(None)
 
     def awaited_s(self) -> float:
@@ -262,17 +264,17 @@ class Saver:
 
     def _is_due(self, step: int) -> bool:
         steps, minutes = self._policy.every_steps, self._policy.every_minutes
-        if (steps is None and minutes is None) or exit_hooks.is_leaving():
+        if (steps is None and minutes is None) or exit_hooks.is_stopping():
             return True
         if steps is not None and step // steps > self._saved_step // steps:
             return True
         return minutes is not None and time.monotonic() - self._saved_at >= minutes * 60
 
-    def _take_place(self, is_best: bool) -> str | None:
+    def _take_copy_slot(self, is_best: bool) -> str | None:
         """Wait until another copy of the state may be taken; why not, where that will not be."""
         while True:
             with contextlib.suppress(queue.Empty):
-                self._places.get_nowait()
+                self._copy_slots.get_nowait()
                 return None
             with contextlib.suppress(IndexError):  # the thread has come to it meanwhile
                 if self._waiting[-1].is_replaced_by(is_best):
@@ -281,7 +283,7 @@ class Saver:
             if self._copying.count(threading.get_ident()) > _COPIES:  # signal handlers that interrupted each other
                 return "the calls that it interrupted have not taken their copies yet"
             with contextlib.suppress(queue.Empty):
-                self._places.get(timeout=_LOOK_S)
+                self._copy_slots.get(timeout=_LOOK_S)
                 return None
             if self._writer.store_writer.away_s > self._pace.patience_s:
                 return self._writer.store_writer.failure
@@ -308,7 +310,7 @@ class Saver:
             self._write(job)
             self._spare, self._busy = job.snapshot, True
             del job
-            self._places.put(None)
+            self._copy_slots.put(None)
         self._busy = False
 
     def _write(self, job: _Job) -> None:
@@ -320,44 +322,48 @@ class Saver:
             if job.mark.seq is None:
                 raise OSError("the record has not taken what was logged before")
             position = {**self._attempt.kept, self._attempt.writer: job.mark.seq}
-            gone = self._shelf.put(
+            removed_names = self._retention.save(
                 job.stem,
                 job.snapshot,
-                {**job.about, "position": position},
+                {**job.details, "position": position},
                 mode=job.mode,
-                for_good=job.for_good,
+                permanent_name=job.permanent_name,
                 is_ours=lambda: not store_writer.is_superseded(),
             )
-            self._tell_of_budget(gone)
+            self._warn_budget(removed_names)
         except Exception as error:
-            self._best = self._shelf.best
-            self._tell_failure(job.about["step"], str(getattr(error, "strerror", None) or error))
+            self._best = self._retention.best
+            self._log_failure(job.details["step"], str(getattr(error, "strerror", None) or error))
 
-    def _tell_failure(self, step: int | None, why: str) -> None:
+    def _log_failure(self, step: int | None, reason: str) -> None:
         log.error(
             "run %s: checkpoint at step %s was not saved (%s); the one before is whole, training goes on",
             self._run.id,
             step,
-            why,
+            reason,
         )
 
-    def _tell_end(self) -> None:
-        if not self._told_end:
-            self._told_end = True
+    def _warn_ended(self) -> None:
+        if not self._warned_end:
+            self._warned_end = True
             log.warning("run %s saves no more checkpoints: it has ended", self._run.id)
 
-    def _tell_of_budget(self, gone: list[str]) -> None:
+    def _warn_budget(self, removed_names: list[str]) -> None:
         most = self._policy.budget_mb
-        if most is None or self._told_budget or (not gone and self._shelf.size_bytes <= most * 1e6):
+        if most is None or self._warned_budget or (not removed_names and self._retention.size_bytes <= most * 1e6):
             return
-        self._told_budget = True
-        what = f"{', '.join(gone)} had to go, and so will others" if gone else "`last` and `best` alone take more"
-        log.warning("run %s: checkpoints may take %g MB; %s", self._run.id, most, what)
+        self._warned_budget = True
+        message = (
+            f"{', '.join(removed_names)} had to go, and so will others"
+            if removed_names
+            else "`last` and `best` alone take more"
+        )
+        log.warning("run %s: checkpoints may take %g MB; %s", self._run.id, most, message)
 
 
-def _checked_metric(metric: Any) -> float:
+def _check_metric(metric: Any) -> float:
     try:
-        return metric_value(detached(metric))
+        return metric_value(detach_value(metric))
     except ConfigError as error:
         raise ConfigError(f"the checkpoint's metric {error}") from None
 
@@ -365,12 +371,12 @@ def _checked_metric(metric: Any) -> float:
 def _parts(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """State split into modules' state_dicts and the rest."""
     torch = sys.modules.get("torch")
-    modules, rest = {}, {}
+    modules, values = {}, {}
     for name, value in state.items():
         has_state = hasattr(value, "state_dict")
         content = value.state_dict() if has_state else value
         if torch is not None and isinstance(value, torch.nn.Module):
             modules[name] = content
         else:
-            rest[name] = content
-    return modules, rest
+            values[name] = content
+    return modules, values

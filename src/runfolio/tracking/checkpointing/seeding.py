@@ -21,7 +21,7 @@ _LARGEST = 2**32 - 1
 """NumPy's largest seed."""
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
-_noted: dict[str, Any] = {}
+_pending_seeds: dict[str, Any] = {}
 """Of a call that no run was open for: what the run that is opened next began with."""
 
 
@@ -41,7 +41,7 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     Raises:
         ConfigError: `seed` is something else.
     """
-    seed = _checked(seed)
+    seed = _check_seed(seed)
     random.seed(seed)
     with suppress(ImportError):
         import numpy as np
@@ -57,47 +57,47 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     _note({SEED: seed, DETERMINISTIC: deterministic})
 
 
-def take_note() -> dict[str, Any]:
+def take_seeds() -> dict[str, Any]:
     """What the last call noted that no run has yet; given out once: a later run does not begin with that seed."""
-    found = dict(_noted)
-    _noted.clear()
-    return found
+    seeds = dict(_pending_seeds)
+    _pending_seeds.clear()
+    return seeds
 
 
 @contextmanager
-def deterministic_algorithms(wanted: bool) -> Iterator[None]:
+def deterministic_algorithms(enabled: bool) -> Iterator[None]:
     """Inside, all switches of `seed_everything(deterministic=True)`, if wanted; afterwards, what was set before."""
-    if not wanted:
+    if not enabled:
         yield
         return
     import torch
 
-    before = [(change, _asked(ask, torch)) for ask, change, _ in _SWITCHES]
+    previous = [(change, _read_switch(ask, torch)) for ask, change, _ in _SWITCHES]
     _switch_on(torch)
     try:
         yield
     finally:
-        for change, value in before:
+        for change, value in previous:
             if value is not None:
                 change(torch, value)
 
 
-def _checked(seed: Any) -> int:
+def _check_seed(seed: Any) -> int:
     with suppress(TypeError):
-        if not isinstance(seed, bool) and 0 <= (whole := index(seed)) <= _LARGEST:
-            return whole
+        if not isinstance(seed, bool) and 0 <= (number := index(seed)) <= _LARGEST:
+            return number
     raise ConfigError(f"the seed is {seed!r}; it must be a whole number from 0 to {_LARGEST}")
 
 
 def _note(values: dict[str, Any]) -> None:
-    run: Any = exit_hooks.newest()
+    run: Any = exit_hooks.newest_run()
     if run is None:
-        _noted.update(values)
+        _pending_seeds.update(values)
     else:
         run.note_seeds(values)
 
 
-def _asked(ask: Callable[[Any], Any], torch: Any) -> Any:
+def _read_switch(ask: Callable[[Any], Any], torch: Any) -> Any:
     """How a switch is set; None where torch cannot say, because it was set by two rival interfaces."""
     try:
         return ask(torch)
@@ -114,12 +114,12 @@ def _settle_kernels(torch: Any) -> None:
     Source: https://github.com/pytorch/pytorch/issues/188792
     """
     for kind in (torch.float32, torch.float64):
-        one = torch.full((1,), 0.5, dtype=kind, device="cpu")
-        for name in _OF_MKL:
-            getattr(torch, name)(one)
+        sample = torch.full((1,), 0.5, dtype=kind, device="cpu")
+        for name in _MKL_FUNCTIONS:
+            getattr(torch, name)(sample)
 
 
-_OF_MKL = (
+_MKL_FUNCTIONS = (
     *("acos", "asin", "atan", "cos", "erf", "erfc", "erfinv", "exp", "log", "log10", "log2", "sin", "sqrt", "tan"),
     *("tanh", "trunc"),
 )
@@ -134,11 +134,11 @@ def _switch_on(torch: Any) -> None:
 
 def _attribute(path: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
     """How to read and set `torch.<path>`."""
-    *places, name = path.split(".")
+    *parts, name = path.split(".")
 
     def owner(torch: Any) -> Any:
-        for place in places:
-            torch = getattr(torch, place)
+        for part in parts:
+            torch = getattr(torch, part)
         return torch
 
     return lambda torch: getattr(owner(torch), name), lambda torch, value: setattr(owner(torch), name, value)

@@ -48,19 +48,19 @@ class Console:
             number for number, stream in ((1, sys.__stdout__), (2, sys.__stderr__)) if stream and _is_open(number)
         ]
         self._run = ("", "")
-        self._tap: Tap | None = None
+        self._tee: StreamTee | None = None
 
     def start(self, run: Run) -> None:
         """Raises:
         OSError: There is no helper process, or nothing to be redirected.
         """
         self._run = (os.fspath(run.folder), run.writer)
-        self._tap = Tap.of_this_process(self._open)
-        self._tap.attach(self._run)
+        self._tee = StreamTee.of_this_process(self._open)
+        self._tee.attach(self._run)
 
     def stop(self, ending: exit_hooks.Ending) -> None:
-        if self._tap is not None:
-            self._tap.detach(self._run, ending)
+        if self._tee is not None:
+            self._tee.detach(self._run, ending)
 
 
 @dataclass(eq=False)
@@ -87,8 +87,8 @@ class _Stream:
                     os.dup2(self.original, descriptor)
 
     def still_fits(self) -> bool:
-        places = (_identity(self.original), _identity(self.entrance))
-        return all(_identity(descriptor) in places for descriptor in self.replaced)
+        identities = (_identity(self.original), _identity(self.entrance))
+        return all(_identity(descriptor) in identities for descriptor in self.replaced)
 
     def close(self) -> None:
         for descriptor in (self.original, self.entrance, self.exit):
@@ -115,10 +115,10 @@ class _Stream:
         self.close()
 
 
-class Tap:
+class StreamTee:
     """This process's streams, led through a helper process while any run records them."""
 
-    _current: Tap | None = None
+    _current: StreamTee | None = None
 
     def __init__(self, open_: list[int]) -> None:
         self._streams: list[_Stream] = []
@@ -130,16 +130,16 @@ class Tap:
             self._streams = list(_streams(open_))
             if not self._streams:
                 raise OSError("stdout and stderr are closed")
-            here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self._control = socket.socket(fileno=_high(here.detach()))
-            self._helper = _start_helper(_high(there.detach()), self._streams)
+            own_end, helper_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._control = socket.socket(fileno=_high(own_end.detach()))
+            self._helper = _start_helper(_high(helper_end.detach()), self._streams)
             threading.Thread(target=self._listen, name="runfolio-console", daemon=True).start()
         except (OSError, RuntimeError):
             self._close()
             raise
 
     @classmethod
-    def of_this_process(cls, open_: list[int]) -> Tap:
+    def of_this_process(cls, open_: list[int]) -> StreamTee:
         """The one there is, or a new one where there is none that still works.
 
         Args:
@@ -148,13 +148,13 @@ class Tap:
             OSError: No process, pipe or terminal is to be had.
             RuntimeError: No thread is.
         """
-        tap = cls._current
-        if tap is not None and not tap._ended and all(stream.still_fits() for stream in tap._streams):
-            return tap
-        if tap is not None and not tap._attached:
-            tap._retire()
-        cls._current = tap = cls(open_)
-        return tap
+        tee = cls._current
+        if tee is not None and not tee._ended and all(stream.still_fits() for stream in tee._streams):
+            return tee
+        if tee is not None and not tee._attached:
+            tee._retire()
+        cls._current = tee = cls(open_)
+        return tee
 
     def attach(self, run: tuple[str, str]) -> None:
         """Record into a run from now on."""
@@ -177,12 +177,12 @@ class Tap:
         if not self._attached:
             for stream in self._streams:
                 stream.restore()
-            if Tap._current is not self:  # the streams were led elsewhere meanwhile, and another took its place
+            if StreamTee._current is not self:  # the streams were led elsewhere meanwhile, and another took its place
                 self._retire()
 
     def forget_in_child(self) -> None:
         """A forked child prints into the detour, but has nothing to say to the helper."""
-        Tap._current = None
+        StreamTee._current = None
         self._close()
 
     def _ask_to_detach(self, run: tuple[str, str], ending: exit_hooks.Ending, deadline: float) -> None:
@@ -195,8 +195,8 @@ class Tap:
                 "writer": run[1],
                 "number": number,
                 "mark": mark,
-                "signal": exit_hooks.stopped_by(),
-                "watch": ending == "process" and exit_hooks.ends_well(),
+                "signal": exit_hooks.stop_signal(),
+                "watch": ending == "process" and exit_hooks.is_successful(),
             }
         )
         for stream in self._streams:
@@ -218,7 +218,7 @@ class Tap:
             if "broken" in answer:
                 self._let_go(answer["broken"])
             else:
-                exit_hooks.heard_of([Sender(**sender) for sender in answer["senders"]])
+                exit_hooks.set_senders([Sender(**sender) for sender in answer["senders"]])
                 self._answered = max(self._answered, answer["ack"])
         self._ended = True
         for stream in self._streams:
@@ -262,10 +262,10 @@ class Tap:
 
 def _streams(open_: list[int]) -> Iterator[_Stream]:
     """A detour for each place that these descriptors lead to."""
-    places: dict[_Identity, list[int]] = {}
+    descriptors: dict[_Identity, list[int]] = {}
     for descriptor in open_:
-        places.setdefault(_identity(descriptor), []).append(descriptor)
-    for replaced in places.values():
+        descriptors.setdefault(_identity(descriptor), []).append(descriptor)
+    for replaced in descriptors.values():
         original = _high(os.dup(replaced[0]))
         entrance, exit_ = _terminal_like(original) if os.isatty(original) else reversed(os.pipe())
         yield _Stream(replaced, original, _high(entrance), _high(exit_))
@@ -349,8 +349,8 @@ def _flush() -> None:
 
 
 def _in_child() -> None:
-    if Tap._current is not None:
-        Tap._current.forget_in_child()
+    if StreamTee._current is not None:
+        StreamTee._current.forget_in_child()
 
 
 os.register_at_fork(after_in_child=_in_child)

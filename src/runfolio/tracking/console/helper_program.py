@@ -38,7 +38,7 @@ from typing import Any
 from runfolio.record.base import disk
 from runfolio.record.content.console_log import Transcript, log_path
 from runfolio.record.liveness.process_exits import Death
-from runfolio.tracking.process.process_observer import OomKills, Sender, Witness
+from runfolio.tracking.process.process_observer import OomKills, ProcessObserver, Sender
 
 _READ_BYTES = 65536
 _TICK_S = 0.25
@@ -92,8 +92,8 @@ class Stream:
         """The data without the mark, which may come in pieces."""
         if not self._mark:
             return data
-        before, found, after = (self._held + data).partition(self._mark)
-        if found:
+        before, mark, after = (self._held + data).partition(self._mark)
+        if mark:
             self._mark = self._held = b""
             return before + after
         size = next((n for n in range(len(self._mark) - 1, 0, -1) if before.endswith(self._mark[:n])), 0)
@@ -125,10 +125,10 @@ class Stream:
 
 class Relay:
     def __init__(
-        self, control: socket.socket, witness: Witness, streams: list[Stream], senders: Sequence[Sender]
+        self, control: socket.socket, observer: ProcessObserver, streams: list[Stream], senders: Sequence[Sender]
     ) -> None:
         self._control: socket.socket | None = control
-        self._witness = witness
+        self._observer = observer
         self._streams = {stream.source: stream for stream in streams}
         self._transcript = Transcript()
         self._runs: dict[tuple[str, str], None] = {}
@@ -140,7 +140,7 @@ class Relay:
         self._last_words_until: float | None = None
         self._next_look = 0.0
         self._poll = select.poll()
-        for descriptor in (control.fileno(), witness.descriptor, *self._streams):
+        for descriptor in (control.fileno(), observer.descriptor, *self._streams):
             if descriptor is not None:
                 self._poll.register(descriptor, select.POLLIN)
 
@@ -238,9 +238,9 @@ class Relay:
             return True
         if self._control is None and not (self._runs or self._watched):
             return True  # nothing of it is to be known any more
-        if self._witness.descriptor is None:  # then the socket must do; children of C code may hold it open
+        if self._observer.descriptor is None:  # then the socket must do; children of C code may hold it open
             return self._control is None
-        return self._witness.descriptor in ready
+        return self._observer.descriptor in ready
 
     def _has_said_all(self, busy: list[Stream]) -> bool:
         """Note the death once nothing comes any more."""
@@ -248,21 +248,21 @@ class Relay:
             self._last_words_until = time.monotonic() + _LAST_WORDS_S
         if busy and time.monotonic() < self._last_words_until:
             return False
-        if self._witness.descriptor is not None:
-            self._poll.unregister(self._witness.descriptor)
+        if self._observer.descriptor is not None:
+            self._poll.unregister(self._observer.descriptor)
         self._bury()
         return True
 
     def _bury(self) -> None:
-        code = self._witness.exit_code()
+        code = self._observer.exit_code()
         watched = [] if code in (None, 0, _UNREAD) else self._watched
         for folder, writer in [*self._runs, *watched]:
             self._transcript.detach(log_path(Path(folder), writer))
             death = Death(
                 signal=-code if code is not None and code < 0 else None,
                 exit_code=code if code is not None and code >= 0 else None,
-                oom_kills=self._witness.oom_kills(),
-                memory_bytes=self._witness.memory_bytes,
+                oom_kills=self._observer.oom_kills(),
+                memory_bytes=self._observer.memory_bytes,
             )
             with contextlib.suppress(OSError):  # the disk is full, or the run's folder gone
                 disk.release(Path(folder), writer)
@@ -272,7 +272,7 @@ class Relay:
     def _look(self) -> None:
         if self._runs and time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK_S
-            self._witness.look()
+            self._observer.look()
 
     def _take_signals(self) -> None:
         """Ctrl-C and SIGTERM for the whole group are not for us: we end when everything has been passed on."""
@@ -282,19 +282,19 @@ class Relay:
                 for stream in list(self._streams.values()):
                     stream.follow_window()
             else:
-                self._signals = [*self._signals[-9:], (time.monotonic(), Sender.of(info))]
+                self._signals = [*self._signals[-9:], (time.monotonic(), Sender.from_siginfo(info))]
 
 
 def main(control: str, pid: str, pidfd: str, oom_kills: str, *streams: str) -> None:
     early = []  # a signal that waits is not inherited
     while info := signal.sigtimedwait(_HEARD, 0):
-        early.append(Sender.of(info))
+        early.append(Sender.from_siginfo(info))
     # Nobody's child but init's: a training that waits for its children, or kills them, does not mean us.
     if os.fork():
         os._exit(0)
     pairs = [tuple(map(int, stream.split(":"))) for stream in streams]
-    witness = Witness(int(pid), int(pidfd) if pidfd.isdigit() else None, OomKills.parse(oom_kills))
-    Relay(socket.socket(fileno=int(control)), witness, [Stream(*pair) for pair in pairs], early).run()
+    observer = ProcessObserver(int(pid), int(pidfd) if pidfd.isdigit() else None, OomKills.parse(oom_kills))
+    Relay(socket.socket(fileno=int(control)), observer, [Stream(*pair) for pair in pairs], early).run()
 
 
 if __name__ == "__main__":

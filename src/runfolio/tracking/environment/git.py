@@ -46,9 +46,9 @@ def repository(folder: str) -> Repository | None:
     if not root:
         return None
     status = _text(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no", "--ignore-submodules=dirty")
-    facts = dict(line[2:].split(" ", 1) for line in (status or "").splitlines() if line.startswith("# branch."))
-    commit = facts.get("branch.oid") or _text(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    branch = facts.get("branch.head")
+    headers = dict(line[2:].split(" ", 1) for line in (status or "").splitlines() if line.startswith("# branch."))
+    commit = headers.get("branch.oid") or _text(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    branch = headers.get("branch.head")
     return Repository(
         root=Path(root),
         commit=None if commit in ("(initial)", "") else commit,
@@ -60,8 +60,8 @@ def repository(folder: str) -> Repository | None:
 
 def _remote(folder: str) -> str | None:
     """Where the repository came from: `origin`, else the first remote there is."""
-    listed = _text(folder, "config", "--get-regexp", r"^remote\..*\.url$") or ""
-    urls = dict(line.split(" ", 1) for line in listed.splitlines() if " " in line)
+    output = _text(folder, "config", "--get-regexp", r"^remote\..*\.url$") or ""
+    urls = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
     return urls.get("remote.origin.url") or next(iter(urls.values()), None)
 
 
@@ -69,27 +69,27 @@ def diff(root: Path, commit: str = "HEAD") -> bytes | None:
     """What differs from a commit, staged or not; None where git does not say, or it is larger than `DIFF_BYTES`."""
     options = ("--no-ext-diff", "--no-textconv", "--no-color", "--full-index", "--ignore-submodules=dirty")
     prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
-    return answer(root, ["-c", "core.quotePath=false", "diff", commit, *options, *prefixes], DIFF_BYTES)
+    return run_git(root, ["-c", "core.quotePath=false", "diff", commit, *options, *prefixes], DIFF_BYTES)
 
 
-def untracked(root: Path, *, staged: bool) -> list[str]:
+def untracked_files(root: Path, *, staged: bool) -> list[str]:
     """Files that git neither knows nor ignores, relative to the root; as many as it can list in time.
 
     Args:
         staged: Also those that it is to know from the next commit on.
     """
-    which = ["--cached"] if staged else []
-    command = ["ls-files", "--others", *which, "--exclude-standard", "-z"]
-    listed = answer(root, command, _ANSWER_BYTES, cut=True) or b""
-    return [os.fsdecode(name) for name in listed.split(b"\0")[:-1]]
+    options = ["--cached"] if staged else []
+    command = ["ls-files", "--others", *options, "--exclude-standard", "-z"]
+    output = run_git(root, command, _ANSWER_BYTES, cut=True) or b""
+    return [os.fsdecode(name) for name in output.split(b"\0")[:-1]]
 
 
 def _text(folder: str, *arguments: str) -> str | None:
-    said = answer(folder, arguments, _ANSWER_BYTES)
-    return None if said is None else os.fsdecode(said).strip()
+    output = run_git(folder, arguments, _ANSWER_BYTES)
+    return None if output is None else os.fsdecode(output).strip()
 
 
-def answer(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bool = False) -> bytes | None:
+def run_git(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bool = False) -> bytes | None:
     """What git prints. None where it fails, takes too long or prints more than `limit` bytes.
 
     Args:
@@ -110,25 +110,25 @@ def answer(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: boo
     except (OSError, ValueError):
         return None
     with process:
-        said, whole = _read(process, limit)
-        if not whole:
+        output, is_complete = _read(process, limit)
+        if not is_complete:
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
-    return said if cut or (whole and process.returncode == 0) else None
+    return output if cut or (is_complete and process.returncode == 0) else None
 
 
 def _read(process: subprocess.Popen, limit: int) -> tuple[bytes, bool]:
     """What a process prints, and whether that is all of it."""
-    said = bytearray()
+    output = bytearray()
     deadline = time.monotonic() + _TIMEOUT_S
     pipe = process.stdout.fileno() if process.stdout else -1
     ready = select.poll()
     ready.register(pipe, select.POLLIN | select.POLLHUP)
-    while (left := deadline - time.monotonic()) > 0 and ready.poll(left * 1000):
+    while (remaining_s := deadline - time.monotonic()) > 0 and ready.poll(remaining_s * 1000):
         piece = os.read(pipe, 1 << 16)
         if not piece:
-            return bytes(said), True
-        said += piece
-        if len(said) > limit:
+            return bytes(output), True
+        output += piece
+        if len(output) > limit:
             break
-    return bytes(said), False
+    return bytes(output), False

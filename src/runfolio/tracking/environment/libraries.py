@@ -17,7 +17,7 @@ def device() -> str:
         return "cpu"
 
 
-_FACTS: dict[str, Callable[[Any], Any]] = {
+_TORCH_PROPERTIES: dict[str, Callable[[Any], Any]] = {
     "version": lambda torch: str(torch.__version__),
     "cuda": lambda torch: torch.version.cuda,
     "rocm": lambda torch: torch.version.hip,
@@ -45,7 +45,7 @@ def threads() -> int | None:
     return None if torch is None else torch.get_num_threads()
 
 
-def torch_facts(threads: int | None = None) -> dict[str, Any] | None:
+def torch_info(threads: int | None = None) -> dict[str, Any] | None:
     """Versions and switches of PyTorch; None where it is not (wholly) imported.
 
     Args:
@@ -54,13 +54,13 @@ def torch_facts(threads: int | None = None) -> dict[str, Any] | None:
     torch = _torch()
     if torch is None:
         return None
-    found = {}
-    for name, ask in _FACTS.items():
+    info = {}
+    for name, ask in _TORCH_PROPERTIES.items():
         try:
-            found[name] = ask(torch)
+            info[name] = ask(torch)
         except (AttributeError, RuntimeError, AssertionError):  # other versions; switches set by two rival interfaces
-            found[name] = None
-    return found if threads is None else {**found, "threads": threads}
+            info[name] = None
+    return info if threads is None else {**info, "threads": threads}
 
 
 def _torch() -> Any:

@@ -48,10 +48,10 @@ def _machine() -> dict[str, Any]:
 
 def disk_free_mb(store: Path) -> int | None:
     try:
-        found = os.statvfs(store)
+        status = os.statvfs(store)
     except OSError:
         return None
-    return round(found.f_bavail * found.f_frsize / MB)
+    return round(status.f_bavail * status.f_frsize / MB)
 
 
 def usable_cpus() -> float | None:
@@ -139,12 +139,12 @@ def _container() -> dict[str, str] | None:
 
 def _container_id() -> str | None:
     """64 hexadecimal digits that container engines put into the paths of groups and mounts."""
-    for place in ("/proc/self/cgroup", "/proc/self/mountinfo"):
+    for path in ("/proc/self/cgroup", "/proc/self/mountinfo"):
         with suppress(OSError):
-            text = Path(place).read_text(encoding="utf-8", errors="replace")
-            found = re.search(r"(?:docker|containers|libpod|cri-containerd|crio)[/:-]+(?:\w+/)*([0-9a-f]{64})", text)
-            if found:
-                return found[1]
+            text = Path(path).read_text(encoding="utf-8", errors="replace")
+            match = re.search(r"(?:docker|containers|libpod|cri-containerd|crio)[/:-]+(?:\w+/)*([0-9a-f]{64})", text)
+            if match:
+                return match[1]
     return None
 
 
@@ -171,7 +171,7 @@ def _gpus() -> tuple[list[dict[str, Any]], str | None]:
         if library is None:
             return [], None
         with suppress(library.NVMLError):
-            found = [
+            gpus = [
                 {
                     "index": index,
                     "name": _text(library.nvmlDeviceGetName(gpu)),
@@ -180,17 +180,17 @@ def _gpus() -> tuple[list[dict[str, Any]], str | None]:
                 }
                 for index, gpu in visible_gpus(library)
             ]
-            return found, _text(library.nvmlSystemGetDriverVersion())
+            return gpus, _text(library.nvmlSystemGetDriverVersion())
     return [], None
 
 
 def visible_gpus(library: Any) -> list[tuple[int, Any]]:
     """Number and handle of each GPU, those alone that `CUDA_VISIBLE_DEVICES` names where it is set."""
     gpus = [(index, library.nvmlDeviceGetHandleByIndex(index)) for index in range(library.nvmlDeviceGetCount())]
-    wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if wanted is None:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
         return gpus
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    names = [name.strip() for name in visible.split(",") if name.strip()]
     return [
         (index, gpu)
         for index, gpu in gpus

@@ -44,18 +44,18 @@ def _packages(folders: tuple[tuple[str, int], ...]) -> tuple[dict[str, str], dic
     versions: dict[str, str] = {}
     origins: dict[str, str] = {}
     for folder, _ in folders:
-        for path in _listed(Path(folder)):
-            found = _METADATA.fullmatch(path.name)
-            name = re.sub(r"[-_.]+", "-", found["name"]).lower() if found else ""
-            if found is None or name in versions:  # of two, the first on the path is imported
+        for path in _metadata_folders(Path(folder)):
+            match = _METADATA.fullmatch(path.name)
+            name = re.sub(r"[-_.]+", "-", match["name"]).lower() if match else ""
+            if match is None or name in versions:  # of two, the first on the path is imported
                 continue
-            versions[name] = found["version"]
+            versions[name] = match["version"]
             if (origin := _origin(path)) is not None:
                 origins[name] = origin
     return dict(sorted(versions.items())), dict(sorted(origins.items()))
 
 
-def _listed(folder: Path) -> list[Path]:
+def _metadata_folders(folder: Path) -> list[Path]:
     try:
         return [folder / name for name in os.listdir(folder) if name.endswith(("dist-info", "egg-info"))]  # noqa: PTH208
     except OSError:  # a zip file

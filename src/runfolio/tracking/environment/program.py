@@ -53,12 +53,12 @@ def _module() -> str | None:
 
 def own_modules() -> dict[str, str]:
     """The files of loaded modules that are neither installed nor Python's nor runfolio's: their names by path."""
-    found = {}
+    names = {}
     for name, module in sys.modules.copy().items():  # copied at once: a tuple of them is not while others import
         path = _file_of(module)
-        if name != "__main__" and path is not None and path not in found and is_own(path):
-            found[path] = name
-    return found
+        if name != "__main__" and path is not None and path not in names and is_own(path):
+            names[path] = name
+    return names
 
 
 def _file_of(module: object) -> str | None:

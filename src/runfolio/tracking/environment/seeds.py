@@ -16,16 +16,16 @@ def seeds() -> dict[str, Any]:
 
     Two runs that began with the same seed have the same digest; the seed itself these generators do not keep.
     """
-    found: dict[str, Any] = {
-        **seeding.take_note(),
+    values: dict[str, Any] = {
+        **seeding.take_seeds(),
         "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED"),
         **torch_seed(),
     }
     with suppress(KeyError, AttributeError):
-        found["random"] = _digest(repr(sys.modules["random"].getstate()).encode())
+        values["random"] = _digest(repr(sys.modules["random"].getstate()).encode())
     with suppress(KeyError, AttributeError):
-        found["numpy"] = _digest(repr(_plain(sys.modules["numpy.random"].get_state(legacy=False))).encode())
-    return found
+        values["numpy"] = _digest(repr(_plain(sys.modules["numpy.random"].get_state(legacy=False))).encode())
+    return values
 
 
 def torch_seed() -> dict[str, Any]:

@@ -12,13 +12,13 @@ from typing import Any
 
 from runfolio.record.base.redaction import redact_text
 from runfolio.record.content import code
-from runfolio.record.content.code import Code, LeftOut, SourceFile
+from runfolio.record.content.code import Code, OmittedFile, SourceFile
 from runfolio.tracking.environment import git, program
 
 FILE_BYTES = 1_000_000
 FILES = 1_000
 ALL_BYTES = 20_000_000
-LEFT_OUT = 1_000
+MOST_OMITTED = 1_000
 """So many names of what was left out are written down; the rest is counted."""
 
 _NO_TEXT = {
@@ -43,7 +43,7 @@ class Sources:
         self._repository = repository
         self._code = Code(os.fspath(root))
         self._root = os.path.join(self._code.root, "")  # noqa: PTH118 - compared as text, thousands of times
-        self._seen: set[str] = set()
+        self._visited: set[str] = set()
         """Paths that were looked at."""
         self._modules = 0
         """How many modules were loaded at the last look."""
@@ -84,20 +84,20 @@ class Sources:
             self._write()
 
     def _write(self) -> None:
-        rest = [LeftOut("", None, f"and {self._unnamed} more files")] if self._unnamed else []
-        replace(self._code, left_out=self._code.left_out + rest).write(self._folder, self._writer)
+        summary = [OmittedFile("", None, f"and {self._unnamed} more files")] if self._unnamed else []
+        replace(self._code, left_out=self._code.left_out + summary).write(self._folder, self._writer)
         self._unwritten = False
 
     def _keep_diff(self, repository: git.Repository) -> None:
         if not repository.dirty or repository.commit is None:
             return
-        found = git.diff(repository.root)
-        if found is None:
-            why = f"git took too long, or it is larger than {git.DIFF_BYTES:,} bytes"
-            self._leave_out("the uncommitted diff", None, why)
-        elif found:
-            stored = _without_secrets(found)
-            self._code.diff, self._code.diff_bytes = code.keep(self._folder, stored), len(stored)
+        diff = git.diff(repository.root)
+        if diff is None:
+            reason = f"git took too long, or it is larger than {git.DIFF_BYTES:,} bytes"
+            self._omit("the uncommitted diff", None, reason)
+        elif diff:
+            stored = _redact(diff)
+            self._code.diff, self._code.diff_bytes = code.save_content(self._folder, stored), len(stored)
 
     def _keep_modules(self) -> None:
         if self._modules == len(sys.modules):
@@ -114,17 +114,17 @@ class Sources:
     def _keep_untracked(self, repository: git.Repository) -> None:
         """Keep what git does not know, before the first commit all of it; nothing of the store, which may lie there."""
         store = os.path.join(os.path.realpath(self._folder.parents[1]), "")  # noqa: PTH118 - compared as text
-        for name in git.untracked(repository.root, staged=repository.commit is None):
+        for name in git.untracked_files(repository.root, staged=repository.commit is None):
             path = os.path.join(repository.root, name)  # noqa: PTH118 - as above, thousands of times
             if path.startswith(store):
                 continue
-            if len(self._code.files) < FILES or len(self._code.left_out) < LEFT_OUT:
+            if len(self._code.files) < FILES or len(self._code.left_out) < MOST_OMITTED:
                 self._keep(path, "untracked")
             else:  # a folder of images that git was not told to ignore: not worth a look at each
                 self._unnamed += 1
 
     def _keep(self, path: str, why: str) -> None:
-        if path in self._seen:
+        if path in self._visited:
             return
         size, objection = self._objection(path, why)
         content = b""
@@ -138,12 +138,12 @@ class Sources:
         if objection is None:
             self._add(self._name(path), content, why)
         else:
-            self._leave_out(self._name(path), size, objection)
-        self._seen.add(path)
+            self._omit(self._name(path), size, objection)
+        self._visited.add(path)
 
     def _add(self, name: str, content: bytes, why: str) -> SourceFile:
-        stored = _without_secrets(content)
-        source = SourceFile(name, code.keep(self._folder, stored), len(stored), why)
+        stored = _redact(content)
+        source = SourceFile(name, code.save_content(self._folder, stored), len(stored), why)
         self._bytes += len(stored)
         self._code.files.append(source)
         self._unwritten = True
@@ -152,32 +152,32 @@ class Sources:
     def _objection(self, path: str, why: str) -> tuple[int | None, str | None]:
         """The size of a file, and what speaks against keeping it."""
         try:
-            found = os.stat(path)  # noqa: PTH116 - there may be thousands
+            status = os.stat(path)  # noqa: PTH116 - there may be thousands
         except OSError:
             return None, "gone"
         name = Path(path)
         objections = {
             "a link": why == "untracked" and name.is_symlink(),
-            "no file": not stat.S_ISREG(found.st_mode),
+            "no file": not stat.S_ISREG(status.st_mode),
             "may hold secrets": any(fnmatch(name.name, pattern) for pattern in _SECRET_FILES),
             "no text": name.suffix.lower() in _NO_TEXT,
-            f"larger than {FILE_BYTES:,} bytes": found.st_size > FILE_BYTES,
+            f"larger than {FILE_BYTES:,} bytes": status.st_size > FILE_BYTES,
             f"beyond {FILES:,} files": len(self._code.files) >= FILES,
-            f"beyond {ALL_BYTES:,} bytes in all": self._bytes + found.st_size > ALL_BYTES,
+            f"beyond {ALL_BYTES:,} bytes in all": self._bytes + status.st_size > ALL_BYTES,
         }
-        return found.st_size, next((objection for objection, holds in objections.items() if holds), None)
+        return status.st_size, next((objection for objection, holds in objections.items() if holds), None)
 
-    def _leave_out(self, name: str, size: int | None, why: str) -> None:
+    def _omit(self, name: str, size: int | None, why: str) -> None:
         self._unwritten = True
-        if len(self._code.left_out) < LEFT_OUT:
-            self._code.left_out.append(LeftOut(name, size, why))
+        if len(self._code.left_out) < MOST_OMITTED:
+            self._code.left_out.append(OmittedFile(name, size, why))
         else:
             self._unnamed += 1
 
     def _name(self, path: str) -> str:
         """A path below the root without it."""
-        below = [place for place in (path, os.path.realpath(path)) if place.startswith(self._root)]
-        return below[0].removeprefix(self._root) if below else path
+        candidates = [candidate for candidate in (path, os.path.realpath(path)) if candidate.startswith(self._root)]
+        return candidates[0].removeprefix(self._root) if candidates else path
 
     def _keep_cells(self) -> None:
         """The cells of a notebook that were executed, in the place of those kept before."""
@@ -191,7 +191,7 @@ class Sources:
             self._bytes -= before.bytes
             self._write()
             if before.sha256 != self._cells.sha256:  # a secret may be all that differs
-                code.forget(self._folder, before.sha256)
+                code.delete_content(self._folder, before.sha256)
 
 
 def _executed_cells() -> bytes:
@@ -202,5 +202,5 @@ def _executed_cells() -> bytes:
     return "".join(f"# In [{number}]\n{cell}\n\n" for number, cell in enumerate(cells) if cell).encode(errors="replace")
 
 
-def _without_secrets(content: bytes) -> bytes:
+def _redact(content: bytes) -> bytes:
     return redact_text(content.decode(errors="surrogateescape")).encode(errors="surrogateescape")

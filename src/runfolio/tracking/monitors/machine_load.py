@@ -19,26 +19,30 @@ class Machine:
     def __init__(self, store: Path) -> None:
         self._store = store
         self._processes: dict[int, psutil.Process] = {}
-        self._moved = self._bytes_moved()
+        self._byte_counts = self._bytes_moved()
         psutil.cpu_percent()  # counts from here
         self._tree()
 
     def read(self, elapsed_s: float) -> dict[str, float]:
         """Shares and rates are those of the time since the last reading, `elapsed_s` seconds ago."""
         process_cpu, memory = self._tree()
-        found = {
+        metrics = {
             "cpu": psutil.cpu_percent(),
             "process_cpu": process_cpu,
             "memory": psutil.virtual_memory().percent,
             "memory_mb": memory / MB,
         }
         if (used := memory_used()) is not None:
-            found["cgroup_memory_mb"] = used / MB
+            metrics["cgroup_memory_mb"] = used / MB
         if (free := disk_free_mb(self._store)) is not None:
-            found["disk_free_gb"] = free / _GB
-        before, self._moved = self._moved, self._bytes_moved()
-        rates = {name: (self._moved[name] - before[name]) / MB / elapsed_s for name in self._moved if name in before}
-        return {f"system/{name}": value for name, value in (found | rates).items()}
+            metrics["disk_free_gb"] = free / _GB
+        before, self._byte_counts = self._byte_counts, self._bytes_moved()
+        rates = {
+            name: (self._byte_counts[name] - before[name]) / MB / elapsed_s
+            for name in self._byte_counts
+            if name in before
+        }
+        return {f"system/{name}": value for name, value in (metrics | rates).items()}
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -46,9 +50,9 @@ class Machine:
     def _tree(self) -> tuple[float, int]:
         """Percent of one processor since the last call, and resident bytes, of the process and its children."""
         process = psutil.Process()
-        known = {child.pid: child for child in (process, *process.children(recursive=True))}
+        processes = {child.pid: child for child in (process, *process.children(recursive=True))}
         # A process's share is counted between two questions to the same object.
-        self._processes = {pid: self._processes.get(pid, child) for pid, child in known.items()}
+        self._processes = {pid: self._processes.get(pid, child) for pid, child in processes.items()}
         cpu, memory = 0.0, 0
         for child in self._processes.values():
             with suppress(psutil.Error), child.oneshot():
@@ -78,25 +82,25 @@ class Gpus:
         """As they are now; what a GPU does not tell is left out."""
         if self._library is None:
             return {}
-        found: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         with suppress(self._library.NVMLError):
             for index, gpu in visible_gpus(self._library):
-                found |= {f"system/gpu{index}/{name}": value for name, value in self._facts(gpu).items()}
-        return found
+                metrics |= {f"system/gpu{index}/{name}": value for name, value in self._metrics(gpu).items()}
+        return metrics
 
     def close(self) -> None:
         self._opened.close()
 
-    def _facts(self, gpu: Any) -> dict[str, float]:
+    def _metrics(self, gpu: Any) -> dict[str, float]:
         library = self._library
-        asked = {
+        readers = {
             "use": lambda: library.nvmlDeviceGetUtilizationRates(gpu).gpu,
             "memory_mb": lambda: library.nvmlDeviceGetMemoryInfo(gpu).used / MB,
             "power_w": lambda: library.nvmlDeviceGetPowerUsage(gpu) / 1000,
             "temperature_c": lambda: library.nvmlDeviceGetTemperature(gpu, library.NVML_TEMPERATURE_GPU),
         }
-        found = {}
-        for name, ask in asked.items():
+        metrics = {}
+        for name, ask in readers.items():
             with suppress(library.NVMLError):
-                found[name] = float(ask())
-        return found
+                metrics[name] = float(ask())
+        return metrics

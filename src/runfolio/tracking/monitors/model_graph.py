@@ -32,13 +32,13 @@ def graph_of(model: nn.Module, example: Any) -> list[Node]:
     """
     if example is not None:
         try:
-            return _traced(model, example)
+            return _trace(model, example)
         except Exception as error:  # whatever the model's own code raises
             log.debug("the graph of %s is that of its layers alone: it did not run (%s)", type(model).__name__, error)
     return [_node(name, type(module).__name__, [], module.extra_repr()) for name, module in _layers(model).items()]
 
 
-def _traced(model: nn.Module, example: Any) -> list[Node]:
+def _trace(model: nn.Module, example: Any) -> list[Node]:
     recorder = _Recorder()
     arguments = example if isinstance(example, (list, tuple)) else () if isinstance(example, Mapping) else (example,)
     named = example if isinstance(example, Mapping) else {}
@@ -46,7 +46,7 @@ def _traced(model: nn.Module, example: Any) -> list[Node]:
         recorder.add("input", "Input", [], [tensor])
     hooks = [hook for name, module in _scopes(model).items() for hook in recorder.hook(name, module)]
     try:
-        with _untouched(model), torch.no_grad(), recorder:
+        with _preserve_state(model), torch.no_grad(), recorder:
             output = model(*arguments, **named)
     finally:
         for hook in hooks:
@@ -71,10 +71,10 @@ class _Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         inputs = list(tensors([*args, *kwargs.values()]))
         result = func(*args, **kwargs)
-        made = list(tensors(result))
-        if not self._in_layer and made and any(id(tensor) in self._makers for tensor in inputs):
+        outputs = list(tensors(result))
+        if not self._in_layer and outputs and any(id(tensor) in self._makers for tensor in inputs):
             name = func.__name__.strip("_")
-            self.add("/".join([*self._scope[-1:], name]), name, inputs, made)
+            self.add("/".join([*self._scope[-1:], name]), name, inputs, outputs)
         return result
 
     def hook(self, name: str, module: nn.Module) -> list[Any]:
@@ -116,7 +116,7 @@ class _Recorder(TorchFunctionMode):
 
 
 @contextmanager
-def _untouched(model: nn.Module) -> Iterator[None]:
+def _preserve_state(model: nn.Module) -> Iterator[None]:
     """Eval mode, and afterwards every module's own mode and all generators as they were."""
     modes = {module: module.training for module in model.modules()}
     devices = {parameter.device.index for parameter in model.parameters() if parameter.device.type == "cuda"}

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runfolio.tracking.monitors.tensor_statistics import Later
+from runfolio.tracking.monitors.tensor_statistics import DeferredValues
 from runfolio.tracking.monitors.tensors import tensors
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _Flags(NamedTuple):
 
     labels: list[str]
     batch: int
-    finite: Later
+    finite: DeferredValues
 
 
 class _Hook:
@@ -58,19 +58,19 @@ class FirstNonFinite:
     """Watches the forwards of a model in training, until something is found."""
 
     def __init__(
-        self, model: Module, sampled: Callable[[], bool], report: Callable[[str], None], done: int = 0
+        self, model: Module, sampled: Callable[[], bool], report: Callable[[str], None], batches_done: int = 0
     ) -> None:
         """Args:
         sampled: Whether a forward on a GPU is to be looked at.
         report: Gets one sentence, once; on the training thread, or by `read`.
-        done: Batches before this one, of a training that goes on.
+        batches_done: Batches before this one, of a training that goes on.
         """
         self._model = model
         self._sampled = sampled
         self._report = report
-        self._batch = done
+        self._batch = batches_done
         self._active = False
-        self._found = False
+        self._is_reported = False
         self._calls: list[_Call] = []
         self._unread: list[_Flags] = []
         self._hooks: list[Any] = []
@@ -81,7 +81,7 @@ class FirstNonFinite:
             leaves = [(type(self._model).__name__, self._model)]
         self._hooks = [
             self._model.register_forward_pre_hook(_Hook(self._begin)),
-            *(module.register_forward_hook(_Hook(self._noting(name))) for name, module in leaves),
+            *(module.register_forward_hook(_Hook(self._note_call(name))) for name, module in leaves),
             # Behind the model's own, if it is a leaf.
             self._model.register_forward_hook(_Hook(self._end), always_call=True),
         ]
@@ -92,10 +92,10 @@ class FirstNonFinite:
         self._hooks = []
         self._calls = []
 
-    def found(self, text: str) -> None:
+    def report_once(self, text: str) -> None:
         """Report, unless something was found before."""
-        if not self._found:
-            self._found = True
+        if not self._is_reported:
+            self._is_reported = True
             self._report(f"first non-finite: {text}")
 
     def take_unread(self) -> Callable[[], None]:
@@ -106,7 +106,7 @@ class FirstNonFinite:
             for flags in unread:
                 bad = [label for label, fine in zip(flags.labels, flags.finite.values, strict=True) if not fine]
                 if bad:
-                    self.found(f"output of {bad[0]} at batch {flags.batch}")
+                    self.report_once(f"output of {bad[0]} at batch {flags.batch}")
 
         return read
 
@@ -117,13 +117,13 @@ class FirstNonFinite:
         self._active = False
         if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
             return
-        if self._found:  # by another thread, which must not take hooks away under a forward
+        if self._is_reported:  # by another thread, which must not take hooks away under a forward
             self.stop()
         elif torch.is_grad_enabled() and model.training:
             self._active = True
             self._batch += 1
 
-    def _noting(self, name: str) -> Callable[[Module, Any, Any], None]:
+    def _note_call(self, name: str) -> Callable[[Module, Any, Any], None]:
         import torch
 
         def note(module: Module, inputs: Any, output: Any) -> None:
@@ -141,30 +141,30 @@ class FirstNonFinite:
         calls, self._calls = self._calls, []
         try:
             with torch.no_grad():
-                self._look(calls, output)
+                self._check_forward(calls, output)
         except Exception as error:  # kinds of tensors that we did not think of
             log.warning("where NaN comes from is not looked for any more: %s", error)
             self.stop()
 
-    def _look(self, calls: list[_Call], output: Any) -> None:
+    def _check_forward(self, calls: list[_Call], output: Any) -> None:
         first = next(_floats(output), None)
         if first is None:
             return
         if first.device.type != "cpu":
-            self._ask(calls)
-        elif not _finite(output) and (blamed := self._blame(calls, output)):
-            self.found(blamed)
+            self._request_flags(calls)
+        elif not _finite(output) and (description := self._blame(calls, output)):
+            self.report_once(description)
             self.stop()
 
-    def _ask(self, calls: list[_Call]) -> None:
+    def _request_flags(self, calls: list[_Call]) -> None:
         import torch
 
         if not self._sampled():
             return
-        asked = [(_label(call), tensor) for call in calls for tensor in _floats(call.output)]
-        if asked:
-            flags = torch.stack([tensor.isfinite().all() for _, tensor in asked])
-            self._unread.append(_Flags([label for label, _ in asked], self._batch, Later(flags)))
+        labelled = [(_label(call), tensor) for call in calls for tensor in _floats(call.output)]
+        if labelled:
+            flags = torch.stack([tensor.isfinite().all() for _, tensor in labelled])
+            self._unread.append(_Flags([label for label, _ in labelled], self._batch, DeferredValues(flags)))
 
     def _blame(self, calls: list[_Call], output: Any) -> str | None:
         """What was not finite first; None for scores that were masked, which is no trouble."""

@@ -64,7 +64,7 @@ class System:
 
         gauges: list[Gauge] = [self._throughput]
         for make in (lambda: Machine(run.folder), Gpus):
-            with _told(run):
+            with _log_failure(run):
                 gauges.append(make())
         last = time.monotonic()
         wait_s = due_s = min(_FIRST_S, self._every_s)
@@ -82,17 +82,17 @@ class System:
 
 def _read(run: Run, gauges: list[Gauge], elapsed_s: float) -> dict[str, float]:
     """What all gauges say; one that breaks is told of, and not asked again."""
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for gauge in tuple(gauges):
         gauges.remove(gauge)
-        with _told(run):
-            found |= gauge.read(elapsed_s)
+        with _log_failure(run):
+            metrics |= gauge.read(elapsed_s)
             gauges.append(gauge)
-    return found
+    return metrics
 
 
 @contextmanager
-def _told(run: Run) -> Iterator[None]:
+def _log_failure(run: Run) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # whatever a driver or a container's /proc comes up with: the training goes on

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Later:
+class DeferredValues:
     """Numbers of a tensor that its device may still be computing; reading them waits for it.
 
     `check` gets them when they are read first.
@@ -37,11 +37,11 @@ class Later:
 class Number:
     """One of them, as a metric's value: `item()` is what the writer thread asks every array for."""
 
-    of: Later
-    place: int
+    deferred: DeferredValues
+    index: int
 
     def item(self) -> float:
-        return self.of.values[self.place]
+        return self.deferred.values[self.index]
 
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
@@ -50,17 +50,17 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
 
     tensors = [torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor for tensor in tensors]
     groups: dict[tuple[Any, Any], list[int]] = defaultdict(list)
-    for place, tensor in enumerate(tensors):
-        groups[tensor.device, tensor.dtype].append(place)
-    found: list[Any] = [None] * len(tensors)
-    for places in groups.values():
-        each = torch._foreach_norm([tensors[place] for place in places], 2, torch.float64)  # type: ignore[attr-defined]
-        for place, norm in zip(places, each, strict=True):
-            found[place] = norm.to(tensors[0].device, non_blocking=True)
-    return torch.stack(found)
+    for index, tensor in enumerate(tensors):
+        groups[tensor.device, tensor.dtype].append(index)
+    results: list[Any] = [None] * len(tensors)
+    for indices in groups.values():
+        group_norms = torch._foreach_norm([tensors[index] for index in indices], 2, torch.float64)  # type: ignore[attr-defined]
+        for index, norm in zip(indices, group_norms, strict=True):
+            results[index] = norm.to(tensors[0].device, non_blocking=True)
+    return torch.stack(results)
 
 
-def counted(tensor: Tensor) -> Tensor:
+def count_values(tensor: Tensor) -> Tensor:
     """What `histogram_of` makes a histogram from: counts, extremes, mean, variance; [BINS + 6] float64."""
     import torch
 
@@ -71,11 +71,11 @@ def counted(tensor: Tensor) -> Tensor:
     if numbers.device.type == "cpu":
         lowest, highest = (extreme.item() for extreme in numbers.aminmax())
         if highest - lowest < torch.finfo(numbers.dtype).max:
-            return _counted_finite(numbers, lowest, highest)
-    return _counted_unread(numbers)
+            return _count_finite(numbers, lowest, highest)
+    return _count_unread(numbers)
 
 
-def _counted_finite(numbers: Tensor, lowest: float, highest: float) -> Tensor:
+def _count_finite(numbers: Tensor, lowest: float, highest: float) -> Tensor:
     """In few passes, for its extremes are known and nothing lies outside of them."""
     import torch
 
@@ -88,7 +88,7 @@ _MOST_EXACT = 2**24
 """A float32 counts no further one by one."""
 
 
-def _counted_unread(numbers: Tensor) -> Tensor:
+def _count_unread(numbers: Tensor) -> Tensor:
     """Without a look at any number on the way, which would wait for a GPU."""
     import torch
 
@@ -97,16 +97,16 @@ def _counted_unread(numbers: Tensor) -> Tensor:
     numbers_or_0 = numbers.where(finite, 0)
     # As float64, because the range may be wider, or a bin narrower, than the kind of number can hold.
     share = (numbers_or_0.double() - lowest.double()) / (highest.double() - lowest.double())
-    places = (share * BINS).nan_to_num_(0).long().clamp_(0, BINS - 1)
-    counts = torch.zeros(BINS, dtype=torch.int64, device=numbers.device).scatter_add_(0, places, finite.long())
+    bins = (share * BINS).nan_to_num_(0).long().clamp_(0, BINS - 1)
+    counts = torch.zeros(BINS, dtype=torch.int64, device=numbers.device).scatter_add_(0, bins, finite.long())
     mean = numbers_or_0.sum(dtype=torch.float64) / finite.sum()
     variance = (numbers_or_0 - mean).where(finite, 0).square().sum(dtype=torch.float64) / finite.sum()
-    rest = (lowest, highest, mean, variance, numbers.isnan().sum(), numbers.isinf().sum())
-    return torch.cat([counts.double(), torch.stack([entry.double() for entry in rest])])
+    statistics = (lowest, highest, mean, variance, numbers.isnan().sum(), numbers.isinf().sum())
+    return torch.cat([counts.double(), torch.stack([entry.double() for entry in statistics])])
 
 
 def histogram_of(row: Sequence[float]) -> dict[str, Any]:
-    """A histogram as `docs/format.md` has it, from the numbers of `counted`."""
+    """A histogram as `docs/format.md` has it, from the numbers of `count_values`."""
     *counts, lowest, highest, mean, variance, nan, inf = row
     count = sum(counts)
     content: dict[str, Any] = {"nan": int(nan), "inf": int(inf)}
@@ -116,8 +116,8 @@ def histogram_of(row: Sequence[float]) -> dict[str, Any]:
     if highest == lowest:
         counts = [0.0] * (BINS // 2) + [count] + [0.0] * (BINS - BINS // 2 - 1)
     return {
-        "edges": [*(low + (high - low) * place / BINS for place in range(BINS)), high],
-        "counts": [int(each) for each in counts],
+        "edges": [*(low + (high - low) * edge / BINS for edge in range(BINS)), high],
+        "counts": [int(number) for number in counts],
         "mean": mean,
         "std": math.sqrt(variance),
         "min": lowest,

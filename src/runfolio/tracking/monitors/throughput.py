@@ -55,20 +55,20 @@ class Throughput:
         _time_loaders()  # torch may have been imported since
         before, self._before = self._before, self._now()
         waited_s, batches, samples, steps = (now - then for now, then in zip(self._before, before, strict=True))
-        found = {}
+        metrics = {}
         if batches:
-            found["system/data_wait"] = min(1.0, waited_s / elapsed_s)
-            found["system/batches_per_s"] = batches / elapsed_s
+            metrics["system/data_wait"] = min(1.0, waited_s / elapsed_s)
+            metrics["system/batches_per_s"] = batches / elapsed_s
         if samples:
-            found["system/samples_per_s"] = samples / elapsed_s
+            metrics["system/samples_per_s"] = samples / elapsed_s
         if steps > 0:
-            found["system/steps_per_s"] = steps / elapsed_s
-        return found
+            metrics["system/steps_per_s"] = steps / elapsed_s
+        return metrics
 
     def close(self) -> None:
         _totals.readers -= 1
         if not _totals.readers:
-            _leave_loaders()
+            _restore_loaders()
 
     def _now(self) -> tuple[float, int, int, int]:
         return _totals.waited_s, _totals.batches, _totals.samples, self._step()
@@ -79,11 +79,11 @@ def _time_loaders() -> None:
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
     if _timed is None and hasattr(iterator, "__next__"):
-        _timed = _with_clock(iterator.__next__)
+        _timed = _time_calls(iterator.__next__)
         iterator.__next__ = _timed
 
 
-def _leave_loaders() -> None:
+def _restore_loaders() -> None:
     """Put the iterator's own step back. Where others have wrapped ours since, it stays, and only passes on."""
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
@@ -92,7 +92,7 @@ def _leave_loaders() -> None:
         _timed = None
 
 
-def _with_clock(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _time_calls(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     totals, clock = _totals, time.perf_counter
 
     @functools.wraps(original)

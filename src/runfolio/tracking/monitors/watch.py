@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runfolio.errors import ConfigError, did_you_mean
 from runfolio.tracking.monitors.non_finite import FirstNonFinite
-from runfolio.tracking.monitors.tensor_statistics import Later, Number, counted, histogram_of, norms
+from runfolio.tracking.monitors.tensor_statistics import DeferredValues, Number, count_values, histogram_of, norms
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
 from runfolio.tracking.process.exit_hooks import Ending
 
@@ -42,13 +42,13 @@ class Watch:
             raise ConfigError(f"every is {every}; it is a number of optimizer steps, at least 1")
         if logged not in _KINDS:
             raise ConfigError(f"log is {logged!r}; {did_you_mean(logged, _KINDS)}")
-        self.model = unwrapped(model)
+        self.model = unwrap(model)
         self._every = every
         self._kinds = _KINDS[logged]
         self._histograms = histograms
         self._first_step = self._next_step = step
         self._names = {id(parameter): name for name, parameter in self.model.named_parameters()}
-        self._optimizers: weakref.WeakKeyDictionary[Optimizer, _Seen] = weakref.WeakKeyDictionary()
+        self._optimizers: weakref.WeakKeyDictionary[Optimizer, _OptimizerState] = weakref.WeakKeyDictionary()
         self._hook: Any = None
 
     def start(self, run: Run) -> None:
@@ -69,34 +69,34 @@ class Watch:
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         try:
-            seen = self._optimizers.get(optimizer)
-            if seen is None or seen.groups != len(optimizer.param_groups):
-                self._optimizers[optimizer] = seen = self._see(optimizer, seen)
-            if seen.holds and not _skipped(optimizer, sampled=seen.step % self._every == 0):
-                if seen.step % self._every == 0:
-                    self._sample(optimizer, seen)
-                seen.step += 1
-                self._next_step = max(self._next_step, seen.step)
+            state = self._optimizers.get(optimizer)
+            if state is None or state.groups != len(optimizer.param_groups):
+                self._optimizers[optimizer] = state = self._state_of(optimizer, state)
+            if state.holds and not _skipped(optimizer, sampled=state.step % self._every == 0):
+                if state.step % self._every == 0:
+                    self._sample(optimizer, state)
+                state.step += 1
+                self._next_step = max(self._next_step, state.step)
         except Exception:  # whatever a model has that we did not think of, the training goes on
             log.exception("run %s: watching ends; the training goes on", self._run.id)
             self.stop()
 
-    def _see(self, optimizer: Optimizer, before: _Seen | None) -> _Seen:
+    def _state_of(self, optimizer: Optimizer, known_state: _OptimizerState | None) -> _OptimizerState:
         holds = any(id(parameter) in self._names for group in optimizer.param_groups for parameter in group["params"])
-        if before is not None:
-            before.holds, before.groups = holds, len(optimizer.param_groups)
-            return before
-        others = sum(seen.holds for seen in self._optimizers.values())
+        if known_state is not None:
+            known_state.holds, known_state.groups = holds, len(optimizer.param_groups)
+            return known_state
+        other_count = sum(state.holds for state in self._optimizers.values())
         # One that comes after the others are gone goes on where they were; one beside them counts for itself.
-        step, suffix = (self._first_step, f"/optimizer_{others + 1}") if others else (self._next_step, "")
-        return _Seen(holds, len(optimizer.param_groups), step, suffix)
+        step, suffix = (self._first_step, f"/optimizer_{other_count + 1}") if other_count else (self._next_step, "")
+        return _OptimizerState(holds, len(optimizer.param_groups), step, suffix)
 
     def _is_sampled_next(self) -> bool:
         """Whether the next step, as far as is known, will be sampled; the first of all is."""
-        steps = [seen.step for seen in self._optimizers.values() if seen.holds]
+        steps = [state.step for state in self._optimizers.values() if state.holds]
         return not steps or any(step % self._every == 0 for step in steps)
 
-    def _sample(self, optimizer: Optimizer, seen: _Seen) -> None:
+    def _sample(self, optimizer: Optimizer, state: _OptimizerState) -> None:
         import torch
 
         moment = self._run.now()
@@ -105,22 +105,22 @@ class Watch:
             for kind in self._kinds:
                 tensors = self._gradients(optimizer) if kind == "grad" else self._weights(optimizer)
                 if tensors:
-                    values |= self._norms(kind, tensors, seen)
+                    values |= self._norms(kind, tensors, state)
                     if self._histograms:
-                        self._log_histograms(moment, kind, tensors, seen.step)
-        self._run.record(Scalars(moment, seen.step, values, aside=True))
+                        self._log_histograms(moment, kind, tensors, state.step)
+        self._run.record(Scalars(moment, state.step, values, aside=True))
 
-    def _norms(self, kind: str, tensors: Mapping[str, Tensor], seen: _Seen) -> dict[str, Any]:
+    def _norms(self, kind: str, tensors: Mapping[str, Tensor], state: _OptimizerState) -> dict[str, Any]:
         import torch
 
-        each = norms(list(tensors.values()))
-        total = torch.linalg.vector_norm(each)
-        check = self._check(list(tensors), seen.step) if kind == "grad" else None
-        later = Later(torch.cat([each, total[None]]), check)
-        if each.device.type == "cpu":
+        tensor_norms = norms(list(tensors.values()))
+        total = torch.linalg.vector_norm(tensor_norms)
+        check = self._check(list(tensors), state.step) if kind == "grad" else None
+        later = DeferredValues(torch.cat([tensor_norms, total[None]]), check)
+        if tensor_norms.device.type == "cpu":
             _ = later.values  # what is wrong is told at once
-        named = {f"{kind}_norm/{name}": Number(later, place) for place, name in enumerate(tensors)}
-        return {**named, f"{kind}_norm{seen.suffix}": Number(later, len(tensors))}
+        named = {f"{kind}_norm/{name}": Number(later, index) for index, name in enumerate(tensors)}
+        return {**named, f"{kind}_norm{state.suffix}": Number(later, len(tensors))}
 
     def _check(self, names: list[str], step: int) -> Callable[[list[float]], None]:
         read_unread = self._nonfinite.take_unread()
@@ -129,28 +129,28 @@ class Watch:
             read_unread()
             bad = [name for name, value in zip(names, values, strict=False) if not math.isfinite(value)]
             if bad:  # gradients come from the last layer to the first
-                self._nonfinite.found(f"gradient of {bad[-1]} at optimizer step {step}")
+                self._nonfinite.report_once(f"gradient of {bad[-1]} at optimizer step {step}")
 
         return check
 
     def _log_histograms(self, moment: float, kind: str, tensors: Mapping[str, Tensor], step: int) -> None:
         import torch
 
-        rows = Later(torch.stack([counted(tensor) for tensor in tensors.values()]))
-        for place, name in enumerate(tensors):
+        rows = DeferredValues(torch.stack([count_values(tensor) for tensor in tensors.values()]))
+        for index, name in enumerate(tensors):
             self._run.record(
-                Media(moment, step, "histogram", f"{kind}/{name}", lambda place=place: histogram_of(rows.values[place]))
+                Media(moment, step, "histogram", f"{kind}/{name}", lambda index=index: histogram_of(rows.values[index]))
             )
 
     def _gradients(self, optimizer: Optimizer) -> dict[str, Tensor]:
         scale = getattr(optimizer, "grad_scale", None)
-        found = {}
+        gradients = {}
         for parameter in self._parameters(optimizer):
             gradient = parameter.grad
             if gradient is not None:
                 dense = gradient.coalesce().values() if gradient.is_sparse else gradient
-                found[self._names[id(parameter)]] = dense if scale is None else dense / scale
-        return found
+                gradients[self._names[id(parameter)]] = dense if scale is None else dense / scale
+        return gradients
 
     def _weights(self, optimizer: Optimizer) -> dict[str, Tensor]:
         return {self._names[id(parameter)]: parameter.detach() for parameter in self._parameters(optimizer)}
@@ -159,7 +159,7 @@ class Watch:
         """Those of the model, in its order."""
         every = itertools.chain.from_iterable(group["params"] for group in optimizer.param_groups)
         held = {id(parameter): parameter for parameter in every}
-        return [held[known] for known in self._names if known in held]
+        return [held[key] for key in self._names if key in held]
 
     def _report(self, text: str) -> None:
         log.warning("run %s: %s", self._run.id, text)
@@ -167,7 +167,7 @@ class Watch:
 
 
 @dataclass
-class _Seen:
+class _OptimizerState:
     """An optimizer that has stepped."""
 
     holds: bool
@@ -180,7 +180,7 @@ class _Seen:
     """Tells its totals from those of the first optimizer."""
 
 
-def unwrapped(model: Module) -> Module:
+def unwrap(model: Module) -> Module:
     """The model itself, out of what torch.compile and DDP put around it.
 
     Raises:
@@ -202,5 +202,5 @@ def _skipped(optimizer: Optimizer, *, sampled: bool) -> bool:
 
     On a GPU that is asked only where a sample depends on it, since the answer must be waited for.
     """
-    found = getattr(optimizer, "found_inf", None)
-    return found is not None and (sampled or found.device.type == "cpu") and bool(found)
+    found_inf = getattr(optimizer, "found_inf", None)
+    return found_inf is not None and (sampled or found_inf.device.type == "cpu") and bool(found_inf)

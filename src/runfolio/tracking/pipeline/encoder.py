@@ -66,7 +66,7 @@ class Encoder:
     """The last seq given to a log call; one that leaves nothing gets none."""
     refused: dict[str, int] = field(default_factory=dict)
     """Number of values that could not be stored, by metric."""
-    _known: set[str] = field(default_factory=set)
+    _checked_names: set[str] = field(default_factory=set)
     """Names that were checked."""
 
     def encode(self, items: Iterable[Item]) -> list[EncodedBatch]:
@@ -88,10 +88,10 @@ class Encoder:
 
     def _plain(self, items: list[Plain]) -> EncodedPoints | None:
         """Encode calls of floats only, by few long calls of C; None if a call must be checked value by value."""
-        if not self._known.issuperset(chain.from_iterable(values for _, _, values in items)):
+        if not self._checked_names.issuperset(chain.from_iterable(values for _, _, values in items)):
             return None
         seq, last_step = self.seq, self.last_step
-        rows: list[tails.Row] = []
+        rows: list[tails.TailRow] = []
         for moment, step, values in items:
             last_step = last_step + 1 if step is None else step
             if last_step.__class__ is not int or not -_STEPS <= last_step < _STEPS:
@@ -126,12 +126,12 @@ class Encoder:
         # What comes before the first point belongs to its step, not to one before.
         step = self._step(item.step, after=0 if self.last_step >= 0 else 1)
         try:
-            made = item.content()
+            content = item.content()
             picture = None
-            if isinstance(made, bytes):
-                picture = media.file_name(item.name, step, self.writer, seq), made
-                made = {"file": picture[0], "caption": item.caption}
-            line = media.encode(seq, int(item.time * 1e6), step, item.kind, item.name, made)
+            if isinstance(content, bytes):
+                picture = media.file_name(item.name, step, self.writer, seq), content
+                content = {"file": picture[0], "caption": item.caption}
+            line = media.encode(seq, int(item.time * 1e6), step, item.kind, item.name, content)
         except Exception as error:
             self._refuse(item.name, f"{item.kind} {item.name!r} was not stored: {error}")
             return None
@@ -149,9 +149,9 @@ class Encoder:
 
     def _numbers(self, values: dict[str, Any]) -> dict[str, float]:
         numbers, refused = plain_values.metric_numbers(values)
-        self._known.update(numbers)
-        for name, why in refused:
-            self._refuse(name, f"metric {plain_values.short(name)} {why}; this value was not stored")
+        self._checked_names.update(numbers)
+        for name, reason in refused:
+            self._refuse(name, f"metric {plain_values.short(name)} {reason}; this value was not stored")
         return numbers
 
     def _refuse(self, name: str, message: str) -> None:

@@ -19,7 +19,7 @@ from runfolio.record.spool import Spool
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder import EncodedBatch, Encoder
 from runfolio.tracking.pipeline.queue_items import Item
-from runfolio.tracking.pipeline.spool_transfer import put_into
+from runfolio.tracking.pipeline.spool_transfer import write_batch
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process.exit_hooks import Ending
@@ -127,14 +127,14 @@ class EncoderThread:
         answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._commands.put(lambda: self._flush(answer, sync))
         deadline = time.monotonic() + timeout_s
-        while not self._closed and (left := deadline - time.monotonic()) > 0:
+        while not self._closed and (remaining_s := deadline - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
-                written = answer.get(timeout=min(left, 0.1))
+                written = answer.get(timeout=min(remaining_s, 0.1))
                 log.wait(_LOG_WAIT_S)
                 return written
             if self.store_writer.away_s > self._config.patience_s:
                 return False
-        return self.store_writer.whole
+        return self.store_writer.is_complete
 
     def close(self, set_status: Callable[[RunDocument], None], ending: Ending, timeout_s: float) -> bool:
         """Write everything, then the run's end, then seal it to one segment; return whether that was done in time.
@@ -149,7 +149,7 @@ class EncoderThread:
         while not self._closed and time.monotonic() < deadline:
             time.sleep(0.002)
         log.wait(_LOG_WAIT_S)
-        return self.store_writer.whole
+        return self.store_writer.is_complete
 
     def _run(self) -> None:
         next_flush = time.monotonic() + self._config.flush_s
@@ -172,23 +172,23 @@ class EncoderThread:
 
     def _take_pending(self, *, urgent: bool = False) -> None:
         """Encode what is waiting and hand it on; with pauses, unless it is urgent."""
-        handed = self.store_writer.outbox.waiting_bytes
-        began = time.perf_counter()
-        while left := len(self.pending):
-            waiting = left * self._item_bytes
-            hurry = urgent or waiting > _HURRY_BYTES or not self._commands.empty()
-            large = hurry or left > _MANY
+        handed_bytes = self.store_writer.outbox.waiting_bytes
+        started = time.perf_counter()
+        while count := len(self.pending):
+            waiting = count * self._item_bytes
+            is_hurried = urgent or waiting > _HURRY_BYTES or not self._commands.empty()
+            is_large = is_hurried or count > _MANY
             self._set_pressure(waiting > (_HURRY_BYTES if self._pressed else _BRAKE_BYTES))
-            self._hand_over(self._encode(min(left, _LARGE_SLICE if large else _SLICE)))
+            self._hand_over(self._encode(min(count, _LARGE_SLICE if is_large else _SLICE)))
             if urgent:
                 self._wait_for_store()
-            if self.store_writer.outbox.waiting_bytes - handed > _HAND_ON_BYTES:
+            if self.store_writer.outbox.waiting_bytes - handed_bytes > _HAND_ON_BYTES:
                 self.store_writer.do(self.store_writer.write)
-                handed = self.store_writer.outbox.waiting_bytes
-            spent = time.perf_counter() - began
-            if not hurry and (not large or spent > _LARGE_SLICES_S):
-                time.sleep(_SHORT_PAUSE_S if large else spent * _PAUSES)
-                began = time.perf_counter()
+                handed_bytes = self.store_writer.outbox.waiting_bytes
+            spent = time.perf_counter() - started
+            if not is_hurried and (not is_large or spent > _LARGE_SLICES_S):
+                time.sleep(_SHORT_PAUSE_S if is_large else spent * _PAUSES)
+                started = time.perf_counter()
         self._set_pressure(False)
         if self._spool is not None and self.store_writer.away_s == 0:
             self._give_back(self._spool)
@@ -258,7 +258,7 @@ class EncoderThread:
             return False
         spool = self._spool or self.store_writer.new_spool()
         try:
-            put_into(spool, batch)
+            write_batch(spool, batch)
         except OSError as error:
             if begins:
                 spool.discard()
@@ -295,9 +295,9 @@ class EncoderThread:
 
     def _flush(self, answer: queue.SimpleQueue[bool], sync: bool) -> None:
         self._take_pending(urgent=True)
-        self.store_writer.do(lambda: self._flushed(self.store_writer.write(sync=sync), answer, sync))
+        self.store_writer.do(lambda: self._continue_flush(self.store_writer.write(sync=sync), answer, sync))
 
-    def _flushed(self, written: bool, answer: queue.SimpleQueue[bool], sync: bool) -> None:
+    def _continue_flush(self, written: bool, answer: queue.SimpleQueue[bool], sync: bool) -> None:
         """Continue a flush on the store thread: what was in memory is written, or cannot be."""
         if written and self._spool is not None:
             self._commands.put(lambda: self._flush_spool(answer, sync))
@@ -318,7 +318,7 @@ class EncoderThread:
             while not self.store_writer.closed and time.monotonic() < self._deadline:
                 time.sleep(0.002)
             if not self.store_writer.closed:
-                self.store_writer.spool_rest()
+                self.store_writer.spool_waiting()
         finally:
             self._stop()
 

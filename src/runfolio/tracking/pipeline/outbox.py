@@ -53,6 +53,6 @@ class Outbox:
         for _ in range(count):
             self._taken_bytes += self._batches.popleft()[1].size
 
-    def rest(self) -> list[EncodedBatch]:
+    def waiting_batches(self) -> list[EncodedBatch]:
         """Return all batches that still wait."""
         return [batch for _, batch in self._batches.copy()]

@@ -12,7 +12,7 @@ from runfolio.errors import ConfigError
 
 LONGEST_NAME = 1000
 """Characters of a metric's name."""
-_DEEPEST = 100
+_MAX_DEPTH = 100
 """How many dicts may lie in one another in a log call, or dicts and lists in a config."""
 _STEP_BITS = 64
 LARGEST_STEP = 2 ** (_STEP_BITS - 1) - 1
@@ -61,8 +61,8 @@ def plain_value(value: Any) -> Any:
 def _plain(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value if value is None or isinstance(value, bool) else _plain_scalar(value)
-    if depth >= _DEEPEST:
-        raise ConfigError(f"config or summary: more than {_DEEPEST} dicts and lists in one another, or one in itself")
+    if depth >= _MAX_DEPTH:
+        raise ConfigError(f"config or summary: more than {_MAX_DEPTH} dicts and lists in one another, or one in itself")
     value = _unwrap(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(entry, depth + 1) for key, entry in value.items()}
@@ -80,8 +80,8 @@ def _plain_scalar(value: float | str) -> int | float | str:
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
-        whole = int(value)
-        return whole if -(2**63) <= whole < 2**64 else str(whole)
+        integer = int(value)
+        return integer if -(2**63) <= integer < 2**64 else str(integer)
     return float(value)
 
 
@@ -108,42 +108,42 @@ def _count(value: Any) -> int | None:
 class NoNumber(NamedTuple):
     """Stands for a value that was refused, so that its memory and its graph are not held."""
 
-    why: str
+    reason: str
 
 
 class Refusal(NamedTuple):
     """A value of a log call that is not stored."""
 
     name: str
-    why: str
+    reason: str
     """Goes on where `metric 'name'` ended."""
 
 
-def detached(value: Any) -> Any:
+def detach_value(value: Any) -> Any:
     """One number as it is now, cheap to keep: later changes in place do not reach it, no graph hangs on it.
 
     A tensor on a device is copied there, on its stream, and read by the writer thread: nothing is waited for. Dicts
     are copied; what surely is no number becomes a `NoNumber`. Whatever goes wrong is told by `metric_value`.
     """
-    return _detached(value, ())
+    return _try_detach(value, ())
 
 
-def _detached(value: Any, within: tuple[int, ...]) -> Any:
+def _try_detach(value: Any, ancestors: tuple[int, ...]) -> Any:
     try:
-        return _own(value, within)
+        return _detach(value, ancestors)
     except Exception:  # whatever somebody's own `item` raises
         return value
 
 
-def _own(value: Any, within: tuple[int, ...]) -> Any:
+def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
     if isinstance(value, Mapping):
-        if id(value) in within or len(within) == _DEEPEST:
-            return NoNumber(f"is a dict that holds itself, or lies in {_DEEPEST} others")
-        return {key: _detached(value[key], (*within, id(value))) for key in value}
+        if id(value) in ancestors or len(ancestors) == _MAX_DEPTH:
+            return NoNumber(f"is a dict that holds itself, or lies in {_MAX_DEPTH} others")
+        return {key: _try_detach(value[key], (*ancestors, id(value))) for key in value}
     if (count := _count(value)) is None:
         return value
     if count != 1:
-        return NoNumber(f"is not one number but {_described(value)}")
+        return NoNumber(f"is not one number but {_describe(value)}")
     if hasattr(value, "detach"):
         tensor = value.detach()
         return tensor.item() if tensor.device.type == "cpu" else tensor.clone()
@@ -159,7 +159,7 @@ def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Re
     """
     numbers: dict[str, float] = {}
     refused: list[Refusal] = []
-    for name, value in _flat(values, ""):
+    for name, value in _flatten(values, ""):
         try:
             check_name(name)
             number = metric_value(value)
@@ -172,7 +172,7 @@ def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Re
     return numbers, refused
 
 
-def checked_numbers(values: Mapping[Any, Any]) -> dict[str, float]:
+def check_numbers(values: Mapping[Any, Any]) -> dict[str, float]:
     """What is stored of a log call of which nothing may be refused; waits for tensors on a device.
 
     Raises:
@@ -180,11 +180,11 @@ def checked_numbers(values: Mapping[Any, Any]) -> dict[str, float]:
     """
     numbers, refused = metric_numbers(values)
     if refused:
-        raise ConfigError(f"metric {short(refused[0].name)} {refused[0].why}; nothing of this call was stored")
+        raise ConfigError(f"metric {short(refused[0].name)} {refused[0].reason}; nothing of this call was stored")
     return numbers
 
 
-def _flat(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _flatten(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         try:
             name = prefix + (str.__str__(key) if isinstance(key, str) else str(key))
@@ -192,7 +192,7 @@ def _flat(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}<{type(key).__name__}>", NoNumber("has a key that cannot be written as a text")
             continue
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}/")
+            yield from _flatten(value, f"{name}/")
         else:
             yield name, value
 
@@ -204,7 +204,7 @@ def check_name(name: Any) -> None:
         ConfigError: It is no text, empty, longer than 1,000 characters, or no Unicode.
     """
     if not isinstance(name, str):
-        raise ConfigError(f"a metric's name is a text, not {_described(name)}")
+        raise ConfigError(f"a metric's name is a text, not {_describe(name)}")
     if not name.strip() or len(name) > LONGEST_NAME:
         raise ConfigError(f"has a name that is empty or longer than {LONGEST_NAME:,} characters")
     try:
@@ -222,7 +222,7 @@ def metric_value(value: Any) -> float:
     if value.__class__ is float:
         return value
     if isinstance(value, NoNumber):
-        raise ConfigError(value.why)
+        raise ConfigError(value.reason)
     try:
         number: Any = value.item() if hasattr(value, "item") else value
         if isinstance(number, (str, bytes, bytearray)) or number is None:
@@ -231,7 +231,7 @@ def metric_value(value: Any) -> float:
     except OverflowError:
         result, number = math.inf, None
     except Exception:  # whatever somebody's own `__float__` raises
-        raise ConfigError(f"is not one number but {_described(value)}") from None
+        raise ConfigError(f"is not one number but {_describe(value)}") from None
     if math.isinf(result) and number != result:
         raise ConfigError(f"is {_cut(value)}, which is larger than float64 can hold")
     if isinstance(number, int) and int(result) != number:
@@ -248,13 +248,13 @@ def whole_step(step: Any) -> int:
     if step.__class__ is not int:
         try:
             exact: Any = step.item() if hasattr(step, "item") else step
-            whole = int(exact)
-            is_whole = bool(whole == exact)  # a text equals no number
+            integer = int(exact)
+            is_integer = bool(integer == exact)  # a text equals no number
         except Exception:  # whatever somebody's own `__int__` raises
-            is_whole, whole = False, 0
-        if not is_whole:
+            is_integer, integer = False, 0
+        if not is_integer:
             raise ConfigError(f"step {_cut(step)} is not a whole number")
-        step = whole
+        step = integer
     if not -LARGEST_STEP - 1 <= step <= LARGEST_STEP:
         raise ConfigError(f"step {_cut(step)} has more than {_STEP_BITS} bits")
     return step
@@ -273,7 +273,7 @@ def _cut(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
-def _described(value: Any) -> str:
+def _describe(value: Any) -> str:
     if isinstance(value, (str, bytes)) or value is None:
         return _cut(value)
     shape = getattr(value, "shape", None)

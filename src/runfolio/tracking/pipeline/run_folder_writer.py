@@ -75,7 +75,7 @@ class RunFolderWriter:
 
     def discard(self, outbox: Outbox) -> None:
         """Empty the outbox without writing: another process has the run now."""
-        outbox.drop(len(outbox.rest()))
+        outbox.drop(len(outbox.waiting_batches()))
         self._accepted = 0
 
     def close_full_tail(self) -> int | None:

@@ -112,8 +112,8 @@ class RunLifecycle:
 
     def _open_attempt(self) -> None:
         try:
-            claims.take(self._folder, self._heartbeat)
-        except claims.Taken:
+            claims.acquire(self._folder, self._heartbeat)
+        except claims.AttemptTaken:
             self._heartbeat.remove(self._folder)
             raise
         self._save(sync=self._sync or len(self._document.attempts) > 1)

@@ -51,7 +51,7 @@ class SpoolTransfer:
         self._spools.pop(0)
         return True
 
-    def save_rest(self, outbox: Outbox) -> None:
+    def save_waiting(self, outbox: Outbox) -> None:
         """Copy what is left in the outbox to a spool, at the end of a run whose store does not take it any more.
 
         Called on the store thread, or on another if that hangs. Batches that both have saved are there twice and
@@ -60,12 +60,12 @@ class SpoolTransfer:
         Raises:
             OSError: The spool cannot be written.
         """
-        rest = outbox.rest()
+        batches = outbox.waiting_batches()
         spool = self.new_spool()
-        for batch in rest:
-            put_into(spool, batch)
+        for batch in batches:
+            write_batch(spool, batch)
         spool.close()
-        if rest:
+        if batches:
             self._spools.append(spool)
 
     def describe_loss(self, failure: str) -> str:
@@ -77,7 +77,7 @@ class SpoolTransfer:
         return f"its last points could not be written ({failure})"
 
 
-def put_into(spool: Spool, batch: EncodedBatch) -> None:
+def write_batch(spool: Spool, batch: EncodedBatch) -> None:
     """Write a batch to a spool.
 
     Raises:

@@ -63,7 +63,7 @@ class StoreWriter:
         self.outbox = Outbox()
         self.closed = False
         """Whether the run's end is written, as far as that was possible."""
-        self.whole = False
+        self.is_complete = False
         """Whether everything is in the store."""
         self.ending: Ending = "run"
         """What ends, once something does."""
@@ -188,16 +188,16 @@ class StoreWriter:
         """Count log calls that nothing took."""
         self._spools.lost += calls
 
-    def spool_rest(self) -> None:
+    def spool_waiting(self) -> None:
         """Copy what is left in the outbox to a spool, for the store does not take it any more.
 
         Called at the end: by this thread, or if it hangs by another.
         """
         try:
-            self._spools.save_rest(self.outbox)
+            self._spools.save_waiting(self.outbox)
         except OSError as error:
-            why = f"{self.failure}; nor could the local spool: {error.strerror or error}"
-            self._health.last_failure = why
+            reason = f"{self.failure}; nor could the local spool: {error.strerror or error}"
+            self._health.last_failure = reason
 
     def end(self, set_status: Callable[[RunDocument], None]) -> None:
         """Write everything, then the run's end, then seal it to one segment; `closed` says when that is done."""
@@ -244,7 +244,7 @@ class StoreWriter:
             self._guard(self._lifecycle.is_superseded)
             written = self.write()
             if not written:
-                self.spool_rest()
+                self.spool_waiting()
             self._tasks.wait(_CAPTURE_WAIT_S, is_hurried=lambda: self.ending == "killed")
             self._guard(self._notice)
             self._guard(lambda: set_status(self._document))
@@ -259,7 +259,7 @@ class StoreWriter:
                 self._lifecycle.end_heartbeat,
             ):
                 self._guard(task)
-            self.whole = written and not self.lost  # before the sinks, which may take their time
+            self.is_complete = written and not self.lost  # before the sinks, which may take their time
             self._sinks.save_document()
             self._sinks.close()
             if written:

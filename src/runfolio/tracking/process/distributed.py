@@ -19,26 +19,26 @@ log = logging.getLogger("runfolio")
 RUN_ID = "RUNFOLIO_RUN_ID"
 _SAME_LAUNCH = timedelta(seconds=30)
 """Ranks of one job start within this time of each other."""
-_LOOK_S = 0.05
+_RETRY_S = 0.05
 
 
-def wanted_id() -> str | None:
+def run_id_from_environment() -> str | None:
     """The id of the run that `RUNFOLIO_RUN_ID` says this process is part of.
 
     Raises:
         ConfigError: It is no id.
     """
-    said = os.environ.get(RUN_ID) or None
-    if said is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", said):
-        raise ConfigError(f"{RUN_ID} is {said!r}; an id is 1 to 64 letters, digits, _ and -")
-    return said
+    run_id = os.environ.get(RUN_ID) or None
+    if run_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", run_id):
+        raise ConfigError(f"{RUN_ID} is {run_id!r}; an id is 1 to 64 letters, digits, _ and -")
+    return run_id
 
 
 def rank() -> int | None:
     """This process's rank in its job, by torchrun, Slurm or Open MPI; None where nobody says."""
     for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
-        if (said := os.environ.get(name, "")).isdecimal():
-            return int(said)
+        if (value := os.environ.get(name, "")).isdecimal():
+            return int(value)
     return None
 
 
@@ -49,24 +49,24 @@ def data_loader_worker() -> int | None:
     return None if info is None else info.id
 
 
-def find(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
+def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
     """The run of that id in the store.
 
     Raises:
         ConfigError: There are several.
     """
-    found: list[tuple[Path, RunDocument]] = []
+    runs: list[tuple[Path, RunDocument]] = []
     for folder in store.glob(f"*/*-{run_id}"):
         try:
             document = RunDocument.read(folder)
         except (OSError, RunfolioError):  # not there yet, or no run of ours
             continue
         if document.id == run_id and document.attempts:
-            found.append((folder.absolute(), document))
-    if len(found) > 1:
-        places = ", ".join(str(folder) for folder, _ in found)
-        raise ConfigError(f"several runs have the id {run_id}: {places}; give {RUN_ID} another, or move the copy away")
-    return found[0] if found else None
+            runs.append((folder.absolute(), document))
+    if len(runs) > 1:
+        folders = ", ".join(str(folder) for folder, _ in runs)
+        raise ConfigError(f"several runs have the id {run_id}: {folders}; give {RUN_ID} another, or move the copy away")
+    return runs[0] if runs else None
 
 
 def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: bool = False) -> bool:
@@ -76,7 +76,7 @@ def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: 
     started is the one it belongs to. Unless it `resumes`: then only one that was resumed itself, and came to its end.
     """
     newest = document.attempts[-1]
-    if document.status.state == RUNNING and _lives(folder, Heartbeat.read(folder, newest.writer)):
+    if document.status.state == RUNNING and _is_alive(folder, Heartbeat.read(folder, newest.writer)):
         return True
     if resumes and (newest.parent is None or document.status.state == RUNNING):
         return False
@@ -94,8 +94,8 @@ def refuse_if_written(folder: Path, document: RunDocument, claimed: int, patienc
     heartbeat = _holder(folder, document, claimed)
     if heartbeat is None or heartbeat.end is not None:
         return
-    gone = heartbeat.process_is_gone()
-    if gone is False or (gone is None and _beats(folder, document, heartbeat, patience_s)):
+    is_gone = heartbeat.process_is_gone()
+    if is_gone is False or (is_gone is None and _still_beats(folder, document, heartbeat, patience_s)):
         raise StoreError(
             f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host}"
             f" (last heartbeat {heartbeat.age_s(folder):.0f} s ago);"
@@ -111,15 +111,15 @@ def _holder(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | No
     return Heartbeat.read(folder, last.writer) if last is not None and document.status.state == RUNNING else None
 
 
-def _lives(folder: Path, heartbeat: Heartbeat | None) -> bool:
+def _is_alive(folder: Path, heartbeat: Heartbeat | None) -> bool:
     """Whether a process is still there, as far as one look can tell: of one elsewhere, its heart beat of late."""
     if heartbeat is None or heartbeat.end is not None:
         return False
-    gone = heartbeat.process_is_gone()
-    return heartbeat.age_s(folder) < SILENT_S if gone is None else not gone
+    is_gone = heartbeat.process_is_gone()
+    return heartbeat.age_s(folder) < SILENT_S if is_gone is None else not is_gone
 
 
-def _beats(folder: Path, document: RunDocument, first: Heartbeat, patience_s: float) -> bool:
+def _still_beats(folder: Path, document: RunDocument, first: Heartbeat, patience_s: float) -> bool:
     log.warning(
         "run %s was last written by process %d on %s, which cannot be seen from here: watching its heartbeat"
         " for up to %.0f s (force=True takes the run over at once)",
@@ -131,19 +131,19 @@ def _beats(folder: Path, document: RunDocument, first: Heartbeat, patience_s: fl
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         time.sleep(min(0.5, patience_s / 10))
-        seen = Heartbeat.read(folder, first.writer)
-        if seen is None or seen.end is not None:
+        heartbeat = Heartbeat.read(folder, first.writer)
+        if heartbeat is None or heartbeat.end is not None:
             return False
-        if seen.beat != first.beat:
+        if heartbeat.beat != first.beat:
             return True
     return False
 
 
-def look_again(deadline: float) -> bool:
+def wait_for_retry(deadline: float) -> bool:
     """Wait a moment; False once `deadline`, by the monotonic clock, is over."""
     if time.monotonic() >= deadline:
         return False
-    time.sleep(_LOOK_S)
+    time.sleep(_RETRY_S)
     return True
 
 

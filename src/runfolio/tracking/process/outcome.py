@@ -20,12 +20,12 @@ _NO_MEMORY = re.compile(
 )
 _NO_GPU_MEMORY = re.compile(r"(CUDA|HIP|XPU|MPS)( error:|backend)? out of memory|(CUBLAS|CUDNN)_STATUS_ALLOC_FAILED")
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
-_DEEPEST_CHAIN = 20
+_LONGEST_CHAIN = 20
 _AT_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How a run ended; the fields are those of the record's status."""
 
     state: str = "finished"
@@ -35,21 +35,21 @@ class Outcome:
     cause: str | None = None
 
     @classmethod
-    def of(cls, error: BaseException | None) -> Outcome:
+    def from_exception(cls, error: BaseException | None) -> RunOutcome:
         """The outcome that an exception leaving the training means; None is a good end."""
         if error is None or isinstance(error, GeneratorExit):
             return cls()
         if isinstance(error, SystemExit):
-            return cls.of_exit(error.code)
+            return cls.from_exit_code(error.code)
         try:
             if isinstance(error, KeyboardInterrupt):
                 return cls("interrupted", "interrupted from the keyboard (Ctrl-C)", 130, _text(error), "interrupt")
-            return cls("failed", _in_short(error), 1, _text(error), cause_of(error))
+            return cls("failed", _first_line(error), 1, _text(error), cause_of(error))
         except MemoryError:  # none left to say more
             return cls("failed", type(error).__name__, 1, None, "out-of-memory")
 
     @classmethod
-    def of_exit(cls, code: Any) -> Outcome:
+    def from_exit_code(cls, code: Any) -> RunOutcome:
         """The outcome of `sys.exit(code)`."""
         if code in (None, 0):
             return cls()
@@ -58,21 +58,21 @@ class Outcome:
         return cls("failed", f"exited saying: {code}", 1, cause="exit")
 
     @classmethod
-    def of_signal(cls, number: signal.Signals, senders: Sequence[Sender]) -> Outcome:
+    def from_signal(cls, number: signal.Signals, senders: Sequence[Sender]) -> RunOutcome:
         """The outcome of a signal that asks the process to go."""
-        reason = f"stopped by {number.name}{_who(number, senders)}"
+        reason = f"stopped by {number.name}{_describe_origin(number, senders)}"
         return cls("preempted", reason, 128 + number, cause=number.name.lower())
 
 
 def cause_of(error: BaseException) -> str:
     """What an exception comes down to: memory, disk, or itself. Its causes and contexts are looked at too."""
     for link in _chain(error):
-        told = str(link)
-        if _NO_GPU_MEMORY.search(told) or any(kind.__name__ == "OutOfMemoryError" for kind in type(link).__mro__):
+        message = str(link)
+        if _NO_GPU_MEMORY.search(message) or any(kind.__name__ == "OutOfMemoryError" for kind in type(link).__mro__):
             return "cuda-out-of-memory"
-        if isinstance(link, MemoryError) or _NO_MEMORY.search(told) or _errno(link) == errno.ENOMEM:
+        if isinstance(link, MemoryError) or _NO_MEMORY.search(message) or _errno(link) == errno.ENOMEM:
             return "out-of-memory"
-        if _NO_SPACE.search(told) or _errno(link) in (errno.ENOSPC, errno.EDQUOT):
+        if _NO_SPACE.search(message) or _errno(link) in (errno.ENOSPC, errno.EDQUOT):
             return "disk-full"
     return "exception"
 
@@ -83,31 +83,31 @@ def _errno(error: BaseException) -> int | None:
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     link: BaseException | None = error
-    for _ in range(_DEEPEST_CHAIN):
+    for _ in range(_LONGEST_CHAIN):
         if link is None:
             return
         yield link
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
-def _who(number: signal.Signals, senders: Sequence[Sender]) -> str:
+def _describe_origin(number: signal.Signals, senders: Sequence[Sender]) -> str:
     """Who sent the signal and where that was, as far as it is known."""
-    return _sender(number, senders) + _place(os.environ, time.time())
+    return _describe_sender(number, senders) + _describe_scheduler(os.environ, time.time())
 
 
-def _sender(number: signal.Signals, senders: Sequence[Sender]) -> str:
+def _describe_sender(number: signal.Signals, senders: Sequence[Sender]) -> str:
     sender = next((sender for sender in reversed(senders) if sender.signal == number), None)
     if sender is None:
-        return ", begun by `timeout`" if _parent() == "timeout" else ""
+        return ", begun by `timeout`" if _parent_name() == "timeout" else ""
     if sender.pid == 0:
         return ": its terminal was closed" if number == signal.SIGHUP else " from outside this container"
     if sender.pid == os.getpid():
         return " from itself"
-    facts = [f"process {sender.pid}", *([f"user {sender.user}"] if sender.user else [])]
-    return f" from {sender.name or 'a process that is gone'} ({', '.join(facts)})"
+    details = [f"process {sender.pid}", *([f"user {sender.user}"] if sender.user else [])]
+    return f" from {sender.name or 'a process that is gone'} ({', '.join(details)})"
 
 
-def _place(environment: Mapping[str, str], now: float) -> str:
+def _describe_scheduler(environment: Mapping[str, str], now: float) -> str:
     if job := environment.get("SLURM_JOB_ID"):
         end = environment.get("SLURM_JOB_END_TIME", "")
         at_limit = end.isdigit() and now >= int(end) - _AT_LIMIT_S
@@ -115,18 +115,18 @@ def _place(environment: Mapping[str, str], now: float) -> str:
     return ", in a Kubernetes pod" if "KUBERNETES_SERVICE_HOST" in environment else ""
 
 
-def _parent() -> str | None:
+def _parent_name() -> str | None:
     try:
         return Path(f"/proc/{os.getppid()}/comm").read_text(errors="replace").strip()
     except OSError:
         return None
 
 
-def _in_short(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     """The line that names an exception, without the notes and further lines it may have."""
-    told = traceback.TracebackException(type(error), error, None)
-    told.__notes__ = None
-    return list(told.format_exception_only())[-1].strip().partition("\n")[0]
+    summary = traceback.TracebackException(type(error), error, None)
+    summary.__notes__ = None
+    return list(summary.format_exception_only())[-1].strip().partition("\n")[0]
 
 
 def _text(error: BaseException) -> str:

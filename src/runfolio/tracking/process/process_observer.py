@@ -32,7 +32,7 @@ class Sender:
     user: str | None
 
     @classmethod
-    def of(cls, info: signal.struct_siginfo) -> Sender:
+    def from_siginfo(cls, info: signal.struct_siginfo) -> Sender:
         name = user = None
         with contextlib.suppress(OSError):
             if info.si_pid:
@@ -53,8 +53,8 @@ class OomKills:
     @classmethod
     def of_this_process(cls) -> OomKills | None:
         """Those from now on in this process's group; None where the kernel counts none."""
-        for counter in _counters():
-            if (count := _count(counter)) is not None:
+        for counter in _counter_paths():
+            if (count := _read_count(counter)) is not None:
                 return cls(counter, count)
         return None
 
@@ -67,11 +67,11 @@ class OomKills:
         return f"{self.before} {self.counter}"
 
     def since(self) -> int | None:
-        now = _count(self.counter)
+        now = _read_count(self.counter)
         return None if now is None else now - self.before
 
 
-class Witness:
+class ProcessObserver:
     """Watches a process from another one of the same machine."""
 
     def __init__(self, pid: int, descriptor: int | None, oom_kills: OomKills | None = None) -> None:
@@ -107,11 +107,11 @@ class Witness:
 
     def _status_before_wait(self) -> int | None:
         try:
-            said = Path(f"/proc/{self._pid}/stat").read_text(errors="replace")
+            stat = Path(f"/proc/{self._pid}/stat").read_text(errors="replace")
         except OSError:
             return None
         # The name in parentheses may hold anything.
-        fields = ["", "", *said.rpartition(")")[2].split()]
+        fields = ["", "", *stat.rpartition(")")[2].split()]
         return int(fields[_STATUS_FIELD]) if fields[2] in "ZX" and len(fields) > _STATUS_FIELD else None
 
     def _status_after_wait(self) -> int | None:
@@ -126,7 +126,7 @@ class Witness:
         return status if mask & _PIDFD_INFO_EXIT else None
 
 
-def _count(counter: Path) -> int | None:
+def _read_count(counter: Path) -> int | None:
     with contextlib.suppress(OSError, ValueError):
         for line in counter.read_text().splitlines():
             name, _, count = line.partition(" ")
@@ -135,19 +135,19 @@ def _count(counter: Path) -> int | None:
     return None
 
 
-def _counters() -> list[Path]:
+def _counter_paths() -> list[Path]:
     """Where the kernel may count the out-of-memory kills in this process's control group.
 
     Source: `memory.events` of cgroup v2, `memory.oom_control` of v1 (Linux's Documentation/admin-guide).
     """
-    found = []
+    paths = []
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, place = line.split(":", 2)
-            inside = place.lstrip("/")
+            _, controllers, cgroup_path = line.split(":", 2)
+            relative_path = cgroup_path.lstrip("/")
             if not controllers:
-                found.append(Path("/sys/fs/cgroup", inside, "memory.events"))
+                paths.append(Path("/sys/fs/cgroup", relative_path, "memory.events"))
             elif "memory" in controllers.split(","):
                 # In a container the mount often shows the container's own group as the root.
-                found += [Path("/sys/fs/cgroup/memory", part, "memory.oom_control") for part in (inside, "")]
-    return found
+                paths += [Path("/sys/fs/cgroup/memory", part, "memory.oom_control") for part in (relative_path, "")]
+    return paths

@@ -31,11 +31,11 @@ class Reproduction(NamedTuple):
         return {"kind": KIND, "run": self.run, "name": self.name}
 
     def environment(self) -> dict[str, str]:
-        """The variables from which `asked_for` reads it."""
+        """The variables from which `requested_reproduction` reads it."""
         return {RUN: self.run, NAME: self.name, STORE: os.fspath(self.store)}
 
 
-def asked_for() -> Reproduction | None:
+def requested_reproduction() -> Reproduction | None:
     """What this process is to repeat; None where it was not started by `runfolio reproduce`.
 
     Raises:
@@ -55,9 +55,9 @@ def stop_after() -> int | None:
     Raises:
         ConfigError: It is no whole number.
     """
-    said = os.environ.get(STOP_AFTER)
-    if not said:
+    value = os.environ.get(STOP_AFTER)
+    if not value:
         return None
-    if not said.isdecimal():
-        raise ConfigError(f"{STOP_AFTER} is {said!r}; it must be a step, a whole number such as 100")
-    return int(said)
+    if not value.isdecimal():
+        raise ConfigError(f"{STOP_AFTER} is {value!r}; it must be a step, a whole number such as 100")
+    return int(value)

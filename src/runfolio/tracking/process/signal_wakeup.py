@@ -14,12 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Container
 
-_LOOK_S = 0.05
+_RETRY_S = 0.05
 _pipe: tuple[int, int] | None = None
 """What Python writes the numbers of signals to, as they come: read end and write end."""
 
 
-def begin(signals: Container[int], acted: Callable[[], bool]) -> None:
+def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
     """Interrupt the main thread, which calls this, until it has acted on one of these signals.
 
     Not where somebody else is told of signals as they come, such as asyncio: their main thread wakes up for them.
@@ -30,15 +30,17 @@ def begin(signals: Container[int], acted: Callable[[], bool]) -> None:
     with contextlib.suppress(OSError, RuntimeError):  # no descriptor or thread is to be had
         _pipe = reader, writer = os.pipe()
         os.set_blocking(writer, False)
-        before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        if before == -1:
-            threading.Thread(target=_watch, args=(reader, signals, acted), name="runfolio-signals", daemon=True).start()
+        previous_descriptor = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        if previous_descriptor == -1:
+            threading.Thread(
+                target=_watch, args=(reader, signals, is_handled), name="runfolio-signals", daemon=True
+            ).start()
             return
-        signal.set_wakeup_fd(before)
-    forget()
+        signal.set_wakeup_fd(previous_descriptor)
+    stop()
 
 
-def forget() -> None:
+def stop() -> None:
     """Tell nobody any more; for a forked child, too, whose signals are not its parent's."""
     global _pipe
     if _pipe is None:
@@ -51,11 +53,11 @@ def forget() -> None:
     _pipe = None
 
 
-def _watch(reader: int, signals: Container[int], acted: Callable[[], bool]) -> None:
+def _watch(reader: int, signals: Container[int], is_handled: Callable[[], bool]) -> None:
     main = threading.main_thread().ident
-    while main is not None and (came := os.read(reader, 64)):
-        for number in filter(signals.__contains__, came):
-            while not acted():
-                time.sleep(_LOOK_S)
-                if not acted():
+    while main is not None and (numbers := os.read(reader, 64)):
+        for number in filter(signals.__contains__, numbers):
+            while not is_handled():
+                time.sleep(_RETRY_S)
+                if not is_handled():
                     signal.pthread_kill(main, number)

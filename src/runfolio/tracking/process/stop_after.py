@@ -11,11 +11,11 @@ from typing import NoReturn, Protocol
 from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.plain_values import whole_step
 from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
-from runfolio.tracking.process.outcome import Outcome
+from runfolio.tracking.process.outcome import RunOutcome
 
 
 class _Run(Protocol):
-    def end(self, outcome: Outcome) -> None: ...
+    def end(self, outcome: RunOutcome) -> None: ...
 
 
 class StopAfter:
@@ -41,7 +41,7 @@ class StopAfter:
         self._take(item)
 
     def _stop(self) -> NoReturn:
-        self._run.end(Outcome(reason=f"stopped behind step {self._last}, as was asked for"))
+        self._run.end(RunOutcome(reason=f"stopped behind step {self._last}, as was asked for"))
         if threading.current_thread() is not threading.main_thread():
             sys.stdout.flush()
             sys.stderr.flush()

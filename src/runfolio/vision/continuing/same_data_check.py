@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runfolio.errors import ConfigError, RunfolioError
-from runfolio.record.content.datasets import Item, Listing, difference
+from runfolio.record.content.datasets import Item, Listing, compare_listings
 from runfolio.vision.data.base import ImageSet, ImageSource
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.listing import items as listing_items
@@ -98,7 +98,7 @@ def _describe_changes(preparation: Preparation, listings: Listings) -> str:
     changes = []
     for pool in _pools(preparation.source):
         before = Listing.union(listings[part] for part in pool.parts if part in listings)
-        change = difference(before, Listing(pool.items(preparation.source.classes)))
+        change = compare_listings(before, Listing(pool.items(preparation.source.classes)))
         is_complete = preparation.settings.data_fraction == 1 or pool.parts == ("test",)
         changes.append(change if is_complete else replace(change, added=()))
     sentences = [change.sentence for change in changes if change.sentence]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import runfolio
 from runfolio.query.selection.seed_groups import best_group
-from runfolio.record.checkpoints.manifests import BEST, whole
+from runfolio.record.checkpoints.manifests import BEST, read_intact
 from runfolio.settings import build
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.same_data_check import match_recorded_images
@@ -52,7 +52,7 @@ def conclude(
 def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | None) -> None:
     """Test a finished run's best epoch, in a further attempt of the run, as it would have been tested at its end."""
     settings = build(TrainSettings, recorded.config)
-    description = describe(whole(recorded.folder, BEST, lambda reason: None))
+    description = describe(read_intact(recorded.folder, BEST, lambda reason: None))
     preparation, _ = match_recorded_images(
         prepare(settings, store=store, description=description, progress=progress),
         recorded,

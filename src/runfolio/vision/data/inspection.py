@@ -16,7 +16,7 @@ import PIL
 
 from runfolio._version import __version__
 from runfolio.errors import DamagedFile, NotFound
-from runfolio.record.content.file_cache import Memory, stamp, still_holds
+from runfolio.record.content.file_cache import FileCache, is_current, stamp
 from runfolio.record.content.hashing import content_digest
 from runfolio.vision.data.files import ImageFiles, printable
 from runfolio.vision.data.pictures import read_picture
@@ -31,7 +31,7 @@ _AT_ONCE = 1024
 """Files handed to the threads together, so that Ctrl-C need not wait for all of them."""
 
 
-class Finding(NamedTuple):
+class InspectedImage(NamedTuple):
     """What a look at one file found."""
 
     as_of: Sequence[int]
@@ -47,15 +47,15 @@ class Finding(NamedTuple):
     """Why it cannot be used as an image; empty where it can."""
 
 
-def inspect(images: ImageFiles, progress: Progress | None = None) -> list[Finding]:
+def inspect(images: ImageFiles, progress: Progress | None = None) -> list[InspectedImage]:
     """A finding for each image, in order; only files that are new or changed since an earlier look are read.
 
     Args:
         progress: Gets a task for as long as files are read.
     """
-    memory = Memory(_FOLDER, images.root, _KEPT_BY, Finding)
+    memory = FileCache(_FOLDER, images.root, _KEPT_BY, InspectedImage)
     known = memory.load()
-    changed = {name for name in images.names if not still_holds(known.get(name), images.root / name)}
+    changed = {name for name in images.names if not is_current(known.get(name), images.root / name)}
     if changed:
         names = sorted(changed)
         known.update(zip(names, _read_all(images.root, names, progress), strict=True))
@@ -63,7 +63,7 @@ def inspect(images: ImageFiles, progress: Progress | None = None) -> list[Findin
     return [known[name] for name in images.names]
 
 
-def _read_all(root: Path, names: Sequence[str], progress: Progress | None) -> Iterable[Finding]:
+def _read_all(root: Path, names: Sequence[str], progress: Progress | None) -> Iterable[InspectedImage]:
     task = progress.add_task(f"checking the images of {printable(root.name)}", total=len(names)) if progress else None
     try:
         with ThreadPoolExecutor() as threads:
@@ -77,18 +77,18 @@ def _read_all(root: Path, names: Sequence[str], progress: Progress | None) -> It
             progress.remove_task(task)
 
 
-def _look_at(path: Path) -> Finding:
+def _look_at(path: Path) -> InspectedImage:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            return Finding((), "", problem=f"{printable(str(path))} is not a file")
+            return InspectedImage((), "", problem=f"{printable(str(path))} is not a file")
         with path.open("rb") as file:
             digest = content_digest(file)
     except OSError as error:
         reason = "the link leads nowhere" if path.is_symlink() and not path.exists() else error.strerror
-        return Finding((), "", problem=f"{printable(str(path))} cannot be read: {reason}")
+        return InspectedImage((), "", problem=f"{printable(str(path))} cannot be read: {reason}")
     try:
         picture = read_picture(path)
     except (DamagedFile, NotFound) as error:
-        return Finding(stamp(status), digest, problem=printable(str(error)))
-    return Finding(stamp(status), digest, picture.width, picture.height, picture.mode)
+        return InspectedImage(stamp(status), digest, problem=printable(str(error)))
+    return InspectedImage(stamp(status), digest, picture.width, picture.height, picture.mode)

@@ -28,7 +28,7 @@ def tests_itself(settings: TrainSettings, series: Mapping[str, Any] | None) -> b
     """
     if settings.test_at != "chosen" or series is None:
         return True
-    repeated = reproduction.asked_for()
+    repeated = reproduction.requested_reproduction()
     return repeated is not None and TEST in runfolio.open(repeated.store).run(repeated.run).flat_summary
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from runfolio.record.checkpoints.loading import Tensors, of_another_shape, refuse_misfits
+from runfolio.record.checkpoints.loading import Tensors, refuse_mismatches, shape_mismatches
 from runfolio.vision.models.head import head_keys
 
 
@@ -27,12 +27,12 @@ def start_from(model: nn.Module, tensors: Tensors, what: str, *, fresh_head: boo
         for key in head_keys(model)
         if key in tensors and (fresh_head or _only_classes_differ(wanted[key], tensors[key]))
     }
-    shapes = of_another_shape(wanted, {key: tensor for key, tensor in tensors.items() if key not in fresh})
+    shapes = shape_mismatches(wanted, {key: tensor for key, tensor in tensors.items() if key not in fresh})
     left_out = fresh | shapes.keys()
     ready: Any = OrderedDict((key, tensor) for key, tensor in tensors.items() if key not in left_out)
     ready._metadata = getattr(tensors, "_metadata", None) or wanted._metadata
     loaded = model.load_state_dict(ready, strict=False)
-    refuse_misfits(
+    refuse_mismatches(
         what,
         missing=[key for key in loaded.missing_keys if key not in left_out],
         unexpected=loaded.unexpected_keys,

@@ -16,7 +16,7 @@ from torch import nn
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.record.checkpoints.loading import Tensors
-from runfolio.record.checkpoints.state_codec import foreign, read_tensors
+from runfolio.record.checkpoints.state_codec import read_tensors, unsafe_format
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.models import current_names, download_weights, published_transform
 from runfolio.vision.models.description import describe
@@ -91,7 +91,7 @@ def _restricted_load(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise DamagedFile(
-            f"{path} is {foreign(path) or 'no file of tensors'}; weights are read as plain tensors only:"
+            f"{path} is {unsafe_format(path) or 'no file of tensors'}; weights are read as plain tensors only:"
             " save `model.state_dict()`, or a safetensors file"
         ) from None
     except MemoryError:

@@ -63,7 +63,7 @@ def resolve_batch_size(preparation: Preparation, progress: Progress | None = Non
         ConfigError: Not even the smallest batch fits into the memory.
     """
     settings = preparation.settings
-    if (repeated := reproduction.asked_for()) is not None:
+    if (repeated := reproduction.requested_reproduction()) is not None:
         recorded_size = runfolio.open(repeated.store).run(repeated.run).config.get("batch_size")
         if isinstance(recorded_size, int):
             return _with_size(preparation, recorded_size), f"batch-size auto was {recorded_size} there"

@@ -97,7 +97,7 @@ def find_lr(
     Raises:
         NotFound, ConfigError: As `run_experiment`.
     """
-    generators = random_states.states()
+    generators = random_states.capture_states()
     if settings.unfreeze_after is not None:  # the test would go over to another network half way
         settings = replace(settings, unfreeze_after=None, layer_decay=None)
     preparation = prepare(settings, store=store, progress=progress)

@@ -17,10 +17,10 @@ def bring_back_spools(folder: Path) -> None:
             spool.bring_back(waiting)
 
 
-def kept_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
+def position_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
     """The last seq of each writer that belongs to a checkpoint."""
-    if not heartbeats.joined(folder, document):
+    if not heartbeats.joined_heartbeats(folder, document):
         return checkpoint.position
     from runfolio.record.checkpoints import resume_points  # Arrow, which few runs need
 
-    return {**resume_points.kept_of_joined(folder, document, checkpoint), **checkpoint.position}
+    return {**resume_points.joined_last_seqs(folder, document, checkpoint), **checkpoint.position}

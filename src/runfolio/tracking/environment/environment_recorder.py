@@ -30,13 +30,13 @@ def keep_code(code: bool | None) -> bool:
     """
     if code is not None:
         return code
-    said = os.environ.get("RUNFOLIO_CODE", "").lower()
-    if said not in (*_OFF, *_ON):
-        raise ConfigError(f"RUNFOLIO_CODE is {said!r}; it must be on or off")
-    return said in _ON
+    setting = os.environ.get("RUNFOLIO_CODE", "").lower()
+    if setting not in (*_OFF, *_ON):
+        raise ConfigError(f"RUNFOLIO_CODE is {setting!r}; it must be on or off")
+    return setting in _ON
 
 
-class Surroundings:
+class EnvironmentRecorder:
     """Fills `code`, `environment` and `seeds` of a document, and the run's `code/`.
 
     `begin` is called by the training thread, `find_out` once by a thread of its own, `look_again` by the writer thread.
@@ -60,9 +60,9 @@ class Surroundings:
 
     def begin(self) -> None:
         """What is quick to find out and must be asked before the training goes on."""
-        before = self._document.code
+        earlier = self._document.code
         code = {**program.command(), "remote": None, "commit": None, "branch": None, "dirty": None}
-        self._document.code = {**code, "earlier": [*before.pop("earlier", ()), before]} if before else code
+        self._document.code = {**code, "earlier": [*earlier.pop("earlier", ()), earlier]} if earlier else code
         self._document.seeds = seeds.seeds()
         self.note_threads()
 
@@ -90,12 +90,12 @@ class Surroundings:
         if not self._found_out:
             return
         self._keep_code()
-        now = {"torch": libraries.torch_facts(self._threads), "device": libraries.device()}
+        now = {"torch": libraries.torch_info(self._threads), "device": libraries.device()}
         # A run may outlive its use of the GPU.
-        found = {name: value for name, value in now.items() if value not in (None, "cpu")}
+        changes = {name: value for name, value in now.items() if value not in (None, "cpu")}
         environment = self._document.environment
-        if environment and any(environment.get(name) != value for name, value in found.items()):
-            environment.update(found)
+        if environment and any(environment.get(name) != value for name, value in changes.items()):
+            environment.update(changes)
             self._changed()
 
     def _keep_code(self) -> None:
@@ -110,11 +110,11 @@ class Surroundings:
         """The script's repository, else that of the current folder."""
         code = self._document.code
         for folder in (_parent(code["script"]), code["folder"]):
-            if folder is not None and (found := git.repository(folder)) is not None:
-                remote = None if found.remote is None else redact_text(found.remote)
-                code.update(remote=remote, commit=found.commit, branch=found.branch, dirty=found.dirty)
+            if folder is not None and (repository := git.repository(folder)) is not None:
+                remote = None if repository.remote is None else redact_text(repository.remote)
+                code.update(remote=remote, commit=repository.commit, branch=repository.branch, dirty=repository.dirty)
                 self._changed()
-                return found
+                return repository
         return None
 
     def _root(self, repository: git.Repository | None) -> Path | None:
@@ -131,7 +131,7 @@ class Surroundings:
             "executable": sys.executable,
             **machine.machine(self._folder),
             "device": libraries.device(),
-            "torch": libraries.torch_facts(self._threads),
+            "torch": libraries.torch_info(self._threads),
             "variables": variables.variables(),
             "packages": versions,
             "installed_from": origins,
