@@ -59,7 +59,7 @@ def test_a_paced_logger_makes_its_calls(tables):
         assert 0 < number(made) <= number(wanted)
 
 
-def test_what_a_kill_leaves_is_counted_and_all_that_is_half_a_second_old_is_there(tables):
+def test_points_older_than_half_a_second_survive_a_kill(tables):
     survived = tables["Readable after kill -9"]
     assert len(survived) == 1
     for readable_of_logged, old in survived.values():
