@@ -68,7 +68,7 @@ def test_rivals_that_the_images_cannot_tell_apart_are_marked(runfolio, trained):
     assert "cannot tell 1 of the others from the best, marked =" in shown
 
 
-def test_a_terminal_too_narrow_for_the_matrix_gets_the_most_frequent_confusions(runfolio, trained, monkeypatch):
+def test_narrow_terminal_shows_most_frequent_confusions(runfolio, trained, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
 
     lines = runfolio("evaluate", "small", "--store", trained).stdout.splitlines()

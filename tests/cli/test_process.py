@@ -59,7 +59,7 @@ def test_a_closed_pipe_is_met_in_silence(in_a_shell, tmp_path):
             assert process.stderr.read() == ""
 
 
-def test_a_failing_run_in_the_middle_is_named_at_the_end_and_in_the_exit_status(in_a_shell, tmp_path):
+def test_failed_run_of_a_series_is_named_and_sets_the_exit_status(in_a_shell, tmp_path):
     (tmp_path / "walks.yaml").write_text(WALKS + "grid: {model: [tinyvgg, mlp], epochs: [1, 2]}\n")
 
     status, board, said = finished(in_a_shell("series", "walks.yaml"))

@@ -70,7 +70,7 @@ def test_the_store_may_stand_in_the_environment(runfolio, three_runs, tmp_path, 
     assert "quick" in runfolio("runs").stdout
 
 
-def test_a_narrow_terminal_gets_fewer_columns_and_shorter_names_but_whole_numbers(runfolio, three_runs, monkeypatch):
+def test_narrow_terminal_drops_columns_and_cuts_names_but_not_numbers(runfolio, three_runs, monkeypatch):
     with rf.init("a-name-that-" + "goes-on-and-" * 6 + "on", experiment="other", store=three_runs) as run:
         run.log({"val/acc": 0.123456})
     monkeypatch.setenv("COLUMNS", "60")
@@ -377,7 +377,7 @@ if os.environ["RANK"] == "0":
     return store
 
 
-def test_show_says_which_processes_wrote_a_run_and_shows_the_metrics_of_any_rank(runfolio, ranks):
+def test_show_lists_the_writers_and_the_metrics_of_any_rank(runfolio, ranks):
     shown = runfolio("show", "ddp").stdout
     told = "3 processes wrote it (ranks 0-2); rank 0's metrics are shown, --rank N for another's"
     assert told in " ".join(shown.split())

@@ -66,7 +66,7 @@ def test_several_seeds_are_a_series_with_mean_spread_and_interval(runfolio):
     assert row["low"] < min(values) <= max(values) < row["high"]
 
 
-def test_a_cross_validation_is_a_series_of_folds_with_the_accuracy_over_all_images(runfolio):
+def test_cross_validation_reports_accuracy_over_all_images(runfolio):
     words = ["--model", "mlp", "--epochs", "1", "--data-fraction", "0.1", "--val-fraction", "0.3", "--folds", "2"]
 
     done = runfolio("train", *words)
