@@ -332,7 +332,7 @@ def damages(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize(("how", "pattern"), [("killed", "metrics/tail-*"), ("short", "metrics/segment-*")])
-def test_wherever_a_file_of_points_is_damaged_a_repair_loses_and_doubles_nothing(
+def test_repair_of_any_damage_to_points_loses_and_doubles_nothing(
     copy: Callable, records: Path, how: str, pattern: str
 ):
     (original,) = find_runs(records / how)
