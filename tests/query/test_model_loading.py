@@ -42,7 +42,7 @@ def test_the_model_comes_back_into_ones_own_module(save, trained: Net, module):
     assert not model.training
 
 
-def test_the_best_checkpoint_is_the_default_and_the_last_where_there_is_no_best(save):
+def test_default_checkpoint_is_the_best_else_the_last(save):
     assert save(metric=None).checkpoint().name == "last"
 
 

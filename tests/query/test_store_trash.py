@@ -122,7 +122,7 @@ def test_where_the_place_is_taken_nothing_is_moved(store, write, copy):
     assert (len(folio.runs()), len(folio.trash.runs())) == (1, 1)
 
 
-def test_a_run_that_is_being_written_is_not_deleted_unless_forced_and_none_beside_it(store, write):
+def test_delete_refuses_all_runs_if_one_is_being_written(store, write):
     write("done")
     with runfolio.init("live", store=store):
         folio = open_folio(store)
@@ -131,7 +131,7 @@ def test_a_run_that_is_being_written_is_not_deleted_unless_forced_and_none_besid
         assert len(folio.runs()) == 2
 
 
-def test_the_writer_of_a_deleted_run_is_told_once_and_nothing_of_it_comes_back(store, caplog):
+def test_writer_of_a_deleted_run_warns_once_and_recreates_nothing(store, caplog):
     pace = WriterConfig(flush_s=0.02, heartbeat_s=0.02)
     with runfolio.init("live", store=store, pace=pace) as run:
         folio = open_folio(store)
@@ -201,7 +201,7 @@ def test_nothing_behind_a_link_in_the_trash_is_listed_swept_or_purged(store, wri
     assert (outside / "planted" / "run.json").exists()
 
 
-def test_a_purge_that_was_killed_leaves_no_half_run_and_the_next_one_removes_the_rest(store, write):
+def test_killed_purge_leaves_no_partial_run_and_the_next_completes_it(store, write):
     folder = write("net")
     for number in range(20):
         (folder / "media" / f"{number}").touch()

@@ -40,7 +40,7 @@ def test_smoothing_is_tensorboards(values: list[float], weight: float):
     np.testing.assert_allclose(smoothed(np.array(values), weight), tensorboards(values, weight), rtol=1e-9, atol=1e-9)
 
 
-def test_smoothing_leaves_a_constant_as_it_is_and_begins_at_the_first_value():
+def test_smoothing_keeps_a_constant_and_starts_at_the_first_value():
     np.testing.assert_allclose(smoothed(np.full(50, 3.0), 0.99), 3.0)
     assert smoothed(np.array([8.0, 0.0]), 0.9)[0] == pytest.approx(8.0)
     assert smoothed(np.array([1.0, math.nan]), 0.0)[0] == 1.0
@@ -173,7 +173,7 @@ def test_groups_by_what_runs_do_not_have_are_refused(seeds):
         lines(seeds, "loss", group_by=["model", "-seed"])
 
 
-def test_a_mean_goes_straight_between_points_and_leaves_out_what_is_not_finite():
+def test_mean_curve_interpolates_linearly_and_skips_non_finite_values():
     together = mean(
         [
             (np.array([0.0, 2.0]), np.array([0.0, 2.0])),

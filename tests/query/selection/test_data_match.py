@@ -195,7 +195,7 @@ def test_means_over_seeds_say_where_the_data_changed_between_them(write, store: 
     assert "had" not in repeats(two, "val/acc", "max", []).caption
 
 
-def test_the_doctor_reads_what_a_damaged_record_says_of_its_data_without_stumbling(write, store: Path):
+def test_doctor_reads_the_data_entries_of_a_damaged_record(write, store: Path):
     path = write("net", 0.9) / "run.json"
     document = json.loads(path.read_text())
     known = next(iter(document["data"].values()))

@@ -104,7 +104,7 @@ def test_of_equals_the_oldest_wins_here_and_on_the_leaderboard(write, store):
     assert [row.label for row in leaderboard(runs).rows] == ["second", "third", "first"]
 
 
-def test_of_equals_the_lower_loss_wins_then_the_smaller_network_and_the_choice_says_so(write, store):
+def test_ties_are_broken_by_lower_loss_then_by_smaller_network(write, store):
     write("oldest", summary={"val/acc": 0.75, "val/loss": 0.7, "parameters": 10})
     write("large", summary={"val/acc": 0.75, "val/loss": 0.6, "parameters": 200})
     write("small", summary={"val/acc": 0.75, "val/loss": 0.6, "parameters": 100})
@@ -119,7 +119,7 @@ def test_of_equals_the_lower_loss_wins_then_the_smaller_network_and_the_choice_s
     )
 
 
-def test_of_runs_that_repeat_one_another_the_group_of_the_best_mean_is_chosen(write, store):
+def test_seed_group_of_the_best_mean_is_chosen(write, store):
     for lr, accuracies in {0.1: [0.99, 0.5], 0.01: [0.8, 0.9]}.items():
         for seed, acc in enumerate(accuracies):
             write("net", config={"lr": lr, "seed": seed}, summary={"val/acc": acc})

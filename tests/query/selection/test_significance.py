@@ -59,13 +59,13 @@ def test_answers_that_never_differ_tell_nothing():
 
 
 @given(st.lists(st.floats(0, 1), max_size=8))
-def test_of_many_comparisons_no_more_is_told_than_of_each_alone_and_no_less_than_bonferroni_tells(ps: list[float]):
+def test_holm_rejects_at_least_bonferroni_and_at_most_single_tests(ps: list[float]):
     told = holm(ps)
     assert all(p < 0.05 for p, is_told in zip(ps, told, strict=True) if is_told)
     assert all(is_told for p, is_told in zip(ps, told, strict=True) if p < 0.05 / len(ps))
 
 
-def test_the_comparisons_of_holms_procedure_get_easier_with_each_that_is_told():
+def test_holm_thresholds_rise_with_every_rejection():
     assert holm([0.01, 0.04, 0.02]) == [True, True, True]  # below 0.05 / 3, 0.05 / 2 and 0.05
     assert holm([0.02, 0.04, 0.03]) == [False, False, False]
 
@@ -78,7 +78,7 @@ def test_the_quantile_is_that_of_every_table(freedom: int, quantile: float):
 
 
 @given(st.floats(1, 1e4))
-def test_the_quantile_is_scipys_for_degrees_of_freedom_that_are_not_whole_too(freedom: float):
+def test_quantile_equals_scipy_for_fractional_degrees_of_freedom(freedom: float):
     assert t_95(freedom) == pytest.approx(scipy.stats.t.ppf(0.975, freedom), rel=1e-9)
 
 

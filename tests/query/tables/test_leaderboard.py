@@ -95,7 +95,7 @@ def test_with_more_comparisons_it_takes_more_to_tell_a_run_from_the_best(store, 
     assert leaderboard(open_folio(store).runs()).rows[-1].tied
 
 
-def test_a_series_of_which_the_chosen_run_alone_was_tested_says_how_to_test_another(store, write):
+def test_caption_explains_how_to_test_runs_that_were_not_chosen(store, write):
     write("best", summary={"val/acc": 0.9, "test/acc": 0.8, "test/images": 100})
     write("other", summary={"val/acc": 0.8, "test/images": 100})
 
