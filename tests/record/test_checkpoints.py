@@ -265,7 +265,7 @@ def test_what_a_checkpoint_cannot_hold_is_named(tmp_path: Path, odd: Any):
         save(tmp_path, modules={"model": {"w": torch.zeros(2, dtype=torch.complex128)}})
 
 
-def test_a_process_that_lost_its_run_deletes_nothing_of_the_one_that_has_it(tmp_path: Path):
+def test_superseded_process_deletes_no_checkpoint_of_its_successor(tmp_path: Path):
     place = tmp_path / CHECKPOINTS
     save(tmp_path, "new-1", w=torch.ones(2))
 
@@ -284,7 +284,7 @@ def test_a_process_that_lost_its_run_deletes_nothing_of_the_one_that_has_it(tmp_
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"runfolio": 0}'])
-def test_a_damaged_manifest_keeps_the_files_it_may_have_named_and_none_that_came_later(tmp_path: Path, damage: bytes):
+def test_damaged_manifest_protects_only_files_it_may_have_named(tmp_path: Path, damage: bytes):
     for number in range(1, 6):
         save(tmp_path, f"w-{number}", ("step-1", "last") if number == 1 else ("last",), w=torch.ones(2))
         if number == 2:

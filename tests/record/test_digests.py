@@ -69,7 +69,7 @@ def test_only_files_that_changed_are_read_again(tmp_path: Path, read: list[str])
     assert after[1].digest == hashlib.blake2b(b"!", digest_size=16).hexdigest()
 
 
-def test_a_file_that_changed_is_noticed_though_its_size_and_mtime_are_as_before(tmp_path: Path):
+def test_changed_file_of_same_size_and_mtime_is_noticed(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"a")
     (before,) = digests(tmp_path, ["a"])
     status = (tmp_path / "a").stat()
@@ -82,7 +82,7 @@ def test_a_file_that_changed_is_noticed_though_its_size_and_mtime_are_as_before(
     assert after.digest != before.digest
 
 
-def test_files_that_changed_their_places_are_noticed_though_they_are_alike_from_outside(tmp_path: Path):
+def test_swapped_folders_of_files_with_equal_mtimes_are_noticed(tmp_path: Path):
     for folder in ("cat", "dog"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1").write_bytes(folder.encode())

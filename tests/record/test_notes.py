@@ -52,7 +52,7 @@ def test_a_file_an_edit_says_when_where_and_who(tmp_path, document):
     assert path.name.startswith(f"{round(written.timestamp() * 1e6):016}-")
 
 
-def test_an_edit_counts_although_an_earlier_one_is_from_a_clock_that_is_ahead(tmp_path, document):
+def test_edit_counts_although_an_earlier_one_has_a_later_clock(tmp_path, document):
     write(tmp_path, 4_000_000_000_000_000, name="from the year 2096")
     run_edits.add(tmp_path, document, {"name": "now"})
 

@@ -139,7 +139,7 @@ def test_a_fresh_segment_on_a_network_disk_sweeps_nothing_yet(run: Path):
     assert compaction.sweep(run, after_s=compaction.STALE_VIEW_S) == 0
 
 
-def test_a_disk_of_a_kind_not_known_to_be_local_is_taken_for_a_network_disk():
+def test_disk_of_unknown_kind_is_treated_as_a_network_disk():
     assert disk.is_local(Path("/dev/shm"))
     assert not disk.is_local(Path("/proc"))
 
@@ -304,7 +304,7 @@ def calls_of(folder: Path, *writers: str) -> list[int]:
     return [call.seq for writer in writers for call in files.log_calls(writer)]
 
 
-def test_tails_of_a_writer_that_may_still_write_are_neither_compacted_nor_swept(tmp_path: Path):
+def test_tails_of_a_live_writer_are_not_compacted_or_removed(tmp_path: Path):
     """A rank that ends compacts what is over; the one that still trains is on the same machine, or on another."""
     attempts = [Attempt(1, None, {}, "w1", now())]
     folder = make_run(tmp_path / "run", attempts)
@@ -449,7 +449,7 @@ def test_segments_that_overlap_in_part_double_no_point(tmp_path: Path):
     assert PointFiles(run).read("loss").steps.tolist() == list(range(90))
 
 
-def test_a_damaged_segment_is_told_and_the_tail_it_was_made_of_still_serves(run: Path):
+def test_damaged_segment_is_reported_and_its_tail_is_read_instead(run: Path):
     compaction.seal_tail(run, "w1", 2)
     path = segment_path(run, "w1", 2)
     path.write_bytes(path.read_bytes()[:-30])
@@ -461,7 +461,7 @@ def test_a_damaged_segment_is_told_and_the_tail_it_was_made_of_still_serves(run:
     assert "segment-w1-2.parquet is damaged" in files.problems[0]
 
 
-def test_whatever_is_damaged_in_its_first_page_is_told_and_never_read_as_something_else(tmp_path: Path):
+def test_damage_in_the_first_page_is_reported_and_never_misread(tmp_path: Path):
     """The texts that codes stand for, and the header before them, which no checksum covers."""
     folder = make_run(tmp_path / "net-aaaaaaaa")
     write_tail(folder, 1, range(1, 301))
