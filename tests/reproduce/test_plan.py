@@ -89,7 +89,7 @@ def test_pythons_path_and_arguments_lead_into_the_fresh_folder(project: Project,
     assert found.folder == tree
 
 
-def test_packages_that_were_installed_from_the_repository_are_those_of_then(
+def test_repository_packages_are_imported_from_the_recorded_commit(
     project: Project, edited: Callable[..., RecordedRun], planned: Callable[..., Plan]
 ):
     project.commit()

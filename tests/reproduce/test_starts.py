@@ -114,7 +114,7 @@ def test_up_to_a_step(project: Project):
     assert (changed.word, changed.said["step"]) == ("parts", 1)
 
 
-def test_the_worktree_is_gone_behind_it_and_nothing_in_the_project_has_changed(project: Project):
+def test_worktree_is_removed_and_the_project_is_unchanged(project: Project):
     project.commit()
     run = project.start("train.py", "--seed", "7")
     before = project.git("status", "--porcelain", "--ignored") + project.git("worktree", "list")
