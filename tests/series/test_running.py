@@ -72,7 +72,7 @@ def test_a_run_that_fails_is_recorded_and_the_others_go_on(store):
     assert "the ground is gone" in (recorded.traceback or "")
 
 
-def test_an_interrupted_series_goes_on_from_the_checkpoint_of_the_run_it_was_in(store):
+def test_interrupted_series_resumes_its_unfinished_run(store):
     Path("power-cut").touch()
     interrupted = run_series(ONE_MODEL, store)
     Path("power-cut").unlink()
@@ -105,9 +105,7 @@ def test_a_run_that_another_process_is_at_is_left_alone(store):
 
 
 @pytest.mark.parametrize(("damaged", "ending"), [("last.json", "resumed"), ("*.json", "finished")])
-def test_a_run_whose_last_checkpoint_is_damaged_goes_on_from_another_and_without_one_is_begun_anew(
-    store, damaged, ending
-):
+def test_run_with_damaged_last_checkpoint_resumes_from_another_or_restarts(store, damaged, ending):
     Path("power-cut").touch()
     run_series(ONE_MODEL, store)
     Path("power-cut").unlink()

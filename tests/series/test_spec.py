@@ -126,7 +126,7 @@ def test_a_target_that_is_none_is_refused_by_name(name, message):
     assert message in str(caught.value)
 
 
-def test_each_combination_can_be_run_with_several_seeds_from_the_given_one_on(written, settings):
+def test_combinations_are_repeated_with_consecutive_seeds(written, settings):
     series = written("settings: {seed: 7}\ngrid: {epochs: [1, 2]}")
 
     planned = expand(series.with_seeds(3, settings), settings)
@@ -146,7 +146,7 @@ def test_seeds_beside_seeds_and_seeds_beyond_the_largest_are_refused(written, se
         expand(written("settings: {seed: 98}").with_seeds(3, settings), settings)
 
 
-def test_each_combination_can_be_cross_validated_and_that_with_several_seeds():
+def test_combinations_are_cross_validated_with_several_seeds():
     unwritten = Series(name="faces", target=Located("runfolio.vision:experiment", ""), settings={}, grid={})
 
     planned = expand(unwritten.with_seeds(2, TrainSettings).with_folds(3, TrainSettings), TrainSettings)
