@@ -327,7 +327,7 @@ def test_the_machine_and_what_torch_is_set_to(store: Path):
     assert isinstance(environment["gpus"], list)
 
 
-def test_the_threads_of_torch_are_the_training_threads_whatever_others_have(project: Path, start: Callable[..., Path]):
+def test_recorded_thread_count_is_that_of_the_training_thread(project: Path, start: Callable[..., Path]):
     (project / "threads.py").write_text(
         "import sys, threading, torch, runfolio\ntorch.set_num_threads(3)\nrun = runfolio.init()\n"
         "helper = threading.Thread(target=torch.set_num_threads, args=(1,))\nhelper.start()\nhelper.join()\n"
@@ -392,9 +392,7 @@ def test_a_resumed_run_keeps_the_code_of_both_starts(project: Path, start: Calla
     assert json.loads((folder / "code" / f"{first}.json").read_text())["files"][0]["path"] == "train.py"
 
 
-def test_what_an_unbuffered_python_prints_is_not_cut_by_the_end_of_gits_processes(
-    repository: Path, store: Path, tmp_path: Path
-):
+def test_unbuffered_output_is_not_cut_when_git_processes_end(repository: Path, store: Path, tmp_path: Path):
     """Python takes a short write for the whole, and a write to a full pipe is cut short by a child's end."""
     script = """
 import os, sys, runfolio

@@ -60,7 +60,7 @@ def test_optimizers_counters_and_generators_come_back(store: Path):
     )
 
 
-def test_what_was_saved_goes_back_into_the_objects_it_came_from_and_the_generators_go_on(store: Path):
+def test_restore_fills_the_saved_objects_and_random_generators(store: Path):
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
     optimizer = torch.optim.Adam(model.parameters())
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
@@ -196,9 +196,7 @@ print({"torch", "numpy"} & set(sys.modules))
     assert python(script, store).stdout == "set()\n"
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_the_one_before_is_whole(
-    store: Path, caplog: pytest.LogCaptureFixture
-):
+def test_failed_checkpoint_is_reported_and_the_previous_one_stays_whole(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         run.checkpoint(w=torch.ones(2), step=1, metric=0.5)
         run.restore()
@@ -257,7 +255,7 @@ def test_a_run_can_be_continued_behind_its_last_point(store: Path):
     assert RunDocument.read(first.folder).config == {"lr": 1, "epochs": 3}
 
 
-def test_going_on_behind_the_last_point_leaves_abandoned_points_abandoned_and_keeps_what_is_no_point(store: Path):
+def test_resume_after_last_point_keeps_abandoned_points_abandoned(store: Path):
     with runfolio.init(store=store) as first:
         first.log({"loss": 0.0})
         first.checkpoint(step=0, w=torch.zeros(1))
@@ -274,7 +272,7 @@ def test_going_on_behind_the_last_point_leaves_abandoned_points_abandoned_and_ke
     assert RunDocument.read(first.folder).attempts[-1].kept == {first.writer: 1, second.writer: 2}
 
 
-def test_what_still_waits_on_the_local_disk_is_part_of_what_a_resumed_run_keeps(store: Path, python, cache: Path):
+def test_resumed_run_keeps_spooled_points(store: Path, python, cache: Path):
     script = """
 import os, sys, time, runfolio
 from pathlib import Path

@@ -123,9 +123,7 @@ def test_a_live_run_is_refused_by_host_process_and_age_of_its_heartbeat(store: P
     assert runfolio.open(store).run(training.run).metric("loss").values.tolist() == [*map(float, range(10)), -1.0]
 
 
-def test_of_processes_that_resume_at_once_one_wins_and_the_others_are_refused_by_its_name(
-    store: Path, training: Training
-):
+def test_one_of_several_resuming_processes_wins_and_is_named(store: Path, training: Training):
     training.process.kill()
     training.process.wait()
     script = """
@@ -270,7 +268,7 @@ class TestResumingBehindAStep:
         assert PointFiles(run.folder).read("loss").values.tolist() == [-1.0]
 
 
-def test_killed_at_212_and_resumed_from_the_checkpoint_at_200_ranks_have_one_clean_curve_each(store: Path):
+def test_ranks_killed_and_resumed_have_one_clean_curve_each(store: Path):
     """With a joined rank a moment ahead of the checkpoint, or behind it."""
     script = """
 import os, sys, time, runfolio

@@ -130,7 +130,7 @@ def test_a_run_past_2038(python: Callable, store: Path):
     assert run.metric("x").times[0] == pytest.approx(run.created.timestamp(), abs=60)
 
 
-def test_an_attempt_that_died_without_a_word_lasted_as_long_as_its_heart_beat(python: Callable, store: Path):
+def test_crashed_attempt_lasts_until_its_last_heartbeat(python: Callable, store: Path):
     script = """
 import os, sys, time, runfolio
 from runfolio.tracking.pipeline.writer_config import WriterConfig

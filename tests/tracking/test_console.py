@@ -315,9 +315,7 @@ print(count() - before)
 
 
 @pytest.mark.parametrize("within", ["pass", "runfolio.init(store=sys.argv[1]).finish()"], ids=["one by one", "nested"])
-def test_streams_that_are_led_elsewhere_again_and_again_leave_no_descriptors_behind(
-    store: Path, python: Callable, within: str
-):
+def test_repeated_redirection_of_streams_leaks_no_descriptors(store: Path, python: Callable, within: str):
     script = (
         START
         + f"""
@@ -341,9 +339,7 @@ print(count() <= most, file=sys.stderr)
     assert python(script, store).stderr == "True\n"
 
 
-def test_streams_that_are_led_elsewhere_between_runs_or_meanwhile_stay_there(
-    store: Path, tmp_path: Path, python: Callable
-):
+def test_streams_redirected_during_or_between_runs_stay_redirected(store: Path, tmp_path: Path, python: Callable):
     script = (
         START
         + """

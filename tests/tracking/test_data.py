@@ -225,7 +225,7 @@ def test_it_is_noted_at_once_and_computed_beside_the_training(store: Path):
     assert recorded(run)["items"] == 1
 
 
-def test_resumed_on_other_data_both_fingerprints_stay_and_the_difference_is_told(store: Path, photos: Path, caplog):
+def test_resume_on_other_data_keeps_both_fingerprints_and_warns(store: Path, photos: Path, caplog):
     with runfolio.init(store=store) as run:
         run.log_data("train", photos)
     before = recorded(run)

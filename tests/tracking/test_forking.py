@@ -50,7 +50,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_a_fork_has_the_parents_points_up_to_the_checkpoint_and_goes_another_way(store: Path):
+def test_fork_has_the_points_of_its_parent_up_to_the_checkpoint(store: Path):
     parent = parent_of_ten_steps(store)
     before = files_of(parent.folder)
 
@@ -71,7 +71,7 @@ def test_a_fork_has_the_parents_points_up_to_the_checkpoint_and_goes_another_way
     assert files_of(parent.folder) == before
 
 
-def test_the_points_of_both_are_the_same_bits_with_the_same_times_and_writers(store: Path):
+def test_inherited_points_keep_their_bits_times_and_writers(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.folder, store=store) as fork:
         pass
@@ -103,7 +103,7 @@ def test_a_fork_of_a_step_begins_from_the_checkpoint_of_exactly_that_step(store:
         runfolio.init(fork=parent.id, step=4, store=store)
 
 
-def test_the_best_so_far_comes_with_a_fork_and_is_beaten_only_by_better_ones(store: Path):
+def test_fork_inherits_the_best_value_so_far(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.id, checkpoint="last", store=store) as fork:
         assert fork.restore("best").step == 3
@@ -223,7 +223,7 @@ def test_a_fork_can_be_resumed_and_keeps_what_it_inherited(store: Path):
     assert recorded(again).metric("loss").values.tolist() == [*(10.0 - step for step in range(10)), 0.0, 5.0]
 
 
-def test_a_fork_that_was_killed_before_it_began_is_a_run_that_can_be_resumed(store: Path, python):
+def test_fork_killed_before_its_first_step_can_be_resumed(store: Path, python):
     parent = parent_of_ten_steps(store)
     script = """
 import os, sys
@@ -245,7 +245,7 @@ os.kill(os.getpid(), 9)
 
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 5])
-def test_a_fork_that_was_killed_half_made_leaves_no_run_and_is_swept_by_a_later_one(store: Path, python, calls: int):
+def test_fork_killed_while_created_leaves_no_run_and_is_cleaned_up(store: Path, python, calls: int):
     parent = parent_of_ten_steps(store)
     script = """
 import os, signal, sys

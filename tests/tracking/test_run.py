@@ -132,7 +132,7 @@ def test_nested_dicts_become_slashes(run: Run):
     assert PointFiles(run.folder).names() == ["train/loss", "train/parts/kl"]
 
 
-def test_steps_are_counted_given_repeated_and_turned_back_as_the_caller_likes(run: Run):
+def test_steps_may_be_counted_given_repeated_or_decreased(run: Run):
     for step in (None, None, 10, None, 3, 3, -5, 2**40, np.int64(7), torch.tensor(8), 9.0):
         run.log({"x": 0.0}, step=step)  # type: ignore[arg-type] - more kinds of number than the signature promises
     assert steps(run, "x") == [0, 1, 10, 11, 3, 3, -5, 2**40, 7, 8, 9]
@@ -358,9 +358,7 @@ def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
         runfolio.init(store=tmp_path / "file")
 
 
-def test_training_goes_on_when_the_store_breaks_and_nothing_is_lost_when_it_comes_back(
-    store: Path, caplog: pytest.LogCaptureFixture
-):
+def test_training_survives_a_store_outage_without_losing_points(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         metrics = run.folder / "metrics"
         metrics.rename(run.folder / "away")
@@ -541,7 +539,7 @@ class Broken:
         raise AssertionError("it never began")
 
 
-def test_companions_record_from_the_beginning_to_the_end_and_a_broken_one_costs_nothing(store, caplog):
+def test_monitors_record_the_whole_run_and_a_failing_one_is_harmless(store, caplog):
     folder = store / "it-0"
     folder.mkdir(parents=True)
     document = RunDocument("abcd0000", "it", "e", now(), attempts=[Attempt(1, None, {}, "w1", now())])

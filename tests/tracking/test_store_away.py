@@ -167,7 +167,7 @@ run.log_text("note", "hello")
     assert list(spool.find_spools()) == []
 
 
-def test_no_cache_folder_and_no_store_is_told_and_what_fits_waits_in_memory(
+def test_without_cache_folder_and_store_points_wait_in_memory(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     (tmp_path / "file").write_text("")
@@ -217,7 +217,7 @@ def test_points_written_after_a_tail_was_deleted_go_to_a_new_one(store: Path):
         assert values(run.folder) == [2.0]
 
 
-def test_media_logged_after_the_run_was_deleted_and_put_back_go_to_a_new_file(store: Path, tmp_path: Path):
+def test_media_logged_after_delete_and_undelete_go_to_a_new_file(store: Path, tmp_path: Path):
     with runfolio.init("net", store=store, pace=IMPATIENT) as run:
         run.log_text("note", "before")
         assert run.flush()
@@ -297,7 +297,7 @@ def test_a_spool_takes_up_no_file_for_what_it_cannot_take(tmp_path: Path, cache:
     assert len(list(cache.glob("spool/*/metrics/*"))) == 1
 
 
-def test_what_a_child_logs_that_was_forked_while_the_store_was_away_comes_back_too(store: Path, python: Callable):
+def test_points_of_a_child_forked_during_an_outage_are_recovered(store: Path, python: Callable):
     script = """
 import os, sys, time, runfolio
 from pathlib import Path
@@ -324,9 +324,7 @@ assert os.waitpid(child, 0)[1] == 0
     assert PointFiles(folder).read("child").values.tolist() == [1.0]
 
 
-def test_a_training_that_logs_faster_than_can_be_encoded_is_slowed_and_loses_nothing(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_logging_faster_than_the_encoder_waits_and_loses_nothing(store: Path, monkeypatch: pytest.MonkeyPatch):
     """Values that take the writer thread long; logged until `log` waits for it."""
     monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._BRAKE_BYTES", 400_000)
     monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._HURRY_BYTES", 200_000)

@@ -161,9 +161,7 @@ def test_a_writer_closed_in_each_epoch_goes_on_with_its_run(store: Path):
     assert [(event.step, event.value) for event in events.Scalars("Loss/train")] == [(0, 0.5), (1, 1.5), (2, 2.5)]
 
 
-def test_a_closed_writer_whose_run_was_deleted_tells_it_and_lets_the_training_go_on(
-    store: Path, caplog: pytest.LogCaptureFixture
-):
+def test_logging_to_a_closed_writer_of_a_deleted_run_only_warns(store: Path, caplog: pytest.LogCaptureFixture):
     writer = runfolio.create_writer("data", "net", store=store)
     writer.close()
     writer.run.folder.rename(store / "elsewhere")

@@ -135,9 +135,7 @@ class TestResumed:
         assert group["hparams"] == {"lr": 0.2}
         assert [session["status"] for session in group["sessions"]] == ["STATUS_SUCCESS"]
 
-    def test_files_of_attempts_come_in_order_however_soon_one_follows_the_other(
-        self, store: Path, abandoned: runfolio.Run
-    ):
+    def test_event_files_of_quick_successive_attempts_sort_in_order(self, store: Path, abandoned: runfolio.Run):
         for _ in range(3):
             with resumed(store, abandoned) as run:
                 run.log({"batch/loss": 3.0})

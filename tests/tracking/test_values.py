@@ -335,7 +335,7 @@ def test_a_config_too_deep_to_be_read_again_is_refused(store: Path):
     [{"name": "a" * 501}, {"name": "two\nlines"}, {"experiment": " "}, {"tags": ["a,b"]}, {"tags": "t" * 101}],
     ids=lambda given: str(given)[:20],
 )
-def test_names_and_tags_past_their_limits_are_refused_before_anything_is_written(store: Path, given: dict):
+def test_too_long_names_and_tags_are_refused_before_writing(store: Path, given: dict):
     with pytest.raises(ConfigError, match=r"a (name|tag) is 1 to"):
         runfolio.init(store=store, **given)
     assert not store.exists()
@@ -350,7 +350,7 @@ def test_names_and_tags_at_their_limits_are_kept(store: Path):
     assert (read.name, read.experiment, read.tags) == ("n" * 500, "e" * 500, ["t" * 100])
 
 
-def test_calls_are_numbered_without_gaps_and_those_that_leave_nothing_not_at_all(run: Run):
+def test_calls_are_numbered_without_gaps_and_empty_ones_are_skipped(run: Run):
     for values in ({"x": 1.0}, {}, {"x": 2.0}, {"x": "no number"}, {"x": 3}, {"x": 4.0}):
         run.log(values)
     run.log_image("odd", "no image")

@@ -142,7 +142,7 @@ print(kept)
     assert len(points) == len(set(points))
 
 
-def test_a_data_loader_that_is_left_midway_ends_its_workers_without_an_error(store: Path, python: Callable):
+def test_abandoned_data_loader_ends_its_workers_without_error(store: Path, python: Callable):
     """torch takes a worker that dies by a signal for a failure; its own handler has them end well."""
     script = """
 import multiprocessing.util, sys, torch, runfolio
