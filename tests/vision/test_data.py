@@ -147,7 +147,7 @@ def test_prepared_images_are_normalised_by_the_stated_mean_and_deviation(digits)
     mean=st.tuples(*[st.floats(0, 1, width=32)] * 3),
     std=st.tuples(*[st.floats(0.125, 1, width=32)] * 3),
 )
-def test_a_batch_is_normalised_to_the_bits_that_torchvision_gives_image_by_image(pixels, mean, std):
+def test_batch_normalisation_equals_torchvision_bit_by_bit(pixels, mean, std):
     transform = ImageTransform(channels=3, height=4, width=5, mean=mean, std=std)
     batch = torch.from_numpy(pixels)
 

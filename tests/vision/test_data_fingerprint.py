@@ -106,7 +106,7 @@ def test_the_digits_have_a_fingerprint_of_their_pixels(trained: RecordedRun, tra
     assert fingerprints(train("digits", data_fraction=0.02))["test"] == trained.data["test"].fingerprint
 
 
-def test_describing_data_gives_the_fingerprint_that_a_run_on_all_of_it_records(train, food: Path):
+def test_described_fingerprint_equals_that_of_a_run(train, food: Path):
     found = describe(f"folder:{food}")
     with pytest.warns(match="val-fraction is 0"):
         run = train(food, val_fraction=0)

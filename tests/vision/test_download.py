@@ -119,7 +119,7 @@ def test_a_download_that_breaks_off_is_taken_up_where_it_was(site, fetch):
     assert site.asked == ["", "bytes=1000-"]
 
 
-def test_one_that_breaks_off_again_and_again_gets_there_as_long_as_it_gets_on(site, fetch):
+def test_often_interrupted_download_completes_while_it_progresses(site, fetch):
     site.takes_ranges = False
     site.faults = [site.cut_after(count) for count in range(100, 1000, 100)]
 
@@ -304,7 +304,7 @@ def loading(url: str) -> subprocess.Popen:
     )
 
 
-def test_a_process_killed_in_the_middle_leaves_no_half_data_and_the_next_goes_on(site):
+def test_killed_download_leaves_no_partial_data_and_is_continued(site):
     halfway, killed = threading.Event(), threading.Event()
 
     def stall(request: BaseHTTPRequestHandler) -> None:

@@ -75,7 +75,7 @@ def check(model: nn.Module, size: int) -> Cut:
 
 
 @pytest.mark.parametrize("name", ["tinyvgg", "mlp", *QUICK])
-def test_features_and_logits_are_the_network_in_evaluation_and_with_the_same_draws_of_dropout_in_training(name):
+def test_cut_network_equals_the_whole_one_also_with_dropout(name):
     size = SMALLEST.get(name, 64)
     check(frozen(name, size), size)
 
@@ -88,7 +88,7 @@ def test_every_other_network_of_torchvision_is_cut_as_well(name):
     check(frozen(name, size), size)
 
 
-def test_a_convolution_as_the_head_has_the_same_draws_of_dropout_whatever_the_order_in_memory():
+def test_dropout_of_a_convolutional_head_ignores_memory_format():
     check(arranged(frozen("squeezenet1_1", 64)), 64)
 
 

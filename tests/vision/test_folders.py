@@ -87,7 +87,7 @@ def test_junk_hidden_files_other_files_and_empty_folders_are_passed_over(tmp_pat
     assert len(source.train) + len(source.test) == 10
 
 
-def test_endings_count_in_either_case_and_folders_in_a_class_are_looked_through(tmp_path):
+def test_file_endings_ignore_case_and_subfolders_are_searched(tmp_path):
     fill(tmp_path, {"pizza/monday": 3, "pizza/tuesday": 3, "sushi": 5})
     picture().save(tmp_path / "pizza" / "IMG_1.JPG", format="jpeg")
 

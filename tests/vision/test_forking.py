@@ -89,7 +89,7 @@ def stopped_fork(parent: runfolio.RecordedRun, at: int, *, after: int, name: str
 @pytest.mark.parametrize(
     ("at", "steps"), [(MID_EPOCH_2, 1), (8, 7)], ids=["before its first checkpoint", "behind others of its own"]
 )
-def test_an_interrupted_fork_is_resumed_with_its_own_settings_to_the_same_bits(parent, at: int, steps: int):
+def test_interrupted_fork_resumes_with_its_settings_to_the_same_bits(parent, at: int, steps: int):
     random.seed()  # as in another process
     straight = fork(parent, at, **OTHERWISE)
     stopped = stopped_fork(parent, at, after=steps, name=f"stopped-{steps}")

@@ -66,7 +66,7 @@ def test_each_batch_is_one_point_of_the_batch_loss(trained):
     ]
 
 
-def test_the_loss_of_an_epoch_is_the_mean_over_its_images_not_over_its_batches(trained):
+def test_epoch_loss_is_the_mean_over_images_not_batches(trained):
     images = trained.results["train/images"]
     batches = math.ceil(images / 50)
     sizes = np.full(batches, 50.0)
@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(train, tiny):
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_a_deterministic_training_records_the_switches_as_it_trained_with_them(train, tiny):
+def test_deterministic_training_records_its_switches(train, tiny):
     recorded = train(tiny(epochs=1, deterministic=True))
     found = json.loads((recorded.folder / "run.json").read_text())
     switches = found["environment"]["torch"]
@@ -150,7 +150,7 @@ def test_every_epoch_can_be_tested(train, tiny):
     assert run.results["test/acc"] == run.metric("test/acc").values[run.results["best/epoch"] - 1]
 
 
-def test_without_validation_the_training_accuracy_chooses_and_the_run_says_so(train, tiny):
+def test_without_validation_training_accuracy_chooses_the_epoch(train, tiny):
     with pytest.warns(TrainingWarning, match="the best epoch is chosen by train/acc"):
         run = train(tiny(val_fraction=0))
 

@@ -100,7 +100,7 @@ def test_a_range_test_of_a_head_computes_features_once_as_well(inputs, store):
 
 
 @pytest.mark.parametrize("ema", [None, 0.7])
-def test_a_run_that_is_tested_after_its_series_is_tested_on_features_to_the_same_bits(train, store, ema):
+def test_late_test_on_features_gives_the_same_bits(train, store, ema):
     later, computed = train(series={"name": "heads", "fingerprint": "1"}, ema=ema, test_at="chosen")
     untested = int(later.results["test/images"])
     assert computed == 24 - untested
@@ -114,7 +114,7 @@ def test_a_run_that_is_tested_after_its_series_is_tested_on_features_to_the_same
         assert tested.results[name] == at_once.results[name]
 
 
-def test_views_are_trained_on_in_turn_and_validation_sees_the_images_themselves(train):
+def test_training_cycles_through_views_and_validation_uses_originals(train):
     augmented, computed = train(augment="flip-crop", cached_views=2)
 
     images = augmented.results

@@ -94,7 +94,7 @@ def test_a_file_of_weights_starts_all_but_the_head(published, small, tmp_path, k
     assert tensors["fc.weight"].shape == (10, 1024)
 
 
-def test_images_are_prepared_as_for_the_published_weights_unless_flags_say_otherwise(file, tiny):
+def test_preprocessing_follows_the_weights_unless_flags_override_it(file, tiny):
     def transform(**flags):
         return prepare(tiny(model=NAME, weights=str(file), **flags)).transform
 
@@ -229,7 +229,7 @@ def test_densenets_published_names_are_understood():
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
-def test_auxiliary_classifiers_are_left_out_and_the_answers_are_torchvisions_own(name):
+def test_auxiliary_classifiers_are_dropped_without_changing_outputs(name):
     theirs = models.get_model(name, weights=None, num_classes=5, init_weights=False, transform_input=True).eval()
     ours = build_model(ModelSpec(name=name, channels=3, height=299, width=299, classes=5, hidden_units=1)).eval()
 

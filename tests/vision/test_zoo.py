@@ -77,7 +77,7 @@ def test_every_family_of_torchvision_is_looked_at_below():
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_an_architecture_gives_one_answer_for_each_class_and_its_head_trains_alone(name):
+def test_architecture_has_one_output_per_class_and_a_trainable_head(name):
     spec = spec_of(name)
     model = built_without_memory(spec).train()
     device = next(model.parameters()).device
@@ -95,7 +95,7 @@ def test_an_architecture_gives_one_answer_for_each_class_and_its_head_trains_alo
 
 
 @pytest.mark.parametrize("name", ["efficientnet_b0", "googlenet", "resnet18", "maxvit_t", "squeezenet1_1"])
-def test_dropout_is_set_where_the_architecture_has_one_and_added_where_not_under_the_same_keys(name):
+def test_dropout_is_set_or_added_under_unchanged_keys(name):
     with torch.device("meta"):
         own, other = (build_model(spec_of(name, dropout=dropout)) for dropout in (None, 0.45))
 
