@@ -159,7 +159,7 @@ def test_steps_that_are_watched_are_on_the_clock_too(size: overhead.Size):
     assert any(step % size.watch == 0 for step in on_the_clock)
 
 
-def test_the_seconds_of_a_command_are_told_by_part(tmp_path):
+def test_seconds_of_a_command_are_split_by_part(tmp_path):
     result = tmp_path / "sampled.json"
     command = [sys.executable, "-m", "benchmarks.sampler", str(result), "runs", "--store", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
