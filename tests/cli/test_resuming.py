@@ -45,7 +45,7 @@ def refusal(done) -> str:
     return line
 
 
-def test_a_run_that_is_resumed_says_what_came_out(runfolio, stopped):
+def test_resume_prints_the_results(runfolio, stopped):
     done = runfolio("resume", stopped.id)
 
     assert done.exit_code == 0, done.output

@@ -10,7 +10,7 @@ from PIL import Image
 import runfolio as rf
 
 
-def test_train_prints_the_network_the_figures_and_what_to_type_next(runfolio):
+def test_train_prints_network_results_and_next_commands(runfolio):
     done = runfolio("train", "--model", "mlp", "--epochs", "1", "--data-fraction", "0.1", "--name", "first")
 
     assert done.exit_code == 0, done.output
