@@ -46,7 +46,7 @@ def test_default_checkpoint_is_the_best_else_the_last(save):
     assert save(metric=None).checkpoint().name == "last"
 
 
-def test_best_and_last_are_told_apart(store):
+def test_checkpoint_is_chosen_by_its_name(store):
     with runfolio.init("net", store=store) as run:
         for step, metric in enumerate([0.9, 0.5]):
             run.checkpoint(model=Net(), step=step, metric=metric)
@@ -72,7 +72,7 @@ def test_a_module_that_does_not_fit_names_every_key(save):
         run.load_model(lambda: Net(7))
 
 
-def test_what_makes_no_module_is_refused(save):
+def test_load_model_refuses_a_target_that_is_not_a_module(save):
     with pytest.raises(ConfigError, match=r"load_model needs a torch.nn.Module"):
         save().load_model(dict)
 

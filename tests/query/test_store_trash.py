@@ -108,7 +108,7 @@ def test_a_deleted_run_that_cannot_be_read_is_named_after_its_folder(store, writ
     assert folio.trash.runs() == []
 
 
-def test_where_the_place_is_taken_nothing_is_moved(store, write, copy):
+def test_restore_to_an_occupied_path_moves_nothing(store, write, copy):
     folder = write("net")
     folio = open_folio(store)
     copy(folder, store / "twin")
@@ -158,7 +158,7 @@ def test_writer_of_a_deleted_run_warns_once_and_recreates_nothing(store, caplog)
 
 
 @pytest.mark.parametrize("wanted", ["run", "experiment"])
-def test_a_run_behind_a_link_is_not_moved(store, write, outside, wanted: str):
+def test_run_reached_through_a_link_is_not_moved(store, write, outside, wanted: str):
     folder = write("net")
     link = folder if wanted == "run" else folder.parent
     link.rename(outside / "real")
@@ -184,7 +184,7 @@ def test_a_trash_that_is_a_link_is_not_used(store, write, outside, link: str):
     assert len(folio.runs()) == 1
 
 
-def test_nothing_behind_a_link_in_the_trash_is_listed_swept_or_purged(store, write, outside):
+def test_links_in_the_trash_are_not_followed(store, write, outside):
     (write("planted", experiment="x")).rename(outside / "planted")
     folder = write("net")
     (folder / "link").symlink_to(outside)

@@ -144,7 +144,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_spikes_and_gaps(store):
     assert math.isnan(values[list(steps).index(12_345)])
 
 
-def test_a_smoothed_curve_lies_on_the_pale_one(store, write):
+def test_smoothed_curve_is_drawn_over_the_pale_original(store, write):
     write(points={"loss": [1.0, 0.0, 1.0]})
     figure = plot(store, "loss", smooth=0.5)
     pale, curve = figure.axes[0].get_lines()

@@ -22,7 +22,7 @@ def test_a_perfect_score_is_not_certain():
 
 
 @pytest.mark.parametrize(("share", "count"), [(1.2, 10), (-0.1, 10), (0.5, 0), (float("nan"), 10)])
-def test_what_is_no_share_has_no_interval(share: float, count: int):
+def test_invalid_share_has_no_interval(share: float, count: int):
     with pytest.raises(ValueError, match="no interval"):
         wilson(share, count)
 
@@ -35,7 +35,9 @@ def test_what_is_no_share_has_no_interval(share: float, count: int):
         ((5, 56), (0, 29), False),  # -0.0381 to 0.1926
     ],
 )
-def test_two_shares_are_told_apart_as_published(first: tuple[int, int], second: tuple[int, int], apart: bool):
+def test_significance_of_two_shares_equals_published_results(
+    first: tuple[int, int], second: tuple[int, int], apart: bool
+):
     """Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10: the interval leaves out 0."""
     (a, n), (b, m) = first, second
     p = shares_p(a / n, n, b / m, m)
@@ -83,7 +85,7 @@ def test_quantile_equals_scipy_for_fractional_degrees_of_freedom(freedom: float)
 
 
 @pytest.mark.parametrize("freedom", [0, 0.99, math.inf, math.nan])
-def test_what_are_no_degrees_of_freedom_have_no_quantile(freedom: float):
+def test_invalid_degrees_of_freedom_have_no_quantile(freedom: float):
     with pytest.raises(ValueError, match="no quantile"):
         t_95(freedom)
 

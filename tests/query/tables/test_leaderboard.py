@@ -25,7 +25,7 @@ def series(store, write):
     return open_folio(store).runs()
 
 
-def test_the_best_stands_first_and_what_failed_last_with_its_reason(series):
+def test_best_run_is_first_and_failed_runs_are_last_with_reason(series):
     board = leaderboard(series)
 
     assert [(row.label, row.value, row.state, row.reason) for row in board.rows] == [
@@ -44,7 +44,7 @@ def test_the_accuracies_come_with_their_intervals(series):
     assert (best.test_low, best.test_high) == (pytest.approx(0.9224, abs=1e-4), pytest.approx(0.9681, abs=1e-4))
 
 
-def test_what_the_images_that_chose_cannot_tell_from_the_best_is_marked(series):
+def test_runs_tied_with_the_best_on_validation_are_marked(series):
     assert {row.label: row.tied for row in leaderboard(series).rows} == {
         "best": False,
         "good": True,
