@@ -100,12 +100,12 @@ def test_a_shared_tensor_of_the_state_is_stored_once():
     assert packer.pack([tensor, tensor], "x") == [{"$tensor": "state.0"}, {"$tensor": "state.0"}]
 
 
-def test_what_cannot_be_stored_is_named(tmp_path: Path):
+def test_unsupported_value_is_named(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"checkpoint entry hooks/f is a function"):
         save(tmp_path, hooks={"f": lambda: None})
 
 
-def test_two_names_share_their_files_and_what_nobody_names_is_deleted(tmp_path: Path):
+def test_names_share_files_and_unnamed_files_are_deleted(tmp_path: Path):
     weights = {"model": {"w": torch.ones(2)}}
     save(tmp_path, "w-1", ("best", "last"), weights)
     save(tmp_path, "w-2", ("last",), weights)
@@ -256,7 +256,7 @@ def test_what_is_saved_is_never_too_deep_to_be_read(tmp_path: Path, wrap: Callab
         torch.empty(2, device="meta"),
     ],
 )
-def test_what_a_checkpoint_cannot_hold_is_named(tmp_path: Path, odd: Any):
+def test_value_unsupported_in_a_checkpoint_is_named(tmp_path: Path, odd: Any):
     with pytest.raises(ConfigError, match="checkpoint entry odd"):
         save(tmp_path, odd=odd)
     with pytest.raises(ConfigError, match="checkpoint entry extra is a dict; a module"):

@@ -9,7 +9,7 @@ import pytest
 from runfolio.record.content.console_log import ConsoleLog, Transcript, last_lines
 
 
-def test_every_open_run_gets_what_is_printed_while_it_is_open(tmp_path: Path):
+def test_printed_text_goes_to_every_open_run(tmp_path: Path):
     first, second = tmp_path / "console" / "a.log", tmp_path / "console" / "b.log"
     transcript = Transcript()
     transcript.feed(1, b"before any\n", 0.0)
@@ -71,7 +71,7 @@ def test_a_log_just_small_enough_is_whole(tmp_path: Path):
     assert (tmp_path / "a.log").read_text().splitlines() == [f"line {number:03}" for number in range(110)]
 
 
-def test_what_the_disk_does_not_take_waits_for_better_times(tmp_path: Path):
+def test_text_that_cannot_be_written_yet_is_retried(tmp_path: Path):
     log = ConsoleLog(tmp_path / "folder" / "console" / "a.log")
     log.write("one\n")
     (tmp_path / "folder").mkdir()

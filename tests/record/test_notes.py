@@ -89,7 +89,7 @@ def test_keys_of_a_later_version_are_passed_over(tmp_path, document):
         b'{"runfolio": 99, "set": {"name": "x"}}',
     ],
 )
-def test_a_damaged_edit_is_told_and_the_others_count(tmp_path, document, content: bytes):
+def test_damaged_edit_is_reported_and_the_others_apply(tmp_path, document, content: bytes):
     write(tmp_path, 1, name="net")
     damaged = write(tmp_path, 2, name="damaged")
     damaged.write_bytes(content)
@@ -110,7 +110,7 @@ def test_whatever_stands_in_an_edit_reading_goes_on(tmp_path_factory, content: b
     assert run_edits.read(folder, document).values == {"name": "net"}
 
 
-def test_other_files_beside_the_edits_are_not_read(tmp_path, document):
+def test_other_files_in_the_edits_folder_are_ignored(tmp_path, document):
     write(tmp_path, 1, name="net")
     for name in (".tmp-x-0000000000000002-abcdefgh.json", "README", "2-abcdefgh.json"):
         (tmp_path / "notes" / name).write_text("{")
@@ -133,19 +133,19 @@ def test_many_editors_at_once_lose_nothing(tmp_path, document):
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", " a", "x" * 501, "a\0b", "\x1b[31m"])
-def test_what_can_be_no_name_is_refused(tmp_path, document, name: str):
+def test_invalid_run_name_is_refused(tmp_path, document, name: str):
     with pytest.raises(ConfigError, match="a name is 1 to 500 characters"):
         run_edits.add(tmp_path, document, {"name": name})
     assert not (tmp_path / "notes").exists()
 
 
 @pytest.mark.parametrize("tag", ["", " ", "a,b", "a\tb", "x" * 101])
-def test_what_can_be_no_tag_is_refused(tag: str):
+def test_invalid_tag_is_refused(tag: str):
     with pytest.raises(ConfigError, match="a tag is 1 to 100 characters"):
         run_edits.check_tag(tag)
 
 
-def test_a_run_that_is_gone_is_not_made_anew(tmp_path, document):
+def test_edit_of_a_deleted_run_does_not_recreate_it(tmp_path, document):
     with pytest.raises(StoreError, match=r"cannot write to .*gone"):
         run_edits.add(tmp_path / "gone", document, {"name": "net"})
     assert not (tmp_path / "gone").exists()

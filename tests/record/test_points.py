@@ -106,7 +106,7 @@ def test_sealing_compacting_and_sweeping_change_no_point(run: Path):
     assert [path.name for path in (run / METRICS).iterdir()] == ["segment-w1-4.parquet"]
 
 
-def test_a_tail_just_begun_is_never_swept(run: Path):
+def test_new_tail_is_never_removed(run: Path):
     """Only its header can be read yet; the writer has it open and goes on writing."""
     compaction.compact(run, "w1", 4)
     begun = tail_path(run, "w1", 5)
@@ -116,7 +116,7 @@ def test_a_tail_just_begun_is_never_swept(run: Path):
 
 
 @pytest.mark.parametrize("wrong", [{"seq": ["91"]}, {"value": ["low"]}, {"metric": [None]}, {"value": [None]}])
-def test_a_segment_of_other_columns_is_told_and_the_rest_is_read(run: Path, wrong: dict):
+def test_segment_of_unknown_columns_is_reported_and_skipped(run: Path, wrong: dict):
     good = {"metric": ["loss"], "step": [90], "time_us": [1], "value": [1.0], "writer": ["w9"], "seq": [91]}
     plain = {"metric": pa.string(), "writer": pa.string()}
     types = {
@@ -406,7 +406,7 @@ def test_two_processes_that_compact_at_once_lose_and_double_nothing(run: Path):
         assert PointFiles(run).read("loss").steps.tolist() == list(range(100 + round_ * 10))
 
 
-def test_what_covers_is_on_the_disk_before_what_it_covers_goes(run: Path, python):
+def test_segment_is_synced_before_its_tails_are_removed(run: Path, python):
     """fsync of the file, rename, fsync of the folder, and only then unlink: as the calls come."""
     script = """
 import os, sys
@@ -560,7 +560,7 @@ ranges = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 8)).map(lambda pa
 
 
 @given(a=ranges, b=ranges)
-def test_merged_ranges_hold_exactly_what_either_held(a: list, b: list):
+def test_merged_ranges_are_the_union(a: list, b: list):
     def members(pairs: list) -> set[int]:
         return {seq for first, last in pairs for seq in range(first, last + 1)}
 
@@ -571,7 +571,7 @@ def test_merged_ranges_hold_exactly_what_either_held(a: list, b: list):
     assert seq_ranges.contains({"w": merged}, {"w": a})
 
 
-def test_a_footer_that_was_changed_is_told_and_never_shown_to_arrow(run: Path):
+def test_changed_footer_is_reported_before_arrow_reads_it(run: Path):
     """Arrow ends the whole process over some of them, and believes others."""
     compaction.compact(run, "w1", 4)
     path = segment_path(run, "w1", 4)

@@ -89,7 +89,7 @@ def test_secrets_are_taken_out_of_text(text: str, redacted: str):
         "a short abc and 10000000 and imagenet stay: they are no secrets by their names or sizes",
     ],
 )
-def test_what_is_no_secret_stays_as_it_is(text: str):
+def test_text_without_secrets_is_unchanged(text: str):
     assert redact_text(text) == text
 
 

@@ -108,7 +108,7 @@ def test_every_kind_of_escape_may_be_cut_anywhere():
     assert lines(*(printed[place : place + 1] for place in range(len(printed)))) == lines(printed)
 
 
-def test_many_lines_at_once_are_what_they_are_one_by_one():
+def test_many_lines_at_once_equal_lines_one_by_one():
     printed = [f"line {number}\n".encode() for number in range(1000)]
     assert lines(b"".join(printed)) == lines(*printed) == [f"line {number}" for number in range(1000)]
 
