@@ -122,7 +122,7 @@ def test_worktree_is_removed_and_the_project_is_unchanged(project: Project):
     assert project.git("status", "--porcelain", "--ignored") + project.git("worktree", "list") == before
 
 
-def test_it_is_kept_where_that_is_asked_for(project: Project):
+def test_worktree_is_kept_on_request(project: Project):
     project.commit()
     run = project.start("train.py", "--seed", "7")
     done = typed(project, run.id, "--yes", "--keep")
