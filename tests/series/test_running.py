@@ -43,7 +43,7 @@ def test_every_run_of_a_series_is_recorded_with_its_fingerprint(store):
     }
 
 
-def test_what_the_store_holds_as_finished_is_not_run_again(store):
+def test_finished_runs_are_not_repeated(store):
     run_series(ONE_MODEL, store)
 
     report = run_series(ONE_MODEL.replace("[2, 3]", "[2, 3, 4]"), store)
@@ -60,7 +60,7 @@ def test_an_archived_run_is_finished_all_the_same(store):
     assert endings(run_series(ONE_MODEL, store)) == ["skipped", "skipped"]
 
 
-def test_a_run_that_fails_is_recorded_and_the_others_go_on(store):
+def test_failed_run_is_recorded_and_the_series_continues(store):
     report = run_series(TWO_MODELS.replace("[mlp, tinyvgg]", "[tinyvgg, mlp]"), store)
 
     assert endings(report) == ["finished", "failed", "finished", "finished"]

@@ -51,11 +51,11 @@ def test_a_series_without_a_grid_is_one_run(written, settings):
     assert plan.settings.as_dict()["epochs"] == 3
 
 
-def test_a_series_is_named_after_its_file_where_it_gives_no_name(written):
+def test_default_name_of_a_series_is_that_of_its_file(written):
     assert written("grid: {epochs: [1, 2]}").name == "faces"
 
 
-def test_a_flag_replaces_what_the_file_says_one_value_or_several(written, settings):
+def test_flag_replaces_the_values_of_the_file(written, settings):
     series = written(ALL_RUNS).with_flags({"epochs": ["5"], "lr": ["0.1", "0.2"]})
 
     assert [(p.settings.as_dict()["epochs"], p.varied) for p in expand(series, settings)] == [
@@ -102,7 +102,7 @@ def test_a_fingerprint_depends_on_values_not_on_how_they_are_written(written, se
         ("grid: 5", "faces.yaml:1: 'grid' must hold `key: value` lines"),
     ],
 )
-def test_a_mistake_is_named_with_its_line_and_what_would_be_right(written, settings, text, message):
+def test_mistake_is_reported_with_line_and_correction(written, settings, text, message):
     with pytest.raises(ConfigError) as caught:
         expand(written(text), settings)
 
@@ -119,7 +119,7 @@ def test_a_mistake_is_named_with_its_line_and_what_would_be_right(written, setti
         ("json:dumps", "target 'json:dumps' is not one: it needs `settings`"),
     ],
 )
-def test_a_target_that_is_none_is_refused_by_name(name, message):
+def test_invalid_target_is_refused_by_name(name, message):
     with pytest.raises(ConfigError) as caught:
         load_target(name)
 
@@ -167,12 +167,12 @@ def test_one_fold_beside_the_number_of_folds_is_refused():
         one.with_folds(3, TrainSettings)
 
 
-def test_what_knows_no_folds_cannot_be_cross_validated(written, settings):
+def test_target_without_folds_cannot_be_cross_validated(written, settings):
     with pytest.raises(ConfigError, match="walk:target has no setting 'fold'; several folds make no difference to it"):
         written("grid: {epochs: [1]}").with_folds(2, settings)
 
 
-def test_what_has_no_seed_cannot_be_run_with_several(written):
+def test_target_without_seed_cannot_be_repeated(written):
     class Seedless(Settings):
         pass
 
