@@ -20,7 +20,7 @@ from runfolio.record.points.reader import PointFiles
 from runfolio.tracking.checkpointing import random_states
 
 
-def test_the_best_is_kept_beside_the_last(store: Path):
+def test_best_checkpoint_is_kept_in_addition_to_the_last(store: Path):
     model = torch.nn.Linear(2, 1)
     with runfolio.init(store=store) as run:
         verdicts = []
@@ -87,7 +87,7 @@ def test_restore_fills_the_saved_objects_and_random_generators(store: Path):
     assert scheduler.last_epoch == 1
 
 
-def test_what_does_not_fit_is_named_and_nothing_is_changed(store: Path):
+def test_mismatched_state_is_named_and_nothing_is_changed(store: Path):
     model, other = torch.nn.Linear(2, 1), torch.nn.Linear(3, 1)
     torch.nn.init.zeros_(other.weight)
     with runfolio.init(store=store) as run:
@@ -120,7 +120,7 @@ def test_a_policy_says_which_calls_save(store: Path):
         assert [run.restore(f"step-{step}").step for step in (20, 40, 60)] == [20, 40, 60]
 
 
-def test_steps_that_begin_anew_are_saved_as_well(store: Path):
+def test_restarted_steps_are_saved_too(store: Path):
     policy = CheckpointPolicy(every_steps=10, keep_every=20)
     with runfolio.init(store=store, checkpoints=policy) as run:
         epochs = [[saved_by(run, step) for step in range(1, 26)] for _ in range(2)]
@@ -130,7 +130,7 @@ def test_steps_that_begin_anew_are_saved_as_well(store: Path):
         assert [step for step in back if step] == [10, 20, 30]
 
 
-def test_calls_without_steps_are_counted_on_where_a_run_is_resumed(store: Path):
+def test_resumed_run_continues_counting_calls_without_steps(store: Path):
     policy = CheckpointPolicy(keep_every=2)
     with runfolio.init(store=store, checkpoints=policy) as run:
         for count in range(5):
@@ -245,7 +245,7 @@ os.kill(os.getpid(), 9)
     assert document.status.state == "finished"
 
 
-def test_a_run_can_be_continued_behind_its_last_point(store: Path):
+def test_run_can_be_resumed_after_its_last_point(store: Path):
     with runfolio.init("net", store=store, config={"lr": 1, "epochs": 2}) as first:
         first.log({"loss": 1.0}, step=4)
     with runfolio.init(store=store, resume=first.id, checkpoint=None, config={"epochs": 3}) as second:
@@ -300,7 +300,7 @@ os._exit(9)
     assert list(cache.glob("spool/*")) == []
 
 
-def test_what_cannot_be_resumed_is_said(store: Path):
+def test_run_that_cannot_be_resumed_is_explained(store: Path):
     with pytest.raises(NotFound, match=r"no run 'nowhere' to go on from in"):
         runfolio.init(store=store, resume="nowhere")
     in_use = r"run \w+ is being written by process \d+ on .*; stop that one first"
@@ -351,6 +351,6 @@ def test_a_run_without_attempts_can_be_resumed(store: Path):
     assert [entry.attempt for entry in RunDocument.read(run.folder).attempts] == [1]
 
 
-def test_generators_of_gpus_that_are_not_here_are_told(caplog: pytest.LogCaptureFixture):
+def test_generators_of_missing_gpus_are_reported(caplog: pytest.LogCaptureFixture):
     random_states.restore({**random_states.states(), "cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
     assert "has the random generators of 99 GPUs, and there are" in caplog.text

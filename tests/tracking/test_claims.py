@@ -257,7 +257,7 @@ class TestResumingBehindAStep:
         assert points.read("val").values.tolist() == [0.0, 1.0, 2.0]
         assert len(points.read("loss", "all")) == 214
 
-    def test_a_step_behind_the_end_keeps_everything(self, store: Path):
+    def test_resume_from_a_step_after_the_end_keeps_everything(self, store: Path):
         with self.resumed(store, 1000) as run:
             run.log({"loss": -1.0})
         assert PointFiles(run.folder).read("loss").steps.tolist() == [*range(214)]

@@ -179,7 +179,7 @@ print("after")
     assert console(store) == "first\nsecond\n"
 
 
-def test_what_a_killed_process_printed_last_is_in_the_log(store: Path, python: Callable):
+def test_last_output_of_a_killed_process_is_logged(store: Path, python: Callable):
     """10,000 lines, and no time to hand them on between the last and the end."""
     script = (
         START
@@ -300,7 +300,7 @@ def test_no_process_to_be_had_costs_the_log_alone(store: Path, python: Callable)
     assert done.stderr.count("console is not recorded") == 1
 
 
-def test_many_runs_open_and_close_without_leaving_descriptors_behind(store: Path, python: Callable):
+def test_many_runs_leak_no_descriptors(store: Path, python: Callable):
     script = (
         START
         + """

@@ -105,7 +105,7 @@ def test_restore_falls_back_in_a_run_that_trains_on(store: Path, caplog: pytest.
     assert "checkpoint 'last' cannot be used, so 'previous' (step 1) is: " in caplog.text
 
 
-def test_where_none_is_whole_that_is_said_and_nothing_is_opened(run: runfolio.Run):
+def test_resume_without_a_whole_checkpoint_is_refused(run: runfolio.Run):
     for path in (run.folder / "checkpoints").glob("*.safetensors"):
         flip(path)
     with pytest.raises(DamagedFile, match="no other checkpoint of the run is whole"):
@@ -171,7 +171,7 @@ def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error(store: Path, 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may write nowhere")
-def test_a_folder_one_may_not_write_to_is_told_in_one_line(store: Path, python: Callable):
+def test_read_only_folder_is_reported_in_one_line(store: Path, python: Callable):
     script = """
 import os, sys, runfolio
 run = runfolio.init("net", store=sys.argv[1], console=False)

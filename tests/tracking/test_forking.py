@@ -160,7 +160,7 @@ def test_a_fork_of_a_fork_names_both_it_came_of(store: Path):
     assert [child.name for child in runfolio.open(store).children(recorded(parent))] == ["net-fork"]
 
 
-def test_a_fork_leaves_out_what_its_parent_abandoned(store: Path):
+def test_fork_omits_abandoned_points_of_its_parent(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(resume=parent.id, checkpoint="best", store=store) as resumed:
         resumed.log({"loss": 50.0})
@@ -171,7 +171,7 @@ def test_a_fork_leaves_out_what_its_parent_abandoned(store: Path):
     assert findings(store) == [[], []]
 
 
-def test_a_running_run_can_be_forked_and_goes_on(store: Path):
+def test_running_run_can_be_forked_and_continues(store: Path):
     with runfolio.init("net", store=store) as parent:
         parent.log({"loss": 1.0})
         parent.checkpoint(step=0, w=torch.zeros(1))
@@ -212,7 +212,7 @@ def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
                 assert recorded(fork).metric("loss").values.tolist()[-1] == state.step
 
 
-def test_a_fork_can_be_resumed_and_keeps_what_it_inherited(store: Path):
+def test_resumed_fork_keeps_inherited_points(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.id, store=store) as fork:
         fork.log({"loss": 0.0})
@@ -321,7 +321,7 @@ def test_a_damaged_checkpoint_is_named_and_leaves_no_run(store: Path):
     assert [path.name for path in parent.folder.parent.iterdir()] == [parent.folder.name]
 
 
-def test_what_makes_no_fork_is_refused(store: Path):
+def test_invalid_fork_is_refused(store: Path):
     parent = parent_of_ten_steps(store)
     with pytest.raises(ConfigError, match="resume= goes on with a run, fork= begins a new one"):
         runfolio.init(fork=parent.id, resume=parent.id, store=store)

@@ -183,7 +183,7 @@ def test_without_cache_folder_and_store_points_wait_in_memory(
     assert caplog.text.count("nor can a local spool be written") == 1
 
 
-def test_what_neither_disk_nor_memory_holds_is_lost_but_counted(
+def test_points_beyond_disk_and_memory_are_lost_but_counted(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     (tmp_path / "file").write_text("")

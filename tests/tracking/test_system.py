@@ -90,7 +90,7 @@ def test_a_short_run_and_one_that_does_not_want_it_are_not_sampled(store: Path):
         assert read(store, run).load == {}
 
 
-def test_waiting_for_data_is_told_from_training(store: Path):
+def test_waiting_for_data_is_distinguished_from_training(store: Path):
     run = runfolio.init(store=store, pace=WriterConfig(system_s=0.5))
     for _ in DataLoader(Slow(0.01, 60), batch_size=4):
         time.sleep(0.04)
@@ -121,7 +121,7 @@ def test_a_loader_within_a_loader_counts_once(store: Path):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_loaders_give_what_they_gave_and_are_left_as_they_were(store: Path, workers: int):
+def test_loaders_are_unchanged_by_the_measurement(store: Path, workers: int):
     before = _BaseDataLoaderIter.__next__
     with runfolio.init(store=store), runfolio.init(store=store):
         assert _BaseDataLoaderIter.__next__ is not before

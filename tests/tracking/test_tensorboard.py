@@ -42,7 +42,7 @@ def run(store: Path) -> Iterator[runfolio.Run]:
         yield run
 
 
-def test_one_event_file_lies_in_the_runs_folder(run: runfolio.Run):
+def test_run_folder_has_one_event_file(run: runfolio.Run):
     run.log({"loss": 1.0})
     run.flush()
     (path,) = event_files(run.folder).values()

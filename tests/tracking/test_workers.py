@@ -111,7 +111,7 @@ with runfolio.init("net", store=sys.argv[1]):
     assert run.metric("ended").values.tolist() == [float(n) for n in range(60)]
 
 
-def test_what_a_worker_logs_right_before_it_is_ended_is_kept(store: Path, python: Callable):
+def test_last_points_of_a_terminated_worker_are_kept(store: Path, python: Callable):
     """Killed in the midst of its first call of `log`, and of its end, too."""
     script = """
 import multiprocessing, os, signal, sys, threading, time, runfolio
