@@ -176,7 +176,7 @@ def test_a_local_zip_is_data(tmp_path):
     assert source.name == f"zip:{tmp_path / 'food.zip'}"
 
 
-def test_a_zip_is_unpacked_once_and_anew_when_it_changed(tmp_path, cache):
+def test_zip_is_unpacked_once_and_again_after_a_change(tmp_path, cache):
     path = tmp_path / "food.zip"
     path.write_bytes(PHOTOS)
     first = load_data(f"zip:{path}").train
@@ -218,12 +218,12 @@ def test_zip_of_another_digest_is_refused_with_an_accepted_name(tmp_path):
         ("zip:ftp://example.org/x.zip", ConfigError, "must begin with http:// or https://"),
     ],
 )
-def test_what_is_no_zip_is_refused(name, kind, message):
+def test_non_zip_file_is_refused(name, kind, message):
     with pytest.raises(kind, match=message):
         load_data(name)
 
 
-def test_a_web_page_saved_as_a_zip_is_told(tmp_path):
+def test_web_page_saved_as_a_zip_is_reported(tmp_path):
     (tmp_path / "page.zip").write_text("\n<!doctype html><title>404</title>")
 
     with pytest.raises(DownloadFailed, match=r"page.zip is a web page, not a zip"):

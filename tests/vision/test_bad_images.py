@@ -71,7 +71,7 @@ def test_a_bad_image_is_named_with_the_reason(food, spoil):
     assert str(refusal.value).endswith("repair or remove the file, or leave such out with --skip-bad-images")
 
 
-def test_bad_images_are_left_out_where_asked(food):
+def test_bad_images_are_skipped_on_request(food):
     truncated(food / "pizza" / "bad.jpg")
     web_page(food / "sushi" / "page.png")
 

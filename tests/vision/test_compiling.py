@@ -76,7 +76,7 @@ def test_training_without_a_compiler_is_refused_with_advice(monkeypatch, store):
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # by Fabric, of its own answer
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ here, which torch.compile needs on a CPU")
 @pytest.mark.parametrize("precision", ["32", "bf16"])
-def test_a_compiled_training_that_goes_on_ends_with_the_same_bits(store, tiny, precision):
+def test_resumed_compiled_training_gives_the_same_bits(store, tiny, precision):
     settings = tiny(**SMALL | {"dropout": 0.3, "checkpoint_steps": 3, "precision": precision})
     straight = run_experiment(settings, store=store / "straight")
     with pytest.raises(KeyboardInterrupt):

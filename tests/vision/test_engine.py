@@ -185,7 +185,7 @@ def test_mixed_trainings_learn_and_validate_on_images_as_they_are(store, tiny):
 
 
 @given(values=st.lists(st.sampled_from([0.1, 0.2, 0.3, math.nan]), min_size=1, max_size=12), patience=st.integers(1, 4))
-def test_patience_counts_the_epochs_behind_the_best_one(values, patience):
+def test_patience_counts_epochs_after_the_best_one(values, patience):
     stopping = EarlyStopping(patience)
     for number, value in enumerate(values, start=1):
         stopping.saw(value)

@@ -94,7 +94,7 @@ class TestRows:
         assert len(rows) == (2 if cut == 0 else 1)
         assert np.array_equal(rows.gather(rows.find(ids(1))), rows_of(1))
 
-    def test_an_entry_that_points_behind_the_end_of_the_rows_does_not_count(self, folder):
+    def test_entry_beyond_the_end_of_the_rows_is_ignored(self, folder):
         Rows(folder, 100).add(ids(1, 2), rows_of(1, 2))
         (file,) = folder.glob("*.rows")
         os.truncate(file, 150)
@@ -201,7 +201,7 @@ class TestRoom:
         os.utime(rows.folder / ".lock", (used, used))
         return rows
 
-    def test_what_was_not_used_for_longest_goes_first_and_nothing_that_is_open(self, monkeypatch):
+    def test_least_recently_used_rows_are_evicted_unless_open(self, monkeypatch):
         opened = self.filled("open", used=1)
         middle, newest, oldest = (self.filled(name, used) for name, used in (("m", 3), ("n", 4), ("o", 2)))
         for rows in (middle, newest, oldest):
@@ -418,7 +418,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     subprocess.run(["umount", place], capture_output=True)
 
 
-def test_a_cache_that_may_only_be_read_gives_what_it_has(model, food, mounted):
+def test_read_only_cache_serves_its_rows(model, food, mounted):
     mounted("size=2g")
     cached(model, food)
     mounted("remount,ro")

@@ -104,7 +104,7 @@ def test_a_dropout_that_was_asked_for_is_in_the_head(name):
         assert not torch.equal(found.logits(model, features), found.logits(model, features))
 
 
-def test_the_features_are_what_the_head_is_given():
+def test_features_have_the_shape_of_the_head_input():
     assert cut(frozen("mobilenet_v2"), (3, 64, 64)).shapes == ((1280,),)
     assert cut(frozen("squeezenet1_1"), (3, 64, 64)).shapes == ((512, 3, 3),)
 
@@ -239,7 +239,7 @@ def test_cutting_leaves_the_network_and_torchs_generator_as_they_were():
     assert torch.equal(torch.get_rng_state(), generator)
 
 
-def test_where_more_layers_train_the_cut_lies_before_the_first_of_them():
+def test_cut_is_before_the_first_trained_layer():
     model = Backbone()
     freeze_backbone(model)
     model.body[1].requires_grad_(True)

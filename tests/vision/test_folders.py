@@ -170,7 +170,7 @@ def test_a_class_too_small_to_be_tested_is_named(tmp_path):
         load(tmp_path)
 
 
-def test_one_test_set_serves_several_data(tmp_path):
+def test_one_test_set_is_shared_by_several_data_sets(tmp_path):
     fill(tmp_path / "small", {"pizza": 4, "sushi": 4})
     fill(tmp_path / "shared" / "train", {"pizza": 2, "sushi": 2}, seed=100)
     fill(tmp_path / "shared" / "test", {"pizza": 3, "sushi": 3}, seed=200)

@@ -121,7 +121,7 @@ def test_another_rate_and_schedule_hold_from_the_next_step_on(parent):
     assert curves(other)["batch/loss"][9] != curves(parent)["batch/loss"][9]
 
 
-def test_a_schedule_goes_on_at_its_step(parent):
+def test_forked_schedule_continues_at_its_step(parent):
     longer = fork(parent, 8, epochs=8)
     straight = train(longer.folder.parents[1], TrainSettings(**{**parent.config, "epochs": 8}))
     assert {epoch: rate for epoch, rate in rates(longer).items() if epoch > 2} == {
@@ -166,7 +166,7 @@ def test_averaging_may_begin_and_end(parent):
         ({"learning_rate": 1}, "unknown setting 'learning_rate'"),
     ],
 )
-def test_what_a_fork_cannot_change_is_refused_with_the_reason(parent, changes, said):
+def test_setting_that_a_fork_cannot_change_is_refused_with_reason(parent, changes, said):
     with pytest.raises(ConfigError, match=said):
         Fork.plan(parent, changes, 8)
 

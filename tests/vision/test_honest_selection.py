@@ -125,7 +125,7 @@ def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
     assert [run.folder for run in looked_at(store)] == [folder]
 
 
-def test_a_test_that_fails_is_told_and_the_runs_stay(run_series, store, monkeypatch):
+def test_failed_test_is_reported_and_the_runs_stay(run_series, store, monkeypatch):
     def refuse(*args, **named):
         raise StoreError("the disk is full")
 

@@ -34,7 +34,7 @@ def test_channels_last_weights_give_the_same_output():
         torch.testing.assert_close(model(images), before)
 
 
-def test_what_is_not_made_of_convolutions_stays_as_it_is():
+def test_network_without_convolutions_is_unchanged():
     cut_up = nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), nn.Flatten(2), nn.Linear(16, 3))
 
     assert not any(is_channels_last(weight) for weight in arranged(cut_up).parameters() if weight.ndim == 4)

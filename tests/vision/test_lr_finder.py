@@ -100,7 +100,7 @@ def test_the_suggestions_lie_where_the_curve_says():
 
 
 @pytest.mark.parametrize("losses", [[2.3] * 100, [2.3] * 50 + [np.nan], [np.nan], np.linspace(2.3, 9, 100).tolist()])
-def test_where_the_loss_falls_at_no_rate_none_is_suggested(losses):
+def test_no_rate_is_suggested_if_the_loss_never_falls(losses):
     found = judged(Path(), RATES[: len(losses)].tolist(), losses)
 
     assert found.steepest is found.safe is None

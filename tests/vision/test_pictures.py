@@ -52,7 +52,7 @@ def test_sixteen_bits_of_grey_keep_their_contrast():
     assert np.asarray(to_channels(picture, 1)).tolist() == [[0, 127, 255]]
 
 
-def test_what_is_transparent_lies_on_white():
+def test_transparent_pixels_become_white():
     assert to_channels(Image.new("RGBA", (1, 1), (255, 0, 0, 0)), 3).getpixel((0, 0)) == (255, 255, 255)
 
 

@@ -104,7 +104,7 @@ def test_files_pictures_and_arrays_are_the_same_to_it(classifier, tmp_path):
     ("thing", "named"),
     [(7, "int"), (np.full((2, 2), 16.0), "array of float64"), (np.zeros((2, 2, 5), np.uint8), "array of")],
 )
-def test_what_is_no_picture_is_refused(classifier, thing, named):
+def test_invalid_picture_is_refused(classifier, thing, named):
     with pytest.raises(ConfigError, match=f"not a picture: {named}"):
         classifier.predict([thing])
 

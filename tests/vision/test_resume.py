@@ -70,7 +70,7 @@ def without_times(results: dict) -> dict:
     return {name: value for name, value in results.items() if name not in TIMES}
 
 
-def test_a_run_is_resumed_with_the_settings_it_was_begun_with(store, tiny):
+def test_run_is_resumed_with_its_original_settings(store, tiny):
     stopped = interrupted(tiny(epochs=3, hidden_units=5), store, after_batches=5)
 
     experiment.run(tiny(epochs=99), store=store, resume=stopped.name)

@@ -169,7 +169,7 @@ def test_the_checkpoints_that_were_asked_for_are_kept(train, tiny):
     assert run.checkpoint("step-4").state["training"]["epoch"] in (0, 1)
 
 
-def test_a_loss_that_is_no_number_is_recorded_and_told_once(train, tiny):
+def test_nan_loss_is_recorded_and_reported_once(train, tiny):
     with pytest.warns(TrainingWarning, match="train/loss is nan, val/loss is nan; recorded as such") as told:
         run = train(tiny(optimizer="sgd", lr=1e18, epochs=3))
 
@@ -213,7 +213,7 @@ def test_a_display_shows_the_training_and_is_left_empty(train, tiny):
         ({"data": "digit"}, "no data 'digit'; did you mean digits"),
     ],
 )
-def test_a_name_mistyped_leaves_no_run_behind(store, tiny, wrong, message):
+def test_mistyped_name_leaves_no_run(store, tiny, wrong, message):
     with pytest.raises(NotFound, match=message):
         run_experiment(tiny(**wrong), store=store)
 
@@ -234,7 +234,7 @@ def test_a_device_that_is_not_there_is_refused(store, tiny):
         run_experiment(tiny(device="cuda"), store=store)
 
 
-def test_float16_is_refused_where_there_is_no_gpu_for_it(store, tiny):
+def test_float16_is_refused_without_a_gpu(store, tiny):
     with pytest.raises(ConfigError, match="fp16, which needs a GPU; on a CPU use bf16 or 32"):
         run_experiment(tiny(precision="fp16"), store=store)
 

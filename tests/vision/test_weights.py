@@ -201,7 +201,7 @@ def test_published_weights_come_from_torchs_cache(published, small, tmp_path, mo
     assert f"{cached} is damaged" in refusal_of(small(weights="DEFAULT"), DamagedFile)
 
 
-def test_without_a_network_the_message_says_where_to_put_the_file(small, store, tmp_path, monkeypatch):
+def test_offline_message_says_where_to_put_the_weights(small, store, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
 
@@ -240,7 +240,7 @@ def test_auxiliary_classifiers_are_dropped_without_changing_outputs(name):
 
 
 class TestFineTuning:
-    def test_a_run_starts_where_the_best_epoch_of_another_was(self, trained, tiny, store):
+    def test_run_starts_from_the_best_epoch_of_another(self, trained, tiny, store):
         earlier = trained.folder.parent.parent
         settings = tiny(hidden_units=16, weights=trained.id, freeze_backbone=True, lr=1e-9, epochs=1)
 
@@ -254,7 +254,7 @@ class TestFineTuning:
 
         assert ours.transform.as_meta() == trained.checkpoint("best").meta["transform"]
 
-    def test_the_head_is_fresh_where_the_classes_are_others(self, trained, tiny, tmp_path):
+    def test_head_is_new_for_other_classes(self, trained, tiny, tmp_path):
         fill(tmp_path / "photos", {"cat": 12, "dog": 12})
         data = f"folder:{tmp_path / 'photos'}"
         settings = tiny(data=data, hidden_units=16, weights=trained.id, data_fraction=1)
@@ -326,7 +326,7 @@ def _megabytes(model: nn.Module) -> float:
     return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()) / 1e6
 
 
-def test_a_run_goes_on_and_predicts_without_the_file_it_started_from(file, small, store):
+def test_run_resumes_and_predicts_without_its_weights_file(file, small, store):
     class PowerCut(Progress):
         def advance(self, task_id, advance=1):
             if "epoch" in self.tasks[-1].description and self.tasks[-1].completed >= 3:

@@ -153,7 +153,7 @@ def test_images_too_small_for_a_network_are_refused_before_a_run_begins(store, t
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_b0", "efficientnet_v2_l"])
 @pytest.mark.parametrize("size", [(640, 333), (200, 700)])
-def test_a_pretrained_network_sees_what_torchvisions_own_transform_gives(name, size):
+def test_pretrained_network_gets_the_input_of_torchvision_transforms(name, size):
     pixels = np.random.RandomState(0).randint(0, 256, (size[1] // 8, size[0] // 8, 3)).astype(np.uint8)
     photo = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
     transform = published_transform(name)
