@@ -34,7 +34,7 @@ def two_runs(tmp_path):
     return found
 
 
-def test_a_page_says_what_the_run_was_started_from(runfolio, two_runs):
+def test_page_shows_the_code_and_command_of_a_run(runfolio, two_runs):
     page = runfolio("show", two_runs[1]).stdout
 
     assert "train.py 0.5" in page

@@ -8,7 +8,7 @@ from PIL import Image
 import runfolio as rf
 
 
-def test_one_page_says_how_good_the_best_run_is(runfolio, trained):
+def test_evaluation_of_the_best_run_is_one_page(runfolio, trained):
     done = runfolio("evaluate", "best", "--store", trained)
 
     assert done.exit_code == 0, done.output

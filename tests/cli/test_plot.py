@@ -146,7 +146,7 @@ def test_parallel_is_a_table_with_bars_or_a_picture(runfolio, store):
     assert said.startswith("2 settings and val/acc of 4 runs: x.png\n")
 
 
-def test_scatter_says_the_correlation(runfolio, store):
+def test_scatter_plot_shows_the_correlation(runfolio, store):
     drawn = runfolio("plot", "--scatter", "seed", "val/acc", "--color", "model").stdout
     assert "Pearson +1.00, Spearman +1.00 over 4 runs." in drawn
     assert "b model=mlp" in drawn

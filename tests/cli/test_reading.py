@@ -63,7 +63,7 @@ def test_empty_store_suggests_a_command_that_creates_a_run(runfolio, tmp_path):
     assert json.loads(runfolio("runs", "--json").stdout) == []
 
 
-def test_the_store_may_stand_in_the_environment(runfolio, three_runs, tmp_path, monkeypatch):
+def test_store_may_be_set_by_the_environment(runfolio, three_runs, tmp_path, monkeypatch):
     three_runs.rename(tmp_path / "elsewhere")
     monkeypatch.setenv("RUNFOLIO_STORE", str(tmp_path / "elsewhere"))
 
@@ -221,7 +221,7 @@ def test_show_lists_the_checkpoints_but_of_many_single_steps_the_newest(runfolio
     assert [each["step"] for each in listed if each["name"] in ("best", "last")] == [50, 90]
 
 
-def test_show_says_why_a_run_failed(runfolio, tmp_path):
+def test_show_has_the_reason_of_a_failure(runfolio, tmp_path):
     with pytest.raises(ZeroDivisionError), rf.init("broken", store=tmp_path / "runs") as run:
         run.log({"loss": 1 / 0})
 

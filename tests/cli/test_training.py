@@ -82,7 +82,7 @@ def test_cross_validation_reports_accuracy_over_all_images(runfolio):
     assert float(pooled.split()[3]) == pytest.approx(right / images, abs=5e-4)
 
 
-def test_predict_says_class_probability_and_truth_and_draws_them(runfolio, trained, tmp_path):
+def test_predict_prints_and_draws_class_probability_and_truth(runfolio, trained, tmp_path):
     done = runfolio("predict", "best", "--sample", "5", "--store", trained, "--out", "answers.png", "--json")
 
     assert done.exit_code == 0, done.output
