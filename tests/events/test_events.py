@@ -75,7 +75,7 @@ SIZE = sum(map(len, RECORDS))
 
 class TestWireFormat:
     @given(event=events)
-    def test_a_message_comes_back_as_it_was(self, event: m.Event):
+    def test_message_round_trips(self, event: m.Event):
         assert repr(m.Event.decode(event.encode())) == repr(event)  # repr, for NaN is not equal to itself
 
     @given(event=events)
