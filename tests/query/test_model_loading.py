@@ -35,7 +35,7 @@ def save(store, trained):
 
 
 @pytest.mark.parametrize("module", [Net, lambda: Net(3), Net()], ids=["class", "function", "module"])
-def test_the_model_comes_back_into_ones_own_module(save, trained: Net, module):
+def test_model_is_loaded_into_a_given_module(save, trained: Net, module):
     model = save().load_model(module)
 
     assert torch.equal(model.layer.weight, trained.layer.weight)
@@ -82,7 +82,7 @@ def test_without_a_loader_the_class_is_asked_for(save):
         save().load_model()
 
 
-def test_a_run_without_checkpoints_says_so(store, write):
+def test_run_without_checkpoints_is_reported(store, write):
     write()
 
     with pytest.raises(NotFound, match="it saved none"):

@@ -31,7 +31,7 @@ def outside(tmp_path) -> Path:
     return folder
 
 
-def test_a_deleted_run_comes_back_as_it_was(store, write):
+def test_deleted_run_is_restored_unchanged(store, write):
     folder = write("net", points={"loss": [1.0, 0.5]})
     (folder / "events.out.tfevents.1.host").write_bytes(b"events")
     before = content(folder)
@@ -62,7 +62,7 @@ def test_tensorboard_shows_no_deleted_run(store, write):
     assert list(GetLogdirSubdirectories(str(store))) == [str(folio.run("kept").folder)]
 
 
-def test_purging_frees_the_space_and_says_how_much(store, write):
+def test_purge_frees_space_and_returns_its_size(store, write):
     folder = write("net")
     (folder / "artifacts").mkdir()
     (folder / "artifacts" / "large").write_bytes(os.urandom(1_000_000))
@@ -232,7 +232,7 @@ trash.purge(run)
     assert list((store / ".trash").iterdir()) == []
 
 
-def test_a_store_that_cannot_be_written_says_so(store, write):
+def test_read_only_store_is_reported(store, write):
     folder = write("net")
     (store / ".trash").write_text("in the way")
     folio = open_folio(store)

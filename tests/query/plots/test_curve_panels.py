@@ -124,7 +124,7 @@ def test_logged_epochs_are_the_axis_and_are_extrapolated(store):
     assert line.x.tolist() == [-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
 
 
-def test_a_run_without_epochs_says_how_to_log_them(store, write):
+def test_run_without_epochs_gets_advice_to_log_them(store, write):
     write("net", points={"loss": [1.0]})
 
     with pytest.raises(ConfigError, match=r"net \(.*\) has no metric 'epoch' to draw over; log it \(run.log"):

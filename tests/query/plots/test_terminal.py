@@ -107,7 +107,7 @@ def test_what_only_a_file_shows_is_not_talked_about(store, write):
     assert "Pale" not in curves(store, "loss", smooth=0.5)
 
 
-def test_two_metrics_stand_below_each_other(store, write):
+def test_two_metrics_are_plotted_below_each_other(store, write):
     write("net", points={"loss": [1.0, 0.5], "acc": [0.1, 0.2]})
     lines = curves(store, "loss", "acc").splitlines()
 

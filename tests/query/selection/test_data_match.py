@@ -64,7 +64,7 @@ def test_runs_on_the_same_data_are_ranked_as_equals(write, store: Path):
     assert "had" not in leaderboard(list(runs(store).values())).caption
 
 
-def test_a_run_on_data_that_silently_changed_is_marked_and_told(write, store: Path):
+def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path):
     write("best", 0.95)
     write("near", 0.94, edited(IMAGES), edited(TEST))
 

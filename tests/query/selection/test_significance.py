@@ -105,7 +105,7 @@ def test_the_p_of_two_means_is_that_of_scipys_test_of_welch(first: list[float], 
     assert means_p(first, second) == pytest.approx(p, rel=1e-6, abs=1e-12)
 
 
-def test_one_value_says_nothing_of_its_spread():
+def test_single_value_has_no_spread():
     assert mean_interval([0.9]) is None
     assert means_p([0.9], [0.1, 0.1, 0.1]) == 1.0
     assert means_p([0.5, 0.5], [0.5, 0.5]) == 1.0

@@ -36,7 +36,7 @@ def test_best_run_is_first_and_failed_runs_are_last_with_reason(series):
     ]
 
 
-def test_the_accuracies_come_with_their_intervals(series):
+def test_accuracies_have_intervals(series):
     best = leaderboard(series).rows[0]
 
     assert (best.images, best.low, best.high) == (270, pytest.approx(0.9422, abs=1e-4), pytest.approx(0.9847, abs=1e-4))
@@ -53,7 +53,7 @@ def test_runs_tied_with_the_best_on_validation_are_marked(series):
     }
 
 
-def test_the_caption_says_how_to_read_it(series):
+def test_caption_explains_the_leaderboard(series):
     assert leaderboard(series).caption == (
         "Best first by val/acc (higher is better, by its name). The validation data chose."
         " Its 95 % interval (Wilson) is for 270 images."
