@@ -35,7 +35,7 @@ def save(
     manifests.save(folder, names, stem, Snapshot.of(modules or {}, state).copied(), ABOUT)
 
 
-def test_a_training_state_comes_back_bit_for_bit(tmp_path: Path):
+def test_training_state_round_trips_bit_for_bit(tmp_path: Path):
     torch.manual_seed(1)
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
     optimizer = torch.optim.AdamW(model.parameters())
@@ -75,7 +75,7 @@ def test_any_tree_of_plain_values_survives(tree: Any):
     assert repr(unpack(packed, {})) == repr(tree)
 
 
-def test_tied_and_strided_tensors_are_stored_and_come_back(tmp_path: Path):
+def test_tied_and_strided_tensors_round_trip(tmp_path: Path):
     base = torch.arange(12.0).reshape(3, 4)
     tensors = {"a": base, "b": base, "c": base.T, "d": base[1:], "e": torch.empty(0)}
     write_tensors(tmp_path / "t.safetensors", host_copies(tensors))
@@ -235,7 +235,7 @@ WRAPS: list[Callable[[Any], Any]] = [lambda it: [it], lambda it: (it,), lambda i
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
-def test_what_is_saved_is_never_too_deep_to_be_read(tmp_path: Path, wrap: Callable[[Any], Any]):
+def test_saved_nesting_is_never_too_deep_to_read(tmp_path: Path, wrap: Callable[[Any], Any]):
     save(tmp_path, deep=nested(60, wrap))
     assert manifests.read(tmp_path).state == {"deep": nested(60, wrap)}
     for deep in (61, 5000):

@@ -14,7 +14,7 @@ from runfolio.record.content import code
 from runfolio.record.content.code import Code, LeftOut, SourceFile
 
 
-def test_code_comes_back_as_it_was_written(tmp_path: Path):
+def test_code_is_read_as_written(tmp_path: Path):
     digest = code.keep(tmp_path, "x = 'é'\n".encode())
     assert code.keep(tmp_path, "x = 'é'\n".encode()) == digest
     written = Code(

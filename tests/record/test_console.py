@@ -49,7 +49,7 @@ def test_secrets_are_not_written(tmp_path: Path):
     assert (tmp_path / "a.log").read_text() == "OPENAI_API_KEY=[redacted]\nepoch 1\n"
 
 
-def test_of_a_log_that_is_too_large_the_beginning_and_the_end_are_kept(tmp_path: Path):
+def test_too_large_log_keeps_its_beginning_and_end(tmp_path: Path):
     log = ConsoleLog(tmp_path / "a.log", largest=1000, newest=200)
     for number in range(1000):
         log.write(f"line {number:03}\n")

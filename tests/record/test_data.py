@@ -25,7 +25,7 @@ some_items = st.lists(
 
 
 @given(some_items, st.randoms())
-def test_the_order_of_the_items_says_nothing(items: list[Item], random):
+def test_fingerprint_ignores_the_order_of_items(items: list[Item], random):
     shuffled = random.sample(items, len(items))
 
     assert Listing(shuffled) == Listing(items)

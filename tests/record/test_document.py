@@ -42,7 +42,7 @@ def a_document() -> RunDocument:
     return document
 
 
-def test_a_document_comes_back_as_it_was(folder: Path):
+def test_document_round_trips(folder: Path):
     document = a_document()
     document.status = Status("failed", now(), "ValueError: no", 1, "Traceback ...")
     document.write(folder)

@@ -40,7 +40,7 @@ def test_of_each_key_the_last_value_counts(tmp_path, document):
     )
 
 
-def test_a_file_an_edit_says_when_where_and_who(tmp_path, document):
+def test_every_edit_is_a_file_with_time_host_and_user(tmp_path, document):
     run_edits.add(tmp_path, document, {"name": "best"})
     (path,) = (tmp_path / "notes").iterdir()
     edit = json.loads(path.read_text())
@@ -59,7 +59,7 @@ def test_edit_counts_although_an_earlier_one_has_a_later_clock(tmp_path, documen
     assert run_edits.read(tmp_path, document).values == {"name": "now"}
 
 
-def test_what_the_run_itself_set_later_goes_before_an_edit(tmp_path, document):
+def test_later_value_of_the_run_overrides_an_edit(tmp_path, document):
     run_edits.add(tmp_path, document, {"tags": ["theirs"], "notes": "theirs"})
     document.edited["tags"] = datetime.now(UTC) + timedelta(seconds=1)
     assert run_edits.read(tmp_path, document).values == {"notes": "theirs"}

@@ -351,7 +351,7 @@ def test_a_segment_is_never_overwritten(run: Path):
     assert PointFiles(run).read("loss").steps.tolist() == list(range(100))
 
 
-def test_hidden_files_of_a_killed_helper_go_once_they_are_old(run: Path):
+def test_old_hidden_files_of_a_killed_helper_are_removed(run: Path):
     old, new = run / METRICS / ".tmp-0000-segment-w1-1.parquet", run / METRICS / ".tmp-1111-segment-w1-2.parquet"
     for path in (old, new):
         path.write_bytes(b"half")
@@ -384,7 +384,7 @@ def test_a_helper_killed_at_any_moment_loses_and_doubles_nothing(run: Path, task
 
 
 @pytest.mark.parametrize("task", ["seal", "compact"])
-def test_sealing_a_run_that_was_deleted_meanwhile_ends_at_once(tmp_path: Path, task: str):
+def test_sealing_a_deleted_run_ends_at_once(tmp_path: Path, task: str):
     command = [sys.executable, "-m", "runfolio.record.points.compaction", task, str(tmp_path / "deleted"), "w1", "1"]
     subprocess.run(command, check=True, timeout=60)
     assert not (tmp_path / "deleted").exists()

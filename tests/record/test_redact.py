@@ -156,7 +156,7 @@ forms = st.sampled_from(
 
 
 @given(names, secrets, forms, st.text(max_size=20), st.text(max_size=20))
-def test_a_secret_vanishes_in_whatever_form_it_is_written(name: str, secret: str, form: str, before: str, after: str):
+def test_secret_is_redacted_in_every_form(name: str, secret: str, form: str, before: str, after: str):
     text = f"{before}\n{form.format(n=name, s=secret)}\n{after}"
     redacted = redact_text(text)
     assert secret not in redacted
