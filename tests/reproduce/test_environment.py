@@ -55,7 +55,7 @@ def test_reproduction_stops_after_the_given_step(python: Python, tmp_path: Path,
     assert run.metric("loss").steps.tolist() == run.metric("accuracy").steps.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_it_stops_when_another_thread_logs(python: Python, tmp_path: Path, store: Path):
+def test_reproduction_stops_when_another_thread_logs(python: Python, tmp_path: Path, store: Path):
     in_a_thread = TRAIN.replace("for step", "def go():\n      for step").replace("        run.log", "          run.log")
     in_a_thread = in_a_thread.replace(
         "print(", "    import threading; t = threading.Thread(target=go); t.start()\n    t.join()\nprint("

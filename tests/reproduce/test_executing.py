@@ -85,7 +85,9 @@ def _training(project: Project) -> set[str]:
 @pytest.mark.parametrize(
     ("number", "to_all", "state"), [(signal.SIGINT, True, "interrupted"), (signal.SIGTERM, False, "preempted")]
 )
-def test_it_is_ended_and_cleaned_up(project: Project, number: signal.Signals, to_all: bool, state: str):
+def test_interrupted_reproduction_is_ended_and_cleaned_up(
+    project: Project, number: signal.Signals, to_all: bool, state: str
+):
     (project.folder / "train.py").write_text(SLOW)
     project.commit()
     run = project.start("train.py", "--seed", "7")

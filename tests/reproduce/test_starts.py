@@ -160,7 +160,7 @@ with runfolio.init("net", fork=sys.argv[1], step=5) if len(sys.argv) > 1 else ru
 """
 
 
-def test_a_fork_begins_again_from_the_same_checkpoint(project: Project):
+def test_fork_is_reproduced_from_the_same_checkpoint(project: Project):
     (project.folder / "fork.py").write_text(FORK)
     project.commit()
     parent = project.start("fork.py")

@@ -100,7 +100,7 @@ def test_missing_points_extra_points_and_other_steps_part(write: Write):
     assert judge(write(extra), write()).first == Gap("more", 6, 1.0, None)
 
 
-def test_what_an_interrupted_original_has_is_compared(write: Write):
+def test_points_of_an_interrupted_original_are_compared(write: Write):
     verdict = judge(write(CALLS[:4], "interrupted"), write())
     assert (verdict.word, verdict.points) == ("bit-equal", 8)
     assert verdict.remarks[0].startswith("the original did not come to its end")
