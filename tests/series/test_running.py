@@ -86,7 +86,7 @@ def test_interrupted_series_resumes_its_unfinished_run(store):
     assert first.metric("val/acc").steps.tolist() == [1, 2]
 
 
-def test_a_target_that_refuses_one_run_is_asked_before_the_first_begins(store):
+def test_target_checks_all_runs_before_the_first_starts(store):
     with pytest.raises(rf.ConfigError, match="nobody takes steps of 2"):
         run_series("grid: {lr: [0.1, 2]}", store)
 

@@ -134,12 +134,12 @@ def test_combinations_are_repeated_with_consecutive_seeds(written, settings):
     assert [plan.varied for plan in planned] == [{"epochs": n, "seed": seed} for n in (1, 2) for seed in (7, 8, 9)]
 
 
-def test_without_a_seed_of_their_own_seeds_begin_with_the_default(written, settings):
+def test_seeds_start_with_the_default_seed(written, settings):
     planned = expand(written("grid: {epochs: [1]}").with_seeds(2, settings), settings)
     assert [plan.settings.as_dict()["seed"] for plan in planned] == [42, 43]
 
 
-def test_seeds_beside_seeds_and_seeds_beyond_the_largest_are_refused(written, settings):
+def test_seeds_given_twice_or_too_large_are_refused(written, settings):
     with pytest.raises(ConfigError, match="the series gives several seeds already; give either those or their number"):
         written("grid: {seed: [1, 2]}").with_seeds(5, settings)
     with pytest.raises(ConfigError, match="seed is 100; it must be a whole number at least 0 and at most 99"):
@@ -156,7 +156,7 @@ def test_combinations_are_cross_validated_with_several_seeds():
     ]
 
 
-def test_one_fold_beside_the_number_of_folds_is_refused():
+def test_fold_with_number_of_folds_is_refused():
     one = Series(
         name="faces",
         target=Located("runfolio.vision:experiment", ""),
