@@ -130,9 +130,7 @@ def test_a_script_in_a_clean_repository(repository: Path, start: Callable[..., P
     assert diff(folder) == ""
 
 
-def test_changes_that_are_not_committed_come_back_by_git_apply(
-    repository: Path, start: Callable[..., Path], tmp_path: Path
-):
+def test_uncommitted_changes_are_restored_by_git_apply(repository: Path, start: Callable[..., Path], tmp_path: Path):
     git(repository, "config", "diff.noprefix", "true")
     git(repository, "config", "color.ui", "always")
     (repository / "helper.py").write_text("SIZE = 4\n")
@@ -262,7 +260,7 @@ def test_contents_of_code_can_be_switched_off(
     assert RunDocument.read(folder).code["commit"]
 
 
-def test_a_switch_that_is_neither_on_nor_off_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch):
+def test_switch_that_is_not_boolean_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RUNFOLIO_CODE", "maybe")
     with pytest.raises(ConfigError, match="RUNFOLIO_CODE is 'maybe'; it must be on or off"):
         runfolio.init(store=store)
@@ -312,7 +310,7 @@ def _canonical(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
-def test_the_machine_and_what_torch_is_set_to(store: Path):
+def test_machine_and_torch_settings_are_recorded(store: Path):
     import torch
 
     with runfolio.init(store=store) as run:

@@ -44,7 +44,7 @@ def test_a_lower_metric_can_be_the_better_one(store: Path):
             run.checkpoint(metric=1.0, mode="most")  # type: ignore[arg-type]
 
 
-def test_optimizers_counters_and_generators_come_back(store: Path):
+def test_optimizers_counters_and_generators_are_restored(store: Path):
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     model(torch.ones(1, 2)).sum().backward()
@@ -107,7 +107,7 @@ def test_mismatched_state_is_named_and_nothing_is_changed(store: Path):
     assert other.weight.sum().item() == 0
 
 
-def test_a_policy_says_which_calls_save(store: Path):
+def test_policy_decides_which_calls_save(store: Path):
     policy = CheckpointPolicy(every_steps=10, keep_every=20)
     with runfolio.init(store=store, checkpoints=policy) as run:
         saved = [saved_by(run, step) for step in range(1, 46)]

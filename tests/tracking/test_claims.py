@@ -262,7 +262,7 @@ class TestResumingBehindAStep:
             run.log({"loss": -1.0})
         assert PointFiles(run.folder).read("loss").steps.tolist() == [*range(214)]
 
-    def test_a_step_before_the_begin_keeps_nothing(self, store: Path):
+    def test_resume_from_a_step_before_the_start_keeps_nothing(self, store: Path):
         with self.resumed(store, -1) as run:
             run.log({"loss": -1.0})
         assert PointFiles(run.folder).read("loss").values.tolist() == [-1.0]
@@ -320,7 +320,7 @@ run.finish()
 
 
 @pytest.mark.parametrize("given", [{"step": 5}, {"force": True}])
-def test_what_says_how_to_resume_needs_a_run_to_resume(store: Path, given: dict):
+def test_resume_options_require_a_run_to_resume(store: Path, given: dict):
     with pytest.raises(ConfigError, match="name it with resume="):
         runfolio.init(store=store, **given)
     assert not store.exists()

@@ -150,7 +150,7 @@ os._exit(1)
     assert open_folio(store).run("net").duration_s == first.seconds + second.seconds
 
 
-def test_records_that_do_not_say_how_long_attempts_lasted_are_read(store: Path, python: Callable):
+def test_records_without_attempt_durations_are_read(store: Path, python: Callable):
     python('import sys, runfolio\nwith runfolio.init("net", store=sys.argv[1]) as run: run.log({"x": 1})', store)
     run = open_folio(store).run("net")
     about = json.loads((run.folder / "run.json").read_text())

@@ -241,7 +241,7 @@ def test_resume_on_other_data_keeps_both_fingerprints_and_warns(store: Path, pho
     assert len(list((run.folder / "data").iterdir())) == 2
 
 
-def test_resumed_on_the_same_data_nothing_is_said(store: Path, photos: Path, caplog):
+def test_resume_on_the_same_data_is_silent(store: Path, photos: Path, caplog):
     with runfolio.init(store=store) as run:
         run.log_data("train", photos)
     before = recorded(run)

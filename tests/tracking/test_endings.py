@@ -127,7 +127,7 @@ time.sleep(9)
     assert ending(store)[::2] == ("preempted", [1.0])
 
 
-def test_git_that_takes_long_holds_up_neither_points_nor_the_end(store: Path, python: Callable, tmp_path: Path):
+def test_slow_git_delays_neither_points_nor_the_end(store: Path, python: Callable, tmp_path: Path):
     (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 50\n")
     (tmp_path / "git").chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"

@@ -95,7 +95,7 @@ def test_attempts_are_marked_as_inherited_and_their_seconds_counted_apart(store:
     assert found.duration_s == own.seconds
 
 
-def test_a_fork_of_a_step_begins_from_the_checkpoint_of_exactly_that_step(store: Path):
+def test_fork_of_a_step_uses_the_checkpoint_of_that_step(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.id, step=3, store=store) as fork:
         assert fork.restore().step == 3
@@ -290,7 +290,7 @@ with runfolio.init(fork=sys.argv[2], store=sys.argv[1], console=False) as run:
     assert found.metric("loss", rank=1).values.tolist() == [101.0]
 
 
-def test_tensorboard_shows_a_fork_from_its_parents_beginning(store: Path):
+def test_event_file_of_a_fork_includes_its_parent(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.id, checkpoint="best", tensorboard=True, store=store) as fork:
         fork.log({"loss": 100.0})
@@ -298,7 +298,7 @@ def test_tensorboard_shows_a_fork_from_its_parents_beginning(store: Path):
     assert [event.value for event in reader.Scalars("loss")] == [10.0, 9.0, 8.0, 7.0, 100.0]
 
 
-def test_a_fork_without_a_checkpoint_to_begin_from_is_refused(store: Path):
+def test_fork_without_a_checkpoint_is_refused(store: Path):
     with runfolio.init("net", store=store) as parent:
         parent.log({"loss": 1.0})
     with pytest.raises(NotFound, match=r"no checkpoint 'last' in .*; it saved none"):

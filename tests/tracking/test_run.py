@@ -260,7 +260,7 @@ def test_what_surrounded_the_run_is_recorded(store: Path):
     assert document.seeds["torch"] == torch.initial_seed()
 
 
-def test_media_come_back(run: Run):
+def test_media_round_trip(run: Run):
     photo = np.zeros((4, 6, 3), dtype=np.uint8)
     photo[0, 0] = 200
     figure = Figure(figsize=(1, 1))
@@ -413,7 +413,7 @@ def test_an_array_changed_afterwards_changes_nothing_that_was_logged(run: Run):
     assert values(run, "total") == [0.0]
 
 
-def test_media_are_stored_once_though_the_store_failed_meanwhile(run: Run):
+def test_media_are_stored_once_despite_a_store_failure(run: Run):
     place = run.folder / "media"
     place.rename(run.folder / "away")
     run.log_text("note", "hello")

@@ -143,7 +143,7 @@ def test_the_best_of_an_abandoned_branch_no_longer_counts(store: Path):
         assert (run.restore("best").metric, run.restore("previous").step) == (0.7, 1)
 
 
-def test_a_budget_takes_the_oldest_first_and_is_told_once(store: Path, caplog: pytest.LogCaptureFixture):
+def test_disk_budget_removes_oldest_first_and_warns_once(store: Path, caplog: pytest.LogCaptureFixture):
     policy = CheckpointPolicy(keep_every=1, keep_best=2, budget_mb=0.42)
     with runfolio.init(store=store, checkpoints=policy) as run:
         for step in range(1, 7):
@@ -169,7 +169,7 @@ def test_a_run_that_has_ended_saves_nothing_more(store: Path, caplog: pytest.Log
     assert "saves no more checkpoints: it has ended" in caplog.text
 
 
-def test_the_end_waits_for_what_is_being_saved(store: Path, python: Callable):
+def test_finish_waits_for_the_running_save(store: Path, python: Callable):
     script = """
 import sys, torch, runfolio
 run = runfolio.init("net", store=sys.argv[1], console=False)

@@ -77,9 +77,7 @@ def spooled_lines(cache: Path) -> int:
     return sum(path.read_bytes().count(b"\n") - 1 for path in cache.glob("spool/*/metrics/*.jsonl"))
 
 
-def test_points_wait_in_a_spool_and_come_back_in_order_and_once(
-    store: Path, cache: Path, caplog: pytest.LogCaptureFixture
-):
+def test_spooled_points_return_once_and_in_order(store: Path, cache: Path, caplog: pytest.LogCaptureFixture):
     """The folder is away, so that no new tail can be begun; one that is open would go on in the folder moved away."""
     with runfolio.init("net", store=store, pace=IMPATIENT) as run:
         expected = []

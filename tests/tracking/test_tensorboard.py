@@ -173,7 +173,7 @@ class TestMadeFromTheRecord:
 
 
 class TestTrouble:
-    def test_a_full_disk_costs_neither_the_training_nor_a_point(self, store: Path):
+    def test_full_disk_stops_no_training_and_loses_no_point(self, store: Path):
         run = runfolio.init("net", store=store, tensorboard=True, pace=WriterConfig(flush_s=0.05))
         with no_file_grows_past(20_000):
             for step in range(1000):

@@ -61,7 +61,7 @@ def test_a_whole_number_is_stored_exactly_or_not_at_all(value: int):
     assert (numbers == {"x": value}) != bool(problems)
 
 
-def test_the_edges_of_float64_come_back_from_both_kinds_of_file(run: Run):
+def test_float64_extremes_round_trip_in_both_file_kinds(run: Run):
     given = [-0.0, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, math.inf, -math.inf, math.nan, 2**62]
     for value in given:
         run.log({"x": value})
@@ -248,7 +248,7 @@ NAUGHTY = [
 ]  # fmt: skip
 
 
-def test_names_come_back_byte_for_byte_from_every_file_and_reader(store: Path):
+def test_names_round_trip_in_every_file_and_reader(store: Path):
     with runfolio.init(store=store) as run:
         for number, name in enumerate(NAUGHTY):
             run.log({name: number})

@@ -41,7 +41,7 @@ print(slowest)
     assert [PointFiles(folder).read("loss").values.tolist() for folder in find_runs(store)] == [[1.0]] * 12
 
 
-def test_a_data_loader_with_workers_runs_beside_a_run(store: Path, python: Callable):
+def test_data_loader_with_workers_works_during_a_run(store: Path, python: Callable):
     script = """
 import sys, torch, runfolio
 from torch.utils.data import DataLoader, TensorDataset
