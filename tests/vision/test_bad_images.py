@@ -192,7 +192,7 @@ def test_equal_files_have_equal_digests(food):
     assert (first.width, first.height, first.mode, first.problem) == (12, 8, "RGB", "")
 
 
-def test_a_run_says_how_many_bad_images_it_left_out(food, store):
+def test_run_reports_the_number_of_skipped_bad_images(food, store):
     web_page(food / "sushi" / "page.png")
     settings = TrainSettings(
         data=f"folder:{food}", skip_bad_images=True, image_size=8, hidden_units=4, epochs=1, device="cpu"

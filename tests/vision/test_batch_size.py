@@ -31,7 +31,7 @@ def test_of_sizes_that_are_about_as_fast_the_smallest_is_taken():
     assert fastest({8: 300, 16: 100}) == 8
 
 
-def test_the_run_is_recorded_with_the_number_that_was_found_and_says_how(tiny, tmp_path):
+def test_run_records_the_found_batch_size_and_the_search(tiny, tmp_path):
     store = tmp_path / "runs"
     with pytest.warns(TrainingWarning, match="batch-size auto is"):
         folder = run_experiment(tiny(batch_size="auto", epochs=1, watch=0, tensorboard=False), store=store)

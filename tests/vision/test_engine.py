@@ -195,7 +195,7 @@ def test_patience_counts_epochs_after_the_best_one(values, patience):
         assert stopping.due == (behind >= patience)
 
 
-def test_a_training_stops_when_it_gets_no_better_and_says_so(store, tiny):
+def test_training_without_improvement_stops_with_a_reason(store, tiny):
     folder = run_experiment(tiny(lr=1e-30, epochs=50, patience=2), store=store)
 
     run = runfolio.open(store).run(folder)

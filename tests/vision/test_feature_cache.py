@@ -392,7 +392,7 @@ def test_a_damaged_file_costs_the_rows_it_damages(model, food, cache):
     torch.testing.assert_close(through(model, again), before, rtol=1e-4, atol=1e-5)
 
 
-def test_a_cache_that_cannot_be_written_or_is_too_small_says_so(model, food, tmp_path, monkeypatch):
+def test_unwritable_or_too_small_cache_is_reported(model, food, tmp_path, monkeypatch):
     monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "1kB")
     with pytest.raises(CannotCache, match=r"the features of 20 images take 0.0819 MB, and the cache's budget"):
         cached(model, food)

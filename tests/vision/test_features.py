@@ -218,7 +218,7 @@ class NoHead(Backbone):
         (NoHead, "does not come from a layer that trains"),
     ],
 )
-def test_a_network_that_cannot_be_cut_exactly_says_why(kind, why):
+def test_network_that_cannot_be_cut_is_explained(kind, why):
     model = kind()
     freeze_backbone(model)
 

@@ -121,7 +121,7 @@ def test_a_name_that_is_no_text_is_an_image_all_the_same(tmp_path):
     assert all(name.encode() for name in everything)
 
 
-def test_what_is_no_data_is_refused_with_what_is_expected(tmp_path):
+def test_invalid_data_is_refused_with_the_expected_layout(tmp_path):
     fill(tmp_path / "one", {"pizza": 3})
     (tmp_path / "none").mkdir()
     (tmp_path / "food.zip").write_bytes(b"")

@@ -129,7 +129,7 @@ def test_forked_schedule_continues_at_its_step(parent):
     }
 
 
-def test_another_optimizer_starts_fresh_which_is_said(parent):
+def test_fork_with_another_optimizer_warns_of_a_fresh_state(parent):
     with pytest.warns(TrainingWarning, match="the optimizer's state starts fresh"):
         other = fork(parent, 8, optimizer="sgd", lr=0.1, momentum=0.9)
     state = other.checkpoint("last").state["optimizer"]["state"]

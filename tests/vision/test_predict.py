@@ -74,7 +74,7 @@ def test_a_recorded_run_finds_the_loader_by_its_name(trained, classifier):
     assert all(torch.equal(value, classifier.model.state_dict()[key]) for key, value in model.state_dict().items())
 
 
-def test_a_prediction_says_class_probability_and_time(classifier):
+def test_prediction_has_class_probability_and_time(classifier):
     (sample,) = sample_test_images(classifier, 1, seed=3)
 
     (prediction,) = classifier.predict([sample.picture])

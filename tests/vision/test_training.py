@@ -263,7 +263,7 @@ def test_a_store_that_takes_no_checkpoint_does_not_cost_the_result(store, tiny):
     assert texts(run)["notice"] == "the best epoch's checkpoint cannot be read, so the last epoch's weights count"
 
 
-def test_a_batch_of_one_image_that_batch_norm_cannot_be_trained_on_is_said(store, tiny):
+def test_batches_of_one_image_are_refused_for_batch_norm(store, tiny):
     settings = tiny(model="resnet18", image_size=32, data_fraction=0.05, batch_size=1, watch=0)
     with pytest.raises(ConfigError, match="in batches of 1 end with one: give another --batch-size"):
         run_experiment(settings, store=store)

@@ -188,7 +188,7 @@ def test_a_cut_or_absent_file_is_named(file, small, tmp_path):
     assert refusal_of(small(weights="gone.pth"), NotFound) == "no weights file gone.pth; check the path"
 
 
-def test_published_weights_come_from_torchs_cache(published, small, tmp_path, monkeypatch):
+def test_published_weights_are_read_from_the_torch_cache(published, small, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     cached = tmp_path / "hub" / "checkpoints" / "shufflenetv2_x0.5-f707e7126e.pth"
     cached.parent.mkdir(parents=True)

@@ -142,7 +142,7 @@ def test_an_unknown_name_is_refused_in_one_short_line(name, said):
         check_model_name(name)
 
 
-def test_images_too_small_for_a_network_are_refused_before_a_run_begins(store, tiny):
+def test_images_too_small_for_a_network_are_refused(store, tiny):
     with pytest.raises(
         ConfigError, match=r"model alexnet cannot take images of 8x8 pixels \(.*\); give --image-size 224"
     ):
