@@ -38,7 +38,7 @@ def number(cell: str) -> float:
     return float(cell.replace(",", ""))
 
 
-def test_the_page_says_what_it_was_measured_on(tables):
+def test_page_names_the_machine_it_was_measured_on(tables):
     assert {"processor", "cores", "system", "Python", "date", "commit of runfolio"} <= set(tables["Benchmarks"])
 
 
@@ -59,7 +59,7 @@ def test_a_paced_logger_makes_its_calls(tables):
         assert 0 < number(made) <= number(wanted)
 
 
-def test_what_a_kill_leaves_is_counted_and_all_that_is_half_a_second_old_is_there(tables):
+def test_points_older_than_half_a_second_survive_a_kill(tables):
     survived = tables["Readable after kill -9"]
     assert len(survived) == 1
     for readable_of_logged, old in survived.values():
@@ -78,7 +78,7 @@ def test_encodings_large_runs_and_init_have_figures(tables):
     assert all(number(cell) > 0 for cell in cells)
 
 
-def test_each_target_stands_beside_what_was_measured(tables):
+def test_every_target_is_shown_next_to_its_measurement(tables):
     targets = tables["runfolio beside its targets"]
     assert len(targets) >= 12
     assert {met for *_, met in targets.values()} <= {"yes", "**no**"}

@@ -25,7 +25,7 @@ def cells(text: str, first: str) -> list[str]:
 # The page
 
 
-def test_a_part_of_the_page_takes_the_place_of_its_earlier_version_and_leaves_the_others(tmp_path):
+def test_new_section_replaces_only_its_earlier_version(tmp_path):
     page = tmp_path / "page.md"
     for part in ("# One\n\nfirst\n", "# Two\n\n## Below\n\nsecond\n", "# One\n\nthird\n", "# Three\n"):
         parts.put(page, part)
@@ -79,7 +79,7 @@ def test_a_series_is_projected_by_the_epochs_that_were_left_out():
     assert series._not_run(cell) == 27
 
 
-def test_the_ratio_is_that_of_the_median_and_says_whether_the_target_is_met():
+def test_ratio_uses_the_median_and_reports_the_target():
     def rendered(usual_s: float) -> str:
         ours = series.Ours([Spent(wall_s, 2 * wall_s) for wall_s in (30, 50, 40)], [Spent(10, 15)] * 3)
         size = series.Size(data=("a.zip", "b.zip"), epochs=(5, 10), pixels=224, repeats=3, projected=())
@@ -143,7 +143,7 @@ def test_cost_of_a_further_run_is_the_difference_of_two_series_per_run():
 # What is measured
 
 
-def test_a_tracked_block_is_a_run_with_its_losses_and_watched_steps_and_a_bare_one_is_none(store):
+def test_only_a_tracked_block_is_a_run_with_losses_and_watched_steps(store):
     size = overhead.Size(network="squeezenet1_1", pixels=32, batch=2, pairs=1, steps=2, watch=4)
     bench = overhead.Bench(size, str(store))
     assert bench.seconds(6) > 0
@@ -159,7 +159,7 @@ def test_steps_that_are_watched_are_on_the_clock_too(size: overhead.Size):
     assert any(step % size.watch == 0 for step in on_the_clock)
 
 
-def test_the_seconds_of_a_command_are_told_by_part(tmp_path):
+def test_seconds_of_a_command_are_split_by_part(tmp_path):
     result = tmp_path / "sampled.json"
     command = [sys.executable, "-m", "benchmarks.sampler", str(result), "runs", "--store", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

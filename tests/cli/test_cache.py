@@ -50,7 +50,7 @@ def test_without_a_cache_there_is_nothing_to_see_or_clear(runfolio, cache):
     assert runfolio("cache", "clear").stdout == "There is nothing to clear.\n"
 
 
-def test_a_budget_holds_from_now_on_and_what_was_not_used_for_longest_goes(runfolio, cache):
+def test_budget_persists_and_evicts_the_least_recently_used(runfolio, cache):
     folders = [keep("features", name, used) for name, used in (("old", 1e9), ("new", 2e9))]
     for rows in folders:
         rows.close()
@@ -62,7 +62,7 @@ def test_a_budget_holds_from_now_on_and_what_was_not_used_for_longest_goes(runfo
     assert "may take 12 kB" in runfolio("cache").stdout
 
 
-def test_a_size_that_is_none_is_refused(runfolio):
+def test_invalid_size_is_refused(runfolio):
     done = runfolio("cache", "--budget", "lots")
 
     assert done.exit_code == 2
@@ -89,7 +89,7 @@ def test_the_spool_cannot_be_cleared_by_name(runfolio, filled):
     assert "'spool' is not one of" in done.stderr
 
 
-def test_what_a_training_has_open_stays(runfolio, cache):
+def test_clear_keeps_entries_that_a_training_has_open(runfolio, cache):
     rows = keep("features", "open")
 
     done = runfolio("cache", "clear", "--yes")

@@ -34,7 +34,7 @@ def two_runs(tmp_path):
     return found
 
 
-def test_a_page_says_what_the_run_was_started_from(runfolio, two_runs):
+def test_page_shows_the_code_and_command_of_a_run(runfolio, two_runs):
     page = runfolio("show", two_runs[1]).stdout
 
     assert "train.py 0.5" in page
@@ -43,7 +43,7 @@ def test_a_page_says_what_the_run_was_started_from(runfolio, two_runs):
     assert "processors" in page
 
 
-def test_the_load_stands_on_the_page_and_can_be_drawn_and_is_no_metric(runfolio, tmp_path):
+def test_load_is_shown_and_plotted_but_is_not_a_metric(runfolio, tmp_path):
     with rf.init("net", store=tmp_path / "runs", pace=WriterConfig(system_s=0.1)) as run:
         run.log({"loss": 1.0})
         time.sleep(0.4)
@@ -75,7 +75,7 @@ def test_uncommitted_changes_are_printed_as_git_takes_them(runfolio, two_runs, t
     assert (project / "train.py").read_text() == changed
 
 
-def test_two_runs_are_told_apart_the_summary_first(runfolio, two_runs):
+def test_diff_prints_the_summary_first(runfolio, two_runs):
     told = runfolio("diff", *two_runs)
 
     first, summary, *details = told.stdout.splitlines()

@@ -32,7 +32,7 @@ def pets(tmp_path) -> Path:
     return root
 
 
-def test_counts_sizes_and_what_is_there_twice(runfolio, pets):
+def test_data_shows_counts_sizes_and_duplicates(runfolio, pets):
     done = runfolio("data", f"folder:{pets}", "--image-size", "16")
     found = describe(f"folder:{pets}")
 
@@ -82,7 +82,7 @@ def test_json_holds_all_of_it(runfolio, pets):
     assert len(described["bad_images"]) == 1
 
 
-def test_the_picture_has_two_more_rows_where_images_are_augmented(runfolio, pets, tmp_path):
+def test_picture_has_two_more_rows_with_augmentation(runfolio, pets, tmp_path):
     for augment in ("none", "trivial"):
         done = runfolio("data", f"folder:{pets}", "--augment", augment, "--out", f"{augment}.png")
         assert done.exit_code == 0, done.output

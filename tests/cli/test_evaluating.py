@@ -8,7 +8,7 @@ from PIL import Image
 import runfolio as rf
 
 
-def test_one_page_says_how_good_the_best_run_is(runfolio, trained):
+def test_evaluation_of_the_best_run_is_one_page(runfolio, trained):
     done = runfolio("evaluate", "best", "--store", trained)
 
     assert done.exit_code == 0, done.output
@@ -25,7 +25,7 @@ def test_one_page_says_how_good_the_best_run_is(runfolio, trained):
     assert rest[-1] == "drawn in evaluation/confusion.png, evaluation/reliability.png, evaluation/mistakes.png"
 
 
-def test_the_pictures_go_where_the_user_says(runfolio, trained, tmp_path):
+def test_pictures_are_written_to_the_given_folder(runfolio, trained, tmp_path):
     runfolio("evaluate", "small", "digits", "--split", "train", "--out-dir", tmp_path / "a" / "b", "--store", trained)
 
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == [
@@ -48,7 +48,7 @@ def test_json_holds_every_figure(runfolio, trained):
     assert len(printed["calibration"]["bins"]) == 15
 
 
-def test_rivals_are_a_table_with_what_each_costs(runfolio, trained, tmp_path, monkeypatch):
+def test_several_runs_are_a_table_with_their_costs(runfolio, trained, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 
     shown = runfolio("evaluate", "small", "--against", "large", "--store", trained).stdout
@@ -68,7 +68,7 @@ def test_rivals_that_the_images_cannot_tell_apart_are_marked(runfolio, trained):
     assert "cannot tell 1 of the others from the best, marked =" in shown
 
 
-def test_a_terminal_too_narrow_for_the_matrix_gets_the_most_frequent_confusions(runfolio, trained, monkeypatch):
+def test_narrow_terminal_shows_most_frequent_confusions(runfolio, trained, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
 
     lines = runfolio("evaluate", "small", "--store", trained).stdout.splitlines()

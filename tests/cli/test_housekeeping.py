@@ -186,7 +186,7 @@ def test_a_question_that_is_left_unanswered_ends_its_line(store):
         ("delete --state fialed", "there is no state 'fialed'; did you mean failed"),
     ],
 )
-def test_what_is_typed_wrongly_is_refused_in_one_line(runfolio, store, words: str, message: str):
+def test_mistyped_arguments_are_refused_in_one_line(runfolio, store, words: str, message: str):
     done = runfolio(*words.split())
 
     assert (done.exit_code, done.stdout) == (2, "")

@@ -98,7 +98,7 @@ def test_ctrl_c_leaves_the_follower_quietly_and_the_training_alone(train, follow
     assert training.poll() is None
 
 
-def test_a_run_without_a_log_says_so(store):
+def test_run_without_a_log_is_reported(store):
     with rf.init("net", store=store) as run:
         pass
     done = logs(store, "net")

@@ -92,7 +92,7 @@ def test_a_name_that_is_not_in_the_store_is_named_with_the_nearest(refused, trai
     assert message in refused(*words.split(), "--store", trained)
 
 
-def test_the_beginning_of_several_ids_is_not_enough(refused, tmp_path):
+def test_ambiguous_id_prefix_is_refused(refused, tmp_path):
     begun: dict[str, str] = {}
     while True:
         with rf.init("walk", store=tmp_path / "runs") as run:
@@ -138,7 +138,7 @@ def test_debug_before_or_after_the_command_shows_the_traceback(runfolio):
         assert done.stderr.splitlines()[-1].startswith("error: there is no store at runs")
 
 
-def test_a_bug_is_one_line_that_says_how_to_see_more(runfolio, tmp_path, monkeypatch):
+def test_bug_is_one_line_that_mentions_debug(runfolio, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("limit = 1 / 0\n")
     (tmp_path / "my.yaml").write_text("target: mine:target\n")
     monkeypatch.syspath_prepend(tmp_path)

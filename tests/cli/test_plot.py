@@ -146,7 +146,7 @@ def test_parallel_is_a_table_with_bars_or_a_picture(runfolio, store):
     assert said.startswith("2 settings and val/acc of 4 runs: x.png\n")
 
 
-def test_scatter_says_the_correlation(runfolio, store):
+def test_scatter_plot_shows_the_correlation(runfolio, store):
     drawn = runfolio("plot", "--scatter", "seed", "val/acc", "--color", "model").stdout
     assert "Pearson +1.00, Spearman +1.00 over 4 runs." in drawn
     assert "b model=mlp" in drawn
@@ -176,7 +176,7 @@ def test_scatter_says_the_correlation(runfolio, store):
         ("val/acc --out x.gif", "its name must end in .png, .svg or .pdf"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_in_one_line(runfolio, store, words: str, message: str):
+def test_invalid_plots_are_refused_in_one_line(runfolio, store, words: str, message: str):
     done = runfolio("plot", *words.split())
 
     assert (done.exit_code, done.stdout) == (2, "")
@@ -184,7 +184,7 @@ def test_what_cannot_be_drawn_is_refused_in_one_line(runfolio, store, words: str
     assert message in line
 
 
-def test_runs_named_that_lack_the_metric_are_told(runfolio, store):
+def test_named_runs_without_the_metric_are_reported(runfolio, store):
     with rf.init("bare", store=store) as run:
         run.log({"other": 1.0})
 

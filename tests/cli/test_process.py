@@ -59,7 +59,7 @@ def test_a_closed_pipe_is_met_in_silence(in_a_shell, tmp_path):
             assert process.stderr.read() == ""
 
 
-def test_a_failing_run_in_the_middle_is_named_at_the_end_and_in_the_exit_status(in_a_shell, tmp_path):
+def test_failed_run_of_a_series_is_named_and_sets_the_exit_status(in_a_shell, tmp_path):
     (tmp_path / "walks.yaml").write_text(WALKS + "grid: {model: [tinyvgg, mlp], epochs: [1, 2]}\n")
 
     status, board, said = finished(in_a_shell("series", "walks.yaml"))
@@ -74,7 +74,7 @@ def test_a_failing_run_in_the_middle_is_named_at_the_end_and_in_the_exit_status(
     assert len(rf.open(tmp_path / "runs").runs(state="finished")) == 3
 
 
-def test_the_winner_among_runs_of_one_name_is_named_by_what_sets_it_apart(in_a_shell, tmp_path):
+def test_winner_among_runs_of_one_name_is_named_with_its_settings(in_a_shell, tmp_path):
     (tmp_path / "walks.yaml").write_text(WALKS + "settings: {model: mlp, epochs: 2}\ngrid: {pause-s: [0, 0.01]}\n")
 
     _, board, _ = finished(in_a_shell("series", "walks.yaml"))
@@ -85,7 +85,7 @@ def test_the_winner_among_runs_of_one_name_is_named_by_what_sets_it_apart(in_a_s
     assert "pause_s=" in won
 
 
-def test_ctrl_c_stops_a_series_which_the_same_command_goes_on_with(in_a_shell, tmp_path):
+def test_series_stopped_by_ctrl_c_is_continued_by_the_same_command(in_a_shell, tmp_path):
     (tmp_path / "walks.yaml").write_text(WALKS + "settings: {pause-s: 0.2}\ngrid: {epochs: [2, 12, 3]}\n")
     process = in_a_shell("series", "walks.yaml")
     until_running(tmp_path / "runs", "mlp-12")
@@ -117,7 +117,7 @@ def test_a_series_of_nothing_but_failures_has_no_winner(in_a_shell, tmp_path):
     assert "won" not in board
 
 
-def test_ctrl_c_while_training_names_the_command_that_goes_on(runfolio, in_a_shell, tmp_path):
+def test_ctrl_c_while_training_names_the_resume_command(runfolio, in_a_shell, tmp_path):
     process = in_a_shell("train", "--model", "mlp", "--epochs", "15", "--data-fraction", "0.2", "--name", "long")
     until_running(tmp_path / "runs", "long")
     process.send_signal(signal.SIGINT)

@@ -46,7 +46,7 @@ def test_runs_are_sorted_and_cut_to_columns(runfolio, three_runs):
     ]
 
 
-def test_json_holds_every_column_and_is_json_even_where_a_metric_is_nan(runfolio, three_runs):
+def test_json_has_every_column_and_is_valid_with_nan_metrics(runfolio, three_runs):
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
@@ -56,21 +56,21 @@ def test_json_holds_every_column_and_is_json_even_where_a_metric_is_nan(runfolio
     assert (wild["name"], wild["state"], wild["params.lr"]) == ("wild", "finished", 1.0)
 
 
-def test_a_store_without_runs_says_what_makes_one(runfolio, tmp_path):
+def test_empty_store_suggests_a_command_that_creates_a_run(runfolio, tmp_path):
     (tmp_path / "runs").mkdir()
 
     assert "No runs in" in runfolio("runs").stdout
     assert json.loads(runfolio("runs", "--json").stdout) == []
 
 
-def test_the_store_may_stand_in_the_environment(runfolio, three_runs, tmp_path, monkeypatch):
+def test_store_may_be_set_by_the_environment(runfolio, three_runs, tmp_path, monkeypatch):
     three_runs.rename(tmp_path / "elsewhere")
     monkeypatch.setenv("RUNFOLIO_STORE", str(tmp_path / "elsewhere"))
 
     assert "quick" in runfolio("runs").stdout
 
 
-def test_a_narrow_terminal_gets_fewer_columns_and_shorter_names_but_whole_numbers(runfolio, three_runs, monkeypatch):
+def test_narrow_terminal_drops_columns_and_cuts_names_but_not_numbers(runfolio, three_runs, monkeypatch):
     with rf.init("a-name-that-" + "goes-on-and-" * 6 + "on", experiment="other", store=three_runs) as run:
         run.log({"val/acc": 0.123456})
     monkeypatch.setenv("COLUMNS", "60")
@@ -221,7 +221,7 @@ def test_show_lists_the_checkpoints_but_of_many_single_steps_the_newest(runfolio
     assert [each["step"] for each in listed if each["name"] in ("best", "last")] == [50, 90]
 
 
-def test_show_says_why_a_run_failed(runfolio, tmp_path):
+def test_show_has_the_reason_of_a_failure(runfolio, tmp_path):
     with pytest.raises(ZeroDivisionError), rf.init("broken", store=tmp_path / "runs") as run:
         run.log({"loss": 1 / 0})
 
@@ -245,7 +245,7 @@ def test_show_as_json_has_all_of_the_page(runfolio, tmp_path):
     assert {"environment", "code", "load", "files", "seeds", "duration_s", "reason"} <= set(shown)
 
 
-def test_show_tells_what_a_fork_came_of_and_what_came_of_its_parent(runfolio, tmp_path):
+def test_show_names_the_parent_of_a_fork_and_forks_of_a_parent(runfolio, tmp_path):
     with rf.init("net", store=tmp_path / "runs") as parent:
         parent.log({"loss": 1.0})
         parent.checkpoint(step=7)
@@ -279,7 +279,7 @@ def test_show_tells_the_seed_and_every_switch(runfolio, tmp_path):
         assert switch in page
 
 
-def test_show_tells_what_was_logged_and_could_not_be_stored(runfolio, tmp_path):
+def test_show_lists_values_that_could_not_be_stored(runfolio, tmp_path):
     with rf.init("net", store=tmp_path / "runs") as run:
         for _ in range(3):
             run.log({"bad": "x", "good\x1b[2J": 1.0})
@@ -303,11 +303,11 @@ def test_best_names_the_run_and_which_data_chose(runfolio, three_runs):
     assert "The validation data chose." in said
 
 
-def test_best_may_be_told_which_way_is_better(runfolio, three_runs):
+def test_best_accepts_min_and_max(runfolio, three_runs):
     assert "slow" in runfolio("best", "val/acc", "--min").stdout
 
 
-def test_compare_shows_what_differs(runfolio, three_runs):
+def test_compare_shows_differences(runfolio, three_runs):
     rows = list(csv.DictReader(io.StringIO(runfolio("compare", "slow", "quick", "--csv").stdout)))
 
     assert rows == [
@@ -320,7 +320,7 @@ def test_compare_shows_what_differs(runfolio, three_runs):
     assert "1 other setting is the same in all." in runfolio("compare", "slow", "quick").stdout
 
 
-def test_a_long_value_leaves_room_for_the_names_of_what_differs(runfolio, tmp_path, monkeypatch):
+def test_long_value_leaves_room_for_the_setting_names(runfolio, tmp_path, monkeypatch):
     for name in ("first", "second"):
         with rf.init(name, config={"weights": f"/a/long/way/to/the/file/{name}.safetensors"}, store=tmp_path / "runs"):
             pass
@@ -331,7 +331,7 @@ def test_a_long_value_leaves_room_for_the_names_of_what_differs(runfolio, tmp_pa
     assert "setting  weights  …e/first.safetensors  …/second.safetensors" in shown
 
 
-def test_long_names_of_runs_leave_room_for_the_names_of_what_differs(runfolio, tmp_path, monkeypatch):
+def test_long_run_names_leave_room_for_the_setting_names(runfolio, tmp_path, monkeypatch):
     for width in (16, 32, 64):
         with rf.init("mlp-2ep-photos", experiment="wide", config={"hidden_units": width}, store=tmp_path / "runs"):
             pass
@@ -344,7 +344,7 @@ def test_long_names_of_runs_leave_room_for_the_names_of_what_differs(runfolio, t
     assert "setting  hidden_units " in shown
 
 
-def test_no_colour_where_the_output_is_not_a_terminal(runfolio, three_runs):
+def test_output_to_a_file_has_no_colour(runfolio, three_runs):
     assert "\x1b" not in runfolio("runs").stdout + runfolio("show", "wild").stdout
 
 
@@ -377,7 +377,7 @@ if os.environ["RANK"] == "0":
     return store
 
 
-def test_show_says_which_processes_wrote_a_run_and_shows_the_metrics_of_any_rank(runfolio, ranks):
+def test_show_lists_the_writers_and_the_metrics_of_any_rank(runfolio, ranks):
     shown = runfolio("show", "ddp").stdout
     told = "3 processes wrote it (ranks 0-2); rank 0's metrics are shown, --rank N for another's"
     assert told in " ".join(shown.split())

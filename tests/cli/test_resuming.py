@@ -45,7 +45,7 @@ def refusal(done) -> str:
     return line
 
 
-def test_a_run_that_is_resumed_says_what_came_out(runfolio, stopped):
+def test_resume_prints_the_results(runfolio, stopped):
     done = runfolio("resume", stopped.id)
 
     assert done.exit_code == 0, done.output
@@ -53,7 +53,7 @@ def test_a_run_that_is_resumed_says_what_came_out(runfolio, stopped):
     assert f"runfolio evaluate {stopped.id}" in done.stdout
 
 
-def test_a_run_that_stops_early_says_so(runfolio):
+def test_early_stop_is_printed(runfolio):
     words = ["train", "--model", "mlp", "--data-fraction", "0.1", "--epochs", "9", "--patience", "1", "--lr", "1e-30"]
 
     assert "It stopped after epoch 2 of 9: val/acc got no better for 1 epoch." in runfolio(*words).stdout

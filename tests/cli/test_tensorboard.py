@@ -70,7 +70,7 @@ def test_nothing_is_left_when_it_is_terminated(served, store: Path):
         urllib.request.urlopen(url, timeout=5)
 
 
-def test_a_port_that_is_taken_is_told(served, in_a_shell, store: Path):
+def test_occupied_port_is_reported(served, in_a_shell, store: Path):
     with rf.init("net", store=store, tensorboard=True):
         pass
     _, url = served()

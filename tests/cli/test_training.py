@@ -10,7 +10,7 @@ from PIL import Image
 import runfolio as rf
 
 
-def test_train_prints_the_network_the_figures_and_what_to_type_next(runfolio):
+def test_train_prints_network_results_and_next_commands(runfolio):
     done = runfolio("train", "--model", "mlp", "--epochs", "1", "--data-fraction", "0.1", "--name", "first")
 
     assert done.exit_code == 0, done.output
@@ -66,7 +66,7 @@ def test_several_seeds_are_a_series_with_mean_spread_and_interval(runfolio):
     assert row["low"] < min(values) <= max(values) < row["high"]
 
 
-def test_a_cross_validation_is_a_series_of_folds_with_the_accuracy_over_all_images(runfolio):
+def test_cross_validation_reports_accuracy_over_all_images(runfolio):
     words = ["--model", "mlp", "--epochs", "1", "--data-fraction", "0.1", "--val-fraction", "0.3", "--folds", "2"]
 
     done = runfolio("train", *words)
@@ -82,7 +82,7 @@ def test_a_cross_validation_is_a_series_of_folds_with_the_accuracy_over_all_imag
     assert float(pooled.split()[3]) == pytest.approx(right / images, abs=5e-4)
 
 
-def test_predict_says_class_probability_and_truth_and_draws_them(runfolio, trained, tmp_path):
+def test_predict_prints_and_draws_class_probability_and_truth(runfolio, trained, tmp_path):
     done = runfolio("predict", "best", "--sample", "5", "--store", trained, "--out", "answers.png", "--json")
 
     assert done.exit_code == 0, done.output

@@ -10,7 +10,7 @@ import click
 
 from runfolio.cli import main
 from runfolio.cli.commands.series import FLAGS, SeriesCommand
-from runfolio.cli.output.multiple_values import checked_flags
+from runfolio.cli.output.multiple_values import check_setting_flags
 from runfolio.settings import fields_of
 from runfolio.vision.settings import TrainSettings
 
@@ -43,4 +43,4 @@ def parse(line: str) -> None:
         assert command is not None
     parsed = command.make_context(name, rest)
     if isinstance(command, SeriesCommand):  # its settings are read where they are used
-        checked_flags(parsed.meta[FLAGS], fields_of(TrainSettings), command.own_flags(parsed))
+        check_setting_flags(parsed.meta[FLAGS], fields_of(TrainSettings), command.own_flags(parsed))

@@ -20,7 +20,7 @@ from .commands import ROOT, blocks, command_lines, parse
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_example_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+def test_python_example_runs_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.chdir(tmp_path)
     example, _ = blocks(README, "python")
     exec(compile(example, "README.md", "exec"), {})
@@ -28,7 +28,7 @@ def test_the_python_example_runs_as_it_stands(tmp_path: Path, monkeypatch: pytes
     assert last_loss < 0.1
 
 
-def test_the_example_of_resuming_goes_on_in_mid_epoch_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_resume_example_continues_mid_epoch_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     _, example = blocks(README, "python")
 

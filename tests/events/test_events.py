@@ -75,7 +75,7 @@ SIZE = sum(map(len, RECORDS))
 
 class TestWireFormat:
     @given(event=events)
-    def test_a_message_comes_back_as_it_was(self, event: m.Event):
+    def test_message_round_trips(self, event: m.Event):
         assert repr(m.Event.decode(event.encode())) == repr(event)  # repr, for NaN is not equal to itself
 
     @given(event=events)
@@ -139,7 +139,7 @@ class TestDamage:
 
         assert self.steps(path) == [1, 2, 3, 4, 5, 6]
 
-    def test_a_record_that_is_no_event_is_told(self, tmp_path: Path):
+    def test_invalid_event_is_reported(self, tmp_path: Path):
         found, problems = read(written(tmp_path, RECORDS[0], frame(b"\xff\xff\xff"), RECORDS[1]))
 
         assert len(found) == 2
@@ -211,7 +211,7 @@ class TestTensorBoardReadsOurs:
         assert (ended.session_end_info.status, ended.session_end_info.end_time_secs) == (m.STATUS_FAILURE, 5.0)
 
 
-def test_we_read_what_torchs_summary_writer_writes(tmp_path: Path):
+def test_event_files_of_torch_summary_writer_are_read(tmp_path: Path):
     numbers = np.random.default_rng(0).normal(size=1000)
     with SummaryWriter(str(tmp_path)) as writer:
         writer.add_scalar("loss", 0.25, 3, walltime=7.5)

@@ -129,7 +129,7 @@ def test_a_process_killed_in_the_midst_of_saving_leaves_a_whole_checkpoint(saver
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("call", CALLS)
-def test_a_process_killed_at_every_call_of_saving_leaves_a_whole_checkpoint(saver: Saver, tmp_path: Path, call: str):
+def test_kill_at_any_call_of_saving_leaves_a_whole_checkpoint(saver: Saver, tmp_path: Path, call: str):
     number = 1
     while saver.is_killed_at(call, number, store := tmp_path / str(number)):
         check(store)

@@ -123,7 +123,7 @@ def test_a_store_that_refuses_everything_for_a_while(store: Path, start: Callabl
     assert told.count(b"cannot write") == 1
 
 
-def test_a_store_that_hangs_keeps_no_process_alive_and_its_points_wait_for_the_doctor(store: Path, start: Callable):
+def test_hanging_store_delays_no_exit_and_doctor_recovers_its_points(store: Path, start: Callable):
     """Each write takes a minute; the process ends without `finish`."""
     process = start("")
     with injected(process.pid, "write:delay_enter=60000000", only=tail_of(store)):
@@ -146,7 +146,7 @@ def test_a_read_only_store_is_one_clear_error_and_can_be_read(store: Path, disk:
     assert runfolio.open(disk / "runs").run("net").metric("loss").values.tolist() == [1.0]
 
 
-def test_a_run_folder_that_is_deleted_in_mid_run_stays_deleted_and_stops_nobody(store: Path, start: Callable):
+def test_run_folder_deleted_during_the_run_stays_deleted(store: Path, start: Callable):
     process = start("run.flush(); run.finish(); os.writev(1, [b'through'])")
     (folder,) = find_runs(store)
     subprocess.run(["rm", "-rf", folder], check=True)

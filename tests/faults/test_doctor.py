@@ -102,7 +102,7 @@ def test_a_whole_store_is_healthy(copy: Callable):
     assert (done.exit_code, done.stdout) == (0, "1 run checked: all whole.\n")
 
 
-def test_what_a_killed_process_leaves_is_no_damage_and_is_tidied_up(copy: Callable):
+def test_leftovers_of_a_killed_process_are_removed_and_not_damage(copy: Callable):
     folder = copy("killed")
     before = points(folder)
     done = doctor(folder)
@@ -168,7 +168,7 @@ def test_a_damaged_segment_whose_tail_is_still_there_loses_nothing(copy: Callabl
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "empty"])
-def test_a_lost_run_json_is_made_anew_from_the_other_files(copy: Callable, damage: str):
+def test_lost_run_json_is_rebuilt_from_the_other_files(copy: Callable, damage: str):
     folder = copy("killed")
     before, document = points(folder), RunDocument.read(folder)
     path = folder / RUN_FILE
@@ -271,7 +271,7 @@ def test_pictures_checkpoints_artifacts_code_and_edits_are_looked_at(store: Path
     ]
 
 
-def test_damaged_lines_of_media_are_left_behind(copy: Callable):
+def test_damaged_media_lines_are_dropped(copy: Callable):
     folder = copy("killed")
     path = only(folder, "media/*.jsonl")
     lines = path.read_bytes().split(b"\n")
@@ -283,7 +283,7 @@ def test_damaged_lines_of_media_are_left_behind(copy: Callable):
     assert not run.problems
 
 
-def test_a_damaged_index_is_told_and_made_anew(copy: Callable, cache: Path):
+def test_damaged_index_is_reported_and_rebuilt(copy: Callable, cache: Path):
     folder = copy("finished")
     runfolio.open(folder.parents[1]).runs()
     index = only(cache, "*/index.db")
@@ -294,7 +294,7 @@ def test_a_damaged_index_is_told_and_made_anew(copy: Callable, cache: Path):
     assert "index" not in doctor(folder).stdout
 
 
-def test_what_waits_in_a_spool_on_this_machine_is_told_and_brought_back(copy: Callable, cache: Path):
+def test_spooled_points_are_reported_and_recovered(copy: Callable, cache: Path):
     folder = copy("killed")
     before = points(folder)
     tail = only(folder, "metrics/tail-*")
@@ -332,7 +332,7 @@ def damages(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize(("how", "pattern"), [("killed", "metrics/tail-*"), ("short", "metrics/segment-*")])
-def test_wherever_a_file_of_points_is_damaged_a_repair_loses_and_doubles_nothing(
+def test_repair_of_any_damage_to_points_loses_and_doubles_nothing(
     copy: Callable, records: Path, how: str, pattern: str
 ):
     (original,) = find_runs(records / how)

@@ -30,7 +30,7 @@ os.write(mark, b"end\\n")
 
 
 @pytest.mark.parametrize("durability", ["normal", "full"])
-def test_after_a_power_cut_the_store_opens_and_holds_what_was_promised(tmp_path: Path, durability: str):
+def test_store_after_a_power_cut_opens_with_all_synced_points(tmp_path: Path, durability: str):
     """`full`: all that was acknowledged by a flush. `normal`: all, once the run has ended; before, the run at least."""
     store = tmp_path / "runs"
     calls, _ = record([sys.executable, "-c", SCRIPT, str(store), durability], store, tmp_path)

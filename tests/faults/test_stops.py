@@ -138,7 +138,7 @@ def everybodys() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may have no more threads")
-def test_where_no_thread_can_be_had_init_says_so_in_one_line(everybodys: Path, python: Callable):
+def test_init_without_threads_fails_with_one_line(everybodys: Path, python: Callable):
     script = """
 import encodings.ascii, os, psutil, resource, sys, runfolio
 runfolio.init  # what it imports lies where nobody else may look

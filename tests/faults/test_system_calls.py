@@ -133,9 +133,7 @@ def check(fault: str, answer: dict) -> None:
 
 
 @pytest.mark.parametrize(("calls", "error"), FAULTS)
-def test_a_call_that_fails_once_costs_neither_the_training_nor_what_was_acknowledged(
-    trainer: Trainer, tmp_path: Path, calls: str, error: str
-):
+def test_one_failed_system_call_loses_no_acknowledged_points(trainer: Trainer, tmp_path: Path, calls: str, error: str):
     """Some of the moments; `make soak` takes each."""
     failed = 0
     for number in (1, 2, 3, 5, 8, 13):

@@ -77,7 +77,7 @@ def test_of_the_live_run_and_somebody_else_the_later_edit_counts(store):
     assert theirs.run("live").tags == ["its own", "theirs again"]
 
 
-def test_a_damaged_edit_is_told_at_the_run(store, write):
+def test_damaged_edit_is_a_problem_of_its_run(store, write):
     folder = write("net")
     open_folio(store).run("net").edits.tag("good")
     (folder / "notes" / "9999999999999999-abcdefgh.json").write_text("{")

@@ -35,18 +35,18 @@ def save(store, trained):
 
 
 @pytest.mark.parametrize("module", [Net, lambda: Net(3), Net()], ids=["class", "function", "module"])
-def test_the_model_comes_back_into_ones_own_module(save, trained: Net, module):
+def test_model_is_loaded_into_a_given_module(save, trained: Net, module):
     model = save().load_model(module)
 
     assert torch.equal(model.layer.weight, trained.layer.weight)
     assert not model.training
 
 
-def test_the_best_checkpoint_is_the_default_and_the_last_where_there_is_no_best(save):
+def test_default_checkpoint_is_the_best_else_the_last(save):
     assert save(metric=None).checkpoint().name == "last"
 
 
-def test_best_and_last_are_told_apart(store):
+def test_checkpoint_is_chosen_by_its_name(store):
     with runfolio.init("net", store=store) as run:
         for step, metric in enumerate([0.9, 0.5]):
             run.checkpoint(model=Net(), step=step, metric=metric)
@@ -72,7 +72,7 @@ def test_a_module_that_does_not_fit_names_every_key(save):
         run.load_model(lambda: Net(7))
 
 
-def test_what_makes_no_module_is_refused(save):
+def test_load_model_refuses_a_target_that_is_not_a_module(save):
     with pytest.raises(ConfigError, match=r"load_model needs a torch.nn.Module"):
         save().load_model(dict)
 
@@ -82,7 +82,7 @@ def test_without_a_loader_the_class_is_asked_for(save):
         save().load_model()
 
 
-def test_a_run_without_checkpoints_says_so(store, write):
+def test_run_without_checkpoints_is_reported(store, write):
     write()
 
     with pytest.raises(NotFound, match="it saved none"):

@@ -10,7 +10,7 @@ from runfolio.errors import ConfigError, NotFound
 from runfolio.query.store import open_folio
 
 
-def test_a_run_comes_back_as_it_was_written(store):
+def test_run_is_read_as_written(store):
     config = {"lr": 0.1, "optimizer": {"name": "adam", "betas": [0.9, 0.999]}, "seed": None}
     fingerprint = {"name": "night", "fingerprint": "6b1f"}
     before = time.time()
@@ -42,7 +42,7 @@ def test_a_run_comes_back_as_it_was_written(store):
     assert "command" in run.code.info
 
 
-def test_a_failed_run_says_why(store):
+def test_failed_run_has_a_reason(store):
     with pytest.raises(ZeroDivisionError), runfolio.init("net", store=store):
         _ = 1 / 0
     run = open_folio(store).run("net")
@@ -82,7 +82,7 @@ def test_an_unknown_metric_names_the_nearest(store, write):
         open_folio(store).run("net").metric("val/accuracy")
 
 
-def test_a_run_removed_meanwhile_says_so(store, write):
+def test_removed_run_is_reported(store, write):
     folder = write(points={"loss": [1.0]})
     run = open_folio(store).run("net")
     folder.rename(store / "moved")
@@ -131,7 +131,7 @@ def test_no_runs_are_an_empty_data_frame(store):
     assert len(open_folio(store).runs().to_pandas()) == 0
 
 
-def test_numbers_that_json_lacks_come_back_as_numbers(store, write):
+def test_nan_and_infinity_are_read_as_numbers(store, write):
     write(config={"clip": math.inf, "range": [-math.inf, 0]}, summary={"loss": math.nan})
     run = open_folio(store).run("net")
 

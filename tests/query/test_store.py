@@ -91,7 +91,7 @@ def test_any_text_that_names_no_run_is_not_found(store, write, name: str):
         open_folio(store).run(name)
 
 
-def test_a_store_that_is_not_there_says_how_to_begin_one(tmp_path: Path):
+def test_missing_store_is_reported_with_advice(tmp_path: Path):
     with pytest.raises(NotFound, match=r"there is no store at .*nowhere; `runfolio train` or `runfolio.init"):
         open_folio(tmp_path / "nowhere")
 
@@ -105,7 +105,7 @@ def test_a_store_without_runs_is_empty(store):
         folio.run("net")
 
 
-def test_the_store_is_runs_or_what_the_environment_says(store, write, monkeypatch, tmp_path):
+def test_default_store_is_runs_or_from_the_environment(store, write, monkeypatch, tmp_path):
     write("net")
     monkeypatch.chdir(tmp_path)
     assert open_folio().store == store
@@ -194,7 +194,7 @@ def test_a_run_of_a_newer_format_does_not_hide_the_others(store, write, edit):
 
 
 @pytest.mark.parametrize("how", ["name", "id", "folder"])
-def test_asking_for_a_run_that_cannot_be_read_says_why_and_what_to_do(store, write, edit, how: str):
+def test_unreadable_run_is_reported_with_reason_and_advice(store, write, edit, how: str):
     folder = write("later")
     run_id = open_folio(store).run("later").id
     edit(folder, runfolio=999)

@@ -31,7 +31,7 @@ def outside(tmp_path) -> Path:
     return folder
 
 
-def test_a_deleted_run_comes_back_as_it_was(store, write):
+def test_deleted_run_is_restored_unchanged(store, write):
     folder = write("net", points={"loss": [1.0, 0.5]})
     (folder / "events.out.tfevents.1.host").write_bytes(b"events")
     before = content(folder)
@@ -62,7 +62,7 @@ def test_tensorboard_shows_no_deleted_run(store, write):
     assert list(GetLogdirSubdirectories(str(store))) == [str(folio.run("kept").folder)]
 
 
-def test_purging_frees_the_space_and_says_how_much(store, write):
+def test_purge_frees_space_and_returns_its_size(store, write):
     folder = write("net")
     (folder / "artifacts").mkdir()
     (folder / "artifacts" / "large").write_bytes(os.urandom(1_000_000))
@@ -108,7 +108,7 @@ def test_a_deleted_run_that_cannot_be_read_is_named_after_its_folder(store, writ
     assert folio.trash.runs() == []
 
 
-def test_where_the_place_is_taken_nothing_is_moved(store, write, copy):
+def test_restore_to_an_occupied_path_moves_nothing(store, write, copy):
     folder = write("net")
     folio = open_folio(store)
     copy(folder, store / "twin")
@@ -122,7 +122,7 @@ def test_where_the_place_is_taken_nothing_is_moved(store, write, copy):
     assert (len(folio.runs()), len(folio.trash.runs())) == (1, 1)
 
 
-def test_a_run_that_is_being_written_is_not_deleted_unless_forced_and_none_beside_it(store, write):
+def test_delete_refuses_all_runs_if_one_is_being_written(store, write):
     write("done")
     with runfolio.init("live", store=store):
         folio = open_folio(store)
@@ -131,7 +131,7 @@ def test_a_run_that_is_being_written_is_not_deleted_unless_forced_and_none_besid
         assert len(folio.runs()) == 2
 
 
-def test_the_writer_of_a_deleted_run_is_told_once_and_nothing_of_it_comes_back(store, caplog):
+def test_writer_of_a_deleted_run_warns_once_and_recreates_nothing(store, caplog):
     pace = WriterConfig(flush_s=0.02, heartbeat_s=0.02)
     with runfolio.init("live", store=store, pace=pace) as run:
         folio = open_folio(store)
@@ -158,7 +158,7 @@ def test_the_writer_of_a_deleted_run_is_told_once_and_nothing_of_it_comes_back(s
 
 
 @pytest.mark.parametrize("wanted", ["run", "experiment"])
-def test_a_run_behind_a_link_is_not_moved(store, write, outside, wanted: str):
+def test_run_reached_through_a_link_is_not_moved(store, write, outside, wanted: str):
     folder = write("net")
     link = folder if wanted == "run" else folder.parent
     link.rename(outside / "real")
@@ -184,7 +184,7 @@ def test_a_trash_that_is_a_link_is_not_used(store, write, outside, link: str):
     assert len(folio.runs()) == 1
 
 
-def test_nothing_behind_a_link_in_the_trash_is_listed_swept_or_purged(store, write, outside):
+def test_links_in_the_trash_are_not_followed(store, write, outside):
     (write("planted", experiment="x")).rename(outside / "planted")
     folder = write("net")
     (folder / "link").symlink_to(outside)
@@ -201,7 +201,7 @@ def test_nothing_behind_a_link_in_the_trash_is_listed_swept_or_purged(store, wri
     assert (outside / "planted" / "run.json").exists()
 
 
-def test_a_purge_that_was_killed_leaves_no_half_run_and_the_next_one_removes_the_rest(store, write):
+def test_killed_purge_leaves_no_partial_run_and_the_next_completes_it(store, write):
     folder = write("net")
     for number in range(20):
         (folder / "media" / f"{number}").touch()
@@ -232,7 +232,7 @@ trash.purge(run)
     assert list((store / ".trash").iterdir()) == []
 
 
-def test_a_store_that_cannot_be_written_says_so(store, write):
+def test_read_only_store_is_reported(store, write):
     folder = write("net")
     (store / ".trash").write_text("in the way")
     folio = open_folio(store)

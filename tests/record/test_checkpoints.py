@@ -42,7 +42,7 @@ def save(
     manifests.save(folder, names, stem, Snapshot.capture(modules or {}, state).copy(), ABOUT)
 
 
-def test_a_training_state_comes_back_bit_for_bit(tmp_path: Path):
+def test_training_state_round_trips_bit_for_bit(tmp_path: Path):
     torch.manual_seed(1)
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
     optimizer = torch.optim.AdamW(model.parameters())
@@ -82,7 +82,7 @@ def test_any_tree_of_plain_values_survives(tree: Any):
     assert repr(unpack(packed, {})) == repr(tree)
 
 
-def test_tied_and_strided_tensors_are_stored_and_come_back(tmp_path: Path):
+def test_tied_and_strided_tensors_round_trip(tmp_path: Path):
     base = torch.arange(12.0).reshape(3, 4)
     tensors = {"a": base, "b": base, "c": base.T, "d": base[1:], "e": torch.empty(0)}
     write_tensors(tmp_path / "t.safetensors", host_copies(tensors))
@@ -107,12 +107,12 @@ def test_a_shared_tensor_of_the_state_is_stored_once():
     assert packer.pack([tensor, tensor], "x") == [{"$tensor": "state.0"}, {"$tensor": "state.0"}]
 
 
-def test_what_cannot_be_stored_is_named(tmp_path: Path):
+def test_unsupported_value_is_named(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"checkpoint entry hooks/f is a function"):
         save(tmp_path, hooks={"f": lambda: None})
 
 
-def test_two_names_share_their_files_and_what_nobody_names_is_deleted(tmp_path: Path):
+def test_names_share_files_and_unnamed_files_are_deleted(tmp_path: Path):
     weights = {"model": {"w": torch.ones(2)}}
     save(tmp_path, "w-1", ("best", "last"), weights)
     save(tmp_path, "w-2", ("last",), weights)
@@ -242,7 +242,7 @@ WRAPS: list[Callable[[Any], Any]] = [lambda it: [it], lambda it: (it,), lambda i
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
-def test_what_is_saved_is_never_too_deep_to_be_read(tmp_path: Path, wrap: Callable[[Any], Any]):
+def test_saved_nesting_is_never_too_deep_to_read(tmp_path: Path, wrap: Callable[[Any], Any]):
     save(tmp_path, deep=nested(60, wrap))
     assert manifests.read(tmp_path).state == {"deep": nested(60, wrap)}
     for deep in (61, 5000):
@@ -263,7 +263,7 @@ def test_what_is_saved_is_never_too_deep_to_be_read(tmp_path: Path, wrap: Callab
         torch.empty(2, device="meta"),
     ],
 )
-def test_what_a_checkpoint_cannot_hold_is_named(tmp_path: Path, odd: Any):
+def test_value_unsupported_in_a_checkpoint_is_named(tmp_path: Path, odd: Any):
     with pytest.raises(ConfigError, match="checkpoint entry odd"):
         save(tmp_path, odd=odd)
     with pytest.raises(ConfigError, match="checkpoint entry extra is a dict; a module"):
@@ -272,7 +272,7 @@ def test_what_a_checkpoint_cannot_hold_is_named(tmp_path: Path, odd: Any):
         save(tmp_path, modules={"model": {"w": torch.zeros(2, dtype=torch.complex128)}})
 
 
-def test_a_process_that_lost_its_run_deletes_nothing_of_the_one_that_has_it(tmp_path: Path):
+def test_superseded_process_deletes_no_checkpoint_of_its_successor(tmp_path: Path):
     place = tmp_path / CHECKPOINTS
     save(tmp_path, "new-1", w=torch.ones(2))
 
@@ -291,7 +291,7 @@ def test_a_process_that_lost_its_run_deletes_nothing_of_the_one_that_has_it(tmp_
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"runfolio": 0}'])
-def test_a_damaged_manifest_keeps_the_files_it_may_have_named_and_none_that_came_later(tmp_path: Path, damage: bytes):
+def test_damaged_manifest_protects_only_files_it_may_have_named(tmp_path: Path, damage: bytes):
     for number in range(1, 6):
         save(tmp_path, f"w-{number}", ("step-1", "last") if number == 1 else ("last",), w=torch.ones(2))
         if number == 2:

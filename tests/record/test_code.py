@@ -14,7 +14,7 @@ from runfolio.record.content import code
 from runfolio.record.content.code import Code, OmittedFile, SourceFile
 
 
-def test_code_comes_back_as_it_was_written(tmp_path: Path):
+def test_code_is_read_as_written(tmp_path: Path):
     digest = code.save_content(tmp_path, "x = 'é'\n".encode())
     assert code.save_content(tmp_path, "x = 'é'\n".encode()) == digest
     written = Code(
@@ -35,7 +35,7 @@ def test_the_last_writer_that_left_code_counts(tmp_path: Path):
     ]
 
 
-def test_contents_that_are_gone_or_changed_are_told(tmp_path: Path):
+def test_missing_or_changed_contents_are_reported(tmp_path: Path):
     digest = code.save_content(tmp_path, b"x = 1\n")
     path = tmp_path / "code" / "files" / digest
     path.write_bytes(b"x = 2\n")
@@ -47,7 +47,7 @@ def test_contents_that_are_gone_or_changed_are_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize("path", ["../../../etc/passwd", "", None, 3, "A" * 64])
-def test_what_is_no_digest_opens_no_file(tmp_path: Path, path: object):
+def test_invalid_digest_opens_no_file(tmp_path: Path, path: object):
     Code("/x").write(tmp_path, "w1")
     place = tmp_path / "code" / "w1.json"
     value = json.loads(place.read_text()) | {"files": [{"path": "a.py", "sha256": path, "bytes": 1, "why": "script"}]}

@@ -9,7 +9,7 @@ import pytest
 from runfolio.record.content.console_log import ConsoleLog, Transcript, last_lines
 
 
-def test_every_open_run_gets_what_is_printed_while_it_is_open(tmp_path: Path):
+def test_printed_text_goes_to_every_open_run(tmp_path: Path):
     first, second = tmp_path / "console" / "a.log", tmp_path / "console" / "b.log"
     transcript = Transcript()
     transcript.feed(1, b"before any\n", 0.0)
@@ -49,7 +49,7 @@ def test_secrets_are_not_written(tmp_path: Path):
     assert (tmp_path / "a.log").read_text() == "OPENAI_API_KEY=[redacted]\nepoch 1\n"
 
 
-def test_of_a_log_that_is_too_large_the_beginning_and_the_end_are_kept(tmp_path: Path):
+def test_too_large_log_keeps_its_beginning_and_end(tmp_path: Path):
     log = ConsoleLog(tmp_path / "a.log", largest=1000, newest=200)
     for number in range(1000):
         log.write(f"line {number:03}\n")
@@ -71,7 +71,7 @@ def test_a_log_just_small_enough_is_whole(tmp_path: Path):
     assert (tmp_path / "a.log").read_text().splitlines() == [f"line {number:03}" for number in range(110)]
 
 
-def test_what_the_disk_does_not_take_waits_for_better_times(tmp_path: Path):
+def test_text_that_cannot_be_written_yet_is_retried(tmp_path: Path):
     log = ConsoleLog(tmp_path / "folder" / "console" / "a.log")
     log.write("one\n")
     (tmp_path / "folder").mkdir()

@@ -25,7 +25,7 @@ some_items = st.lists(
 
 
 @given(some_items, st.randoms())
-def test_the_order_of_the_items_says_nothing(items: list[Item], random):
+def test_fingerprint_ignores_the_order_of_items(items: list[Item], random):
     shuffled = random.sample(items, len(items))
 
     assert Listing(shuffled) == Listing(items)
@@ -38,7 +38,7 @@ def test_other_items_have_another_fingerprint(some: list[Item], others: list[Ite
 
 
 @given(some_items)
-def test_what_was_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, items: list[Item]):
+def test_listing_is_read_as_written(tmp_path_factory: pytest.TempPathFactory, items: list[Item]):
     folder = tmp_path_factory.mktemp("run")
     written = Listing(items)
     written.write(folder)
@@ -70,7 +70,7 @@ def test_a_name_of_odd_bytes_is_kept_as_text(tmp_path: Path):
 @pytest.mark.parametrize(
     "item", ["a name", ("a",), ("a", "b", "c", "d"), ("a", 1), ("a", "b", 3), (b"a", "b"), None, {"name": "a"}]
 )
-def test_an_item_that_is_none_is_refused(item):
+def test_invalid_item_is_refused(item):
     with pytest.raises(ConfigError, match=r"an item of a listing is \(name, digest\)"):
         Listing([item])
 
@@ -86,7 +86,7 @@ def test_the_difference_accounts_for_every_item(some: list[Item], others: list[I
     assert bool(found.sentence) == (Counter(some) != Counter(others))
 
 
-def test_each_kind_of_change_is_told_by_name():
+def test_every_kind_of_change_names_its_items():
     before = [Item("a/1", "11", "a"), Item("a/2", "22", "a"), Item("a/3", "33", "a"), Item("a/4", "44", "a"), DOG, CAT]
     after = [Item("a/1", "1f", "a"), Item("b/2", "22", "b"), Item("a/3b", "33", "a"), Item("a/4", "44", "b"), DOG]
     after.append(Item("new", "99"))
@@ -112,7 +112,7 @@ def test_of_many_changes_the_first_are_named():
     assert len(found.counts_and_names()["added"]["first"]) == 20
 
 
-def test_a_listing_that_is_gone_damaged_or_newer_is_told(tmp_path: Path):
+def test_missing_damaged_or_newer_listing_is_reported(tmp_path: Path):
     listing = Listing([CAT, DOG])
     listing.write(tmp_path)
     path = listing_path(tmp_path, listing.fingerprint)

@@ -16,14 +16,14 @@ from runfolio.record.content import hashing as module
 from runfolio.record.content.hashing import digest, digests, files_below, items
 
 
-def test_a_file_that_is_gone_or_is_none_is_told_by_name(tmp_path: Path):
+def test_missing_or_irregular_file_is_named(tmp_path: Path):
     with pytest.raises(NotFound, match=r"nowhere\.bin is gone"):
         digest(tmp_path / "nowhere.bin")
     with pytest.raises(StoreError, match=f"cannot read {tmp_path}: Is a directory"):
         digest(tmp_path)
 
 
-def test_a_folder_that_vanishes_is_told_by_name(tmp_path: Path):
+def test_vanished_folder_is_named(tmp_path: Path):
     with pytest.raises(StoreError, match=r"cannot read .*/vanished: No such file or directory"):
         files_below(tmp_path / "vanished")
 
@@ -69,7 +69,7 @@ def test_only_files_that_changed_are_read_again(tmp_path: Path, read: list[str])
     assert after[1].digest == hashlib.blake2b(b"!", digest_size=16).hexdigest()
 
 
-def test_a_file_that_changed_is_noticed_though_its_size_and_mtime_are_as_before(tmp_path: Path):
+def test_changed_file_of_same_size_and_mtime_is_noticed(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"a")
     (before,) = digests(tmp_path, ["a"])
     status = (tmp_path / "a").stat()
@@ -82,7 +82,7 @@ def test_a_file_that_changed_is_noticed_though_its_size_and_mtime_are_as_before(
     assert after.digest != before.digest
 
 
-def test_files_that_changed_their_places_are_noticed_though_they_are_alike_from_outside(tmp_path: Path):
+def test_swapped_folders_of_files_with_equal_mtimes_are_noticed(tmp_path: Path):
     for folder in ("cat", "dog"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1").write_bytes(folder.encode())
@@ -96,7 +96,7 @@ def test_files_that_changed_their_places_are_noticed_though_they_are_alike_from_
     assert [found.digest for found in digests(tmp_path, names)] == before[::-1]
 
 
-def test_what_was_read_before_a_bad_file_is_remembered(tmp_path: Path, read: list[str]):
+def test_digests_computed_before_a_bad_file_are_cached(tmp_path: Path, read: list[str]):
     (tmp_path / "a").write_bytes(b"a")
     for names in (["a", "gone"], ["a"]):
         with pytest.raises(NotFound) if "gone" in names else nullcontext():

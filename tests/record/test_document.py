@@ -42,7 +42,7 @@ def a_document() -> RunDocument:
     return document
 
 
-def test_a_document_comes_back_as_it_was(folder: Path):
+def test_document_round_trips(folder: Path):
     document = a_document()
     document.status = Status("failed", now(), "ValueError: no", 1, "Traceback ...")
     document.write(folder)
@@ -54,7 +54,7 @@ def test_a_document_comes_back_as_it_was(folder: Path):
     assert found == document
 
 
-def test_keys_of_others_are_kept(folder: Path):
+def test_unknown_keys_are_kept(folder: Path):
     a_document().write(folder)
     path = folder / layout.RUN_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "from_the_future": [1]}))
@@ -86,7 +86,7 @@ def test_keys_of_others_are_kept(folder: Path):
         ),
     ],
 )
-def test_what_is_wrong_with_a_document_is_said(folder: Path, change: dict, message: str):
+def test_errors_of_a_document_are_specific(folder: Path, change: dict, message: str):
     a_document().write(folder)
     path = folder / layout.RUN_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))

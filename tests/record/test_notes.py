@@ -40,7 +40,7 @@ def test_of_each_key_the_last_value_counts(tmp_path, document):
     )
 
 
-def test_a_file_an_edit_says_when_where_and_who(tmp_path, document):
+def test_every_edit_is_a_file_with_time_host_and_user(tmp_path, document):
     run_edits.add(tmp_path, document, {"name": "best"})
     (path,) = (tmp_path / "notes").iterdir()
     edit = json.loads(path.read_text())
@@ -52,14 +52,14 @@ def test_a_file_an_edit_says_when_where_and_who(tmp_path, document):
     assert path.name.startswith(f"{round(written.timestamp() * 1e6):016}-")
 
 
-def test_an_edit_counts_although_an_earlier_one_is_from_a_clock_that_is_ahead(tmp_path, document):
+def test_edit_counts_although_an_earlier_one_has_a_later_clock(tmp_path, document):
     write(tmp_path, 4_000_000_000_000_000, name="from the year 2096")
     run_edits.add(tmp_path, document, {"name": "now"})
 
     assert run_edits.read(tmp_path, document).values == {"name": "now"}
 
 
-def test_what_the_run_itself_set_later_goes_before_an_edit(tmp_path, document):
+def test_later_value_of_the_run_overrides_an_edit(tmp_path, document):
     run_edits.add(tmp_path, document, {"tags": ["theirs"], "notes": "theirs"})
     document.edited["tags"] = datetime.now(UTC) + timedelta(seconds=1)
     assert run_edits.read(tmp_path, document).values == {"notes": "theirs"}
@@ -89,7 +89,7 @@ def test_keys_of_a_later_version_are_passed_over(tmp_path, document):
         b'{"runfolio": 99, "set": {"name": "x"}}',
     ],
 )
-def test_a_damaged_edit_is_told_and_the_others_count(tmp_path, document, content: bytes):
+def test_damaged_edit_is_reported_and_the_others_apply(tmp_path, document, content: bytes):
     write(tmp_path, 1, name="net")
     damaged = write(tmp_path, 2, name="damaged")
     damaged.write_bytes(content)
@@ -110,7 +110,7 @@ def test_whatever_stands_in_an_edit_reading_goes_on(tmp_path_factory, content: b
     assert run_edits.read(folder, document).values == {"name": "net"}
 
 
-def test_other_files_beside_the_edits_are_not_read(tmp_path, document):
+def test_other_files_in_the_edits_folder_are_ignored(tmp_path, document):
     write(tmp_path, 1, name="net")
     for name in (".tmp-x-0000000000000002-abcdefgh.json", "README", "2-abcdefgh.json"):
         (tmp_path / "notes" / name).write_text("{")
@@ -133,19 +133,19 @@ def test_many_editors_at_once_lose_nothing(tmp_path, document):
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", " a", "x" * 501, "a\0b", "\x1b[31m"])
-def test_what_can_be_no_name_is_refused(tmp_path, document, name: str):
+def test_invalid_run_name_is_refused(tmp_path, document, name: str):
     with pytest.raises(ConfigError, match="a name is 1 to 500 characters"):
         run_edits.add(tmp_path, document, {"name": name})
     assert not (tmp_path / "notes").exists()
 
 
 @pytest.mark.parametrize("tag", ["", " ", "a,b", "a\tb", "x" * 101])
-def test_what_can_be_no_tag_is_refused(tag: str):
+def test_invalid_tag_is_refused(tag: str):
     with pytest.raises(ConfigError, match="a tag is 1 to 100 characters"):
         run_edits.check_tag(tag)
 
 
-def test_a_run_that_is_gone_is_not_made_anew(tmp_path, document):
+def test_edit_of_a_deleted_run_does_not_recreate_it(tmp_path, document):
     with pytest.raises(StoreError, match=r"cannot write to .*gone"):
         run_edits.add(tmp_path / "gone", document, {"name": "net"})
     assert not (tmp_path / "gone").exists()

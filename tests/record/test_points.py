@@ -106,7 +106,7 @@ def test_sealing_compacting_and_sweeping_change_no_point(run: Path):
     assert [path.name for path in (run / METRICS).iterdir()] == ["segment-w1-4.parquet"]
 
 
-def test_a_tail_just_begun_is_never_swept(run: Path):
+def test_new_tail_is_never_removed(run: Path):
     """Only its header can be read yet; the writer has it open and goes on writing."""
     compaction.compact(run, "w1", 4)
     begun = tail_path(run, "w1", 5)
@@ -116,7 +116,7 @@ def test_a_tail_just_begun_is_never_swept(run: Path):
 
 
 @pytest.mark.parametrize("wrong", [{"seq": ["91"]}, {"value": ["low"]}, {"metric": [None]}, {"value": [None]}])
-def test_a_segment_of_other_columns_is_told_and_the_rest_is_read(run: Path, wrong: dict):
+def test_segment_of_unknown_columns_is_reported_and_skipped(run: Path, wrong: dict):
     good = {"metric": ["loss"], "step": [90], "time_us": [1], "value": [1.0], "writer": ["w9"], "seq": [91]}
     plain = {"metric": pa.string(), "writer": pa.string()}
     types = {
@@ -139,7 +139,7 @@ def test_a_fresh_segment_on_a_network_disk_sweeps_nothing_yet(run: Path):
     assert compaction.sweep(run, after_s=compaction.STALE_VIEW_S) == 0
 
 
-def test_a_disk_of_a_kind_not_known_to_be_local_is_taken_for_a_network_disk():
+def test_disk_of_unknown_kind_is_treated_as_a_network_disk():
     assert disk.is_local(Path("/dev/shm"))
     assert not disk.is_local(Path("/proc"))
 
@@ -304,7 +304,7 @@ def calls_of(folder: Path, *writers: str) -> list[int]:
     return [call.seq for writer in writers for call in files.log_calls(writer)]
 
 
-def test_tails_of_a_writer_that_may_still_write_are_neither_compacted_nor_swept(tmp_path: Path):
+def test_tails_of_a_live_writer_are_not_compacted_or_removed(tmp_path: Path):
     """A rank that ends compacts what is over; the one that still trains is on the same machine, or on another."""
     attempts = [Attempt(1, None, {}, "w1", now())]
     folder = make_run(tmp_path / "run", attempts)
@@ -351,7 +351,7 @@ def test_a_segment_is_never_overwritten(run: Path):
     assert PointFiles(run).read("loss").steps.tolist() == list(range(100))
 
 
-def test_hidden_files_of_a_killed_helper_go_once_they_are_old(run: Path):
+def test_old_hidden_files_of_a_killed_helper_are_removed(run: Path):
     old, new = run / METRICS / ".tmp-0000-segment-w1-1.parquet", run / METRICS / ".tmp-1111-segment-w1-2.parquet"
     for path in (old, new):
         path.write_bytes(b"half")
@@ -384,7 +384,7 @@ def test_a_helper_killed_at_any_moment_loses_and_doubles_nothing(run: Path, task
 
 
 @pytest.mark.parametrize("task", ["seal", "compact"])
-def test_sealing_a_run_that_was_deleted_meanwhile_ends_at_once(tmp_path: Path, task: str):
+def test_sealing_a_deleted_run_ends_at_once(tmp_path: Path, task: str):
     command = [sys.executable, "-m", "runfolio.record.points.compaction", task, str(tmp_path / "deleted"), "w1", "1"]
     subprocess.run(command, check=True, timeout=60)
     assert not (tmp_path / "deleted").exists()
@@ -406,7 +406,7 @@ def test_two_processes_that_compact_at_once_lose_and_double_nothing(run: Path):
         assert PointFiles(run).read("loss").steps.tolist() == list(range(100 + round_ * 10))
 
 
-def test_what_covers_is_on_the_disk_before_what_it_covers_goes(run: Path, python):
+def test_segment_is_synced_before_its_tails_are_removed(run: Path, python):
     """fsync of the file, rename, fsync of the folder, and only then unlink: as the calls come."""
     script = """
 import os, sys
@@ -449,7 +449,7 @@ def test_segments_that_overlap_in_part_double_no_point(tmp_path: Path):
     assert PointFiles(run).read("loss").steps.tolist() == list(range(90))
 
 
-def test_a_damaged_segment_is_told_and_the_tail_it_was_made_of_still_serves(run: Path):
+def test_damaged_segment_is_reported_and_its_tail_is_read_instead(run: Path):
     compaction.seal_tail(run, "w1", 2)
     path = segment_path(run, "w1", 2)
     path.write_bytes(path.read_bytes()[:-30])
@@ -461,7 +461,7 @@ def test_a_damaged_segment_is_told_and_the_tail_it_was_made_of_still_serves(run:
     assert "segment-w1-2.parquet is damaged" in files.problems[0]
 
 
-def test_whatever_is_damaged_in_its_first_page_is_told_and_never_read_as_something_else(tmp_path: Path):
+def test_damage_in_the_first_page_is_reported_and_never_misread(tmp_path: Path):
     """The texts that codes stand for, and the header before them, which no checksum covers."""
     folder = make_run(tmp_path / "net-aaaaaaaa")
     write_tail(folder, 1, range(1, 301))
@@ -560,7 +560,7 @@ ranges = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 8)).map(lambda pa
 
 
 @given(a=ranges, b=ranges)
-def test_merged_ranges_hold_exactly_what_either_held(a: list, b: list):
+def test_merged_ranges_are_the_union(a: list, b: list):
     def members(pairs: list) -> set[int]:
         return {seq for first, last in pairs for seq in range(first, last + 1)}
 
@@ -571,7 +571,7 @@ def test_merged_ranges_hold_exactly_what_either_held(a: list, b: list):
     assert seq_ranges.contains({"w": merged}, {"w": a})
 
 
-def test_a_footer_that_was_changed_is_told_and_never_shown_to_arrow(run: Path):
+def test_changed_footer_is_reported_before_arrow_reads_it(run: Path):
     """Arrow ends the whole process over some of them, and believes others."""
     compaction.compact(run, "w1", 4)
     path = segment_path(run, "w1", 4)

@@ -89,7 +89,7 @@ def test_secrets_are_taken_out_of_text(text: str, redacted: str):
         "a short abc and 10000000 and imagenet stay: they are no secrets by their names or sizes",
     ],
 )
-def test_what_is_no_secret_stays_as_it_is(text: str):
+def test_text_without_secrets_is_unchanged(text: str):
     assert redact_text(text) == text
 
 
@@ -156,7 +156,7 @@ forms = st.sampled_from(
 
 
 @given(names, secrets, forms, st.text(max_size=20), st.text(max_size=20))
-def test_a_secret_vanishes_in_whatever_form_it_is_written(name: str, secret: str, form: str, before: str, after: str):
+def test_secret_is_redacted_in_every_form(name: str, secret: str, form: str, before: str, after: str):
     text = f"{before}\n{form.format(n=name, s=secret)}\n{after}"
     redacted = redact_text(text)
     assert secret not in redacted

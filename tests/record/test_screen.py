@@ -91,7 +91,7 @@ _scraps = st.sampled_from(
 
 
 @given(st.lists(st.one_of(_scraps, st.binary(max_size=8)), max_size=40).map(b"".join), st.data())
-def test_however_the_output_comes_in_pieces_the_lines_are_the_same(printed: bytes, data: st.DataObject):
+def test_lines_do_not_depend_on_the_chunks_of_output(printed: bytes, data: st.DataObject):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(printed)), max_size=12)))
     pieces = [printed[start:end] for start, end in zip([0, *cuts], [*cuts, len(printed)], strict=True)]
     whole = lines(printed)
@@ -108,7 +108,7 @@ def test_every_kind_of_escape_may_be_cut_anywhere():
     assert lines(*(printed[place : place + 1] for place in range(len(printed)))) == lines(printed)
 
 
-def test_many_lines_at_once_are_what_they_are_one_by_one():
+def test_many_lines_at_once_equal_lines_one_by_one():
     printed = [f"line {number}\n".encode() for number in range(1000)]
     assert lines(b"".join(printed)) == lines(*printed) == [f"line {number}" for number in range(1000)]
 

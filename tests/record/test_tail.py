@@ -40,7 +40,7 @@ def same(a: float, b: float) -> bool:
 
 
 @given(calls=calls)
-def test_log_calls_come_back_as_they_were(calls: list[LogCall], tmp_path_factory: pytest.TempPathFactory):
+def test_log_calls_are_read_as_written(calls: list[LogCall], tmp_path_factory: pytest.TempPathFactory):
     path = tmp_path_factory.mktemp("tail") / "tail.jsonl"
     path.write_bytes(tails.header("writer01", 3) + tails.encode(calls))
 

@@ -47,7 +47,7 @@ def test_reproduction_without_name_is_named_after_the_original(python: Python, s
     assert only_run(store).name == "net-reproduced"
 
 
-def test_it_stops_behind_the_step_that_was_asked_for(python: Python, tmp_path: Path, store: Path):
+def test_reproduction_stops_after_the_given_step(python: Python, tmp_path: Path, store: Path):
     done = python(TRAIN, tmp_path, env=told(store, **{STOP_AFTER: "4"}))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     run = only_run(store)
@@ -55,7 +55,7 @@ def test_it_stops_behind_the_step_that_was_asked_for(python: Python, tmp_path: P
     assert run.metric("loss").steps.tolist() == run.metric("accuracy").steps.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_it_stops_when_another_thread_logs(python: Python, tmp_path: Path, store: Path):
+def test_reproduction_stops_when_another_thread_logs(python: Python, tmp_path: Path, store: Path):
     in_a_thread = TRAIN.replace("for step", "def go():\n      for step").replace("        run.log", "          run.log")
     in_a_thread = in_a_thread.replace(
         "print(", "    import threading; t = threading.Thread(target=go); t.start()\n    t.join()\nprint("
@@ -65,7 +65,7 @@ def test_it_stops_when_another_thread_logs(python: Python, tmp_path: Path, store
     assert only_run(store).metric("loss").steps.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_it_cannot_go_on_with_another_run(python: Python, tmp_path: Path, store: Path):
+def test_reproduction_cannot_resume_another_run(python: Python, tmp_path: Path, store: Path):
     done = python("import runfolio; runfolio.init(resume='k3f9x2ab')", env=told(store))
     assert "repeats one from its start" in done.stderr
 

@@ -22,7 +22,7 @@ SLOW = SCRIPT.replace("    for step in range(12):", "    for step in range(12 if
 SLOW = SLOW.replace("        image =", "        import time; time.sleep(0.02 if flags.lr >= 1 else 0)\n        image =")
 
 
-def test_nothing_is_executed_where_nobody_agrees(project: Project):
+def test_nothing_is_executed_without_consent(project: Project):
     project.commit()
     run = project.start("train.py", "--seed", "7")
     before = project.runs()
@@ -39,7 +39,7 @@ def test_nothing_is_executed_where_nobody_agrees(project: Project):
     assert len(project.git("worktree", "list").splitlines()) == 1
 
 
-def test_what_will_be_executed_is_shown(project: Project):
+def test_plan_is_shown_before_execution(project: Project):
     project.commit()
     project.variables = {"PYTHONHASHSEED": "3"}
     run = project.start("train.py", "--seed", "7")
@@ -85,7 +85,9 @@ def _training(project: Project) -> set[str]:
 @pytest.mark.parametrize(
     ("number", "to_all", "state"), [(signal.SIGINT, True, "interrupted"), (signal.SIGTERM, False, "preempted")]
 )
-def test_it_is_ended_and_cleaned_up(project: Project, number: signal.Signals, to_all: bool, state: str):
+def test_interrupted_reproduction_is_ended_and_cleaned_up(
+    project: Project, number: signal.Signals, to_all: bool, state: str
+):
     (project.folder / "train.py").write_text(SLOW)
     project.commit()
     run = project.start("train.py", "--seed", "7")

@@ -89,7 +89,7 @@ def test_pythons_path_and_arguments_lead_into_the_fresh_folder(project: Project,
     assert found.folder == tree
 
 
-def test_packages_that_were_installed_from_the_repository_are_those_of_then(
+def test_repository_packages_are_imported_from_the_recorded_commit(
     project: Project, edited: Callable[..., RecordedRun], planned: Callable[..., Plan]
 ):
     project.commit()
@@ -134,7 +134,7 @@ def test_a_secret_must_be_given_again(edited: Callable[..., RecordedRun], planne
         ({"environment": {"variables": {"WORLD_SIZE": "4"}}}, "several ranks wrote it"),
     ],
 )
-def test_what_no_command_can_begin_again_is_refused(
+def test_run_that_cannot_be_repeated_is_refused(
     edited: Callable[..., RecordedRun], planned: Callable[..., Plan], changes: dict[str, Any], reason: str
 ):
     with pytest.raises(ConfigError, match=rf"run net \(\w+\) cannot be repeated: .*{reason}"):

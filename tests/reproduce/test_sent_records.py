@@ -80,7 +80,7 @@ def test_no_folder_is_made_where_a_link_of_the_commit_leads(project: Project):
     assert not list((project.store.parent / "outside").iterdir())
 
 
-def test_what_would_be_executed_is_json_where_that_is_asked_for(project: Project):
+def test_dry_run_prints_the_plan_as_json(project: Project):
     run = project.start("train.py", "--seed", "7")
     said = json.loads(typed(project, run.id, "--dry-run", "--json", "--", "--lr", "0.3").stdout)
     assert said["command"][-4:] == ["--seed", "7", "--lr", "0.3"]

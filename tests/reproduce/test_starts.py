@@ -114,7 +114,7 @@ def test_up_to_a_step(project: Project):
     assert (changed.word, changed.said["step"]) == ("parts", 1)
 
 
-def test_the_worktree_is_gone_behind_it_and_nothing_in_the_project_has_changed(project: Project):
+def test_worktree_is_removed_and_the_project_is_unchanged(project: Project):
     project.commit()
     run = project.start("train.py", "--seed", "7")
     before = project.git("status", "--porcelain", "--ignored") + project.git("worktree", "list")
@@ -122,7 +122,7 @@ def test_the_worktree_is_gone_behind_it_and_nothing_in_the_project_has_changed(p
     assert project.git("status", "--porcelain", "--ignored") + project.git("worktree", "list") == before
 
 
-def test_it_is_kept_where_that_is_asked_for(project: Project):
+def test_worktree_is_kept_on_request(project: Project):
     project.commit()
     run = project.start("train.py", "--seed", "7")
     done = typed(project, run.id, "--yes", "--keep")
@@ -160,7 +160,7 @@ with runfolio.init("net", fork=sys.argv[1], step=5) if len(sys.argv) > 1 else ru
 """
 
 
-def test_a_fork_begins_again_from_the_same_checkpoint(project: Project):
+def test_fork_is_reproduced_from_the_same_checkpoint(project: Project):
     (project.folder / "fork.py").write_text(FORK)
     project.commit()
     parent = project.start("fork.py")

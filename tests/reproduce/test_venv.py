@@ -32,7 +32,7 @@ def required(project: Project, run: RecordedRun) -> list[str]:
     return venv.requirements(plan(run, Wish(fresh_venv=True), holder=project.temporary, store=project.store))
 
 
-def test_each_package_comes_from_where_it_came(project: Project, tmp_path: Path):
+def test_packages_are_installed_from_their_recorded_sources(project: Project, tmp_path: Path):
     project.commit()
     (tmp_path / "local wheel").mkdir()
     versions = {"a": "1.0", "b": "2.0", "c": "3.0", "d": "4.0", "pip": "25", "stepping": "1.0"}

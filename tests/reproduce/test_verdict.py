@@ -66,7 +66,7 @@ def test_a_last_bit_is_within_tolerance(write: Write):
     )
 
 
-def test_it_parts_where_a_point_is_beyond_the_tolerance(write: Write):
+def test_verdict_is_parts_for_a_point_beyond_the_tolerance(write: Write):
     other = changed(2, loss=0.3333333)
     assert judge(write(), write(other)).word == "within tolerance"
     verdict = judge(write(), write(other), tolerance=Tolerance(1e-9, 0))
@@ -100,7 +100,7 @@ def test_missing_points_extra_points_and_other_steps_part(write: Write):
     assert judge(write(extra), write()).first == Gap("more", 6, 1.0, None)
 
 
-def test_what_an_interrupted_original_has_is_compared(write: Write):
+def test_points_of_an_interrupted_original_are_compared(write: Write):
     verdict = judge(write(CALLS[:4], "interrupted"), write())
     assert (verdict.word, verdict.points) == ("bit-equal", 8)
     assert verdict.remarks[0].startswith("the original did not come to its end")
@@ -116,7 +116,7 @@ def test_up_to_a_step(write: Write):
     assert judge(original, write(calls[:4])).word == "parts"
 
 
-def test_measures_of_time_and_what_is_to_be_ignored_are_left_out(write: Write):
+def test_time_measures_and_ignored_metrics_are_not_compared(write: Write):
     timed = [({"loss": 1.0, "epoch_seconds": 3.0, "images_per_second": 5.0, "time/data": 1.0, "noise": 1.0}, 0)]
     other = [({"loss": 1.0, "epoch_seconds": 4.0, "images_per_second": 6.0, "time/data": 2.0, "noise": 2.0}, 0)]
     verdict = judge(write(timed), write(other), ignore=["noi*"])
@@ -155,7 +155,7 @@ def test_checkpoints_are_compared_tensor_by_tensor(write: Write):
     assert other.word == "parts"
 
 
-def test_a_damaged_checkpoint_is_told_and_the_points_are_compared(write: Write):
+def test_damaged_checkpoint_is_reported_and_points_are_compared(write: Write):
     torch = pytest.importorskip("torch")
     original, repeated = write(model=torch.nn.Linear(2, 2)), write(model=torch.nn.Linear(2, 2))
     for path in (repeated.folder / "checkpoints").glob("*.safetensors"):

@@ -43,7 +43,7 @@ def test_every_run_of_a_series_is_recorded_with_its_fingerprint(store):
     }
 
 
-def test_what_the_store_holds_as_finished_is_not_run_again(store):
+def test_finished_runs_are_not_repeated(store):
     run_series(ONE_MODEL, store)
 
     report = run_series(ONE_MODEL.replace("[2, 3]", "[2, 3, 4]"), store)
@@ -60,7 +60,7 @@ def test_an_archived_run_is_finished_all_the_same(store):
     assert endings(run_series(ONE_MODEL, store)) == ["skipped", "skipped"]
 
 
-def test_a_run_that_fails_is_recorded_and_the_others_go_on(store):
+def test_failed_run_is_recorded_and_the_series_continues(store):
     report = run_series(TWO_MODELS.replace("[mlp, tinyvgg]", "[tinyvgg, mlp]"), store)
 
     assert endings(report) == ["finished", "failed", "finished", "finished"]
@@ -72,7 +72,7 @@ def test_a_run_that_fails_is_recorded_and_the_others_go_on(store):
     assert "the ground is gone" in (recorded.document.status.traceback or "")
 
 
-def test_an_interrupted_series_goes_on_from_the_checkpoint_of_the_run_it_was_in(store):
+def test_interrupted_series_resumes_its_unfinished_run(store):
     Path("power-cut").touch()
     interrupted = run_series(ONE_MODEL, store)
     Path("power-cut").unlink()
@@ -86,7 +86,7 @@ def test_an_interrupted_series_goes_on_from_the_checkpoint_of_the_run_it_was_in(
     assert first.metric("val/acc").steps.tolist() == [1, 2]
 
 
-def test_a_target_that_refuses_one_run_is_asked_before_the_first_begins(store):
+def test_target_checks_all_runs_before_the_first_starts(store):
     with pytest.raises(rf.ConfigError, match="nobody takes steps of 2"):
         run_series("grid: {lr: [0.1, 2]}", store)
 
@@ -105,9 +105,7 @@ def test_a_run_that_another_process_is_at_is_left_alone(store):
 
 
 @pytest.mark.parametrize(("damaged", "ending"), [("last.json", "resumed"), ("*.json", "finished")])
-def test_a_run_whose_last_checkpoint_is_damaged_goes_on_from_another_and_without_one_is_begun_anew(
-    store, damaged, ending
-):
+def test_run_with_damaged_last_checkpoint_resumes_from_another_or_restarts(store, damaged, ending):
     Path("power-cut").touch()
     run_series(ONE_MODEL, store)
     Path("power-cut").unlink()

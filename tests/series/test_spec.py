@@ -51,11 +51,11 @@ def test_a_series_without_a_grid_is_one_run(written, settings):
     assert plan.settings.as_dict()["epochs"] == 3
 
 
-def test_a_series_is_named_after_its_file_where_it_gives_no_name(written):
+def test_default_name_of_a_series_is_that_of_its_file(written):
     assert written("grid: {epochs: [1, 2]}").name == "faces"
 
 
-def test_a_flag_replaces_what_the_file_says_one_value_or_several(written, settings):
+def test_flag_replaces_the_values_of_the_file(written, settings):
     series = written(ALL_RUNS).with_flags({"epochs": ["5"], "lr": ["0.1", "0.2"]})
 
     assert [(p.settings.as_dict()["epochs"], p.varied) for p in expand(series, settings)] == [
@@ -102,7 +102,7 @@ def test_a_fingerprint_depends_on_values_not_on_how_they_are_written(written, se
         ("grid: 5", "faces.yaml:1: 'grid' must hold `key: value` lines"),
     ],
 )
-def test_a_mistake_is_named_with_its_line_and_what_would_be_right(written, settings, text, message):
+def test_mistake_is_reported_with_line_and_correction(written, settings, text, message):
     with pytest.raises(ConfigError) as caught:
         expand(written(text), settings)
 
@@ -119,14 +119,14 @@ def test_a_mistake_is_named_with_its_line_and_what_would_be_right(written, setti
         ("json:dumps", "target 'json:dumps' is not one: it needs `settings`"),
     ],
 )
-def test_a_target_that_is_none_is_refused_by_name(name, message):
+def test_invalid_target_is_refused_by_name(name, message):
     with pytest.raises(ConfigError) as caught:
         load_target(name)
 
     assert message in str(caught.value)
 
 
-def test_each_combination_can_be_run_with_several_seeds_from_the_given_one_on(written, settings):
+def test_combinations_are_repeated_with_consecutive_seeds(written, settings):
     series = written("settings: {seed: 7}\ngrid: {epochs: [1, 2]}")
 
     planned = expand(series.with_seeds(3, settings), settings)
@@ -134,19 +134,19 @@ def test_each_combination_can_be_run_with_several_seeds_from_the_given_one_on(wr
     assert [plan.varied for plan in planned] == [{"epochs": n, "seed": seed} for n in (1, 2) for seed in (7, 8, 9)]
 
 
-def test_without_a_seed_of_their_own_seeds_begin_with_the_default(written, settings):
+def test_seeds_start_with_the_default_seed(written, settings):
     planned = expand(written("grid: {epochs: [1]}").with_seeds(2, settings), settings)
     assert [plan.settings.as_dict()["seed"] for plan in planned] == [42, 43]
 
 
-def test_seeds_beside_seeds_and_seeds_beyond_the_largest_are_refused(written, settings):
+def test_seeds_given_twice_or_too_large_are_refused(written, settings):
     with pytest.raises(ConfigError, match="the series gives several seeds already; give either those or their number"):
         written("grid: {seed: [1, 2]}").with_seeds(5, settings)
     with pytest.raises(ConfigError, match="seed is 100; it must be a whole number at least 0 and at most 99"):
         expand(written("settings: {seed: 98}").with_seeds(3, settings), settings)
 
 
-def test_each_combination_can_be_cross_validated_and_that_with_several_seeds():
+def test_combinations_are_cross_validated_with_several_seeds():
     unwritten = Series(name="faces", target=Located("runfolio.vision:experiment", ""), settings={}, grid={})
 
     planned = expand(unwritten.with_seeds(2, TrainSettings).with_folds(3, TrainSettings), TrainSettings)
@@ -156,7 +156,7 @@ def test_each_combination_can_be_cross_validated_and_that_with_several_seeds():
     ]
 
 
-def test_one_fold_beside_the_number_of_folds_is_refused():
+def test_fold_with_number_of_folds_is_refused():
     one = Series(
         name="faces",
         target=Located("runfolio.vision:experiment", ""),
@@ -167,12 +167,12 @@ def test_one_fold_beside_the_number_of_folds_is_refused():
         one.with_folds(3, TrainSettings)
 
 
-def test_what_knows_no_folds_cannot_be_cross_validated(written, settings):
+def test_target_without_folds_cannot_be_cross_validated(written, settings):
     with pytest.raises(ConfigError, match="walk:target has no setting 'fold'; several folds make no difference to it"):
         written("grid: {epochs: [1]}").with_folds(2, settings)
 
 
-def test_what_has_no_seed_cannot_be_run_with_several(written):
+def test_target_without_seed_cannot_be_repeated(written):
     class Seedless(Settings):
         pass
 

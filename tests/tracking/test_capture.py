@@ -130,9 +130,7 @@ def test_a_script_in_a_clean_repository(repository: Path, start: Callable[..., P
     assert diff(folder) == ""
 
 
-def test_changes_that_are_not_committed_come_back_by_git_apply(
-    repository: Path, start: Callable[..., Path], tmp_path: Path
-):
+def test_uncommitted_changes_are_restored_by_git_apply(repository: Path, start: Callable[..., Path], tmp_path: Path):
     git(repository, "config", "diff.noprefix", "true")
     git(repository, "config", "color.ui", "always")
     (repository / "helper.py").write_text("SIZE = 4\n")
@@ -262,7 +260,7 @@ def test_contents_of_code_can_be_switched_off(
     assert RunDocument.read(folder).code["commit"]
 
 
-def test_a_switch_that_is_neither_on_nor_off_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch):
+def test_switch_that_is_not_boolean_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RUNFOLIO_CODE", "maybe")
     with pytest.raises(ConfigError, match="RUNFOLIO_CODE is 'maybe'; it must be on or off"):
         runfolio.init(store=store)
@@ -312,7 +310,7 @@ def _canonical(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
-def test_the_machine_and_what_torch_is_set_to(store: Path):
+def test_machine_and_torch_settings_are_recorded(store: Path):
     import torch
 
     with runfolio.init(store=store) as run:
@@ -327,7 +325,7 @@ def test_the_machine_and_what_torch_is_set_to(store: Path):
     assert isinstance(environment["gpus"], list)
 
 
-def test_the_threads_of_torch_are_the_training_threads_whatever_others_have(project: Path, start: Callable[..., Path]):
+def test_recorded_thread_count_is_that_of_the_training_thread(project: Path, start: Callable[..., Path]):
     (project / "threads.py").write_text(
         "import sys, threading, torch, runfolio\ntorch.set_num_threads(3)\nrun = runfolio.init()\n"
         "helper = threading.Thread(target=torch.set_num_threads, args=(1,))\nhelper.start()\nhelper.join()\n"
@@ -392,9 +390,7 @@ def test_a_resumed_run_keeps_the_code_of_both_starts(project: Path, start: Calla
     assert json.loads((folder / "code" / f"{first}.json").read_text())["files"][0]["path"] == "train.py"
 
 
-def test_what_an_unbuffered_python_prints_is_not_cut_by_the_end_of_gits_processes(
-    repository: Path, store: Path, tmp_path: Path
-):
+def test_unbuffered_output_is_not_cut_when_git_processes_end(repository: Path, store: Path, tmp_path: Path):
     """Python takes a short write for the whole, and a write to a full pipe is cut short by a child's end."""
     script = """
 import os, sys, runfolio

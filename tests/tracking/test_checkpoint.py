@@ -20,7 +20,7 @@ from runfolio.record.points.reader import PointFiles
 from runfolio.tracking.checkpointing import random_states
 
 
-def test_the_best_is_kept_beside_the_last(store: Path):
+def test_best_checkpoint_is_kept_in_addition_to_the_last(store: Path):
     model = torch.nn.Linear(2, 1)
     with runfolio.init(store=store) as run:
         verdicts = []
@@ -44,7 +44,7 @@ def test_a_lower_metric_can_be_the_better_one(store: Path):
             run.checkpoint(metric=1.0, mode="most")  # type: ignore[arg-type]
 
 
-def test_optimizers_counters_and_generators_come_back(store: Path):
+def test_optimizers_counters_and_generators_are_restored(store: Path):
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     model(torch.ones(1, 2)).sum().backward()
@@ -60,7 +60,7 @@ def test_optimizers_counters_and_generators_come_back(store: Path):
     )
 
 
-def test_what_was_saved_goes_back_into_the_objects_it_came_from_and_the_generators_go_on(store: Path):
+def test_restore_fills_the_saved_objects_and_random_generators(store: Path):
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
     optimizer = torch.optim.Adam(model.parameters())
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
@@ -87,7 +87,7 @@ def test_what_was_saved_goes_back_into_the_objects_it_came_from_and_the_generato
     assert scheduler.last_epoch == 1
 
 
-def test_what_does_not_fit_is_named_and_nothing_is_changed(store: Path):
+def test_mismatched_state_is_named_and_nothing_is_changed(store: Path):
     model, other = torch.nn.Linear(2, 1), torch.nn.Linear(3, 1)
     torch.nn.init.zeros_(other.weight)
     with runfolio.init(store=store) as run:
@@ -107,7 +107,7 @@ def test_what_does_not_fit_is_named_and_nothing_is_changed(store: Path):
     assert other.weight.sum().item() == 0
 
 
-def test_a_policy_says_which_calls_save(store: Path):
+def test_policy_decides_which_calls_save(store: Path):
     policy = CheckpointPolicy(every_steps=10, keep_every=20)
     with runfolio.init(store=store, checkpoints=policy) as run:
         saved = [saved_by(run, step) for step in range(1, 46)]
@@ -120,7 +120,7 @@ def test_a_policy_says_which_calls_save(store: Path):
         assert [run.restore(f"step-{step}").step for step in (20, 40, 60)] == [20, 40, 60]
 
 
-def test_steps_that_begin_anew_are_saved_as_well(store: Path):
+def test_restarted_steps_are_saved_too(store: Path):
     policy = CheckpointPolicy(every_steps=10, keep_every=20)
     with runfolio.init(store=store, checkpoints=policy) as run:
         epochs = [[saved_by(run, step) for step in range(1, 26)] for _ in range(2)]
@@ -130,7 +130,7 @@ def test_steps_that_begin_anew_are_saved_as_well(store: Path):
         assert [step for step in back if step] == [10, 20, 30]
 
 
-def test_calls_without_steps_are_counted_on_where_a_run_is_resumed(store: Path):
+def test_resumed_run_continues_counting_calls_without_steps(store: Path):
     policy = CheckpointPolicy(keep_every=2)
     with runfolio.init(store=store, checkpoints=policy) as run:
         for count in range(5):
@@ -196,9 +196,7 @@ print({"torch", "numpy"} & set(sys.modules))
     assert python(script, store).stdout == "set()\n"
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_the_one_before_is_whole(
-    store: Path, caplog: pytest.LogCaptureFixture
-):
+def test_failed_checkpoint_is_reported_and_the_previous_one_stays_whole(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         run.checkpoint(w=torch.ones(2), step=1, metric=0.5)
         run.restore()
@@ -247,7 +245,7 @@ os.kill(os.getpid(), 9)
     assert document.status.state == "finished"
 
 
-def test_a_run_can_be_continued_behind_its_last_point(store: Path):
+def test_run_can_be_resumed_after_its_last_point(store: Path):
     with runfolio.init("net", store=store, config={"lr": 1, "epochs": 2}) as first:
         first.log({"loss": 1.0}, step=4)
     with runfolio.init(store=store, resume=first.id, checkpoint=None, config={"epochs": 3}) as second:
@@ -257,7 +255,7 @@ def test_a_run_can_be_continued_behind_its_last_point(store: Path):
     assert RunDocument.read(first.folder).config == {"lr": 1, "epochs": 3}
 
 
-def test_going_on_behind_the_last_point_leaves_abandoned_points_abandoned_and_keeps_what_is_no_point(store: Path):
+def test_resume_after_last_point_keeps_abandoned_points_abandoned(store: Path):
     with runfolio.init(store=store) as first:
         first.log({"loss": 0.0})
         first.checkpoint(step=0, w=torch.zeros(1))
@@ -274,7 +272,7 @@ def test_going_on_behind_the_last_point_leaves_abandoned_points_abandoned_and_ke
     assert RunDocument.read(first.folder).attempts[-1].kept == {first.writer: 1, second.writer: 2}
 
 
-def test_what_still_waits_on_the_local_disk_is_part_of_what_a_resumed_run_keeps(store: Path, python, cache: Path):
+def test_resumed_run_keeps_spooled_points(store: Path, python, cache: Path):
     script = """
 import os, sys, time, runfolio
 from pathlib import Path
@@ -302,7 +300,7 @@ os._exit(9)
     assert list(cache.glob("spool/*")) == []
 
 
-def test_what_cannot_be_resumed_is_said(store: Path):
+def test_run_that_cannot_be_resumed_is_explained(store: Path):
     with pytest.raises(NotFound, match=r"no run 'nowhere' to go on from in"):
         runfolio.init(store=store, resume="nowhere")
     in_use = r"run \w+ is being written by process \d+ on .*; stop that one first"
@@ -353,6 +351,6 @@ def test_a_run_without_attempts_can_be_resumed(store: Path):
     assert [entry.attempt for entry in RunDocument.read(run.folder).attempts] == [1]
 
 
-def test_generators_of_gpus_that_are_not_here_are_told(caplog: pytest.LogCaptureFixture):
+def test_generators_of_missing_gpus_are_reported(caplog: pytest.LogCaptureFixture):
     random_states.restore({**random_states.capture_states(), "cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
     assert "has the random generators of 99 GPUs, and there are" in caplog.text

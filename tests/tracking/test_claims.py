@@ -123,9 +123,7 @@ def test_a_live_run_is_refused_by_host_process_and_age_of_its_heartbeat(store: P
     assert runfolio.open(store).run(training.run).metric("loss").values.tolist() == [*map(float, range(10)), -1.0]
 
 
-def test_of_processes_that_resume_at_once_one_wins_and_the_others_are_refused_by_its_name(
-    store: Path, training: Training
-):
+def test_one_of_several_resuming_processes_wins_and_is_named(store: Path, training: Training):
     training.process.kill()
     training.process.wait()
     script = """
@@ -259,18 +257,18 @@ class TestResumingBehindAStep:
         assert points.read("val").values.tolist() == [0.0, 1.0, 2.0]
         assert len(points.read("loss", "all")) == 214
 
-    def test_a_step_behind_the_end_keeps_everything(self, store: Path):
+    def test_resume_from_a_step_after_the_end_keeps_everything(self, store: Path):
         with self.resumed(store, 1000) as run:
             run.log({"loss": -1.0})
         assert PointFiles(run.folder).read("loss").steps.tolist() == [*range(214)]
 
-    def test_a_step_before_the_begin_keeps_nothing(self, store: Path):
+    def test_resume_from_a_step_before_the_start_keeps_nothing(self, store: Path):
         with self.resumed(store, -1) as run:
             run.log({"loss": -1.0})
         assert PointFiles(run.folder).read("loss").values.tolist() == [-1.0]
 
 
-def test_killed_at_212_and_resumed_from_the_checkpoint_at_200_ranks_have_one_clean_curve_each(store: Path):
+def test_ranks_killed_and_resumed_have_one_clean_curve_each(store: Path):
     """With a joined rank a moment ahead of the checkpoint, or behind it."""
     script = """
 import os, sys, time, runfolio
@@ -322,7 +320,7 @@ run.finish()
 
 
 @pytest.mark.parametrize("given", [{"step": 5}, {"force": True}])
-def test_what_says_how_to_resume_needs_a_run_to_resume(store: Path, given: dict):
+def test_resume_options_require_a_run_to_resume(store: Path, given: dict):
     with pytest.raises(ConfigError, match="name it with resume="):
         runfolio.init(store=store, **given)
     assert not store.exists()

@@ -130,7 +130,7 @@ def test_a_run_past_2038(python: Callable, store: Path):
     assert run.metric("x").times[0] == pytest.approx(run.created.timestamp(), abs=60)
 
 
-def test_an_attempt_that_died_without_a_word_lasted_as_long_as_its_heart_beat(python: Callable, store: Path):
+def test_crashed_attempt_lasts_until_its_last_heartbeat(python: Callable, store: Path):
     script = """
 import os, sys, time, runfolio
 from runfolio.tracking.pipeline.writer_config import WriterConfig
@@ -150,7 +150,7 @@ os._exit(1)
     assert open_folio(store).run("net").duration_s == first.seconds + second.seconds
 
 
-def test_records_that_do_not_say_how_long_attempts_lasted_are_read(store: Path, python: Callable):
+def test_records_without_attempt_durations_are_read(store: Path, python: Callable):
     python('import sys, runfolio\nwith runfolio.init("net", store=sys.argv[1]) as run: run.log({"x": 1})', store)
     run = open_folio(store).run("net")
     about = json.loads((run.folder / "run.json").read_text())

@@ -179,7 +179,7 @@ print("after")
     assert console(store) == "first\nsecond\n"
 
 
-def test_what_a_killed_process_printed_last_is_in_the_log(store: Path, python: Callable):
+def test_last_output_of_a_killed_process_is_logged(store: Path, python: Callable):
     """10,000 lines, and no time to hand them on between the last and the end."""
     script = (
         START
@@ -300,7 +300,7 @@ def test_no_process_to_be_had_costs_the_log_alone(store: Path, python: Callable)
     assert done.stderr.count("console is not recorded") == 1
 
 
-def test_many_runs_open_and_close_without_leaving_descriptors_behind(store: Path, python: Callable):
+def test_many_runs_leak_no_descriptors(store: Path, python: Callable):
     script = (
         START
         + """
@@ -315,9 +315,7 @@ print(count() - before)
 
 
 @pytest.mark.parametrize("within", ["pass", "runfolio.init(store=sys.argv[1]).finish()"], ids=["one by one", "nested"])
-def test_streams_that_are_led_elsewhere_again_and_again_leave_no_descriptors_behind(
-    store: Path, python: Callable, within: str
-):
+def test_repeated_redirection_of_streams_leaks_no_descriptors(store: Path, python: Callable, within: str):
     script = (
         START
         + f"""
@@ -341,9 +339,7 @@ print(count() <= most, file=sys.stderr)
     assert python(script, store).stderr == "True\n"
 
 
-def test_streams_that_are_led_elsewhere_between_runs_or_meanwhile_stay_there(
-    store: Path, tmp_path: Path, python: Callable
-):
+def test_streams_redirected_during_or_between_runs_stay_redirected(store: Path, tmp_path: Path, python: Callable):
     script = (
         START
         + """

@@ -60,7 +60,7 @@ DAMAGES: dict[str, Callable[[runfolio.Run], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_run_goes_on_from_the_one_before_where_last_is_damaged_and_says_so(
+def test_damaged_last_checkpoint_falls_back_to_previous(
     run: runfolio.Run, damage: str, caplog: pytest.LogCaptureFixture
 ):
     DAMAGES[damage](run)
@@ -76,7 +76,7 @@ def test_a_run_goes_on_from_the_one_before_where_last_is_damaged_and_says_so(
     assert curve.values[-1] == -1.0
 
 
-def test_an_abandoned_branch_stands_in_only_where_nothing_of_the_newest_is_whole(store: Path):
+def test_abandoned_branch_is_the_fallback_only_without_a_newer_one(store: Path):
     with runfolio.init(store=store, checkpoints=CheckpointPolicy(keep_every=10)) as run:
         for step in (10, 20, 30):
             run.log({"loss": 1.0}, step=step)
@@ -105,7 +105,7 @@ def test_restore_falls_back_in_a_run_that_trains_on(store: Path, caplog: pytest.
     assert "checkpoint 'last' cannot be used, so 'previous' (step 1) is: " in caplog.text
 
 
-def test_where_none_is_whole_that_is_said_and_nothing_is_opened(run: runfolio.Run):
+def test_resume_without_a_whole_checkpoint_is_refused(run: runfolio.Run):
     for path in (run.folder / "checkpoints").glob("*.safetensors"):
         flip(path)
     with pytest.raises(DamagedFile, match="no other checkpoint of the run is whole"):
@@ -113,7 +113,7 @@ def test_where_none_is_whole_that_is_said_and_nothing_is_opened(run: runfolio.Ru
     assert len(runfolio.open(run.folder.parent.parent).run(run.id).document.attempts) == 1
 
 
-def test_another_one_than_last_has_no_stand_in_but_those_that_are_whole_are_named(run: runfolio.Run):
+def test_damaged_named_checkpoint_is_refused_and_whole_ones_are_listed(run: runfolio.Run):
     flip(tensors(run, "best"))
     with pytest.raises(DamagedFile, match=r"still whole: 'last' \(step 30\), 'previous' \(step 20\)"):
         runfolio.init(resume=run.folder, checkpoint="best")
@@ -142,9 +142,7 @@ def test_a_run_of_an_earlier_version_is_read_and_gone_on_with(run: runfolio.Run)
         assert (again.restore(model=model).step, again.restore("previous").step) == (31, 30)
 
 
-def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error_and_never_other_numbers(
-    store: Path, caplog: pytest.LogCaptureFixture
-):
+def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error(store: Path, caplog: pytest.LogCaptureFixture):
     chance = random.Random(5)
     with runfolio.init(store=store, checkpoints=CheckpointPolicy(keep_every=1)) as run:
         for step in (1, 2, 3):
@@ -173,7 +171,7 @@ def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error_and_never_oth
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may write nowhere")
-def test_a_folder_one_may_not_write_to_is_told_in_one_line(store: Path, python: Callable):
+def test_read_only_folder_is_reported_in_one_line(store: Path, python: Callable):
     script = """
 import os, sys, runfolio
 run = runfolio.init("net", store=sys.argv[1], console=False)

@@ -152,7 +152,7 @@ def test_arrays_of_every_kind_have_a_fingerprint(fingerprints):
     assert len(set(found)) == 8
 
 
-def test_what_has_no_fingerprint_is_refused_at_the_call(store: Path, photos: Path):
+def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Path):
     refused = [
         torch.utils.data.TensorDataset(torch.zeros(3)),
         [1, 2],
@@ -193,7 +193,7 @@ def test_a_listing_of_ones_own_or_a_function_that_makes_one(given):
     }
 
 
-def test_what_cannot_be_read_is_told_and_the_training_goes_on(given, photos: Path, caplog):
+def test_unreadable_data_is_reported_and_training_continues(given, photos: Path, caplog):
     (photos / "cat" / "3.jpg").symlink_to(photos / "gone.jpg")
     with caplog.at_level(logging.WARNING):
         found = given(photos)
@@ -203,7 +203,7 @@ def test_what_cannot_be_read_is_told_and_the_training_goes_on(given, photos: Pat
     assert "data 'train' has no fingerprint: the link" in caplog.text
 
 
-def test_a_function_that_fails_is_told_and_the_training_goes_on(given, caplog):
+def test_failing_data_function_is_reported_and_training_continues(given, caplog):
     assert given(lambda: 1 / 0)["trouble"] == "ZeroDivisionError: division by zero"
     assert "no runfolio.Listing" in given(lambda: [1])["trouble"]
 
@@ -225,7 +225,7 @@ def test_it_is_noted_at_once_and_computed_beside_the_training(store: Path):
     assert recorded(run)["items"] == 1
 
 
-def test_resumed_on_other_data_both_fingerprints_stay_and_the_difference_is_told(store: Path, photos: Path, caplog):
+def test_resume_on_other_data_keeps_both_fingerprints_and_warns(store: Path, photos: Path, caplog):
     with runfolio.init(store=store) as run:
         run.log_data("train", photos)
     before = recorded(run)
@@ -241,7 +241,7 @@ def test_resumed_on_other_data_both_fingerprints_stay_and_the_difference_is_told
     assert len(list((run.folder / "data").iterdir())) == 2
 
 
-def test_resumed_on_the_same_data_nothing_is_said(store: Path, photos: Path, caplog):
+def test_resume_on_the_same_data_is_silent(store: Path, photos: Path, caplog):
     with runfolio.init(store=store) as run:
         run.log_data("train", photos)
     before = recorded(run)

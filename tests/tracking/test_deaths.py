@@ -206,7 +206,7 @@ with open({str(small_disk / "weights.pt")!r}, "wb", 0) as file:
     assert told(store).startswith("failed: disk full: OSError: [Errno 28] No space left on device in train.py line")
 
 
-def test_points_that_found_no_room_are_told_of(small_disk: Path, train: Callable, monkeypatch: pytest.MonkeyPatch):
+def test_points_lost_on_a_full_disk_are_reported(small_disk: Path, train: Callable, monkeypatch: pytest.MonkeyPatch):
     store = small_disk / "runs"
     monkeypatch.setenv("RUNFOLIO_STORE", str(store))
     train(f"""
@@ -221,7 +221,7 @@ for step in range(100_000): run.log({{"loss": 1.0}})
     assert told(store).startswith(f"finished: {lost}")
 
 
-def test_the_last_lines_of_the_console_stand_on_the_page(store: Path, train: Callable):
+def test_page_has_the_last_lines_of_the_console(store: Path, train: Callable):
     train("for n in range(9): print('step', n)\nraise ValueError('bad')")
     page = CliRunner().invoke(main, ["show", "net", "--store", str(store)]).stdout
     words = page.partition("Last lines of the console")[2].splitlines()[1:6]
@@ -256,7 +256,7 @@ def test_what_was_seen_of_a_vanished_process_is_told_and_no_more(
     assert (why(run), run.reason) == (f"crashed: {sentence}", sentence)
 
 
-def test_a_damaged_note_of_a_death_says_nothing(store: Path, train: Callable):
+def test_damaged_exit_file_is_ignored(store: Path, train: Callable):
     train("run.finish()")
     run = runfolio.open(store).run("net")
     death_path(run.folder, run.document.attempts[-1].writer).write_text('{"runfolio": 0, "exit_code": "many"}')

@@ -67,9 +67,7 @@ def test_every_ending_is_recorded_and_reaches_the_shell_unchanged(
 
 
 @pytest.mark.parametrize("last_words", ["os._exit(0)", "os.kill(os.getpid(), signal.SIGKILL)", "os.abort()"])
-def test_a_process_that_vanishes_leaves_a_crashed_run_with_all_that_was_flushed(
-    store: Path, python: Callable, last_words: str
-):
+def test_killed_process_leaves_a_crashed_run_with_all_flushed_points(store: Path, python: Callable, last_words: str):
     python(START + "run.flush()\n" + last_words, store)
     found, status, values = ending(store)
     assert (found, status.state, values) == ("crashed", "running", [1.0])
@@ -115,7 +113,7 @@ run.finish()
     assert ending(store)[::2] == ("finished", [1.0, 2.0])
 
 
-def test_sigterm_is_noticed_where_the_first_run_was_opened_by_another_thread(store: Path, python: Callable):
+def test_sigterm_is_handled_if_another_thread_opened_the_first_run(store: Path, python: Callable):
     script = """
 import os, signal, sys, threading, time, runfolio
 first = threading.Thread(target=lambda: runfolio.init(store=sys.argv[1]).finish())
@@ -129,7 +127,7 @@ time.sleep(9)
     assert ending(store)[::2] == ("preempted", [1.0])
 
 
-def test_git_that_takes_long_holds_up_neither_points_nor_the_end(store: Path, python: Callable, tmp_path: Path):
+def test_slow_git_delays_neither_points_nor_the_end(store: Path, python: Callable, tmp_path: Path):
     (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 50\n")
     (tmp_path / "git").chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"

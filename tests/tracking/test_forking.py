@@ -52,7 +52,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_a_fork_has_the_parents_points_up_to_the_checkpoint_and_goes_another_way(store: Path):
+def test_fork_has_the_points_of_its_parent_up_to_the_checkpoint(store: Path):
     parent = parent_of_ten_steps(store)
     before = files_of(parent.folder)
 
@@ -73,7 +73,7 @@ def test_a_fork_has_the_parents_points_up_to_the_checkpoint_and_goes_another_way
     assert files_of(parent.folder) == before
 
 
-def test_the_points_of_both_are_the_same_bits_with_the_same_times_and_writers(store: Path):
+def test_inherited_points_keep_their_bits_times_and_writers(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.folder, store=store) as fork:
         pass
@@ -97,7 +97,7 @@ def test_attempts_are_marked_as_inherited_and_their_seconds_counted_apart(store:
     assert found.duration_s == own.seconds
 
 
-def test_a_fork_of_a_step_begins_from_the_checkpoint_of_exactly_that_step(store: Path):
+def test_fork_of_a_step_uses_the_checkpoint_of_that_step(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.id, step=3, store=store) as fork:
         assert fork.restore().step == 3
@@ -105,7 +105,7 @@ def test_a_fork_of_a_step_begins_from_the_checkpoint_of_exactly_that_step(store:
         runfolio.init(fork=parent.id, step=4, store=store)
 
 
-def test_the_best_so_far_comes_with_a_fork_and_is_beaten_only_by_better_ones(store: Path):
+def test_fork_inherits_the_best_value_so_far(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.id, checkpoint="last", store=store) as fork:
         assert fork.restore("best").step == 3
@@ -162,7 +162,7 @@ def test_a_fork_of_a_fork_names_both_it_came_of(store: Path):
     assert [child.name for child in runfolio.open(store).children(recorded(parent))] == ["net-fork"]
 
 
-def test_a_fork_leaves_out_what_its_parent_abandoned(store: Path):
+def test_fork_omits_abandoned_points_of_its_parent(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(resume=parent.id, checkpoint="best", store=store) as resumed:
         resumed.log({"loss": 50.0})
@@ -173,7 +173,7 @@ def test_a_fork_leaves_out_what_its_parent_abandoned(store: Path):
     assert findings(store) == [[], []]
 
 
-def test_a_running_run_can_be_forked_and_goes_on(store: Path):
+def test_running_run_can_be_forked_and_continues(store: Path):
     with runfolio.init("net", store=store) as parent:
         parent.log({"loss": 1.0})
         parent.checkpoint(step=0, w=torch.zeros(1))
@@ -214,7 +214,7 @@ def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
                 assert recorded(fork).metric("loss").values.tolist()[-1] == state.step
 
 
-def test_a_fork_can_be_resumed_and_keeps_what_it_inherited(store: Path):
+def test_resumed_fork_keeps_inherited_points(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.id, store=store) as fork:
         fork.log({"loss": 0.0})
@@ -225,7 +225,7 @@ def test_a_fork_can_be_resumed_and_keeps_what_it_inherited(store: Path):
     assert recorded(again).metric("loss").values.tolist() == [*(10.0 - step for step in range(10)), 0.0, 5.0]
 
 
-def test_a_fork_that_was_killed_before_it_began_is_a_run_that_can_be_resumed(store: Path, python):
+def test_fork_killed_before_its_first_step_can_be_resumed(store: Path, python):
     parent = parent_of_ten_steps(store)
     script = """
 import os, sys
@@ -247,7 +247,7 @@ os.kill(os.getpid(), 9)
 
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 5])
-def test_a_fork_that_was_killed_half_made_leaves_no_run_and_is_swept_by_a_later_one(store: Path, python, calls: int):
+def test_fork_killed_while_created_leaves_no_run_and_is_cleaned_up(store: Path, python, calls: int):
     parent = parent_of_ten_steps(store)
     script = """
 import os, signal, sys
@@ -292,7 +292,7 @@ with runfolio.init(fork=sys.argv[2], store=sys.argv[1], console=False) as run:
     assert found.metric("loss", rank=1).values.tolist() == [101.0]
 
 
-def test_tensorboard_shows_a_fork_from_its_parents_beginning(store: Path):
+def test_event_file_of_a_fork_includes_its_parent(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.init(fork=parent.id, checkpoint="best", tensorboard=True, store=store) as fork:
         fork.log({"loss": 100.0})
@@ -300,7 +300,7 @@ def test_tensorboard_shows_a_fork_from_its_parents_beginning(store: Path):
     assert [event.value for event in reader.Scalars("loss")] == [10.0, 9.0, 8.0, 7.0, 100.0]
 
 
-def test_a_fork_without_a_checkpoint_to_begin_from_is_refused(store: Path):
+def test_fork_without_a_checkpoint_is_refused(store: Path):
     with runfolio.init("net", store=store) as parent:
         parent.log({"loss": 1.0})
     with pytest.raises(NotFound, match=r"no checkpoint 'last' in .*; it saved none"):
@@ -323,7 +323,7 @@ def test_a_damaged_checkpoint_is_named_and_leaves_no_run(store: Path):
     assert [path.name for path in parent.folder.parent.iterdir()] == [parent.folder.name]
 
 
-def test_what_makes_no_fork_is_refused(store: Path):
+def test_invalid_fork_is_refused(store: Path):
     parent = parent_of_ten_steps(store)
     with pytest.raises(ConfigError, match="resume= goes on with a run, fork= begins a new one"):
         runfolio.init(fork=parent.id, resume=parent.id, store=store)

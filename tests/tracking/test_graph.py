@@ -124,6 +124,6 @@ def test_it_is_in_the_record_and_in_the_event_file(store: Path):
     assert [dim.size for dim in shape.dim] == [1, 48]
 
 
-def test_what_is_no_model_is_told(store: Path):
+def test_logging_the_graph_of_a_non_model_is_reported(store: Path):
     with runfolio.init("net", store=store) as run, pytest.raises(ConfigError, match=r"a torch.nn.Module, not a str"):
         run.log_graph("net")  # pyright: ignore[reportArgumentType]

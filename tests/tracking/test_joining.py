@@ -86,7 +86,7 @@ class TestRanks:
             assert outputs(ranks) == [(0, "", "")] * 2
         assert [it.rank for it in heartbeats(the_run(store))] == [0, 1]
 
-    def test_an_id_whose_run_has_ended_is_refused_with_what_to_do(self, store: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_id_of_an_ended_run_is_refused_with_advice(self, store: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("RUNFOLIO_RUN_ID", "exp4")
         with runfolio.init(store=store) as run:
             run.log({"loss": 1.0})
@@ -97,7 +97,7 @@ class TestRanks:
         assert runfolio.open(store).run("exp4").metric("loss").values.tolist() == [1.0, 2.0]
 
     @pytest.mark.parametrize("bad", ["a/b", "..", "x" * 65, "a b"])
-    def test_what_is_no_id_is_refused(self, store: Path, monkeypatch: pytest.MonkeyPatch, bad: str):
+    def test_invalid_id_is_refused(self, store: Path, monkeypatch: pytest.MonkeyPatch, bad: str):
         monkeypatch.setenv("RUNFOLIO_RUN_ID", bad)
         with pytest.raises(ConfigError, match="an id is 1 to 64 letters, digits, _ and -"):
             runfolio.init(store=store)

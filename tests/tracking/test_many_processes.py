@@ -87,9 +87,7 @@ def test_sixty_four_threads_in_one_run_lose_nothing(store: Path):
 
 
 @pytest.mark.parametrize("how", ["well", "raises", "killed"])
-def test_a_distributed_job_is_one_run_and_a_rank_that_fails_takes_no_other_with_it(
-    forked: Forked, tmp_path: Path, store: Path, how: str
-):
+def test_distributed_job_is_one_run_that_survives_a_failed_rank(forked: Forked, tmp_path: Path, store: Path, how: str):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

@@ -20,7 +20,7 @@ from runfolio import BatchOrder, ConfigError
     data=st.data(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_from_any_step_the_rest_is_what_an_uninterrupted_training_sees(
+def test_order_resumed_at_any_step_equals_the_uninterrupted_one(
     length: int, batch_size: int, drop_last: bool, seed: int, data: st.DataObject
 ):
     batch_size = min(batch_size, length)
@@ -63,7 +63,7 @@ def test_a_data_loader_takes_it_with_any_number_of_workers(workers: int, persist
     assert seen == expected[2:]
 
 
-def test_what_makes_no_order_is_refused():
+def test_invalid_order_is_refused():
     with pytest.raises(ConfigError, match="0 items make no batch of 4"):
         BatchOrder(0, 4, seed=1)
     with pytest.raises(ConfigError, match="3 items make no batch of 4"):

@@ -68,9 +68,7 @@ def test_the_cause_of_an_exception(error: Exception, cause: str):
     [("pass", 0), ("os._exit(3)", 3), ("os.kill(os.getpid(), 9)", -9), ("os.abort()", -6)],
 )
 @pytest.mark.parametrize("waited_for", [True, False])
-def test_the_exit_of_another_process_is_seen_before_and_after_it_was_waited_for(
-    last_words: str, code: int, *, waited_for: bool
-):
+def test_exit_of_another_process_is_seen_before_and_after_its_wait(last_words: str, code: int, *, waited_for: bool):
     if waited_for and tuple(map(int, platform.release().split(".")[:2])) < (6, 15):
         pytest.skip("Linux tells the status of a process that was waited for since 6.15")
     process = subprocess.Popen([sys.executable, "-c", f"import os; os.read(0, 1); {last_words}"], stdin=subprocess.PIPE)

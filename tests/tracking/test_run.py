@@ -100,7 +100,7 @@ def test_nan_is_a_value_like_others(run: Run):
     ["0.5", None, 1j, [1, 2], np.zeros(3), torch.zeros(2), 2**53 + 1, 10**400, object()],
     ids=lambda bad: type(bad).__name__,
 )
-def test_what_is_no_number_is_left_out_and_told_once(run: Run, bad: object, caplog: pytest.LogCaptureFixture):
+def test_non_numeric_value_is_skipped_and_reported_once(run: Run, bad: object, caplog: pytest.LogCaptureFixture):
     for _ in range(3):
         run.log({"bad": bad, "good": 1.0})
     assert values(run, "good") == [1.0, 1.0, 1.0]
@@ -132,13 +132,13 @@ def test_nested_dicts_become_slashes(run: Run):
     assert PointFiles(run.folder).names() == ["train/loss", "train/parts/kl"]
 
 
-def test_steps_are_counted_given_repeated_and_turned_back_as_the_caller_likes(run: Run):
+def test_steps_may_be_counted_given_repeated_or_decreased(run: Run):
     for step in (None, None, 10, None, 3, 3, -5, 2**40, np.int64(7), torch.tensor(8), 9.0):
         run.log({"x": 0.0}, step=step)  # type: ignore[arg-type] - more kinds of number than the signature promises
     assert steps(run, "x") == [0, 1, 10, 11, 3, 3, -5, 2**40, 7, 8, 9]
 
 
-def test_a_step_that_is_none_is_told_and_replaced(run: Run, caplog: pytest.LogCaptureFixture):
+def test_invalid_step_is_reported_and_replaced(run: Run, caplog: pytest.LogCaptureFixture):
     run.log({"x": 0.0}, step="three")  # type: ignore[arg-type]
     run.log({"x": 0.0}, step=2**70)
     assert steps(run, "x") == [0, 1]
@@ -154,7 +154,7 @@ def test_any_text_is_a_metric_name(run: Run, name: str):
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a" * 1001, "\ud800"])
-def test_names_that_cannot_be_held_are_told(run: Run, name: str, caplog: pytest.LogCaptureFixture):
+def test_unsupported_names_are_reported(run: Run, name: str, caplog: pytest.LogCaptureFixture):
     run.log({name: 1.0, "good": 1.0})
     assert values(run, "good") == [1.0]
     assert "has a name that is" in caplog.text
@@ -211,7 +211,7 @@ def test_configs_of_every_kind_are_recorded(store: Path, config: object, recorde
     assert RunDocument.read(run.folder).config == recorded
 
 
-def test_a_config_that_is_none_is_refused_before_anything_is_written(store: Path):
+def test_invalid_config_is_refused_before_writing(store: Path):
     with pytest.raises(ConfigError, match="config is a int; give a dict"):
         runfolio.init(store=store, config=3)
     assert not store.exists()
@@ -260,7 +260,7 @@ def test_what_surrounded_the_run_is_recorded(store: Path):
     assert document.seeds["torch"] == torch.initial_seed()
 
 
-def test_media_come_back(run: Run):
+def test_media_round_trip(run: Run):
     photo = np.zeros((4, 6, 3), dtype=np.uint8)
     photo[0, 0] = 200
     figure = Figure(figsize=(1, 1))
@@ -302,7 +302,7 @@ def test_media_come_back(run: Run):
     [np.zeros((2, 2, 2, 2)), "missing.png", "text", object(), np.zeros((0, 3))],
     ids=lambda image: f"{type(image).__name__} {getattr(image, 'shape', '')}",
 )
-def test_an_image_that_is_none_is_told_and_training_goes_on(run: Run, image: object, caplog: pytest.LogCaptureFixture):
+def test_invalid_image_is_reported_and_training_continues(run: Run, image: object, caplog: pytest.LogCaptureFixture):
     run.log_image("odd", image)
     run.log({"loss": 1.0})
     assert values(run, "loss") == [1.0]
@@ -332,7 +332,7 @@ def test_runfolio_log_speaks_to_the_run_opened_last(store: Path):
     assert PointFiles(outer.folder).read("x").values.tolist() == [2.0]
 
 
-def test_logging_to_an_ended_run_is_told_once_and_harms_nobody(run: Run, caplog: pytest.LogCaptureFixture):
+def test_logging_to_an_ended_run_is_reported_once(run: Run, caplog: pytest.LogCaptureFixture):
     run.finish()
     run.finish()
     run.log({"x": 1.0})
@@ -358,9 +358,7 @@ def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
         runfolio.init(store=tmp_path / "file")
 
 
-def test_training_goes_on_when_the_store_breaks_and_nothing_is_lost_when_it_comes_back(
-    store: Path, caplog: pytest.LogCaptureFixture
-):
+def test_training_survives_a_store_outage_without_losing_points(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         metrics = run.folder / "metrics"
         metrics.rename(run.folder / "away")
@@ -375,7 +373,7 @@ def test_training_goes_on_when_the_store_breaks_and_nothing_is_lost_when_it_come
     assert caplog.text.count("can be written again; nothing was lost") == 1
 
 
-def test_a_long_tail_is_sealed_while_the_run_goes_on(store: Path):
+def test_long_tail_is_sealed_during_the_run(store: Path):
     with runfolio.init(store=store, pace=WriterConfig(seal_bytes=2000)) as run:
         for step in range(200):
             run.log({"loss": 1 / (step + 1)})
@@ -415,7 +413,7 @@ def test_an_array_changed_afterwards_changes_nothing_that_was_logged(run: Run):
     assert values(run, "total") == [0.0]
 
 
-def test_media_are_stored_once_though_the_store_failed_meanwhile(run: Run):
+def test_media_are_stored_once_despite_a_store_failure(run: Run):
     place = run.folder / "media"
     place.rename(run.folder / "away")
     run.log_text("note", "hello")
@@ -426,7 +424,7 @@ def test_media_are_stored_once_though_the_store_failed_meanwhile(run: Run):
     assert [entry.seq for entry in media.read(run.folder)[0]] == [1]
 
 
-def test_a_run_folder_that_is_deleted_is_told_once(store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_deleted_run_folder_is_reported_once(store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store, pace=WriterConfig(flush_s=0.02, heartbeat_s=0.02)) as run:
         run.log({"loss": 1.0})
         run.flush()
@@ -483,7 +481,7 @@ def test_a_folder_that_holds_the_run_is_no_artifact(run: Run, store: Path, tmp_p
         run.artifact(tmp_path / "f", name="a")
 
 
-def test_what_is_logged_while_a_run_ends_is_told(store: Path, caplog: pytest.LogCaptureFixture):
+def test_logging_while_a_run_ends_is_reported(store: Path, caplog: pytest.LogCaptureFixture):
     run = runfolio.init(store=store)
     stop = threading.Event()
     logged = []
@@ -541,7 +539,7 @@ class Broken:
         raise AssertionError("it never began")
 
 
-def test_companions_record_from_the_beginning_to_the_end_and_a_broken_one_costs_nothing(store, caplog):
+def test_monitors_record_the_whole_run_and_a_failing_one_is_harmless(store, caplog):
     folder = store / "it-0"
     folder.mkdir(parents=True)
     document = RunDocument("abcd0000", "it", "e", now(), attempts=[Attempt(1, None, {}, "w1", now())])

@@ -42,9 +42,7 @@ class Gate:
         monkeypatch.setattr(manifests, "write_tensors", wait)
 
 
-def test_what_is_saved_is_the_state_at_the_call_whatever_changes_while_it_is_written(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_checkpoint_has_the_state_at_the_call_despite_later_changes(store: Path, monkeypatch: pytest.MonkeyPatch):
     gate = Gate(monkeypatch)
     model = torch.nn.Linear(2, 2)
     before = model.weight.detach().clone()
@@ -63,9 +61,7 @@ def test_what_is_saved_is_the_state_at_the_call_whatever_changes_while_it_is_wri
     assert found.position == {run.writer: 1}
 
 
-def test_a_newer_one_takes_the_place_of_one_that_waits_where_nothing_is_lost_by_it(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_newer_checkpoint_replaces_a_waiting_one_if_nothing_is_lost(store: Path, monkeypatch: pytest.MonkeyPatch):
     gate = Gate(monkeypatch)
     with runfolio.init(store=store) as run:
         run.checkpoint(step=1, w=torch.ones(2))
@@ -83,7 +79,7 @@ def test_a_call_waits_for_a_place_where_something_would_be_lost(store: Path):
         assert saved(run) == {"last": 5, "previous": 4, **{f"step-{step}": step for step in range(1, 6)}}
 
 
-def test_calls_of_signal_handlers_that_interrupt_each_other_do_not_wait_for_each_other(
+def test_nested_checkpoint_calls_of_signal_handlers_do_not_deadlock(
     store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     copied = Snapshot.copied
@@ -113,9 +109,7 @@ def test_the_best_few_are_kept_in_their_order(store: Path):
         assert len(list((run.folder / "checkpoints").iterdir())) == 5 + 3  # manifests, and a tensor file a checkpoint
 
 
-def test_the_best_few_are_kept_although_the_disk_was_full_in_the_midst_of_renaming_them(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_best_checkpoints_survive_a_full_disk_during_their_renaming(store: Path, monkeypatch: pytest.MonkeyPatch):
     write = files.write_json
     full_for: list[str] = []
 
@@ -149,7 +143,7 @@ def test_the_best_of_an_abandoned_branch_no_longer_counts(store: Path):
         assert (run.restore("best").metric, run.restore("previous").step) == (0.7, 1)
 
 
-def test_a_budget_takes_the_oldest_first_and_is_told_once(store: Path, caplog: pytest.LogCaptureFixture):
+def test_disk_budget_removes_oldest_first_and_warns_once(store: Path, caplog: pytest.LogCaptureFixture):
     policy = CheckpointPolicy(keep_every=1, keep_best=2, budget_mb=0.42)
     with runfolio.init(store=store, checkpoints=policy) as run:
         for step in range(1, 7):
@@ -175,7 +169,7 @@ def test_a_run_that_has_ended_saves_nothing_more(store: Path, caplog: pytest.Log
     assert "saves no more checkpoints: it has ended" in caplog.text
 
 
-def test_the_end_waits_for_what_is_being_saved(store: Path, python: Callable):
+def test_finish_waits_for_the_running_save(store: Path, python: Callable):
     script = """
 import sys, torch, runfolio
 run = runfolio.init("net", store=sys.argv[1], console=False)
@@ -213,9 +207,7 @@ for step in range(1, 10**9):
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
-def test_a_process_that_is_told_to_go_saves_once_more_and_dies_of_the_signal(
-    store: Path, python: Callable, number: str
-):
+def test_terminated_process_saves_once_more_and_dies_of_the_signal(store: Path, python: Callable, number: str):
     done = python(LOOP, store, 25, number)
     assert done.returncode == -getattr(signal, number)
     run = runfolio.open(store).run("net")
@@ -227,7 +219,7 @@ def test_a_process_that_is_told_to_go_saves_once_more_and_dies_of_the_signal(
 @pytest.mark.parametrize(
     ("how", "status"), [("fast", -signal.SIGKILL), ("slow", -signal.SIGTERM), ("twice", -signal.SIGTERM)]
 )
-def test_where_there_is_no_time_the_last_periodic_one_is_whole_and_the_run_preempted(
+def test_short_notice_leaves_periodic_checkpoint_and_preempted_run(
     store: Path, python: Callable, how: str, status: int
 ):
     """Killed right after the signal; no checkpoint within the grace; a second signal."""

@@ -30,7 +30,7 @@ class Noise(torch.utils.data.Dataset):
         return random.random() + float(np.random.random()) + float(torch.rand(()))
 
 
-def test_the_same_seed_gives_the_same_numbers_everywhere_and_another_one_others():
+def test_random_numbers_of_all_generators_depend_on_the_seed():
     def drawn(seed: int) -> tuple[float, ...]:
         runfolio.seed_everything(seed)
         return draws()
@@ -58,7 +58,7 @@ def test_the_open_run_notes_the_seed(store: Path):
     assert (noted["seed"], noted["deterministic"], noted["torch"]) == (42, False, 42)
 
 
-def test_a_seed_from_before_is_noted_by_the_run_that_is_opened_next_and_by_no_other(store: Path):
+def test_seed_set_before_init_is_recorded_only_by_the_next_run(store: Path):
     runfolio.seed_everything(5)
     with runfolio.init(store=store) as first:
         pass
@@ -74,7 +74,7 @@ def test_a_seed_may_be_a_whole_number_of_numpy():
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.0, "1", True, None])
-def test_what_is_no_seed_is_refused(seed):
+def test_invalid_seed_is_refused(seed):
     with pytest.raises(ConfigError, match=r"the seed is .*; it must be a whole number from 0 to 4294967295"):
         runfolio.seed_everything(seed)
 

@@ -77,9 +77,7 @@ def spooled_lines(cache: Path) -> int:
     return sum(path.read_bytes().count(b"\n") - 1 for path in cache.glob("spool/*/metrics/*.jsonl"))
 
 
-def test_points_wait_in_a_spool_and_come_back_in_order_and_once(
-    store: Path, cache: Path, caplog: pytest.LogCaptureFixture
-):
+def test_spooled_points_return_once_and_in_order(store: Path, cache: Path, caplog: pytest.LogCaptureFixture):
     """The folder is away, so that no new tail can be begun; one that is open would go on in the folder moved away."""
     with runfolio.init("net", store=store, pace=IMPATIENT) as run:
         expected = []
@@ -167,7 +165,7 @@ run.log_text("note", "hello")
     assert list(spool.find_spools()) == []
 
 
-def test_no_cache_folder_and_no_store_is_told_and_what_fits_waits_in_memory(
+def test_without_cache_folder_and_store_points_wait_in_memory(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     (tmp_path / "file").write_text("")
@@ -183,7 +181,7 @@ def test_no_cache_folder_and_no_store_is_told_and_what_fits_waits_in_memory(
     assert caplog.text.count("nor can a local spool be written") == 1
 
 
-def test_what_neither_disk_nor_memory_holds_is_lost_but_counted(
+def test_points_beyond_disk_and_memory_are_lost_but_counted(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     (tmp_path / "file").write_text("")
@@ -217,7 +215,7 @@ def test_points_written_after_a_tail_was_deleted_go_to_a_new_one(store: Path):
         assert values(run.folder) == [2.0]
 
 
-def test_media_logged_after_the_run_was_deleted_and_put_back_go_to_a_new_file(store: Path, tmp_path: Path):
+def test_media_logged_after_delete_and_undelete_go_to_a_new_file(store: Path, tmp_path: Path):
     with runfolio.init("net", store=store, pace=IMPATIENT) as run:
         run.log_text("note", "before")
         assert run.flush()
@@ -297,7 +295,7 @@ def test_a_spool_takes_up_no_file_for_what_it_cannot_take(tmp_path: Path, cache:
     assert len(list(cache.glob("spool/*/metrics/*"))) == 1
 
 
-def test_what_a_child_logs_that_was_forked_while_the_store_was_away_comes_back_too(store: Path, python: Callable):
+def test_points_of_a_child_forked_during_an_outage_are_recovered(store: Path, python: Callable):
     script = """
 import os, sys, time, runfolio
 from pathlib import Path
@@ -324,9 +322,7 @@ assert os.waitpid(child, 0)[1] == 0
     assert PointFiles(folder).read("child").values.tolist() == [1.0]
 
 
-def test_a_training_that_logs_faster_than_can_be_encoded_is_slowed_and_loses_nothing(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_logging_faster_than_the_encoder_waits_and_loses_nothing(store: Path, monkeypatch: pytest.MonkeyPatch):
     """Values that take the writer thread long; logged until `log` waits for it."""
     monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._BRAKE_BYTES", 400_000)
     monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._HURRY_BYTES", 200_000)

@@ -90,7 +90,7 @@ def test_images_look_as_torchs_do(
     assert np.abs(ours.astype(int) - expected.astype(int)).max() <= 1
 
 
-def test_axes_that_do_not_fit_are_told(writer: SummaryWriter, caplog: pytest.LogCaptureFixture):
+def test_mismatched_axes_are_reported(writer: SummaryWriter, caplog: pytest.LogCaptureFixture):
     writer.add_image("image", np.zeros((4, 6)), dataformats="CHW")
     writer.flush()
     assert "an image of shape (4, 6) has not the axes 'CHW'" in caplog.text
@@ -146,7 +146,7 @@ def test_close_ends_it(store: Path):
     assert recorded(writer).state == "finished"
 
 
-def test_a_writer_closed_in_each_epoch_goes_on_with_its_run(store: Path):
+def test_writer_closed_in_every_epoch_continues_its_run(store: Path):
     writer = runfolio.create_writer("data", "net", store=store)
     for epoch in range(3):
         writer.add_scalars("Loss", {"train": epoch + 0.5, "test": epoch + 1.5}, epoch)
@@ -161,9 +161,7 @@ def test_a_writer_closed_in_each_epoch_goes_on_with_its_run(store: Path):
     assert [(event.step, event.value) for event in events.Scalars("Loss/train")] == [(0, 0.5), (1, 1.5), (2, 2.5)]
 
 
-def test_a_closed_writer_whose_run_was_deleted_tells_it_and_lets_the_training_go_on(
-    store: Path, caplog: pytest.LogCaptureFixture
-):
+def test_logging_to_a_closed_writer_of_a_deleted_run_only_warns(store: Path, caplog: pytest.LogCaptureFixture):
     writer = runfolio.create_writer("data", "net", store=store)
     writer.close()
     writer.run.folder.rename(store / "elsewhere")

@@ -44,7 +44,7 @@ def read(store: Path, run: Run) -> RecordedRun:
     return runfolio.open(store).run(run.id)
 
 
-def test_the_machine_is_watched_from_the_beginning_to_the_end(store: Path):
+def test_machine_load_is_sampled_during_the_whole_run(store: Path):
     run = runfolio.init(store=store, pace=QUICK)
     time.sleep(0.6)
     recorded = read(store, run)
@@ -90,7 +90,7 @@ def test_a_short_run_and_one_that_does_not_want_it_are_not_sampled(store: Path):
         assert read(store, run).system_metrics == {}
 
 
-def test_waiting_for_data_is_told_from_training(store: Path):
+def test_waiting_for_data_is_distinguished_from_training(store: Path):
     run = runfolio.init(store=store, pace=WriterConfig(system_s=0.5))
     for _ in DataLoader(Slow(0.01, 60), batch_size=4):
         time.sleep(0.04)
@@ -123,7 +123,7 @@ def test_a_loader_within_a_loader_counts_once(store: Path):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_loaders_give_what_they_gave_and_are_left_as_they_were(store: Path, workers: int):
+def test_loaders_are_unchanged_by_the_measurement(store: Path, workers: int):
     before = _BaseDataLoaderIter.__next__
     with runfolio.init(store=store), runfolio.init(store=store):
         assert _BaseDataLoaderIter.__next__ is not before
@@ -197,7 +197,7 @@ def test_torch_imported_later_is_timed_too(store: Path, python: Callable):
 @pytest.mark.parametrize(
     "last_words", ["os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", "sys.exit(0)", "os._exit(0)"]
 )
-def test_the_timer_keeps_no_process_alive_and_says_nothing_at_its_end(store: Path, python: Callable, last_words: str):
+def test_timer_does_not_delay_the_exit_and_is_silent(store: Path, python: Callable, last_words: str):
     script = """
 import os, signal, sys, time, runfolio
 from runfolio.tracking.pipeline.writer_config import WriterConfig
@@ -211,7 +211,7 @@ time.sleep(0.5)
     assert time.monotonic() - began < 50
 
 
-def test_a_part_that_cannot_be_measured_is_told_once_and_the_rest_goes_on(store: Path, python: Callable):
+def test_failing_gauge_is_reported_once_and_others_continue(store: Path, python: Callable):
     script = """
 import sys, time, psutil, runfolio
 from runfolio.tracking.pipeline.writer_config import WriterConfig

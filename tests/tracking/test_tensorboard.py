@@ -42,7 +42,7 @@ def run(store: Path) -> Iterator[runfolio.Run]:
         yield run
 
 
-def test_one_event_file_lies_in_the_runs_folder(run: runfolio.Run):
+def test_run_folder_has_one_event_file(run: runfolio.Run):
     run.log({"loss": 1.0})
     run.flush()
     (path,) = event_files(run.folder).values()
@@ -135,9 +135,7 @@ class TestResumed:
         assert group["hparams"] == {"lr": 0.2}
         assert [session["status"] for session in group["sessions"]] == ["STATUS_SUCCESS"]
 
-    def test_files_of_attempts_come_in_order_however_soon_one_follows_the_other(
-        self, store: Path, abandoned: runfolio.Run
-    ):
+    def test_event_files_of_quick_successive_attempts_sort_in_order(self, store: Path, abandoned: runfolio.Run):
         for _ in range(3):
             with resumed(store, abandoned) as run:
                 run.log({"batch/loss": 3.0})
@@ -175,7 +173,7 @@ class TestMadeFromTheRecord:
 
 
 class TestTrouble:
-    def test_a_full_disk_costs_neither_the_training_nor_a_point(self, store: Path):
+    def test_full_disk_stops_no_training_and_loses_no_point(self, store: Path):
         run = runfolio.init("net", store=store, tensorboard=True, pace=WriterConfig(flush_s=0.05))
         with no_file_grows_past(20_000):
             for step in range(1000):

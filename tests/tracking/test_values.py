@@ -61,7 +61,7 @@ def test_a_whole_number_is_stored_exactly_or_not_at_all(value: int):
     assert (numbers == {"x": value}) != bool(problems)
 
 
-def test_the_edges_of_float64_come_back_from_both_kinds_of_file(run: Run):
+def test_float64_extremes_round_trip_in_both_file_kinds(run: Run):
     given = [-0.0, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, math.inf, -math.inf, math.nan, 2**62]
     for value in given:
         run.log({"x": value})
@@ -85,7 +85,7 @@ def test_numpy_numbers_of_every_dtype(run: Run, kind: str):
     assert stored(run) == [1.0, 1.0, 1.0]
 
 
-def test_what_is_finer_than_float64_becomes_the_nearest(run: Run):
+def test_values_finer_than_float64_are_rounded(run: Run):
     for value in (Decimal("0.1"), Fraction(1, 3), np.longdouble("0.1"), Decimal(2**53 + 1)):
         run.log({"x": value})
     assert stored(run) == [0.1, 1 / 3, 0.1, 2.0**53]
@@ -133,7 +133,7 @@ def test_what_torchmetrics_computes(run: Run):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_refused_is_named_counted_and_told_once(store: Path, bad: object, why: str, caplog):
+def test_refused_value_is_named_counted_and_reported_once(store: Path, bad: object, why: str, caplog):
     with runfolio.init(store=store) as run:
         for _ in range(3):
             run.log({"bad": bad, "good": 1.0})
@@ -165,7 +165,7 @@ def test_strict_runs_refuse_names_too(store: Path, values: dict):
     assert PointFiles(run.folder).names() == []
 
 
-def test_counts_go_on_when_the_run_does(store: Path):
+def test_resumed_run_continues_its_counts(store: Path):
     with runfolio.init(store=store) as run:
         run.log({"bad": "x"})
     with runfolio.init(store=store, resume=run.id, checkpoint=None) as run:
@@ -227,7 +227,7 @@ def test_steps_of_every_kind_keep_their_order_of_arrival_in_every_file(store: Pa
     [0.5, math.nan, math.inf, "3", b"3", 2**63, -(2**63) - 1, 10**5000, 1j, [1]],
     ids=lambda value: type(value).__name__,
 )
-def test_a_step_that_is_none_is_replaced_counted_and_told(run: Run, bad: object, caplog):
+def test_invalid_step_is_replaced_counted_and_reported(run: Run, bad: object, caplog):
     run.log({"x": 0.0}, step=4)
     run.log({"x": 0.0}, step=bad)  # type: ignore[arg-type]
     run.flush()
@@ -248,7 +248,7 @@ NAUGHTY = [
 ]  # fmt: skip
 
 
-def test_names_come_back_byte_for_byte_from_every_file_and_reader(store: Path):
+def test_names_round_trip_in_every_file_and_reader(store: Path):
     with runfolio.init(store=store) as run:
         for number, name in enumerate(NAUGHTY):
             run.log({name: number})
@@ -275,7 +275,7 @@ def test_other_names_are_refused_with_the_rule(run: Run, name: str, caplog):
     assert len(caplog.text) < 300
 
 
-def test_of_two_keys_of_one_name_the_last_counts_which_is_told(run: Run, caplog):
+def test_last_of_two_keys_of_one_name_counts_with_a_warning(run: Run, caplog):
     run.log({"a/b": 1.0, "a": {"b": 2.0}})
     run.log({"a": {"b": 2.0}, "a/b": 1.0})
     run.log({1: 3.0, "1": 4.0})  # type: ignore[dict-item]
@@ -335,7 +335,7 @@ def test_a_config_too_deep_to_be_read_again_is_refused(store: Path):
     [{"name": "a" * 501}, {"name": "two\nlines"}, {"experiment": " "}, {"tags": ["a,b"]}, {"tags": "t" * 101}],
     ids=lambda given: str(given)[:20],
 )
-def test_names_and_tags_past_their_limits_are_refused_before_anything_is_written(store: Path, given: dict):
+def test_too_long_names_and_tags_are_refused_before_writing(store: Path, given: dict):
     with pytest.raises(ConfigError, match=r"a (name|tag) is 1 to"):
         runfolio.init(store=store, **given)
     assert not store.exists()
@@ -350,7 +350,7 @@ def test_names_and_tags_at_their_limits_are_kept(store: Path):
     assert (read.name, read.experiment, read.tags) == ("n" * 500, "e" * 500, ["t" * 100])
 
 
-def test_calls_are_numbered_without_gaps_and_those_that_leave_nothing_not_at_all(run: Run):
+def test_calls_are_numbered_without_gaps_and_empty_ones_are_skipped(run: Run):
     for values in ({"x": 1.0}, {}, {"x": 2.0}, {"x": "no number"}, {"x": 3}, {"x": 4.0}):
         run.log(values)
     run.log_image("odd", "no image")

@@ -111,7 +111,7 @@ class TestWhatIsRecorded:
         counts = [sum(entry.content["counts"]) for entry in entries if entry.name == "weight/head.weight"]
         assert counts == [216, 216]
 
-    def test_only_what_is_asked_for(self, run: runfolio.Run):
+    def test_watch_records_only_the_requested_values(self, run: runfolio.Run):
         model = network()
         run.watch(model, every=1, log="gradients", histograms=False)
         train(model, 1)
@@ -142,7 +142,7 @@ class TestWhatIsRecorded:
         train(model, 3)
         assert list(curve(run, "grad_norm")) == [0, 2]
 
-    def test_nothing_is_left_behind_at_the_runs_end(self, store: Path):
+    def test_hooks_are_removed_at_the_end_of_the_run(self, store: Path):
         import torch.optim.optimizer as optimizer
 
         hooks = len(optimizer._global_optimizer_pre_hooks)
@@ -498,7 +498,7 @@ class TestMeasures:
         counts = histogram_of(count(torch.tensor(extremes)).tolist())["counts"]
         assert (counts[0], counts[-1], sum(counts)) == (1, 1, 2)
 
-    def test_what_is_not_finite_is_counted_apart(self):
+    def test_non_finite_values_are_counted_separately(self):
         found = histogram_of(count_values(torch.tensor([1.0, 2.0, math.nan, math.inf, -math.inf])).tolist())
         assert (sum(found["counts"]), found["nan"], found["inf"], found["min"], found["max"]) == (2, 1, 2, 1.0, 2.0)
 
@@ -512,7 +512,7 @@ class TestMeasures:
         assert norms(given).tolist() == pytest.approx([120_000, 2e30, 2.0], rel=1e-3)
 
 
-def test_what_is_no_model_cannot_be_unwatched(store: Path):
+def test_non_model_cannot_be_unwatched(store: Path):
     with runfolio.init(store=store) as run:
         for _ in range(2):
             with pytest.raises(ConfigError, match=r"a model is a torch.nn.Module, not a str"):

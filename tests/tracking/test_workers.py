@@ -42,7 +42,7 @@ print(slowest)
     assert [PointFiles(folder).read("loss").values.tolist() for folder in find_runs(store)] == [[1.0]] * 12
 
 
-def test_a_data_loader_with_workers_runs_beside_a_run(store: Path, python: Callable):
+def test_data_loader_with_workers_works_during_a_run(store: Path, python: Callable):
     script = """
 import sys, torch, runfolio
 from torch.utils.data import DataLoader, TensorDataset
@@ -113,7 +113,7 @@ with runfolio.init("net", store=sys.argv[1]):
     assert run.metric("ended").values.tolist() == [float(n) for n in range(60)]
 
 
-def test_what_a_worker_logs_right_before_it_is_ended_is_kept(store: Path, python: Callable):
+def test_last_points_of_a_terminated_worker_are_kept(store: Path, python: Callable):
     """Killed in the midst of its first call of `log`, and of its end, too."""
     script = """
 import multiprocessing, os, signal, sys, threading, time, runfolio
@@ -144,7 +144,7 @@ print(kept)
     assert len(points) == len(set(points))
 
 
-def test_a_data_loader_that_is_left_midway_ends_its_workers_without_an_error(store: Path, python: Callable):
+def test_abandoned_data_loader_ends_its_workers_without_error(store: Path, python: Callable):
     """torch takes a worker that dies by a signal for a failure; its own handler has them end well."""
     script = """
 import multiprocessing.util, sys, torch, runfolio

@@ -106,7 +106,7 @@ def test_a_small_zip_that_would_become_large_is_refused(tmp_path):
         extract(bomb, tmp_path / "out")
 
 
-def test_a_member_that_lies_about_its_size_never_becomes_larger_than_it_says(tmp_path):
+def test_archive_member_never_exceeds_its_declared_size(tmp_path):
     bomb = zeros(tmp_path / "bomb.zip", 100 * 2**20)
     content = bomb.read_bytes()
     bomb.write_bytes(content.replace(struct.pack("<L", 100 * 2**20), struct.pack("<L", 1000)))
@@ -127,7 +127,7 @@ def test_a_zip_in_a_zip_stays_one(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["inner.zip"]
 
 
-def test_a_zip_of_very_many_empty_members_is_refused_before_they_are_listed(tmp_path):
+def test_zip_of_too_many_members_is_refused_before_listing(tmp_path):
     count = 1_000_000
     entry = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 0, 20, 0, 0, 0, 0, 33, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"x"
     directory = entry * count
@@ -176,7 +176,7 @@ def test_a_local_zip_is_data(tmp_path):
     assert source.name == f"zip:{tmp_path / 'food.zip'}"
 
 
-def test_a_zip_is_unpacked_once_and_anew_when_it_changed(tmp_path, cache):
+def test_zip_is_unpacked_once_and_again_after_a_change(tmp_path, cache):
     path = tmp_path / "food.zip"
     path.write_bytes(PHOTOS)
     first = load_data(f"zip:{path}").train
@@ -197,7 +197,7 @@ def test_a_zip_with_the_digest_it_must_have_is_taken(tmp_path):
     assert load_data(name).name == f"zip:{path}#sha256={sha256(path)}"
 
 
-def test_a_zip_with_another_digest_is_refused_with_the_name_that_accepts_it(tmp_path):
+def test_zip_of_another_digest_is_refused_with_an_accepted_name(tmp_path):
     path = tmp_path / "food.zip"
     path.write_bytes(PHOTOS)
 
@@ -218,12 +218,12 @@ def test_a_zip_with_another_digest_is_refused_with_the_name_that_accepts_it(tmp_
         ("zip:ftp://example.org/x.zip", ConfigError, "must begin with http:// or https://"),
     ],
 )
-def test_what_is_no_zip_is_refused(name, kind, message):
+def test_non_zip_file_is_refused(name, kind, message):
     with pytest.raises(kind, match=message):
         load_data(name)
 
 
-def test_a_web_page_saved_as_a_zip_is_told(tmp_path):
+def test_web_page_saved_as_a_zip_is_reported(tmp_path):
     (tmp_path / "page.zip").write_text("\n<!doctype html><title>404</title>")
 
     with pytest.raises(DownloadFailed, match=r"page.zip is a web page, not a zip"):

@@ -97,7 +97,7 @@ def test_workers_prepare_the_very_same_batches_in_every_epoch(prepared):
         assert all(torch.equal(batch, other) for batch, other in zip(none, others, strict=True))
 
 
-def test_a_training_ends_with_the_same_weights_whatever_the_workers(store, tiny):
+def test_weights_do_not_depend_on_the_number_of_workers(store, tiny):
     def weights(workers: int) -> dict[str, torch.Tensor]:
         settings = tiny(augment="trivial", workers=workers, dropout=0.2, image_size=16, data_fraction=0.05)
         folder = run_experiment(settings, store=store)

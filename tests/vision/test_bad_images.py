@@ -71,7 +71,7 @@ def test_a_bad_image_is_named_with_the_reason(food, spoil):
     assert str(refusal.value).endswith("repair or remove the file, or leave such out with --skip-bad-images")
 
 
-def test_bad_images_are_left_out_where_asked(food):
+def test_bad_images_are_skipped_on_request(food):
     truncated(food / "pizza" / "bad.jpg")
     web_page(food / "sushi" / "page.png")
 
@@ -192,7 +192,7 @@ def test_equal_files_have_equal_digests(food):
     assert (first.width, first.height, first.mode, first.problem) == (12, 8, "RGB", "")
 
 
-def test_a_run_says_how_many_bad_images_it_left_out(food, store):
+def test_run_reports_the_number_of_skipped_bad_images(food, store):
     web_page(food / "sushi" / "page.png")
     settings = TrainSettings(
         data=f"folder:{food}", skip_bad_images=True, image_size=8, hidden_units=4, epochs=1, device="cpu"

@@ -16,7 +16,7 @@ from runfolio.vision.tuning.batch_size import fastest, powers_of_two, resolve_ba
 
 
 @given(images=st.integers(2, 100_000))
-def test_sizes_to_try_leave_several_steps_an_epoch_and_no_batch_of_one_image(images):
+def test_candidate_batch_sizes_leave_several_steps_per_epoch(images):
     sizes = powers_of_two(images)
 
     assert sizes == sorted(set(sizes))
@@ -31,7 +31,7 @@ def test_of_sizes_that_are_about_as_fast_the_smallest_is_taken():
     assert fastest({8: 300, 16: 100}) == 8
 
 
-def test_the_run_is_recorded_with_the_number_that_was_found_and_says_how(tiny, tmp_path):
+def test_run_records_the_found_batch_size_and_the_search(tiny, tmp_path):
     store = tmp_path / "runs"
     with pytest.warns(TrainingWarning, match="batch-size auto is"):
         folder = run_experiment(tiny(batch_size="auto", epochs=1, watch=0, tensorboard=False), store=store)
@@ -55,7 +55,7 @@ def test_a_training_with_the_number_that_was_found_has_the_same_bits(tiny, tmp_p
     assert found.config == other.config
 
 
-def test_trainings_of_one_process_that_differ_in_their_seed_or_rate_get_the_same_size(tiny):
+def test_batch_size_does_not_depend_on_seed_or_learning_rate(tiny):
     first, told = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
     second, told_again = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp", seed=7, lr=0.1)))
 

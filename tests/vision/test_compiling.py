@@ -36,7 +36,7 @@ def frames(monkeypatch) -> list[tuple[int, ...]]:
     return shapes
 
 
-def test_whole_batches_are_compiled_once_to_train_and_once_to_validate_and_the_last_smaller_one_never(frames, tiny):
+def test_only_whole_batches_are_compiled_once_per_mode(frames, tiny):
     preparation = prepare(tiny(**SMALL))
     state = TrainState(preparation)
     inputs = InputPipeline(preparation, state.fabric)
@@ -64,7 +64,7 @@ def test_a_compiled_training_is_watched_saved_and_loaded_as_any_other(frames, st
     torch.testing.assert_close(run.metric("grad_norm").values, plain.metric("grad_norm").values)
 
 
-def test_where_nothing_can_be_compiled_the_training_is_refused_with_a_way_out(monkeypatch, store):
+def test_training_without_a_compiler_is_refused_with_advice(monkeypatch, store):
     def lacking(graph, examples):
         raise RuntimeError("no C++ compiler found")
 
@@ -81,7 +81,7 @@ def test_where_nothing_can_be_compiled_the_training_is_refused_with_a_way_out(mo
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # by Fabric, of its own answer
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ here, which torch.compile needs on a CPU")
 @pytest.mark.parametrize("precision", ["32", "bf16"])
-def test_a_compiled_training_that_goes_on_ends_with_the_same_bits(store, tiny, precision):
+def test_resumed_compiled_training_gives_the_same_bits(store, tiny, precision):
     settings = tiny(**SMALL | {"dropout": 0.3, "checkpoint_steps": 3, "precision": precision})
     straight = run_experiment(settings, store=store / "straight")
     with pytest.raises(KeyboardInterrupt):

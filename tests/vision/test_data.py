@@ -51,7 +51,7 @@ def test_unknown_data_names_the_nearest():
 
 
 @given(small=fractions, large=fractions, seed=seeds)
-def test_a_smaller_share_lies_inside_a_larger_one(small, large, seed):
+def test_smaller_share_is_a_subset_of_a_larger_one(small, large, seed):
     small, large = sorted((small, large))
 
     assert set(share_of(LABELS, fraction=small, seed=seed)) <= set(share_of(LABELS, fraction=large, seed=seed))
@@ -66,7 +66,7 @@ def test_a_share_is_stratified_and_has_every_class(fraction, seed):
 
 
 @given(small=fractions, large=fractions, val=st.floats(0.2, 0.8), seed=seeds)
-def test_what_validates_a_small_share_never_trains_a_larger_one(small, large, val, seed):
+def test_validation_images_never_train_in_a_larger_share(small, large, val, seed):
     def split(data_fraction):
         return train_and_validation(LABELS, CLASSES, data_fraction=data_fraction, val_fraction=val, seed=seed)
 
@@ -106,7 +106,7 @@ def test_a_class_with_fewer_images_than_folds_is_refused():
 
 
 @pytest.mark.parametrize("text", ["5", "0/5", "6/5", "1/1", "a/b", "", "-1/5", "1/5/2"])
-def test_what_is_no_fold_is_refused(text):
+def test_invalid_fold_is_refused(text):
     with pytest.raises(ConfigError, match="it must be such as 2/5, the second of five"):
         TrainSettings(fold=text)
 
@@ -147,7 +147,7 @@ def test_prepared_images_are_normalised_by_the_stated_mean_and_deviation(digits)
     mean=st.tuples(*[st.floats(0, 1, width=32)] * 3),
     std=st.tuples(*[st.floats(0.125, 1, width=32)] * 3),
 )
-def test_a_batch_is_normalised_to_the_bits_that_torchvision_gives_image_by_image(pixels, mean, std):
+def test_batch_normalisation_equals_torchvision_bit_by_bit(pixels, mean, std):
     transform = ImageTransform(channels=3, height=4, width=5, mean=mean, std=std)
     batch = torch.from_numpy(pixels)
 
@@ -186,7 +186,7 @@ def test_an_image_is_prepared_once_and_the_same_each_epoch(digits):
     assert source.decoded == 20
 
 
-def test_images_are_resized_where_asked(digits):
+def test_images_are_resized_on_request(digits):
     transform = ImageTransform.for_source(digits, image_size=12)
 
     assert transform(digits.train.image(0)).shape == (1, 12, 12)

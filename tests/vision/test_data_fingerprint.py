@@ -106,7 +106,7 @@ def test_the_digits_have_a_fingerprint_of_their_pixels(trained: RecordedRun, tra
     assert fingerprints(train("digits", data_fraction=0.02))["test"] == trained.data["test"].fingerprint
 
 
-def test_describing_data_gives_the_fingerprint_that_a_run_on_all_of_it_records(train, food: Path):
+def test_described_fingerprint_equals_that_of_a_run(train, food: Path):
     found = describe(f"folder:{food}")
     with pytest.warns(match="val-fraction is 0"):
         run = train(food, val_fraction=0)
@@ -168,7 +168,7 @@ def test_images_that_only_look_new_hinder_no_resume(stopped: RecordedRun, food: 
 
 
 @pytest.mark.parametrize("change", [edit, relabel, spoil_the_test])
-def test_a_run_goes_on_with_changed_images_where_that_is_wanted(stopped: RecordedRun, food: Path, store: Path, change):
+def test_run_continues_with_changed_images_on_request(stopped: RecordedRun, food: Path, store: Path, change):
     change(food)
 
     with pytest.warns(match="goes on although its images changed: 1"):
@@ -185,7 +185,7 @@ def test_a_run_goes_on_with_changed_images_where_that_is_wanted(stopped: Recorde
     assert [run.data[name].items for name in run.data] == [stopped.data[name].items for name in stopped.data]
 
 
-def test_new_images_play_no_part_in_a_run_that_goes_on(store: Path, settings, tmp_path: Path):
+def test_resumed_run_ignores_new_images(store: Path, settings, tmp_path: Path):
     food = fill(tmp_path / "food", {"ham": 30, "spam": 30})  # whose test images are chosen by all that lie there
     ours = settings(food, epochs=4, batch_size=8, augment="trivial")
     folder = run_experiment(ours, store=tmp_path / "straight")
@@ -204,14 +204,14 @@ def test_new_images_play_no_part_in_a_run_that_goes_on(store: Path, settings, tm
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
-def test_a_run_does_not_go_on_without_its_images(stopped: RecordedRun, food: Path, store: Path):
+def test_run_with_missing_images_is_not_resumed(stopped: RecordedRun, food: Path, store: Path):
     remove(food)
 
     with pytest.raises(ConfigError, match=r"cannot go on without images it was begun with: train/spam/0.png gone from"):
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
 
-def test_a_run_does_not_go_on_with_a_class_more(stopped: RecordedRun, food: Path, store: Path):
+def test_run_with_an_additional_class_is_not_resumed(stopped: RecordedRun, food: Path, store: Path):
     for part in ("train", "test"):
         fill(food / part, {"eggs": 5}, seed=777)
 

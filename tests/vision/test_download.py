@@ -112,14 +112,14 @@ def test_a_file_comes_whole_and_nothing_else_is_left(fetch, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["food.zip"]
 
 
-def test_a_download_that_breaks_off_is_taken_up_where_it_was(site, fetch):
+def test_interrupted_download_is_continued(site, fetch):
     site.faults = [site.cut_after(1000)]
 
     assert fetch() == CONTENT
     assert site.asked == ["", "bytes=1000-"]
 
 
-def test_one_that_breaks_off_again_and_again_gets_there_as_long_as_it_gets_on(site, fetch):
+def test_often_interrupted_download_completes_while_it_progresses(site, fetch):
     site.takes_ranges = False
     site.faults = [site.cut_after(count) for count in range(100, 1000, 100)]
 
@@ -134,7 +134,7 @@ def test_a_server_without_ranges_sends_everything_again(site, fetch):
     assert site.asked == ["", "bytes=1000-"]
 
 
-def test_a_file_that_changed_meanwhile_is_fetched_anew(site, fetch):
+def test_file_changed_on_the_server_is_fetched_again(site, fetch):
     def cut_and_change(request: BaseHTTPRequestHandler) -> None:
         site.cut_after(1000)(request)
         site.content, site.etag = zipped({"ramen": 3, "steak": 3}), '"second"'
@@ -180,7 +180,7 @@ def test_patience_ends(site, fetch):
     assert len(site.asked) == 3
 
 
-def test_a_wrong_address_is_told_at_once(site, fetch):
+def test_wrong_address_is_reported_at_once(site, fetch):
     site.faults = [status(404)]
 
     with pytest.raises(DownloadFailed, match="the server answers 404 Not Found; check the address"):
@@ -277,7 +277,7 @@ def test_data_by_address_is_fetched_once(site):
     assert len(site.asked) == 1
 
 
-def test_a_web_page_instead_of_a_zip_is_told_and_not_kept(site):
+def test_web_page_instead_of_a_zip_is_reported_and_discarded(site):
     site.content = b"<!doctype html><title>Sign in</title>"
     with pytest.raises(DownloadFailed, match=r"food.zip is a web page, not a zip"):
         load_data(f"zip:{site.url}")
@@ -304,7 +304,7 @@ def loading(url: str) -> subprocess.Popen:
     )
 
 
-def test_a_process_killed_in_the_middle_leaves_no_half_data_and_the_next_goes_on(site):
+def test_killed_download_leaves_no_partial_data_and_is_continued(site):
     halfway, killed = threading.Event(), threading.Event()
 
     def stall(request: BaseHTTPRequestHandler) -> None:

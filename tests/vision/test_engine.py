@@ -192,7 +192,7 @@ def test_mixed_trainings_learn_and_validate_on_images_as_they_are(store, tiny):
 
 
 @given(values=st.lists(st.sampled_from([0.1, 0.2, 0.3, math.nan]), min_size=1, max_size=12), patience=st.integers(1, 4))
-def test_patience_counts_the_epochs_behind_the_best_one(values, patience):
+def test_patience_counts_epochs_after_the_best_one(values, patience):
     stopping = EarlyStopping(patience)
     for number, value in enumerate(values, start=1):
         stopping.update(value)
@@ -202,7 +202,7 @@ def test_patience_counts_the_epochs_behind_the_best_one(values, patience):
         assert stopping.is_due == (behind >= patience)
 
 
-def test_a_training_stops_when_it_gets_no_better_and_says_so(store, tiny):
+def test_training_without_improvement_stops_with_a_reason(store, tiny):
     folder = run_experiment(tiny(lr=1e-30, epochs=50, patience=2), store=store)
 
     run = runfolio.open(store).run(folder)

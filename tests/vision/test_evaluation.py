@@ -48,7 +48,7 @@ def probabilities(classifier, source) -> NDArray[np.float64]:
     return np.array([list(prediction.probabilities.values()) for prediction in predictions])
 
 
-def test_it_finds_what_the_training_recorded(trained, result):
+def test_evaluation_equals_the_recorded_results(trained, result):
     assert result.accuracy == trained.flat_summary["test/acc"]
     assert result.loss == pytest.approx(trained.flat_summary["test/loss"], rel=1e-5)
     assert result.confusion == trained.flat_summary["confusion"]

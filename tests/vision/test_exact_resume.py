@@ -238,9 +238,7 @@ def test_killed_at_random_a_resumed_training_ends_with_the_same_bits(victims, st
 
 
 @pytest.mark.parametrize(("batches_before", "saved_at"), [(2, 3), (8, 8)], ids=["in mid-epoch", "in validation"])
-def test_told_to_go_a_training_saves_once_more_and_is_resumed_to_the_same_bits(
-    victims, straight, tmp_path, batches_before, saved_at
-):
+def test_terminated_training_saves_and_resumes_to_the_same_bits(victims, straight, tmp_path, batches_before, saved_at):
     store = tmp_path / "runs"
     expected, places, _ = straight("adamw")
     layers = places["layer"] // (3 * (8 + 2) + 23)  # of one batch: training, validation, and the test at the end

@@ -94,7 +94,7 @@ class TestRows:
         assert len(rows) == (2 if cut == 0 else 1)
         assert np.array_equal(rows.gather(rows.find(ids(1))), rows_of(1))
 
-    def test_an_entry_that_points_behind_the_end_of_the_rows_does_not_count(self, folder):
+    def test_entry_beyond_the_end_of_the_rows_is_ignored(self, folder):
         Rows(folder, 100).add(ids(1, 2), rows_of(1, 2))
         (file,) = folder.glob("*.rows")
         os.truncate(file, 150)
@@ -113,7 +113,7 @@ class TestRows:
             assert {row_id for row_id in ids(1, 2, 3) if row_id in rows} == set(ids(1, 3))
             index.write_bytes(whole)
 
-    def test_a_flipped_byte_of_a_row_is_noticed_and_the_row_that_replaces_it_counts_for_everybody(self, folder):
+    def test_damaged_row_is_noticed_and_replaced_for_all_processes(self, folder):
         Rows(folder, 100).add(ids(1, 2), rows_of(1, 2))
         (file,) = folder.glob("*.rows")
         flip(file, 105)
@@ -201,7 +201,7 @@ class TestRoom:
         os.utime(rows.folder / ".lock", (used, used))
         return rows
 
-    def test_what_was_not_used_for_longest_goes_first_and_nothing_that_is_open(self, monkeypatch):
+    def test_least_recently_used_rows_are_evicted_unless_open(self, monkeypatch):
         opened = self.filled("open", used=1)
         middle, newest, oldest = (self.filled(name, used) for name, used in (("m", 3), ("n", 4), ("o", 2)))
         for rows in (middle, newest, oldest):
@@ -304,7 +304,7 @@ def expected(model: nn.Module, source: ImageSource) -> torch.Tensor:
     return torch.cat(got)
 
 
-def test_features_are_those_of_the_network_computed_once_for_all_later_runs(model, food):
+def test_features_of_the_network_are_computed_once_for_all_runs(model, food):
     found, computed = cached(model, food)
     assert computed == len(food.train) == len(found)
     torch.testing.assert_close(through(model, found), expected(model, food), rtol=1e-4, atol=1e-5)
@@ -317,7 +317,7 @@ def test_features_are_those_of_the_network_computed_once_for_all_later_runs(mode
 
 @pytest.mark.parametrize("precision", ["32", "bf16"])
 @pytest.mark.parametrize("name", ["mobilenet_v2", "swin_t"])
-def test_an_image_has_the_same_bits_whatever_is_computed_with_it_and_by_however_many_threads(name, precision):
+def test_features_do_not_depend_on_batch_or_number_of_threads(name, precision):
     spec = replace(SPEC, name=name, height=64, width=64)
     torch.manual_seed(0)
     model = build_model(spec)
@@ -343,7 +343,7 @@ def test_an_image_has_the_same_bits_whatever_is_computed_with_it_and_by_however_
     assert np.array_equal(computed(range(19), threads=3), together)
 
 
-def test_another_head_shares_the_features_and_another_backbone_or_transform_does_not(model, food):
+def test_features_are_shared_across_heads_but_not_backbones(model, food):
     cached(model, food)
     torch.manual_seed(5)
     with torch.no_grad():
@@ -392,7 +392,7 @@ def test_a_damaged_file_costs_the_rows_it_damages(model, food, cache):
     torch.testing.assert_close(through(model, again), before, rtol=1e-4, atol=1e-5)
 
 
-def test_a_cache_that_cannot_be_written_or_is_too_small_says_so(model, food, tmp_path, monkeypatch):
+def test_unwritable_or_too_small_cache_is_reported(model, food, tmp_path, monkeypatch):
     monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "1kB")
     with pytest.raises(CannotCache, match=r"the features of 20 images take 0.0819 MB, and the cache's budget"):
         cached(model, food)
@@ -418,7 +418,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     subprocess.run(["umount", place], capture_output=True)
 
 
-def test_a_cache_that_may_only_be_read_gives_what_it_has(model, food, mounted):
+def test_read_only_cache_serves_its_rows(model, food, mounted):
     mounted("size=2g")
     cached(model, food)
     mounted("remount,ro")
@@ -509,7 +509,7 @@ def check_the_same_head(*what, **how) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_head_trained_on_features_is_the_head_trained_through_the_network(food, workers):
+def test_head_trained_on_features_equals_one_trained_on_images(food, workers):
     def network() -> nn.Module:
         model = build_model(SPEC)
         freeze_backbone(model)
@@ -600,7 +600,7 @@ def test_two_processes_that_fill_at_once_share_the_work_and_agree(food):
     assert said[0][1] == said[1][1]
 
 
-def test_what_a_process_had_finished_when_it_was_killed_is_not_computed_again(food, model):
+def test_features_finished_before_a_kill_are_not_recomputed(food, model):
     assert isinstance(food.train, ImageFiles)
     command = [sys.executable, "-c", FILLING, str(food.train.root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

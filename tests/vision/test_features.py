@@ -75,7 +75,7 @@ def check(model: nn.Module, size: int) -> Cut:
 
 
 @pytest.mark.parametrize("name", ["tinyvgg", "mlp", *QUICK])
-def test_features_and_logits_are_the_network_in_evaluation_and_with_the_same_draws_of_dropout_in_training(name):
+def test_cut_network_equals_the_whole_one_also_with_dropout(name):
     size = SMALLEST.get(name, 64)
     check(frozen(name, size), size)
 
@@ -88,7 +88,7 @@ def test_every_other_network_of_torchvision_is_cut_as_well(name):
     check(frozen(name, size), size)
 
 
-def test_a_convolution_as_the_head_has_the_same_draws_of_dropout_whatever_the_order_in_memory():
+def test_dropout_of_a_convolutional_head_ignores_memory_format():
     check(arranged(frozen("squeezenet1_1", 64)), 64)
 
 
@@ -104,7 +104,7 @@ def test_a_dropout_that_was_asked_for_is_in_the_head(name):
         assert not torch.equal(found.logits(model, features), found.logits(model, features))
 
 
-def test_the_features_are_what_the_head_is_given():
+def test_features_have_the_shape_of_the_head_input():
     assert cut(frozen("mobilenet_v2"), (3, 64, 64)).shapes == ((1280,),)
     assert cut(frozen("squeezenet1_1"), (3, 64, 64)).shapes == ((512, 3, 3),)
 
@@ -218,7 +218,7 @@ class NoHead(Backbone):
         (NoHead, "does not come from a layer that trains"),
     ],
 )
-def test_a_network_that_cannot_be_cut_exactly_says_why(kind, why):
+def test_network_that_cannot_be_cut_is_explained(kind, why):
     model = kind()
     freeze_backbone(model)
 
@@ -239,7 +239,7 @@ def test_cutting_leaves_the_network_and_torchs_generator_as_they_were():
     assert torch.equal(torch.get_rng_state(), generator)
 
 
-def test_where_more_layers_train_the_cut_lies_before_the_first_of_them():
+def test_cut_is_before_the_first_trained_layer():
     model = Backbone()
     freeze_backbone(model)
     model.body[1].requires_grad_(True)

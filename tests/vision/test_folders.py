@@ -87,7 +87,7 @@ def test_junk_hidden_files_other_files_and_empty_folders_are_passed_over(tmp_pat
     assert len(source.train) + len(source.test) == 10
 
 
-def test_endings_count_in_either_case_and_folders_in_a_class_are_looked_through(tmp_path):
+def test_file_endings_ignore_case_and_subfolders_are_searched(tmp_path):
     fill(tmp_path, {"pizza/monday": 3, "pizza/tuesday": 3, "sushi": 5})
     picture().save(tmp_path / "pizza" / "IMG_1.JPG", format="jpeg")
 
@@ -121,7 +121,7 @@ def test_a_name_that_is_no_text_is_an_image_all_the_same(tmp_path):
     assert all(name.encode() for name in everything)
 
 
-def test_what_is_no_data_is_refused_with_what_is_expected(tmp_path):
+def test_invalid_data_is_refused_with_the_expected_layout(tmp_path):
     fill(tmp_path / "one", {"pizza": 3})
     (tmp_path / "none").mkdir()
     (tmp_path / "food.zip").write_bytes(b"")
@@ -170,7 +170,7 @@ def test_a_class_too_small_to_be_tested_is_named(tmp_path):
         load(tmp_path)
 
 
-def test_one_test_set_serves_several_data(tmp_path):
+def test_one_test_set_is_shared_by_several_data_sets(tmp_path):
     fill(tmp_path / "small", {"pizza": 4, "sushi": 4})
     fill(tmp_path / "shared" / "train", {"pizza": 2, "sushi": 2}, seed=100)
     fill(tmp_path / "shared" / "test", {"pizza": 3, "sushi": 3}, seed=200)

@@ -89,7 +89,7 @@ def stopped_fork(parent: runfolio.RecordedRun, at: int, *, after: int, name: str
 @pytest.mark.parametrize(
     ("at", "steps"), [(MID_EPOCH_2, 1), (8, 7)], ids=["before its first checkpoint", "behind others of its own"]
 )
-def test_an_interrupted_fork_is_resumed_with_its_own_settings_to_the_same_bits(parent, at: int, steps: int):
+def test_interrupted_fork_resumes_with_its_settings_to_the_same_bits(parent, at: int, steps: int):
     random.seed()  # as in another process
     straight = fork(parent, at, **OTHERWISE)
     stopped = stopped_fork(parent, at, after=steps, name=f"stopped-{steps}")
@@ -121,7 +121,7 @@ def test_another_rate_and_schedule_hold_from_the_next_step_on(parent):
     assert curves(other)["batch/loss"][9] != curves(parent)["batch/loss"][9]
 
 
-def test_a_schedule_goes_on_at_its_step(parent):
+def test_forked_schedule_continues_at_its_step(parent):
     longer = fork(parent, 8, epochs=8)
     straight = train(longer.folder.parents[1], TrainSettings(**{**parent.config, "epochs": 8}))
     assert {epoch: rate for epoch, rate in rates(longer).items() if epoch > 2} == {
@@ -129,7 +129,7 @@ def test_a_schedule_goes_on_at_its_step(parent):
     }
 
 
-def test_another_optimizer_starts_fresh_which_is_said(parent):
+def test_fork_with_another_optimizer_warns_of_a_fresh_state(parent):
     with pytest.warns(TrainingWarning, match="the optimizer's state starts fresh"):
         other = fork(parent, 8, optimizer="sgd", lr=0.1, momentum=0.9)
     state = other.checkpoint("last").state["optimizer"]["state"]
@@ -166,7 +166,7 @@ def test_averaging_may_begin_and_end(parent):
         ({"learning_rate": 1}, "unknown setting 'learning_rate'"),
     ],
 )
-def test_what_a_fork_cannot_change_is_refused_with_the_reason(parent, changes, said):
+def test_setting_that_a_fork_cannot_change_is_refused_with_reason(parent, changes, said):
     with pytest.raises(ConfigError, match=said):
         Fork.plan(parent, changes, 8)
 

@@ -63,7 +63,7 @@ def pictures(run: RecordedRun) -> set[str]:
     return {path.name.rsplit("-", 2)[0] for path in (run.folder / "media").rglob("*.png")}
 
 
-def test_of_a_series_the_run_that_validation_chose_is_tested_once_as_if_at_its_end(run_series, store, tmp_path):
+def test_only_the_run_chosen_by_validation_is_tested(run_series, store, tmp_path):
     report = run_series(epochs=[1, 2], ema=0.5)
 
     runs = list(runfolio.open(store).runs())
@@ -89,7 +89,7 @@ def test_of_a_series_the_run_that_validation_chose_is_tested_once_as_if_at_its_e
     assert [len(run.document.attempts) for run in looked_at(store)] == [2]
 
 
-def test_asked_to_test_all_a_series_tests_runs_of_an_earlier_call_and_trains_and_tests_none_twice(run_series, store):
+def test_testing_all_includes_earlier_runs_and_repeats_nothing(run_series, store):
     run_series(lr=[1e-3, 1e-2])
     assert len(looked_at(store)) == 1
 
@@ -127,7 +127,7 @@ def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
     assert [run.folder for run in looked_at(store)] == [folder]
 
 
-def test_a_test_that_fails_is_told_and_the_runs_stay(run_series, store, monkeypatch):
+def test_failed_test_is_reported_and_the_runs_stay(run_series, store, monkeypatch):
     def refuse(*args, **named):
         raise StoreError("the disk is full")
 
@@ -144,7 +144,7 @@ def test_a_test_that_fails_is_told_and_the_runs_stay(run_series, store, monkeypa
     assert (again.trouble, len(looked_at(store))) == (None, 1)
 
 
-def test_cross_validation_tests_all_folds_of_the_best_and_pools_their_answers(run_series, store):
+def test_cross_validation_tests_and_pools_all_folds_of_the_best(run_series, store):
     report = run_series(folds=2, lr=[1e-5, 1e-1])
 
     assert {(run.config["lr"], run.config["fold"]) for run in looked_at(store)} == {(1e-1, "1/2"), (1e-1, "2/2")}

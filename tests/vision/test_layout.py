@@ -21,7 +21,7 @@ def is_channels_last(weight: torch.Tensor) -> bool:
     return weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
 
 
-def test_a_convolutional_network_has_the_channels_of_its_weights_last_and_gives_the_same():
+def test_channels_last_weights_give_the_same_output():
     model, images = arranged(build_model(SPEC)).eval(), torch.rand(4, 3, 16, 16)
     wide = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d) and module.in_channels > 1]
 
@@ -34,14 +34,14 @@ def test_a_convolutional_network_has_the_channels_of_its_weights_last_and_gives_
         torch.testing.assert_close(model(images), before)
 
 
-def test_what_is_not_made_of_convolutions_stays_as_it_is():
+def test_network_without_convolutions_is_unchanged():
     cut_up = nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), nn.Flatten(2), nn.Linear(16, 3))
 
     assert not any(is_channels_last(weight) for weight in arranged(cut_up).parameters() if weight.ndim == 4)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-def test_an_optimizer_that_goes_on_works_on_its_state_in_the_order_of_the_weights(tiny, optimizer):
+def test_restored_optimizer_state_has_the_memory_format_of_the_weights(tiny, optimizer):
     def trained(model: nn.Module) -> torch.optim.Optimizer:
         stepping = make_optimizer(
             model, tiny(optimizer=optimizer, momentum=0.9 if optimizer == "sgd" else 0), rate_decay=1
@@ -65,7 +65,7 @@ def test_an_optimizer_that_goes_on_works_on_its_state_in_the_order_of_the_weight
             assert ours[name].stride() == value.stride()
 
 
-def test_a_training_computes_on_arranged_weights_and_keeps_them_in_the_usual_order(store, tiny):
+def test_training_uses_channels_last_and_saves_in_the_usual_order(store, tiny):
     settings = tiny(epochs=1)
     trained = [weight for weight in prepare(settings).network().parameters() if weight.ndim == 4]
     folder = run_experiment(settings, store=store)

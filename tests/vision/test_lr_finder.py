@@ -37,7 +37,7 @@ def test_the_suggested_rate_trains_better_than_ones_a_thousand_times_off(tested,
     assert losses[0] < min(losses[1:])
 
 
-def test_the_rate_rises_by_equal_factors_and_the_test_ends_when_the_loss_diverges(tested):
+def test_rate_rises_geometrically_until_the_loss_diverges(tested):
     np.testing.assert_allclose(tested.rates, RATES[: len(tested.rates)])
     assert 50 < len(tested.rates) < 100
     assert tested.losses[-5:].mean() > 4 * tested.losses[:20].mean() / 2
@@ -100,7 +100,7 @@ def test_the_suggestions_lie_where_the_curve_says():
 
 
 @pytest.mark.parametrize("losses", [[2.3] * 100, [2.3] * 50 + [np.nan], [np.nan], np.linspace(2.3, 9, 100).tolist()])
-def test_where_the_loss_falls_at_no_rate_none_is_suggested(losses):
+def test_no_rate_is_suggested_if_the_loss_never_falls(losses):
     found = analyze(Path(), RATES[: len(losses)].tolist(), losses)
 
     assert found.steepest is found.safe is None

@@ -84,7 +84,7 @@ def test_warm_up_is_torchs_linear_one(warmup, after):
 
 
 @given(warmup=st.integers(0, 30), after=st.integers(1, 30), schedule=st.sampled_from(["cosine", "step"]))
-def test_a_schedule_begins_where_warm_up_ends(warmup, after, schedule):
+def test_schedule_starts_after_warm_up(warmup, after, schedule):
     whole = ours(warmup + after, schedule=schedule, warmup_steps=warmup)
 
     assert whole[warmup:] == ours(after, schedule=schedule)

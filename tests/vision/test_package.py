@@ -35,7 +35,7 @@ def test_a_missing_package_names_the_extra_to_install(python, module, needs):
     assert done.stderr.strip() == f"{needs}; install it with `pip install 'runfolio[vision]'`"
 
 
-def test_torchvision_works_beside_this_torch_and_its_extension_is_kept_where_it_loads(python):
+def test_torchvision_works_with_the_installed_torch(python):
     done = python(
         "import torch\n"
         "from runfolio.vision._torchvision import v2\n"

@@ -52,7 +52,7 @@ def test_sixteen_bits_of_grey_keep_their_contrast():
     assert np.asarray(to_channels(picture, 1)).tolist() == [[0, 127, 255]]
 
 
-def test_what_is_transparent_lies_on_white():
+def test_transparent_pixels_become_white():
     assert to_channels(Image.new("RGBA", (1, 1), (255, 0, 0, 0)), 3).getpixel((0, 0)) == (255, 255, 255)
 
 
@@ -149,7 +149,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("at_least", "size"), [(None, (1600, 1200)), (601, (1600, 1200)), (600, (800, 600)), (1, (200, 150))]
 )
-def test_a_jpeg_is_scaled_down_while_it_is_decoded_but_no_further_than_is_asked_for(large, at_least, size):
+def test_jpeg_is_downscaled_at_decoding_but_not_below_the_target(large, at_least, size):
     assert read_picture(large, at_least).size == size
 
 
@@ -158,7 +158,7 @@ def test_other_formats_are_decoded_whole(tmp_path):
     assert read_picture(tmp_path / "small.png", 8).size == (64, 64)
 
 
-def test_a_large_photograph_is_prepared_as_if_it_were_decoded_whole_to_the_eye(large):
+def test_downscaled_decoding_looks_like_full_decoding(large):
     whole = ImageTransform(channels=3, height=224, width=224, mean=(0.5,) * 3, std=(0.5,) * 3, resize=256)
     quick = replace(whole, reducing_gap=2.0)
     assert (whole.at_least, quick.at_least) == (None, 512)
@@ -168,7 +168,7 @@ def test_a_large_photograph_is_prepared_as_if_it_were_decoded_whole_to_the_eye(l
     assert (before - after).abs().mean() < 0.5
 
 
-def test_a_record_from_before_pictures_were_scaled_down_has_them_decoded_whole():
+def test_old_records_use_full_decoding():
     transform = ImageTransform(channels=3, height=8, width=9, mean=(0.5,) * 3, std=(0.5,) * 3, reducing_gap=2.0)
     meta = transform.as_meta()
     assert ImageTransform.from_meta(meta) == transform

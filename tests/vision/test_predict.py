@@ -74,7 +74,7 @@ def test_a_recorded_run_finds_the_loader_by_its_name(trained, classifier):
     assert all(torch.equal(value, classifier.model.state_dict()[key]) for key, value in model.state_dict().items())
 
 
-def test_a_prediction_says_class_probability_and_time(classifier):
+def test_prediction_has_class_probability_and_time(classifier):
     (sample,) = sample_test_images(classifier, 1, seed=3)
 
     (prediction,) = classifier.predict([sample.picture])
@@ -104,7 +104,7 @@ def test_files_pictures_and_arrays_are_the_same_to_it(classifier, tmp_path):
     ("thing", "named"),
     [(7, "int"), (np.full((2, 2), 16.0), "array of float64"), (np.zeros((2, 2, 5), np.uint8), "array of")],
 )
-def test_what_is_no_picture_is_refused(classifier, thing, named):
+def test_invalid_picture_is_refused(classifier, thing, named):
     with pytest.raises(ConfigError, match=f"not a picture: {named}"):
         classifier.predict([thing])
 

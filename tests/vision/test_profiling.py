@@ -64,7 +64,7 @@ def test_a_profiled_training_has_the_bits_of_any_other(profiled, tiny, tmp_path)
     assert profiled.flat_summary["val/loss"] == other.flat_summary["val/loss"]
 
 
-def test_an_epoch_too_short_to_be_profiled_says_so(tiny, tmp_path):
+def test_epoch_too_short_for_the_profiler_is_reported(tiny, tmp_path):
     with pytest.warns(match="fewer than 2 steps is not profiled"):
         folder = run_experiment(tiny(profile=True, batch_size=128, model="mlp", **FAST), store=tmp_path / "runs")
 

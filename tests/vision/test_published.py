@@ -99,7 +99,7 @@ def test_one_that_is_not_there_whole_is_not_taken_for_whole(mirror):
 
 
 @pytest.mark.usefixtures("mirror")
-def test_torchvisions_prints_stay_out_of_our_output_and_a_display_is_paused(capsys):
+def test_prints_of_torchvision_are_hidden_and_the_display_is_paused(capsys):
     with Progress() as progress:
         load_data("torchvision:FashionMNIST", progress=progress)
         assert progress.live.is_started

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_a_new_head_on_a_frozen_backbone_learns_three_dishes_from_a_few_photographs(store):
+def test_new_head_on_frozen_backbone_learns_from_a_few_photographs(store):
     settings = TrainSettings(
         data=f"zip:{PHOTOS}",
         data_fraction=0.4,

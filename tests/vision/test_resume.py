@@ -70,7 +70,7 @@ def without_times(results: dict) -> dict:
     return {name: value for name, value in results.items() if name not in TIMES}
 
 
-def test_a_run_is_resumed_with_the_settings_it_was_begun_with(store, tiny):
+def test_run_is_resumed_with_its_original_settings(store, tiny):
     stopped = interrupted(tiny(epochs=3, hidden_units=5), store, after_batches=5)
 
     experiment.run(tiny(epochs=99), store=store, resume=stopped.name)
@@ -84,7 +84,7 @@ def test_a_finished_run_is_not_resumed(trained):
         run_experiment(store=trained.folder.parent.parent, resume=trained.id)
 
 
-def test_a_run_that_ended_before_its_first_checkpoint_begins_again(store, tmp_path, tiny):
+def test_run_without_a_checkpoint_restarts_on_resume(store, tmp_path, tiny):
     straight = trained_without_a_stop(tiny(), tmp_path / "straight")
     stopped = interrupted(tiny(), store, after_batches=2)
 

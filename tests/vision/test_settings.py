@@ -38,7 +38,7 @@ def test_every_setting_is_explained_and_grouped():
         ({"data": "zip:https://example.org/sushi.zip#sha256=00"}, "tinyvgg-5ep-sushi"),
     ],
 )
-def test_a_run_is_named_after_what_a_series_varies(settings, name):
+def test_default_run_name_has_the_varied_settings(settings, name):
     assert TrainSettings(**settings).run_name == name
 
 

@@ -66,7 +66,7 @@ def test_each_batch_is_one_point_of_the_batch_loss(trained):
     ]
 
 
-def test_the_loss_of_an_epoch_is_the_mean_over_its_images_not_over_its_batches(trained):
+def test_epoch_loss_is_the_mean_over_images_not_batches(trained):
     images = trained.flat_summary["train/images"]
     batches = math.ceil(images / 50)
     sizes = np.full(batches, 50.0)
@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(train, tiny):
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_a_deterministic_training_records_the_switches_as_it_trained_with_them(train, tiny):
+def test_deterministic_training_records_its_switches(train, tiny):
     recorded = train(tiny(epochs=1, deterministic=True))
     found = json.loads((recorded.folder / "run.json").read_text())
     switches = found["environment"]["torch"]
@@ -150,7 +150,7 @@ def test_every_epoch_can_be_tested(train, tiny):
     assert run.flat_summary["test/acc"] == run.metric("test/acc").values[run.flat_summary["best/epoch"] - 1]
 
 
-def test_without_validation_the_training_accuracy_chooses_and_the_run_says_so(train, tiny):
+def test_without_validation_training_accuracy_chooses_the_epoch(train, tiny):
     with pytest.warns(TrainingWarning, match="the best epoch is chosen by train/acc"):
         run = train(tiny(val_fraction=0))
 
@@ -169,7 +169,7 @@ def test_the_checkpoints_that_were_asked_for_are_kept(train, tiny):
     assert run.checkpoint("step-4").state["training"]["epoch"] in (0, 1)
 
 
-def test_a_loss_that_is_no_number_is_recorded_and_told_once(train, tiny):
+def test_nan_loss_is_recorded_and_reported_once(train, tiny):
     with pytest.warns(TrainingWarning, match="train/loss is nan, val/loss is nan; recorded as such") as told:
         run = train(tiny(optimizer="sgd", lr=1e18, epochs=3))
 
@@ -213,7 +213,7 @@ def test_a_display_shows_the_training_and_is_left_empty(train, tiny):
         ({"data": "digit"}, "no data 'digit'; did you mean digits"),
     ],
 )
-def test_a_name_mistyped_leaves_no_run_behind(store, tiny, wrong, message):
+def test_mistyped_name_leaves_no_run(store, tiny, wrong, message):
     with pytest.raises(NotFound, match=message):
         run_experiment(tiny(**wrong), store=store)
 
@@ -234,7 +234,7 @@ def test_a_device_that_is_not_there_is_refused(store, tiny):
         run_experiment(tiny(device="cuda"), store=store)
 
 
-def test_float16_is_refused_where_there_is_no_gpu_for_it(store, tiny):
+def test_float16_is_refused_without_a_gpu(store, tiny):
     with pytest.raises(ConfigError, match="fp16, which needs a GPU; on a CPU use bf16 or 32"):
         run_experiment(tiny(precision="fp16"), store=store)
 
@@ -263,7 +263,7 @@ def test_a_store_that_takes_no_checkpoint_does_not_cost_the_result(store, tiny):
     assert texts(run)["notice"] == "the best epoch's checkpoint cannot be read, so the last epoch's weights count"
 
 
-def test_a_batch_of_one_image_that_batch_norm_cannot_be_trained_on_is_said(store, tiny):
+def test_batches_of_one_image_are_refused_for_batch_norm(store, tiny):
     settings = tiny(model="resnet18", image_size=32, data_fraction=0.05, batch_size=1, watch=0)
     with pytest.raises(ConfigError, match="in batches of 1 end with one: give another --batch-size"):
         run_experiment(settings, store=store)

@@ -100,7 +100,7 @@ def test_a_range_test_of_a_head_computes_features_once_as_well(inputs, store):
 
 
 @pytest.mark.parametrize("ema", [None, 0.7])
-def test_a_run_that_is_tested_after_its_series_is_tested_on_features_to_the_same_bits(train, store, ema):
+def test_late_test_on_features_gives_the_same_bits(train, store, ema):
     later, computed = train(series={"name": "heads", "fingerprint": "1"}, ema=ema, test_at="chosen")
     untested = int(later.flat_summary["test/images"])
     assert computed == 24 - untested
@@ -114,7 +114,7 @@ def test_a_run_that_is_tested_after_its_series_is_tested_on_features_to_the_same
         assert tested.flat_summary[name] == at_once.flat_summary[name]
 
 
-def test_views_are_trained_on_in_turn_and_validation_sees_the_images_themselves(train):
+def test_training_cycles_through_views_and_validation_uses_originals(train):
     augmented, computed = train(augment="flip-crop", cached_views=2)
 
     images = augmented.flat_summary
@@ -126,7 +126,7 @@ def test_views_are_trained_on_in_turn_and_validation_sees_the_images_themselves(
     assert epochs[0][:2] == pytest.approx(epochs[1][:2], rel=1e-3)
 
 
-def test_what_cannot_be_kept_is_said_once_and_the_training_goes_on(train, monkeypatch):
+def test_features_beyond_the_cache_budget_are_reported_once(train, monkeypatch):
     monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "1kB")
 
     run, computed = train()
@@ -140,7 +140,7 @@ def test_what_cannot_be_kept_is_said_once_and_the_training_goes_on(train, monkey
     assert notice.endswith(" MB left")
 
 
-def test_where_the_backbone_trains_an_image_is_decoded_once_for_all_runs(train, monkeypatch):
+def test_images_are_decoded_once_for_all_runs_if_the_backbone_trains(train, monkeypatch):
     decoded: list[Path] = []
     monkeypatch.setattr(files, "read_picture", lambda path, *how: decoded.append(path) or read_picture(path, *how))
     whole = {"freeze_backbone": False, "weights": None, "epochs": 2}
@@ -158,7 +158,7 @@ def test_where_the_backbone_trains_an_image_is_decoded_once_for_all_runs(train, 
     assert again.state == "finished"
 
 
-def test_where_there_is_no_room_for_all_pixels_the_rest_is_decoded_again(train, monkeypatch):
+def test_images_beyond_the_pixel_cache_are_decoded_again(train, monkeypatch):
     monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "20kB")  # of 24 x 3,072 bytes
     monkeypatch.setattr(loaders, "KEEP_BYTES", 0)  # as if they were many
 

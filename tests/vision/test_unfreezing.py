@@ -94,7 +94,7 @@ def test_the_backbone_stays_bit_for_bit_until_it_trains(unfrozen, weights):
     assert all(not torch.equal(after[key], before[key]) for key in start)
 
 
-def test_each_stage_goes_at_half_the_rate_of_the_next_and_the_rates_are_logged(unfrozen):
+def test_layer_decay_halves_the_rate_per_stage_and_logs_it(unfrozen):
     groups = unfrozen.checkpoint("last").state["optimizer"]["param_groups"]
 
     assert [group["lr"] for group in groups] == [0.01, 0.005, 0.0025]
@@ -107,7 +107,7 @@ def test_a_frozen_backbone_has_no_gradients(unfrozen):
     assert unfrozen.metric("grad_norm/block_1.0.weight").steps.tolist() == list(range(8, 16))
 
 
-def test_without_a_frozen_backbone_layer_decay_slows_its_stages_from_the_start(store, tiny):
+def test_layer_decay_applies_from_the_start_if_nothing_is_frozen(store, tiny):
     run = trained(tiny(layer_decay=0.1, epochs=1, watch=0), store)
 
     rates = [group["initial_lr"] for group in run.checkpoint("last").state["optimizer"]["param_groups"]]

@@ -94,7 +94,7 @@ def test_a_file_of_weights_starts_all_but_the_head(published, small, tmp_path, k
     assert tensors["fc.weight"].shape == (10, 1024)
 
 
-def test_images_are_prepared_as_for_the_published_weights_unless_flags_say_otherwise(file, tiny):
+def test_preprocessing_follows_the_weights_unless_flags_override_it(file, tiny):
     def transform(**flags):
         return prepare(tiny(model=NAME, weights=str(file), **flags)).transform
 
@@ -188,7 +188,7 @@ def test_a_cut_or_absent_file_is_named(file, small, tmp_path):
     assert refusal_of(small(weights="gone.pth"), NotFound) == "no weights file gone.pth; check the path"
 
 
-def test_published_weights_come_from_torchs_cache(published, small, tmp_path, monkeypatch):
+def test_published_weights_are_read_from_the_torch_cache(published, small, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     cached = tmp_path / "hub" / "checkpoints" / "shufflenetv2_x0.5-f707e7126e.pth"
     cached.parent.mkdir(parents=True)
@@ -201,7 +201,7 @@ def test_published_weights_come_from_torchs_cache(published, small, tmp_path, mo
     assert f"{cached} is damaged" in refusal_of(small(weights="DEFAULT"), DamagedFile)
 
 
-def test_without_a_network_the_message_says_where_to_put_the_file(small, store, tmp_path, monkeypatch):
+def test_offline_message_says_where_to_put_the_weights(small, store, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
 
@@ -229,7 +229,7 @@ def test_densenets_published_names_are_understood():
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
-def test_auxiliary_classifiers_are_left_out_and_the_answers_are_torchvisions_own(name):
+def test_auxiliary_classifiers_are_dropped_without_changing_outputs(name):
     theirs = models.get_model(name, weights=None, num_classes=5, init_weights=False, transform_input=True).eval()
     ours = build_model(ModelSpec(name=name, channels=3, height=299, width=299, classes=5, hidden_units=1)).eval()
 
@@ -240,7 +240,7 @@ def test_auxiliary_classifiers_are_left_out_and_the_answers_are_torchvisions_own
 
 
 class TestFineTuning:
-    def test_a_run_starts_where_the_best_epoch_of_another_was(self, trained, tiny, store):
+    def test_run_starts_from_the_best_epoch_of_another(self, trained, tiny, store):
         earlier = trained.folder.parent.parent
         settings = tiny(hidden_units=16, weights=trained.id, freeze_backbone=True, lr=1e-9, epochs=1)
 
@@ -254,7 +254,7 @@ class TestFineTuning:
 
         assert ours.transform.as_meta() == trained.checkpoint("best").meta["transform"]
 
-    def test_the_head_is_fresh_where_the_classes_are_others(self, trained, tiny, tmp_path):
+    def test_head_is_new_for_other_classes(self, trained, tiny, tmp_path):
         fill(tmp_path / "photos", {"cat": 12, "dog": 12})
         data = f"folder:{tmp_path / 'photos'}"
         settings = tiny(data=data, hidden_units=16, weights=trained.id, data_fraction=1)
@@ -326,7 +326,7 @@ def _megabytes(model: nn.Module) -> float:
     return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()) / 1e6
 
 
-def test_a_run_goes_on_and_predicts_without_the_file_it_started_from(file, small, store):
+def test_run_resumes_and_predicts_without_its_weights_file(file, small, store):
     class PowerCut(Progress):
         def advance(self, task_id, advance=1):
             if "epoch" in self.tasks[-1].description and self.tasks[-1].completed >= 3:

@@ -77,7 +77,7 @@ def test_every_family_of_torchvision_is_looked_at_below():
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_an_architecture_gives_one_answer_for_each_class_and_its_head_trains_alone(name):
+def test_architecture_has_one_output_per_class_and_a_trainable_head(name):
     spec = spec_of(name)
     model = built_without_memory(spec).train()
     device = next(model.parameters()).device
@@ -95,7 +95,7 @@ def test_an_architecture_gives_one_answer_for_each_class_and_its_head_trains_alo
 
 
 @pytest.mark.parametrize("name", ["efficientnet_b0", "googlenet", "resnet18", "maxvit_t", "squeezenet1_1"])
-def test_dropout_is_set_where_the_architecture_has_one_and_added_where_not_under_the_same_keys(name):
+def test_dropout_is_set_or_added_under_unchanged_keys(name):
     with torch.device("meta"):
         own, other = (build_model(spec_of(name, dropout=dropout)) for dropout in (None, 0.45))
 
@@ -142,7 +142,7 @@ def test_an_unknown_name_is_refused_in_one_short_line(name, said):
         check_model_name(name)
 
 
-def test_images_too_small_for_a_network_are_refused_before_a_run_begins(store, tiny):
+def test_images_too_small_for_a_network_are_refused(store, tiny):
     with pytest.raises(
         ConfigError, match=r"model alexnet cannot take images of 8x8 pixels \(.*\); give --image-size 224"
     ):
@@ -153,7 +153,7 @@ def test_images_too_small_for_a_network_are_refused_before_a_run_begins(store, t
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_b0", "efficientnet_v2_l"])
 @pytest.mark.parametrize("size", [(640, 333), (200, 700)])
-def test_a_pretrained_network_sees_what_torchvisions_own_transform_gives(name, size):
+def test_pretrained_network_gets_the_input_of_torchvision_transforms(name, size):
     pixels = np.random.RandomState(0).randint(0, 256, (size[1] // 8, size[0] // 8, 3)).astype(np.uint8)
     photo = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
     transform = published_transform(name)

@@ -24,12 +24,12 @@ class CommandTree(click.Group):
         return list(self.commands)  # in the order of a first visit, not of the alphabet
 
     def main(self, args: Sequence[str] | None = None, *ignored: Any, **extra: Any) -> NoReturn:
-        given = list(sys.argv[1:] if args is None else args)
+        arguments = list(sys.argv[1:] if args is None else args)
         try:
-            status = super().main(given, **{**extra, "prog_name": "runfolio", "standalone_mode": False})
+            status = super().main(arguments, **{**extra, "prog_name": "runfolio", "standalone_mode": False})
             sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:
-            status = _report(error, debug="--debug" in given)
+            status = _report(error, debug="--debug" in arguments)
         sys.exit(status)
 
     def resolve_command(
@@ -41,7 +41,7 @@ class CommandTree(click.Group):
 
 
 def _report(error: BaseException, *, debug: bool) -> int:
-    """Say what happened; the exit status."""
+    """Print what happened, and return the exit status."""
     if isinstance(error, click.Abort):
         click.echo(err=True)  # ends the line of the question that was not answered
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
@@ -56,14 +56,14 @@ def _report(error: BaseException, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
     if isinstance(error, RunfolioError):
-        return _say(str(error), status=2)
+        return _print_error_line(str(error), status=2)
     if isinstance(error, click.ClickException):
-        return _say(_usage(error), status=2)
+        return _print_error_line(_usage_message(error), status=2)
     hint = "" if debug else "; run again with --debug for the traceback"
-    return _say(f"{type(error).__name__}: {_first_line(error)}{hint}", status=1)
+    return _print_error_line(f"{type(error).__name__}: {_first_line(error)}{hint}", status=1)
 
 
-def _usage(error: click.ClickException) -> str:
+def _usage_message(error: click.ClickException) -> str:
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         message = f"no option {error.option_name}; {_near_options(error)}"
@@ -75,8 +75,8 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _near_options(error: click.NoSuchOption) -> str:
-    known = [flag for param in error.ctx.command.get_params(error.ctx) for flag in param.opts] if error.ctx else []
-    near = nearest(error.option_name, [flag for flag in known if flag.startswith("--")])
+    flags = [flag for param in error.ctx.command.get_params(error.ctx) for flag in param.opts] if error.ctx else []
+    near = nearest(error.option_name, [flag for flag in flags if flag.startswith("--")])
     return f"did you mean {' or '.join(near)}?" if near else "there is none like it"
 
 
@@ -84,7 +84,7 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), "no message")
 
 
-def _say(message: str, *, status: int) -> int:
-    first, *others = (line.strip() for line in message.splitlines())
-    click.echo(f"error: {first} {'; '.join(others)}".rstrip(), err=True)
+def _print_error_line(message: str, *, status: int) -> int:
+    first, *following = (line.strip() for line in message.splitlines())
+    click.echo(f"error: {first} {'; '.join(following)}".rstrip(), err=True)
     return status

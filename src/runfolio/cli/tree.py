@@ -5,21 +5,33 @@ from __future__ import annotations
 import click
 
 from runfolio._version import __version__
+from runfolio.cli.commands.archive import archive
+from runfolio.cli.commands.best import best
 from runfolio.cli.commands.cache import cache
+from runfolio.cli.commands.compare import compare
 from runfolio.cli.commands.data import data
+from runfolio.cli.commands.delete import delete
 from runfolio.cli.commands.diff import diff
 from runfolio.cli.commands.doctor import doctor
-from runfolio.cli.commands.edits import archive, note, rename, tag, unarchive
 from runfolio.cli.commands.evaluate import evaluate
+from runfolio.cli.commands.fork import fork
 from runfolio.cli.commands.logs import logs
+from runfolio.cli.commands.note import note
 from runfolio.cli.commands.plot import plot
 from runfolio.cli.commands.predict import predict
+from runfolio.cli.commands.purge import purge
+from runfolio.cli.commands.rename import rename
 from runfolio.cli.commands.reproduce import reproduce
-from runfolio.cli.commands.runs import best, compare, list_runs, show
+from runfolio.cli.commands.resume import resume
+from runfolio.cli.commands.runs import list_runs
 from runfolio.cli.commands.series import series
+from runfolio.cli.commands.show import show
+from runfolio.cli.commands.tag import tag
 from runfolio.cli.commands.tensorboard import tensorboard
-from runfolio.cli.commands.train import fork, resume, train
-from runfolio.cli.commands.trash import delete, purge, trash, undelete
+from runfolio.cli.commands.train import train
+from runfolio.cli.commands.trash import trash
+from runfolio.cli.commands.unarchive import unarchive
+from runfolio.cli.commands.undelete import undelete
 from runfolio.cli.errors import CommandTree
 from runfolio.cli.output.options import debug_option
 
@@ -40,24 +52,35 @@ def main() -> None:
     """
 
 
-for command in (
-    *(
-        data,
-        train,
-        resume,
-        fork,
-        series,
-        list_runs,
-        show,
-        logs,
-        best,
-        compare,
-        diff,
-        reproduce,
-        plot,
-        predict,
-        evaluate,
-    ),
-    *(tensorboard, rename, tag, note, archive, unarchive, delete, undelete, trash, purge, doctor, cache),
-):
+_COMMANDS = (
+    data,
+    train,
+    resume,
+    fork,
+    series,
+    list_runs,
+    show,
+    logs,
+    best,
+    compare,
+    diff,
+    reproduce,
+    plot,
+    predict,
+    evaluate,
+    tensorboard,
+    rename,
+    tag,
+    note,
+    archive,
+    unarchive,
+    delete,
+    undelete,
+    trash,
+    purge,
+    doctor,
+    cache,
+)
+
+for command in _COMMANDS:
     main.add_command(command)

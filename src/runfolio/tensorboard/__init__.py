@@ -1,1 +1,1 @@
-"""The SummaryWriter API on runfolio's record."""
+"""The SummaryWriter API on runfolio's record, and TensorBoard's own server."""

@@ -96,7 +96,7 @@ def test_packages_added_removed_and_changed(write: Callable[..., Path], edit: Ca
     assert "3 packages differ" in found.sentence
 
 
-def test_data_is_told_from_other_settings(write: Callable[..., Path], store: Path):
+def test_data_changes_are_separate_from_other_settings(write: Callable[..., Path], store: Path):
     first = write(config={"data": "digits", "lr": 1}, summary={"train/images": 100, "classes": ["a", "b"]})
     second = write(config={"data": "folder:x", "lr": 1}, summary={"train/images": 90, "classes": ["a", "b"]})
     found = diff(*(runfolio.open(store).run(folder) for folder in (first, second)))
@@ -127,7 +127,7 @@ mappings = st.dictionaries(st.sampled_from("abcd"), values)
 
 
 @given(mappings, mappings)
-def test_what_changes_one_mapping_to_the_other_is_told_both_ways(before: dict[str, Any], after: dict[str, Any]):
+def test_changes_turn_one_mapping_into_the_other_both_ways(before: dict[str, Any], after: dict[str, Any]):
     there, back = changes(before, after), changes(after, before)
     assert changes(before, before) == []
     assert [(change.name, repr(change.before), repr(change.after)) for change in there] == [

@@ -92,7 +92,7 @@ def test_a_resumed_run_keeps_its_axes_and_no_writer_takes_the_x_of_another(store
 
 
 @pytest.mark.parametrize(("metric", "x"), [("", "epoch"), ("loss", ""), (None, "epoch"), ("loss", 3), ("\ud800", "x")])
-def test_what_is_no_name_is_refused(store: Path, metric, x):
+def test_invalid_metric_name_is_refused(store: Path, metric, x):
     with runfolio.init(store=store) as run, pytest.raises(ConfigError, match="name"):
         run.define_metric(metric, x=x)
 

@@ -50,7 +50,7 @@ def test_a_run_that_changed_is_read_again(folio, store, edit):
     assert [run.name for run in open_folio(store).runs()] == ["ten"]
 
 
-def test_a_deleted_index_is_made_anew(folio, index, store):
+def test_deleted_index_is_rebuilt(folio, index, store):
     index.unlink()
 
     assert figures(open_folio(store)) == figures(folio)
@@ -58,7 +58,7 @@ def test_a_deleted_index_is_made_anew(folio, index, store):
 
 
 @pytest.mark.parametrize("damage", ["text", "empty", "torn", "holes"])
-def test_a_damaged_index_is_made_anew(folio, index, store, damage: str):
+def test_damaged_index_is_rebuilt(folio, index, store, damage: str):
     whole = index.read_bytes()
     expected = figures(folio)
     index.write_bytes(
@@ -104,7 +104,7 @@ def test_flipped_bytes_in_the_index_change_nothing(folio, index, store, seed: in
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE somebody_elses (x)", "PRAGMA user_version = 1"])
-def test_an_index_of_another_program_or_version_is_made_anew(folio, index, store, statement: str):
+def test_index_of_another_program_or_version_is_rebuilt(folio, index, store, statement: str):
     if statement.startswith("CREATE"):
         index.unlink()
     execute(index, statement)

@@ -78,7 +78,7 @@ def test_every_one_of_ten_curves_looks_different(store, write):
     assert len({(line.get_color(), str(line.get_linestyle())) for line in drawn}) == 10
 
 
-def test_of_too_many_curves_the_best_stand_out(store, write, copy, edit):
+def test_best_of_too_many_curves_are_highlighted(store, write, copy, edit):
     first = write("run-0", points={"loss": [1.0, 0.5]})
     for number in range(1, 30):
         edit(copy(first, store / "digits" / f"run-{number}"), id=f"run{number:05}", name=f"run-{number}")
@@ -119,7 +119,7 @@ def test_what_is_not_finite_is_a_gap_a_mark_and_a_lone_point_a_dot(store):
     assert "Marks at the bottom: NaN or infinite values." in texts(figure)
 
 
-def test_a_run_of_nothing_but_nan_says_so(store, write):
+def test_run_of_only_nan_values_is_noted(store, write):
     write(points={"loss": [math.nan, math.nan]})
 
     assert "no finite value" in [text.get_text() for text in plot(store, "loss").axes[0].texts]
@@ -144,7 +144,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_spikes_and_gaps(store):
     assert math.isnan(values[list(steps).index(12_345)])
 
 
-def test_a_smoothed_curve_lies_on_the_pale_one(store, write):
+def test_smoothed_curve_is_drawn_over_the_pale_original(store, write):
     write(points={"loss": [1.0, 0.0, 1.0]})
     figure = plot(store, "loss", smooth=0.5)
     pale, curve = figure.axes[0].get_lines()

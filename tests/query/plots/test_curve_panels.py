@@ -40,7 +40,7 @@ def test_smoothing_is_tensorboards(values: list[float], weight: float):
     np.testing.assert_allclose(smoothed(np.array(values), weight), tensorboards(values, weight), rtol=1e-9, atol=1e-9)
 
 
-def test_smoothing_leaves_a_constant_as_it_is_and_begins_at_the_first_value():
+def test_smoothing_keeps_a_constant_and_starts_at_the_first_value():
     np.testing.assert_allclose(smoothed(np.full(50, 3.0), 0.99), 3.0)
     assert smoothed(np.array([8.0, 0.0]), 0.9)[0] == pytest.approx(8.0)
     assert smoothed(np.array([1.0, math.nan]), 0.0)[0] == 1.0
@@ -113,7 +113,7 @@ def test_time_does_not_count_the_pause_before_a_resume(store):
     assert x[1] == pytest.approx(x[0] + second - resumed.document.attempts[1].started.timestamp(), abs=1e-5)
 
 
-def test_epochs_are_those_logged_and_go_on_outside_of_them(store):
+def test_logged_epochs_are_the_axis_and_are_extrapolated(store):
     with runfolio.init("net", store=store) as run:
         for step in range(8):
             run.log({"loss": 1.0}, step=step)
@@ -124,7 +124,7 @@ def test_epochs_are_those_logged_and_go_on_outside_of_them(store):
     assert line.x.tolist() == [-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
 
 
-def test_a_run_without_epochs_says_how_to_log_them(store, write):
+def test_run_without_epochs_gets_advice_to_log_them(store, write):
     write("net", points={"loss": [1.0]})
 
     with pytest.raises(ConfigError, match=r"net \(.*\) has no metric 'epoch' to draw over; log it \(run.log"):
@@ -153,7 +153,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_mean(seeds, group_by):
     np.testing.assert_allclose(cnn.y, [3.0, 2.0, 2.0])
 
 
-def test_what_a_mean_is_stands_in_the_notes(seeds):
+def test_notes_explain_the_mean(seeds):
     (panel,) = curve_panels(["loss"], open_folio(seeds).runs(), CurveOptions(group_by=["model"], spread="std"))
 
     assert panel.notes == [
@@ -166,14 +166,14 @@ def test_what_a_mean_is_stands_in_the_notes(seeds):
     np.testing.assert_allclose(panel.lines[0].high - panel.lines[0].y, [1.0, 0.0, 0.0])
 
 
-def test_groups_by_what_runs_do_not_have_are_refused(seeds):
+def test_grouping_by_an_unknown_column_is_refused(seeds):
     with pytest.raises(NotFound, match=r"no column 'modle'; did you mean"):
         lines(seeds, "loss", group_by=["modle"])
     with pytest.raises(ConfigError, match="either all names have a - before them, or none"):
         lines(seeds, "loss", group_by=["model", "-seed"])
 
 
-def test_a_mean_goes_straight_between_points_and_leaves_out_what_is_not_finite():
+def test_mean_curve_interpolates_linearly_and_skips_non_finite_values():
     together = mean(
         [
             (np.array([0.0, 2.0]), np.array([0.0, 2.0])),
@@ -195,7 +195,7 @@ places = numbers.map(lambda x: round(x, 6))
 
 
 @given(st.lists(st.lists(st.tuples(places, numbers), min_size=1, max_size=10), min_size=1, max_size=5))
-def test_a_mean_lies_between_the_lowest_and_the_highest(curves):
+def test_mean_is_between_minimum_and_maximum(curves):
     prepared = [
         (np.unique([x for x, _ in curve]), np.array([y for _, y in curve][: len({x for x, _ in curve})]))
         for curve in curves
@@ -208,7 +208,7 @@ def test_a_mean_lies_between_the_lowest_and_the_highest(curves):
     assert (together.y[there] <= together.high[there] + slack).all()
 
 
-def test_what_a_log_axis_cannot_show_is_counted(store, write):
+def test_values_missing_from_a_log_axis_are_counted(store, write):
     write("net", points={"loss": [1.0, 0.0, -1.0]})
     (panel,) = curve_panels(["loss"], open_folio(store).runs(), CurveOptions(log="y"))
     np.testing.assert_array_equal(panel.lines[0].y, [1.0, math.nan, math.nan])
@@ -234,6 +234,6 @@ def test_a_log_axis_without_anything_to_show_is_refused(store, write):
         ({"spread": "range"}, "the spread is 'range'; it must be one of minmax, std"),
     ],
 )
-def test_an_option_that_is_none_is_refused(options, message: str):
+def test_invalid_option_is_refused(options, message: str):
     with pytest.raises(ConfigError, match=message):
         CurveOptions(**options)

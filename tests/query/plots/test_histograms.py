@@ -53,7 +53,7 @@ def test_every_step_keeps_its_counts_on_common_edges(logged):
     ),
     st.integers(1, 64),
 )
-def test_no_count_is_lost_whatever_the_edges(histograms, bins: int):
+def test_rebinning_keeps_all_counts(histograms, bins: int):
     edges = [np.sort(np.array(own)) for own, _ in histograms]
     counts = [np.array(numbers[: len(own) - 1], dtype=float) for own, numbers in histograms]
     steps = np.arange(len(histograms))

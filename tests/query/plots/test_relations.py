@@ -62,7 +62,7 @@ def test_categories_have_no_correlation(runs):
     assert scatter(runs, "model", "size").correlation is None
 
 
-def test_no_run_with_both_is_said(runs):
+def test_scatter_without_a_complete_run_is_reported(runs):
     with pytest.raises(NotFound, match="no run here has both reason and lr"):
         scatter(runs, "reason", "lr")
 

@@ -43,7 +43,7 @@ def test_without_colours_each_run_is_a_letter_best_first(store, write):
     assert width(text) <= 60
 
 
-def test_the_best_curve_lies_on_top(store, write):
+def test_best_curve_is_drawn_on_top(store, write):
     write("other", points={"val/acc": [0.5, 0.5]})
     write("best", points={"val/acc": [0.5, 0.5, 0.6]})
     text = curves(store, "val/acc")
@@ -71,7 +71,7 @@ def test_many_runs_with_long_names_still_fit(store, write, copy, edit):
     assert width(text) <= 60
 
 
-def test_what_is_not_finite_is_marked_at_the_bottom(store):
+def test_non_finite_values_are_marked_at_the_bottom(store):
     with runfolio.init("net", store=store) as run:
         for step in range(10):
             run.log({"loss": math.nan if step in (4, 5) else 1.0 + step}, step=step)
@@ -107,7 +107,7 @@ def test_what_only_a_file_shows_is_not_talked_about(store, write):
     assert "Pale" not in curves(store, "loss", smooth=0.5)
 
 
-def test_two_metrics_stand_below_each_other(store, write):
+def test_two_metrics_are_plotted_below_each_other(store, write):
     write("net", points={"loss": [1.0, 0.5], "acc": [0.1, 0.2]})
     lines = curves(store, "loss", "acc").splitlines()
 

@@ -64,7 +64,7 @@ def test_runs_on_the_same_data_are_ranked_as_equals(write, store: Path):
     assert "had" not in leaderboard(list(runs(store).values())).caption
 
 
-def test_a_run_on_data_that_silently_changed_is_marked_and_told(write, store: Path):
+def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path):
     write("best", 0.95)
     write("near", 0.94, edited(IMAGES), edited(TEST))
 
@@ -86,7 +86,7 @@ def test_another_seed_is_not_taken_for_other_data(write, store: Path):
     )
 
 
-def test_a_share_of_the_same_images_is_told_by_its_numbers(write, store: Path):
+def test_share_of_the_same_images_is_described_by_its_sizes(write, store: Path):
     write("best", 0.95)
     write("near", 0.94, IMAGES[:15], val=3)
 
@@ -118,7 +118,7 @@ def test_a_run_that_recorded_no_data_may_be_an_equal_and_that_is_said(write, sto
     assert "perhaps other data: not all of the runs recorded them" in leaderboard(list(runs(store).values())).caption
 
 
-def test_nothing_is_said_where_no_run_recorded_any(write, store: Path):
+def test_runs_without_recorded_data_give_no_remark(write, store: Path):
     write("best", 0.95, None, None)
     write("near", 0.94, None, None)
 
@@ -160,7 +160,7 @@ def test_show_and_runs_tell_the_fingerprint(write, store: Path):
     assert fingerprint[:8] in listed
 
 
-def test_runs_whose_lists_are_gone_are_still_told_apart(write, store: Path):
+def test_runs_without_listings_are_still_distinguished(write, store: Path):
     write("best", 0.95)
     folder = write("near", 0.94, edited(IMAGES))
     for path in (folder / "data").iterdir():
@@ -184,7 +184,7 @@ def test_a_damaged_list_is_found_by_the_doctor(write, store: Path):
     assert f"data/{kept[1].name} is gone" in said.replace(": ", " ")
 
 
-def test_means_over_seeds_say_where_the_data_changed_between_them(write, store: Path):
+def test_means_over_seeds_report_changed_data(write, store: Path):
     for seed, images in enumerate((IMAGES, [*IMAGES[8:], *IMAGES[:8]], edited(IMAGES))):
         write(f"seed {seed}", 0.9 + seed / 100, images)
     every = list(runs(store).values())
@@ -195,7 +195,7 @@ def test_means_over_seeds_say_where_the_data_changed_between_them(write, store: 
     assert "had" not in group_by_seed(two, "val/acc", "max", []).caption
 
 
-def test_the_doctor_reads_what_a_damaged_record_says_of_its_data_without_stumbling(write, store: Path):
+def test_doctor_reads_the_data_entries_of_a_damaged_record(write, store: Path):
     path = write("net", 0.9) / "run.json"
     document = json.loads(path.read_text())
     known = next(iter(document["data"].values()))

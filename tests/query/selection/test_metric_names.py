@@ -35,7 +35,7 @@ def test_a_given_mode_goes_before_the_name():
     assert mode_of("val/loss", "max") == "max"
 
 
-def test_a_name_that_does_not_say_asks_for_the_mode():
+def test_metric_name_without_a_hint_requires_a_mode():
     with pytest.raises(ConfigError, match=r"'grad_norm' does not say .* --min or --max"):
         mode_of("grad_norm")
 
@@ -57,5 +57,5 @@ def test_a_mode_is_min_or_max():
         ("value", "unknown"),
     ],
 )
-def test_the_name_says_which_data_was_measured(metric: str, split: str):
+def test_split_is_derived_from_the_metric_name(metric: str, split: str):
     assert split_of(metric) == split

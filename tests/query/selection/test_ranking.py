@@ -23,7 +23,7 @@ def test_the_best_run_is_the_one_with_the_best_point_of_the_curve(store, write):
     )
 
 
-def test_what_a_run_reports_in_its_summary_goes_before_its_curve(store, write):
+def test_summary_value_takes_precedence_over_the_curve(store, write):
     """The test accuracy of the epoch that validation chose, not the highest of all epochs."""
     write("honest", points={"test/acc": [0.80, 0.85]}, summary={"test/acc": 0.85})
     write("lucky", points={"test/acc": [0.99, 0.70]}, summary={"test/acc": 0.70})
@@ -41,7 +41,7 @@ def test_a_summary_alone_is_enough(store, write):
     assert (choice.value, choice.step) == (0.9, None)
 
 
-def test_less_is_better_where_the_name_says_so_or_the_user(store, write):
+def test_mode_is_guessed_from_the_name_unless_given(store, write):
     write("low", points={"val/loss": [0.2], "size": [1]})
     write("high", points={"val/loss": [0.3], "size": [2]})
     folio = open_folio(store)
@@ -55,7 +55,7 @@ def test_less_is_better_where_the_name_says_so_or_the_user(store, write):
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("mode", ["min", "max"])
-def test_what_is_not_finite_never_wins(store, write, bad: float, mode: str):
+def test_non_finite_value_never_wins(store, write, bad: float, mode: str):
     write("good", points={"loss": [math.nan, 0.5]}, summary={"final": 0.5})
     write("bad", points={"loss": [bad, bad]}, summary={"final": bad})
     folio = open_folio(store)
@@ -71,7 +71,7 @@ def test_all_nan_has_no_best(store, write):
         open_folio(store).best("loss")
 
 
-def test_a_failed_run_wins_only_where_there_is_no_other(store, write):
+def test_failed_run_wins_only_without_finished_ones(store, write):
     write("failed", points={"acc": [0.9], "extra/acc": [0.1]}, state="failed")
     write("finished", points={"acc": [0.5]})
     folio = open_folio(store)
@@ -95,7 +95,7 @@ def test_an_unknown_metric_names_the_nearest(store, write):
         open_folio(store).best("val/ac")
 
 
-def test_of_equals_the_oldest_wins_here_and_on_the_leaderboard(write, store):
+def test_oldest_of_equal_runs_wins_also_on_the_leaderboard(write, store):
     for name in ("first", "second", "third"):
         write(name, summary={"val/acc": 0.5 if name == "first" else 0.75})
     runs = open_folio(store).runs()
@@ -104,7 +104,7 @@ def test_of_equals_the_oldest_wins_here_and_on_the_leaderboard(write, store):
     assert [row.label for row in leaderboard(runs).rows] == ["second", "third", "first"]
 
 
-def test_of_equals_the_lower_loss_wins_then_the_smaller_network_and_the_choice_says_so(write, store):
+def test_ties_are_broken_by_lower_loss_then_by_smaller_network(write, store):
     write("oldest", summary={"val/acc": 0.75, "val/loss": 0.7, "parameters": 10})
     write("large", summary={"val/acc": 0.75, "val/loss": 0.6, "parameters": 200})
     write("small", summary={"val/acc": 0.75, "val/loss": 0.6, "parameters": 100})
@@ -119,7 +119,7 @@ def test_of_equals_the_lower_loss_wins_then_the_smaller_network_and_the_choice_s
     )
 
 
-def test_of_runs_that_repeat_one_another_the_group_of_the_best_mean_is_chosen(write, store):
+def test_seed_group_of_the_best_mean_is_chosen(write, store):
     for lr, accuracies in {0.1: [0.99, 0.5], 0.01: [0.8, 0.9]}.items():
         for seed, acc in enumerate(accuracies):
             write("net", config={"lr": lr, "seed": seed}, summary={"val/acc": acc})

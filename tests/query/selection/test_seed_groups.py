@@ -25,7 +25,7 @@ def row(found: list[SeedGroup], group: str, metric: str = "val/acc") -> SeedGrou
     return next(row for row in found if (row.group, row.metric) == (group, metric))
 
 
-def test_groups_come_best_first_with_what_their_runs_came_to(runs):
+def test_groups_are_sorted_best_first_with_their_statistics(runs):
     found = group_by_seed(runs)
     assert (found.metric, found.mode, found.any_repeated) == ("val/acc", "max", True)
     groups = ["model=cnn", "model=tie", "model=mlp"]
@@ -42,7 +42,7 @@ def test_groups_come_best_first_with_what_their_runs_came_to(runs):
     )
 
 
-def test_what_cannot_be_told_from_the_best_is_marked(runs):
+def test_groups_indistinguishable_from_the_best_are_marked(runs):
     rows = group_by_seed(runs).rows
     assert [row(rows, f"model={model}").tied for model in ("cnn", "tie", "mlp")] == [False, True, False]
 

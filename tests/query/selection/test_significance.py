@@ -22,7 +22,7 @@ def test_a_perfect_score_is_not_certain():
 
 
 @pytest.mark.parametrize(("share", "count"), [(1.2, 10), (-0.1, 10), (0.5, 0), (float("nan"), 10)])
-def test_what_is_no_share_has_no_interval(share: float, count: int):
+def test_invalid_share_has_no_interval(share: float, count: int):
     with pytest.raises(ValueError, match="no interval"):
         wilson(share, count)
 
@@ -35,7 +35,9 @@ def test_what_is_no_share_has_no_interval(share: float, count: int):
         ((5, 56), (0, 29), False),  # -0.0381 to 0.1926
     ],
 )
-def test_two_shares_are_told_apart_as_published(first: tuple[int, int], second: tuple[int, int], apart: bool):
+def test_significance_of_two_shares_equals_published_results(
+    first: tuple[int, int], second: tuple[int, int], apart: bool
+):
     """Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10: the interval leaves out 0."""
     (a, n), (b, m) = first, second
     p = shares_p(a / n, n, b / m, m)
@@ -59,13 +61,13 @@ def test_answers_that_never_differ_tell_nothing():
 
 
 @given(st.lists(st.floats(0, 1), max_size=8))
-def test_of_many_comparisons_no_more_is_told_than_of_each_alone_and_no_less_than_bonferroni_tells(ps: list[float]):
+def test_holm_rejects_at_least_bonferroni_and_at_most_single_tests(ps: list[float]):
     told = holm(ps)
     assert all(p < 0.05 for p, is_told in zip(ps, told, strict=True) if is_told)
     assert all(is_told for p, is_told in zip(ps, told, strict=True) if p < 0.05 / len(ps))
 
 
-def test_the_comparisons_of_holms_procedure_get_easier_with_each_that_is_told():
+def test_holm_thresholds_rise_with_every_rejection():
     assert holm([0.01, 0.04, 0.02]) == [True, True, True]  # below 0.05 / 3, 0.05 / 2 and 0.05
     assert holm([0.02, 0.04, 0.03]) == [False, False, False]
 
@@ -78,12 +80,12 @@ def test_the_quantile_is_that_of_every_table(freedom: int, quantile: float):
 
 
 @given(st.floats(1, 1e4))
-def test_the_quantile_is_scipys_for_degrees_of_freedom_that_are_not_whole_too(freedom: float):
+def test_quantile_equals_scipy_for_fractional_degrees_of_freedom(freedom: float):
     assert t_95(freedom) == pytest.approx(scipy.stats.t.ppf(0.975, freedom), rel=1e-9)
 
 
 @pytest.mark.parametrize("freedom", [0, 0.99, math.inf, math.nan])
-def test_what_are_no_degrees_of_freedom_have_no_quantile(freedom: float):
+def test_invalid_degrees_of_freedom_have_no_quantile(freedom: float):
     with pytest.raises(ValueError, match="no quantile"):
         t_95(freedom)
 
@@ -103,7 +105,7 @@ def test_the_p_of_two_means_is_that_of_scipys_test_of_welch(first: list[float], 
     assert means_p(first, second) == pytest.approx(p, rel=1e-6, abs=1e-12)
 
 
-def test_one_value_says_nothing_of_its_spread():
+def test_single_value_has_no_spread():
     assert mean_interval([0.9]) is None
     assert means_p([0.9], [0.1, 0.1, 0.1]) == 1.0
     assert means_p([0.5, 0.5], [0.5, 0.5]) == 1.0

@@ -7,7 +7,7 @@ from runfolio.query.store import open_folio
 from runfolio.query.tables.comparison import Difference, MetricRow, compare
 
 
-def test_only_what_differs_is_listed(store, write):
+def test_only_differences_are_listed(store, write):
     write("a", config={"lr": 0.1, "seed": 1, "optimizer": {"name": "sgd", "momentum": 0.9}}, summary={"acc": 0.5})
     write("b", config={"lr": 0.2, "seed": 1, "optimizer": {"name": "adam"}}, summary={"acc": 0.5, "confusion": [[1]]})
     compared = compare(open_folio(store).runs())
@@ -22,7 +22,7 @@ def test_only_what_differs_is_listed(store, write):
     assert compared.summary == []
 
 
-def test_metrics_stand_side_by_side_with_the_best_where_known(store, write):
+def test_metrics_are_side_by_side_with_the_best_if_known(store, write):
     write("a", points={"val/acc": [0.9, 0.7], "lr": [0.1]})
     write("b", points={"val/acc": [0.5, 0.8], "loss": [math.nan]})
     compared = compare(open_folio(store).runs())
@@ -42,7 +42,7 @@ def test_true_is_not_one_as_a_setting(store, write):
     assert [row.key for row in compare(open_folio(store).runs()).config] == ["x"]
 
 
-def test_runs_of_one_name_are_told_apart(store, write, copy):
+def test_runs_of_one_name_are_labelled_differently(store, write, copy):
     first, second = write("net"), write("net")
     folio = open_folio(store)
     ids = [folio.run(folder).id for folder in (second, first)]
@@ -52,7 +52,7 @@ def test_runs_of_one_name_are_told_apart(store, write, copy):
     assert compare(folio.runs()).runs == [f"net ({ids[0]})", "twin", f"digits/{first.name}"]
 
 
-def test_runs_of_one_name_are_told_apart_by_the_settings_that_differ(store, write):
+def test_runs_of_one_name_are_labelled_by_their_differing_settings(store, write):
     write("net", config={"lr": 0.1, "seed": 1})
     write("net", config={"lr": 0.01, "seed": 1})
     assert compare(open_folio(store).runs()).runs == ["net lr=0.01", "net lr=0.1"]

@@ -25,7 +25,7 @@ def series(store, write):
     return open_folio(store).runs()
 
 
-def test_the_best_stands_first_and_what_failed_last_with_its_reason(series):
+def test_best_run_is_first_and_failed_runs_are_last_with_reason(series):
     board = leaderboard(series)
 
     assert [(row.label, row.value, row.state, row.reason) for row in board.rows] == [
@@ -36,7 +36,7 @@ def test_the_best_stands_first_and_what_failed_last_with_its_reason(series):
     ]
 
 
-def test_the_accuracies_come_with_their_intervals(series):
+def test_accuracies_have_intervals(series):
     best = leaderboard(series).rows[0]
 
     assert (best.images, best.low, best.high) == (270, pytest.approx(0.9422, abs=1e-4), pytest.approx(0.9847, abs=1e-4))
@@ -44,7 +44,7 @@ def test_the_accuracies_come_with_their_intervals(series):
     assert (best.test_low, best.test_high) == (pytest.approx(0.9224, abs=1e-4), pytest.approx(0.9681, abs=1e-4))
 
 
-def test_what_the_images_that_chose_cannot_tell_from_the_best_is_marked(series):
+def test_runs_tied_with_the_best_on_validation_are_marked(series):
     assert {row.label: row.tied for row in leaderboard(series).rows} == {
         "best": False,
         "good": True,
@@ -53,7 +53,7 @@ def test_what_the_images_that_chose_cannot_tell_from_the_best_is_marked(series):
     }
 
 
-def test_the_caption_says_how_to_read_it(series):
+def test_caption_explains_the_leaderboard(series):
     assert leaderboard(series).caption == (
         "Best first by val/acc (higher is better, by its name). The validation data chose."
         " Its 95 % interval (Wilson) is for 270 images."
@@ -95,7 +95,7 @@ def test_with_more_comparisons_it_takes_more_to_tell_a_run_from_the_best(store, 
     assert leaderboard(open_folio(store).runs()).rows[-1].tied
 
 
-def test_a_series_of_which_the_chosen_run_alone_was_tested_says_how_to_test_another(store, write):
+def test_caption_explains_how_to_test_runs_that_were_not_chosen(store, write):
     write("best", summary={"val/acc": 0.9, "test/acc": 0.8, "test/images": 100})
     write("other", summary={"val/acc": 0.8, "test/images": 100})
 

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output import output as out
-from runfolio.cli.output.confirm import agreed, yes_option
+from runfolio.cli.output.confirm import confirm, yes_option
+from runfolio.cli.output.console import print_line
+from runfolio.cli.output.display_table import OutputFormat, output_format_options, print_table
 from runfolio.cli.output.options import Command, debug_option
+from runfolio.cli.output.param_types import ByteSizeParamType
+from runfolio.cli.pages.cache import cache_table
 from runfolio.errors import ConfigError, StoreError
-from runfolio.record.base.cache_folder import KINDS, SPOOL, CacheEntry, Kind, cache_entries, cache_folder
+from runfolio.record.base.cache_folder import KINDS, SPOOL, cache_entries, cache_folder
 
 _CLEARABLE = [kind.name for kind in KINDS if kind.name != SPOOL]
 
 
-class Size(click.ParamType):
-    """`5GB`: so many bytes."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from runfolio.vision.batches.cache_budget import read_bytes
-
-        try:
-            return value if isinstance(value, int) else read_bytes(value)
-        except ConfigError as error:
-            self.fail(str(error), param, ctx)
-
-
 @click.group(invoke_without_command=True, params=[debug_option()])
-@click.option("--budget", type=Size(), metavar="SIZE", help="Let features and pixels take so much from now on: 5GB.")
-@out.format_options
+@click.option(
+    "--budget",
+    type=ByteSizeParamType(),
+    metavar="SIZE",
+    help="Let features and pixels take so much from now on: 5GB.",
+)
+@output_format_options
 @click.pass_context
-def cache(context: click.Context, budget: int | None, output: out.Format) -> None:
+def cache(context: click.Context, budget: int | None, output: OutputFormat) -> None:
     """What is kept to save time: features of images, decoded pixels, fetched data, what was found out about files.
 
     All but the spool can be made or fetched again. Of features and pixels, what was not used for longest goes first
@@ -55,7 +45,7 @@ def cache(context: click.Context, budget: int | None, output: out.Format) -> Non
         return
     if budget is not None:
         _set_budget(budget)
-    _show(output)
+    _print_cache(output)
 
 
 @cache.command(cls=Command)
@@ -70,37 +60,23 @@ def clear(kinds: tuple[str, ...], yes: bool) -> None:
     \b
     runfolio cache clear features pixels
     """
+    from runfolio.vision.batches.cache_removal import remove_entry
+
     doomed = [entry for kind in KINDS if kind.name in (kinds or _CLEARABLE) for entry in cache_entries(kind)]
     if not doomed:
-        out.line("There is nothing to clear.")
+        print_line("There is nothing to clear.")
         return
     if not yes:
-        out.show_table(_table(doomed, [kind for kind in KINDS if any(entry.kind is kind for entry in doomed)]), "table")
+        print_table(cache_table(doomed, [kind for kind in KINDS if any(entry.kind is kind for entry in doomed)]))
         if any(entry.kind.name == "data" for entry in doomed):
-            out.line("data is fetched or unpacked again when it is needed; a training that reads it now would fail")
-        if not agreed("Remove all this?"):
+            print_line("data is fetched or unpacked again when it is needed; a training that reads it now would fail")
+        if not confirm("Remove all this?"):
             return
-    left = [entry for entry in doomed if not _remove(entry)]
-    freed = sum(entry.size for entry in doomed) - sum(entry.size for entry in left)
-    out.line(f"cleared {formatting.size(freed)}")
-    if left:
-        out.line(f"left {formatting.size(sum(entry.size for entry in left))} that a training has open")
-
-
-def _remove(entry: CacheEntry) -> bool:
-    """Whether it is gone."""
-    from runfolio.vision.batches.cache_rows import is_rows, remove_unused
-
-    try:
-        if is_rows(entry.path):
-            return remove_unused(entry.path)
-        if entry.path.is_dir() and not entry.path.is_symlink():
-            shutil.rmtree(entry.path)
-        else:
-            entry.path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot remove {error.filename}: {error.strerror}; check its permissions") from None
-    return True
+    in_use = [entry for entry in doomed if not remove_entry(entry)]
+    in_use_bytes = sum(entry.size for entry in in_use)
+    print_line(f"cleared {formatting.byte_size(sum(entry.size for entry in doomed) - in_use_bytes)}")
+    if in_use:
+        print_line(f"left {formatting.byte_size(in_use_bytes)} that a training has open")
 
 
 def _set_budget(size: int) -> None:
@@ -113,40 +89,16 @@ def _set_budget(size: int) -> None:
     make_room(0)
 
 
-def _show(output: out.Format) -> None:
+def _print_cache(output: OutputFormat) -> None:
     from runfolio.vision.batches.cache_budget import budget
 
-    out.show_table(_table([entry for kind in KINDS for entry in cache_entries(kind)], KINDS), output)
+    print_table(cache_table([entry for kind in KINDS for entry in cache_entries(kind)], KINDS), output)
     if output == "table":
-        out.line(f"\nin {_folder()}; features and pixels may take {formatting.size(budget())}")
+        print_line(f"\nin {_cache_path()}; features and pixels may take {formatting.byte_size(budget())}")
 
 
-def _folder() -> Path:
-    folder = cache_folder()
-    if folder is None:
+def _cache_path() -> Path:
+    path = cache_folder()
+    if path is None:
         raise ConfigError("there is no folder for caches; set RUNFOLIO_CACHE to one")
-    return folder
-
-
-def _table(found: Sequence[CacheEntry], kinds: Sequence[Kind]) -> out.Table:
-    rows = []
-    for kind in kinds:
-        mine = [entry for entry in found if entry.kind is kind]
-        used = max((entry.used for entry in mine), default=None)
-        rows.append(
-            {
-                "kind": kind.name,
-                "entries": len(mine),
-                "bytes": sum(entry.size for entry in mine),
-                "used": None if used is None else datetime.fromtimestamp(used, UTC),
-                "what": kind.description,
-            }
-        )
-    columns = [
-        out.Column(key="kind", title="kind", show=formatting.each(str)),
-        out.Column(key="entries", title="entries", show=formatting.each(formatting.count), number=True),
-        out.Column(key="bytes", title="size", show=formatting.each(formatting.size), number=True),
-        out.Column(key="used", title="last used", show=formatting.each(formatting.age)),
-        out.Column(key="what", title="what it is", show=formatting.each(str), spare=True),
-    ]
-    return out.Table(columns=columns, rows=rows)
+    return path

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from runfolio.cli.output import output as out
+from runfolio.cli.output.console import print_line
+from runfolio.cli.output.json_output import print_json
 from runfolio.cli.output.options import Command, settings_options, store_option
 from runfolio.cli.output.progress import progress_display
 from runfolio.settings import build
 from runfolio.vision.settings import TrainSettings
 
-_SEEN_BY = ("test_data", "image_size", "augment", "model", "weights", "seed")
+_IMAGE_SETTINGS = ("test_data", "image_size", "augment", "model", "weights", "seed")
 """The settings that decide which images there are and how a network sees them."""
 
 
@@ -31,7 +31,7 @@ _SEEN_BY = ("test_data", "image_size", "augment", "model", "weights", "seed")
 )
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@settings_options(TrainSettings, only=_SEEN_BY)
+@settings_options(TrainSettings, only=_IMAGE_SETTINGS)
 def data(name: str, path: Path, store: Path | None, as_json: bool, **flags: Any) -> None:
     """Look at a data set before training on it.
 
@@ -44,18 +44,18 @@ def data(name: str, path: Path, store: Path | None, as_json: bool, **flags: Any)
     runfolio data folder:photos --model efficientnet_b0 --augment trivial
     runfolio data zip:pizza_steak_sushi.zip --image-size 64 --out pizza.png
     """
-    given = {key: value for key, value in flags.items() if value is not None}
-    settings = build(TrainSettings, {"data": name, "skip_bad_images": True, "val_fraction": 0, **given})
+    changes = {key: value for key, value in flags.items() if value is not None}
+    settings = build(TrainSettings, {"data": name, "skip_bad_images": True, "val_fraction": 0, **changes})
     from runfolio.cli.pages.data import print_data
     from runfolio.vision import draw_batch
     from runfolio.vision.data import describe
     from runfolio.vision.prepare import prepare
 
     with progress_display() as progress:
-        described = describe(name, test_data=settings.test_data, progress=progress)
-        drawn = draw_batch(prepare(settings, store=store, progress=progress), path)
+        description = describe(name, test_data=settings.test_data, progress=progress)
+        picture_path = draw_batch(prepare(settings, store=store, progress=progress), path)
     if as_json:
-        click.echo(json.dumps(out.plain(asdict(described)), indent=2, ensure_ascii=False))
+        print_json(asdict(description))
     else:
-        print_data(described)
-        out.line(f"\na batch of it is drawn in {drawn}")
+        print_data(description)
+        print_line(f"\na batch of it is drawn in {picture_path}")

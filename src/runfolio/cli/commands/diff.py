@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from runfolio.cli.output import output as out
+from runfolio.cli.output.json_output import print_json
 from runfolio.cli.output.options import Command, open_store, store_option
 
 
@@ -32,9 +31,8 @@ def diff(first: str, second: str, as_json: bool, store: Path | None) -> None:
 
     folio = open_store(store)
     before, after = folio.run(first), folio.run(second)
-    found = diff_runs(before, after)
+    difference = diff_runs(before, after)
     if as_json:
-        about = {"summary": found.sentence, "ids": [before.id, after.id], **asdict(found)}
-        click.echo(json.dumps(out.plain(about), indent=2, ensure_ascii=False))
+        print_json({"summary": difference.sentence, "ids": [before.id, after.id], **asdict(difference)})
     else:
-        print_run_diff(found)
+        print_run_diff(difference)

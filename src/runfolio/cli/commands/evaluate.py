@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from runfolio.cli.output import output as out
+from runfolio.cli.output.console import print_line, print_warnings
+from runfolio.cli.output.json_output import print_json
 from runfolio.cli.output.options import (
     Command,
-    best_by_option,
-    chosen_run,
-    experiment_filter,
+    best_metric_option,
+    experiment_option,
     open_store,
+    run_or_best,
     settings_options,
     store_option,
 )
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which of the images."
 )
-@best_by_option
+@best_metric_option
 @click.option(
     "--out-dir",
     "folder",
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where the pictures go.",
 )
-@experiment_filter
+@experiment_option
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; a list where there are rivals.")
 @settings_options(TrainSettings, only=("skip_bad_images",))
@@ -80,29 +80,31 @@ def evaluate(
     from runfolio.vision import evaluate as measure
     from runfolio.vision.evaluation.evaluate import on_fastest_device
 
-    runs = [chosen_run(run, metric, experiment, store), *(open_store(store).run(rival) for rival in rivals)]
-    classifiers = [installed_loader(each.checkpoint()) for each in runs]
+    runs = [run_or_best(run, metric, experiment, store), *(open_store(store).run(rival) for rival in rivals)]
+    classifiers = [installed_loader(recorded.checkpoint()) for recorded in runs]
     with progress_display() as progress:
         source = _images(data, classifiers[0], skip_bad_images=bool(skip_bad_images), progress=progress)
-        results = [measure(on_fastest_device(each), source, split, progress=progress) for each in classifiers]
+        results = [
+            measure(on_fastest_device(classifier), source, split, progress=progress) for classifier in classifiers
+        ]
     if as_json:
-        printed = [{"run": each.id, **result.as_dict()} for each, result in zip(runs, results, strict=True)]
-        click.echo(json.dumps(out.plain(printed if rivals else printed[0]), indent=2, ensure_ascii=False))
+        evaluations = [{"run": recorded.id, **result.as_dict()} for recorded, result in zip(runs, results, strict=True)]
+        print_json(evaluations if rivals else evaluations[0])
     elif rivals:
         print_rivals(runs, results)
     else:
         print_evaluation(runs[0], results[0])
     if not rivals:
-        drawn = draw_evaluation(results[0], source, folder, runs[0].name)
+        picture_paths = draw_evaluation(results[0], source, folder, runs[0].name)
         if not as_json:
-            out.line(f"\ndrawn in {', '.join(map(str, drawn))}")
-    out.warn(source.bad_images)
+            print_line(f"\ndrawn in {', '.join(map(str, picture_paths))}")
+    print_warnings(source.bad_images)
 
 
 def _images(
     data: str | None, classifier: LoadedClassifier, *, skip_bad_images: bool, progress: Progress
 ) -> ImageSource:
-    """Those of that name, else those of the classifier's own training and test."""
+    """Return the data set of that name, else the classifier's own."""
     from runfolio.vision.data import load_data
 
     if data is not None:

@@ -5,22 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from runfolio.cli.output import formatting
-from runfolio.cli.output import output as out
 from runfolio.cli.output.options import Command, open_store, store_option
+from runfolio.cli.pages.console_log import ConsoleLogPrinter
 from runfolio.errors import NotFound
 from runfolio.record.base.run_document import RUNNING
-from runfolio.record.content.console_log import last_lines, log_path, printable
 
-if TYPE_CHECKING:
-    from runfolio.query.run import RecordedRun
-
-_LOOK_S = 0.5
-_CHUNK_BYTES = 1024 * 1024
+_POLL_S = 0.5
 
 
 @click.command(cls=Command)
@@ -39,55 +32,16 @@ def logs(run: str, follow: bool, lines: int | None, store: Path | None) -> None:
     runfolio logs k3f9 -f          from another terminal, while it trains
     """
     folio = open_store(store)
-    found = folio.run(run)
-    reader = _Reader(found.folder)
+    recorded = folio.run(run)
+    log = ConsoleLogPrinter(recorded.folder)
     with contextlib.suppress(KeyboardInterrupt) if follow else contextlib.nullcontext():
         if lines is None:
-            reader.show_all(found)
+            log.print_new(recorded)
         else:
-            reader.show_newest(found, lines)
-        while follow and found.state == RUNNING:
-            time.sleep(_LOOK_S)
-            found = folio.run(found.folder)
-            reader.show_all(found)
-    if not reader.seen:
-        raise NotFound(f"run {found.id} has no console log: it printed nothing, or was not to record it")
-
-
-class _Reader:
-    """How far each attempt's log has been shown."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._shown: dict[str, int] = {}
-        """Bytes, by writer."""
-        self.seen = False
-
-    def show_all(self, run: RecordedRun) -> None:
-        """What has not been shown yet, attempt after attempt."""
-        for attempt in run.document.attempts:
-            path = log_path(self._folder, attempt.writer)
-            if not path.exists():
-                continue
-            self.seen = True
-            if len(run.document.attempts) > 1 and attempt.writer not in self._shown:
-                out.line(f"==> attempt {attempt.attempt}, begun {formatting.moment(attempt.started)} <==", style="bold")
-            self._show(path, attempt.writer)
-
-    def show_newest(self, run: RecordedRun, count: int) -> None:
-        """The newest lines of the newest log; all before them counts as shown."""
-        for attempt in reversed(run.document.attempts):
-            path = log_path(self._folder, attempt.writer)
-            if path.exists():
-                lines = [] if self.seen else last_lines(path, count)
-                self.seen = True
-                self._shown[attempt.writer] = path.stat().st_size
-                for text in lines:
-                    click.echo(text)
-
-    def _show(self, path: Path, writer: str) -> None:
-        with path.open("rb") as file:
-            file.seek(self._shown.setdefault(writer, 0))
-            while data := file.read(_CHUNK_BYTES):
-                self._shown[writer] = file.tell()
-                click.echo(printable(data.decode(errors="replace")), nl=False)
+            log.print_newest(recorded, lines)
+        while follow and recorded.state == RUNNING:
+            time.sleep(_POLL_S)
+            recorded = folio.run(recorded.folder)
+            log.print_new(recorded)
+    if not log.log_exists:
+        raise NotFound(f"run {recorded.id} has no console log: it printed nothing, or was not to record it")

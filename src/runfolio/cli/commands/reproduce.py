@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from runfolio.cli.output import output as out
-from runfolio.cli.output.options import Command, open_store, store_option
+from runfolio.cli.output.console import stderr_console, stdout_console
+from runfolio.cli.output.json_output import print_json
+from runfolio.cli.output.options import Command, open_store, store_flag, store_option
+from runfolio.cli.pages.reproduce import plan_to_json
 from runfolio.errors import ConfigError
-
-if TYPE_CHECKING:
-    from runfolio.reproduce.difference import Difference
-    from runfolio.reproduce.plan import Plan
 
 
 @click.command(cls=Command)
@@ -54,7 +49,7 @@ def reproduce(
     keep: bool,
     as_json: bool,
     store: Path | None,
-    **wish: Any,
+    **plan_options: Any,
 ) -> None:
     """Repeat a run, and say whether the same comes out.
 
@@ -79,44 +74,35 @@ def reproduce(
     from runfolio.reproduce.repeat import repeat
     from runfolio.reproduce.verdict import Tolerance
 
-    folio, console = open_store(store), out.stderr() if as_json else out.stdout()
+    folio, console = open_store(store), stderr_console() if as_json else stdout_console()
     output = sys.stderr if as_json else None
-    with holder(keep) as place:
-        made = plan(folio.run(run), Wish(arguments=arguments, steps=steps, **wish), holder=place, store=folio.store)
-        with laid(made, keep=keep):
-            today = differences(made)
-            print_plan(console, made, today, steps)
+    with holder(keep) as folder:
+        planned = plan(
+            folio.run(run), Wish(arguments=arguments, steps=steps, **plan_options), holder=folder, store=folio.store
+        )
+        with laid(planned, keep=keep):
+            today = differences(planned)
+            print_plan(console, planned, today, steps)
             if dry_run:
                 if as_json:
-                    click.echo(json.dumps(out.plain(_intended(made, today)), indent=2, ensure_ascii=False))
+                    print_json(plan_to_json(planned, today))
                 return
-            _agree(yes)
+            _confirm_execution(yes)
             tolerance = Tolerance(rtol, atol)
-            result = repeat(made, folio, today, tolerance=tolerance, ignore=ignore, steps=steps, output=output)
+            result = repeat(planned, folio, today, tolerance=tolerance, ignore=ignore, steps=steps, output=output)
     if as_json:
-        about = {"id": result.repeated.id, **result.to_json(), "remarks": result.remarks, "chance": result.chance}
-        click.echo(json.dumps(out.plain(about), indent=2, ensure_ascii=False))
+        print_json({"id": result.repeated.id, **result.to_json(), "remarks": result.remarks, "chance": result.chance})
     else:
-        print_result(console, result, out.store_flag(store))
+        print_result(console, result, store_flag(store))
     ctx.exit(1 if result.verdict.word == "parts" else 0)
 
 
-def _intended(plan: Plan, today: Sequence[Difference]) -> dict[str, Any]:
-    return {
-        "code": plan.origin.kind,
-        "command": plan.command,
-        "folder": os.fspath(plan.folder),
-        "set": plan.variables,
-        "unset": plan.unset,
-        "remarks": plan.remarks,
-        "differences": [{"kind": it.kind, "text": it.text} for it in today],
-    }
+def _confirm_execution(yes: bool) -> None:
+    """Ask before the command is executed.
 
-
-def _agree(yes: bool) -> None:
-    """Raises:
-    ConfigError: There is nobody to ask.
-    click.Abort: The answer is no.
+    Raises:
+        ConfigError: There is nobody to ask.
+        click.Abort: The answer is no.
     """
     if yes:
         return

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import re
-import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from runfolio.cli.output import output as out
+from runfolio.cli.output.console import print_line, print_warnings
 from runfolio.cli.output.options import Command, open_store, store_option
 from runfolio.cli.output.progress import progress_display
-from runfolio.errors import MissingExtra, RunfolioError, StoreError
+from runfolio.errors import MissingExtra, RunfolioError
 
 if TYPE_CHECKING:
     from runfolio.query.store import Folio
-
-_ENDS_S = 10.0
 
 
 @click.command(cls=Command)
@@ -40,13 +35,19 @@ def tensorboard(port: int | None, host: str, store: Path | None) -> None:
     """
     if importlib.util.find_spec("tensorboard") is None:
         raise MissingExtra("tensorboard", "tensorboard", "runfolio tensorboard")
+    from runfolio.tensorboard.server import serve
+
     folio = open_store(store)
-    _make_missing(folio)
-    command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", "--logdir", str(folio.store), "--host", host]
-    _serve(command if port is None else [*command, "--port", str(port)], folio.store)
+    _make_missing_event_files(folio)
+
+    def print_address(address: str) -> None:
+        print_line(f"TensorBoard shows {folio.store} at {address}; Ctrl-C ends it")
+        sys.stdout.flush()
+
+    serve(folio.store, host, port, print_address)
 
 
-def _make_missing(folio: Folio) -> None:
+def _make_missing_event_files(folio: Folio) -> None:
     from runfolio.events.rebuild import make_event_files
     from runfolio.record.base.layout import event_files
 
@@ -59,52 +60,10 @@ def _make_missing(folio: Folio) -> None:
             try:
                 make_event_files(run.folder)
             except (RunfolioError, OSError) as error:
-                out.warn([f"{run.name} ({run.id}) is not shown: {error}"])
+                print_warnings([f"{run.name} ({run.id}) is not shown: {error}"])
             progress.advance(bar)
     if running:
         names = ", ".join(f"{run.name} ({run.id})" for run in running)
-        out.warn([f"still running without event files, so not shown: {names}; start this again when they have ended"])
-
-
-def _serve(command: list[str], store: Path) -> None:
-    """Run TensorBoard until it ends or is ended. What it says before its address is shown only where none comes.
-
-    Raises:
-        StoreError: It did not start; with its reason.
-    """
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    # Ctrl-C goes to the whole terminal, TensorBoard too.
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            said = _serving(server, store)
-            status = server.wait()
-        except BaseException:
-            _end(server)
-            raise
-    if said:
-        reason = next((line for line in said if "ERROR" in line), said[-1]).removeprefix("ERROR: ").strip()
-        raise StoreError(
-            f"TensorBoard did not start (exit status {status}): {reason};"
-            " --port and --host name another address, if that is it"
+        print_warnings(
+            [f"still running without event files, so not shown: {names}; start this again when they have ended"]
         )
-
-
-def _serving(server: subprocess.Popen[str], store: Path) -> list[str]:
-    """Name the address and hand on what is said afterwards; where no address came, what was said instead."""
-    said: list[str] = []
-    for line in server.stderr or ():
-        said.append(line)
-        if found := re.search(r"http://\S+(?= \(Press)", line):
-            out.line(f"TensorBoard shows {store} at {found[0]}; Ctrl-C ends it")
-            sys.stdout.flush()
-            sys.stderr.writelines(server.stderr or ())
-            return []
-    return said or ["it said nothing"]
-
-
-def _end(server: subprocess.Popen[str]) -> None:
-    server.terminate()
-    try:
-        server.wait(_ENDS_S)
-    except subprocess.TimeoutExpired:
-        server.kill()

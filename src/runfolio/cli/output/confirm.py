@@ -11,7 +11,7 @@ from runfolio.errors import ConfigError
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 
 
-def agreed(question: str) -> bool:
+def confirm(question: str) -> bool:
     """Whether somebody at a terminal says so.
 
     Raises:

@@ -1,7 +1,8 @@
-"""What several commands share: the store, `--debug`, output formats, and settings as flags."""
+"""Options that several commands share: the store, `--debug`, filters of runs, and settings as flags."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
@@ -22,19 +23,34 @@ store_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder that holds the runs.  [default: $RUNFOLIO_STORE, else ./runs]",
 )
-experiment_filter = click.option("--experiment", metavar="NAME", help="Only the runs of this experiment.")
+experiment_option = click.option("--experiment", metavar="NAME", help="Only the runs of this experiment.")
+changed_data_option = click.option(
+    "--changed-data", is_flag=True, help="Go on although its images changed since; new ones play no part."
+)
+seeds_option = click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run everything N times, with the seed and the N - 1 behind it; report mean, spread and interval.",
+)
+folds_option = click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="Cross-validate everything: K runs, in which each image for training validates once; with --seeds, of each.",
+)
 
 
 def run_filters(command: Decorated) -> Decorated:
-    """Options that choose runs of the store; the command gets what `filtered` takes."""
+    """Add options that select runs of the store; the command gets the fields of `RunFilters`."""
     state = click.option("--state", metavar="STATE", help="Only the runs in this state, such as finished or failed.")
     tags = click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only the runs with this tag; repeatable.")
     archived = click.option("--archived", is_flag=True, help="Also the archived runs.")
-    return experiment_filter(state(tags(archived(command))))
+    return experiment_option(state(tags(archived(command))))
 
 
-class Filters(TypedDict):
-    """What `run_filters` brings."""
+class RunFilters(TypedDict):
+    """Values of the options that `run_filters` adds."""
 
     experiment: str | None
     state: str | None
@@ -42,20 +58,20 @@ class Filters(TypedDict):
     archived: bool
 
 
-def filtered(folio: Folio, filters: Filters) -> tuple[Runs, int]:
-    """The runs that the options choose, and how many archived ones they leave out."""
-    every = folio.runs(filters["experiment"], filters["state"], tags=filters["tags"], archived=True)
-    shown = every if filters["archived"] else every.without_archived()
-    return shown, len(every) - len(shown)
+def filter_runs(folio: Folio, filters: RunFilters) -> tuple[Runs, int]:
+    """Return the runs that the options select, and the number of archived ones left out."""
+    matches = folio.runs(filters["experiment"], filters["state"], tags=filters["tags"], archived=True)
+    shown = matches if filters["archived"] else matches.without_archived()
+    return shown, len(matches) - len(shown)
 
 
 BEST = "best"
-"""Stands for the best run where a run is asked for."""
-best_by_option = click.option("--metric", default="val/acc", show_default=True, help="What chooses the best run.")
+"""Name of the best run, wherever a run is named."""
+best_metric_option = click.option("--metric", default="val/acc", show_default=True, help="What chooses the best run.")
 
 
-def names_of(text: str | None) -> list[str]:
-    """`a, b` as two names."""
+def split_names(text: str | None) -> list[str]:
+    """Split `a, b` into two names."""
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
@@ -66,15 +82,20 @@ def mode_option(command: Decorated) -> Decorated:
     return lowest(highest(command))
 
 
+def store_flag(store: Path | None) -> str:
+    """Return what a suggested command must repeat to use the same store."""
+    return "" if store is None else f" --store {shlex.quote(str(store))}"
+
+
 def open_store(store: Path | None) -> Folio:
-    """The store to read, imported only here: it brings SQLAlchemy and NumPy."""
+    """Open the store for reading; imported here because it imports SQLAlchemy and NumPy."""
     from runfolio.query.store import open_folio
 
     return open_folio(store)
 
 
-def chosen_run(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
-    """The run of that name, or the best by `metric` where `best` is asked for."""
+def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
+    """Return the run of that name; for `best`, the best run by `metric`."""
     folio = open_store(store) if store is None or isinstance(store, Path) else store
     return folio.best(metric, experiment=experiment) if run == BEST else folio.run(run)
 
@@ -96,7 +117,7 @@ class Command(click.Command):
         with formatter.section("Options"):
             formatter.write_dl(records)
         settings = [param.field for param in self.params if isinstance(param, SettingOption)]
-        write_settings(formatter, settings, defaults=ctx.show_default is not False)
+        write_settings_help(formatter, settings, defaults=ctx.show_default is not False)
 
 
 def debug_option() -> click.Option:
@@ -127,7 +148,7 @@ def settings_options(settings: type[Settings], only: Sequence[str] | None = None
     return decorate
 
 
-def write_settings(formatter: click.HelpFormatter, fields: Sequence[Field], *, defaults: bool = True) -> None:
+def write_settings_help(formatter: click.HelpFormatter, fields: Sequence[Field], *, defaults: bool = True) -> None:
     """Help of settings, one section a group; without defaults where a setting that is not given has another value."""
     for group in dict.fromkeys(field.group for field in fields):
         with formatter.section(group[:1].upper() + group[1:]):
@@ -149,4 +170,4 @@ def _help_record(field: Field, defaults: bool) -> tuple[str, str]:
 def _default(field: Field) -> str:
     if field.kind is bool:
         return "on" if field.default else "off"
-    return "none" if field.default is None else formatting.value(field.default)
+    return "none" if field.default is None else formatting.setting_value(field.default)

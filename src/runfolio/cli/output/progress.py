@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runfolio.cli.output.output import stderr
+from runfolio.cli.output.console import stderr_console
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -15,7 +15,7 @@ def progress_display() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
-    console = stderr()
+    console = stderr_console()
     return Progress(
         # What is being done gives way to how far it is.
         TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),

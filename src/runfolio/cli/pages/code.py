@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output import output as out
+from runfolio.cli.output.console import escape_controls, print_line, print_text, print_warnings
+from runfolio.cli.output.display_table import Column, DisplayTable, print_table
 
 if TYPE_CHECKING:
     from runfolio.query.explain.run_diff import Change, RunDiff
     from runfolio.query.run import RecordedRun
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _SECTIONS = {
     "command": "Command",
@@ -29,28 +28,28 @@ _SECTIONS = {
 }
 
 
-def print_files(run: RecordedRun) -> None:
+def print_captured_files(run: RecordedRun) -> None:
     """The files that were kept, and those that were left out."""
     captured = run.code.capture
     if captured is None:
-        out.line(f"No code was kept with {run.name} ({run.id}).")
+        print_line(f"No code was kept with {run.name} ({run.id}).")
         return
     rows = [{"file": file.path, "why": file.why, "bytes": file.bytes} for file in captured.files]
-    rows += [{"file": left.path, "why": f"left out: {left.why}", "bytes": left.bytes} for left in captured.left_out]
+    rows += [{"file": file.path, "why": f"left out: {file.why}", "bytes": file.bytes} for file in captured.left_out]
     columns = [
-        out.Column(key="file", title="file", show=formatting.each(harmless)),
-        out.Column(key="bytes", title="bytes", show=formatting.each(formatting.count), number=True),
-        out.Column(key="why", title="why", show=formatting.each(harmless)),
+        Column(key="file", title="file", formatter=formatting.elementwise(escape_controls)),
+        Column(key="bytes", title="bytes", formatter=formatting.elementwise(formatting.count), number=True),
+        Column(key="why", title="why", formatter=formatting.elementwise(escape_controls)),
     ]
-    out.show_table(out.Table(columns=columns, rows=rows), "table")
-    out.line(f"\nBelow {captured.root}; contents: {run.folder / 'code' / 'files'}")
+    print_table(DisplayTable(columns=columns, rows=rows))
+    print_line(f"\nBelow {captured.root}; contents: {run.folder / 'code' / 'files'}")
 
 
-def print_uncommitted(run: RecordedRun) -> None:
+def print_uncommitted_diff(run: RecordedRun) -> None:
     """What differed from the commit: coloured on a terminal, elsewhere as it is, for `git apply`."""
     diff = run.code.diff
     if not diff:
-        out.warn([f"nothing was uncommitted, or none of it was kept, when {run.name} ({run.id}) began"])
+        print_warnings([f"nothing was uncommitted, or none of it was kept, when {run.name} ({run.id}) began"])
     elif sys.stdout.isatty():
         print_diff(diff)
     else:
@@ -60,36 +59,31 @@ def print_uncommitted(run: RecordedRun) -> None:
 def print_run_diff(diff: RunDiff) -> None:
     """The summary first, details after."""
     before, after = diff.runs
-    out.line(f"{before} -> {after}", style="bold")
-    out.say(diff.sentence)
+    print_line(f"{before} -> {after}", style="bold")
+    print_text(diff.sentence)
     for name, title in _SECTIONS.items():
         _print_changes(title, getattr(diff, name))
         if name == "data":
             for change in diff.items:
-                out.line(f"{change.name}: {harmless(change.told)}")
+                print_line(f"{change.name}: {escape_controls(change.told)}")
     for file in diff.files:
-        out.line(f"\n{file.path}, {file.kind}", style="bold")
+        print_line(f"\n{file.path}, {file.kind}", style="bold")
         print_diff(file.diff)
 
 
 def print_diff(diff: str) -> None:
     for line in diff.splitlines():
-        out.line(harmless(line), style=_STYLES.get(line[:1]))
-
-
-def harmless(text: str) -> str:
-    """Text of a file without what would steer the terminal."""
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+        print_line(escape_controls(line), style=_STYLES.get(line[:1]))
 
 
 def _print_changes(title: str, changes: Sequence[Change]) -> None:
     if not changes:
         return
-    out.line(f"\n{title}", style="bold")
+    print_line(f"\n{title}", style="bold")
     longest = max(len(change.name) for change in changes)
     for change in changes:
-        out.line(f"{change.name:<{longest}}  {_shown(change.before)} -> {_shown(change.after)}")
+        print_line(f"{change.name:<{longest}}  {_value_text(change.before)} -> {_value_text(change.after)}")
 
 
-def _shown(value: Any) -> str:
-    return "(none)" if value is None else harmless(formatting.value(value))
+def _value_text(value: Any) -> str:
+    return "(none)" if value is None else escape_controls(formatting.setting_value(value))

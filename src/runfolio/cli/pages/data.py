@@ -6,50 +6,51 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output.output import Column, Table, line, show_table, warn
+from runfolio.cli.output.console import print_line, print_warnings
+from runfolio.cli.output.display_table import Column, DisplayTable, print_table
 
 if TYPE_CHECKING:
     from runfolio.vision.data import DataDescription, SizeRange, SplitDescription
 
-_NAMED_AT_MOST = 3
-_BAD_AT_MOST = 10
+_MAX_NAMED = 3
+_MAX_BAD = 10
 
 
 def print_data(data: DataDescription) -> None:
     """Counts, sizes, images that are there twice, files that cannot be read."""
-    line(f"{data.name}: {len(data.classes)} classes\n", style="bold")
-    show_table(_counts(data), "table")
-    line("")
-    show_table(_sizes(data), "table")
-    line("")
-    _print_twice(data)
-    line(f"fingerprint  train {data.train.fingerprint[:8]}, test {data.test.fingerprint[:8]}")
+    print_line(f"{data.name}: {len(data.classes)} classes\n", style="bold")
+    print_table(_counts(data))
+    print_line("")
+    print_table(_sizes(data))
+    print_line("")
+    _print_duplicates(data)
+    print_line(f"fingerprint  train {data.train.fingerprint[:8]}, test {data.test.fingerprint[:8]}")
     _warn_of_bad_images(data.bad_images)
 
 
-def _counts(data: DataDescription) -> Table:
+def _counts(data: DataDescription) -> DisplayTable:
     rows: list[dict[str, Any]] = [
         {"class": name, "train": data.train.class_counts[name], "test": data.test.class_counts[name]}
         for name in data.classes
     ]
     rows.append({"class": "all", "train": data.train.images, "test": data.test.images})
     columns = [
-        Column(key="class", title="class", show=formatting.each(str)),
-        Column(key="train", title="train", show=formatting.each(formatting.count), number=True),
-        Column(key="test", title="test", show=formatting.each(formatting.count), number=True),
+        Column(key="class", title="class", formatter=formatting.elementwise(str)),
+        Column(key="train", title="train", formatter=formatting.elementwise(formatting.count), number=True),
+        Column(key="test", title="test", formatter=formatting.elementwise(formatting.count), number=True),
     ]
-    return Table(columns=columns, rows=rows)
+    return DisplayTable(columns=columns, rows=rows)
 
 
-def _sizes(data: DataDescription) -> Table:
+def _sizes(data: DataDescription) -> DisplayTable:
     rows = [_size_row("train", data.train), _size_row("test", data.test)]
     columns = [
-        Column(key="split", title="pixels", show=formatting.each(str)),
-        Column(key="width", title="width", show=formatting.each(str)),
-        Column(key="height", title="height", show=formatting.each(str)),
-        Column(key="modes", title="mode", show=formatting.each(str)),
+        Column(key="split", title="pixels", formatter=formatting.elementwise(str)),
+        Column(key="width", title="width", formatter=formatting.elementwise(str)),
+        Column(key="height", title="height", formatter=formatting.elementwise(str)),
+        Column(key="modes", title="mode", formatter=formatting.elementwise(str)),
     ]
-    return Table(columns=columns, rows=rows)
+    return DisplayTable(columns=columns, rows=rows)
 
 
 def _size_row(split: str, part: SplitDescription) -> dict[str, str]:
@@ -63,29 +64,33 @@ def _range(size: SizeRange) -> str:
     return f"{size.smallest:,} to {size.largest:,}, median {size.median:,.0f}"
 
 
-def _print_twice(data: DataDescription) -> None:
+def _print_duplicates(data: DataDescription) -> None:
     """Images that are there more than once, the ones that spoil a test first."""
     if data.shared:
         pairs = [f"{pair.test} = {pair.train}" for pair in data.shared]
-        what = "test image is a training image" if len(pairs) == 1 else "test images are training images"
-        line(f"{len(pairs):,} {what} too, so a test on this data flatters: {_some(pairs)}", style="yellow")
+        predicate = "test image is a training image" if len(pairs) == 1 else "test images are training images"
+        print_line(
+            f"{len(pairs):,} {predicate} too, so a test on this data flatters: {_joined_examples(pairs)}",
+            style="yellow",
+        )
     for split, part in (("training", data.train), ("test", data.test)):
         if part.duplicates:
-            groups = [_some(group, " = ") for group in part.duplicates]
+            groups = [_joined_examples(group, " = ") for group in part.duplicates]
             more = sum(len(group) - 1 for group in part.duplicates)
-            line(f"{more:,} {split} image{'s repeat others' if more > 1 else ' repeats another'}: {_some(groups)}")
+            repeats = "s repeat others" if more > 1 else " repeats another"
+            print_line(f"{more:,} {split} image{repeats}: {_joined_examples(groups)}")
     if not (data.shared or data.train.duplicates or data.test.duplicates):
-        line("no image is there twice")
+        print_line("no image is there twice")
 
 
-def _some(examples: Sequence[str], between: str = "; ") -> str:
-    more = len(examples) - _NAMED_AT_MOST
-    return between.join(examples[:_NAMED_AT_MOST]) + (f" and {more:,} more" if more > 0 else "")
+def _joined_examples(examples: Sequence[str], between: str = "; ") -> str:
+    more = len(examples) - _MAX_NAMED
+    return between.join(examples[:_MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _warn_of_bad_images(bad: Sequence[str]) -> None:
     if not bad:
         return
-    more = [f"and {len(bad) - _BAD_AT_MOST:,} more"] if len(bad) > _BAD_AT_MOST else []
+    more = [f"and {len(bad) - _MAX_BAD:,} more"] if len(bad) > _MAX_BAD else []
     left_out = f"{len(bad):,} bad file{'s' * (len(bad) > 1)} left out"
-    warn([*bad[:_BAD_AT_MOST], *more, f"{left_out}; to train on the others, give --skip-bad-images"])
+    print_warnings([*bad[:_MAX_BAD], *more, f"{left_out}; to train on the others, give --skip-bad-images"])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
-from runfolio.cli.pages.code import harmless
+from runfolio.cli.output.console import escape_controls
 from runfolio.query.durations import inherited_s
 from runfolio.record.base.run_document import FORK
 
@@ -14,45 +14,45 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
 
 
-def origin(run: RecordedRun) -> str | None:
+def origin_line(run: RecordedRun) -> str | None:
     """`forked from net (k3f9x2ab) at step 120, checkpoint best`; None of a run that came of no other."""
     if (lineage := run.document.lineage) is None:
         return None
-    of = f"{harmless(str(lineage.get('name')))} ({harmless(str(lineage.get('run')))})"
+    parent = f"{escape_controls(str(lineage.get('name')))} ({escape_controls(str(lineage.get('run')))})"
     if lineage.get("kind") != FORK:
-        return f"{harmless(str(lineage.get('kind')))} of {of}{_verdict(run, 'sentence')}"
+        return f"{escape_controls(str(lineage.get('kind')))} of {parent}{_verdict(run, 'sentence')}"
     seconds = inherited_s(run)
     inherited = f"; {formatting.duration(seconds)} inherited" if seconds else ""
-    return f"forked from {of} at {_place(lineage)}{inherited}"
+    return f"forked from {parent} at {_checkpoint_text(lineage)}{inherited}"
 
 
-def descent(children: Sequence[RecordedRun]) -> list[str]:
+def child_lines(children: Sequence[RecordedRun]) -> list[str]:
     """A line for the forks of a run and one for its reproductions, where there are any."""
     kinds = {FORK: "forks", "reproduction": "reproductions"}
     return [
-        f"{title}: {_named(of_kind)}"
+        f"{title}: {_child_names(of_kind)}"
         for kind, title in kinds.items()
         if (of_kind := [child for child in children if (child.document.lineage or {}).get("kind") == kind])
     ]
 
 
-def _named(children: Iterable[RecordedRun]) -> str:
+def _child_names(children: Iterable[RecordedRun]) -> str:
     return ", ".join(
-        f"{harmless(child.name)} ({child.id}){_at(child.document.lineage or {})}{_verdict(child, 'word')}"
+        f"{escape_controls(child.name)} ({child.id}){_at(child.document.lineage or {})}{_verdict(child, 'word')}"
         for child in children
     )
 
 
 def _verdict(run: RecordedRun, part: str) -> str:
     """What came of a reproduction, where that was said."""
-    said = (run.edits.verdict or {}).get(part)
-    return f": {harmless(str(said))}" if said else ""
+    text = (run.edits.verdict or {}).get(part)
+    return f": {escape_controls(str(text))}" if text else ""
 
 
 def _at(lineage: Mapping[str, Any]) -> str:
     return f" at step {lineage['step']}" if lineage.get("step") is not None else ""
 
 
-def _place(lineage: Mapping[str, Any]) -> str:
-    checkpoint = f"checkpoint {harmless(str(lineage.get('checkpoint')))}"
+def _checkpoint_text(lineage: Mapping[str, Any]) -> str:
+    checkpoint = f"checkpoint {escape_controls(str(lineage.get('checkpoint')))}"
     return checkpoint if lineage.get("step") is None else f"step {lineage['step']}, {checkpoint}"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runfolio.cli.commands.plot import screen_of
 from runfolio.cli.output import formatting
-from runfolio.cli.output import output as out
+from runfolio.cli.output.console import print_error, print_line, print_text
 from runfolio.cli.output.options import SettingOption, open_store
+from runfolio.cli.output.plot_screen import plot_screen
 from runfolio.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 def print_range_test(ctx: click.Context, test: RangeTest, store: Path | None) -> None:
     """The curve, the suggestion, where the picture lies, and the training to begin."""
     _print_curve(test, store)
-    out.say(test.sentence)
+    print_text(test.sentence)
     run = open_store(store).run(test.folder)
-    out.line(f"\nrun   {run.folder}", style="bold")
+    print_line(f"\nrun   {run.folder}", style="bold")
     for picture in run.media("figure"):
-        out.line(f"plot  {picture.path}")
+        print_line(f"plot  {picture.path}")
     if test.suggested is not None:
-        out.line(f"next  {_command(ctx, test.suggested)}")
+        print_line(f"next  {_training_command(ctx, test.suggested)}")
 
 
 def _print_curve(test: RangeTest, store: Path | None) -> None:
@@ -38,13 +38,13 @@ def _print_curve(test: RangeTest, store: Path | None) -> None:
     run = open_store(store).run(test.folder)
     try:
         panels = curve_panels([SMOOTHED], [run], CurveOptions(log="x"))
-        click.echo(curves_text(panels, screen_of(None), log="x"))
+        click.echo(curves_text(panels, plot_screen(), log="x"))
     except MissingExtra as error:
-        out.complain(str(error))
+        print_error(str(error))
 
 
-def _command(ctx: click.Context, rate: float) -> str:
-    """What was typed, with this learning rate in the place of the test."""
+def _training_command(ctx: click.Context, rate: float) -> str:
+    """Return the typed command with this learning rate instead of the test."""
     words = ["runfolio", *ctx.command_path.split()[1:]]
     for param in ctx.command.params:
         value = ctx.params.get(param.name or "")
@@ -54,4 +54,4 @@ def _command(ctx: click.Context, rate: float) -> str:
             words.append((param.opts if value else param.secondary_opts)[0])
         else:
             words += [param.opts[0], str(value)]
-    return shlex.join([*words, "--lr", formatting.significant(rate)])
+    return shlex.join([*words, "--lr", formatting.significant_digits(rate)])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
-from runfolio.cli.pages.code import harmless
+from runfolio.cli.output.console import escape_controls
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from runfolio.reproduce.plan import Plan
     from runfolio.reproduce.repeat import Result
 
-_MOST = 25
+_MAX_DIFFERENCES = 25
 """Differences that are listed; there may be a package each in hundreds."""
-_FEW = 5
+_MAX_CAUSES = 5
 _STYLES = {"bit-equal": "bold green", "within tolerance": "bold yellow", "parts": "bold red"}
 
 
 def print_plan(console: Console, plan: Plan, today: Sequence[Difference], steps: int | None) -> None:
     """All that will be executed, and where; what is in the way; what is different from then."""
     start = plan.start
-    _line(console, f"{start.run.name}  {start.run.id}, begun {formatting.moment(start.run.created)}", "bold")
+    _line(console, f"{start.run.name}  {start.run.id}, begun {formatting.timestamp(start.run.created)}", "bold")
     facts = [
         ("code", _code(plan)),
         ("kept", ", ".join(file.path for file in plan.files)),
-        *(("link", f"{place} -> {target}") for place, target in plan.links.items()),
+        *(("link", f"{link} -> {target}") for link, target in plan.links.items()),
         ("venv", _venv(plan) if plan.venv else ""),
         ("folder", os.fspath(plan.folder)),
         ("command", shlex.join(plan.command)),
@@ -47,6 +47,19 @@ def print_plan(console: Console, plan: Plan, today: Sequence[Difference], steps:
     _print_differences(console, today)
 
 
+def plan_to_json(plan: Plan, today: Sequence[Difference]) -> dict[str, Any]:
+    """Return the plan and the differences to today as a JSON object."""
+    return {
+        "code": plan.origin.kind,
+        "command": plan.command,
+        "folder": os.fspath(plan.folder),
+        "set": plan.variables,
+        "unset": plan.unset,
+        "remarks": plan.remarks,
+        "differences": [{"kind": difference.kind, "text": difference.text} for difference in today],
+    }
+
+
 def print_result(console: Console, result: Result, store_flag: str) -> None:
     """The verdict first, then what it may be due to."""
     verdict = result.verdict
@@ -58,8 +71,9 @@ def print_result(console: Console, result: Result, store_flag: str) -> None:
         _line(console, f"left out, as measures of time or by --ignore: {', '.join(verdict.left_out)}")
     if verdict.word != "bit-equal":
         _print_causes(console, result)
-    elif told := [it.name for it in result.causes if it.kind != "seeds"]:
-        _line(console, f"what is different made no difference: {', '.join(told[:_FEW])}{', ...' * (len(told) > _FEW)}")
+    elif harmless_causes := [cause.name for cause in result.causes if cause.kind != "seeds"]:
+        more = ", ..." * (len(harmless_causes) > _MAX_CAUSES)
+        _line(console, f"what is different made no difference: {', '.join(harmless_causes[:_MAX_CAUSES])}{more}")
     _line(console, f"\nnext  runfolio diff {result.original.id} {result.repeated.id}{store_flag}")
 
 
@@ -90,18 +104,18 @@ def _venv(plan: Plan) -> str:
     """Packages that come from elsewhere than an index run code of their own when they are installed: each is named."""
     from runfolio.reproduce.venv import requirements
 
-    wanted = requirements(plan)
-    elsewhere = [it for it in wanted if it.startswith("-e ") or " @ " in it]
-    indexed = f"recorded packages in their versions, {len(wanted) - len(elsewhere)} from the index"
+    packages = requirements(plan)
+    elsewhere = [package for package in packages if package.startswith("-e ") or " @ " in package]
+    indexed = f"recorded packages in their versions, {len(packages) - len(elsewhere)} from the index"
     return f"{plan.venv}, by {plan.interpreter} -m venv and pip: {'; '.join((indexed, *elsewhere))}"
 
 
-def _print_differences(console: Console, found: Sequence[Difference]) -> None:
-    for each in found[:_MOST]:
-        _line(console, f"{each.kind:<12}{each.text}")
-    if len(found) > _MOST:
-        _line(console, f"and {len(found) - _MOST:,} more")
+def _print_differences(console: Console, differences: Sequence[Difference]) -> None:
+    for difference in differences[:_MAX_DIFFERENCES]:
+        _line(console, f"{difference.kind:<12}{difference.text}")
+    if len(differences) > _MAX_DIFFERENCES:
+        _line(console, f"and {len(differences) - _MAX_DIFFERENCES:,} more")
 
 
 def _line(console: Console, text: str, style: str | None = None) -> None:
-    console.print(harmless(text), style=style, markup=False, soft_wrap=True)
+    console.print(escape_controls(text), style=style, markup=False, soft_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import textwrap
@@ -11,19 +10,19 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from click import echo
-
 from runfolio.cli.output import formatting
-from runfolio.cli.output.output import Column, Table, count, line, plain, show_table, stdout, warn
+from runfolio.cli.output.console import escape_controls, print_line, print_warnings, stdout_console
+from runfolio.cli.output.display_table import Column, DisplayTable, print_table
+from runfolio.cli.output.json_output import print_json
 from runfolio.cli.output.tables import state_style
 from runfolio.cli.pages import environment, lineage
-from runfolio.cli.pages.code import harmless
 from runfolio.cli.pages.profile import print_profile, read_profile
 from runfolio.query import durations, recorded_writers
 from runfolio.query.explain.run_end import exit_code
 from runfolio.query.frames.points import rank_metrics
 from runfolio.record.base.flat_names import decode_numbers, flatten
 from runfolio.record.base.layout import event_files
+from runfolio.record.base.plurals import counted
 from runfolio.record.base.run_document import OTHERS, STEPS
 from runfolio.record.checkpoints.retention import STEP
 from runfolio.record.content.console_log import last_lines, log_path
@@ -40,7 +39,7 @@ _MOST_STEPS = 5
 """Checkpoints of single steps that are shown."""
 
 
-def print_page(
+def print_run_page(
     run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None, *, everything: bool = False
 ) -> None:
     """State and reason, settings, results, metrics (of one rank, where asked), load, environment, code, files.
@@ -58,29 +57,29 @@ def print_page(
     if metrics:
         _heading("Metrics" if rank is None else f"Metrics of rank {rank}")
         shown = metrics if everything else listed_metrics(metrics)
-        show_table(_metrics({name: metrics[name] for name in shown}), "table")
+        print_table(_metrics({name: metrics[name] for name in shown}))
         if watched := sum(name.startswith(PER_PARAMETER) for name in metrics.keys() - set(shown)):
-            line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
+            print_line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
     if (profile := read_profile(run.folder)) is not None:
         _heading("Profile")
         print_profile(run.folder, profile)
     if saved := run.checkpoints:
         _heading("Checkpoints")
-        older = [each for each in saved if each.name.startswith(STEP)][:-_MOST_STEPS]
-        show_table(_checkpoints([each for each in saved if each not in older]), "table")
+        older = [checkpoint for checkpoint in saved if checkpoint.name.startswith(STEP)][:-_MOST_STEPS]
+        print_table(_checkpoints([checkpoint for checkpoint in saved if checkpoint not in older]))
         if older:
-            line(f"and {len(older)} earlier ones, from {older[0].name} to {older[-1].name}")
+            print_line(f"and {len(older)} earlier ones, from {older[0].name} to {older[-1].name}")
     for text in _left_out(run):
-        line(text, style="yellow")
-    _print_facts("Data", environment.data(run))
-    _print_facts("Load", environment.load(run))
-    _print_facts("Environment", environment.environment(run))
-    _print_facts("Code", environment.code(run))
+        print_line(text, style="yellow")
+    _print_facts("Data", environment.data_facts(run))
+    _print_facts("Load", environment.load_facts(run))
+    _print_facts("Environment", environment.environment_facts(run))
+    _print_facts("Code", environment.code_facts(run))
     _print_facts("Files", _files(run.folder))
-    warn(run.problems)
+    print_warnings(run.problems)
 
 
-def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
+def print_run_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
     """All that the page has, as the record has it: numbers in full, every metric (of one rank, where asked)."""
     metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
     facts = _json_facts(run)
@@ -89,8 +88,8 @@ def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
         "config": run.config,
         "defaults": _flat_defaults(run),
         "summary": run.summary,
-        "metrics": {name: asdict(seen) for name, seen in metrics.items()},
-        "load": {name: asdict(seen) for name, seen in run.system_metrics.items()},
+        "metrics": {name: asdict(summary) for name, summary in metrics.items()},
+        "load": {name: asdict(summary) for name, summary in run.system_metrics.items()},
         "checkpoints": _checkpoints(run.checkpoints).rows,
         "refused": run.document.refused,
         "writers": [asdict(writer) for writer in recorded_writers.read_writers(run.folder)],
@@ -106,35 +105,37 @@ def print_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | No
         "last_lines": _last_words(run),
         "problems": run.problems,
     }
-    echo(json.dumps(plain(about), indent=2, ensure_ascii=False))
+    print_json(about)
 
 
 def _data_in_json(facts: DataFacts) -> dict[str, Any]:
-    known = {field.name: getattr(facts, field.name) for field in fields(facts) if field.name not in ("name", "folder")}
-    return {**known, "earlier": [_data_in_json(each) for each in facts.earlier]}
+    values = {field.name: getattr(facts, field.name) for field in fields(facts) if field.name not in ("name", "folder")}
+    return {**values, "earlier": [_data_in_json(version) for version in facts.earlier]}
 
 
 def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     took = "" if run.duration_s is None else f", {formatting.duration(run.duration_s)}"
-    line(f"{run.name}  {run.id}", style="bold")
-    line(f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green")
+    print_line(f"{run.name}  {run.id}", style="bold")
+    print_line(
+        f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green"
+    )
     if run.document.status.traceback and (last := run.document.status.traceback.strip().splitlines()[-1]) not in (
         run.reason or ""
     ):
-        line(last, style="red")
+        print_line(last, style="red")
     series = f", series {run.document.series['name']}" if run.document.series else ""
     own = sum(attempt.inherited is None for attempt in run.document.attempts)
     attempts = f", attempt {own}" if own > 1 else ""
-    line(f"experiment {run.experiment}{series}, begun {formatting.moment(run.created)}{attempts}")
-    line(str(run.folder))
-    for text in (lineage.origin(run), *lineage.descent(children)):
+    print_line(f"experiment {run.experiment}{series}, begun {formatting.timestamp(run.created)}{attempts}")
+    print_line(str(run.folder))
+    for text in (lineage.origin_line(run), *lineage.child_lines(children)):
         if text is not None:
-            line(text)
+            print_line(text)
     _print_writers(run)
     if run.tags:
-        line(f"tags: {', '.join(run.tags)}")
+        print_line(f"tags: {', '.join(run.tags)}")
     if run.notes:
-        line(run.notes)
+        print_line(run.notes)
 
 
 def _json_facts(run: RecordedRun) -> dict[str, Any]:
@@ -160,19 +161,19 @@ def _json_facts(run: RecordedRun) -> dict[str, Any]:
 
 
 def _print_writers(run: RecordedRun) -> None:
-    """Which processes wrote it, where they were several at once, and which of them vanished."""
-    found = recorded_writers.read_writers(run.folder)
-    if said := recorded_writers.described(found):
-        line(said)
-    for text in recorded_writers.vanished(found):
-        line(text, style="red")
+    """Print the processes that wrote the run if there were several, and those that vanished."""
+    writers = recorded_writers.read_writers(run.folder)
+    if description := recorded_writers.described(writers):
+        print_line(description)
+    for text in recorded_writers.vanished(writers):
+        print_line(text, style="red")
 
 
 def _print_last_words(run: RecordedRun) -> None:
     if lines := _last_words(run):
         _heading(f"Last lines of the console (all: runfolio logs {run.id})")
         for text in lines:
-            line(text)
+            print_line(text)
 
 
 def _last_words(run: RecordedRun) -> Sequence[str]:
@@ -182,51 +183,61 @@ def _last_words(run: RecordedRun) -> Sequence[str]:
     return last_lines(log_path(run.folder, run.document.attempts[-1].writer), _LAST_WORDS)
 
 
-def _metrics(metrics: Mapping[str, MetricSummary]) -> Table:
+def _metrics(metrics: Mapping[str, MetricSummary]) -> DisplayTable:
     from runfolio.query.selection.metric_names import guess_mode
 
     rows = []
-    for name, seen in sorted(metrics.items()):
+    for name, summary in sorted(metrics.items()):
         mode = guess_mode(name)
-        best, step = {"max": (seen.max, seen.max_step), "min": (seen.min, seen.min_step)}.get(mode or "", (None, None))
-        rows.append({"metric": name, "last": seen.last, "best": best, "step": step, "points": seen.count})
-    number = formatting.each("{:.5g}".format)
+        best, step = {"max": (summary.max, summary.max_step), "min": (summary.min, summary.min_step)}.get(
+            mode or "", (None, None)
+        )
+        rows.append({"metric": name, "last": summary.last, "best": best, "step": step, "points": summary.count})
+    number = formatting.elementwise("{:.5g}".format)
     columns = [
-        Column(key="metric", title="metric", show=formatting.each(harmless)),
-        Column(key="last", title="last", show=number, number=True),
-        Column(key="best", title="best", show=number, number=True),
-        Column(key="step", title="at step", show=formatting.each(formatting.count), number=True),
-        Column(key="points", title="points", show=formatting.each(formatting.count), number=True),
+        Column(key="metric", title="metric", formatter=formatting.elementwise(escape_controls)),
+        Column(key="last", title="last", formatter=number, number=True),
+        Column(key="best", title="best", formatter=number, number=True),
+        Column(key="step", title="at step", formatter=formatting.elementwise(formatting.count), number=True),
+        Column(key="points", title="points", formatter=formatting.elementwise(formatting.count), number=True),
     ]
-    return Table(columns=columns, rows=rows)
+    return DisplayTable(columns=columns, rows=rows)
 
 
-def _checkpoints(saved: Sequence[Checkpoint]) -> Table:
+def _checkpoints(saved: Sequence[Checkpoint]) -> DisplayTable:
     rows = [
-        {"name": each.name, "step": each.step, "metric": each.metric, "bytes": each.size_bytes, "saved": each.saved}
-        for each in saved
+        {
+            "name": checkpoint.name,
+            "step": checkpoint.step,
+            "metric": checkpoint.metric,
+            "bytes": checkpoint.size_bytes,
+            "saved": checkpoint.saved,
+        }
+        for checkpoint in saved
     ]
     columns = [
-        Column(key="name", title="checkpoint", show=formatting.each(harmless)),
-        Column(key="step", title="step", show=formatting.each(formatting.count), number=True),
-        Column(key="metric", title="metric", show=formatting.each("{:.5g}".format), number=True),
-        Column(key="bytes", title="size", show=formatting.each(formatting.size), number=True),
-        Column(key="saved", title="saved", show=formatting.each(formatting.moment)),
+        Column(key="name", title="checkpoint", formatter=formatting.elementwise(escape_controls)),
+        Column(key="step", title="step", formatter=formatting.elementwise(formatting.count), number=True),
+        Column(key="metric", title="metric", formatter=formatting.elementwise("{:.5g}".format), number=True),
+        Column(key="bytes", title="size", formatter=formatting.elementwise(formatting.byte_size), number=True),
+        Column(key="saved", title="saved", formatter=formatting.elementwise(formatting.timestamp)),
     ]
-    return Table(columns=columns, rows=rows)
+    return DisplayTable(columns=columns, rows=rows)
 
 
 def _left_out(run: RecordedRun) -> list[str]:
-    """What was logged and could not be stored."""
+    """Return a sentence for everything that was logged and could not be stored."""
     counts = dict(run.document.refused)
-    steps, others = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
-    told = [
-        f"{count(number, 'value')} of '{harmless(name)}' could not be stored and {_were(number)} left out"
+    steps, other_values = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
+    sentences = [
+        f"{counted(number, 'value')} of '{escape_controls(name)}' could not be stored and {_were(number)} left out"
         for name, number in counts.items()
     ]
-    told += [f"{count(others, 'value')} of other names {_were(others)} left out"] if others else []
-    told += [f"{count(steps, 'step')} {_were(steps)} not whole and {_were(steps)} replaced"] if steps else []
-    return told
+    sentences += (
+        [f"{counted(other_values, 'value')} of other names {_were(other_values)} left out"] if other_values else []
+    )
+    sentences += [f"{counted(steps, 'step')} {_were(steps)} not whole and {_were(steps)} replaced"] if steps else []
+    return sentences
 
 
 def _were(number: int) -> str:
@@ -234,20 +245,24 @@ def _were(number: int) -> str:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """What lies in each folder of the run; checkpoints by name."""
-    found: dict[str, str] = {}
-    for place in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        files = [path for path in place.rglob("[!.]*") if path.is_file()]
+    """Return the number and size of the files in each folder of the run; checkpoints by name."""
+    summaries: dict[str, str] = {}
+    for subfolder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        files = [path for path in subfolder.rglob("[!.]*") if path.is_file()]
         sizes = [path.stat().st_size for path in files]
-        names = sorted(path.stem for path in place.glob("*.json")) if place.name in ("checkpoints", "artifacts") else []
+        names = (
+            sorted(path.stem for path in subfolder.glob("*.json"))
+            if subfolder.name in ("checkpoints", "artifacts")
+            else []
+        )
         listed = f" ({', '.join(names)})" if names else ""
         if sizes:
-            found[place.name] = (
-                f"{len(sizes)} {'file' if len(sizes) == 1 else 'files'}, {formatting.size(sum(sizes))}{listed}"
+            summaries[subfolder.name] = (
+                f"{len(sizes)} {'file' if len(sizes) == 1 else 'files'}, {formatting.byte_size(sum(sizes))}{listed}"
             )
     if events := event_files(folder):
-        found["TensorBoard"] = ", ".join(path.name for path in events.values())
-    return found
+        summaries["TensorBoard"] = ", ".join(path.name for path in events.values())
+    return summaries
 
 
 def _flat_defaults(run: RecordedRun) -> dict[str, Any]:
@@ -264,10 +279,10 @@ def _print_settings(run: RecordedRun, *, everything: bool) -> None:
         if everything or name not in defaults or value != defaults[name]
     }
     _print_facts("Settings", shown)
-    if left := len(settings) - len(shown):
+    if hidden := len(settings) - len(shown):
         if not shown:
             _heading("Settings")
-        line(f"{count(left, 'setting')} at {'its default' if left == 1 else 'their defaults'}: --all")
+        print_line(f"{counted(hidden, 'setting')} at {'its default' if hidden == 1 else 'their defaults'}: --all")
 
 
 def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
@@ -277,7 +292,7 @@ def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
         return
     _heading(title)
     longest = max(map(len, shown))
-    width = stdout().width
+    width = stdout_console().width
     cells = [
         textwrap.fill(
             f"{name:<{longest}}  {text}",
@@ -289,7 +304,7 @@ def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
         for name, text in shown.items()
     ]
     for text in _side_by_side(cells, width):
-        line(text)
+        print_line(text)
 
 
 def _side_by_side(cells: Sequence[str], width: int) -> list[str]:
@@ -305,7 +320,7 @@ def _side_by_side(cells: Sequence[str], width: int) -> list[str]:
 def _fact(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return _joined(value)
-    return f"{value:.6g}" if isinstance(value, float) else formatting.value(value)
+    return f"{value:.6g}" if isinstance(value, float) else formatting.setting_value(value)
 
 
 def _joined(values: Iterable[Any]) -> str:
@@ -313,4 +328,4 @@ def _joined(values: Iterable[Any]) -> str:
 
 
 def _heading(title: str) -> None:
-    line(f"\n{title}", style="bold")
+    print_line(f"\n{title}", style="bold")

@@ -1,0 +1,42 @@
+"""`runfolio best`: the best run by a metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Unpack
+
+import click
+
+from runfolio.cli.output.console import print_line, print_text
+from runfolio.cli.output.options import (
+    Command,
+    RunFilters,
+    filter_runs,
+    mode_option,
+    open_store,
+    run_filters,
+    store_option,
+)
+from runfolio.record.base.plurals import counted
+
+
+@click.command(cls=Command)
+@click.argument("metric")
+@mode_option
+@run_filters
+@store_option
+def best(metric: str, mode: str | None, store: Path | None, **filters: Unpack[RunFilters]) -> None:
+    """Name the best run by a metric, and say which data chose it.
+
+    Whether more or less is better is guessed from the metric's name; --min and --max decide.
+
+    \b
+    runfolio best val/acc
+    runfolio best cost --min --experiment digits
+    """
+    from runfolio.query.selection.ranking import choose
+
+    runs, hidden = filter_runs(open_store(store), filters)
+    choice = choose(runs, metric, mode)
+    print_text(choice.sentence + (f" Left out: {counted(hidden, 'archived run')}." if hidden else ""))
+    print_line(str(choice.run.folder))

@@ -1,0 +1,64 @@
+"""`runfolio fork`: a training continued in another way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runfolio.cli.output.options import Command, changed_data_option, open_store, settings_options, store_option
+from runfolio.cli.output.progress import progress_display
+from runfolio.cli.pages.training import print_training_result, resume_hint_on_interrupt
+from runfolio.record.checkpoints.manifests import LAST
+from runfolio.vision.settings import TrainSettings
+
+
+@click.command(cls=Command, context_settings={"show_default": False})  # of the settings: what is not given is RUN's
+@click.argument("run")
+@click.option(
+    "--at",
+    default=LAST,
+    metavar="STEP",
+    help=f"The checkpoint to begin from: its step, or its name; `runfolio show RUN` lists them.  [default: {LAST}]",
+)
+@changed_data_option
+@click.option("--experiment", metavar="NAME", help="What the fork belongs to.  [default: what RUN does]")
+@click.option("--name", help="The fork's name.  [default: RUN's with -fork behind it]")
+@store_option
+@settings_options(TrainSettings)
+def fork(
+    run: str,
+    at: str,
+    changed_data: bool,
+    experiment: str | None,
+    name: str | None,
+    store: Path | None,
+    **flags: Any,
+) -> None:
+    """Continue a training another way from one of its checkpoints.
+
+    A new run, which begins with RUN's curves up to there and goes on with RUN's settings as the flags change them.
+    RUN stays as it is, and may be running. What a fork cannot change (the images, their split, the network) is refused.
+    There are checkpoints of RUN's last steps and its best epoch, and with `train --keep-every N` of every N steps.
+
+    \b
+    runfolio fork k3f9 --lr 1e-4
+    runfolio fork k3f9 --at 120 --epochs 20 --schedule constant
+    runfolio fork k3f9 --at best --optimizer sgd --momentum 0.9
+    """
+    from runfolio.vision import Fork, run_experiment
+
+    recorded = open_store(store).run(run)
+    changes = {key: value for key, value in flags.items() if value is not None}
+    planned_fork = Fork.plan(recorded, changes, int(at) if at.isdecimal() else at)
+    with resume_hint_on_interrupt(store), progress_display() as progress:
+        folder = run_experiment(
+            fork=planned_fork,
+            changed_data=changed_data,
+            store=store,
+            experiment=experiment,
+            name=name,
+            progress=progress,
+        )
+    print_training_result(folder, store)

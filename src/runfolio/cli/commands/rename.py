@@ -1,0 +1,30 @@
+"""`runfolio rename`: another name for a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runfolio.cli.output.console import print_line
+from runfolio.cli.output.options import Command, best_metric_option, experiment_option, run_or_best, store_option
+
+
+@click.command(cls=Command)
+@click.argument("run")
+@click.argument("name")
+@best_metric_option
+@experiment_option
+@store_option
+def rename(run: str, name: str, metric: str, experiment: str | None, store: Path | None) -> None:
+    """Give a run another name.
+
+    Its id and its folder stay, so nothing that refers to them breaks. RUN may be `best`.
+
+    \b
+    runfolio rename k3f9 baseline
+    """
+    recorded = run_or_best(run, metric, experiment, store)
+    old_name = recorded.name
+    recorded.edits.rename(name)
+    print_line(f"{old_name} ({recorded.id}) is now {recorded.name}")

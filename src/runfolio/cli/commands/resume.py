@@ -1,0 +1,32 @@
+"""`runfolio resume`: an unfinished run continued."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runfolio.cli.output.options import Command, changed_data_option, store_option
+from runfolio.cli.output.progress import progress_display
+from runfolio.cli.pages.training import print_training_result, resume_hint_on_interrupt
+
+
+@click.command(cls=Command)
+@click.argument("run")
+@click.option("--force", is_flag=True, help="Take it over from a process that still seems to write it.")
+@changed_data_option
+@store_option
+def resume(run: str, force: bool, changed_data: bool, store: Path | None) -> None:
+    """Go on with an unfinished run.
+
+    From its last checkpoint, with the settings it was begun with, on the images it was begun with. RUN is an id, the
+    beginning of one, a name, or a run's folder.
+
+    \b
+    runfolio resume k3f9
+    """
+    from runfolio.vision import run_experiment
+
+    with resume_hint_on_interrupt(store), progress_display() as progress:
+        folder = run_experiment(resume=run, force=force, changed_data=changed_data, store=store, progress=progress)
+    print_training_result(folder, store)

@@ -1,0 +1,32 @@
+"""Values as JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from runfolio.record.base.files import number_to_json
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    click.echo(json.dumps(to_json_value(value), indent=2, ensure_ascii=False))
+
+
+def to_json_value(value: Any) -> Any:
+    """Convert a value to what JSON can hold: numbers it lacks become "NaN", "Infinity" and "-Infinity"."""
+    if isinstance(value, float):
+        return number_to_json(value)
+    if hasattr(value, "_asdict"):  # a NamedTuple
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {str(key): to_json_value(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json_value(entry) for entry in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

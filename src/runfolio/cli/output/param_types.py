@@ -1,0 +1,51 @@
+"""Types of option values that click does not have."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from runfolio.errors import ConfigError
+
+_TIME_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class ByteSizeParamType(click.ParamType):
+    """A number of bytes, such as `5GB`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from runfolio.vision.batches.cache_budget import read_bytes
+
+        try:
+            return value if isinstance(value, int) else read_bytes(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+class FigureSizeParamType(click.ParamType):
+    """Width and height, such as `8x5`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)x(\d{1,3}(?:\.\d+)?)", str(value))
+        if match is None or float(match[1]) < 1 or float(match[2]) < 1:
+            self.fail(f"{value!r} must be WIDTHxHEIGHT, such as 8x5", param, ctx)
+        return float(match[1]), float(match[2])
+
+
+class AgeParamType(click.ParamType):
+    """The time since something happened, such as `30d`."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        match = re.fullmatch(r"(\d{1,6})([smhdw])", str(value))
+        if match is None:
+            self.fail(f"{value!r} must be a number with s, m, h, d or w behind it, such as 12h or 30d", param, ctx)
+        return timedelta(**{_TIME_UNITS[match[2]]: int(match[1])})

@@ -1,0 +1,57 @@
+"""The console log of a run, printed as far as it has been written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runfolio.cli.output import formatting
+from runfolio.cli.output.console import print_line
+from runfolio.record.content.console_log import last_lines, log_path, printable
+
+if TYPE_CHECKING:
+    from runfolio.query.run import RecordedRun
+
+_CHUNK_BYTES = 1024 * 1024
+
+
+class ConsoleLogPrinter:
+    """Prints the logs of a run's attempts, and remembers how much of each it has printed."""
+
+    def __init__(self, run_path: Path) -> None:
+        self._run_path = run_path
+        self._printed_bytes: dict[str, int] = {}
+        """By writer."""
+        self.log_exists = False
+
+    def print_new(self, run: RecordedRun) -> None:
+        """Print what has not been printed yet, attempt after attempt."""
+        for attempt in run.document.attempts:
+            path = log_path(self._run_path, attempt.writer)
+            if not path.exists():
+                continue
+            self.log_exists = True
+            if len(run.document.attempts) > 1 and attempt.writer not in self._printed_bytes:
+                started = formatting.timestamp(attempt.started)
+                print_line(f"==> attempt {attempt.attempt}, begun {started} <==", style="bold")
+            self._print_from_offset(path, attempt.writer)
+
+    def print_newest(self, run: RecordedRun, count: int) -> None:
+        """Print the newest lines of the newest log; everything before them counts as printed."""
+        for attempt in reversed(run.document.attempts):
+            path = log_path(self._run_path, attempt.writer)
+            if path.exists():
+                lines = [] if self.log_exists else last_lines(path, count)
+                self.log_exists = True
+                self._printed_bytes[attempt.writer] = path.stat().st_size
+                for text in lines:
+                    click.echo(text)
+
+    def _print_from_offset(self, path: Path, writer: str) -> None:
+        with path.open("rb") as file:
+            file.seek(self._printed_bytes.setdefault(writer, 0))
+            while data := file.read(_CHUNK_BYTES):
+                self._printed_bytes[writer] = file.tell()
+                click.echo(printable(data.decode(errors="replace")), nl=False)

@@ -1,0 +1,74 @@
+"""Results of `runfolio doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from runfolio.cli.output.console import print_line, print_text
+from runfolio.record.base.plurals import counted
+
+if TYPE_CHECKING:
+    from runfolio.repair.doctor import Doctor, Examination
+
+_SEVERITY_STYLES = {"lost": "red", "damaged": "yellow", "unchecked": "yellow", "leftover": "dim"}
+_INDEX_MESSAGES = {
+    "damaged": "The index is damaged; it is made anew when it is needed.",
+    "rebuilt": "The index was made anew.",
+}
+
+
+def examined_to_json(examined: Examination) -> dict[str, Any]:
+    """Return the findings of one run as a JSON object."""
+    checkup = examined.checkup
+    return {
+        "run": examined.run_path,
+        "state": checkup.state,
+        "at_work": checkup.at_work,
+        "whole": checkup.is_whole,
+        "findings": [
+            {"file": finding.file, "severity": str(finding.severity), "what": finding.message}
+            for finding in checkup.findings
+        ],
+        "repaired": examined.repairs,
+    }
+
+
+def print_examined_run(examined: Examination) -> None:
+    """Print the findings and repairs of one run, if there are any."""
+    checkup = examined.checkup
+    if not checkup.findings and not examined.repairs:
+        return
+    print_line(f"{examined.run_path}  ({checkup.state})", style="bold")
+    for sentence in examined.repairs:
+        print_line(f"  repaired   {sentence}", style="green")
+    for finding in checkup.findings:
+        print_line(
+            f"  {finding.severity:<10} {finding.file}: {finding.message}", style=_SEVERITY_STYLES[finding.severity]
+        )
+
+
+def print_summary(examiner: Doctor, runs: Sequence[dict[str, Any]], index: str, *, repair: bool) -> None:
+    """Print the result for the whole store.
+
+    Args:
+        runs: One `examined_to_json` per run.
+        index: "whole", "damaged" or "rebuilt".
+    """
+    for link in examiner.links:
+        print_line(f"{link.relative_to(examiner.store)} is a link, which is not followed: check the store it leads to")
+    if index in _INDEX_MESSAGES:
+        print_line(_INDEX_MESSAGES[index])
+    for spool in examiner.strays():
+        print_line(
+            f"Points of run {spool.run_id} wait in {spool.folder}, but its folder {spool.run_folder} is gone:"
+            " put that back and use --repair, or delete the other"
+        )
+    damaged = sum(not run["whole"] for run in runs)
+    verdict = "all whole" if not damaged else f"{damaged:,} not whole"
+    print_text(f"{counted(len(runs), 'run')} checked: {verdict}.")
+    repairable = [run for run in runs if run["findings"] and not run["at_work"]]
+    if repairable and not repair:
+        print_text("--repair mends what can be, tidies up, and keeps every damaged file.")
+    if repair and any(run["at_work"] and not run["whole"] for run in runs):
+        print_text("Runs that are being written were not repaired; do it once they have ended.")

@@ -1,0 +1,220 @@
+"""Plots of runs, ready to be drawn in the terminal or into a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runfolio.cli.output import formatting
+from runfolio.cli.output.console import print_line
+from runfolio.cli.output.display_table import Column, DisplayTable, print_table
+from runfolio.cli.output.options import BEST, RunFilters, filter_runs, run_or_best, split_names
+from runfolio.errors import ConfigError, NotFound, nearest
+from runfolio.record.base.plurals import counted
+from runfolio.record.points.metric_summary import listed_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from runfolio.query.plots.relations import Parallel
+    from runfolio.query.plots.terminal import Screen
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.store import Folio
+
+_BAR_WIDTH = 20
+
+
+@dataclass(kw_only=True)
+class PlotOptions:
+    """Arguments and options of `runfolio plot`."""
+
+    names: tuple[str, ...]
+    path: Path | None
+    smooth: float
+    log: str | None
+    x: str | None
+    group_by: str | None
+    spread: Any
+    histogram: str | None
+    look: Any
+    parallel: bool
+    scatter: tuple[str, str] | None
+    colour: str | None
+    last: int | None
+    title: str | None
+    size: tuple[float, float] | None
+    metric: str
+    store: Path | None
+    filters: RunFilters
+
+
+@dataclass(kw_only=True)
+class Plot:
+    """One plot, ready to be drawn either way."""
+
+    description: str
+    """Describes the plot in the line that names its file."""
+    figure: Callable[[], Figure]
+    print_to: Callable[[Screen], None]
+    notes: list[str] = field(default_factory=list)
+    """Printed below the plot, in the terminal too."""
+    warnings: list[str] = field(default_factory=list)
+
+
+def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
+    """Prepare the curves of one or several metrics."""
+    from runfolio.query.plots.curve_drawing import draw_curves
+    from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
+    from runfolio.query.plots.terminal import curves_text
+
+    curve_options = CurveOptions(
+        x=options.x,
+        smooth=options.smooth,
+        log=options.log or "",
+        group_by=split_names(options.group_by),
+        spread=options.spread,
+    )
+    metrics, run_names, warnings = _split_metrics_and_runs(folio, options)
+    if not metrics:
+        recorded = sorted({name for run in folio.runs(archived=True) for name in listed_metrics(run.metrics)})
+        raise ConfigError(f"name a metric to draw; there are {', '.join(recorded) or 'none yet'}")
+    runs, notes = _select_runs(folio, run_names, options)
+    panels = curve_panels(metrics, runs, curve_options)
+    drawn = [run for run in runs if any(metric in run.metric_summaries for metric in metrics)]
+    if run_names:
+        lacking = [run for run in runs if run not in drawn]
+        warnings += [f"no {' or '.join(metrics)} in {run.name} ({run.id})" for run in lacking]
+    return Plot(
+        description=f"{', '.join(metrics)} of {counted(len(drawn), 'run')}",
+        figure=lambda: draw_curves(panels, log=curve_options.log, title=options.title, size=options.size),
+        print_to=lambda screen: click.echo(
+            curves_text(panels, screen, log=curve_options.log, title=options.title),
+        ),
+        notes=notes,
+        warnings=warnings,
+    )
+
+
+def histogram_plot(folio: Folio, options: PlotOptions) -> Plot:
+    """Prepare the distribution of one tensor over the steps of one run."""
+    from runfolio.query.plots.histograms import distribution, draw_distribution
+    from runfolio.query.plots.terminal import heatmap_text
+
+    runs, _ = _select_runs(folio, options.names, options)
+    if len(runs) != 1:
+        raise ConfigError(f"a histogram is of one run, and here are {len(runs)}; name one, or say --last 1")
+    shown = distribution(runs[0], options.histogram or "")
+    return Plot(
+        description=f"{shown.name} of {shown.run}",
+        figure=lambda: draw_distribution(shown, options.look or "ridgeline", title=options.title, size=options.size),
+        print_to=lambda screen: click.echo(heatmap_text(shown, screen, title=options.title)),
+    )
+
+
+def scatter_plot(folio: Folio, options: PlotOptions) -> Plot:
+    """Prepare two columns of the table of runs against each other."""
+    from runfolio.query.plots.relation_drawing import draw_scatter
+    from runfolio.query.plots.relations import scatter
+    from runfolio.query.plots.terminal import scatter_text
+
+    x, y = options.scatter or ("", "")
+    runs, notes = _select_runs(folio, options.names, options)
+    shown = scatter(runs, x, y, options.colour)
+    return Plot(
+        description=f"{y} over {x} of {counted(len(shown.labels), 'run')}",
+        figure=lambda: draw_scatter(shown, title=options.title, size=options.size),
+        print_to=lambda screen: click.echo(scatter_text(shown, screen, title=options.title)),
+        notes=[*shown.notes, *notes],
+    )
+
+
+def parallel_plot(folio: Folio, options: PlotOptions) -> Plot:
+    """Prepare parallel coordinates of all settings that differ, and a metric."""
+    from runfolio.query.plots.relation_drawing import draw_parallel
+    from runfolio.query.plots.relations import parallel
+
+    metrics, run_names, warnings = _split_metrics_and_runs(folio, options)
+    if len(metrics) != 1:
+        raise ConfigError(f"--parallel takes one metric, not {len(metrics)}: `runfolio plot --parallel val/acc`")
+    runs, notes = _select_runs(folio, run_names, options)
+    shown = parallel(runs, metrics[0])
+    settings, run_count = counted(len(shown.settings), "setting"), counted(len(shown.labels), "run")
+    return Plot(
+        description=f"{settings} and {metrics[0]} of {run_count}",
+        figure=lambda: draw_parallel(shown, title=options.title, size=options.size),
+        print_to=lambda _: _print_parallel(shown, options.title),
+        notes=[*shown.notes, *notes],
+        warnings=warnings,
+    )
+
+
+def _split_metrics_and_runs(folio: Folio, options: PlotOptions) -> tuple[list[str], list[str], list[str]]:
+    """Return the names of metrics, the names of runs, and a warning for each name that is both."""
+    stored = folio.runs(archived=True)
+    metric_names = {
+        name for run in stored for name in (*run.metric_summaries, *(run.flat_summary if options.parallel else ()))
+    }
+    stored_names = {name for run in stored for name in (run.id, run.name)}
+    metrics, run_names, warnings = [], [], []
+    for name in dict.fromkeys(options.names):
+        if name not in metric_names:
+            run_names.append(name)
+            continue
+        metrics.append(name)
+        if name in stored_names:
+            warnings.append(f"{name} is a metric and a run: taken as the metric; the run goes by its id")
+    for name in run_names:
+        if name != BEST:
+            _check_run_name(folio, name, metric_names)
+    return metrics, run_names, warnings
+
+
+def _check_run_name(folio: Folio, name: str, metrics: set[str]) -> None:
+    try:
+        folio.run(name)
+    except NotFound:
+        if near := nearest(name, metrics):
+            raise NotFound(f"{name!r} is no metric and no run here; did you mean {' or '.join(near)}?") from None
+        raise
+
+
+def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tuple[list[RecordedRun], list[str]]:
+    """Return the named runs, or those that the filters select, and a note on the runs left out."""
+    notes: list[str] = []
+    if names:
+        experiment = options.filters["experiment"]
+        runs = [run_or_best(name, options.metric, experiment, folio) for name in dict.fromkeys(names)]
+    else:
+        matches, hidden = filter_runs(folio, options.filters)
+        runs = list(matches)
+        notes = [f"{counted(hidden, 'archived run')} not shown; --archived adds them."] if hidden else []
+    return runs[: options.last], notes
+
+
+def _print_parallel(shown: Parallel, title: str | None) -> None:
+    """Print one row per run, best first, with a bar as long as its metric is far along the axis."""
+    from runfolio.query.plots.relations import heights
+
+    if title:
+        print_line(title)
+    axes = [*shown.settings, shown.metric]
+    bars = ["" if height != height else "█" * round(_BAR_WIDTH * height) or "▏" for height in heights(shown.metric)]
+    rows = [
+        {"run": label, "bar": bar, **{axis.name: axis.values[index] for axis in axes}}
+        for index, (label, bar) in enumerate(zip(shown.labels, bars, strict=True))
+    ]
+    setting = formatting.elementwise(formatting.setting_value)
+    columns = [
+        Column(key="run", title="run", formatter=formatting.elementwise(str)),
+        *(
+            Column(key=axis.name, title=axis.name, formatter=setting, number=axis.categories is None, optional=True)
+            for axis in shown.settings
+        ),
+        Column(key=shown.metric.name, title=shown.metric.name, formatter=formatting.aligned_numbers, number=True),
+        Column(key="bar", title="", formatter=formatting.elementwise(str)),
+    ]
+    print_table(DisplayTable(columns=columns, rows=rows))

@@ -1,0 +1,82 @@
+"""Images classified by a run's model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import DamagedFile, NotFound
+
+if TYPE_CHECKING:
+    from runfolio.vision.evaluation.predict import LoadedClassifier, Picture, Prediction
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """A picture to classify, with its class if that is known."""
+
+    picture: Picture
+    name: str
+    truth: str | None
+
+
+@dataclass(frozen=True)
+class ClassifiedPicture:
+    labelled: LabelledPicture
+    prediction: Prediction
+
+    @property
+    def row(self) -> dict[str, Any]:
+        truth = self.labelled.truth
+        return {
+            "image": self.labelled.name,
+            "class": self.prediction.label,
+            "probability": self.prediction.probability,
+            "ms": self.prediction.seconds * 1000,
+            "truth": truth,
+            "right": None if truth is None else truth == self.prediction.label,
+        }
+
+
+def labelled_pictures(
+    classifier: LoadedClassifier, images: Sequence[Path], sample: int | None
+) -> Iterator[LabelledPicture]:
+    """Yield the image files, then `sample` test images of the classifier's data."""
+    for image in images:
+        folder = image.absolute().parent.name
+        yield LabelledPicture(image, str(image), folder if folder in classifier.classes else None)
+    if sample:
+        from runfolio.vision import sample_test_images
+
+        for sampled in sample_test_images(classifier, sample):
+            yield LabelledPicture(sampled.picture, sampled.reference, sampled.truth)
+
+
+def classify(
+    classifier: LoadedClassifier, pictures: Iterable[LabelledPicture]
+) -> tuple[list[ClassifiedPicture], list[str]]:
+    """Return every readable picture with its prediction, and the errors of the others."""
+    classified: list[ClassifiedPicture] = []
+    errors: list[str] = []
+    for labelled in pictures:
+        try:
+            (prediction,) = classifier.predict([labelled.picture])
+        except (DamagedFile, NotFound) as error:
+            errors.append(str(error))
+        else:
+            classified.append(ClassifiedPicture(labelled, prediction))
+    return classified, errors
+
+
+def draw_classified(classified: Sequence[ClassifiedPicture], path: Path) -> Path:
+    """Draw all predictions into one picture, and return its path."""
+    from runfolio.vision import draw_predictions
+
+    return draw_predictions(
+        [picture.labelled.picture for picture in classified],
+        [picture.prediction for picture in classified],
+        [picture.labelled.truth for picture in classified],
+        path,
+    )

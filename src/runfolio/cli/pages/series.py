@@ -1,0 +1,90 @@
+"""The outcome of a series: its leaderboard, its winner, and what is not done."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runfolio.cli.output.console import print_error, print_line, print_text
+from runfolio.cli.output.display_table import print_table
+from runfolio.cli.output.options import open_store, store_flag
+from runfolio.errors import NotFound
+
+if TYPE_CHECKING:
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.tables.leaderboard import Leaderboard
+    from runfolio.series import Report
+
+
+def print_leaderboard(report: Report, store: Path | None) -> None:
+    """Print the runs of a series, best first, and which of them won."""
+    from runfolio.cli.output.tables import best_finished_row, leaderboard_table
+    from runfolio.query.selection.seed_groups import best_group
+    from runfolio.query.tables.leaderboard import leaderboard
+
+    folders = [outcome.folder for outcome in report.outcomes if outcome.ending != "busy" and outcome.folder]
+    if not folders:
+        return
+    folio = open_store(store)
+    runs = [folio.run(folder) for folder in folders]
+    board = leaderboard(runs)
+    print_line("")
+    print_table(leaderboard_table(board))
+    print_line("")
+    print_text(board.caption)
+    _print_seed_groups(runs, board.metric, board.mode)
+    if best_finished_row(board):
+        _print_winner(best_group(runs, board.metric, board.mode), board, store)
+
+
+def _print_winner(winners: Sequence[RecordedRun], board: Leaderboard, store: Path | None) -> None:
+    """Print the run that won; of a group of runs that repeat one another, the best one."""
+    run_places = {run.place for run in winners}
+    row = next(row for row in board.rows if row.place in run_places)
+    name = row.label if row.id in row.label else f"{row.label} ({row.id})"
+    sentence = f"{name} won with {board.metric} {row.value:.4f}."
+    if len(winners) > 1:
+        mean = statistics.fmean(
+            other.value for other in board.rows if other.value is not None and other.place in run_places
+        )
+        sentence = f"Of {len(winners)} runs with the best mean {board.metric}, {mean:.4f}, the best is {name}."
+    print_line(f"\n{sentence}", style="bold green")
+    flag = store_flag(store)
+    print_line(f"next  runfolio predict {row.id} --sample 24{flag}")
+    print_line(f"      runfolio plot {board.metric} --experiment {winners[0].experiment}{flag}")
+
+
+def _print_seed_groups(runs: Sequence[RecordedRun], metric: str, mode: str) -> None:
+    """Print the groups of runs that differ only in seed or fold, if there are any."""
+    from runfolio.cli.output.tables import seed_groups_table
+    from runfolio.query.selection.seed_groups import group_by_seed
+
+    try:
+        groups = group_by_seed(runs, metric, mode)
+    except NotFound:  # no run has the metric
+        return
+    if groups.any_repeated:
+        varied = [f"{name}s" for name in ("seed", "fold") if len({run.flat_config.get(name) for run in runs}) > 1]
+        print_line(f"\nOver {' and '.join(varied)}", style="bold")
+        print_table(seed_groups_table(groups, "table"))
+        print_line("")
+        print_text(groups.caption)
+
+
+def print_unfinished(report: Report) -> int:
+    """Print which runs failed or are not done, and return the exit status."""
+    for outcome in report.failed:
+        print_error(f"failed: {outcome.planned.label}: {outcome.reason}")
+    if report.interrupted:
+        progress = f"{len(report.done)} of {report.planned} runs are finished"
+        print_error(f"interrupted: {progress}; the same command goes on with the rest")
+        return 130
+    if not report.is_settled:
+        print_error("another process is at some of the runs: which one is the best is not settled before they are done")
+    if report.trouble:
+        print_error(f"the chosen run was not tested: {report.trouble}; the same command tries again")
+    if report.failed:
+        print_error(f"{len(report.failed)} of {report.planned} runs failed; `runfolio show RUN` has each traceback")
+    return 1 if report.failed or report.trouble else 0

@@ -1,0 +1,62 @@
+"""The architecture before a training, and its results after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runfolio.cli.output import formatting
+from runfolio.cli.output.console import print_error, print_line, print_text, stdout_console
+from runfolio.cli.output.display_table import print_table
+from runfolio.cli.output.options import open_store, store_flag
+from runfolio.cli.output.progress import progress_display
+from runfolio.vision.settings import TrainSettings
+
+
+@contextmanager
+def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
+    """After Ctrl-C, print the command that resumes the run."""
+    start = datetime.now(UTC)
+    try:
+        yield
+    except KeyboardInterrupt:
+        for run in open_store(store).runs(state="interrupted"):
+            if run.document.attempts[-1].started >= start:
+                print_error(f"interrupted; `runfolio resume {run.id}{store_flag(store)}` goes on with it")
+        raise
+
+
+def print_architecture(settings: TrainSettings, store: Path | None) -> None:
+    """Print the network that the settings describe."""
+    from runfolio.vision import architecture
+    from runfolio.vision.prepare import prepare
+
+    with progress_display() as progress:
+        preparation = prepare(settings, store=store, progress=progress)
+    stdout_console().print(architecture(preparation.network(), preparation.spec.image_shape).table(), "")
+
+
+def print_training_result(folder: Path, store: Path | None) -> None:
+    """Print the results of a finished training, and the commands that use it."""
+    from runfolio.cli.output.tables import results_table
+
+    run = open_store(store).run(folder)
+    print_table(results_table(run.flat_summary))
+    results = run.flat_summary
+    print_text(
+        f"Epoch {results['best/epoch']} is the best, chosen by {results['chosen_by']}; "
+        f"{formatting.significant_digits(results['epoch_seconds'])} s an epoch, "
+        f"{formatting.significant_digits(results['predict_ms'])} ms an image."
+    )
+    if "test/acc" not in results:
+        print_text("Its series tests the run that validation chooses; `runfolio evaluate` tests this one.")
+    if run.document.status.reason:  # it stopped early
+        print_text(f"It {run.document.status.reason}.")
+    flag = store_flag(store)
+    print_line(f"\nrun   {run.folder}", style="bold")
+    print_line(f"next  runfolio show {run.id}{flag}")
+    print_line(f"      runfolio evaluate {run.id}{flag}")
+    print_line(f"      runfolio predict {run.id} --sample 24{flag}")
+    print_line(f"      runfolio plot {results['chosen_by']} {run.id}{flag}")

@@ -1,0 +1,65 @@
+"""TensorBoard's own server on a folder, as a child process."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from runfolio.errors import StoreError
+
+_STOP_TIMEOUT_S = 10.0
+
+
+def serve(log_dir: Path, host: str, port: int | None, on_address: Callable[[str], None]) -> None:
+    """Run TensorBoard until it ends or is ended.
+
+    Its output goes to stderr after its address is known, and is shown before that only if it fails.
+
+    Args:
+        port: The default is the first free port from 6006 on.
+        on_address: Called with the address of the server once it listens.
+    Raises:
+        StoreError: TensorBoard did not start; the message has the reason.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", "--logdir", str(log_dir), "--host", host]
+    if port is not None:
+        command += ["--port", str(port)]
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # Ctrl-C goes to the whole terminal, TensorBoard too.
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            startup_output = _forward_output(server, on_address)
+            status = server.wait()
+        except BaseException:
+            _stop(server)
+            raise
+    if startup_output:
+        error = next((line for line in startup_output if "ERROR" in line), startup_output[-1])
+        raise StoreError(
+            f"TensorBoard did not start (exit status {status}): {error.removeprefix('ERROR: ').strip()};"
+            " --port and --host name another address, if that is it"
+        )
+
+
+def _forward_output(server: subprocess.Popen[str], on_address: Callable[[str], None]) -> list[str]:
+    """Report the address and copy all later output to stderr; return the output if no address came."""
+    output: list[str] = []
+    for line in server.stderr or ():
+        output.append(line)
+        if match := re.search(r"http://\S+(?= \(Press)", line):
+            on_address(match[0])
+            sys.stderr.writelines(server.stderr or ())
+            return []
+    return output or ["it said nothing"]
+
+
+def _stop(server: subprocess.Popen[str]) -> None:
+    server.terminate()
+    try:
+        server.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
