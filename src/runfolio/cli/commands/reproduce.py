@@ -16,7 +16,7 @@ from runfolio.cli.output.options import Command, open_store, store_option
 from runfolio.errors import ConfigError
 
 if TYPE_CHECKING:
-    from runfolio.reproduce.difference import Difference
+    from runfolio.reproduce.deviation import Deviation
     from runfolio.reproduce.plan import Plan
 
 
@@ -73,18 +73,23 @@ def reproduce(
     runfolio reproduce k3f9 -- --lr 1e-3         would it be another learning rate?
     """
     from runfolio.cli.pages.reproduce import print_plan, print_result
-    from runfolio.reproduce.checkout import holder, laid
-    from runfolio.reproduce.environment_check import differences
-    from runfolio.reproduce.plan import Wish, plan
-    from runfolio.reproduce.repeat import repeat
+    from runfolio.reproduce.checkout import checked_out, fresh_folder
+    from runfolio.reproduce.environment_check import find_deviations
+    from runfolio.reproduce.plan import ReproduceOptions, make_plan
+    from runfolio.reproduce.repeat import reproduce_run
     from runfolio.reproduce.verdict import Tolerance
 
     folio, console = open_store(store), out.stderr() if as_json else out.stdout()
     output = sys.stderr if as_json else None
-    with holder(keep) as place:
-        made = plan(folio.run(run), Wish(arguments=arguments, steps=steps, **wish), holder=place, store=folio.store)
-        with laid(made, keep=keep):
-            today = differences(made)
+    with fresh_folder(keep) as folder:
+        made = make_plan(
+            folio.run(run),
+            ReproduceOptions(arguments=arguments, steps=steps, **wish),
+            fresh_folder=folder,
+            store=folio.store,
+        )
+        with checked_out(made, keep=keep):
+            today = find_deviations(made)
             print_plan(console, made, today, steps)
             if dry_run:
                 if as_json:
@@ -92,7 +97,7 @@ def reproduce(
                 return
             _agree(yes)
             tolerance = Tolerance(rtol, atol)
-            result = repeat(made, folio, today, tolerance=tolerance, ignore=ignore, steps=steps, output=output)
+            result = reproduce_run(made, folio, today, tolerance=tolerance, ignore=ignore, steps=steps, output=output)
     if as_json:
         about = {"id": result.repeated.id, **result.to_json(), "remarks": result.remarks, "chance": result.chance}
         click.echo(json.dumps(out.plain(about), indent=2, ensure_ascii=False))
@@ -101,9 +106,9 @@ def reproduce(
     ctx.exit(1 if result.verdict.word == "parts" else 0)
 
 
-def _intended(plan: Plan, today: Sequence[Difference]) -> dict[str, Any]:
+def _intended(plan: Plan, today: Sequence[Deviation]) -> dict[str, Any]:
     return {
-        "code": plan.origin.kind,
+        "code": plan.source.kind,
         "command": plan.command,
         "folder": os.fspath(plan.folder),
         "set": plan.variables,

@@ -13,9 +13,9 @@ from runfolio.cli.pages.code import harmless
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from runfolio.reproduce.difference import Difference
+    from runfolio.reproduce.deviation import Deviation
     from runfolio.reproduce.plan import Plan
-    from runfolio.reproduce.repeat import Result
+    from runfolio.reproduce.repeat import ReproduceResult
 
 _MOST = 25
 """Differences that are listed; there may be a package each in hundreds."""
@@ -23,13 +23,13 @@ _FEW = 5
 _STYLES = {"bit-equal": "bold green", "within tolerance": "bold yellow", "parts": "bold red"}
 
 
-def print_plan(console: Console, plan: Plan, today: Sequence[Difference], steps: int | None) -> None:
+def print_plan(console: Console, plan: Plan, today: Sequence[Deviation], steps: int | None) -> None:
     """All that will be executed, and where; what is in the way; what is different from then."""
     start = plan.start
     _line(console, f"{start.run.name}  {start.run.id}, begun {formatting.moment(start.run.created)}", "bold")
     facts = [
         ("code", _code(plan)),
-        ("kept", ", ".join(file.path for file in plan.files)),
+        ("kept", ", ".join(file.path for file in plan.captured_files)),
         *(("link", f"{place} -> {target}") for place, target in plan.links.items()),
         ("venv", _venv(plan) if plan.venv else ""),
         ("folder", os.fspath(plan.folder)),
@@ -47,7 +47,7 @@ def print_plan(console: Console, plan: Plan, today: Sequence[Difference], steps:
     _print_differences(console, today)
 
 
-def print_result(console: Console, result: Result, store_flag: str) -> None:
+def print_result(console: Console, result: ReproduceResult, store_flag: str) -> None:
     """The verdict first, then what it may be due to."""
     verdict = result.verdict
     _line(console, "")
@@ -63,7 +63,7 @@ def print_result(console: Console, result: Result, store_flag: str) -> None:
     _line(console, f"\nnext  runfolio diff {result.original.id} {result.repeated.id}{store_flag}")
 
 
-def _print_causes(console: Console, result: Result) -> None:
+def _print_causes(console: Console, result: ReproduceResult) -> None:
     if result.chance:
         _line(console, "\nNothing else differs than what is left to chance:", "bold")
         for text in result.chance:
@@ -76,7 +76,7 @@ def _print_causes(console: Console, result: Result) -> None:
 
 
 def _code(plan: Plan) -> str:
-    origin, commit = plan.origin, (plan.start.commit or "")[:12]
+    origin, commit = plan.source, (plan.start.commit or "")[:12]
     changes = ", with its uncommitted changes" if plan.diff else ""
     return {
         "worktree": f"commit {commit} of {origin.repository}{changes}, in a fresh worktree",
@@ -88,15 +88,15 @@ def _code(plan: Plan) -> str:
 
 def _venv(plan: Plan) -> str:
     """Packages that come from elsewhere than an index run code of their own when they are installed: each is named."""
-    from runfolio.reproduce.venv import requirements
+    from runfolio.reproduce.venv import requirements_of
 
-    wanted = requirements(plan)
+    wanted = requirements_of(plan)
     elsewhere = [it for it in wanted if it.startswith("-e ") or " @ " in it]
     indexed = f"recorded packages in their versions, {len(wanted) - len(elsewhere)} from the index"
     return f"{plan.venv}, by {plan.interpreter} -m venv and pip: {'; '.join((indexed, *elsewhere))}"
 
 
-def _print_differences(console: Console, found: Sequence[Difference]) -> None:
+def _print_differences(console: Console, found: Sequence[Deviation]) -> None:
     for each in found[:_MOST]:
         _line(console, f"{each.kind:<12}{each.text}")
     if len(found) > _MOST:
