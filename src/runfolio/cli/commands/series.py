@@ -13,7 +13,7 @@ from runfolio.cli.output.multiple_values import checked_flags, split_settings
 from runfolio.cli.output.options import Command, open_store, store_option, write_settings
 from runfolio.cli.output.progress import progress_display
 from runfolio.errors import NotFound
-from runfolio.settings import Located, fields_of
+from runfolio.settings import LocatedValue, fields_of
 from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from runfolio.query.run import RecordedRun
     from runfolio.query.tables.leaderboard import Leaderboard
-    from runfolio.series import Report, Series
+    from runfolio.series import Series, SeriesReport
     from runfolio.settings import Settings
 
 TARGET = "runfolio.vision:experiment"
@@ -128,10 +128,10 @@ def _unwritten(experiment: str | None) -> Series:
     """A series that flags alone describe."""
     from runfolio.series import Series
 
-    return Series(name=experiment or "default", target=Located(TARGET, ""), settings={}, grid={})
+    return Series(name=experiment or "default", target=LocatedValue(TARGET, ""), settings={}, grid={})
 
 
-def _print_leaderboard(report: Report, store: Path | None) -> None:
+def _print_leaderboard(report: SeriesReport, store: Path | None) -> None:
     from runfolio.cli.output.tables import leaderboard_table, winner_of
     from runfolio.query.selection.seed_groups import chosen
     from runfolio.query.tables.leaderboard import leaderboard
@@ -183,21 +183,21 @@ def _print_repeats(runs: Sequence[RecordedRun], metric: str, mode: str) -> None:
         out.say(found.caption)
 
 
-def _print_ending(ctx: click.Context, report: Report) -> None:
+def _print_ending(ctx: click.Context, report: SeriesReport) -> None:
     """Say what is not done; the exit status tells it too."""
     for outcome in report.failed:
-        out.complain(f"failed: {outcome.planned.label}: {outcome.reason}")
+        out.complain(f"failed: {outcome.plan.label}: {outcome.reason}")
     if report.interrupted:
-        done = f"{len(report.done)} of {report.planned} runs are finished"
+        done = f"{len(report.completed)} of {report.run_count} runs are finished"
         out.complain(f"interrupted: {done}; the same command goes on with the rest")
         ctx.exit(130)
     if not report.is_settled:
         out.complain(
             "another process is at some of the runs: which one is the best is not settled before they are done"
         )
-    if report.trouble:
-        out.complain(f"the chosen run was not tested: {report.trouble}; the same command tries again")
+    if report.conclude_error:
+        out.complain(f"the chosen run was not tested: {report.conclude_error}; the same command tries again")
     if report.failed:
-        out.complain(f"{len(report.failed)} of {report.planned} runs failed; `runfolio show RUN` has each traceback")
-    if report.failed or report.trouble:
+        out.complain(f"{len(report.failed)} of {report.run_count} runs failed; `runfolio show RUN` has each traceback")
+    if report.failed or report.conclude_error:
         ctx.exit(1)

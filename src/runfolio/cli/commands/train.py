@@ -16,7 +16,7 @@ from runfolio.cli.output import output as out
 from runfolio.cli.output.options import Command, open_store, settings_options, store_option
 from runfolio.cli.output.progress import progress_display
 from runfolio.record.checkpoints.manifests import LAST
-from runfolio.settings import Located, build, fields_of, read_yaml
+from runfolio.settings import LocatedValue, build, fields_of, read_yaml
 from runfolio.vision.settings import TrainSettings
 
 changed_data_option = click.option(
@@ -108,8 +108,8 @@ def _train_several(
     """As a series: started again, it goes on where it was."""
     from runfolio.series import Series
 
-    given = {field.key: Located(getattr(settings, field.name), "") for field in fields_of(TrainSettings)}
-    described = Series(name=name or settings.run_name, target=Located(TARGET, ""), settings=given, grid={})
+    given = {field.key: LocatedValue(getattr(settings, field.name), "") for field in fields_of(TrainSettings)}
+    described = Series(name=name or settings.run_name, target=LocatedValue(TARGET, ""), settings=given, grid={})
     run_series(ctx, repeated(described, seeds, folds, TrainSettings), experiment or settings.data_name, store)
 
 
