@@ -19,11 +19,11 @@ from runfolio.settings import build, fields_of
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.fork import Fork
 from runfolio.vision.continuing.same_data_check import on_the_same_images
-from runfolio.vision.evaluation.final_test import record_test, tests_itself
+from runfolio.vision.evaluation.final_test import is_tested_at_end, record_test
 from runfolio.vision.loop.engine import Training
 from runfolio.vision.loop.epoch_metrics import Figures
 from runfolio.vision.loop.progress_bar import Meter
-from runfolio.vision.models.description import LOADER, Description, describe, place_of
+from runfolio.vision.models.description import LOADER, ClassifierDescription, checkpoint_label, describe
 from runfolio.vision.models.summary import Architecture, architecture
 from runfolio.vision.prepare import PARTS, Preparation, prepare
 from runfolio.vision.settings import AUTO, RANGE_TEST, TrainSettings
@@ -106,7 +106,7 @@ def run_experiment(
         if found:
             _Notices(run, progress).once("batch size", found)
         ready = preparation or prepare(settings, store=store, progress=progress)
-        _train(run, ready, progress, tests=tests_itself(settings, series))
+        _train(run, ready, progress, tests=is_tested_at_end(settings, series))
     return run.folder
 
 
@@ -133,7 +133,7 @@ def _resume(
         runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
     ):
         _tell_of_changes(run, changes, progress)
-        tests = tests_itself(settings, recorded.series)
+        tests = is_tested_at_end(settings, recorded.series)
         _train(run, preparation, progress, tests=tests, go_on=checkpoint is not None, fork=fork)
     return run.folder
 
@@ -186,11 +186,11 @@ def _last(recorded: RecordedRun) -> Checkpoint | None:
         return None
 
 
-def _network_of(checkpoint: Checkpoint, settings: TrainSettings) -> Description:
+def _network_of(checkpoint: Checkpoint, settings: TrainSettings) -> ClassifierDescription:
     described = describe(checkpoint)
     if described.spec.name != settings.model:
         raise ConfigError(
-            f"{place_of(checkpoint)} is of model {described.spec.name}, and the run trains {settings.model};"
+            f"{checkpoint_label(checkpoint)} is of model {described.spec.name}, and the run trains {settings.model};"
             " bring the run's own checkpoints back from a copy, or remove them to begin the training again"
         )
     return described

@@ -26,10 +26,10 @@ class Size(click.ParamType):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from runfolio.vision.batches.cache_budget import read_bytes
+        from runfolio.vision.batches.cache_budget import parse_size
 
         try:
-            return value if isinstance(value, int) else read_bytes(value)
+            return value if isinstance(value, int) else parse_size(value)
         except ConfigError as error:
             self.fail(str(error), param, ctx)
 
@@ -89,10 +89,10 @@ def clear(kinds: tuple[str, ...], yes: bool) -> None:
 
 def _remove(entry: Entry) -> bool:
     """Whether it is gone."""
-    from runfolio.vision.batches.cache_rows import is_rows, remove_unused
+    from runfolio.vision.batches.cache_rows import is_row_store, remove_unused
 
     try:
-        if is_rows(entry.path):
+        if is_row_store(entry.path):
             return remove_unused(entry.path)
         if entry.path.is_dir() and not entry.path.is_symlink():
             shutil.rmtree(entry.path)
@@ -104,21 +104,21 @@ def _remove(entry: Entry) -> bool:
 
 
 def _set_budget(size: int) -> None:
-    from runfolio.vision.batches.cache_budget import make_room, set_budget
+    from runfolio.vision.batches.cache_budget import evict_to_fit, set_budget
 
     try:
         set_budget(size)
     except OSError as error:
         raise StoreError(f"cannot write {error.filename}: {error.strerror}; check its permissions") from None
-    make_room(0)
+    evict_to_fit(0)
 
 
 def _show(output: out.Format) -> None:
-    from runfolio.vision.batches.cache_budget import budget
+    from runfolio.vision.batches.cache_budget import cache_budget
 
     out.show_table(_table([entry for kind in KINDS for entry in entries(kind)], KINDS), output)
     if output == "table":
-        out.line(f"\nin {_folder()}; features and pixels may take {formatting.size(budget())}")
+        out.line(f"\nin {_folder()}; features and pixels may take {formatting.size(cache_budget())}")
 
 
 def _folder() -> Path:

@@ -78,13 +78,13 @@ def evaluate(
     from runfolio.query.model_loading import installed_loader
     from runfolio.vision import draw_evaluation
     from runfolio.vision import evaluate as measure
-    from runfolio.vision.evaluation.evaluate import on_fastest_device
+    from runfolio.vision.evaluation.evaluate import to_fastest_device
 
     runs = [chosen_run(run, metric, experiment, store), *(open_store(store).run(rival) for rival in rivals)]
     classifiers = [installed_loader(each.checkpoint()) for each in runs]
     with progress_display() as progress:
         source = _images(data, classifiers[0], skip_bad_images=bool(skip_bad_images), progress=progress)
-        results = [measure(on_fastest_device(each), source, split, progress=progress) for each in classifiers]
+        results = [measure(to_fastest_device(each), source, split, progress=progress) for each in classifiers]
     if as_json:
         printed = [{"run": each.id, **result.as_dict()} for each, result in zip(runs, results, strict=True)]
         click.echo(json.dumps(out.plain(printed if rivals else printed[0]), indent=2, ensure_ascii=False))

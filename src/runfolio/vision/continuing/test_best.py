@@ -12,7 +12,7 @@ from runfolio.record.checkpoints.manifests import BEST, whole
 from runfolio.settings import build
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.same_data_check import on_the_same_images
-from runfolio.vision.evaluation.final_test import TEST, record_test
+from runfolio.vision.evaluation.final_test import TEST_METRIC, record_test
 from runfolio.vision.loop.engine import Training
 from runfolio.vision.models.description import describe
 from runfolio.vision.prepare import prepare
@@ -42,7 +42,7 @@ def conclude(
     recorded = {folder: folio.run(folder) for folder in runs}
     best = {run.folder for run in chosen(list(recorded.values()))}
     wanted = [run for folder, run in recorded.items() if runs[folder].test_at != "chosen" or run.folder in best]
-    untested = [run for run in wanted if TEST not in run.results]
+    untested = [run for run in wanted if TEST_METRIC not in run.results]
     for run in untested:
         _test(run, store, progress)
     return [run.folder for run in untested]
@@ -72,5 +72,5 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
         record_test(run, training, preparation, epoch)
         run.finish(reason=recorded.status.reason)
     if progress is not None:
-        said = f"tested {run.name} ({run.id}): {TEST} {run.summary[TEST]:.4f}"
+        said = f"tested {run.name} ({run.id}): {TEST_METRIC} {run.summary[TEST_METRIC]:.4f}"
         progress.console.print(said, markup=False, soft_wrap=True)

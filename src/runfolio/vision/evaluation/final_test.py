@@ -15,11 +15,11 @@ from runfolio.vision.settings import TrainSettings
 if TYPE_CHECKING:
     from runfolio import Run
 
-TEST = "test/acc"
+TEST_METRIC = "test/acc"
 """A run that reports it was tested."""
 
 
-def tests_itself(settings: TrainSettings, series: Mapping[str, Any] | None) -> bool:
+def is_tested_at_end(settings: TrainSettings, series: Mapping[str, Any] | None) -> bool:
     """Whether a run is tested at its end: of a series the run that validation chose is, when all of them are done.
 
     One that repeats another is tested where that one was.
@@ -27,20 +27,20 @@ def tests_itself(settings: TrainSettings, series: Mapping[str, Any] | None) -> b
     if settings.test_at != "chosen" or series is None:
         return True
     repeated = reproduction.asked_for()
-    return repeated is not None and TEST in runfolio.open(repeated.store).run(repeated.run).results
+    return repeated is not None and TEST_METRIC in runfolio.open(repeated.store).run(repeated.run).results
 
 
 def record_test(run: Run, training: Training, preparation: Preparation, epoch: int) -> None:
     """Test the network that predicts, whose weights are those of `epoch`; figures, confusion matrix, class table."""
-    tested = training.evaluate(training.test_batches)
-    figures = {"test/loss": tested.figures.loss, TEST: tested.figures.accuracy}
+    result = training.evaluate(training.test_batches)
+    figures = {"test/loss": result.figures.loss, TEST_METRIC: result.figures.accuracy}
     run.summary.update(figures)
     if preparation.settings.test_at != "epoch":  # else the curve has this epoch's point already
         run.log({**figures, "epoch": epoch}, step=epoch)
     classes = preparation.source.classes
-    matrix = class_report.confusion_matrix(tested.predicted, tested.labels, len(classes))
-    title = f"{run.name}: {tested.figures.accuracy:.1%} of {tested.figures.images:,} test images"
+    matrix = class_report.confusion_matrix(result.predicted, result.labels, len(classes))
+    title = f"{run.name}: {result.figures.accuracy:.1%} of {result.figures.images:,} test images"
     run.log_figure("confusion", class_report.confusion_figure(matrix, classes, title), step=epoch)
-    rows = class_report.class_figures(tested.predicted, tested.labels, classes)
+    rows = class_report.class_metrics(result.predicted, result.labels, classes)
     run.log_text("classes", class_report.class_table(rows), step=epoch)
     run.summary["confusion"] = matrix.tolist()

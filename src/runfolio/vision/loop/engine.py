@@ -17,17 +17,17 @@ from torch.utils.data import Dataset
 
 from runfolio.errors import ConfigError
 from runfolio.vision.batches.augment import Augmentation
-from runfolio.vision.batches.cache_budget import CannotCache
+from runfolio.vision.batches.cache_budget import CacheUnavailable
 from runfolio.vision.batches.loaders import (
     AugmentedImages,
     EpochOrder,
     Labelled,
     PreparedImages,
-    batches,
-    suited_workers,
+    batch_loader,
+    default_workers,
 )
 from runfolio.vision.features.feature_cache import CachedFeatures
-from runfolio.vision.features.feature_datasets import Served, can_serve, serve
+from runfolio.vision.features.feature_datasets import FeatureDatasets, build_feature_datasets, can_use_features
 from runfolio.vision.loop.averaging import WeightAverage
 from runfolio.vision.loop.early_stopping import EarlyStopping
 from runfolio.vision.loop.epoch_metrics import Figures, Tally
@@ -35,7 +35,7 @@ from runfolio.vision.loop.inputs import Inputs
 from runfolio.vision.loop.mixing import Mixing
 from runfolio.vision.loop.optimizers import make_optimizer, make_scheduler
 from runfolio.vision.loop.unfreezing import Freezing
-from runfolio.vision.models.compiling import Network, compiled
+from runfolio.vision.models.compiling import Network, compile_network
 from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.prepare import PARTS, Part, Preparation
 
@@ -131,12 +131,12 @@ class Training:
         self._inputs = Inputs(preparation.transform)
         self._order = EpochOrder(len(train), settings.images_at_once, settings.seed)
         self._of_images = Loaders(
-            self._batches(augmented, are_ready=train.keeps, order=self._order),
-            self._batches(val, are_ready=val.keeps) if len(val) else None,
-            self._batches(self._test, are_ready=self._test.keeps),
+            self._batches(augmented, are_ready=train.fits_in_memory, order=self._order),
+            self._batches(val, are_ready=val.fits_in_memory) if len(val) else None,
+            self._batches(self._test, are_ready=self._test.fits_in_memory),
         )
         self._of_features: Loaders | None = None
-        self._features: Served | None = None
+        self._features: FeatureDatasets | None = None
         self.steps_per_epoch = math.ceil(len(self._order) / settings.accumulate)
 
         self.model: nn.Module = preparation.whole_network()
@@ -160,19 +160,21 @@ class Training:
         """Of the network in training and of the one that predicts."""
         if not self._settings.compile:
             return self._network, self._predictor
-        training = compiled(self._network, self._settings.images_at_once)
-        return training, training if self._average is None else compiled(self._predictor, self._settings.images_at_once)
+        training = compile_network(self._network, self._settings.images_at_once)
+        return training, training if self._average is None else compile_network(
+            self._predictor, self._settings.images_at_once
+        )
 
     def _batches(self, images: Dataset[Labelled], *, are_ready: bool, order: EpochOrder | None = None) -> Batches:
         settings, device = self._settings, self._fabric.device.type
         workers = 0 if isinstance(images, CachedFeatures) else settings.workers
-        loader = batches(
+        loader = batch_loader(
             images,
             batch_size=settings.images_at_once,
-            workers=suited_workers(device, are_ready=are_ready) if workers is None else workers,
+            workers=default_workers(device, are_ready=are_ready) if workers is None else workers,
             seed=settings.seed,
             order=order,
-            pinned=device == "cuda",
+            pin_memory=device == "cuda",
         )
         return cast("Batches", self._fabric.setup_dataloaders(loader))
 
@@ -189,10 +191,10 @@ class Training:
             DamagedFile: An image cannot be read.
         """
         told: list[str] = []
-        if can_serve(self._settings) and self._freezing.in_epoch(self.epoch):
+        if can_use_features(self._settings) and self._freezing.in_epoch(self.epoch):
             try:
                 self._open_features(progress, parts)
-            except CannotCache as reason:
+            except CacheUnavailable as reason:
                 told.append(f"goes through the whole network in each epoch: {reason}")
         # Of a backbone that is never trained nobody looks at the pixels again.
         if self._settings.cache and (self._features is None or self._settings.unfreeze_after is not None):
@@ -201,8 +203,8 @@ class Training:
 
     def _open_pixels(self, progress: Progress | None) -> Iterator[str]:
         try:
-            share = min(images.keep_on_disk(progress) for images in self._prepared if len(images))
-        except CannotCache as reason:
+            share = min(images.cache_on_disk(progress) for images in self._prepared if len(images))
+        except CacheUnavailable as reason:
             yield f"decodes its images in each epoch: {reason}"
             return
         if share < 1:
@@ -212,7 +214,7 @@ class Training:
             )
 
     def _open_features(self, progress: Progress | None, parts: Container[Part]) -> None:
-        self._features = serve(self._preparation, self.model, progress, parts)
+        self._features = build_feature_datasets(self._preparation, self.model, progress, parts)
         kept = self._features
         self._of_features = Loaders(
             self._batches(kept.train, are_ready=True, order=self._order),

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from runfolio.vision.models.memory_layout import keep_arranged
+from runfolio.vision.models.memory_layout import keep_state_layout
 from runfolio.vision.models.stages import stages
 from runfolio.vision.settings import TrainSettings
 
@@ -23,7 +23,7 @@ _RISING = 0.3
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
     """The optimizer of the settings over all parameters that train."""
     optimizer = _optimizer(_groups(model, settings), settings)
-    keep_arranged(optimizer)
+    keep_state_layout(optimizer)
     return optimizer
 
 
