@@ -90,7 +90,7 @@ def _target_path(plan: Plan, path: str) -> Path:
     """
     target = plan.tree / path
     if target.is_symlink() or not target.parent.resolve().is_relative_to(plan.tree):
-        raise _outside(plan, path)
+        raise _outside_error(plan, path)
     target.parent.mkdir(parents=True, exist_ok=True)
     return target
 
@@ -100,11 +100,11 @@ def _make_folder(plan: Plan) -> None:
     ConfigError: A link of the repository would lead it elsewhere.
     """
     if not plan.folder.resolve().is_relative_to(plan.tree):
-        raise _outside(plan, plan.folder.relative_to(plan.tree).as_posix())
+        raise _outside_error(plan, plan.folder.relative_to(plan.tree).as_posix())
     plan.folder.mkdir(parents=True, exist_ok=True)
 
 
-def _outside(plan: Plan, path: str) -> ConfigError:
+def _outside_error(plan: Plan, path: str) -> ConfigError:
     return ConfigError(f"{path} of {plan.start.label} would be laid outside of the fresh folder; it is not repeated")
 
 

@@ -63,19 +63,20 @@ def reproduce_run(
     repeated, other_runs = child.find_repeated_run(folio, plan, earlier_folders, status)
     verdict = compare_runs(plan.run, repeated, tolerance=tolerance, ignore=ignore, steps=steps)
     deviations = sort_deviations([*current_deviations, *causes.find_causes(plan, plan.run, repeated)])
+    is_explained = verdict.word == "bit-equal" or _any_beyond_seeds(deviations)
     result = ReproduceResult(
         original=plan.run,
         repeated=repeated,
         verdict=verdict,
         causes=deviations,
-        chance=[] if verdict.word == "bit-equal" or _explains(deviations) else causes.uncontrolled_randomness(plan.run),
+        chance=[] if is_explained else causes.uncontrolled_randomness(plan.run),
         remarks=[*verdict.remarks, *_remarks(status, other_runs, repeated)],
     )
     repeated.judged(result.to_json())
     return result
 
 
-def _explains(deviations: Sequence[Deviation]) -> bool:
+def _any_beyond_seeds(deviations: Sequence[Deviation]) -> bool:
     """Whether something else differs than where random numbers began: that of a generator nobody seeded always does."""
     return any(deviation.kind != "seeds" for deviation in deviations)
 

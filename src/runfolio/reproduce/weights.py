@@ -78,7 +78,7 @@ def _compare_checkpoints(
         elif not torch.equal(_bits(original), _bits(repeated)):
             gap = _furthest(label, before.step, original, repeated)
             comparison.first = comparison.first or gap
-            if not torch.allclose(_wide(repeated), _wide(original), rtol=rtol, atol=atol, equal_nan=True):
+            if not torch.allclose(_as_doubles(repeated), _as_doubles(original), rtol=rtol, atol=atol, equal_nan=True):
                 comparison.first_beyond = comparison.first_beyond or gap
 
 
@@ -112,7 +112,7 @@ def _bits(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous().flatten().view(torch.uint8)
 
 
-def _wide(tensor: torch.Tensor) -> torch.Tensor:
+def _as_doubles(tensor: torch.Tensor) -> torch.Tensor:
     """As numbers that can be compared by size, whatever kind they are."""
     import torch
 
@@ -121,6 +121,6 @@ def _wide(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _furthest(name: str, step: int | None, before: torch.Tensor, after: torch.Tensor) -> TensorGap:
-    original, repeated = _wide(before), _wide(after)
+    original, repeated = _as_doubles(before), _as_doubles(after)
     index = int((repeated - original).abs().nan_to_num(nan=float("inf")).argmax())
     return TensorGap(name, step, original[index].item(), repeated[index].item())

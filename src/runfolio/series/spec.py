@@ -52,9 +52,9 @@ class Series:
         Raises:
             ConfigError: What it runs has no seed, or the series gives several.
         """
-        field = self._repeating(SEED, "seeds", count, settings)
+        field = self._check_repeatable(SEED, "seeds", count, settings)
         first = field.convert(self.settings[SEED].value if SEED in self.settings else field.default)
-        return self._repeated(SEED, list(range(first, first + count)))
+        return self._with_row(SEED, list(range(first, first + count)))
 
     def with_folds(self, count: int, settings: type[Settings]) -> Series:
         """This series with every combination cross-validated: run `count` times, each fold validating once.
@@ -62,12 +62,12 @@ class Series:
         Raises:
             ConfigError: What it runs knows no folds, or the series gives some.
         """
-        self._repeating(FOLD, "folds", count, settings)
+        self._check_repeatable(FOLD, "folds", count, settings)
         if (fold := self.settings.get(FOLD)) is not None and fold.value is not None:
             raise ConfigError(f"fold is {fold.value}, one fold alone; leave it out to run all {count}")
-        return self._repeated(FOLD, [f"{number}/{count}" for number in range(1, count + 1)])
+        return self._with_row(FOLD, [f"{number}/{count}" for number in range(1, count + 1)])
 
-    def _repeating(self, key: str, several: str, count: int, settings: type[Settings]) -> Field:
+    def _check_repeatable(self, key: str, several: str, count: int, settings: type[Settings]) -> Field:
         field = next((field for field in fields_of(settings) if field.key == key), None)
         if field is None:
             raise ConfigError(f"{self.target.value} has no setting {key!r}; several {several} make no difference to it")
@@ -75,7 +75,7 @@ class Series:
             raise ConfigError(f"the series gives several {several} already; give either those or their number, {count}")
         return field
 
-    def _repeated(self, key: str, values: list[Any]) -> Series:
+    def _with_row(self, key: str, values: list[Any]) -> Series:
         settings = {name: entry for name, entry in self.settings.items() if name != key}
         return dataclasses.replace(self, settings=settings, grid={**self.grid, key: LocatedValue(values, "")})
 
