@@ -557,10 +557,9 @@ from runfolio.vision.features.feature_cache import FeatureCache
 from runfolio.vision.data import load_data
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.models import ModelSpec, build_model
-from runfolio.vision.models.network_cut import cut
 from runfolio.vision.models.freezing import freeze_backbone
-from runfolio.vision.cached import features
-features._BATCH = 4
+from runfolio.vision.features import feature_cache
+feature_cache._BATCH = 4
 torch.set_num_threads(1)
 torch.manual_seed(0)
 spec = ModelSpec(name="mobilenet_v3_small", channels=3, height=32, width=32, classes=2, hidden_units=1)
@@ -579,7 +578,7 @@ class Telling(FeatureCache):
 opened = Telling(model, spec, ImageTransform.for_source(source, image_size=32))
 print("open", flush=True)
 sys.stdin.readline()
-found = opened.of(source.train, np.arange(len(source.train)))
+found = opened.features_of(source.train, np.arange(len(source.train)))
 print(computed, float(sum(row.double().sum() for row, _ in found.__getitems__(range(len(found))))))
 """
 
