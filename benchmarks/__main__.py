@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks import alone, machine, page, peers, venvs
 from benchmarks.loggers import LOGGERS
 from benchmarks.page import Results
-from benchmarks.parts import PAGE, put
+from benchmarks.parts import PAGE, replace_part
 from benchmarks.venvs import InstallError
 
 QUICK_LOGGERS = ("floor", "runfolio", "runfolio-sealing", "tensorboardx", "trackio")
@@ -39,7 +39,7 @@ def main() -> None:
     if target is None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     else:
-        put(target, text)
+        replace_part(target, text)
         console.print(f"results are in {target}")
 
 
@@ -61,22 +61,22 @@ def _measure(loggers: Sequence[str], console: Console, *, quick: bool) -> Result
                 console.print(f"{title} is left out: {error}", markup=False)
                 return None
 
-        found = {
+        interpreters = {
             name: installed(LOGGERS[name].title, partial(venvs.python, LOGGERS[name].environment)) for name in loggers
         }
-        pythons = {name: python for name, python in found.items() if python is not None}
+        pythons = {name: python for name, python in interpreters.items() if python is not None}
         # Nothing is installed where no peer is asked for.
         wants_peers = any(LOGGERS[name].environment for name in loggers)
         msgpack = installed("msgpack", partial(venvs.packages, "encodings")) if wants_peers else None
         progress.reset(task, total=peers.steps(pythons, effort) + alone.steps(size))
 
-        def tell(text: str) -> None:
+        def report(text: str) -> None:
             progress.update(task, advance=1, description=text)
             if not console.is_terminal:  # where no bar is drawn
                 console.print(text, markup=False)
 
-        measured = peers.measure(pythons, effort, tell)
-        return Results(about, effort, measured, alone.measure(size, msgpack and str(msgpack), tell), skipped)
+        measured = peers.measure(pythons, effort, report)
+        return Results(about, effort, measured, alone.measure(size, msgpack and str(msgpack), report), skipped)
 
 
 if __name__ == "__main__":

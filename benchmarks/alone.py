@@ -55,7 +55,7 @@ METRICS_A_STEP = 10
 
 
 @dataclass
-class Alone:
+class OwnFigures:
     """Figures of runfolio alone."""
 
     size: Size
@@ -72,29 +72,34 @@ class Alone:
 _PYTHON = Path(sys.executable)
 
 
-def measure(size: Size, msgpack: str | None, tell: Callable[[str], None]) -> Alone:
+def measure(size: Size, msgpack: str | None, report: Callable[[str], None]) -> OwnFigures:
     """All of it. `msgpack` is where that package, which runfolio does not need, can be imported from, if anywhere."""
-    found = Alone(size)
+    figures = OwnFigures(size)
     for scalars in (1, 10):
-        tell(f"log calls beside list.append, {scalars} scalar(s)")
-        with processes.place() as where:
-            found.beside_list[scalars] = processes.call(
-                _PYTHON, "own:call_beside_list", where, folder=str(where.record), scalars=scalars, calls=size.calls
+        report(f"log calls beside list.append, {scalars} scalar(s)")
+        with processes.fresh_workplace() as workplace:
+            figures.beside_list[scalars] = processes.call(
+                _PYTHON,
+                "own:call_beside_list",
+                workplace,
+                folder=str(workplace.record),
+                scalars=scalars,
+                calls=size.calls,
             )
-    tell("until a run is visible")
-    found.visible_s = statistics.median(_until_visible() for _ in range(size.opened))
-    tell(f"{size.steps:,} steps of {METRICS_A_STEP} metrics")
-    found.many_steps = _many_steps(size)
-    tell(f"{size.metrics:,} metrics")
-    found.many_metrics = _many_metrics(size)
+    report("until a run is visible")
+    figures.visible_s = statistics.median(_until_visible() for _ in range(size.opened))
+    report(f"{size.steps:,} steps of {METRICS_A_STEP} metrics")
+    figures.many_steps = _many_steps(size)
+    report(f"{size.metrics:,} metrics")
+    figures.many_metrics = _many_metrics(size)
     for scalars in (1, 10):
-        tell(f"encodings of {scalars} scalar(s)")
-        with processes.place() as where:
-            found.encodings[scalars] = processes.call(
-                _PYTHON, "encodings:measure", where, scalars=scalars, calls=size.encoded, msgpack=msgpack
+        report(f"encodings of {scalars} scalar(s)")
+        with processes.fresh_workplace() as workplace:
+            figures.encodings[scalars] = processes.call(
+                _PYTHON, "encodings:measure", workplace, scalars=scalars, calls=size.encoded, msgpack=msgpack
             )
-    found.init = init_cost.measure(size.init_rounds, size.modules, size.kinds, tell)
-    return found
+    figures.init = init_cost.measure(size.init_rounds, size.modules, size.kinds, report)
+    return figures
 
 
 def steps(size: Size) -> int:
@@ -104,40 +109,40 @@ def steps(size: Size) -> int:
 
 def _until_visible() -> float:
     """Seconds from before `import runfolio` until a reader finds the run in the store."""
-    with processes.place() as where:
-        began, seen = where.folder / "began", list[float]()
+    with processes.fresh_workplace() as workplace:
+        began, sightings = workplace.folder / "began", list[float]()
 
         def look() -> None:
-            while not seen:
-                if any(find_runs(where.record)):
-                    seen.append(time.time())
+            while not sightings:
+                if any(find_runs(workplace.record)):
+                    sightings.append(time.time())
                 time.sleep(0.0005)
 
         watching = threading.Thread(target=look)
         watching.start()
         try:
-            arguments = {"folder": str(where.record), "began": str(began)}
-            processes.kill(_PYTHON, "own:open_run", where, began, 0.5, 0.0, **arguments)
+            arguments = {"folder": str(workplace.record), "began": str(began)}
+            processes.kill(_PYTHON, "own:open_run", workplace, began, 0.5, 0.0, **arguments)
         finally:
-            seen.append(time.time())
+            sightings.append(time.time())
             watching.join()
-        return seen[0] - began.stat().st_mtime
+        return sightings[0] - began.stat().st_mtime
 
 
 def _many_steps(size: Size) -> dict[str, Any]:
-    with processes.place() as where:
+    with processes.fresh_workplace() as workplace:
         figures = processes.call(
-            _PYTHON, "own:many_steps", where, folder=str(where.record), steps=size.steps, metrics=METRICS_A_STEP
+            _PYTHON, "own:many_steps", workplace, folder=str(workplace.record), steps=size.steps, metrics=METRICS_A_STEP
         )
-        files = [path for path in where.record.rglob("*") if path.is_file()]
-        return {**figures, "bytes": where.record_bytes() / figures["points"], "files": len(files)}
+        files = [path for path in workplace.record.rglob("*") if path.is_file()]
+        return {**figures, "bytes": workplace.record_bytes() / figures["points"], "files": len(files)}
 
 
 def _many_metrics(size: Size) -> dict[str, float]:
-    with processes.place() as where:
-        folder = str(where.record)
+    with processes.fresh_workplace() as workplace:
+        folder = str(workplace.record)
         figures = processes.call(
-            _PYTHON, "own:many_metrics", where, folder=folder, metrics=size.metrics, points=POINTS_A_METRIC
+            _PYTHON, "own:many_metrics", workplace, folder=folder, metrics=size.metrics, points=POINTS_A_METRIC
         )
-        reading = processes.call(_PYTHON, "own:read_one_metric", where, folder=folder)
+        reading = processes.call(_PYTHON, "own:read_one_metric", workplace, folder=folder)
         return {**figures, **reading}

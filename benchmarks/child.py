@@ -14,8 +14,8 @@ from pathlib import Path
 def main() -> None:
     target, arguments, result = sys.argv[1:]
     module, _, function = target.partition(":")
-    found = getattr(import_module(f"benchmarks.{module}"), function)(**json.loads(arguments))
-    Path(result).write_text(json.dumps(found))
+    value = getattr(import_module(f"benchmarks.{module}"), function)(**json.loads(arguments))
+    Path(result).write_text(json.dumps(value))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def measure(scalars: int, calls: int, msgpack: str | None) -> dict[str, dict[str
 def _as_runfolio() -> Encode:
     document = RunDocument(id="encoding", name="bench", experiment="bench", created=now())
     encoder = Encoder(document, lambda: None, "encoding", last_step=-1)
-    return lambda calls: b"".join(each.lines for each in encoder.encode(calls) if isinstance(each, EncodedPoints))
+    return lambda calls: b"".join(batch.lines for batch in encoder.encode(calls) if isinstance(batch, EncodedPoints))
 
 
 def _orjson_line(calls: list[Plain]) -> bytes:

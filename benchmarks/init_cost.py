@@ -102,8 +102,8 @@ def repository(folder: Path, modules: int) -> list[str]:
 def child(script: str, folder: Path, store: Path) -> dict[str, float]:
     (folder / "train.py").write_text(script)
     command = [sys.executable, "train.py", str(store)]
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    process = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return json.loads(process.stdout.strip().splitlines()[-1])
 
 
 @dataclass
@@ -111,17 +111,17 @@ class InitCost:
     """What was measured, a dict a process, by what is recorded; and processor seconds of what runs beside."""
 
     processes: dict[str, list[dict[str, float]]]
-    beside: dict[str, float]
+    background_s: dict[str, float]
 
 
-def measure(rounds: int, modules: int, kinds: Sequence[str], tell: Callable[[str], None]) -> InitCost:
-    with tempfile.TemporaryDirectory() as place:
-        folder, store = Path(place) / "project", Path(place) / "runs"
+def measure(rounds: int, modules: int, kinds: Sequence[str], report: Callable[[str], None]) -> InitCost:
+    with tempfile.TemporaryDirectory() as parent:
+        folder, store = Path(parent) / "project", Path(parent) / "runs"
         folder.mkdir()
         names = ", ".join(repository(folder, modules))
         measured: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
         for number in range(rounds):
             for kind in kinds:  # in turn, so that a machine whose speed drifts treats them alike
-                tell(f"init, round {number + 1}: {kind}")
+                report(f"init, round {number + 1}: {kind}")
                 measured[kind].append(child(CHILD.format(modules=names, options=KINDS[kind]), folder, store))
         return InitCost(measured, child(BESIDE, folder, store))

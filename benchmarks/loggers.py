@@ -28,7 +28,7 @@ class Logger:
     """The name of its virtual environment; None: ours."""
     imports: ClassVar[str]
     """The import statement of its users."""
-    beside: ClassVar[str] = ""
+    usual_imports: ClassVar[str] = ""
     """What a training has imported anyway."""
     package: ClassVar[str] = ""
     """The distribution whose version is told."""
@@ -128,7 +128,7 @@ class SummaryWriter(Logger):
     how = "`writer.add_scalar(name, value, step)` for each value; durable is `writer.flush()`."
     environment = "summarywriter"
     imports = "from torch.utils.tensorboard import SummaryWriter"
-    beside = "import torch"
+    usual_imports = "import torch"
     package = "tensorboard"
 
     def __init__(self, folder: Path) -> None:
@@ -165,7 +165,7 @@ class TensorBoardX(SummaryWriter):
     title = "tensorboardX"
     environment = "tensorboardx"
     imports = "from tensorboardX import SummaryWriter"
-    beside = ""
+    usual_imports = ""
     package = "tensorboardX"
 
     def _open(self, folder: str) -> Any:
@@ -314,20 +314,20 @@ class WandB(Logger):
 
 def _leveldb_records(data: bytes) -> list[bytes]:
     """The whole records of a `.wandb` file: LevelDB's log behind a header of 7 bytes. wandb has no reader in Python."""
-    records, begun, at = [], b"", 7
-    while at + 7 <= len(data):
-        left = 32768 - at % 32768
-        if left < 7:
-            at += left
+    records, partial, offset = [], b"", 7
+    while offset + 7 <= len(data):
+        room = 32768 - offset % 32768
+        if room < 7:
+            offset += room
             continue
-        length, kind = struct.unpack_from("<HB", data, at + 4)
-        piece = data[at + 7 : at + 7 + length]
+        length, kind = struct.unpack_from("<HB", data, offset + 4)
+        piece = data[offset + 7 : offset + 7 + length]
         if kind == 0 or len(piece) < length:
             break
-        begun = piece if kind in (1, 2) else begun + piece
+        partial = piece if kind in (1, 2) else partial + piece
         if kind in (1, 4):
-            records.append(begun)
-        at += 7 + length
+            records.append(partial)
+        offset += 7 + length
     return records
 
 

@@ -38,11 +38,11 @@ def version(logger: str) -> str:
 def first(logger: str, folder: str) -> dict[str, float]:
     """Seconds from before its import until the first log call has returned."""
     began = time.perf_counter()
-    opened = LOGGERS[logger](Path(folder))
-    opened.log({METRIC: 1.0}, 0)
+    run = LOGGERS[logger](Path(folder))
+    run.log({METRIC: 1.0}, 0)
     seconds = time.perf_counter() - began
-    opened.durable()
-    opened.finish()
+    run.durable()
+    run.finish()
     return {"seconds": seconds}
 
 
@@ -53,8 +53,8 @@ def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) ->
     training is in it.
     """
     values = losses(scalars, calls + WARM_UP)
-    opened = LOGGERS[logger](Path(folder))
-    log, clock = opened.log, time.perf_counter_ns
+    run = LOGGERS[logger](Path(folder))
+    log, clock = run.log, time.perf_counter_ns
     for step in range(WARM_UP):
         log(values[step], step)
     took = array("q", bytes(8 * calls))
@@ -62,21 +62,21 @@ def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) ->
     gc.freeze()  # the values that wait to be logged are no part of a training
     began = last = clock()
     until = began + int(limit_s * 1e9)
-    done = 0
-    while done < calls and last < until:
-        log(values[done + WARM_UP], done + WARM_UP)
+    count = 0
+    while count < calls and last < until:
+        log(values[count + WARM_UP], count + WARM_UP)
         now = clock()
-        took[done] = now - last
+        took[count] = now - last
         last = now
-        done += 1
-    opened.durable()
+        count += 1
+    run.durable()
     durable_s = (clock() - began) / 1e9
-    opened.finish()
+    run.finish()
     return {
-        **_spread(took[:done]),
-        "calls": done,
-        "points_per_s": done * scalars / durable_s,
-        "points": (done + WARM_UP) * scalars,
+        **_spread(took[:count]),
+        "calls": count,
+        "points_per_s": count * scalars / durable_s,
+        "points": (count + WARM_UP) * scalars,
     }
 
 
@@ -84,35 +84,35 @@ def paced(logger: str, folder: str, rate: int, seconds: float) -> dict[str, floa
     """Calls of one scalar, `rate` a second, each timed by itself, as in a training that does something in between."""
     calls = int(rate * seconds)
     values = losses(1, calls + WARM_UP)
-    opened = LOGGERS[logger](Path(folder))
-    log, clock, sleep = opened.log, time.perf_counter, time.sleep
+    run = LOGGERS[logger](Path(folder))
+    log, clock, sleep = run.log, time.perf_counter, time.sleep
     for step in range(WARM_UP):
         log(values[step], step)
     took = array("q", bytes(8 * calls))
     gc.collect()
     gc.freeze()
     began = clock()
-    done = 0
-    while done < calls and clock() < began + 1.1 * seconds:
-        if (early := began + done / rate - clock()) > 0:
+    count = 0
+    while count < calls and clock() < began + 1.1 * seconds:
+        if (early := began + count / rate - clock()) > 0:
             sleep(early)
         before = time.perf_counter_ns()
-        log(values[done + WARM_UP], done + WARM_UP)
-        took[done] = time.perf_counter_ns() - before
-        done += 1
-    opened.durable()
+        log(values[count + WARM_UP], count + WARM_UP)
+        took[count] = time.perf_counter_ns() - before
+        count += 1
+    run.durable()
     seals = len(list(Path(folder).rglob("segment-*.parquet")))
-    opened.finish()
-    return {**_spread(took[:done]), "calls": done, "wanted": calls, "points": done + WARM_UP, "seals": seals}
+    run.finish()
+    return {**_spread(took[:count]), "calls": count, "wanted": calls, "points": count + WARM_UP, "seals": seals}
 
 
 def log_until_killed(logger: str, folder: str, acknowledged: str) -> None:
     """A point a millisecond, or as fast as it goes; each step is acknowledged once its call has returned."""
-    opened = LOGGERS[logger](Path(folder))
+    run = LOGGERS[logger](Path(folder))
     descriptor = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     began, step = time.perf_counter(), 0
     while True:
-        opened.log({METRIC: float(step)}, step)
+        run.log({METRIC: float(step)}, step)
         os.write(descriptor, ACKNOWLEDGED.pack(step, time.time()))
         step += 1
         if (early := began + step / 1000 - time.perf_counter()) > 0:

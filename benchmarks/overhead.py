@@ -123,17 +123,17 @@ class Bench:
 
 
 def measure(size: Size, about: Mapping[str, str], console: Console) -> Results:
-    found = Results(about, size)
+    results = Results(about, size)
     with tempfile.TemporaryDirectory() as store:
         bench = Bench(size, store)
         for first in (None, 1):
             bench.seconds(first)  # what is imported, compiled or allocated once
         for number in range(size.pairs):
-            turns = [(found.bare, None), (found.tracked, size.first(number))]
+            turns = [(results.bare, None), (results.tracked, size.first(number))]
             for blocks, first in turns if number % 2 else reversed(turns):
                 blocks.append(bench.seconds(first))
-            console.print(f"pair {number + 1} of {size.pairs}: {found.ratios[-1] - 1:+.2%}")
-    return found
+            console.print(f"pair {number + 1} of {size.pairs}: {results.ratios[-1] - 1:+.2%}")
+    return results
 
 
 def render(results: Results) -> str:
@@ -167,7 +167,7 @@ Target: the upper end at most {1 + LIMIT:.2f}. It is {interval.high:.4f}: {met}.
 def main() -> None:
     args = parts.arguments(__doc__).parse_args()
     size = QUICK if args.quick else FULL
-    parts.deliver(render(measure(size, machine.describe_torch(), Console(stderr=True))), args)
+    parts.write_or_print(render(measure(size, machine.describe_torch(), Console(stderr=True))), args)
 
 
 if __name__ == "__main__":

@@ -26,17 +26,17 @@ def call_beside_list(folder: str, scalars: int, calls: int) -> dict[str, float]:
         return itertools.islice(itertools.cycle(pool), calls)
 
     def bare() -> float:
-        kept = []
+        rows = []
         began = time.perf_counter()
-        for step, each in enumerate(values()):
-            kept.append((time.time(), step, dict(each)))
+        for step, scalars_by_name in enumerate(values()):
+            rows.append((time.time(), step, dict(scalars_by_name)))
         return time.perf_counter() - began
 
     before = bare()
     with runfolio.init("bench", store=folder) as run:
         began = time.perf_counter()
-        for step, each in enumerate(values()):
-            run.log(each, step)
+        for step, scalars_by_name in enumerate(values()):
+            run.log(scalars_by_name, step)
         logging = time.perf_counter() - began
     after = bare()
     return {"log": logging / calls, "list": (before + after) / 2 / calls}
@@ -107,13 +107,13 @@ def read_one_metric(folder: str) -> dict[str, float]:
     opened = time.perf_counter()
     names = points.names()
     listed = time.perf_counter()
-    found = len(points.read(names[len(names) // 2]))
+    point_count = len(points.read(names[len(names) // 2]))
     return {
         "open": opened - began,
         "names": listed - opened,
         "read": time.perf_counter() - listed,
         "metrics": len(names),
-        "points": found,
+        "points": point_count,
     }
 
 

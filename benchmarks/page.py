@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks import alone, peers
-from benchmarks.alone import Alone
+from benchmarks.alone import OwnFigures
 from benchmarks.loggers import LOGGERS
 from benchmarks.measure import WARM_UP
 from benchmarks.parts import table
-from benchmarks.peers import Effort, Measured
+from benchmarks.peers import Effort, PeerFigures
 from benchmarks.venvs import PINS
 
 US = "runfolio"
@@ -24,8 +24,8 @@ class Results:
 
     machine: Mapping[str, str]
     effort: Effort
-    measured: Measured
-    alone: Alone
+    measured: PeerFigures
+    alone: OwnFigures
     skipped: Mapping[str, str]
     """What could not be installed, and why."""
 
@@ -68,64 +68,67 @@ What a checkpoint costs the training thread, beside a bare copy of the state and
 def _targets(results: Results) -> str:
     rows: list[list[str]] = []
 
-    def add(what: str, target: str, value: float | None, limit: float, text: str, *, least: bool = False) -> None:
+    def add(label: str, target: str, value: float | None, limit: float, text: str, *, least: bool = False) -> None:
         if value is not None:
             met = value >= limit if least else value <= limit
-            rows.append([what, target, text.format(value), "yes" if met else "**no**"])
+            rows.append([label, target, text.format(value), "yes" if met else "**no**"])
 
-    found = results.measured
-    for scalars, each in results.alone.beside_list.items():
+    measured = results.measured
+    for scalars, cost in results.alone.beside_list.items():
         add(
             f"log call beside a bare list.append, mean of {results.alone.size.calls:,} calls, {scalars} scalar(s)",
             "<= 1.5 x",
-            each["log"] / each["list"],
+            cost["log"] / cost["list"],
             1.5,
-            f"{{:.2f}} x ({each['log'] * 1e6:.2f} µs beside {each['list'] * 1e6:.2f} µs)",
+            f"{{:.2f}} x ({cost['log'] * 1e6:.2f} µs beside {cost['list'] * 1e6:.2f} µs)",
         )
-    seals = _median(found, "paced", peers.SEALING, "seals")
+    seals = _median(measured, "paced", peers.SEALING, "seals")
     pace = f"1,000 calls a second for {results.effort.sealing_s:g} s, {seals or 0:.0f} seals:"
-    add(f"{pace} p99.9", "<= 100 µs", _median(found, "paced", peers.SEALING, "p999"), 100, "{:.0f} µs")
-    add(f"{pace} max", "<= 10 ms", _median(found, "paced", peers.SEALING, "max"), 10_000, "{:,.0f} µs")
-    for kind, least, what in (("burst-1", 300_000, "one scalar a call"), ("burst-10", 1_000_000, "ten scalars a call")):
-        value = _median(found, kind, US, "points_per_s")
-        add(f"points a second until durable, {what}", f">= {least:,}", value, least, "{:,.0f}", least=True)
-    add("import over bare Python", "<= 60 ms", _median(found, "import", US, "seconds"), 0.06, "{:.3f} s")
+    add(f"{pace} p99.9", "<= 100 µs", _median(measured, "paced", peers.SEALING, "p999"), 100, "{:.0f} µs")
+    add(f"{pace} max", "<= 10 ms", _median(measured, "paced", peers.SEALING, "max"), 10_000, "{:,.0f} µs")
+    for kind, least, label in (
+        ("burst-1", 300_000, "one scalar a call"),
+        ("burst-10", 1_000_000, "ten scalars a call"),
+    ):
+        value = _median(measured, kind, US, "points_per_s")
+        add(f"points a second until durable, {label}", f">= {least:,}", value, least, "{:,.0f}", least=True)
+    add("import over bare Python", "<= 60 ms", _median(measured, "import", US, "seconds"), 0.06, "{:.3f} s")
     add("from before the import until a reader finds the run", "<= 100 ms", results.alone.visible_s, 0.1, "{:.3f} s")
-    for kind, name, what in (
+    for kind, name, label in (
         ("disk-1", US, "one scalar a call, at full speed"),
         ("disk-10", US, "ten scalars a call, at full speed"),
         ("paced", peers.SEALING, "1,000 calls a second"),
     ):
-        add(f"bytes a point, {what}", "<= 6", _median(found, kind, name, "bytes"), 6, "{:.2f}")
+        add(f"bytes a point, {label}", "<= 6", _median(measured, kind, name, "bytes"), 6, "{:.2f}")
     many, large = results.alone.many_metrics, results.alone.many_steps
     reading = many["open"] + many["names"] + many["read"]
-    what = f"open a run of {many['metrics']:,.0f} metrics, list them, read one"
-    add(what, "<= 150 ms", reading, 0.15, "{:.3f} s")
-    what = f"resident memory above that before, while {large['points']:,.0f} points are logged"
-    add(what, "<= 200 MB", large["peak_mb"], 200, "{:.0f} MB")
-    old = _median(found, "kill", US, "old")
+    label = f"open a run of {many['metrics']:,.0f} metrics, list them, read one"
+    add(label, "<= 150 ms", reading, 0.15, "{:.3f} s")
+    label = f"resident memory above that before, while {large['points']:,.0f} points are logged"
+    add(label, "<= 200 MB", large["peak_mb"], 200, "{:.0f} MB")
+    old = _median(measured, "kill", US, "old")
     if old is not None:
-        lost = old - (_median(found, "kill", US, "old_readable") or 0)
+        lost = old - (_median(measured, "kill", US, "old_readable") or 0)
         add(f"points older than {peers.OLD_S} s that a kill -9 loses", "0", lost, 0, "{:.0f}")
     return f"## {US} beside its targets\n\n" + table(["what", "target", "measured", "met"], rows, left=1)
 
 
 def _opening(results: Results) -> str:
-    found = results.measured
+    measured = results.measured
     rows = []
-    for name in _order(found, "import", "first"):
-        beside = LOGGERS[name].beside.removeprefix("import ")
-        over = _figure(found, "import", name, "over", "{:.3f}") if beside else _NONE
+    for name in _order(measured, "import", "first"):
+        usual_imports = LOGGERS[name].usual_imports.removeprefix("import ")
+        over = _figure(measured, "import", name, "over", "{:.3f}") if usual_imports else _NONE
         rows.append(
             [
-                _title(found, name),
-                _figure(found, "import", name, "seconds", "{:.3f}"),
-                _worst(found, "import", name, "seconds", "{:.3f}"),
-                f"{over} (over {beside})" if beside else _NONE,
-                _ratio(found, "import", name, "seconds"),
-                _figure(found, "first", name, "seconds", "{:.3f}"),
-                _worst(found, "first", name, "seconds", "{:.3f}"),
-                _ratio(found, "first", name, "seconds"),
+                _title(measured, name),
+                _figure(measured, "import", name, "seconds", "{:.3f}"),
+                _worst(measured, "import", name, "seconds", "{:.3f}"),
+                f"{over} (over {usual_imports})" if usual_imports else _NONE,
+                _ratio(measured, "import", name, "seconds"),
+                _figure(measured, "first", name, "seconds", "{:.3f}"),
+                _worst(measured, "first", name, "seconds", "{:.3f}"),
+                _ratio(measured, "first", name, "seconds"),
             ]
         )
     columns = ["", "import, s", "max", "over what is there", f"x {US}", "first log call, s", "max", f"x {US}"]
@@ -137,17 +140,17 @@ def _opening(results: Results) -> str:
 
 
 def _calls(results: Results, kind: str, heading: str) -> str:
-    found, effort = results.measured, results.effort
+    measured, effort = results.measured, results.effort
     rows = [
         [
-            _title(found, name),
-            *(_figure(found, kind, name, key, "{:,.2f}") for key in ("mean", "p50", "p99", "p999")),
-            _worst(found, kind, name, "max", "{:,.0f}"),
-            _figure(found, kind, name, "calls", "{:,.0f}"),
-            _ratio(found, kind, name, "mean"),
-            _figure(found, kind, name, "points_per_s", "{:,.0f}") if name != "floor" else _NONE,
+            _title(measured, name),
+            *(_figure(measured, kind, name, key, "{:,.2f}") for key in ("mean", "p50", "p99", "p999")),
+            _worst(measured, kind, name, "max", "{:,.0f}"),
+            _figure(measured, kind, name, "calls", "{:,.0f}"),
+            _ratio(measured, kind, name, "mean"),
+            _figure(measured, kind, name, "points_per_s", "{:,.0f}") if name != "floor" else _NONE,
         ]
-        for name in _order(found, kind)
+        for name in _order(measured, kind)
     ]
     columns = ["", "mean, µs", "median", "p99", "p99.9", "max", "calls", f"mean x {US}", "points/s until durable"]
     return (
@@ -159,16 +162,16 @@ def _calls(results: Results, kind: str, heading: str) -> str:
 
 
 def _paced(results: Results) -> str:
-    found, effort = results.measured, results.effort
+    measured, effort = results.measured, results.effort
     rows = [
         [
-            _title(found, name),
-            *(_figure(found, "paced", name, key, "{:,.1f}") for key in ("mean", "p50", "p99", "p999")),
-            _worst(found, "paced", name, "max", "{:,.0f}"),
-            _share(found, "paced", name, "calls", "wanted"),
-            _ratio(found, "paced", name, "mean"),
+            _title(measured, name),
+            *(_figure(measured, "paced", name, key, "{:,.1f}") for key in ("mean", "p50", "p99", "p999")),
+            _worst(measured, "paced", name, "max", "{:,.0f}"),
+            _share(measured, "paced", name, "calls", "wanted"),
+            _ratio(measured, "paced", name, "mean"),
         ]
-        for name in _order(found, "paced")
+        for name in _order(measured, "paced")
     ]
     columns = ["", "mean, µs", "median", "p99", "p99.9", "max", "calls made", f"mean x {US}"]
     return (
@@ -179,15 +182,15 @@ def _paced(results: Results) -> str:
 
 
 def _disk(results: Results) -> str:
-    found = results.measured
+    measured = results.measured
     rows = []
-    for name in _order(found, "disk-1", "disk-10"):
-        row = [_title(found, name)]
+    for name in _order(measured, "disk-1", "disk-10"):
+        row = [_title(measured, name)]
         for kind in ("disk-1", "disk-10"):
             row += [
-                _figure(found, kind, name, "bytes", "{:,.1f}"),
-                _figure(found, kind, name, "points", "{:,.0f}"),
-                _ratio(found, kind, name, "bytes"),
+                _figure(measured, kind, name, "bytes", "{:,.1f}"),
+                _figure(measured, kind, name, "points", "{:,.0f}"),
+                _ratio(measured, kind, name, "bytes"),
             ]
         rows.append(row)
     columns = ["", "one a call: bytes a point", "points", f"x {US}"]
@@ -200,14 +203,14 @@ def _disk(results: Results) -> str:
 
 
 def _survival(results: Results) -> str:
-    found = results.measured
+    measured = results.measured
     rows = [
         [
-            _title(found, name),
-            _share(found, "kill", name, "readable", "logged"),
-            _share(found, "kill", name, "old_readable", "old"),
+            _title(measured, name),
+            _share(measured, "kill", name, "readable", "logged"),
+            _share(measured, "kill", name, "old_readable", "old"),
         ]
-        for name in _order(found, "kill")
+        for name in _order(measured, "kill")
     ]
     old = f"readable of logged {peers.OLD_S} s before"
     return (
@@ -217,18 +220,18 @@ def _survival(results: Results) -> str:
     )
 
 
-def _encodings(found: Alone) -> str:
-    names = next(iter(found.encodings.values()))
+def _encodings(figures: OwnFigures) -> str:
+    names = next(iter(figures.encodings.values()))
     rows = [
         [
             name,
-            *(f"{found.encodings[n][name][key]:.2f}" for n in found.encodings for key in ("us", "bytes")),
-            "yes" if all(each[name]["text"] for each in found.encodings.values()) else "no",
+            *(f"{figures.encodings[n][name][key]:.2f}" for n in figures.encodings for key in ("us", "bytes")),
+            "yes" if all(encodings[name]["text"] for encodings in figures.encodings.values()) else "no",
         ]
         for name in names
     ]
     columns = [""]
-    for scalars in found.encodings:
+    for scalars in figures.encodings:
         columns += [f"{scalars} scalar(s): µs a call", "bytes a point"]
     return (
         "## Encodings of what is not sealed yet\n\nProcessor time of encoding alone, during which the interpreter lock"
@@ -236,20 +239,23 @@ def _encodings(found: Alone) -> str:
     )
 
 
-def _large(found: Alone) -> str:
-    long, many = found.many_steps, found.many_metrics
+def _large(figures: OwnFigures) -> str:
+    long, many = figures.many_steps, figures.many_metrics
     rows = [
-        [f"{found.size.steps:,} steps of {alone.METRICS_A_STEP} metrics: logged", f"{long['logged_s']:.2f} s"],
+        [f"{figures.size.steps:,} steps of {alone.METRICS_A_STEP} metrics: logged", f"{long['logged_s']:.2f} s"],
         ["... durable", f"{long['durable_s']:.2f} s"],
         ["... finish, which makes one segment of it", f"{long['finish_s']:.2f} s"],
         ["... bytes a point, the whole run folder", f"{long['bytes']:.2f}"],
         ["... files", f"{long['files']:.0f}"],
         ["... resident memory above that before, the most while logging", f"{long['peak_mb']:.0f} MB"],
-        ["... the same at each tenth of the way", ", ".join(f"{each:.0f}" for each in long["resident_mb"]) + " MB"],
+        [
+            "... the same at each tenth of the way",
+            ", ".join(f"{megabytes:.0f}" for megabytes in long["resident_mb"]) + " MB",
+        ],
         ["... the most with finish", f"{long['finish_peak_mb']:.0f} MB"],
         ["... largest helper process", f"{long['helper_mb']:.0f} MB"],
         [
-            f"{found.size.metrics:,} metrics of {alone.POINTS_A_METRIC} points, a thousand a call: logged",
+            f"{figures.size.metrics:,} metrics of {alone.POINTS_A_METRIC} points, a thousand a call: logged",
             f"{many['logged_s']:.2f} s",
         ],
         ["... durable", f"{many['durable_s']:.2f} s"],
@@ -261,25 +267,28 @@ def _large(found: Alone) -> str:
     return f"## Large runs, {US} alone\n\n" + table(["", ""], rows, left=1)
 
 
-def _init(found: Alone) -> str:
+def _init(figures: OwnFigures) -> str:
     rows = []
-    for kind, each in found.init.processes.items():
-        kept = [one["kept"] for one in each if one["kept"] is not None]
+    for kind, processes in figures.init.processes.items():
+        captured = [process["kept"] for process in processes if process["kept"] is not None]
         rows.append(
             [
                 kind,
-                *(_milliseconds(one["init"] for one in each), f"{max(one['init'] for one in each) * 1e3:.1f}"),
-                *(_milliseconds(one[key] for one in each) for key in ("imports", "pause", "usual")),
-                _milliseconds(kept) if kept else _NONE,
+                *(
+                    _milliseconds(process["init"] for process in processes),
+                    f"{max(process['init'] for process in processes) * 1e3:.1f}",
+                ),
+                *(_milliseconds(process[key] for process in processes) for key in ("imports", "pause", "usual")),
+                _milliseconds(captured) if captured else _NONE,
             ]
         )
-    beside = found.init.beside
+    background = figures.init.background_s
     columns = ["what is recorded", "init, ms", "max", "imports", "longest pause after", "before", "code on disk after"]
     return (
-        f"## `init` in a git repository of {found.size.modules} modules with a diff, {US} alone\n\n"
+        f"## `init` in a git repository of {figures.size.modules} modules with a diff, {US} alone\n\n"
         + table(columns, rows, left=1)
-        + f"\n\nA sample of the machine's load costs {beside['sample'] * 1e3:.1f} ms of processor time, each 10 s;"
-        f" the clock around a batch of a DataLoader {beside['batch'] * 1e6:.2f} µs."
+        + f"\n\nA sample of the machine's load costs {background['sample'] * 1e3:.1f} ms of processor time, each 10 s;"
+        f" the clock around a batch of a DataLoader {background['batch'] * 1e6:.2f} µs."
     )
 
 
@@ -295,54 +304,56 @@ def _use(results: Results) -> str:
 
 
 def _missing(results: Results) -> str:
-    gone = {
+    missing = {
         **results.skipped,
         **results.measured.missing,
     }
-    if not gone:
+    if not missing:
         return "## Left out\n\nNothing: every logger was installed, and every measurement came to its end."
-    return "## Left out\n\n" + table(["what", "why"], [[what, f"`{why}`"] for what, why in gone.items()], left=2)
+    return "## Left out\n\n" + table(
+        ["what", "why"], [[name, f"`{reason}`"] for name, reason in missing.items()], left=2
+    )
 
 
-def _order(found: Measured, *kinds: str) -> list[str]:
-    return [name for name in LOGGERS if any(name in found.figures.get(kind, {}) for kind in kinds)]
+def _order(measured: PeerFigures, *kinds: str) -> list[str]:
+    return [name for name in LOGGERS if any(name in measured.figures.get(kind, {}) for kind in kinds)]
 
 
-def _title(found: Measured, name: str) -> str:
-    return f"{LOGGERS[name].title} {found.versions[name]}".strip()
+def _title(measured: PeerFigures, name: str) -> str:
+    return f"{LOGGERS[name].title} {measured.versions[name]}".strip()
 
 
-def _rounds(found: Measured, kind: str, name: str, key: str) -> list[float]:
-    return [figures[key] for figures in found.figures.get(kind, {}).get(name, ())]
+def _rounds(measured: PeerFigures, kind: str, name: str, key: str) -> list[float]:
+    return [figures[key] for figures in measured.figures.get(kind, {}).get(name, ())]
 
 
-def _median(found: Measured, kind: str, name: str, key: str) -> float | None:
-    rounds = _rounds(found, kind, name, key)
+def _median(measured: PeerFigures, kind: str, name: str, key: str) -> float | None:
+    rounds = _rounds(measured, kind, name, key)
     return statistics.median(rounds) if rounds else None
 
 
 def _figure(
-    found: Measured,
+    measured: PeerFigures,
     kind: str,
     name: str,
     key: str,
     text: str,
-    of: Callable[[Sequence[float]], float] = statistics.median,
+    statistic: Callable[[Sequence[float]], float] = statistics.median,
 ) -> str:
-    rounds = _rounds(found, kind, name, key)
-    return text.format(of(rounds)) if rounds else _NONE
+    rounds = _rounds(measured, kind, name, key)
+    return text.format(statistic(rounds)) if rounds else _NONE
 
 
-def _share(found: Measured, kind: str, name: str, some: str, every: str) -> str:
-    return " of ".join(_figure(found, kind, name, key, "{:,.0f}") for key in (some, every))
+def _share(measured: PeerFigures, kind: str, name: str, some: str, every: str) -> str:
+    return " of ".join(_figure(measured, kind, name, key, "{:,.0f}") for key in (some, every))
 
 
-def _worst(found: Measured, kind: str, name: str, key: str, text: str) -> str:
-    return _figure(found, kind, name, key, text, max)
+def _worst(measured: PeerFigures, kind: str, name: str, key: str, text: str) -> str:
+    return _figure(measured, kind, name, key, text, max)
 
 
-def _ratio(found: Measured, kind: str, name: str, key: str) -> str:
-    pairs = zip(_rounds(found, kind, name, key), _rounds(found, kind, US, key), strict=False)
+def _ratio(measured: PeerFigures, kind: str, name: str, key: str) -> str:
+    pairs = zip(_rounds(measured, kind, name, key), _rounds(measured, kind, US, key), strict=False)
     ratios = [theirs / ours for theirs, ours in pairs if ours > 0]
     if not ratios:
         return _NONE

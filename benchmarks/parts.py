@@ -15,18 +15,18 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 _PART = re.compile(r"^# .*\n", re.MULTILINE)
 
 
-def put(page: Path, part: str) -> None:
+def replace_part(page: Path, part: str) -> None:
     """Write a part in the place of the one with the same heading, else behind the others."""
     text = page.read_text(encoding="utf-8") if page.exists() else ""
-    starts = [found.start() for found in _PART.finditer(text)]
+    starts = [match.start() for match in _PART.finditer(text)]
     parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=False)]
     heading = part.partition("\n")[0]
-    places = [number for number, each in enumerate(parts) if each.partition("\n")[0] == heading]
-    if places:
-        parts[places[0]] = part
+    matches = [index for index, section in enumerate(parts) if section.partition("\n")[0] == heading]
+    if matches:
+        parts[matches[0]] = part
     else:
         parts.append(part)
-    page.write_text("\n\n".join(each.strip("\n") for each in parts) + "\n", encoding="utf-8")
+    page.write_text("\n\n".join(section.strip("\n") for section in parts) + "\n", encoding="utf-8")
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
@@ -37,20 +37,20 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def given(parser: argparse.ArgumentParser, flag: str, file: str | None) -> str:
+def existing_file(parser: argparse.ArgumentParser, flag: str, file: str | None) -> str:
     """The absolute path of a file that a whole run needs; ends the program where it is not there."""
     if file is None or not Path(file).is_file():
         parser.error(f"{flag} {file or 'is missing'}: give a file that is there, or --quick")
     return str(Path(file).resolve())
 
 
-def deliver(part: str, args: argparse.Namespace) -> None:
+def write_or_print(part: str, args: argparse.Namespace) -> None:
     """To the page, or to the terminal where a smoke run names none."""
     console = Console()
     target = args.page or (None if args.quick else PAGE)
     console.print(part, markup=False, highlight=False, soft_wrap=True)
     if target is not None:
-        put(target, part)
+        replace_part(target, part)
         console.print(f"results are in {target}")
 
 

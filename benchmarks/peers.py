@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import processes
 from benchmarks.loggers import LOGGERS
 from benchmarks.measure import ACKNOWLEDGED
-from benchmarks.processes import MeasurementError, Place
+from benchmarks.processes import MeasurementError, Workplace
 
 OLD_S = 0.5
 """What was logged so long before a kill must be there."""
@@ -39,7 +39,7 @@ QUICK = Effort(rounds=1, import_rounds=1, calls=2_000, limit_s=0.3, disk_s=0.3, 
 
 
 @dataclass
-class Measured:
+class PeerFigures:
     """Figures of each logger, a dict a round, by kind of measurement; and why some are missing."""
 
     figures: dict[str, dict[str, list[dict[str, float]]]] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Measured:
         self.figures.setdefault(kind, {}).setdefault(logger, []).append(figures)
 
 
-_LEFT_OUT: dict[str, set[str]] = {
+_NOT_MEASURED: dict[str, set[str]] = {
     "floor": {"import", "first", "disk-1", "disk-10", "kill"},  # nothing of it is left
     "runfolio-tensorboard": {"import"},  # what runfolio imports
     SEALING: {"import", "first", "burst-1", "burst-10", "disk-1", "disk-10", "kill"},  # it is there to be paced
@@ -65,52 +65,52 @@ Measurement = Callable[[Path, str, Effort], dict[str, float]]
 def imports(python: Path, logger: str, effort: Effort) -> dict[str, float]:
     """Seconds over bare Python, and over what a training has imported anyway."""
     kind = LOGGERS[logger]
-    bare, whole = processes.wall(python, "pass"), processes.wall(python, kind.imports)
-    beside = processes.wall(python, kind.beside) if kind.beside else bare
-    return {"seconds": whole - bare, "over": whole - beside}
+    bare, total = processes.wall(python, "pass"), processes.wall(python, kind.imports)
+    with_usual_imports = processes.wall(python, kind.usual_imports) if kind.usual_imports else bare
+    return {"seconds": total - bare, "over": total - with_usual_imports}
 
 
 def first(python: Path, logger: str, effort: Effort) -> dict[str, float]:
-    with processes.place() as where:
-        return processes.call(python, "measure:first", where, logger=logger, folder=str(where.record))
+    with processes.fresh_workplace() as workplace:
+        return processes.call(python, "measure:first", workplace, logger=logger, folder=str(workplace.record))
 
 
 def burst(scalars: int, *, for_size: bool = False) -> Measurement:
     def measure(python: Path, logger: str, effort: Effort) -> dict[str, float]:
-        with processes.place() as where:
+        with processes.fresh_workplace() as workplace:
             figures = processes.call(
                 python,
                 "measure:burst",
-                where,
+                workplace,
                 logger=logger,
-                folder=str(where.record),
+                folder=str(workplace.record),
                 scalars=scalars,
                 calls=effort.calls // scalars if for_size else effort.calls,
                 limit_s=effort.disk_s if for_size else effort.limit_s,
             )
-            return {**figures, "bytes": where.record_bytes() / figures["points"]}
+            return {**figures, "bytes": workplace.record_bytes() / figures["points"]}
 
     return measure
 
 
 def paced(python: Path, logger: str, effort: Effort) -> dict[str, float]:
     seconds = effort.sealing_s if logger == SEALING else effort.paced_s
-    with processes.place() as where:
+    with processes.fresh_workplace() as workplace:
         figures = processes.call(
-            python, "measure:paced", where, logger=logger, folder=str(where.record), rate=1000, seconds=seconds
+            python, "measure:paced", workplace, logger=logger, folder=str(workplace.record), rate=1000, seconds=seconds
         )
-        return {**figures, "bytes": where.record_bytes() / figures["points"]}
+        return {**figures, "bytes": workplace.record_bytes() / figures["points"]}
 
 
 def survival(python: Path, logger: str, effort: Effort) -> dict[str, float]:
     """How many acknowledged points can be read after SIGKILL, and how many of those logged `OLD_S` before."""
-    with processes.place() as where:
-        acknowledged = where.folder / "acknowledged"
-        arguments = {"logger": logger, "folder": str(where.record), "acknowledged": str(acknowledged)}
+    with processes.fresh_workplace() as workplace:
+        acknowledged = workplace.folder / "acknowledged"
+        arguments = {"logger": logger, "folder": str(workplace.record), "acknowledged": str(acknowledged)}
         killed = processes.kill(
-            python, "measure:log_until_killed", where, acknowledged, effort.kill_s, 1.0, **arguments
+            python, "measure:log_until_killed", workplace, acknowledged, effort.kill_s, 1.0, **arguments
         )
-        readable = set(_readable(python, logger, where))
+        readable = set(_readable(python, logger, workplace))
         data = acknowledged.read_bytes()
         logged = list(ACKNOWLEDGED.iter_unpack(data[: len(data) // ACKNOWLEDGED.size * ACKNOWLEDGED.size]))
     old = [step for step, when in logged if when < killed - OLD_S]
@@ -122,8 +122,8 @@ def survival(python: Path, logger: str, effort: Effort) -> dict[str, float]:
     }
 
 
-def _readable(python: Path, logger: str, where: Place) -> list[float]:
-    return processes.call(python, "measure:read", where, logger=logger, folder=str(where.record))
+def _readable(python: Path, logger: str, workplace: Workplace) -> list[float]:
+    return processes.call(python, "measure:read", workplace, logger=logger, folder=str(workplace.record))
 
 
 KINDS: dict[str, tuple[Measurement, str]] = {
@@ -145,27 +145,27 @@ def rounds_of(kind: str, effort: Effort) -> int:
 
 
 def takes_part(kind: str, logger: str) -> bool:
-    return kind not in _LEFT_OUT.get(logger, ())
+    return kind not in _NOT_MEASURED.get(logger, ())
 
 
-def measure(pythons: dict[str, Path], effort: Effort, tell: Callable[[str], None]) -> Measured:
+def measure(pythons: dict[str, Path], effort: Effort, report: Callable[[str], None]) -> PeerFigures:
     """All measurements of the loggers in `pythons`; one that fails is named in `missing`, and not tried again."""
-    measured = Measured()
+    measured = PeerFigures()
     for logger, python in pythons.items():
-        with processes.place() as where:
-            measured.versions[logger] = processes.call(python, "measure:version", where, logger=logger)
-    for kind, (measurement, doing) in KINDS.items():
+        with processes.fresh_workplace() as workplace:
+            measured.versions[logger] = processes.call(python, "measure:version", workplace, logger=logger)
+    for kind, (measurement, activity) in KINDS.items():
         for number in range(rounds_of(kind, effort)):
             for logger, python in pythons.items():
                 title = LOGGERS[logger].title
-                missed = f"{title}, {doing}"
-                if not takes_part(kind, logger) or missed in measured.missing:
+                name = f"{title}, {activity}"
+                if not takes_part(kind, logger) or name in measured.missing:
                     continue
-                tell(f"{doing}, round {number + 1}: {title}")
+                report(f"{activity}, round {number + 1}: {title}")
                 try:
                     measured.add(kind, logger, measurement(python, logger, effort))
                 except MeasurementError as error:
-                    measured.missing[missed] = str(error)
+                    measured.missing[name] = str(error)
     return measured
 
 

@@ -26,7 +26,7 @@ class MeasurementError(Exception):
 
 
 @dataclass
-class Place:
+class Workplace:
     """A folder of a measurement's own: what it works in, and where the logger's record goes."""
 
     folder: Path
@@ -41,30 +41,30 @@ class Place:
 
 
 @contextlib.contextmanager
-def place() -> Iterator[Place]:
+def fresh_workplace() -> Iterator[Workplace]:
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        made = Place(Path(folder))
-        made.record.mkdir()
-        yield made
+        workplace = Workplace(Path(folder))
+        workplace.record.mkdir()
+        yield workplace
 
 
-def call(python: Path, function: str, where: Place, **arguments: Any) -> Any:
+def call(python: Path, function: str, workplace: Workplace, **arguments: Any) -> Any:
     """What `MODULE:FUNCTION` of benchmarks returns in a fresh process.
 
     Raises:
         MeasurementError: It ended with an error, or took longer than `LIMIT_S`.
     """
-    with _started(_function(python, function, where, arguments), where) as process:
+    with _running_process(_function_command(python, function, workplace, arguments), workplace) as process:
         try:
             process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
             raise MeasurementError(f"still running after {LIMIT_S:.0f} s") from None
-    _see_to(process, where)
-    return json.loads(_result(where).read_text())
+    _check_status(process, workplace)
+    return json.loads(_result(workplace).read_text())
 
 
 @dataclass(frozen=True)
-class Spent:
+class ProcessCost:
     """What a process took from its start to its end."""
 
     wall_s: float
@@ -72,45 +72,51 @@ class Spent:
     """Of the processes it waited for, too."""
 
 
-def spend(command: Sequence[str], where: Place) -> Spent:
+def measure_command(command: Sequence[str], workplace: Workplace) -> ProcessCost:
     """Run a command in a fresh process, however long it takes.
 
     Raises:
         MeasurementError: It ended with an error.
     """
     began = time.perf_counter()
-    with _started(command, where) as process:
+    with _running_process(command, workplace) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     wall_s = time.perf_counter() - began
-    _see_to(process, where)
-    return Spent(wall_s, usage.ru_utime + usage.ru_stime)
+    _check_status(process, workplace)
+    return ProcessCost(wall_s, usage.ru_utime + usage.ru_stime)
 
 
-def spend_calling(function: str, where: Place, **arguments: Any) -> tuple[Spent, Any]:
-    """`spend` of `MODULE:FUNCTION` of benchmarks, and what it returned; raises as `spend` does."""
-    spent = spend(_function(Path(sys.executable), function, where, arguments), where)
-    return spent, json.loads(_result(where).read_text())
+def measure_function(function: str, workplace: Workplace, **arguments: Any) -> tuple[ProcessCost, Any]:
+    """`measure_command` of `MODULE:FUNCTION` of benchmarks, and what it returned; raises as `measure_command` does."""
+    cost = measure_command(_function_command(Path(sys.executable), function, workplace, arguments), workplace)
+    return cost, json.loads(_result(workplace).read_text())
 
 
 def kill(
-    python: Path, function: str, where: Place, begun: Path, seconds: float, linger_s: float, **arguments: Any
+    python: Path,
+    function: str,
+    workplace: Workplace,
+    ready_file: Path,
+    seconds: float,
+    linger_s: float,
+    **arguments: Any,
 ) -> float:
-    """Start `function`, wait until it has made the file `begun`, and send it SIGKILL after `seconds`; when that was.
+    """Start `function`, wait for `ready_file`, send it SIGKILL after `seconds`, and return the time of the kill.
 
     Processes that it has started, which may still be writing, have `linger_s` more.
 
     Raises:
         MeasurementError: It ended by itself.
     """
-    with _started(_function(python, function, where, arguments), where) as process:
+    with _running_process(_function_command(python, function, workplace, arguments), workplace) as process:
         until = time.monotonic() + LIMIT_S
-        while not begun.exists() and process.poll() is None and time.monotonic() < until:
+        while not ready_file.exists() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
         time.sleep(seconds)
-        if process.poll() is not None or not begun.exists():
+        if process.poll() is not None or not ready_file.exists():
             raise MeasurementError(
-                _last_line((where.folder / "errors").read_bytes()) or "it ended before it was killed"
+                _last_line((workplace.folder / "errors").read_bytes()) or "it ended before it was killed"
             )
         when = time.time()
         process.kill()
@@ -119,29 +125,29 @@ def kill(
     return when
 
 
-def _function(python: Path, function: str, where: Place, arguments: dict[str, Any]) -> list[str]:
-    return [str(python), "-m", _MODULE, function, json.dumps(arguments), str(_result(where))]
+def _function_command(python: Path, function: str, workplace: Workplace, arguments: dict[str, Any]) -> list[str]:
+    return [str(python), "-m", _MODULE, function, json.dumps(arguments), str(_result(workplace))]
 
 
-def _result(where: Place) -> Path:
-    return where.folder / "result.json"
+def _result(workplace: Workplace) -> Path:
+    return workplace.folder / "result.json"
 
 
-def _see_to(process: subprocess.Popen, where: Place) -> None:
+def _check_status(process: subprocess.Popen, workplace: Workplace) -> None:
     if process.returncode:
         raise MeasurementError(
-            _last_line((where.folder / "errors").read_bytes()) or f"exit status {process.returncode}"
+            _last_line((workplace.folder / "errors").read_bytes()) or f"exit status {process.returncode}"
         )
 
 
 @contextlib.contextmanager
-def _started(command: Sequence[str], where: Place) -> Iterator[subprocess.Popen]:
+def _running_process(command: Sequence[str], workplace: Workplace) -> Iterator[subprocess.Popen]:
     """A child in a process group of its own, of which nothing is left afterwards."""
-    with (where.folder / "errors").open("wb") as errors:
+    with (workplace.folder / "errors").open("wb") as errors:
         process = subprocess.Popen(
             command,
-            cwd=where.folder,
-            env=_environment(where),
+            cwd=workplace.folder,
+            env=_environment(workplace),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -161,17 +167,19 @@ def wall(python: Path, statement: str) -> float:
     Raises:
         MeasurementError: The statement failed.
     """
-    with place() as where:
+    with fresh_workplace() as workplace:
         command = [str(python), "-c", statement]
         began = time.perf_counter()
-        done = subprocess.run(command, cwd=where.folder, env=_environment(where), capture_output=True, check=False)
+        process = subprocess.run(
+            command, cwd=workplace.folder, env=_environment(workplace), capture_output=True, check=False
+        )
         seconds = time.perf_counter() - began
-    if done.returncode:
-        raise MeasurementError(_last_line(done.stderr) or f"exit status {done.returncode}")
+    if process.returncode:
+        raise MeasurementError(_last_line(process.stderr) or f"exit status {process.returncode}")
     return seconds
 
 
-def _environment(where: Place) -> dict[str, str]:
+def _environment(workplace: Workplace) -> dict[str, str]:
     """Ours, with this package to be found, no index left behind, and no usage statistics sent.
 
     Nor is compiled code kept from being stored: installed packages have it, and so has runfolio with its users.
@@ -180,7 +188,7 @@ def _environment(where: Place) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "PYTHONPATH": os.pathsep.join(paths),
-        "RUNFOLIO_CACHE": str(where.folder / "cache"),
+        "RUNFOLIO_CACHE": str(workplace.folder / "cache"),
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
         "ITERATIVE_DO_NOT_TRACK": "1",

@@ -20,10 +20,14 @@ EVERY_S = 0.01
 REST = "all else"
 PARTS = {
     "imports": ("importlib._bootstrap",),
-    "features and pixels, computed or read": ("runfolio/vision/cached/",),
+    "features and pixels, computed or read": (
+        "runfolio/vision/features/",
+        "runfolio/vision/batches/cache_",
+        "runfolio/vision/batches/pixel_cache",
+    ),
     "record: points, checkpoints, what surrounds a run": ("runfolio/tracking/", "runfolio/record/"),
-    "figures": ("matplotlib/", "runfolio/vision/evaluation_pictures", "runfolio/vision/drawing"),
-    "data and network, made ready": ("runfolio/vision/preparation", "runfolio/vision/data/", "runfolio/vision/models/"),
+    "figures": ("matplotlib/", "runfolio/vision/drawing/"),
+    "data and network, made ready": ("runfolio/vision/prepare", "runfolio/vision/data/", "runfolio/vision/models/"),
     "training, validation and test": ("runfolio/vision/",),
     "leaderboard": ("runfolio/query/",),
 }
@@ -82,8 +86,8 @@ def main() -> None:
         runfolio()
     finally:
         sampler.stop()
-        found = {"parts": _most_first(sampler.parts), "functions": _most_first(sampler.functions)}
-        Path(result).write_text(json.dumps(found, indent=1))
+        result_data = {"parts": _most_first(sampler.parts), "functions": _most_first(sampler.functions)}
+        Path(result).write_text(json.dumps(result_data, indent=1))
 
 
 def _most_first(seconds: Mapping[str, float]) -> dict[str, float]:

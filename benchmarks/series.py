@@ -26,7 +26,7 @@ from PIL import Image
 from rich.console import Console
 
 from benchmarks import machine, parts, processes
-from benchmarks.processes import Place, Spent
+from benchmarks.processes import ProcessCost, Workplace
 from benchmarks.venvs import ROOT
 from runfolio.vision._torchvision import models
 
@@ -53,8 +53,8 @@ class Size:
 class Ours:
     """`runfolio series`, each in a fresh process and store: with the cache empty, then as the first has left it."""
 
-    cold: list[Spent] = field(default_factory=list)
-    warm: list[Spent] = field(default_factory=list)
+    cold: list[ProcessCost] = field(default_factory=list)
+    warm: list[ProcessCost] = field(default_factory=list)
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Results:
     size: Size
     weights: str
     """The file of `REAL`'s."""
-    usual: dict[str, Spent]
+    usual: dict[str, ProcessCost]
     """By network; of projected ones the processor's time is what one epoch a cell took."""
     ours: dict[str, Ours]
     sampled: dict[str, float]
@@ -74,34 +74,42 @@ class Results:
     """That process's seconds, start and end included."""
 
 
-def measure(size: Size, weights: Mapping[str, str], about: Mapping[str, str], tell: Callable[[str], None]) -> Results:
+def measure(size: Size, weights: Mapping[str, str], about: Mapping[str, str], report: Callable[[str], None]) -> Results:
     """All of it. `weights` are files by network."""
     ours = {}
-    tell(f"{REAL}: the usual loop, the whole series")
-    with processes.place() as where:
-        spent, _ = processes.spend_calling("usual:series", where, **_usual(size, where, {REAL: weights[REAL]}))
-    usual = {REAL: spent}
-    ours[REAL] = _ours(size, REAL, weights[REAL], size.repeats, tell)
-    tell(f"{REAL}: where runfolio's time goes")
-    with processes.place() as where:
-        result = where.folder / "sampled.json"
-        command = [sys.executable, "-m", "benchmarks.sampler", str(result), *_series(size, REAL, weights[REAL], where)]
-        sampled_s = processes.spend(command, where).wall_s
+    report(f"{REAL}: the usual loop, the whole series")
+    with processes.fresh_workplace() as workplace:
+        cost, _ = processes.measure_function(
+            "usual:series", workplace, **_usual_arguments(size, workplace, {REAL: weights[REAL]})
+        )
+    usual = {REAL: cost}
+    ours[REAL] = _measure_ours(size, REAL, weights[REAL], size.repeats, report)
+    report(f"{REAL}: where runfolio's time goes")
+    with processes.fresh_workplace() as workplace:
+        result = workplace.folder / "sampled.json"
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.sampler",
+            str(result),
+            *_series_command(size, REAL, weights[REAL], workplace),
+        ]
+        sampled_s = processes.measure_command(command, workplace).wall_s
         sampled = json.loads(result.read_text())["parts"]
     for name in size.projected:
-        tell(f"{name}: the usual loop, an epoch a cell")
-        with processes.place() as where:
-            spent, cells = processes.spend_calling(
-                "usual:series", where, **_usual(size, where, {name: weights[name]}), only_epochs=1
+        report(f"{name}: the usual loop, an epoch a cell")
+        with processes.fresh_workplace() as workplace:
+            cost, cells = processes.measure_function(
+                "usual:series", workplace, **_usual_arguments(size, workplace, {name: weights[name]}), only_epochs=1
             )
-        usual[name] = Spent(spent.wall_s + sum(map(_not_run, cells)), spent.cpu_s)
-        ours[name] = _ours(size, name, weights[name], 1, tell)
+        usual[name] = ProcessCost(cost.wall_s + sum(map(_skipped_seconds, cells)), cost.cpu_s)
+        ours[name] = _measure_ours(size, name, weights[name], 1, report)
     return Results(about, size, weights[REAL], usual, ours, sampled, sampled_s)
 
 
-def _usual(size: Size, where: Place, nets: Mapping[str, str]) -> dict[str, Any]:
+def _usual_arguments(size: Size, workplace: Workplace, nets: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "folder": str(where.folder),
+        "folder": str(workplace.folder),
         "data": size.data,
         "nets": dict(nets),
         "epochs": size.epochs,
@@ -110,23 +118,23 @@ def _usual(size: Size, where: Place, nets: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _not_run(cell: Mapping[str, Any]) -> float:
+def _skipped_seconds(cell: Mapping[str, Any]) -> float:
     """Seconds of the epochs that were left out, were each as long as the one that was run."""
     return (cell["epochs"] - len(cell["seconds"])) * statistics.fmean(cell["seconds"])
 
 
-def _ours(size: Size, name: str, weights: str, repeats: int, tell: Callable[[str], None]) -> Ours:
-    found = Ours()
+def _measure_ours(size: Size, name: str, weights: str, repeats: int, report: Callable[[str], None]) -> Ours:
+    ours = Ours()
     for number in range(1, repeats + 1):
-        with processes.place() as where:
-            for state, spent in (("an empty", found.cold), ("a filled", found.warm)):
-                tell(f"{name}: runfolio with {state} cache, {number} of {repeats}")
-                command = [sys.executable, "-m", "runfolio", *_series(size, name, weights, where)]
-                spent.append(processes.spend(command, where))
-    return found
+        with processes.fresh_workplace() as workplace:
+            for state, costs in (("an empty", ours.cold), ("a filled", ours.warm)):
+                report(f"{name}: runfolio with {state} cache, {number} of {repeats}")
+                command = [sys.executable, "-m", "runfolio", *_series_command(size, name, weights, workplace)]
+                costs.append(processes.measure_command(command, workplace))
+    return ours
 
 
-def _series(size: Size, name: str, weights: str, where: Place) -> list[str]:
+def _series_command(size: Size, name: str, weights: str, workplace: Workplace) -> list[str]:
     """The command's words, as a user gives them; each call has a store of its own."""
     return [
         *("series", str(ROOT / "series" / "foodvision.yaml")),
@@ -136,7 +144,7 @@ def _series(size: Size, name: str, weights: str, where: Place) -> list[str]:
         *("--test-data", f"zip:{size.data[0]}"),
         *("--epochs", *map(str, size.epochs)),
         *("--image-size", str(size.pixels)),
-        *("--store", tempfile.mkdtemp(prefix="store-", dir=where.folder)),
+        *("--store", tempfile.mkdtemp(prefix="store-", dir=workplace.folder)),
     ]
 
 
@@ -165,24 +173,24 @@ images are looked at. An empty cache is what a first series finds, a filled one 
 def _times(results: Results) -> str:
     rows = []
     for name, usual in results.usual.items():
-        ours, whole = results.ours[name], name == REAL
-        cold, warm = (statistics.median(each.wall_s for each in spent) for spent in (ours.cold, ours.warm))
+        ours, is_whole = results.ours[name], name == REAL
+        cold, warm = (statistics.median(cost.wall_s for cost in costs) for costs in (ours.cold, ours.warm))
         rows.append(
             [
                 name,
-                "measured" if whole else "projected from one epoch a cell",
+                "measured" if is_whole else "projected from one epoch a cell",
                 f"{usual.wall_s:,.0f}",
-                f"{usual.cpu_s:,.0f}" if whole else "-",
-                _seconds([each.wall_s for each in ours.cold]),
-                _seconds([each.cpu_s for each in ours.cold]),
+                f"{usual.cpu_s:,.0f}" if is_whole else "-",
+                _seconds([cost.wall_s for cost in ours.cold]),
+                _seconds([cost.cpu_s for cost in ours.cold]),
                 f"{usual.wall_s / cold:.1f} x",
-                _seconds([each.wall_s for each in ours.warm]),
+                _seconds([cost.wall_s for cost in ours.warm]),
                 f"{usual.wall_s / warm:.0f} x",
             ]
         )
     columns = ["", "the usual loop", "its seconds", "of processors", "ours, empty cache", "of processors", "faster"]
     columns += ["ours, filled cache", "faster"]
-    ratio = results.usual[REAL].wall_s / statistics.median(each.wall_s for each in results.ours[REAL].cold)
+    ratio = results.usual[REAL].wall_s / statistics.median(cost.wall_s for cost in results.ours[REAL].cold)
     met = "met" if ratio >= TARGET else "**not met**"
     return (
         f"{parts.table(columns, rows, left=2)}\n\n"
@@ -238,24 +246,24 @@ def main() -> None:
     parser.add_argument("--weights", metavar="FILE", help="ImageNet's, of torchvision's mobilenet_v2 (.pth)")
     args = parser.parse_args()
     console = Console(stderr=True)
-    with tempfile.TemporaryDirectory() as place:
-        size, weights = _quick(Path(place)) if args.quick else _full(parser, args, Path(place))
+    with tempfile.TemporaryDirectory() as folder:
+        size, weights = _quick(Path(folder)) if args.quick else _full(parser, args, Path(folder))
         results = measure(size, weights, machine.describe_torch(), lambda text: console.print(text, markup=False))
-    parts.deliver(render(results), args)
+    parts.write_or_print(render(results), args)
 
 
-def _quick(place: Path) -> tuple[Size, dict[str, str]]:
+def _quick(folder: Path) -> tuple[Size, dict[str, str]]:
     """And the files of weights."""
-    data = tuple(tiny_data(place, share, pixels=40) for share in (1, 2))
+    data = tuple(tiny_data(folder, share, pixels=40) for share in (1, 2))
     size = Size(data=data, epochs=(1, 2), pixels=32, repeats=1, projected=("efficientnet_b0",))
-    return size, {name: random_weights(name, place) for name in (REAL, *size.projected)}
+    return size, {name: random_weights(name, folder) for name in (REAL, *size.projected)}
 
 
-def _full(parser: argparse.ArgumentParser, args: argparse.Namespace, place: Path) -> tuple[Size, dict[str, str]]:
-    weights = parts.given(parser, "--weights", args.weights)
-    data = tuple(parts.given(parser, "--data", file) for file in args.data or (None,))
+def _full(parser: argparse.ArgumentParser, args: argparse.Namespace, folder: Path) -> tuple[Size, dict[str, str]]:
+    weights = parts.existing_file(parser, "--weights", args.weights)
+    data = tuple(parts.existing_file(parser, "--data", file) for file in args.data or (None,))
     size = Size(data=data, epochs=(5, 10), pixels=224, repeats=3, projected=("efficientnet_b0", "efficientnet_b2"))
-    return size, {REAL: weights, **{name: random_weights(name, place) for name in size.projected}}
+    return size, {REAL: weights, **{name: random_weights(name, folder) for name in size.projected}}
 
 
 if __name__ == "__main__":

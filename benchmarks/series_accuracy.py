@@ -25,7 +25,7 @@ from rich.console import Console
 import runfolio
 from benchmarks import machine, parts, processes
 from benchmarks.series import REAL, random_weights, tiny_data
-from benchmarks.usual import unpacked
+from benchmarks.usual import unpack
 from benchmarks.venvs import ROOT
 from runfolio.query.selection.significance import Interval, mean_interval
 
@@ -59,35 +59,35 @@ class Results:
     """The test images."""
 
 
-class Kept:
+class SavedFigures:
     """Figures of the usual loop, in a JSON file where one is named."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
-        self._found: dict[str, dict[str, list[int]]] = {}
+        self._figures: dict[str, dict[str, list[int]]] = {}
         if file is not None and file.exists():
-            self._found = json.loads(file.read_text())
+            self._figures = json.loads(file.read_text())
 
     def get(self, loop: str, seed: int) -> list[int] | None:
-        return self._found.get(loop, {}).get(str(seed))
+        return self._figures.get(loop, {}).get(str(seed))
 
     def put(self, loop: str, seed: int, right: list[int]) -> None:
-        self._found.setdefault(loop, {})[str(seed)] = right
+        self._figures.setdefault(loop, {})[str(seed)] = right
         if self._file is not None:
-            self._file.write_text(json.dumps(self._found, indent=1))
+            self._file.write_text(json.dumps(self._figures, indent=1))
 
 
-def measure(size: Size, kept: Kept, console: Console) -> Results:
+def measure(size: Size, saved: SavedFigures, console: Console) -> Results:
     right: dict[str, Right] = {loop: {} for loop in LOOPS}
-    with processes.place() as where:
-        data = unpacked(size.data, where.folder)
+    with processes.fresh_workplace() as workplace:
+        data = unpack(size.data, workplace.folder)
         for seed in size.seeds:
             for loop in ("usual", "frozen"):
-                found = kept.get(loop, seed)
-                if found is None:
-                    spent, figures = processes.spend_calling(
+                right_counts = saved.get(loop, seed)
+                if right_counts is None:
+                    cost, figures = processes.measure_function(
                         "usual:accuracy",
-                        where,
+                        workplace,
                         data=str(data),
                         weights=size.weights,
                         seed=seed,
@@ -95,10 +95,10 @@ def measure(size: Size, kept: Kept, console: Console) -> Results:
                         pixels=size.pixels,
                         truly_frozen=loop == "frozen",
                     )
-                    found = figures["right"]
-                    kept.put(loop, seed, found)
-                    console.print(f"{LOOPS[loop]}, seed {seed}: {found}, {spent.wall_s:.0f} s")
-                right[loop][seed] = found
+                    right_counts = figures["right"]
+                    saved.put(loop, seed, right_counts)
+                    console.print(f"{LOOPS[loop]}, seed {seed}: {right_counts}, {cost.wall_s:.0f} s")
+                right[loop][seed] = right_counts
     right["ours"], images = _ours(size)
     console.print(f"{LOOPS['ours']}: {right['ours']}")
     return Results(machine.describe_torch(), size, right, images)
@@ -106,20 +106,20 @@ def measure(size: Size, kept: Kept, console: Console) -> Results:
 
 def _ours(size: Size) -> tuple[Right, int]:
     """And how many test images there are."""
-    with processes.place() as where:
-        store = where.folder / "store"
+    with processes.fresh_workplace() as workplace:
+        store = workplace.folder / "store"
         command = [sys.executable, "-m", "runfolio", "series", str(ROOT / "series" / "foodvision.yaml")]
         command += ["--model", REAL, "--weights", size.weights, "--data", f"zip:{size.data}"]
         command += ["--test-data", f"zip:{size.data}", "--test-at", "epoch", "--val-fraction", "0"]
         command += ["--epochs", str(size.epochs), "--image-size", str(size.pixels), "--store", str(store)]
         command += ["--seed", *map(str, size.seeds)]
-        processes.spend(command, where)
-        found, images = Right(), 0
+        processes.measure_command(command, workplace)
+        right, images = Right(), 0
         for run in runfolio.open(store).runs():
             images = int(run.flat_summary["test/images"])
             accuracies = run.metric("test/acc").values[: size.epochs]
-            found[int(run.flat_config["seed"])] = [round(accuracy * images) for accuracy in accuracies]
-        return found, images
+            right[int(run.flat_config["seed"])] = [round(accuracy * images) for accuracy in accuracies]
+        return right, images
 
 
 def render(results: Results) -> str:
@@ -161,7 +161,7 @@ want them.
 
 def _differences(first: Sequence[int], second: Sequence[int], images: int) -> list[float]:
     """Of accuracies, seed by seed."""
-    return [(one - other) / images for one, other in zip(first, second, strict=True)]
+    return [(a - b) / images for a, b in zip(first, second, strict=True)]
 
 
 def _difference(values: Sequence[float]) -> list[str]:
@@ -193,16 +193,18 @@ def main() -> None:
     parser.add_argument("--weights", metavar="FILE", help="ImageNet's, of torchvision's mobilenet_v2 (.pth)")
     parser.add_argument("--kept", type=Path, metavar="JSON", help="figures of (a) and (b) that are not measured again")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        results = measure(_size(parser, args, Path(place)), Kept(args.kept), Console(stderr=True))
-    parts.deliver(render(results), args)
+    with tempfile.TemporaryDirectory() as folder:
+        results = measure(_size(parser, args, Path(folder)), SavedFigures(args.kept), Console(stderr=True))
+    parts.write_or_print(render(results), args)
 
 
-def _size(parser: argparse.ArgumentParser, args: argparse.Namespace, place: Path) -> Size:
+def _size(parser: argparse.ArgumentParser, args: argparse.Namespace, folder: Path) -> Size:
     if args.quick:
-        data = tiny_data(place, 1, pixels=40)
-        return Size(data=data, weights=random_weights(REAL, place), seeds=(42, 43), epochs=2, pixels=32)
-    files = [parts.given(parser, name, value) for name, value in (("--data", args.data), ("--weights", args.weights))]
+        data = tiny_data(folder, 1, pixels=40)
+        return Size(data=data, weights=random_weights(REAL, folder), seeds=(42, 43), epochs=2, pixels=32)
+    files = [
+        parts.existing_file(parser, name, value) for name, value in (("--data", args.data), ("--weights", args.weights))
+    ]
     return Size(data=files[0], weights=files[1], seeds=tuple(range(42, 47)), epochs=5, pixels=224)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import machine, parts, processes
-from benchmarks.processes import Place, Spent
+from benchmarks.processes import ProcessCost, Workplace
 from benchmarks.series import REAL, random_weights, tiny_data
 
 _LOWEST, _HIGHEST = 1e-4, 1e-2
@@ -45,16 +45,16 @@ class Size:
 class Measured:
     """Whole series of one version, each in a fresh process and store."""
 
-    heads: list[Spent] = field(default_factory=list)
-    one: list[Spent] = field(default_factory=list)
+    heads: list[ProcessCost] = field(default_factory=list)
+    single: list[ProcessCost] = field(default_factory=list)
     """A series of a single run that hardly trains."""
-    many: list[Spent] = field(default_factory=list)
+    several: list[ProcessCost] = field(default_factory=list)
     """A series of `Size.trivial_runs` of them."""
 
     def per_run_ms(self, runs: int) -> list[float]:
         """Milliseconds that each run adds to a series, round by round."""
-        pairs = zip(self.one, self.many, strict=True)
-        return [(many.wall_s - one.wall_s) / (runs - 1) * 1000 for one, many in pairs]
+        pairs = zip(self.single, self.several, strict=True)
+        return [(several.wall_s - single.wall_s) / (runs - 1) * 1000 for single, several in pairs]
 
 
 @dataclass
@@ -77,7 +77,7 @@ def measure(
         report: Gets a line on progress.
     """
     versions = {name: Measured() for name in sources}
-    with processes.place() as workplace:
+    with processes.fresh_workplace() as workplace:
         report("computing the features")
         _spend_on_heads(size, workplace, None, heads=1, epochs=1)
         for number in range(1, size.rounds + 1):
@@ -86,12 +86,12 @@ def measure(
                 versions[name].heads.append(
                     _spend_on_heads(size, workplace, source, heads=size.heads, epochs=size.epochs)
                 )
-                versions[name].one.append(_spend_on_trivial_runs(workplace, source, 1))
-                versions[name].many.append(_spend_on_trivial_runs(workplace, source, size.trivial_runs))
+                versions[name].single.append(_spend_on_trivial_runs(workplace, source, 1))
+                versions[name].several.append(_spend_on_trivial_runs(workplace, source, size.trivial_runs))
     return Results(about, size, versions)
 
 
-def _spend_on_heads(size: Size, workplace: Place, source: Path | None, *, heads: int, epochs: int) -> Spent:
+def _spend_on_heads(size: Size, workplace: Workplace, source: Path | None, *, heads: int, epochs: int) -> ProcessCost:
     rates = [_LOWEST * (_HIGHEST / _LOWEST) ** (index / max(heads - 1, 1)) for index in range(heads)]
     words = [
         *("--freeze-backbone", "--model", REAL, "--weights", size.weights, "--data", f"zip:{size.data}"),
@@ -100,16 +100,16 @@ def _spend_on_heads(size: Size, workplace: Place, source: Path | None, *, heads:
     return _spend(words, workplace, source)
 
 
-def _spend_on_trivial_runs(workplace: Place, source: Path | None, runs: int) -> Spent:
+def _spend_on_trivial_runs(workplace: Workplace, source: Path | None, runs: int) -> ProcessCost:
     return _spend([*_TRIVIAL, "--seed", *map(str, range(runs))], workplace, source)
 
 
-def _spend(words: list[str], workplace: Place, source: Path | None) -> Spent:
+def _spend(words: list[str], workplace: Workplace, source: Path | None) -> ProcessCost:
     store = tempfile.mkdtemp(prefix="store-", dir=workplace.folder)
     command = [sys.executable, "-m", "runfolio", "series", *words, "--store", store]
     if source is not None:
         command = [*_with_variable("PYTHONPATH", str(source)), *command]
-    return processes.spend(command, workplace)
+    return processes.measure_command(command, workplace)
 
 
 def _with_variable(name: str, value: str) -> list[str]:
@@ -124,9 +124,9 @@ def render(results: Results) -> str:
         rows.append(
             [
                 name,
-                _median_and_range([spent.wall_s for spent in measured.heads]),
-                _median_and_range([spent.cpu_s for spent in measured.heads]),
-                _median_and_range([spent.wall_s for spent in measured.one]),
+                _median_and_range([cost.wall_s for cost in measured.heads]),
+                _median_and_range([cost.cpu_s for cost in measured.heads]),
+                _median_and_range([cost.wall_s for cost in measured.single]),
                 f"{statistics.median(per_run):.0f} ({min(per_run):.0f} to {max(per_run):.0f})",
             ]
         )
@@ -162,12 +162,12 @@ def main() -> None:
             data, weights = tiny_data(Path(folder), 1, pixels=40), random_weights(REAL, Path(folder))
             size = Size(data=data, weights=weights, heads=2, epochs=2, pixels=32, trivial_runs=2, rounds=1)
         else:
-            data = parts.given(parser, "--data", args.data)
-            weights = parts.given(parser, "--weights", args.weights)
+            data = parts.existing_file(parser, "--data", args.data)
+            weights = parts.existing_file(parser, "--weights", args.weights)
             size = Size(data=data, weights=weights, heads=16, epochs=10, pixels=224, trivial_runs=9, rounds=3)
         results = measure(size, sources, machine.describe_torch(), lambda text: console.print(text, markup=False))
     if args.against is None:
-        parts.deliver(render(results), args)
+        parts.write_or_print(render(results), args)
     else:
         Console().print(render(results), markup=False, highlight=False, soft_wrap=True)
 

@@ -33,7 +33,7 @@ HEADS = {"mobilenet_v2": (0.2, 1280), "efficientnet_b0": (0.2, 1280), "efficient
 
 
 @dataclass
-class Trained:
+class TrainingCurves:
     """What the loop printed, an entry an epoch; `right` are test images."""
 
     train_loss: list[float] = field(default_factory=list)
@@ -44,13 +44,13 @@ class Trained:
     seconds: list[float] = field(default_factory=list)
 
 
-def unpacked(file: str | Path, folder: Path) -> Path:
+def unpack(file: str | Path, folder: Path) -> Path:
     """A zip's train/ and test/."""
-    place = folder / Path(file).stem
-    if not place.is_dir():
+    target = folder / Path(file).stem
+    if not target.is_dir():
         with zipfile.ZipFile(file) as packed:
-            packed.extractall(place)
-    return place
+            packed.extractall(target)
+    return target
 
 
 def loaders(train: Path, test: Path, pixels: int) -> tuple[DataLoader, DataLoader, list[str]]:
@@ -93,13 +93,13 @@ def train(
     writer: SummaryWriter | None = None,
     pixels: int = 224,
     truly_frozen: bool = False,
-) -> Trained:
+) -> TrainingCurves:
     """`truly_frozen` keeps the backbone in eval mode, which the usual loop does not."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
     loss_of = nn.CrossEntropyLoss()
-    found = Trained()
+    curves = TrainingCurves()
     for epoch in range(epochs):
         began = time.perf_counter()
         model.train()
@@ -127,20 +127,20 @@ def train(
                 test_acc += hits / len(labels)
                 right += hits
 
-        found.train_loss.append(train_loss / len(batches))
-        found.train_acc.append(train_acc / len(batches))
-        found.test_loss.append(test_loss / len(test_batches))
-        found.test_acc.append(test_acc / len(test_batches))
-        found.right.append(right)
+        curves.train_loss.append(train_loss / len(batches))
+        curves.train_acc.append(train_acc / len(batches))
+        curves.test_loss.append(test_loss / len(test_batches))
+        curves.test_acc.append(test_acc / len(test_batches))
+        curves.right.append(right)
         if writer is not None:
-            losses = {"train_loss": found.train_loss[-1], "test_loss": found.test_loss[-1]}
+            losses = {"train_loss": curves.train_loss[-1], "test_loss": curves.test_loss[-1]}
             writer.add_scalars("Loss", losses, epoch)
-            writer.add_scalars("Accuracy", {"train_acc": found.train_acc[-1], "test_acc": found.test_acc[-1]}, epoch)
+            writer.add_scalars("Accuracy", {"train_acc": curves.train_acc[-1], "test_acc": curves.test_acc[-1]}, epoch)
             writer.add_graph(model, torch.randn(BATCH, 3, pixels, pixels).to(device))
-        found.seconds.append(time.perf_counter() - began)
+        curves.seconds.append(time.perf_counter() - began)
     if writer is not None:
         writer.close()
-    return found
+    return curves
 
 
 def series(
@@ -163,8 +163,8 @@ def series(
     Returns:
         Of each cell its settings, seconds altogether, and what was printed.
     """
-    place = Path(folder)
-    unzipped = [unpacked(file, place / "data") for file in data]
+    work_folder = Path(folder)
+    unzipped = [unpack(file, work_folder / "data") for file in data]
     cells = []
     for number, train_folder in enumerate(unzipped):
         for length in epochs:
@@ -173,28 +173,28 @@ def series(
                 batches, test_batches, classes = loaders(train_folder / "train", unzipped[0] / "test", pixels)
                 model = network(name, weights, len(classes), seed)
                 label = f"{train_folder.name}/{name}/{length}_epochs"
-                found = train(
+                curves = train(
                     model,
                     batches,
                     test_batches,
                     epochs=min(length, only_epochs or length),
-                    writer=SummaryWriter(log_dir=str(place / "runs" / label)),
+                    writer=SummaryWriter(log_dir=str(work_folder / "runs" / label)),
                     pixels=pixels,
                 )
-                saved = place / "models" / f"{number}_{name}_{length}_epochs.pth"
+                saved = work_folder / "models" / f"{number}_{name}_{length}_epochs.pth"
                 saved.parent.mkdir(exist_ok=True)
                 torch.save(model.state_dict(), saved)
                 seconds = time.perf_counter() - began
                 cells.append(
-                    {"data": train_folder.name, "model": name, "epochs": length, "seconds": seconds, **vars(found)}
+                    {"data": train_folder.name, "model": name, "epochs": length, "seconds": seconds, **vars(curves)}
                 )
     return cells
 
 
 def accuracy(data: str, weights: str, seed: int, epochs: int, pixels: int, *, truly_frozen: bool) -> dict[str, Any]:
     """Right answers on the test images after each epoch, of mobilenet_v2 on unpacked data."""
-    place = Path(data)
-    batches, test_batches, classes = loaders(place / "train", place / "test", pixels)
+    folder = Path(data)
+    batches, test_batches, classes = loaders(folder / "train", folder / "test", pixels)
     model = network("mobilenet_v2", weights, len(classes), seed)
-    found = train(model, batches, test_batches, epochs=epochs, pixels=pixels, truly_frozen=truly_frozen)
-    return {**vars(found), "images": len(test_batches.dataset)}  # type: ignore[arg-type] - has a length
+    curves = train(model, batches, test_batches, epochs=epochs, pixels=pixels, truly_frozen=truly_frozen)
+    return {**vars(curves), "images": len(test_batches.dataset)}  # type: ignore[arg-type] - has a length

@@ -51,13 +51,13 @@ def python(environment: str | None) -> Path:
 
 def packages(environment: str) -> Path:
     """Where what is installed in an environment lies, which is made if need be; raises as `python` does."""
-    (found,) = python(environment).parent.parent.glob("lib/python*/site-packages")
-    return found
+    (folder,) = python(environment).parent.parent.glob("lib/python*/site-packages")
+    return folder
 
 
 def _pip(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        lines = process.stderr.strip().splitlines() or [f"exit status {process.returncode}"]
         last = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
         raise InstallError(_ADDRESS.sub("...", last))

@@ -132,18 +132,18 @@ class Settings:
         return self.as_dict()
 
 
-SomeSettings = TypeVar("SomeSettings", bound=Settings)
+SettingsType = TypeVar("SettingsType", bound=Settings)
 
 
 def fields_of(settings: type[Settings]) -> list[Field]:
     """The settings of a class, in order of definition."""
     hints = typing.get_type_hints(settings)
-    found = []
+    fields = []
     for field in dataclasses.fields(settings):  # type: ignore[arg-type] - every subclass is a dataclass
         hint = hints[field.name]
         options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         kind = next(option for option in options if option is not types.NoneType)
-        found.append(
+        fields.append(
             Field(
                 name=field.name,
                 kind=kind,
@@ -152,40 +152,40 @@ def fields_of(settings: type[Settings]) -> list[Field]:
                 **field.metadata,
             )
         )
-    return found
+    return fields
 
 
-class Located(NamedTuple):
+class LocatedValue(NamedTuple):
     """A value of a YAML file and where it stands (`file:line`, or "" for none)."""
 
     value: Any
-    where: str
+    location: str
 
 
-def build(settings: type[SomeSettings], values: Mapping[str, Any | Located]) -> SomeSettings:
+def build(settings: type[SettingsType], values: Mapping[str, Any | LocatedValue]) -> SettingsType:
     """Settings from a mapping (of a YAML file, of flags, of a record); keys may use `-` or `_`.
 
     Raises:
         ConfigError: A key is unknown (with the nearest ones) or a value does not fit; with file and line where known.
     """
     fields = {field.name: field for field in fields_of(settings)}
-    ready: dict[str, Any] = {}
-    for key, given in values.items():
-        value, where = given if isinstance(given, Located) else (given, "")
-        prefix = f"{where}: " if where else ""
+    converted: dict[str, Any] = {}
+    for key, entry in values.items():
+        value, location = entry if isinstance(entry, LocatedValue) else (entry, "")
+        prefix = f"{location}: " if location else ""
         field = fields.get(str(key).replace("-", "_"))
         if field is None:
-            known = [entry.key for entry in fields.values()]
-            raise ConfigError(f"{prefix}unknown setting {key!r}; {did_you_mean(str(key), known)}")
+            keys = [entry.key for entry in fields.values()]
+            raise ConfigError(f"{prefix}unknown setting {key!r}; {did_you_mean(str(key), keys)}")
         try:
-            ready[field.name] = field.convert(value)
+            converted[field.name] = field.convert(value)
         except ConfigError as error:
             raise ConfigError(f"{prefix}{error}") from None
-    return settings(**ready)
+    return settings(**converted)
 
 
-def read_yaml(path: Path) -> dict[str, Located]:
-    """A YAML file's top-level mapping; nested mappings are again mappings of `Located`.
+def read_yaml(path: Path) -> dict[str, LocatedValue]:
+    """A YAML file's top-level mapping; nested mappings are again mappings of `LocatedValue`.
 
     Raises:
         ConfigError: No such file, not YAML, not a mapping, or a key given twice; with the line.
@@ -205,28 +205,28 @@ def read_yaml(path: Path) -> dict[str, Located]:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
     if node is None:
         return {}
-    return _mapping(node, path)
+    return _read_mapping(node, path)
 
 
-def _mapping(node: Any, path: Path) -> dict[str, Located]:
+def _read_mapping(node: Any, path: Path) -> dict[str, LocatedValue]:
     import yaml
 
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{path}:{node.start_mark.line + 1}: expected `key: value` lines")
-    found: dict[str, Located] = {}
+    mapping: dict[str, LocatedValue] = {}
     for key_node, value_node in node.value:
-        where = f"{path}:{key_node.start_mark.line + 1}"
+        location = f"{path}:{key_node.start_mark.line + 1}"
         key = key_node.value
-        if key in found:
-            raise ConfigError(f"{where}: {key!r} is given twice")
+        if key in mapping:
+            raise ConfigError(f"{location}: {key!r} is given twice")
         if isinstance(value_node, yaml.MappingNode):
-            found[key] = Located(_mapping(value_node, path), where)
+            mapping[key] = LocatedValue(_read_mapping(value_node, path), location)
             continue
         loader = yaml.SafeLoader("")
         try:
-            found[key] = Located(loader.construct_object(value_node, deep=True), where)
+            mapping[key] = LocatedValue(loader.construct_object(value_node, deep=True), location)
         except yaml.MarkedYAMLError as error:  # a tag such as !!python/object: data only, never code
-            raise ConfigError(f"{where}: {key!r} is not plain data: {error.problem}") from None
+            raise ConfigError(f"{location}: {key!r} is not plain data: {error.problem}") from None
         finally:
             loader.dispose()
-    return found
+    return mapping

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.processes import Spent
+from benchmarks.processes import ProcessCost
 
 import runfolio
 from benchmarks import overhead, parts, sampler, series, series_accuracy, series_cost, usual
@@ -28,7 +28,7 @@ def cells(text: str, first: str) -> list[str]:
 def test_new_section_replaces_only_its_earlier_version(tmp_path):
     page = tmp_path / "page.md"
     for part in ("# One\n\nfirst\n", "# Two\n\n## Below\n\nsecond\n", "# One\n\nthird\n", "# Three\n"):
-        parts.put(page, part)
+        parts.replace_part(page, part)
     assert page.read_text() == "# One\n\nthird\n\n# Two\n\n## Below\n\nsecond\n\n# Three\n"
 
 
@@ -60,7 +60,7 @@ def test_the_usual_loop_trains_every_cell_and_leaves_what_it_always_leaves(tmp_p
 
 @pytest.mark.parametrize("truly_frozen", [False, True])
 def test_the_usual_backbone_moves_unless_it_is_truly_frozen(tmp_path, colours, truly_frozen: bool):
-    data = usual.unpacked(colours[0], tmp_path)
+    data = usual.unpack(colours[0], tmp_path)
     weights = series.random_weights(series.REAL, tmp_path)
     batches, test_batches, classes = usual.loaders(data / "train", data / "test", 32)
     model = usual.network(series.REAL, weights, len(classes), 42)
@@ -76,14 +76,14 @@ def test_the_usual_backbone_moves_unless_it_is_truly_frozen(tmp_path, colours, t
 
 def test_a_series_is_projected_by_the_epochs_that_were_left_out():
     cell = {"epochs": 10, "seconds": [3.0]}
-    assert series._not_run(cell) == 27
+    assert series._skipped_seconds(cell) == 27
 
 
 def test_ratio_uses_the_median_and_reports_the_target():
     def rendered(usual_s: float) -> str:
-        ours = series.Ours([Spent(wall_s, 2 * wall_s) for wall_s in (30, 50, 40)], [Spent(10, 15)] * 3)
+        ours = series.Ours([ProcessCost(wall_s, 2 * wall_s) for wall_s in (30, 50, 40)], [ProcessCost(10, 15)] * 3)
         size = series.Size(data=("a.zip", "b.zip"), epochs=(5, 10), pixels=224, repeats=3, projected=())
-        usual = {series.REAL: Spent(usual_s, 1500)}
+        usual = {series.REAL: ProcessCost(usual_s, 1500)}
         return series.render(series.Results({}, size, "w.pth", usual, {series.REAL: ours}, {"imports": 4.0}, 41.5))
 
     row = cells(rendered(1000), series.REAL)
@@ -114,8 +114,8 @@ def test_accuracies_are_compared_seed_by_seed():
 
 
 def test_figures_of_the_usual_loop_that_were_kept_are_found_again(tmp_path):
-    series_accuracy.Kept(tmp_path / "kept.json").put("usual", 42, [36, 51])
-    kept = series_accuracy.Kept(tmp_path / "kept.json")
+    series_accuracy.SavedFigures(tmp_path / "kept.json").put("usual", 42, [36, 51])
+    kept = series_accuracy.SavedFigures(tmp_path / "kept.json")
     assert kept.get("usual", 42) == [36, 51]
     assert kept.get("usual", 43) is None
 
@@ -129,8 +129,10 @@ def test_the_overhead_is_the_mean_of_the_pairs_with_its_interval():
 
 def test_cost_of_a_further_run_is_the_difference_of_two_series_per_run():
     size = series_cost.Size(data="a.zip", weights="w.pth", heads=16, epochs=10, pixels=224, trivial_runs=9, rounds=3)
-    walls = {"heads": (20, 21, 25), "one": (5, 5, 6), "many": (5.8, 5.4, 7.6)}
-    measured = series_cost.Measured(**{name: [Spent(wall_s, 1.0) for wall_s in each] for name, each in walls.items()})
+    walls = {"heads": (20, 21, 25), "single": (5, 5, 6), "several": (5.8, 5.4, 7.6)}
+    measured = series_cost.Measured(
+        **{name: [ProcessCost(wall_s, 1.0) for wall_s in each] for name, each in walls.items()}
+    )
     page = series_cost.render(series_cost.Results({}, size, {"this one": measured}))
     assert cells(page, "this one")[1:] == [
         "21.0 (20.0 to 25.0)",

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runfolio.vision.batches.cache_budget import open_rows
-from runfolio.vision.batches.cache_rows import Rows
+from runfolio.vision.batches.cache_budget import open_row_store
+from runfolio.vision.batches.cache_rows import RowStore
 
 
-def keep(kind: str, name: str, used: float = 1e9) -> Rows:
+def keep(kind: str, name: str, used: float = 1e9) -> RowStore:
     """A folder of 10 kB and a little, open."""
-    rows = open_rows(kind, {"name": name}, 1000)
+    rows = open_row_store(kind, {"name": name}, 1000)
     rows.add([number.to_bytes(16, "little") for number in range(10)], np.zeros((10, 1000), dtype=np.uint8))
     os.utime(rows.folder / ".lock", (used, used))
     return rows

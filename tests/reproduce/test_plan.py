@@ -18,8 +18,8 @@ from runfolio.errors import ConfigError, NotFound
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.redaction import REDACTED
 from runfolio.reproduce import command_line
-from runfolio.reproduce.difference import Difference
-from runfolio.reproduce.plan import Plan, Wish, is_below, plan
+from runfolio.reproduce.deviation import Deviation
+from runfolio.reproduce.plan import Plan, ReproduceOptions, is_inside_root, make_plan
 
 from .conftest import SCRIPT, Project
 
@@ -43,7 +43,7 @@ def edited(project: Project) -> Callable[..., RecordedRun]:
 @pytest.fixture
 def planned(project: Project) -> Callable[..., Plan]:
     def planned(run: RecordedRun, **wish: Any) -> Plan:
-        return plan(run, Wish(**wish), holder=project.temporary, store=project.store)
+        return make_plan(run, ReproduceOptions(**wish), fresh_folder=project.temporary, store=project.store)
 
     return planned
 
@@ -149,7 +149,7 @@ def test_code_that_is_nowhere(project: Project, planned: Callable[..., Plan]):
     assert planned(run, here=True).tree == project.folder
     project.commit()
     run = project.start("train.py", "--seed", "7")
-    assert planned(run).origin.kind == "worktree"
+    assert planned(run).source.kind == "worktree"
     project.folder.rename(project.folder.with_name("moved"))
     with pytest.raises(NotFound, match=r"commit \w+ of run net .* is not in .*; name a repository"):
         planned(run)
@@ -203,8 +203,8 @@ def test_data_that_changed_between_two_attempts_is_said(
 
 
 def test_only_paths_below_the_root_are_laid():
-    assert all(map(is_below, ("a.py", "a/b.py", "..a/b")))
-    assert not any(map(is_below, ("", "/etc/passwd", "../a", "a/../../b", ".git/hooks/post-checkout", "a\0b")))
+    assert all(map(is_inside_root, ("a.py", "a/b.py", "..a/b")))
+    assert not any(map(is_inside_root, ("", "/etc/passwd", "../a", "a/../../b", ".git/hooks/post-checkout", "a\0b")))
 
 
 @pytest.mark.parametrize(
@@ -224,9 +224,9 @@ def test_only_paths_below_the_root_are_laid():
 def test_given_arguments_go_into_the_place_of_those_of_the_same_flag(
     recorded: str, given: str, merged: str, named: list[tuple[str, str | None, str]]
 ):
-    words, changed = command_line.merged(recorded.split(), given.split())
+    words, changed = command_line.merge_arguments(recorded.split(), given.split())
     assert " ".join(words) == merged
-    assert changed == [Difference("flag", *entry) for entry in named]
+    assert changed == [Deviation("flag", *entry) for entry in named]
 
 
 words = st.lists(st.sampled_from(["--lr", "0.1", "-v", "--out=x", "a", "-1", "--", "-"]), max_size=8)
@@ -234,8 +234,8 @@ words = st.lists(st.sampled_from(["--lr", "0.1", "-v", "--out=x", "a", "-1", "--
 
 @given(words)
 def test_without_given_arguments_a_command_line_stays_as_it_is(recorded: list[str]):
-    assert command_line.merged(recorded, []) == (recorded, [])
-    assert command_line.without(recorded, "--nothing") == recorded
+    assert command_line.merge_arguments(recorded, []) == (recorded, [])
+    assert command_line.without_flag(recorded, "--nothing") == recorded
 
 
 def test_the_folder_is_given_by_its_name(project: Project, planned: Callable[..., Plan]):

@@ -12,7 +12,7 @@ import runfolio
 from runfolio.errors import ConfigError, DamagedFile
 from runfolio.query.run import RecordedRun
 from runfolio.reproduce import venv
-from runfolio.reproduce.plan import Wish, plan
+from runfolio.reproduce.plan import ReproduceOptions, make_plan
 
 from .conftest import Project, typed
 
@@ -29,7 +29,9 @@ def with_packages(project: Project, packages: dict[str, str], origins: dict[str,
 
 
 def required(project: Project, run: RecordedRun) -> list[str]:
-    return venv.requirements(plan(run, Wish(fresh_venv=True), holder=project.temporary, store=project.store))
+    return venv.requirements_of(
+        make_plan(run, ReproduceOptions(fresh_venv=True), fresh_folder=project.temporary, store=project.store)
+    )
 
 
 def test_packages_are_installed_from_their_recorded_sources(project: Project, tmp_path: Path):
@@ -79,7 +81,7 @@ def test_a_package_that_came_from_a_folder_that_is_gone_is_named(project: Projec
 def test_the_environments_own_program_runs_the_script(project: Project):
     project.commit()
     run = project.start("train.py", "--seed", "7")
-    found = plan(run, Wish(fresh_venv=True), holder=project.temporary, store=project.store)
+    found = make_plan(run, ReproduceOptions(fresh_venv=True), fresh_folder=project.temporary, store=project.store)
     assert found.command[0] == os.fspath(project.temporary / "venv" / "bin" / "python")
 
 
@@ -88,6 +90,6 @@ def test_a_package_that_no_index_has_is_pips_own_word(project: Project, monkeypa
     run = with_packages(project, {"nobody-has-this": "1.0"}, {})
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     project.temporary.mkdir(exist_ok=True)
-    found = plan(run, Wish(fresh_venv=True), holder=project.temporary, store=project.store)
+    found = make_plan(run, ReproduceOptions(fresh_venv=True), fresh_folder=project.temporary, store=project.store)
     with pytest.raises(ConfigError, match=r"cannot be made .* nobody-has-this==1\.0"):
-        venv.make(found)
+        venv.make_venv(found)

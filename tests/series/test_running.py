@@ -8,7 +8,7 @@ import pytest
 from rich.progress import Progress
 
 import runfolio as rf
-from runfolio.series import Report, execute, expand, load_target, read_series
+from runfolio.series import SeriesReport, execute, expand, load_target, read_series
 
 TWO_MODELS = "series: walks\ngrid: {model: [mlp, tinyvgg], epochs: [1, 2]}"
 ONE_MODEL = "series: walks\ngrid: {epochs: [2, 3]}"
@@ -20,7 +20,7 @@ def store(tmp_path, monkeypatch) -> Path:
     return tmp_path / "runs"
 
 
-def run_series(text: str, store: Path) -> Report:
+def run_series(text: str, store: Path) -> SeriesReport:
     Path("walks.yaml").write_text(text)
     series = read_series(Path("walks.yaml"), default_target="walk:target")
     target = load_target("walk:target")
@@ -29,7 +29,7 @@ def run_series(text: str, store: Path) -> Report:
         return execute(planned, target, name=series.name, experiment="hike", store=store, progress=progress)
 
 
-def endings(report: Report) -> list[str]:
+def endings(report: SeriesReport) -> list[str]:
     return [outcome.ending for outcome in report.outcomes]
 
 
@@ -39,7 +39,7 @@ def test_every_run_of_a_series_is_recorded_with_its_fingerprint(store):
     assert endings(report) == ["finished", "finished"]
     runs = rf.open(store).runs("hike")
     assert {run.document.series["fingerprint"] for run in runs if run.document.series} == {
-        outcome.planned.fingerprint for outcome in report.outcomes
+        outcome.plan.fingerprint for outcome in report.outcomes
     }
 
 
@@ -94,7 +94,7 @@ def test_target_checks_all_runs_before_the_first_starts(store):
 
 
 def test_a_run_that_another_process_is_at_is_left_alone(store):
-    planned = run_series(ONE_MODEL, store.parent / "elsewhere").outcomes[0].planned
+    planned = run_series(ONE_MODEL, store.parent / "elsewhere").outcomes[0].plan
     with rf.init(
         experiment="hike", store=store, series={"name": "walks", "fingerprint": planned.fingerprint}
     ) as theirs:

@@ -6,7 +6,7 @@ import pytest
 
 from runfolio.errors import ConfigError
 from runfolio.series import Series, expand, fingerprint, load_target, read_series
-from runfolio.settings import Located, Settings, build
+from runfolio.settings import LocatedValue, Settings, build
 from runfolio.vision.settings import TrainSettings
 
 ALL_RUNS = """\
@@ -147,7 +147,7 @@ def test_seeds_given_twice_or_too_large_are_refused(written, settings):
 
 
 def test_combinations_are_cross_validated_with_several_seeds():
-    unwritten = Series(name="faces", target=Located("runfolio.vision:experiment", ""), settings={}, grid={})
+    unwritten = Series(name="faces", target=LocatedValue("runfolio.vision:experiment", ""), settings={}, grid={})
 
     planned = expand(unwritten.with_seeds(2, TrainSettings).with_folds(3, TrainSettings), TrainSettings)
 
@@ -159,8 +159,8 @@ def test_combinations_are_cross_validated_with_several_seeds():
 def test_fold_with_number_of_folds_is_refused():
     one = Series(
         name="faces",
-        target=Located("runfolio.vision:experiment", ""),
-        settings={"fold": Located("2/3", "")},
+        target=LocatedValue("runfolio.vision:experiment", ""),
+        settings={"fold": LocatedValue("2/3", "")},
         grid={},
     )
     with pytest.raises(ConfigError, match="fold is 2/3, one fold alone; leave it out to run all 3"):

@@ -11,7 +11,7 @@ import runfolio
 from runfolio.errors import ConfigError
 from runfolio.vision import run_experiment
 from runfolio.vision.batches.augment import AUGMENTATIONS, Augmentation
-from runfolio.vision.batches.loaders import AugmentedImages, EpochOrder, PreparedImages, batches
+from runfolio.vision.batches.loaders import AugmentedImages, EpochOrder, PreparedImages, batch_loader
 from runfolio.vision.data import load_data
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.loop.input_pipeline import InputPipeline
@@ -82,7 +82,7 @@ def test_workers_prepare_the_very_same_batches_in_every_epoch(prepared):
     def all_batches(workers: int) -> list[torch.Tensor]:
         order = EpochOrder(40, 16, seed=3)
         images = AugmentedImages(prepared, augmentation("randaugment"))
-        loader = batches(images, workers=workers, seed=3, order=order)
+        loader = batch_loader(images, workers=workers, seed=3, order=order)
         found = []
         for epoch in range(2):
             order.begin(epoch)

@@ -16,7 +16,7 @@ from runfolio.errors import DamagedFile
 from runfolio.vision import TrainSettings, run_experiment
 from runfolio.vision.data import load_data
 from runfolio.vision.data.files import ImageFiles
-from runfolio.vision.data.inspection import inspect
+from runfolio.vision.data.inspection import inspect_images
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.loop.notices import TrainingWarning
 
@@ -186,7 +186,7 @@ def test_equal_files_have_equal_digests(food):
     (food / "sushi" / "copy.png").write_bytes((food / "pizza" / "0.png").read_bytes())
     names = ("pizza/0.png", "pizza/1.png", "sushi/copy.png")
 
-    first, other, copy = inspect(ImageFiles(food, names, np.zeros(3, dtype=np.int64)))
+    first, other, copy = inspect_images(ImageFiles(food, names, np.zeros(3, dtype=np.int64)))
 
     assert first.digest == copy.digest != other.digest
     assert (first.width, first.height, first.mode, first.problem) == (12, 8, "RGB", "")

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from runfolio.vision.drawing.training_batch import batch_of, draw_batch
+from runfolio.vision.drawing.training_batch import batch_pictures, draw_batch
 from runfolio.vision.prepare import prepare
 
 
 def test_every_class_has_its_turn(tiny):
-    batch = batch_of(prepare(tiny()), images=20)
+    batch = batch_pictures(prepare(tiny()), images=20)
 
     assert batch.classes == list("0123456789") * 2
     assert [len(pictures) for pictures in batch.rows.values()] == [20, 20]
@@ -18,7 +18,7 @@ def test_every_class_has_its_turn(tiny):
 def test_images_are_shown_with_the_colours_and_size_the_network_gets(tiny):
     preparation = prepare(tiny(image_size=12))
 
-    stored, seen = batch_of(preparation, images=3).rows.values()
+    stored, seen = batch_pictures(preparation, images=3).rows.values()
 
     assert {picture.size for picture in seen} == {(12, 12)}
     for before, after in zip(stored, seen, strict=True):
@@ -29,8 +29,8 @@ def test_images_are_shown_with_the_colours_and_size_the_network_gets(tiny):
 def test_augmented_rows_are_the_changes_of_that_very_training(tiny):
     preparation = prepare(tiny(augment="trivial"))
 
-    (_, _, first, second), again = batch_of(preparation).rows.values(), batch_of(preparation).rows
-    other = batch_of(prepare(tiny(augment="trivial", seed=7))).rows
+    (_, _, first, second), again = batch_pictures(preparation).rows.values(), batch_pictures(preparation).rows
+    other = batch_pictures(prepare(tiny(augment="trivial", seed=7))).rows
 
     assert list(again) == ["as stored", "tinyvgg sees\n8 x 8", "trivial\nepoch 1", "trivial\nepoch 2"]
     assert first == again["trivial\nepoch 1"]

@@ -12,10 +12,10 @@ from hypothesis.extra.numpy import arrays
 from runfolio.errors import ConfigError, NotFound
 from runfolio.vision._torchvision import v2
 from runfolio.vision.batches.augment import Augmentation
-from runfolio.vision.batches.loaders import AugmentedImages, EpochOrder, PreparedImages, batches, suited_workers
+from runfolio.vision.batches.loaders import AugmentedImages, EpochOrder, PreparedImages, batch_loader, default_workers
 from runfolio.vision.data import load_data
 from runfolio.vision.data.folds import Fold
-from runfolio.vision.data.split import share_of, train_and_validation
+from runfolio.vision.data.split import stratified_share, train_and_validation
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.settings import TrainSettings
 
@@ -54,12 +54,14 @@ def test_unknown_data_names_the_nearest():
 def test_smaller_share_is_a_subset_of_a_larger_one(small, large, seed):
     small, large = sorted((small, large))
 
-    assert set(share_of(LABELS, fraction=small, seed=seed)) <= set(share_of(LABELS, fraction=large, seed=seed))
+    assert set(stratified_share(LABELS, fraction=small, seed=seed)) <= set(
+        stratified_share(LABELS, fraction=large, seed=seed)
+    )
 
 
 @given(fraction=st.floats(0.0001, 1.0), seed=seeds)
 def test_a_share_is_stratified_and_has_every_class(fraction, seed):
-    chosen = share_of(LABELS, fraction=fraction, seed=seed)
+    chosen = stratified_share(LABELS, fraction=fraction, seed=seed)
 
     expected = np.maximum(1, np.bincount(LABELS) * fraction)
     assert np.bincount(LABELS[chosen], minlength=4) == pytest.approx(expected, abs=0.5001)
@@ -94,7 +96,7 @@ def test_of_all_folds_each_image_validates_once_and_trains_in_all_others(count, 
     folds = [split(number) for number in range(1, count + 1)]
     every = sorted(index for _, val in folds for index in val.tolist())
 
-    assert every == share_of(LABELS, fraction=fraction, seed=seed).tolist()
+    assert every == stratified_share(LABELS, fraction=fraction, seed=seed).tolist()
     assert all(sorted([*train, *val]) == every for train, val in folds)
     assert np.ptp([len(val) for _, val in folds]) <= 1
     assert all(np.ptp(counts) <= 1 for counts in zip(*(np.bincount(LABELS[val]) for _, val in folds), strict=True))
@@ -112,7 +114,7 @@ def test_invalid_fold_is_refused(text):
 
 
 def test_another_seed_chooses_other_images():
-    assert set(share_of(LABELS, fraction=0.2, seed=1)) != set(share_of(LABELS, fraction=0.2, seed=2))
+    assert set(stratified_share(LABELS, fraction=0.2, seed=1)) != set(stratified_share(LABELS, fraction=0.2, seed=2))
 
 
 def test_a_split_without_an_image_to_validate_a_class_is_refused():
@@ -203,7 +205,7 @@ def test_the_order_depends_on_seed_and_epoch_alone(digits, workers):
     prepared = PreparedImages(digits.test, np.arange(100), ImageTransform.for_source(digits))
     images = AugmentedImages(prepared, Augmentation("none", height=8, width=8, seed=7))
     order = EpochOrder(100, 32, seed=7)
-    loader = batches(images, workers=workers, seed=7, order=order)
+    loader = batch_loader(images, workers=workers, seed=7, order=order)
 
     def labels_of(epoch):
         order.begin(epoch)
@@ -222,14 +224,14 @@ def test_the_order_depends_on_seed_and_epoch_alone(digits, workers):
 def test_workers_suit_the_cores_that_training_can_spare(monkeypatch, cores, expected):
     monkeypatch.setattr("runfolio.vision.batches.loaders.usable_cpus", lambda: cores)
 
-    assert tuple(suited_workers(device, are_ready=False) for device in ("cpu", "cuda")) == expected
-    assert suited_workers("cuda", are_ready=True) == suited_workers("cpu", are_ready=True) == 0
+    assert tuple(default_workers(device, are_ready=False) for device in ("cpu", "cuda")) == expected
+    assert default_workers("cuda", are_ready=True) == default_workers("cpu", are_ready=True) == 0
 
 
 def test_loading_batches_leaves_torchs_own_generator_alone(digits):
     images = PreparedImages(digits.test, np.arange(10), ImageTransform.for_source(digits))
     before = torch.get_rng_state()
 
-    list(batches(images, batch_size=4, workers=0, seed=0))
+    list(batch_loader(images, batch_size=4, workers=0, seed=0))
 
     assert torch.equal(torch.get_rng_state(), before)

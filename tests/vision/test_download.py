@@ -16,13 +16,13 @@ from rich.progress import Progress
 
 from runfolio.errors import ConfigError, DownloadFailed
 from runfolio.vision.data import load_data
-from runfolio.vision.data.download import Patience, download
+from runfolio.vision.data.download import RetryPolicy, download
 from runfolio.vision.data.sources import COURSE_ZIPS
 
 from .photos import zipped
 
 CONTENT = zipped({"pizza": 5, "sushi": 5})
-HURRIED = Patience(attempts=3, first_wait_s=0.01, silence_s=5)
+HURRIED = RetryPolicy(attempts=3, first_wait_s=0.01, silence_s=5)
 
 
 class Site:
@@ -100,8 +100,8 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def fetch(site: Site, tmp_path: Path) -> Callable[..., bytes]:
     """Download the site's file, and give what came."""
 
-    def run(progress: Progress | None = None, patience: Patience = HURRIED) -> bytes:
-        download(site.url, tmp_path / "food.zip", progress=progress, patience=patience)
+    def run(progress: Progress | None = None, patience: RetryPolicy = HURRIED) -> bytes:
+        download(site.url, tmp_path / "food.zip", progress=progress, retries=patience)
         return (tmp_path / "food.zip").read_bytes()
 
     return run
@@ -197,7 +197,7 @@ def test_a_server_that_falls_silent_is_given_up(site, fetch):
     site.faults = [silence, silence]
 
     with pytest.raises(DownloadFailed, match=r"no connection to 127.0.0.1 .*it stays silent.*; check the network"):
-        fetch(patience=Patience(attempts=2, first_wait_s=0.01, silence_s=0.1))
+        fetch(patience=RetryPolicy(attempts=2, first_wait_s=0.01, silence_s=0.1))
     over.set()
 
 
@@ -227,7 +227,7 @@ def test_a_slow_server_is_waited_for_and_its_progress_shown(site, fetch):
 
 def test_nobody_there_is_one_clear_line(tmp_path):
     with pytest.raises(DownloadFailed) as refusal:
-        download("http://127.0.0.1:1/x.zip", tmp_path / "x.zip", patience=HURRIED)
+        download("http://127.0.0.1:1/x.zip", tmp_path / "x.zip", retries=HURRIED)
 
     assert str(refusal.value) == (
         "cannot fetch http://127.0.0.1:1/x.zip: no connection to 127.0.0.1 (Connection refused); "
@@ -243,7 +243,7 @@ def test_a_host_that_is_not_found_is_one_clear_line(tmp_path):
 def test_messages_hold_no_token_and_no_password(site, tmp_path):
     site.faults = [status(404)]
     with pytest.raises(DownloadFailed) as refusal:
-        download(f"{site.url}?token=hunter2", tmp_path / "x.zip", patience=HURRIED)
+        download(f"{site.url}?token=hunter2", tmp_path / "x.zip", retries=HURRIED)
     with pytest.raises(ConfigError, match="holds a user's name, which would be recorded with the run") as other:
         download("https://me:hunter2@example.org/x.zip", tmp_path / "x.zip")
 

@@ -23,21 +23,21 @@ from runfolio.errors import ConfigError
 from runfolio.vision import TrainSettings
 from runfolio.vision.batches import cache_budget
 from runfolio.vision.batches.augment import Augmentation
-from runfolio.vision.batches.cache_budget import CannotCache, make_room, open_rows, read_bytes
-from runfolio.vision.batches.cache_rows import Rows, remove_unused
-from runfolio.vision.batches.loaders import EpochOrder, PreparedImages, batches
+from runfolio.vision.batches.cache_budget import CacheUnavailable, evict_to_fit, open_row_store, parse_size
+from runfolio.vision.batches.cache_rows import RowStore, remove_unused
+from runfolio.vision.batches.loaders import EpochOrder, PreparedImages, batch_loader
 from runfolio.vision.batches.pixel_cache import CachedPixels
 from runfolio.vision.data import load_data
 from runfolio.vision.data.base import ImageSource
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.features import feature_cache
-from runfolio.vision.features.computing import computing
 from runfolio.vision.features.feature_cache import CachedFeatures, FeatureCache, Views
+from runfolio.vision.features.feature_computer import feature_computer
 from runfolio.vision.loop.inputs import Inputs
 from runfolio.vision.models import ModelSpec, build_model
-from runfolio.vision.models.cutting import cut
 from runfolio.vision.models.freezing import freeze_backbone, train_mode
+from runfolio.vision.models.network_cut import cut_network
 from runfolio.vision.prepare import prepare
 
 from .photos import fill, picture
@@ -56,7 +56,7 @@ def rows_of(*numbers: int, size: int = 100) -> np.ndarray:
     return np.stack([np.random.RandomState(number).randint(0, 256, size).astype(np.uint8) for number in numbers])
 
 
-class TestRows:
+class TestRowStore:
     """The files themselves (`rows.py`)."""
 
     @pytest.fixture
@@ -64,81 +64,81 @@ class TestRows:
         return tmp_path / "rows"
 
     def test_what_was_added_is_read_again_by_id(self, folder):
-        rows = Rows(folder, 100)
+        rows = RowStore(folder, 100)
         rows.add(ids(1, 2, 3), rows_of(1, 2, 3))
 
-        for opened in (rows, Rows(folder, 100)):
+        for opened in (rows, RowStore(folder, 100)):
             assert len(opened) == 3
             assert ids(4)[0] not in opened
-            assert np.array_equal(opened.gather(opened.find(ids(3, 1, 3))), rows_of(3, 1, 3))
+            assert np.array_equal(opened.gather(opened.addresses_of(ids(3, 1, 3))), rows_of(3, 1, 3))
             assert opened.read(ids(4)[0]) is None
 
     def test_two_at_once_see_what_the_other_has_finished(self, folder):
-        one, other = Rows(folder, 100), Rows(folder, 100)
+        one, other = RowStore(folder, 100), RowStore(folder, 100)
         one.add(ids(1), rows_of(1))
         other.add(ids(2), rows_of(2))
         one.add(ids(3), rows_of(3))
 
         for rows in (one, other):
             rows.refresh()
-            assert np.array_equal(rows.gather(rows.find(ids(1, 2, 3))), rows_of(1, 2, 3))
+            assert np.array_equal(rows.gather(rows.addresses_of(ids(1, 2, 3))), rows_of(1, 2, 3))
         assert len(list(folder.glob("*.rows"))) == 2
 
     @pytest.mark.parametrize("cut", range(33))
     def test_an_index_that_was_cut_anywhere_in_its_last_entry_has_the_others(self, folder, cut):
-        Rows(folder, 100).add(ids(1, 2), rows_of(1, 2))
+        RowStore(folder, 100).add(ids(1, 2), rows_of(1, 2))
         (index,) = folder.glob("*.index")
         os.truncate(index, 64 - cut)
 
-        rows = Rows(folder, 100)
+        rows = RowStore(folder, 100)
         assert len(rows) == (2 if cut == 0 else 1)
-        assert np.array_equal(rows.gather(rows.find(ids(1))), rows_of(1))
+        assert np.array_equal(rows.gather(rows.addresses_of(ids(1))), rows_of(1))
 
     def test_entry_beyond_the_end_of_the_rows_is_ignored(self, folder):
-        Rows(folder, 100).add(ids(1, 2), rows_of(1, 2))
+        RowStore(folder, 100).add(ids(1, 2), rows_of(1, 2))
         (file,) = folder.glob("*.rows")
         os.truncate(file, 150)
 
-        rows = Rows(folder, 100)
+        rows = RowStore(folder, 100)
         assert ids(1)[0] in rows
         assert ids(2)[0] not in rows
 
     def test_a_flipped_byte_of_the_index_costs_that_row_and_no_other(self, folder):
-        Rows(folder, 100).add(ids(1, 2, 3), rows_of(1, 2, 3))
+        RowStore(folder, 100).add(ids(1, 2, 3), rows_of(1, 2, 3))
         (index,) = folder.glob("*.index")
         for place in range(32, 64):
             whole = index.read_bytes()
             flip(index, place)
-            rows = Rows(folder, 100)
+            rows = RowStore(folder, 100)
             assert {row_id for row_id in ids(1, 2, 3) if row_id in rows} == set(ids(1, 3))
             index.write_bytes(whole)
 
     def test_damaged_row_is_noticed_and_replaced_for_all_processes(self, folder):
-        Rows(folder, 100).add(ids(1, 2), rows_of(1, 2))
+        RowStore(folder, 100).add(ids(1, 2), rows_of(1, 2))
         (file,) = folder.glob("*.rows")
         flip(file, 105)
 
-        rows = Rows(folder, 100)
-        assert rows.forget_damaged(ids(1, 2)) == 1
+        rows = RowStore(folder, 100)
+        assert rows.drop_damaged(ids(1, 2)) == 1
         assert ids(2)[0] not in rows
         rows.add(ids(2), rows_of(2))
 
-        for opened in (rows, Rows(folder, 100)):
-            assert opened.forget_damaged(ids(1, 2)) == 0
-            assert np.array_equal(opened.gather(opened.find(ids(1, 2))), rows_of(1, 2))
+        for opened in (rows, RowStore(folder, 100)):
+            assert opened.drop_damaged(ids(1, 2)) == 0
+            assert np.array_equal(opened.gather(opened.addresses_of(ids(1, 2))), rows_of(1, 2))
 
     def test_places_hold_in_a_process_that_was_handed_the_rows(self, folder):
         import pickle
 
-        rows, other = Rows(folder, 100), Rows(folder, 100)
+        rows, other = RowStore(folder, 100), RowStore(folder, 100)
         other.add(ids(1), rows_of(1))
         rows.add(ids(2), rows_of(2))
-        places = rows.find(ids(1, 2))
+        places = rows.addresses_of(ids(1, 2))
 
         assert np.array_equal(pickle.loads(pickle.dumps(rows)).gather(places), rows_of(1, 2))
 
     def test_a_folder_that_is_open_is_not_removed(self, folder):
-        rows = Rows(folder, 100)
+        rows = RowStore(folder, 100)
         assert not remove_unused(folder)
         rows.close()
         assert remove_unused(folder)
@@ -147,8 +147,8 @@ class TestRows:
     def test_a_process_killed_at_any_moment_leaves_only_whole_rows(self, folder):
         script = (
             "import sys; from pathlib import Path; import numpy as np\n"
-            "from runfolio.vision.batches.cache_rows import Rows\n"
-            "rows = Rows(Path(sys.argv[1]), 5000)\n"
+            "from runfolio.vision.batches.cache_rows import RowStore\n"
+            "rows = RowStore(Path(sys.argv[1]), 5000)\n"
             "for n in range(10**6):\n"
             "    numbers = range(8 * n, 8 * n + 8)\n"
             "    rows.add([i.to_bytes(16, 'little') for i in numbers],\n"
@@ -161,28 +161,28 @@ class TestRows:
                 process.stdout.readline()
                 time.sleep(0.01 * kill)
                 process.kill()
-            rows = Rows(folder, 5000)
+            rows = RowStore(folder, 5000)
             every = [number for number in range(10**4) if number.to_bytes(16, "little") in rows]
             assert len(every) == len(rows) >= 32
-            assert rows.forget_damaged(ids(*every)) == 0
-            found = rows.gather(rows.find(ids(*every)))
+            assert rows.drop_damaged(ids(*every)) == 0
+            found = rows.gather(rows.addresses_of(ids(*every)))
             assert np.array_equal(found, np.repeat(np.array(every)[:, None] % 251, 5000, axis=1))
 
     def test_a_full_disk_keeps_what_was_written_whole(self, folder, python):
         script = (
             "import resource, signal, sys; from pathlib import Path; import numpy as np\n"
-            "from runfolio.vision.batches.cache_rows import Rows\n"
+            "from runfolio.vision.batches.cache_rows import RowStore\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (12_050, 12_050))\n"
-            "rows = Rows(Path(sys.argv[1]), 5000)\n"
+            "rows = RowStore(Path(sys.argv[1]), 5000)\n"
             "rows.add([bytes(16)], np.ones((1, 5000), np.uint8))\n"
             "try:\n"
             "    rows.add([b'%016d' % n for n in range(9)], np.ones((9, 5000), np.uint8))\n"
             "except OSError:\n"
-            "    print(len(rows), rows.forget_damaged([bytes(16)]))\n"
+            "    print(len(rows), rows.drop_damaged([bytes(16)]))\n"
         )
         assert python(script, folder).stdout == "1 0\n"
-        assert len(Rows(folder, 5000)) == 1
+        assert len(RowStore(folder, 5000)) == 1
 
 
 def flip(path: Path, place: int) -> None:
@@ -194,9 +194,9 @@ def flip(path: Path, place: int) -> None:
 class TestRoom:
     """How much is kept (`room.py`)."""
 
-    def filled(self, name: str, used: float) -> Rows:
+    def filled(self, name: str, used: float) -> RowStore:
         """A folder of 10,000 bytes and a few."""
-        rows = open_rows("features", {"name": name}, 1000)
+        rows = open_row_store("features", {"name": name}, 1000)
         rows.add(ids(*range(10)), rows_of(*range(10), size=1000))
         os.utime(rows.folder / ".lock", (used, used))
         return rows
@@ -208,28 +208,28 @@ class TestRoom:
             rows.close()
         monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "45kB")
 
-        assert make_room(10_000) == 10_000
+        assert evict_to_fit(10_000) == 10_000
         assert [rows.folder.exists() for rows in (opened, oldest, middle, newest)] == [True, False, True, True]
 
         left = [opened, middle, newest]
-        assert make_room(50_000) == 45_000 - sum(size_of(rows.folder) for rows in left)
+        assert evict_to_fit(50_000) == 45_000 - sum(size_of(rows.folder) for rows in left)
         assert all(rows.folder.exists() for rows in left), "removed for what does not fit anyway"
 
         monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "0")
-        assert make_room(1) == 0
+        assert evict_to_fit(1) == 0
 
     def test_some_of_the_disk_is_left_to_others(self, monkeypatch):
         self.filled("a", used=1).close()
-        monkeypatch.setattr(cache_budget, "KEEP_FREE_BYTES", 10**18)
+        monkeypatch.setattr(cache_budget, "RESERVED_BYTES", 10**18)
 
-        assert make_room(1) == 0
+        assert evict_to_fit(1) == 0
 
     def test_a_removal_that_was_broken_off_is_finished(self, cache):
         left = cache / "features" / ".tmp-1234-abc"
         left.mkdir(parents=True)
         (left / "1.rows").write_bytes(bytes(10))
 
-        make_room(1)
+        evict_to_fit(1)
 
         assert not left.exists()
 
@@ -238,12 +238,12 @@ class TestRoom:
         [("5GB", 5 * 10**9), ("500 mb", 5 * 10**8), ("1.5T", 1.5 * 10**12), ("10kB", 10**4), ("0", 0), ("7 B", 7)],
     )
     def test_sizes_as_people_write_them(self, text, size):
-        assert read_bytes(text) == size
+        assert parse_size(text) == size
 
     @pytest.mark.parametrize("text", ["", "5 apples", "GB", "-1GB", "5GBs"])
     def test_what_is_no_size_is_refused(self, text):
         with pytest.raises(ConfigError, match="is no size; give a number with kB, MB, GB"):
-            read_bytes(text)
+            parse_size(text)
 
 
 def size_of(folder: Path) -> int:
@@ -284,7 +284,7 @@ def cached(model: nn.Module, source: ImageSource, **options) -> tuple[CachedFeat
     """Features of the training images, and how many were computed for it."""
     progress = Counting()
     opened = FeatureCache(model, SPEC, transform_of(source), progress=progress, **options)
-    return opened.of(source.train, np.arange(len(source.train))), progress.computed
+    return opened.features_of(source.train, np.arange(len(source.train))), progress.computed
 
 
 def through(model: nn.Module, features: CachedFeatures) -> torch.Tensor:
@@ -324,12 +324,12 @@ def test_features_do_not_depend_on_batch_or_number_of_threads(name, precision):
     freeze_backbone(model)
     transform = ImageTransform(channels=3, height=64, width=64, mean=(0.5,) * 3, std=(0.25,) * 3)
     pixels = list(torch.randint(0, 256, (19, 3, 64, 64), dtype=torch.uint8))
-    found = cut(model, spec.image_shape)
+    found = cut_network(model, spec.image_shape)
 
     def computed(places: Sequence[int], threads: int = 1) -> np.ndarray:
         torch.set_num_threads(threads)
         try:
-            with computing(found, model, transform, precision) as compute:
+            with feature_computer(found, model, transform, precision) as compute:
                 return compute([pixels[place] for place in places])
         finally:
             assert torch.get_num_threads() == threads
@@ -357,7 +357,7 @@ def test_features_are_shared_across_heads_but_not_backbones(model, food):
     opened = FeatureCache(
         model, SPEC, transform_of(food).with_normalisation((0.5,), (0.5,)), progress=(p := Counting())
     )
-    opened.of(food.train, np.arange(3))
+    opened.features_of(food.train, np.arange(3))
     assert p.computed == 3
 
 
@@ -370,8 +370,8 @@ def test_only_images_that_are_new_or_changed_are_computed(model, food, tmp_path)
     source = load_data(f"folder:{food.train.root}")
     progress = Counting()
     opened = FeatureCache(model, SPEC, transform_of(source), progress=progress)
-    opened.of(source.train, np.arange(len(source.train)))
-    opened.of(source.test, np.arange(len(source.test)))
+    opened.features_of(source.train, np.arange(len(source.train)))
+    opened.features_of(source.test, np.arange(len(source.test)))
 
     test_images = len(food.test)
     assert progress.computed in range(1, test_images + 2)  # the changed one, and those that were never asked for
@@ -394,12 +394,12 @@ def test_a_damaged_file_costs_the_rows_it_damages(model, food, cache):
 
 def test_unwritable_or_too_small_cache_is_reported(model, food, tmp_path, monkeypatch):
     monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "1kB")
-    with pytest.raises(CannotCache, match=r"the features of 20 images take 0.0819 MB, and the cache's budget"):
+    with pytest.raises(CacheUnavailable, match=r"the features of 20 images take 0.0819 MB, and the cache's budget"):
         cached(model, food)
 
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("RUNFOLIO_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(CannotCache, match=r"cannot be used: Not a directory"):
+    with pytest.raises(CacheUnavailable, match=r"cannot be used: Not a directory"):
         cached(model, food)
 
 
@@ -425,18 +425,18 @@ def test_read_only_cache_serves_its_rows(model, food, mounted):
 
     assert cached(model, food)[1] == 0
     opened = FeatureCache(model, SPEC, transform_of(food))
-    with pytest.raises(CannotCache, match="cannot be written: Read-only file system"):
-        opened.of(food.test, np.arange(len(food.test)))
-    with pytest.raises(CannotCache, match="cannot be used: Read-only file system"):
+    with pytest.raises(CacheUnavailable, match="cannot be written: Read-only file system"):
+        opened.features_of(food.test, np.arange(len(food.test)))
+    with pytest.raises(CacheUnavailable, match="cannot be used: Read-only file system"):
         cached(model, food, precision="bf16")
 
 
 def test_a_disk_that_is_full_says_so_and_what_was_written_counts(model, food, mounted, monkeypatch):
-    monkeypatch.setattr(cache_budget, "KEEP_FREE_BYTES", -(10**9))  # as if others had taken it meanwhile
+    monkeypatch.setattr(cache_budget, "RESERVED_BYTES", -(10**9))  # as if others had taken it meanwhile
     monkeypatch.setattr(feature_cache, "_BATCH", 2)
     mounted("size=80k")
 
-    with pytest.raises(CannotCache, match="cannot be written: No space left on device"):
+    with pytest.raises(CacheUnavailable, match="cannot be written: No space left on device"):
         cached(model, food)
 
     mounted("remount,size=2g")
@@ -445,7 +445,9 @@ def test_a_disk_that_is_full_says_so_and_what_was_written_counts(model, food, mo
 
 
 def test_a_network_that_cannot_be_cut_is_not_cached(food, model):
-    with pytest.raises(CannotCache, match=r"mobilenet_v3_small cannot be cut: its answer does not come from a layer"):
+    with pytest.raises(
+        CacheUnavailable, match=r"mobilenet_v3_small cannot be cut: its answer does not come from a layer"
+    ):
         FeatureCache(model.requires_grad_(False), SPEC, transform_of(food))
 
 
@@ -461,14 +463,14 @@ def test_views_are_the_augmented_images_of_as_many_epochs_in_turn(model, food):
     opened = FeatureCache(model, SPEC, transform, views=views)
     for epoch in range(4):
         order.begin(epoch)
-        visits = next(iter(order))
-        rows = torch.stack([row for row, _ in found.__getitems__(visits)])
+        samples = next(iter(order))
+        rows = torch.stack([row for row, _ in found.__getitems__(samples)])
         images = torch.stack(
             [
                 transform.normalised(
-                    changes(transform.pixels(food.train.image(visit.place)), epoch=epoch % 2, index=visit.place)
+                    changes(transform.pixels(food.train.image(sample.position)), epoch=epoch % 2, index=sample.position)
                 )
-                for visit in visits
+                for sample in samples
             ]
         )
         with torch.no_grad():
@@ -485,9 +487,9 @@ def trained(
     model = network()
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     opened = FeatureCache(model, spec, transform)
-    data = opened.of(source.train, chosen) if on_features else AsVisited(source, chosen, transform)
+    data = opened.features_of(source.train, chosen) if on_features else AsVisited(source, chosen, transform)
     order = EpochOrder(len(chosen), 5, seed=3)
-    loader = batches(data, workers=workers, seed=3, order=order)
+    loader = batch_loader(data, workers=workers, seed=3, order=order)
     inputs = Inputs(transform)
     torch.manual_seed(1)
     train_mode(model, frozen_backbone=True)
@@ -537,7 +539,7 @@ def real(data: Path, image_size: int) -> TrainSettings:
 
 
 class AsVisited(torch.utils.data.Dataset):
-    """The images themselves, asked for by visits."""
+    """The images themselves, asked for by sample."""
 
     def __init__(self, source: ImageSource, chosen: np.ndarray, transform: ImageTransform) -> None:
         self._images = PreparedImages(source.train, chosen, transform)
@@ -545,8 +547,8 @@ class AsVisited(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitem__(self, visit):
-        return self._images[visit.place]
+    def __getitem__(self, sample):
+        return self._images[sample.position]
 
 
 FILLING = """
@@ -555,10 +557,9 @@ from runfolio.vision.features.feature_cache import FeatureCache
 from runfolio.vision.data import load_data
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.models import ModelSpec, build_model
-from runfolio.vision.models.cutting import cut
 from runfolio.vision.models.freezing import freeze_backbone
-from runfolio.vision.cached import features
-features._BATCH = 4
+from runfolio.vision.features import feature_cache
+feature_cache._BATCH = 4
 torch.set_num_threads(1)
 torch.manual_seed(0)
 spec = ModelSpec(name="mobilenet_v3_small", channels=3, height=32, width=32, classes=2, hidden_units=1)
@@ -577,7 +578,7 @@ class Telling(FeatureCache):
 opened = Telling(model, spec, ImageTransform.for_source(source, image_size=32))
 print("open", flush=True)
 sys.stdin.readline()
-found = opened.of(source.train, np.arange(len(source.train)))
+found = opened.features_of(source.train, np.arange(len(source.train)))
 print(computed, float(sum(row.double().sum() for row, _ in found.__getitems__(range(len(found))))))
 """
 
@@ -703,7 +704,7 @@ def test_images_that_two_data_sets_have_in_common_are_computed_once():
     def computed(data: Path) -> int:
         prepared = prepare(real(data, image_size=32))
         opened = FeatureCache(prepared.network(), prepared.spec, prepared.transform, progress=(progress := Counting()))
-        opened.of(prepared.source.train, prepared.train)
+        opened.features_of(prepared.source.train, prepared.train)
         return progress.computed
 
     assert computed(MORE_PHOTOS) == 450

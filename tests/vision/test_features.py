@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn import functional
 
 from runfolio.vision.models import ModelSpec, build_model, published_transform, torchvision_zoo
-from runfolio.vision.models.cutting import Cut, cut, frozen_tensors
 from runfolio.vision.models.freezing import freeze_backbone, train_mode
-from runfolio.vision.models.memory_layout import arranged
-from runfolio.vision.models.tape import CannotCut
+from runfolio.vision.models.memory_layout import to_channels_last
+from runfolio.vision.models.network_cut import NetworkCut, cut_network, frozen_tensors
+from runfolio.vision.models.tape import CutUnavailable
 
 from .test_zoo import HEADS
 
@@ -49,14 +49,14 @@ def frozen(name: str, size: int = 64, dropout: float | None = None) -> nn.Module
     return model
 
 
-def features_of(found: Cut, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    with found.computing(model) as features:
+def features_of(found: NetworkCut, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    with found.feature_function(model) as features:
         return features(images)
 
 
-def check(model: nn.Module, size: int) -> Cut:
+def check(model: nn.Module, size: int) -> NetworkCut:
     """Both halves against the whole, on images the cut was not tried on."""
-    found = cut(model, (3, size, size))
+    found = cut_network(model, (3, size, size))
     images = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         features = features_of(found, model, images)
@@ -89,7 +89,7 @@ def test_every_other_network_of_torchvision_is_cut_as_well(name):
 
 
 def test_dropout_of_a_convolutional_head_ignores_memory_format():
-    check(arranged(frozen("squeezenet1_1", 64)), 64)
+    check(to_channels_last(frozen("squeezenet1_1", 64)), 64)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "inception_v3", "squeezenet1_1", "shufflenet_v2_x0_5"])
@@ -105,8 +105,8 @@ def test_a_dropout_that_was_asked_for_is_in_the_head(name):
 
 
 def test_features_have_the_shape_of_the_head_input():
-    assert cut(frozen("mobilenet_v2"), (3, 64, 64)).shapes == ((1280,),)
-    assert cut(frozen("squeezenet1_1"), (3, 64, 64)).shapes == ((512, 3, 3),)
+    assert cut_network(frozen("mobilenet_v2"), (3, 64, 64)).shapes == ((1280,),)
+    assert cut_network(frozen("squeezenet1_1"), (3, 64, 64)).shapes == ((512, 3, 3),)
 
 
 class TestTimm:
@@ -140,8 +140,8 @@ class TestTimm:
     @pytest.mark.parametrize("name", REFUSED)
     def test_or_refused_with_a_reason(self, name):
         size = self.size(name)
-        with pytest.raises(CannotCut, match=r"frozen part|dropped at random"):
-            cut(frozen(f"timm:{name}", size, dropout=0.2), (3, size, size))
+        with pytest.raises(CutUnavailable, match=r"frozen part|dropped at random"):
+            cut_network(frozen(f"timm:{name}", size, dropout=0.2), (3, size, size))
 
     def test_a_distilled_model_has_two_heads_with_features_each(self):
         size = self.size("deit_tiny_distilled_patch16_224")
@@ -222,8 +222,8 @@ def test_network_that_cannot_be_cut_is_explained(kind, why):
     model = kind()
     freeze_backbone(model)
 
-    with pytest.raises(CannotCut, match=why):
-        cut(model, (3, 16, 16))
+    with pytest.raises(CutUnavailable, match=why):
+        cut_network(model, (3, 16, 16))
 
 
 def test_cutting_leaves_the_network_and_torchs_generator_as_they_were():
@@ -231,7 +231,7 @@ def test_cutting_leaves_the_network_and_torchs_generator_as_they_were():
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     generator = torch.get_rng_state()
 
-    cut(model, (3, 64, 64))
+    cut_network(model, (3, 64, 64))
 
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
     assert all(module.training for module in model.modules())
@@ -244,7 +244,7 @@ def test_cut_is_before_the_first_trained_layer():
     freeze_backbone(model)
     model.body[1].requires_grad_(True)
 
-    found = cut(model, (3, 16, 16))
+    found = cut_network(model, (3, 16, 16))
 
     assert found.shapes == ((6, 14, 14),)
     assert set(frozen_tensors(model)) == {"body.0.weight", "body.0.bias"}
@@ -253,7 +253,7 @@ def test_cut_is_before_the_first_trained_layer():
 def test_with_its_head_alone_a_network_takes_features_and_trains_as_ever():
     model = frozen("mobilenet_v2")
     images = torch.randn(4, 3, 64, 64)
-    found = cut(model, (3, 64, 64))
+    found = cut_network(model, (3, 64, 64))
     seen = []
     model.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
     features = features_of(found, model, images)
@@ -274,7 +274,7 @@ def test_a_cut_fits_another_copy_of_the_network():
     with torch.no_grad():
         copy.get_submodule("classifier.1").weight.mul_(2)  # type: ignore[operator,union-attr]
     images = torch.randn(2, 3, 64, 64)
-    found = cut(model, (3, 64, 64))
+    found = cut_network(model, (3, 64, 64))
 
     with torch.no_grad():
         torch.testing.assert_close(found.logits(copy.eval(), features_of(found, model, images)), copy(images))

@@ -14,8 +14,8 @@ from runfolio.errors import StoreError
 from runfolio.query.selection.data_match import match_data
 from runfolio.query.selection.seed_groups import best_group, group_by_seed
 from runfolio.query.selection.significance import wilson
-from runfolio.series import Report, Series, execute, expand, load_target
-from runfolio.settings import Located
+from runfolio.series import Series, SeriesReport, execute, expand, load_target
+from runfolio.settings import LocatedValue
 from runfolio.tracking.process import reproduction
 from runfolio.vision import TrainSettings, run_experiment
 
@@ -29,18 +29,20 @@ SMALL = {
     "watch": 0,
 }
 
-RunSeries = Callable[..., Report]
+RunSeries = Callable[..., SeriesReport]
 
 
 @pytest.fixture
 def run_series(store: Path) -> RunSeries:
     """Run a series of small trainings; its grid as lists, other settings as values."""
 
-    def run(folds: int | None = None, **settings) -> Report:
-        given = {key.replace("_", "-"): Located(value, "") for key, value in {**SMALL, "epochs": 1, **settings}.items()}
+    def run(folds: int | None = None, **settings) -> SeriesReport:
+        given = {
+            key.replace("_", "-"): LocatedValue(value, "") for key, value in {**SMALL, "epochs": 1, **settings}.items()
+        }
         described = Series(
             name="small",
-            target=Located("runfolio.vision:experiment", ""),
+            target=LocatedValue("runfolio.vision:experiment", ""),
             settings={key: each for key, each in given.items() if not isinstance(each.value, list)},
             grid={key: each for key, each in given.items() if isinstance(each.value, list)},
         )
@@ -69,7 +71,7 @@ def test_only_the_run_chosen_by_validation_is_tested(run_series, store, tmp_path
     runs = list(runfolio.open(store).runs())
     (only,) = looked_at(store)
     assert [only.id] == [run.id for run in best_group(runs, "val/acc")]
-    assert report.trouble is None
+    assert report.conclude_error is None
     assert (only.state, len(only.document.attempts)) == ("finished", 2)
 
     settings = TrainSettings(**{**SMALL, "ema": 0.5, "epochs": only.config["epochs"], "test_at": "end"})
@@ -117,13 +119,13 @@ def test_a_run_that_is_repeated_is_tested_where_its_original_was(run_series, sto
 
 
 def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
-    planned = run_series(lr=1e-2).outcomes[0].planned  # to learn its fingerprint
+    planned = run_series(lr=1e-2).outcomes[0].plan  # to learn its fingerprint
     folder = looked_at(store)[0].folder
     with runfolio.init(resume=folder, checkpoint=None):
         report = run_series(lr=[1e-3, 1e-2])
 
     assert not report.is_settled
-    assert planned.fingerprint in {outcome.planned.fingerprint for outcome in report.outcomes}
+    assert planned.fingerprint in {outcome.plan.fingerprint for outcome in report.outcomes}
     assert [run.folder for run in looked_at(store)] == [folder]
 
 
@@ -134,14 +136,14 @@ def test_failed_test_is_reported_and_the_runs_stay(run_series, store, monkeypatc
     monkeypatch.setattr("runfolio.vision.continuing.test_best.record_test", refuse)
     report = run_series(lr=[1e-3, 1e-2])
 
-    assert report.trouble == "the disk is full"
-    assert len(report.done) == 2
+    assert report.conclude_error == "the disk is full"
+    assert len(report.completed) == 2
     monkeypatch.undo()
 
     again = run_series(lr=[1e-3, 1e-2])
 
     assert sorted(outcome.ending for outcome in again.outcomes) == ["resumed", "skipped"]
-    assert (again.trouble, len(looked_at(store))) == (None, 1)
+    assert (again.conclude_error, len(looked_at(store))) == (None, 1)
 
 
 def test_cross_validation_tests_and_pools_all_folds_of_the_best(run_series, store):

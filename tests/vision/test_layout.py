@@ -11,7 +11,7 @@ import runfolio
 from runfolio.vision import run_experiment
 from runfolio.vision.loop.optimizers import make_optimizer
 from runfolio.vision.models import ModelSpec, build_model
-from runfolio.vision.models.memory_layout import arranged
+from runfolio.vision.models.memory_layout import to_channels_last
 from runfolio.vision.prepare import prepare
 
 SPEC = ModelSpec(name="tinyvgg", channels=3, height=16, width=16, classes=3, hidden_units=8)
@@ -22,7 +22,7 @@ def is_channels_last(weight: torch.Tensor) -> bool:
 
 
 def test_channels_last_weights_give_the_same_output():
-    model, images = arranged(build_model(SPEC)).eval(), torch.rand(4, 3, 16, 16)
+    model, images = to_channels_last(build_model(SPEC)).eval(), torch.rand(4, 3, 16, 16)
     wide = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d) and module.in_channels > 1]
 
     assert wide
@@ -37,7 +37,7 @@ def test_channels_last_weights_give_the_same_output():
 def test_network_without_convolutions_is_unchanged():
     cut_up = nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), nn.Flatten(2), nn.Linear(16, 3))
 
-    assert not any(is_channels_last(weight) for weight in arranged(cut_up).parameters() if weight.ndim == 4)
+    assert not any(is_channels_last(weight) for weight in to_channels_last(cut_up).parameters() if weight.ndim == 4)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
@@ -50,7 +50,7 @@ def test_restored_optimizer_state_has_the_memory_format_of_the_weights(tiny, opt
         stepping.step()
         return stepping
 
-    before, after = trained(arranged(build_model(SPEC))), trained(arranged(build_model(SPEC)))
+    before, after = trained(to_channels_last(build_model(SPEC))), trained(to_channels_last(build_model(SPEC)))
     saved = before.state_dict()
     saved["state"] = {
         number: {key: value.contiguous() if isinstance(value, torch.Tensor) else value for key, value in state.items()}

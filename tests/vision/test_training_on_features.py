@@ -18,7 +18,7 @@ from runfolio.errors import ConfigError
 from runfolio.settings import build
 from runfolio.vision import TrainSettings, find_lr, run_experiment
 from runfolio.vision.batches import loaders
-from runfolio.vision.batches.cache_budget import BOUNDED
+from runfolio.vision.batches.cache_budget import BUDGETED_KINDS
 from runfolio.vision.continuing.test_best import conclude
 from runfolio.vision.data import files
 from runfolio.vision.data.pictures import read_picture
@@ -160,7 +160,7 @@ def test_images_are_decoded_once_for_all_runs_if_the_backbone_trains(train, monk
 
 def test_images_beyond_the_pixel_cache_are_decoded_again(train, monkeypatch):
     monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "20kB")  # of 24 x 3,072 bytes
-    monkeypatch.setattr(loaders, "KEEP_BYTES", 0)  # as if they were many
+    monkeypatch.setattr(loaders, "MEMORY_CACHE_BYTES", 0)  # as if they were many
 
     run, _ = train(freeze_backbone=False, weights=None, epochs=2)
 
@@ -221,7 +221,7 @@ def test_a_training_on_20000_files_takes_bounded_memory_and_disk(tmp_path, cache
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
 
     before, after = map(int, done.stdout.splitlines()[-1].split())
-    kept = sum(path.stat().st_size for kind in BOUNDED for path in (cache / kind).rglob("*") if path.is_file())
+    kept = sum(path.stat().st_size for kind in BUDGETED_KINDS for path in (cache / kind).rglob("*") if path.is_file())
     print(f"{how}: peak before {before} MB, after {after} MB; kept {kept / 1e6:.1f} MB")
     assert after - before < 400
     assert 0 < kept < 25e6

@@ -18,8 +18,8 @@ from runfolio.vision import TrainSettings, experiment, run_experiment
 from runfolio.vision._torchvision import models
 from runfolio.vision.evaluation.loading import load
 from runfolio.vision.models import ModelSpec, build_model, current_names
-from runfolio.vision.models.fitting import start_from
 from runfolio.vision.models.head import head_keys
+from runfolio.vision.models.initial_weights import load_initial_weights
 from runfolio.vision.prepare import prepare
 
 from .photos import fill
@@ -233,7 +233,7 @@ def test_auxiliary_classifiers_are_dropped_without_changing_outputs(name):
     theirs = models.get_model(name, weights=None, num_classes=5, init_weights=False, transform_input=True).eval()
     ours = build_model(ModelSpec(name=name, channels=3, height=299, width=299, classes=5, hidden_units=1)).eval()
 
-    start_from(ours, current_names(name, theirs.state_dict()), "it")
+    load_initial_weights(ours, current_names(name, theirs.state_dict()), "it")
 
     images = torch.rand(1, 3, 96, 96)
     assert torch.equal(ours(images), theirs(images))

@@ -1,6 +1,6 @@
 """Repeating a recorded run, and saying whether the same came out (`runfolio reproduce`).
 
-`start` says how a run was begun, `plan` what repeating it takes, `laying` puts its code into a fresh folder, `today`
-says what is different from then, `repeat` has `child` run it, `verdict` compare what came out, and `causes` name what
-that may be due to.
+`recorded_start` reads how a run was started, `plan` collects what repeating it takes, `checkout` writes its code into a
+fresh folder, and `environment_check` lists the deviations from the record. `repeat` then has `child` run the command,
+`verdict` compare the two runs, and `causes` name the likely causes of a different result.
 """

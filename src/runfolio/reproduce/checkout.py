@@ -19,7 +19,7 @@ _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "
 
 
 @contextlib.contextmanager
-def holder(keep: bool) -> Iterator[Path]:
+def fresh_folder(keep: bool) -> Iterator[Path]:
     """A folder of its own, in which everything is laid; removed at the end, unless it is to be kept."""
     folder = Path(tempfile.mkdtemp(prefix="runfolio-reproduce-")).resolve()
     try:
@@ -30,49 +30,49 @@ def holder(keep: bool) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def laid(plan: Plan, *, keep: bool) -> Iterator[None]:
+def checked_out(plan: Plan, *, keep: bool) -> Iterator[None]:
     """The code of the plan, in its place for as long as this lasts.
 
     Raises:
         ConfigError: git does not lay it; the message has git's own words.
         StoreError: The folder cannot be written.
     """
-    if plan.origin.kind == "here":
+    if plan.source.kind == "here":
         yield
         return
     try:
-        _lay(plan)
+        _check_out(plan)
         yield
     finally:
-        if plan.origin.kind == "worktree" and not keep:
+        if plan.source.kind == "worktree" and not keep:
             # Also the note of it in the repository; of one that was not laid there is none.
             subprocess.run(
-                ["git", "-C", str(plan.origin.repository), "worktree", "remove", "--force", str(plan.tree)],
+                ["git", "-C", str(plan.source.repository), "worktree", "remove", "--force", str(plan.tree)],
                 capture_output=True,
                 check=False,
             )
 
 
-def _lay(plan: Plan) -> None:
-    repository, commit, tree = str(plan.origin.repository), str(plan.start.commit), str(plan.tree)
+def _check_out(plan: Plan) -> None:
+    repository, commit, tree = str(plan.source.repository), str(plan.start.commit), str(plan.tree)
     try:
-        if plan.origin.kind == "worktree":
+        if plan.source.kind == "worktree":
             _git("-C", repository, "worktree", "add", "--quiet", "--detach", "--force", tree, commit)
-        elif plan.origin.kind == "clone":
+        elif plan.source.kind == "clone":
             _git("clone", "--quiet", "--no-checkout", "--shared", repository, tree)
             _git("-C", tree, "checkout", "--quiet", "--detach", commit)
         else:
             plan.tree.mkdir(parents=True)
         if plan.diff:
-            _git("-C", tree, "apply", "--whitespace=nowarn", "-", given=plan.diff)
-        for file in plan.files:
-            place = _place(plan, file.path)
+            _git("-C", tree, "apply", "--whitespace=nowarn", "-", stdin=plan.diff)
+        for file in plan.captured_files:
+            path = _target_path(plan, file.path)
             content = code.read_bytes(plan.run.folder, file.sha256)
-            place.write_bytes(content)
+            path.write_bytes(content)
             if content.startswith(b"#!"):  # the record has no modes
-                place.chmod(place.stat().st_mode | 0o111)
-        for place, target in plan.links.items():
-            _place(plan, place.relative_to(plan.tree).as_posix()).symlink_to(target)
+                path.chmod(path.stat().st_mode | 0o111)
+        for path, target in plan.links.items():
+            _target_path(plan, path.relative_to(plan.tree).as_posix()).symlink_to(target)
         if plan.folder.is_relative_to(plan.tree):
             _make_folder(plan)
     except OSError as error:
@@ -82,17 +82,17 @@ def _lay(plan: Plan) -> None:
         ) from None
 
 
-def _place(plan: Plan, path: str) -> Path:
+def _target_path(plan: Plan, path: str) -> Path:
     """Where a file goes, its folder made.
 
     Raises:
         ConfigError: A link of the repository would lead it elsewhere.
     """
-    place = plan.tree / path
-    if place.is_symlink() or not place.parent.resolve().is_relative_to(plan.tree):
-        raise _outside(plan, path)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return place
+    target = plan.tree / path
+    if target.is_symlink() or not target.parent.resolve().is_relative_to(plan.tree):
+        raise _outside_error(plan, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 def _make_folder(plan: Plan) -> None:
@@ -100,26 +100,26 @@ def _make_folder(plan: Plan) -> None:
     ConfigError: A link of the repository would lead it elsewhere.
     """
     if not plan.folder.resolve().is_relative_to(plan.tree):
-        raise _outside(plan, plan.folder.relative_to(plan.tree).as_posix())
+        raise _outside_error(plan, plan.folder.relative_to(plan.tree).as_posix())
     plan.folder.mkdir(parents=True, exist_ok=True)
 
 
-def _outside(plan: Plan, path: str) -> ConfigError:
+def _outside_error(plan: Plan, path: str) -> ConfigError:
     return ConfigError(f"{path} of {plan.start.label} would be laid outside of the fresh folder; it is not repeated")
 
 
-def _git(*words: str, given: bytes | None = None) -> None:
-    done = subprocess.run(
-        ["git", *_QUIET, *words],
-        input=given,
-        stdin=subprocess.DEVNULL if given is None else None,
+def _git(*arguments: str, stdin: bytes | None = None) -> None:
+    process = subprocess.run(
+        ["git", *_QUIET, *arguments],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
         env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
         check=False,
     )
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
+    if process.returncode:
+        messages = process.stderr.decode(errors="replace").strip().splitlines()
         raise ConfigError(
-            f"`git {' '.join(words[:4])} ...` failed: {said[-1] if said else done.returncode};"
+            f"`git {' '.join(arguments[:4])} ...` failed: {messages[-1] if messages else process.returncode};"
             " --here repeats the run with the code as it is today"
         )

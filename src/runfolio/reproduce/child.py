@@ -17,11 +17,11 @@ from runfolio.reproduce.plan import Plan
 from runfolio.tracking.process.reproduction import KIND
 
 LINK_HINT = "data that git ignores, and that only the script itself names, is given by --link PATH"
-_PATIENCE_S = 15.0
+_STOP_TIMEOUT_S = 15.0
 """How long an interrupted program may take to end by itself."""
 
 
-def run(plan: Plan, output: IO[Any] | None = None) -> int:
+def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
     """Run the command; its exit status. What it prints goes where this process prints, or to `output`.
 
     Ctrl-C ends it, and SIGTERM; what was laid is then still taken away.
@@ -40,19 +40,19 @@ def run(plan: Plan, output: IO[Any] | None = None) -> int:
         try:
             return process.wait()
         except KeyboardInterrupt:  # it got its own from the terminal, and has the time to close its record
-            _end(process, lambda: None, process.terminate, process.kill)
+            _stop(process, lambda: None, process.terminate, process.kill)
             raise
         except BaseException:
-            _end(process, process.terminate, process.kill)
+            _stop(process, process.terminate, process.kill)
             raise
 
 
-def _end(process: subprocess.Popen[bytes], *stops: Callable[[], None]) -> None:
+def _stop(process: subprocess.Popen[bytes], *stops: Callable[[], None]) -> None:
     """One after another, until it has ended."""
     for stop in stops:
         stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE_S)
+            process.wait(_STOP_TIMEOUT_S)
             return
 
 
@@ -68,13 +68,13 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def repeated(folio: Folio, plan: Plan, known: set[Path], status: int) -> tuple[RecordedRun, int]:
+def find_repeated_run(folio: Folio, plan: Plan, earlier_folders: set[Path], status: int) -> tuple[RecordedRun, int]:
     """The run that came of a command, and how many others did.
 
     Of several that one program opened, the one that was begun with the settings of the original.
 
     Args:
-        known: The folders of the runs that were there before.
+        earlier_folders: The folders of the runs that were there before.
         status: What the command exited with.
     Raises:
         NotFound: None did.
@@ -83,7 +83,7 @@ def repeated(folio: Folio, plan: Plan, known: set[Path], status: int) -> tuple[R
     opened = [
         run
         for run in reversed(folio.runs(archived=True))
-        if run.folder not in known and run.document.lineage is not None
+        if run.folder not in earlier_folders and run.document.lineage is not None
         if (run.document.lineage.get("kind"), run.document.lineage.get("run")) == (KIND, original.id)
     ]
     if not opened:
@@ -91,12 +91,14 @@ def repeated(folio: Folio, plan: Plan, known: set[Path], status: int) -> tuple[R
             f"the command exited with status {status} and opened no run in {folio.store}: it ended before"
             f" `runfolio.init`, or its runfolio cannot repeat runs; {LINK_HINT}"
         )
-    likest = sorted(
-        opened, key=lambda run: (run.experiment == original.experiment, _shared(run, original)), reverse=True
+    candidates = sorted(
+        opened,
+        key=lambda run: (run.experiment == original.experiment, _count_equal_settings(run, original)),
+        reverse=True,
     )
-    return likest[0], len(opened) - 1
+    return candidates[0], len(opened) - 1
 
 
-def _shared(run: RecordedRun, original: RecordedRun) -> int:
+def _count_equal_settings(run: RecordedRun, original: RecordedRun) -> int:
     """How many settings are the same."""
     return sum(run.flat_config.get(name) == value for name, value in original.flat_config.items())

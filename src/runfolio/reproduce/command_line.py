@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runfolio.reproduce.difference import Difference
+from runfolio.reproduce.deviation import Deviation
 
 _NUMBER = re.compile(r"-[\d.]+(e[-+]?\d+)?\Z", re.IGNORECASE)
 
@@ -25,32 +25,34 @@ class _Group(NamedTuple):
         return [*([self.flag] if self.flag else []), *self.values]
 
 
-def merged(recorded: Sequence[str], given: Sequence[str]) -> tuple[list[str], list[Difference]]:
+def merge_arguments(recorded: Sequence[str], overrides: Sequence[str]) -> tuple[list[str], list[Deviation]]:
     """The recorded arguments with those given in the place of theirs; and what that changes.
 
     A flag that is there gets the given values in the place of as many of its own (what is left may be arguments
     without a flag); everything else is added at the end.
     """
-    groups, changed = _groups(recorded), list[Difference]()
-    for new in _groups(given):
+    groups, changed = _groups(recorded), list[Deviation]()
+    for new in _groups(overrides):
         if not new.words():
             continue
         old = next((group for group in reversed(groups) if new.flag and group.flag == new.flag), None)
         if old is None:
             groups.append(new)
-            changed.append(Difference("flag", new.flag or "arguments", None, " ".join(new.values) or "given"))
+            changed.append(Deviation("flag", new.flag or "arguments", None, " ".join(new.values) or "given"))
             continue
         replaced = old.values[: len(new.values)]
         if replaced != new.values:
-            changed.append(Difference("flag", new.flag, " ".join(replaced) or None, " ".join(new.values)))
+            changed.append(Deviation("flag", new.flag, " ".join(replaced) or None, " ".join(new.values)))
         groups[groups.index(old)] = _Group(old.flag, [*new.values, *old.values[len(new.values) :]], new.joined)
     return [word for group in groups for word in group.words()], changed
 
 
-def without(arguments: Sequence[str], flag: str) -> list[str]:
+def without_flag(arguments: Sequence[str], flag: str) -> list[str]:
     """The arguments without a flag that takes one value."""
-    kept = [_Group("", group.values[1:], joined=False) if group.flag == flag else group for group in _groups(arguments)]
-    return [word for group in kept for word in group.words()]
+    groups = [
+        _Group("", group.values[1:], joined=False) if group.flag == flag else group for group in _groups(arguments)
+    ]
+    return [word for group in groups for word in group.words()]
 
 
 def _groups(arguments: Sequence[str]) -> list[_Group]:

@@ -12,14 +12,14 @@ from typing import Any
 from runfolio.tracking.environment import machine, packages
 
 
-def facts(path: str) -> dict[str, Any]:
+def interpreter_info(path: str) -> dict[str, Any]:
     """As a run's `environment` has it, as far as it can be asked without running any code of it.
 
     Args:
         path: What PYTHONPATH is to be. Packages are looked for there, and nothing is imported from it.
     """
-    today = set(os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    folders = [*path.split(os.pathsep), *(folder for folder in sys.path if folder not in today)]
+    python_path = set(os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    folders = [*path.split(os.pathsep), *(folder for folder in sys.path if folder not in python_path)]
     versions, origins = packages.packages([folder for folder in folders if folder])
     return {
         "python": platform.python_version(),
@@ -30,4 +30,4 @@ def facts(path: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(facts(sys.argv[1]), sys.stdout)
+    json.dump(interpreter_info(sys.argv[1]), sys.stdout)

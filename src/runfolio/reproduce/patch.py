@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from runfolio.record.base.redaction import REDACTED
 from runfolio.record.content import code
-from runfolio.reproduce.recorded_start import Start
+from runfolio.reproduce.recorded_start import RecordedStart
 from runfolio.tracking.environment import git
 
 _SECTION = re.compile(rb"^(?=diff --git )", re.MULTILINE)
@@ -28,10 +28,10 @@ class Patch(NamedTuple):
     """Files of which it only says that they differ."""
 
 
-NONE = Patch(b"", frozenset(), ())
+EMPTY = Patch(b"", frozenset(), ())
 
 
-def of(start: Start, repository: Path | None) -> Patch:
+def read_patch(start: RecordedStart, repository: Path | None) -> Patch:
     """Args:
         repository: What holds the commit.
     Raises:
@@ -39,7 +39,7 @@ def of(start: Start, repository: Path | None) -> Patch:
     """
     captured = start.captured
     if captured is None or captured.diff is None:
-        return NONE
+        return EMPTY
     text, added, binary = b"", set[str](), list[str]()
     for section in _SECTION.split(code.read_bytes(start.run.folder, captured.diff)):
         path = _path(section)
@@ -52,7 +52,7 @@ def of(start: Start, repository: Path | None) -> Patch:
     return Patch(text, frozenset(added), tuple(binary))
 
 
-def sections(diff: bytes) -> dict[str, bytes]:
+def sections_by_path(diff: bytes) -> dict[str, bytes]:
     """What `git diff` prints, by the file it is about."""
     return {path: section for section in _SECTION.split(diff) if (path := _path(section))}
 
@@ -70,11 +70,11 @@ def _with_committed_secrets(section: bytes, repository: Path | None) -> bytes:
         return section
     committed = git.run_git(repository, ["cat-file", "blob", blob["before"].decode()], git.DIFF_BYTES)
     before, number, lines = (committed or b"").split(b"\n"), 0, section.split(b"\n")
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if hunk := _HUNK.match(line):
             number = int(hunk["line"])
         elif number and line[:1] in (b" ", b"-"):
             if REDACTED.encode() in line and number <= len(before):
-                lines[place] = line[:1] + before[number - 1]
+                lines[index] = line[:1] + before[number - 1]
             number += 1
     return b"\n".join(lines)

@@ -16,16 +16,16 @@ from runfolio.record.content import code
 from runfolio.record.content.code import Code
 from runfolio.tracking.environment import git
 
-_OF_A_NOTEBOOK = ("ipykernel", "colab_kernel", "ipython", "jupyter")
-_OF_CODE = {"command": list, **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str)}
-_OF_ENVIRONMENT = {"executable": str, **dict.fromkeys(("packages", "installed_from", "variables", "torch"), dict)}
+_NOTEBOOK_PROGRAMS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
+_CODE_TYPES = {"command": list, **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str)}
+_ENVIRONMENT_TYPES = {"executable": str, **dict.fromkeys(("packages", "installed_from", "variables", "torch"), dict)}
 """What of a record is acted upon, and the kind it must be of where it is not null."""
 UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
 """What `Code.left_out` calls a diff that was too long."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class RecordedStart:
     """The first start of a run: a resumed one is repeated whole, a fork from where it began."""
 
     run: RecordedRun
@@ -56,46 +56,46 @@ class Start:
         return None
 
 
-def start_of(run: RecordedRun) -> Start:
+def read_start(run: RecordedRun) -> RecordedStart:
     """Raises:
     ConfigError: The run cannot be started by a command again; the message says why.
     DamagedFile: The list of its code cannot be read, or the record does not say these things as it should.
     """
-    facts = _first_start(run)
-    command = tuple(map(str, facts.get("command") or ()))
-    for reason in _objections(run, facts, command):
+    first_start = _first_start(run)
+    command = tuple(map(str, first_start.get("command") or ()))
+    for reason in _objections(run, first_start, command):
         raise ConfigError(f"run {run.name} ({run.id}) cannot be repeated: {reason}")
     captured = code.read(run.folder, [own_attempts(run)[0].writer]) if own_attempts(run) else None
-    script = Path(facts["script"]) if facts.get("script") else None
-    folder = Path(facts["folder"])
-    return Start(
+    script = Path(first_start["script"]) if first_start.get("script") else None
+    folder = Path(first_start["folder"])
+    return RecordedStart(
         run=run,
         command=command,
-        module=facts.get("module"),
+        module=first_start.get("module"),
         script=script,
         folder=folder,
         root=Path(captured.root) if captured else _root(script.parent if script else folder),
-        commit=facts.get("commit"),
-        dirty=bool(facts.get("dirty")),
-        remote=facts.get("remote"),
+        commit=first_start.get("commit"),
+        dirty=bool(first_start.get("dirty")),
+        remote=first_start.get("remote"),
         captured=captured,
     )
 
 
 def _first_start(run: RecordedRun) -> dict[str, Any]:
     earlier = run.code.info.get("earlier") or [run.code.info]
-    facts = earlier[0] if isinstance(earlier, list) else None
-    if not isinstance(facts, dict):
-        raise DamagedFile(f"{run.folder / RUN_FILE} is damaged (its code is {facts!r})")
-    for part, kinds in ((facts, _OF_CODE), (run.document.environment, _OF_ENVIRONMENT)):
+    first_start = earlier[0] if isinstance(earlier, list) else None
+    if not isinstance(first_start, dict):
+        raise DamagedFile(f"{run.folder / RUN_FILE} is damaged (its code is {first_start!r})")
+    for section, kinds in ((first_start, _CODE_TYPES), (run.document.environment, _ENVIRONMENT_TYPES)):
         for name, kind in kinds.items():
-            value = part.get(name)
-            if not (value is None or _is_of(value, kind)):
+            value = section.get(name)
+            if not (value is None or _is_valid(value, kind)):
                 raise DamagedFile(f"{run.folder / RUN_FILE} is damaged ({name} is {str(value)[:40]!r})")
-    return facts
+    return first_start
 
 
-def _is_of(value: Any, kind: type) -> bool:
+def _is_valid(value: Any, kind: type) -> bool:
     return isinstance(value, kind) and not (isinstance(value, str) and "\0" in value)
 
 
@@ -106,18 +106,18 @@ def own_attempts(run: RecordedRun) -> list[Attempt]:
 
 def _root(folder: Path) -> Path:
     """The repository that a folder lies in today, where no list of code says what it was; else the folder itself."""
-    found = git.repository(str(folder))
-    return folder if found is None else found.root
+    repository = git.repository(str(folder))
+    return folder if repository is None else repository.root
 
 
-def _objections(run: RecordedRun, facts: dict[str, Any], command: tuple[str, ...]) -> Iterator[str]:
+def _objections(run: RecordedRun, first_start: dict[str, Any], command: tuple[str, ...]) -> Iterator[str]:
     """Why it cannot be started by a command again."""
-    if not command or not facts.get("folder"):
+    if not command or not first_start.get("folder"):
         yield "its record does not say what was started, or in which folder"
         return
     program = Path(command[0]).name.lower()
     notebook = any(file.why == "notebook" for file in run.code.files)
-    if notebook or any(name in program for name in _OF_A_NOTEBOOK):
+    if notebook or any(name in program for name in _NOTEBOOK_PROGRAMS):
         yield "it was begun in a notebook, whose cells have no command; `runfolio show RUN --code` lists what was kept"
     if command[0] in ("", "-", "-c"):
         yield "it was begun at Python's prompt or by `python -c`; put the code into a script, and track that"

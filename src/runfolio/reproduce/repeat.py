@@ -9,20 +9,20 @@ from typing import IO, Any
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import Folio
 from runfolio.reproduce import causes, child, venv
-from runfolio.reproduce.difference import Difference, sort
+from runfolio.reproduce.deviation import Deviation, sort_deviations
 from runfolio.reproduce.plan import Plan
-from runfolio.reproduce.verdict import Tolerance, Verdict, as_json, judge
+from runfolio.reproduce.verdict import Tolerance, Verdict, compare_runs, verdict_as_json
 
-_NOT_THERE = ("No such file", "NotFound", "no file or folder")
+_MISSING_DATA_TEXTS = ("No such file", "NotFound", "no file or folder")
 """Words of a failure that may be due to data which the fresh folder lacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class ReproduceResult:
     original: RecordedRun
     repeated: RecordedRun
     verdict: Verdict
-    causes: list[Difference]
+    causes: list[Deviation]
     """Every difference that is known, the likeliest cause of another result first."""
     chance: list[str]
     """What the run left to chance, where it came out otherwise and no difference is known."""
@@ -30,23 +30,26 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """As the record keeps it (`docs/format.md`, Lineage)."""
-        return {**as_json(self.verdict), "causes": [{"kind": it.kind, "text": it.text} for it in self.causes]}
+        return {
+            **verdict_as_json(self.verdict),
+            "causes": [{"kind": cause.kind, "text": cause.text} for cause in self.causes],
+        }
 
 
-def repeat(
+def reproduce_run(
     plan: Plan,
     folio: Folio,
-    today: Sequence[Difference],
+    current_deviations: Sequence[Deviation],
     *,
     tolerance: Tolerance,
     ignore: Sequence[str] = (),
     steps: int | None = None,
     output: IO[Any] | None = None,
-) -> Result:
+) -> ReproduceResult:
     """Execute a plan, compare, and keep the verdict with the repeated run.
 
     Args:
-        today: What is known to be different before.
+        current_deviations: What is known to be different before.
         ignore, steps: As of `verdict.judge`.
         output: Where the program prints. Default: where this process does.
     Raises:
@@ -54,33 +57,35 @@ def repeat(
         NotFound: The command left no run, or there is nothing to compare.
         DamagedFile: A record cannot be read.
     """
-    venv.make(plan)
-    known = {run.folder for run in folio.runs(archived=True)}
-    status = child.run(plan, output)
-    repeated, others = child.repeated(folio, plan, known, status)
-    verdict = judge(plan.run, repeated, tolerance=tolerance, ignore=ignore, steps=steps)
-    found = sort([*today, *causes.found(plan, plan.run, repeated)])
-    result = Result(
+    venv.make_venv(plan)
+    earlier_folders = {run.folder for run in folio.runs(archived=True)}
+    status = child.run_command(plan, output)
+    repeated, other_runs = child.find_repeated_run(folio, plan, earlier_folders, status)
+    verdict = compare_runs(plan.run, repeated, tolerance=tolerance, ignore=ignore, steps=steps)
+    deviations = sort_deviations([*current_deviations, *causes.find_causes(plan, plan.run, repeated)])
+    is_explained = verdict.word == "bit-equal" or _any_beyond_seeds(deviations)
+    result = ReproduceResult(
         original=plan.run,
         repeated=repeated,
         verdict=verdict,
-        causes=found,
-        chance=[] if verdict.word == "bit-equal" or _explains(found) else causes.left_to_chance(plan.run),
-        remarks=[*verdict.remarks, *_remarks(status, others, repeated)],
+        causes=deviations,
+        chance=[] if is_explained else causes.uncontrolled_randomness(plan.run),
+        remarks=[*verdict.remarks, *_remarks(status, other_runs, repeated)],
     )
     repeated.edits.set_verdict(result.to_json())
     return result
 
 
-def _explains(found: Sequence[Difference]) -> bool:
+def _any_beyond_seeds(deviations: Sequence[Deviation]) -> bool:
     """Whether something else differs than where random numbers began: that of a generator nobody seeded always does."""
-    return any(difference.kind != "seeds" for difference in found)
+    return any(deviation.kind != "seeds" for deviation in deviations)
 
 
-def _remarks(status: int, others: int, repeated: RecordedRun) -> list[str]:
-    said = {
+def _remarks(status: int, other_runs: int, repeated: RecordedRun) -> list[str]:
+    conditions = {
         f"the command ended with status {status} behind its run": status and repeated.state == "finished",
-        child.LINK_HINT: repeated.state == "failed" and any(text in (repeated.reason or "") for text in _NOT_THERE),
-        f"the command opened {others + 1} runs; the one most like the original is compared": others,
+        child.LINK_HINT: repeated.state == "failed"
+        and any(text in (repeated.reason or "") for text in _MISSING_DATA_TEXTS),
+        f"the command opened {other_runs + 1} runs; the one most like the original is compared": other_runs,
     }
-    return [text for text, holds in said.items() if holds]
+    return [text for text, holds in conditions.items() if holds]

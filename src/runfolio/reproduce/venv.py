@@ -14,12 +14,12 @@ from runfolio.reproduce.plan import Plan
 from runfolio.tracking.environment.packages import packages
 
 _EDITABLE = " (editable)"
-_WORDS = 3
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_MAX_ERROR_LINES = 3
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 """A name or a version. Anything else could be an option of pip's, on a line of its own."""
 
 
-def requirements(plan: Plan) -> list[str]:
+def requirements_of(plan: Plan) -> list[str]:
     """What pip is to install: each recorded package from where it came.
 
     What lies on the recorded PYTHONPATH is there anyway. A package that came from the code itself is installed from the
@@ -31,25 +31,27 @@ def requirements(plan: Plan) -> list[str]:
     """
     recorded = plan.run.document.environment
     origins = recorded.get("installed_from") or {}
-    there, _ = packages(plan.variables.get("PYTHONPATH", "").split(os.pathsep))
-    found, gone = [], []
+    on_python_path, _ = packages(plan.variables.get("PYTHONPATH", "").split(os.pathsep))
+    requirements, missing = [], []
     for name, version in (recorded.get("packages") or {}).items():
         origin = str(origins.get(name, ""))
-        if not (_PLAIN.fullmatch(name) and _PLAIN.fullmatch(str(version)) and origin.isprintable()):
+        if not (_PLAIN_WORD.fullmatch(name) and _PLAIN_WORD.fullmatch(str(version)) and origin.isprintable()):
             raise DamagedFile(f"the record of {plan.start.label} names a package {f'{name} {version} {origin}'!r}")
-        if name == "pip" or there.get(name) == version:
+        if name == "pip" or on_python_path.get(name) == version:
             continue
-        wanted = _from(plan, name, origins[name]) if name in origins else f"{name}=={version}"
-        found += [wanted] if wanted else []
-        gone += [] if wanted else [f"{name} {version} from {origins[name]}"]
+        requirement = _requirement_from_origin(plan, name, origins[name]) if name in origins else f"{name}=={version}"
+        requirements += [requirement] if requirement else []
+        missing += [] if requirement else [f"{name} {version} from {origins[name]}"]
     if not recorded.get("packages"):
         raise ConfigError(f"the record of {plan.start.label} does not say which packages were installed")
-    if gone:
-        raise ConfigError(f"not to be had any more: {'; '.join(gone)}; put them back there, or leave out --fresh-venv")
-    return found
+    if missing:
+        raise ConfigError(
+            f"not to be had any more: {'; '.join(missing)}; put them back there, or leave out --fresh-venv"
+        )
+    return requirements
 
 
-def _from(plan: Plan, name: str, origin: str) -> str | None:
+def _requirement_from_origin(plan: Plan, name: str, origin: str) -> str | None:
     """The requirement of a package that is of no index; None where it is gone."""
     url, editable = origin.removesuffix(_EDITABLE), origin.endswith(_EDITABLE)
     if REDACTED in url:
@@ -63,7 +65,7 @@ def _from(plan: Plan, name: str, origin: str) -> str | None:
     return f"{name} @ {'git+' * (is_commit and not url.startswith('git+'))}{url}"
 
 
-def make(plan: Plan) -> None:
+def make_venv(plan: Plan) -> None:
     """Make the environment of the plan; where pip looks for packages, its own configuration says.
 
     Raises:
@@ -71,23 +73,26 @@ def make(plan: Plan) -> None:
     """
     if plan.venv is None:
         return
-    listed = plan.venv.with_suffix(".txt")
-    listed.write_text("\n".join([*requirements(plan), ""]))
+    requirements_file = plan.venv.with_suffix(".txt")
+    requirements_file.write_text("\n".join([*requirements_of(plan), ""]))
     python = str(plan.venv / "bin" / "python")
-    _do([str(plan.interpreter), "-m", "venv", str(plan.venv)])
+    _run_command([str(plan.interpreter), "-m", "venv", str(plan.venv)])
     options = ("--no-deps", "--disable-pip-version-check", "--no-input", "--quiet")
-    _do([python, "-m", "pip", "install", *options, "-r", str(listed)])
+    _run_command([python, "-m", "pip", "install", *options, "-r", str(requirements_file)])
 
 
-def _do(command: list[str]) -> None:
+def _run_command(command: list[str]) -> None:
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     except OSError as error:
         raise ConfigError(f"cannot start {command[0]}: {error.strerror}") from None
-    if done.returncode:
-        lines = [text.strip() for text in done.stderr.splitlines() if text.strip()]
-        said = [text for text in lines if text.lower().startswith("error:")][:_WORDS] or lines[-_WORDS:]
+    if process.returncode:
+        lines = [text.strip() for text in process.stderr.splitlines() if text.strip()]
+        messages = [text for text in lines if text.lower().startswith("error:")][:_MAX_ERROR_LINES] or lines[
+            -_MAX_ERROR_LINES:
+        ]
         raise ConfigError(
-            f"the fresh environment cannot be made ({' '.join(command[1:4])}): {' / '.join(said) or done.returncode};"
+            f"the fresh environment cannot be made ({' '.join(command[1:4])}):"
+            f" {' / '.join(messages) or process.returncode};"
             " PIP_INDEX_URL and the like say where packages are, and without --fresh-venv those of today are used"
         )

@@ -18,16 +18,16 @@ from runfolio.query.run import RecordedRun
 from runfolio.record.base.plurals import counted
 from runfolio.reproduce import weights
 
-Word = Literal["bit-equal", "within tolerance", "parts"]
+VerdictWord = Literal["bit-equal", "within tolerance", "parts"]
 RTOL, ATOL = 1e-5, 1e-8
 """`torch.allclose` and `numpy.allclose` have the same."""
-TIMED = (
+TIME_METRICS = (
     *("*second", "*seconds", "*seconds/*", "*_s", "*_ms", "*_per_s", "*per_sec*", "*per_minute", "*/s"),
     *("time", "time/*", "*/time", "*/time/*", "*_time", "*_times", "*elapsed*", "*duration*", "*throughput*"),
     *("*latency*", "*runtime*", "*speed*", "*fps", "eta", "*/eta", "*memory_mb*", "*memory_gb*", "predict_ms"),
 )
 """Names of measures of time, speed and load, which are never the same twice."""
-_OTHER_STEPS = ("grad_norm", "grad_norm/*", "weight_norm", "weight_norm/*")
+_OPTIMIZER_STEP_METRICS = ("grad_norm", "grad_norm/*", "weight_norm", "weight_norm/*")
 """Metrics of a watched model count optimizer steps, whatever the others count."""
 
 
@@ -39,7 +39,7 @@ class Tolerance(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Gap:
+class ValueGap:
     """One point, or one number of a tensor, that is not the same in both."""
 
     metric: str
@@ -56,15 +56,15 @@ class Gap:
         return math.inf if math.isnan(size) else size
 
     def __str__(self) -> str:
-        return f"{self.metric} was {_shown(self.before)} and is {_shown(self.after)}"
+        return f"{self.metric} was {_value_text(self.before)} and is {_value_text(self.after)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    word: Word
-    first: Gap | None
+    word: VerdictWord
+    first: ValueGap | None
     """The first point that is not the same; where it parts, the first beyond the tolerance."""
-    largest: Gap | None
+    largest: ValueGap | None
     """The largest difference; None where all are bit-equal."""
     points: int
     """How many were compared."""
@@ -86,10 +86,12 @@ class Verdict:
             return "bit-equal: "
         first, largest = self.first, self.largest
         if self.word == "parts" and first is not None:
-            return f"parts{_at(first)}: {first}; "
-        where = f"the largest difference is {largest.size:.3g}, of {largest.metric}{_at(largest)}" if largest else ""
+            return f"parts{_step_text(first)}: {first}; "
+        details = (
+            f"the largest difference is {largest.size:.3g}, of {largest.metric}{_step_text(largest)}" if largest else ""
+        )
         bounds = f"rtol {self.tolerance.rtol:g}, atol {self.tolerance.atol:g}"
-        return f"within tolerance ({bounds}): {where}; "
+        return f"within tolerance ({bounds}): {details}; "
 
     @property
     def _compared(self) -> str:
@@ -98,18 +100,18 @@ class Verdict:
         return f"{counted(self.points, 'point')} of {counted(self.metrics, 'metric')}{tensors} {verb} compared"
 
 
-class _Compared(NamedTuple):
+class _Comparison(NamedTuple):
     """What one metric, or one checkpoint, came to."""
 
     points: int
-    first: tuple[float, Gap] | None = None
+    first: tuple[float, ValueGap] | None = None
     """The first gap at all, with its place in the order of arrival."""
-    parting: tuple[float, Gap] | None = None
+    first_beyond: tuple[float, ValueGap] | None = None
     """The first beyond the tolerance."""
-    largest: Gap | None = None
+    largest: ValueGap | None = None
 
 
-def judge(
+def compare_runs(
     original: RecordedRun,
     repeated: RecordedRun,
     *,
@@ -122,41 +124,48 @@ def judge(
     Points in order of arrival on the newest branch; NaN is NaN, and -0 is not 0.
 
     Args:
-        ignore: Patterns of metrics that are not compared, beside `TIMED`.
+        ignore: Patterns of metrics that are not compared, beside `TIME_METRICS`.
         steps: The repeated run was to end behind this step; the original's later points are not missed.
     Raises:
         NotFound: There is nothing to compare.
         DamagedFile: A record cannot be read.
     """
     tolerance = tolerance or Tolerance()
-    patterns = (*TIMED, *ignore)
+    patterns = (*TIME_METRICS, *ignore)
     names = sorted(original.metrics.keys() | repeated.metrics.keys())
     left_out = [name for name in names if any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)]
     names = [name for name in names if name not in left_out]
     before, after = ({name: _curve(run, name) for name in names} for run in (original, repeated))
-    cut = math.inf if steps is None else _cut(before, steps)
-    compared = [
-        _compare(
+    end_time = math.inf if steps is None else _time_of_later_step(before, steps)
+    comparisons = [
+        _compare_metric(
             name,
-            _until(before[name], cut, after[name], prefix=steps is not None and _has_other_steps(name)),
+            _points_until(
+                before[name], end_time, after[name], prefix=steps is not None and _counts_optimizer_steps(name)
+            ),
             after[name],
             tolerance,
             open_end=original.state != "finished",
         )
         for name in names
     ]
-    tensors = weights.compare(original, repeated, *tolerance, whole=steps is None)
-    compared += [_of_tensors(tensors)]
+    tensors = weights.compare_weights(original, repeated, *tolerance, to_the_end=steps is None)
+    comparisons += [_tensor_comparison(tensors)]
     if not names and not tensors.count:
         raise NotFound(
             f"nothing of run {original.name} ({original.id}) can be compared: it logged no metric but measures of time,"
             " and has no checkpoint that the repeated run has too"
         )
     return Verdict(
-        word=_word(compared),
-        first=_earliest(it.parting for it in compared) or _earliest(it.first for it in compared),
-        largest=max((it.largest for it in compared if it.largest is not None), key=lambda gap: gap.size, default=None),
-        points=sum(it.points for it in compared),
+        word=_word(comparisons),
+        first=_earliest(comparison.first_beyond for comparison in comparisons)
+        or _earliest(comparison.first for comparison in comparisons),
+        largest=max(
+            (comparison.largest for comparison in comparisons if comparison.largest is not None),
+            key=lambda gap: gap.size,
+            default=None,
+        ),
+        points=sum(comparison.points for comparison in comparisons),
         metrics=len(names),
         tensors=tensors.count,
         tolerance=tolerance,
@@ -172,47 +181,49 @@ def _endings(original: RecordedRun, repeated: RecordedRun) -> Iterator[str]:
         yield f"the repeated run did not come to its end: {why(repeated)}"
 
 
-def _word(compared: Iterable[_Compared]) -> Word:
-    found = list(compared)
-    if any(it.parting for it in found):
+def _word(compared: Iterable[_Comparison]) -> VerdictWord:
+    comparisons = list(compared)
+    if any(comparison.first_beyond for comparison in comparisons):
         return "parts"
-    return "within tolerance" if any(it.first for it in found) else "bit-equal"
+    return "within tolerance" if any(comparison.first for comparison in comparisons) else "bit-equal"
 
 
-class _Points(NamedTuple):
+class _CurvePoints(NamedTuple):
     steps: NDArray[np.int64]
     times: NDArray[np.float64]
     values: NDArray[np.float64]
 
 
-def _curve(run: RecordedRun, name: str) -> _Points:
+def _curve(run: RecordedRun, name: str) -> _CurvePoints:
     if name not in run.metrics:
-        return _Points(np.empty(0, np.int64), np.empty(0), np.empty(0))
+        return _CurvePoints(np.empty(0, np.int64), np.empty(0), np.empty(0))
     curve: Curve = run.metric(name, x="step")
-    return _Points(curve.steps, curve.times, curve.values)
+    return _CurvePoints(curve.steps, curve.times, curve.values)
 
 
-def _has_other_steps(name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in _OTHER_STEPS)
+def _counts_optimizer_steps(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in _OPTIMIZER_STEP_METRICS)
 
 
-def _cut(curves: dict[str, _Points], steps: int) -> float:
+def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
     """When the original first logged a later step."""
     later = [
         curve.times[curve.steps > steps].min()
         for name, curve in curves.items()
-        if not _has_other_steps(name) and (curve.steps > steps).any()
+        if not _counts_optimizer_steps(name) and (curve.steps > steps).any()
     ]
     return min(later, default=math.inf)
 
 
-def _until(curve: _Points, moment: float, after: _Points, *, prefix: bool) -> _Points:
+def _points_until(curve: _CurvePoints, moment: float, after: _CurvePoints, *, prefix: bool) -> _CurvePoints:
     """The points up to a moment; with `prefix` rather as many as there are to compare them with."""
     count = min(len(after.steps), len(curve.steps)) if prefix else int((curve.times < moment).sum())
-    return _Points(curve.steps[:count], curve.times[:count], curve.values[:count])
+    return _CurvePoints(curve.steps[:count], curve.times[:count], curve.values[:count])
 
 
-def _compare(name: str, before: _Points, after: _Points, tolerance: Tolerance, *, open_end: bool) -> _Compared:
+def _compare_metric(
+    name: str, before: _CurvePoints, after: _CurvePoints, tolerance: Tolerance, *, open_end: bool
+) -> _Comparison:
     """Args:
     open_end: Points beyond the original's last are none too many: it was cut short.
     """
@@ -223,59 +234,59 @@ def _compare(name: str, before: _Points, after: _Points, tolerance: Tolerance, *
     with np.errstate(over="ignore"):  # numbers that far apart are not near, which infinity says too
         near = same_step & np.isclose(new, old, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=True)
 
-    def gap(place: int) -> tuple[float, Gap]:
-        points = before if place < len(before.steps) else after
-        had = float(before.values[place]) if place < len(before.steps) else None
-        has = float(after.values[place]) if place < len(after.steps) else None
-        if had is not None and has is not None and not same_step[place]:
-            has = None  # its point is that of another step
-        return float(before.times[place]) if points is before else math.inf, Gap(
-            name, int(points.steps[place]), had, has
+    def gap(index: int) -> tuple[float, ValueGap]:
+        points = before if index < len(before.steps) else after
+        original = float(before.values[index]) if index < len(before.steps) else None
+        repeated = float(after.values[index]) if index < len(after.steps) else None
+        if original is not None and repeated is not None and not same_step[index]:
+            repeated = None  # its point is that of another step
+        return float(before.times[index]) if points is before else math.inf, ValueGap(
+            name, int(points.steps[index]), original, repeated
         )
 
     missing = len(before.steps) > shared or (len(after.steps) > shared and not open_end)
     unequal, far = (np.flatnonzero(~fits) for fits in (same, near))
     ends = [shared] if missing else []
-    first, parting = ([*map(int, found[:1]), *ends][:1] for found in (unequal, far))
+    first, beyond = ([*map(int, indices[:1]), *ends][:1] for indices in (unequal, far))
     with np.errstate(invalid="ignore", over="ignore"):
         sizes = np.nan_to_num(np.abs(new - old), nan=math.inf)
     widest = int(unequal[np.argmax(sizes[unequal])]) if len(unequal) else None
-    return _Compared(
+    return _Comparison(
         points=shared,
         first=gap(first[0]) if first else None,
-        parting=gap(parting[0]) if parting else None,
+        first_beyond=gap(beyond[0]) if beyond else None,
         largest=None if widest is None else gap(widest)[1],
     )
 
 
-def _of_tensors(found: weights.Compared) -> _Compared:
+def _tensor_comparison(weights_compared: weights.WeightComparison) -> _Comparison:
     """What the checkpoints came to: behind all points, for they are saved last."""
-    first, parting = (
-        None if it is None else (math.inf, Gap(it.name, it.step, it.before, it.after))
-        for it in (found.first, found.far)
+    first, beyond = (
+        None if gap is None else (math.inf, ValueGap(gap.name, gap.step, gap.before, gap.after))
+        for gap in (weights_compared.first, weights_compared.first_beyond)
     )
-    return _Compared(points=0, first=first, parting=parting, largest=first and first[1])
+    return _Comparison(points=0, first=first, first_beyond=beyond, largest=first and first[1])
 
 
-def _earliest(found: Iterable[tuple[float, Gap] | None]) -> Gap | None:
+def _earliest(gaps: Iterable[tuple[float, ValueGap] | None]) -> ValueGap | None:
     """The one that came first; of the same moment, that of the lowest step."""
-    there = [it for it in found if it is not None]
+    present = [gap for gap in gaps if gap is not None]
     return (
-        min(there, key=lambda it: (it[0], math.inf if it[1].step is None else it[1].step, it[1].metric))[1]
-        if there
+        min(present, key=lambda gap: (gap[0], math.inf if gap[1].step is None else gap[1].step, gap[1].metric))[1]
+        if present
         else None
     )
 
 
-def _at(gap: Gap) -> str:
+def _step_text(gap: ValueGap) -> str:
     return "" if gap.step is None else f" at step {gap.step:,}"
 
 
-def _shown(value: float | None) -> str:
+def _value_text(value: float | None) -> str:
     return "not there" if value is None else repr(value)
 
 
-def as_json(verdict: Verdict) -> dict[str, Any]:
+def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
     """As the record keeps it (`docs/format.md`, Lineage)."""
     first = verdict.first
     return {

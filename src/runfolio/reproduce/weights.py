@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class Unequal(NamedTuple):
+class TensorGap(NamedTuple):
     """A tensor that is not the same; the number in it that is furthest off."""
 
     name: str
@@ -25,57 +25,61 @@ class Unequal(NamedTuple):
 
 
 @dataclass
-class Compared:
+class WeightComparison:
     count: int = 0
     """Tensors that were compared."""
-    first: Unequal | None = None
-    far: Unequal | None = None
+    first: TensorGap | None = None
+    first_beyond: TensorGap | None = None
     """The first beyond the tolerance."""
     remarks: list[str] = field(default_factory=list)
 
 
-def compare(original: RecordedRun, repeated: RecordedRun, rtol: float, atol: float, *, whole: bool) -> Compared:
+def compare_weights(
+    original: RecordedRun, repeated: RecordedRun, rtol: float, atol: float, *, to_the_end: bool
+) -> WeightComparison:
     """The tensors of `last` and `best`, bit by bit, where both runs have them whole, and of the same step.
 
     Args:
-        whole: The repeated run went to its end: a checkpoint it lacks, or has of another step, is worth a word.
+        to_the_end: The repeated run went to its end: a checkpoint it lacks, or has of another step, is worth a word.
     """
-    found = Compared()
+    comparison = WeightComparison()
     for name in (LAST, BEST):
         try:
             pair = [manifests.read(run.folder, name) for run in (original, repeated)]
             if pair[0].step != pair[1].step:
-                if whole:
-                    found.remarks.append(
+                if to_the_end:
+                    comparison.remarks.append(
                         f"checkpoint {name} is of step {pair[0].step} and {pair[1].step}: not compared"
                     )
                 continue
             for checkpoint in pair:
                 checkpoint.verify()
-            _compare(found, *pair, rtol=rtol, atol=atol)
+            _compare_checkpoints(comparison, *pair, rtol=rtol, atol=atol)
         except NotFound:
             continue
         except (DamagedFile, NewerFormat, MissingExtra, ImportError) as error:
-            found.remarks.append(f"checkpoint {name} was not compared: {error}")
-    return found
+            comparison.remarks.append(f"checkpoint {name} was not compared: {error}")
+    return comparison
 
 
-def _compare(found: Compared, before: Checkpoint, after: Checkpoint, *, rtol: float, atol: float) -> None:
+def _compare_checkpoints(
+    comparison: WeightComparison, before: Checkpoint, after: Checkpoint, *, rtol: float, atol: float
+) -> None:
     import torch  # only where there are tensors
 
     old, new = dict(_tensors(before)), dict(_tensors(after))
     for name in sorted(old.keys() | new.keys()):
-        found.count += 1
-        one, other = old.get(name), new.get(name)
+        comparison.count += 1
+        original, repeated = old.get(name), new.get(name)
         label = f"{before.name}/{name}"
-        if one is None or other is None or one.dtype != other.dtype or one.shape != other.shape:
-            gap = Unequal(label, before.step, None, None)
-            found.first, found.far = found.first or gap, found.far or gap
-        elif not torch.equal(_bits(one), _bits(other)):
-            gap = _furthest(label, before.step, one, other)
-            found.first = found.first or gap
-            if not torch.allclose(_wide(other), _wide(one), rtol=rtol, atol=atol, equal_nan=True):
-                found.far = found.far or gap
+        if original is None or repeated is None or original.dtype != repeated.dtype or original.shape != repeated.shape:
+            gap = TensorGap(label, before.step, None, None)
+            comparison.first, comparison.first_beyond = comparison.first or gap, comparison.first_beyond or gap
+        elif not torch.equal(_bits(original), _bits(repeated)):
+            gap = _furthest(label, before.step, original, repeated)
+            comparison.first = comparison.first or gap
+            if not torch.allclose(_as_doubles(repeated), _as_doubles(original), rtol=rtol, atol=atol, equal_nan=True):
+                comparison.first_beyond = comparison.first_beyond or gap
 
 
 def _tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
@@ -94,8 +98,8 @@ def _inside(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
         for key, entry in value.items():
             yield from _inside(f"{name}/{key}", entry)
     elif isinstance(value, (list, tuple)):
-        for place, entry in enumerate(value):
-            yield from _inside(f"{name}/{place}", entry)
+        for index, entry in enumerate(value):
+            yield from _inside(f"{name}/{index}", entry)
     elif isinstance(value, torch.Tensor):
         yield name, value
     elif hasattr(value, "dtype"):
@@ -108,7 +112,7 @@ def _bits(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous().flatten().view(torch.uint8)
 
 
-def _wide(tensor: torch.Tensor) -> torch.Tensor:
+def _as_doubles(tensor: torch.Tensor) -> torch.Tensor:
     """As numbers that can be compared by size, whatever kind they are."""
     import torch
 
@@ -116,7 +120,7 @@ def _wide(tensor: torch.Tensor) -> torch.Tensor:
     return real.flatten().double()
 
 
-def _furthest(name: str, step: int | None, before: torch.Tensor, after: torch.Tensor) -> Unequal:
-    one, other = _wide(before), _wide(after)
-    place = int((other - one).abs().nan_to_num(nan=float("inf")).argmax())
-    return Unequal(name, step, one[place].item(), other[place].item())
+def _furthest(name: str, step: int | None, before: torch.Tensor, after: torch.Tensor) -> TensorGap:
+    original, repeated = _as_doubles(before), _as_doubles(after)
+    index = int((repeated - original).abs().nan_to_num(nan=float("inf")).argmax())
+    return TensorGap(name, step, original[index].item(), repeated[index].item())

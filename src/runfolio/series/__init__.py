@@ -3,17 +3,17 @@
 `read_series` reads a file, `expand` makes checked runs of it, `execute` runs those the store does not hold.
 """
 
-from runfolio.series.grid import Planned, expand, fingerprint
-from runfolio.series.runner import Outcome, Report, execute
+from runfolio.series.grid import PlannedRun, expand, fingerprint
+from runfolio.series.runner import SeriesReport, SeriesRunOutcome, execute
 from runfolio.series.spec import Series, read_series
 from runfolio.series.targets import Membership, Target, load_target
 
 __all__ = [
     "Membership",
-    "Outcome",
-    "Planned",
-    "Report",
+    "PlannedRun",
     "Series",
+    "SeriesReport",
+    "SeriesRunOutcome",
     "Target",
     "execute",
     "expand",

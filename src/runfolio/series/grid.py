@@ -11,11 +11,11 @@ from typing import Any
 
 from runfolio.errors import ConfigError, did_you_mean
 from runfolio.series.spec import Series
-from runfolio.settings import Field, Located, Settings, build, fields_of
+from runfolio.settings import Field, LocatedValue, Settings, build, fields_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedRun:
     """One run of a series."""
 
     settings: Settings
@@ -28,7 +28,7 @@ class Planned:
         return _label(self.varied) or "one run"
 
 
-def expand(series: Series, settings: type[Settings]) -> list[Planned]:
+def expand(series: Series, settings: type[Settings]) -> list[PlannedRun]:
     """All runs of a series, every one of them checked.
 
     They come in the order of the file: the first key of the grid changes slowest. Who lists cheap values first
@@ -38,17 +38,17 @@ def expand(series: Series, settings: type[Settings]) -> list[Planned]:
         ConfigError: A key or value that the target's settings do not allow; with its line where it has one.
     """
     fields = {field.key: field for field in fields_of(settings)}
-    constant = {key: _converted(key, entry, [entry.value], fields)[0] for key, entry in series.settings.items()}
-    rows = {key: _converted(key, entry, entry.value, fields) for key, entry in series.grid.items()}
+    constant = {key: _convert_values(key, entry, [entry.value], fields)[0] for key, entry in series.settings.items()}
+    rows = {key: _convert_values(key, entry, entry.value, fields) for key, entry in series.grid.items()}
     planned = []
     for values in itertools.product(*rows.values()):
         varied = dict(zip(rows, values, strict=True))
         try:
-            checked = build(settings, {**constant, **varied})
+            run_settings = build(settings, {**constant, **varied})
         except ConfigError as error:  # each value is allowed, but not together with the others
             raise ConfigError(f"{error} (in the run with {_label(varied)})" if varied else str(error)) from None
-        fixed = fingerprint(series.target.value, checked)
-        planned.append(Planned(settings=checked, varied=varied, fingerprint=fixed))
+        run_fingerprint = fingerprint(series.target.value, run_settings)
+        planned.append(PlannedRun(settings=run_settings, varied=varied, fingerprint=run_fingerprint))
     return planned
 
 
@@ -58,9 +58,9 @@ def fingerprint(target: str, settings: Settings) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _converted(key: str, entry: Located, raws: Sequence[Any], fields: Mapping[str, Field]) -> list[Any]:
+def _convert_values(key: str, entry: LocatedValue, raws: Sequence[Any], fields: Mapping[str, Field]) -> list[Any]:
     """The values of one key, each of them allowed and none of them twice."""
-    prefix = f"{entry.where}: " if entry.where else ""
+    prefix = f"{entry.location}: " if entry.location else ""
     if key not in fields:
         raise ConfigError(f"{prefix}unknown setting {key!r}; {did_you_mean(key, fields)}")
     values: list[Any] = []

@@ -16,16 +16,16 @@ from runfolio.query.run import RecordedRun
 from runfolio.query.store import open_folio
 from runfolio.record.base.flat_names import flatten
 from runfolio.record.checkpoints import manifests
-from runfolio.series.grid import Planned
+from runfolio.series.grid import PlannedRun
 from runfolio.series.targets import Membership, Target
 from runfolio.tracking.process import reproduction
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class SeriesRunOutcome:
     """What became of one planned run."""
 
-    planned: Planned
+    plan: PlannedRun
     ending: Literal["finished", "resumed", "skipped", "busy", "failed"]
     """`resumed`: finished from a checkpoint. `skipped`: the store held it. `busy`: another process has it."""
     folder: Path | None
@@ -45,13 +45,13 @@ class Outcome:
 
 
 @dataclass(kw_only=True)
-class Report:
+class SeriesReport:
     """What became of a series. `interrupted` where Ctrl-C ended it before the last run."""
 
-    planned: int
-    outcomes: list[Outcome] = field(default_factory=list)
+    run_count: int
+    outcomes: list[SeriesRunOutcome] = field(default_factory=list)
     interrupted: bool = False
-    trouble: str | None = None
+    conclude_error: str | None = None
     """Why the target could not conclude the series."""
 
     @property
@@ -60,23 +60,23 @@ class Report:
         return not self.interrupted and all(outcome.ending != "busy" for outcome in self.outcomes)
 
     @property
-    def failed(self) -> list[Outcome]:
+    def failed(self) -> list[SeriesRunOutcome]:
         return [outcome for outcome in self.outcomes if outcome.ending == "failed"]
 
     @property
-    def done(self) -> list[Outcome]:
+    def completed(self) -> list[SeriesRunOutcome]:
         return [outcome for outcome in self.outcomes if outcome.ending in ("finished", "resumed", "skipped")]
 
 
 def execute(
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedRun],
     target: Target,
     *,
     name: str,
     experiment: str,
     store: Path | None,
     progress: Progress,
-) -> Report:
+) -> SeriesReport:
     """Run what the store does not hold as finished; a run that fails does not stop the others.
 
     Unfinished runs go on from their `last` checkpoint. `progress` shows the series as a bar; its console gets
@@ -86,17 +86,17 @@ def execute(
         RunfolioError: The target refuses the settings of a run; none was begun then.
     """
     if (repeated := reproduction.requested_reproduction()) is not None:
-        planned = [_most_like(open_folio(repeated.store).run(repeated.run), planned)]
+        planned = [_most_similar(open_folio(repeated.store).run(repeated.run), planned)]
     if check := getattr(target, "check", None):
         for plan in planned:
             check(plan.settings, store=store)
-    report = Report(planned=len(planned))
+    report = SeriesReport(run_count=len(planned))
     bar = progress.add_task(name, total=len(planned))
     width = len(str(len(planned)))
     longest = max((len(plan.label) for plan in planned), default=0)
     for number, plan in enumerate(planned, start=1):
         try:
-            outcome = _settle(plan, target, name=name, experiment=experiment, store=store, progress=progress)
+            outcome = _run_once(plan, target, name=name, experiment=experiment, store=store, progress=progress)
         except KeyboardInterrupt:
             report.interrupted = True
             break
@@ -108,10 +108,10 @@ def execute(
     return report
 
 
-def _conclude(report: Report, target: Target, *, store: Path | None, progress: Progress) -> None:
+def _conclude(report: SeriesReport, target: Target, *, store: Path | None, progress: Progress) -> None:
     """Let the target look at all runs together, where it wants to and there are some. A repeated run is no series."""
     conclude = getattr(target, "conclude", None)
-    finished = {outcome.folder: outcome.planned.settings for outcome in report.done if outcome.folder}
+    finished = {outcome.folder: outcome.plan.settings for outcome in report.completed if outcome.folder}
     if conclude is None or not (report.is_settled and finished) or reproduction.requested_reproduction() is not None:
         return
     try:
@@ -119,29 +119,29 @@ def _conclude(report: Report, target: Target, *, store: Path | None, progress: P
     except KeyboardInterrupt:
         report.interrupted = True
     except Exception as error:  # the runs are worth having without it
-        report.trouble = _reason(error)
+        report.conclude_error = _reason(error)
 
 
-def _most_like(run: RecordedRun, planned: Sequence[Planned]) -> Planned:
+def _most_similar(run: RecordedRun, planned: Sequence[PlannedRun]) -> PlannedRun:
     """The planned run with the settings of a recorded one, or with the most of them: one may be changed on purpose."""
 
-    def shared(plan: Planned) -> int:
+    def shared(plan: PlannedRun) -> int:
         settings = flatten(plan.settings.as_dict())
         return sum(settings.get(name) == value for name, value in run.flat_config.items())
 
     return max(planned, key=shared)
 
 
-def _settle(
-    plan: Planned, target: Target, *, name: str, experiment: str, store: Path | None, progress: Progress
-) -> Outcome:
+def _run_once(
+    plan: PlannedRun, target: Target, *, name: str, experiment: str, store: Path | None, progress: Progress
+) -> SeriesRunOutcome:
     """See that one run is finished: by finding it so, by resuming it, or by running it."""
-    held = _held(plan, experiment, store)
-    if done := next((run for run in held if run.state == "finished"), None):
-        return Outcome(planned=plan, ending="skipped", folder=done.folder)
-    if busy := next((run for run in held if run.state == "running"), None):
-        return Outcome(planned=plan, ending="busy", folder=busy.folder)
-    resume = next((str(run.folder) for run in held if _can_resume(run)), None)
+    stored_runs = _runs_in_store(plan, experiment, store)
+    if finished := next((run for run in stored_runs if run.state == "finished"), None):
+        return SeriesRunOutcome(plan=plan, ending="skipped", folder=finished.folder)
+    if busy := next((run for run in stored_runs if run.state == "running"), None):
+        return SeriesRunOutcome(plan=plan, ending="busy", folder=busy.folder)
+    resume = next((str(run.folder) for run in stored_runs if _can_resume(run)), None)
     began = time.monotonic()
     try:
         folder = target.run(
@@ -153,19 +153,19 @@ def _settle(
             progress=progress,
         )
     except Exception as error:  # whatever one run dies of, the others are worth having
-        tried = next(iter(_held(plan, experiment, store)), None)
-        return Outcome(planned=plan, ending="failed", folder=tried and tried.folder, reason=_reason(error))
+        failed = next(iter(_runs_in_store(plan, experiment, store)), None)
+        return SeriesRunOutcome(plan=plan, ending="failed", folder=failed and failed.folder, reason=_reason(error))
     ending = "resumed" if resume else "finished"
-    return Outcome(planned=plan, ending=ending, folder=folder, duration_s=time.monotonic() - began)
+    return SeriesRunOutcome(plan=plan, ending=ending, folder=folder, duration_s=time.monotonic() - began)
 
 
 def _reason(error: Exception) -> str:
     """In one line; an error of ours says enough without its class."""
-    said = str(error) if isinstance(error, RunfolioError) else f"{type(error).__name__}: {error}"
-    return said.splitlines()[0].strip()
+    message = str(error) if isinstance(error, RunfolioError) else f"{type(error).__name__}: {error}"
+    return message.splitlines()[0].strip()
 
 
-def _held(plan: Planned, experiment: str, store: Path | None) -> list[RecordedRun]:
+def _runs_in_store(plan: PlannedRun, experiment: str, store: Path | None) -> list[RecordedRun]:
     """The runs of this experiment that the store holds, looked up anew: others may be writing there."""
     if reproduction.requested_reproduction() is not None:
         return []

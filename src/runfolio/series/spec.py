@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError, did_you_mean
-from runfolio.settings import Field, Located, Settings, fields_of, read_yaml
+from runfolio.settings import Field, LocatedValue, Settings, fields_of, read_yaml
 
 SEED, FOLD = "seed", "fold"
 _KEYS = ("series", "target", "settings", "grid")
@@ -28,11 +28,11 @@ class Series:
     """What to run, not yet checked against the settings of the target (`grid.expand` does that)."""
 
     name: str
-    target: Located
+    target: LocatedValue
     """`module:attribute`."""
-    settings: Mapping[str, Located]
+    settings: Mapping[str, LocatedValue]
     """One value for all runs, by key as YAML and flags spell it."""
-    grid: Mapping[str, Located]
+    grid: Mapping[str, LocatedValue]
     """A list of values each."""
 
     def with_flags(self, flags: Mapping[str, Sequence[str]]) -> Series:
@@ -41,9 +41,9 @@ class Series:
         grid = {key: entry for key, entry in self.grid.items() if key not in flags}
         for key, values in flags.items():
             if len(values) == 1:
-                settings[key] = Located(values[0], "")
+                settings[key] = LocatedValue(values[0], "")
             else:
-                grid[key] = Located(list(values), "")
+                grid[key] = LocatedValue(list(values), "")
         return dataclasses.replace(self, settings=settings, grid=grid)
 
     def with_seeds(self, count: int, settings: type[Settings]) -> Series:
@@ -52,9 +52,9 @@ class Series:
         Raises:
             ConfigError: What it runs has no seed, or the series gives several.
         """
-        field = self._repeating(SEED, "seeds", count, settings)
+        field = self._check_repeatable(SEED, "seeds", count, settings)
         first = field.convert(self.settings[SEED].value if SEED in self.settings else field.default)
-        return self._repeated(SEED, list(range(first, first + count)))
+        return self._with_row(SEED, list(range(first, first + count)))
 
     def with_folds(self, count: int, settings: type[Settings]) -> Series:
         """This series with every combination cross-validated: run `count` times, each fold validating once.
@@ -62,12 +62,12 @@ class Series:
         Raises:
             ConfigError: What it runs knows no folds, or the series gives some.
         """
-        self._repeating(FOLD, "folds", count, settings)
-        if (one := self.settings.get(FOLD)) is not None and one.value is not None:
-            raise ConfigError(f"fold is {one.value}, one fold alone; leave it out to run all {count}")
-        return self._repeated(FOLD, [f"{number}/{count}" for number in range(1, count + 1)])
+        self._check_repeatable(FOLD, "folds", count, settings)
+        if (fold := self.settings.get(FOLD)) is not None and fold.value is not None:
+            raise ConfigError(f"fold is {fold.value}, one fold alone; leave it out to run all {count}")
+        return self._with_row(FOLD, [f"{number}/{count}" for number in range(1, count + 1)])
 
-    def _repeating(self, key: str, several: str, count: int, settings: type[Settings]) -> Field:
+    def _check_repeatable(self, key: str, several: str, count: int, settings: type[Settings]) -> Field:
         field = next((field for field in fields_of(settings) if field.key == key), None)
         if field is None:
             raise ConfigError(f"{self.target.value} has no setting {key!r}; several {several} make no difference to it")
@@ -75,9 +75,9 @@ class Series:
             raise ConfigError(f"the series gives several {several} already; give either those or their number, {count}")
         return field
 
-    def _repeated(self, key: str, values: list[Any]) -> Series:
-        rest = {name: entry for name, entry in self.settings.items() if name != key}
-        return dataclasses.replace(self, settings=rest, grid={**self.grid, key: Located(values, "")})
+    def _with_row(self, key: str, values: list[Any]) -> Series:
+        settings = {name: entry for name, entry in self.settings.items() if name != key}
+        return dataclasses.replace(self, settings=settings, grid={**self.grid, key: LocatedValue(values, "")})
 
 
 def read_series(path: Path, *, default_target: str) -> Series:
@@ -89,14 +89,14 @@ def read_series(path: Path, *, default_target: str) -> Series:
     content = read_yaml(path)
     for key, entry in content.items():
         if key not in _KEYS:
-            raise ConfigError(f"{entry.where}: unknown key {key!r}; {did_you_mean(key, _KEYS)}")
+            raise ConfigError(f"{entry.location}: unknown key {key!r}; {did_you_mean(key, _KEYS)}")
     settings = _section(content, "settings")
     grid = _section(content, "grid")
     for key, entry in grid.items():
         _check_values(key, entry)
         if key in settings:
             raise ConfigError(
-                f"{entry.where}: {key!r} is in grid and in settings ({settings[key].where}); keep one of them"
+                f"{entry.location}: {key!r} is in grid and in settings ({settings[key].location}); keep one of them"
             )
     return Series(
         name=_text(content, "series", path.stem).value,
@@ -106,35 +106,35 @@ def read_series(path: Path, *, default_target: str) -> Series:
     )
 
 
-def _text(content: Mapping[str, Located], key: str, default: str) -> Located:
-    entry = content.get(key, Located(default, ""))
+def _text(content: Mapping[str, LocatedValue], key: str, default: str) -> LocatedValue:
+    entry = content.get(key, LocatedValue(default, ""))
     if not isinstance(entry.value, str) or not entry.value.strip():
-        raise ConfigError(f"{entry.where}: {key!r} is {entry.value!r}; it must be a text")
+        raise ConfigError(f"{entry.location}: {key!r} is {entry.value!r}; it must be a text")
     return entry
 
 
-def _section(content: Mapping[str, Located], name: str) -> dict[str, Located]:
+def _section(content: Mapping[str, LocatedValue], name: str) -> dict[str, LocatedValue]:
     """The entries of one mapping, their keys spelled with `-`."""
-    section = content.get(name, Located({}, ""))
+    section = content.get(name, LocatedValue({}, ""))
     if section.value is None:
         return {}
     if not isinstance(section.value, Mapping):
-        raise ConfigError(f"{section.where}: {name!r} must hold `key: value` lines")
-    found: dict[str, Located] = {}
+        raise ConfigError(f"{section.location}: {name!r} must hold `key: value` lines")
+    entries: dict[str, LocatedValue] = {}
     for key, entry in section.value.items():
         spelled = key.replace("_", "-")
-        if spelled in found:
-            raise ConfigError(f"{entry.where}: {spelled!r} is given twice")
-        found[spelled] = entry
-    return found
+        if spelled in entries:
+            raise ConfigError(f"{entry.location}: {spelled!r} is given twice")
+        entries[spelled] = entry
+    return entries
 
 
-def _check_values(key: str, entry: Located) -> None:
+def _check_values(key: str, entry: LocatedValue) -> None:
     values: Any = entry.value
     if not isinstance(values, list):
         raise ConfigError(
-            f"{entry.where}: {key!r} in grid is {values!r}; it must be a list, such as [{values}] "
+            f"{entry.location}: {key!r} in grid is {values!r}; it must be a list, such as [{values}] "
             "(a value that is the same for all runs belongs in settings)"
         )
     if not values:
-        raise ConfigError(f"{entry.where}: {key!r} in grid is an empty list; give its values or take it out")
+        raise ConfigError(f"{entry.location}: {key!r} in grid is an empty list; give its values or take it out")

@@ -58,9 +58,9 @@ def load_target(name: str) -> Target:
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
         raise ConfigError(f"target is {name!r}; it must be module:attribute, such as my_project.training:target")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
+    working_folder = str(Path.cwd())
+    if working_folder not in sys.path:
+        sys.path.append(working_folder)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -21,9 +21,9 @@ from runfolio.vision.data.split import train_and_validation
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.models import ModelSpec, build_model, check_model_name, published_transform
 from runfolio.vision.models.compiling import check_compiler
-from runfolio.vision.models.description import Description
+from runfolio.vision.models.description import ClassifierDescription
 from runfolio.vision.models.freezing import freeze_backbone
-from runfolio.vision.models.memory_layout import arranged
+from runfolio.vision.models.memory_layout import to_channels_last
 from runfolio.vision.models.weights import Weights, find_weights
 from runfolio.vision.settings import ComputeConfig, TrainSettings
 
@@ -75,7 +75,7 @@ class Preparation:
     @property
     def meta(self) -> dict[str, Any]:
         """What a checkpoint carries so that the classifier can be rebuilt from it alone."""
-        return Description(
+        return ClassifierDescription(
             spec=self.spec,
             transform=self.transform,
             classes=self.source.classes,
@@ -96,7 +96,7 @@ class Preparation:
 
     def whole_network(self) -> nn.Module:
         """As `network`, with nothing frozen."""
-        model = arranged(build_model(self.spec))
+        model = to_channels_last(build_model(self.spec))
         if self.weights is not None:
             self.weights.put_into(model, self.spec.name, self.source.classes)
         return model
@@ -106,7 +106,7 @@ def prepare(
     settings: TrainSettings,
     *,
     store: Path | str | None = None,
-    description: Description | None = None,
+    description: ClassifierDescription | None = None,
     progress: Progress | None = None,
 ) -> Preparation:
     """Load and split the data, describe the network, and try it on a blank image.

@@ -17,14 +17,14 @@ from runfolio.settings import build, fields_of
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.fork import Fork
 from runfolio.vision.continuing.same_data_check import match_recorded_images
-from runfolio.vision.evaluation.final_test import tests_itself
+from runfolio.vision.evaluation.final_test import is_tested_at_end
 from runfolio.vision.loop.epoch_metrics import EpochResult
 from runfolio.vision.loop.epochs import evaluate, train_epoch
 from runfolio.vision.loop.input_pipeline import InputPipeline
 from runfolio.vision.loop.notices import Notices
 from runfolio.vision.loop.progress_bar import EpochProgressBar
 from runfolio.vision.loop.train_state import TrainState
-from runfolio.vision.models.description import LOADER, Description, describe, place_of
+from runfolio.vision.models.description import LOADER, ClassifierDescription, checkpoint_label, describe
 from runfolio.vision.prepare import PARTS, Preparation, prepare
 from runfolio.vision.run_summary import record_inputs, record_network, record_results, record_sizes
 from runfolio.vision.settings import AUTO, RANGE_TEST, CheckpointConfig, TrainSettings
@@ -101,7 +101,7 @@ def run_experiment(
         if reason:
             Notices(run, progress).once("batch size", reason)
         preparation = preparation or prepare(settings, store=store, progress=progress)
-        _train(run, preparation, progress, tests=tests_itself(settings, series))
+        _train(run, preparation, progress, tests=is_tested_at_end(settings, series))
     return run.folder
 
 
@@ -128,7 +128,7 @@ def _resume(
         runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
     ):
         _report_changes(run, changes, progress)
-        tests = tests_itself(settings, recorded.document.series)
+        tests = is_tested_at_end(settings, recorded.document.series)
         _train(run, preparation, progress, tests=tests, resumes=checkpoint is not None, fork=fork)
     return run.folder
 
@@ -181,11 +181,11 @@ def _last_checkpoint(recorded: RecordedRun) -> Checkpoint | None:
         return None
 
 
-def _description(checkpoint: Checkpoint, settings: TrainSettings) -> Description:
+def _description(checkpoint: Checkpoint, settings: TrainSettings) -> ClassifierDescription:
     description = describe(checkpoint)
     if description.spec.name != settings.model:
         raise ConfigError(
-            f"{place_of(checkpoint)} is of model {description.spec.name}, and the run trains {settings.model};"
+            f"{checkpoint_label(checkpoint)} is of model {description.spec.name}, and the run trains {settings.model};"
             " bring the run's own checkpoints back from a copy, or remove them to begin the training again"
         )
     return description

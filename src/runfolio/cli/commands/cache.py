@@ -80,21 +80,21 @@ def clear(kinds: tuple[str, ...], yes: bool) -> None:
 
 
 def _set_budget(size: int) -> None:
-    from runfolio.vision.batches.cache_budget import make_room, set_budget
+    from runfolio.vision.batches.cache_budget import evict_to_fit, set_budget
 
     try:
         set_budget(size)
     except OSError as error:
         raise StoreError(f"cannot write {error.filename}: {error.strerror}; check its permissions") from None
-    make_room(0)
+    evict_to_fit(0)
 
 
 def _print_cache(output: OutputFormat) -> None:
-    from runfolio.vision.batches.cache_budget import budget
+    from runfolio.vision.batches.cache_budget import cache_budget
 
     print_table(cache_table([entry for kind in KINDS for entry in cache_entries(kind)], KINDS), output)
     if output == "table":
-        print_line(f"\nin {_cache_path()}; features and pixels may take {formatting.byte_size(budget())}")
+        print_line(f"\nin {_cache_path()}; features and pixels may take {formatting.byte_size(cache_budget())}")
 
 
 def _cache_path() -> Path:

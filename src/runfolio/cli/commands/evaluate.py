@@ -78,14 +78,14 @@ def evaluate(
     from runfolio.query.model_loading import installed_loader
     from runfolio.vision import draw_evaluation
     from runfolio.vision import evaluate as measure
-    from runfolio.vision.evaluation.evaluate import on_fastest_device
+    from runfolio.vision.evaluation.evaluate import to_fastest_device
 
     runs = [run_or_best(run, metric, experiment, store), *(open_store(store).run(rival) for rival in rivals)]
     classifiers = [installed_loader(recorded.checkpoint()) for recorded in runs]
     with progress_display() as progress:
         source = _images(data, classifiers[0], skip_bad_images=bool(skip_bad_images), progress=progress)
         results = [
-            measure(on_fastest_device(classifier), source, split, progress=progress) for classifier in classifiers
+            measure(to_fastest_device(classifier), source, split, progress=progress) for classifier in classifiers
         ]
     if as_json:
         evaluations = [{"run": recorded.id, **result.as_dict()} for recorded, result in zip(runs, results, strict=True)]

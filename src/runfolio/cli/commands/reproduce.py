@@ -68,20 +68,23 @@ def reproduce(
     runfolio reproduce k3f9 -- --lr 1e-3         would it be another learning rate?
     """
     from runfolio.cli.pages.reproduce import print_plan, print_result
-    from runfolio.reproduce.checkout import holder, laid
-    from runfolio.reproduce.environment_check import differences
-    from runfolio.reproduce.plan import Wish, plan
-    from runfolio.reproduce.repeat import repeat
+    from runfolio.reproduce.checkout import checked_out, fresh_folder
+    from runfolio.reproduce.environment_check import find_deviations
+    from runfolio.reproduce.plan import ReproduceOptions, make_plan
+    from runfolio.reproduce.repeat import reproduce_run
     from runfolio.reproduce.verdict import Tolerance
 
     folio, console = open_store(store), stderr_console() if as_json else stdout_console()
     output = sys.stderr if as_json else None
-    with holder(keep) as folder:
-        planned = plan(
-            folio.run(run), Wish(arguments=arguments, steps=steps, **plan_options), holder=folder, store=folio.store
+    with fresh_folder(keep) as folder:
+        planned = make_plan(
+            folio.run(run),
+            ReproduceOptions(arguments=arguments, steps=steps, **plan_options),
+            fresh_folder=folder,
+            store=folio.store,
         )
-        with laid(planned, keep=keep):
-            today = differences(planned)
+        with checked_out(planned, keep=keep):
+            today = find_deviations(planned)
             print_plan(console, planned, today, steps)
             if dry_run:
                 if as_json:
@@ -89,7 +92,9 @@ def reproduce(
                 return
             _confirm_execution(yes)
             tolerance = Tolerance(rtol, atol)
-            result = repeat(planned, folio, today, tolerance=tolerance, ignore=ignore, steps=steps, output=output)
+            result = reproduce_run(
+                planned, folio, today, tolerance=tolerance, ignore=ignore, steps=steps, output=output
+            )
     if as_json:
         print_json({"id": result.repeated.id, **result.to_json(), "remarks": result.remarks, "chance": result.chance})
     else:

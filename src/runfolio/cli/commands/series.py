@@ -18,7 +18,7 @@ from runfolio.cli.output.options import (
 )
 from runfolio.cli.output.progress import progress_display
 from runfolio.cli.pages.series import print_leaderboard, print_unfinished
-from runfolio.settings import Located, fields_of
+from runfolio.settings import LocatedValue, fields_of
 from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -116,4 +116,4 @@ def _series_of_flags(experiment: str | None) -> Series:
     """Return a series that only flags describe."""
     from runfolio.series import Series
 
-    return Series(name=experiment or "default", target=Located(TARGET, ""), settings={}, grid={})
+    return Series(name=experiment or "default", target=LocatedValue(TARGET, ""), settings={}, grid={})

@@ -11,7 +11,7 @@ from runfolio.cli.commands.series import TARGET, run_series, warn_of_val_fractio
 from runfolio.cli.output.options import Command, folds_option, seeds_option, settings_options, store_option
 from runfolio.cli.output.progress import progress_display
 from runfolio.cli.pages.training import print_architecture, print_training_result, resume_hint_on_interrupt
-from runfolio.settings import Located, build, fields_of, read_yaml
+from runfolio.settings import LocatedValue, build, fields_of, read_yaml
 from runfolio.vision.settings import TrainSettings
 
 
@@ -99,6 +99,6 @@ def _train_several(
     """Train as a series, which continues if it is started again."""
     from runfolio.series import Series
 
-    settings_by_key = {field.key: Located(getattr(settings, field.name), "") for field in fields_of(TrainSettings)}
-    series = Series(name=name or settings.run_name, target=Located(TARGET, ""), settings=settings_by_key, grid={})
+    settings_by_key = {field.key: LocatedValue(getattr(settings, field.name), "") for field in fields_of(TrainSettings)}
+    series = Series(name=name or settings.run_name, target=LocatedValue(TARGET, ""), settings=settings_by_key, grid={})
     run_series(ctx, with_repeats(series, seeds, folds, TrainSettings), experiment or settings.data_name, store)

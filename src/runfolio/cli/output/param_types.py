@@ -19,10 +19,10 @@ class ByteSizeParamType(click.ParamType):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from runfolio.vision.batches.cache_budget import read_bytes
+        from runfolio.vision.batches.cache_budget import parse_size
 
         try:
-            return value if isinstance(value, int) else read_bytes(value)
+            return value if isinstance(value, int) else parse_size(value)
         except ConfigError as error:
             self.fail(str(error), param, ctx)
 

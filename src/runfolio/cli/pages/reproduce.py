@@ -13,9 +13,9 @@ from runfolio.cli.output.console import escape_controls
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from runfolio.reproduce.difference import Difference
+    from runfolio.reproduce.deviation import Deviation
     from runfolio.reproduce.plan import Plan
-    from runfolio.reproduce.repeat import Result
+    from runfolio.reproduce.repeat import ReproduceResult
 
 _MAX_DIFFERENCES = 25
 """Differences that are listed; there may be a package each in hundreds."""
@@ -23,13 +23,13 @@ _MAX_CAUSES = 5
 _STYLES = {"bit-equal": "bold green", "within tolerance": "bold yellow", "parts": "bold red"}
 
 
-def print_plan(console: Console, plan: Plan, today: Sequence[Difference], steps: int | None) -> None:
+def print_plan(console: Console, plan: Plan, today: Sequence[Deviation], steps: int | None) -> None:
     """All that will be executed, and where; what is in the way; what is different from then."""
     start = plan.start
     _line(console, f"{start.run.name}  {start.run.id}, begun {formatting.timestamp(start.run.created)}", "bold")
     facts = [
         ("code", _code(plan)),
-        ("kept", ", ".join(file.path for file in plan.files)),
+        ("kept", ", ".join(file.path for file in plan.captured_files)),
         *(("link", f"{link} -> {target}") for link, target in plan.links.items()),
         ("venv", _venv(plan) if plan.venv else ""),
         ("folder", os.fspath(plan.folder)),
@@ -47,10 +47,10 @@ def print_plan(console: Console, plan: Plan, today: Sequence[Difference], steps:
     _print_differences(console, today)
 
 
-def plan_to_json(plan: Plan, today: Sequence[Difference]) -> dict[str, Any]:
+def plan_to_json(plan: Plan, today: Sequence[Deviation]) -> dict[str, Any]:
     """Return the plan and the differences to today as a JSON object."""
     return {
-        "code": plan.origin.kind,
+        "code": plan.source.kind,
         "command": plan.command,
         "folder": os.fspath(plan.folder),
         "set": plan.variables,
@@ -60,7 +60,7 @@ def plan_to_json(plan: Plan, today: Sequence[Difference]) -> dict[str, Any]:
     }
 
 
-def print_result(console: Console, result: Result, store_flag: str) -> None:
+def print_result(console: Console, result: ReproduceResult, store_flag: str) -> None:
     """The verdict first, then what it may be due to."""
     verdict = result.verdict
     _line(console, "")
@@ -77,7 +77,7 @@ def print_result(console: Console, result: Result, store_flag: str) -> None:
     _line(console, f"\nnext  runfolio diff {result.original.id} {result.repeated.id}{store_flag}")
 
 
-def _print_causes(console: Console, result: Result) -> None:
+def _print_causes(console: Console, result: ReproduceResult) -> None:
     if result.chance:
         _line(console, "\nNothing else differs than what is left to chance:", "bold")
         for text in result.chance:
@@ -90,7 +90,7 @@ def _print_causes(console: Console, result: Result) -> None:
 
 
 def _code(plan: Plan) -> str:
-    origin, commit = plan.origin, (plan.start.commit or "")[:12]
+    origin, commit = plan.source, (plan.start.commit or "")[:12]
     changes = ", with its uncommitted changes" if plan.diff else ""
     return {
         "worktree": f"commit {commit} of {origin.repository}{changes}, in a fresh worktree",
@@ -102,15 +102,16 @@ def _code(plan: Plan) -> str:
 
 def _venv(plan: Plan) -> str:
     """Packages that come from elsewhere than an index run code of their own when they are installed: each is named."""
-    from runfolio.reproduce.venv import requirements
 
-    packages = requirements(plan)
+    from runfolio.reproduce.venv import requirements_of
+
+    packages = requirements_of(plan)
     elsewhere = [package for package in packages if package.startswith("-e ") or " @ " in package]
     indexed = f"recorded packages in their versions, {len(packages) - len(elsewhere)} from the index"
     return f"{plan.venv}, by {plan.interpreter} -m venv and pip: {'; '.join((indexed, *elsewhere))}"
 
 
-def _print_differences(console: Console, differences: Sequence[Difference]) -> None:
+def _print_differences(console: Console, differences: Sequence[Deviation]) -> None:
     for difference in differences[:_MAX_DIFFERENCES]:
         _line(console, f"{difference.kind:<12}{difference.text}")
     if len(differences) > _MAX_DIFFERENCES:

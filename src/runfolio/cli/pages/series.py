@@ -15,10 +15,10 @@ from runfolio.errors import NotFound
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
     from runfolio.query.tables.leaderboard import Leaderboard
-    from runfolio.series import Report
+    from runfolio.series import SeriesReport
 
 
-def print_leaderboard(report: Report, store: Path | None) -> None:
+def print_leaderboard(report: SeriesReport, store: Path | None) -> None:
     """Print the runs of a series, best first, and which of them won."""
     from runfolio.cli.output.tables import best_finished_row, leaderboard_table
     from runfolio.query.selection.seed_groups import best_group
@@ -73,18 +73,18 @@ def _print_seed_groups(runs: Sequence[RecordedRun], metric: str, mode: str) -> N
         print_text(groups.caption)
 
 
-def print_unfinished(report: Report) -> int:
+def print_unfinished(report: SeriesReport) -> int:
     """Print which runs failed or are not done, and return the exit status."""
     for outcome in report.failed:
-        print_error(f"failed: {outcome.planned.label}: {outcome.reason}")
+        print_error(f"failed: {outcome.plan.label}: {outcome.reason}")
     if report.interrupted:
-        progress = f"{len(report.done)} of {report.planned} runs are finished"
+        progress = f"{len(report.completed)} of {report.run_count} runs are finished"
         print_error(f"interrupted: {progress}; the same command goes on with the rest")
         return 130
     if not report.is_settled:
         print_error("another process is at some of the runs: which one is the best is not settled before they are done")
-    if report.trouble:
-        print_error(f"the chosen run was not tested: {report.trouble}; the same command tries again")
+    if report.conclude_error:
+        print_error(f"the chosen run was not tested: {report.conclude_error}; the same command tries again")
     if report.failed:
-        print_error(f"{len(report.failed)} of {report.planned} runs failed; `runfolio show RUN` has each traceback")
-    return 1 if report.failed or report.trouble else 0
+        print_error(f"{len(report.failed)} of {report.run_count} runs failed; `runfolio show RUN` has each traceback")
+    return 1 if report.failed or report.conclude_error else 0

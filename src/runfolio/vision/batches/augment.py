@@ -31,12 +31,12 @@ class Augmentation:
         """[c, h, w] uint8 to [c, h, w] uint8; `index` is the image's place in the source."""
         if self._steps is None:
             return pixels
-        with drawing_from(self._seed, epoch, index):
+        with seeded_generator(self._seed, epoch, index):
             return self._steps(pixels)
 
 
 @contextmanager
-def drawing_from(*key: int) -> Iterator[None]:
+def seeded_generator(*key: int) -> Iterator[None]:
     """Inside, torch's CPU generator gives what belongs to these numbers; afterwards it goes on where it was."""
     (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64).tolist()
     before = torch.get_rng_state()

@@ -13,13 +13,13 @@ from runfolio.errors import DamagedFile
 from runfolio.vision.batches.cache_rows import ID_BYTES
 from runfolio.vision.data.base import ImageSet, RelabelledImages
 from runfolio.vision.data.files import ImageFiles
-from runfolio.vision.data.inspection import inspect
+from runfolio.vision.data.inspection import inspect_images
 
 if TYPE_CHECKING:
     import torch
     from rich.progress import Progress
 
-_DECIDING = ("torch", "torchvision", "timm", "pillow")
+_VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "pillow")
 """Another version of these may make other numbers of the same image."""
 
 
@@ -31,15 +31,15 @@ def digest_of(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Of the packages that decide what is made of an image."""
-    found = {}
-    for name in _DECIDING:
+    versions = {}
+    for name in _VERSIONED_PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
@@ -83,7 +83,7 @@ def view_ids(ids: Sequence[bytes], indices: Iterable[int], view: int) -> list[by
 
 
 def _ids_of_files(images: ImageFiles, progress: Progress | None) -> list[bytes]:
-    findings = inspect(images, progress)
+    findings = inspect_images(images, progress)
     for finding in findings:
         if finding.problem:
             raise DamagedFile(f"{finding.problem}; repair or remove the file")

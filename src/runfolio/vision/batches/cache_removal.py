@@ -6,7 +6,7 @@ import shutil
 
 from runfolio.errors import StoreError
 from runfolio.record.base.cache_folder import CacheEntry
-from runfolio.vision.batches.cache_rows import is_rows, remove_unused
+from runfolio.vision.batches.cache_rows import is_row_store, remove_unused
 
 
 def remove_entry(entry: CacheEntry) -> bool:
@@ -16,7 +16,7 @@ def remove_entry(entry: CacheEntry) -> bool:
         StoreError: The entry cannot be removed.
     """
     try:
-        if is_rows(entry.path):
+        if is_row_store(entry.path):
             return remove_unused(entry.path)
         if entry.path.is_dir() and not entry.path.is_symlink():
             shutil.rmtree(entry.path)

@@ -34,11 +34,11 @@ except ImportError:  # Windows has no flock
 ID_BYTES = 16
 _LOCK = ".lock"
 _ENTRY = struct.Struct("<16sQII")
-_COVERED = _ENTRY.size - 4
+_CHECKED_BYTES = _ENTRY.size - 4
 """So many bytes of an entry its checksum is of."""
 
 
-class Place(NamedTuple):
+class RowAddress(NamedTuple):
     """Where a row is."""
 
     shard: int
@@ -46,36 +46,36 @@ class Place(NamedTuple):
     checksum: int
 
 
-class Rows:
+class RowStore:
     """The rows of one folder. Cheap to hand to a worker process: forked or pickled, it opens files of its own."""
 
-    def __init__(self, folder: Path, row_bytes: int, known: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, row_bytes: int, shard_names: Sequence[str] = ()) -> None:
         """Open the folder, or make it.
 
         Args:
             row_bytes: Size of every row; another size belongs into another folder.
-            known: Of another process, whose places are to hold here too: the names of its pairs of files.
+            shard_names: Of another process, whose places are to hold here too: the names of its pairs of files.
 
         Raises:
             OSError: It cannot be made or read.
         """
         self.folder = folder
         self.row_bytes = row_bytes
-        self._let_go = weakref.finalize(self, os.close, _hold(folder))
-        self._shards = [_Shard(folder / f"{name}.index", row_bytes) for name in known]
-        self._numbers = {name: number for number, name in enumerate(known)}
-        self._places: dict[bytes, Place] = {}
+        self._let_go = weakref.finalize(self, os.close, _lock_shared(folder))
+        self._shards = [_Shard(folder / f"{name}.index", row_bytes) for name in shard_names]
+        self._numbers = {name: number for number, name in enumerate(shard_names)}
+        self._addresses: dict[bytes, RowAddress] = {}
         self._own: _Writer | None = None
         self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Rows, (self.folder, self.row_bytes, tuple(self._numbers))
+        return RowStore, (self.folder, self.row_bytes, tuple(self._numbers))
 
     def __contains__(self, row_id: bytes) -> bool:
-        return row_id in self._places
+        return row_id in self._addresses
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._addresses)
 
     def refresh(self) -> None:
         """Take notice of what other processes have added meanwhile.
@@ -88,9 +88,9 @@ class Rows:
             if number == len(self._shards):
                 self._shards.append(_Shard(path, self.row_bytes))
             for row_id, row, checksum in self._shards[number].new_entries():
-                known = self._places.get(row_id)
-                if known is None or self._shards[known.shard].path.stem <= path.stem:
-                    self._places[row_id] = Place(number, row, checksum)
+                earlier = self._addresses.get(row_id)
+                if earlier is None or self._shards[earlier.shard].path.stem <= path.stem:
+                    self._addresses[row_id] = RowAddress(number, row, checksum)
 
     def add(self, ids: Sequence[bytes], rows: NDArray[np.uint8]) -> None:
         """Append rows, [n, row_bytes], and take notice of them.
@@ -103,38 +103,38 @@ class Rows:
         try:
             self._own.write(ids, rows)
         except OSError:
-            self._own.give_up()
+            self._own.remove_if_empty()
             self._own = None  # what is half written stays the end of its file
             raise
         finally:
             self.refresh()
 
-    def find(self, ids: Iterable[bytes]) -> NDArray[np.int64]:
+    def addresses_of(self, ids: Iterable[bytes]) -> NDArray[np.int64]:
         """(shard, row) of each, [n, 2], for `gather`; all of them are there."""
-        return np.array([self._places[row_id][:2] for row_id in ids], dtype=np.int64).reshape(-1, 2)
+        return np.array([self._addresses[row_id][:2] for row_id in ids], dtype=np.int64).reshape(-1, 2)
 
-    def gather(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Copies of the rows at places that `find` gave: [n, row_bytes]. They are not checked."""
-        found = np.empty((len(places), self.row_bytes), dtype=np.uint8)
-        for number in np.unique(places[:, 0]):
-            chosen = places[:, 0] == number
-            found[chosen] = self._shards[number].rows[places[chosen, 1]]
-        return found
+    def gather(self, addresses: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Copies of the rows at places that `addresses_of` gave: [n, row_bytes]. They are not checked."""
+        rows = np.empty((len(addresses), self.row_bytes), dtype=np.uint8)
+        for number in np.unique(addresses[:, 0]):
+            chosen = addresses[:, 0] == number
+            rows[chosen] = self._shards[number].rows[addresses[chosen, 1]]
+        return rows
 
     def read(self, row_id: bytes) -> NDArray[np.uint8] | None:
         """A copy of a row, [row_bytes]; None where there is none or it is damaged, and so to be added again."""
-        place = self._places.get(row_id)
-        if place is None:
+        address = self._addresses.get(row_id)
+        if address is None:
             return None
-        row = np.array(self._shards[place.shard].rows[place.row])
-        if crc32c(row.data) == place.checksum:
+        row = np.array(self._shards[address.shard].rows[address.row])
+        if crc32c(row.data) == address.checksum:
             return row
-        del self._places[row_id]
+        del self._addresses[row_id]
         return None
 
-    def forget_damaged(self, ids: Iterable[bytes]) -> int:
+    def drop_damaged(self, ids: Iterable[bytes]) -> int:
         """Read these rows; how many were damaged and are now to be added again."""
-        return sum(row_id in self._places and self.read(row_id) is None for row_id in ids)
+        return sum(row_id in self._addresses and self.read(row_id) is None for row_id in ids)
 
     def close(self) -> None:
         """Let the folder be removed by whoever needs the room."""
@@ -164,15 +164,16 @@ class _Shard:
         self._map()
         return [
             (row_id, row, checksum)
-            for start, (row_id, row, checksum, own) in enumerate(_ENTRY.iter_unpack(data))
-            if row < len(self.rows) and crc32c(data[start * _ENTRY.size : start * _ENTRY.size + _COVERED]) == own
+            for start, (row_id, row, checksum, own_checksum) in enumerate(_ENTRY.iter_unpack(data))
+            if row < len(self.rows)
+            and crc32c(data[start * _ENTRY.size : start * _ENTRY.size + _CHECKED_BYTES]) == own_checksum
         ]
 
     def _map(self) -> None:
         path = self.path.with_suffix(".rows")
-        whole = path.stat().st_size // self._row_bytes if path.exists() else 0
-        if whole > len(self.rows):
-            self.rows = np.memmap(path, dtype=np.uint8, mode="r", shape=(whole, self._row_bytes))
+        count = path.stat().st_size // self._row_bytes if path.exists() else 0
+        if count > len(self.rows):
+            self.rows = np.memmap(path, dtype=np.uint8, mode="r", shape=(count, self._row_bytes))
 
 
 class _Writer:
@@ -196,7 +197,7 @@ class _Writer:
             self._count += 1
         _write_all(self._index, memoryview(entries))
 
-    def give_up(self) -> None:
+    def remove_if_empty(self) -> None:
         """Take away what a first write that failed has left."""
         if self._count == 0:
             for path in self._paths:
@@ -215,7 +216,7 @@ def _write_all(descriptor: int, data: memoryview) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _hold(folder: Path) -> int:
+def _lock_shared(folder: Path) -> int:
     """Make the folder and lock it against removal; closing the descriptor lets it go.
 
     Raises:
@@ -259,7 +260,7 @@ def _is_unused(descriptor: int) -> bool:
     return True
 
 
-def is_rows(folder: Path) -> bool:
+def is_row_store(folder: Path) -> bool:
     return (folder / _LOCK).exists()
 
 
@@ -282,7 +283,7 @@ def remove_unused(folder: Path) -> bool:
         if not _is_unused(file.fileno()):
             return False
         # Renamed first: who opens it from now on makes a new one.
-        gone = folder.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{folder.name}")
-        folder.rename(gone)
-    shutil.rmtree(gone)
+        hidden_folder = folder.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{folder.name}")
+        folder.rename(hidden_folder)
+    shutil.rmtree(hidden_folder)
     return True

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from runfolio.tracking.checkpointing.batch_order import BatchOrder
 from runfolio.tracking.environment.machine import usable_cpus
 from runfolio.vision.batches.augment import Augmentation
-from runfolio.vision.batches.cache_budget import CannotCache
+from runfolio.vision.batches.cache_budget import CacheUnavailable
 from runfolio.vision.batches.pixel_cache import CachedPixels
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.transform import ImageTransform
@@ -21,10 +21,10 @@ from runfolio.vision.data.transform import ImageTransform
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-KEEP_BYTES = 256 * 1024 * 1024
+MEMORY_CACHE_BYTES = 256 * 1024 * 1024
 """Images whose pixels take no more than this once resized are kept, so that only the first epoch decodes them."""
 
-_WORKERS_OF_A_GPU, _WORKERS_OF_A_CPU = 8, 4
+_GPU_WORKERS, _CPU_WORKERS = 8, 4
 """More are of no use: a GPU is fed by so many, and where a CPU trains they would take the cores that it trains on."""
 _BATCHES_AHEAD = 4
 """So many each worker prepares before they are asked for."""
@@ -40,65 +40,65 @@ class PreparedImages(Dataset[Labelled]):
         self._images = images
         self._chosen = chosen
         self.transform = transform
-        self.keeps = len(chosen) * transform.size_bytes <= KEEP_BYTES
+        self.fits_in_memory = len(chosen) * transform.size_bytes <= MEMORY_CACHE_BYTES
         """Whether the pixels stay in memory."""
-        self._kept: dict[int, torch.Tensor] = {}
+        self._in_memory: dict[int, torch.Tensor] = {}
         self._on_disk: CachedPixels | None = None
 
-    def keep_on_disk(self, progress: Progress | None) -> float:
+    def cache_on_disk(self, progress: Progress | None) -> float:
         """Take pixels of files that were decoded before, and keep those that are decoded from now on.
 
         Returns:
             What part of those that are not kept yet there is room for, in memory where not on disk.
 
         Raises:
-            CannotCache: Nothing can be kept.
+            CacheUnavailable: Nothing can be kept.
             DamagedFile: An image cannot be read.
         """
         if not self._images.in_files:
             return 1.0
         try:
-            opened = CachedPixels(self._images, self.transform, self._chosen, progress)
-        except CannotCache:
-            if self.keeps:
+            cached_pixels = CachedPixels(self._images, self.transform, self._chosen, progress)
+        except CacheUnavailable:
+            if self.fits_in_memory:
                 return 1.0
             raise
-        if opened.share < 1 and self.keeps:
+        if cached_pixels.share < 1 and self.fits_in_memory:
             return 1.0
-        self._on_disk = opened
-        return opened.share
+        self._on_disk = cached_pixels
+        return cached_pixels.share
 
     def __len__(self) -> int:
         return len(self._chosen)
 
-    def __getitem__(self, place: int) -> Labelled:
-        return self.pixels(place), self.label(place)
+    def __getitem__(self, position: int) -> Labelled:
+        return self.pixels(position), self.label(position)
 
-    def index(self, place: int) -> int:
+    def index(self, position: int) -> int:
         """Where in the set the image is."""
-        return int(self._chosen[place])
+        return int(self._chosen[position])
 
-    def label(self, place: int) -> int:
-        return int(self._images.labels[self.index(place)])
+    def label(self, position: int) -> int:
+        return int(self._images.labels[self.index(position)])
 
-    def pixels(self, place: int) -> torch.Tensor:
+    def pixels(self, position: int) -> torch.Tensor:
         """[c, h, w] uint8, resized; not to be written to."""
         if self._on_disk is not None:
-            return self._on_disk.pixels(place)
-        index = self.index(place)
-        pixels = self._kept.get(index)
+            return self._on_disk.pixels(position)
+        index = self.index(position)
+        pixels = self._in_memory.get(index)
         if pixels is None:
             pixels = self.transform.pixels_of(self._images, index)
-            if self.keeps:
-                self._kept[index] = pixels
+            if self.fits_in_memory:
+                self._in_memory[index] = pixels
         return pixels
 
 
-class Visit(NamedTuple):
+class SampleRef(NamedTuple):
     """One look at one image. The epoch comes along because workers outlive it."""
 
     epoch: int
-    place: int
+    position: int
 
 
 class AugmentedImages(Dataset[Labelled]):
@@ -111,16 +111,16 @@ class AugmentedImages(Dataset[Labelled]):
     def __len__(self) -> int:
         return len(self._prepared)
 
-    def __getitem__(self, visit: Visit) -> Labelled:
-        return self.pixels(visit), self._prepared.label(visit.place)
+    def __getitem__(self, sample: SampleRef) -> Labelled:
+        return self.pixels(sample), self._prepared.label(sample.position)
 
-    def pixels(self, visit: Visit) -> torch.Tensor:
+    def pixels(self, sample: SampleRef) -> torch.Tensor:
         """[c, h, w] uint8."""
-        before = self._prepared.pixels(visit.place)
-        return self._augmentation(before, epoch=visit.epoch, index=self._prepared.index(visit.place))
+        before = self._prepared.pixels(sample.position)
+        return self._augmentation(before, epoch=sample.epoch, index=self._prepared.index(sample.position))
 
 
-class EpochOrder(Sampler[list[Visit]]):
+class EpochOrder(Sampler[list[SampleRef]]):
     """Batches of visits in a new order each epoch (see `BatchOrder`).
 
     The method is `begin`, not `set_epoch`: Fabric calls a sampler's `set_epoch` with a count of its own.
@@ -139,12 +139,12 @@ class EpochOrder(Sampler[list[Visit]]):
         """Batches of a whole epoch; the last one may be smaller."""
         return len(self._order)
 
-    def __iter__(self) -> Iterator[list[Visit]]:
-        for places in self._order:
-            yield [Visit(self._epoch, place) for place in places]
+    def __iter__(self) -> Iterator[list[SampleRef]]:
+        for positions in self._order:
+            yield [SampleRef(self._epoch, position) for position in positions]
 
 
-def suited_workers(device: str, *, are_ready: bool) -> int:
+def default_workers(device: str, *, are_ready: bool) -> int:
     """How many processes should prepare images: as many as the cores can spare, none where there is nothing to do.
 
     Args:
@@ -154,24 +154,24 @@ def suited_workers(device: str, *, are_ready: bool) -> int:
     if are_ready:
         return 0
     cores = max(1, int(usable_cpus() or 1))
-    return min(cores - 1, _WORKERS_OF_A_CPU) if device == "cpu" else min(cores, _WORKERS_OF_A_GPU)
+    return min(cores - 1, _CPU_WORKERS) if device == "cpu" else min(cores, _GPU_WORKERS)
 
 
-def batches(
+def batch_loader(
     images: Dataset[Labelled],
     *,
     workers: int,
     seed: int,
     batch_size: int = 1,
     order: EpochOrder | None = None,
-    pinned: bool = False,
+    pin_memory: bool = False,
 ) -> DataLoader[Labelled]:
     """Batches of ([b, c, h, w] uint8, [b] int64), in `order` or as they stand; the last one may be smaller.
 
     Args:
         images: `AugmentedImages` with an order, `PreparedImages` without one.
         batch_size: Without an order, which has its own.
-        pinned: In memory that a GPU copies from while it computes.
+        pin_memory: In memory that a GPU copies from while it computes.
     """
     # A generator of its own: a loader would else draw from torch's, and dropout would depend on the loaders.
     return DataLoader(
@@ -181,6 +181,6 @@ def batches(
         num_workers=workers,
         persistent_workers=workers > 0,
         prefetch_factor=_BATCHES_AHEAD if workers else None,
-        pin_memory=pinned,
+        pin_memory=pin_memory,
         generator=torch.Generator().manual_seed(seed),
     )

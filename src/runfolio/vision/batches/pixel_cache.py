@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from runfolio.vision.batches.cache_budget import PIXELS, make_room, open_rows
-from runfolio.vision.batches.cache_keys import image_ids, versions
+from runfolio.vision.batches.cache_budget import PIXELS, evict_to_fit, open_row_store
+from runfolio.vision.batches.cache_keys import image_ids, package_versions
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.transform import ImageTransform
 
@@ -37,7 +37,7 @@ class CachedPixels:
             progress: Gets a task for a first look at files.
 
         Raises:
-            CannotCache: Nothing can be kept.
+            CacheUnavailable: Nothing can be kept.
             DamagedFile: A file cannot be read as an image.
         """
         self._images = images
@@ -45,21 +45,23 @@ class CachedPixels:
         self._chosen = (np.arange(len(images)) if chosen is None else chosen).tolist()
         self._ids = image_ids(images, self._chosen, progress)
         geometry = {key: value for key, value in transform.as_meta().items() if key not in ("mean", "std")}
-        self._rows = open_rows(PIXELS, {"transform": geometry, "versions": versions()}, transform.size_bytes)
+        self._rows = open_row_store(
+            PIXELS, {"transform": geometry, "versions": package_versions()}, transform.size_bytes
+        )
         missing = len({row_id for row_id in self._ids if row_id not in self._rows}) * transform.size_bytes
-        self.share = make_room(missing) / missing if missing else 1.0
+        self.share = evict_to_fit(missing) / missing if missing else 1.0
         """What part of the images that are not kept yet there is room for; the others are decoded each time."""
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def pixels(self, place: int) -> torch.Tensor:
+    def pixels(self, position: int) -> torch.Tensor:
         """[c, h, w] uint8 of the image that was chosen there.
 
         Raises:
             NotFound, DamagedFile: As the set's `image`, where it is not kept.
         """
-        row_id = self._ids[place]
+        row_id = self._ids[position]
         row = self._rows.read(row_id)
         if row is None and self._is_chosen(row_id):
             with contextlib.suppress(OSError):
@@ -67,7 +69,7 @@ class CachedPixels:
             row = self._rows.read(row_id)
         if row is not None:
             return torch.from_numpy(row).reshape(self._transform.channels, self._transform.height, -1)
-        pixels = self._transform.pixels_of(self._images, self._chosen[place])
+        pixels = self._transform.pixels_of(self._images, self._chosen[position])
         if self._is_chosen(row_id):
             try:
                 self._rows.add([row_id], pixels.numpy().reshape(1, -1))

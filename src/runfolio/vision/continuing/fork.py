@@ -14,7 +14,7 @@ from runfolio.tracking.fork import chosen
 from runfolio.vision.loop.early_stopping import EarlyStopping
 from runfolio.vision.loop.train_state import UNAVERAGED, TrainState
 from runfolio.vision.models import build_model
-from runfolio.vision.models.description import LOADER, Description, describe, place_of
+from runfolio.vision.models.description import LOADER, ClassifierDescription, checkpoint_label, describe
 from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Fork:
         return cls(run=run, checkpoint=checkpoint, parent_settings=settings, settings=settings)
 
     @property
-    def description(self) -> Description:
+    def description(self) -> ClassifierDescription:
         """The checkpoint's classifier, with the dropout of the new settings."""
         description = describe(self.checkpoint)
         return replace(description, spec=replace(description.spec, dropout=self.settings.dropout))
@@ -149,7 +149,9 @@ class Fork:
         if not self._changes("model", "hidden_units"):
             return
         spec = replace(self.description.spec, name=self.settings.model, hidden_units=self.settings.hidden_units)
-        error_prefix = f"{place_of(self.checkpoint)} is of another network than --model {spec.name} with these settings"
+        error_prefix = (
+            f"{checkpoint_label(self.checkpoint)} is of another network than --model {spec.name} with these settings"
+        )
         try:
             compare(build_model(spec).state_dict(), self.checkpoint.tensors("model"), error_prefix)
         except DamagedFile as error:
@@ -160,14 +162,14 @@ class Fork:
         epoch = state["training"]["epoch"]
         if epoch >= self.settings.epochs:
             raise ConfigError(
-                f"{place_of(self.checkpoint)} has epoch {epoch} behind it and --epochs is {self.settings.epochs}:"
-                " nothing is left to train; give more, or an earlier checkpoint with --at"
+                f"{checkpoint_label(self.checkpoint)} has epoch {epoch} behind it and --epochs is"
+                f" {self.settings.epochs}: nothing is left to train; give more, or an earlier checkpoint with --at"
             )
         stopping = EarlyStopping(self.settings.patience)
         stopping.load_state_dict(state["stopping"])
         if stopping.is_due:
             raise ConfigError(
-                f"{place_of(self.checkpoint)} has {stopping.waited} epochs behind it that were no better, and"
+                f"{checkpoint_label(self.checkpoint)} has {stopping.waited} epochs behind it that were no better, and"
                 f" --patience {self.settings.patience} stops there; give a larger one or none"
             )
 

@@ -12,7 +12,7 @@ from runfolio.record.checkpoints.manifests import BEST, read_intact
 from runfolio.settings import build
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.same_data_check import match_recorded_images
-from runfolio.vision.evaluation.final_test import TEST, record_test
+from runfolio.vision.evaluation.final_test import TEST_METRIC, record_test
 from runfolio.vision.loop.input_pipeline import InputPipeline
 from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.models.description import describe
@@ -43,7 +43,7 @@ def conclude(
     recorded = {folder: folio.run(folder) for folder in runs}
     best = {run.folder for run in best_group(list(recorded.values()))}
     due = [run for folder, run in recorded.items() if runs[folder].test_at != "chosen" or run.folder in best]
-    untested = [run for run in due if TEST not in run.flat_summary]
+    untested = [run for run in due if TEST_METRIC not in run.flat_summary]
     for run in untested:
         _test(run, store, progress)
     return [run.folder for run in untested]
@@ -73,5 +73,5 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
         record_test(run, state, inputs, preparation, state.epoch)
         run.finish(reason=recorded.document.status.reason)
     if progress is not None:
-        message = f"tested {run.name} ({run.id}): {TEST} {run.summary[TEST]:.4f}"
+        message = f"tested {run.name} ({run.id}): {TEST_METRIC} {run.summary[TEST_METRIC]:.4f}"
         progress.console.print(message, markup=False, soft_wrap=True)

@@ -38,19 +38,19 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks the oth
 _UNSAFE_LETTERS = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
-def extract(archive: Path, folder: Path, *, called: str | None = None, progress: Progress | None = None) -> None:
+def extract(archive: Path, folder: Path, *, label: str | None = None, progress: Progress | None = None) -> None:
     """Unpack a zip into `folder`, which must not exist yet and is removed again where that fails.
 
     Args:
-        called: What messages call the zip. Default: its path.
+        label: What messages call the zip. Default: its path.
         progress: Gets a task for as long as it takes.
 
     Raises:
         DamagedFile: It is no whole zip, or no safe one; the message names the member and what is wrong with it.
         StoreError: The disk is full or cannot be written.
     """
-    name = called or str(archive)
-    with _as_errors(name), _LimitedReader(archive, name) as file, zipfile.ZipFile(file) as zipped:
+    name = label or str(archive)
+    with _translated_errors(name), _LimitedReader(archive, name) as file, zipfile.ZipFile(file) as zipped:
         members = zipped.infolist()
         _check_names(name, members)
         _check_size(name, members, archive.stat().st_size, folder.parent)
@@ -86,7 +86,7 @@ class _LimitedReader(io.BufferedReader):
 
 
 @contextmanager
-def _as_errors(name: str) -> Iterator[None]:
+def _translated_errors(name: str) -> Iterator[None]:
     """What zipfile raises on damaged bytes, as one of our errors."""
     try:
         yield
@@ -115,7 +115,7 @@ def _as_errors(name: str) -> Iterator[None]:
 def _check_names(name: str, members: Sequence[zipfile.ZipInfo]) -> None:
     files: set[PurePosixPath] = set()
     for member in members:
-        if wrong := _wrong_with(member):
+        if wrong := _reason_unsafe(member):
             raise DamagedFile(f"{name} is not safe to unpack: member {member.orig_filename[:200]!r} {wrong}")
         path = PurePosixPath(member.filename)
         if path in files:
@@ -128,7 +128,7 @@ def _check_names(name: str, members: Sequence[zipfile.ZipInfo]) -> None:
                 raise DamagedFile(f"{name} is not safe to unpack: member {str(parent)!r} is a file and a folder")
 
 
-def _wrong_with(member: zipfile.ZipInfo) -> str:
+def _reason_unsafe(member: zipfile.ZipInfo) -> str:
     """Why this member cannot be unpacked, as half a sentence; empty where it can."""
     name = member.orig_filename  # zipfile cuts `filename` at a NUL
     kind = stat.S_IFMT(member.external_attr >> 16)

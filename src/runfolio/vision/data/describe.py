@@ -12,7 +12,7 @@ import numpy as np
 
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.files import ImageFiles
-from runfolio.vision.data.inspection import inspect
+from runfolio.vision.data.inspection import inspect_images
 from runfolio.vision.data.listing import listing
 from runfolio.vision.data.sources import load_data
 
@@ -70,7 +70,7 @@ class DataDescription:
     """Files that cannot be read, a line each; they are in no count above."""
 
 
-class _Look(NamedTuple):
+class _ImageSummary(NamedTuple):
     """What is told of one image."""
 
     digest: str
@@ -91,7 +91,7 @@ def describe(name: str, *, test_data: str | None = None, progress: Progress | No
         NotFound, ConfigError, DamagedFile, DownloadFailed: As `load_data`.
     """
     source = load_data(name, test_data=test_data, skip_bad_images=True, progress=progress)
-    train, test = _looks(source.train), _looks(source.test)
+    train, test = _summaries(source.train), _summaries(source.test)
     return DataDescription(
         name=source.name,
         classes=source.classes,
@@ -104,25 +104,28 @@ def describe(name: str, *, test_data: str | None = None, progress: Progress | No
     )
 
 
-def _looks(images: ImageSet) -> list[_Look]:
+def _summaries(images: ImageSet) -> list[_ImageSummary]:
     if isinstance(images, ImageFiles):
-        return [_Look(found.digest, found.width, found.height, found.mode) for found in inspect(images)]
+        return [
+            _ImageSummary(inspection.digest, inspection.width, inspection.height, inspection.mode)
+            for inspection in inspect_images(images)
+        ]
     pictures = (images.image(index) for index in range(len(images)))
     return [
-        _Look(digest, picture.width, picture.height, picture.mode)
+        _ImageSummary(digest, picture.width, picture.height, picture.mode)
         for digest, picture in zip(images.digests(), pictures, strict=True)
     ]
 
 
-def _describe_split(images: ImageSet, looks: Sequence[_Look], classes: Sequence[str]) -> SplitDescription:
+def _describe_split(images: ImageSet, summaries: Sequence[_ImageSummary], classes: Sequence[str]) -> SplitDescription:
     counts = np.bincount(images.labels, minlength=len(classes)).tolist()
     return SplitDescription(
         images=len(images),
         class_counts=dict(zip(classes, counts, strict=True)),
-        width=_range(look.width for look in looks),
-        height=_range(look.height for look in looks),
-        modes=dict(Counter(look.mode for look in looks).most_common()),
-        duplicates=_duplicates(images, looks),
+        width=_range(summary.width for summary in summaries),
+        height=_range(summary.height for summary in summaries),
+        modes=dict(Counter(summary.mode for summary in summaries).most_common()),
+        duplicates=_duplicates(images, summaries),
         fingerprint=listing(images, range(len(images)), classes).fingerprint,
     )
 
@@ -132,19 +135,19 @@ def _range(lengths: Iterable[int]) -> SizeRange:
     return SizeRange(ordered[0], median(ordered), ordered[-1])
 
 
-def _duplicates(images: ImageSet, looks: Sequence[_Look]) -> tuple[tuple[str, ...], ...]:
-    groups: dict[_Look, list[int]] = defaultdict(list)
-    for index, look in enumerate(looks):
-        groups[look].append(index)
+def _duplicates(images: ImageSet, summaries: Sequence[_ImageSummary]) -> tuple[tuple[str, ...], ...]:
+    groups: dict[_ImageSummary, list[int]] = defaultdict(list)
+    for index, summary in enumerate(summaries):
+        groups[summary].append(index)
     return tuple(tuple(images.reference(index) for index in group) for group in groups.values() if len(group) > 1)
 
 
 def _shared(
-    train: ImageSet, train_looks: Sequence[_Look], test: ImageSet, test_looks: Sequence[_Look]
+    train: ImageSet, train_summaries: Sequence[_ImageSummary], test: ImageSet, test_summaries: Sequence[_ImageSummary]
 ) -> tuple[SharedImage, ...]:
-    trained = {look: index for index, look in reversed(list(enumerate(train_looks)))}
+    trained = {summary: index for index, summary in reversed(list(enumerate(train_summaries)))}
     return tuple(
-        SharedImage(train.reference(trained[look]), test.reference(index))
-        for index, look in enumerate(test_looks)
-        if look in trained
+        SharedImage(train.reference(trained[summary]), test.reference(index))
+        for index, summary in enumerate(test_summaries)
+        if summary in trained
     )

@@ -54,14 +54,14 @@ def digits() -> ImageSource:
     pixels = np.rint(bunch.images * (255 / _BRIGHTEST)).astype(np.uint8)
     labels = bunch.target.astype(np.int64)
     train, test = split_off(labels, np.arange(len(labels)), fraction=_TEST_FRACTION, seed=_TEST_SEED)
-    seen = pixels[train] / 255
+    train_pixels = pixels[train] / 255
     return ImageSource(
         name="digits",
         classes=tuple(str(name) for name in bunch.target_names),
         channels=1,
         image_size=(8, 8),
-        mean=(round(float(seen.mean()), 4),),
-        std=(round(float(seen.std()), 4),),
+        mean=(round(float(train_pixels.mean()), 4),),
+        std=(round(float(train_pixels.std()), 4),),
         train=DigitImages(pixels[train], labels[train], "digits training"),
         test=DigitImages(pixels[test], labels[test], "digits test"),
     )

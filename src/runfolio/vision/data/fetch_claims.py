@@ -13,7 +13,7 @@ except ImportError:  # Windows has no flock
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[bool]:
+def hold_claim(path: Path) -> Iterator[bool]:
     """Hold the lock file at `path`; it is let go even by a process that is killed.
 
     Gives:

@@ -52,7 +52,7 @@ class ImageFiles:
         return ImageFiles(self.root, tuple(self.names[index] for index in indices), self.labels[indices], contents)
 
     def digests(self) -> Sequence[str]:
-        return self.contents or [found.digest for found in digests(self.root, self.names)]
+        return self.contents or [file.digest for file in digests(self.root, self.names)]
 
 
 def printable(name: str) -> str:

@@ -26,7 +26,7 @@ PHOTO_SIZE = (224, 224)
 _TRAIN, _TEST = "train", "test"
 _TEST_FRACTION = 0.2
 _TEST_SEED = 0  # never a run's own seed: all runs are tested on the same images
-_JUNK = ("__MACOSX",)
+_IGNORED_FOLDERS = ("__MACOSX",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +52,8 @@ class ImageFolder:
             self._check_same_classes(train, test)
         else:
             labels = self.undivided.labels
-            kept, off = split_off(labels, np.arange(len(labels)), fraction=_TEST_FRACTION, seed=_TEST_SEED)
-            train, test = self.undivided.only(kept), self.undivided.only(off)
+            for_training, for_test = split_off(labels, np.arange(len(labels)), fraction=_TEST_FRACTION, seed=_TEST_SEED)
+            train, test = self.undivided.only(for_training), self.undivided.only(for_test)
             self._check_each_class_is_tested(test)
         return photo_source(self.name, self.classes, train, test)
 
@@ -109,11 +109,11 @@ def photo_source(name: str, classes: tuple[str, ...], train: ImageSet, test: Ima
     )
 
 
-def differing_classes(ours: set[str], our_place: str, theirs: set[str], their_place: str) -> str:
+def differing_classes(ours: set[str], our_label: str, theirs: set[str], their_label: str) -> str:
     """Which classes only one of two places has, as half a sentence; empty where they agree."""
     return " and ".join(
-        f"only in {place}: {', '.join(sorted(names))}"
-        for place, names in ((our_place, ours - theirs), (their_place, theirs - ours))
+        f"only in {label}: {', '.join(sorted(names))}"
+        for label, names in ((our_label, ours - theirs), (their_label, theirs - ours))
         if names
     )
 
@@ -131,25 +131,25 @@ def open_folder(path: str | Path, *, name: str | None = None) -> ImageFolder:
     """
     root = Path(path).expanduser().resolve()
     if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "is not there"
+        problem = "is a file, not a folder" if root.exists() else "is not there"
         hint = f"did you mean zip:{path}?" if root.is_file() and root.suffix.lower() == ".zip" else "check the path"
-        raise NotFound(f"the folder of images {root} {what}; {hint}")
+        raise NotFound(f"the folder of images {root} {problem}; {hint}")
     try:
-        return _look_through(name or f"folder:{root}", _below_wrapping_folders(root))
+        return _scan_folder(name or f"folder:{root}", _below_wrapping_folders(root))
     except OSError as error:
         raise StoreError(f"cannot read {error.filename}: {error.strerror}; check its permissions") from None
 
 
-def _look_through(name: str, root: Path) -> ImageFolder:
+def _scan_folder(name: str, root: Path) -> ImageFolder:
     parts = [part for part in (_TRAIN, _TEST) if _holds_folders(root / part)]
-    found = {part: _images_by_class(root / part) for part in parts} or {"": _images_by_class(root)}
-    classes = tuple(sorted({name for by_class in found.values() for name in by_class}))
+    images = {part: _images_by_class(root / part) for part in parts} or {"": _images_by_class(root)}
+    classes = tuple(sorted({name for by_class in images.values() for name in by_class}))
     if len(classes) < 2:
         raise ConfigError(
             f"{root} holds {_count(classes)}; give a folder with two or more folders of images ({', '.join(ENDINGS)}),"
             " or with train/ and test/ that hold such"
         )
-    files = {part: _labelled(root, by_class, classes) for part, by_class in found.items()}
+    files = {part: _labelled(root, by_class, classes) for part, by_class in images.items()}
     return ImageFolder(
         name=name,
         root=root,
@@ -162,7 +162,7 @@ def _look_through(name: str, root: Path) -> ImageFolder:
 
 def _below_wrapping_folders(root: Path) -> Path:
     # Zips often hold one folder that holds everything.
-    while len(inside := _visible(root)) == 1:
+    while len(inside := _visible_entries(root)) == 1:
         (only,) = inside
         if only.name in (_TRAIN, _TEST) or not _holds_folders(Path(only.path)):
             break
@@ -171,32 +171,32 @@ def _below_wrapping_folders(root: Path) -> Path:
 
 
 def _holds_folders(folder: Path) -> bool:
-    return folder.is_dir() and any(entry.is_dir() for entry in _visible(folder))
+    return folder.is_dir() and any(entry.is_dir() for entry in _visible_entries(folder))
 
 
 def _images_by_class(folder: Path) -> dict[str, list[str]]:
     """The image files below each folder of `folder`, by the folder's name; folders without any are no class."""
-    found: dict[str, list[str]] = {}
-    for entry in _visible(folder):
+    images: dict[str, list[str]] = {}
+    for entry in _visible_entries(folder):
         if entry.is_dir() and (paths := list(_images_below(entry.path, frozenset()))):
-            found.setdefault(printable(entry.name), []).extend(paths)
-    return {name: sorted(paths) for name, paths in found.items()}
+            images.setdefault(printable(entry.name), []).extend(paths)
+    return {name: sorted(paths) for name, paths in images.items()}
 
 
 def _images_below(folder: str, above: frozenset[str]) -> Iterator[str]:
-    place = os.path.realpath(folder)
-    if place in above:  # a link to a folder above would be followed for ever
+    real_path = os.path.realpath(folder)
+    if real_path in above:  # a link to a folder above would be followed for ever
         return
-    for entry in _visible(folder):
+    for entry in _visible_entries(folder):
         if entry.is_dir():
-            yield from _images_below(entry.path, above | {place})
+            yield from _images_below(entry.path, above | {real_path})
         elif entry.name.lower().endswith(ENDINGS):
             yield entry.path
 
 
-def _visible(folder: str | Path) -> list[os.DirEntry[str]]:
+def _visible_entries(folder: str | Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        return [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _JUNK]
+        return [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _IGNORED_FOLDERS]
 
 
 def _labelled(root: Path, by_class: dict[str, list[str]], classes: tuple[str, ...]) -> ImageFiles:

@@ -12,7 +12,7 @@ class Fold(NamedTuple):
 
     number: int
     """From 1 on."""
-    of: int
+    total: int
     """How many folds there are."""
 
     @classmethod

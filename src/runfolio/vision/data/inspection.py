@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _FOLDER = "images"
-_KEPT_BY = f"runfolio {__version__}, Pillow {PIL.__version__}"
+_CACHE_VERSION = f"runfolio {__version__}, Pillow {PIL.__version__}"
 """Another version of either may judge a file differently."""
-_AT_ONCE = 1024
+_CHUNK_FILES = 1024
 """Files handed to the threads together, so that Ctrl-C need not wait for all of them."""
 
 
-class InspectedImage(NamedTuple):
+class ImageInspection(NamedTuple):
     """What a look at one file found."""
 
     as_of: Sequence[int]
@@ -47,28 +47,30 @@ class InspectedImage(NamedTuple):
     """Why it cannot be used as an image; empty where it can."""
 
 
-def inspect(images: ImageFiles, progress: Progress | None = None) -> list[InspectedImage]:
+def inspect_images(images: ImageFiles, progress: Progress | None = None) -> list[ImageInspection]:
     """A finding for each image, in order; only files that are new or changed since an earlier look are read.
 
     Args:
         progress: Gets a task for as long as files are read.
     """
-    memory = FileCache(_FOLDER, images.root, _KEPT_BY, InspectedImage)
-    known = memory.load()
-    changed = {name for name in images.names if not is_current(known.get(name), images.root / name)}
+    cache = FileCache(_FOLDER, images.root, _CACHE_VERSION, ImageInspection)
+    inspections = cache.load()
+    changed = {name for name in images.names if not is_current(inspections.get(name), images.root / name)}
     if changed:
         names = sorted(changed)
-        known.update(zip(names, _read_all(images.root, names, progress), strict=True))
-        memory.save(known)
-    return [known[name] for name in images.names]
+        inspections.update(zip(names, _read_all(images.root, names, progress), strict=True))
+        cache.save(inspections)
+    return [inspections[name] for name in images.names]
 
 
-def _read_all(root: Path, names: Sequence[str], progress: Progress | None) -> Iterable[InspectedImage]:
+def _read_all(root: Path, names: Sequence[str], progress: Progress | None) -> Iterable[ImageInspection]:
     task = progress.add_task(f"checking the images of {printable(root.name)}", total=len(names)) if progress else None
     try:
         with ThreadPoolExecutor() as threads:
-            for first in range(0, len(names), _AT_ONCE):
-                for finding in threads.map(_look_at, [root / name for name in names[first : first + _AT_ONCE]]):
+            for first in range(0, len(names), _CHUNK_FILES):
+                for finding in threads.map(
+                    _inspect_file, [root / name for name in names[first : first + _CHUNK_FILES]]
+                ):
                     yield finding
                     if progress and task is not None:
                         progress.advance(task)
@@ -77,18 +79,18 @@ def _read_all(root: Path, names: Sequence[str], progress: Progress | None) -> It
             progress.remove_task(task)
 
 
-def _look_at(path: Path) -> InspectedImage:
+def _inspect_file(path: Path) -> ImageInspection:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            return InspectedImage((), "", problem=f"{printable(str(path))} is not a file")
+            return ImageInspection((), "", problem=f"{printable(str(path))} is not a file")
         with path.open("rb") as file:
             digest = content_digest(file)
     except OSError as error:
         reason = "the link leads nowhere" if path.is_symlink() and not path.exists() else error.strerror
-        return InspectedImage((), "", problem=f"{printable(str(path))} cannot be read: {reason}")
+        return ImageInspection((), "", problem=f"{printable(str(path))} cannot be read: {reason}")
     try:
         picture = read_picture(path)
     except (DamagedFile, NotFound) as error:
-        return InspectedImage(stamp(status), digest, problem=printable(str(error)))
-    return InspectedImage(stamp(status), digest, picture.width, picture.height, picture.mode)
+        return ImageInspection(stamp(status), digest, problem=printable(str(error)))
+    return ImageInspection(stamp(status), digest, picture.width, picture.height, picture.mode)

@@ -36,7 +36,8 @@ def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
     if not path.exists():
         raise NotFound(f"no image {path}; check the path")
     try:
-        with _quiet:  # Pillow's own warnings (huge, odd EXIF) say nothing a user can act on; the limit below is ours
+        # Pillow's own warnings (huge, odd EXIF) say nothing a user can act on; the limit below is ours.
+        with _warnings_silenced:
             return _decode(path, at_least)
     except DamagedFile:
         raise
@@ -65,7 +66,7 @@ def to_channels(picture: Image.Image, channels: int) -> Image.Image:
     return picture.convert(kind)
 
 
-class _Quiet(AbstractContextManager[None]):
+class _WarningSilencer(AbstractContextManager[None]):
     """No warnings while any thread is inside.
 
     `warnings.catch_warnings` alone is not for threads: they put the filters back in the wrong order, and the process
@@ -94,8 +95,8 @@ class _Quiet(AbstractContextManager[None]):
                 self._caught.__exit__(kind, error, trace)
 
 
-_quiet = _Quiet()
-os.register_at_fork(after_in_child=_quiet.__init__)  # a thread inside stays behind in the parent
+_warnings_silenced = _WarningSilencer()
+os.register_at_fork(after_in_child=_warnings_silenced.__init__)  # a thread inside stays behind in the parent
 
 
 def _decode(path: Path, at_least: int | None) -> Image.Image:

@@ -24,9 +24,9 @@ from runfolio.record.content.hashing import digests
 from runfolio.tracking.arrays import digest
 from runfolio.vision._torchvision import datasets
 from runfolio.vision.data.base import ImageSource
-from runfolio.vision.data.fetch_claims import claimed
+from runfolio.vision.data.fetch_claims import hold_claim
 from runfolio.vision.data.folder import photo_source
-from runfolio.vision.data.zipped import appear, data_folder
+from runfolio.vision.data.zip_source import data_folder, publish_folder
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -35,7 +35,7 @@ _Arguments = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class _Published:
+class _DatasetArguments:
     """How torchvision's class is asked for the two parts."""
 
     train: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "train"}))
@@ -44,18 +44,18 @@ class _Published:
     """Files of any size, in colour; else all are of one size, in memory, as `dataset.data`."""
 
 
-_IN_MEMORY = _Published(MappingProxyType({"train": True}), MappingProxyType({"train": False}), photos=False)
-_TRAINVAL = _Published(train=MappingProxyType({"split": "trainval"}))
+_IN_MEMORY = _DatasetArguments(MappingProxyType({"train": True}), MappingProxyType({"train": False}), photos=False)
+_TRAINVAL = _DatasetArguments(train=MappingProxyType({"split": "trainval"}))
 
 _SETS = {
     "CIFAR10": _IN_MEMORY,
     "CIFAR100": _IN_MEMORY,
-    "Country211": _Published(),
-    "DTD": _Published(),
+    "Country211": _DatasetArguments(),
+    "DTD": _DatasetArguments(),
     "FashionMNIST": _IN_MEMORY,
     "FGVCAircraft": _TRAINVAL,
-    "Flowers102": _Published(),
-    "Food101": _Published(),
+    "Flowers102": _DatasetArguments(),
+    "Food101": _DatasetArguments(),
     "KMNIST": _IN_MEMORY,
     "MNIST": _IN_MEMORY,
     "OxfordIIITPet": _TRAINVAL,
@@ -88,7 +88,7 @@ class PublishedImages:
             return [digest(image) for image in self.dataset.data]
         paths = [Path(path) for path in _paths(self.dataset)]
         root = Path(os.path.commonpath(paths))
-        return [found.digest for found in digests(root, [path.relative_to(root).as_posix() for path in paths])]
+        return [file.digest for file in digests(root, [path.relative_to(root).as_posix() for path in paths])]
 
 
 def open_published(name: str, progress: Progress | None = None) -> ImageSource:
@@ -143,14 +143,14 @@ def _source_in_memory(
 ) -> ImageSource:
     pixels = np.asarray(train.dataset.data)
     pixels = pixels.reshape(*pixels.shape[:3], -1)
-    figures = [_mean_and_deviation(pixels[..., channel]) for channel in range(pixels.shape[3])]
+    statistics = [_mean_and_deviation(pixels[..., channel]) for channel in range(pixels.shape[3])]
     return ImageSource(
         name=name,
         classes=classes,
         channels=pixels.shape[3],
         image_size=(pixels.shape[1], pixels.shape[2]),
-        mean=tuple(mean for mean, _ in figures),
-        std=tuple(deviation for _, deviation in figures),
+        mean=tuple(mean for mean, _ in statistics),
+        std=tuple(deviation for _, deviation in statistics),
         train=train,
         test=test,
     )
@@ -166,27 +166,27 @@ def _mean_and_deviation(pixels: NDArray[np.uint8]) -> tuple[float, float]:
 
 def _fetch(root: Path, name: str, progress: Progress | None) -> None:
     """Make the folder `root` of the data set's files; it appears whole."""
-    with claimed(root.with_name(f".{root.name}.lock")) as alone:
+    with hold_claim(root.with_name(f".{root.name}.lock")) as alone:
         if root.is_dir():  # another process has been at it
             return
-        begun = root.with_name(f".{root.name}{'' if alone else secrets.token_hex(4)}.begun")
-        _remove_unpacked(begun)
-        begun.mkdir(exist_ok=True)
-        with _as_errors(name), _paused(progress), redirect_stdout(io.StringIO()):
+        partial_folder = root.with_name(f".{root.name}{'' if alone else secrets.token_hex(4)}.begun")
+        _remove_unpacked(partial_folder)
+        partial_folder.mkdir(exist_ok=True)
+        with _translated_errors(name), _paused(progress), redirect_stdout(io.StringIO()):
             for part in ("train", "test"):
-                _open(name, begun, part, download=True)
-        appear(begun, root)
+                _open(name, partial_folder, part, download=True)
+        publish_folder(partial_folder, root)
 
 
-def _remove_unpacked(begun: Path) -> None:
+def _remove_unpacked(partial_folder: Path) -> None:
     """Of an attempt that was broken off, keep the archives, which have checksums, and nothing unpacked from them."""
-    for entry in begun.iterdir() if begun.is_dir() else ():
+    for entry in partial_folder.iterdir() if partial_folder.is_dir() else ():
         if entry.is_dir():
             shutil.rmtree(entry)
 
 
 @contextmanager
-def _as_errors(name: str) -> Iterator[None]:
+def _translated_errors(name: str) -> Iterator[None]:
     """What torchvision raises when a download fails, as one line."""
     try:
         yield

@@ -15,8 +15,8 @@ from runfolio.vision._extras import vision_extra
 from runfolio.vision.data.base import ImageSet, ImageSource, RelabelledImages
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.folder import ImageFolder, differing_classes, open_folder, photo_source
-from runfolio.vision.data.inspection import inspect
-from runfolio.vision.data.zipped import open_zip
+from runfolio.vision.data.inspection import inspect_images
+from runfolio.vision.data.zip_source import open_zip
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -32,7 +32,7 @@ COURSE_ZIPS = {
 Source: https://github.com/mrdbourke/pytorch-deep-learning (MIT); the digests are those of its Git LFS pointers.
 """
 
-Opened = ImageSource | ImageFolder
+OpenedData = ImageSource | ImageFolder
 """An `ImageFolder` where the images may still be divided one way or another."""
 
 
@@ -49,12 +49,12 @@ def _open_published(name: str, progress: Progress | None) -> ImageSource:
     return open_published(name, progress)
 
 
-_NAMED: dict[str, Callable[[Progress | None], Opened]] = {
+_NAMED_SOURCES: dict[str, Callable[[Progress | None], OpenedData]] = {
     "digits": _open_digits,
-    **{name: functools.partial(open_zip, place) for name, place in COURSE_ZIPS.items()},
+    **{name: functools.partial(open_zip, url) for name, url in COURSE_ZIPS.items()},
 }
-_KINDS: dict[str, tuple[str, Callable[[str, Progress | None], Opened]]] = {
-    "folder": ("PATH", lambda place, _: open_folder(place)),
+_KINDS: dict[str, tuple[str, Callable[[str, Progress | None], OpenedData]]] = {
+    "folder": ("PATH", lambda path, _: open_folder(path)),
     "zip": ("PATH_OR_URL", open_zip),
     "torchvision": ("NAME", _open_published),
 }
@@ -79,27 +79,27 @@ def load_data(
         DownloadFailed: It could not be fetched.
     """
     opened = _open(name, progress)
-    source = _divided(opened) if test_data is None else _tested_on(opened, test_data, _open(test_data, progress))
-    return _checked(source, skip_bad_images=skip_bad_images, progress=progress)
+    source = _own_split(opened) if test_data is None else _with_test_data(opened, test_data, _open(test_data, progress))
+    return _with_readable_images(source, skip_bad_images=skip_bad_images, progress=progress)
 
 
-def _open(name: str, progress: Progress | None) -> Opened:
-    if name in _NAMED:
-        return _NAMED[name](progress)
-    kind, colon, place = name.partition(":")
-    if colon and place and kind in _KINDS:
-        return _KINDS[kind][1](place, progress)
+def _open(name: str, progress: Progress | None) -> OpenedData:
+    if name in _NAMED_SOURCES:
+        return _NAMED_SOURCES[name](progress)
+    kind, colon, location = name.partition(":")
+    if colon and location and kind in _KINDS:
+        return _KINDS[kind][1](location, progress)
     if Path(name).exists():
         raise NotFound(f"no data {name!r}; did you mean {'folder' if Path(name).is_dir() else 'zip'}:{name}?")
-    known = [*_NAMED, *(f"{kind}:{place}" for kind, (place, _) in _KINDS.items())]
-    raise NotFound(f"no data {name!r}; {did_you_mean(name, known)}")
+    names = [*_NAMED_SOURCES, *(f"{kind}:{location}" for kind, (location, _) in _KINDS.items())]
+    raise NotFound(f"no data {name!r}; {did_you_mean(name, names)}")
 
 
-def _divided(opened: Opened) -> ImageSource:
+def _own_split(opened: OpenedData) -> ImageSource:
     return opened.source() if isinstance(opened, ImageFolder) else opened
 
 
-def _tested_on(ours: Opened, test_data: str, theirs: Opened) -> ImageSource:
+def _with_test_data(ours: OpenedData, test_data: str, theirs: OpenedData) -> ImageSource:
     """The training images of `ours` with the test images of `theirs`."""
     test = theirs.all_for_test() if isinstance(theirs, ImageFolder) else theirs.test
     if differing := differing_classes(set(ours.classes), ours.name, set(theirs.classes), theirs.name):
@@ -128,15 +128,15 @@ def _check_disjoint(train: ImageFiles, test: ImageSet, test_data: str) -> None:
         )
 
 
-def _checked(source: ImageSource, *, skip_bad_images: bool, progress: Progress | None) -> ImageSource:
+def _with_readable_images(source: ImageSource, *, skip_bad_images: bool, progress: Progress | None) -> ImageSource:
     train, bad_in_train = _readable(source.train, progress)
     test, bad_in_test = _readable(source.test, progress)
     bad = [*bad_in_train, *bad_in_test]
     if not bad:
         return source
     if not skip_bad_images:
-        others = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
-        raise DamagedFile(f"{bad[0]}{others}; repair or remove the file, or leave such out with --skip-bad-images")
+        more = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
+        raise DamagedFile(f"{bad[0]}{more}; repair or remove the file, or leave such out with --skip-bad-images")
     for part, images in (("training", train), ("test", test)):
         for label in np.setdiff1d(np.arange(len(source.classes)), images.labels):
             raise DamagedFile(
@@ -149,7 +149,7 @@ def _readable(images: ImageSet, progress: Progress | None) -> tuple[ImageSet, li
     """The images without those that cannot be read, and why each of these cannot."""
     if not isinstance(images, ImageFiles):
         return images, []
-    findings = inspect(images, progress)
+    findings = inspect_images(images, progress)
     images = replace(images, contents=tuple(finding.digest for finding in findings))
     good = np.array([index for index, finding in enumerate(findings) if not finding.problem], dtype=np.int64)
     problems = [finding.problem for finding in findings if finding.problem]

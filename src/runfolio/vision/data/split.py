@@ -18,7 +18,7 @@ from runfolio.vision.data.folds import Fold
 IntArray = NDArray[np.int64]
 
 
-def share_of(labels: IntArray, *, fraction: float, seed: int) -> IntArray:
+def stratified_share(labels: IntArray, *, fraction: float, seed: int) -> IntArray:
     """Indices of a stratified share of the images, ascending; at least one image of each class.
 
     Args:
@@ -32,20 +32,20 @@ def share_of(labels: IntArray, *, fraction: float, seed: int) -> IntArray:
 def split_off(labels: IntArray, indices: IntArray, *, fraction: float, seed: int) -> tuple[IntArray, IntArray]:
     """(kept, split off): the images at `indices` in two parts, stratified, both ascending.
 
-    Every class keeps at least one image. Over growing shares of one seed (`share_of`), both parts only grow.
+    Every class keeps at least one image. Over growing shares of one seed (`stratified_share`), both parts only grow.
     """
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[indices] = True
-    kept, off = [], []
+    kept_parts, split_parts = [], []
     for order in _class_orders(labels, seed):
-        mine = order[chosen[order]]
-        leaves = np.array([_split_count(k + 1, fraction) > _split_count(k, fraction) for k in range(len(mine))])
-        off.append(mine[leaves.astype(bool)])
-        kept.append(mine[~leaves.astype(bool)])
-    return np.sort(np.concatenate(kept)), np.sort(np.concatenate(off))
+        members = order[chosen[order]]
+        leaves = np.array([_split_count(k + 1, fraction) > _split_count(k, fraction) for k in range(len(members))])
+        split_parts.append(members[leaves.astype(bool)])
+        kept_parts.append(members[~leaves.astype(bool)])
+    return np.sort(np.concatenate(kept_parts)), np.sort(np.concatenate(split_parts))
 
 
-def folded(labels: IntArray, indices: IntArray, *, fold: Fold, seed: int) -> tuple[IntArray, IntArray]:
+def split_fold(labels: IntArray, indices: IntArray, *, fold: Fold, seed: int) -> tuple[IntArray, IntArray]:
     """(the other folds, this fold): the images at `indices` in two parts, stratified, both ascending.
 
     Each image is in one fold of a seed. Numbers of a class, and of all images, differ by one at most between folds.
@@ -53,9 +53,9 @@ def folded(labels: IntArray, indices: IntArray, *, fold: Fold, seed: int) -> tup
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[indices] = True
     # Dealt one by one, the next class where the last one ended, so that no fold gets the odd image of every class.
-    dealt = np.concatenate([order[chosen[order]] for order in _class_orders(labels, seed)])
-    mine = np.arange(len(dealt)) % fold.of == fold.number - 1
-    return np.sort(dealt[~mine]), np.sort(dealt[mine])
+    ordered = np.concatenate([order[chosen[order]] for order in _class_orders(labels, seed)])
+    in_fold = np.arange(len(ordered)) % fold.total == fold.number - 1
+    return np.sort(ordered[~in_fold]), np.sort(ordered[in_fold])
 
 
 def train_and_validation(
@@ -74,16 +74,16 @@ def train_and_validation(
     Raises:
         ConfigError: A class would have no image to validate with; the message says what to change.
     """
-    chosen = share_of(labels, fraction=data_fraction, seed=seed)
+    chosen = stratified_share(labels, fraction=data_fraction, seed=seed)
     if fold is not None:
         counts = np.bincount(labels[chosen], minlength=len(classes))
         fewest = int(np.argmin(np.where(counts, counts, len(labels))))
-        if (count := int(counts[fewest])) < fold.of:
+        if (count := int(counts[fewest])) < fold.total:
             raise ConfigError(
                 f"class {classes[fewest]!r} has {count} image{'s' * (count != 1)} at data-fraction"
-                f" {data_fraction:g}, too few for {fold.of} folds: take fewer folds or more images"
+                f" {data_fraction:g}, too few for {fold.total} folds: take fewer folds or more images"
             )
-        return folded(labels, chosen, fold=fold, seed=seed)
+        return split_fold(labels, chosen, fold=fold, seed=seed)
     if val_fraction == 0:
         return chosen, np.empty(0, dtype=np.int64)
     train, val = split_off(labels, chosen, fraction=val_fraction, seed=seed)

@@ -109,8 +109,10 @@ class ImageTransform:
     @cached_property
     def _geometry(self) -> v2.Compose:
         size = [self.height, self.width]
-        how = v2.InterpolationMode(self.interpolation)
-        steps = [v2.Resize(size, how)] if self.resize is None else [v2.Resize([self.resize], how), v2.CenterCrop(size)]
+        mode = v2.InterpolationMode(self.interpolation)
+        steps = (
+            [v2.Resize(size, mode)] if self.resize is None else [v2.Resize([self.resize], mode), v2.CenterCrop(size)]
+        )
         return v2.Compose([*steps, v2.PILToTensor()])
 
 

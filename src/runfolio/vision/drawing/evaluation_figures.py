@@ -28,10 +28,10 @@ def draw_evaluation(result: EvaluationResult, source: ImageSource, folder: str |
     """
     folder = Path(folder)
     with vision_extra("drawing an evaluation"):
-        return list(_drawn(result, source, folder, name))
+        return list(_write_figures(result, source, folder, name))
 
 
-def _drawn(result: EvaluationResult, source: ImageSource, folder: Path, name: str) -> Iterator[Path]:
+def _write_figures(result: EvaluationResult, source: ImageSource, folder: Path, name: str) -> Iterator[Path]:
     images = f"{result.images:,} {result.split} image{'s' * (result.images != 1)}"
     confusion = confusion_figure(
         torch.tensor(result.confusion), result.classes, f"{name}: {result.accuracy:.1%} of {images}"
@@ -50,11 +50,11 @@ def _draw_mistakes(result: EvaluationResult, source: ImageSource, path: Path, na
     shown = result.mistakes[:MISTAKES_DRAWN]
     images = source.train if result.split == "train" else source.test
     count = len(result.mistakes)
-    which = f"the {len(shown)} most confident of {count:,} mistakes" if len(shown) < count else f"{count} mistakes"
+    selection = f"the {len(shown)} most confident of {count:,} mistakes" if len(shown) < count else f"{count} mistakes"
     return draw_predictions(
         [images.image(mistake.index) for mistake in shown],
         shown,
         [mistake.truth for mistake in shown],
         path,
-        title=f"{name}: {which if count > 1 else 'the only mistake'} in {result.images:,} images",
+        title=f"{name}: {selection if count > 1 else 'the only mistake'} in {result.images:,} images",
     )

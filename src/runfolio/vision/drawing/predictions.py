@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _RIGHT, _WRONG, _UNKNOWN = "#1a7f37", "#cf222e", "#3d4451"
-_COLUMNS_AT_MOST = 6
+_MAX_COLUMNS = 6
 _CELL_INCHES = (1.75, 2.12)
-_PIXELS_AT_MOST = 600
+_MAX_PIXELS = 600
 """More than a cell can show; large photographs would only take time and memory."""
 _SHARP_PIXELS = 64
 """So few look best as pixels."""
 _GREY_MODES = ("1", "L", "LA", "I;16", "I", "F")
 
 
-class Answer(Protocol):
+class ShownPrediction(Protocol):
     """What was said of a picture: a `Prediction`, or a mistake of an evaluation."""
 
     @property
@@ -40,7 +40,7 @@ class Answer(Protocol):
 
 def draw_predictions(
     images: Sequence[Picture],
-    predictions: Sequence[Answer],
+    predictions: Sequence[ShownPrediction],
     truths: Sequence[str | None] | None,
     path: str | Path,
     *,
@@ -58,12 +58,14 @@ def draw_predictions(
         StoreError: `path` cannot be written.
     """
     if not images or len(images) != len(predictions) or (truths is not None and len(truths) != len(images)):
-        told = "no" if truths is None else len(truths)
-        raise ConfigError(f"cannot draw {len(images)} images with {len(predictions)} predictions and {told} truths")
+        truth_count = "no" if truths is None else len(truths)
+        raise ConfigError(
+            f"cannot draw {len(images)} images with {len(predictions)} predictions and {truth_count} truths"
+        )
     with vision_extra("drawing predictions"):
         from matplotlib.figure import Figure
 
-    columns = min(_COLUMNS_AT_MOST, math.ceil(math.sqrt(len(images) * 1.5)), len(images))
+    columns = min(_MAX_COLUMNS, math.ceil(math.sqrt(len(images) * 1.5)), len(images))
     rows = math.ceil(len(images) / columns)
     size = (max(columns * _CELL_INCHES[0], 3.5), rows * _CELL_INCHES[1] + 0.5)
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
@@ -79,18 +81,18 @@ def draw_predictions(
     return path
 
 
-def _draw_one(axes: Axes, image: Picture, prediction: Answer, truth: str | None) -> None:
+def _draw_one(axes: Axes, image: Picture, prediction: ShownPrediction, truth: str | None) -> None:
     axes.set_axis_on()
     show_picture(axes, open_picture(image))
     colour = _UNKNOWN if truth is None else _RIGHT if truth == prediction.label else _WRONG
     for spine in axes.spines.values():
         spine.set(color=colour, linewidth=2)
     axes.set_title(
-        f"{short(prediction.label)} · {_percent(prediction.probability)}", fontsize=10, color=colour, weight="bold"
+        f"{shortened(prediction.label)} · {_percent(prediction.probability)}", fontsize=10, color=colour, weight="bold"
     )
     # A blank line where nothing is wrong keeps the rows of the grid alike.
     axes.set_xlabel(
-        f"truth: {short(truth)}" if truth is not None and colour == _WRONG else " ", fontsize=9, color=colour
+        f"truth: {shortened(truth)}" if truth is not None and colour == _WRONG else " ", fontsize=9, color=colour
     )
 
 
@@ -98,20 +100,20 @@ def show_picture(axes: Axes, picture: Image.Image) -> None:
     """Fill a cell of a grid with a picture of any kind and size, the way a model would be given it."""
     channels = 1 if picture.mode in _GREY_MODES else 3
     picture = to_channels(picture, channels)
-    if max(picture.size) > _PIXELS_AT_MOST:
-        picture = ImageOps.contain(picture, (_PIXELS_AT_MOST, _PIXELS_AT_MOST))
+    if max(picture.size) > _MAX_PIXELS:
+        picture = ImageOps.contain(picture, (_MAX_PIXELS, _MAX_PIXELS))
     sharp = max(picture.size) <= _SHARP_PIXELS
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if sharp else "antialiased")
     axes.set(xticks=[], yticks=[], anchor="N")  # texts above stand in one line, however tall the pictures are
 
 
-def _headline(predictions: Sequence[Answer], truths: Sequence[str | None] | None) -> str:
+def _headline(predictions: Sequence[ShownPrediction], truths: Sequence[str | None] | None) -> str:
     count = len(predictions)
-    known = sum(truth is not None for truth in truths or ())
-    if truths is None or not known:
+    labelled = sum(truth is not None for truth in truths or ())
+    if truths is None or not labelled:
         return f"{count} prediction{'s' * (count != 1)}"
     right = sum(prediction.label == truth for prediction, truth in zip(predictions, truths, strict=True))
-    return f"{right} of {known} right" + (f", {count - known} of unknown truth" if known < count else "")
+    return f"{right} of {labelled} right" + (f", {count - labelled} of unknown truth" if labelled < count else "")
 
 
 def _percent(probability: float) -> str:
@@ -121,7 +123,7 @@ def _percent(probability: float) -> str:
     return f"{math.floor(probability * 1000) / 10:.1f} %"
 
 
-def short(name: str) -> str:
+def shortened(name: str) -> str:
     """A name cut to the width of a cell."""
     return name if len(name) <= 16 else f"{name[:15]}…"
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from runfolio.vision._extras import vision_extra
 from runfolio.vision.batches.augment import Augmentation
-from runfolio.vision.batches.loaders import AugmentedImages, PreparedImages, Visit
-from runfolio.vision.drawing.predictions import save_figure, short, show_picture
+from runfolio.vision.batches.loaders import AugmentedImages, PreparedImages, SampleRef
+from runfolio.vision.drawing.predictions import save_figure, shortened, show_picture
 from runfolio.vision.prepare import Preparation
 
 IMAGES = 8
@@ -22,7 +22,7 @@ _INK = "#3d4451"
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchPictures:
     """Training images, of every class in turn."""
 
     classes: list[str]
@@ -31,18 +31,18 @@ class Batch:
     """The images by what was done to them: nothing, what is done to every image, and each epoch's random changes."""
 
 
-def batch_of(preparation: Preparation, images: int = IMAGES) -> Batch:
+def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictures:
     """The first images of a seeded order, and the very pixels that become of them in training.
 
     There are rows of random changes only where the settings augment; colours are those before normalising.
     """
     settings, transform = preparation.settings, preparation.transform
     prepared = PreparedImages(preparation.source.train, preparation.train, transform)
-    places = _of_each_class(preparation, images)
+    positions = _positions_by_class(preparation, images)
     rows = {
-        "as stored": [preparation.source.train.image(prepared.index(place)) for place in places],
+        "as stored": [preparation.source.train.image(prepared.index(position)) for position in positions],
         f"{settings.model} sees\n{transform.width} x {transform.height}": [
-            _picture(prepared.pixels(place)) for place in places
+            _picture(prepared.pixels(position)) for position in positions
         ],
     }
     if settings.augment != "none":
@@ -51,13 +51,13 @@ def batch_of(preparation: Preparation, images: int = IMAGES) -> Batch:
         )
         augmented = AugmentedImages(prepared, augmentation)
         for epoch in _EPOCHS:
-            changed = [_picture(augmented.pixels(Visit(epoch, place))) for place in places]
+            changed = [_picture(augmented.pixels(SampleRef(epoch, position))) for position in positions]
             rows[f"{settings.augment}\nepoch {epoch + 1}"] = changed
-    return Batch([preparation.source.classes[prepared.label(place)] for place in places], rows)
+    return BatchPictures([preparation.source.classes[prepared.label(position)] for position in positions], rows)
 
 
 def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES) -> Path:
-    """Draw `batch_of` as a grid, a row for each thing done; returns `path`.
+    """Draw `batch_pictures` as a grid, a row for each thing done; returns `path`.
 
     Raises:
         StoreError: The picture cannot be written.
@@ -66,31 +66,31 @@ def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES)
     with vision_extra("drawing a batch"):
         from matplotlib.figure import Figure
 
-    batch = batch_of(preparation, images)
+    batch = batch_pictures(preparation, images)
     columns = len(batch.classes)
     size = (columns * _CELL_INCHES + 0.5, len(batch.rows) * _CELL_INCHES * 1.05 + 0.7)
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     figure.suptitle(preparation.source.name, fontsize=12, color=_INK)
     grid = figure.subplots(len(batch.rows), columns, squeeze=False)
-    for cells, (done, pictures) in zip(grid, batch.rows.items(), strict=True):
+    for cells, (label, pictures) in zip(grid, batch.rows.items(), strict=True):
         for axes, picture in zip(cells, pictures, strict=True):
             show_picture(axes, picture)
-        cells[0].set_ylabel(done, fontsize=10, color=_INK)
+        cells[0].set_ylabel(label, fontsize=10, color=_INK)
     for axes, name in zip(grid[0], batch.classes, strict=True):
-        axes.set_title(short(name), fontsize=10, color=_INK, weight="bold")
+        axes.set_title(shortened(name), fontsize=10, color=_INK, weight="bold")
     save_figure(figure, Path(path))
     return Path(path)
 
 
-def _of_each_class(preparation: Preparation, count: int) -> list[int]:
+def _positions_by_class(preparation: Preparation, count: int) -> list[int]:
     """Places of training images: the first of each class in a seeded order, then the second of each, ..."""
     labels = preparation.source.train.labels[preparation.train]
     order = np.random.RandomState(preparation.settings.seed).permutation(len(labels))
-    turn = np.empty(len(labels), dtype=np.int64)
+    rank = np.empty(len(labels), dtype=np.int64)
     for label in np.unique(labels):
-        mine = order[labels[order] == label]
-        turn[mine] = np.arange(len(mine))
-    return sorted(order.tolist(), key=lambda place: (turn[place], labels[place]))[:count]
+        members = order[labels[order] == label]
+        rank[members] = np.arange(len(members))
+    return sorted(order.tolist(), key=lambda position: (rank[position], labels[position]))[:count]
 
 
 def _picture(pixels: torch.Tensor) -> Image.Image:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS = 15
-_SAID_AND_RIGHT, _UNDERCONFIDENT, _OVERCONFIDENT, _INK = "#2f6fab", "#a9d3a4", "#f2a3a3", "#3d4451"
+_MATCHING, _UNDERCONFIDENT, _OVERCONFIDENT, _INK = "#2f6fab", "#a9d3a4", "#f2a3a3", "#3d4451"
 _BAR: dict[str, Any] = {"align": "edge", "edgecolor": "white", "linewidth": 0.8}
 
 
@@ -48,11 +48,20 @@ def calibration(probabilities: torch.Tensor, right: torch.Tensor, bins: int = BI
     """
     probabilities, right = probabilities.double(), right.double()
     bounds = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    place = torch.bucketize(probabilities, bounds[1:-1])  # a probability on a bound belongs below it
-    counts = torch.bincount(place, minlength=bins)
-    said, came = (torch.zeros(bins, dtype=torch.float64).index_add_(0, place, each) for each in (probabilities, right))
-    error = float((said - came).abs().sum() / len(right))
-    rows = zip(bounds[:-1].tolist(), bounds[1:].tolist(), counts.tolist(), said.tolist(), came.tolist(), strict=True)
+    bin_index = torch.bucketize(probabilities, bounds[1:-1])  # a probability on a bound belongs below it
+    counts = torch.bincount(bin_index, minlength=bins)
+    confidence_sums, correct_counts = (
+        torch.zeros(bins, dtype=torch.float64).index_add_(0, bin_index, values) for values in (probabilities, right)
+    )
+    error = float((confidence_sums - correct_counts).abs().sum() / len(right))
+    rows = zip(
+        bounds[:-1].tolist(),
+        bounds[1:].tolist(),
+        counts.tolist(),
+        confidence_sums.tolist(),
+        correct_counts.tolist(),
+        strict=True,
+    )
     return Calibration(
         error,
         [
@@ -70,7 +79,7 @@ def reliability_figure(measured: Calibration, title: str) -> Figure:
     figure.suptitle(title, fontsize=12, color=_INK)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw_shares(above, [row for row in measured.bins if row.images])
-    below.bar(*_bars(measured.bins, [row.images for row in measured.bins]), color=_SAID_AND_RIGHT, **_BAR)
+    below.bar(*_bars(measured.bins, [row.images for row in measured.bins]), color=_MATCHING, **_BAR)
     below.set(xlabel="probability of what was said", ylabel="images")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
@@ -78,16 +87,16 @@ def reliability_figure(measured: Calibration, title: str) -> Figure:
 
 
 def _draw_shares(axes: Axes, bins: Sequence[CalibrationBin]) -> None:
-    right = [row.accuracy or 0.0 for row in bins]
-    said = [row.confidence or 0.0 for row in bins]
-    both = [min(pair) for pair in zip(right, said, strict=True)]
-    axes.bar(*_bars(bins, both), color=_SAID_AND_RIGHT, label="right, as said", **_BAR)
+    accuracies = [row.accuracy or 0.0 for row in bins]
+    confidences = [row.confidence or 0.0 for row in bins]
+    matching = [min(pair) for pair in zip(accuracies, confidences, strict=True)]
+    axes.bar(*_bars(bins, matching), color=_MATCHING, label="right, as said", **_BAR)
     for label, colour, longer in (
-        ("right more often than said", _UNDERCONFIDENT, right),
-        ("said, but not right", _OVERCONFIDENT, said),
+        ("right more often than said", _UNDERCONFIDENT, accuracies),
+        ("said, but not right", _OVERCONFIDENT, confidences),
     ):
-        gaps = [above - below for above, below in zip(longer, both, strict=True)]
-        axes.bar(*_bars(bins, gaps), bottom=both, color=colour, hatch="///", label=label, **_BAR)
+        gaps = [above - below for above, below in zip(longer, matching, strict=True)]
+        axes.bar(*_bars(bins, gaps), bottom=matching, color=colour, hatch="///", label=label, **_BAR)
     axes.plot([0, 1], [0, 1], color=_INK, linestyle="--", linewidth=1, label="perfect calibration")
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize=9)

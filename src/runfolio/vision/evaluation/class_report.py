@@ -27,7 +27,7 @@ _NUMBERS_AT_MOST = 20
 _LETTER_INCHES = 0.09
 
 
-class ClassFigures(NamedTuple):
+class ClassMetrics(NamedTuple):
     """How well one class is recognised. A share of nothing is 0."""
 
     name: str
@@ -42,7 +42,7 @@ def confusion_matrix(predicted: torch.Tensor, labels: torch.Tensor, classes: int
     return multiclass_confusion_matrix(predicted, labels, num_classes=classes)
 
 
-def class_figures(predicted: torch.Tensor, labels: torch.Tensor, classes: Sequence[str]) -> list[ClassFigures]:
+def class_metrics(predicted: torch.Tensor, labels: torch.Tensor, classes: Sequence[str]) -> list[ClassMetrics]:
     """A row for each class, in the order of `classes`."""
     count = len(classes)
     columns = [
@@ -50,10 +50,10 @@ def class_figures(predicted: torch.Tensor, labels: torch.Tensor, classes: Sequen
         for metric in (multiclass_precision, multiclass_recall, multiclass_f1_score)
     ]
     images = torch.bincount(labels, minlength=count).tolist()
-    return [ClassFigures(*row) for row in zip(classes, images, *columns, strict=True)]
+    return [ClassMetrics(*row) for row in zip(classes, images, *columns, strict=True)]
 
 
-def class_table(rows: Sequence[ClassFigures]) -> str:
+def class_table(rows: Sequence[ClassMetrics]) -> str:
     """The rows as columns of plain text."""
     width = max(len("class"), *(len(row.name) for row in rows))
     lines = [f"{'class'.ljust(width)}  images  precision  recall     f1"]

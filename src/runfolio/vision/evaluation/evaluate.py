@@ -12,22 +12,22 @@ from torch.nn import functional
 
 from runfolio.errors import ConfigError
 from runfolio.query.selection.significance import Interval, wilson
-from runfolio.vision.batches.loaders import PreparedImages, batches
+from runfolio.vision.batches.loaders import PreparedImages, batch_loader
 from runfolio.vision.data import ImageSet, ImageSource
 from runfolio.vision.evaluation import class_report
 from runfolio.vision.evaluation.calibration import Calibration, calibration
-from runfolio.vision.evaluation.class_report import ClassFigures
+from runfolio.vision.evaluation.class_report import ClassMetrics
 from runfolio.vision.evaluation.predict import LoadedClassifier
 from runfolio.vision.loop.inputs import Inputs
-from runfolio.vision.models.memory_layout import arranged
+from runfolio.vision.models.memory_layout import to_channels_last
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 Split = Literal["train", "test"]
 BATCH_SIZE = 64
-_TOP_AT_MOST = 5
-_NAMED_AT_MOST = 5
+_MAX_TOP_K = 5
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class EvaluationResult:
     """Mean cross-entropy an image; NaN or infinite where the model's answers are."""
     top_k: dict[int, float]
     """Share of the images whose true class is among the k most probable, for k from 1 to 5 or all classes."""
-    per_class: list[ClassFigures]
+    per_class: list[ClassMetrics]
     confusion: list[list[int]]
     """[true class][predicted class] counts."""
     calibration: Calibration
@@ -95,22 +95,22 @@ def evaluate(
         ConfigError: The data has other classes than the model; the message names them.
         DamagedFile: An image cannot be read.
     """
-    place = _places(classifier, source)
+    output_indices = _output_indices(classifier, source)
     images: ImageSet = source.train if split == "train" else source.test
-    labels = torch.from_numpy(place[images.labels])
+    labels = torch.from_numpy(output_indices[images.labels])
     logits = _logits(classifier, images, f"{source.name} {split}", progress)
     return _result(logits, labels, images, classes=classifier.classes, data=source.name, split=split)
 
 
-def on_fastest_device(classifier: LoadedClassifier) -> LoadedClassifier:
+def to_fastest_device(classifier: LoadedClassifier) -> LoadedClassifier:
     """The classifier with its model moved to a GPU, where there is one, and its weights as convolutions want them."""
-    arranged(classifier.model)
+    to_channels_last(classifier.model)
     if torch.cuda.is_available():
         classifier.model.to("cuda")
     return classifier
 
 
-def _places(classifier: LoadedClassifier, source: ImageSource) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _output_indices(classifier: LoadedClassifier, source: ImageSource) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Where each class of the source stands among the model's outputs."""
     unknown = [name for name in source.classes if name not in classifier.classes]
     lacking = [name for name in classifier.classes if name not in source.classes]
@@ -128,27 +128,27 @@ def _places(classifier: LoadedClassifier, source: ImageSource) -> np.ndarray[Any
 
 
 def _named(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED_AT_MOST
-    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 @torch.inference_mode()
-def _logits(classifier: LoadedClassifier, images: ImageSet, what: str, progress: Progress | None) -> torch.Tensor:
+def _logits(classifier: LoadedClassifier, images: ImageSet, label: str, progress: Progress | None) -> torch.Tensor:
     """[n, classes] float64 on the CPU, in the order of the images."""
     device = next(classifier.model.parameters()).device
     prepared = PreparedImages(images, np.arange(len(images)), classifier.transform)
-    loader = batches(prepared, batch_size=BATCH_SIZE, workers=0, seed=0)
+    loader = batch_loader(prepared, batch_size=BATCH_SIZE, workers=0, seed=0)
     inputs = Inputs(classifier.transform)
     pieces = [
         classifier.model(inputs(pixels.to(device))).double().cpu()
-        for pixels in _counted(loader, len(images), what, progress)
+        for pixels in _counted(loader, len(images), label, progress)
     ]
     return torch.cat(pieces)
 
 
-def _counted(loader: Iterable[Any], images: int, what: str, progress: Progress | None) -> Iterable[torch.Tensor]:
+def _counted(loader: Iterable[Any], images: int, label: str, progress: Progress | None) -> Iterable[torch.Tensor]:
     """The pixels of every batch; each is counted once it was used."""
-    task = progress.add_task(f"evaluating on {what}", total=images) if progress else None
+    task = progress.add_task(f"evaluating on {label}", total=images) if progress else None
     try:
         for pixels, _ in loader:
             yield pixels
@@ -176,8 +176,8 @@ def _result(
         accuracy=accuracy,
         interval=wilson(accuracy, len(labels)),
         loss=float(functional.cross_entropy(logits, labels)),
-        top_k={k: float((hit_at < k).double().mean()) for k in range(1, min(_TOP_AT_MOST, len(classes)) + 1)},
-        per_class=class_report.class_figures(predicted, labels, classes),
+        top_k={k: float((hit_at < k).double().mean()) for k in range(1, min(_MAX_TOP_K, len(classes)) + 1)},
+        per_class=class_report.class_metrics(predicted, labels, classes),
         confusion=class_report.confusion_matrix(predicted, labels, len(classes)).tolist(),
         calibration=calibration(probability, right),
         mistakes=[

@@ -17,11 +17,11 @@ from runfolio.vision.settings import TrainSettings
 if TYPE_CHECKING:
     from runfolio import Run
 
-TEST = "test/acc"
+TEST_METRIC = "test/acc"
 """A run that reports it was tested."""
 
 
-def tests_itself(settings: TrainSettings, series: Mapping[str, Any] | None) -> bool:
+def is_tested_at_end(settings: TrainSettings, series: Mapping[str, Any] | None) -> bool:
     """Whether a run is tested at its end: of a series the run that validation chose is, when all of them are done.
 
     One that repeats another is tested where that one was.
@@ -29,7 +29,7 @@ def tests_itself(settings: TrainSettings, series: Mapping[str, Any] | None) -> b
     if settings.test_at != "chosen" or series is None:
         return True
     repeated = reproduction.requested_reproduction()
-    return repeated is not None and TEST in runfolio.open(repeated.store).run(repeated.run).flat_summary
+    return repeated is not None and TEST_METRIC in runfolio.open(repeated.store).run(repeated.run).flat_summary
 
 
 def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:
@@ -48,6 +48,6 @@ def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation:
     matrix = class_report.confusion_matrix(tested.predicted, tested.labels, len(classes))
     title = f"{run.name}: {tested.result.accuracy:.1%} of {tested.result.images:,} test images"
     run.log_figure("confusion", class_report.confusion_figure(matrix, classes, title), step=epoch)
-    rows = class_report.class_figures(tested.predicted, tested.labels, classes)
+    rows = class_report.class_metrics(tested.predicted, tested.labels, classes)
     run.log_text("classes", class_report.class_table(rows), step=epoch)
     run.summary["confusion"] = matrix.tolist()

@@ -26,17 +26,17 @@ def load(checkpoint: Checkpoint) -> LoadedClassifier:
         from runfolio.record.checkpoints.loading import fill
         from runfolio.vision.evaluation.predict import LoadedClassifier
         from runfolio.vision.models import build_model
-        from runfolio.vision.models.description import describe, place_of
+        from runfolio.vision.models.description import checkpoint_label, describe
 
-    described, where = describe(checkpoint), place_of(checkpoint)
+    description, label = describe(checkpoint), checkpoint_label(checkpoint)
     try:
-        model = build_model(described.spec)
+        model = build_model(description.spec)
     except NotFound as error:
-        raise NotFound(f"{where}: {error}") from None
-    fill(model, checkpoint.tensors("model"), f"{where} does not fit model {described.spec.name}")
+        raise NotFound(f"{label}: {error}") from None
+    fill(model, checkpoint.tensors("model"), f"{label} does not fit model {description.spec.name}")
     model.eval()
     with (
         torch.inference_mode()
     ):  # the first pass starts torch's threads and kernels: no prediction is to be timed with it
-        model(torch.zeros(1, *described.spec.image_shape))
-    return LoadedClassifier(model, described.classes, described.transform, described.data, described.test_data)
+        model(torch.zeros(1, *description.spec.image_shape))
+    return LoadedClassifier(model, description.classes, description.transform, description.data, description.test_data)

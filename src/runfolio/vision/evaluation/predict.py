@@ -37,7 +37,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Sample:
+class LabelledPicture:
     """A test picture whose class is known."""
 
     picture: Image.Image
@@ -64,7 +64,7 @@ class LoadedClassifier:
             NotFound: A file is not there.
             DamagedFile: A file cannot be read as an image; the message names it and says why.
         """
-        return [self._predict_one(picture, number) for number, picture in enumerate(_each(images), start=1)]
+        return [self._predict_one(picture, number) for number, picture in enumerate(_as_pictures(images), start=1)]
 
     @torch.inference_mode()
     def _predict_one(self, picture: Picture, number: int) -> Prediction:
@@ -99,14 +99,14 @@ def open_picture(picture: Picture, at_least: int | None = None) -> Image.Image:
             return Image.fromarray(picture)
         if picture.dtype.kind == "f" and picture.min() >= 0 and picture.max() <= 1:
             return Image.fromarray(np.rint(picture * 255).astype(np.uint8))
-    what = f"array of {picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
+    kind = f"array of {picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
     raise ConfigError(
-        f"not a picture: {what}; give a path, a Pillow image, or an array [h, w] or [h, w, 3]"
+        f"not a picture: {kind}; give a path, a Pillow image, or an array [h, w] or [h, w, 3]"
         " of uint8, or of floats from 0 to 1"
     )
 
 
-def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) -> list[Sample]:
+def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) -> list[LabelledPicture]:
     """`count` of the test images of the data a classifier was trained on, drawn without repetition.
 
     Raises:
@@ -116,18 +116,18 @@ def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) 
     source = load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True)
     if not 1 <= count <= len(source.test):
         raise ConfigError(f"cannot draw {count} test images of {source.name}; there are 1 to {len(source.test)}")
-    drawn = np.random.RandomState(seed).permutation(len(source.test))[:count].tolist()
+    indices = np.random.RandomState(seed).permutation(len(source.test))[:count].tolist()
     return [
-        Sample(
+        LabelledPicture(
             picture=source.test.image(index, classifier.transform.at_least),
             truth=source.classes[int(source.test.labels[index])],
             reference=source.test.reference(index),
         )
-        for index in drawn
+        for index in indices
     ]
 
 
-def _each(images: Iterable[Picture]) -> Iterable[Picture]:
+def _as_pictures(images: Iterable[Picture]) -> Iterable[Picture]:
     # A single path is an iterable too, of letters.
     return [images] if isinstance(images, (str, Path, Image.Image)) else images
 

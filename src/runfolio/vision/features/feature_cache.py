@@ -16,17 +16,17 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from runfolio.vision.batches.augment import Augmentation
-from runfolio.vision.batches.cache_budget import FEATURES, CannotCache, make_room, open_rows
-from runfolio.vision.batches.cache_keys import image_ids, tensors_digest, versions, view_ids
-from runfolio.vision.batches.cache_rows import Rows
-from runfolio.vision.batches.loaders import Labelled, Visit
+from runfolio.vision.batches.cache_budget import FEATURES, CacheUnavailable, evict_to_fit, open_row_store
+from runfolio.vision.batches.cache_keys import image_ids, package_versions, tensors_digest, view_ids
+from runfolio.vision.batches.cache_rows import RowStore
+from runfolio.vision.batches.loaders import Labelled, SampleRef
 from runfolio.vision.data.base import ImageSet
-from runfolio.vision.data.fetch_claims import claimed
+from runfolio.vision.data.fetch_claims import hold_claim
 from runfolio.vision.data.transform import ImageTransform
-from runfolio.vision.features.computing import Compute, arithmetic, computing
+from runfolio.vision.features.feature_computer import FeatureFunction, autocast_to, feature_computer
 from runfolio.vision.models import ModelSpec
-from runfolio.vision.models.cutting import Cut, cut, frozen_tensors
-from runfolio.vision.models.tape import CannotCut
+from runfolio.vision.models.network_cut import NetworkCut, cut_network, frozen_tensors
+from runfolio.vision.models.tape import CutUnavailable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -35,9 +35,9 @@ _BATCH = 32
 """Images that are computed and written between two looks at what others have finished, for up to four threads."""
 _BATCHES_AHEAD = 2
 """So many are decoded while one is computed."""
-_FILLING = ".filling"
-_CUTS_AT_MOST = 64
-_cuts: dict[tuple[ModelSpec, str, str, str], Cut] = {}
+_FILL_LOCK = ".filling"
+_MAX_CUTS = 64
+_cuts: dict[tuple[ModelSpec, str, str, str], NetworkCut] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,39 +52,41 @@ class Views:
 class CachedFeatures(Dataset[Labelled]):
     """Features of chosen images, [size] each, with labels: for loaders in the place of the images themselves.
 
-    An item is asked for by its place, or by a `Visit`, whose epoch picks one of the views in turn.
+    An item is asked for by its place, or by a `SampleRef`, whose epoch picks one of the views in turn.
     """
 
-    def __init__(self, rows: Rows, places: NDArray[np.int64], labels: NDArray[np.int64], dtype: torch.dtype) -> None:
+    def __init__(
+        self, rows: RowStore, addresses: NDArray[np.int64], labels: NDArray[np.int64], dtype: torch.dtype
+    ) -> None:
         """Args:
-        places: [views, n, 2], of `rows.find`.
+        addresses: [views, n, 2], of `rows.find`.
         labels: [n].
         """
         self._rows = rows
-        self._places = places
+        self._addresses = addresses
         self._labels = labels.tolist()
         self._dtype = dtype
 
     def __len__(self) -> int:
         return len(self._labels)
 
-    def __getitem__(self, place: int | Visit) -> Labelled:
-        return self.__getitems__([place])[0]
+    def __getitem__(self, sample: int | SampleRef) -> Labelled:
+        return self.__getitems__([sample])[0]
 
-    def __getitems__(self, places: Sequence[int | Visit]) -> list[Labelled]:
+    def __getitems__(self, samples: Sequence[int | SampleRef]) -> list[Labelled]:
         """Several at once, as a loader's batch asks for them."""
-        visits = [place if isinstance(place, Visit) else Visit(0, place) for place in places]
-        views = [visit.epoch % len(self._places) for visit in visits]
-        rows = self._rows.gather(self._places[views, [visit.place for visit in visits]])
+        refs = [sample if isinstance(sample, SampleRef) else SampleRef(0, sample) for sample in samples]
+        views = [ref.epoch % len(self._addresses) for ref in refs]
+        rows = self._rows.gather(self._addresses[views, [ref.position for ref in refs]])
         features = torch.from_numpy(rows).view(self._dtype)
-        return [(row, self._labels[visit.place]) for row, visit in zip(features, visits, strict=True)]
+        return [(row, self._labels[ref.position]) for row, ref in zip(features, refs, strict=True)]
 
 
 class FeatureCache:
     """The features that one frozen network gives of images prepared one way.
 
     Attributes:
-        cut: Where the network was cut; `cut.head_alone(model)` has it take features.
+        cut: Where the network was cut; `cut_network.head_alone(model)` has it take features.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class FeatureCache:
             progress: Gets a task for as long as features are computed.
 
         Raises:
-            CannotCache: The network cannot be cut, or nothing can be kept.
+            CacheUnavailable: The network cannot be cut, or nothing can be kept.
         """
         self._model = model
         self._transform = transform
@@ -119,10 +121,10 @@ class FeatureCache:
         self._drawing = Lock()
         weights = tensors_digest(frozen_tensors(model))
         try:
-            with arithmetic(self._device, precision):
+            with autocast_to(self._device, precision):
                 self.cut = _cut_once(model, spec, weights, precision)
-        except CannotCut as reason:
-            raise CannotCache(f"{spec.name} cannot be cut: {reason}") from None
+        except CutUnavailable as reason:
+            raise CacheUnavailable(f"{spec.name} cannot be cut: {reason}") from None
         about = {
             "network": {key: value for key, value in spec.as_meta().items() if key not in ("classes", "dropout")},
             "weights": weights,
@@ -130,15 +132,15 @@ class FeatureCache:
             "changes": views and {"augment": views.augment, "seed": views.seed},
             "precision": precision,
             "device": self._device.type,
-            "versions": versions(),
+            "versions": package_versions(),
         }
-        self._rows = open_rows(FEATURES, about, self.cut.size * self.cut.dtype.itemsize)
+        self._rows = open_row_store(FEATURES, about, self.cut.size * self.cut.dtype.itemsize)
 
-    def of(self, images: ImageSet, chosen: NDArray[np.int64]) -> CachedFeatures:
+    def features_of(self, images: ImageSet, chosen: NDArray[np.int64]) -> CachedFeatures:
         """The features of the chosen images; those that are not kept yet are computed.
 
         Raises:
-            CannotCache: They do not fit into the budget, or the disk is full or cannot be written.
+            CacheUnavailable: They do not fit into the budget, or the disk is full or cannot be written.
             DamagedFile: An image cannot be read.
         """
         indices = chosen.tolist()
@@ -146,17 +148,17 @@ class FeatureCache:
         ids = [plain]
         if self._views is not None:
             ids = [view_ids(plain, indices, view) for view in range(self._views.count)]
-        wanted = {
+        sources = {
             row_id: (index, view) for view, row in enumerate(ids) for row_id, index in zip(row, indices, strict=True)
         }
         try:
             self._rows.refresh()
-            self._rows.forget_damaged(wanted)
-            self._fill(images, {row_id: source for row_id, source in wanted.items() if row_id not in self._rows})
+            self._rows.drop_damaged(sources)
+            self._fill(images, {row_id: source for row_id, source in sources.items() if row_id not in self._rows})
         except OSError as error:
-            raise CannotCache(f"{self._rows.folder} cannot be written: {error.strerror}") from None
-        places = np.stack([self._rows.find(row) for row in ids])
-        return CachedFeatures(self._rows, places, images.labels[chosen], self.cut.dtype)
+            raise CacheUnavailable(f"{self._rows.folder} cannot be written: {error.strerror}") from None
+        addresses = np.stack([self._rows.addresses_of(row) for row in ids])
+        return CachedFeatures(self._rows, addresses, images.labels[chosen], self.cut.dtype)
 
     def close(self) -> None:
         """Let what is kept be removed by whoever needs the room. Data sets that were made are of no use any more."""
@@ -166,16 +168,16 @@ class FeatureCache:
         if not missing:
             return
         size = len(missing) * self._rows.row_bytes
-        if (room := make_room(size)) < size:
-            raise CannotCache(
+        if (free := evict_to_fit(size)) < size:
+            raise CacheUnavailable(
                 f"the features of {len(missing):,} images take {size / 1e6:,.3g} MB, and the cache's budget"
-                f" (`runfolio cache --budget`) and the disk have {room / 1e6:,.3g} MB left"
+                f" (`runfolio cache --budget`) and the disk have {free / 1e6:,.3g} MB left"
             )
         rows_at_once = _BATCH * max(1, torch.get_num_threads() // 4)
         images_at_once = max(1, rows_at_once // (self._views.count if self._views else 1))
         task = self._progress.add_task(f"features of {self._name}", total=len(missing)) if self._progress else None
         try:
-            with computing(self.cut, self._model, self._transform, self._precision) as compute:
+            with feature_computer(self.cut, self._model, self._transform, self._precision) as compute:
                 for ids, pixels in self._decoded(images, missing, images_at_once):
                     self._add(ids, pixels, compute)
                     if self._progress and task is not None:
@@ -184,13 +186,13 @@ class FeatureCache:
             if self._progress and task is not None:
                 self._progress.remove_task(task)
 
-    def _add(self, ids: list[bytes], pixels: list[torch.Tensor], compute: Compute) -> None:
+    def _add(self, ids: list[bytes], pixels: list[torch.Tensor], compute: FeatureFunction) -> None:
         # Others may be at the same images: one of us computes at a time, and what is finished is shared.
-        with claimed(self._rows.folder / _FILLING):
+        with hold_claim(self._rows.folder / _FILL_LOCK):
             self._rows.refresh()
-            new = [place for place, row_id in enumerate(ids) if row_id not in self._rows]
+            new = [index for index, row_id in enumerate(ids) if row_id not in self._rows]
             if new:
-                self._rows.add([ids[place] for place in new], compute([pixels[place] for place in new]))
+                self._rows.add([ids[index] for index in new], compute([pixels[index] for index in new]))
 
     def _decoded(
         self, images: ImageSet, missing: dict[bytes, tuple[int, int]], at_once: int
@@ -206,15 +208,15 @@ class FeatureCache:
                 for start in range(0, len(indices), at_once):
                     block = indices[start : start + at_once]
                     ids = [row_id for index in block for row_id, _ in rows[index]]
-                    begun = [
+                    futures = [
                         threads.submit(self._pixels, images, index, [view for _, view in rows[index]])
                         for index in block
                     ]
-                    ahead.append((ids, begun))
+                    ahead.append((ids, futures))
                     if len(ahead) > _BATCHES_AHEAD:
-                        yield _finished(*ahead.popleft())
+                        yield _results(*ahead.popleft())
                 while ahead:
-                    yield _finished(*ahead.popleft())
+                    yield _results(*ahead.popleft())
             finally:
                 threads.shutdown(cancel_futures=True)
 
@@ -227,15 +229,15 @@ class FeatureCache:
             return [self._changes(pixels, epoch=view, index=index) for view in views]
 
 
-def _cut_once(model: nn.Module, spec: ModelSpec, weights: str, precision: str) -> Cut:
+def _cut_once(model: nn.Module, spec: ModelSpec, weights: str, precision: str) -> NetworkCut:
     """Where the network is cut; runs of one process that share their frozen part try it once."""
     key = (spec, weights, precision, next(model.parameters()).device.type)
     if key not in _cuts:
-        if len(_cuts) == _CUTS_AT_MOST:
+        if len(_cuts) == _MAX_CUTS:
             _cuts.clear()
-        _cuts[key] = cut(model, spec.image_shape)
+        _cuts[key] = cut_network(model, spec.image_shape)
     return _cuts[key]
 
 
-def _finished(ids: list[bytes], begun: Sequence[Future[list[torch.Tensor]]]) -> tuple[list[bytes], list[torch.Tensor]]:
-    return ids, [pixels for future in begun for pixels in future.result()]
+def _results(ids: list[bytes], futures: Sequence[Future[list[torch.Tensor]]]) -> tuple[list[bytes], list[torch.Tensor]]:
+    return ids, [pixels for future in futures for pixels in future.result()]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from runfolio.vision.features.feature_cache import CachedFeatures, FeatureCache, Views
-from runfolio.vision.models.cutting import Cut
+from runfolio.vision.models.network_cut import NetworkCut
 from runfolio.vision.prepare import PARTS, Part, Preparation
 from runfolio.vision.settings import TrainSettings
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Served:
+class FeatureDatasets:
     """The features of all images of a training, and how its network takes them."""
 
     train: CachedFeatures
     val: CachedFeatures
     test: CachedFeatures
-    _cut: Cut
+    _cut: NetworkCut
 
     @contextmanager
     def head_alone(self, *models: nn.Module) -> Iterator[None]:
@@ -38,7 +38,7 @@ class Served:
             yield
 
 
-def can_serve(settings: TrainSettings) -> bool:
+def can_use_features(settings: TrainSettings) -> bool:
     """Whether the same features come back in each epoch: nothing before the head trains, and nothing random happens to
     the images, or no more than as many views of each as are asked for.
     """
@@ -47,9 +47,9 @@ def can_serve(settings: TrainSettings) -> bool:
     return settings.cache and settings.freeze_backbone and same_again and not mixed
 
 
-def serve(
+def build_feature_datasets(
     preparation: Preparation, model: nn.Module, progress: Progress | None, parts: Container[Part] = PARTS
-) -> Served:
+) -> FeatureDatasets:
     """Compute the features that are not kept yet.
 
     Args:
@@ -57,25 +57,25 @@ def serve(
         parts: Those that are wanted; the others are empty.
 
     Raises:
-        CannotCache: The network cannot be cut, or its features cannot be kept.
+        CacheUnavailable: The network cannot be cut, or its features cannot be kept.
         DamagedFile: An image cannot be read.
     """
     settings, source, spec = preparation.settings, preparation.source, preparation.spec
 
-    def opened(views: Views | None) -> FeatureCache:
-        how = {"precision": settings.precision, "views": views, "progress": progress}
-        return FeatureCache(model, spec, preparation.transform, **how)
+    def open_cache(views: Views | None) -> FeatureCache:
+        options = {"precision": settings.precision, "views": views, "progress": progress}
+        return FeatureCache(model, spec, preparation.transform, **options)
 
-    plain = changed = opened(None)
+    plain_cache = augmented_cache = open_cache(None)
     if settings.augment != "none":
-        changed = opened(Views(count=settings.cached_views, augment=settings.augment, seed=settings.seed))
+        augmented_cache = open_cache(Views(count=settings.cached_views, augment=settings.augment, seed=settings.seed))
 
     def chosen(part: Part) -> NDArray[np.int64]:
         return getattr(preparation, part)[: None if part in parts else 0]
 
-    return Served(
-        train=changed.of(source.train, chosen("train")),
-        val=plain.of(source.train, chosen("val")),
-        test=plain.of(source.test, chosen("test")),
-        _cut=plain.cut,
+    return FeatureDatasets(
+        train=augmented_cache.features_of(source.train, chosen("train")),
+        val=plain_cache.features_of(source.train, chosen("val")),
+        test=plain_cache.features_of(source.test, chosen("test")),
+        _cut=plain_cache.cut,
     )

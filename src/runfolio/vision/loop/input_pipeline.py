@@ -11,17 +11,17 @@ from lightning_fabric import Fabric
 from torch.utils.data import Dataset
 
 from runfolio.vision.batches.augment import Augmentation
-from runfolio.vision.batches.cache_budget import CannotCache
+from runfolio.vision.batches.cache_budget import CacheUnavailable
 from runfolio.vision.batches.loaders import (
     AugmentedImages,
     EpochOrder,
     Labelled,
     PreparedImages,
-    batches,
-    suited_workers,
+    batch_loader,
+    default_workers,
 )
 from runfolio.vision.features.feature_cache import CachedFeatures
-from runfolio.vision.features.feature_datasets import Served, can_serve, serve
+from runfolio.vision.features.feature_datasets import FeatureDatasets, build_feature_datasets, can_use_features
 from runfolio.vision.loop.inputs import Inputs
 from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.prepare import PARTS, Part, Preparation
@@ -61,23 +61,23 @@ class InputPipeline:
         self._prepared = (train, val, test)
         self._order = EpochOrder(len(train), settings.resolved_batch_size, settings.seed)
         self._images = Loaders(
-            self._loader(augmented, are_ready=train.keeps, order=self._order),
-            self._loader(val, are_ready=val.keeps) if len(val) else None,
-            self._loader(test, are_ready=test.keeps),
+            self._loader(augmented, are_ready=train.fits_in_memory, order=self._order),
+            self._loader(val, are_ready=val.fits_in_memory) if len(val) else None,
+            self._loader(test, are_ready=test.fits_in_memory),
         )
         self._features: Loaders | None = None
-        self._feature_datasets: Served | None = None
+        self._feature_datasets: FeatureDatasets | None = None
 
     def _loader(self, images: Dataset[Labelled], *, are_ready: bool, order: EpochOrder | None = None) -> Batches:
         settings, device = self._settings, self._fabric.device.type
         workers = 0 if isinstance(images, CachedFeatures) else settings.workers
-        loader = batches(
+        loader = batch_loader(
             images,
             batch_size=settings.resolved_batch_size,
-            workers=suited_workers(device, are_ready=are_ready) if workers is None else workers,
+            workers=default_workers(device, are_ready=are_ready) if workers is None else workers,
             seed=settings.seed,
             order=order,
-            pinned=device == "cuda",
+            pin_memory=device == "cuda",
         )
         return cast("Batches", self._fabric.setup_dataloaders(loader))
 
@@ -95,10 +95,10 @@ class InputPipeline:
             DamagedFile: An image cannot be read.
         """
         notices: list[str] = []
-        if can_serve(self._settings) and state.is_frozen:
+        if can_use_features(self._settings) and state.is_frozen:
             try:
                 self._open_features(state, progress, parts)
-            except CannotCache as reason:
+            except CacheUnavailable as reason:
                 notices.append(f"goes through the whole network in each epoch: {reason}")
         # Pixels are not used again if the backbone is never trained.
         if self._settings.cache and (self._features is None or self._settings.unfreeze_after is not None):
@@ -107,8 +107,8 @@ class InputPipeline:
 
     def _open_pixels(self, progress: Progress | None) -> Iterator[str]:
         try:
-            share = min(images.keep_on_disk(progress) for images in self._prepared if len(images))
-        except CannotCache as reason:
+            share = min(images.cache_on_disk(progress) for images in self._prepared if len(images))
+        except CacheUnavailable as reason:
             yield f"decodes its images in each epoch: {reason}"
             return
         if share < 1:
@@ -118,7 +118,7 @@ class InputPipeline:
             )
 
     def _open_features(self, state: TrainState, progress: Progress | None, parts: Container[Part]) -> None:
-        datasets = serve(self._preparation, state.model, progress, parts)
+        datasets = build_feature_datasets(self._preparation, state.model, progress, parts)
         self._feature_datasets = datasets
         self._features = Loaders(
             self._loader(datasets.train, are_ready=True, order=self._order),

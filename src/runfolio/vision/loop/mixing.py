@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from runfolio.vision._torchvision import v2
-from runfolio.vision.batches.augment import drawing_from
+from runfolio.vision.batches.augment import seeded_generator
 
 _STREAM = 1
 """Keeps what is drawn for a batch apart from what is drawn for the image of the same number."""
@@ -35,6 +35,6 @@ class Mixing:
         """
         if not self._ways:
             return images, labels
-        with drawing_from(self._seed, epoch, batch, _STREAM):
+        with seeded_generator(self._seed, epoch, batch, _STREAM):
             way = self._ways[int(torch.randint(len(self._ways), ()))]
             return way(images, labels)

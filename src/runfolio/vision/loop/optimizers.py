@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from runfolio.vision.models.memory_layout import keep_arranged
+from runfolio.vision.models.memory_layout import keep_state_layout
 from runfolio.vision.models.stages import stages
 from runfolio.vision.settings import OptimConfig, ScheduleConfig
 
@@ -27,7 +27,7 @@ def make_optimizer(model: nn.Module, settings: OptimConfig, *, rate_decay: float
         rate_decay: Learning rate of each stage of the backbone as a share of the next one's.
     """
     optimizer = _optimizer(_groups(model, settings.lr, rate_decay), settings)
-    keep_arranged(optimizer)
+    keep_state_layout(optimizer)
     return optimizer
 
 

@@ -16,7 +16,7 @@ from runfolio.vision.loop.inputs import Inputs
 from runfolio.vision.loop.mixing import Mixing
 from runfolio.vision.loop.optimizers import make_optimizer, make_scheduler
 from runfolio.vision.loop.unfreezing import Freezing
-from runfolio.vision.models.compiling import Network, compiled
+from runfolio.vision.models.compiling import Network, compile_network
 from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.prepare import Preparation
 
@@ -92,8 +92,8 @@ class TrainState:
         if not self.settings.compile:
             return self._network, self.predictor
         size = self.settings.resolved_batch_size
-        train_forward = compiled(self._network, size)
-        return train_forward, train_forward if self._average is None else compiled(self.predictor, size)
+        train_forward = compile_network(self._network, size)
+        return train_forward, train_forward if self._average is None else compile_network(self.predictor, size)
 
     @property
     def batches_per_epoch(self) -> int:

@@ -52,9 +52,9 @@ def check_model_name(name: str) -> None:
     if name.startswith(timm_zoo.PREFIX):
         timm_zoo.check(name.removeprefix(timm_zoo.PREFIX))
         return
-    known = [*_OWN, *torchvision_zoo.names()]
-    if name not in known:
-        near = nearest(name, known)
+    names = [*_OWN, *torchvision_zoo.names()]
+    if name not in names:
+        near = nearest(name, names)
         hint = (
             f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(_OWN)}, torchvision's and timm:NAME"
         )

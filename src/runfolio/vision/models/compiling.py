@@ -14,7 +14,7 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 _BACKEND = "inductor"
 
 
-def compiled(network: nn.Module, batch_size: int) -> Network:
+def compile_network(network: nn.Module, batch_size: int) -> Network:
     """The network for whole batches of images in compiled form, and as it is for the others.
 
     An epoch's last, smaller batch is so few images that compiling for it does not pay; and what is computed never
@@ -37,7 +37,7 @@ def check_compiler(device: str) -> None:
         ConfigError: It cannot; the message says why.
     """
     try:
-        torch.compile(_little, backend=_BACKEND)(torch.zeros(2, device=device))
+        torch.compile(_sample_function, backend=_BACKEND)(torch.zeros(2, device=device))
     except Exception as error:  # whatever is missing: a compiler, its headers, triton, support for this Python
         inner = getattr(error, "inner_exception", error)
         reason = next(filter(None, map(str.strip, str(inner).splitlines())), type(inner).__name__)
@@ -47,5 +47,5 @@ def check_compiler(device: str) -> None:
         ) from None
 
 
-def _little(values: torch.Tensor) -> torch.Tensor:
+def _sample_function(values: torch.Tensor) -> torch.Tensor:
     return values * 2 + 1

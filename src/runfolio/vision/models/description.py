@@ -17,7 +17,7 @@ LOADER = "vision"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Description:
+class ClassifierDescription:
     """A classifier without its weights."""
 
     spec: ModelSpec
@@ -38,20 +38,20 @@ class Description:
         }
 
 
-def place_of(checkpoint: Checkpoint) -> str:
+def checkpoint_label(checkpoint: Checkpoint) -> str:
     """What errors call it."""
     return f"checkpoint {checkpoint.name!r} of {checkpoint.folder}"
 
 
-def describe(checkpoint: Checkpoint) -> Description:
+def describe(checkpoint: Checkpoint) -> ClassifierDescription:
     """What the checkpoint's meta says.
 
     Raises:
         DamagedFile: It describes no classifier.
     """
-    where, meta = place_of(checkpoint), checkpoint.meta
+    label, meta = checkpoint_label(checkpoint), checkpoint.meta
     try:
-        description = Description(
+        description = ClassifierDescription(
             spec=ModelSpec.from_meta(meta["model"]),
             transform=ImageTransform.from_meta(meta["transform"]),
             classes=tuple(str(name) for name in meta["classes"]),
@@ -59,7 +59,7 @@ def describe(checkpoint: Checkpoint) -> Description:
             test_data=meta.get("test_data"),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DamagedFile(f"{where} does not describe a classifier ({type(error).__name__}: {error})") from None
+        raise DamagedFile(f"{label} does not describe a classifier ({type(error).__name__}: {error})") from None
     if len(description.classes) != description.spec.classes:
-        raise DamagedFile(f"{where} names {len(description.classes)} classes for a model of {description.spec.classes}")
+        raise DamagedFile(f"{label} names {len(description.classes)} classes for a model of {description.spec.classes}")
     return description

@@ -41,11 +41,11 @@ def head_keys(model: nn.Module) -> set[str]:
 
 def head_modules(model: nn.Module) -> list[nn.Module]:
     """The head's layers and the dropout right before each."""
-    found: list[nn.Module] = []
+    modules: list[nn.Module] = []
     for name in head_layers(model):
         dropout = _dropout_before(model, name)
-        found += [model.get_submodule(name), *([dropout] if dropout else [])]
-    return found
+        modules += [model.get_submodule(name), *([dropout] if dropout else [])]
+    return modules
 
 
 def set_dropout(model: nn.Module, probability: float) -> None:
@@ -62,6 +62,6 @@ def set_dropout(model: nn.Module, probability: float) -> None:
 def _dropout_before(model: nn.Module, name: str) -> nn.Dropout | None:
     parent, _, child = name.rpartition(".")
     siblings = dict(model.get_submodule(parent).named_children())
-    place = list(siblings).index(child)
-    before = list(siblings.values())[place - 1] if place else None
+    index = list(siblings).index(child)
+    before = list(siblings.values())[index - 1] if index else None
     return before if isinstance(before, nn.Dropout) else None

@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 
-def arranged(model: nn.Module) -> nn.Module:
+def to_channels_last(model: nn.Module) -> nn.Module:
     """The network, with the channels of its weights last in memory where it is a convolutional one.
 
     What convolutions give follows their weights. A network of one convolution is a transformer that cuts its image up.
@@ -19,7 +19,7 @@ def arranged(model: nn.Module) -> nn.Module:
     return model
 
 
-def keep_arranged(optimizer: Optimizer) -> None:
+def keep_state_layout(optimizer: Optimizer) -> None:
     """Have an optimizer's state that is read from a checkpoint lie in memory as its weights do, as it did before.
 
     In another order it is worked on in another way, which may round otherwise.

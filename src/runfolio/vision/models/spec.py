@@ -30,6 +30,6 @@ class ModelSpec:
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any]) -> ModelSpec:
-        whole = {key: int(meta[key]) for key in ("channels", "height", "width", "classes", "hidden_units")}
+        sizes = {key: int(meta[key]) for key in ("channels", "height", "width", "classes", "hidden_units")}
         dropout = None if meta["dropout"] is None else float(meta["dropout"])
-        return cls(name=str(meta["name"]), dropout=dropout, **whole)
+        return cls(name=str(meta["name"]), dropout=dropout, **sizes)

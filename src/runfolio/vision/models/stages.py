@@ -11,7 +11,7 @@ from runfolio.vision.models.head import head_modules
 
 _Path = tuple[str, ...]
 """Where a module is in the network: `("features", "3", "block")`."""
-_A_STAGE_AT_MOST = 0.5
+_MAX_STAGE_SHARE = 0.5
 """Share of the backbone's layers."""
 
 
@@ -25,37 +25,37 @@ def stages(model: nn.Module) -> list[list[nn.Parameter]]:
     transformer its patch embedding and its blocks.
     """
     in_head = {id(parameter) for module in head_modules(model) for parameter in module.parameters()}
-    places: dict[_Path, list[nn.Parameter]] = {}
+    by_module: dict[_Path, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if id(parameter) not in in_head:
-            places.setdefault(tuple(name.split(".")[:-1]), []).append(parameter)
+            by_module.setdefault(tuple(name.split(".")[:-1]), []).append(parameter)
     head = [parameter for parameter in model.parameters() if id(parameter) in in_head]
-    return [head, *reversed(_taken_apart(places))]
+    return [head, *reversed(_split_into_stages(by_module))]
 
 
-def _taken_apart(places: Mapping[_Path, list[nn.Parameter]]) -> list[list[nn.Parameter]]:
+def _split_into_stages(by_module: Mapping[_Path, list[nn.Parameter]]) -> list[list[nn.Parameter]]:
     """The stages in the order of the network; none where nothing is there."""
-    deepest = max(map(len, places), default=0)
-    depth = next((depth for depth in range(1, deepest) if _is_even(places, depth)), deepest)
-    opened = {path[:length] for path in places for length in range(min(len(path), depth))}
+    deepest = max(map(len, by_module), default=0)
+    depth = next((depth for depth in range(1, deepest) if _is_even(by_module, depth)), deepest)
+    opened = {path[:length] for path in by_module for length in range(min(len(path), depth))}
     parts: dict[_Path, list[nn.Parameter]] = {}
     loose: list[nn.Parameter] = []
-    for path, parameters in places.items():
+    for path, parameters in by_module.items():
         (loose if path in opened else parts.setdefault(path[:depth], [])).extend(parameters)
-    found: list[list[nn.Parameter]] = []
+    split: list[list[nn.Parameter]] = []
     for parameters in parts.values():
-        if found and not (_layers(parameters) and _layers(found[-1])):
-            found[-1].extend(parameters)
+        if split and not (_layers(parameters) and _layers(split[-1])):
+            split[-1].extend(parameters)
         else:
-            found.append(parameters)
-    return [loose + found[0], *found[1:]] if found else []
+            split.append(parameters)
+    return [loose + split[0], *split[1:]] if split else []
 
 
-def _is_even(places: Mapping[_Path, list[nn.Parameter]], depth: int) -> bool:
+def _is_even(by_module: Mapping[_Path, list[nn.Parameter]], depth: int) -> bool:
     layers: Counter[_Path] = Counter()
-    for path, parameters in places.items():
+    for path, parameters in by_module.items():
         layers[path[:depth]] += _layers(parameters)
-    return max(layers.values()) <= _A_STAGE_AT_MOST * layers.total()
+    return max(layers.values()) <= _MAX_STAGE_SHARE * layers.total()
 
 
 def _layers(parameters: Iterable[nn.Parameter]) -> int:

@@ -74,7 +74,7 @@ def architecture(model: nn.Module, image_shape: tuple[int, int, int]) -> Archite
     """Run one blank image of (channels, height, width) through `model` and note what each layer gave."""
     rows: list[Layer] = []
     hooks = [
-        module.register_forward_hook(_noting(name, rows))
+        module.register_forward_hook(_layer_hook(name, rows))
         for name, module in model.named_modules()
         if not any(module.children()) or any(True for _ in module.parameters(recurse=False))
     ]
@@ -96,7 +96,7 @@ def architecture(model: nn.Module, image_shape: tuple[int, int, int]) -> Archite
     )
 
 
-def _noting(name: str, rows: list[Layer]):
+def _layer_hook(name: str, rows: list[Layer]):
     def note(module: nn.Module, _inputs: object, output: object) -> None:
         own = list(module.parameters(recurse=False))
         shape = tuple(output.shape) if isinstance(output, torch.Tensor) else ()

@@ -3,7 +3,7 @@
 A recording is a list of calls: of the network's own modules, by name, and of torch's functions in between. It is
 played with the modules as they are then: their weights, modes and hooks. What Python decides on the way (a branch, a
 shape read from a tensor) is as it was while recording, so a recording is to be tried on other images before it is
-trusted (`cutting.py` does).
+trusted (`network_cut.py` does).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DROPOUTS = frozenset(
 )
 
 
-class CannotCut(Exception):  # noqa: N818 - a turn in the road, not an error anybody sees
+class CutUnavailable(Exception):  # noqa: N818 - a turn in the road, not an error anybody sees
     """The network cannot be cut where its frozen part ends; the message says why, as half a sentence."""
 
 
@@ -49,7 +49,7 @@ class _Weight(NamedTuple):
 
 
 class _Call(NamedTuple):
-    what: str | Callable[..., Any]
+    target: str | Callable[..., Any]
     """A module's name, or a function."""
     args: Any
     kwargs: Any
@@ -77,9 +77,9 @@ class Tape:
             return _weight(model, value.name) if isinstance(value, _Weight) else value
 
         for call in self.calls:
-            do = model.get_submodule(call.what) if isinstance(call.what, str) else call.what
-            given = do(*_mapped(call.args, real), **_mapped(call.kwargs, real))
-            values.update(enumerate(_tensors(given), start=call.first))
+            function = model.get_submodule(call.target) if isinstance(call.target, str) else call.target
+            result = function(*_mapped(call.args, real), **_mapped(call.kwargs, real))
+            values.update(enumerate(_tensors(result), start=call.first))
         return values[self.answer]
 
 
@@ -88,7 +88,9 @@ def trained_layers(model: nn.Module) -> dict[str, nn.Module]:
     return {name: module for name, module in _leaves(model) if _trains(module)}
 
 
-def record(model: nn.Module, images: torch.Tensor, points: tuple[str, ...] | None = None) -> tuple[Tape, torch.Tensor]:
+def record_tape(
+    model: nn.Module, images: torch.Tensor, points: tuple[str, ...] | None = None
+) -> tuple[Tape, torch.Tensor]:
     """The tape of what follows the features, and what the model answered.
 
     Args:
@@ -96,7 +98,7 @@ def record(model: nn.Module, images: torch.Tensor, points: tuple[str, ...] | Non
             dropped first, what is dropped.
 
     Raises:
-        CannotCut: What follows needs more than those inputs, or cannot be found out.
+        CutUnavailable: What follows needs more than those inputs, or cannot be found out.
     """
     with ExitStack() as hooks, _Recorder(model, points) as recorder:
         for name, module in _leaves(model):
@@ -120,10 +122,10 @@ def _trains(module: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters(recurse=False))
 
 
-class _Noted(NamedTuple):
+class _ObservedCall(NamedTuple):
     """A call as it was seen."""
 
-    what: str | Callable[..., Any]
+    target: str | Callable[..., Any]
     args: Any
     kwargs: Any
     results: list[torch.Tensor]
@@ -144,23 +146,23 @@ class _Recorder(TorchFunctionMode):
         self._calls: list[_Call] = []
         self._values: list[torch.Tensor] = []  # also keeps them alive: an id belongs to one tensor as long as it lives
         self._numbers: dict[int, int] = {}
-        self._dropped: dict[int, list[_Noted]] = {}
+        self._dropped: dict[int, list[_ObservedCall]] = {}
         """How values came about that were dropped at random before the tape begins: the dropout, and what followed."""
 
     def tape(self, answer: object) -> Tape:
         """What was recorded of a forward pass that gave `answer`."""
         if not isinstance(answer, torch.Tensor):
-            raise CannotCut(f"it answers with a {type(answer).__name__} instead of logits alone")
+            raise CutUnavailable(f"it answers with a {type(answer).__name__} instead of logits alone")
         if id(answer) not in self._numbers:
-            raise CannotCut("its answer does not come from a layer that trains")
+            raise CutUnavailable("its answer does not come from a layer that trains")
         return Tape(tuple(self._points), tuple(self._inputs), tuple(self._calls), self._numbers[id(answer)])
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        given = func(*args, **kwargs)
+        result = func(*args, **kwargs)
         if not self._inside:
-            self._note(_Noted(func, args, kwargs, _tensors(given)))
-        return given
+            self._observe(_ObservedCall(func, args, kwargs, _tensors(result)))
+        return result
 
     def around(self, name: str) -> tuple[Callable[..., None], Callable[..., None]]:
         """Hooks for before and after a call of the module."""
@@ -168,52 +170,52 @@ class _Recorder(TorchFunctionMode):
         def before(module: nn.Module, args: Any) -> None:
             self._inside += 1
 
-        def after(module: nn.Module, args: Any, kwargs: Any, given: Any) -> None:
+        def after(module: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
             self._inside -= 1
-            if not self._inside and given is not None:
-                self._note(_Noted(name, args, kwargs, _tensors(given)))
+            if not self._inside and result is not None:
+                self._observe(_ObservedCall(name, args, kwargs, _tensors(result)))
 
         return before, after
 
-    def _note(self, call: _Noted) -> None:
-        if not call.results and call.what is not torch.Tensor.__setitem__:
+    def _observe(self, call: _ObservedCall) -> None:
+        if not call.results and call.target is not torch.Tensor.__setitem__:
             return  # a shape, a number: Python's from here on
         used = _tensors((call.args, call.kwargs))
         if any(id(tensor) in self._numbers for tensor in used):
             self._append(call)
-        elif call.what in self._begins_at:
-            self._begin(call)
+        elif call.target in self._begins_at:
+            self._begin_tape(call)
         elif self._drops(call):
-            self._remember([call])
+            self._keep_dropped([call])
         elif dropped := next((self._dropped[id(tensor)] for tensor in used if id(tensor) in self._dropped), None):
-            self._remember([*dropped, call])
+            self._keep_dropped([*dropped, call])
 
-    def _drops(self, call: _Noted) -> bool:
-        if isinstance(call.what, str):
-            module = self._modules[call.what]
+    def _drops(self, call: _ObservedCall) -> bool:
+        if isinstance(call.target, str):
+            module = self._modules[call.target]
             return isinstance(module, _DropoutNd) and module.training
         # Of functional.dropout and its like: (input, p, training, inplace); they drop unless told otherwise.
-        return call.what in _DROPOUTS and bool(call.kwargs.get("training", (*call.args, True, True, True)[2]))
+        return call.target in _DROPOUTS and bool(call.kwargs.get("training", (*call.args, True, True, True)[2]))
 
-    def _remember(self, calls: list[_Noted]) -> None:
+    def _keep_dropped(self, calls: list[_ObservedCall]) -> None:
         self._dropped.update((id(result), calls) for result in calls[-1].results)
 
-    def _begin(self, call: _Noted) -> None:
+    def _begin_tape(self, call: _ObservedCall) -> None:
         """A layer that trains gets its input from the frozen part."""
-        layer, (value, *others) = str(call.what), _tensors((call.args, call.kwargs))
-        if others or not call.args or value is not call.args[0]:
-            raise CannotCut(f"its layer {layer} takes more than one input")
+        layer, (value, *other_tensors) = str(call.target), _tensors((call.args, call.kwargs))
+        if other_tensors or not call.args or value is not call.args[0]:
+            raise CutUnavailable(f"its layer {layer} takes more than one input")
         calls = [*self._dropped.get(id(value), ()), call]
         # Without dropout the input of the layer is what was to be dropped, unless something is done to it in between.
-        point = layer if len(calls) <= 2 else calls[0].what
+        point = layer if len(calls) <= 2 else calls[0].target
         if not isinstance(point, str) or point in self._points:
-            raise CannotCut(f"the input of its layer {layer} is dropped at random where no hook reaches")
+            raise CutUnavailable(f"the input of its layer {layer} is dropped at random where no hook reaches")
         self._points.append(point)
         self._inputs.append(self._number(_tensors((calls[0].args, calls[0].kwargs))[0]))
-        for each in calls:
-            self._append(each)
+        for observed in calls:
+            self._append(observed)
 
-    def _append(self, call: _Noted) -> None:
+    def _append(self, call: _ObservedCall) -> None:
         def stand_in(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
                 return value
@@ -221,10 +223,12 @@ class _Recorder(TorchFunctionMode):
                 return _Value(self._numbers[id(value)])
             if id(value) in self._weights:
                 return _Weight(self._weights[id(value)])
-            raise CannotCut("what follows its frozen part uses more of it than the inputs of the layers that train")
+            raise CutUnavailable(
+                "what follows its frozen part uses more of it than the inputs of the layers that train"
+            )
 
         args, kwargs = _mapped(call.args, stand_in), _mapped(call.kwargs, stand_in)
-        self._calls.append(_Call(call.what, args, kwargs, first=len(self._values)))
+        self._calls.append(_Call(call.target, args, kwargs, first=len(self._values)))
         for result in call.results:
             self._number(result)
 
@@ -251,6 +255,6 @@ def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:
-    found: list[torch.Tensor] = []
-    _mapped(value, lambda entry: found.append(entry) if isinstance(entry, torch.Tensor) else None)
-    return found
+    tensors: list[torch.Tensor] = []
+    _mapped(value, lambda entry: tensors.append(entry) if isinstance(entry, torch.Tensor) else None)
+    return tensors

@@ -48,18 +48,18 @@ def transform(name: str) -> ImageTransform:
     timm = _timm()
     from timm.data.config import resolve_data_config
 
-    wanted = resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
-    channels, height, width = wanted["input_size"]
-    whole = wanted["crop_mode"] == "squash"
+    config = resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
+    channels, height, width = config["input_size"]
+    is_squashed = config["crop_mode"] == "squash"
     return ImageTransform(
         channels=channels,
         height=height,
         width=width,
-        mean=tuple(wanted["mean"]),
-        std=tuple(wanted["std"]),
-        resize=None if whole else math.floor(min(height, width) / wanted["crop_pct"]),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        resize=None if is_squashed else math.floor(min(height, width) / config["crop_pct"]),
         reducing_gap=REDUCING_GAP,
-        interpolation=wanted["interpolation"],
+        interpolation=config["interpolation"],
     )
 
 

@@ -20,7 +20,7 @@ from runfolio.record.checkpoints.state_codec import read_tensors, unsafe_format
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.models import current_names, download_weights, published_transform
 from runfolio.vision.models.description import describe
-from runfolio.vision.models.fitting import start_from
+from runfolio.vision.models.initial_weights import load_initial_weights
 
 PUBLISHED = "DEFAULT"
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
@@ -32,7 +32,7 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 class Weights:
     """Tensors of an earlier training, and the images it had. Nobody writes to the tensors: runs may share them."""
 
-    what: str
+    origin: str
     """For people: where they are from."""
     tensors: Tensors
     transform: ImageTransform | None
@@ -47,10 +47,10 @@ class Weights:
             DamagedFile: They do not fit; the message says which keys are missing, unexpected, or of another shape.
         """
         other = self.classes is not None and self.classes != classes
-        start_from(model, self.tensors, f"{self.what} does not fit model {name}", fresh_head=other)
+        load_initial_weights(model, self.tensors, f"{self.origin} does not fit model {name}", fresh_head=other)
 
 
-def find_weights(wanted: str, model: str, store: Path | str | None) -> Weights:
+def find_weights(name: str, model: str, store: Path | str | None) -> Weights:
     """The weights that the setting names: `DEFAULT`, a file, or else a run of the store, of which the best checkpoint.
 
     Raises:
@@ -58,21 +58,21 @@ def find_weights(wanted: str, model: str, store: Path | str | None) -> Weights:
         DamagedFile: The file holds something else than tensors; the message says what.
         ConfigError: Nothing is published for the model, or the run trained another one.
     """
-    if wanted == PUBLISHED:
+    if name == PUBLISHED:
         return Weights(f"{PUBLISHED} of {model}", download_weights(model), published_transform(model))
-    path = Path(wanted)
+    path = Path(name)
     if path.is_file() or path.suffix in _ENDINGS:
         if not path.is_file():
             raise NotFound(f"no weights file {path}; check the path")
         status = path.stat()
-        return _of_file(path, path.absolute(), (status.st_size, status.st_mtime_ns), model)
-    return _of_run(wanted, model, store)
+        return _weights_of_file(path, path.absolute(), (status.st_size, status.st_mtime_ns), model)
+    return _weights_of_run(name, model, store)
 
 
 @lru_cache(maxsize=1)  # the runs of a series mostly begin with one file, which is read once then
-def _of_file(path: Path, place: Path, state: tuple[int, int], model: str) -> Weights:
+def _weights_of_file(path: Path, absolute_path: Path, state: tuple[int, int], model: str) -> Weights:
     """Args:
-    place: Where the file is, from any working folder.
+    absolute_path: Where the file is, from any working folder.
     state: Another one of a file that changed.
     """
     return Weights(str(path), current_names(model, _read(path)), published_transform(model))
@@ -118,14 +118,16 @@ def _tensors_only(path: Path, content: Any) -> Tensors:
     return content
 
 
-def _of_run(wanted: str, model: str, store: Path | str | None) -> Weights:
+def _weights_of_run(name: str, model: str, store: Path | str | None) -> Weights:
     try:
-        run = runfolio.open(store).run(wanted)
+        run = runfolio.open(store).run(name)
     except NotFound as error:
-        raise NotFound(f"weights is {wanted!r}, which is no file, and {error}") from None
+        raise NotFound(f"weights is {name!r}, which is no file, and {error}") from None
     checkpoint = run.checkpoint("best")
-    what = f"the best checkpoint of run {run.name} ({run.id})"
-    described = describe(checkpoint)
-    if described.spec.name != model:
-        raise ConfigError(f"{what} is of model {described.spec.name}, not {model}; give --model {described.spec.name}")
-    return Weights(what, checkpoint.tensors("model"), described.transform, described.classes)
+    label = f"the best checkpoint of run {run.name} ({run.id})"
+    description = describe(checkpoint)
+    if description.spec.name != model:
+        raise ConfigError(
+            f"{label} is of model {description.spec.name}, not {model}; give --model {description.spec.name}"
+        )
+    return Weights(label, checkpoint.tensors("model"), description.transform, description.classes)

@@ -1,4 +1,4 @@
-"""One thing that is not as it was when a run was recorded."""
+"""A deviation from the record: one thing that is not as it was when a run was recorded."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Literal, get_args
 
 from runfolio.record.base.files import number_to_json
 
-Kind = Literal["code", "flag", "setting", "data", "package", "hardware", "environment", "seeds"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+DeviationKind = Literal["code", "flag", "setting", "data", "package", "hardware", "environment", "seeds"]
+DEVIATION_KINDS: tuple[DeviationKind, ...] = get_args(DeviationKind)
 """The likeliest cause of another result first."""
 
 
 @dataclass(frozen=True)
-class Difference:
+class Deviation:
     """Something that was one way then and is another way now."""
 
-    kind: Kind
+    kind: DeviationKind
     name: str
     """A file, flag, package, image, fact of the machine."""
     before: Any
@@ -37,12 +37,12 @@ class Difference:
         )
 
 
-def sort(differences: Iterable[Difference]) -> list[Difference]:
+def sort_deviations(deviations: Iterable[Deviation]) -> list[Deviation]:
     """Each thing once, as it was named first; the likeliest cause first."""
-    known: dict[tuple[Kind, str], Difference] = {}
-    for each in differences:
-        known.setdefault((each.kind, each.name), each)
-    return sorted(known.values(), key=lambda it: (KINDS.index(it.kind), it.rank))
+    unique: dict[tuple[DeviationKind, str], Deviation] = {}
+    for deviation in deviations:
+        unique.setdefault((deviation.kind, deviation.name), deviation)
+    return sorted(unique.values(), key=lambda deviation: (DEVIATION_KINDS.index(deviation.kind), deviation.rank))
 
 
 def _shown(value: Any) -> str:

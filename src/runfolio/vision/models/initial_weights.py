@@ -12,7 +12,7 @@ from runfolio.record.checkpoints.loading import Tensors, refuse_mismatches, shap
 from runfolio.vision.models.head import head_keys
 
 
-def start_from(model: nn.Module, tensors: Tensors, what: str, *, fresh_head: bool = False) -> None:
+def load_initial_weights(model: nn.Module, tensors: Tensors, message: str, *, fresh_head: bool = False) -> None:
     """Put the weights of an earlier training into a model that is to be trained on.
 
     The head stays as it is where `fresh_head` says so, or where the tensors' has another number of classes. Names of
@@ -21,24 +21,24 @@ def start_from(model: nn.Module, tensors: Tensors, what: str, *, fresh_head: boo
     Raises:
         DamagedFile: A key is missing, unexpected, or of another shape, the head excepted.
     """
-    wanted: Any = model.state_dict()
+    expected: Any = model.state_dict()
     fresh = {
         key
         for key in head_keys(model)
-        if key in tensors and (fresh_head or _only_classes_differ(wanted[key], tensors[key]))
+        if key in tensors and (fresh_head or _only_classes_differ(expected[key], tensors[key]))
     }
-    shapes = shape_mismatches(wanted, {key: tensor for key, tensor in tensors.items() if key not in fresh})
+    shapes = shape_mismatches(expected, {key: tensor for key, tensor in tensors.items() if key not in fresh})
     left_out = fresh | shapes.keys()
     ready: Any = OrderedDict((key, tensor) for key, tensor in tensors.items() if key not in left_out)
-    ready._metadata = getattr(tensors, "_metadata", None) or wanted._metadata
+    ready._metadata = getattr(tensors, "_metadata", None) or expected._metadata
     loaded = model.load_state_dict(ready, strict=False)
     refuse_mismatches(
-        what,
+        message,
         missing=[key for key in loaded.missing_keys if key not in left_out],
         unexpected=loaded.unexpected_keys,
         shapes=shapes,
     )
 
 
-def _only_classes_differ(wanted: torch.Tensor, given: torch.Tensor) -> bool:
-    return wanted.shape != given.shape and wanted.shape[1:] == given.shape[1:]
+def _only_classes_differ(expected: torch.Tensor, loaded: torch.Tensor) -> bool:
+    return expected.shape != loaded.shape and expected.shape[1:] == loaded.shape[1:]

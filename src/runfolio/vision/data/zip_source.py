@@ -16,36 +16,36 @@ from runfolio.record.base import files
 from runfolio.record.base.cache_folder import cache_folder
 from runfolio.record.base.layout import slug
 from runfolio.vision.data.archive import extract
-from runfolio.vision.data.download import download, shown
-from runfolio.vision.data.fetch_claims import claimed
+from runfolio.vision.data.download import download, redacted_url
+from runfolio.vision.data.fetch_claims import hold_claim
 from runfolio.vision.data.folder import ImageFolder, open_folder
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_FOLDER = "data"
+_DATA_FOLDER = "data"
 _DIGEST = "#sha256="
 
 
-def open_zip(place: str, progress: Progress | None = None) -> ImageFolder:
+def open_zip(location: str, progress: Progress | None = None) -> ImageFolder:
     """The images of a zip; it is fetched and unpacked only where that was not done before.
 
     Args:
-        place: A path or an address of HTTP, either with `#sha256=HEX` behind it: the zip must then have that digest.
+        location: A path or an address of HTTP, either with `#sha256=HEX` behind it: the zip must then have that digest.
         progress: Gets a task for the download and one for the unpacking.
 
     Raises:
         NotFound: There is no such file.
-        ConfigError: `place` is no such thing, or the zip holds no classes of images.
+        ConfigError: `location` is no such thing, or the zip holds no classes of images.
         DownloadFailed: It could not be fetched, or is not what it should be.
         DamagedFile: It is no whole zip, or no safe one.
         StoreError: The disk is full or cannot be written.
     """
-    zipped = _Zip.named(place)
+    zipped = _Zip.parse(location)
     target = data_folder() / f"{slug(zipped.stem)}-{zipped.key}"
     if not target.is_dir():
         try:
-            _fill(target, zipped, progress)
+            _fetch_and_unpack(target, zipped, progress)
         except OSError as error:
             raise StoreError(f"cannot write {target}: {error.strerror}; set RUNFOLIO_CACHE to another folder") from None
     return open_folder(target, name=zipped.name)
@@ -60,50 +60,50 @@ def data_folder() -> Path:
     cache = cache_folder()
     if cache is None:
         raise ConfigError("no folder to keep fetched data in; set RUNFOLIO_CACHE to one")
-    return cache / _FOLDER
+    return cache / _DATA_FOLDER
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Zip:
-    place: str
+    location: str
     """An address, or an absolute path."""
     digest: str
     """SHA-256 it must have, in hex; empty for any."""
     remote: bool
 
     @classmethod
-    def named(cls, place: str) -> _Zip:
-        address, marked, digest = place.partition(_DIGEST)
+    def parse(cls, location: str) -> _Zip:
+        address, marked, digest = location.partition(_DIGEST)
         digest = digest.strip().lower()
         if marked and not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise ConfigError(f"{digest!r} is not a SHA-256; behind {_DIGEST} come 64 hexadecimal digits")
         if "://" in address:
-            return cls(place=address, digest=digest, remote=True)
+            return cls(location=address, digest=digest, remote=True)
         path = Path(address).expanduser().resolve()
         if not path.is_file():
             raise NotFound(f"no zip {path}; " + (f"did you mean folder:{path}?" if path.is_dir() else "check the path"))
-        return cls(place=str(path), digest=digest, remote=False)
+        return cls(location=str(path), digest=digest, remote=False)
 
     @property
     def name(self) -> str:
-        return f"zip:{self.place}" + (f"{_DIGEST}{self.digest}" if self.digest else "")
+        return f"zip:{self.location}" + (f"{_DIGEST}{self.digest}" if self.digest else "")
 
     @property
     def stem(self) -> str:
-        return Path(unquote(urlsplit(self.place).path) if self.remote else self.place).stem
+        return Path(unquote(urlsplit(self.location).path) if self.remote else self.location).stem
 
     @property
     def key(self) -> str:
         """Tells it from every other zip; a file that changes is another one."""
-        parts = [self.place, self.digest]
+        parts = [self.location, self.digest]
         if not self.remote:
-            status = Path(self.place).stat()
+            status = Path(self.location).stat()
             parts += [str(status.st_size), str(status.st_mtime_ns)]
         return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:16]
 
     @property
-    def shown(self) -> str:
-        return shown(self.place) if self.remote else self.place
+    def display_name(self) -> str:
+        return redacted_url(self.location) if self.remote else self.location
 
     def check(self, archive: Path) -> None:
         """See that the file has the digest it must have.
@@ -113,36 +113,36 @@ class _Zip:
         """
         if self.digest and (digest := files.sha256(archive)) != self.digest:
             raise DownloadFailed(
-                f"{self.shown} has the SHA-256 {digest} instead of {self.digest}: it is damaged or was changed; "
-                f"if you trust it as it is now, name it zip:{self.place}{_DIGEST}{digest}"
+                f"{self.display_name} has the SHA-256 {digest} instead of {self.digest}: it is damaged or was changed; "
+                f"if you trust it as it is now, name it zip:{self.location}{_DIGEST}{digest}"
             )
 
 
-def _fill(target: Path, zipped: _Zip, progress: Progress | None) -> None:
+def _fetch_and_unpack(target: Path, zipped: _Zip, progress: Progress | None) -> None:
     """Make the folder `target` of the zip's files; it appears whole."""
-    with claimed(target.with_name(f".{target.name}.lock")) as alone:
+    with hold_claim(target.with_name(f".{target.name}.lock")) as alone:
         if target.is_dir():  # another process has been at it
             return
         own = target.name if alone else f"{target.name}-{secrets.token_hex(4)}"
         unpacked = target.with_name(f".{own}.unpacked")
         shutil.rmtree(unpacked, ignore_errors=True)  # what a killed process left
-        archive = target.with_name(f".{own}.zip") if zipped.remote else Path(zipped.place)
+        archive = target.with_name(f".{own}.zip") if zipped.remote else Path(zipped.location)
         if zipped.remote and not archive.exists():
-            download(zipped.place, archive, progress=progress)
+            download(zipped.location, archive, progress=progress)
         try:
             _check_kind(archive, zipped)
             zipped.check(archive)
-            extract(archive, unpacked, called=zipped.shown, progress=progress)
+            extract(archive, unpacked, label=zipped.display_name, progress=progress)
         except (DamagedFile, DownloadFailed):
             if zipped.remote:
                 archive.unlink()
             raise
         if zipped.remote:
             archive.unlink()
-        appear(unpacked, target)
+        publish_folder(unpacked, target)
 
 
-def appear(unpacked: Path, target: Path) -> None:
+def publish_folder(unpacked: Path, target: Path) -> None:
     """Give a finished folder its name, unless a process that no lock kept away was first."""
     try:
         unpacked.rename(target)
@@ -157,5 +157,5 @@ def _check_kind(archive: Path, zipped: _Zip) -> None:
     with archive.open("rb") as file:
         begins = file.read(512).lstrip()
     if not begins.startswith(b"PK"):
-        what = "a web page" if begins.startswith(b"<") else "something else"
-        raise DownloadFailed(f"{zipped.shown} is {what}, not a zip; look at it to see what it is")
+        content = "a web page" if begins.startswith(b"<") else "something else"
+        raise DownloadFailed(f"{zipped.display_name} is {content}, not a zip; look at it to see what it is")

@@ -13,18 +13,18 @@ import torch
 from torch import nn
 
 from runfolio.vision.models.freezing import train_mode
-from runfolio.vision.models.tape import CannotCut, Tape, record, trained_layers
+from runfolio.vision.models.tape import CutUnavailable, Tape, record_tape, trained_layers
 
-_SAME = 1e-4
+_TOLERANCE = 1e-4
 """How far two passes over the same images may lie apart, as a share of the largest number."""
 _ROUNDINGS = 8
 """By how many roundings features may differ in a batch of another size, where sums are added up in another order; or
-by `_SAME_IN_ANOTHER_BATCH`, if that is more."""
-_SAME_IN_ANOTHER_BATCH = 1e-3
+by `_BATCH_TOLERANCE`, if that is more."""
+_BATCH_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class Cut:
+class NetworkCut:
     """Where a network is cut, and how what follows is computed. Holds no weights: it fits every copy of the network."""
 
     shapes: tuple[tuple[int, ...], ...]
@@ -42,12 +42,12 @@ class Cut:
         return sum(math.prod(shape) for shape in self.shapes)
 
     @contextmanager
-    def computing(self, model: nn.Module) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
+    def feature_function(self, model: nn.Module) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
         """Inside, what gives the features of images, [b, c, h, w] to [b, size]; several threads may call it at once.
 
         The model is in evaluation mode meanwhile; afterwards its modes are as they were.
         """
-        with _modes_kept(model), _listening(model.eval(), self._evaluating.points) as answer:
+        with _modes_kept(model), _recording_inputs(model.eval(), self._evaluating.points) as answer:
 
             def features(images: torch.Tensor) -> torch.Tensor:
                 _, inputs = answer(images)
@@ -76,7 +76,7 @@ class Cut:
             del vars(model)["forward"]
 
 
-def cut(model: nn.Module, image_shape: tuple[int, int, int]) -> Cut:
+def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkCut:
     """Cut a network before the first layers that train and the dropouts right before those; then try it.
 
     Args:
@@ -84,29 +84,29 @@ def cut(model: nn.Module, image_shape: tuple[int, int, int]) -> Cut:
         image_shape: (c, h, w); a few images of noise are run.
 
     Raises:
-        CannotCut: Its frozen part cannot be computed apart from the rest, with the same result.
+        CutUnavailable: Its frozen part cannot be computed apart from the rest, with the same result.
     """
     device = next(model.parameters()).device
     images = torch.randn(3, *image_shape, generator=torch.Generator().manual_seed(0)).to(device)
     devices = [device] if device.type == "cuda" else []
     with torch.no_grad(), _modes_kept(model), _statistics_kept(model), torch.random.fork_rng(devices):
         train_mode(model, frozen_backbone=True)
-        training, _ = record(model, images[:2])
+        training, _ = record_tape(model, images[:2])
         torch.manual_seed(0)
         trained, _ = _answer(model, (), images)
 
         model.eval()
-        evaluating, _ = record(model, images[:2], training.points)
+        evaluating, _ = record_tape(model, images[:2], training.points)
         evaluated, inputs = _answer(model, training.points, images)
-        _check_alike(evaluating, model, inputs, evaluated, "in evaluation")
+        _check_tape(evaluating, model, inputs, evaluated, "in evaluation")
         fewer = images[:2].contiguous(memory_format=torch.channels_last)  # as features are computed
-        _check_apart(inputs, _answer(model, training.points, fewer)[1])
+        _check_batch_independence(inputs, _answer(model, training.points, fewer)[1])
 
         train_mode(model, frozen_backbone=True)
         torch.manual_seed(0)
-        _check_alike(training, model, inputs, trained, "in training")
+        _check_tape(training, model, inputs, trained, "in training")
     shapes, formats = tuple(tuple(part.shape[1:]) for part in inputs), tuple(_format(part) for part in inputs)
-    return Cut(shapes, inputs[0].dtype, formats, training, evaluating)
+    return NetworkCut(shapes, inputs[0].dtype, formats, training, evaluating)
 
 
 def frozen_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -120,56 +120,56 @@ def _format(features: torch.Tensor) -> torch.memory_format:
     return torch.channels_last if is_last else torch.contiguous_format
 
 
-def _check_apart(inputs: list[torch.Tensor], with_fewer: list[torch.Tensor]) -> None:
+def _check_batch_independence(inputs: list[torch.Tensor], with_fewer: list[torch.Tensor]) -> None:
     """See that the features of an image are the same in a batch of fewer images."""
-    share = max(_SAME_IN_ANOTHER_BATCH, _ROUNDINGS * torch.finfo(inputs[0].dtype).eps)
-    if not all(_alike(a, b[: len(a)], share) for a, b in zip(with_fewer, inputs, strict=True)):
-        raise CannotCut("the features of an image depend on the other images of its batch")
+    share = max(_BATCH_TOLERANCE, _ROUNDINGS * torch.finfo(inputs[0].dtype).eps)
+    if not all(_all_close(a, b[: len(a)], share) for a, b in zip(with_fewer, inputs, strict=True)):
+        raise CutUnavailable("the features of an image depend on the other images of its batch")
 
 
-def _check_alike(tape: Tape, model: nn.Module, inputs: list[torch.Tensor], answer: torch.Tensor, when: str) -> None:
+def _check_tape(tape: Tape, model: nn.Module, inputs: list[torch.Tensor], answer: torch.Tensor, when: str) -> None:
     """See that the tape gives the answer, for another number of images than it was recorded with."""
     try:
         played = tape.play(model, [part.clone() for part in inputs])
     except (RuntimeError, ValueError, IndexError) as error:  # of shapes that do not fit
-        raise CannotCut(f"{when} what follows its frozen part depends on the number of images ({error})") from None
-    if not _alike(played, answer, _SAME):
-        raise CannotCut(f"{when} its answers do not follow from the inputs of the layers that train")
+        raise CutUnavailable(f"{when} what follows its frozen part depends on the number of images ({error})") from None
+    if not _all_close(played, answer, _TOLERANCE):
+        raise CutUnavailable(f"{when} its answers do not follow from the inputs of the layers that train")
 
 
-def _alike(a: torch.Tensor, b: torch.Tensor, share: float) -> bool:
+def _all_close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
     if a.shape != b.shape:
         return False
     largest = b.abs().nan_to_num().max().item()
-    return torch.allclose(a, b, rtol=share, atol=share * largest, equal_nan=True)
+    return torch.allclose(a, b, rtol=tolerance, atol=tolerance * largest, equal_nan=True)
 
 
 def _answer(model: nn.Module, points: tuple[str, ...], images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """What the model answers, and what the modules at these points got on the way."""
-    with _listening(model, points) as answer:
+    with _recording_inputs(model, points) as answer:
         return answer(images)
 
 
 @contextmanager
-def _listening(
+def _recording_inputs(
     model: nn.Module, points: tuple[str, ...]
 ) -> Iterator[Callable[[torch.Tensor], tuple[torch.Tensor, list[torch.Tensor]]]]:
     """Gives `_answer` for many images, which several threads may call at once."""
-    of_thread = threading.local()
+    thread_state = threading.local()
 
-    def keep(name: str, module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
-        if name in of_thread.got:
-            raise CannotCut(f"its layer {name} runs more than once")
-        of_thread.got[name] = args[0].clone()
+    def save_input(name: str, module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        if name in thread_state.got:
+            raise CutUnavailable(f"its layer {name} runs more than once")
+        thread_state.got[name] = args[0].clone()
 
     def answer(images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        of_thread.got = {}
+        thread_state.got = {}
         answered = model(images)
-        return answered, [of_thread.got[name] for name in points]
+        return answered, [thread_state.got[name] for name in points]
 
     with ExitStack() as hooks:
         for name in points:
-            hooks.callback(model.get_submodule(name).register_forward_pre_hook(partial(keep, name)).remove)
+            hooks.callback(model.get_submodule(name).register_forward_pre_hook(partial(save_input, name)).remove)
         yield answer
 
 

@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from runfolio.vision.data.transform import ImageTransform
-from runfolio.vision.models.cutting import Cut
+from runfolio.vision.models.network_cut import NetworkCut
 
-Compute = Callable[[Sequence[torch.Tensor]], NDArray[np.uint8]]
+FeatureFunction = Callable[[Sequence[torch.Tensor]], NDArray[np.uint8]]
 """Pixels of images, [c, h, w] uint8 each, to the bytes of their features, [n, row_bytes]."""
 
-_BATCH_OF_A_CPU, _BATCH_OF_A_GPU = 8, 32
+_CPU_BATCH, _GPU_BATCH = 8, 32
 """More at once take longer each on a CPU: what a layer gives no longer stays in its caches."""
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @contextmanager
-def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
+def autocast_to(device: torch.device, precision: str) -> Iterator[None]:
     """Inside, torch computes in the precision of the settings."""
     dtype = _AUTOCAST.get(precision)
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
@@ -37,26 +37,28 @@ def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
 
 
 @contextmanager
-def computing(cut: Cut, model: nn.Module, transform: ImageTransform, precision: str) -> Iterator[Compute]:
+def feature_computer(
+    cut: NetworkCut, model: nn.Module, transform: ImageTransform, precision: str
+) -> Iterator[FeatureFunction]:
     """Inside, what computes features; `model` is in evaluation mode meanwhile, and torch left to it."""
     device = next(model.parameters()).device
-    size = _BATCH_OF_A_CPU if device.type == "cpu" else _BATCH_OF_A_GPU
+    size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
 
-    with cut.computing(model) as features, _threads(device) as threads:
+    with cut.feature_function(model) as features, _threads(device) as threads:
 
-        def of_batch(pixels: torch.Tensor) -> torch.Tensor:
-            with torch.inference_mode(), arithmetic(device, precision):
-                images = transform.normalised(_filled_up(pixels, size).to(device))
+        def compute_batch(pixels: torch.Tensor) -> torch.Tensor:
+            with torch.inference_mode(), autocast_to(device, precision):
+                images = transform.normalised(_padded(pixels, size).to(device))
                 return features(images.contiguous(memory_format=torch.channels_last)).cpu()[: len(pixels)]
 
         def compute(pixels: Sequence[torch.Tensor]) -> NDArray[np.uint8]:
-            found = torch.cat(list(threads.map(of_batch, torch.stack(list(pixels)).split(size))))
-            return found.view(torch.uint8).numpy()
+            rows = torch.cat(list(threads.map(compute_batch, torch.stack(list(pixels)).split(size))))
+            return rows.view(torch.uint8).numpy()
 
         yield compute
 
 
-def _filled_up(batch: torch.Tensor, size: int) -> torch.Tensor:
+def _padded(batch: torch.Tensor, size: int) -> torch.Tensor:
     """With the last one repeated."""
     return torch.cat([batch, batch[-1:].expand(size - len(batch), *batch.shape[1:])])
 
