@@ -15,7 +15,7 @@ _RUN_FILE_PATTERN = re.compile(rf"({ALIVE}/[0-9a-z]+\.json|{METRICS}/(tail|segme
 def find_folders(store: Path) -> tuple[list[Path], list[Path]]:
     """The run folders of a store, and the links in it that may lead to others; each sorted."""
     runs: list[Path] = []
-    find_links: list[Path] = []
+    links: list[Path] = []
     pending = [store]
     while pending:
         folder = pending.pop()
@@ -25,11 +25,11 @@ def find_folders(store: Path) -> tuple[list[Path], list[Path]]:
         try:
             with os.scandir(folder) as entries:
                 inner = [entry for entry in entries if not entry.name.startswith(".")]
-                find_links += [Path(entry.path) for entry in inner if entry.is_symlink() and entry.is_dir()]
+                links += [Path(entry.path) for entry in inner if entry.is_symlink() and entry.is_dir()]
                 pending += [Path(entry.path) for entry in inner if entry.is_dir(follow_symlinks=False)]
         except OSError:
             continue
-    return sorted(runs), sorted(find_links)
+    return sorted(runs), sorted(links)
 
 
 def _is_run(folder: Path) -> bool:

@@ -54,17 +54,17 @@ class Code:
         files.write_json(folder / CODE / f"{writer}.json", {"runfolio": FORMAT, **asdict(self)})
 
 
-def save_content(folder: Path, read_text: bytes) -> str:
+def save_content(folder: Path, content: bytes) -> str:
     """Store a content in the run; its digest.
 
     Raises:
         OSError: The store does not take it.
     """
-    digest = hashlib.sha256(read_text).hexdigest()
+    digest = hashlib.sha256(content).hexdigest()
     path = folder / CODE / CODE_FILES / digest
     if not path.exists():
         _make_folders(folder)
-        files.replace(path, lambda temporary: temporary.write_bytes(read_text))
+        files.replace(path, lambda temporary: temporary.write_bytes(content))
     return digest
 
 
