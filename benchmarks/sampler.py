@@ -20,10 +20,14 @@ EVERY_S = 0.01
 REST = "all else"
 PARTS = {
     "imports": ("importlib._bootstrap",),
-    "features and pixels, computed or read": ("runfolio/vision/cached/",),
+    "features and pixels, computed or read": (
+        "runfolio/vision/features/",
+        "runfolio/vision/batches/cache_",
+        "runfolio/vision/batches/pixel_cache",
+    ),
     "record: points, checkpoints, what surrounds a run": ("runfolio/tracking/", "runfolio/record/"),
-    "figures": ("matplotlib/", "runfolio/vision/evaluation_pictures", "runfolio/vision/drawing"),
-    "data and network, made ready": ("runfolio/vision/preparation", "runfolio/vision/data/", "runfolio/vision/models/"),
+    "figures": ("matplotlib/", "runfolio/vision/drawing/"),
+    "data and network, made ready": ("runfolio/vision/prepare", "runfolio/vision/data/", "runfolio/vision/models/"),
     "training, validation and test": ("runfolio/vision/",),
     "leaderboard": ("runfolio/query/",),
 }
