@@ -173,12 +173,12 @@ def test_seconds_of_a_command_are_split_by_part(tmp_path):
 @pytest.mark.parametrize(
     ("part", "stack"),
     [
-        ("imports", ["<frozen importlib._bootstrap>", "/x/runfolio/vision/loop/engine.py"]),
+        ("imports", ["<frozen importlib._bootstrap>", "/x/runfolio/vision/loop/epochs.py"]),
         (
             "features and pixels, computed or read",
             ["/x/torch/nn/conv.py", "/x/runfolio/vision/features/feature_cache.py"],
         ),
-        ("training, validation and test", ["/x/torch/nn/conv.py", "/x/runfolio/vision/loop/engine.py"]),
+        ("training, validation and test", ["/x/torch/nn/conv.py", "/x/runfolio/vision/loop/epochs.py"]),
         (sampler.REST, ["/x/torch/nn/conv.py"]),
     ],
 )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import runfolio
-from runfolio.tracking.process import reproduction
 from runfolio.vision.evaluation import class_report
 from runfolio.vision.loop.epochs import evaluate
 from runfolio.vision.loop.input_pipeline import InputPipeline
 from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.prepare import Preparation
-from runfolio.vision.settings import TrainSettings
+from runfolio.vision.repeated_run import repeated_run
+from runfolio.vision.settings import TrackingConfig
 
 if TYPE_CHECKING:
     from runfolio import Run
@@ -21,15 +20,15 @@ TEST_METRIC = "test/acc"
 """A run that reports it was tested."""
 
 
-def is_tested_at_end(settings: TrainSettings, series: Mapping[str, Any] | None) -> bool:
+def is_tested_at_end(settings: TrackingConfig, series: Mapping[str, Any] | None) -> bool:
     """Whether a run is tested at its end: of a series the run that validation chose is, when all of them are done.
 
     One that repeats another is tested where that one was.
     """
     if settings.test_at != "chosen" or series is None:
         return True
-    repeated = reproduction.requested_reproduction()
-    return repeated is not None and TEST_METRIC in runfolio.open(repeated.store).run(repeated.run).flat_summary
+    repeated = repeated_run()
+    return repeated is not None and TEST_METRIC in repeated.flat_summary
 
 
 def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 import torch
 
-import runfolio
 from runfolio.errors import ConfigError
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.tracking.environment.machine import memory_limit, memory_used
-from runfolio.tracking.process import reproduction
 from runfolio.vision.loop.epochs import train_epoch
 from runfolio.vision.loop.input_pipeline import InputPipeline
 from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.prepare import Preparation
+from runfolio.vision.repeated_run import repeated_run
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -63,8 +62,8 @@ def resolve_batch_size(preparation: Preparation, progress: Progress | None = Non
         ConfigError: Not even the smallest batch fits into the memory.
     """
     settings = preparation.settings
-    if (repeated := reproduction.requested_reproduction()) is not None:
-        recorded_size = runfolio.open(repeated.store).run(repeated.run).config.get("batch_size")
+    if (repeated := repeated_run()) is not None:
+        recorded_size = repeated.config.get("batch_size")
         if isinstance(recorded_size, int):
             return _with_size(preparation, recorded_size), f"batch-size auto was {recorded_size} there"
     sizes = powers_of_two(len(preparation.train))
