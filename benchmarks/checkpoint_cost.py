@@ -66,7 +66,9 @@ def main() -> None:
     megabytes = 3 * sum(parameter.nbytes for parameter in model.parameters()) / 1e6
     with tempfile.TemporaryDirectory(dir=".") as place:
         file = Path(place, "state.pt")
-        with runfolio.init("bench", store=Path(place, "runs"), console=False) as run:
+        with runfolio.init(
+            "bench", store=Path(place, "runs"), recording=runfolio.RecordingConfig(console=False)
+        ) as run:
             ways: dict[str, Callable[[int], object]] = {
                 "a bare copy": lambda _: [tensor.clone() for tensor in tensors(model, optimizer)],
                 "run.checkpoint": lambda step: run.checkpoint(model=model, optimizer=optimizer, step=step),

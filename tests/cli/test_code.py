@@ -9,7 +9,6 @@ import time
 import pytest
 
 import runfolio as rf
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 SCRIPT = "import sys, time, runfolio\nwith runfolio.init('net', config={'lr': float(sys.argv[1])}):\n    pass\n"
 
@@ -44,7 +43,7 @@ def test_a_page_says_what_the_run_was_started_from(runfolio, two_runs):
 
 
 def test_the_load_stands_on_the_page_and_can_be_drawn_and_is_no_metric(runfolio, tmp_path):
-    with rf.init("net", store=tmp_path / "runs", pace=WriterConfig(system_s=0.1)) as run:
+    with rf.init("net", store=tmp_path / "runs", recording=rf.RecordingConfig(system_s=0.1)) as run:
         run.log({"loss": 1.0})
         time.sleep(0.4)
 

@@ -15,7 +15,6 @@ from tensorboard.backend.event_processing.io_wrapper import GetLogdirSubdirector
 import runfolio
 from runfolio.errors import Ambiguous, NotFound, StoreError
 from runfolio.query.store import open_folio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -132,8 +131,8 @@ def test_a_run_that_is_being_written_is_not_deleted_unless_forced_and_none_besid
 
 
 def test_the_writer_of_a_deleted_run_is_told_once_and_nothing_of_it_comes_back(store, caplog):
-    pace = WriterConfig(flush_s=0.02, heartbeat_s=0.02)
-    with runfolio.init("live", store=store, pace=pace) as run:
+    recording = runfolio.RecordingConfig(flush_s=0.02, heartbeat_s=0.02)
+    with runfolio.init("live", store=store, recording=recording) as run:
         folio = open_folio(store)
         folio.trash.put(folio.run("live"), force=True)
         for step in range(5):

@@ -82,7 +82,7 @@ def test_an_abandoned_branch_stands_in_only_where_nothing_of_the_newest_is_whole
             run.log({"loss": 1.0}, step=step)
             run.checkpoint(step=step)
             run.restore()
-    with runfolio.init(resume=run.folder, checkpoint="step-10") as again:
+    with runfolio.resume(run.folder, checkpoint="step-10") as again:
         again.log({"loss": -1.0}, step=11)
         again.checkpoint(step=11)
     flip(tensors(run, "last"))
@@ -116,9 +116,9 @@ def test_where_none_is_whole_that_is_said_and_nothing_is_opened(run: runfolio.Ru
 def test_another_one_than_last_has_no_stand_in_but_those_that_are_whole_are_named(run: runfolio.Run):
     flip(tensors(run, "best"))
     with pytest.raises(DamagedFile, match=r"still whole: 'last' \(step 30\), 'previous' \(step 20\)"):
-        runfolio.init(resume=run.folder, checkpoint="best")
+        runfolio.resume(run.folder, checkpoint="best")
     with pytest.raises(NotFound, match=r"no checkpoint 'step-5' in .*; it has best, last, previous"):
-        runfolio.init(resume=run.folder, checkpoint="step-5")
+        runfolio.resume(run.folder, checkpoint="step-5")
 
 
 def test_a_newer_format_is_no_damage(run: runfolio.Run):
@@ -176,7 +176,7 @@ def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error_and_never_oth
 def test_a_folder_one_may_not_write_to_is_told_in_one_line(store: Path, python: Callable):
     script = """
 import os, sys, runfolio
-run = runfolio.init("net", store=sys.argv[1], console=False)
+run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 run.checkpoint(step=1)
 run.restore()
 (run.folder / "checkpoints").chmod(0o555)

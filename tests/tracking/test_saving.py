@@ -60,7 +60,7 @@ def test_what_is_saved_is_the_state_at_the_call_whatever_changes_while_it_is_wri
     assert torch.equal(found.tensors("model")["weight"], before)
     assert torch.equal(found.state["view"], before.T)
     assert found.state["counts"] == [1]
-    assert found.position == {run.writer: 1}
+    assert found.position == {run.recorder.writer: 1}
 
 
 def test_a_newer_one_takes_the_place_of_one_that_waits_where_nothing_is_lost_by_it(
@@ -142,7 +142,7 @@ def test_the_best_of_an_abandoned_branch_no_longer_counts(store: Path):
         for step, acc in ((1, 0.5), (2, 0.9)):
             run.log({"acc": acc}, step=step)
             run.checkpoint(step=step, metric=acc)
-    with runfolio.init(resume=run.folder, checkpoint="step-1") as run:
+    with runfolio.resume(run.folder, checkpoint="step-1") as run:
         assert run.restore().step == 1
         run.log({"acc": 0.7}, step=2)
         assert run.checkpoint(step=2, metric=0.7)
@@ -178,7 +178,7 @@ def test_a_run_that_has_ended_saves_nothing_more(store: Path, caplog: pytest.Log
 def test_the_end_waits_for_what_is_being_saved(store: Path, python: Callable):
     script = """
 import sys, torch, runfolio
-run = runfolio.init("net", store=sys.argv[1], console=False)
+run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 run.checkpoint(step=1, weights=torch.zeros(5_000_000))
 """
     assert python(script, store).returncode == 0
@@ -188,9 +188,8 @@ run.checkpoint(step=1, weights=torch.zeros(5_000_000))
 LOOP = """
 import os, signal, sys, time, runfolio
 from runfolio import CheckpointPolicy
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init("net", store=sys.argv[1], console=False, pace=WriterConfig(grace_s=float(sys.argv[2])),
-                    checkpoints=CheckpointPolicy(every_steps=1000))
+recording = runfolio.RecordingConfig(console=False, grace_s=float(sys.argv[2]))
+run = runfolio.init("net", store=sys.argv[1], checkpoints=CheckpointPolicy(every_steps=1000), recording=recording)
 def told(number):
     os.kill(os.getpid(), number)
     print(run.id, flush=True)

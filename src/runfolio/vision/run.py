@@ -130,7 +130,7 @@ def _resume(
     runfolio.seed_everything(settings.seed)  # recorded as at its first start, though the checkpoint's states replace it
     with (
         deterministic_algorithms(settings.deterministic),
-        runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
+        runfolio.resume(recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
     ):
         _tell_of_changes(run, changes, progress)
         tests = tests_itself(settings, recorded.series)
@@ -157,9 +157,9 @@ def _fork(
     runfolio.seed_everything(settings.seed)
     with (
         deterministic_algorithms(settings.deterministic),
-        runfolio.init(
-            name,
-            fork=fork.run.folder,
+        runfolio.fork(
+            fork.run.folder,
+            name=name,
             checkpoint=fork.checkpoint.name,
             experiment=experiment,
             config=settings,

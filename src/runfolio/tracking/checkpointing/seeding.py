@@ -13,6 +13,7 @@ from operator import index
 from typing import Any
 
 from runfolio.errors import ConfigError
+from runfolio.tracking.environment import seeds
 from runfolio.tracking.process import exit_hooks
 
 SEED, DETERMINISTIC = "seed", "deterministic"
@@ -20,9 +21,6 @@ SEED, DETERMINISTIC = "seed", "deterministic"
 _LARGEST = 2**32 - 1
 """NumPy's largest seed."""
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-
-_noted: dict[str, Any] = {}
-"""Of a call that no run was open for: what the run that is opened next began with."""
 
 
 def seed_everything(seed: int, *, deterministic: bool = False) -> None:
@@ -57,13 +55,6 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     _note({SEED: seed, DETERMINISTIC: deterministic})
 
 
-def take_note() -> dict[str, Any]:
-    """What the last call noted that no run has yet; given out once: a later run does not begin with that seed."""
-    found = dict(_noted)
-    _noted.clear()
-    return found
-
-
 @contextmanager
 def deterministic_algorithms(wanted: bool) -> Iterator[None]:
     """Inside, all switches of `seed_everything(deterministic=True)`, if wanted; afterwards, what was set before."""
@@ -92,7 +83,7 @@ def _checked(seed: Any) -> int:
 def _note(values: dict[str, Any]) -> None:
     run: Any = exit_hooks.newest()
     if run is None:
-        _noted.update(values)
+        seeds.keep_for_next_run(values)
     else:
         run.note_seeds(values)
 

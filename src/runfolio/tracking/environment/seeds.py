@@ -5,10 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from runfolio.tracking.checkpointing import seeding
+_pending: dict[str, Any] = {}
+"""Seeds that were set while no run was open: those of the run that is opened next."""
+
+
+def keep_for_next_run(values: Mapping[str, Any]) -> None:
+    """Keep what generators were seeded with until a run is opened."""
+    _pending.update(values)
+
+
+def _take_pending() -> dict[str, Any]:
+    """Return what `keep_for_next_run` kept, once: a later run does not begin with these seeds."""
+    values = dict(_pending)
+    _pending.clear()
+    return values
 
 
 def seeds() -> dict[str, Any]:
@@ -16,16 +30,16 @@ def seeds() -> dict[str, Any]:
 
     Two runs that began with the same seed have the same digest; the seed itself these generators do not keep.
     """
-    found: dict[str, Any] = {
-        **seeding.take_note(),
+    values: dict[str, Any] = {
+        **_take_pending(),
         "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED"),
         **torch_seed(),
     }
     with suppress(KeyError, AttributeError):
-        found["random"] = _digest(repr(sys.modules["random"].getstate()).encode())
+        values["random"] = _digest(repr(sys.modules["random"].getstate()).encode())
     with suppress(KeyError, AttributeError):
-        found["numpy"] = _digest(repr(_plain(sys.modules["numpy.random"].get_state(legacy=False))).encode())
-    return found
+        values["numpy"] = _digest(repr(_plain(sys.modules["numpy.random"].get_state(legacy=False))).encode())
+    return values
 
 
 def torch_seed() -> dict[str, Any]:

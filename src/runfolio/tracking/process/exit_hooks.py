@@ -45,7 +45,13 @@ class Open(Protocol):
     """What is ended with the process: a run."""
 
     def end(self, outcome: Outcome, *, ending: Ending = "run") -> None: ...
-    def inherited(self) -> None: ...
+
+    @property
+    def handle(self) -> object:
+        """The object that the user has of the run."""
+        ...
+
+    def reset_after_fork(self) -> None: ...
 
     def awaited_s(self) -> float:
         """How long the process, told to go, may go on for the run's next checkpoint; 0 where none is expected."""
@@ -345,7 +351,7 @@ def _in_child() -> None:
     _outcome, _stopped_by, _is_forked, _leaving = Outcome(), None, True, None
     try:
         for run in _open:
-            run.inherited()
+            run.reset_after_fork()
         _end_begun.clear()
         signal_wakeup.forget()
         _unhook_signals()

@@ -61,7 +61,9 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
     runfolio.seed_everything(settings.seed)  # recorded as at its start
     with (
         deterministic_algorithms(settings.deterministic),
-        runfolio.init(resume=recorded.folder, checkpoint=None, store=store, console=False) as run,
+        runfolio.resume(
+            recorded.folder, checkpoint=None, store=store, recording=runfolio.RecordingConfig(console=False)
+        ) as run,
     ):
         training = Training(preparation)
         epoch = run.restore(BEST, model=training.predicting).state["training"]["epoch"]
