@@ -64,9 +64,11 @@ def main() -> None:
 
     model, optimizer = large()
     megabytes = 3 * sum(parameter.nbytes for parameter in model.parameters()) / 1e6
-    with tempfile.TemporaryDirectory(dir=".") as folder:
-        file = Path(folder, "state.pt")
-        with runfolio.init("bench", store=Path(folder, "runs"), console=False) as run:
+    with tempfile.TemporaryDirectory(dir=".") as place:
+        file = Path(place, "state.pt")
+        with runfolio.init(
+            "bench", store=Path(place, "runs"), recording=runfolio.RecordingConfig(console=False)
+        ) as run:
             ways: dict[str, Callable[[int], object]] = {
                 "a bare copy": lambda _: [tensor.clone() for tensor in tensors(model, optimizer)],
                 "run.checkpoint": lambda step: run.checkpoint(model=model, optimizer=optimizer, step=step),
@@ -79,9 +81,7 @@ def main() -> None:
                 costs.sort()
                 p99 = costs[min(len(costs) - 1, int(len(costs) * 0.99))]
                 figures = (statistics.median(costs), p99, costs[-1], step)
-                print(
-                    f"{name:16}" + "".join(f"{1000 * seconds:8.1f}" for seconds in figures) + f"{1000 * slowest:14.1f}"
-                )
+                print(f"{name:16}" + "".join(f"{1000 * each:8.1f}" for each in figures) + f"{1000 * slowest:14.1f}")
 
 
 if __name__ == "__main__":

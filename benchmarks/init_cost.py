@@ -19,8 +19,8 @@ from pathlib import Path
 MODULES = 50
 LINES = 200
 KINDS = {
-    "the record alone": "code=False, console=False, pace=WriterConfig(system_s=0)",
-    "and the code": "console=False, pace=WriterConfig(system_s=0)",
+    "the record alone": "code=False, console=False, system_s=0",
+    "and the code": "console=False, system_s=0",
     "and the load": "console=False",
     "and the console: all": "",
 }
@@ -32,7 +32,6 @@ clock = time.perf_counter
 began = clock()
 import psutil
 import runfolio.tracking.init
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 imports = clock() - began
 def longest_pause(seconds):
     until, last, longest = clock() + seconds, clock(), 0.0
@@ -42,12 +41,12 @@ def longest_pause(seconds):
     return longest
 usual = longest_pause(0.5)
 began = clock()
-run = runfolio.init("bench", store=sys.argv[1], {options})
+run = runfolio.init("bench", store=sys.argv[1], recording=runfolio.RecordingConfig({options}))
 init = clock() - began
 pause = longest_pause(1.0)
 run.finish()
 files = [path.stat().st_mtime for path in (run.folder / "code").glob("*.json")]
-kept = files[0] - run._document.created.timestamp() if files else None
+kept = files[0] - run.recorder.document.created.timestamp() if files else None
 print(json.dumps(dict(imports=imports, init=init, usual=usual, pause=pause, kept=kept)))
 """
 BESIDE = """

@@ -115,12 +115,14 @@ class RunfolioTensorBoard(Runfolio):
 
 class RunfolioSealing(Runfolio):
     title = "runfolio, sealing"
-    how = "The same with `WriterConfig(seal_bytes=1_000_000)` instead of 16 MiB, so that a minute holds several seals."
+    how = (
+        "The same with `RecordingConfig(seal_bytes=1_000_000)` instead of 16 MiB, so that a minute holds several seals."
+    )
 
     def _options(self) -> dict[str, Any]:
-        from runfolio.tracking.pipeline.writer_config import WriterConfig
+        import runfolio
 
-        return {"pace": WriterConfig(seal_bytes=1_000_000)}
+        return {"recording": runfolio.RecordingConfig(seal_bytes=1_000_000)}
 
 
 class SummaryWriter(Logger):

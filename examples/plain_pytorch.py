@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--resume", help="a run to go on with: its id or folder")
+    parser.add_argument("--resume", help='the run to continue: its id, name or folder, or "auto"')
     args = parser.parse_args()
 
     torch.manual_seed(args.seed)
@@ -67,7 +67,7 @@ def main() -> None:
     criterion = nn.CrossEntropyLoss()
 
     with runfolio.init("plain", experiment="examples", config=args, resume=args.resume) as run:  # <--
-        step = run.restore(model=model, optimizer=optimizer).step or 0 if args.resume else 0  # <--
+        step = run.restore(model=model, optimizer=optimizer).step or 0 if run.resumed else 0  # <--
         order.at(step)  # <--
         while step < args.epochs * len(order):
             for images, labels in train:

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from runfolio.tracking.checkpointing.batch_order import BatchOrder
     from runfolio.tracking.checkpointing.seeding import seed_everything
     from runfolio.tracking.current import current, log
+    from runfolio.tracking.fork import fork
     from runfolio.tracking.init import init
+    from runfolio.tracking.recording_config import RecordingConfig
+    from runfolio.tracking.resume import resume
     from runfolio.tracking.run import Run
 
 # Where each public name lives. Loaded when first used: `import runfolio` costs next to nothing.
@@ -53,14 +56,17 @@ _HOMES = {
     "NewerFormat": "runfolio.errors",
     "NotFound": "runfolio.errors",
     "RecordedRun": "runfolio.query.run",
+    "RecordingConfig": "runfolio.tracking.recording_config",
     "Run": "runfolio.tracking.run",
     "RunfolioError": "runfolio.errors",
     "StoreError": "runfolio.errors",
     "create_writer": "runfolio.tensorboard.summary_writer",
     "current": "runfolio.tracking.current",
+    "fork": "runfolio.tracking.fork",
     "init": "runfolio.tracking.init",
     "log": "runfolio.tracking.current",
     "open": "runfolio.query.store:open_folio",
+    "resume": "runfolio.tracking.resume",
     "seed_everything": "runfolio.tracking.checkpointing.seeding",
 }
 
@@ -76,15 +82,18 @@ __all__ = [
     "NewerFormat",
     "NotFound",
     "RecordedRun",
+    "RecordingConfig",
     "Run",
     "RunfolioError",
     "StoreError",
     "__version__",
     "create_writer",
     "current",
+    "fork",
     "init",
     "log",
     "open",
+    "resume",
     "seed_everything",
 ]
 

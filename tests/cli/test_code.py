@@ -9,7 +9,6 @@ import time
 import pytest
 
 import runfolio as rf
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 SCRIPT = "import sys, time, runfolio\nwith runfolio.init('net', config={'lr': float(sys.argv[1])}):\n    pass\n"
 
@@ -44,7 +43,7 @@ def test_page_shows_the_code_and_command_of_a_run(runfolio, two_runs):
 
 
 def test_load_is_shown_and_plotted_but_is_not_a_metric(runfolio, tmp_path):
-    with rf.init("net", store=tmp_path / "runs", pace=WriterConfig(system_s=0.1)) as run:
+    with rf.init("net", store=tmp_path / "runs", recording=rf.RecordingConfig(system_s=0.1)) as run:
         run.log({"loss": 1.0})
         time.sleep(0.4)
 

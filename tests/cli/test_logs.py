@@ -55,9 +55,7 @@ def test_all_that_a_run_printed_or_its_end(store, train):
 
 def test_the_attempts_of_a_run_have_headings(store, train, python):
     train(0).wait()
-    script = (
-        "import sys, runfolio\nwith runfolio.init(store=sys.argv[1], resume=sys.argv[2], checkpoint=None): print('on')"
-    )
+    script = "import sys, runfolio\nwith runfolio.resume(sys.argv[2], store=sys.argv[1], checkpoint=None): print('on')"
     python(script, store, rf.open(store).run("net").id)
     shown = logs(store, "net").stdout.splitlines()
     assert shown[0].startswith("==> attempt 1, begun ")
@@ -109,7 +107,7 @@ def test_run_without_a_log_is_reported(store):
 def test_a_log_of_somebody_else_cannot_write_on_the_terminal(store):
     with rf.init("net", store=store) as run:
         pass
-    path = log_path(run.folder, run.writer)
+    path = log_path(run.folder, run.recorder.writer)
     path.parent.mkdir()
     path.write_bytes(b"\x1b]0;owned\x07harmless\x1b[2J\n")
     assert logs(store, "net").stdout == logs(store, "net", "-n", "5").stdout == "]0;ownedharmless[2J\n"

@@ -156,9 +156,9 @@ def test_fork_keeps_the_defaults_of_its_settings(tmp_path):
     class Config:
         lr: float = 0.1
 
-    with rf.init("net", store=tmp_path, config=Config(), console=False) as run:
+    with rf.init("net", store=tmp_path, config=Config(), recording=rf.RecordingConfig(console=False)) as run:
         run.checkpoint(step=1)
-    with rf.init("other", store=tmp_path, fork=run.id, config={"lr": 0.5}, console=False):
+    with rf.fork(run.id, name="other", store=tmp_path, config={"lr": 0.5}, recording=rf.RecordingConfig(console=False)):
         pass
 
     fork = rf.open(tmp_path).run("other")
@@ -170,7 +170,9 @@ def test_secrets_among_defaults_are_not_recorded(tmp_path):
     class Config:
         api_key: str = "correct-horse-battery"
 
-    with rf.init("net", store=tmp_path, config=Config(), console=False, code=False) as run:
+    with rf.init(
+        "net", store=tmp_path, config=Config(), recording=rf.RecordingConfig(console=False, code=False)
+    ) as run:
         pass
 
     assert "correct-horse-battery" not in (run.folder / "run.json").read_text()
@@ -249,7 +251,7 @@ def test_show_names_the_parent_of_a_fork_and_forks_of_a_parent(runfolio, tmp_pat
     with rf.init("net", store=tmp_path / "runs") as parent:
         parent.log({"loss": 1.0})
         parent.checkpoint(step=7)
-    with rf.init("other-way", fork=parent.id, store=tmp_path / "runs", config={"lr": 1}) as fork:
+    with rf.fork(parent.id, name="other-way", store=tmp_path / "runs", config={"lr": 1}) as fork:
         fork.log({"loss": 0.5})
 
     page = runfolio("show", fork.id).stdout

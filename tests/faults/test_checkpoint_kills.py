@@ -22,11 +22,10 @@ CALLS = ("openat", "write", "fsync", "rename", "unlink", "chmod", "close", "newf
 SAVER = """
 import os, sys, torch, runfolio, runfolio.tracking.init, safetensors.torch
 from runfolio import CheckpointPolicy
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 def train(store):
-    run = runfolio.init("net", store=store, console=False, code=False, checkpoints=CheckpointPolicy(keep_best=2),
-                        pace=WriterConfig(flush_s=60, system_s=0, heartbeat_s=60))
+    recording = runfolio.RecordingConfig(console=False, code=False, flush_s=60, system_s=0, heartbeat_s=60)
+    run = runfolio.init("net", store=store, checkpoints=CheckpointPolicy(keep_best=2), recording=recording)
     def save(step):
         run.log({"loss": 1.0}, step=step)
         run.checkpoint(step=step, metric=step % 3, weights=torch.full((20_000,), float(step)), more=step)
@@ -107,7 +106,7 @@ def check(store: Path) -> None:
     # Between two renames one has both names; one that is among the best two is never lost.
     assert second.metric in (1.0, 2.0)
 
-    with runfolio.init(resume=folder, console=False, code=False) as run:
+    with runfolio.init(resume=folder, recording=runfolio.RecordingConfig(console=False, code=False)) as run:
         assert run.restore().step == found.step
         run.checkpoint(step=6)
     left = {path.name for path in (folder / "checkpoints").iterdir()}

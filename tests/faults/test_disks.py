@@ -15,15 +15,15 @@ from runfolio.cli import main
 from runfolio.errors import StoreError
 from runfolio.record.base.layout import find_runs
 from runfolio.record.points.reader import PointFiles
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 from .tracer import injected
 
 SCRIPT = """
 import os, sys, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init("net", store=sys.argv[1], console=False, code=False,
-                    pace=WriterConfig(flush_s=0.02, system_s=0, heartbeat_s=0.1, patience_s=float(sys.argv[2])))
+recording = runfolio.RecordingConfig(
+    console=False, code=False, flush_s=0.02, system_s=0, heartbeat_s=0.1, patience_s=float(sys.argv[2])
+)
+run = runfolio.init("net", store=sys.argv[1], recording=recording)
 count = 0
 def log(number):
     global count
@@ -94,8 +94,8 @@ def go_on(process: subprocess.Popen[bytes]) -> None:
 
 def test_a_disk_that_fills_and_has_room_again(disk: Path, caplog: pytest.LogCaptureFixture):
     store = disk / "runs"
-    pace = WriterConfig(flush_s=0.02, system_s=0, heartbeat_s=0.1, patience_s=0.1)
-    with runfolio.init("net", store=store, pace=pace, code=False) as run:
+    recording = runfolio.RecordingConfig(code=False, flush_s=0.02, system_s=0, heartbeat_s=0.1, patience_s=0.1)
+    with runfolio.init("net", store=store, recording=recording) as run:
         run.log({"loss": 0.5}, step=0)
         assert run.flush()
         subprocess.run(["dd", "if=/dev/zero", f"of={disk / 'data'}", "bs=4096"], capture_output=True)
@@ -138,7 +138,7 @@ def test_hanging_store_delays_no_exit_and_doctor_recovers_its_points(store: Path
 
 
 def test_a_read_only_store_is_one_clear_error_and_can_be_read(store: Path, disk: Path):
-    with runfolio.init("net", store=disk / "runs", pace=WriterConfig(system_s=0)) as run:
+    with runfolio.init("net", store=disk / "runs", recording=runfolio.RecordingConfig(system_s=0)) as run:
         run.log({"loss": 1.0})
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     with pytest.raises(StoreError, match=r"cannot write to the store .*Read-only file system.*name another"):

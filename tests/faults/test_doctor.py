@@ -21,12 +21,10 @@ from runfolio.record.base.layout import RUN_FILE, find_runs
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.points.reader import PointFiles
 from runfolio.repair import checkup, mend
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 SCRIPT = """
 import os, signal, sys, numpy, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init("net", store=sys.argv[1], pace=WriterConfig(system_s=0), console=False)
+run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False, system_s=0))
 for step in range(int(sys.argv[2])):
     run.log({"loss": step + 0.5, **({"acc": step + 0.25} if step % 10 == 0 else {})}, step=step)
     if step % 100 == 50:
@@ -205,7 +203,7 @@ def test_a_run_of_a_newer_format_is_refused_by_name_and_left_untouched(copy: Cal
 
 
 def test_a_run_that_is_being_written_is_checked_and_not_repaired(store: Path):
-    with runfolio.init("net", store=store, pace=WriterConfig(system_s=0)) as run:
+    with runfolio.init("net", store=store, recording=runfolio.RecordingConfig(system_s=0)) as run:
         run.log({"loss": 1.0})
         assert run.flush()
         stale = run.folder / "metrics/.tmp-0-x"
@@ -236,7 +234,7 @@ def test_links_are_not_followed_out_of_the_store(copy: Callable, tmp_path: Path)
 def test_pictures_checkpoints_artifacts_code_and_edits_are_looked_at(store: Path, tmp_path: Path):
     torch = pytest.importorskip("torch")
     (tmp_path / "report.txt").write_text("fine")
-    with runfolio.init("net", store=store, pace=WriterConfig(system_s=0)) as run:
+    with runfolio.init("net", store=store, recording=runfolio.RecordingConfig(system_s=0)) as run:
         run.log({"loss": 1.0})
         run.log_image("sample", [[0.0, 1.0]])
         run.checkpoint(model=torch.nn.Linear(2, 2), step=1, metric=1.0)

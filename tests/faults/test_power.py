@@ -15,9 +15,10 @@ from .power import Call, after_power_cut, record
 
 SCRIPT = """
 import os, sys, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init("net", store=sys.argv[1], console=False, code=False, durability=sys.argv[2],
-                    pace=WriterConfig(flush_s=0.01, system_s=0, heartbeat_s=0.05))
+recording = runfolio.RecordingConfig(
+    console=False, code=False, durability=sys.argv[2], flush_s=0.01, system_s=0, heartbeat_s=0.05
+)
+run = runfolio.init("net", store=sys.argv[1], recording=recording)
 mark = os.open(os.path.join(sys.argv[1], "acknowledged"), os.O_WRONLY | os.O_CREAT)
 for step in range(100):
     run.log({"loss": step + 0.5}, step=step)

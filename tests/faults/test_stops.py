@@ -17,7 +17,7 @@ from runfolio.record.points.reader import PointFiles
 
 START = """
 import os, signal, sys, threading, time, runfolio
-run = runfolio.init("net", store=sys.argv[1], console=False)
+run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 run.log({"loss": 1.0})
 def later(*numbers):
     for after, number in enumerate(numbers):
@@ -94,11 +94,11 @@ time.sleep(0.2)
 
 def test_two_runs_one_after_the_other_and_at_once_in_one_process(store: Path, python: Callable):
     script = """
-other = runfolio.init("other", store=sys.argv[1], console=False)
+other = runfolio.init("other", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 other.log({"loss": 2.0}); run.log({"loss": 3.0})
 run.finish()
 other.log({"loss": 4.0})
-third = runfolio.init("third", store=sys.argv[1], console=False)
+third = runfolio.init("third", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 third.log({"loss": 5.0})
 """
     assert python(START + script, store).returncode == 0
@@ -146,7 +146,7 @@ from runfolio.errors import StoreError
 os.setuid(64_321)  # a user without any other process
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 try:
-    runfolio.init("net", store=sys.argv[1], console=False)
+    runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 except StoreError as error:
     print(error)
 print(os.listdir(sys.argv[1] + "/default"))
@@ -162,9 +162,8 @@ def test_permission_that_is_lost_and_given_again_costs_no_point(everybodys: Path
     """The training runs as a user of its own; who owns the folders takes the right to write away for a while."""
     script = """
 import os, psutil, sys, threading, time, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-pace = WriterConfig(flush_s=0.02, heartbeat_s=0.1, patience_s=0.2, system_s=0)
-run = runfolio.init("net", store=sys.argv[1], pace=pace, console=False)
+recording = runfolio.RecordingConfig(console=False, flush_s=0.02, heartbeat_s=0.1, patience_s=0.2, system_s=0)
+run = runfolio.init("net", store=sys.argv[1], recording=recording)
 assert run.flush()
 folders = [run.folder, *(path for path in run.folder.rglob("*") if path.is_dir())]
 for folder in folders: folder.chmod(0o755)

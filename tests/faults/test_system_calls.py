@@ -22,7 +22,6 @@ TRAINER = """
 import json, logging, os, sys
 import runfolio
 from runfolio.errors import StoreError
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 told = []
 class Told(logging.Handler):
@@ -34,8 +33,10 @@ logging.getLogger("runfolio").propagate = False
 def train(store, seal_bytes=10**9):
     told.clear()
     try:
-        run = runfolio.init("net", store=store, console=False, code=False,
-                            pace=WriterConfig(flush_s=0.02, system_s=0, heartbeat_s=0.05, seal_bytes=seal_bytes))
+        recording = runfolio.RecordingConfig(
+            console=False, code=False, flush_s=0.02, system_s=0, heartbeat_s=0.05, seal_bytes=seal_bytes
+        )
+        run = runfolio.init("net", store=store, recording=recording)
     except StoreError as error:
         return {"refused": str(error)}
     acknowledged = 0

@@ -15,7 +15,6 @@ from tensorboard.backend.event_processing.io_wrapper import GetLogdirSubdirector
 import runfolio
 from runfolio.errors import Ambiguous, NotFound, StoreError
 from runfolio.query.store import open_folio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -132,8 +131,8 @@ def test_delete_refuses_all_runs_if_one_is_being_written(store, write):
 
 
 def test_writer_of_a_deleted_run_warns_once_and_recreates_nothing(store, caplog):
-    pace = WriterConfig(flush_s=0.02, heartbeat_s=0.02)
-    with runfolio.init("live", store=store, pace=pace) as run:
+    recording = runfolio.RecordingConfig(flush_s=0.02, heartbeat_s=0.02)
+    with runfolio.init("live", store=store, recording=recording) as run:
         folio = open_folio(store)
         folio.trash.put(folio.run("live"), force=True)
         for step in range(5):

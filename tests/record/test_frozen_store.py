@@ -70,7 +70,9 @@ def test_frozen_run_can_be_resumed(store: Path, tmp_path: Path, name: str) -> No
     shutil.copytree(store, tmp_path / "store")
     folder = runfolio.open(tmp_path / "store").run(name).folder
 
-    with runfolio.init(resume=folder, store=tmp_path / "store", console=False) as run:
+    with runfolio.init(
+        resume=folder, store=tmp_path / "store", recording=runfolio.RecordingConfig(console=False)
+    ) as run:
         checkpoint = run.restore("last")
         run.log({"train/loss": 0.0}, step=100)
 

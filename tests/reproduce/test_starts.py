@@ -151,7 +151,7 @@ FORK = """\
 import sys
 import runfolio
 
-with runfolio.init("net", fork=sys.argv[1], step=5) if len(sys.argv) > 1 else runfolio.init("net") as run:
+with runfolio.fork(sys.argv[1], name="net", step=5) if len(sys.argv) > 1 else runfolio.init("net") as run:
     begin = run.restore().step + 1 if len(sys.argv) > 1 else 0
     for step in range(begin, 8):
         run.log({"loss": 1 / (step + 1 + len(sys.argv))}, step=step)

@@ -30,7 +30,7 @@ def write(store: Path) -> Write:
         state: str = "finished",
         **tensors: Any,
     ) -> RecordedRun:
-        run = runfolio.init("net", store=store, code=False)
+        run = runfolio.init("net", store=store, recording=runfolio.RecordingConfig(code=False))
         for values, step in calls:
             run.log(values, step=step)
         if tensors:

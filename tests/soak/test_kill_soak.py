@@ -19,8 +19,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 ROUNDS = 100
 SCRIPT = """
 import sys, time, torch, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init("net", store=sys.argv[1], pace=WriterConfig(flush_s=0.05, seal_bytes=20_000))
+run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(flush_s=0.05, seal_bytes=20_000))
 step = 0
 while True:
     for _ in range(20):

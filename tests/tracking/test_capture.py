@@ -250,7 +250,9 @@ def test_large_files_and_too_many_of_them_are_named_and_left_out(repository: Pat
     assert found.left_out[-1].why == "and 106 more files"
 
 
-@pytest.mark.parametrize(("argument", "variable"), [("code=False", ""), ("", "off")])
+@pytest.mark.parametrize(
+    ("argument", "variable"), [("recording=runfolio.RecordingConfig(code=False)", ""), ("", "off")]
+)
 def test_contents_of_code_can_be_switched_off(
     repository: Path, start: Callable[..., Path], argument: str, variable: str
 ):

@@ -185,7 +185,7 @@ import random, sys, runfolio
 class Counter:
     def state_dict(self): return {"count": 3}
     def load_state_dict(self, state): self.count = state["count"]
-with runfolio.init(store=sys.argv[1], console=False) as run:
+with runfolio.init(store=sys.argv[1], recording=runfolio.RecordingConfig(console=False)) as run:
     counter = Counter()
     run.checkpoint(counter=counter)
     expected = random.random()
@@ -248,7 +248,7 @@ os.kill(os.getpid(), 9)
 def test_run_can_be_resumed_after_its_last_point(store: Path):
     with runfolio.init("net", store=store, config={"lr": 1, "epochs": 2}) as first:
         first.log({"loss": 1.0}, step=4)
-    with runfolio.init(store=store, resume=first.id, checkpoint=None, config={"epochs": 3}) as second:
+    with runfolio.resume(first.id, store=store, checkpoint=None, config={"epochs": 3}) as second:
         second.log({"loss": 2.0})
     assert second.folder == first.folder
     assert PointFiles(first.folder).read("loss").steps.tolist() == [4, 5]
@@ -264,25 +264,24 @@ def test_resume_after_last_point_keeps_abandoned_points_abandoned(store: Path):
     with runfolio.init(store=store, resume=first.id) as second:
         second.log({"loss": 2.0})
         second.log_text("note", "kept")
-    with runfolio.init(store=store, resume=first.id, checkpoint=None) as third:
+    with runfolio.resume(first.id, store=store, checkpoint=None) as third:
         third.log({"loss": 3.0})
     points = PointFiles(first.folder).read("loss")
     assert points.values.tolist() == [0.0, 2.0, 3.0]
     assert points.steps.tolist() == [0, 1, 2]
-    assert RunDocument.read(first.folder).attempts[-1].kept == {first.writer: 1, second.writer: 2}
+    assert RunDocument.read(first.folder).attempts[-1].kept == {first.recorder.writer: 1, second.recorder.writer: 2}
 
 
 def test_resumed_run_keeps_spooled_points(store: Path, python, cache: Path):
     script = """
 import os, sys, time, runfolio
 from pathlib import Path
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-pace = WriterConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
-run = runfolio.init("net", store=sys.argv[1], pace=pace)
+recording = runfolio.RecordingConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
+run = runfolio.init("net", store=sys.argv[1], recording=recording)
 run.log({"loss": 0.0})
 assert run.flush()
 run.folder.rename(sys.argv[2])
-while run._writer.store_writer.away_s < 0.1: time.sleep(0.01)
+while run.recorder.store_writer.away_s < 0.1: time.sleep(0.01)
 for n in range(1, 100): run.log({"loss": float(n)})
 def spooled(): return sum(path.read_bytes().count(b"\\n") - 1 for path in Path(sys.argv[3]).glob("spool/*/metrics/*"))
 while spooled() < 99: time.sleep(0.01)
@@ -292,7 +291,7 @@ os._exit(9)
     away = store / "away"
     folder = Path(python(script, store, away, cache).stdout.strip())
     away.rename(folder)
-    with runfolio.init(store=store, resume=folder, checkpoint=None) as run:
+    with runfolio.resume(folder, store=store, checkpoint=None) as run:
         run.log({"loss": 100.0})
     points = PointFiles(folder).read("loss")
     assert points.values.tolist() == [float(n) for n in range(101)]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.errors import ConfigError, StoreError
+from runfolio.errors import StoreError
 from runfolio.record.base.layout import find_runs
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.liveness.heartbeats import Heartbeat, heartbeats
@@ -25,8 +25,7 @@ from runfolio.tracking.process import distributed
 
 TRAINING = """
 import sys, time, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init("net", store=sys.argv[1], pace=WriterConfig(flush_s=0.05, heartbeat_s=0.1))
+run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(flush_s=0.05, heartbeat_s=0.1))
 for step in range(10):
     run.log({"loss": float(step)}, step=step)
 run.checkpoint(step=9)
@@ -174,7 +173,7 @@ class TestOnAnotherMachine:
         document = RunDocument.read(run.folder)
         document.status.state = "running"
         document.write(run.folder)
-        with elsewhere(run.folder, beating=True), runfolio.init(resume=run.folder, force=True):
+        with elsewhere(run.folder, beating=True), runfolio.resume(run.folder, force=True):
             pass
         assert RunDocument.read(run.folder).status.state == "finished"
 
@@ -182,7 +181,7 @@ class TestOnAnotherMachine:
 class TestAProcessThatLostItsRun:
     def test_it_stops_recording_tells_who_took_over_and_trains_on(self, store: Path, training: Training):
         training.process.send_signal(signal.SIGSTOP)
-        with runfolio.init(resume=training.run, store=store, force=True) as run:
+        with runfolio.resume(training.run, store=store, force=True) as run:
             run.log({"loss": -1.0})
             run.summary["mine"] = 1
             run.flush()
@@ -206,7 +205,7 @@ class TestAProcessThatLostItsRun:
         training.does("run.log({'loss': 50.0}, step=10)")
         training.does("run.flush()")
         training.process.send_signal(signal.SIGSTOP)
-        with runfolio.init(resume=training.run, store=store, force=True) as run:
+        with runfolio.resume(training.run, store=store, force=True) as run:
             run.log({"loss": 60.0}, step=10)
         training.process.send_signal(signal.SIGCONT)
         training.does("run.checkpoint(step=11)")
@@ -245,11 +244,11 @@ class TestResumingBehindAStep:
                 if n % 50 == 0:
                     run.log({"val": n / 50}, step=n // 50)
                     run.log_text("note", "so far", step=n)
-        return runfolio.init(resume=run.folder, step=step)
+        return runfolio.resume(run.folder, step=step)
 
     def test_it_cuts_after_the_last_call_up_to_it(self, store: Path):
         with self.resumed(store, 100) as run:
-            assert run._document.attempts[-1].parent == 1
+            assert run.recorder.document.attempts[-1].parent == 1
             run.log({"loss": -1.0})
         points = PointFiles(run.folder)
         assert points.read("loss").steps.tolist() == [*range(102)]
@@ -272,9 +271,8 @@ def test_ranks_killed_and_resumed_have_one_clean_curve_each(store: Path):
     """With a joined rank a moment ahead of the checkpoint, or behind it."""
     script = """
 import os, sys, time, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 rank, resume, first, last = int(os.environ["RANK"]), sys.argv[2] or None, int(sys.argv[3]), int(sys.argv[4])
-run = runfolio.init("net", store=sys.argv[1], resume=resume, pace=WriterConfig(flush_s=0.05))
+run = runfolio.init("net", store=sys.argv[1], resume=resume, recording=runfolio.RecordingConfig(flush_s=0.05))
 for step in range(first, last):
     run.log({"loss": rank * 1000.0 + step}, step=step)
     if step == 198 and rank == 1:
@@ -317,10 +315,3 @@ run.finish()
         assert curve.values.tolist() == [rank * 1000.0 + step for step in range(250)]
     assert run.metric("loss").values.tolist() == [float(step) for step in range(250)]
     assert len(PointFiles(run.folder).read("loss", "all", rank=1)) == 213 + 49
-
-
-@pytest.mark.parametrize("given", [{"step": 5}, {"force": True}])
-def test_resume_options_require_a_run_to_resume(store: Path, given: dict):
-    with pytest.raises(ConfigError, match="name it with resume="):
-        runfolio.init(store=store, **given)
-    assert not store.exists()

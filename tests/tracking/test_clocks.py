@@ -23,12 +23,11 @@ def set_clock(seconds):
     global shift
     shift += seconds
 import runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 store, jump = sys.argv[1], float(sys.argv[2])
 """
 
 STEPPING = f"""{SETTING}
-with runfolio.init("net", store=store, pace=WriterConfig(system_s=0.05), tensorboard=True) as run:
+with runfolio.init("net", store=store, tensorboard=True, recording=runfolio.RecordingConfig(system_s=0.05)) as run:
     for step in range(20):
         run.log({{"x": step}})
         if step == 10:
@@ -39,15 +38,16 @@ with runfolio.init("net", store=store, pace=WriterConfig(system_s=0.05), tensorb
 """
 
 RESUMING = f"""{SETTING}
-first = runfolio.init("net", store=store, pace=WriterConfig(system_s=0.05), tensorboard=True)
+recording = runfolio.RecordingConfig(system_s=0.05)
+first = runfolio.init("net", store=store, tensorboard=True, recording=recording)
 first.log({{"x": 0}})
 time.sleep(0.1)
-first.log_system({{"system/cpu": 1.0}})
+first.recorder.log_system({{"system/cpu": 1.0}})
 first.finish()
 set_clock(jump)
-with runfolio.init(resume=first.folder, checkpoint=None, store=store, pace=WriterConfig(system_s=0.05)) as second:
+with runfolio.resume(first.folder, checkpoint=None, store=store, recording=recording) as second:
     second.log({{"x": 1}})
-    second.log_system({{"system/cpu": 1.0}})
+    second.recorder.log_system({{"system/cpu": 1.0}})
 """
 
 JUMPS = pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_reader_whose_clock_is_set_does_not_call_a_living_run_dead(python: Cal
     script = f"""{SETTING}
 import json
 with runfolio.init("net", store=store) as run:
-    heart = run.folder / "alive" / (run.writer + ".json")
+    heart = run.folder / "alive" / (run.recorder.writer + ".json")
     heart.write_text(json.dumps(json.loads(heart.read_text()) | {{"host": "elsewhere"}}))
     print(runfolio.open(store).run("net").state)
     set_clock(jump)
@@ -133,8 +133,7 @@ def test_a_run_past_2038(python: Callable, store: Path):
 def test_crashed_attempt_lasts_until_its_last_heartbeat(python: Callable, store: Path):
     script = """
 import os, sys, time, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init("net", store=sys.argv[1], pace=WriterConfig(flush_s=0.01, heartbeat_s=0.05))
+run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(flush_s=0.01, heartbeat_s=0.05))
 time.sleep(0.5)
 os._exit(1)
 """

@@ -285,7 +285,11 @@ def test_closed_streams_leave_the_others_recorded(store: Path, closed: str):
 
 @pytest.mark.parametrize("off", ["import os; os.environ['RUNFOLIO_CONSOLE'] = 'off'\n", ""])
 def test_it_can_be_switched_off(store: Path, python: Callable, off: str):
-    script = START if off else START.replace("sys.argv[1])", "sys.argv[1], console=False)")
+    script = (
+        START
+        if off
+        else START.replace("sys.argv[1])", "sys.argv[1], recording=runfolio.RecordingConfig(console=False))")
+    )
     done = python(off + script + "print('hello')", store)
     assert done.stdout == "hello\n"
     assert console(store) == ""

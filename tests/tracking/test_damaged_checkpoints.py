@@ -82,7 +82,7 @@ def test_abandoned_branch_is_the_fallback_only_without_a_newer_one(store: Path):
             run.log({"loss": 1.0}, step=step)
             run.checkpoint(step=step)
             run.restore()
-    with runfolio.init(resume=run.folder, checkpoint="step-10") as again:
+    with runfolio.resume(run.folder, checkpoint="step-10") as again:
         again.log({"loss": -1.0}, step=11)
         again.checkpoint(step=11)
     flip(tensors(run, "last"))
@@ -116,9 +116,9 @@ def test_resume_without_a_whole_checkpoint_is_refused(run: runfolio.Run):
 def test_damaged_named_checkpoint_is_refused_and_whole_ones_are_listed(run: runfolio.Run):
     flip(tensors(run, "best"))
     with pytest.raises(DamagedFile, match=r"still whole: 'last' \(step 30\), 'previous' \(step 20\)"):
-        runfolio.init(resume=run.folder, checkpoint="best")
+        runfolio.resume(run.folder, checkpoint="best")
     with pytest.raises(NotFound, match=r"no checkpoint 'step-5' in .*; it has best, last, previous"):
-        runfolio.init(resume=run.folder, checkpoint="step-5")
+        runfolio.resume(run.folder, checkpoint="step-5")
 
 
 def test_a_newer_format_is_no_damage(run: runfolio.Run):
@@ -174,7 +174,7 @@ def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error(store: Path, 
 def test_read_only_folder_is_reported_in_one_line(store: Path, python: Callable):
     script = """
 import os, sys, runfolio
-run = runfolio.init("net", store=sys.argv[1], console=False)
+run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 run.checkpoint(step=1)
 run.restore()
 (run.folder / "checkpoints").chmod(0o555)

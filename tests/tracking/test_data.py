@@ -34,7 +34,7 @@ def given(store: Path) -> Callable[..., dict[str, Any]]:
     """What the record says of data that a new run was given."""
 
     def given(data: Any, **options: Any) -> dict[str, Any]:
-        run = runfolio.init(store=store, code=False)
+        run = runfolio.init(store=store, recording=runfolio.RecordingConfig(code=False))
         run.log_data("train", data, **options)
         run.finish()
         return recorded(run)
@@ -47,7 +47,7 @@ def fingerprints(store: Path) -> Callable[..., list[str]]:
     """What the record calls each of several data of one run."""
 
     def fingerprints(*several: Any) -> list[str]:
-        run = runfolio.init(store=store, code=False)
+        run = runfolio.init(store=store, recording=runfolio.RecordingConfig(code=False))
         for number, data in enumerate(several):
             run.log_data(str(number), data)
         run.finish()
@@ -126,7 +126,7 @@ def test_arrays_and_tensors_of_equal_content_are_equal(fingerprints, kind: str):
 
 def test_an_array_counts_as_it_was_at_the_call(store: Path):
     images = np.zeros((100, 8, 8), dtype=np.uint8)
-    with runfolio.init(store=store, code=False) as run:
+    with runfolio.init(store=store, recording=runfolio.RecordingConfig(code=False)) as run:
         run.log_data("before", {"images": images, "labels": {"fine": torch.arange(100)}})
         images[17, 3, 3] = 1
         run.log_data("after", {"images": images, "labels": {"fine": torch.arange(100)}})
@@ -164,7 +164,7 @@ def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Pa
         {"x": [1, 2]},
         {"images": np.zeros(3), "names": None},
     ]
-    with runfolio.init(store=store, code=False) as run:
+    with runfolio.init(store=store, recording=runfolio.RecordingConfig(code=False)) as run:
         for data in refused:
             with pytest.raises(ConfigError, match=r"log_data takes|give|no array"):
                 run.log_data("train", data)
@@ -231,7 +231,7 @@ def test_resume_on_other_data_keeps_both_fingerprints_and_warns(store: Path, pho
     before = recorded(run)
     (photos / "cat" / "2.jpg").write_text("another photo")
 
-    with runfolio.init(resume=run.folder, checkpoint=None, store=store) as run:
+    with runfolio.resume(run.folder, checkpoint=None, store=store) as run:
         run.log_data("train", photos)
 
     after = recorded(run)
@@ -246,7 +246,7 @@ def test_resume_on_the_same_data_is_silent(store: Path, photos: Path, caplog):
         run.log_data("train", photos)
     before = recorded(run)
 
-    with runfolio.init(resume=run.folder, checkpoint=None, store=store) as run:
+    with runfolio.resume(run.folder, checkpoint=None, store=store) as run:
         run.log_data("train", photos)
 
     assert recorded(run) == before

@@ -104,7 +104,7 @@ def told(store: Path) -> str:
             f"failed: RuntimeError: diverged in train.py line {LINE}; train/loss was infinite from step 0 on",
         ),
         (
-            "run.note_trouble('first non-finite: output of fc at batch 7'); run.note_trouble('and so on')",
+            "note = run.recorder.note_trouble; note('first non-finite: output of fc at batch 7'); note('and so on')",
             "finished: first non-finite: output of fc at batch 7",
         ),
     ],

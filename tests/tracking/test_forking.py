@@ -56,7 +56,7 @@ def test_fork_has_the_points_of_its_parent_up_to_the_checkpoint(store: Path):
     parent = parent_of_ten_steps(store)
     before = files_of(parent.folder)
 
-    with runfolio.init(fork=parent.id, checkpoint="best", config={"lr": 0.01}, store=store) as fork:
+    with runfolio.fork(parent.id, checkpoint="best", config={"lr": 0.01}, store=store) as fork:
         assert fork.restore().state["w"].tolist() == [3.0, 3.0]
         fork.log({"loss": 100.0})
         fork.log_text("note", "another way")
@@ -75,7 +75,7 @@ def test_fork_has_the_points_of_its_parent_up_to_the_checkpoint(store: Path):
 
 def test_inherited_points_keep_their_bits_times_and_writers(store: Path):
     parent = parent_of_ten_steps(store)
-    with runfolio.init(fork=parent.folder, store=store) as fork:
+    with runfolio.fork(parent.folder, store=store) as fork:
         pass
     ours, theirs = (recorded(run).metric("loss") for run in (fork, parent))
     assert np.array_equal(ours.times, theirs.times[:10])
@@ -84,11 +84,11 @@ def test_inherited_points_keep_their_bits_times_and_writers(store: Path):
 
 def test_attempts_are_marked_as_inherited_and_their_seconds_counted_apart(store: Path):
     parent = parent_of_ten_steps(store)
-    with runfolio.init(fork=parent.id, store=store) as fork:
+    with runfolio.fork(parent.id, store=store) as fork:
         fork.log({"loss": 0.0})
     inherited, own = RunDocument.read(fork.folder).attempts
-    assert (inherited.attempt, inherited.inherited, inherited.writer) == (1, parent.id, parent.writer)
-    assert (own.attempt, own.parent, own.inherited, own.writer) == (2, 1, None, fork.writer)
+    assert (inherited.attempt, inherited.inherited, inherited.writer) == (1, parent.id, parent.recorder.writer)
+    assert (own.attempt, own.parent, own.inherited, own.writer) == (2, 1, None, fork.recorder.writer)
     found = recorded(fork)
     assert inherited.seconds is not None
     assert own.seconds is not None
@@ -99,15 +99,15 @@ def test_attempts_are_marked_as_inherited_and_their_seconds_counted_apart(store:
 
 def test_fork_of_a_step_uses_the_checkpoint_of_that_step(store: Path):
     parent = parent_of_ten_steps(store)
-    with runfolio.init(fork=parent.id, step=3, store=store) as fork:
+    with runfolio.fork(parent.id, step=3, store=store) as fork:
         assert fork.restore().step == 3
     with pytest.raises(NotFound, match=r"no checkpoint of step 4 in .*; there are those of 3, .*9, the nearest is 3"):
-        runfolio.init(fork=parent.id, step=4, store=store)
+        runfolio.fork(parent.id, step=4, store=store)
 
 
 def test_fork_inherits_the_best_value_so_far(store: Path):
     parent = parent_of_ten_steps(store)
-    with runfolio.init(fork=parent.id, checkpoint="last", store=store) as fork:
+    with runfolio.fork(parent.id, checkpoint="last", store=store) as fork:
         assert fork.restore("best").step == 3
         assert not fork.checkpoint(step=10, metric=0.9, w=torch.zeros(2))
         assert fork.checkpoint(step=11, metric=1.1, w=torch.zeros(2))
@@ -116,7 +116,7 @@ def test_fork_inherits_the_best_value_so_far(store: Path):
 
 def test_a_fork_outlives_its_parent_and_is_found_whole(store: Path):
     parent = parent_of_ten_steps(store)
-    with runfolio.init(fork=parent.id, store=store) as fork:
+    with runfolio.fork(parent.id, store=store) as fork:
         fork.log({"loss": 0.0})
     shutil.rmtree(parent.folder)
     assert fork.restore().state["w"].tolist() == [9.0, 9.0]
@@ -131,7 +131,7 @@ def test_a_fork_of_a_disk_without_hard_links_has_copies(store: Path, monkeypatch
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("os.link", refuse)
-    with runfolio.init(fork=parent.id, store=store) as fork:
+    with runfolio.fork(parent.id, store=store) as fork:
         shutil.rmtree(parent.folder)
         assert fork.restore().state["w"].tolist() == [9.0, 9.0]
     assert findings(store) == [[]]
@@ -142,7 +142,7 @@ def test_a_fork_knows_the_data_that_its_points_came_of(store: Path):
         parent.log_data("train", np.arange(3))
         parent.log({"loss": 1.0})
         parent.checkpoint(step=0, w=torch.zeros(1))
-    with runfolio.init(fork=parent.id, store=store) as fork:
+    with runfolio.fork(parent.id, store=store) as fork:
         shutil.rmtree(parent.folder)
     noted = RunDocument.read(fork.folder).data["train"]
     assert Listing.read(fork.folder, noted["fingerprint"]).fingerprint == noted["fingerprint"]
@@ -151,11 +151,11 @@ def test_a_fork_knows_the_data_that_its_points_came_of(store: Path):
 
 def test_a_fork_of_a_fork_names_both_it_came_of(store: Path):
     parent = parent_of_ten_steps(store)
-    with runfolio.init(fork=parent.id, store=store) as fork:
+    with runfolio.fork(parent.id, store=store) as fork:
         fork.log({"loss": 0.0})
         fork.checkpoint(step=10, w=torch.ones(2))
         fork.log({"loss": -5.0})
-    with runfolio.init("grandchild", fork=fork.id, store=store) as second:
+    with runfolio.fork(fork.id, name="grandchild", store=store) as second:
         second.log({"loss": 1.0})
     assert recorded(second).metric("loss").values.tolist() == [*(10.0 - step for step in range(10)), 0.0, 1.0]
     assert [entry.inherited for entry in RunDocument.read(second.folder).attempts] == [parent.id, fork.id, None]
@@ -164,10 +164,10 @@ def test_a_fork_of_a_fork_names_both_it_came_of(store: Path):
 
 def test_fork_omits_abandoned_points_of_its_parent(store: Path):
     parent = parent_of_ten_steps(store)
-    with runfolio.init(resume=parent.id, checkpoint="best", store=store) as resumed:
+    with runfolio.resume(parent.id, checkpoint="best", store=store) as resumed:
         resumed.log({"loss": 50.0})
         resumed.checkpoint(step=4, w=torch.zeros(2))
-    with runfolio.init(fork=parent.id, store=store) as fork:
+    with runfolio.fork(parent.id, store=store) as fork:
         fork.log({"loss": 60.0})
     assert recorded(fork).metric("loss").values.tolist() == [10.0, 9.0, 8.0, 7.0, 50.0, 60.0]
     assert findings(store) == [[], []]
@@ -179,7 +179,7 @@ def test_running_run_can_be_forked_and_continues(store: Path):
         parent.checkpoint(step=0, w=torch.zeros(1))
         parent.log({"loss": 2.0})
         parent.restore()  # which waits until it is saved
-        with runfolio.init(fork=parent.id, store=store) as fork:
+        with runfolio.fork(parent.id, store=store) as fork:
             fork.log({"loss": 3.0})
         parent.log({"loss": 4.0})
     assert recorded(parent).metric("loss").values.tolist() == [1.0, 2.0, 4.0]
@@ -203,7 +203,7 @@ def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
         trainer = threading.Thread(target=train)
         trainer.start()
         try:
-            forks = [opened.enter_context(runfolio.init(fork=parent.id, store=store)) for _ in range(5)]
+            forks = [opened.enter_context(runfolio.fork(parent.id, store=store)) for _ in range(5)]
         finally:
             over.set()
             trainer.join()
@@ -216,7 +216,7 @@ def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
 
 def test_resumed_fork_keeps_inherited_points(store: Path):
     parent = parent_of_ten_steps(store)
-    with runfolio.init(fork=parent.id, store=store) as fork:
+    with runfolio.fork(parent.id, store=store) as fork:
         fork.log({"loss": 0.0})
         fork.checkpoint(step=10, w=torch.zeros(2))
         fork.log({"loss": -7.0})
@@ -231,8 +231,8 @@ def test_fork_killed_before_its_first_step_can_be_resumed(store: Path, python):
 import os, sys
 from pathlib import Path
 from runfolio.record.base.layout import find_runs
-from runfolio.tracking import forking
-folder = forking.fork(Path(sys.argv[1]), Path(sys.argv[2]), "best", None, None, None, {"lr": 0.5}, "abcdefgh")
+from runfolio.tracking.checkpointing.fork_folder import make_fork_folder
+folder = make_fork_folder(Path(sys.argv[1]), Path(sys.argv[2]), "best", None, None, None, {"lr": 0.5}, "abcdefgh")
 os.kill(os.getpid(), 9)
 """
     python(script, store, parent.folder)
@@ -261,13 +261,13 @@ def killed(path):
     sync(path)
 files.sync_file = killed
 import runfolio
-runfolio.init(fork=sys.argv[2], store=sys.argv[1], console=False)
+runfolio.fork(sys.argv[2], store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 """
     assert python(script, store, parent.folder, calls).returncode == -9
     assert len(runfolio.open(store).runs()) == 1
     (left,) = parent.folder.parent.glob(".tmp-*")
     os.utime(left, (0, 0))
-    with runfolio.init(fork=parent.id, store=store):
+    with runfolio.fork(parent.id, store=store):
         pass
     assert not left.exists()
 
@@ -276,7 +276,7 @@ def test_ranks_fork_one_run_together(store: Path, python):
     parent = parent_of_ten_steps(store)
     script = """
 import sys, runfolio
-with runfolio.init(fork=sys.argv[2], store=sys.argv[1], console=False) as run:
+with runfolio.fork(sys.argv[2], store=sys.argv[1], recording=runfolio.RecordingConfig(console=False)) as run:
     run.log({"loss": 100.0 + int(sys.argv[3])})
 """
     ranks = [
@@ -294,7 +294,7 @@ with runfolio.init(fork=sys.argv[2], store=sys.argv[1], console=False) as run:
 
 def test_event_file_of_a_fork_includes_its_parent(store: Path):
     parent = parent_of_ten_steps(store)
-    with runfolio.init(fork=parent.id, checkpoint="best", tensorboard=True, store=store) as fork:
+    with runfolio.fork(parent.id, checkpoint="best", tensorboard=True, store=store) as fork:
         fork.log({"loss": 100.0})
     reader = EventAccumulator(str(fork.folder)).Reload()
     assert [event.value for event in reader.Scalars("loss")] == [10.0, 9.0, 8.0, 7.0, 100.0]
@@ -304,9 +304,9 @@ def test_fork_without_a_checkpoint_is_refused(store: Path):
     with runfolio.init("net", store=store) as parent:
         parent.log({"loss": 1.0})
     with pytest.raises(NotFound, match=r"no checkpoint 'last' in .*; it saved none"):
-        runfolio.init(fork=parent.id, store=store)
+        runfolio.fork(parent.id, store=store)
     with pytest.raises(NotFound, match="has no checkpoint of a step to fork from"):
-        runfolio.init(fork=parent.id, step=3, store=store)
+        runfolio.fork(parent.id, step=3, store=store)
     assert len(runfolio.open(store).runs()) == 1
 
 
@@ -316,37 +316,31 @@ def test_a_damaged_checkpoint_is_named_and_leaves_no_run(store: Path):
     path = parent.folder / "checkpoints" / tensors
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(DamagedFile, match=rf"{parent.folder}.*{tensors} is damaged \(its SHA-256"):
-        runfolio.init(fork=parent.id, store=store)
+        runfolio.fork(parent.id, store=store)
     path.unlink()
     with pytest.raises(DamagedFile, match=rf"{parent.folder}.*{tensors} cannot be read"):
-        runfolio.init(fork=parent.id, store=store)
+        runfolio.fork(parent.id, store=store)
     assert [path.name for path in parent.folder.parent.iterdir()] == [parent.folder.name]
 
 
 def test_invalid_fork_is_refused(store: Path):
     parent = parent_of_ten_steps(store)
-    with pytest.raises(ConfigError, match="resume= goes on with a run, fork= begins a new one"):
-        runfolio.init(fork=parent.id, resume=parent.id, store=store)
     with pytest.raises(ConfigError, match="a fork begins from a checkpoint: give its name"):
-        runfolio.init(fork=parent.id, checkpoint=None, store=store)
+        runfolio.fork(parent.id, checkpoint=None, store=store)
     with pytest.raises(NotFound, match="no run 'nowhere' to go on from"):
-        runfolio.init(fork="nowhere", store=store)
-    with pytest.raises(ConfigError, match="step= says where a run is resumed or forked"):
-        runfolio.init(step=3, store=store)
-    with pytest.raises(ConfigError, match="force= says how a run is resumed"):
-        runfolio.init(fork=parent.id, force=True, store=store)
+        runfolio.fork("nowhere", store=store)
 
 
 def test_a_store_without_the_right_to_write_is_said(store: Path, tmp_path: Path):
     parent = parent_of_ten_steps(store)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write to the store"):
-        runfolio.init(fork=parent.folder, store=tmp_path / "file")
+        runfolio.fork(parent.folder, store=tmp_path / "file")
 
 
 def test_a_run_of_the_former_kind_prefix_is_read_and_resumed_as_a_fork(store: Path):
     parent = parent_of_ten_steps(store)
-    with runfolio.init(fork=parent.id, store=store) as fork:
+    with runfolio.fork(parent.id, store=store) as fork:
         fork.log({"loss": 0.0}, step=10)
     lineage = recorded(fork).document.lineage
     path = fork.folder / "run.json"

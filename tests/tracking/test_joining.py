@@ -73,8 +73,7 @@ class TestRanks:
         assert sum(map(len, PointFiles(run.folder).calls("all").values())) == 200
 
     def test_a_rank_waits_for_rank_0_a_bounded_time_then_opens_the_run_itself(self, store: Path):
-        impatient = RANK.replace("config=", "pace=WriterConfig(join_s=1.0), config=")
-        rank_1 = f"from runfolio.tracking.pipeline.writer_config import WriterConfig\n{impatient}"
+        rank_1 = RANK.replace("config=", "recording=runfolio.RecordingConfig(join_s=1.0), config=")
         with processes(["import time; time.sleep(60)", rank_1], store, RUNFOLIO_RUN_ID="exp2") as (absent, other):
             assert other.communicate(timeout=30) == ("", "")
             assert absent.poll() is None
@@ -92,7 +91,7 @@ class TestRanks:
             run.log({"loss": 1.0})
         with pytest.raises(StoreError, match=r"run exp4 .* has ended; give RUNFOLIO_RUN_ID another id .*resume='exp4'"):
             runfolio.init(store=store)
-        with runfolio.init(resume="exp4", checkpoint=None, store=store) as run:
+        with runfolio.resume("exp4", checkpoint=None, store=store) as run:
             run.log({"loss": 2.0})
         assert runfolio.open(store).run("exp4").metric("loss").values.tolist() == [1.0, 2.0]
 
@@ -235,8 +234,7 @@ with runfolio.init("net", store=sys.argv[1]) as run:
     def test_what_waits_in_the_parent_at_the_fork_is_the_parents_alone(self, store: Path, python: Callable):
         script = """
 import os, sys, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-with runfolio.init("net", store=sys.argv[1], pace=WriterConfig(flush_s=60)) as run:
+with runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(flush_s=60)) as run:
     for n in range(1000):
         run.log({"x": float(n)})
     if os.fork() == 0:

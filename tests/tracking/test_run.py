@@ -25,7 +25,9 @@ from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.record.base.run_document import Attempt, RunDocument, now
 from runfolio.record.content import media
 from runfolio.record.points.reader import PointFiles
-from runfolio.tracking.pipeline.writer_config import WriterConfig
+from runfolio.tracking.monitors.monitor import MonitoredRun
+from runfolio.tracking.pipeline.queue_items import Scalars
+from runfolio.tracking.recorder import Recorder
 from runfolio.tracking.run import Run
 
 
@@ -52,7 +54,7 @@ def test_a_flushed_point_is_in_the_file(run: Run):
 
 
 def test_a_point_reaches_the_file_by_itself_within_the_flush_interval(store: Path):
-    with runfolio.init(store=store, pace=WriterConfig(flush_s=0.05)) as run:
+    with runfolio.init(store=store, recording=runfolio.RecordingConfig(flush_s=0.05)) as run:
         run.log({"loss": 1.0})
         written = threading.Event()
         for _ in range(100):
@@ -374,7 +376,7 @@ def test_training_survives_a_store_outage_without_losing_points(store: Path, cap
 
 
 def test_long_tail_is_sealed_during_the_run(store: Path):
-    with runfolio.init(store=store, pace=WriterConfig(seal_bytes=2000)) as run:
+    with runfolio.init(store=store, recording=runfolio.RecordingConfig(seal_bytes=2000)) as run:
         for step in range(200):
             run.log({"loss": 1 / (step + 1)})
             if step % 50 == 49:
@@ -425,7 +427,7 @@ def test_media_are_stored_once_despite_a_store_failure(run: Run):
 
 
 def test_deleted_run_folder_is_reported_once(store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    with runfolio.init(store=store, pace=WriterConfig(flush_s=0.02, heartbeat_s=0.02)) as run:
+    with runfolio.init(store=store, recording=runfolio.RecordingConfig(flush_s=0.02, heartbeat_s=0.02)) as run:
         run.log({"loss": 1.0})
         run.flush()
         run.folder.rename(tmp_path / "gone")  # in one go: the run is writing into it
@@ -513,7 +515,7 @@ sys.addaudithook(lambda event, about: started.append(about) if event == "subproc
 def say():  # called last: the run is ended by an exit handler of its own
     print(sum("runfolio.record.points.compaction" in map(str, about[1]) for about in started))
 import atexit; atexit.register(say)
-run = runfolio.init("net", store=sys.argv[1], code=False)
+run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(code=False))
 {body}
 """
     done = python(script, store)
@@ -521,18 +523,18 @@ run = runfolio.init("net", store=sys.argv[1], code=False)
 
 
 class Load:
-    """A companion that logs at its beginning and its end."""
+    """A monitor that records at its start and its end."""
 
-    def start(self, run: Run) -> None:
+    def start(self, run: MonitoredRun) -> None:
         self.run = run
-        run.log({"load": 0.0})
+        run.record(Scalars(run.now(), None, {"load": 0.0}))
 
     def stop(self, ending: str) -> None:
-        self.run.log({"load": 1.0})
+        self.run.record(Scalars(self.run.now(), None, {"load": 1.0}))
 
 
 class Broken:
-    def start(self, run: Run) -> None:
+    def start(self, run: MonitoredRun) -> None:
         raise OSError("no such sensor")
 
     def stop(self, ending: str) -> None:
@@ -543,7 +545,8 @@ def test_monitors_record_the_whole_run_and_a_failing_one_is_harmless(store, capl
     folder = store / "it-0"
     folder.mkdir(parents=True)
     document = RunDocument("abcd0000", "it", "e", now(), attempts=[Attempt(1, None, {}, "w1", now())])
-    run = Run(folder, document, WriterConfig(), -1, [Load(), Broken()])
+    run = Run(Recorder(folder, document, runfolio.RecordingConfig(), -1))
+    run.recorder.start([Load(), Broken()])
     run.log({"loss": 2.0})
     run.finish()
 

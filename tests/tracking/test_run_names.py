@@ -11,9 +11,12 @@ import pytest
 import runfolio
 from runfolio.record.base.run_names import claim_name
 from runfolio.tensorboard.summary_writer import SummaryWriter
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
-INIT = "import runfolio\nwith runfolio.init(console=False) as run:\n    print(run.name)\n"
+INIT = """
+import runfolio
+with runfolio.init(recording=runfolio.RecordingConfig(console=False)) as run:
+    print(run.name)
+"""
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ def test_explicit_name_stays_as_it_is(tmp_path: Path) -> None:
 def test_resumed_run_keeps_its_name(tmp_path: Path) -> None:
     with runfolio.init(store=tmp_path) as run:
         run.log({"loss": 1.0})
-    with runfolio.init(resume=run.id, checkpoint=None, store=tmp_path) as resumed:
+    with runfolio.resume(run.id, checkpoint=None, store=tmp_path) as resumed:
         assert resumed.name == run.name
 
 
@@ -115,7 +118,9 @@ def test_fifty_processes_at_once_get_a_hundred_names(folder: Path) -> None:
 def test_runs_of_one_script_have_a_name_each(tmp_path: Path) -> None:
     names = set()
     for _ in range(20):
-        with runfolio.init(store=tmp_path, console=False, code=False, pace=WriterConfig(system_s=0)) as run:
+        with runfolio.init(
+            store=tmp_path, recording=runfolio.RecordingConfig(console=False, code=False, system_s=0)
+        ) as run:
             names.add(run.name)
     assert len(names) == 20
     assert {run.name for run in runfolio.open(tmp_path).runs()} == names

@@ -58,7 +58,7 @@ def test_checkpoint_has_the_state_at_the_call_despite_later_changes(store: Path,
     assert torch.equal(found.tensors("model")["weight"], before)
     assert torch.equal(found.state["view"], before.T)
     assert found.state["counts"] == [1]
-    assert found.position == {run.writer: 1}
+    assert found.position == {run.recorder.writer: 1}
 
 
 def test_newer_checkpoint_replaces_a_waiting_one_if_nothing_is_lost(store: Path, monkeypatch: pytest.MonkeyPatch):
@@ -82,7 +82,7 @@ def test_a_call_waits_for_a_place_where_something_would_be_lost(store: Path):
 def test_nested_checkpoint_calls_of_signal_handlers_do_not_deadlock(
     store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    copied = Snapshot.copied
+    copied = Snapshot.copy
     interruptions = iter((2, 3))
 
     def interrupted(snapshot: Snapshot, spare: Snapshot | None = None) -> Snapshot:
@@ -136,7 +136,7 @@ def test_the_best_of_an_abandoned_branch_no_longer_counts(store: Path):
         for step, acc in ((1, 0.5), (2, 0.9)):
             run.log({"acc": acc}, step=step)
             run.checkpoint(step=step, metric=acc)
-    with runfolio.init(resume=run.folder, checkpoint="step-1") as run:
+    with runfolio.resume(run.folder, checkpoint="step-1") as run:
         assert run.restore().step == 1
         run.log({"acc": 0.7}, step=2)
         assert run.checkpoint(step=2, metric=0.7)
@@ -172,7 +172,7 @@ def test_a_run_that_has_ended_saves_nothing_more(store: Path, caplog: pytest.Log
 def test_finish_waits_for_the_running_save(store: Path, python: Callable):
     script = """
 import sys, torch, runfolio
-run = runfolio.init("net", store=sys.argv[1], console=False)
+run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 run.checkpoint(step=1, weights=torch.zeros(5_000_000))
 """
     assert python(script, store).returncode == 0
@@ -182,9 +182,8 @@ run.checkpoint(step=1, weights=torch.zeros(5_000_000))
 LOOP = """
 import os, signal, sys, time, runfolio
 from runfolio import CheckpointPolicy
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init("net", store=sys.argv[1], console=False, pace=WriterConfig(grace_s=float(sys.argv[2])),
-                    checkpoints=CheckpointPolicy(every_steps=1000))
+recording = runfolio.RecordingConfig(console=False, grace_s=float(sys.argv[2]))
+run = runfolio.init("net", store=sys.argv[1], checkpoints=CheckpointPolicy(every_steps=1000), recording=recording)
 def told(number):
     os.kill(os.getpid(), number)
     print(run.id, flush=True)

@@ -19,10 +19,11 @@ from runfolio.record.content.media import MediaEntry
 from runfolio.record.points.reader import PointFiles
 from runfolio.record.points.tails import LogCall
 from runfolio.record.sink import Sink
-from runfolio.tracking.pipeline.writer_config import WriterConfig
+from runfolio.tracking.recorder import Recorder
+from runfolio.tracking.recording_config import RecordingConfig
 from runfolio.tracking.run import Run
 
-QUICK = WriterConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
+QUICK = RecordingConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
 
 
 class LineSink:
@@ -107,13 +108,13 @@ def runs_points_include(store: Path, call: LogCall) -> bool:
     return any(f'{{"seq":{call.seq},'.encode() in path.read_bytes() for path in folder.glob("metrics/tail-*"))
 
 
-def open_run(store: Path, *sinks: Sink, config: WriterConfig = QUICK) -> Run:
+def open_run(store: Path, *sinks: Sink, config: RecordingConfig = QUICK) -> Run:
     """Open a new run with sinks; `init` does the same with the event file."""
     document = RunDocument(id=new_id(), name="net", experiment="demo", created=now())
     document.attempts = [Attempt(1, None, {}, new_id(), document.created)]
     folder = run_folder(store, document.experiment, document.name, document.id)
     folder.mkdir(parents=True)
-    return Run(folder, document, config, -1, sinks=sinks)
+    return start(Recorder(folder, document, config, -1, sinks))
 
 
 def resume_run(folder: Path, kept_seq: int, *sinks: Sink) -> Run:
@@ -122,7 +123,13 @@ def resume_run(folder: Path, kept_seq: int, *sinks: Sink) -> Run:
     (first,) = document.attempts
     document.attempts.append(Attempt(2, 1, {first.writer: kept_seq}, new_id(), now()))
     document.status.state = "running"
-    return Run(folder, document, QUICK, 0, sinks=sinks)
+    return start(Recorder(folder, document, QUICK, 0, sinks))
+
+
+def start(recorder: Recorder) -> Run:
+    run = Run(recorder)
+    recorder.start()
+    return run
 
 
 def log_all_kinds(run: Run) -> None:
@@ -199,7 +206,7 @@ def test_points_from_the_spool_are_reported_as_lost(store: Path, sink: LineSink)
     away = run.folder.with_name("away")
     run.flush()
     run.folder.rename(away)
-    while run._writer.store_writer.away_s < 2 * QUICK.patience_s:
+    while run.recorder.store_writer.away_s < 2 * QUICK.patience_s:
         threading.Event().wait(0.01)
     run.log({"loss": 1.0})
     run.flush()

@@ -21,10 +21,9 @@ from runfolio.record.base.layout import find_runs
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import media
 from runfolio.record.points.reader import PointFiles
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.run import Run
 
-IMPATIENT = WriterConfig(flush_s=0.02, heartbeat_s=0.1, patience_s=0.05, system_s=0)
+IMPATIENT = runfolio.RecordingConfig(flush_s=0.02, heartbeat_s=0.1, patience_s=0.05, system_s=0)
 
 
 @contextmanager
@@ -64,7 +63,7 @@ def until(condition: Callable[[], object]) -> None:
 
 def until_given_up(run: Run) -> None:
     """Until what is logged goes to the spool, and not to memory only."""
-    until(lambda: run._writer.store_writer.away_s > IMPATIENT.patience_s)
+    until(lambda: run.recorder.store_writer.away_s > IMPATIENT.patience_s)
 
 
 def has_no_gap(tail: Path) -> bool:
@@ -79,7 +78,7 @@ def spooled_lines(cache: Path) -> int:
 
 def test_spooled_points_return_once_and_in_order(store: Path, cache: Path, caplog: pytest.LogCaptureFixture):
     """The folder is away, so that no new tail can be begun; one that is open would go on in the folder moved away."""
-    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+    with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         expected = []
         for round_ in range(3):
             with store_gone(run):
@@ -103,7 +102,7 @@ def test_spooled_points_return_once_and_in_order(store: Path, cache: Path, caplo
 
 
 def test_media_wait_in_the_spool_too(store: Path, cache: Path):
-    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+    with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         run.log_text("note", "before")
         with no_room(0):
             run.log({"loss": 1.0})  # what is first in hand waits in memory
@@ -134,9 +133,8 @@ def test_what_a_process_could_not_bring_back_waits_for_somebody_who_can(store: P
     script = """
 import sys, time, runfolio
 from pathlib import Path
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-pace = WriterConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
-run = runfolio.init("net", store=sys.argv[1], pace=pace)
+recording = runfolio.RecordingConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
+run = runfolio.init("net", store=sys.argv[1], recording=recording)
 run.log({"loss": 0.0}, step=0)
 assert run.flush()
 run.folder.rename(sys.argv[2])
@@ -170,7 +168,7 @@ def test_without_cache_folder_and_store_points_wait_in_memory(
 ):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RUNFOLIO_CACHE", str(tmp_path / "file"))
-    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+    with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         with store_gone(run):
             until_given_up(run)
             for n in range(50):
@@ -186,17 +184,17 @@ def test_points_beyond_disk_and_memory_are_lost_but_counted(
 ):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RUNFOLIO_CACHE", str(tmp_path / "file"))
-    small = WriterConfig(flush_s=0.02, heartbeat_s=0.1, patience_s=0.05, system_s=0, memory_bytes=20_000)
-    with runfolio.init("net", store=store, pace=small) as run:
+    small = runfolio.RecordingConfig(flush_s=0.02, heartbeat_s=0.1, patience_s=0.05, system_s=0, memory_bytes=20_000)
+    with runfolio.init("net", store=store, recording=small) as run:
         with store_gone(run):
             until_given_up(run)
             for n in range(5_000):
                 run.log({"loss": float(n)})
-            until(lambda: run._writer.store_writer.lost)
+            until(lambda: run.recorder.store_writer.lost)
             run.flush()
         until(run.flush)
         kept = values(run.folder)
-        lost = run._writer.store_writer.lost
+        lost = run.recorder.store_writer.lost
         assert len(kept) + lost == 5_000
         assert kept == sorted(set(kept))
     trouble = RunDocument.read(run.folder).status.trouble or ""
@@ -205,7 +203,7 @@ def test_points_beyond_disk_and_memory_are_lost_but_counted(
 
 
 def test_points_written_after_a_tail_was_deleted_go_to_a_new_one(store: Path):
-    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+    with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         run.log({"loss": 1.0})
         assert run.flush()
         (tail,) = (run.folder / "metrics").iterdir()
@@ -216,7 +214,7 @@ def test_points_written_after_a_tail_was_deleted_go_to_a_new_one(store: Path):
 
 
 def test_media_logged_after_delete_and_undelete_go_to_a_new_file(store: Path, tmp_path: Path):
-    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+    with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         run.log_text("note", "before")
         assert run.flush()
         gone, copy = tmp_path / "gone", tmp_path / "copy"
@@ -233,9 +231,9 @@ def test_media_logged_after_delete_and_undelete_go_to_a_new_file(store: Path, tm
 
 def test_a_file_whose_name_is_taken_gets_another(store: Path):
     """As on a network disk where a file was created and the answer did not come: it never can be created again."""
-    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
-        (run.folder / "metrics" / f"tail-{run.writer}-1.jsonl").touch()
-        media.index_path(run.folder, run.writer).touch()
+    with runfolio.init("net", store=store, recording=IMPATIENT) as run:
+        (run.folder / "metrics" / f"tail-{run.recorder.writer}-1.jsonl").touch()
+        media.index_path(run.folder, run.recorder.writer).touch()
         run.log({"loss": 1.0})
         run.log_text("note", "hello")
         until(run.flush)
@@ -247,9 +245,9 @@ def test_a_store_that_may_not_even_be_looked_at_is_told_as_any_other(store: Path
     script = """
 import os, sys, runfolio
 from pathlib import Path
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 place = Path(sys.argv[1])
-run = runfolio.init("net", store=place / "runs", pace=WriterConfig(flush_s=600, heartbeat_s=600, system_s=0))
+recording = runfolio.RecordingConfig(flush_s=600, heartbeat_s=600, system_s=0)
+run = runfolio.init("net", store=place / "runs", recording=recording)
 place.chmod(0)
 if os.getuid() == 0: os.seteuid(65534)
 run.log({"loss": 1.0})
@@ -270,12 +268,12 @@ def test_a_disk_that_is_full_for_the_spool_too_is_not_filled_with_attempts(
     store: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._SPOOL_RETRY_S", 0.0)
-    with runfolio.init("net", store=store, pace=IMPATIENT) as run:
+    with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         with no_room(0):
             for n in range(20):
                 run.log({"loss": float(n)})
                 run.flush()
-            until(lambda: run._writer.store_writer.away_s > 10 * IMPATIENT.patience_s)
+            until(lambda: run.recorder.store_writer.away_s > 10 * IMPATIENT.patience_s)
             for n in range(20, 40):
                 run.log({"loss": float(n)})
                 run.flush()
@@ -299,10 +297,9 @@ def test_points_of_a_child_forked_during_an_outage_are_recovered(store: Path, py
     script = """
 import os, sys, time, runfolio
 from pathlib import Path
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 away = Path(sys.argv[2])
-pace = WriterConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
-run = runfolio.init("net", store=sys.argv[1], pace=pace)
+recording = runfolio.RecordingConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_s=0)
+run = runfolio.init("net", store=sys.argv[1], recording=recording)
 run.log({"loss": 0.0})
 run.flush()
 run.folder.rename(away)
@@ -332,23 +329,23 @@ def test_logging_faster_than_the_encoder_waits_and_loses_nothing(store: Path, mo
             sum(range(200))
             return 1.0
 
-    with runfolio.init("net", store=store, pace=WriterConfig(flush_s=0.02, system_s=0)) as run:
-        freely = run._append
+    with runfolio.init("net", store=store, recording=runfolio.RecordingConfig(flush_s=0.02, system_s=0)) as run:
+        freely = run.recorder.append
         logged = 0
-        while run._append == freely:
+        while run.recorder.append == freely:
             run.log({"loss": Slow()})
             logged += 1
         for _ in range(10):
             run.log({"loss": Slow()})
         assert run.flush()
         assert len(values(run.folder)) == logged + 10
-        assert run._append == freely
+        assert run.recorder.append == freely
 
 
 def test_durability_is_normal_or_full(store: Path):
     with pytest.raises(runfolio.RunfolioError, match="durability is 'high'; it must be normal or full"):
-        runfolio.init(store=store, durability="high")  # type: ignore[arg-type]
-    with runfolio.init(store=store, durability="full") as run:
+        runfolio.init(store=store, recording=runfolio.RecordingConfig(durability="high"))  # type: ignore[arg-type]
+    with runfolio.init(store=store, recording=runfolio.RecordingConfig(durability="full")) as run:
         run.log({"loss": 1.0})
         assert run.flush()
     assert values(run.folder) == [1.0]

@@ -16,10 +16,9 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 import runfolio
 from runfolio.query.run import RecordedRun
 from runfolio.tracking.monitors.throughput import samples_in
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.run import Run
 
-QUICK = WriterConfig(system_s=0.1)
+QUICK = runfolio.RecordingConfig(system_s=0.1)
 
 
 class Slow(Dataset):
@@ -45,7 +44,7 @@ def read(store: Path, run: Run) -> RecordedRun:
 
 
 def test_machine_load_is_sampled_during_the_whole_run(store: Path):
-    run = runfolio.init(store=store, pace=QUICK)
+    run = runfolio.init(store=store, recording=QUICK)
     time.sleep(0.6)
     recorded = read(store, run)
 
@@ -60,7 +59,7 @@ def test_machine_load_is_sampled_during_the_whole_run(store: Path):
 
 
 def test_a_busy_process_is_seen(store: Path):
-    run = runfolio.init(store=store, pace=QUICK)
+    run = runfolio.init(store=store, recording=QUICK)
     sampled = False
     while not sampled:  # the sampling thread gets its turn when the busy one lets it
         until = time.process_time() + 0.4
@@ -72,11 +71,11 @@ def test_a_busy_process_is_seen(store: Path):
 
 
 def test_steps_of_the_training_go_on_undisturbed(store: Path):
-    with runfolio.init(store=store, pace=QUICK) as run:
+    with runfolio.init(store=store, recording=QUICK) as run:
         for _ in range(4):
             run.log({"loss": 1.0})
             time.sleep(0.15)
-    with runfolio.init(store=store, resume=run.id, checkpoint=None, pace=QUICK) as again:
+    with runfolio.resume(run.id, store=store, checkpoint=None, recording=QUICK) as again:
         again.log({"loss": 1.0})
     recorded = runfolio.open(store).run(run.id)
     assert recorded.metric("loss").steps.tolist() == [0, 1, 2, 3, 4]
@@ -84,14 +83,14 @@ def test_steps_of_the_training_go_on_undisturbed(store: Path):
 
 
 def test_a_short_run_and_one_that_does_not_want_it_are_not_sampled(store: Path):
-    for pace, seconds in ((WriterConfig(), 0.0), (WriterConfig(system_s=0), 0.3)):
-        run = runfolio.init(store=store, pace=pace)
+    for recording, seconds in ((runfolio.RecordingConfig(), 0.0), (runfolio.RecordingConfig(system_s=0), 0.3)):
+        run = runfolio.init(store=store, recording=recording)
         time.sleep(seconds)
         assert read(store, run).system_metrics == {}
 
 
 def test_waiting_for_data_is_distinguished_from_training(store: Path):
-    run = runfolio.init(store=store, pace=WriterConfig(system_s=0.5))
+    run = runfolio.init(store=store, recording=runfolio.RecordingConfig(system_s=0.5))
     for _ in DataLoader(Slow(0.01, 60), batch_size=4):
         time.sleep(0.04)
         run.log({"loss": 1.0})
@@ -112,7 +111,7 @@ class Nested(IterableDataset):
 
 
 def test_a_loader_within_a_loader_counts_once(store: Path):
-    run = runfolio.init(store=store, pace=WriterConfig(system_s=0.2))
+    run = runfolio.init(store=store, recording=runfolio.RecordingConfig(system_s=0.2))
     for _ in DataLoader(Nested(), batch_size=4):
         pass
     time.sleep(0.3)
@@ -147,7 +146,7 @@ def test_what_others_put_around_a_loader_stays(store: Path, monkeypatch: pytest.
     first.finish()
     list(DataLoader(Slow(0, 2)))
     assert _BaseDataLoaderIter.__next__ is theirs
-    run = runfolio.init(store=store, pace=QUICK)
+    run = runfolio.init(store=store, recording=QUICK)
     list(DataLoader(Slow(0.06, 3)))
     assert read(store, run).system_metrics["system/batches_per_s"].max > 0
     assert len(seen) == 3 + 4
@@ -176,8 +175,7 @@ def test_a_batch_has_as_many_samples_as_its_first_tensor(batch: Any, samples: in
 
 LATE = """
 import sys, time, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init(store=sys.argv[1], pace=WriterConfig(system_s=0.1))
+run = runfolio.init(store=sys.argv[1], recording=runfolio.RecordingConfig(system_s=0.1))
 import torch
 from torch.utils.data import DataLoader
 time.sleep(0.3)
@@ -200,8 +198,7 @@ def test_torch_imported_later_is_timed_too(store: Path, python: Callable):
 def test_timer_does_not_delay_the_exit_and_is_silent(store: Path, python: Callable, last_words: str):
     script = """
 import os, signal, sys, time, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init(store=sys.argv[1], pace=WriterConfig(system_s=0.02))
+run = runfolio.init(store=sys.argv[1], recording=runfolio.RecordingConfig(system_s=0.02))
 time.sleep(0.5)
 """
     began = time.monotonic()
@@ -214,8 +211,7 @@ time.sleep(0.5)
 def test_failing_gauge_is_reported_once_and_others_continue(store: Path, python: Callable):
     script = """
 import sys, time, psutil, runfolio
-from runfolio.tracking.pipeline.writer_config import WriterConfig
-run = runfolio.init(store=sys.argv[1], pace=WriterConfig(system_s=0.1))
+run = runfolio.init(store=sys.argv[1], recording=runfolio.RecordingConfig(system_s=0.1))
 time.sleep(0.3)
 psutil.PROCFS_PATH = "/nowhere"
 for step in range(4):

@@ -26,7 +26,6 @@ from runfolio.events.reading import read_events
 from runfolio.events.rebuild import make_event_files
 from runfolio.record.base.layout import event_files
 from runfolio.record.base.run_document import RunDocument
-from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 
 def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
@@ -174,7 +173,7 @@ class TestMadeFromTheRecord:
 
 class TestTrouble:
     def test_full_disk_stops_no_training_and_loses_no_point(self, store: Path):
-        run = runfolio.init("net", store=store, tensorboard=True, pace=WriterConfig(flush_s=0.05))
+        run = runfolio.init("net", store=store, tensorboard=True, recording=runfolio.RecordingConfig(flush_s=0.05))
         with no_file_grows_past(20_000):
             for step in range(1000):
                 run.log({"loss": float(step)}, step=step)

@@ -168,7 +168,7 @@ def test_strict_runs_refuse_names_too(store: Path, values: dict):
 def test_resumed_run_continues_its_counts(store: Path):
     with runfolio.init(store=store) as run:
         run.log({"bad": "x"})
-    with runfolio.init(store=store, resume=run.id, checkpoint=None) as run:
+    with runfolio.resume(run.id, store=store, checkpoint=None) as run:
         run.log({"bad": "x"})
     assert refused(run) == {"bad": 2}
 
@@ -216,7 +216,7 @@ def test_steps_of_every_kind_keep_their_order_of_arrival_in_every_file(store: Pa
         live = PointFiles(run.folder).read("x").steps.tolist()
     expected = [*map(int, STEPS), 2**63 - 1, 2**63 - 1]
     assert live == PointFiles(run.folder).read("x").steps.tolist() == expected
-    with runfolio.init(store=store, resume=run.id, checkpoint=None) as run:
+    with runfolio.resume(run.id, store=store, checkpoint=None) as run:
         run.log({"x": 0.0}, step=-3)
     assert PointFiles(run.folder).read("x").steps.tolist() == [*expected, -3]
     assert open_folio(store).run(run.id).metric("x").steps.tolist() == [*expected, -3]
@@ -357,6 +357,6 @@ def test_calls_are_numbered_without_gaps_and_empty_ones_are_skipped(run: Run):
     run.log_text("note", "hello")
     run.log({"x": 5.0})
     run.flush()
-    calls = list(PointFiles(run.folder).log_calls(run.writer))
+    calls = list(PointFiles(run.folder).log_calls(run.recorder.writer))
     assert [(call.seq, call.step) for call in calls] == [(1, 0), (2, 2), (3, 4), (4, 5), (6, 6)]
     assert [entry.seq for entry in media.read(run.folder)[0]] == [5]

@@ -75,7 +75,7 @@ def wait():
     threading.Thread(target=be_told, daemon=True).start()
     fork.Semaphore(0).acquire()
 
-with runfolio.init("net", store=sys.argv[1], console=False):
+with runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False)):
     worker = fork.Process(target=wait)
     worker.start()
     worker.join(20)
@@ -123,7 +123,7 @@ def work(logged, n):
     runfolio.log({"loss": float(n)})
     logged.value = n
 
-with runfolio.init("net", store=sys.argv[1], console=False):
+with runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False)):
     kept = []
     for n in range(1, 31):
         logged = fork.Value("i", 0, lock=False)

@@ -121,7 +121,7 @@ def test_a_run_that_is_repeated_is_tested_where_its_original_was(run_series, sto
 def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
     planned = run_series(lr=1e-2).outcomes[0].plan  # to learn its fingerprint
     folder = looked_at(store)[0].folder
-    with runfolio.init(resume=folder, checkpoint=None):
+    with runfolio.resume(folder, checkpoint=None):
         report = run_series(lr=[1e-3, 1e-2])
 
     assert not report.is_settled

@@ -15,6 +15,7 @@ from runfolio.tracking.init import init
 from runfolio.tracking.pipeline import media_content
 from runfolio.tracking.pipeline.plain_values import detach_value
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
+from runfolio.tracking.resume import resume
 from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
@@ -137,11 +138,11 @@ class SummaryWriter:
     ) -> None:
         """A matplotlib figure; of a list, each is one: `tag`, `tag/1`, and so on."""
         figures = list(figure) if isinstance(figure, (list, tuple)) else [figure]
-        for number, each in enumerate(figures):
-            drawn = media_content.figure_png(each)
-            self._add("figure", f"{tag}/{number}" if number else tag, lambda drawn=drawn: drawn, global_step, walltime)
+        for index, single in enumerate(figures):
+            drawn = media_content.figure_png(single)
+            self._add("figure", f"{tag}/{index}" if index else tag, lambda drawn=drawn: drawn, global_step, walltime)
             if close and (pyplot := sys.modules.get("matplotlib.pyplot")):
-                pyplot.close(each)
+                pyplot.close(single)
 
     def add_text(
         self, tag: str, text_string: str, global_step: int | None = None, walltime: float | None = None
@@ -167,9 +168,9 @@ class SummaryWriter:
         Raises:
             ConfigError: One of them is no dict.
         """
-        for given in (hparam_dict, metric_dict):
-            if not isinstance(given, Mapping):
-                raise ConfigError(f"add_hparams takes two dicts; one is a {type(given).__name__}")
+        for values in (hparam_dict, metric_dict):
+            if not isinstance(values, Mapping):
+                raise ConfigError(f"add_hparams takes two dicts; one is a {type(values).__name__}")
         run = self._opened()
         run.config.update(hparam_dict)
         run.summary.update(metric_dict)
@@ -184,9 +185,9 @@ class SummaryWriter:
         try:
             charts = {
                 str(category): {
-                    str(title): [_chart_kind(kind), list(map(str, tags))] for title, (kind, tags) in each.items()
+                    str(title): [_chart_kind(kind), list(map(str, tags))] for title, (kind, tags) in titles.items()
                 }
-                for category, each in layout.items()
+                for category, titles in layout.items()
             }
         except (AttributeError, TypeError, ValueError):
             raise ConfigError('a layout is {"category": {"title": ["Multiline" or "Margin", [tag, ...]]}}') from None
@@ -234,16 +235,16 @@ class SummaryWriter:
         if self._closed:
             self._closed = False
             try:
-                self.run = init(resume=self.run.folder, checkpoint=None)
+                self.run = resume(self.run.folder, checkpoint=None)
             except RunfolioError as error:
                 log.error("run %s cannot be opened again after close(): %s", self.run.id, error)
         return self.run
 
     def _add_scalars(self, values: Mapping[str, Any], counter: str, step: int | None, walltime: float | None) -> None:
         taken = {name: detach_value(value) for name, value in values.items()}
-        run = self._opened()
-        moment = run.now() if walltime is None else _moment(walltime)
-        run.record(Scalars(moment, self._step(counter, step), taken))
+        recorder = self._opened().recorder
+        moment = recorder.now() if walltime is None else _moment(walltime)
+        recorder.record(Scalars(moment, self._step(counter, step), taken))
 
     def _add(
         self,
@@ -253,14 +254,14 @@ class SummaryWriter:
         step: int | None,
         walltime: float | None,
     ) -> None:
-        run = self._opened()
-        moment = run.now() if walltime is None else _moment(walltime)
-        run.record(Media(moment, self._step(tag, step), kind, str(tag), content))
+        recorder = self._opened().recorder
+        moment = recorder.now() if walltime is None else _moment(walltime)
+        recorder.record(Media(moment, self._step(tag, step), kind, str(tag), content))
 
-    def _step(self, tag: str, given: int | None) -> int:
-        step = self._counted.get(tag, 0) if given is None else given
-        self._counted[tag] = self._counted.get(tag, 0) + 1
-        return step
+    def _step(self, tag: str, step: int | None) -> int:
+        counted = self._counted.get(tag, 0)
+        self._counted[tag] = counted + 1
+        return counted if step is None else step
 
 
 def _moment(walltime: float) -> float:

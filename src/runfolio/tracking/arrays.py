@@ -33,11 +33,11 @@ def items(data: Any) -> tuple[list[Item], int]:
     Raises:
         ConfigError: Something in it is no array of plain values.
     """
-    found, size = [], 0
+    listed, size = [], 0
     for name, value in _named(data, ""):
-        found.append(Item(name, digest(value, name)))
+        listed.append(Item(name, digest(value, name)))
         size += value.nbytes
-    return found, size
+    return listed, size
 
 
 def digest(value: Any, name: str = ALONE) -> str:

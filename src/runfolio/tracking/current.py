@@ -17,7 +17,8 @@ def current() -> Run:
     Raises:
         ConfigError: None is open.
     """
-    run = exit_hooks.newest_run()
+    recorder = exit_hooks.newest_run()
+    run = None if recorder is None else recorder.handle
     if not isinstance(run, Run):
         hint = ", or hand it the run: Process(target=work, args=(run,))" if _is_spawned() else ""
         raise ConfigError(f"no run is open; call runfolio.init() first{hint}")

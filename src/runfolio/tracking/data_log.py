@@ -54,20 +54,20 @@ class DataLog:
             ConfigError: It is nothing that can be fingerprinted, or has no name.
             NotFound: It is a path that leads nowhere.
         """
-        known = self._document.data
+        entries = self._document.data
         if not isinstance(name, str) or not name.strip() or len(name) > 100:
             raise ConfigError(f"data is named by a text of 1 to 100 characters, such as 'train'; not {name!r}")
-        if name not in known and len(known) >= NAMES_AT_MOST:
+        if name not in entries and len(entries) >= NAMES_AT_MOST:
             raise ConfigError(f"a run has at most {NAMES_AT_MOST} kinds of data; list more items under one name")
         measured = _measurement(data)
-        known[name] = entry = {
+        entries[name] = entry = {
             "fingerprint": None,
             "items": None,
             "bytes": None,
             "source": redact_text(str(source)) if source is not None else _source(data),
             "trouble": None,
             "attempt": self._document.attempts[-1].attempt,
-            "earlier": _earlier(known.get(name)),
+            "earlier": _earlier(entries.get(name)),
         }
         self._waiting.append((name, entry, measured))
         self._changed()
@@ -75,8 +75,8 @@ class DataLog:
     def measure(self) -> None:
         """Find out what one kind of data is."""
         with self._one_at_a_time:
-            name, taken, measured = self._waiting.popleft()
-            entry = {**taken, "earlier": _earlier(self._settled.get(name))}
+            name, waiting, measured = self._waiting.popleft()
+            entry = {**waiting, "earlier": _earlier(self._settled.get(name))}
             listing = None
             try:
                 listing, size = measured()
@@ -112,15 +112,15 @@ class DataLog:
         if before["fingerprint"] == listing.fingerprint:
             return {**entry, "attempt": before["attempt"], "earlier": entry["earlier"][:-1]}
         try:
-            told = compare_listings(Listing.read(self._folder, before["fingerprint"]), listing).sentence
+            change = compare_listings(Listing.read(self._folder, before["fingerprint"]), listing).sentence
         except (RunfolioError, OSError):
-            told = f"which items is not known; {before['items']} before, {len(listing)} now"
+            change = f"which items is not known; {before['items']} before, {len(listing)} now"
         log.warning(
             "run %s: data %r is not what this run was given before (attempt %d): %s; both fingerprints are recorded",
             self._document.id,
             name,
             before["attempt"],
-            told,
+            change,
         )
         return entry
 
@@ -161,8 +161,8 @@ def _checked(listing: Any) -> Listing:
     return listing
 
 
-def _listed(found: tuple[list[Item], int]) -> Measured:
-    items, size = found
+def _listed(items_and_size: tuple[list[Item], int]) -> Measured:
+    items, size = items_and_size
     return Measured(Listing(items), size)
 
 

@@ -1,181 +1,66 @@
-"""`Run`: what a training script says to its record."""
+"""`Run`: the API of a training script for its record."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from runfolio.errors import ConfigError, StoreError
-from runfolio.record.base.clock import Clock, steady
-from runfolio.record.base.layout import STORE_VARIABLE, new_id
-from runfolio.record.base.run_document import ENDED, RunDocument, Status
-from runfolio.record.checkpoints import manifests
+from runfolio.errors import ConfigError
+from runfolio.record.base.clock import steady
+from runfolio.record.base.layout import STORE_VARIABLE
+from runfolio.record.base.run_document import ENDED, RunDocument
 from runfolio.record.checkpoints.manifests import LAST, Checkpoint
-from runfolio.record.checkpoints.retention import CheckpointPolicy
 from runfolio.record.content import artifacts, run_edits
-from runfolio.record.liveness.heartbeats import PRIMARY, Heartbeat, Role
-from runfolio.record.sink import Sink
 from runfolio.tracking.checkpointing import restore
-from runfolio.tracking.checkpointing.saver import Saver
-from runfolio.tracking.environment import seeds
-from runfolio.tracking.environment.environment_recorder import EnvironmentRecorder
 from runfolio.tracking.pipeline import media_content
-from runfolio.tracking.pipeline.encoder_thread import EncoderThread
 from runfolio.tracking.pipeline.live_dict import LiveDict
-from runfolio.tracking.pipeline.plain_values import check_name, check_numbers, detach_value, whole_step
-from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
-from runfolio.tracking.pipeline.store_thread import StoreWriter
-from runfolio.tracking.pipeline.writer_config import WriterConfig
+from runfolio.tracking.pipeline.plain_values import check_name, detach_value
+from runfolio.tracking.pipeline.queue_items import Item, Media, Scalars
 from runfolio.tracking.process import distributed, exit_hooks
 from runfolio.tracking.process.outcome import RunOutcome
-from runfolio.tracking.process.stop_after import StopAfter
+from runfolio.tracking.recorder import Recorder
+from runfolio.tracking.recording_config import RecordingConfig
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from runfolio.tracking.data_log import DataLog
     from runfolio.tracking.monitors.watch import Logged
 
-log = logging.getLogger("runfolio")
 _EXACT = 2**53
 """Whole numbers up to here are float64 as well."""
 _MOST_AXES = 1000
-_FLUSH_WAIT_S = 30.0
-_PREEMPTION_WAIT_S = 5.0
-_BRAKE_S = 0.0005
-
-
-def _nothing() -> None:
-    """What a process that has joined finds out about the run."""
-
-
-class Companion(Protocol):
-    """What records something beside the training for as long as a run is open: the console, the machine's load."""
-
-    def start(self, run: Run) -> None:
-        """Begin; on the training thread, so quick. Called once, when the run's files are there."""
-        ...
-
-    def stop(self, ending: exit_hooks.Ending) -> None:
-        """Log what is left, and end: within a second or so, or at once where the process is being killed."""
-        ...
 
 
 class Run:
-    """One experiment being recorded. Made by `init`; ends by `finish`, by leaving its `with`, or with the process."""
+    """One experiment being recorded, from `init` to `finish`, the end of its `with`, or the end of the process."""
 
-    def __init__(
-        self,
-        folder: Path,
-        document: RunDocument,
-        pace: WriterConfig,
-        last_step: int,
-        companions: Sequence[Companion] = (),
-        sinks: Sequence[Sink] = (),
-        *,
-        keep_code: bool = True,
-        strict: bool = False,
-        sync: bool = False,
-        role: Role = PRIMARY,
-        asleep: bool = False,
-        stop_after: int | None = None,
-        policy: CheckpointPolicy | None = None,
-        resumed: Checkpoint | None = None,
-    ) -> None:
-        """Args:
-        sinks: Receive what was written to the record.
-        strict: Raise where something logged cannot be stored.
-        sync: Bring every write to the disk itself.
-        role: What this process is to the run; only the primary one keeps more of it than what is logged.
-        asleep: Join at the first log call, and leave no trace before.
-        stop_after: End the process at the first log call of a later step (see `reproduction.stop_after`).
-        policy: When checkpoints are saved, and which are kept.
-        resumed: The checkpoint that the run goes on from.
-        """
-        self._strict = strict
-        self._stop_after = stop_after
-        self._sync = sync
-        self._clock = Clock()
-        self._clock_offset = self._clock.offset
-        self._seconds_before = _worked_on_before(document, self._clock.now())
-        self._document = document
-        self._attempt = document.attempts[-1]
-        self._pace = pace
-        self._role: Role = role
-        self._asleep = False
-        """It has joined, or is to: at its first log call."""
-        self._told = False
-        """That it only joined."""
-        self._ended = False
-        """Its end has begun."""
-        self._closed = False
-        self._companions: list[Companion] = []
-        self._data: DataLog | None = None
-        """Once there is any."""
-        self.folder = folder
-        """Where the run's record lies."""
-        self._note_threads: Callable[[], None] = _nothing
-        if role == PRIMARY:
-            surroundings = EnvironmentRecorder(folder, document, self._changed, contents=keep_code)
-            surroundings.begin()
-            self._note_threads = surroundings.note_threads
-
-            def look_again() -> None:
-                surroundings.look_again()
-                if self._data is not None:
-                    self._data.bring()
-
-            self._use(self._new_writer(last_step, surroundings.find_out, look_again, sinks))
-        else:
-            self._use(self._new_writer(last_step))
-        self._instead = resumed if resumed is not None and resumed.name != LAST else None
-        """What the run goes on from, and so what is restored until it saves anew."""
-        self._saver = None if role != PRIMARY else Saver(self, self._writer, self._attempt, pace, policy, resumed)
-        self.config = document.config = LiveDict(document.config, self._changed)
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        """Internal: the interface for monitors and other writers of the record."""
+        self._clock_offset = recorder.clock.offset
+        document = recorder.document
+        self.folder = recorder.folder
+        """Folder of the run's record."""
+        self.config = document.config = LiveDict(document.config, recorder.save_document)
         """Hyperparameters; what is set here is saved within the flush interval."""
-        self.summary = document.summary = LiveDict(document.summary, self._changed)
+        self.summary = document.summary = LiveDict(document.summary, recorder.save_document)
         """Results to be shown in tables: final figures, sizes, times."""
-        if asleep:
-            self._sleep()
-            return
-        try:
-            self._writer.start()
-        except RuntimeError as error:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # a new run's; one that is resumed is not empty
-            raise StoreError(
-                f"run {document.id} cannot start its writer thread ({error});"
-                " raise the limit of threads and processes (`ulimit -u`, or the container's)"
-            ) from None
-        exit_hooks.register(self)
-        for companion in companions:
-            if self._guarded(companion, lambda it: it.start(self)):
-                self._companions.append(companion)
-        if role == PRIMARY:
-            self._writer.store_writer.start_capture()
+        recorder.handle = self
 
     @property
     def id(self) -> str:
-        return self._document.id
+        return self.recorder.id
 
     @property
     def name(self) -> str:
-        return self._document.name
+        return self.recorder.document.name
 
     @property
     def experiment(self) -> str:
-        return self._document.experiment
-
-    @property
-    def writer(self) -> str:
-        """The id of this process in the run's record."""
-        return self._heartbeat.writer
+        return self.recorder.document.experiment
 
     @property
     def env(self) -> dict[str, str]:
@@ -187,30 +72,31 @@ class Run:
 
     @property
     def last_step(self) -> int:
-        """The step of the last call of `log` that was taken up by the writer thread; -1 before the first."""
-        return self._writer.last_step
+        """Step of the last call of `log` that was encoded; -1 before the first."""
+        return self.recorder.last_step
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the run continues an earlier attempt, or the run it was forked from."""
+        return self.recorder.document.attempts[-1].parent is not None
 
     @property
     def tags(self) -> list[str]:
-        return list(self._document.tags)
+        return list(self.recorder.document.tags)
 
     @tags.setter
     def tags(self, tags: Iterable[str]) -> None:
-        self._document.tags = plain_tags(tags)
-        self._edited("tags")
+        self.recorder.document.tags = plain_tags(tags)
+        self.recorder.note_edit("tags")
 
     @property
     def notes(self) -> str:
-        return self._document.notes
+        return self.recorder.document.notes
 
     @notes.setter
     def notes(self, notes: str) -> None:
-        self._document.notes = str(notes)
-        self._edited("notes")
-
-    def now(self) -> float:
-        """Seconds since 1970 as this run's record counts them: they never go back, although the clock be set."""
-        return self._clock.now()
+        self.recorder.document.notes = str(notes)
+        self.recorder.note_edit("notes")
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record values of metrics; returns at once, whatever the disk or the GPU is doing.
@@ -231,24 +117,10 @@ class Run:
             raise ConfigError(f"log takes a dict of metric names and values, not a {type(values).__name__}") from None
         for value in taken.values():
             if value.__class__ is not float:
-                return self._log_others(moment, step, taken)
+                return self.recorder.append(_scalars(moment, step, taken))
         if step is not None and step.__class__ is not int:
-            return self._log_others(moment, step, taken)
-        return self._append((moment, step, taken))
-
-    def _log_others(self, moment: float, step: Any, values: dict[str, Any]) -> None:
-        """A call that is not of floats alone: made so as far as that is exact, else left to the writer thread."""
-        plain = True
-        for name, value in values.items():
-            if value.__class__ is not float:
-                number = detach_value(value)
-                if isinstance(number, int) and -_EXACT <= number <= _EXACT:
-                    number = float(number)
-                values[name] = number
-                plain = plain and number.__class__ is float
-        if step is not None and step.__class__ is not int:
-            step = detach_value(step)
-        self._append((moment, step, values) if plain else Scalars(moment, step, values))
+            return self.recorder.append(_scalars(moment, step, taken))
+        return self.recorder.append((moment, step, taken))
 
     def define_metric(self, metric: str, *, x: str) -> None:
         """Say what the curves of a metric are drawn over, where nobody asks for something else.
@@ -262,25 +134,16 @@ class Run:
         """
         for name in (metric, x):
             check_name(name)
-        axes = [axis for axis in self._document.axes if axis["metric"] != metric]
+        axes = [axis for axis in self.recorder.document.axes if axis["metric"] != metric]
         if len(axes) == _MOST_AXES:
             raise ConfigError(f"{_MOST_AXES:,} axes are defined already; use patterns, such as define_metric('val/*')")
-        self._document.axes = [*axes, {"metric": metric, "x": "time" if x == "relative time" else x}]
-        self._changed()
-
-    def log_system(self, values: Mapping[str, float]) -> None:
-        """Record what was measured beside the training (`system/...`), by whole seconds that the run was worked on.
-
-        The automatic steps of `log` do not count it.
-        """
-        seconds = int(self._seconds_before + self._clock.elapsed_s())
-        # Not by `_append`: a sample taken while the run ends is nobody's loss, and not worth a warning.
-        self._writer.pending.append(Scalars(self.now(), seconds, dict(values), aside=True))
+        self.recorder.document.axes = [*axes, {"metric": metric, "x": "time" if x == "relative time" else x}]
+        self.recorder.save_document()
 
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a picture: a Pillow image, a file's path, or an array or tensor (see `pictures.png`)."""
         taken = media_content.own_copy(image)
-        self._append(Media(self.now(), step, "image", str(name), lambda: media_content.png(taken), caption))
+        self._record_media(step, "image", str(name), lambda: media_content.png(taken), caption)
 
     def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a matplotlib figure as it looks now.
@@ -289,17 +152,17 @@ class Run:
             ConfigError: It is not a matplotlib figure.
         """
         drawn = media_content.figure_png(figure)
-        self._append(Media(self.now(), step, "figure", str(name), lambda: drawn, caption))
+        self._record_media(step, "figure", str(name), lambda: drawn, caption)
 
     def log_histogram(self, name: str, values: Any, step: int | None = None) -> None:
         """Record how the numbers of an array or tensor of any shape are distributed."""
         taken = media_content.own_copy(values)
-        self._append(Media(self.now(), step, "histogram", str(name), lambda: media_content.histogram(taken)))
+        self._record_media(step, "histogram", str(name), lambda: media_content.histogram(taken))
 
     def log_text(self, name: str, text: str, step: int | None = None) -> None:
         """Record a text."""
         content = {"text": str(text)}
-        self._append(Media(self.now(), step, "text", str(name), lambda: content))
+        self._record_media(step, "text", str(name), lambda: content)
 
     def log_graph(self, model: Module, example: Any = None, step: int | None = None) -> None:
         """Record the structure of a network: its layers, what goes from one to the next, and of what shape.
@@ -316,7 +179,7 @@ class Run:
         from runfolio.tracking.monitors.watch import unwrap
 
         content = {"nodes": graph_of(unwrap(model), example)}
-        self._append(Media(self.now(), step, "graph", "graph", lambda: content))
+        self._record_media(step, "graph", "graph", lambda: content)
 
     def log_data(self, name: str, data: Any, *, source: str | None = None) -> None:
         """Record what the run was given: a fingerprint of its content, and the list of its items.
@@ -335,25 +198,7 @@ class Run:
             NotFound: There is no such file or folder.
             ConfigError: It is none of these, or has no name.
         """
-        from runfolio.tracking.data_log import DataLog
-
-        if self._role != PRIMARY:
-            self._tell_joined()
-            return
-        if self._ended:
-            log.warning("run %s records nothing more: it has ended", self.id)
-            return
-        taken = self._data = self._data or DataLog(self.folder, self._document, self._changed)
-        taken.take(name, data, source)
-
-        def measured() -> None:
-            taken.measure()
-            self._writer.store_writer.do(taken.bring)
-
-        try:
-            self._writer.store_writer.start_task(measured)
-        except RuntimeError as error:  # no thread to be had
-            log.warning("run %s: data %r has no fingerprint (%s)", self.id, name, error)
+        self.recorder.add_data(name, data, source)
 
     def artifact(self, path: str | os.PathLike[str], name: str | None = None, type: str = "file") -> Path:  # noqa: A002
         """Keep a copy of a file or folder with the run; where it lies now.
@@ -398,10 +243,10 @@ class Run:
         Raises:
             ConfigError: The state holds something else, or `metric` or `step` is no number.
         """
-        if self._saver is None:
-            self._tell_joined()
+        if self.recorder.saver is None:
+            self.recorder.log_joining()
             return False
-        return self._saver.call(step, metric, mode, state, loader, meta)
+        return self.recorder.saver.call(step, metric, mode, state, loader, meta)
 
     def restore(self, name: str = LAST, **targets: Any) -> Checkpoint:
         """A checkpoint of this run; and the state of the training as it was then, put into `targets`.
@@ -417,14 +262,10 @@ class Run:
             ConfigError: A target has no `load_state_dict`, or what was saved does not fit it.
             DamagedFile: It cannot be read, or a module's tensors do not fit; the message names them.
         """
-        if self._saver is not None:
-            self._saver.wait()
-        found = self._instead if name == LAST else None
-        if found is None or (self._saver is not None and self._saver.has_saved):
-            found = manifests.read_intact(self.folder, name, lambda told: log.warning("run %s: %s", self.id, told))
+        checkpoint = self.recorder.find_checkpoint(name)
         if targets:
-            restore.restore(found, targets)
-        return found
+            restore.restore(checkpoint, targets)
+        return checkpoint
 
     def watch(
         self,
@@ -440,7 +281,7 @@ class Run:
         Read at every N-th step of each optimizer that holds parameters of the model, as the optimizer gets them: after
         accumulation and unscaling, compiled or not. Metrics `grad_norm`, `weight_norm` and one of each a parameter
         (`grad_norm/conv.weight`), histograms `grad/conv.weight` and `weight/conv.weight`; their step counts optimizer
-        steps from 0. The first layer, or gradient, that is not finite is told once and noted (see `note_trouble`).
+        steps from 0. The first layer, or gradient, that is not finite is logged once and noted in the record.
 
         Args:
             model: The module, also one that is compiled or wrapped for DDP. Watched anew, it is watched only so.
@@ -455,8 +296,7 @@ class Run:
 
         watch = Watch(model, every, log, histograms, step)
         self.unwatch(model)
-        if not self._ended and self._guarded(watch, lambda it: it.start(self)):
-            self._companions.append(watch)
+        self.recorder.add_monitor(watch)
 
     def unwatch(self, model: Module) -> None:
         """Stop watching a model; nothing happens where it is not watched.
@@ -466,34 +306,15 @@ class Run:
         """
         from runfolio.tracking.monitors.watch import Watch, unwrap
 
-        stopped = unwrap(model)
-        for each in [watch for watch in self._companions if isinstance(watch, Watch)]:
-            if each.model is stopped:
-                each.stop()
-                self._companions.remove(each)
-
-    def note_trouble(self, text: str) -> None:
-        """Record what first went wrong with the training itself, such as where NaN came from; the first note counts.
-
-        `runfolio show` tells it however the run ends.
-        """
-        if self._document.status.trouble is None:
-            self._document.status.trouble = str(text)
-            self._changed()
-
-    def note_seeds(self, values: Mapping[str, Any]) -> None:
-        """Record what the generators were seeded with; for `seed_everything`. Other ranks have seeds of their own."""
-        if self._role == PRIMARY:
-            self._document.seeds = {**self._document.seeds, **values, **seeds.torch_seed()}
-            self._changed()
-
-    def record(self, item: Item) -> None:
-        """Append what is already an item of the record; for companions. `log` and its like are for everybody else."""
-        self._append(item)
+        model = unwrap(model)
+        for watch in [monitor for monitor in self.recorder.monitors if isinstance(monitor, Watch)]:
+            if watch.model is model:
+                watch.stop()
+                self.recorder.monitors.remove(watch)
 
     def flush(self) -> bool:
         """Wait until all that was logged is in the record's files; False where the store does not take it."""
-        return self._asleep or self._writer.flush(_FLUSH_WAIT_S)
+        return self.recorder.flush()
 
     def finish(self, state: str = "finished", reason: str | None = None) -> None:
         """Write what is left and close the record. Finishing twice does nothing.
@@ -506,139 +327,7 @@ class Run:
         """
         if state not in ENDED:
             raise ConfigError(f"a run ends {', '.join(ENDED)}; not {state!r}")
-        self.end(RunOutcome(state, reason, 0 if state == "finished" else None))
-
-    def end(self, outcome: RunOutcome, *, ending: exit_hooks.Ending = "run") -> None:
-        """Close the record with an outcome; see `exits`.
-
-        The run is forgotten only when that is done: interrupted meanwhile, the process waits for it at its own end.
-        """
-        if self._closed:
-            return
-        if not self._ended:
-            self._ended = True
-            self._note_threads()
-            for companion in reversed(self._companions):
-                self._guarded(companion, lambda it: it.stop(ending))
-            self._append = self._refuse
-        if self._asleep:
-            exit_hooks.unregister(self)
-            return
-        if self._saver is not None:
-            self._saver.close(ending)
-        outcome = exit_hooks.preemption_outcome() or outcome
-        whole = self._writer.close(lambda _: self._set_status(outcome), ending, exit_hooks.seconds_left(ending))
-        self._closed = True
-        exit_hooks.unregister(self)
-        if not whole:
-            left = self._writer.store_writer.left_in_spool
-            rest = f"; they wait in {left[0].parent}, and `runfolio doctor --repair` brings them back" if left else ""
-            log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, rest)
-
-    def awaited_s(self) -> float:
-        """How long the process, told to go, may go on for the next checkpoint; see `exits`."""
-        return 0.0 if self._saver is None or self._ended else self._saver.awaited_s()
-
-    def note_preemption(self) -> None:
-        """Bring all there is to the store, and that the run was told to go; see `exits`."""
-        outcome = exit_hooks.preemption_outcome()
-        if outcome is not None and self._role == PRIMARY and not self._ended:
-            self._writer.store_writer.do(lambda: self._set_status(outcome))
-            self._writer.store_writer.save_document()
-        if not self._asleep:
-            self._writer.flush(_PREEMPTION_WAIT_S, sync=True)
-
-    def _set_status(self, outcome: RunOutcome) -> None:
-        """Called by the store thread, which writes it."""
-        self._document.status = Status(
-            outcome.state,
-            self._clock.moment(),
-            outcome.reason,
-            outcome.exit_code,
-            outcome.traceback,
-            outcome.cause,
-            self._document.status.trouble,
-        )
-        self._attempt.seconds = self._clock.elapsed_s()
-        self._document.seeds.update(seeds.torch_seed())
-
-    def inherited(self) -> None:
-        """Become the run of a forked child: one that joins with its first log call, as a process of its own.
-
-        Nothing of the parent's is touched: what waits there is the parent's alone.
-        """
-        self._companions = []
-        self._role = "process"
-        self._told = False
-        self._stop_after = None
-        self._saver = self._instead = None
-        self._use(self._new_writer(self._writer.last_step))
-        if self._ended:  # in another thread of the parent
-            self._append = _ignore
-        else:
-            self._sleep()
-
-    def __reduce__(self) -> tuple[Callable[..., Run], tuple[Any, ...]]:
-        return _handed_over, (
-            self.folder,
-            self._document,
-            self._pace,
-            self._writer.last_step,
-            self._strict,
-            self._sync,
-            self._ended,
-        )
-
-    def _sleep(self) -> None:
-        """Have whatever is logged first start the writer."""
-        self._asleep = True
-        wakers = iter((self._wake,))
-
-        def first(item: Item) -> None:
-            self._take(item)
-            for wake in wakers:  # an iterator gives what it holds to one thread alone, without a lock
-                wake()
-
-        self._append = first
-
-    def _wake(self) -> None:
-        self._append = self._take
-        self._asleep = False
-        self._heartbeat.worker = distributed.data_loader_worker()
-        self._heartbeat.role = "process" if self._heartbeat.worker is None else "worker"
-        try:
-            with exit_hooks.hold_signals():
-                self._writer.start(wait=False)
-                exit_hooks.register(self)
-        except RuntimeError as error:
-            log.warning("run %s: what process %d logs is not recorded (%s)", self.id, os.getpid(), error)
-            self._ended = self._closed = True
-            self._append = _ignore
-
-    def _use(self, writer: EncoderThread) -> None:
-        self._writer = writer
-        take = self._take_checked if self._strict else writer.pending.append
-        if self._stop_after is not None:
-            take = StopAfter(self._stop_after, take, self)
-        self._take: Callable[[Item], None] = take
-        self._append: Callable[[Item], None] = self._take
-        """What becomes of an item; exchanged where more is logged than can be encoded, and at the run's end."""
-
-    def _new_writer(
-        self,
-        last_step: int,
-        capture: Callable[[], None] = _nothing,
-        notice: Callable[[], None] = _nothing,
-        sinks: Sequence[Sink] = (),
-    ) -> EncoderThread:
-        writer = self._attempt.writer if self._role == PRIMARY else new_id()
-        self._heartbeat = Heartbeat.of_this_process(
-            writer, self._attempt.attempt, self._pace.heartbeat_s, self._role, distributed.rank()
-        )
-        store_writer = StoreWriter(
-            self.folder, self._document, self._heartbeat, self._pace, capture, notice, sinks, sync=self._sync
-        )
-        return EncoderThread(store_writer, self._document, writer, self._pace, last_step, press=self._press)
+        self.recorder.end(RunOutcome(state, reason, 0 if state == "finished" else None))
 
     def __enter__(self) -> Self:
         return self
@@ -646,84 +335,61 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end(RunOutcome.from_exception(error))
+        self.recorder.end(RunOutcome.from_exception(error))
 
     def __repr__(self) -> str:
         return f"<Run {self.experiment}/{self.name} {self.id}>"
 
-    def _guarded(self, companion: Companion, task: Callable[[Companion], None]) -> bool:
-        """Whether `task` went well; a companion that fails must not cost the training."""
-        try:
-            task(companion)
-        except Exception as error:
-            log.warning("run %s: %s is not recorded (%s)", self.id, type(companion).__name__.lower(), error)
-            return False
-        return True
+    def __reduce__(self) -> tuple[Callable[..., Run], tuple[Any, ...]]:
+        recorder = self.recorder
+        return _unpickled, (
+            recorder.folder,
+            recorder.document,
+            recorder.config,
+            recorder.last_step,
+            recorder.strict,
+            recorder.has_ended,
+        )
 
-    def _press(self, pressed: bool) -> None:
-        """Called by the writer thread: more is logged than it can encode, or that is over."""
-        self._append = self._take_slowly if pressed else self._take
-        if self._ended:  # set meanwhile, and to stay
-            self._append = self._refuse
-
-    def _take_slowly(self, item: Item) -> None:
-        self._take(item)
-        time.sleep(_BRAKE_S)
-
-    def _take_checked(self, item: Item) -> None:
-        """`init(strict=True)`."""
-        if not isinstance(item, Media | Mark):
-            check_numbers(item[2])
-            if item[1] is not None:
-                whole_step(item[1])
-        self._writer.pending.append(item)
-
-    def _refuse(self, item: Item) -> None:
-        log.warning("run %s records nothing more: it has ended", self.id)
-        self._append = _ignore
-
-    def _changed(self) -> None:
-        if self._role != PRIMARY:
-            self._tell_joined()
-        self._writer.store_writer.save_document()
-
-    def _tell_joined(self) -> None:
-        if not self._told:
-            self._told = True
-            log.warning(
-                "run %s: process %d has joined it, and what it logs is recorded; config, summary, tags, notes,"
-                " data and checkpoints are kept of its primary process (rank 0, the one that opened it) alone",
-                self.id,
-                os.getpid(),
-            )
-
-    def _edited(self, key: str) -> None:
-        """Note when, so that of this and somebody else's edit the later one counts (`record.notes`)."""
-        self._document.edited[key] = self._clock.moment()
-        self._changed()
+    def _record_media(
+        self,
+        step: int | None,
+        kind: str,
+        name: str,
+        content: Callable[[], bytes | dict[str, Any]],
+        caption: str | None = None,
+    ) -> None:
+        self.recorder.append(Media(self.recorder.now(), step, kind, name, content, caption))
 
 
-def _handed_over(
-    folder: Path, document: RunDocument, pace: WriterConfig, last_step: int, strict: bool, sync: bool, ended: bool
+def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
+    """Return the item of a call that is not of floats only: converted here as far as that is exact, else later."""
+    is_plain = True
+    for name, value in values.items():
+        if value.__class__ is not float:
+            number = detach_value(value)
+            if isinstance(number, int) and -_EXACT <= number <= _EXACT:
+                number = float(number)
+            values[name] = number
+            is_plain = is_plain and number.__class__ is float
+    if step is not None and step.__class__ is not int:
+        step = detach_value(step)
+    return (moment, step, values) if is_plain else Scalars(moment, step, values)
+
+
+def _unpickled(
+    folder: Path, document: RunDocument, config: RecordingConfig, last_step: int, strict: bool, has_ended: bool
 ) -> Run:
-    """A run that was pickled: the run itself where that is open here, else one that joins when it is used."""
-    for run in exit_hooks.open_runs():
+    """Return the run of that folder if it is open in this process, else one that joins it when it is used."""
+    for recorder in exit_hooks.open_runs():
+        run = recorder.handle
         if isinstance(run, Run) and run.folder == folder:
             return run
-    run = Run(folder, document, pace, last_step, strict=strict, sync=sync, role="process", asleep=True)
-    if ended:
+    run = Run(Recorder(folder, document, config, last_step, strict=strict, role="process"))
+    run.recorder.sleep()
+    if has_ended:
         run.finish()
     return run
-
-
-def _ignore(item: Item) -> None:
-    """Where items go once a refusal has been told."""
-
-
-def _worked_on_before(document: RunDocument, now: float) -> float:
-    """Seconds from the run's begin to `now` (since 1970) without the pauses between its attempts."""
-    *earlier, newest = document.attempts
-    return sum(entry.seconds or 0.0 for entry in earlier) + max(0.0, now - newest.started.timestamp())
 
 
 def plain_tags(tags: Iterable[str]) -> list[str]:
@@ -732,7 +398,7 @@ def plain_tags(tags: Iterable[str]) -> list[str]:
     Raises:
         ConfigError: One cannot be a tag.
     """
-    found = [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
-    for tag in found:
-        run_edits.check_tag(tag)
-    return found
+    texts = [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
+    for text in texts:
+        run_edits.check_tag(text)
+    return texts

@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 def repeated_run() -> RecordedRun | None:
     """Return the run that this process repeats, if any."""
-    repeated = reproduction.asked_for()
+    repeated = reproduction.requested_reproduction()
     return None if repeated is None else runfolio.open(repeated.store).run(repeated.run)

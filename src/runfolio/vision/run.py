@@ -125,7 +125,7 @@ def _resume(
     runfolio.seed_everything(settings.seed)  # recorded as at its first start, though the checkpoint's states replace it
     with (
         deterministic_algorithms(settings.deterministic),
-        runfolio.init(resume=recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
+        runfolio.resume(recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
     ):
         _report_changes(run, changes, progress)
         tests = is_tested_at_end(settings, recorded.document.series)
@@ -152,9 +152,9 @@ def _fork(
     runfolio.seed_everything(settings.seed)
     with (
         deterministic_algorithms(settings.deterministic),
-        runfolio.init(
-            name,
-            fork=fork.run.folder,
+        runfolio.fork(
+            fork.run.folder,
+            name=name,
             checkpoint=fork.checkpoint.name,
             experiment=experiment,
             config=settings,

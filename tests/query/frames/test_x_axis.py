@@ -46,7 +46,7 @@ def test_a_metric_is_drawn_over_another_of_the_same_or_an_earlier_call(store: Pa
 def test_x_is_that_of_the_call_or_of_the_last_before(tmp_path_factory, calls: list[set[str]]):
     store = tmp_path_factory.mktemp("runs")
     expected, last = [], math.nan
-    with runfolio.init(store=store, console=False, code=False) as run:
+    with runfolio.init(store=store, recording=runfolio.RecordingConfig(console=False, code=False)) as run:
         for number, names in enumerate([{"y"}, *calls, {"x", "y"}]):
             last = number if "x" in names else last
             expected += [last] if "y" in names else []
@@ -85,7 +85,7 @@ def test_a_resumed_run_keeps_its_axes_and_no_writer_takes_the_x_of_another(store
     with runfolio.init(store=store) as run:
         run.define_metric("loss", x="epoch")
         run.log({"epoch": 1, "loss": 3.0})
-    with runfolio.init(store=store, resume=run.id, checkpoint=None) as run:
+    with runfolio.resume(run.id, store=store, checkpoint=None) as run:
         run.log({"loss": 2.0})
         run.log({"epoch": 2, "loss": 1.0})
     np.testing.assert_array_equal(curve(store, "loss").x, [1, math.nan, 2])

@@ -28,7 +28,9 @@ def write(store: Path) -> Callable[..., Path]:
     """A run on images divided after the fourth; its folder."""
 
     def write(name: str, accuracy: float, images: list | None = IMAGES, test: list | None = TEST, val: int = 4) -> Path:
-        with runfolio.init(name, store=store, experiment="photos", code=False) as run:
+        with runfolio.init(
+            name, store=store, experiment="photos", recording=runfolio.RecordingConfig(code=False)
+        ) as run:
             run.log({"val/acc": accuracy})
             run.summary.update({"val/acc": accuracy, "test/acc": accuracy, "val/images": 360, "test/images": 360})
             if images is not None:

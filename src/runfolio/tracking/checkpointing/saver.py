@@ -15,7 +15,8 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from runfolio.errors import ConfigError
 from runfolio.record.base.run_document import Attempt
@@ -30,9 +31,6 @@ from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process import exit_hooks
 from runfolio.tracking.process.exit_hooks import Ending
 
-if TYPE_CHECKING:
-    from runfolio.tracking.run import Run
-
 _COPIES = 2
 """Of the state, at most: one that is being written, one that waits. One of them stays for the next."""
 _FLUSH_WAIT_S = 30.0
@@ -41,6 +39,19 @@ _POLL_S = 0.002
 _LOG_WAIT_S = 0.2
 _SLOWEST_BYTES_PER_S = 20e6
 """A disk as slow as that is still waited for at a run's end."""
+
+
+class SavedRun(Protocol):
+    """The part of a run that its saver uses."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str: ...
+
+    def now(self) -> float:
+        """Return the run's time, in seconds since 1970."""
+        ...
 
 
 @dataclass
@@ -72,7 +83,7 @@ class Saver:
 
     def __init__(
         self,
-        run: Run,
+        run: SavedRun,
         writer: EncoderThread,
         attempt: Attempt,
         pace: WriterConfig,

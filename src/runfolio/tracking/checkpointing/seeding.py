@@ -13,6 +13,7 @@ from operator import index
 from typing import Any
 
 from runfolio.errors import ConfigError
+from runfolio.tracking.environment import seeds
 from runfolio.tracking.process import exit_hooks
 
 SEED, DETERMINISTIC = "seed", "deterministic"
@@ -20,9 +21,6 @@ SEED, DETERMINISTIC = "seed", "deterministic"
 _LARGEST = 2**32 - 1
 """NumPy's largest seed."""
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-
-_pending_seeds: dict[str, Any] = {}
-"""Of a call that no run was open for: what the run that is opened next began with."""
 
 
 def seed_everything(seed: int, *, deterministic: bool = False) -> None:
@@ -41,7 +39,7 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     Raises:
         ConfigError: `seed` is something else.
     """
-    seed = _check_seed(seed)
+    seed = _checked(seed)
     random.seed(seed)
     with suppress(ImportError):
         import numpy as np
@@ -57,47 +55,40 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     _note({SEED: seed, DETERMINISTIC: deterministic})
 
 
-def take_seeds() -> dict[str, Any]:
-    """What the last call noted that no run has yet; given out once: a later run does not begin with that seed."""
-    seeds = dict(_pending_seeds)
-    _pending_seeds.clear()
-    return seeds
-
-
 @contextmanager
-def deterministic_algorithms(enabled: bool) -> Iterator[None]:
+def deterministic_algorithms(wanted: bool) -> Iterator[None]:
     """Inside, all switches of `seed_everything(deterministic=True)`, if wanted; afterwards, what was set before."""
-    if not enabled:
+    if not wanted:
         yield
         return
     import torch
 
-    previous = [(change, _read_switch(ask, torch)) for ask, change, _ in _SWITCHES]
+    before = [(change, _asked(ask, torch)) for ask, change, _ in _SWITCHES]
     _switch_on(torch)
     try:
         yield
     finally:
-        for change, value in previous:
+        for change, value in before:
             if value is not None:
                 change(torch, value)
 
 
-def _check_seed(seed: Any) -> int:
+def _checked(seed: Any) -> int:
     with suppress(TypeError):
-        if not isinstance(seed, bool) and 0 <= (number := index(seed)) <= _LARGEST:
-            return number
+        if not isinstance(seed, bool) and 0 <= (whole := index(seed)) <= _LARGEST:
+            return whole
     raise ConfigError(f"the seed is {seed!r}; it must be a whole number from 0 to {_LARGEST}")
 
 
 def _note(values: dict[str, Any]) -> None:
     run: Any = exit_hooks.newest_run()
     if run is None:
-        _pending_seeds.update(values)
+        seeds.keep_for_next_run(values)
     else:
         run.note_seeds(values)
 
 
-def _read_switch(ask: Callable[[Any], Any], torch: Any) -> Any:
+def _asked(ask: Callable[[Any], Any], torch: Any) -> Any:
     """How a switch is set; None where torch cannot say, because it was set by two rival interfaces."""
     try:
         return ask(torch)
@@ -114,12 +105,12 @@ def _settle_kernels(torch: Any) -> None:
     Source: https://github.com/pytorch/pytorch/issues/188792
     """
     for kind in (torch.float32, torch.float64):
-        sample = torch.full((1,), 0.5, dtype=kind, device="cpu")
-        for name in _MKL_FUNCTIONS:
-            getattr(torch, name)(sample)
+        one = torch.full((1,), 0.5, dtype=kind, device="cpu")
+        for name in _OF_MKL:
+            getattr(torch, name)(one)
 
 
-_MKL_FUNCTIONS = (
+_OF_MKL = (
     *("acos", "asin", "atan", "cos", "erf", "erfc", "erfinv", "exp", "log", "log10", "log2", "sin", "sqrt", "tan"),
     *("tanh", "trunc"),
 )
@@ -134,11 +125,11 @@ def _switch_on(torch: Any) -> None:
 
 def _attribute(path: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
     """How to read and set `torch.<path>`."""
-    *parts, name = path.split(".")
+    *places, name = path.split(".")
 
     def owner(torch: Any) -> Any:
-        for part in parts:
-            torch = getattr(torch, part)
+        for place in places:
+            torch = getattr(torch, place)
         return torch
 
     return lambda torch: getattr(owner(torch), name), lambda torch, value: setattr(owner(torch), name, value)

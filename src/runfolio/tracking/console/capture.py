@@ -24,13 +24,11 @@ import time
 import tty
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from runfolio.tracking.monitors.monitor import MonitoredRun
 from runfolio.tracking.process import exit_hooks, subprocesses
 from runfolio.tracking.process.process_observer import OomKills, Sender
-
-if TYPE_CHECKING:
-    from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
 _END_WAIT_S: dict[exit_hooks.Ending, float] = {"run": 2.0, "process": 2.0, "killed": 1.0}
@@ -50,7 +48,7 @@ class Console:
         self._run = ("", "")
         self._tee: StreamTee | None = None
 
-    def start(self, run: Run) -> None:
+    def start(self, run: MonitoredRun) -> None:
         """Raises:
         OSError: There is no helper process, or nothing to be redirected.
         """

@@ -5,10 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from runfolio.tracking.checkpointing import seeding
+_pending: dict[str, Any] = {}
+"""Seeds that were set while no run was open: those of the run that is opened next."""
+
+
+def keep_for_next_run(values: Mapping[str, Any]) -> None:
+    """Keep what generators were seeded with until a run is opened."""
+    _pending.update(values)
+
+
+def _take_pending() -> dict[str, Any]:
+    """Return what `keep_for_next_run` kept, once: a later run does not begin with these seeds."""
+    values = dict(_pending)
+    _pending.clear()
+    return values
 
 
 def seeds() -> dict[str, Any]:
@@ -17,7 +31,7 @@ def seeds() -> dict[str, Any]:
     Two runs that began with the same seed have the same digest; the seed itself these generators do not keep.
     """
     values: dict[str, Any] = {
-        **seeding.take_seeds(),
+        **_take_pending(),
         "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED"),
         **torch_seed(),
     }

@@ -7,13 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from runfolio.tracking.monitors.monitor import MonitoredRun
 from runfolio.tracking.monitors.throughput import Throughput
 from runfolio.tracking.process.exit_hooks import Ending
-
-if TYPE_CHECKING:
-    from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
 _FIRST_S = 1.0
@@ -41,7 +39,7 @@ class System:
         self._wake = threading.Event()
         self._killed = False
 
-    def start(self, run: Run) -> None:
+    def start(self, run: MonitoredRun) -> None:
         self._throughput = Throughput(lambda: run.last_step)
         self._thread = threading.Thread(target=self._sample, args=(run,), name=f"runfolio-system-{run.id}", daemon=True)
         try:
@@ -56,7 +54,7 @@ class System:
         if not self._killed:
             self._thread.join(_END_WAIT_S)
 
-    def _sample(self, run: Run) -> None:
+    def _sample(self, run: MonitoredRun) -> None:
         from runfolio.tracking.monitors.machine_load import (  # psutil and NVML: not in the training thread's time
             Gpus,
             Machine,
@@ -64,7 +62,7 @@ class System:
 
         gauges: list[Gauge] = [self._throughput]
         for make in (lambda: Machine(run.folder), Gpus):
-            with _log_failure(run):
+            with _told(run):
                 gauges.append(make())
         last = time.monotonic()
         wait_s = due_s = min(_FIRST_S, self._every_s)
@@ -80,19 +78,19 @@ class System:
             gauge.close()
 
 
-def _read(run: Run, gauges: list[Gauge], elapsed_s: float) -> dict[str, float]:
+def _read(run: MonitoredRun, gauges: list[Gauge], elapsed_s: float) -> dict[str, float]:
     """What all gauges say; one that breaks is told of, and not asked again."""
-    metrics: dict[str, float] = {}
+    found: dict[str, float] = {}
     for gauge in tuple(gauges):
         gauges.remove(gauge)
-        with _log_failure(run):
-            metrics |= gauge.read(elapsed_s)
+        with _told(run):
+            found |= gauge.read(elapsed_s)
             gauges.append(gauge)
-    return metrics
+    return found
 
 
 @contextmanager
-def _log_failure(run: Run) -> Iterator[None]:
+def _told(run: MonitoredRun) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # whatever a driver or a container's /proc comes up with: the training goes on

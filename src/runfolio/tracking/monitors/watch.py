@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from runfolio.errors import ConfigError, did_you_mean
+from runfolio.tracking.monitors.monitor import MonitoredRun
 from runfolio.tracking.monitors.non_finite import FirstNonFinite
 from runfolio.tracking.monitors.tensor_statistics import DeferredValues, Number, count_values, histogram_of, norms
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
     from torch.nn import Module
     from torch.optim import Optimizer
 
-    from runfolio.tracking.run import Run
-
 log = logging.getLogger("runfolio")
 Logged = Literal["all", "gradients", "weights"]
 _KINDS: dict[str, tuple[str, ...]] = {"all": ("grad", "weight"), "gradients": ("grad",), "weights": ("weight",)}
 
 
 class Watch:
-    """One watched model, from `start` to `stop`; a companion of its run."""
+    """One watched model, from `start` to `stop`; a monitor of its run."""
 
     def __init__(self, model: Module, every: int, logged: Logged, histograms: bool, step: int) -> None:
         """Raises ConfigError for what cannot be watched, or not so."""
@@ -51,7 +50,7 @@ class Watch:
         self._optimizers: weakref.WeakKeyDictionary[Optimizer, _OptimizerState] = weakref.WeakKeyDictionary()
         self._hook: Any = None
 
-    def start(self, run: Run) -> None:
+    def start(self, run: MonitoredRun) -> None:
         import torch
         from torch.optim.optimizer import register_optimizer_step_pre_hook
 

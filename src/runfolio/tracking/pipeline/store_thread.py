@@ -127,7 +127,7 @@ class StoreWriter:
         self.do(self._sinks.open)
 
     def start_capture(self) -> None:
-        """Begin to find out what surrounds the run; after the companions have begun.
+        """Begin to find out what surrounds the run; after the monitors have started.
 
         Programs that are asked have pipes, which must not take the numbers of streams that the console is to record.
         """

@@ -84,23 +84,34 @@ def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: 
 
 
 def refuse_if_written(folder: Path, document: RunDocument, claimed: int, patience_s: float = SILENT_S) -> None:
-    """See that nobody writes the run. A process that cannot be seen from here is watched: whether its heart beats.
+    """Check that no other process writes the run; see `find_writer`.
 
-    Args:
-        claimed: The newest attempt that was claimed, before `document` was read.
     Raises:
-        StoreError: Somebody does.
+        StoreError: One does.
     """
-    heartbeat = _holder(folder, document, claimed)
-    if heartbeat is None or heartbeat.end is not None:
-        return
-    is_gone = heartbeat.process_is_gone()
-    if is_gone is False or (is_gone is None and _still_beats(folder, document, heartbeat, patience_s)):
+    if (heartbeat := find_writer(folder, document, claimed, patience_s)) is not None:
         raise StoreError(
             f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host}"
             f" (last heartbeat {heartbeat.age_s(folder):.0f} s ago);"
-            " stop that one first, start a new run, or take this one over with force=True"
+            " stop that one first, start a new run, or take this one over with runfolio.resume(run, force=True)"
         )
+
+
+def find_writer(folder: Path, document: RunDocument, claimed: int, patience_s: float = SILENT_S) -> Heartbeat | None:
+    """Return the heartbeat of the process that writes the run; None if none does.
+
+    The heartbeat of a process on another machine is watched for `patience_s` seconds.
+
+    Args:
+        claimed: The newest attempt that was claimed, before `document` was read.
+    """
+    heartbeat = _holder(folder, document, claimed)
+    if heartbeat is None or heartbeat.end is not None:
+        return None
+    is_gone = heartbeat.process_is_gone()
+    if is_gone is None:
+        is_gone = not _still_beats(folder, document, heartbeat, patience_s)
+    return None if is_gone else heartbeat
 
 
 def _holder(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | None:

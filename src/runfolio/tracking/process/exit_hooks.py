@@ -45,7 +45,13 @@ class OpenRun(Protocol):
     """What is ended with the process: a run."""
 
     def end(self, outcome: RunOutcome, *, ending: Ending = "run") -> None: ...
-    def inherited(self) -> None: ...
+
+    @property
+    def handle(self) -> object:
+        """The object that the user has of the run."""
+        ...
+
+    def reset_after_fork(self) -> None: ...
 
     def awaited_s(self) -> float:
         """How long the process, told to go, may go on for the run's next checkpoint; 0 where none is expected."""
@@ -347,7 +353,7 @@ def _after_fork_in_child() -> None:
     _outcome, _stop_signal, _is_forked, _stop_request = RunOutcome(), None, True, None
     try:
         for run in _open_runs:
-            run.inherited()
+            run.reset_after_fork()
         _end_started_at.clear()
         signal_wakeup.stop()
         _unhook_signals()

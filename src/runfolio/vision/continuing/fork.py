@@ -10,7 +10,7 @@ from runfolio.errors import ConfigError, DamagedFile
 from runfolio.record.checkpoints.loading import compare
 from runfolio.record.checkpoints.manifests import LAST
 from runfolio.settings import build
-from runfolio.tracking.fork import chosen
+from runfolio.tracking.checkpointing.fork_folder import find_fork_checkpoint
 from runfolio.vision.loop.early_stopping import EarlyStopping
 from runfolio.vision.loop.train_state import UNAVERAGED, TrainState
 from runfolio.vision.models import build_model
@@ -58,11 +58,11 @@ class Fork:
             DamagedFile: The checkpoint cannot be read.
         """
         step, name = (at, None) if isinstance(at, int) else (None, at)
-        checkpoint = chosen(run.folder, name, step)
+        checkpoint = find_fork_checkpoint(run.folder, name, step)
         if checkpoint.loader != LOADER:
             raise ConfigError(
                 f"run {run.name} ({run.id}) was not made by `runfolio train`; fork it in the script that made it, by"
-                f" runfolio.init(fork={run.id!r})"
+                f" runfolio.fork({run.id!r})"
             )
         fork = cls(
             run=run,

@@ -62,7 +62,9 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
     runfolio.seed_everything(settings.seed)  # recorded as at its start
     with (
         deterministic_algorithms(settings.deterministic),
-        runfolio.init(resume=recorded.folder, checkpoint=None, store=store, console=False) as run,
+        runfolio.resume(
+            recorded.folder, checkpoint=None, store=store, recording=runfolio.RecordingConfig(console=False)
+        ) as run,
     ):
         state = TrainState(preparation)
         inputs = InputPipeline(preparation, state.fabric)

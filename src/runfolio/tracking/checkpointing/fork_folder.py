@@ -1,0 +1,312 @@
+"""Folders of forks: new runs that begin with another's points, up to a checkpoint (`docs/format.md`, Lineage).
+
+A fork is made as a folder of its own that nobody sees before it is whole: a run that ended at the checkpoint, and that
+is then resumed like any other. The run it comes of is only read; it may be running, and may be deleted afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
+from runfolio.record.base import files
+from runfolio.record.base.layout import (
+    ALIVE,
+    CHECKPOINTS,
+    DATA,
+    MEDIA,
+    MEDIA_FILES,
+    METRICS,
+    new_id,
+    run_folder,
+    segment_path,
+)
+from runfolio.record.base.run_document import FORK, Attempt, RunDocument, Status, now
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import BEST, LAST, Checkpoint
+from runfolio.record.content import media, run_edits
+from runfolio.record.content.datasets import is_fingerprint, listing_path
+from runfolio.record.liveness import heartbeats
+from runfolio.record.points.tails import header
+from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at
+from runfolio.tracking.pipeline.background_log import log
+from runfolio.tracking.pipeline.plain_values import whole_step
+
+_SUFFIX = "-fork"
+_PATIENCE_S = 20.0
+"""How long to try to copy a checkpoint that a running training keeps saving anew."""
+_ABANDONED_S = 3600.0
+"""As long must a half-made fork not have changed to be taken for one whose maker was killed."""
+
+
+class Replaced(StoreError):  # noqa: N818 - as all of runfolio's errors, named by what happened
+    """The checkpoint was saved anew while it was being copied."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(
+            f"checkpoint {checkpoint.name!r} of {checkpoint.folder} is saved anew faster than it can be copied;"
+            " fork from another one, such as checkpoint='best', or later"
+        )
+
+
+def make_fork_folder(
+    store: Path,
+    parent_path: Path,
+    checkpoint: str | None,
+    step: int | None,
+    name: str | None,
+    experiment: str | None,
+    config: Mapping[str, Any],
+    run_id: str,
+) -> Path:
+    """Make the folder of a new run that holds what another had at a checkpoint, and return it.
+
+    Args:
+        parent_path: The folder of the run to fork.
+        checkpoint: The name of the one to begin from.
+        step: Begin from the one of exactly this step instead.
+        name: None: the parent's with `-fork` behind it; as `experiment` is the parent's then.
+        config: What goes before the parent's.
+        run_id: The new run's id.
+    Raises:
+        ConfigError: Neither checkpoint nor step is given, or the step is no whole number.
+        NotFound: There is no such checkpoint; the message names those there are.
+        DamagedFile: It cannot be read. Another one in its place would be another fork.
+        FileExistsError: A run of that id is there.
+        Replaced: The parent keeps saving the checkpoint anew.
+        OSError: The store cannot be written.
+    """
+    bring_back_spools(parent_path)
+    parent = RunDocument.read(parent_path)
+    parent.name = run_edits.read(parent_path, parent).values.get("name", parent.name)
+    parent.config.update(config)
+    name = name or f"{parent.name[: run_edits.NAME_LENGTH - len(_SUFFIX)]}{_SUFFIX}"
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        source = find_fork_checkpoint(parent_path, checkpoint, step)
+        document = _document(parent, source, run_id, name, experiment or parent.experiment)
+        folder = run_folder(store.absolute(), document.experiment, document.name, run_id)
+        try:
+            with _appearing_whole(folder) as fork_path:
+                _fill(fork_path, parent_path, parent, source)
+                document.without_secrets().write(fork_path, sync=True)
+            return folder
+        except Replaced:
+            if time.monotonic() > deadline:
+                raise
+
+
+def find_fork_checkpoint(folder: Path, name: str | None, step: int | None) -> Checkpoint:
+    """Return the checkpoint to begin from: by name, or the one of exactly that step.
+
+    Raises:
+        As `make_fork_folder`.
+    """
+    if step is not None:
+        return _of_step(folder, whole_step(step))
+    if name is None:
+        raise ConfigError("a fork begins from a checkpoint: give its name (checkpoint='last'), or its step (step=)")
+    return manifests.read(folder, name)
+
+
+def _fill(fork_path: Path, parent_path: Path, parent: RunDocument, checkpoint: Checkpoint) -> None:
+    """Everything of a fork but its document."""
+    kept = position_at(parent_path, parent, checkpoint)
+    _copy_checkpoint(checkpoint, LAST, fork_path)  # first: a run that trains on deletes what it saves anew
+    if (best := _best(checkpoint, kept)) is not None:
+        _copy_checkpoint(best, BEST, fork_path)
+    _copy_points(parent_path, parent, kept, fork_path)
+    _copy_media(parent_path, kept, fork_path)
+    _copy_heartbeats(parent_path, kept, fork_path)
+    _copy_listings(parent_path, parent, fork_path)
+
+
+def _of_step(folder: Path, step: int) -> Checkpoint:
+    checkpoints = [manifests.read(folder, name) for name in manifests.names(folder)]
+    for checkpoint in checkpoints:
+        if checkpoint.step == step:
+            return checkpoint
+    steps = sorted({checkpoint.step for checkpoint in checkpoints if checkpoint.step is not None})
+    if not steps:
+        raise NotFound(f"{folder} has no checkpoint of a step to fork from; `run.checkpoint(step=..., ...)` saves one")
+    nearest = min(steps, key=lambda other: abs(other - step))
+    raise NotFound(
+        f"no checkpoint of step {step} in {folder}; there are those of {', '.join(map(str, steps))},"
+        f" the nearest is {nearest}"
+    )
+
+
+def _document(parent: RunDocument, checkpoint: Checkpoint, run_id: str, name: str, experiment: str) -> RunDocument:
+    at = f"checkpoint {checkpoint.name!r}" + ("" if checkpoint.step is None else f" (step {checkpoint.step})")
+    return RunDocument(
+        id=run_id,
+        name=name,
+        experiment=experiment,
+        created=now(),
+        status=Status("interrupted", now(), f"forked from {parent.name} ({parent.id}) at {at}, and not gone on with"),
+        config=parent.config,
+        defaults=parent.defaults,
+        data=_known_data(parent),
+        lineage={
+            "kind": FORK,
+            "run": parent.id,
+            "name": parent.name,
+            "checkpoint": checkpoint.name,
+            "step": checkpoint.step,
+        },
+        attempts=_attempts(parent, checkpoint),
+        axes=parent.axes,
+    )
+
+
+def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
+    """Those that led to the checkpoint; the last one as if it had ended there."""
+    by_number = {entry.attempt: entry for entry in parent.attempts}
+    attempts: list[Attempt] = []
+    number: int | None = checkpoint.attempt
+    while number is not None:
+        if number not in by_number:
+            raise DamagedFile(
+                f"{checkpoint.folder}: its checkpoint {checkpoint.name!r} is of attempt {number}, which its run.json"
+                " does not name; fork from another checkpoint"
+            )
+        entry = by_number.pop(number)
+        attempts.insert(0, dataclasses.replace(entry, inherited=entry.inherited or parent.id))
+        number = entry.parent
+    attempts[-1].seconds = max(0.0, checkpoint.position_us / 1e6 - attempts[-1].started.timestamp())
+    return attempts
+
+
+def _copy_points(parent_path: Path, parent: RunDocument, kept: Mapping[str, int], into: Path) -> None:
+    from runfolio.record.points.reader import PointFiles  # Arrow, which other runs need not load
+
+    (into / METRICS).mkdir()
+    points = PointFiles(parent_path, parent)
+    points.copy(segment_path(into, new_id(), 1), kept)
+    for problem in points.problems:
+        log.warning("forking %s: %s; the fork has what can be read", parent.id, problem)
+
+
+def _copy_media(parent_path: Path, kept: Mapping[str, int], into: Path) -> None:
+    lines: dict[Path, list[bytes]] = {}
+    for entry in media.read(parent_path)[0]:
+        if entry.seq > kept.get(entry.writer, 0):
+            continue
+        path = media.index_path(into, entry.writer)
+        if not lines:
+            (path.parent / MEDIA_FILES).mkdir(parents=True)
+        written = lines.setdefault(path, [header(entry.writer, entry.attempt)])
+        written.append(media.encode(entry.seq, entry.time_us, entry.step, entry.kind, entry.name, entry.content))
+        if entry.path is not None:
+            with contextlib.suppress(FileNotFoundError):  # lost in the parent as well
+                _link(entry.path, into / MEDIA / MEDIA_FILES / entry.path.name)
+    for path, written in lines.items():
+        path.write_bytes(b"".join(written))
+        files.sync_file(path)
+
+
+def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
+    target = into / CHECKPOINTS
+    target.mkdir(exist_ok=True)
+    manifest = files.read_json(checkpoint.folder / CHECKPOINTS / f"{checkpoint.name}.json")
+    try:
+        for file in checkpoint.file_names:
+            with contextlib.suppress(FileExistsError):  # the other checkpoint's, too
+                _link(checkpoint.folder / CHECKPOINTS / file, target / file)
+        files.write_json(target / f"{name}.json", {**manifest, "name": name}, sync=True)
+        copied = manifests.read(into, name)
+        copied.verify()
+    except (FileNotFoundError, DamagedFile):
+        if manifests.read(checkpoint.folder, checkpoint.name) == checkpoint:
+            checkpoint.verify()  # which names the file
+        raise Replaced(checkpoint) from None
+    if copied.position != checkpoint.position:
+        raise Replaced(checkpoint)
+
+
+def _best(checkpoint: Checkpoint, kept: Mapping[str, int]) -> Checkpoint | None:
+    """The best of the parent's checkpoints that were saved by then, as far as they are still there."""
+    ranked = [name for name in manifests.names(checkpoint.folder) if name.startswith(BEST)]
+    for name in sorted(ranked, key=lambda name: (len(name), name)):  # best, best-2, ... best-10
+        with contextlib.suppress(DamagedFile, NotFound):
+            best = manifests.read(checkpoint.folder, name)
+            if all(seq <= kept.get(writer, 0) for writer, seq in best.position.items()):
+                return best
+    return None if checkpoint.metric is None or checkpoint.metric != checkpoint.metric else checkpoint
+
+
+def _copy_heartbeats(parent_path: Path, kept: Mapping[str, int], into: Path) -> None:
+    """Who the inherited writers were. Whatever they do now, here they write no more."""
+    (into / ALIVE).mkdir()
+    for heartbeat in heartbeats.heartbeats(parent_path):
+        if heartbeat.writer in kept:
+            dataclasses.replace(heartbeat, end=heartbeat.end or "finished").write(into)
+
+
+def _copy_listings(parent_path: Path, parent: RunDocument, into: Path) -> None:
+    """Of the data that the points up to there came of."""
+    (into / DATA).mkdir()
+    for fingerprint in {entry["fingerprint"] for entry in _known_data(parent).values()}:
+        with contextlib.suppress(FileNotFoundError):  # too long to be kept
+            _link(listing_path(parent_path, fingerprint), listing_path(into, fingerprint))
+
+
+def _known_data(parent: RunDocument) -> dict[str, Any]:
+    """What the run noted of its data, without what it was still finding out."""
+    return {name: entry for name, entry in parent.data.items() if is_fingerprint(entry.get("fingerprint"))}
+
+
+def _link(source: Path, target: Path) -> None:
+    """A second name for a file that is never changed; a copy where the disk cannot have that."""
+    try:
+        os.link(source, target)
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
+        files.sync_file(target)
+
+
+@contextlib.contextmanager
+def _appearing_whole(folder: Path) -> Iterator[Path]:
+    """A hidden folder that becomes `folder` at the end, all of it on the disk, or goes again.
+
+    Raises:
+        FileExistsError: `folder` is there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder.parent)
+    fork_path = folder.parent / f"{files.HIDDEN}{new_id()}-{FORK}"
+    fork_path.mkdir()
+    try:
+        yield fork_path
+        for inner in fork_path.rglob("*"):
+            if inner.is_dir():
+                files.sync_file(inner)
+        files.sync_file(fork_path)
+        try:
+            fork_path.rename(folder)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise FileExistsError(errno.EEXIST, "it is there", str(folder)) from None
+            raise
+        files.sync_file(folder.parent)
+    except BaseException:
+        shutil.rmtree(fork_path, ignore_errors=True)
+        raise
+
+
+def _sweep(experiment_path: Path) -> None:
+    """Take away what forks left half made whose makers were killed."""
+    for leftover in experiment_path.glob(f"{files.HIDDEN}????????-{FORK}"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(leftover)

@@ -1,0 +1,57 @@
+"""`Monitor`: an observer that records alongside the training, such as the console or the machine's load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from runfolio.tracking.pipeline.queue_items import Item
+from runfolio.tracking.process.exit_hooks import Ending
+
+
+class MonitoredRun(Protocol):
+    """The part of a run that monitors use."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def writer(self) -> str:
+        """Id of this process in the run's record."""
+        ...
+
+    @property
+    def last_step(self) -> int:
+        """Step of the last call of `Run.log` that was encoded; -1 before the first."""
+        ...
+
+    def now(self) -> float:
+        """Return the run's time, in seconds since 1970."""
+        ...
+
+    def record(self, item: Item) -> None:
+        """Append an item to the record."""
+        ...
+
+    def log_system(self, values: Mapping[str, float]) -> None:
+        """Record system metrics."""
+        ...
+
+    def note_trouble(self, text: str) -> None:
+        """Record the first thing that went wrong with the training itself."""
+        ...
+
+
+class Monitor(Protocol):
+    """Records something alongside the training for as long as a run is open."""
+
+    def start(self, run: MonitoredRun) -> None:
+        """Start. Called once, on the training thread, when the run's folder exists; must be quick."""
+        ...
+
+    def stop(self, ending: Ending) -> None:
+        """Log the remaining values and end: within about a second, or at once if the process is being killed."""
+        ...

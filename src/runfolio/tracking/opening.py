@@ -1,0 +1,397 @@
+"""Opening a run in this process: `init`, `resume` and `fork` share it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypedDict
+
+from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
+from runfolio.record.base.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
+from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
+from runfolio.record.base.run_names import claim_name
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import LAST, Checkpoint
+from runfolio.record.checkpoints.retention import CheckpointPolicy
+from runfolio.record.content import run_edits
+from runfolio.record.liveness import claims, heartbeats
+from runfolio.record.liveness.heartbeats import PRIMARY, Role
+from runfolio.record.points.metric_summary import SYSTEM
+from runfolio.record.sink import Sink
+from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at
+from runfolio.tracking.console.capture import Console
+from runfolio.tracking.environment.environment_recorder import keep_code
+from runfolio.tracking.environment.program import program_name
+from runfolio.tracking.monitors.monitor import Monitor
+from runfolio.tracking.monitors.system import System
+from runfolio.tracking.pipeline import background_log
+from runfolio.tracking.pipeline.plain_values import config_defaults, plain_config, whole_step
+from runfolio.tracking.process import distributed, reproduction, subprocesses
+from runfolio.tracking.process.reproduction import Reproduction
+from runfolio.tracking.recorder import Recorder
+from runfolio.tracking.recording_config import RecordingConfig
+from runfolio.tracking.run import Run, plain_tags
+
+log = logging.getLogger("runfolio")
+_REPRODUCED = "-reproduced"
+
+
+class RunOptions(TypedDict, total=False):
+    """Keyword arguments that `init`, `resume` and `fork` share; `init` documents them."""
+
+    config: Any
+    store: str | os.PathLike[str] | None
+    tensorboard: bool
+    checkpoints: CheckpointPolicy | None
+    strict: bool
+    recording: RecordingConfig | None
+
+
+class Opened(NamedTuple):
+    """Folder and document of a run, with the attempt that this process is to write."""
+
+    folder: Path
+    document: RunDocument
+    last_step: int = -1
+    """The last step that is kept."""
+    role: Role = PRIMARY
+    checkpoint: Checkpoint | None = None
+    """The checkpoint to continue from."""
+
+
+class OpenRequest(NamedTuple):
+    """The store to open a run in, and what this process and its environment ask for."""
+
+    store: Path
+    config: Mapping[str, Any]
+    """Plain settings given in this call."""
+    wanted_id: str | None
+    """Id that `RUNFOLIO_RUN_ID` gives the run."""
+    wait_s: float
+    """Longest time to wait for rank 0."""
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """Description of a new run or a fork, checked before anything is opened."""
+
+    name: str | None
+    experiment: str | None
+    tags: list[str]
+    notes: str
+    series: dict[str, Any] | None
+    repeated: Reproduction | None
+    """The run that `runfolio reproduce` repeats in this process."""
+
+    @classmethod
+    def of(
+        cls,
+        name: str | None,
+        experiment: str | None,
+        tags: Iterable[str],
+        notes: str,
+        series: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Raises:
+        ConfigError: A name or tag cannot be recorded.
+        """
+        repeated = reproduction.requested_reproduction()
+        if repeated is not None:  # not the name of the run it repeats, which must still be found by its name
+            name = f"{(name or repeated.name)[: run_edits.NAME_LENGTH - len(_REPRODUCED)]}{_REPRODUCED}"
+        for text in filter(None, (name, experiment)):
+            run_edits.check_name(text)
+        plain_series = plain_config(series) if series is not None else None
+        return cls(name, experiment, plain_tags(tags), str(notes), plain_series, repeated)
+
+    def describe(self, opened: Opened) -> Opened:
+        """Write the description into the document of a run that this process has opened."""
+        if opened.role == PRIMARY:
+            document = opened.document
+            document.tags, document.notes, document.series = self.tags, self.notes, self.series
+            if self.repeated is not None:
+                document.lineage = self.repeated.lineage
+        return opened
+
+
+def open_run(
+    find: Callable[[OpenRequest], Opened],
+    *,
+    config: Any = None,
+    store: str | os.PathLike[str] | None = None,
+    tensorboard: bool = False,
+    checkpoints: CheckpointPolicy | None = None,
+    strict: bool = False,
+    recording: RecordingConfig | None = None,
+) -> Run:
+    """Open the run that `find` returns and start recording.
+
+    Raises:
+        StoreError: The store cannot be written.
+        ConfigError: `config` or a variable of the environment cannot be used.
+    """
+    repeated = reproduction.requested_reproduction()
+    recording = recording or RecordingConfig()
+    keep_code(recording.code)  # a wrong RUNFOLIO_CODE is reported before anything is opened
+    folder = repeated.store if repeated is not None else Path(store) if store is not None else default_store()
+    settings = plain_config(config) if config is not None else {}
+    try:
+        opened = find(OpenRequest(folder, settings, distributed.run_id_from_environment(), recording.join_s))
+        opened.document.config.update(settings)
+        opened.document.defaults.update(config_defaults(config))
+        is_primary = opened.role == PRIMARY
+        monitors = _monitors(recording) if is_primary else []
+        recorder = Recorder(
+            opened.folder,
+            opened.document,
+            recording,
+            opened.last_step,
+            _sinks(opened.folder, tensorboard=tensorboard) if is_primary else [],
+            strict=strict,
+            role=opened.role,
+            stop_after=reproduction.stop_after() if is_primary else None,
+            policy=checkpoints,
+            resumed=opened.checkpoint,
+        )
+        run = Run(recorder)
+        recorder.start(monitors)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to the store {folder} ({error.strerror or error});"
+            " name another with store=..., --store or RUNFOLIO_STORE"
+        ) from None
+    return run
+
+
+def open_new(request: OpenRequest, name: str | None, experiment: str) -> Opened:
+    """Open a new run, or join the one that `RUNFOLIO_RUN_ID` names."""
+    if request.wanted_id is not None:  # its folder has the same name in every process, so that only one can create it
+        return _open_shared(request, request.wanted_id, name or request.wanted_id, experiment)
+    name = name or claim_name(request.store, program_name())
+    while True:
+        with contextlib.suppress(FileExistsError):
+            return _create(request.store, name, experiment, new_id())
+
+
+def open_fork(request: OpenRequest, make: Callable[[str], Path]) -> Opened:
+    """Open a fork with its first own attempt, or join the one that `RUNFOLIO_RUN_ID` names.
+
+    Args:
+        make: Makes the folder of a fork with a given id.
+    """
+    rank = distributed.rank()
+    deadline = time.monotonic() + request.wait_s
+    while request.wanted_id is not None:
+        if match := distributed.find_run(request.store, request.wanted_id):
+            if rank:  # rank 0 may have made it and be about to open it
+                return open_earlier(request, match[0])
+            return _join(*match, rank)
+        if not rank or not distributed.wait_for_retry(deadline):
+            break
+    return open_earlier(request._replace(wanted_id=None), make(request.wanted_id or new_id()))
+
+
+def open_earlier(
+    request: OpenRequest, folder: Path, checkpoint: str | None = LAST, step: int | None = None, *, force: bool = False
+) -> Opened:
+    """Open a new attempt of a run, or join it if `RUNFOLIO_RUN_ID` names it and another rank has opened the attempt.
+
+    Args:
+        checkpoint: The checkpoint to continue from; None keeps every point.
+        step: Continue after this step instead.
+        force: Take the run over from a process that still writes it.
+    """
+    # Before the document, and not again: of processes that come this far at once, all claim the same attempt.
+    claimed = claims.newest_attempt(folder)
+    document = RunDocument.read(folder)
+    if request.wanted_id == document.id and (opened := _join_resumed(folder, document, request.wait_s)):
+        return opened
+    if not force:
+        distributed.refuse_if_written(folder, document, claimed)
+    bring_back_spools(folder)
+    source = _checkpoint(folder, document, checkpoint) if checkpoint is not None and step is None else None
+    parent, kept, last_step = _cut(folder, document, source, step)
+    _note_seconds(folder, document)
+    attempt = max(_last_attempt(document), claimed) + 1
+    document.attempts.append(Attempt(attempt, parent, kept, new_id(), now()))
+    document.status = Status()
+    return Opened(folder, document, last_step, checkpoint=source)
+
+
+def find_run(store: Path, run: str | os.PathLike[str]) -> Path:
+    """Return the folder of a run that is given by its folder, its id or its name.
+
+    Raises:
+        ConfigError: Several runs have that id or name.
+        NotFound: No run has it.
+    """
+    for candidate in (Path(run), store / run):
+        if (candidate / RUN_FILE).is_file():
+            return candidate.absolute()
+    folders = list(find_runs(store))
+    matches = [folder for folder in folders if folder.name.endswith(f"-{os.fspath(run)}")]
+    key = "id"
+    if not matches:
+        matches, key = [folder for folder in folders if _name(folder) == os.fspath(run)], "name"
+    if len(matches) == 1:
+        return matches[0].absolute()
+    if matches:
+        raise ConfigError(f"several runs have the {key} {run}: {', '.join(map(str, matches))}; give the folder")
+    raise NotFound(
+        f"no run {os.fspath(run)!r} to go on from in {store}; give its folder, id or name (`runfolio runs` lists them)"
+    )
+
+
+def is_reproduction() -> bool:
+    """Return whether `runfolio reproduce` started this process."""
+    return reproduction.requested_reproduction() is not None
+
+
+def refuse_in_reproduction(call: str) -> None:
+    """Check that this process was not started to repeat a run.
+
+    Args:
+        call: The call that continues a run, as the user wrote it.
+    Raises:
+        ConfigError: It was.
+    """
+    if is_reproduction():
+        raise ConfigError(
+            f"{call} goes on with a run, while `runfolio reproduce` repeats one from its"
+            " start; have the script open a new run where it has no run to resume"
+        )
+
+
+def _name(folder: Path) -> str | None:
+    """Return the present name of a run; None if its document cannot be read."""
+    try:
+        document = RunDocument.read(folder)
+    except (OSError, RunfolioError):
+        return None
+    return run_edits.read(folder, document).values.get("name", document.name)
+
+
+def _sinks(folder: Path, *, tensorboard: bool) -> list[Sink]:
+    if not tensorboard and not event_files(folder):
+        return []
+    from runfolio.events.sink import EventFileSink  # CRC-32C, which other runs need not load
+
+    return [EventFileSink(folder, subprocesses.start_module, background_log.log.warning)]
+
+
+def _monitors(recording: RecordingConfig) -> list[Monitor]:
+    """Return the monitors in the order in which they start; they stop in the reverse order."""
+    monitors: list[Monitor] = []
+    if recording.console and os.environ.get("RUNFOLIO_CONSOLE", "").lower() != "off":
+        monitors.append(Console())
+    if recording.system_s > 0:
+        monitors.append(System(recording.system_s))
+    return monitors
+
+
+def _create(store: Path, name: str, experiment: str, run_id: str) -> Opened:
+    """Create the folder of a new run.
+
+    Raises:
+        FileExistsError: Another process has created it.
+    """
+    folder = run_folder(store.absolute(), experiment, name, run_id)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir()
+    document = RunDocument(id=run_id, name=name, experiment=experiment, created=now())
+    document.attempts = [Attempt(1, None, {}, new_id(), document.created)]
+    return Opened(folder, document)
+
+
+def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str) -> Opened:
+    """Join the run that `RUNFOLIO_RUN_ID` names, or open it as rank 0 (or as a process without a rank).
+
+    The others wait for rank 0, but not for ever: it may never come.
+    """
+    rank = distributed.rank()
+    deadline = time.monotonic() + request.wait_s
+    is_waiting = bool(rank)
+    while True:
+        if match := distributed.find_run(request.store, run_id):
+            return _join(*match, rank)
+        if not is_waiting:
+            try:
+                return _create(request.store, name, experiment, run_id)
+            except FileExistsError as error:
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"{error.filename} was begun by another process, which left no {RUN_FILE} in it;"
+                        f" remove the folder, or give {distributed.RUN_ID} another id"
+                    ) from None
+        is_waiting = distributed.wait_for_retry(deadline) and is_waiting
+
+
+def _join(folder: Path, document: RunDocument, rank: int | None) -> Opened:
+    if not distributed.can_join(folder, document, rank):
+        raise StoreError(
+            f"run {document.id} ({distributed.RUN_ID}) in {folder} has ended; give {distributed.RUN_ID}"
+            f" another id for a new run, or go on with this one by init(resume={document.id!r})"
+        )
+    return Opened(folder, document, role="process" if rank is None else "rank")
+
+
+def _join_resumed(folder: Path, document: RunDocument, wait_s: float) -> Opened | None:
+    """Join a resumed run; None if this process must open the attempt itself."""
+    rank = distributed.rank()
+    deadline = time.monotonic() + wait_s
+    while not distributed.can_join(folder, document, rank, resumes=True):
+        if not rank or not distributed.wait_for_retry(deadline):
+            return None
+        document = RunDocument.read(folder)
+    return Opened(folder, document, role="process" if rank is None else "rank")
+
+
+def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:
+    try:
+        return manifests.read_intact(folder, name, lambda text: log.warning("run %s: %s", document.id, text))
+    except NotFound as error:
+        raise NotFound(
+            f"{error}; runfolio.resume(run, checkpoint=None) goes on after the run's last point, step=-1 from its"
+            " beginning"
+        ) from None
+
+
+def _cut(
+    folder: Path, document: RunDocument, checkpoint: Checkpoint | None, step: int | None
+) -> tuple[int, dict[str, int], int]:
+    """Return the attempt to continue, the last point kept of each writer, and the last step kept."""
+    if step is not None:
+        from runfolio.record.checkpoints import resume_points  # Arrow, which few resumes need
+
+        return _last_attempt(document), *resume_points.last_seqs_at_step(folder, document, whole_step(step))
+    if checkpoint is None:
+        return _everything(folder, document)
+    last_step = -1 if checkpoint.step is None else checkpoint.step
+    return checkpoint.attempt, position_at(folder, document, checkpoint), last_step
+
+
+def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:
+    from runfolio.record.checkpoints import resume_points
+    from runfolio.record.points.reader import PointFiles
+
+    summaries = PointFiles(folder, document).summaries()
+    steps = [summary.last_step for name, summary in summaries.items() if not name.startswith(SYSTEM)]
+    return _last_attempt(document), resume_points.last_seqs(folder, document), max(steps, default=-1)
+
+
+def _note_seconds(folder: Path, document: RunDocument) -> None:
+    """Note how long the last attempt lasted, by its heartbeats if it died without writing its end.
+
+    The estimate is rather too long than too short, so that what counts on from there never goes back.
+    """
+    if document.attempts and (last := document.attempts[-1]).seconds is None:
+        heartbeat = heartbeats.Heartbeat.read(folder, last.writer)
+        last.seconds = (heartbeat.beat + 1) * heartbeat.every_s if heartbeat else None
+
+
+def _last_attempt(document: RunDocument) -> int:
+    return max((entry.attempt for entry in document.attempts), default=0)

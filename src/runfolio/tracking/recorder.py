@@ -1,0 +1,457 @@
+"""`Recorder`: the life cycle of a run in this process, and the interface of `Run` to other modules."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import StoreError
+from runfolio.record.base.clock import Clock
+from runfolio.record.base.layout import new_id
+from runfolio.record.base.run_document import RunDocument, Status
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import LAST, Checkpoint
+from runfolio.record.checkpoints.retention import CheckpointPolicy
+from runfolio.record.liveness.heartbeats import PRIMARY, Heartbeat, Role
+from runfolio.record.sink import Sink
+from runfolio.tracking.checkpointing.saver import Saver
+from runfolio.tracking.environment import seeds
+from runfolio.tracking.environment.environment_recorder import EnvironmentRecorder, keep_code
+from runfolio.tracking.pipeline.encoder_thread import EncoderThread
+from runfolio.tracking.pipeline.plain_values import check_numbers, whole_step
+from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
+from runfolio.tracking.pipeline.stop_after import StopAfter
+from runfolio.tracking.pipeline.store_thread import StoreWriter
+from runfolio.tracking.process import distributed, exit_hooks
+from runfolio.tracking.process.outcome import RunOutcome
+from runfolio.tracking.recording_config import RecordingConfig
+
+if TYPE_CHECKING:
+    from runfolio.tracking.data_log import DataLog
+    from runfolio.tracking.monitors.monitor import Monitor
+
+log = logging.getLogger("runfolio")
+_FLUSH_WAIT_S = 30.0
+_PREEMPTION_WAIT_S = 5.0
+_BRAKE_S = 0.0005
+
+
+class Phase(enum.IntEnum):
+    """Phase in the life of a recorder. Phases only advance; a forked child begins again with `OPENING`."""
+
+    OPENING = enum.auto()
+    """Items wait: the threads are not started yet."""
+    ASLEEP = enum.auto()
+    """The first item starts the threads; the store holds no trace of this process before."""
+    RECORDING = enum.auto()
+    STOPPING = enum.auto()
+    """The monitors are being stopped; their last items are taken."""
+    CLOSING = enum.auto()
+    """Items are refused; those that wait are written."""
+    CLOSED = enum.auto()
+
+
+class Recorder:
+    """Records one run from this process: owns its threads, monitors and checkpoints, and ends it with the process."""
+
+    append: Callable[[Item], None]
+    """Takes one item of the record. Only `_route` sets it, so that `Run.log` needs no test of the phase."""
+
+    def __init__(
+        self,
+        folder: Path,
+        document: RunDocument,
+        config: RecordingConfig,
+        last_step: int,
+        sinks: Sequence[Sink] = (),
+        *,
+        strict: bool = False,
+        role: Role = PRIMARY,
+        stop_after: int | None = None,
+        policy: CheckpointPolicy | None = None,
+        resumed: Checkpoint | None = None,
+    ) -> None:
+        """Prepare; `start` or `sleep` follows.
+
+        Args:
+            last_step: The step before the first automatic one.
+            sinks: Receive points and media once they are in the record.
+            strict: Raise if something logged cannot be stored.
+            role: Part of this process in the run; only the primary one records more than what is logged.
+            stop_after: End the process at the first log call of a later step (see `reproduction.stop_after`).
+            policy: Which calls of `checkpoint` save, and which checkpoints are kept.
+            resumed: The checkpoint that the run continues from.
+        """
+        self.folder = folder
+        self.document = document
+        self.config = config
+        self.strict = strict
+        self.role: Role = role
+        self.handle: object = None
+        """The `Run` that the user has."""
+        self.monitors: list[Monitor] = []
+        self.clock = Clock()
+        self._stop_after = stop_after
+        self._seconds_before = _seconds_before(document, self.clock.now())
+        self._attempt = document.attempts[-1]
+        self._phase = Phase.OPENING
+        self._is_overloaded = False
+        """More is logged than can be encoded."""
+        self._is_started = False
+        """The threads have been started, or are being started."""
+        self._is_refusal_logged = False
+        self._is_joining_logged = False
+        self._data: DataLog | None = None
+        self._surroundings: EnvironmentRecorder | None = None
+        if role == PRIMARY:
+            contents = keep_code(config.code)
+            self._surroundings = EnvironmentRecorder(folder, document, self.save_document, contents=contents)
+            self._surroundings.begin()
+        self._connect(last_step, sinks)
+        self._resumed = resumed if resumed is not None and resumed.name != LAST else None
+        """Checkpoint that `last` names until a new one is saved."""
+        self.saver: Saver | None = None
+        if role == PRIMARY:
+            self.saver = Saver(self, self.encoder_thread, self._attempt, config, policy, resumed)
+
+    @property
+    def id(self) -> str:
+        return self.document.id
+
+    @property
+    def writer(self) -> str:
+        """Id of this process in the run's record."""
+        return self._heartbeat.writer
+
+    @property
+    def store_writer(self) -> StoreWriter:
+        return self.encoder_thread.store_writer
+
+    @property
+    def last_step(self) -> int:
+        """Step of the last call of `Run.log` that was encoded; -1 before the first."""
+        return self.encoder_thread.last_step
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end of the run has begun."""
+        return self._phase >= Phase.STOPPING
+
+    # The life cycle
+
+    def start(self, monitors: Sequence[Monitor] = ()) -> None:
+        """Start the threads and the monitors.
+
+        Raises:
+            StoreError: No thread can be started.
+        """
+        self._is_started = True
+        try:
+            self.encoder_thread.start()
+        except RuntimeError as error:
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()  # of a new run; that of a resumed one is not empty
+            raise StoreError(
+                f"run {self.id} cannot start its writer thread ({error});"
+                " raise the limit of threads and processes (`ulimit -u`, or the container's)"
+            ) from None
+        self._enter(Phase.RECORDING)
+        exit_hooks.register(self)
+        for monitor in monitors:
+            self.add_monitor(monitor)
+        if self.role == PRIMARY:
+            self.store_writer.start_capture()
+
+    def sleep(self) -> None:
+        """Have the first item start the threads."""
+        self._wakers = iter((self._wake,))  # an iterator gives each element to one thread only, without a lock
+        self._enter(Phase.ASLEEP)
+
+    def end(self, outcome: RunOutcome, *, ending: exit_hooks.Ending = "run") -> None:
+        """Close the record with an outcome; see `exit_hooks`.
+
+        The run stays registered until that is done: if it is interrupted, the process completes it at its own end.
+        """
+        if self._phase is Phase.CLOSED:
+            return
+        if not self.has_ended:
+            self._enter(Phase.STOPPING)
+            if self._surroundings is not None:
+                self._surroundings.note_threads()
+            for monitor in reversed(self.monitors):
+                self._guard(monitor, lambda monitor: monitor.stop(ending))
+        self._enter(Phase.CLOSING)
+        is_whole = self._close(outcome, ending) if self._is_started else True
+        self._enter(Phase.CLOSED)
+        exit_hooks.unregister(self)
+        if not is_whole:
+            self._log_lost_points()
+
+    def reset_after_fork(self) -> None:
+        """Become the recorder of a forked child: one that joins the run with its first item, as another process.
+
+        Nothing of the parent's is touched: the items that wait there are written by the parent only.
+        """
+        has_ended = self.has_ended  # in another thread of the parent
+        self.monitors = []
+        self.role = "process"
+        self.saver = self._resumed = self._surroundings = self._data = self._stop_after = None
+        self._phase, self._is_overloaded, self._is_started = Phase.OPENING, False, False
+        self._is_joining_logged, self._is_refusal_logged = False, has_ended
+        self._connect(self.last_step)
+        if has_ended:
+            self._enter(Phase.CLOSED)
+        else:
+            self.sleep()
+
+    def awaited_s(self) -> float:
+        """Return how long a process that was told to go may continue to the next checkpoint; see `exit_hooks`."""
+        return 0.0 if self.saver is None or self.has_ended else self.saver.awaited_s()
+
+    def note_preemption(self) -> None:
+        """Write everything to the store, and that the process was told to go; see `exit_hooks`."""
+        outcome = exit_hooks.preemption_outcome()
+        if outcome is not None and self.role == PRIMARY and not self.has_ended:
+            self.store_writer.do(lambda: self._set_status(outcome))
+            self.store_writer.save_document()
+        if self._is_started:
+            self.encoder_thread.flush(_PREEMPTION_WAIT_S, sync=True)
+
+    def flush(self) -> bool:
+        """Wait until everything logged is in the record's files; False if the store does not take it."""
+        return not self._is_started or self.encoder_thread.flush(_FLUSH_WAIT_S)
+
+    # The interface for monitors and other writers of the record
+
+    def now(self) -> float:
+        """Return the run's time, in seconds since 1970: it never goes back, even if the clock is set."""
+        return self.clock.now()
+
+    def record(self, item: Item) -> None:
+        """Append an item to the record."""
+        self.append(item)
+
+    def log_system(self, values: Mapping[str, float]) -> None:
+        """Record system metrics (`system/...`) by whole seconds of work on the run; automatic steps skip them."""
+        seconds = int(self._seconds_before + self.clock.elapsed_s())
+        # Not by `append`: a sample that is taken while the run ends may be lost without a warning.
+        self.encoder_thread.pending.append(Scalars(self.now(), seconds, dict(values), aside=True))
+
+    def note_trouble(self, text: str) -> None:
+        """Record the first thing that went wrong with the training itself, such as the origin of NaN.
+
+        Later notes are dropped. `runfolio show` prints it however the run ends.
+        """
+        if self.document.status.trouble is None:
+            self.document.status.trouble = str(text)
+            self.save_document()
+
+    def note_seeds(self, values: Mapping[str, Any]) -> None:
+        """Record the seeds of the generators, for `seed_everything`. Other ranks have seeds of their own."""
+        if self.role == PRIMARY:
+            self.document.seeds = {**self.document.seeds, **values, **seeds.torch_seed()}
+            self.save_document()
+
+    def add_monitor(self, monitor: Monitor) -> None:
+        """Start a monitor and stop it at the run's end. One that fails is logged, and costs the training nothing."""
+        if not self.has_ended and self._guard(monitor, lambda monitor: monitor.start(self)):
+            self.monitors.append(monitor)
+
+    # Parts of `Run`
+
+    def save_document(self) -> None:
+        """Have a change of the document saved; a joined process logs that it cannot."""
+        if self.role != PRIMARY:
+            self.log_joining()
+        self.store_writer.save_document()
+
+    def note_edit(self, key: str) -> None:
+        """Note the time of an edit: the later one of it and another user's edit counts (`run_edits`)."""
+        self.document.edited[key] = self.clock.moment()
+        self.save_document()
+
+    def log_joining(self) -> None:
+        """Log once that this process has only joined the run."""
+        if not self._is_joining_logged:
+            self._is_joining_logged = True
+            log.warning(
+                "run %s: process %d has joined it, and what it logs is recorded; config, summary, tags, notes,"
+                " data and checkpoints are kept of its primary process (rank 0, the one that opened it) alone",
+                self.id,
+                os.getpid(),
+            )
+
+    def add_data(self, name: str, data: Any, source: str | None) -> None:
+        """Record a fingerprint of data, computed by a thread of its own; see `Run.log_data`."""
+        from runfolio.tracking.data_log import DataLog
+
+        if self.role != PRIMARY:
+            self.log_joining()
+            return
+        if self.has_ended:
+            log.warning("run %s records nothing more: it has ended", self.id)
+            return
+        data_log = self._data = self._data or DataLog(self.folder, self.document, self.save_document)
+        data_log.take(name, data, source)
+
+        def measure() -> None:
+            data_log.measure()
+            self.store_writer.do(data_log.bring)
+
+        try:
+            self.store_writer.start_task(measure)
+        except RuntimeError as error:  # no thread can be started
+            log.warning("run %s: data %r has no fingerprint (%s)", self.id, name, error)
+
+    def find_checkpoint(self, name: str) -> Checkpoint:
+        """Return the checkpoint that `name` means now, after those being saved; see `Run.restore`."""
+        if self.saver is not None:
+            self.saver.wait()
+        if name == LAST and self._resumed is not None and not (self.saver is not None and self.saver.has_saved):
+            return self._resumed
+        return manifests.read_intact(self.folder, name, lambda text: log.warning("run %s: %s", self.id, text))
+
+    # Private
+
+    def _enter(self, phase: Phase) -> None:
+        """Advance to a phase. A signal handler that interrupted `end` may have advanced further already."""
+        self._phase = max(self._phase, phase)
+        self._route()
+
+    def _route(self) -> None:
+        """Set `append` for the current phase and load; again if another thread or a signal handler changed them."""
+        while True:
+            state = self._phase, self._is_overloaded
+            self.append = self._append_function(*state)
+            if state == (self._phase, self._is_overloaded):
+                return
+
+    def _append_function(self, phase: Phase, is_overloaded: bool) -> Callable[[Item], None]:
+        if phase >= Phase.CLOSING:
+            return self._refuse
+        if phase is Phase.ASLEEP:
+            return self._take_first
+        return self._take_slowly if is_overloaded else self._take
+
+    def _set_overloaded(self, is_overloaded: bool) -> None:
+        """Called by the encoder thread."""
+        self._is_overloaded = is_overloaded
+        self._route()
+
+    def _take_slowly(self, item: Item) -> None:
+        self._take(item)
+        time.sleep(_BRAKE_S)
+
+    def _take_checked(self, item: Item) -> None:
+        """Take an item of `init(strict=True)`."""
+        if not isinstance(item, Media | Mark):
+            check_numbers(item[2])
+            if item[1] is not None:
+                whole_step(item[1])
+        self.encoder_thread.pending.append(item)
+
+    def _take_first(self, item: Item) -> None:
+        self._take(item)
+        for wake in self._wakers:
+            wake()
+
+    def _refuse(self, item: Item) -> None:
+        if not self._is_refusal_logged:
+            self._is_refusal_logged = True
+            log.warning("run %s records nothing more: it has ended", self.id)
+
+    def _wake(self) -> None:
+        self._is_started = True
+        self._enter(Phase.RECORDING)
+        self._heartbeat.worker = distributed.data_loader_worker()
+        self._heartbeat.role = "process" if self._heartbeat.worker is None else "worker"
+        try:
+            with exit_hooks.hold_signals():
+                self.encoder_thread.start(wait=False)
+                exit_hooks.register(self)
+        except RuntimeError as error:
+            log.warning("run %s: what process %d logs is not recorded (%s)", self.id, os.getpid(), error)
+            self._is_refusal_logged = True
+            self._enter(Phase.CLOSED)
+
+    def _connect(self, last_step: int, sinks: Sequence[Sink] = ()) -> None:
+        """Make the threads of this process and its heartbeat, without starting them."""
+        writer = self._attempt.writer if self.role == PRIMARY else new_id()
+        self._heartbeat = Heartbeat.of_this_process(
+            writer, self._attempt.attempt, self.config.heartbeat_s, self.role, distributed.rank()
+        )
+        store_writer = StoreWriter(
+            self.folder,
+            self.document,
+            self._heartbeat,
+            self.config,
+            self._capture,
+            self._capture_changes,
+            sinks,
+            sync=self.config.durability == "full",
+        )
+        self.encoder_thread = EncoderThread(
+            store_writer, self.document, writer, self.config, last_step, press=self._set_overloaded
+        )
+        self._take: Callable[[Item], None] = self._take_checked if self.strict else self.encoder_thread.pending.append
+        if self._stop_after is not None:
+            self._take = StopAfter(self._stop_after, self._take, self)
+        self._route()
+
+    def _capture(self) -> None:
+        if self._surroundings is not None:
+            self._surroundings.find_out()
+
+    def _capture_changes(self) -> None:
+        """Called by the store thread with each heartbeat."""
+        if self._surroundings is not None:
+            self._surroundings.look_again()
+        if self._data is not None:
+            self._data.bring()
+
+    def _close(self, outcome: RunOutcome, ending: exit_hooks.Ending) -> bool:
+        """Write everything that waits; False if something could not be written."""
+        if self.saver is not None:
+            self.saver.close(ending)
+        outcome = exit_hooks.preemption_outcome() or outcome
+        return self.encoder_thread.close(lambda _: self._set_status(outcome), ending, exit_hooks.seconds_left(ending))
+
+    def _log_lost_points(self) -> None:
+        spooled = self.store_writer.left_in_spool
+        hint = f"; they wait in {spooled[0].parent}, and `runfolio doctor --repair` brings them back" if spooled else ""
+        log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, hint)
+
+    def _set_status(self, outcome: RunOutcome) -> None:
+        """Called by the store thread, which writes it."""
+        self.document.status = Status(
+            outcome.state,
+            self.clock.moment(),
+            outcome.reason,
+            outcome.exit_code,
+            outcome.traceback,
+            outcome.cause,
+            self.document.status.trouble,
+        )
+        self._attempt.seconds = self.clock.elapsed_s()
+        self.document.seeds.update(seeds.torch_seed())
+
+    def _guard(self, monitor: Monitor, task: Callable[[Monitor], None]) -> bool:
+        """Run a task of a monitor; False if it failed, which must not stop the training."""
+        try:
+            task(monitor)
+        except Exception as error:
+            log.warning("run %s: %s is not recorded (%s)", self.id, type(monitor).__name__.lower(), error)
+            return False
+        return True
+
+
+def _seconds_before(document: RunDocument, now: float) -> float:
+    """Return the seconds from the run's start to `now` (since 1970) without the pauses between its attempts."""
+    *earlier, newest = document.attempts
+    return sum(entry.seconds or 0.0 for entry in earlier) + max(0.0, now - newest.started.timestamp())

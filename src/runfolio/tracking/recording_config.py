@@ -1,0 +1,32 @@
+"""Settings of a recording that few runs change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from runfolio.errors import ConfigError
+from runfolio.tracking.pipeline.writer_config import WriterConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingConfig(WriterConfig):
+    """Sources, durability and intervals of a recording.
+
+    Raises:
+        ConfigError: `durability` is not `normal` or `full`.
+    """
+
+    console: bool = True
+    """Record the output of the process and its children (by file descriptor: output of notebook cells is not
+    recorded). `RUNFOLIO_CONSOLE=off` turns this off for all runs."""
+    code: bool | None = None
+    """Keep the code that started the run: script, own modules, uncommitted changes. Default: yes, unless
+    `RUNFOLIO_CODE` is off. Commit, branch and command are always recorded."""
+    durability: Literal["normal", "full"] = "normal"
+    """Events that a flushed point survives. `normal`: the death of the process, whatever kills it, and of the machine
+    once the point is sealed, at a checkpoint, or at the run's end. `full`: the death of the machine at any time."""
+
+    def __post_init__(self) -> None:
+        if self.durability not in ("normal", "full"):
+            raise ConfigError(f"durability is {self.durability!r}; it must be normal or full")

@@ -1,0 +1,98 @@
+"""`resume`: continuing an earlier run; and the search for the run that `init(resume="auto")` continues."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Unpack
+
+from runfolio.errors import RunfolioError
+from runfolio.record.base.layout import RUN_FILE, slug
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.checkpoints import manifests
+from runfolio.record.checkpoints.manifests import LAST
+from runfolio.record.liveness import claims
+from runfolio.tracking.environment import program
+from runfolio.tracking.opening import RunOptions, find_run, open_earlier, open_run, refuse_in_reproduction
+from runfolio.tracking.process import distributed
+from runfolio.tracking.run import Run
+
+
+def resume(
+    run: str | os.PathLike[str],
+    *,
+    checkpoint: str | None = LAST,
+    step: int | None = None,
+    force: bool = False,
+    **options: Unpack[RunOptions],
+) -> Run:
+    """Continue a run with a new attempt. Its name, experiment, tags and notes stay as they are.
+
+    Args:
+        run: Folder, id or name of the run.
+        checkpoint: Name of the checkpoint to continue from. Points logged after it was saved become an abandoned
+            branch. If `last` is damaged, the newest whole checkpoint is used instead. None keeps every point and
+            continues after the last one.
+        step: Continue after this step instead of from a checkpoint; -1 continues from the beginning.
+        force: Take the run over from a process that still writes it. That process stops recording.
+        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict` and
+            `recording`, as in `init`.
+    Returns:
+        The run. `run.restore("last", ...)` restores the state of the training.
+    Raises:
+        NotFound: There is no such run or checkpoint.
+        StoreError: The store cannot be written, or another process writes the run.
+        ConfigError: An argument is invalid, several runs have that id or name, or `runfolio reproduce` started this
+            process.
+    """
+    refuse_in_reproduction(f"runfolio.resume({os.fspath(run)!r})")
+    return open_run(
+        lambda request: open_earlier(request, find_run(request.store, run), checkpoint, step, force=force), **options
+    )
+
+
+def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path | None:
+    """Return the folder of the run that `init(resume="auto")` continues; None if it opens a new one.
+
+    It is the newest run of the experiment that
+    - has the name, if one is given,
+    - was last written by the same program (script or module) with the same arguments,
+    - did not finish: it crashed, failed, was interrupted or preempted,
+    - has a checkpoint, and
+    - is not being written by another process.
+    With `RUNFOLIO_RUN_ID` it is the run of that id, whatever its name and program, if it did not finish and has a
+    checkpoint.
+    """
+    if (wanted_id := distributed.run_id_from_environment()) is not None:
+        match = distributed.find_run(store, wanted_id)
+        return match[0] if match is not None and _is_unfinished(*match) else None
+    command = _program(program.command())
+    runs: list[tuple[RunDocument, Path]] = []
+    for path in (store / slug(experiment)).glob(f"*/{RUN_FILE}"):
+        try:
+            document = RunDocument.read(path.parent)
+        except (OSError, RunfolioError):
+            continue
+        if document.experiment == experiment and name in (None, document.name):
+            runs.append((document, path.parent))
+    for document, folder in sorted(runs, key=lambda run: run[0].created, reverse=True):
+        is_same_program = command is not None and _program(document.code) == command
+        if is_same_program and _is_unfinished(folder, document) and not _is_written(folder):
+            return folder
+    return None
+
+
+def _program(code: dict[str, Any]) -> tuple[Any, ...] | None:
+    """Return script, module and arguments from the `code` of a document; None for code that is in no file."""
+    command = code.get("command") or [""]
+    script = code.get("script") or command[0]
+    return None if script in ("", "-", "-c") else (script, code.get("module"), *command[1:])
+
+
+def _is_unfinished(folder: Path, document: RunDocument) -> bool:
+    return document.status.state != "finished" and bool(manifests.names(folder))
+
+
+def _is_written(folder: Path) -> bool:
+    claimed = claims.newest_attempt(folder)
+    return distributed.find_writer(folder, RunDocument.read(folder), claimed) is not None

@@ -1,0 +1,125 @@
+"""`init(resume="auto")`: one call for a script that a cluster starts again; and what `resume` takes as a run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import runfolio
+from runfolio.errors import ConfigError, NotFound
+from runfolio.record.base.run_document import RunDocument
+
+SCRIPT = """
+import os, signal, sys, runfolio
+recording = runfolio.RecordingConfig(console=False, code=False, system_s=0)
+with runfolio.init(NAME, store=STORE, resume="auto", recording=recording) as run:
+    step = run.restore().step if run.resumed else 0
+    print(run.id, step)
+    run.log({"loss": 1.0}, step=step + 1)
+    if "bare" not in sys.argv:
+        run.checkpoint(step=step + 1)
+    if "fail" in sys.argv:
+        raise SystemExit(3)
+    if os.environ.get("KILL"):
+        run.restore()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def train(tmp_path: Path, store: Path) -> Callable[..., tuple[str, int]]:
+    """Run a script that resumes by itself; the id of its run and the step that it continued from."""
+
+    def run(*arguments: str, name: str | None = None, script: str = "train.py", **variables: str) -> tuple[str, int]:
+        path = tmp_path / script
+        path.write_text(SCRIPT.replace("NAME", repr(name)).replace("STORE", repr(str(store))))
+        environment = {**os.environ, **variables}
+        command = [sys.executable, path, *arguments]
+        process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert process.stdout, process.stderr
+        run_id, step = process.stdout.split()
+        return run_id, int(step)
+
+    return run
+
+
+def test_killed_and_failed_runs_are_continued_by_the_same_command(store: Path, train: Callable):
+    first, step = train(KILL="1")
+    assert step == 0
+    assert train(KILL="1") == (first, 1)
+    assert train() == (first, 2)
+    document = RunDocument.read(runfolio.open(store).run(first).folder)
+    assert (len(document.attempts), document.status.state) == (3, "finished")
+
+
+def test_after_a_finished_run_a_new_one_is_opened(train: Callable):
+    first, _ = train()
+    second, step = train()
+    assert (second != first, step) == (True, 0)
+
+
+def test_other_arguments_scripts_and_names_open_runs_of_their_own(train: Callable):
+    ids = {
+        train("fail")[0],
+        train("fail", "--lr", "0.1")[0],
+        train("fail", script="other.py")[0],
+        train("fail", name="named")[0],
+    }
+    assert len(ids) == 4
+    assert train("fail", "--lr", "0.1")[0] in ids
+    assert train("fail", name="named")[0] in ids
+
+
+def test_a_run_without_a_checkpoint_is_not_continued(train: Callable):
+    first, _ = train("bare", "fail")
+    second, step = train("bare", "fail")
+    assert (second != first, step) == (True, 0)
+
+
+def test_a_run_that_is_being_written_is_not_continued(store: Path, train: Callable):
+    first, _ = train("fail")
+    with runfolio.resume(first, store=store):
+        assert train("fail")[0] != first
+
+
+def test_of_several_unfinished_runs_the_newest_is_continued(store: Path, train: Callable):
+    older, _ = train("fail")
+    with runfolio.resume(older, store=store):
+        newer, _ = train("fail")
+    assert train("fail") == (newer, 1)
+
+
+def test_a_run_id_of_the_environment_names_the_run_to_continue(train: Callable):
+    assert train(KILL="1", RUNFOLIO_RUN_ID="job7") == ("job7", 0)
+    assert train(RUNFOLIO_RUN_ID="job7") == ("job7", 1)
+
+
+def test_a_run_is_resumed_by_its_name_even_if_renamed(store: Path):
+    with runfolio.init("first", store=store) as run:
+        assert not run.resumed
+        run.checkpoint(step=4)
+    runfolio.open(store).run("first").edits.rename("renamed")
+    with runfolio.init(resume="renamed", store=store) as again:
+        assert (again.id, again.resumed, again.last_step) == (run.id, True, 4)
+    with runfolio.fork("renamed", store=store) as fork:
+        assert fork.resumed
+
+
+def test_a_name_that_several_runs_have_is_refused(store: Path):
+    for _ in range(2):
+        runfolio.init("twice", store=store).finish()
+    with pytest.raises(ConfigError, match=r"several runs have the name twice: .*; give the folder"):
+        runfolio.resume("twice", store=store)
+    with pytest.raises(NotFound, match="give its folder, id or name"):
+        runfolio.resume("thrice", store=store)
+
+
+def test_an_unknown_option_leaves_no_run(store: Path):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'pace'"):
+        runfolio.fork("net", store=store, pace=None)  # type: ignore[call-arg]
+    assert not store.exists()
