@@ -139,8 +139,7 @@ def _print_leaderboard(report: Report, store: Path | None) -> None:
     folders = [outcome.folder for outcome in report.outcomes if outcome.ending != "busy" and outcome.folder]
     if not folders:
         return
-    folio = open_store(store)
-    runs = [folio.run(folder) for folder in folders]
+    runs = open_store(store).runs_in(folders)
     board = leaderboard(runs)
     out.line("")
     out.show_table(leaderboard_table(board), "table")

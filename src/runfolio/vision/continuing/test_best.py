@@ -38,8 +38,7 @@ def conclude(
         ConfigError: The images changed since.
         StoreError: Another process is writing such a run.
     """
-    folio = runfolio.open(store)
-    recorded = {folder: folio.run(folder) for folder in runs}
+    recorded = dict(zip(runs, runfolio.open(store).runs_in(runs), strict=True))
     best = {run.folder for run in chosen(list(recorded.values()))}
     wanted = [run for folder, run in recorded.items() if runs[folder].test_at != "chosen" or run.folder in best]
     untested = [run for run in wanted if TEST not in run.results]
