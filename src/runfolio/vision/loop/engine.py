@@ -42,6 +42,8 @@ from runfolio.vision.prepare import PARTS, Part, Preparation
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from runfolio.vision.models import ModelSpec
+
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """([b, c, h, w] uint8 pixels, or [b, size] features, with [b] int64 labels), on the device."""
 
@@ -68,6 +70,9 @@ _PRECISIONS: Mapping[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 }
 """What Fabric calls them."""
 _PREDICT_WARM_UP, _PREDICT_REPEATS, _PREDICT_AT_MOST_S = 5, 100, 0.2
+_NETWORKS_AT_MOST = 64
+_predict_ms: dict[tuple[ModelSpec, str, str, bool], float] = {}
+"""Measured times by network, precision, device and compilation: the runs of a series mostly share one network."""
 
 
 def _nothing() -> None:
@@ -393,7 +398,19 @@ class Training:
 
     @torch.no_grad()
     def predict_ms(self) -> float:
-        """Milliseconds the network takes for one image at a time: the median of many, after a warm-up."""
+        """Milliseconds the network takes for one image at a time: the median of many, after a warm-up.
+
+        Each network is measured once per process.
+        """
+        settings = self._settings
+        key = (self._preparation.spec, settings.precision, self._fabric.device.type, settings.compile)
+        if key not in _predict_ms:
+            if len(_predict_ms) == _NETWORKS_AT_MOST:
+                _predict_ms.clear()
+            _predict_ms[key] = self._measured_predict_ms()
+        return _predict_ms[key]
+
+    def _measured_predict_ms(self) -> float:
         self._predictor.eval()
         image = self.example()
         times_s: list[float] = []
