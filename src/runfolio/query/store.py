@@ -91,16 +91,21 @@ class Folio:
         given = Path(store) if store is not None else default_store()
         check_store(given)
         self.store = given.resolve()
-        self.problems: list[str] = []
-        """The runs that the last look could not read, a line each with the remedy."""
         self.trash = Trash(self.store)
         """The deleted runs."""
-        self._unread: dict[str, str] = {}
+        self._unread: dict[str, str] | None = None
+        """Problems of the last look by place; None before the first."""
         self._index = IndexOfStore(self.store)
-        self._scan()
 
     def __repr__(self) -> str:
         return f"<Folio {self.store}>"
+
+    @property
+    def problems(self) -> list[str]:
+        """The runs that the last look could not read, a line each with the remedy."""
+        if self._unread is None:
+            self._scan()
+        return list((self._unread or {}).values())
 
     def runs(
         self,
@@ -148,6 +153,15 @@ class Folio:
             raise NotFound(self._no_run(wanted, runs))
         return found
 
+    def runs_in(self, folders: Iterable[Path]) -> list[RecordedRun]:
+        """Return the runs of these folders in their order, all as of one look.
+
+        Raises:
+            NotFound, Ambiguous: As `run`.
+        """
+        runs = {run.folder: run for run in self._scan()}
+        return [runs.get(folder.resolve()) or self.run(folder) for folder in folders]
+
     def children(self, run: RecordedRun) -> Runs:
         """The forks and reproductions of a run that the store holds, newest first."""
         return Runs(other for other in self._scan() if (other.document.lineage or {}).get("run") == run.id)
@@ -166,11 +180,11 @@ class Folio:
     def _scan(self) -> list[RecordedRun]:
         check_store(self.store)
         scan = self._index.use(partial(scan_store, self.store))
-        self._unread, self.problems = scan.problems, list(scan.problems.values())
+        self._unread = scan.problems
         return [RecordedRun(self.store, run) for run in scan.runs]
 
     def _no_run(self, wanted: str, runs: Sequence[RecordedRun]) -> str:
-        for place, problem in self._unread.items():
+        for place, problem in (self._unread or {}).items():
             # Its `run.json` does not say; the folder was named after the run and its id.
             folder = posixpath.basename(place)
             if wanted in (folder, *folder.rsplit("-", 1)) or place in _places(self.store, wanted):
