@@ -93,19 +93,14 @@ class Folio:
         self.store = given.resolve()
         self.trash = Trash(self.store)
         """The deleted runs."""
-        self._unread: dict[str, str] | None = None
-        """Problems of the last look by place; None before the first."""
+        self.problems: list[str] = []
+        """The runs that the last scan could not read, one line each with the remedy."""
+        self._unread: dict[str, str] = {}
         self._index = IndexOfStore(self.store)
+        self._scan()
 
     def __repr__(self) -> str:
         return f"<Folio {self.store}>"
-
-    @property
-    def problems(self) -> list[str]:
-        """The runs that the last look could not read, a line each with the remedy."""
-        if self._unread is None:
-            self._scan()
-        return list((self._unread or {}).values())
 
     def runs(
         self,
@@ -180,11 +175,11 @@ class Folio:
     def _scan(self) -> list[RecordedRun]:
         check_store(self.store)
         scan = self._index.use(partial(scan_store, self.store))
-        self._unread = scan.problems
+        self._unread, self.problems = scan.problems, list(scan.problems.values())
         return [RecordedRun(self.store, run) for run in scan.runs]
 
     def _no_run(self, wanted: str, runs: Sequence[RecordedRun]) -> str:
-        for place, problem in (self._unread or {}).items():
+        for place, problem in self._unread.items():
             # Its `run.json` does not say; the folder was named after the run and its id.
             folder = posixpath.basename(place)
             if wanted in (folder, *folder.rsplit("-", 1)) or place in _places(self.store, wanted):
