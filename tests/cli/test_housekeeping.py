@@ -118,7 +118,7 @@ def test_deleted_listed_undeleted_and_purged(runfolio, store):
     assert f"deleted a ({run.id})\nback again  runfolio undelete {run.id}\n" in runfolio("delete", "a").stdout
     assert names(store) == ["c", "b"]
     (row,) = json.loads(runfolio("trash", "--json").stdout)
-    assert (row["id"], row["name"], row["place"]) == (run.id, "a", run.place)
+    assert (row["id"], row["name"], row["place"]) == (run.id, "a", run.run_path)
     assert run.id in runfolio("undelete").stdout
 
     assert runfolio("undelete", "a").stdout == f"a ({run.id}) is back in {run.folder}\n"

@@ -50,7 +50,7 @@ def test_runs_without_event_files_get_them_and_ctrl_c_ends_it(served, store: Pat
     open_still = rf.init("open", experiment="demo", store=store)
 
     program, url = served()
-    assert sorted(runs_at(url, 2)) == sorted(place.place for place in rf.open(store).runs(state="finished"))
+    assert sorted(runs_at(url, 2)) == sorted(place.run_path for place in rf.open(store).runs(state="finished"))
     assert len(event_files(run.folder)) == 1
     program.send_signal(signal.SIGINT)  # as a terminal would, to TensorBoard as well: here it follows
     _, errors = program.communicate(timeout=20)

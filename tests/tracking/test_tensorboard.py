@@ -283,7 +283,7 @@ def test_a_real_tensorboard_shows_all_of_it(store: Path):
     for experiment, config in (("small", {"lr": 0.1}), ("large", {"depth": 3})):
         with runfolio.init("net", experiment=experiment, store=store, tensorboard=True, config=config) as run:
             log_everything(run)
-    names = sorted(found.place for found in runfolio.open(store).runs())
+    names = sorted(found.run_path for found in runfolio.open(store).runs())
     large = names[0]
 
     with tensorboard(store) as ask:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
-from runfolio.query.plots.downsampling import thinned
+from runfolio.query.plots.downsampling import downsampled_indices
 from runfolio.query.plots.mean_curve import mean
-from runfolio.query.plots.smoothing import smoothed
+from runfolio.query.plots.smoothing import exponential_smoothing
 from runfolio.query.store import open_folio
 
 numbers = st.floats(-1e6, 1e6)
@@ -37,20 +37,22 @@ def tensorboards(values: list[float], weight: float) -> list[float]:
 
 @given(values=gappy, weight=st.floats(0.01, 0.99))
 def test_smoothing_is_tensorboards(values: list[float], weight: float):
-    np.testing.assert_allclose(smoothed(np.array(values), weight), tensorboards(values, weight), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        exponential_smoothing(np.array(values), weight), tensorboards(values, weight), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_smoothing_keeps_a_constant_and_starts_at_the_first_value():
-    np.testing.assert_allclose(smoothed(np.full(50, 3.0), 0.99), 3.0)
-    assert smoothed(np.array([8.0, 0.0]), 0.9)[0] == pytest.approx(8.0)
-    assert smoothed(np.array([1.0, math.nan]), 0.0)[0] == 1.0
+    np.testing.assert_allclose(exponential_smoothing(np.full(50, 3.0), 0.99), 3.0)
+    assert exponential_smoothing(np.array([8.0, 0.0]), 0.9)[0] == pytest.approx(8.0)
+    assert exponential_smoothing(np.array([1.0, math.nan]), 0.0)[0] == 1.0
 
 
 @given(values=st.lists(st.one_of(numbers, st.just(math.nan)), max_size=400), most=st.integers(3, 60))
 @example(values=[*[1.0] * 200, math.nan, *[2.0] * 200], most=30)
 def test_a_thinned_curve_keeps_ends_extremes_and_gaps(values: list[float], most: int):
     curve = np.array(values, dtype=float)
-    kept = thinned(curve, most)
+    kept = downsampled_indices(curve, most)
 
     assert len(kept) <= max(3 * (most // 3) + 5, 1) or len(curve) <= most
     assert (np.diff(kept) > 0).all()
@@ -83,8 +85,8 @@ def test_best_first_and_the_same_place_in_every_panel(store, write):
     write("other", points={"loss": [5.0]})
     acc, loss = curve_panels(["val/acc", "loss"], open_folio(store).runs())
 
-    assert [(line.label, line.place, line.best) for line in acc.lines] == [("better", 0, 0.9), ("worse", 1, 0.5)]
-    assert [(line.label, line.place) for line in loss.lines] == [("better", 0), ("worse", 1), ("other", 2)]
+    assert [(line.label, line.position, line.best) for line in acc.lines] == [("better", 0, 0.9), ("worse", 1, 0.5)]
+    assert [(line.label, line.position) for line in loss.lines] == [("better", 0), ("worse", 1), ("other", 2)]
     assert (acc.heading, loss.heading) == ("highest val/acc", "lowest loss")
 
 

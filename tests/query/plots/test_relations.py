@@ -26,7 +26,7 @@ def runs(store, write):
 def test_a_scatter_takes_settings_results_and_the_best_of_metrics(runs):
     shown = scatter(runs, "lr", "val/loss", "model")
 
-    assert sorted(zip(shown.x.places, shown.y.places, strict=True)) == [(1e-4, 0.8), (1e-3, 0.4), (1e-1, 0.6)]
+    assert sorted(zip(shown.x.positions, shown.y.positions, strict=True)) == [(1e-4, 0.8), (1e-3, 0.4), (1e-1, 0.6)]
     assert (shown.x.name, shown.y.name) == ("lr", "val/loss (lowest)")
     assert (shown.x.log, shown.y.log) == (True, False)
     assert shown.colour is not None
@@ -72,7 +72,7 @@ def test_parallel_has_the_settings_that_differ_and_the_best_run_first(runs):
 
     assert [axis.name for axis in shown.settings] == ["lr", "model", "bias"]
     assert shown.labels == ["cnn-0.001", "cnn-0.1", "mlp-0.0001"]
-    assert shown.metric.places.tolist() == [0.4, 0.6, 0.8]
+    assert shown.metric.positions.tolist() == [0.4, 0.6, 0.8]
     assert shown.lower_is_better
     assert shown.settings[2].categories == ["false", "true"]
     assert shown.notes == ["Without val/loss, and left out: 1 of 4 runs."]
