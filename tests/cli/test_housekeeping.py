@@ -16,9 +16,9 @@ import runfolio as rf
 def store(tmp_path) -> Path:
     """Three runs, `a` to `c`, with val/acc 0.1 to 0.3; `b` failed."""
     store = tmp_path / "runs"
-    for place, name in enumerate("abc", start=1):
-        run = rf.init(name, experiment="tune", store=store, config={"lr": place})
-        run.log({"val/acc": place / 10})
+    for number, name in enumerate("abc", start=1):
+        run = rf.init(name, experiment="tune", store=store, config={"lr": number})
+        run.log({"val/acc": number / 10})
         run.finish("failed" if name == "b" else "finished")
     return store
 
