@@ -25,10 +25,10 @@ def sources() -> list[Path]:
 
 def repeated(named: Iterable[tuple[str, str]], variants: Iterable[str]) -> dict[str, list[str]]:
     """Return the names that several places have, without those of variants, each with its places."""
-    places: defaultdict[str, list[str]] = defaultdict(list)
-    for name, place in named:
-        places[name].append(place)
-    return {name: where for name, where in places.items() if len(where) > 1 and name not in variants}
+    locations: defaultdict[str, list[str]] = defaultdict(list)
+    for name, location in named:
+        locations[name].append(location)
+    return {name: where for name, where in locations.items() if len(where) > 1 and name not in variants}
 
 
 def is_topic(path: Path) -> bool:

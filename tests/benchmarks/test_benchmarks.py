@@ -65,8 +65,8 @@ def test_points_older_than_half_a_second_survive_a_kill(tables):
     for readable_of_logged, old in survived.values():
         readable, logged = map(number, readable_of_logged.split(" of "))
         assert 0 < readable <= logged
-        found, expected = old.split(" of ")
-        assert found == expected
+        read_back, expected = old.split(" of ")
+        assert read_back == expected
 
 
 def test_encodings_large_runs_and_init_have_figures(tables):

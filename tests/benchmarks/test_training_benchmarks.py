@@ -50,9 +50,9 @@ def colours(tmp_path) -> list[str]:
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # it is how the usual loop traces graphs
 def test_the_usual_loop_trains_every_cell_and_leaves_what_it_always_leaves(tmp_path, colours):
     nets = {series.REAL: series.random_weights(series.REAL, tmp_path)}
-    found = usual.series(str(tmp_path), colours, nets, (3,), 32, 42, only_epochs=1)
-    assert [(cell["data"], cell["epochs"]) for cell in found] == [("colours_1", 3), ("colours_2", 3)]
-    assert all(len(cell["seconds"]) == len(cell["right"]) == 1 for cell in found)
+    cells = usual.series(str(tmp_path), colours, nets, (3,), 32, 42, only_epochs=1)
+    assert [(cell["data"], cell["epochs"]) for cell in cells] == [("colours_1", 3), ("colours_2", 3)]
+    assert all(len(cell["seconds"]) == len(cell["right"]) == 1 for cell in cells)
     assert len(list(tmp_path.glob("models/*.pth"))) == 2
     a_run = 1 + 4  # each curve of the two add_scalars is a writer of its own
     assert len(list(tmp_path.glob("runs/**/events.out.*"))) == 2 * a_run
@@ -115,14 +115,14 @@ def test_accuracies_are_compared_seed_by_seed():
 
 def test_figures_of_the_usual_loop_that_were_kept_are_found_again(tmp_path):
     series_accuracy.SavedFigures(tmp_path / "kept.json").put("usual", 42, [36, 51])
-    kept = series_accuracy.SavedFigures(tmp_path / "kept.json")
-    assert kept.get("usual", 42) == [36, 51]
-    assert kept.get("usual", 43) is None
+    figures = series_accuracy.SavedFigures(tmp_path / "kept.json")
+    assert figures.get("usual", 42) == [36, 51]
+    assert figures.get("usual", 43) is None
 
 
 def test_the_overhead_is_the_mean_of_the_pairs_with_its_interval():
-    found = overhead.Results({}, overhead.FULL, [10.0, 10.0, 20.0], [10.1, 10.2, 20.2])
-    page = overhead.render(found)
+    results = overhead.Results({}, overhead.FULL, [10.0, 10.0, 20.0], [10.1, 10.2, 20.2])
+    page = overhead.render(results)
     assert cells(page, "tracked / bare, mean of the pairs")[1] == "1.0133"
     assert "It is 1.0277: met" in page
 
@@ -131,7 +131,7 @@ def test_cost_of_a_further_run_is_the_difference_of_two_series_per_run():
     size = series_cost.Size(data="a.zip", weights="w.pth", heads=16, epochs=10, pixels=224, trivial_runs=9, rounds=3)
     walls = {"heads": (20, 21, 25), "single": (5, 5, 6), "several": (5.8, 5.4, 7.6)}
     measured = series_cost.Measured(
-        **{name: [ProcessCost(wall_s, 1.0) for wall_s in each] for name, each in walls.items()}
+        **{name: [ProcessCost(wall_s, 1.0) for wall_s in times] for name, times in walls.items()}
     )
     page = series_cost.render(series_cost.Results({}, size, {"this one": measured}))
     assert cells(page, "this one")[1:] == [
@@ -165,9 +165,9 @@ def test_seconds_of_a_command_are_split_by_part(tmp_path):
     result = tmp_path / "sampled.json"
     command = [sys.executable, "-m", "benchmarks.sampler", str(result), "runs", "--store", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    found = json.loads(result.read_text())
-    assert found["parts"]["imports"] > 0
-    assert sum(found["functions"].values()) == pytest.approx(sum(found["parts"].values()))
+    profile = json.loads(result.read_text())
+    assert profile["parts"]["imports"] > 0
+    assert sum(profile["functions"].values()) == pytest.approx(sum(profile["parts"].values()))
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,13 @@ def two_runs(tmp_path):
     for words in (["init", "-q"], ["add", "train.py"], ["commit", "-q", "-m", "first"]):
         subprocess.run(["git", *identity, *words], cwd=folder, check=True)
     env = {**os.environ, "RUNFOLIO_STORE": str(tmp_path / "runs")}
-    found = []
+    ids = []
     for lr in ("0.1", "0.5"):
         subprocess.run([sys.executable, "train.py", lr], cwd=folder, env=env, check=True)
         (folder / "train.py").write_text(SCRIPT + "print('\x1b[2J done')\n")
-        (new,) = {path.parent.name[-8:] for path in (tmp_path / "runs").glob("*/*/run.json")} - {*found}
-        found.append(new)
-    return found
+        (new,) = {path.parent.name[-8:] for path in (tmp_path / "runs").glob("*/*/run.json")} - {*ids}
+        ids.append(new)
+    return ids
 
 
 def test_page_shows_the_code_and_command_of_a_run(runfolio, two_runs):
@@ -75,24 +75,24 @@ def test_uncommitted_changes_are_printed_as_git_takes_them(runfolio, two_runs, t
 
 
 def test_diff_prints_the_summary_first(runfolio, two_runs):
-    told = runfolio("diff", *two_runs)
+    result = runfolio("diff", *two_runs)
 
-    first, summary, *details = told.stdout.splitlines()
+    first, summary, *details = result.stdout.splitlines()
     assert first == "net lr=0.1 -> net lr=0.5"
     assert summary.startswith("2 files of the code differ; 1 setting differs.")
     assert "lr  0.1 -> 0.5" in details
     assert "+print('\\x1b[2J done')" in details
-    assert "\x1b" not in told.stdout
-    assert told.exit_code == 0
+    assert "\x1b" not in result.stdout
+    assert result.exit_code == 0
 
 
 def test_differences_as_json(runfolio, two_runs):
-    told = json.loads(runfolio("diff", *two_runs, "--json").stdout)
+    difference = json.loads(runfolio("diff", *two_runs, "--json").stdout)
 
-    assert told["config"] == [{"name": "lr", "kind": "changed", "before": 0.1, "after": 0.5}]
-    assert [file["path"] for file in told["files"]] == ["train.py", "uncommitted changes"]
-    assert told["summary"].startswith("2 files")
-    assert told["ids"] == list(two_runs)
+    assert difference["config"] == [{"name": "lr", "kind": "changed", "before": 0.1, "after": 0.5}]
+    assert [file["path"] for file in difference["files"]] == ["train.py", "uncommitted changes"]
+    assert difference["summary"].startswith("2 files")
+    assert difference["ids"] == list(two_runs)
 
 
 def test_code_of_a_run_that_kept_none(runfolio, two_runs, tmp_path):

@@ -34,7 +34,7 @@ def pets(tmp_path) -> Path:
 
 def test_data_shows_counts_sizes_and_duplicates(runfolio, pets):
     done = runfolio("data", f"folder:{pets}", "--image-size", "16")
-    found = describe(f"folder:{pets}")
+    description = describe(f"folder:{pets}")
 
     assert done.exit_code == 0, done.output
     lines = [line.rstrip() for line in done.stdout.splitlines()]
@@ -54,7 +54,7 @@ def test_data_shows_counts_sizes_and_duplicates(runfolio, pets):
         "",
         "1 test image is a training image too, so a test on this data flatters: test/cat/seen.png = train/cat/2.png",
         "1 training image repeats another: train/dog/0.png = train/dog/again.png",
-        f"fingerprint  train {found.train.fingerprint[:8]}, test {found.test.fingerprint[:8]}",
+        f"fingerprint  train {description.train.fingerprint[:8]}, test {description.test.fingerprint[:8]}",
         "",
         "a batch of it is drawn in batch.png",
     ]

@@ -16,9 +16,9 @@ import runfolio as rf
 def store(tmp_path) -> Path:
     """Three runs, `a` to `c`, with val/acc 0.1 to 0.3; `b` failed."""
     store = tmp_path / "runs"
-    for place, name in enumerate("abc", start=1):
-        run = rf.init(name, experiment="tune", store=store, config={"lr": place})
-        run.log({"val/acc": place / 10})
+    for number, name in enumerate("abc", start=1):
+        run = rf.init(name, experiment="tune", store=store, config={"lr": number})
+        run.log({"val/acc": number / 10})
         run.finish("failed" if name == "b" else "finished")
     return store
 
@@ -118,7 +118,7 @@ def test_deleted_listed_undeleted_and_purged(runfolio, store):
     assert f"deleted a ({run.id})\nback again  runfolio undelete {run.id}\n" in runfolio("delete", "a").stdout
     assert names(store) == ["c", "b"]
     (row,) = json.loads(runfolio("trash", "--json").stdout)
-    assert (row["id"], row["name"], row["place"]) == (run.id, "a", run.place)
+    assert (row["id"], row["name"], row["place"]) == (run.id, "a", run.run_path)
     assert run.id in runfolio("undelete").stdout
 
     assert runfolio("undelete", "a").stdout == f"a ({run.id}) is back in {run.folder}\n"

@@ -220,7 +220,7 @@ def test_show_lists_the_checkpoints_but_of_many_single_steps_the_newest(runfolio
     assert names == ["best", "step-50", "step-60", "step-70", "previous", "step-80", "last", "step-90"]
     assert "and 4 earlier ones, from step-10 to step-40" in page
     listed = json.loads(runfolio("show", "net", "--json").stdout)["checkpoints"]
-    assert [each["step"] for each in listed if each["name"] in ("best", "last")] == [50, 90]
+    assert [checkpoint["step"] for checkpoint in listed if checkpoint["name"] in ("best", "last")] == [50, 90]
 
 
 def test_show_has_the_reason_of_a_failure(runfolio, tmp_path):
@@ -381,8 +381,8 @@ if os.environ["RANK"] == "0":
 
 def test_show_lists_the_writers_and_the_metrics_of_any_rank(runfolio, ranks):
     shown = runfolio("show", "ddp").stdout
-    told = "3 processes wrote it (ranks 0-2); rank 0's metrics are shown, --rank N for another's"
-    assert told in " ".join(shown.split())
+    sentence = "3 processes wrote it (ranks 0-2); rank 0's metrics are shown, --rank N for another's"
+    assert sentence in " ".join(shown.split())
     assert "rank 2 (process" in shown
     assert "vanished without an end" in " ".join(shown.split())
     assert [line.split()[:2] for line in shown.splitlines() if line.startswith("loss")] == [["loss", "0"]]

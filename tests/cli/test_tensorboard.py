@@ -23,9 +23,9 @@ def served(in_a_shell, store: Path):
         program = in_a_shell("tensorboard", "--store", store, "--port", "0", start_new_session=True)
         started.append(program)
         said = program.stdout.readline()
-        found = re.fullmatch(rf"TensorBoard shows {store} at (http://\S+); Ctrl-C ends it\n", said)
-        assert found, said
-        return program, found[1]
+        match = re.fullmatch(rf"TensorBoard shows {store} at (http://\S+); Ctrl-C ends it\n", said)
+        assert match, said
+        return program, match[1]
 
     yield serve
     for program in started:
@@ -50,7 +50,7 @@ def test_runs_without_event_files_get_them_and_ctrl_c_ends_it(served, store: Pat
     open_still = rf.init("open", experiment="demo", store=store)
 
     program, url = served()
-    assert sorted(runs_at(url, 2)) == sorted(place.place for place in rf.open(store).runs(state="finished"))
+    assert sorted(runs_at(url, 2)) == sorted(recorded.run_path for recorded in rf.open(store).runs(state="finished"))
     assert len(event_files(run.folder)) == 1
     program.send_signal(signal.SIGINT)  # as a terminal would, to TensorBoard as well: here it follows
     _, errors = program.communicate(timeout=20)

@@ -60,8 +60,8 @@ def test_several_seeds_are_a_series_with_mean_spread_and_interval(runfolio):
     values = [run.flat_summary["test/acc"] for run in rf.open().runs()]
     shown = [float(word) for word in figure.split()[1:4]]
     assert shown == pytest.approx([3, statistics.fmean(values), statistics.stdev(values)], abs=5e-4)
-    told = runfolio("compare", "--experiment", "digits", "--group-by", "-seed", "--json")
-    row = next(row for row in json.loads(told.stdout) if row["metric"] == "test/acc")
+    result = runfolio("compare", "--experiment", "digits", "--group-by", "-seed", "--json")
+    row = next(row for row in json.loads(result.stdout) if row["metric"] == "test/acc")
     assert (row["runs"], row["mean"], row["tied"]) == (3, pytest.approx(statistics.fmean(values)), False)
     assert row["low"] < min(values) <= max(values) < row["high"]
 
@@ -95,12 +95,12 @@ def test_predict_prints_and_draws_class_probability_and_truth(runfolio, trained,
 
 
 def test_a_file_in_a_folder_named_as_a_class_has_a_truth(runfolio, trained, tmp_path):
-    known, unknown = tmp_path / "3" / "a.png", tmp_path / "photos" / "b.png"
-    for path in (known, unknown):
+    labelled, unlabelled = tmp_path / "3" / "a.png", tmp_path / "photos" / "b.png"
+    for path in (labelled, unlabelled):
         path.parent.mkdir()
         Image.new("L", (8, 8), 200).save(path)
 
-    answers = json.loads(runfolio("predict", "large", known, unknown, "--store", trained, "--json").stdout)
+    answers = json.loads(runfolio("predict", "large", labelled, unlabelled, "--store", trained, "--json").stdout)
 
     assert [answer["truth"] for answer in answers] == ["3", None]
 

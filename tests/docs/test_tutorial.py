@@ -62,9 +62,9 @@ def kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "series", tmp_path / "series")
     with zipfile.ZipFile(COPIES["pizza_steak_sushi.zip"]) as photos:
         for number, name in enumerate(sorted(name for name in photos.namelist() if name.startswith("train/"))):
-            place = tmp_path / "photos" / Path(name).parent.name / f"{number}.jpg"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(photos.read(name))
+            photo = tmp_path / "photos" / Path(name).parent.name / f"{number}.jpg"
+            photo.parent.mkdir(parents=True, exist_ok=True)
+            photo.write_bytes(photos.read(name))
     shutil.copy(tmp_path / "photos" / "pizza" / "0.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -106,9 +106,9 @@ class TestDamage:
     def test_a_bad_payload_costs_its_record(self, tmp_path: Path):
         bad = bytearray(RECORDS[500])
         bad[20] ^= 0xFF
-        found, problems = read(written(tmp_path, *RECORDS[:500], bytes(bad), *RECORDS[501:]))
+        events, problems = read(written(tmp_path, *RECORDS[:500], bytes(bad), *RECORDS[501:]))
 
-        assert [event.step for event in found] == [*range(1, 501), *range(502, 1001)]
+        assert [event.step for event in events] == [*range(1, 501), *range(502, 1001)]
         assert [line.rpartition(": ")[2] for line in problems] == [
             f"the record at offset {sum(map(len, RECORDS[:500]))} is damaged"
         ]
@@ -121,17 +121,17 @@ class TestDamage:
         data = bytearray(b"".join(RECORDS))
         data[where] ^= flip
 
-        found, problems = read(written(tmp_path_factory.mktemp("flip"), bytes(data)))
+        events, problems = read(written(tmp_path_factory.mktemp("flip"), bytes(data)))
 
-        assert len(found) == 999
+        assert len(events) == 999
         assert len(problems) == 1
 
     @given(cut=st.integers(0, SIZE))
     def test_a_file_still_being_written_is_its_whole_records(self, cut: int, tmp_path_factory: pytest.TempPathFactory):
-        found, problems = read(written(tmp_path_factory.mktemp("cut"), b"".join(RECORDS)[:cut]))
+        events, problems = read(written(tmp_path_factory.mktemp("cut"), b"".join(RECORDS)[:cut]))
 
         whole = sum(end <= cut for end in itertools.accumulate(map(len, RECORDS)))
-        assert ([event.step for event in found], problems) == ([*range(1, whole + 1)], [])
+        assert ([event.step for event in events], problems) == ([*range(1, whole + 1)], [])
 
     def test_megabytes_of_zeros_and_of_noise_are_passed_over(self, tmp_path: Path):
         noise = np.random.default_rng(0).bytes(1_000_000)
@@ -140,9 +140,9 @@ class TestDamage:
         assert self.steps(path) == [1, 2, 3, 4, 5, 6]
 
     def test_invalid_event_is_reported(self, tmp_path: Path):
-        found, problems = read(written(tmp_path, RECORDS[0], frame(b"\xff\xff\xff"), RECORDS[1]))
+        events, problems = read(written(tmp_path, RECORDS[0], frame(b"\xff\xff\xff"), RECORDS[1]))
 
-        assert len(found) == 2
+        assert len(events) == 2
         assert "a record is no event" in problems[0]
 
     def test_an_absurd_length_is_not_believed_even_with_a_right_checksum(self, tmp_path: Path):
@@ -174,10 +174,10 @@ class TestTensorBoardReadsOurs:
         encoder = EventEncoder()
         records = [encoder.header(1.0), *map(encoder.scalars, calls)]
 
-        header, *found = self.theirs(written(tmp_path_factory.mktemp("events"), *records))
+        header, *events = self.theirs(written(tmp_path_factory.mktemp("events"), *records))
 
         assert header.file_version == "brain.Event:2"
-        for event, call in zip(found, calls, strict=True):
+        for event, call in zip(events, calls, strict=True):
             assert (event.wall_time, event.step) == (call.time_us / 1e6, call.step)
             assert [value.tag for value in event.summary.value] == list(call.values)
             with np.errstate(over="ignore"):
@@ -204,10 +204,17 @@ class TestTensorBoardReadsOurs:
             for value in event.summary.value
         )
         assert started.session_start_info.group_name == "net-k3f9x2ab"
-        found = {
+        hyperparameters = {
             key: getattr(value, value.WhichOneof("kind")) for key, value in started.session_start_info.hparams.items()
         }
-        assert found == {"lr": 0.1, "amp": True, "opt/name": "sgd", "sizes": "[1, 2]", "drop": "null", "top": "NaN"}
+        assert hyperparameters == {
+            "lr": 0.1,
+            "amp": True,
+            "opt/name": "sgd",
+            "sizes": "[1, 2]",
+            "drop": "null",
+            "top": "NaN",
+        }
         assert (ended.session_end_info.status, ended.session_end_info.end_time_secs) == (m.STATUS_FAILURE, 5.0)
 
 
@@ -223,10 +230,10 @@ def test_event_files_of_torch_summary_writer_are_read(tmp_path: Path):
             writer.add_graph(torch.nn.Linear(2, 1), torch.zeros(1, 2))
     (path,) = tmp_path.glob("events*")
 
-    found, problems = read(path)
+    events, problems = read(path)
 
     assert problems == []
-    by_tag = {value.tag: (event, value) for event in found if event.summary for value in event.summary.value}
+    by_tag = {value.tag: (event, value) for event in events if event.summary for value in event.summary.value}
     event, loss = by_tag["loss"]
     assert (event.wall_time, event.step, loss.simple_value) == (7.5, 3, 0.25)
     _, precise = by_tag["precise"]
@@ -242,5 +249,5 @@ def test_event_files_of_torch_summary_writer_are_read(tmp_path: Path):
     _, note = by_tag["text/text_summary"]
     assert note.tensor
     assert (note.plugin, note.tensor.string_val) == ("text", ["äöü".encode()])
-    (graph,) = (m.Graph.decode(event.graph_def) for event in found if event.graph_def is not None)
+    (graph,) = (m.Graph.decode(event.graph_def) for event in events if event.graph_def is not None)
     assert {"input/input", "output/output.1"} <= {node.name for node in graph.node}

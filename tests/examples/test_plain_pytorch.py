@@ -40,14 +40,14 @@ def test_the_plain_script_is_short_and_leaves_a_whole_record(tmp_path: Path):
     assert model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
 
 
-def started(forked: Forked, place: Path, *arguments: object) -> Process:
-    return forked.start(SCRIPT, "--epochs", 2, "--hidden", 4, *arguments, cwd=place)
+def started(forked: Forked, folder: Path, *arguments: object) -> Process:
+    return forked.start(SCRIPT, "--epochs", 2, "--hidden", 4, *arguments, cwd=folder)
 
 
-def kill_at(step: int, process: Process, place: Path) -> str:
+def kill_at(step: int, process: Process, folder: Path) -> str:
     """Kill it once it has saved that step, or a later one; the run's id."""
     while process.poll() is None:
-        for manifest in place.glob("runs/examples/*/checkpoints/last.json"):
+        for manifest in folder.glob("runs/examples/*/checkpoints/last.json"):
             if orjson.loads(manifest.read_bytes())["step"] >= step:
                 process.kill()
                 process.wait()
@@ -59,9 +59,9 @@ def kill_at(step: int, process: Process, place: Path) -> str:
 @pytest.fixture(scope="module")
 def straight(forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> runfolio.RecordedRun:
     """Trained without a stop."""
-    place = tmp_path_factory.mktemp("straight")
-    assert started(forked, place).wait() == 0
-    return runfolio.open(place / "runs").run("plain")
+    folder = tmp_path_factory.mktemp("straight")
+    assert started(forked, folder).wait() == 0
+    return runfolio.open(folder / "runs").run("plain")
 
 
 @pytest.mark.parametrize(("workers", "kills"), [(0, 2), (2, 1)])
@@ -84,8 +84,8 @@ def test_killed_at_any_step_and_resumed_it_ends_with_the_same_bits(
         ours, theirs = run.checkpoint(name), straight.checkpoint(name)
         assert (ours.step, ours.metric) == (theirs.step, theirs.metric), steps
         assert same(ours.tensors("model"), theirs.tensors("model")), steps
-        states = [each.state["optimizer"]["state"] for each in (ours, theirs)]
-        assert all(same(one, other) for one, other in zip(*(each.values() for each in states), strict=True)), steps
+        states = [entry.state["optimizer"]["state"] for entry in (ours, theirs)]
+        assert all(same(one, other) for one, other in zip(*(entry.values() for entry in states), strict=True)), steps
 
 
 def same(ours: dict, theirs: dict) -> bool:

@@ -29,14 +29,14 @@ class Call(NamedTuple):
     creates: bool = False
 
 
-def record(command: list[str], store: Path, place: Path) -> tuple[list[Call], str]:
+def record(command: list[str], store: Path, folder: Path) -> tuple[list[Call], str]:
     """Run a command; what it did below `store`, in order, and its standard output."""
-    options = ["-ff", "-y", "-ttt", "-xx", "-s", "10000000", "-e", f"trace={_CALLS}", "-o", str(place / "trace")]
+    options = ["-ff", "-y", "-ttt", "-xx", "-s", "10000000", "-e", f"trace={_CALLS}", "-o", str(folder / "trace")]
     done = subprocess.run([require_strace(), *options, *command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     stamped = [
         (float(fits[1]), call)
-        for path in place.glob("trace.*")
+        for path in folder.glob("trace.*")
         for line in path.read_text().splitlines()
         if (fits := _LINE.match(line)) and (call := _call(fits)) and call.path.is_relative_to(store)
     ]
@@ -86,11 +86,11 @@ def after_power_cut(calls: list[Call], cut: int, chance: random.Random, store: P
         _apply(call, files, names, lasting if lasts else None)
     target.mkdir(parents=True, exist_ok=True)
     for path, file in sorted(lasting.items()):
-        place = target / path.relative_to(store)
+        copy = target / path.relative_to(store)
         if file.is_folder:
-            place.mkdir(parents=True, exist_ok=True)
-        elif place.parent.is_dir():
-            place.write_bytes(_survived(file, chance))
+            copy.mkdir(parents=True, exist_ok=True)
+        elif copy.parent.is_dir():
+            copy.write_bytes(_survived(file, chance))
 
 
 def _apply(call: Call, files: dict, names: dict[Path, _File], lasting: dict[Path, _File] | None) -> None:
@@ -116,5 +116,5 @@ def _apply(call: Call, files: dict, names: dict[Path, _File], lasting: dict[Path
 
 def _survived(file: _File, chance: random.Random) -> bytes:
     loose = file.data[file.synced :]
-    kept = chance.randrange(len(loose) + 1)
-    return bytes(file.data[: file.synced] + loose[:kept] + bytes(chance.choice((0, len(loose) - kept))))
+    length = chance.randrange(len(loose) + 1)
+    return bytes(file.data[: file.synced] + loose[:length] + bytes(chance.choice((0, len(loose) - length))))

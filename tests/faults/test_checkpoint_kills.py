@@ -51,12 +51,12 @@ while line := os.read(0, 4096):
 class Saver:
     """A process that has imported everything, and forks one that saves for each store it is told."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, path: Path) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", SAVER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "RUNFOLIO_CACHE": str(place / "cache")},
+            env={**os.environ, "RUNFOLIO_CACHE": str(path / "cache")},
             text=True,
             bufsize=1,
         )
@@ -95,9 +95,9 @@ def saver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Saver]:
 
 def check(store: Path) -> None:
     (folder,) = find_runs(store)
-    found = manifests.read_intact(folder, "last", pytest.fail)
-    assert found.step in (3, 4, 5)
-    assert set(found.state["weights"].tolist()) == {float(found.step or 0)}
+    checkpoint = manifests.read_intact(folder, "last", pytest.fail)
+    assert checkpoint.step in (3, 4, 5)
+    assert set(checkpoint.state["weights"].tolist()) == {float(checkpoint.step or 0)}
     for name in manifests.names(folder):
         manifests.read_intact(folder, name, pytest.fail)
     best = manifests.read_intact(folder, "best", pytest.fail)
@@ -107,7 +107,7 @@ def check(store: Path) -> None:
     assert second.metric in (1.0, 2.0)
 
     with runfolio.init(resume=folder, recording=runfolio.RecordingConfig(console=False, code=False)) as run:
-        assert run.restore().step == found.step
+        assert run.restore().step == checkpoint.step
         run.checkpoint(step=6)
     left = {path.name for path in (folder / "checkpoints").iterdir()}
     named = {file for name in manifests.names(folder) for file in manifests.read(folder, name).file_names}

@@ -43,12 +43,12 @@ log(1000)
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 4 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], capture_output=True).returncode:
+    mount_point = tmp_path / "disk"
+    mount_point.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", mount_point], capture_output=True).returncode:
         pytest.skip("a small disk cannot be mounted here")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    yield mount_point
+    subprocess.run(["umount", mount_point], check=True)
 
 
 def steps(store: Path) -> list[int]:
@@ -118,9 +118,9 @@ def test_a_store_that_refuses_everything_for_a_while(store: Path, start: Callabl
         go_on(process)
         assert said(process) == b"refused\n"
     go_on(process)
-    _, told = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert (process.returncode, steps(store)) == (0, list(range(1020)))
-    assert told.count(b"cannot write") == 1
+    assert stderr.count(b"cannot write") == 1
 
 
 def test_hanging_store_delays_no_exit_and_doctor_recovers_its_points(store: Path, start: Callable):
@@ -151,9 +151,9 @@ def test_run_folder_deleted_during_the_run_stays_deleted(store: Path, start: Cal
     (folder,) = find_runs(store)
     subprocess.run(["rm", "-rf", folder], check=True)
     go_on(process)
-    out, told = process.communicate(timeout=60)
+    out, stderr = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, b"through")
-    assert b"is gone, deleted or moved" in told
+    assert b"is gone, deleted or moved" in stderr
     assert not folder.exists()
 
 

@@ -39,11 +39,11 @@ run.finish()
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stores of one real run each, not to be written to: `killed` has a tail, `finished` two row groups."""
-    place = tmp_path_factory.mktemp("records")
-    environment = {**os.environ, "RUNFOLIO_CACHE": str(place / "cache")}
+    folder = tmp_path_factory.mktemp("records")
+    environment = {**os.environ, "RUNFOLIO_CACHE": str(folder / "cache")}
     for how, calls in (("killed", 300), ("finished", 12_000), ("short", 300)):
-        subprocess.run([sys.executable, "-c", SCRIPT, place / how, str(calls), how], env=environment, cwd=place)
-    return place
+        subprocess.run([sys.executable, "-c", SCRIPT, folder / how, str(calls), how], env=environment, cwd=folder)
+    return folder
 
 
 @pytest.fixture
@@ -70,18 +70,18 @@ def examined(folder: Path, *words: str) -> dict:
 
 
 def said(run: dict) -> list[tuple[str, str]]:
-    return [(each["severity"], each["file"]) for each in run["findings"]]
+    return [(finding["severity"], finding["file"]) for finding in run["findings"]]
 
 
 def points(folder: Path) -> Counter:
     files = PointFiles(folder)
-    found: Counter = Counter()
+    calls: Counter = Counter()
     for name in files.names():
         curve = files.read(name, branch="all")
-        found.update(
+        calls.update(
             (name, step, value) for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True)
         )
-    return found
+    return calls
 
 
 def flip(path: Path, offset: int, bit: int = 0) -> None:
@@ -178,7 +178,7 @@ def test_lost_run_json_is_rebuilt_from_the_other_files(copy: Callable, damage: s
 
     made = RunDocument.read(folder)
     assert (made.id, made.name, made.experiment) == (document.id, document.name, document.experiment)
-    assert [(each.attempt, each.writer) for each in made.attempts] == [(1, document.attempts[0].writer)]
+    assert [(attempt.attempt, attempt.writer) for attempt in made.attempts] == [(1, document.attempts[0].writer)]
     assert "made this one on" in made.notes
     assert runfolio.open(folder.parents[1]).run(document.id).state == "crashed"
     assert points(folder) == before
@@ -209,8 +209,8 @@ def test_a_run_that_is_being_written_is_checked_and_not_repaired(store: Path):
         stale = run.folder / "metrics/.tmp-0-x"
         stale.touch()
         os.utime(stale, (1, 1))
-        found = examined(run.folder, "--repair")
-        assert (found["state"], found["at_work"], found["findings"], found["repaired"]) == ("running", True, [], [])
+        report = examined(run.folder, "--repair")
+        assert (report["state"], report["at_work"], report["findings"], report["repaired"]) == ("running", True, [], [])
         assert stale.exists()
 
 
@@ -253,13 +253,13 @@ def test_pictures_checkpoints_artifacts_code_and_edits_are_looked_at(store: Path
     for path in (folder, *folder.rglob("*")):
         os.utime(path, (1, 1))
 
-    found = {each["file"]: each["what"] for each in examined(folder)["findings"]}
+    findings = {finding["file"]: finding["what"] for finding in examined(folder)["findings"]}
 
-    assert "1 picture that media lines name" in found["media/files"]
-    assert "its SHA-256 is not the one noted" in found["checkpoints/last.json"]
-    assert "still whole: 'best' (step 1)" in found["checkpoints/last.json"]
-    assert "is damaged" in found["artifacts/report/report.txt"]
-    assert len(found) == 5
+    assert "1 picture that media lines name" in findings["media/files"]
+    assert "its SHA-256 is not the one noted" in findings["checkpoints/last.json"]
+    assert "still whole: 'best' (step 1)" in findings["checkpoints/last.json"]
+    assert "is damaged" in findings["artifacts/report/report.txt"]
+    assert len(findings) == 5
     left = examined(folder, "--repair")
     assert said(left) == [
         ("lost", "media/files"),

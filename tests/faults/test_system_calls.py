@@ -65,11 +65,11 @@ while True:
 class Trainer:
     """A process that trains once for every store it is told."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", TRAINER, place / "warm"],
-            cwd=place,
-            env={**os.environ, "RUNFOLIO_CACHE": str(place / "cache")},
+            [sys.executable, "-c", TRAINER, folder / "warm"],
+            cwd=folder,
+            env={**os.environ, "RUNFOLIO_CACHE": str(folder / "cache")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -50,11 +50,11 @@ def test_checkpoint_is_chosen_by_its_name(store):
     with runfolio.init("net", store=store) as run:
         for step, metric in enumerate([0.9, 0.5]):
             run.checkpoint(model=Net(), step=step, metric=metric)
-    found = open_folio(store).run("net")
+    recorded = open_folio(store).run("net")
 
-    assert [(found.checkpoint(name).step) for name in ("best", "last")] == [0, 1]
+    assert [(recorded.checkpoint(name).step) for name in ("best", "last")] == [0, 1]
     with pytest.raises(NotFound, match="it has best, last"):
-        found.checkpoint("first")
+        recorded.checkpoint("first")
 
 
 def test_a_module_that_does_not_fit_names_every_key(save):

@@ -143,15 +143,15 @@ def test_media_in_order_of_arrival_and_by_kind(store):
     with runfolio.init("net", store=store) as run:
         run.log_text("note", "hello", step=1)
         run.log_image("photo", np.zeros((4, 4, 3), dtype=np.uint8), step=2)
-    found = open_folio(store).run("net")
+    recorded = open_folio(store).run("net")
 
-    assert [(entry.kind, entry.name, entry.step) for entry in found.media()] == [
+    assert [(entry.kind, entry.name, entry.step) for entry in recorded.media()] == [
         ("text", "note", 1),
         ("image", "photo", 2),
     ]
-    assert [entry.path is not None and entry.path.is_file() for entry in found.media("image")] == [True]
+    assert [entry.path is not None and entry.path.is_file() for entry in recorded.media("image")] == [True]
     with pytest.raises(ConfigError, match=r"no kind of media 'images'; did you mean image or"):
-        found.media("images")
+        recorded.media("images")
 
 
 def test_a_resumed_run_shows_its_newest_branch(store):
@@ -161,8 +161,8 @@ def test_a_resumed_run_shows_its_newest_branch(store):
         run.log({"loss": 9.0}, step=1)
     with runfolio.init(resume=run.folder, store=store) as run:
         run.log({"loss": 1.0}, step=1)
-    found = open_folio(store).run("net")
+    recorded = open_folio(store).run("net")
 
-    assert found.metric("loss").values.tolist() == [3.0, 1.0]
-    assert found.metrics["loss"].max == 3.0
-    assert len(found.document.attempts) == 2
+    assert recorded.metric("loss").values.tolist() == [3.0, 1.0]
+    assert recorded.metrics["loss"].max == 3.0
+    assert len(recorded.document.attempts) == 2

@@ -48,7 +48,7 @@ def test_a_run_is_found_by_id_start_of_id_name_and_folder(store, write, monkeypa
     run = folio.run("tinyvgg 20%")
     monkeypatch.chdir(store.parent)
 
-    names = [run.id, run.id[:5], run.place, folder, str(folder), f"runs/{run.place}", f"digits/{folder.name}/"]
+    names = [run.id, run.id[:5], run.run_path, folder, str(folder), f"runs/{run.run_path}", f"digits/{folder.name}/"]
     assert [folio.run(name).folder for name in names] == [folder] * len(names)
 
 
@@ -132,8 +132,8 @@ def test_a_moved_folder_is_elsewhere_and_a_removed_one_gone(store, write):
     shutil.move(moved, store / "shelf")
     shutil.rmtree(removed)
 
-    assert [run.place for run in folio.runs()] == ["shelf"]
-    assert [run.place for run in open_folio(store).runs()] == ["shelf"]
+    assert [run.run_path for run in folio.runs()] == ["shelf"]
+    assert [run.run_path for run in open_folio(store).runs()] == ["shelf"]
 
 
 def test_a_link_to_a_run_elsewhere_is_a_run_of_the_store(store, write, tmp_path):

@@ -39,10 +39,10 @@ def test_deleted_run_is_restored_unchanged(store, write):
 
     assert (len(folio.runs()), folder.exists()) == (0, False)
     (trashed,) = folio.trash.runs()
-    assert (trashed.name, trashed.place, trashed.folder) == (
+    assert (trashed.name, trashed.run_path, trashed.folder) == (
         "net",
         f"digits/{folder.name}",
-        store / ".trash" / trashed.place,
+        store / ".trash" / trashed.run_path,
     )
     assert abs(trashed.deleted.timestamp() - time.time()) < 60
 

@@ -51,10 +51,10 @@ def test_training_state_round_trips_bit_for_bit(tmp_path: Path):
     rng = {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}
     save(tmp_path, modules={"model": model.state_dict()}, optimizer=optimizer.state_dict(), rng=rng)
 
-    found = manifests.read(tmp_path, "last")
+    checkpoint = manifests.read(tmp_path, "last")
 
-    assert all(torch.equal(tensor, model.state_dict()[key]) for key, tensor in found.tensors("model").items())
-    state = found.state
+    assert all(torch.equal(tensor, model.state_dict()[key]) for key, tensor in checkpoint.tensors("model").items())
+    state = checkpoint.state
     optimizer.load_state_dict(state["optimizer"])
     assert state["optimizer"]["state"][0]["exp_avg"].equal(optimizer.state_dict()["state"][0]["exp_avg"])
     assert state["rng"]["python"] == rng["python"]
@@ -86,11 +86,11 @@ def test_tied_and_strided_tensors_round_trip(tmp_path: Path):
     base = torch.arange(12.0).reshape(3, 4)
     tensors = {"a": base, "b": base, "c": base.T, "d": base[1:], "e": torch.empty(0)}
     write_tensors(tmp_path / "t.safetensors", host_copies(tensors))
-    found = read_tensors(tmp_path / "t.safetensors")
-    assert found["b"].equal(base)
-    assert found["c"].equal(base.T)
-    assert found["d"].equal(base[1:])
-    assert found["e"].shape == (0,)
+    read_back = read_tensors(tmp_path / "t.safetensors")
+    assert read_back["b"].equal(base)
+    assert read_back["c"].equal(base.T)
+    assert read_back["d"].equal(base[1:])
+    assert read_back["e"].shape == (0,)
 
 
 @pytest.mark.parametrize("keys", range(1, 30))
@@ -238,7 +238,7 @@ def nested(deep: int, wrap: Callable[[Any], Any]) -> Any:
     return value
 
 
-WRAPS: list[Callable[[Any], Any]] = [lambda it: [it], lambda it: (it,), lambda it: {"a": it}, lambda it: {1: it}]
+WRAPS: list[Callable[[Any], Any]] = [lambda x: [x], lambda x: (x,), lambda x: {"a": x}, lambda x: {1: x}]
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
@@ -273,18 +273,18 @@ def test_value_unsupported_in_a_checkpoint_is_named(tmp_path: Path, odd: Any):
 
 
 def test_superseded_process_deletes_no_checkpoint_of_its_successor(tmp_path: Path):
-    place = tmp_path / CHECKPOINTS
+    folder = tmp_path / CHECKPOINTS
     save(tmp_path, "new-1", w=torch.ones(2))
 
     def is_ours() -> bool:
-        (place / "new-2.state.safetensors").touch()  # whose manifest the other process is about to write
+        (folder / "new-2.state.safetensors").touch()  # whose manifest the other process is about to write
         return False
 
     assert (
         manifests.save(tmp_path, ["last"], "old-9", Snapshot.capture({}, {"w": torch.zeros(2)}), ABOUT, is_ours=is_ours)
         is None
     )
-    assert sorted(path.name for path in place.glob("*.safetensors")) == [
+    assert sorted(path.name for path in folder.glob("*.safetensors")) == [
         "new-1.state.safetensors",
         "new-2.state.safetensors",
     ]
@@ -308,11 +308,11 @@ def test_damaged_manifest_protects_only_files_it_may_have_named(tmp_path: Path, 
 def test_files_left_by_a_killed_process_are_cleared_away(tmp_path: Path):
     weights = {"model": {"w": torch.ones(2)}}
     save(tmp_path, "w-1", modules=weights)
-    place = tmp_path / CHECKPOINTS
+    folder = tmp_path / CHECKPOINTS
     for name in ("w-2.model.safetensors", ".tmp-1-w-3.model.safetensors", ".tmp-1-last.json", ".tmpYlFRPt"):
-        (place / name).write_text("{")
+        (folder / name).write_text("{")
     save(tmp_path, "x-1", modules=weights)
-    assert sorted(path.name for path in place.iterdir()) == ["last.json", "x-1.model.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == ["last.json", "x-1.model.safetensors"]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,9 @@ def test_code_is_read_as_written(tmp_path: Path):
 def test_the_last_writer_that_left_code_counts(tmp_path: Path):
     Code("/first").write(tmp_path, "w1")
     Code("/second").write(tmp_path, "w2")
-    assert [found and found.root for found in (code.read(tmp_path, ["w1", "w2", "w3"]), code.read(tmp_path, []))] == [
+    assert [
+        capture and capture.root for capture in (code.read(tmp_path, ["w1", "w2", "w3"]), code.read(tmp_path, []))
+    ] == [
         "/second",
         None,
     ]
@@ -49,9 +51,9 @@ def test_missing_or_changed_contents_are_reported(tmp_path: Path):
 @pytest.mark.parametrize("path", ["../../../etc/passwd", "", None, 3, "A" * 64])
 def test_invalid_digest_opens_no_file(tmp_path: Path, path: object):
     Code("/x").write(tmp_path, "w1")
-    place = tmp_path / "code" / "w1.json"
-    value = json.loads(place.read_text()) | {"files": [{"path": "a.py", "sha256": path, "bytes": 1, "why": "script"}]}
-    place.write_text(json.dumps(value))
+    record = tmp_path / "code" / "w1.json"
+    value = json.loads(record.read_text()) | {"files": [{"path": "a.py", "sha256": path, "bytes": 1, "why": "script"}]}
+    record.write_text(json.dumps(value))
     with pytest.raises(DamagedFile, match=r"w1\.json is damaged"):
         code.read(tmp_path, ["w1"])
 
@@ -66,11 +68,11 @@ json_values = st.recursive(
 def test_whatever_stands_in_the_file_it_is_read_or_called_damaged(tmp_path_factory, key: str, value: object):
     folder = tmp_path_factory.mktemp("run")
     Code("/x").write(folder, "w1")
-    place = folder / "code" / "w1.json"
-    place.write_text(json.dumps(json.loads(place.read_text()) | {key: value}))
+    record = folder / "code" / "w1.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {key: value}))
     try:
-        found = code.read(folder, ["w1"])
+        capture = code.read(folder, ["w1"])
     except DamagedFile:
         return
-    assert found is not None
-    assert all(entry.path.strip() is not None for entry in (*found.files, *found.left_out))
+    assert capture is not None
+    assert all(entry.path.strip() is not None for entry in (*capture.files, *capture.left_out))

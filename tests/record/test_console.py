@@ -57,7 +57,7 @@ def test_too_large_log_keeps_its_beginning_and_end(tmp_path: Path):
     text = (tmp_path / "a.log").read_text()
     lines = text.splitlines()
     assert len(text) < 1050
-    (gap,) = [place for place, line in enumerate(lines) if line.startswith("[...")]
+    (gap,) = [index for index, line in enumerate(lines) if line.startswith("[...")]
     assert lines[:gap] == [f"line {number:03}" for number in range(gap)]
     assert lines[gap + 1 :] == [f"line {number:03}" for number in range(1000 - (len(lines) - gap - 1), 1000)]
     assert lines[gap] == f"[... {9 * (1000 - len(lines) + 1)} bytes left out ...]"

@@ -77,13 +77,13 @@ def test_invalid_item_is_refused(item):
 
 @given(some_items, some_items)
 def test_the_difference_accounts_for_every_item(some: list[Item], others: list[Item]):
-    found = compare_listings(Listing(some), Listing(others))
+    difference = compare_listings(Listing(some), Listing(others))
 
-    both = len(found.changed) + len(found.relabelled) + len(found.renamed)
+    both = len(difference.changed) + len(difference.relabelled) + len(difference.renamed)
     same = (Counter(some) & Counter(others)).total()
-    assert same + both + len(found.removed) == len(some)
-    assert same + both + len(found.added) == len(others)
-    assert bool(found.sentence) == (Counter(some) != Counter(others))
+    assert same + both + len(difference.removed) == len(some)
+    assert same + both + len(difference.added) == len(others)
+    assert bool(difference.sentence) == (Counter(some) != Counter(others))
 
 
 def test_every_kind_of_change_names_its_items():
@@ -91,13 +91,13 @@ def test_every_kind_of_change_names_its_items():
     after = [Item("a/1", "1f", "a"), Item("b/2", "22", "b"), Item("a/3b", "33", "a"), Item("a/4", "44", "b"), DOG]
     after.append(Item("new", "99"))
 
-    found = compare_listings(Listing(before), Listing(after))
+    difference = compare_listings(Listing(before), Listing(after))
 
-    assert found.changed == ("a/1",)
-    assert found.relabelled == ("a/2 -> b/2", "a/4")
-    assert found.renamed == ("a/3 -> a/3b",)
-    assert (found.added, found.removed) == (("new",), ("cat/1.jpg",))
-    assert found.sentence == (
+    assert difference.changed == ("a/1",)
+    assert difference.relabelled == ("a/2 -> b/2", "a/4")
+    assert difference.renamed == ("a/3 -> a/3b",)
+    assert (difference.added, difference.removed) == (("new",), ("cat/1.jpg",))
+    assert difference.sentence == (
         "1 added (new), 1 removed (cat/1.jpg), 1 changed (a/1), 2 relabelled (a/2 -> b/2, a/4), 1 renamed (a/3 -> a/3b)"
     )
 
@@ -105,11 +105,11 @@ def test_every_kind_of_change_names_its_items():
 def test_of_many_changes_the_first_are_named():
     after = Listing([(f"{number:02}.jpg", "aa") for number in range(25)])
 
-    found = compare_listings(Listing(), after)
+    difference = compare_listings(Listing(), after)
 
-    assert found.sentence == "25 added (00.jpg, 01.jpg, 02.jpg, ...)"
-    assert found.counts_and_names()["added"]["count"] == 25
-    assert len(found.counts_and_names()["added"]["first"]) == 20
+    assert difference.sentence == "25 added (00.jpg, 01.jpg, 02.jpg, ...)"
+    assert difference.counts_and_names()["added"]["count"] == 25
+    assert len(difference.counts_and_names()["added"]["first"]) == 20
 
 
 def test_missing_damaged_or_newer_listing_is_reported(tmp_path: Path):

@@ -88,12 +88,12 @@ def test_swapped_folders_of_files_with_equal_mtimes_are_noticed(tmp_path: Path):
         (tmp_path / folder / "1").write_bytes(folder.encode())
         os.utime(tmp_path / folder / "1", (1, 1))  # as an archive unpacks them
     names = ["cat/1", "dog/1"]
-    before = [found.digest for found in digests(tmp_path, names)]
+    before = [file.digest for file in digests(tmp_path, names)]
     (tmp_path / "cat").rename(tmp_path / "other")
     (tmp_path / "dog").rename(tmp_path / "cat")
     (tmp_path / "other").rename(tmp_path / "dog")
 
-    assert [found.digest for found in digests(tmp_path, names)] == before[::-1]
+    assert [file.digest for file in digests(tmp_path, names)] == before[::-1]
 
 
 def test_digests_computed_before_a_bad_file_are_cached(tmp_path: Path, read: list[str]):

@@ -47,11 +47,11 @@ def test_document_round_trips(folder: Path):
     document.status = Status("failed", now(), "ValueError: no", 1, "Traceback ...")
     document.write(folder)
 
-    found = RunDocument.read(folder)
+    read_back = RunDocument.read(folder)
 
-    assert found.config == {"lr": 0.1, "bad": "Infinity"}
-    found.config = document.config
-    assert found == document
+    assert read_back.config == {"lr": 0.1, "bad": "Infinity"}
+    read_back.config = document.config
+    assert read_back == document
 
 
 def test_unknown_keys_are_kept(folder: Path):

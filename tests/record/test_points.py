@@ -427,9 +427,9 @@ for event, args in calls:
     elif event in ("os.rename", "os.remove") and "clock" not in str(args[0]):
         print(event)
 """
-    told = python(script, run)
-    assert told.returncode == 0, told.stderr
-    lines = [line for line, _ in itertools.groupby(told.stdout.split("\n"))]
+    result = python(script, run)
+    assert result.returncode == 0, result.stderr
+    lines = [line for line, _ in itertools.groupby(result.stdout.split("\n"))]
     assert lines == ["fsync segment", "os.rename", "fsync folder", "os.remove", ""]
 
 

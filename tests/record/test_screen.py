@@ -17,8 +17,8 @@ from runfolio.record.content.console_screen import LINE_LENGTH, ConsoleScreen
 def lines(*pieces: bytes) -> list[str]:
     """All lines of what came at one moment."""
     screen = ConsoleScreen()
-    found = [line for piece in pieces for line in screen.feed(piece, 0.0)]
-    return found + screen.finish()
+    complete = [line for piece in pieces for line in screen.feed(piece, 0.0)]
+    return complete + screen.finish()
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_nested_bars_of_tqdm_are_folded_to_their_last_state():
         for _ in tqdm(range(3), desc="batch", file=terminal, mininterval=0, ncols=60, leave=False, position=1):
             pass
         tqdm.write("val/acc 0.5", file=terminal)
-    found = [line.partition(":")[0] for line in lines(terminal.getvalue().encode()) if line]
-    assert sorted(found) == ["epoch", "val/acc 0.5", "val/acc 0.5"]
+    names = [line.partition(":")[0] for line in lines(terminal.getvalue().encode()) if line]
+    assert sorted(names) == ["epoch", "val/acc 0.5", "val/acc 0.5"]
     assert "100%" in "".join(lines(terminal.getvalue().encode()))
 
 
@@ -77,8 +77,8 @@ def test_a_live_table_of_rich_is_shown_as_it_was_last():
         for epoch in range(5):
             live.update(f"[red]loss {epoch}\nacc {epoch}", refresh=True)
             console.print(f"epoch {epoch} done")
-    found = [line.rstrip() for line in lines(terminal.getvalue().encode())]
-    assert [line for line in found if line] == [*(f"epoch {epoch} done" for epoch in range(5)), "loss 4", "acc 4"]
+    shown = [line.rstrip() for line in lines(terminal.getvalue().encode())]
+    assert [line for line in shown if line] == [*(f"epoch {epoch} done" for epoch in range(5)), "loss 4", "acc 4"]
 
 
 _scraps = st.sampled_from(
@@ -105,7 +105,7 @@ def test_every_kind_of_escape_may_be_cut_anywhere():
     )
     assert lines(printed) == ["upink red µ✓"]
     assert {tuple(lines(printed[:cut], printed[cut:])) for cut in range(len(printed))} == {tuple(lines(printed))}
-    assert lines(*(printed[place : place + 1] for place in range(len(printed)))) == lines(printed)
+    assert lines(*(printed[index : index + 1] for index in range(len(printed)))) == lines(printed)
 
 
 def test_many_lines_at_once_equal_lines_one_by_one():

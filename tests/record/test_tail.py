@@ -23,16 +23,16 @@ calls = st.lists(
 
 def read(path: Path) -> tuple[Tail, list[LogCall]] | None:
     """A tail and its calls, one by one."""
-    found = Tail.open(path)
-    if found is None:
+    tail = Tail.open(path)
+    if tail is None:
         return None
     calls = []
-    for part in found.slices():
-        names = list(found.names)
+    for part in tail.slices():
+        names = list(tail.names)
         points = iter(zip((names[code] for code in part.codes), part.values.tolist(), strict=True))
         for seq, time_us, step, count in zip(part.seqs, part.times_us, part.steps, part.counts, strict=True):
             calls.append(LogCall(int(seq), int(time_us), int(step), dict(next(points) for _ in range(count))))
-    return found, calls
+    return tail, calls
 
 
 def same(a: float, b: float) -> bool:
@@ -47,8 +47,8 @@ def test_log_calls_are_read_as_written(calls: list[LogCall], tmp_path_factory: p
     look = read(path)
 
     assert look is not None
-    found, back = look
-    assert (found.writer, found.attempt, found.damaged) == ("writer01", 3, 0)
+    tail, back = look
+    assert (tail.writer, tail.attempt, tail.damaged) == ("writer01", 3, 0)
     assert [call[:3] for call in back] == [call[:3] for call in calls]
     for one, written in zip(back, calls, strict=True):
         assert list(one.values) == list(written.values)
@@ -132,8 +132,8 @@ def test_a_tail_covers_what_lies_between_whole_neighbouring_lines(
     """However it is cut into slices. Calls without points (media) may lie between; a damaged line may have been any."""
     expected: set[int] = set()
     lines, before = [tails.header("w", 1)], None
-    for place, seq in enumerate(seqs):
-        if place in damaged:
+    for index, seq in enumerate(seqs):
+        if index in damaged:
             lines.append(b"damaged\n")
             before = None
         lines.append(tails.encode([LogCall(seq, 0, 0, {"loss": 1.0})]))
@@ -149,7 +149,7 @@ def test_a_tail_covers_what_lies_between_whole_neighbouring_lines(
     assert look is not None
     assert {seq for first, last in look[0].ranges["w"] for seq in range(first, last + 1)} == expected
     assert [call.seq for call in look[1]] == seqs
-    assert look[0].damaged == len([place for place in damaged if place < len(seqs)])
+    assert look[0].damaged == len([index for index in damaged if index < len(seqs)])
 
 
 def test_a_file_that_is_no_tail_is_named(tmp_path: Path):

@@ -130,8 +130,8 @@ def test_a_run_that_fails_on_the_way_parts_there(project: Project):
     again = reproduced(project, run, "--here")
     assert (again.word, again.said["step"], again.said["after"]) == ("parts", 5, None)
     assert any(
-        "the repeated run did not come to its end: failed: AssertionError: too far" in it
-        for it in again.said["remarks"]
+        "the repeated run did not come to its end: failed: AssertionError: too far" in remark
+        for remark in again.said["remarks"]
     )
     assert again.causes[0][0] == "code"
 

@@ -55,8 +55,8 @@ def test_variables_of_then_are_set_and_those_of_today_are_not(
     run = project.start("train.py", "--seed", "7")
     monkeypatch.setenv("PYTHONOPTIMIZE", "1")
     monkeypatch.setenv("RUNFOLIO_RUN_ID", "another")
-    found = planned(run)
-    environment = found.environment(os.environ)
+    plan = planned(run)
+    environment = plan.environment(os.environ)
     assert environment["PYTHONHASHSEED"] == "3"
     assert environment["CUDA_VISIBLE_DEVICES"] == "1"
     assert environment["RUNFOLIO_REPRODUCES"] == run.id
@@ -80,13 +80,13 @@ def test_pythons_path_and_arguments_lead_into_the_fresh_folder(project: Project,
     script.write_text(SCRIPT.replace("flags = flags.parse_args()", "flags = flags.parse_known_args()[0]"))
     project.variables = {"PYTHONPATH": f"{project.folder}/lib:{project.libraries}:{os.environ.get('PYTHONPATH', '')}"}
     run = project.start(script, "--seed", "7", f"--config={project.folder}/settings.txt", f"{project.folder}/photos")
-    found = planned(run)
+    plan = planned(run)
     tree = project.temporary / "project"
-    assert found.command[1:] == [
+    assert plan.command[1:] == [
         str(tree / "train.py"), "--seed", "7", f"--config={tree}/settings.txt", f"{project.folder}/photos",
     ]  # fmt: skip
-    assert found.variables["PYTHONPATH"].split(":")[:2] == [str(tree / "lib"), str(project.libraries)]
-    assert found.folder == tree
+    assert plan.variables["PYTHONPATH"].split(":")[:2] == [str(tree / "lib"), str(project.libraries)]
+    assert plan.folder == tree
 
 
 def test_repository_packages_are_imported_from_the_recorded_commit(
@@ -174,22 +174,22 @@ def test_what_is_not_as_it_was_is_said(project: Project, planned: Callable[..., 
     (project.folder / "login.py").write_text("password = 'hunter2hunter2'\n")
     run = project.start("train.py", "--seed", "7")
     (project.folder / "old.png").unlink()
-    found = planned(run)
-    assert [remark.partition(":")[0].partition(" (")[0] for remark in found.remarks] == [
+    plan = planned(run)
+    assert [remark.partition(":")[0].partition(" (")[0] for remark in plan.remarks] == [
         "mask.bin differed from the commit, and is no text",
         "old.png was not kept",
         "login.py",
     ]
-    assert project.temporary / "project" / "photo.png" in found.links  # today's is taken
+    assert project.temporary / "project" / "photo.png" in plan.links  # today's is taken
 
 
 def test_a_run_that_was_resumed_is_repeated_from_its_first_start(project: Project, planned: Callable[..., Plan]):
     run = project.start("train.py", "--seed", "7")
     resume = "import sys, runfolio\nrunfolio.resume(sys.argv[1], checkpoint=None).finish()"
     subprocess.run([sys.executable, "-c", resume, run.id], env=project.environment, cwd=project.folder, check=True)
-    found = planned(runfolio.open(project.store).run(run.id))
-    assert found.command[1:] == [str(project.temporary / "project" / "train.py"), "--seed", "7"]
-    assert found.remarks == ["it was resumed (2 attempts); it is repeated whole, from its first start"]
+    plan = planned(runfolio.open(project.store).run(run.id))
+    assert plan.command[1:] == [str(project.temporary / "project" / "train.py"), "--seed", "7"]
+    assert plan.remarks == ["it was resumed (2 attempts); it is repeated whole, from its first start"]
 
 
 def test_data_that_changed_between_two_attempts_is_said(

@@ -22,8 +22,8 @@ def _edit(path: Path, **changes: Any) -> None:
 
 
 def _list_of_code(run: RecordedRun) -> Path:
-    (found,) = (run.folder / "code").glob("*.json")
-    return found
+    (path,) = (run.folder / "code").glob("*.json")
+    return path
 
 
 def test_an_interpreter_that_came_with_it_is_not_asked(project: Project):

@@ -50,7 +50,9 @@ def test_uncommitted_changes_and_a_module_git_does_not_know(project: Project):
     assert again.word == "bit-equal"
     assert "with its uncommitted changes" in again.stderr
     repeated = runfolio.open(project.store).run(again.said["id"])
-    assert [(it.path, it.sha256) for it in repeated.code.files] == [(it.path, it.sha256) for it in run.code.files]
+    assert [(file.path, file.sha256) for file in repeated.code.files] == [
+        (file.path, file.sha256) for file in run.code.files
+    ]
     assert repeated.code.diff == run.code.diff
 
 
@@ -79,9 +81,9 @@ def test_the_repository_has_moved(project: Project):
     alone = reproduced(project, run)
     assert alone.word == "bit-equal"
     assert "the files kept with the run are used alone" in alone.stderr
-    found = reproduced(project, run, "--repository", project.folder.with_name("moved"))
-    assert found.word == "bit-equal"
-    assert "in a fresh worktree" in found.stderr
+    result = reproduced(project, run, "--repository", project.folder.with_name("moved"))
+    assert result.word == "bit-equal"
+    assert "in a fresh worktree" in result.stderr
 
 
 def test_the_commit_is_only_in_a_repository_it_came_from(project: Project):
@@ -127,9 +129,9 @@ def test_worktree_is_kept_on_request(project: Project):
     run = project.start("train.py", "--seed", "7")
     done = typed(project, run.id, "--yes", "--keep")
     assert done.returncode == 0, done.stderr
-    (kept,) = project.temporary.iterdir()
-    assert (kept / "project" / "train.py").read_text() == SCRIPT
-    assert str(kept) in project.git("worktree", "list")
+    (worktree,) = project.temporary.iterdir()
+    assert (worktree / "project" / "train.py").read_text() == SCRIPT
+    assert str(worktree) in project.git("worktree", "list")
 
 
 def test_data_that_only_the_script_names(project: Project):

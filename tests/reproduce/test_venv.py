@@ -81,8 +81,8 @@ def test_a_package_that_came_from_a_folder_that_is_gone_is_named(project: Projec
 def test_the_environments_own_program_runs_the_script(project: Project):
     project.commit()
     run = project.start("train.py", "--seed", "7")
-    found = make_plan(run, ReproduceOptions(fresh_venv=True), fresh_folder=project.temporary, store=project.store)
-    assert found.command[0] == os.fspath(project.temporary / "venv" / "bin" / "python")
+    plan = make_plan(run, ReproduceOptions(fresh_venv=True), fresh_folder=project.temporary, store=project.store)
+    assert plan.command[0] == os.fspath(project.temporary / "venv" / "bin" / "python")
 
 
 def test_a_package_that_no_index_has_is_pips_own_word(project: Project, monkeypatch: pytest.MonkeyPatch):
@@ -90,6 +90,6 @@ def test_a_package_that_no_index_has_is_pips_own_word(project: Project, monkeypa
     run = with_packages(project, {"nobody-has-this": "1.0"}, {})
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     project.temporary.mkdir(exist_ok=True)
-    found = make_plan(run, ReproduceOptions(fresh_venv=True), fresh_folder=project.temporary, store=project.store)
+    plan = make_plan(run, ReproduceOptions(fresh_venv=True), fresh_folder=project.temporary, store=project.store)
     with pytest.raises(ConfigError, match=r"cannot be made .* nobody-has-this==1\.0"):
-        venv.make_venv(found)
+        venv.make_venv(plan)

@@ -41,9 +41,9 @@ def write(store: Path) -> Write:
     return write
 
 
-def changed(place: int, **values: float) -> list[tuple[Mapping[str, float], int]]:
+def changed(index: int, **values: float) -> list[tuple[Mapping[str, float], int]]:
     """The calls, one of them with other values."""
-    return [*CALLS[:place], ({**CALLS[place][0], **values}, CALLS[place][1]), *CALLS[place + 1 :]]
+    return [*CALLS[:index], ({**CALLS[index][0], **values}, CALLS[index][1]), *CALLS[index + 1 :]]
 
 
 def test_the_same_points_are_bit_equal(write: Write):
@@ -180,8 +180,8 @@ def test_two_lists_of_numbers_are_bit_equal_exactly_if_their_bits_are(one: list[
     def points(values: list[float]) -> _CurvePoints:
         return _CurvePoints(np.arange(len(values)), np.arange(len(values), dtype=float), np.array(values))
 
-    found = _compare_metric("loss", points(one), points(other), Tolerance(), open_end=False)
-    assert (found.first is None) == ([repr(value) for value in one] == [repr(value) for value in other])
-    if found.first_beyond is not None:
-        assert found.first is not None
-        assert found.first[0] <= found.first_beyond[0]
+    comparison = _compare_metric("loss", points(one), points(other), Tolerance(), open_end=False)
+    assert (comparison.first is None) == ([repr(value) for value in one] == [repr(value) for value in other])
+    if comparison.first_beyond is not None:
+        assert comparison.first is not None
+        assert comparison.first[0] <= comparison.first_beyond[0]

@@ -36,7 +36,7 @@ def test_nothing_acknowledged_is_ever_lost_to_kill_9(store: Path):
     chance = random.Random(1)
     acknowledged: dict[str, int] = {}
     for _ in range(ROUNDS):
-        known = set(find_runs(store))
+        earlier = set(find_runs(store))
         process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(store)], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         process.stdout.readline()
@@ -45,7 +45,7 @@ def test_nothing_acknowledged_is_ever_lost_to_kill_9(store: Path):
         steps = [int(line) for line in process.stdout.read().split("\n") if line.strip()]
         process.wait()
         process.stdout.close()
-        (folder,) = set(find_runs(store)) - known
+        (folder,) = set(find_runs(store)) - earlier
         acknowledged[str(folder)] = steps[-1] if steps else 20
 
     folio = runfolio.open(store)

@@ -87,9 +87,9 @@ def start(store: Path, tmp_path: Path) -> Callable[..., Path]:
 
 
 def code_of(folder: Path) -> Code:
-    found = code.read(folder, [RunDocument.read(folder).attempts[-1].writer])
-    assert found is not None
-    return found
+    capture = code.read(folder, [RunDocument.read(folder).attempts[-1].writer])
+    assert capture is not None
+    return capture
 
 
 def kept(folder: Path) -> dict[str, str]:
@@ -193,8 +193,8 @@ def test_a_module_that_is_run_by_name(repository: Path, start: Callable[..., Pat
 def test_a_repository_without_a_commit(project: Path, start: Callable[..., Path]):
     git(project, "init", "--quiet", "--initial-branch", "new")
     folder = start("train.py", cwd=project)
-    found = RunDocument.read(folder).code
-    assert (found["commit"], found["branch"]) == (None, "new")
+    info = RunDocument.read(folder).code
+    assert (info["commit"], info["branch"]) == (None, "new")
     assert kept(folder)["unused.py"] == "untracked"
 
 
@@ -241,13 +241,13 @@ def test_large_files_and_too_many_of_them_are_named_and_left_out(repository: Pat
     for number in range(2100):
         (repository / f"n{number:04}.txt").write_text(str(number))
     folder = start("train.py", cwd=repository)
-    found = code_of(folder)
-    assert len(found.files) == 1000
+    capture = code_of(folder)
+    assert len(capture.files) == 1000
     assert ("large.txt", 1_000_001, "larger than 1,000,000 bytes") in [
-        (entry.path, entry.bytes, entry.why) for entry in found.left_out
+        (entry.path, entry.bytes, entry.why) for entry in capture.left_out
     ]
-    assert len(found.left_out) == 1001
-    assert found.left_out[-1].why == "and 106 more files"
+    assert len(capture.left_out) == 1001
+    assert capture.left_out[-1].why == "and 106 more files"
 
 
 @pytest.mark.parametrize(
@@ -286,10 +286,10 @@ def test_no_secret_reaches_any_file_of_the_run(repository: Path, start: Callable
         folder = start(*arguments, cwd=repository, env=variables)
         for path in folder.rglob("*"):
             assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
-        found = RunDocument.read(folder).environment["variables"]
-        assert found["SLURM_JOB_ID"] == "17"
-        assert found["PYTORCH_ALLOC_CONF"] == "x:1"
-        assert "MY_SERVICE_TOKEN" not in found
+        recorded = RunDocument.read(folder).environment["variables"]
+        assert recorded["SLURM_JOB_ID"] == "17"
+        assert recorded["PYTORCH_ALLOC_CONF"] == "x:1"
+        assert "MY_SERVICE_TOKEN" not in recorded
     assert RunDocument.read(folder).status.reason == "cannot log in with [redacted] at https://a:[redacted]@host/"
 
 

@@ -78,10 +78,10 @@ def test_restore_fills_the_saved_objects_and_random_generators(store: Path):
 
         run.restore()
         assert [draw() for draw in drawn] != expected
-        found = run.restore(model=model, optimizer=optimizer, scheduler=scheduler)
+        restored = run.restore(model=model, optimizer=optimizer, scheduler=scheduler)
 
     assert [draw() for draw in drawn] == expected
-    assert found.step == 1
+    assert restored.step == 1
     assert all(torch.equal(tensor, saved[key]) for key, tensor in model.state_dict().items())
     assert len(optimizer.state) == 4
     assert scheduler.last_epoch == 1
@@ -139,8 +139,8 @@ def test_resumed_run_continues_counting_calls_without_steps(store: Path):
         for count in range(5, 8):
             run.checkpoint(count=count)
         run.restore()
-        kept = [name for name in manifests.names(run.folder) if name.startswith("step-")]
-        assert [(name, run.restore(name).state["count"]) for name in kept] == [
+        names = [name for name in manifests.names(run.folder) if name.startswith("step-")]
+        assert [(name, run.restore(name).state["count"]) for name in names] == [
             ("step-2", 1),
             ("step-4", 3),
             ("step-6", 6),

@@ -106,14 +106,14 @@ def test_opening_a_run_and_resuming_it_are_claims_of_its_attempts(store: Path):
     with runfolio.init(resume=run.folder) as run:
         pass
     document = RunDocument.read(run.folder)
-    assert [(it["attempt"], it["writer"], it["pid"]) for it in claims(run.folder)] == [
+    assert [(claim["attempt"], claim["writer"], claim["pid"]) for claim in claims(run.folder)] == [
         (entry.attempt, entry.writer, os.getpid()) for entry in document.attempts
     ]
 
 
 def test_a_live_run_is_refused_by_host_process_and_age_of_its_heartbeat(store: Path, training: Training):
-    told = rf"is being written by process {training.process.pid} on .* \(last heartbeat \d+ s ago\);.* force=True"
-    with pytest.raises(StoreError, match=told):
+    message = rf"is being written by process {training.process.pid} on .* \(last heartbeat \d+ s ago\);.* force=True"
+    with pytest.raises(StoreError, match=message):
         runfolio.init(resume=training.run, store=store)
     training.process.kill()
     training.process.wait()

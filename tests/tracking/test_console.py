@@ -202,14 +202,14 @@ def helpers(store: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[p
     monkeypatch.setenv("TEST_STORE", str(store))
 
     def helpers() -> list[psutil.Process]:
-        found = []
+        scripts = []
         for process in psutil.process_iter(["cmdline", "environ"]):
             environment = process.info["environ"] or {}
             if environment.get("TEST_STORE") == str(store) and "runfolio.tracking.console.helper_program" in (
                 process.info["cmdline"] or []
             ):
-                found.append(process)
-        return found
+                scripts.append(process)
+        return scripts
 
     return helpers
 

@@ -39,9 +39,9 @@ def tensors(run: runfolio.Run, name: str) -> Path:
     return run.folder / "checkpoints" / file
 
 
-def flip(path: Path, place: int = -5) -> None:
+def flip(path: Path, offset: int = -5) -> None:
     data = bytearray(path.read_bytes())
-    data[place] ^= 1
+    data[offset] ^= 1
     path.write_bytes(data)
 
 
@@ -65,8 +65,8 @@ def test_damaged_last_checkpoint_falls_back_to_previous(
 ):
     DAMAGES[damage](run)
     with runfolio.init(resume=run.folder) as again:
-        found = again.restore()
-        assert (found.name, found.step, found.state["w"][0]) == ("previous", 20, 20.0)
+        restored = again.restore()
+        assert (restored.name, restored.step, restored.state["w"][0]) == ("previous", 20, 20.0)
         again.log({"loss": -1.0})
         assert caplog.text.count("checkpoint 'last' cannot be used, so 'previous' (step 20) is: ") == 1
         again.checkpoint(step=21, w=torch.zeros(1))
@@ -147,8 +147,8 @@ def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error(store: Path, 
     with runfolio.init(store=store, checkpoints=CheckpointPolicy(keep_every=1)) as run:
         for step in (1, 2, 3):
             run.checkpoint(step=step, w=torch.full((50,), float(step)))
-    place = run.folder / "checkpoints"
-    whole = {path: path.read_bytes() for path in place.iterdir()}
+    folder = run.folder / "checkpoints"
+    whole = {path: path.read_bytes() for path in folder.iterdir()}
     used: set[int | None] = set()
     for _ in range(300):
         for path in chance.sample(sorted(whole), chance.randrange(1, len(whole) + 1)):
@@ -159,10 +159,10 @@ def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error(store: Path, 
                 del data[chance.randrange(len(data)) :]
             path.write_bytes(data)
         try:
-            found = manifests.read_intact(run.folder, "last", lambda told: None)
-            assert found.tensors("state")
-            assert set(found.state["w"].tolist()) <= {1.0, 2.0, 3.0}
-            used.add(found.step)
+            checkpoint = manifests.read_intact(run.folder, "last", lambda message: None)
+            assert checkpoint.tensors("state")
+            assert set(checkpoint.state["w"].tolist()) <= {1.0, 2.0, 3.0}
+            used.add(checkpoint.step)
         except (DamagedFile, NewerFormat):
             used.add(None)
         for path, data in whole.items():

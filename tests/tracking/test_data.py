@@ -51,8 +51,8 @@ def fingerprints(store: Path) -> Callable[..., list[str]]:
         for number, data in enumerate(several):
             run.log_data(str(number), data)
         run.finish()
-        known = json.loads((run.folder / "run.json").read_text())["data"]
-        return [known[str(number)]["fingerprint"] for number in range(len(several))]
+        entries = json.loads((run.folder / "run.json").read_text())["data"]
+        return [entries[str(number)]["fingerprint"] for number in range(len(several))]
 
     return fingerprints
 
@@ -62,12 +62,12 @@ def recorded(run: runfolio.Run) -> dict[str, Any]:
 
 
 def test_a_folder_is_known_by_its_files_and_listed(given, store: Path, photos: Path):
-    found = given(photos)
+    facts = given(photos)
 
-    assert (found["items"], found["source"], found["trouble"]) == (3, str(photos), None)
-    assert found["bytes"] == sum(path.stat().st_size for path in photos.rglob("*.jpg"))
+    assert (facts["items"], facts["source"], facts["trouble"]) == (3, str(photos), None)
+    assert facts["bytes"] == sum(path.stat().st_size for path in photos.rglob("*.jpg"))
     (run,) = runfolio.open(store).runs()
-    assert [item.name for item in Listing.read(run.folder, found["fingerprint"])] == [
+    assert [item.name for item in Listing.read(run.folder, facts["fingerprint"])] == [
         *("cat/1.jpg", "cat/2.jpg", "dog/1.jpg")
     ]
 
@@ -131,14 +131,14 @@ def test_an_array_counts_as_it_was_at_the_call(store: Path):
         images[17, 3, 3] = 1
         run.log_data("after", {"images": images, "labels": {"fine": torch.arange(100)}})
 
-    known = json.loads((run.folder / "run.json").read_text())["data"]
-    before, after = (Listing.read(run.folder, known[name]["fingerprint"]) for name in ("before", "after"))
+    entries = json.loads((run.folder / "run.json").read_text())["data"]
+    before, after = (Listing.read(run.folder, entries[name]["fingerprint"]) for name in ("before", "after"))
     assert [item.name for item in before] == ["images", "labels/fine"]
     assert compare_listings(before, after).changed == ("images",)
 
 
 def test_arrays_of_every_kind_have_a_fingerprint(fingerprints):
-    found = fingerprints(
+    prints = fingerprints(
         np.array(3.0),
         np.empty((0, 3)),
         np.array(["a", "bc"]),
@@ -148,8 +148,8 @@ def test_arrays_of_every_kind_have_a_fingerprint(fingerprints):
         torch.empty(0),
         torch.zeros(2, dtype=torch.float8_e5m2),
     )
-    assert None not in found
-    assert len(set(found)) == 8
+    assert None not in prints
+    assert len(set(prints)) == 8
 
 
 def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Path):
@@ -196,10 +196,10 @@ def test_a_listing_of_ones_own_or_a_function_that_makes_one(given):
 def test_unreadable_data_is_reported_and_training_continues(given, photos: Path, caplog):
     (photos / "cat" / "3.jpg").symlink_to(photos / "gone.jpg")
     with caplog.at_level(logging.WARNING):
-        found = given(photos)
+        facts = given(photos)
 
-    assert (found["fingerprint"], found["items"]) == (None, None)
-    assert found["trouble"] == f"the link {photos / 'cat' / '3.jpg'} leads nowhere"
+    assert (facts["fingerprint"], facts["items"]) == (None, None)
+    assert facts["trouble"] == f"the link {photos / 'cat' / '3.jpg'} leads nowhere"
     assert "data 'train' has no fingerprint: the link" in caplog.text
 
 

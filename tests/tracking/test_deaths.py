@@ -133,8 +133,8 @@ def test_torch_without_memory_is_named(store: Path, train: Callable):
 def small_group() -> Iterator[Path]:
     """A control group that may hold 200 MB."""
     own = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
-    place = next((place for _, kind, place in own if kind == "memory"), "/nowhere")
-    group = Path(f"/sys/fs/cgroup/memory{place}/runfolio-{os.getpid()}")
+    path = next((path for _, kind, path in own if kind == "memory"), "/nowhere")
+    group = Path(f"/sys/fs/cgroup/memory{path}/runfolio-{os.getpid()}")
     try:
         group.mkdir()
         (group / "memory.limit_in_bytes").write_text(str(200 * 2**20))
@@ -186,12 +186,12 @@ def test_slurms_warning_signal_is_a_preemption(store: Path, train: Callable, mon
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 2 MB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place], capture_output=True).returncode:
+    mount_point = tmp_path / "small"
+    mount_point.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", mount_point], capture_output=True).returncode:
         pytest.skip("a small disk cannot be mounted here")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    yield mount_point
+    subprocess.run(["umount", mount_point], check=True)
 
 
 def test_a_full_disk_of_the_store_itself_is_named(small_disk: Path, train: Callable, monkeypatch: pytest.MonkeyPatch):

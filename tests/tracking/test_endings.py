@@ -57,8 +57,8 @@ def test_every_ending_is_recorded_and_reaches_the_shell_unchanged(
     store: Path, python: Callable, last_words: str, state: str, exit_code: int, reason: str | None
 ):
     done = python(START + last_words, store)
-    found, status, values = ending(store)
-    assert (found, status.reason, values) == (state, reason, [1.0])
+    run, status, values = ending(store)
+    assert (run, status.reason, values) == (state, reason, [1.0])
     assert done.returncode == exit_code
     if "raise" in last_words:
         assert status.traceback is not None
@@ -69,8 +69,8 @@ def test_every_ending_is_recorded_and_reaches_the_shell_unchanged(
 @pytest.mark.parametrize("last_words", ["os._exit(0)", "os.kill(os.getpid(), signal.SIGKILL)", "os.abort()"])
 def test_killed_process_leaves_a_crashed_run_with_all_flushed_points(store: Path, python: Callable, last_words: str):
     python(START + "run.flush()\n" + last_words, store)
-    found, status, values = ending(store)
-    assert (found, status.state, values) == ("crashed", "running", [1.0])
+    run, status, values = ending(store)
+    assert (run, status.state, values) == ("crashed", "running", [1.0])
 
 
 def test_points_older_than_the_flush_interval_survive_kill_9(store: Path):

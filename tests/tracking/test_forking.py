@@ -61,15 +61,15 @@ def test_fork_has_the_points_of_its_parent_up_to_the_checkpoint(store: Path):
         fork.log({"loss": 100.0})
         fork.log_text("note", "another way")
 
-    found = recorded(fork)
-    assert (found.name, found.experiment, found.config) == ("net-fork", "demo", {"lr": 0.01, "seed": 1})
-    assert found.metric("loss").values.tolist() == [10.0, 9.0, 8.0, 7.0, 100.0]
-    assert found.metric("loss").steps.tolist() == [0, 1, 2, 3, 4]
-    assert found.metric("loss").x_name == "seen"
-    texts = [entry.content["text"] for entry in found.media("text")]
+    run = recorded(fork)
+    assert (run.name, run.experiment, run.config) == ("net-fork", "demo", {"lr": 0.01, "seed": 1})
+    assert run.metric("loss").values.tolist() == [10.0, 9.0, 8.0, 7.0, 100.0]
+    assert run.metric("loss").steps.tolist() == [0, 1, 2, 3, 4]
+    assert run.metric("loss").x_name == "seen"
+    texts = [entry.content["text"] for entry in run.media("text")]
     assert texts == ["step 0", "step 1", "step 2", "step 3", "another way"]
-    assert [entry.path.is_file() for entry in found.media("image") if entry.path] == [True]
-    assert found.document.lineage == {"kind": "fork", "run": parent.id, "name": "net", "checkpoint": "best", "step": 3}
+    assert [entry.path.is_file() for entry in run.media("image") if entry.path] == [True]
+    assert run.document.lineage == {"kind": "fork", "run": parent.id, "name": "net", "checkpoint": "best", "step": 3}
     assert files_of(parent.folder) == before
 
 
@@ -89,12 +89,12 @@ def test_attempts_are_marked_as_inherited_and_their_seconds_counted_apart(store:
     inherited, own = RunDocument.read(fork.folder).attempts
     assert (inherited.attempt, inherited.inherited, inherited.writer) == (1, parent.id, parent.recorder.writer)
     assert (own.attempt, own.parent, own.inherited, own.writer) == (2, 1, None, fork.recorder.writer)
-    found = recorded(fork)
+    run = recorded(fork)
     assert inherited.seconds is not None
     assert own.seconds is not None
-    assert inherited_s(found) == inherited.seconds
+    assert inherited_s(run) == inherited.seconds
     assert 0 < inherited.seconds <= (recorded(parent).duration_s or 0)
-    assert found.duration_s == own.seconds
+    assert run.duration_s == own.seconds
 
 
 def test_fork_of_a_step_uses_the_checkpoint_of_that_step(store: Path):
@@ -236,11 +236,11 @@ folder = make_fork_folder(Path(sys.argv[1]), Path(sys.argv[2]), "best", None, No
 os.kill(os.getpid(), 9)
 """
     python(script, store, parent.folder)
-    found = runfolio.open(store).run("abcdefgh")
-    assert found.state == "interrupted"
-    assert found.reason == f"forked from net ({parent.id}) at checkpoint 'best' (step 3), and not gone on with"
-    assert found.config == {"lr": 0.5, "seed": 1}
-    assert (found.duration_s, found.metric("loss").values.tolist()) == (0.0, [10.0, 9.0, 8.0, 7.0])
+    run = runfolio.open(store).run("abcdefgh")
+    assert run.state == "interrupted"
+    assert run.reason == f"forked from net ({parent.id}) at checkpoint 'best' (step 3), and not gone on with"
+    assert run.config == {"lr": 0.5, "seed": 1}
+    assert (run.duration_s, run.metric("loss").values.tolist()) == (0.0, [10.0, 9.0, 8.0, 7.0])
     with runfolio.init(resume="abcdefgh", store=store) as fork:
         fork.log({"loss": 2.0})
     assert recorded(fork).metric("loss").values.tolist() == [10.0, 9.0, 8.0, 7.0, 2.0]
@@ -287,9 +287,9 @@ with runfolio.fork(sys.argv[2], store=sys.argv[1], recording=runfolio.RecordingC
         for rank in range(2)
     ]
     assert [rank.wait(60) for rank in ranks] == [0, 0]
-    found = runfolio.open(store).run("together")
-    assert found.metric("loss").values.tolist()[-2:] == [1.0, 100.0]
-    assert found.metric("loss", rank=1).values.tolist() == [101.0]
+    run = runfolio.open(store).run("together")
+    assert run.metric("loss").values.tolist()[-2:] == [1.0, 100.0]
+    assert run.metric("loss", rank=1).values.tolist() == [101.0]
 
 
 def test_event_file_of_a_fork_includes_its_parent(store: Path):

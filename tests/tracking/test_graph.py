@@ -47,8 +47,8 @@ def nodes(model: nn.Module, example: Any) -> dict[str, dict[str, Any]]:
 
 
 def test_layers_and_what_lies_between_them_with_their_inputs_and_shapes():
-    found = nodes(Net(), torch.zeros(1, 3, 4, 4))
-    assert {name: (node["op"], node["inputs"]) for name, node in found.items()} == {
+    layers = nodes(Net(), torch.zeros(1, 3, 4, 4))
+    assert {name: (node["op"], node["inputs"]) for name, node in layers.items()} == {
         "input": ("Input", []),
         "body/0/conv": ("Conv2d", ["input"]),
         "body/0/norm": ("BatchNorm2d", ["body/0/conv"]),
@@ -60,8 +60,8 @@ def test_layers_and_what_lies_between_them_with_their_inputs_and_shapes():
         "head": ("Linear", ["flatten"]),
         "output": ("Output", ["head"]),
     }
-    assert found["flatten"]["attributes"]["shape"] == "[1, 48]"
-    assert found["head"]["attributes"]["arguments"] == "in_features=48, out_features=2, bias=True"
+    assert layers["flatten"]["attributes"]["shape"] == "[1, 48]"
+    assert layers["head"]["attributes"]["arguments"] == "in_features=48, out_features=2, bias=True"
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_the_model_and_all_random_numbers_stay_as_they_are():
 
 def test_a_model_that_does_not_run_is_described_by_its_layers(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.DEBUG, "runfolio"):
-        found = nodes(Net(), torch.zeros(1, 7))
-    assert [(name, node["op"]) for name, node in found.items()] == [
+        layers = nodes(Net(), torch.zeros(1, 7))
+    assert [(name, node["op"]) for name, node in layers.items()] == [
         ("body/0/conv", "Conv2d"),
         ("body/0/norm", "BatchNorm2d"),
         ("body/0/relu", "ReLU"),

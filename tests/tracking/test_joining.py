@@ -66,7 +66,7 @@ class TestRanks:
         run = runfolio.open(store).run("exp1")
         assert (run.id, run.state, run.config) == ("exp1", "finished", {"lr": 0.1})
         assert len(run.document.attempts) == 1
-        assert [(it.rank, it.role, it.end) for it in heartbeats(run.folder)] == [
+        assert [(heartbeat.rank, heartbeat.role, heartbeat.end) for heartbeat in heartbeats(run.folder)] == [
             (0, "primary", "finished"),
             *((rank, "rank", "finished") for rank in (1, 2, 3)),
         ]
@@ -77,13 +77,13 @@ class TestRanks:
         with processes(["import time; time.sleep(60)", rank_1], store, RUNFOLIO_RUN_ID="exp2") as (absent, other):
             assert other.communicate(timeout=30) == ("", "")
             assert absent.poll() is None
-        assert [(it.rank, it.role) for it in heartbeats(the_run(store))] == [(1, "primary")]
+        assert [(heartbeat.rank, heartbeat.role) for heartbeat in heartbeats(the_run(store))] == [(1, "primary")]
 
     def test_a_rank_that_comes_when_all_is_over_still_takes_part(self, store: Path):
         late = "import time; time.sleep(2)\n" + RANK
         with processes([RANK, late], store, RUNFOLIO_RUN_ID="exp3") as ranks:
             assert outputs(ranks) == [(0, "", "")] * 2
-        assert [it.rank for it in heartbeats(the_run(store))] == [0, 1]
+        assert [heartbeat.rank for heartbeat in heartbeats(the_run(store))] == [0, 1]
 
     def test_id_of_an_ended_run_is_refused_with_advice(self, store: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("RUNFOLIO_RUN_ID", "exp4")
@@ -152,7 +152,7 @@ run.finish()
         assert run.state == "finished"
         assert run.metric("parent").values.tolist() == [0.0, 1.0, 2.0]
         assert sorted(run.metric("child").values.tolist()) == list(range(4000))
-        ends = {it.end for it in heartbeats(run.folder) if it.role == "process"}
+        ends = {heartbeat.end for heartbeat in heartbeats(run.folder) if heartbeat.role == "process"}
         assert ends == {{"o": None, "s": "failed", "r": "failed"}[ending[0]]}
 
     def test_a_child_that_logs_nothing_leaves_no_trace(self, store: Path, python: Callable):
@@ -197,7 +197,7 @@ if __name__ == "__main__":
         assert done.returncode == 0, done.stderr
         run = runfolio.open(store).run("net")
         assert sorted(run.metric("child").values.tolist()) == list(range(400))
-        assert sorted(str(it.end) for it in heartbeats(run.folder) if it.role == "process") == [
+        assert sorted(str(heartbeat.end) for heartbeat in heartbeats(run.folder) if heartbeat.role == "process") == [
             "failed",
             *["finished"] * 3,
         ]
@@ -228,7 +228,7 @@ with runfolio.init("net", store=sys.argv[1]) as run:
         run = runfolio.open(store).run("net")
         assert len(run.metric("batch")) == 20
         assert sorted(run.metric("index").values.tolist()) == sorted([*range(40)] * 2)
-        workers = [it.worker for it in heartbeats(run.folder) if it.role == "worker"]
+        workers = [heartbeat.worker for heartbeat in heartbeats(run.folder) if heartbeat.role == "worker"]
         assert set(workers) == set(range(int(options[12])))
 
     def test_what_waits_in_the_parent_at_the_fork_is_the_parents_alone(self, store: Path, python: Callable):

@@ -109,8 +109,8 @@ def test_distributed_job_is_one_run_that_survives_a_failed_rank(forked: Forked, 
     assert (run.state, run.config, run.checkpoint("last").step) == ("finished", {"lr": 0.1}, 19)
     assert [len(run.metric("loss", rank=rank)) for rank in range(4)] == [30, 30, 30 if how == "well" else 20, 30]
     assert len(run.metric("loss")) == 30
-    ends = {it.rank: it.end for it in heartbeats(run.folder)}
+    ends = {writer.rank: writer.end for writer in heartbeats(run.folder)}
     assert ends == dict.fromkeys(range(4), "finished") | {2: {"well": "finished", "raises": "failed"}.get(how)}
-    assert [it.state for it in read_writers(run.folder)] == [
-        ends[it.rank] or "crashed" for it in read_writers(run.folder)
+    assert [writer.state for writer in read_writers(run.folder)] == [
+        ends[writer.rank] or "crashed" for writer in read_writers(run.folder)
     ]

@@ -88,8 +88,8 @@ def test_a_point_reaches_the_file_by_itself_within_the_flush_interval(store: Pat
 )
 def test_numbers_of_every_kind_are_stored_exactly(run: Run, given: object, stored: float):
     run.log({"x": given})
-    (found,) = values(run, "x")
-    assert (found, math.copysign(1, found)) == (stored, math.copysign(1, stored))
+    (value_read,) = values(run, "x")
+    assert (value_read, math.copysign(1, value_read)) == (stored, math.copysign(1, stored))
 
 
 def test_nan_is_a_value_like_others(run: Run):
@@ -314,9 +314,9 @@ def test_invalid_image_is_reported_and_training_continues(run: Run, image: objec
 def test_an_artifact_is_a_copy_with_digests(run: Run, tmp_path: Path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "a.csv").write_text("x")
-    place = run.artifact(tmp_path / "report", type="report")
+    artifact = run.artifact(tmp_path / "report", type="report")
     (tmp_path / "report" / "a.csv").write_text("changed")
-    assert (place / "a.csv").read_text() == "x"
+    assert (artifact / "a.csv").read_text() == "x"
     with pytest.raises(ConfigError, match="has an artifact 'report' already"):
         run.artifact(tmp_path / "report")
     with pytest.raises(NotFound, match="no file or folder missing"):
@@ -416,12 +416,12 @@ def test_an_array_changed_afterwards_changes_nothing_that_was_logged(run: Run):
 
 
 def test_media_are_stored_once_despite_a_store_failure(run: Run):
-    place = run.folder / "media"
-    place.rename(run.folder / "away")
+    folder = run.folder / "media"
+    folder.rename(run.folder / "away")
     run.log_text("note", "hello")
     assert not run.flush()
     assert not run.flush()
-    (run.folder / "away").rename(place)
+    (run.folder / "away").rename(folder)
     assert run.flush()
     assert [entry.seq for entry in media.read(run.folder)[0]] == [1]
 
@@ -458,7 +458,7 @@ def test_a_copy_of_the_config_is_a_plain_dict_of_its_own(store: Path):
         copies = [copy.deepcopy(run.config), pickle.loads(pickle.dumps(run.config))]
         run.config["optimizer"]["lr"] = 0.5
     assert copies == [{"optimizer": {"lr": 0.1}}] * 2
-    assert [type(each) for each in copies] == [dict, dict]
+    assert [type(copied) for copied in copies] == [dict, dict]
 
 
 def test_a_nested_setting_that_is_changed_is_saved(run: Run):
@@ -501,8 +501,8 @@ def test_logging_while_a_run_ends_is_reported(store: Path, caplog: pytest.LogCap
     stop.wait(0.01)
     stop.set()
     thread.join()
-    found = PointFiles(run.folder).read("x").values.tolist()
-    assert found == list(range(len(found)))
+    stored = PointFiles(run.folder).read("x").values.tolist()
+    assert stored == list(range(len(stored)))
     assert caplog.text.count("records nothing more: it has ended") == 1
 
 

@@ -54,11 +54,11 @@ def test_checkpoint_has_the_state_at_the_call_despite_later_changes(store: Path,
         torch.nn.init.zeros_(model.weight)
         counts.append(2)
         gate.opened.set()
-        found = run.restore()
-    assert torch.equal(found.tensors("model")["weight"], before)
-    assert torch.equal(found.state["view"], before.T)
-    assert found.state["counts"] == [1]
-    assert found.position == {run.recorder.writer: 1}
+        restored = run.restore()
+    assert torch.equal(restored.tensors("model")["weight"], before)
+    assert torch.equal(restored.state["view"], before.T)
+    assert restored.state["counts"] == [1]
+    assert restored.position == {run.recorder.writer: 1}
 
 
 def test_newer_checkpoint_replaces_a_waiting_one_if_nothing_is_lost(store: Path, monkeypatch: pytest.MonkeyPatch):
@@ -225,6 +225,6 @@ def test_short_notice_leaves_periodic_checkpoint_and_preempted_run(
     done = python(LOOP, store, 0.5 if how == "slow" else 25, "SIGTERM", how)
     assert done.returncode == status
     run = runfolio.open(store).run("net")
-    found = manifests.read_intact(run.folder, "last", pytest.fail)
-    assert (run.state, found.state["done"]) == ("preempted", 49)
+    checkpoint = manifests.read_intact(run.folder, "last", pytest.fail)
+    assert (run.state, checkpoint.state["done"]) == ("preempted", 49)
     assert set(range(1, 51)) <= set(PointFiles(run.folder).read("loss").steps.tolist())

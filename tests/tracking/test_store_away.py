@@ -147,8 +147,8 @@ run.log_text("note", "hello")
     assert done.returncode == 0
     assert "`runfolio doctor --repair` brings them back" in done.stderr
     (waiting,) = spool.find_spools()
-    told = CliRunner().invoke(main, ["doctor", "--store", str(store)])
-    assert f"wait in {waiting.folder}, but its folder {waiting.run_folder} is gone" in " ".join(told.stdout.split())
+    result = CliRunner().invoke(main, ["doctor", "--store", str(store)])
+    assert f"wait in {waiting.folder}, but its folder {waiting.run_folder} is gone" in " ".join(result.stdout.split())
     away.rename(waiting.run_folder)
     (folder,) = find_runs(store)
     assert folder == waiting.run_folder
@@ -193,10 +193,10 @@ def test_points_beyond_disk_and_memory_are_lost_but_counted(
             until(lambda: run.recorder.store_writer.lost)
             run.flush()
         until(run.flush)
-        kept = values(run.folder)
+        points = values(run.folder)
         lost = run.recorder.store_writer.lost
-        assert len(kept) + lost == 5_000
-        assert kept == sorted(set(kept))
+        assert len(points) + lost == 5_000
+        assert points == sorted(set(points))
     trouble = RunDocument.read(run.folder).status.trouble or ""
     assert f"{lost} log calls were lost" in trouble
     assert caplog.text.count("what is logged from now on is lost, and counted") == 1

@@ -31,9 +31,9 @@ class Slow(Dataset):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, place: int) -> torch.Tensor:
-        if place >= self.length:
-            raise IndexError(place)
+    def __getitem__(self, index: int) -> torch.Tensor:
+        if index >= self.length:
+            raise IndexError(index)
         time.sleep(self.seconds)
         return torch.zeros(3)
 

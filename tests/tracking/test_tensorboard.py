@@ -151,13 +151,13 @@ class TestMadeFromTheRecord:
         with runfolio.init("net", store=store, tensorboard=True, config={"lr": 0.1}) as run:
             log_everything(run)
         (written,) = event_files(run.folder).values()
-        there = contents(written)
+        original = contents(written)
         written.unlink()
 
         make_event_files(run.folder)
 
         (made,) = event_files(run.folder).values()
-        assert contents(made) == there
+        assert contents(made) == original
 
     def test_damaged_media_are_left_out(self, store: Path):
         with runfolio.init("net", store=store) as run:
@@ -229,14 +229,14 @@ def log_everything(run: runfolio.Run) -> None:
 
 def contents(path: Path) -> list[tuple[float, int, str]]:
     problems: list[str] = []
-    found = [
+    records = [
         (round(event.wall_time, 3), event.step, repr(value))
         for event in read_events(path, problems)
         if event.summary
         for value in event.summary.value
     ]
     assert problems == []
-    return sorted(found)
+    return sorted(records)
 
 
 Ask = Callable[..., Any]
@@ -249,7 +249,7 @@ def tensorboard(logdir: Path) -> Iterator[Ask]:
     server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
         assert server.stderr
-        url = next(found[0] for line in server.stderr if (found := re.search(r"http://\S+", line)))
+        url = next(match[0] for line in server.stderr if (match := re.search(r"http://\S+", line)))
 
         def ask(path: str, body: Any = None, **query: Any) -> Any:
             request = urllib.request.Request(
@@ -283,7 +283,7 @@ def test_a_real_tensorboard_shows_all_of_it(store: Path):
     for experiment, config in (("small", {"lr": 0.1}), ("large", {"depth": 3})):
         with runfolio.init("net", experiment=experiment, store=store, tensorboard=True, config=config) as run:
             log_everything(run)
-    names = sorted(found.place for found in runfolio.open(store).runs())
+    names = sorted(recorded.run_path for recorded in runfolio.open(store).runs())
     large = names[0]
 
     with tensorboard(store) as ask:
@@ -320,12 +320,12 @@ def test_a_real_tensorboard_shows_the_graph_and_a_layout(store: Path):
         writer.add_custom_scalars({"Losses": {"both": ["Multiline", ["train/loss", "val/loss"]]}})
         writer.add_scalar("train/loss", 1.0, 0)
         writer.add_hparams({"lr": 0.1}, {"hparam/accuracy": 0.5})
-    place = writer.run.folder.relative_to(store).as_posix()
+    run_path = writer.run.folder.relative_to(store).as_posix()
 
     with tensorboard(store) as ask:
-        assert ask("runs") == [place]  # no run of its own for the hyperparameters
-        assert ask("plugin/graphs/info")[place]["run_graph"]
-        graph = ask("plugin/graphs/graph", run=place).decode()
+        assert ask("runs") == [run_path]  # no run of its own for the hyperparameters
+        assert ask("plugin/graphs/info")[run_path]["run_graph"]
+        graph = ask("plugin/graphs/graph", run=run_path).decode()
         assert re.findall(r'name: "(.+)"\n\s+op: "(.+)"', graph) == [
             ("input", "Input"),
             ("0", "Linear"),

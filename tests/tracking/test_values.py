@@ -67,8 +67,10 @@ def test_float64_extremes_round_trip_in_both_file_kinds(run: Run):
         run.log({"x": value})
     live = stored(run)
     run.finish()
-    for found in (live, stored(run)):
-        assert [struct.pack("<d", value) for value in found] == [struct.pack("<d", float(value)) for value in given]
+    for stored_values in (live, stored(run)):
+        assert [struct.pack("<d", value) for value in stored_values] == [
+            struct.pack("<d", float(value)) for value in given
+        ]
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, *WHOLES, torch.bool], ids=str)

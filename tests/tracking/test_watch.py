@@ -63,8 +63,8 @@ def total_norm(model: nn.Module) -> float:
 
 def curve(run: runfolio.Run, metric: str) -> dict[int, float]:
     run.flush()
-    found = runfolio.open(run.folder.parents[1]).run(run.id).metric(metric)
-    return dict(zip(found.steps.tolist(), found.values.tolist(), strict=True))
+    points = runfolio.open(run.folder.parents[1]).run(run.id).metric(metric)
+    return dict(zip(points.steps.tolist(), points.values.tolist(), strict=True))
 
 
 def names(run: runfolio.Run) -> set[str]:
@@ -154,15 +154,15 @@ class TestWhatIsRecorded:
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
     @pytest.mark.parametrize(
-        ("given", "told"),
+        ("given", "message"),
         [
             ({"model": "net"}, "a model is a torch.nn.Module, not a str"),
             ({"model": nn.Linear(1, 1), "every": 0}, "every is 0"),
             ({"model": nn.Linear(1, 1), "log": "grads"}, "did you mean gradients"),
         ],
     )
-    def test_a_mistake_is_told(self, run: runfolio.Run, given: dict[str, Any], told: str):
-        with pytest.raises(ConfigError, match=told):
+    def test_a_mistake_is_told(self, run: runfolio.Run, given: dict[str, Any], message: str):
+        with pytest.raises(ConfigError, match=message):
             run.watch(**given)
 
 
@@ -216,7 +216,7 @@ class TestEveryWayToTrain:
             scaler.step(optimizer)
             scaler.update()
             if any((before[name] != value).any() for name, value in model.named_parameters()):
-                plain.append(float(torch.stack([each.norm() for each in reference]).norm()))
+                plain.append(float(torch.stack([gradient.norm() for gradient in reference]).norm()))
         assert curve(run, "grad_norm") == pytest.approx(dict(enumerate(plain)), rel=1e-4)
         assert len(plain) == 3
         assert trouble(run) is None
@@ -422,8 +422,8 @@ class TestFirstNonFinite:
             model(torch.ones(2, 2))
         assert len([line for line in caplog.messages if "not looked for any more" in line]) == 1
 
-    @pytest.mark.parametrize(("filled_with", "told"), [(-math.inf, False), (math.inf, True), (math.nan, True)])
-    def test_scores_that_a_model_masks_are_no_trouble(self, run: runfolio.Run, filled_with: float, told: bool):
+    @pytest.mark.parametrize(("filled_with", "reported"), [(-math.inf, False), (math.inf, True), (math.nan, True)])
+    def test_scores_that_a_model_masks_are_no_trouble(self, run: runfolio.Run, filled_with: float, reported: bool):
         class Policy(nn.Module):
             """Forbids the second action, as is usual: its probability becomes 0."""
 
@@ -439,7 +439,7 @@ class TestFirstNonFinite:
         for _ in range(2):
             model(torch.ones(2, 4))
         assert trouble(run) == (
-            "first non-finite: the model's output at batch 1; that of each layer is finite" if told else None
+            "first non-finite: the model's output at batch 1; that of each layer is finite" if reported else None
         )
 
     def test_evaluation_and_no_grad_are_not_looked_at(self, run: runfolio.Run):
@@ -459,12 +459,12 @@ class TestFirstNonFinite:
         model = network()
         run.watch(model)
         images = torch.randn(2, 1, 9, 9)  # does not fit the head
-        kept = weakref.ref(images)
+        reference = weakref.ref(images)
         with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
             model(images)
         del images
         gc.collect()
-        assert kept() is None
+        assert reference() is None
 
 
 class TestMeasures:
@@ -499,13 +499,19 @@ class TestMeasures:
         assert (counts[0], counts[-1], sum(counts)) == (1, 1, 2)
 
     def test_non_finite_values_are_counted_separately(self):
-        found = histogram_of(count_values(torch.tensor([1.0, 2.0, math.nan, math.inf, -math.inf])).tolist())
-        assert (sum(found["counts"]), found["nan"], found["inf"], found["min"], found["max"]) == (2, 1, 2, 1.0, 2.0)
+        histogram = histogram_of(count_values(torch.tensor([1.0, 2.0, math.nan, math.inf, -math.inf])).tolist())
+        assert (sum(histogram["counts"]), histogram["nan"], histogram["inf"], histogram["min"], histogram["max"]) == (
+            2,
+            1,
+            2,
+            1.0,
+            2.0,
+        )
 
     def test_nothing_finite_and_nothing_at_all(self):
         for tensor in (torch.full((3,), math.nan), torch.zeros(0)):
-            found = histogram_of(count_values(tensor).tolist())
-            assert (found["edges"], found["counts"], found["mean"]) == ([], [], None)
+            histogram = histogram_of(count_values(tensor).tolist())
+            assert (histogram["edges"], histogram["counts"], histogram["mean"]) == ([], [], None)
 
     def test_norms_of_halves_and_of_huge_numbers_do_not_overflow(self):
         given = [torch.full((4,), 60_000, dtype=torch.half), torch.full((4,), 1e30), torch.ones(4, dtype=torch.double)]

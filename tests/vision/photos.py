@@ -17,10 +17,10 @@ def picture(seed: int = 0, width: int = 12, height: int = 8) -> Image.Image:
 
 def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> Path:
     """Write `counts[name]` PNG pictures into `folder/name`, all of them different from each other."""
-    for place, (name, count) in enumerate(counts.items()):
+    for label, (name, count) in enumerate(counts.items()):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            picture(seed + 1000 * place + number).save(folder / name / f"{number}.png")
+            picture(seed + 1000 * label + number).save(folder / name / f"{number}.png")
     return folder
 
 
@@ -28,8 +28,8 @@ def zipped(counts: dict[str, int]) -> bytes:
     """A zip of as many pictures in each of these folders."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
-        for place, (name, count) in enumerate(counts.items()):
+        for label, (name, count) in enumerate(counts.items()):
             for number in range(count):
                 with file.open(f"{name}/{number}.png", "w") as member:
-                    picture(1000 * place + number).save(member, format="png")
+                    picture(1000 * label + number).save(member, format="png")
     return content.getvalue()

@@ -150,11 +150,11 @@ def test_a_zip_cut_anywhere_leaves_nothing(tmp_path_factory, cut):
     assert not (folder / "out").exists()
 
 
-@given(place=st.integers(0, len(PHOTOS) - 1), bit=st.integers(0, 7))
-def test_a_flipped_bit_is_noticed_or_harmless(tmp_path_factory, place, bit):
+@given(offset=st.integers(0, len(PHOTOS) - 1), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_noticed_or_harmless(tmp_path_factory, offset, bit):
     folder = tmp_path_factory.mktemp("flipped")
     content = bytearray(PHOTOS)
-    content[place] ^= 1 << bit
+    content[offset] ^= 1 << bit
     (folder / "flipped.zip").write_bytes(content)
 
     refused = False

@@ -35,7 +35,10 @@ def augmentation(name: str, seed: int = 7) -> Augmentation:
 def test_an_image_is_changed_by_seed_epoch_and_index_alone(prepared, name):
     def changed(seed=7, epoch=0, index=0):
         return torch.stack(
-            [augmentation(name, seed)(prepared.pixels(place), epoch=epoch, index=index + place) for place in range(20)]
+            [
+                augmentation(name, seed)(prepared.pixels(position), epoch=epoch, index=index + position)
+                for position in range(20)
+            ]
         )
 
     torch.manual_seed(1)
@@ -43,7 +46,7 @@ def test_an_image_is_changed_by_seed_epoch_and_index_alone(prepared, name):
     torch.manual_seed(2)
     assert torch.equal(changed(), once)
     assert once.dtype == torch.uint8
-    before = torch.stack([prepared.pixels(place) for place in range(20)])
+    before = torch.stack([prepared.pixels(position) for position in range(20)])
     for other in (changed(seed=8), changed(epoch=1), changed(index=100), before):
         assert not torch.equal(other, once)
 
@@ -58,13 +61,13 @@ def test_drawing_the_changes_leaves_torchs_own_generator_alone(prepared, name):
 
 
 def test_an_augmented_image_is_still_prepared_and_kept_unchanged(prepared):
-    kept = prepared.pixels(3).clone()
+    original = prepared.pixels(3).clone()
     images = AugmentedImages(prepared, augmentation("trivial"))
 
     first, again = ([images[visit][0] for visits in EpochOrder(40, 8, seed=0) for visit in visits] for _ in range(2))
 
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
-    assert torch.equal(prepared.pixels(3), kept)
+    assert torch.equal(prepared.pixels(3), original)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -83,11 +86,11 @@ def test_workers_prepare_the_very_same_batches_in_every_epoch(prepared):
         order = EpochOrder(40, 16, seed=3)
         images = AugmentedImages(prepared, augmentation("randaugment"))
         loader = batch_loader(images, workers=workers, seed=3, order=order)
-        found = []
+        batches = []
         for epoch in range(2):
             order.begin(epoch)
-            found += [images for images, _ in loader]
-        return found
+            batches += [images for images, _ in loader]
+        return batches
 
     none, one, two = (all_batches(workers) for workers in (0, 1, 2))
 

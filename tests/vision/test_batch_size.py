@@ -47,28 +47,28 @@ def test_a_training_with_the_number_that_was_found_has_the_same_bits(tiny, tmp_p
     store = tmp_path / "runs"
     settings = {"epochs": 1, "watch": 0, "tensorboard": False, "model": "mlp", "dropout": 0.2}
     with pytest.warns(TrainingWarning):
-        found = runfolio.open(tmp_path).run(run_experiment(tiny(batch_size="auto", **settings), store=store))
-    given = run_experiment(tiny(batch_size=found.config["batch_size"], **settings), store=store)
+        run = runfolio.open(tmp_path).run(run_experiment(tiny(batch_size="auto", **settings), store=store))
+    given = run_experiment(tiny(batch_size=run.config["batch_size"], **settings), store=store)
 
     other = runfolio.open(store).run(given)
-    assert found.metric("batch/loss").values.tolist() == other.metric("batch/loss").values.tolist()
-    assert found.config == other.config
+    assert run.metric("batch/loss").values.tolist() == other.metric("batch/loss").values.tolist()
+    assert run.config == other.config
 
 
 def test_batch_size_does_not_depend_on_seed_or_learning_rate(tiny):
-    first, told = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
+    first, sentence = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
     second, told_again = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp", seed=7, lr=0.1)))
 
-    assert told == told_again
+    assert sentence == told_again
     assert second.settings.seed == 7
     assert first.settings.batch_size == second.settings.batch_size
 
 
 def test_images_that_are_prepared_otherwise_are_measured_by_themselves(tiny):
-    _, told = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
+    _, sentence = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
     _, augmented = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp", augment="trivial")))
 
-    assert told != augmented
+    assert sentence != augmented
 
 
 def test_a_run_that_repeats_another_takes_the_size_that_one_had(tiny, tmp_path, monkeypatch):

@@ -55,10 +55,10 @@ def test_a_compiled_training_is_watched_saved_and_loaded_as_any_other(frames, st
     folder = run_experiment(tiny(**SMALL), store=store)
     plain_folder = run_experiment(tiny(**SMALL | {"compile": False}), store=store)
 
-    run, plain = (runfolio.open(store).run(each) for each in (folder, plain_folder))
+    run, plain = (runfolio.open(store).run(trained) for trained in (folder, plain_folder))
     assert frames
     assert run.metrics.keys() == plain.metrics.keys()
-    ours, theirs = (each.checkpoint("last").tensors("model") for each in (run, plain))
+    ours, theirs = (trained.checkpoint("last").tensors("model") for trained in (run, plain))
     assert ours.keys() == theirs.keys()
     torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(run.metric("grad_norm").values, plain.metric("grad_norm").values)

@@ -182,7 +182,7 @@ def test_an_image_is_prepared_once_and_the_same_each_epoch(digits):
     source = Counting()
     images = PreparedImages(source, np.arange(20), ImageTransform.for_source(digits))
 
-    first, second = ([images[place][0] for place in range(20)] for _ in range(2))
+    first, second = ([images[position][0] for position in range(20)] for _ in range(2))
 
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
     assert source.decoded == 20

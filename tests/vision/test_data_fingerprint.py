@@ -107,13 +107,13 @@ def test_the_digits_have_a_fingerprint_of_their_pixels(trained: RecordedRun, tra
 
 
 def test_described_fingerprint_equals_that_of_a_run(train, food: Path):
-    found = describe(f"folder:{food}")
+    description = describe(f"folder:{food}")
     with pytest.warns(match="val-fraction is 0"):
         run = train(food, val_fraction=0)
 
     assert fingerprints(run) == {
-        "train": found.train.fingerprint,
-        "test": found.test.fingerprint,
+        "train": description.train.fingerprint,
+        "test": description.test.fingerprint,
     }
 
 
@@ -138,7 +138,7 @@ def spoil_the_test(food: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (edit, r"1 changed \(train/ham/3.png\)"),
         (remove, r"1 removed \(train/spam/0.png\)"),
@@ -147,12 +147,12 @@ def spoil_the_test(food: Path) -> None:
         (spoil_the_test, r"1 changed \(test/spam/2.png\)"),
     ],
 )
-def test_a_run_is_not_resumed_on_images_that_changed(stopped: RecordedRun, food: Path, store: Path, change, told):
+def test_a_run_is_not_resumed_on_images_that_changed(stopped: RecordedRun, food: Path, store: Path, change, message):
     before = {path: path.stat().st_mtime_ns for path in stopped.folder.rglob("*")}
     change(food)
 
     with pytest.raises(
-        ConfigError, match=rf"the images of run .* changed since it was begun: {told}; undo that, .*--ch"
+        ConfigError, match=rf"the images of run .* changed since it was begun: {message}; undo that, .*--ch"
     ):
         run_experiment(resume=stopped.id, store=store)
 

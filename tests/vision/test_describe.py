@@ -28,47 +28,47 @@ def test_images_are_counted_and_measured(tmp_path):
     fill(tmp_path / "test", {"pizza": 1, "sushi": 1}, seed=50)
     picture(9, 40, 30).convert("L").save(tmp_path / "train" / "sushi" / "large.png")
 
-    found = describe(f"folder:{tmp_path}")
+    description = describe(f"folder:{tmp_path}")
 
-    assert found.classes == ("pizza", "sushi")
-    assert (found.channels, found.image_size) == (3, (224, 224))
-    assert (found.train.images, found.train.class_counts) == (6, {"pizza": 3, "sushi": 3})
-    assert (found.train.width, found.train.height) == ((12, 12, 40), (8, 8, 30))
-    assert found.train.modes == {"RGB": 5, "L": 1}
-    assert (found.test.images, found.test.class_counts) == (2, {"pizza": 1, "sushi": 1})
-    assert (found.shared, found.train.duplicates, found.bad_images) == ((), (), ())
+    assert description.classes == ("pizza", "sushi")
+    assert (description.channels, description.image_size) == (3, (224, 224))
+    assert (description.train.images, description.train.class_counts) == (6, {"pizza": 3, "sushi": 3})
+    assert (description.train.width, description.train.height) == ((12, 12, 40), (8, 8, 30))
+    assert description.train.modes == {"RGB": 5, "L": 1}
+    assert (description.test.images, description.test.class_counts) == (2, {"pizza": 1, "sushi": 1})
+    assert (description.shared, description.train.duplicates, description.bad_images) == ((), (), ())
 
 
 def test_images_that_are_there_twice_are_named(tmp_path):
     fill(tmp_path / "train", {"pizza": 3, "sushi": 2})
     fill(tmp_path / "test", {"pizza": 1, "sushi": 1}, seed=50)
-    for place in ("train/sushi/twin.png", "test/pizza/seen.png"):
-        shutil.copy(tmp_path / "train" / "pizza" / "0.png", tmp_path / place)
+    for name in ("train/sushi/twin.png", "test/pizza/seen.png"):
+        shutil.copy(tmp_path / "train" / "pizza" / "0.png", tmp_path / name)
 
-    found = describe(f"folder:{tmp_path}")
+    description = describe(f"folder:{tmp_path}")
 
-    assert found.train.duplicates == (("train/pizza/0.png", "train/sushi/twin.png"),)
-    assert found.shared == (SharedImage("train/pizza/0.png", "test/pizza/seen.png"),)
+    assert description.train.duplicates == (("train/pizza/0.png", "train/sushi/twin.png"),)
+    assert description.shared == (SharedImage("train/pizza/0.png", "test/pizza/seen.png"),)
 
 
 def test_bad_images_are_listed_and_not_counted(tmp_path):
     fill(tmp_path, {"pizza": 5, "sushi": 5})
     (tmp_path / "pizza" / "bad.png").write_bytes(b"no picture")
 
-    found = describe(f"folder:{tmp_path}")
+    description = describe(f"folder:{tmp_path}")
 
-    assert found.train.images + found.test.images == 10
-    (line,) = found.bad_images
+    assert description.train.images + description.test.images == 10
+    (line,) = description.bad_images
     assert "bad.png is not an image" in line
 
 
 def test_data_without_files_is_described_too():
-    found = describe("digits")
+    description = describe("digits")
 
-    assert (found.train.images, found.test.images) == (1438, 359)
-    assert found.train.width == found.train.height == (8, 8, 8)
-    assert found.train.modes == {"L": 1438}
-    assert found.shared == ()
+    assert (description.train.images, description.test.images) == (1438, 359)
+    assert description.train.width == description.train.height == (8, 8, 8)
+    assert description.train.modes == {"L": 1438}
+    assert description.shared == ()
 
 
 @pytest.mark.parametrize(
@@ -79,17 +79,17 @@ def test_data_without_files_is_described_too():
     ],
 )
 def test_the_courses_photographs_are_what_their_description_says(name, train, test):
-    found = describe(local(name))
+    description = describe(local(name))
 
-    assert found.classes == ("pizza", "steak", "sushi")
-    assert list(found.train.class_counts.values()) == train
-    assert list(found.test.class_counts.values()) == test
-    assert found.train.modes == {"RGB": sum(train)}
-    assert found.train.width.largest == found.train.height.largest == 512
-    assert (found.bad_images, found.shared) == ((), ())
+    assert description.classes == ("pizza", "steak", "sushi")
+    assert list(description.train.class_counts.values()) == train
+    assert list(description.test.class_counts.values()) == test
+    assert description.train.modes == {"RGB": sum(train)}
+    assert description.train.width.largest == description.train.height.largest == 512
+    assert (description.bad_images, description.shared) == ((), ())
 
 
 def test_no_image_of_the_small_test_set_trains_the_large_set():
-    found = describe(local("pizza_steak_sushi_20_percent"), test_data=local("pizza_steak_sushi"))
+    description = describe(local("pizza_steak_sushi_20_percent"), test_data=local("pizza_steak_sushi"))
 
-    assert (found.train.images, found.test.images, found.shared) == (450, 75, ())
+    assert (description.train.images, description.test.images, description.shared) == (450, 75, ())

@@ -344,8 +344,8 @@ def test_two_processes_at_once_share_one_download(site):
 
 
 def test_the_courses_zips_are_pinned_by_digest():
-    for name, place in COURSE_ZIPS.items():
-        address, _, digest = place.partition("#sha256=")
+    for name, source in COURSE_ZIPS.items():
+        address, _, digest = source.partition("#sha256=")
         assert address.startswith("https://github.com/mrdbourke/pytorch-deep-learning/")
         assert address.endswith(f"/{name}.zip")
         assert len(digest) == 64

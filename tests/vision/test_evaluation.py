@@ -82,7 +82,7 @@ def test_the_calibration_error_is_that_of_torchmetrics(result, probabilities, so
     )
 
     assert result.calibration.error == pytest.approx(float(expected), abs=1e-6)
-    assert sum(each.images for each in result.calibration.bins) == 359
+    assert sum(part.images for part in result.calibration.bins) == 359
 
 
 def test_mistakes_are_listed_with_the_most_confident_first(result, classifier, source):
@@ -90,7 +90,7 @@ def test_mistakes_are_listed_with_the_most_confident_first(result, classifier, s
 
     assert mistakes[0].reference == source.test.reference(mistakes[0].index)
     assert len(mistakes) == round((1 - result.accuracy) * 359) > 0
-    assert [each.probability for each in mistakes] == sorted((each.probability for each in mistakes), reverse=True)
+    assert [entry.probability for entry in mistakes] == sorted((entry.probability for entry in mistakes), reverse=True)
     for mistake in mistakes:
         (prediction,) = classifier.predict([source.test.image(mistake.index)])
         assert (mistake.label, mistake.truth) == (
@@ -185,4 +185,4 @@ def test_calibration_is_the_gap_between_what_is_said_and_what_is_right():
 def test_a_probability_on_a_bound_belongs_to_the_bin_below_it():
     measured = calibration(torch.tensor([0.5, 1.0], dtype=torch.float64), torch.tensor([True, True]), bins=2)
 
-    assert [(each.images, each.confidence, each.accuracy) for each in measured.bins] == [(1, 0.5, 1.0), (1, 1.0, 1.0)]
+    assert [(part.images, part.confidence, part.accuracy) for part in measured.bins] == [(1, 0.5, 1.0), (1, 1.0, 1.0)]

@@ -84,12 +84,12 @@ SETTINGS = {"everything": EVERYTHING, "plain": PLAIN, "adamw": ADAMW, "unfreezin
 class Victims:
     """Trainings in processes of their own, forked from one that has imported torch (`victims.py`)."""
 
-    def __init__(self, place: Path) -> None:
-        self._log = place / "log.txt"
-        self.features = place / "features"
-        save_file(TinyVGG((1, 8, 8), 10, 4).state_dict(), place / UNFREEZING["weights"])
-        environment = os.environ | {"RUNFOLIO_CONSOLE": "off", "RUNFOLIO_CODE": "off", "RUNFOLIO_CACHE": str(place)}
-        self._server = Server(Path(__file__).with_name("victims.py"), env=environment, cwd=place)
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "log.txt"
+        self.features = folder / "features"
+        save_file(TinyVGG((1, 8, 8), 10, 4).state_dict(), folder / UNFREEZING["weights"])
+        environment = os.environ | {"RUNFOLIO_CONSOLE": "off", "RUNFOLIO_CODE": "off", "RUNFOLIO_CACHE": str(folder)}
+        self._server = Server(Path(__file__).with_name("victims.py"), env=environment, cwd=folder)
 
     def train(self, store: Path, **request: Any) -> dict[str, Any]:
         """How it ended: `code` (-9: killed; -15: told to go), `places` it came by, `seconds`."""
@@ -103,16 +103,16 @@ class Victims:
 
 @pytest.fixture(scope="module")
 def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
-    found = Victims(tmp_path_factory.mktemp("victims"))
-    yield found
-    found.close()
+    processes = Victims(tmp_path_factory.mktemp("victims"))
+    yield processes
+    processes.close()
 
 
 class Straight:
     """The trainings that nobody interrupts, each done once, without workers."""
 
-    def __init__(self, victims: Victims, place: Path) -> None:
-        self._victims, self._place = victims, place
+    def __init__(self, victims: Victims, folder: Path) -> None:
+        self._victims, self._place = victims, folder
         self._done: dict[str, tuple[dict[str, Any], dict[str, int], float]] = {}
 
     def __call__(self, name: str) -> tuple[dict[str, Any], dict[str, int], float]:
@@ -155,10 +155,10 @@ def recorded_media(run: RecordedRun) -> list[dict[str, Any]]:
     from runfolio.record.base.run_document import RunDocument
     from runfolio.record.content import media
 
-    kept = RunDocument.read(run.folder).attempts[-1]
+    attempt = RunDocument.read(run.folder).attempts[-1]
     entries, _ = media.read(run.folder)
     newest = [
-        entry for entry in entries if entry.attempt == kept.attempt or entry.seq <= kept.kept.get(entry.writer, 0)
+        entry for entry in entries if entry.attempt == attempt.attempt or entry.seq <= attempt.kept.get(entry.writer, 0)
     ]
     return [
         {key: value for key, value in vars(entry).items() if key not in {"seq", "time_us", "writer", "attempt", "file"}}
@@ -204,7 +204,7 @@ def kill_and_resume(
 ) -> None:
     """One to three kills, each at a place (or a moment) drawn at random, then the rest; and the comparison."""
     expected, places, seconds = straight(name)
-    told: list[Any] = []
+    events: list[Any] = []
     begin: dict[str, Any] = {"settings": SETTINGS[name] | {"workers": workers}}
     for _ in range(draw.choice([1, 1, 1, 2, 3])):
         if draw.random() < 0.8:
@@ -212,7 +212,7 @@ def kill_and_resume(
             kill: dict[str, Any] = {"fatal": [kind, draw.randint(1, places[kind])]}
         else:
             kill = {"after_s": draw.uniform(0.2, seconds)}
-        told.append(kill)
+        events.append(kill)
         answer = victims.train(store, **begin, **kill)
         runs = runfolio.open(store).runs() if store.exists() else []
         if answer["code"] == 0 or (runs and runs[0].state == "finished"):
@@ -220,11 +220,11 @@ def kill_and_resume(
         if runs:  # else it had not begun
             begin = {"resume": runs[0].id}
         if draw.random() < 0.5:
-            told.append("cleared")
+            events.append("cleared")
             shutil.rmtree(victims.features, ignore_errors=True)
     else:
         assert victims.train(store, **begin)["code"] == 0
-    assert_same(everything(the_run(store)), expected, f"{name}, {workers} workers, killed at {told}")
+    assert_same(everything(the_run(store)), expected, f"{name}, {workers} workers, killed at {events}")
 
 
 CASES = [(name, workers) for name in SETTINGS for workers in (0, 2, 4)]

@@ -106,9 +106,9 @@ class TestRowStore:
     def test_a_flipped_byte_of_the_index_costs_that_row_and_no_other(self, folder):
         RowStore(folder, 100).add(ids(1, 2, 3), rows_of(1, 2, 3))
         (index,) = folder.glob("*.index")
-        for place in range(32, 64):
+        for offset in range(32, 64):
             whole = index.read_bytes()
-            flip(index, place)
+            flip(index, offset)
             rows = RowStore(folder, 100)
             assert {row_id for row_id in ids(1, 2, 3) if row_id in rows} == set(ids(1, 3))
             index.write_bytes(whole)
@@ -133,9 +133,9 @@ class TestRowStore:
         rows, other = RowStore(folder, 100), RowStore(folder, 100)
         other.add(ids(1), rows_of(1))
         rows.add(ids(2), rows_of(2))
-        places = rows.addresses_of(ids(1, 2))
+        addresses = rows.addresses_of(ids(1, 2))
 
-        assert np.array_equal(pickle.loads(pickle.dumps(rows)).gather(places), rows_of(1, 2))
+        assert np.array_equal(pickle.loads(pickle.dumps(rows)).gather(addresses), rows_of(1, 2))
 
     def test_a_folder_that_is_open_is_not_removed(self, folder):
         rows = RowStore(folder, 100)
@@ -165,8 +165,8 @@ class TestRowStore:
             every = [number for number in range(10**4) if number.to_bytes(16, "little") in rows]
             assert len(every) == len(rows) >= 32
             assert rows.drop_damaged(ids(*every)) == 0
-            found = rows.gather(rows.addresses_of(ids(*every)))
-            assert np.array_equal(found, np.repeat(np.array(every)[:, None] % 251, 5000, axis=1))
+            gathered = rows.gather(rows.addresses_of(ids(*every)))
+            assert np.array_equal(gathered, np.repeat(np.array(every)[:, None] % 251, 5000, axis=1))
 
     def test_a_full_disk_keeps_what_was_written_whole(self, folder, python):
         script = (
@@ -185,9 +185,9 @@ class TestRowStore:
         assert len(RowStore(folder, 5000)) == 1
 
 
-def flip(path: Path, place: int) -> None:
+def flip(path: Path, offset: int) -> None:
     content = bytearray(path.read_bytes())
-    content[place] ^= 1
+    content[offset] ^= 1
     path.write_bytes(content)
 
 
@@ -298,21 +298,21 @@ def expected(model: nn.Module, source: ImageSource) -> torch.Tensor:
     transform = transform_of(source)
     images = PreparedImages(source.train, np.arange(len(source.train)), transform)
     with torch.no_grad():
-        for image, _ in (images[place] for place in range(len(images))):
+        for image, _ in (images[index] for index in range(len(images))):
             model.eval()(transform.normalised(image.unsqueeze(0)))
     hook.remove()
     return torch.cat(got)
 
 
 def test_features_of_the_network_are_computed_once_for_all_runs(model, food):
-    found, computed = cached(model, food)
-    assert computed == len(food.train) == len(found)
-    torch.testing.assert_close(through(model, found), expected(model, food), rtol=1e-4, atol=1e-5)
-    assert [label for _, label in found.__getitems__(range(len(found)))] == food.train.labels.tolist()
+    features, computed = cached(model, food)
+    assert computed == len(food.train) == len(features)
+    torch.testing.assert_close(through(model, features), expected(model, food), rtol=1e-4, atol=1e-5)
+    assert [label for _, label in features.__getitems__(range(len(features)))] == food.train.labels.tolist()
 
     again, computed = cached(model, food)
     assert computed == 0
-    assert torch.equal(through(model, again), through(model, found))
+    assert torch.equal(through(model, again), through(model, features))
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16"])
@@ -324,19 +324,19 @@ def test_features_do_not_depend_on_batch_or_number_of_threads(name, precision):
     freeze_backbone(model)
     transform = ImageTransform(channels=3, height=64, width=64, mean=(0.5,) * 3, std=(0.25,) * 3)
     pixels = list(torch.randint(0, 256, (19, 3, 64, 64), dtype=torch.uint8))
-    found = cut_network(model, spec.image_shape)
+    cut = cut_network(model, spec.image_shape)
 
-    def computed(places: Sequence[int], threads: int = 1) -> np.ndarray:
+    def computed(indices: Sequence[int], threads: int = 1) -> np.ndarray:
         torch.set_num_threads(threads)
         try:
-            with feature_computer(found, model, transform, precision) as compute:
-                return compute([pixels[place] for place in places])
+            with feature_computer(cut, model, transform, precision) as compute:
+                return compute([pixels[index] for index in indices])
         finally:
             assert torch.get_num_threads() == threads
             torch.set_num_threads(1)
 
     together = computed(range(19))
-    alone = np.concatenate([computed([place]) for place in (0, 7, 18)])
+    alone = np.concatenate([computed([index]) for index in (0, 7, 18)])
     assert np.array_equal(alone, together[[0, 7, 18]])
     mixed = np.random.RandomState(0).permutation(19)[:11]
     assert np.array_equal(computed(mixed.tolist()), together[mixed])
@@ -378,8 +378,8 @@ def test_only_images_that_are_new_or_changed_are_computed(model, food, tmp_path)
 
 
 def test_a_damaged_file_costs_the_rows_it_damages(model, food, cache):
-    found, _ = cached(model, food)
-    before = through(model, found)
+    features, _ = cached(model, food)
+    before = through(model, features)
     (file,) = (cache / "features").glob("*/*.rows")
     (index,) = (cache / "features").glob("*/*.index")
     flip(file, 10)
@@ -406,16 +406,16 @@ def test_unwritable_or_too_small_cache_is_reported(model, food, tmp_path, monkey
 @pytest.fixture
 def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Mount the cache with these options; called again, mount it anew with others."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    monkeypatch.setenv("RUNFOLIO_CACHE", str(place))
+    mount_point = tmp_path / "disk"
+    mount_point.mkdir()
+    monkeypatch.setenv("RUNFOLIO_CACHE", str(mount_point))
 
     def mount(options: str) -> None:
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], capture_output=True).returncode:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", mount_point], capture_output=True).returncode:
             pytest.skip("no disk can be mounted here")
 
     yield mount
-    subprocess.run(["umount", place], capture_output=True)
+    subprocess.run(["umount", mount_point], capture_output=True)
 
 
 def test_read_only_cache_serves_its_rows(model, food, mounted):
@@ -453,18 +453,18 @@ def test_a_network_that_cannot_be_cut_is_not_cached(food, model):
 
 def test_views_are_the_augmented_images_of_as_many_epochs_in_turn(model, food):
     views = Views(count=2, augment="flip-crop", seed=7)
-    found, computed = cached(model, food, views=views)
+    features, computed = cached(model, food, views=views)
     assert computed == 2 * len(food.train)
     assert cached(model, food, views=Views(count=3, augment="flip-crop", seed=7))[1] == len(food.train)
 
     transform = transform_of(food)
     changes = Augmentation("flip-crop", height=32, width=32, seed=7)
-    order = EpochOrder(len(found), 4, seed=1)
+    order = EpochOrder(len(features), 4, seed=1)
     opened = FeatureCache(model, SPEC, transform, views=views)
     for epoch in range(4):
         order.begin(epoch)
         samples = next(iter(order))
-        rows = torch.stack([row for row, _ in found.__getitems__(samples)])
+        rows = torch.stack([row for row, _ in features.__getitems__(samples)])
         images = torch.stack(
             [
                 transform.normalised(
@@ -613,9 +613,9 @@ def test_features_finished_before_a_kill_are_not_recomputed(food, model):
             assert process.stdout.readline() == line
         os.kill(process.pid, signal.SIGKILL)
 
-    found, computed = cached(model, food)
+    features, computed = cached(model, food)
     assert computed in (len(food.train) - 8, len(food.train) - 12)
-    torch.testing.assert_close(through(model, found), expected(model, food), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(through(model, features), expected(model, food), rtol=1e-4, atol=1e-5)
 
 
 class TestPixels:
@@ -639,15 +639,15 @@ class TestPixels:
 
     def test_pixels_are_those_of_the_transform_whatever_is_normalised_by(self, food, images):
         transform = transform_of(food)
-        kept = CachedPixels(images, transform)
+        pixels = CachedPixels(images, transform)
         for index in (0, 5, 0):
-            assert torch.equal(kept.pixels(index), transform.pixels(images.image(index)))
+            assert torch.equal(pixels.pixels(index), transform.pixels(images.image(index)))
 
         images.path(0).unlink()
         other = transform.with_normalisation((0.5,), (0.5,))
         shared = CachedPixels(ImageFiles(images.root, images.names[5:6], images.labels[5:6]), other)
         images.path(5).unlink()
-        assert torch.equal(shared.pixels(0), kept.pixels(5))
+        assert torch.equal(shared.pixels(0), pixels.pixels(5))
 
     def test_worker_processes_share_what_they_decode(self, food, images):
         prepared = CachedPixels(images, transform_of(food))
@@ -659,8 +659,8 @@ class TestPixels:
         assert torch.equal(torch.cat(list(loader)), once)
 
     def test_a_damaged_row_is_decoded_again(self, food, images, cache):
-        kept = CachedPixels(images, transform_of(food))
-        before = kept.pixels(0)
+        pixels = CachedPixels(images, transform_of(food))
+        before = pixels.pixels(0)
         (file,) = (cache / "pixels").glob("*/*.rows")
         flip(file, 100)
 
@@ -673,16 +673,16 @@ class TestPixels:
     def test_where_there_is_room_for_some_all_processes_keep_the_same_ones(self, food, images, cache, monkeypatch):
         row = 3 * 32 * 32
         monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", str(9 * row + 2000))
-        kept = CachedPixels(images, transform_of(food))
-        assert 0.3 < kept.share < 0.7
+        pixels = CachedPixels(images, transform_of(food))
+        assert 0.3 < pixels.share < 0.7
 
         for _ in range(2):
             for index in range(len(images)):
-                kept.pixels(index)
+                pixels.pixels(index)
 
         stored = sum(file.stat().st_size for file in (cache / "pixels").glob("*/*.rows")) / row
         assert 0 < stored < len(images)
-        assert stored == len(kept._rows)
+        assert stored == len(pixels._rows)
 
 
 class AsDataset(torch.utils.data.Dataset):

@@ -49,29 +49,29 @@ def frozen(name: str, size: int = 64, dropout: float | None = None) -> nn.Module
     return model
 
 
-def features_of(found: NetworkCut, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    with found.feature_function(model) as features:
+def features_of(cut: NetworkCut, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    with cut.feature_function(model) as features:
         return features(images)
 
 
 def check(model: nn.Module, size: int) -> NetworkCut:
     """Both halves against the whole, on images the cut was not tried on."""
-    found = cut_network(model, (3, size, size))
+    cut = cut_network(model, (3, size, size))
     images = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        features = features_of(found, model, images)
-        kept = features.clone()
+        features = features_of(cut, model, images)
+        original = features.clone()
         model.eval()
-        torch.testing.assert_close(found.logits(model, features), model(images))
+        torch.testing.assert_close(cut.logits(model, features), model(images))
 
         train_mode(model, frozen_backbone=True)
         torch.manual_seed(2)
         whole = model(images)
         torch.manual_seed(2)
-        torch.testing.assert_close(found.logits(model, features), whole)
-    assert features.shape == (4, found.size)
-    assert torch.equal(features, kept), "changed in place"
-    return found
+        torch.testing.assert_close(cut.logits(model, features), whole)
+    assert features.shape == (4, cut.size)
+    assert torch.equal(features, original), "changed in place"
+    return cut
 
 
 @pytest.mark.parametrize("name", ["tinyvgg", "mlp", *QUICK])
@@ -96,12 +96,12 @@ def test_dropout_of_a_convolutional_head_ignores_memory_format():
 def test_a_dropout_that_was_asked_for_is_in_the_head(name):
     size = SMALLEST.get(name, 64)
     model = frozen(name, size, dropout=0.5)
-    found = check(model, size)
+    cut = check(model, size)
 
     with torch.no_grad():
-        features = features_of(found, model, torch.randn(2, 3, size, size))
+        features = features_of(cut, model, torch.randn(2, 3, size, size))
         train_mode(model, frozen_backbone=True)
-        assert not torch.equal(found.logits(model, features), found.logits(model, features))
+        assert not torch.equal(cut.logits(model, features), cut.logits(model, features))
 
 
 def test_features_have_the_shape_of_the_head_input():
@@ -145,9 +145,9 @@ class TestTimm:
 
     def test_a_distilled_model_has_two_heads_with_features_each(self):
         size = self.size("deit_tiny_distilled_patch16_224")
-        found = check(frozen("timm:deit_tiny_distilled_patch16_224", size), size)
+        cut = check(frozen("timm:deit_tiny_distilled_patch16_224", size), size)
 
-        assert found.shapes == ((192,), (192,))
+        assert cut.shapes == ((192,), (192,))
 
     def size(self, name: str) -> int:
         published = published_transform(f"timm:{name}")
@@ -244,23 +244,23 @@ def test_cut_is_before_the_first_trained_layer():
     freeze_backbone(model)
     model.body[1].requires_grad_(True)
 
-    found = cut_network(model, (3, 16, 16))
+    cut = cut_network(model, (3, 16, 16))
 
-    assert found.shapes == ((6, 14, 14),)
+    assert cut.shapes == ((6, 14, 14),)
     assert set(frozen_tensors(model)) == {"body.0.weight", "body.0.bias"}
 
 
 def test_with_its_head_alone_a_network_takes_features_and_trains_as_ever():
     model = frozen("mobilenet_v2")
     images = torch.randn(4, 3, 64, 64)
-    found = cut_network(model, (3, 64, 64))
+    cut = cut_network(model, (3, 64, 64))
     seen = []
     model.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
-    features = features_of(found, model, images)
+    features = features_of(cut, model, images)
     seen.clear()
 
     train_mode(model, frozen_backbone=True)
-    with found.head_alone(model):
+    with cut.head_alone(model):
         model(features).sum().backward()
 
     assert seen == [(4, 5)]
@@ -274,7 +274,7 @@ def test_a_cut_fits_another_copy_of_the_network():
     with torch.no_grad():
         copy.get_submodule("classifier.1").weight.mul_(2)  # type: ignore[operator,union-attr]
     images = torch.randn(2, 3, 64, 64)
-    found = cut_network(model, (3, 64, 64))
+    cut = cut_network(model, (3, 64, 64))
 
     with torch.no_grad():
-        torch.testing.assert_close(found.logits(copy.eval(), features_of(found, model, images)), copy(images))
+        torch.testing.assert_close(cut.logits(copy.eval(), features_of(cut, model, images)), copy(images))

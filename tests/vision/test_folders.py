@@ -126,14 +126,14 @@ def test_invalid_data_is_refused_with_the_expected_layout(tmp_path):
     (tmp_path / "none").mkdir()
     (tmp_path / "food.zip").write_bytes(b"")
 
-    for place, kind, message in [
+    for folder, kind, message in [
         ("one", ConfigError, "images of one class only (pizza); give a folder with two or more folders of images"),
         ("none", ConfigError, "no images in folders; give a folder with two or more folders of images"),
         ("nowhere", NotFound, "nowhere is not there; check the path"),
         ("food.zip", NotFound, f"is a file, not a folder; did you mean zip:{tmp_path / 'food.zip'}?"),
     ]:
         with pytest.raises(kind) as refusal:
-            load(tmp_path / place)
+            load(tmp_path / folder)
         assert message in str(refusal.value)
 
 

@@ -41,8 +41,8 @@ def curves(run: runfolio.RecordedRun) -> dict[str, list]:
 
 
 def rates(run: runfolio.RecordedRun) -> dict[int, float]:
-    found = run.metric("lr")
-    return dict(zip(found.steps.tolist(), found.values.tolist(), strict=True))
+    curve = run.metric("lr")
+    return dict(zip(curve.steps.tolist(), curve.values.tolist(), strict=True))
 
 
 def tensors(run: runfolio.RecordedRun, name: str = "last") -> dict[str, torch.Tensor]:

@@ -43,8 +43,8 @@ def run_series(store: Path) -> RunSeries:
         described = Series(
             name="small",
             target=LocatedValue("runfolio.vision:experiment", ""),
-            settings={key: each for key, each in given.items() if not isinstance(each.value, list)},
-            grid={key: each for key, each in given.items() if isinstance(each.value, list)},
+            settings={key: setting for key, setting in given.items() if not isinstance(setting.value, list)},
+            grid={key: setting for key, setting in given.items() if isinstance(setting.value, list)},
         )
         if folds is not None:
             described = described.with_folds(folds, TrainSettings)
@@ -156,8 +156,8 @@ def test_cross_validation_tests_and_pools_all_folds_of_the_best(run_series, stor
 
     pooled, mean, *_ = group_by_seed(runs).rows
     best = [run.flat_summary for run in looked_at(store)]
-    right = sum(each["val/acc"] * each["val/images"] for each in best)
-    images = sum(each["val/images"] for each in best)
+    right = sum(summary["val/acc"] * summary["val/images"] for summary in best)
+    images = sum(summary["val/images"] for summary in best)
     assert (pooled.metric, pooled.images, pooled.mean) == ("val/acc, pooled", images, pytest.approx(right / images))
     assert (pooled.low, pooled.high) == wilson(pooled.mean, images)
     assert (mean.metric, mean.runs) == ("val/acc", 2)

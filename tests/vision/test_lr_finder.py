@@ -92,19 +92,19 @@ def test_one_that_was_stopped_is_not_resumed_as_a_training(tiny, store):
 def test_the_suggestions_lie_where_the_curve_says():
     heights = np.interp(np.log10(RATES), [-7, -4, -2, -1, 0, 1], [2.3, 2.3, 0.9, 0.8, 2.5, 9.0])
 
-    found = analyze(Path(), RATES.tolist(), heights.tolist())
+    result = analyze(Path(), RATES.tolist(), heights.tolist())
 
-    assert found.steepest is not None
-    assert 1e-4 < found.steepest < 1e-2
-    assert found.safe == pytest.approx(1e-2, rel=0.5)
+    assert result.steepest is not None
+    assert 1e-4 < result.steepest < 1e-2
+    assert result.safe == pytest.approx(1e-2, rel=0.5)
 
 
 @pytest.mark.parametrize("losses", [[2.3] * 100, [2.3] * 50 + [np.nan], [np.nan], np.linspace(2.3, 9, 100).tolist()])
 def test_no_rate_is_suggested_if_the_loss_never_falls(losses):
-    found = analyze(Path(), RATES[: len(losses)].tolist(), losses)
+    result = analyze(Path(), RATES[: len(losses)].tolist(), losses)
 
-    assert found.steepest is found.safe is None
-    assert "see whether the network" in found.sentence
+    assert result.steepest is result.safe is None
+    assert "see whether the network" in result.sentence
 
 
 def test_the_command_draws_it_and_names_the_training_to_begin(tmp_path, monkeypatch, capsys):
@@ -113,12 +113,12 @@ def test_the_command_draws_it_and_names_the_training_to_begin(tmp_path, monkeypa
     with pytest.raises(SystemExit) as end:
         main(["train", "--model", "mlp", "--find-lr", "--device", "cpu", "--no-tensorboard", "--lr", "1"])
 
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert end.value.code in (0, None)
-    assert "lr_finder/smoothed" in told
-    assert "The loss falls fastest at lr" in told
-    (picture,) = [line.split()[1] for line in told.splitlines() if line.startswith("plot ")]
+    assert "lr_finder/smoothed" in output
+    assert "The loss falls fastest at lr" in output
+    (picture,) = [line.split()[1] for line in output.splitlines() if line.startswith("plot ")]
     assert Path(picture).suffix == ".png"
     assert Path(picture).exists()
-    (following,) = [line for line in told.splitlines() if line.startswith("next ")]
+    (following,) = [line for line in output.splitlines() if line.startswith("next ")]
     assert "runfolio train --model mlp --device cpu --no-tensorboard --lr 0.0" in following.replace("  ", " ")

@@ -24,13 +24,13 @@ def an_sgd() -> SGD:
 
 def rates(optimizer: torch.optim.Optimizer, scheduler: LRScheduler, steps: int) -> list[float]:
     """The learning rate of each step of a training that has `steps` of them."""
-    found = []
+    rates_by_step = []
     for step in range(steps):
-        found.append(optimizer.param_groups[0]["lr"])
+        rates_by_step.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         if step < steps - 1:
             scheduler.step()
-    return found
+    return rates_by_step
 
 
 def ours(steps: int, **schedule) -> list[float]:

@@ -163,7 +163,7 @@ def test_downscaled_decoding_looks_like_full_decoding(large):
     quick = replace(whole, reducing_gap=2.0)
     assert (whole.at_least, quick.at_least) == (None, 512)
     images = ImageFiles(large.parent, (large.name,), np.zeros(1, np.int64))
-    before, after = (each.pixels_of(images, 0).float() for each in (whole, quick))
+    before, after = (decoder.pixels_of(images, 0).float() for decoder in (whole, quick))
     assert not torch.equal(before, after)
     assert (before - after).abs().mean() < 0.5
 

@@ -197,8 +197,8 @@ def test_the_picture_shows_right_in_green_and_wrong_in_red(classifier, tmp_path)
 def colours_in(path: Path) -> set[str]:
     pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
     red, green, blue = np.moveaxis(pixels, -1, 0)
-    found = {"green": (green > red + 60) & (green > blue + 40), "red": (red > green + 60) & (red > blue + 60)}
-    return {name for name, mask in found.items() if mask.any()}
+    masks = {"green": (green > red + 60) & (green > blue + 40), "red": (red > green + 60) & (red > blue + 60)}
+    return {name for name, mask in masks.items() if mask.any()}
 
 
 @pytest.mark.parametrize("count", [1, 5, 24])

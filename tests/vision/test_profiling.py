@@ -30,29 +30,29 @@ def test_the_trace_is_kept_and_shows_the_steps_and_the_waiting_for_batches(profi
 
 
 def test_the_operators_that_take_the_time_are_recorded(profiled):
-    found = json.loads((profiled.folder / "artifacts" / "profile" / "operators.json").read_text())
+    profile = json.loads((profiled.folder / "artifacts" / "profile" / "operators.json").read_text())
 
-    names = [operator["name"] for operator in found["operators"]]
+    names = [operator["name"] for operator in profile["operators"]]
     assert {"aten::mkldnn_convolution", "aten::addmm"} <= set(names)
     assert not any(name.startswith(("ProfilerStep", "runfolio")) for name in names)
-    assert [operator["share"] for operator in found["operators"]] == sorted(
-        (operator["share"] for operator in found["operators"]), reverse=True
+    assert [operator["share"] for operator in profile["operators"]] == sorted(
+        (operator["share"] for operator in profile["operators"]), reverse=True
     )
-    assert sum(operator["share"] for operator in found["operators"]) == pytest.approx(1, abs=0.02)
-    assert found["steps"] == 3
-    assert 0 < found["loading"] < 1
-    assert all(operator["calls"] >= 1 for operator in found["operators"])
+    assert sum(operator["share"] for operator in profile["operators"]) == pytest.approx(1, abs=0.02)
+    assert profile["steps"] == 3
+    assert 0 < profile["loading"] < 1
+    assert all(operator["calls"] >= 1 for operator in profile["operators"])
 
 
 def test_show_tells_it(profiled, capsys):
     with pytest.raises(SystemExit):
         main(["show", profiled.id, "--store", str(profiled.folder.parent.parent)])
 
-    told = capsys.readouterr().out
-    assert "operator" in told
-    assert "3 steps took" in told
-    assert "waiting for the next batch" in told
-    assert "trace.json.gz" in told
+    output = capsys.readouterr().out
+    assert "operator" in output
+    assert "3 steps took" in output
+    assert "waiting for the next batch" in output
+    assert "trace.json.gz" in output
 
 
 def test_a_profiled_training_has_the_bits_of_any_other(profiled, tiny, tmp_path):

@@ -131,11 +131,11 @@ def test_photographs_keep_their_sizes(cache):
     """DTD as torchvision unpacks it: textures in files, lists of the parts beside them."""
     root = cache / "data" / "torchvision-DTD" / "dtd" / "dtd"
     (root / "labels").mkdir(parents=True)
-    for place, texture in enumerate(("banded", "dotted")):
+    for number, texture in enumerate(("banded", "dotted")):
         (root / "images" / texture).mkdir(parents=True)
         for part in ("train", "test"):
             name = f"{texture}/{part}.jpg"
-            Image.new("RGB", (30 + place, 20)).save(root / "images" / name)
+            Image.new("RGB", (30 + number, 20)).save(root / "images" / name)
             with (root / "labels" / f"{part}1.txt").open("a") as file:
                 file.write(f"{name}\n")
 

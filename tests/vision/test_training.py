@@ -125,9 +125,9 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(train, tiny):
 
 def test_deterministic_training_records_its_switches(train, tiny):
     recorded = train(tiny(epochs=1, deterministic=True))
-    found = json.loads((recorded.folder / "run.json").read_text())
-    switches = found["environment"]["torch"]
-    assert found["seeds"]["deterministic"] is True
+    document = json.loads((recorded.folder / "run.json").read_text())
+    switches = document["environment"]["torch"]
+    assert document["seeds"]["deterministic"] is True
     assert (switches["deterministic_algorithms"], switches["cudnn_deterministic"]) == (True, True)
     assert (switches["cudnn_benchmark"], switches["cudnn_tf32"]) == (False, False)
     assert (switches["matmul_precision"], switches["cublas_workspace"]) == ("highest", ":4096:8")
@@ -170,10 +170,10 @@ def test_the_checkpoints_that_were_asked_for_are_kept(train, tiny):
 
 
 def test_nan_loss_is_recorded_and_reported_once(train, tiny):
-    with pytest.warns(TrainingWarning, match="train/loss is nan, val/loss is nan; recorded as such") as told:
+    with pytest.warns(TrainingWarning, match="train/loss is nan, val/loss is nan; recorded as such") as warned:
         run = train(tiny(optimizer="sgd", lr=1e18, epochs=3))
 
-    assert len(told) == 1
+    assert len(warned) == 1
     assert np.isnan(run.metric("train/loss").values).all()
     assert run.state == "finished"
 

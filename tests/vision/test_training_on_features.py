@@ -36,12 +36,12 @@ Train = Callable[..., tuple[RecordedRun, int]]
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Photographs of two dishes, and weights."""
-    place = tmp_path_factory.mktemp("inputs")
+    folder = tmp_path_factory.mktemp("inputs")
     torch.manual_seed(0)
-    save_model(build_model(SPEC), str(place / "weights.safetensors"))
+    save_model(build_model(SPEC), str(folder / "weights.safetensors"))
     return {
-        "data": f"folder:{fill(place / 'food', {'pizza': 12, 'sushi': 12})}",
-        "weights": str(place / "weights.safetensors"),
+        "data": f"folder:{fill(folder / 'food', {'pizza': 12, 'sushi': 12})}",
+        "weights": str(folder / "weights.safetensors"),
     }
 
 
@@ -77,16 +77,16 @@ def train(inputs: dict[str, str], store: Path) -> Train:
     "how", [{"dropout": 0.3, "ema": 0.7, "accumulate": 2, "optimizer": "adamw"}, {"test_at": "epoch"}]
 )
 def test_with_and_without_the_cache_the_same_seed_gives_the_same_head(train, how):
-    kept, computed = train(**how)
+    cached_run, computed = train(**how)
     through, none = train(**how, cache=False)
 
     assert (computed, none) == (24, 0)
-    ours, theirs = (run.checkpoint("last").tensors("model") for run in (kept, through))
+    ours, theirs = (run.checkpoint("last").tensors("model") for run in (cached_run, through))
     for key, tensor in theirs.items():
         torch.testing.assert_close(ours[key], tensor, rtol=1e-3, atol=1e-4)
-    assert kept.metrics.keys() == through.metrics.keys()
+    assert cached_run.metrics.keys() == through.metrics.keys()
     for name in ("train/loss", "val/loss", "batch/loss"):
-        assert kept.metric(name).values == pytest.approx(through.metric(name).values, rel=1e-3, abs=1e-4)
+        assert cached_run.metric(name).values == pytest.approx(through.metric(name).values, rel=1e-3, abs=1e-4)
     assert train(**how)[1] == 0
 
 
@@ -145,7 +145,7 @@ def test_images_are_decoded_once_for_all_runs_if_the_backbone_trains(train, monk
     monkeypatch.setattr(files, "read_picture", lambda path, *how: decoded.append(path) or read_picture(path, *how))
     whole = {"freeze_backbone": False, "weights": None, "epochs": 2}
 
-    kept, _ = train(**whole)
+    cached_run, _ = train(**whole)
     assert len(set(decoded)) == 24
     assert len(decoded) == 24 + 1  # each run first looks at one to see the network's graph
     again, _ = train(**whole, augment="flip-crop")
@@ -153,7 +153,7 @@ def test_images_are_decoded_once_for_all_runs_if_the_backbone_trains(train, monk
     through, _ = train(**whole, cache=False)
     assert len(decoded) == 24 + 2 + 24
 
-    ours, theirs = (run.checkpoint("last").tensors("model") for run in (kept, through))
+    ours, theirs = (run.checkpoint("last").tensors("model") for run in (cached_run, through))
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert again.state == "finished"
 
@@ -221,7 +221,9 @@ def test_a_training_on_20000_files_takes_bounded_memory_and_disk(tmp_path, cache
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
 
     before, after = map(int, done.stdout.splitlines()[-1].split())
-    kept = sum(path.stat().st_size for kind in BUDGETED_KINDS for path in (cache / kind).rglob("*") if path.is_file())
-    print(f"{how}: peak before {before} MB, after {after} MB; kept {kept / 1e6:.1f} MB")
+    cached_bytes = sum(
+        path.stat().st_size for kind in BUDGETED_KINDS for path in (cache / kind).rglob("*") if path.is_file()
+    )
+    print(f"{how}: peak before {before} MB, after {after} MB; kept {cached_bytes / 1e6:.1f} MB")
     assert after - before < 400
-    assert 0 < kept < 25e6
+    assert 0 < cached_bytes < 25e6

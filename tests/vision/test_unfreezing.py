@@ -38,23 +38,23 @@ def test_a_networks_stages_are_its_blocks_from_the_head_to_the_first_layer(name)
         model = build_model(ModelSpec(name=name, channels=3, height=size, width=size, classes=7, hidden_units=4))
     names = {id(parameter): name for name, parameter in model.named_parameters()}
 
-    found = stages(model)
+    blocks = stages(model)
 
-    first = [names[id(stage[0])] for stage in found]
+    first = [names[id(stage[0])] for stage in blocks]
     assert len(first) == len(STAGES[name])
     assert all(one.startswith(start) for one, start in zip(first, STAGES[name], strict=True)), first
-    assert sorted(id(parameter) for stage in found for parameter in stage) == sorted(names)
-    assert {id(parameter) for parameter in found[0]} == {
+    assert sorted(id(parameter) for stage in blocks for parameter in stage) == sorted(names)
+    assert {id(parameter) for parameter in blocks[0]} == {
         id(parameter) for module in head_modules(model) for parameter in module.parameters()
     }
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    place = tmp_path_factory.mktemp("weights") / START
+    path = tmp_path_factory.mktemp("weights") / START
     model = build_model(ModelSpec(name="tinyvgg", channels=1, height=8, width=8, classes=10, hidden_units=4))
-    save_file(model.state_dict(), place)
-    return str(place)
+    save_file(model.state_dict(), path)
+    return str(path)
 
 
 def trained(settings: TrainSettings, store: Path) -> RecordedRun:
@@ -147,11 +147,11 @@ def test_a_fork_may_let_the_backbone_train_and_says_what_that_costs(unfrozen):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [({"unfreeze_after": 2}, "give freeze-backbone"), ({"unfreeze_after": 5, "freeze_backbone": True}, "of 5 epochs")],
 )
-def test_an_unfreezing_that_cannot_be_is_refused(changes, told):
-    with pytest.raises(ConfigError, match=told):
+def test_an_unfreezing_that_cannot_be_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
         TrainSettings(weights="DEFAULT", **changes)
 
 

@@ -116,16 +116,16 @@ def serve() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         began = time.monotonic()
-        told, tell = os.pipe()
+        reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
-            os.close(told)
+            os.close(reader)
             log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(log, 1)
             os.dup2(log, 2)
             code = 1
             try:
-                os.write(tell, json.dumps(train(request)).encode())
+                os.write(writer, json.dumps(train(request)).encode())
                 code = 0
             except BaseException:
                 import traceback
@@ -134,12 +134,12 @@ def serve() -> None:
             finally:
                 sys.stdout.flush()
                 os._exit(code)
-        os.close(tell)
+        os.close(writer)
         if "after_s" in request:
             time.sleep(request["after_s"])
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        with os.fdopen(told) as pipe:
+        with os.fdopen(reader) as pipe:
             places = json.loads(pipe.read() or "null")
         answer = {"code": os.waitstatus_to_exitcode(status), "places": places, "seconds": time.monotonic() - began}
         print(json.dumps(answer), flush=True)

@@ -21,7 +21,7 @@ GROUP = "runfolio.loaders"
 
 def load_model(checkpoint: Checkpoint, module: Module | Callable[[], Module] | None) -> Module:
     """The checkpoint's model in eval mode (see `RecordedRun.load_model`)."""
-    model = installed_loader(checkpoint).model if module is None else _filled(checkpoint, _made(module))
+    model = installed_loader(checkpoint).model if module is None else _fill_module(checkpoint, _as_module(module))
     return model.eval()
 
 
@@ -51,18 +51,18 @@ def installed_loader(checkpoint: Checkpoint) -> Any:
     return load(checkpoint)
 
 
-def _made(module: Module | Callable[[], Module]) -> Module:
+def _as_module(module: Module | Callable[[], Module]) -> Module:
     try:
         from torch.nn import Module
     except ModuleNotFoundError:
         raise MissingExtra("torch", "torch", "load_model()") from None
-    made = module if isinstance(module, Module) else module()
-    if not isinstance(made, Module):
-        raise ConfigError(f"load_model needs a torch.nn.Module, or what makes one; {module!r} gave {made!r}")
-    return made
+    model = module if isinstance(module, Module) else module()
+    if not isinstance(model, Module):
+        raise ConfigError(f"load_model needs a torch.nn.Module, or what makes one; {module!r} gave {model!r}")
+    return model
 
 
-def _filled(checkpoint: Checkpoint, module: Module) -> Module:
-    what = f"checkpoint {checkpoint.name!r} of {checkpoint.folder} does not fit {type(module).__name__}"
-    fill(module, checkpoint.tensors("model"), what)
+def _fill_module(checkpoint: Checkpoint, module: Module) -> Module:
+    problem = f"checkpoint {checkpoint.name!r} of {checkpoint.folder} does not fit {type(module).__name__}"
+    fill(module, checkpoint.tensors("model"), problem)
     return module

@@ -33,20 +33,20 @@ class DataFacts:
     """The run's."""
 
     @classmethod
-    def of(cls, folder: Path, name: str, known: Any) -> DataFacts:
+    def of(cls, folder: Path, name: str, recorded: Any) -> DataFacts:
         """What `run.json` says of it; what is not of the expected kind is not known."""
-        entry = known if isinstance(known, Mapping) else {}
-        found = entry.get("fingerprint")
+        entry = recorded if isinstance(recorded, Mapping) else {}
+        fingerprint = entry.get("fingerprint")
         earlier = entry.get("earlier")
         return cls(
             name=name,
-            fingerprint=found if is_fingerprint(found) else None,
+            fingerprint=fingerprint if is_fingerprint(fingerprint) else None,
             items=_whole(entry.get("items")),
             bytes=_whole(entry.get("bytes")),
             source=_text(entry.get("source")),
             trouble=_text(entry.get("trouble")),
             attempt=_whole(entry.get("attempt")),
-            earlier=tuple(cls.of(folder, name, each) for each in (earlier if isinstance(earlier, list) else ())),
+            earlier=tuple(cls.of(folder, name, facts) for facts in (earlier if isinstance(earlier, list) else ())),
             folder=folder,
         )
 

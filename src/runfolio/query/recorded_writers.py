@@ -30,55 +30,66 @@ class RecordedWriter:
 def read_writers(folder: Path) -> list[RecordedWriter]:
     """Every process that has written a run: by attempt, the primary one first, then by rank and worker."""
     return [
-        RecordedWriter(it.writer, it.attempt, it.role, it.rank, it.worker, it.host, it.pid, _state(folder, it))
-        for it in heartbeats(folder)
+        RecordedWriter(
+            heartbeat.writer,
+            heartbeat.attempt,
+            heartbeat.role,
+            heartbeat.rank,
+            heartbeat.worker,
+            heartbeat.host,
+            heartbeat.pid,
+            _state(folder, heartbeat),
+        )
+        for heartbeat in heartbeats(folder)
     ]
 
 
-def described(found: list[RecordedWriter]) -> str | None:
+def describe_writers(writers: list[RecordedWriter]) -> str | None:
     """How many processes wrote a run, and whose metrics are shown; None where it was one at a time."""
-    joined = [it for it in found if it.role != PRIMARY]
+    joined = [writer for writer in writers if writer.role != PRIMARY]
     if not joined:
         return None
-    ranks = sorted({it.rank for it in found if it.rank is not None and it.role in (PRIMARY, "rank")})
-    workers = sum(it.role == "worker" for it in joined)
-    others = sum(it.role == "process" for it in joined)
+    ranks = sorted({writer.rank for writer in writers if writer.rank is not None and writer.role in (PRIMARY, "rank")})
+    workers = sum(writer.role == "worker" for writer in joined)
+    processes = sum(writer.role == "process" for writer in joined)
     parts = [
         f"rank{'s' * (len(ranks) > 1)} {_listed(ranks)}" if ranks else "",
         _counted(workers, "DataLoader worker"),
-        _counted(others, "other process", "es"),
+        _counted(processes, "other process", "es"),
     ]
-    primary = next((it.rank for it in reversed(found) if it.role == PRIMARY and it.rank is not None), None)
+    primary = next(
+        (writer.rank for writer in reversed(writers) if writer.role == PRIMARY and writer.rank is not None), None
+    )
     whose = "the primary one's" if primary is None else f"rank {primary}'s"
     hint = ", --rank N for another's" if len(ranks) > 1 else ""
-    said = ", ".join(part for part in parts if part)
-    return f"{len(found)} processes wrote it ({said}); {whose} metrics are shown{hint}"
+    counted = ", ".join(part for part in parts if part)
+    return f"{len(writers)} processes wrote it ({counted}); {whose} metrics are shown{hint}"
 
 
-def vanished(found: list[RecordedWriter]) -> list[str]:
+def describe_vanished(writers: list[RecordedWriter]) -> list[str]:
     """Each process that joined and vanished without an end, in short."""
     return [
-        f"{_named(it)} (process {it.pid} on {it.host}) vanished without an end"
-        for it in found
-        if it.role != PRIMARY and it.state == CRASHED
+        f"{_named(writer)} (process {writer.pid} on {writer.host}) vanished without an end"
+        for writer in writers
+        if writer.role != PRIMARY and writer.state == CRASHED
     ]
 
 
 def _state(folder: Path, heartbeat: Heartbeat) -> str:
     if heartbeat.end is not None:
         return heartbeat.end
-    gone = heartbeat.process_is_gone()
-    if gone is None:
-        gone = heartbeat.age_s(folder) > SILENT_S
-    return CRASHED if gone else RUNNING
+    is_gone = heartbeat.process_is_gone()
+    if is_gone is None:
+        is_gone = heartbeat.age_s(folder) > SILENT_S
+    return CRASHED if is_gone else RUNNING
 
 
 def _named(writer: RecordedWriter) -> str:
     rank = "" if writer.rank is None else f"rank {writer.rank}"
     if writer.role == "rank" and rank:
         return rank
-    what = "a process" if writer.worker is None else f"DataLoader worker {writer.worker}"
-    return f"{what} of {rank}" if rank else what
+    kind = "a process" if writer.worker is None else f"DataLoader worker {writer.worker}"
+    return f"{kind} of {rank}" if rank else kind
 
 
 def _counted(count: int, name: str, plural: str = "s") -> str:

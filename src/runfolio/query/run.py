@@ -37,9 +37,9 @@ class RecordedRun:
     def __init__(self, store: Path, scanned: ScannedRun) -> None:
         self.document = scanned.entry.document
         """The run's `run.json` (`docs/format.md`): status, attempts, environment, seeds, lineage, series."""
-        self.place = scanned.place
+        self.run_path = scanned.run_path
         """The folder below the store, which no other run shares."""
-        self.folder = store / scanned.place
+        self.folder = store / scanned.run_path
         self.state = scanned.state
         """running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) or crashed (went silent)."""
         summaries = scanned.entry.metrics

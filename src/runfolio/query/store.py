@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
 from runfolio.query.frames.columns import runs_frame
-from runfolio.query.index.name_lookup import pick
-from runfolio.query.index.run_index import IndexOfStore
+from runfolio.query.index.name_lookup import find_by_name
+from runfolio.query.index.run_index import StoreIndex
 from runfolio.query.index.scan import scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.ranking import choose
@@ -32,14 +32,14 @@ class Runs(Sequence[RecordedRun]):
     """Runs, newest first."""
 
     def __init__(self, runs: Iterable[RecordedRun]) -> None:
-        self._runs = sorted(runs, key=lambda run: (run.created, run.place), reverse=True)
+        self._runs = sorted(runs, key=lambda run: (run.created, run.run_path), reverse=True)
 
     @overload
-    def __getitem__(self, place: int) -> RecordedRun: ...
+    def __getitem__(self, index: int) -> RecordedRun: ...
     @overload
-    def __getitem__(self, place: slice) -> Runs: ...
-    def __getitem__(self, place: int | slice) -> RecordedRun | Runs:
-        return Runs(self._runs[place]) if isinstance(place, slice) else self._runs[place]
+    def __getitem__(self, index: slice) -> Runs: ...
+    def __getitem__(self, index: int | slice) -> RecordedRun | Runs:
+        return Runs(self._runs[index]) if isinstance(index, slice) else self._runs[index]
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -88,15 +88,15 @@ class Folio:
     """A store opened for reading. Each call looks at the folders again, so what it gives is what is there now."""
 
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
-        given = Path(store) if store is not None else default_store()
-        check_store(given)
-        self.store = given.resolve()
+        path = Path(store) if store is not None else default_store()
+        check_store(path)
+        self.store = path.resolve()
         self.trash = Trash(self.store)
         """The deleted runs."""
         self.problems: list[str] = []
         """The runs that the last scan could not read, one line each with the remedy."""
         self._unread: dict[str, str] = {}
-        self._index = IndexOfStore(self.store)
+        self._index = StoreIndex(self.store)
         self._scan()
 
     def __repr__(self) -> str:
@@ -124,11 +124,11 @@ class Folio:
         experiments = {run.experiment for run in scanned}
         if experiment is not None and experiments and experiment not in experiments:
             raise NotFound(f"no experiment {experiment!r} in {self.store}; {did_you_mean(experiment, experiments)}")
-        wanted = set(tags)
+        required = set(tags)
         runs = Runs(
             run
             for run in scanned
-            if experiment in (None, run.experiment) and state in (None, run.state) and wanted <= set(run.tags)
+            if experiment in (None, run.experiment) and state in (None, run.state) and required <= set(run.tags)
         )
         return runs if archived else runs.without_archived()
 
@@ -141,12 +141,12 @@ class Folio:
             NotFound: Nothing of that name; the message names the nearest.
             Ambiguous: Several runs fit; the message lists their folders.
         """
-        wanted = os.fspath(name)
+        spelling = os.fspath(name)
         runs = Runs(self._scan())
-        found = pick(wanted, runs, _places(self.store, wanted), _state_and_start)
-        if found is None:
-            raise NotFound(self._no_run(wanted, runs))
-        return found
+        run = find_by_name(spelling, runs, _possible_run_paths(self.store, spelling), _state_and_start)
+        if run is None:
+            raise NotFound(self._no_run(spelling, runs))
+        return run
 
     def runs_in(self, folders: Iterable[Path]) -> list[RecordedRun]:
         """Return the runs of these folders in their order, all as of one look.
@@ -178,21 +178,21 @@ class Folio:
         self._unread, self.problems = scan.problems, list(scan.problems.values())
         return [RecordedRun(self.store, run) for run in scan.runs]
 
-    def _no_run(self, wanted: str, runs: Sequence[RecordedRun]) -> str:
-        for place, problem in self._unread.items():
+    def _no_run(self, spelling: str, runs: Sequence[RecordedRun]) -> str:
+        for run_path, problem in self._unread.items():
             # Its `run.json` does not say; the folder was named after the run and its id.
-            folder = posixpath.basename(place)
-            if wanted in (folder, *folder.rsplit("-", 1)) or place in _places(self.store, wanted):
+            folder = posixpath.basename(run_path)
+            if spelling in (folder, *folder.rsplit("-", 1)) or run_path in _possible_run_paths(self.store, spelling):
                 return problem
-        if any(wanted in (run.id, run.name, run.place) for run in self.trash.runs()):
-            return f"run {wanted!r} was deleted; `runfolio undelete {wanted}` brings it back"
+        if any(spelling in (run.id, run.name, run.run_path) for run in self.trash.runs()):
+            return f"run {spelling!r} was deleted; `runfolio undelete {spelling}` brings it back"
         unread = f" ({len(self.problems)} could not be read)" if self.problems else ""
         if not runs:
-            return f"no run {wanted!r}: {self.store} holds no runs yet{unread}"
-        known = {run.name for run in runs} | {run.id for run in runs}
-        if near := nearest(wanted, known):
-            return f"no run {wanted!r} in {self.store}{unread}; did you mean {' or '.join(near)}?"
-        return f"no run {wanted!r} in {self.store}{unread}; `runfolio runs` lists the {len(runs)} there are"
+            return f"no run {spelling!r}: {self.store} holds no runs yet{unread}"
+        names = {run.name for run in runs} | {run.id for run in runs}
+        if near := nearest(spelling, names):
+            return f"no run {spelling!r} in {self.store}{unread}; did you mean {' or '.join(near)}?"
+        return f"no run {spelling!r} in {self.store}{unread}; `runfolio runs` lists the {len(runs)} there are"
 
 
 def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:
@@ -215,10 +215,10 @@ def check_store(store: Path) -> None:
         )
 
 
-def _places(store: Path, wanted: str) -> Iterator[str]:
-    """The folders below the store that `wanted` could mean, written from the store or from where the user stands."""
-    yield posixpath.normpath(wanted)  # first as written: a run may be a link to a folder elsewhere
-    for path in (store / wanted, Path(wanted)):
+def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
+    """The folders below the store that `spelling` could mean, written from the store or from where the user stands."""
+    yield posixpath.normpath(spelling)  # first as written: a run may be a link to a folder elsewhere
+    for path in (store / spelling, Path(spelling)):
         try:
             resolved = path.resolve()
         except (OSError, ValueError, RuntimeError):

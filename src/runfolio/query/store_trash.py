@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runfolio.errors import NotFound, RunfolioError, StoreError, did_you_mean
-from runfolio.query.index.name_lookup import pick
+from runfolio.query.index.name_lookup import find_by_name
 from runfolio.query.run_view import RunView
 from runfolio.record import trash
 from runfolio.record.base.layout import TRASH
@@ -21,7 +21,7 @@ class TrashedRun:
 
     id: str
     name: str
-    place: str
+    run_path: str
     """The folder below the store where it was."""
     folder: Path
     """Where it lies now."""
@@ -41,8 +41,8 @@ class Trash:
 
     def runs(self) -> list[TrashedRun]:
         """What lies in it, the latest first."""
-        found = [_trashed(self._store, place) for place in trash.run_paths(self._store)]
-        return sorted((run for run in found if run is not None), key=lambda run: run.deleted, reverse=True)
+        trashed = [_trashed(self._store, run_path) for run_path in trash.run_paths(self._store)]
+        return sorted((run for run in trashed if run is not None), key=lambda run: run.deleted, reverse=True)
 
     def run(self, name: str) -> TrashedRun:
         """One of them, by its id, the start of its id, its name, or the folder below the store where it was.
@@ -52,11 +52,11 @@ class Trash:
             Ambiguous: Several fit; the message lists their folders.
         """
         runs = self.runs()
-        found = pick(name, runs, [name], lambda run: f"deleted {run.deleted:%Y-%m-%d %H:%M} UTC")
-        if found is None:
-            known = {run.name for run in runs} | {run.id for run in runs}
-            raise NotFound(f"no run {name!r} in the trash of {self._store}; {did_you_mean(name, known)}")
-        return found
+        match = find_by_name(name, runs, [name], lambda run: f"deleted {run.deleted:%Y-%m-%d %H:%M} UTC")
+        if match is None:
+            names = {run.name for run in runs} | {run.id for run in runs}
+            raise NotFound(f"no run {name!r} in the trash of {self._store}; {did_you_mean(name, names)}")
+        return match
 
     def put(self, *runs: RunView, force: bool = False) -> None:
         """Delete runs: their folders move to the trash as they are.
@@ -71,7 +71,7 @@ class Trash:
             if run.state == RUNNING and not force:
                 raise StoreError(f"run {run.id} ({run.name}) is being written; stop it first, or say --force")
         for run in runs:
-            trash.put(self._store, run.place)
+            trash.put(self._store, run.run_path)
 
     def restore(self, run: TrashedRun) -> Path:
         """Undelete a run; the folder where it lies again.
@@ -80,7 +80,7 @@ class Trash:
             NotFound: It is not in the trash any more.
             StoreError: Something else has taken its place, or it cannot be moved.
         """
-        return trash.restore(self._store, run.place)
+        return trash.restore(self._store, run.run_path)
 
     def purge(self, run: TrashedRun) -> int:
         """Remove a run for good; the bytes that this frees.
@@ -89,7 +89,7 @@ class Trash:
             NotFound: It is not in the trash any more.
             StoreError: It cannot be removed.
         """
-        return trash.purge(self._store, run.place)
+        return trash.purge(self._store, run.run_path)
 
     def sweep(self) -> int:
         """Remove what an interrupted purge left; the bytes that this frees.
@@ -100,9 +100,9 @@ class Trash:
         return trash.sweep(self._store)
 
 
-def _trashed(store: Path, place: str) -> TrashedRun | None:
+def _trashed(store: Path, run_path: str) -> TrashedRun | None:
     """None where it is taken away this very moment."""
-    folder = store / TRASH / place
+    folder = store / TRASH / run_path
     try:
         deleted = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
     except FileNotFoundError:
@@ -112,4 +112,4 @@ def _trashed(store: Path, place: str) -> TrashedRun | None:
         name, run_id = run_edits.read(folder, document).values.get("name", document.name), document.id
     except (FileNotFoundError, RunfolioError):  # the folder was named after the run and its id
         name, _, run_id = folder.name.rpartition("-")
-    return TrashedRun(id=run_id, name=name, place=place, folder=folder, deleted=deleted)
+    return TrashedRun(id=run_id, name=name, run_path=run_path, folder=folder, deleted=deleted)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runfolio.errors import NotFound
-from runfolio.query.index.run_index import IndexOfStore, index_path, is_damaged, remove
+from runfolio.query.index.run_index import StoreIndex, index_path, is_damaged, remove
 from runfolio.query.index.scan import HeartbeatHistory
 from runfolio.query.store import check_store, open_folio
 from runfolio.record.base.layout import default_store
@@ -43,7 +43,7 @@ class Doctor:
         """Run folders, those without a `run.json` among them; and links to folders, which are not followed."""
         path = index_path(self.store)
         self.index_is_damaged = path is not None and is_damaged(path)
-        self._index = IndexOfStore(self.store)
+        self._index = StoreIndex(self.store)
         self._history = HeartbeatHistory({} if self.index_is_damaged else self._index.use(lambda index: index.beats()))
 
     def strays(self) -> list[StoredSpool]:

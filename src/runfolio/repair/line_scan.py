@@ -102,8 +102,8 @@ def _log_call(line: bytes) -> LogCall | None:
         numbers = {name: files.number_from_json(entry) for name, entry in call.values.items()}
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
-    whole = all(map(tails.is_integer, (call.seq, call.time_us, call.step)))
-    return call._replace(values=numbers) if whole else None
+    integers = all(map(tails.is_integer, (call.seq, call.time_us, call.step)))
+    return call._replace(values=numbers) if integers else None
 
 
 def _media_decoder(path: Path) -> Callable[[bytes, Lines], MediaEntry | None]:

@@ -179,7 +179,7 @@ def _runs_in_store(plan: PlannedRun, experiment: str, store: Path | None) -> lis
 def _can_resume(run: RecordedRun) -> bool:
     """Whether it has a whole checkpoint: of a damaged `last`, another one is gone on with."""
     try:
-        manifests.read_intact(run.folder, manifests.LAST, lambda told: None)
+        manifests.read_intact(run.folder, manifests.LAST, lambda message: None)
     except (NotFound, DamagedFile):
         return False
     return True

@@ -103,8 +103,8 @@ class SummaryWriter:
         walltime: float | None = None,
         max_bins: int | None = None,
     ) -> None:
-        taken = media_content.own_copy(values)
-        self._add("histogram", tag, lambda: media_content.histogram(taken), global_step, walltime)
+        copied = media_content.own_copy(values)
+        self._add("histogram", tag, lambda: media_content.histogram(copied), global_step, walltime)
 
     def add_image(
         self,
@@ -114,8 +114,8 @@ class SummaryWriter:
         walltime: float | None = None,
         dataformats: str = "CHW",
     ) -> None:
-        taken = media_content.own_copy(img_tensor)
-        self._add("image", tag, lambda: media_content.png(_image(taken, dataformats)), global_step, walltime)
+        copied = media_content.own_copy(img_tensor)
+        self._add("image", tag, lambda: media_content.png(_image(copied, dataformats)), global_step, walltime)
 
     def add_images(
         self,
@@ -241,10 +241,10 @@ class SummaryWriter:
         return self.run
 
     def _add_scalars(self, values: Mapping[str, Any], counter: str, step: int | None, walltime: float | None) -> None:
-        taken = {name: detach_value(value) for name, value in values.items()}
+        copied = {name: detach_value(value) for name, value in values.items()}
         recorder = self._opened().recorder
         moment = recorder.now() if walltime is None else _moment(walltime)
-        recorder.record(Scalars(moment, self._step(counter, step), taken))
+        recorder.record(Scalars(moment, self._step(counter, step), copied))
 
     def _add(
         self,

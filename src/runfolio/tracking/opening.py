@@ -214,10 +214,10 @@ def open_earlier(
         distributed.refuse_if_written(folder, document, claimed)
     bring_back_spools(folder)
     source = _checkpoint(folder, document, checkpoint) if checkpoint is not None and step is None else None
-    parent, kept, last_step = _cut(folder, document, source, step)
+    parent, position, last_step = _cut(folder, document, source, step)
     _note_seconds(folder, document)
     attempt = max(_last_attempt(document), claimed) + 1
-    document.attempts.append(Attempt(attempt, parent, kept, new_id(), now()))
+    document.attempts.append(Attempt(attempt, parent, position, new_id(), now()))
     document.status = Status()
     return Opened(folder, document, last_step, checkpoint=source)
 

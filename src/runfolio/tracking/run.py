@@ -112,15 +112,15 @@ class Run:
         """
         moment = steady() + self._clock_offset
         try:
-            taken = dict(values)
+            copied = dict(values)
         except (TypeError, ValueError):
             raise ConfigError(f"log takes a dict of metric names and values, not a {type(values).__name__}") from None
-        for value in taken.values():
+        for value in copied.values():
             if value.__class__ is not float:
-                return self.recorder.append(_scalars(moment, step, taken))
+                return self.recorder.append(_scalars(moment, step, copied))
         if step is not None and step.__class__ is not int:
-            return self.recorder.append(_scalars(moment, step, taken))
-        return self.recorder.append((moment, step, taken))
+            return self.recorder.append(_scalars(moment, step, copied))
+        return self.recorder.append((moment, step, copied))
 
     def define_metric(self, metric: str, *, x: str) -> None:
         """Say what the curves of a metric are drawn over, where nobody asks for something else.
@@ -142,8 +142,8 @@ class Run:
 
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a picture: a Pillow image, a file's path, or an array or tensor (see `media_content.png`)."""
-        taken = media_content.own_copy(image)
-        self._record_media(step, "image", str(name), lambda: media_content.png(taken), caption)
+        copied = media_content.own_copy(image)
+        self._record_media(step, "image", str(name), lambda: media_content.png(copied), caption)
 
     def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a matplotlib figure as it looks now.
@@ -156,8 +156,8 @@ class Run:
 
     def log_histogram(self, name: str, values: Any, step: int | None = None) -> None:
         """Record how the numbers of an array or tensor of any shape are distributed."""
-        taken = media_content.own_copy(values)
-        self._record_media(step, "histogram", str(name), lambda: media_content.histogram(taken))
+        copied = media_content.own_copy(values)
+        self._record_media(step, "histogram", str(name), lambda: media_content.histogram(copied))
 
     def log_text(self, name: str, text: str, step: int | None = None) -> None:
         """Record a text."""

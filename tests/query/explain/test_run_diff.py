@@ -39,24 +39,31 @@ def start(store: Path, tmp_path: Path) -> Callable[..., RecordedRun]:
     return start
 
 
-def without_seeds(found: RunDiff) -> str:
-    return found.sentence.removesuffix(" Their random numbers began differently.")
+def without_seeds(difference: RunDiff) -> str:
+    return difference.sentence.removesuffix(" Their random numbers began differently.")
 
 
 def test_the_same_script_started_twice(start: Callable[..., RecordedRun]):
     first, second = start(), start()
-    found = diff(first, second)
-    assert without_seeds(found) == "Same code; settings, packages, data and environment are the same."
-    assert found.files == found.packages == found.config == found.environment == found.command == []
+    difference = diff(first, second)
+    assert without_seeds(difference) == "Same code; settings, packages, data and environment are the same."
+    assert (
+        difference.files
+        == difference.packages
+        == difference.config
+        == difference.environment
+        == difference.command
+        == []
+    )
 
 
 def test_a_setting_a_module_and_a_variable_that_changed(start: Callable[..., RecordedRun]):
     first, second = start(), start(0.5, "SIZE = 4\n", OMP_SCHEDULE="static")
-    found = diff(first, second)
-    assert without_seeds(found) == "1 file of the code differs; 1 setting and 1 fact of the environment differ."
-    assert found.config == [Change("lr", "changed", 0.1, 0.5)]
-    assert found.environment == [Change("variables/OMP_SCHEDULE", "added", None, "static")]
-    (file,) = found.files
+    difference = diff(first, second)
+    assert without_seeds(difference) == "1 file of the code differs; 1 setting and 1 fact of the environment differ."
+    assert difference.config == [Change("lr", "changed", 0.1, 0.5)]
+    assert difference.environment == [Change("variables/OMP_SCHEDULE", "added", None, "static")]
+    (file,) = difference.files
     assert (file.path, file.kind) == ("helper.py", "changed")
     assert file.diff.splitlines() == ["--- a/helper.py", "+++ b/helper.py", "@@ -1 +1 @@", "-SIZE = 3", "+SIZE = 4"]
 
@@ -76,9 +83,9 @@ def test_a_module_that_only_one_of_them_has(start: Callable[..., RecordedRun], t
 
 def test_code_that_was_not_kept_is_not_called_the_same(start: Callable[..., RecordedRun]):
     first, second = start(), start(RUNFOLIO_CODE="off")
-    found = diff(first, second)
-    assert found.sentence.startswith("Code not recorded in both; ")
-    assert found.files == []
+    difference = diff(first, second)
+    assert difference.sentence.startswith("Code not recorded in both; ")
+    assert difference.files == []
 
 
 def test_packages_added_removed_and_changed(write: Callable[..., Path], edit: Callable[..., None], store: Path):
@@ -87,22 +94,22 @@ def test_packages_added_removed_and_changed(write: Callable[..., Path], edit: Ca
         folder = write()
         edit(folder, environment={"packages": versions, "installed_from": {"new": "file:///new (editable)"}})
         runs.append(runfolio.open(store).run(folder))
-    found = diff(*runs)
-    assert found.packages == [
+    difference = diff(*runs)
+    assert difference.packages == [
         Change("new", "added", None, "3 from file:///new (editable)"),
         Change("old", "removed", "1", None),
         Change("torch", "changed", "2.12", "2.13"),
     ]
-    assert "3 packages differ" in found.sentence
+    assert "3 packages differ" in difference.sentence
 
 
 def test_data_changes_are_separate_from_other_settings(write: Callable[..., Path], store: Path):
     first = write(config={"data": "digits", "lr": 1}, summary={"train/images": 100, "classes": ["a", "b"]})
     second = write(config={"data": "folder:x", "lr": 1}, summary={"train/images": 90, "classes": ["a", "b"]})
-    found = diff(*(runfolio.open(store).run(folder) for folder in (first, second)))
-    assert [change.name for change in found.data] == ["data", "train/images"]
-    assert found.config == []
-    assert "2 facts of the data differ" in found.sentence
+    difference = diff(*(runfolio.open(store).run(folder) for folder in (first, second)))
+    assert [change.name for change in difference.data] == ["data", "train/images"]
+    assert difference.config == []
+    assert "2 facts of the data differ" in difference.sentence
 
 
 def test_captured_code_can_be_read_from_python(start: Callable[..., RecordedRun]):
@@ -128,13 +135,13 @@ mappings = st.dictionaries(st.sampled_from("abcd"), values)
 
 @given(mappings, mappings)
 def test_changes_turn_one_mapping_into_the_other_both_ways(before: dict[str, Any], after: dict[str, Any]):
-    there, back = changes(before, after), changes(after, before)
+    forward, back = changes(before, after), changes(after, before)
     assert changes(before, before) == []
-    assert [(change.name, repr(change.before), repr(change.after)) for change in there] == [
+    assert [(change.name, repr(change.before), repr(change.after)) for change in forward] == [
         (change.name, repr(change.after), repr(change.before)) for change in back
     ]
     patched = {name: value for name, value in before.items() if value is not None}
-    for change in there:
+    for change in forward:
         patched.pop(change.name, None)
         if change.kind != "removed":
             patched[change.name] = change.after

@@ -33,9 +33,9 @@ def test_a_metric_is_drawn_over_another_of_the_same_or_an_earlier_call(store: Pa
         run.log({"loss": 1.0})
         run.flush()
         live = curve(store, "val/acc")
-    for found in (live, curve(store, "val/acc")):
-        assert found.x_name == "epoch"
-        np.testing.assert_array_equal(found.x, [math.nan, 1, 1, 2.5])
+    for points in (live, curve(store, "val/acc")):
+        assert points.x_name == "epoch"
+        np.testing.assert_array_equal(points.x, [math.nan, 1, 1, 2.5])
     assert (curve(store, "loss").x_name, curve(store, "loss").x.tolist()) == ("step", [4.0])
     assert curve(store, "val/acc", "step").x.tolist() == [0, 1, 2, 3]
     assert (np.diff(curve(store, "val/acc", "time").x) > 0).all()

@@ -20,8 +20,8 @@ def plot(store, *metrics: str, **options):
 
 
 def texts(figure) -> str:
-    found = [figure.get_supxlabel(), figure.get_suptitle()]
-    return "\n".join([*found, *(text.get_text() for legend in figure.legends for text in legend.get_texts())])
+    strings = [figure.get_supxlabel(), figure.get_suptitle()]
+    return "\n".join([*strings, *(text.get_text() for legend in figure.legends for text in legend.get_texts())])
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf", "PNG"])

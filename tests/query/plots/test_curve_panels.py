@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
-from runfolio.query.plots.downsampling import thinned
+from runfolio.query.plots.downsampling import downsampled_indices
 from runfolio.query.plots.mean_curve import mean
-from runfolio.query.plots.smoothing import smoothed
+from runfolio.query.plots.smoothing import exponential_smoothing
 from runfolio.query.store import open_folio
 
 numbers = st.floats(-1e6, 1e6)
@@ -24,41 +24,43 @@ gappy = st.lists(st.one_of(numbers, st.just(math.nan), st.just(math.inf)), min_s
 
 def tensorboards(values: list[float], weight: float) -> list[float]:
     """TensorBoard's own loop, line by line."""
-    last, count, found = 0.0, 0, []
+    last, count, averages = 0.0, 0, []
     for value in values:
         if not math.isfinite(value):
-            found.append(value)
+            averages.append(value)
             continue
         last = last * weight + (1 - weight) * value
         count += 1
-        found.append(last / (1 - weight**count))
-    return found
+        averages.append(last / (1 - weight**count))
+    return averages
 
 
 @given(values=gappy, weight=st.floats(0.01, 0.99))
 def test_smoothing_is_tensorboards(values: list[float], weight: float):
-    np.testing.assert_allclose(smoothed(np.array(values), weight), tensorboards(values, weight), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        exponential_smoothing(np.array(values), weight), tensorboards(values, weight), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_smoothing_keeps_a_constant_and_starts_at_the_first_value():
-    np.testing.assert_allclose(smoothed(np.full(50, 3.0), 0.99), 3.0)
-    assert smoothed(np.array([8.0, 0.0]), 0.9)[0] == pytest.approx(8.0)
-    assert smoothed(np.array([1.0, math.nan]), 0.0)[0] == 1.0
+    np.testing.assert_allclose(exponential_smoothing(np.full(50, 3.0), 0.99), 3.0)
+    assert exponential_smoothing(np.array([8.0, 0.0]), 0.9)[0] == pytest.approx(8.0)
+    assert exponential_smoothing(np.array([1.0, math.nan]), 0.0)[0] == 1.0
 
 
 @given(values=st.lists(st.one_of(numbers, st.just(math.nan)), max_size=400), most=st.integers(3, 60))
 @example(values=[*[1.0] * 200, math.nan, *[2.0] * 200], most=30)
 def test_a_thinned_curve_keeps_ends_extremes_and_gaps(values: list[float], most: int):
     curve = np.array(values, dtype=float)
-    kept = thinned(curve, most)
+    indices = downsampled_indices(curve, most)
 
-    assert len(kept) <= max(3 * (most // 3) + 5, 1) or len(curve) <= most
-    assert (np.diff(kept) > 0).all()
+    assert len(indices) <= max(3 * (most // 3) + 5, 1) or len(curve) <= most
+    assert (np.diff(indices) > 0).all()
     if len(curve):
-        assert {0, len(curve) - 1} <= set(kept.tolist())
+        assert {0, len(curve) - 1} <= set(indices.tolist())
     if np.isfinite(curve).any():
-        assert (np.nanmin(curve[kept]), np.nanmax(curve[kept])) == (np.nanmin(curve), np.nanmax(curve))
-    assert np.isnan(curve[kept]).any() == np.isnan(curve).any()
+        assert (np.nanmin(curve[indices]), np.nanmax(curve[indices])) == (np.nanmin(curve), np.nanmax(curve))
+    assert np.isnan(curve[indices]).any() == np.isnan(curve).any()
 
 
 def lines(store, *metrics: str, **options):
@@ -83,8 +85,8 @@ def test_best_first_and_the_same_place_in_every_panel(store, write):
     write("other", points={"loss": [5.0]})
     acc, loss = curve_panels(["val/acc", "loss"], open_folio(store).runs())
 
-    assert [(line.label, line.place, line.best) for line in acc.lines] == [("better", 0, 0.9), ("worse", 1, 0.5)]
-    assert [(line.label, line.place) for line in loss.lines] == [("better", 0), ("worse", 1), ("other", 2)]
+    assert [(line.label, line.position, line.best) for line in acc.lines] == [("better", 0, 0.9), ("worse", 1, 0.5)]
+    assert [(line.label, line.position) for line in loss.lines] == [("better", 0), ("worse", 1), ("other", 2)]
     assert (acc.heading, loss.heading) == ("highest val/acc", "lowest loss")
 
 
@@ -191,21 +193,21 @@ def test_mean_curve_interpolates_linearly_and_skips_non_finite_values():
 
 
 # Steps, times to the microsecond, epochs: what lies closer together is one place, where a slope has no bounds.
-places = numbers.map(lambda x: round(x, 6))
+coordinates = numbers.map(lambda x: round(x, 6))
 
 
-@given(st.lists(st.lists(st.tuples(places, numbers), min_size=1, max_size=10), min_size=1, max_size=5))
+@given(st.lists(st.lists(st.tuples(coordinates, numbers), min_size=1, max_size=10), min_size=1, max_size=5))
 def test_mean_is_between_minimum_and_maximum(curves):
     prepared = [
         (np.unique([x for x, _ in curve]), np.array([y for _, y in curve][: len({x for x, _ in curve})]))
         for curve in curves
     ]
     together = mean(prepared, "minmax")
-    there = together.count > 0
-    slack = 1e-6 * (1 + np.abs(together.y[there]))
+    covered = together.count > 0
+    slack = 1e-6 * (1 + np.abs(together.y[covered]))
 
-    assert (together.low[there] <= together.y[there] + slack).all()
-    assert (together.y[there] <= together.high[there] + slack).all()
+    assert (together.low[covered] <= together.y[covered] + slack).all()
+    assert (together.y[covered] <= together.high[covered] + slack).all()
 
 
 def test_values_missing_from_a_log_axis_are_counted(store, write):

@@ -61,7 +61,7 @@ def test_rebinning_keeps_all_counts(histograms, bins: int):
     rows = on_common_edges(shown, common_edges(shown, bins))
 
     assert (rows >= -1e-6).all()
-    np.testing.assert_allclose(rows.sum(axis=1), [each.sum() for each in counts], rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(rows.sum(axis=1), [row.sum() for row in counts], rtol=1e-9, atol=1e-6)
 
 
 def test_of_a_step_logged_again_after_a_resume_the_later_counts(store):

@@ -26,7 +26,7 @@ def runs(store, write):
 def test_a_scatter_takes_settings_results_and_the_best_of_metrics(runs):
     shown = scatter(runs, "lr", "val/loss", "model")
 
-    assert sorted(zip(shown.x.places, shown.y.places, strict=True)) == [(1e-4, 0.8), (1e-3, 0.4), (1e-1, 0.6)]
+    assert sorted(zip(shown.x.positions, shown.y.positions, strict=True)) == [(1e-4, 0.8), (1e-3, 0.4), (1e-1, 0.6)]
     assert (shown.x.name, shown.y.name) == ("lr", "val/loss (lowest)")
     assert (shown.x.log, shown.y.log) == (True, False)
     assert shown.colour is not None
@@ -38,12 +38,12 @@ def test_the_correlation_is_that_of_the_axes(store, write):
     for x, y in ((1, 1.0), (2, 4.0), (3, 9.0), (4, 16.0)):
         write(config={"x": x, "flat": 1.0}, summary={"y": y})
     runs = open_folio(store).runs()
-    found = scatter(runs, "x", "y").correlation
+    measured = scatter(runs, "x", "y").correlation
 
-    assert found is not None
-    assert found.pearson == pytest.approx(np.corrcoef([1, 2, 3, 4], [1, 4, 9, 16])[0, 1])
-    assert (found.spearman, found.count) == (pytest.approx(1.0), 4)
-    assert found.sentence == "Pearson +0.98, Spearman +1.00 over 4 runs."
+    assert measured is not None
+    assert measured.pearson == pytest.approx(np.corrcoef([1, 2, 3, 4], [1, 4, 9, 16])[0, 1])
+    assert (measured.spearman, measured.count) == (pytest.approx(1.0), 4)
+    assert measured.sentence == "Pearson +0.98, Spearman +1.00 over 4 runs."
     flat = scatter(runs, "flat", "y").correlation
     assert flat is not None
     assert math.isnan(flat.pearson)
@@ -52,10 +52,10 @@ def test_the_correlation_is_that_of_the_axes(store, write):
 def test_equal_values_share_their_rank(store, write):
     for x, y in ((1, 1), (1, 2), (2, 3), (3, 3)):
         write(config={"x": x}, summary={"y": y})
-    found = scatter(open_folio(store).runs(), "x", "y").correlation
+    measured = scatter(open_folio(store).runs(), "x", "y").correlation
 
-    assert found is not None
-    assert found.spearman == pytest.approx(np.corrcoef([0.5, 0.5, 2, 3], [0, 1, 2.5, 2.5])[0, 1])
+    assert measured is not None
+    assert measured.spearman == pytest.approx(np.corrcoef([0.5, 0.5, 2, 3], [0, 1, 2.5, 2.5])[0, 1])
 
 
 def test_categories_have_no_correlation(runs):
@@ -72,7 +72,7 @@ def test_parallel_has_the_settings_that_differ_and_the_best_run_first(runs):
 
     assert [axis.name for axis in shown.settings] == ["lr", "model", "bias"]
     assert shown.labels == ["cnn-0.001", "cnn-0.1", "mlp-0.0001"]
-    assert shown.metric.places.tolist() == [0.4, 0.6, 0.8]
+    assert shown.metric.positions.tolist() == [0.4, 0.6, 0.8]
     assert shown.lower_is_better
     assert shown.settings[2].categories == ["false", "true"]
     assert shown.notes == ["Without val/loss, and left out: 1 of 4 runs."]

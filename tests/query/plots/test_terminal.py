@@ -149,11 +149,11 @@ def test_more_steps_than_columns_still_fit(store):
     ],
 )
 def test_points_are_coloured_by_category_number_or_third(store, write, colour, legend: list[str]):
-    for place in range(9):
-        many = {"many": place} if place < 8 else {}
+    for number in range(9):
+        many = {"many": number} if number < 8 else {}
         write(
-            config={"lr": 10**place, "model": "mlp" if place % 2 else "cnn", "few": place % 2, **many},
-            summary={"y": place},
+            config={"lr": 10**number, "model": "mlp" if number % 2 else "cnn", "few": number % 2, **many},
+            summary={"y": number},
         )
     text = scatter_text(scatter(open_folio(store).runs(), "lr", "y", colour), PLAIN)
     lines = text.splitlines()

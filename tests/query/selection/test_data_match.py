@@ -130,11 +130,13 @@ def test_runs_without_recorded_data_give_no_remark(write, store: Path):
 def test_compare_names_no_winner_on_changed_data_and_says_why(write, store: Path):
     for name, images in (("a", IMAGES), ("b", edited(IMAGES))):
         write(name, 0.9 if name == "a" else 0.8, images)
-    found = compare([runs(store)["a"], runs(store)["b"]])
+    comparison = compare([runs(store)["a"], runs(store)["b"]])
 
-    assert [row.key for row in found.data] == ["val"]
-    assert [row.winner for row in found.metrics if row.metric == "val/acc"] == [None]
-    assert found.mind == ["val: 1 run had data that changed (1 changed (cat/0.jpg)): not to be ranked with the first."]
+    assert [row.key for row in comparison.data] == ["val"]
+    assert [row.winner for row in comparison.metrics if row.metric == "val/acc"] == [None]
+    assert comparison.mind == [
+        "val: 1 run had data that changed (1 changed (cat/0.jpg)): not to be ranked with the first."
+    ]
 
 
 def test_diff_names_the_items_that_differ(write, store: Path):
@@ -176,14 +178,14 @@ def test_runs_without_listings_are_still_distinguished(write, store: Path):
 
 def test_a_damaged_list_is_found_by_the_doctor(write, store: Path):
     folder = write("net", 0.9)
-    kept = sorted((folder / "data").iterdir())
-    kept[0].write_bytes(kept[0].read_bytes()[:-5])
-    kept[1].unlink()
+    listings = sorted((folder / "data").iterdir())
+    listings[0].write_bytes(listings[0].read_bytes()[:-5])
+    listings[1].unlink()
 
     said = CliRunner().invoke(main, ["doctor", "--store", str(store)]).output
 
-    assert f"data/{kept[0].name}" in said
-    assert f"data/{kept[1].name} is gone" in said.replace(": ", " ")
+    assert f"data/{listings[0].name}" in said
+    assert f"data/{listings[1].name} is gone" in said.replace(": ", " ")
 
 
 def test_means_over_seeds_report_changed_data(write, store: Path):
@@ -192,16 +194,16 @@ def test_means_over_seeds_report_changed_data(write, store: Path):
     every = list(runs(store).values())
     two = [run for run in every if run.name != "seed 2"]
 
-    told = "val/acc: 1 run had data that changed (1 changed (cat/0.jpg))"
-    assert told in group_by_seed(every, "val/acc", "max", []).caption
+    warning = "val/acc: 1 run had data that changed (1 changed (cat/0.jpg))"
+    assert warning in group_by_seed(every, "val/acc", "max", []).caption
     assert "had" not in group_by_seed(two, "val/acc", "max", []).caption
 
 
 def test_doctor_reads_the_data_entries_of_a_damaged_record(write, store: Path):
     path = write("net", 0.9) / "run.json"
     document = json.loads(path.read_text())
-    known = next(iter(document["data"].values()))
-    document["data"] |= {"odd": {**known, "items": "many", "earlier": 7}, "odder": {"earlier": [3, {"fingerprint": 1}]}}
+    entry = next(iter(document["data"].values()))
+    document["data"] |= {"odd": {**entry, "items": "many", "earlier": 7}, "odder": {"earlier": [3, {"fingerprint": 1}]}}
     path.write_text(json.dumps(document))
     done = CliRunner().invoke(main, ["doctor", "--store", str(store)], catch_exceptions=False)
     assert done.exit_code == 0, done.output

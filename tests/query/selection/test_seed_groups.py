@@ -21,18 +21,18 @@ def runs(store, write):
     return list(open_folio(store).runs())
 
 
-def row(found: list[SeedGroup], group: str, metric: str = "val/acc") -> SeedGroup:
-    return next(row for row in found if (row.group, row.metric) == (group, metric))
+def row(rows: list[SeedGroup], group: str, metric: str = "val/acc") -> SeedGroup:
+    return next(row for row in rows if (row.group, row.metric) == (group, metric))
 
 
 def test_groups_are_sorted_best_first_with_their_statistics(runs):
-    found = group_by_seed(runs)
-    assert (found.metric, found.mode, found.any_repeated) == ("val/acc", "max", True)
+    result = group_by_seed(runs)
+    assert (result.metric, result.mode, result.any_repeated) == ("val/acc", "max", True)
     groups = ["model=cnn", "model=tie", "model=mlp"]
-    assert [(row.group, row.metric) for row in found.rows] == [
+    assert [(row.group, row.metric) for row in result.rows] == [
         (group, metric) for group in groups for metric in ("val/acc", "test/acc")
     ]
-    cnn = row(found.rows, "model=cnn")
+    cnn = row(result.rows, "model=cnn")
     assert (cnn.runs, cnn.lowest, cnn.highest) == (3, 0.90, 0.92)
     assert (cnn.mean, cnn.std) == (pytest.approx(0.91), pytest.approx(0.01))
     # 4.3027 is the 97.5 % quantile of Student's t with 2 degrees of freedom.

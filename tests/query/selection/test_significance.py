@@ -62,9 +62,9 @@ def test_answers_that_never_differ_tell_nothing():
 
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_holm_rejects_at_least_bonferroni_and_at_most_single_tests(ps: list[float]):
-    told = holm(ps)
-    assert all(p < 0.05 for p, is_told in zip(ps, told, strict=True) if is_told)
-    assert all(is_told for p, is_told in zip(ps, told, strict=True) if p < 0.05 / len(ps))
+    significant = holm(ps)
+    assert all(p < 0.05 for p, is_told in zip(ps, significant, strict=True) if is_told)
+    assert all(is_told for p, is_told in zip(ps, significant, strict=True) if p < 0.05 / len(ps))
 
 
 def test_holm_thresholds_rise_with_every_rejection():

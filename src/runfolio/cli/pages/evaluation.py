@@ -44,7 +44,7 @@ def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 
 def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult]) -> DisplayTable:
     """Several models on the same images, best first, and what each costs."""
-    from runfolio.query.tables.run_labels import labels
+    from runfolio.query.tables.run_labels import unique_labels
 
     rows: list[dict[str, Any]] = [
         {
@@ -56,7 +56,7 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
             "tied": is_tied,
             **{cost: run.flat_summary.get(cost) for cost in COSTS},
         }
-        for label, run, result, is_tied in zip(labels(runs), runs, results, _tied(results), strict=True)
+        for label, run, result, is_tied in zip(unique_labels(runs), runs, results, _tied(results), strict=True)
     ]
     rows.sort(key=lambda row: row["accuracy"], reverse=True)
     tied = ["=" * row["tied"] for row in rows]

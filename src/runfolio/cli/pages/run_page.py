@@ -163,9 +163,9 @@ def _json_facts(run: RecordedRun) -> dict[str, Any]:
 def _print_writers(run: RecordedRun) -> None:
     """Print the processes that wrote the run if there were several, and those that vanished."""
     writers = recorded_writers.read_writers(run.folder)
-    if description := recorded_writers.described(writers):
+    if description := recorded_writers.describe_writers(writers):
         print_line(description)
-    for text in recorded_writers.vanished(writers):
+    for text in recorded_writers.describe_vanished(writers):
         print_line(text, style="red")
 
 

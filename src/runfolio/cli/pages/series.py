@@ -41,13 +41,13 @@ def print_leaderboard(report: SeriesReport, store: Path | None) -> None:
 
 def _print_winner(winners: Sequence[RecordedRun], board: Leaderboard, store: Path | None) -> None:
     """Print the run that won; of a group of runs that repeat one another, the best one."""
-    run_places = {run.place for run in winners}
-    row = next(row for row in board.rows if row.place in run_places)
+    run_paths = {run.run_path for run in winners}
+    row = next(row for row in board.rows if row.run_path in run_paths)
     name = row.label if row.id in row.label else f"{row.label} ({row.id})"
     sentence = f"{name} won with {board.metric} {row.value:.4f}."
     if len(winners) > 1:
         mean = statistics.fmean(
-            other.value for other in board.rows if other.value is not None and other.place in run_places
+            other.value for other in board.rows if other.value is not None and other.run_path in run_paths
         )
         sentence = f"Of {len(winners)} runs with the best mean {board.metric}, {mean:.4f}, the best is {name}."
     print_line(f"\n{sentence}", style="bold green")

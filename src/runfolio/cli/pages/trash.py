@@ -26,7 +26,7 @@ def print_trash(folio: Folio, output: OutputFormat = "table") -> None:
 def trash_table(runs: Sequence[TrashedRun]) -> DisplayTable:
     """Return one row per deleted run."""
     rows = [
-        {"id": run.id, "name": run.name, "deleted": run.deleted, "bytes": run.size(), "place": run.place}
+        {"id": run.id, "name": run.name, "deleted": run.deleted, "bytes": run.size(), "place": run.run_path}
         for run in runs
     ]
     columns = [

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from runfolio.query.run_view import RunView
 from runfolio.query.selection import data_match
-from runfolio.query.tables.run_labels import labels
+from runfolio.query.tables.run_labels import unique_labels
 from runfolio.record.base.flat_names import flatten
 from runfolio.record.content.data_listings import ListingDifference
 
@@ -58,10 +58,10 @@ class DataChange:
     """By kind (added, removed, changed, relabelled, renamed): `count`, and the `first` names."""
 
     @classmethod
-    def of(cls, name: str, found: ListingDifference | None) -> DataChange:
-        if found is None:
+    def of(cls, name: str, difference: ListingDifference | None) -> DataChange:
+        if difference is None:
             return cls(name, "which items differ is not known", {})
-        return cls(name, found.sentence, found.counts_and_names())
+        return cls(name, difference.sentence, difference.counts_and_names())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +99,10 @@ class RunDiff:
             "fact of the data": len(self.data),
             "fact of the environment": len(self.environment),
         }
-        told = [_count(number, noun) for noun, number in counts.items() if number]
-        listed = " and ".join(part for part in (", ".join(told[:-1]), *told[-1:]) if part)
+        counted = [_count(number, noun) for noun, number in counts.items() if number]
+        listed = " and ".join(part for part in (", ".join(counted[:-1]), *counted[-1:]) if part)
         verb = "differs" if sum(counts.values()) == 1 else "differ"
-        facts = f"{listed} {verb}" if told else "settings, packages, data and environment are the same"
+        facts = f"{listed} {verb}" if counted else "settings, packages, data and environment are the same"
         return f"{self._code_in_short}; {facts}." + (" Their random numbers began differently." if self.seeds else "")
 
     @property
@@ -122,7 +122,7 @@ def diff(first: RunView, second: RunView) -> RunDiff:
         DamagedFile: A record of captured code cannot be read.
         NotFound: A captured file is gone.
     """
-    before, after = labels([first, second])
+    before, after = unique_labels([first, second])
 
     def differing(part: Callable[[RunView], Mapping[str, Any]]) -> list[Change]:
         return changes(part(first), part(second))
@@ -138,20 +138,20 @@ def diff(first: RunView, second: RunView) -> RunDiff:
         seeds=differing(lambda run: run.document.seeds),
         config=differing(_config),
         data=differing(_data),
-        items=[DataChange.of(name, found) for name, found in data_match.changes(first, second).items()],
+        items=[DataChange.of(name, difference) for name, difference in data_match.changes(first, second).items()],
     )
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """Where two flat mappings differ, sorted by name; None is as good as nothing."""
-    found = []
+    differences = []
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
         # True is not 1 here, and NaN is NaN.
         if (old == new and isinstance(old, bool) == isinstance(new, bool)) or (old != old and new != new):
             continue
-        found.append(Change(name, "added" if old is None else "removed" if new is None else "changed", old, new))
-    return found
+        differences.append(Change(name, "added" if old is None else "removed" if new is None else "changed", old, new))
+    return differences
 
 
 def _command(run: RunView) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _config(run: RunView) -> dict[str, Any]:
 def _data(run: RunView) -> dict[str, Any]:
     settings = {name: value for name, value in run.flat_config.items() if _OF_DATA.match(name)}
     reported = {name: value for name, value in run.flat_summary.items() if _REPORTED_OF_DATA.match(name)}
-    prints = {f"{name}/fingerprint": found for name, found in data_match.fingerprints(run).items()}
+    prints = {f"{name}/fingerprint": fingerprint for name, fingerprint in data_match.fingerprints(run).items()}
     return settings | reported | prints
 
 
@@ -191,7 +191,7 @@ def _files(first: RunView, second: RunView) -> list[FileChange]:
     if first.code.capture is None or second.code.capture is None:
         return []
     before, after = ({file.path: file.sha256 for file in run.code.files} for run in (first, second))
-    found = [
+    changed_files = [
         _file_change(
             change.name,
             change.kind,
@@ -202,8 +202,8 @@ def _files(first: RunView, second: RunView) -> list[FileChange]:
     ]
     old, new = first.code.diff, second.code.diff
     if old != new:
-        found.append(_file_change(UNCOMMITTED, _kind(old, new), old or None, new or None))
-    return found
+        changed_files.append(_file_change(UNCOMMITTED, _kind(old, new), old or None, new or None))
+    return changed_files
 
 
 def _kind(old: str, new: str) -> Kind:
@@ -221,5 +221,5 @@ def _file_change(path: str, kind: Kind, old: str | None, new: str | None) -> Fil
 def _count(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
-    first, *rest = noun.split(" ", 1)
-    return " ".join((f"{number} {first}s", *rest))
+    head, *tail = noun.split(" ", 1)
+    return " ".join((f"{number} {head}s", *tail))

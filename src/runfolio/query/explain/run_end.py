@@ -42,14 +42,14 @@ _NOT_OWN = re.compile(
 
 def why(run: RunView) -> str:
     """How a run ended and why, such as `failed: ValueError: bad shape in train.py line 41`."""
-    said = reason(run)
-    return f"{run.state}: {said}" if said else run.state
+    text = reason(run)
+    return f"{run.state}: {text}" if text else run.state
 
 
 def reason(run: RunView) -> str | None:
     """What `why` says behind the state; None where there is nothing to say."""
-    said = [_cause(run), _trouble(run)]
-    return "; ".join(text for text in said if text) or None
+    parts = [_cause(run), _trouble(run)]
+    return "; ".join(text for text in parts if text) or None
 
 
 def exit_code(run: RunView) -> int | None:
@@ -66,17 +66,17 @@ def death_of(run: RunView) -> Death | None:
 def _cause(run: RunView) -> str | None:
     status = run.document.status
     if run.state == CRASHED:
-        return _vanished(run)
+        return _crash_reason(run)
     if status.state == "finished" and exit_code(run):
         return f"exited with status {exit_code(run)}"
     if status.reason is None:
         return None
     frames = _own_frames(status.traceback or "")
-    place = f" in {_place(run, frames[-1])}" if frames else ""
-    return f"{_PREFIXES.get(status.cause or '', '')}{status.reason}{place}"
+    location = f" in {_location(run, frames[-1])}" if frames else ""
+    return f"{_PREFIXES.get(status.cause or '', '')}{status.reason}{location}"
 
 
-def _vanished(run: RunView) -> str:
+def _crash_reason(run: RunView) -> str:
     death = death_of(run)
     crash = _crash(run)
     if death is None or (death.signal is None and death.exit_code is None):
@@ -115,7 +115,7 @@ def _crash(run: RunView) -> str:
         return ""
     # Newest first; the user's own line tells more than that of the library it called.
     own = _own_frames(current)
-    return f" in {_place(run, (own or frames)[0])}"
+    return f" in {_location(run, (own or frames)[0])}"
 
 
 def _own_frames(text: str) -> list[re.Match[str]]:
@@ -124,7 +124,7 @@ def _own_frames(text: str) -> list[re.Match[str]]:
     return [frame for frame in frames if not _NOT_OWN.search(frame["path"])] or frames
 
 
-def _place(run: RunView, frame: re.Match[str]) -> str:
+def _location(run: RunView, frame: re.Match[str]) -> str:
     path, folder = frame["path"], run.code.info.get("folder")
     if isinstance(folder, str) and path.startswith(f"{folder}/"):
         path = os.path.relpath(path, folder)
@@ -135,7 +135,9 @@ def _trouble(run: RunView) -> str | None:
     """What went wrong with the training itself: as it was noted, or a loss that is no number any more."""
     if run.document.status.trouble:
         return run.document.status.trouble
-    lost = [name for name, seen in run.metrics.items() if guess_mode(name) == "min" and not math.isfinite(seen.last)]
+    lost = [
+        name for name, summary in run.metrics.items() if guess_mode(name) == "min" and not math.isfinite(summary.last)
+    ]
     if not lost:
         return None
     name = min(lost, key=lambda name: ("loss" not in name.lower(), name))
@@ -147,6 +149,6 @@ def _trouble(run: RunView) -> str | None:
     first = int(finite[-1]) + 1 if len(finite) else 0
     if first == len(curve):  # a number again by now
         return None
-    what = "NaN" if math.isnan(run.metrics[name].last) else "infinite"
+    kind = "NaN" if math.isnan(run.metrics[name].last) else "infinite"
     tense = "is" if run.state == RUNNING else "was"
-    return f"{name} {tense} {what} from step {curve.steps[first]} on"
+    return f"{name} {tense} {kind} from step {curve.steps[first]} on"

@@ -31,7 +31,7 @@ _MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
     "host": lambda run: run.document.environment.get("host"),
     "device": lambda run: run.document.environment.get("device"),
     "commit": lambda run: run.code.info.get("commit"),
-    "folder": lambda run: run.place,
+    "folder": lambda run: run.run_path,
 }
 
 
@@ -58,7 +58,7 @@ def every_column(runs: Iterable[RunView]) -> list[str]:
     return [*FACTS, *_MORE_FACTS, *data, *values]
 
 
-def full_name(column: str, known: Sequence[str]) -> str:
+def full_name(column: str, columns: Sequence[str]) -> str:
     """The column a user means, written in full.
 
     Raises:
@@ -67,9 +67,11 @@ def full_name(column: str, known: Sequence[str]) -> str:
     spellings = (column, f"summary.{column}", f"metrics.{column}", f"params.{column}")
     spellings += tuple(spelling.replace("-", "_") for spelling in spellings[::3])  # as flags and YAML spell a setting
     for spelling in spellings:
-        if spelling in known:
+        if spelling in columns:
             return spelling
-    raise NotFound(f"no column {column!r}; {did_you_mean(column, {name.partition('.')[2] or name for name in known})}")
+    raise NotFound(
+        f"no column {column!r}; {did_you_mean(column, {name.partition('.')[2] or name for name in columns})}"
+    )
 
 
 def cell(run: RunView, column: str) -> Any:

@@ -51,14 +51,14 @@ def _named(run: RunView, x: str) -> str:
     """The metric that `x` means."""
     if x in run.metric_summaries:
         return x
-    known = [name for name in run.metrics if name.endswith("/epoch")] if x == _EPOCH else []
-    if not known:
+    candidates = [name for name in run.metrics if name.endswith("/epoch")] if x == _EPOCH else []
+    if not candidates:
         near = nearest(x, [*BUILT_IN, *run.metrics])
         raise ConfigError(
             f"{run.name} ({run.id}) has no metric {x!r} to draw over; log it (run.log({{{x!r}: {x}}}, step=step)), or"
             f" draw over {' or '.join(near or BUILT_IN)}"
         )
-    return min(known, key=len)
+    return min(candidates, key=len)
 
 
 def _seconds(run: RunView, points: Points) -> NDArray[np.float64]:
@@ -68,8 +68,8 @@ def _seconds(run: RunView, points: Points) -> NDArray[np.float64]:
     before = 0.0
     for attempt in np.unique(points.attempts):
         of_attempt = points.attempts == attempt
-        begun = started.get(int(attempt), float(times[of_attempt][0]))
-        seconds[of_attempt] = times[of_attempt] - begun + before
+        start = started.get(int(attempt), float(times[of_attempt][0]))
+        seconds[of_attempt] = times[of_attempt] - start + before
         before = max(before, seconds[of_attempt].max())
     return seconds
 
@@ -85,6 +85,6 @@ def _between(run: RunView, files: PointFiles, name: str, steps: NDArray[np.int64
     if len(known_steps) == 1:
         return np.full(len(steps), epochs[0])
     # Outside of the logged steps the first or the last line is extended: epochs are often logged at their ends only.
-    left = np.clip(np.searchsorted(known_steps, steps, side="right") - 1, 0, len(known_steps) - 2)
-    fraction = (steps - known_steps[left]) / (known_steps[left + 1] - known_steps[left])
-    return epochs[left] + fraction * (epochs[left + 1] - epochs[left])
+    segment = np.clip(np.searchsorted(known_steps, steps, side="right") - 1, 0, len(known_steps) - 2)
+    fraction = (steps - known_steps[segment]) / (known_steps[segment + 1] - known_steps[segment])
+    return epochs[segment] + fraction * (epochs[segment + 1] - epochs[segment])

@@ -16,29 +16,31 @@ class Named(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def place(self) -> str: ...
+    def run_path(self) -> str: ...
 
 
 Item = TypeVar("Item", bound=Named)
 
 
-def pick(wanted: str, runs: Sequence[Item], places: Iterable[str], about: Callable[[Item], str]) -> Item | None:
-    """The one run that `wanted` names; what fits whole goes before what is only the start of an id.
+def find_by_name(
+    name: str, runs: Sequence[Item], run_paths: Iterable[str], describe: Callable[[Item], str]
+) -> Item | None:
+    """The one run called `name`; what fits whole goes before what is only the start of an id.
 
     Args:
-        places: The folders below the store that `wanted` could mean, the likeliest first.
-        about: What tells runs of one name apart, for people.
+        run_paths: The folders below the store that `name` could mean, the likeliest first.
+        describe: What tells runs of one name apart, for people.
     Raises:
         Ambiguous: Several runs fit; the message lists their folders.
     """
-    for fits in (
-        *([run for run in runs if run.place == place] for place in places),
-        [run for run in runs if wanted in (run.id, run.name)],
-        [run for run in runs if wanted and run.id.startswith(wanted)],
+    for matches in (
+        *([run for run in runs if run.run_path == run_path] for run_path in run_paths),
+        [run for run in runs if name in (run.id, run.name)],
+        [run for run in runs if name and run.id.startswith(name)],
     ):
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            listed = "".join(f"\n  {run.id}  {run.place}  ({about(run)})" for run in fits)
-            raise Ambiguous(f"{wanted!r} fits {len(fits)} runs; say more of the id, or the folder:{listed}")
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            listed = "".join(f"\n  {run.id}  {run.run_path}  ({describe(run)})" for run in matches)
+            raise Ambiguous(f"{name!r} fits {len(matches)} runs; say more of the id, or the folder:{listed}")
     return None

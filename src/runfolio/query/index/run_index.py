@@ -103,7 +103,7 @@ class Entry:
     """What could not be read, a line each."""
 
 
-class Beat(NamedTuple):
+class SeenHeartbeat(NamedTuple):
     beat: int
     seen_at: float
     """Seconds since 1970 at which a reader on this machine first saw that beat."""
@@ -114,9 +114,9 @@ class Index(Protocol):
 
     def entries(self) -> dict[str, Entry]: ...
 
-    def beats(self) -> dict[str, Beat]: ...
+    def beats(self) -> dict[str, SeenHeartbeat]: ...
 
-    def update(self, changed: dict[str, Entry], gone: Iterable[str], beats: dict[str, Beat] | None) -> None:
+    def update(self, changed: dict[str, Entry], removed: Iterable[str], beats: dict[str, SeenHeartbeat] | None) -> None:
         """Replace the entries of `changed`, forget `gone`, and remember these beats alone (None: those it has)."""
         ...
 
@@ -126,17 +126,17 @@ class MemoryIndex:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
-        self._beats: dict[str, Beat] = {}
+        self._beats: dict[str, SeenHeartbeat] = {}
 
     def entries(self) -> dict[str, Entry]:
         return dict(self._entries)
 
-    def beats(self) -> dict[str, Beat]:
+    def beats(self) -> dict[str, SeenHeartbeat]:
         return dict(self._beats)
 
-    def update(self, changed: dict[str, Entry], gone: Iterable[str], beats: dict[str, Beat] | None) -> None:
+    def update(self, changed: dict[str, Entry], removed: Iterable[str], beats: dict[str, SeenHeartbeat] | None) -> None:
         self._entries.update(changed)
-        for folder in gone:
+        for folder in removed:
             del self._entries[folder]
         if beats is not None:
             self._beats = dict(beats)
@@ -159,13 +159,13 @@ class FileIndex:
                 metrics[folder].append(numbers)
             return {os.fsdecode(row.folder): _entry(row, metrics[row.folder]) for row in runs}
 
-    def beats(self) -> dict[str, Beat]:
+    def beats(self) -> dict[str, SeenHeartbeat]:
         with self._reading() as connection:
             rows = connection.execute(select(_beats)).all()
-            return {os.fsdecode(writer): Beat(int(beat), float(seen_at)) for writer, beat, seen_at in rows}
+            return {os.fsdecode(writer): SeenHeartbeat(int(beat), float(seen_at)) for writer, beat, seen_at in rows}
 
-    def update(self, changed: dict[str, Entry], gone: Iterable[str], beats: dict[str, Beat] | None) -> None:
-        stale = [{"stale": os.fsencode(folder)} for folder in [*changed, *gone]]
+    def update(self, changed: dict[str, Entry], removed: Iterable[str], beats: dict[str, SeenHeartbeat] | None) -> None:
+        stale = [{"stale": os.fsencode(folder)} for folder in [*changed, *removed]]
         with self._engine.connect() as connection:
             # IMMEDIATE: two readers that upgrade a read lock to a write lock would wait for each other.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -196,7 +196,7 @@ class FileIndex:
             raise _Unusable from None
 
 
-class IndexOfStore:
+class StoreIndex:
     """Lends the index of one store, and copes with every way in which its file can be no good."""
 
     def __init__(self, store: Path) -> None:
@@ -313,8 +313,8 @@ def _entry(run: Row[Any], metrics: Sequence[Sequence[Any]]) -> Entry:
 
 
 def _summary(numbers: Sequence[Any]) -> MetricSummary:
-    known: list[Any] = [math.nan if number is None else number for number in numbers]
-    return MetricSummary(*known)
+    values: list[Any] = [math.nan if number is None else number for number in numbers]
+    return MetricSummary(*values)
 
 
 def _run_row(folder: str, entry: Entry) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
-from runfolio.query.index.run_index import Beat, Entry, Index
+from runfolio.query.index.run_index import Entry, Index, SeenHeartbeat
 from runfolio.record.base.clock import steady
 from runfolio.record.base.layout import METRICS, NOTES, RUN_FILE, find_runs
 from runfolio.record.base.run_document import RunDocument
@@ -19,7 +19,7 @@ from runfolio.record.liveness.heartbeats import derive_state
 class ScannedRun(NamedTuple):
     """One run as this look found it."""
 
-    place: str
+    run_path: str
     """Its folder below the store, with `/`."""
     entry: Entry
     state: str
@@ -33,25 +33,25 @@ class ScanResult(NamedTuple):
 
 def scan_store(store: Path, index: Index) -> ScanResult:
     """Every run of the store; reads only those whose files changed since the index saw them."""
-    known = index.entries()
+    indexed = index.entries()
     history = HeartbeatHistory(index.beats())
     changed: dict[str, Entry] = {}
     scan = ScanResult([], {})
     for folder in find_runs(store):
-        place = folder.relative_to(store).as_posix()
+        run_path = folder.relative_to(store).as_posix()
         try:
-            entry = _entry(folder, known.get(place))
-            scan.runs.append(ScannedRun(place, entry, derive_state(folder, entry.document, history)))
+            entry = _entry(folder, indexed.get(run_path))
+            scan.runs.append(ScannedRun(run_path, entry, derive_state(folder, entry.document, history)))
         except FileNotFoundError:
             continue  # removed between being found and being read
         except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
-            scan.problems[place] = _problem(error, folder)
+            scan.problems[run_path] = _problem(error, folder)
             continue
-        if entry is not known.get(place):
-            changed[place] = entry
-    gone = known.keys() - {run.place for run in scan.runs}
-    if changed or gone or history.changed:
-        index.update(changed, gone, history.beats if history.changed else None)
+        if entry is not indexed.get(run_path):
+            changed[run_path] = entry
+    removed = indexed.keys() - {run.run_path for run in scan.runs}
+    if changed or removed or history.changed:
+        index.update(changed, removed, history.beats if history.changed else None)
     return scan
 
 
@@ -80,16 +80,16 @@ def signature_of(folder: Path) -> str:
 class HeartbeatHistory:
     """The heartbeats seen so far, so that two short commands a minute apart can call a far-away run crashed."""
 
-    def __init__(self, earlier: dict[str, Beat]) -> None:
+    def __init__(self, earlier: dict[str, SeenHeartbeat]) -> None:
         self._earlier = earlier
-        self.beats: dict[str, Beat] = {}
+        self.beats: dict[str, SeenHeartbeat] = {}
         """Those asked for in this look; runs that ended drop out."""
 
     def seen_at(self, key: str, beat: int) -> float:
         now = steady()
         before = self._earlier.get(key)
         same = before is not None and before.beat == beat
-        self.beats[key] = before if same and before else Beat(beat, now)
+        self.beats[key] = before if same and before else SeenHeartbeat(beat, now)
         return self.beats[key].seen_at
 
     @property
@@ -97,10 +97,10 @@ class HeartbeatHistory:
         return self.beats != self._earlier
 
 
-def _entry(folder: Path, known: Entry | None) -> Entry:
+def _entry(folder: Path, indexed: Entry | None) -> Entry:
     signature = signature_of(folder)
-    if known is not None and known.signature == signature:
-        return known
+    if indexed is not None and indexed.signature == signature:
+        return indexed
     document = RunDocument.read(folder)
     edits = run_edits.read(folder, document)
     from runfolio.record.points.reader import (

@@ -10,7 +10,7 @@ import numpy as np
 
 from runfolio.query.plots import style
 from runfolio.query.plots.curve_panels import Line, Panel
-from runfolio.query.plots.downsampling import thinned
+from runfolio.query.plots.downsampling import downsampled_indices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,17 +58,17 @@ def draw_curves(
 def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
     width, height = (7.2, 4.2) if columns == rows == 1 else (4.4 * columns, 3.1 * rows)
     shown = names if len(names) <= TOO_MANY else names[:STANDING_OUT]
-    beside = 0.6 + 0.068 * max(map(len, shown), default=0)
-    return width + beside, max(height, _LEGEND_LINE * (len(shown) + 2))
+    legend_width = 0.6 + 0.068 * max(map(len, shown), default=0)
+    return width + legend_width, max(height, _LEGEND_LINE * (len(shown) + 2))
 
 
 def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
     """Each line of the picture once, in the order of their places, by what the legend says of it."""
-    first = {line.place: line for panel in reversed(panels) for line in panel.lines}
-    return {_said(first[place], panels): first[place] for place in sorted(first)}
+    first = {line.position: line for panel in reversed(panels) for line in panel.lines}
+    return {_legend_label(first[position], panels): first[position] for position in sorted(first)}
 
 
-def _said(line: Line, panels: Sequence[Panel]) -> str:
+def _legend_label(line: Line, panels: Sequence[Panel]) -> str:
     label = style.short(line.label)
     if len(panels) > 1 or panels[0].heading is None:
         return label
@@ -84,7 +84,7 @@ def _draw_panel(axes: Axes, panel: Panel, log: str, *, alone: bool, crowd: bool)
     if not alone:
         axes.set_title(style.literal(panel.metric), loc="left", fontsize=10, color=style.INK)
     for line in panel.lines:
-        if crowd and line.place >= STANDING_OUT:
+        if crowd and line.position >= STANDING_OUT:
             _draw_in_crowd(axes, line)
         else:
             _draw_line(axes, line)
@@ -110,33 +110,33 @@ def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
 
 
 def _draw_line(axes: Axes, line: Line) -> None:
-    colour = style.colour_of(line.place)
+    colour = style.colour_of(line.position)
     # The best curve is drawn last, on top of the others.
-    order = 3 - line.place / 1000
+    order = 3 - line.position / 1000
     if line.low is not None and line.high is not None:
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.18, linewidth=0, zorder=order - 1)
     if line.raw is not None:
-        kept = thinned(line.raw, _MANY_POINTS)
-        axes.plot(line.x[kept], line.raw[kept], color=colour, alpha=0.25, linewidth=1.0, zorder=order - 1)
-    kept = thinned(line.y, _MANY_POINTS)
+        indices = downsampled_indices(line.raw, _MANY_POINTS)
+        axes.plot(line.x[indices], line.raw[indices], color=colour, alpha=0.25, linewidth=1.0, zorder=order - 1)
+    indices = downsampled_indices(line.y, _MANY_POINTS)
     axes.plot(
-        line.x[kept],
-        line.y[kept],
+        line.x[indices],
+        line.y[indices],
         label=line.label,
         color=colour,
-        linestyle=style.style_of(line.place),
+        linestyle=style.style_of(line.position),
         linewidth=1.8,
         marker="o",
         markersize=3.5,
-        markevery=np.flatnonzero(_worth_a_dot(line.y[kept])).tolist(),
+        markevery=np.flatnonzero(_worth_a_dot(line.y[indices])).tolist(),
         zorder=order,
         solid_capstyle="round",
     )
 
 
 def _draw_in_crowd(axes: Axes, line: Line) -> None:
-    kept = thinned(line.y, _MANY_POINTS)
-    axes.plot(line.x[kept], line.y[kept], color=style.OTHERS, linewidth=0.8, zorder=1)
+    indices = downsampled_indices(line.y, _MANY_POINTS)
+    axes.plot(line.x[indices], line.y[indices], color=style.OTHERS, linewidth=0.8, zorder=1)
 
 
 def _mark_broken(axes: Axes, lines: Sequence[Line]) -> None:
@@ -148,7 +148,7 @@ def _mark_broken(axes: Axes, lines: Sequence[Line]) -> None:
                 [first, last],
                 [y, y],
                 transform=axes.get_xaxis_transform(),
-                color=style.colour_of(line.place),
+                color=style.colour_of(line.position),
                 linewidth=3,
                 marker="x",
                 markevery=[0],
@@ -169,14 +169,14 @@ def _legend(figure: Figure, panels: Sequence[Panel], entries: dict[str, Line]) -
             [],
             [],
             label=style.literal(label),
-            color=style.colour_of(line.place),
-            linestyle=style.style_of(line.place),
+            color=style.colour_of(line.position),
+            linestyle=style.style_of(line.position),
             lw=1.8,
         )
         for label, line in (shown if len(shown) <= TOO_MANY else shown[:STANDING_OUT])
     ]
-    if others := len(shown) - len(handles):
-        handles.append(Line2D([], [], label=f"{others} others", color=style.OTHERS, lw=0.8))
+    if hidden := len(shown) - len(handles):
+        handles.append(Line2D([], [], label=f"{hidden} others", color=style.OTHERS, lw=0.8))
     heading = panels[0].heading if len(panels) == 1 else None
     legend = figure.legend(
         handles=handles,
@@ -194,8 +194,8 @@ def _legend(figure: Figure, panels: Sequence[Panel], entries: dict[str, Line]) -
 
 def _worth_a_dot(values: np.ndarray) -> np.ndarray:
     """Every point of a short curve; of a long one those that no line reaches, being between two gaps."""
-    there = ~np.isnan(values)
+    finite = ~np.isnan(values)
     if len(values) <= _FEW_POINTS:
-        return there
-    around = np.pad(there, 1)
-    return there & ~around[:-2] & ~around[2:]
+        return finite
+    around = np.pad(finite, 1)
+    return finite & ~around[:-2] & ~around[2:]

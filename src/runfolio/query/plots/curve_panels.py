@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from runfolio.errors import ConfigError, NotFound, did_you_mean
 from runfolio.query.frames.x_axis import default_x
 from runfolio.query.plots.mean_curve import SPREADS, Spread, mean
-from runfolio.query.plots.smoothing import smoothed
+from runfolio.query.plots.smoothing import exponential_smoothing
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.grouping import groups
+from runfolio.query.selection.grouping import group_runs
 from runfolio.query.selection.metric_names import guess_mode
 from runfolio.query.selection.ranking import best_in_curve, rank
-from runfolio.query.tables.run_labels import labels
+from runfolio.query.tables.run_labels import unique_labels
 
 Floats = NDArray[np.float64]
 MOST_PALE = 6
@@ -38,7 +38,7 @@ class CurveOptions:
     log: str = ""
     """Which axes are logarithmic: `x`, `y` or `xy`."""
     group_by: Sequence[str] = ()
-    """See `grouping.groups`."""
+    """See `grouping.group_runs`."""
     spread: Spread = "minmax"
     """What the band around the mean of a group shows."""
 
@@ -56,7 +56,7 @@ class Line:
     """One curve; all arrays [n], x ascending, NaN where there is nothing to draw."""
 
     label: str = ""
-    place: int = 0
+    position: int = 0
     """Its place among all lines of the picture, best first: the same in every panel, as its colour is."""
     x: Floats
     y: Floats
@@ -99,10 +99,10 @@ def curve_panels(
     """
     for metric in metrics:
         if not any(metric in run.metric_summaries for run in runs):
-            known = {name for run in runs for name in run.metric_summaries}
-            raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, known)}")
+            recorded = {name for run in runs for name in run.metric_summaries}
+            raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}")
     concerned = [run for run in runs if any(metric in run.metric_summaries for metric in metrics)]
-    members = groups(concerned, options.group_by) if options.group_by else _alone(runs, concerned)
+    members = group_runs(concerned, options.group_by) if options.group_by else _alone(runs, concerned)
     ordered = _best_first(members, metrics[0])
     panels = [_panel(metric, ordered, options) for metric in metrics]
     panels = _in_one_unit(panels)
@@ -110,7 +110,7 @@ def curve_panels(
 
 
 def _alone(runs: Sequence[RunView], concerned: Sequence[RunView]) -> dict[str, list[RunView]]:
-    return {label: [run] for label, run in zip(labels(runs), runs, strict=True) if run in concerned}
+    return {label: [run] for label, run in zip(unique_labels(runs), runs, strict=True) if run in concerned}
 
 
 def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: CurveOptions) -> Panel:
@@ -118,7 +118,7 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: C
     x, notes = _common_x(metric, ordered, options)
     shades: list[str] = []
     pale = len(ordered) <= MOST_PALE and not options.group_by
-    for place, (label, runs) in enumerate(ordered):
+    for position, (label, runs) in enumerate(ordered):
         having = [run for run in runs if metric in run.metric_summaries]
         if not having:
             continue
@@ -128,7 +128,7 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: C
             label = f"{label}  n={len(having)}"
         else:
             line = _line(having[0], metric, x, options, pale=pale)
-        lines.append(replace(line, label=label, place=place, best=_mean_best(having, metric)))
+        lines.append(replace(line, label=label, position=position, best=_mean_best(having, metric)))
     if lost := sum(line.lost for line in lines):
         notes.append(f"{'1 point' if lost == 1 else f'{lost:,} points'} from before the first {x} not shown.")
     if any(line.broken for line in lines):
@@ -157,15 +157,15 @@ def _common_x(
     """What all curves of a panel are drawn over, and what is to be said of it."""
     if options.x is not None:
         return options.x, []
-    wanted = sorted({default_x(run, metric) for _, runs in ordered for run in runs if metric in run.metric_summaries})
-    if len(wanted) <= 1:
-        return wanted[0] if wanted else "step", []
-    return "step", [f"Over step, since the runs define several axes for {metric}: {', '.join(wanted)}."]
+    axes = sorted({default_x(run, metric) for _, runs in ordered for run in runs if metric in run.metric_summaries})
+    if len(axes) <= 1:
+        return axes[0] if axes else "step", []
+    return "step", [f"Over step, since the runs define several axes for {metric}: {', '.join(axes)}."]
 
 
 def _line(run: RunView, metric: str, over: str, options: CurveOptions, *, pale: bool) -> Line:
     x, y, lost = _ordered(run, metric, over)
-    shown = smoothed(y, options.smooth) if options.smooth else y
+    shown = exponential_smoothing(y, options.smooth) if options.smooth else y
     return Line(
         x=x,
         y=np.where(np.isfinite(y), shown, np.nan),
@@ -178,7 +178,7 @@ def _line(run: RunView, metric: str, over: str, options: CurveOptions, *, pale: 
 def _mean_line(runs: Sequence[RunView], metric: str, over: str, options: CurveOptions) -> tuple[Line, list[str]]:
     """The mean of several runs, and what is to be said of it."""
     curves = [_ordered(run, metric, over) for run in runs]
-    together = mean([(x, smoothed(y, options.smooth)) for x, y, _ in curves], options.spread)
+    together = mean([(x, exponential_smoothing(y, options.smooth)) for x, y, _ in curves], options.spread)
     notes = ["Each curve is the mean of n runs."]
     if together.interpolated:
         notes.append("Straight lines between the points of runs that logged at different places.")
@@ -191,8 +191,8 @@ def _mean_line(runs: Sequence[RunView], metric: str, over: str, options: CurveOp
 def _ordered(run: RunView, metric: str, over: str) -> tuple[Floats, Floats, int]:
     """x ascending, the values as they were logged, and how many points have no x."""
     curve = run.metric(metric, over)
-    there = np.isfinite(curve.x)
-    x, values = curve.x[there], curve.values[there]
+    finite = np.isfinite(curve.x)
+    x, values = curve.x[finite], curve.values[finite]
     order = np.argsort(x, kind="stable")
     return x[order], values[order], len(curve) - len(x)
 
@@ -201,7 +201,7 @@ def _in_one_unit(panels: Sequence[Panel]) -> list[Panel]:
     """Panels over seconds as panels over s, min, h or days; others as they are."""
     timed = [panel for panel in panels if panel.x_label == "time"]
     longest = max((line.x.max() for panel in timed for line in panel.lines if len(line.x)), default=0.0)
-    scale, unit = next((each for each in _UNITS if longest >= 2 * each[0]), (1.0, "s"))
+    scale, unit = next((candidate for candidate in _UNITS if longest >= 2 * candidate[0]), (1.0, "s"))
     return [
         panel
         if panel.x_label != "time"
@@ -234,8 +234,8 @@ def _on_log_axes(panel: Panel, log: str) -> Panel:
         return panel
     if not any(np.isfinite(line.y).any() for line in lines):
         raise ConfigError(f"{panel.metric} has nothing above 0 to show on a log axis; leave --log away")
-    said = "1 point at 0 or below is" if hidden == 1 else f"{hidden:,} points at 0 or below are"
-    return replace(panel, lines=lines, notes=[*panel.notes, f"{said} not on the log axis."])
+    subject = "1 point at 0 or below is" if hidden == 1 else f"{hidden:,} points at 0 or below are"
+    return replace(panel, lines=lines, notes=[*panel.notes, f"{subject} not on the log axis."])
 
 
 def _broken(x: Floats, y: Floats) -> list[tuple[float, float]]:
@@ -245,16 +245,16 @@ def _broken(x: Floats, y: Floats) -> list[tuple[float, float]]:
     return [(float(x[start]), float(x[stop - 1])) for start, stop in zip(turns[::2], turns[1::2], strict=True)]
 
 
-def _best_first(found: dict[str, list[RunView]], metric: str) -> list[tuple[str, list[RunView]]]:
+def _best_first(members: dict[str, list[RunView]], metric: str) -> list[tuple[str, list[RunView]]]:
     mode = guess_mode(metric)
     if mode is None:
-        return list(found.items())
+        return list(members.items())
 
-    def standing(item: tuple[str, list[RunView]]) -> tuple[bool, float]:
+    def sort_key(item: tuple[str, list[RunView]]) -> tuple[bool, float]:
         best = _mean_best(item[1], metric)
         return (True, 0.0) if best is None or not np.isfinite(best) else (False, rank(best, mode))
 
-    return sorted(found.items(), key=standing)
+    return sorted(members.items(), key=sort_key)
 
 
 def _mean_best(runs: Sequence[RunView], metric: str) -> float | None:

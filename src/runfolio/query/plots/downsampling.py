@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def thinned(values: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+def downsampled_indices(values: NDArray[np.float64], most: int) -> NDArray[np.intp]:
     """Ascending places of the values [n] worth drawing: about `most` of them.
 
     Of each slice the lowest and the highest, so that no spike is lost, and the first of its gaps (NaN); of the whole
@@ -23,5 +23,5 @@ def thinned(values: NDArray[np.float64], most: int) -> NDArray[np.intp]:
     lowest = np.where(np.isnan(slices), np.inf, slices).argmin(axis=1) + begins
     highest = np.where(np.isnan(slices), -np.inf, slices).argmax(axis=1) + begins
     first_gap = (gaps.argmax(axis=1) + begins)[gaps.any(axis=1)]
-    kept = np.unique(np.concatenate([[0, count - 1], lowest, highest, first_gap]))
-    return kept[kept < count]
+    indices = np.unique(np.concatenate([[0, count - 1], lowest, highest, first_gap]))
+    return indices[indices < count]

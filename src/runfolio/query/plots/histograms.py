@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Look = Literal["ridgeline", "heatmap"]
-LOOKS: tuple[Look, ...] = ("ridgeline", "heatmap")
+HistogramKind = Literal["ridgeline", "heatmap"]
 _RIDGES, _RIDGE_BINS = 36, 160
 _HEATMAP_STEPS, _HEATMAP_BINS = 1200, 120
 
@@ -46,15 +45,15 @@ class Distribution:
         bad = int((self.broken > 0).sum())
         return [f"NaN or infinite values in {bad:,} of {len(self.steps):,} steps, left out."] if bad else []
 
-    def at(self, places: Sequence[int] | NDArray[np.intp]) -> Distribution:
+    def at(self, indices: Sequence[int] | NDArray[np.intp]) -> Distribution:
         """Some of its steps."""
         return Distribution(
             self.name,
             self.run,
-            self.steps[places],
-            [self.edges[place] for place in places],
-            [self.counts[place] for place in places],
-            self.broken[places],
+            self.steps[indices],
+            [self.edges[index] for index in indices],
+            [self.counts[index] for index in indices],
+            self.broken[indices],
         )
 
 
@@ -68,8 +67,10 @@ def distribution(run: RunView, name: str) -> Distribution:
     entries = run.media("histogram")
     by_step = {entry.step: entry for entry in entries if entry.name == name}
     if not by_step:
-        known = {entry.name for entry in entries}
-        hint = did_you_mean(name, known) if known else "it has none (`run.watch` and `run.log_histogram` make them)"
+        recorded = {entry.name for entry in entries}
+        hint = (
+            did_you_mean(name, recorded) if recorded else "it has none (`run.watch` and `run.log_histogram` make them)"
+        )
         raise NotFound(f"{run.name} ({run.id}) has no histogram {name!r}; {hint}")
     read = [(step, numbers) for step in sorted(by_step) if (numbers := _numbers(by_step[step])) is not None]
     if not read:
@@ -107,7 +108,7 @@ def on_common_edges(shown: Distribution, edges: NDArray[np.float64]) -> NDArray[
 
 def draw_distribution(
     shown: Distribution,
-    look: Look = "ridgeline",
+    kind: HistogramKind = "ridgeline",
     *,
     title: str | None = None,
     size: tuple[float, float] | None = None,
@@ -115,7 +116,7 @@ def draw_distribution(
     """The distribution over steps.
 
     Args:
-        look: `ridgeline`: a hill a step, the latest in front, as high as the logarithm of the counts. `heatmap`: steps
+        kind: `ridgeline`: a hill a step, the latest in front, as high as the logarithm of the counts. `heatmap`: steps
             from left to right, values from bottom to top, darker where there are more.
         size: Width and height in inches.
     Raises:
@@ -124,10 +125,10 @@ def draw_distribution(
     figure = style.new_figure(*(size or (7.2, 5.4)))
     axes = figure.add_subplot()
     all_steps = len(shown.steps)
-    shown, notes = _some(shown, _RIDGES if look == "ridgeline" else _HEATMAP_STEPS), shown.notes
+    shown, notes = _some(shown, _RIDGES if kind == "ridgeline" else _HEATMAP_STEPS), shown.notes
     if len(shown.steps) < all_steps:
         notes = [f"{len(shown.steps)} of {all_steps:,} steps.", *notes]
-    if look == "ridgeline":
+    if kind == "ridgeline":
         notes = ["Height: logarithm of the counts in equally wide bins.", *notes]
         _draw_ridges(axes, shown)
     else:
@@ -152,16 +153,16 @@ def _draw_ridges(axes: Axes, shown: Distribution) -> None:
     colours = colormaps[style.SCALE](np.linspace(0.85, 0.15, len(shown.steps)))
     middles = (edges[:-1] + edges[1:]) / 2
     last = len(shown.steps) - 1
-    for place, row in enumerate(heights):
-        base = last - place
-        axes.fill_between(middles, base, base + row, color=colours[place], alpha=0.85, linewidth=0, zorder=place)
-        axes.plot(middles, base + row, color="white", linewidth=0.7, zorder=place + 0.5)
-        if shown.broken[place]:
+    for index, row in enumerate(heights):
+        base = last - index
+        axes.fill_between(middles, base, base + row, color=colours[index], alpha=0.85, linewidth=0, zorder=index)
+        axes.plot(middles, base + row, color="white", linewidth=0.7, zorder=index + 0.5)
+        if shown.broken[index]:
             axes.plot(1.01, base, "x", transform=axes.get_yaxis_transform(), color="#D55E00", clip_on=False, ms=5)
     style.plain_axes(axes, shown.name, "step")
     axes.grid(visible=False)
     labelled = np.unique(np.linspace(0, last, min(last + 1, 9)).round().astype(int))
-    axes.set_yticks([last - place for place in labelled], [f"{shown.steps[place]:,}" for place in labelled])
+    axes.set_yticks([last - index for index in labelled], [f"{shown.steps[index]:,}" for index in labelled])
     axes.margins(x=0.01, y=0.02)
 
 
@@ -199,8 +200,8 @@ def _numbers(entry: MediaEntry) -> tuple[NDArray[np.float64], NDArray[np.float64
         broken = int(content["nan"]) + int(content["inf"])
     except (KeyError, TypeError, ValueError):
         return None
-    whole = edges.ndim == counts.ndim == 1 and len(edges) == len(counts) + bool(len(counts))
-    if not whole or not np.isfinite(edges).all() or (np.diff(edges) < 0).any() or (counts < 0).any():
+    well_formed = edges.ndim == counts.ndim == 1 and len(edges) == len(counts) + bool(len(counts))
+    if not well_formed or not np.isfinite(edges).all() or (np.diff(edges) < 0).any() or (counts < 0).any():
         return None
     lowest, highest = content.get("min"), content.get("max")
     if isinstance(lowest, (int, float)) and isinstance(highest, (int, float)) and lowest <= highest:

@@ -42,13 +42,13 @@ def mean(curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], spre
     if interpolated and len(x) > _COMMON_POINTS:
         x = np.linspace(x[0], x[-1], _COMMON_POINTS)
     rows = np.stack([np.interp(x, own, y, left=np.nan, right=np.nan) if interpolated else y for own, y in finite])
-    there = ~np.isnan(rows)
-    count = there.sum(axis=0)
+    present = ~np.isnan(rows)
+    count = present.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        middle = np.where(there, rows, 0.0).sum(axis=0) / count
-        squares = np.where(there, (rows - middle) ** 2, 0.0).sum(axis=0)
+        middle = np.where(present, rows, 0.0).sum(axis=0) / count
+        squares = np.where(present, (rows - middle) ** 2, 0.0).sum(axis=0)
         deviation = np.sqrt(squares / np.maximum(count - 1, 1))
     if spread == "std":
         return Mean(x, middle, middle - deviation, middle + deviation, count, interpolated)
-    low, high = np.where(there, rows, np.inf).min(axis=0), np.where(there, rows, -np.inf).max(axis=0)
+    low, high = np.where(present, rows, np.inf).min(axis=0), np.where(present, rows, -np.inf).max(axis=0)
     return Mean(x, middle, np.where(count, low, np.nan), np.where(count, high, np.nan), count, interpolated)

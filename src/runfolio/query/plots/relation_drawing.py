@@ -31,10 +31,10 @@ def draw_scatter(shown: Scatter, *, title: str | None = None, size: tuple[float,
     style.plain_axes(axes, shown.x.name, shown.y.name)
     axes.grid(axis="x", color=style.GRID, linewidth=0.8)
     _draw_points(figure, axes, shown)
-    for which, axis in (("x", shown.x), ("y", shown.y)):
-        _scale(axes, which, axis)
+    for axis_name, axis in (("x", shown.x), ("y", shown.y)):
+        _scale(axes, axis_name, axis)
     if len(shown.labels) <= _NAMED_POINTS:
-        for label, x, y in zip(shown.labels, shown.x.places, shown.y.places, strict=True):
+        for label, x, y in zip(shown.labels, shown.x.positions, shown.y.positions, strict=True):
             text = style.literal(style.short(label))
             axes.annotate(text, (x, y), (4, 5), textcoords="offset points", fontsize=8, color=style.FAINT)
     style.notes_below(figure, shown.notes)
@@ -57,18 +57,18 @@ def draw_parallel(shown: Parallel, *, title: str | None = None, size: tuple[floa
     distance = crossings[-1] if shown.lower_is_better else 1 - crossings[-1]
     colours = colormaps[style.SCALE](np.nan_to_num(distance) * 0.92)  # the last yellow is too pale for a line
     for run in reversed(range(crossings.shape[1])):
-        known = not np.isnan(crossings[-1, run])
+        has_metric = not np.isnan(crossings[-1, run])
         axes.plot(
             range(len(every)),
             np.where(np.isnan(crossings[:, run]), _MISSING, crossings[:, run]),
-            color=colours[run] if known else style.OTHERS,
-            linestyle="-" if known else ":",
+            color=colours[run] if has_metric else style.OTHERS,
+            linestyle="-" if has_metric else ":",
             linewidth=2.4 if run == 0 else 1.3,
             alpha=1.0 if run == 0 else 0.75,
             zorder=3 - run / 10000,
         )
-    for place, axis in enumerate(every):
-        _draw_axis(axes, place, axis)
+    for position, axis in enumerate(every):
+        _draw_axis(axes, position, axis)
     axes.set_xlim(-0.1, len(every) - 0.4)
     axes.set_ylim(_MISSING - 0.05, 1.05)
     axes.set_axis_off()
@@ -82,16 +82,16 @@ _MISSING = -0.1
 """Where a run without a value passes an axis."""
 
 
-def _draw_axis(axes: Axes, place: int, axis: Axis) -> None:
-    axes.plot([place, place], [0, 1], color="#999999", linewidth=1, zorder=4)
-    axes.text(place, 1.06, style.literal(axis.name), ha="center", va="bottom", fontsize=9, color=style.INK)
+def _draw_axis(axes: Axes, position: int, axis: Axis) -> None:
+    axes.plot([position, position], [0, 1], color="#999999", linewidth=1, zorder=4)
+    axes.text(position, 1.06, style.literal(axis.name), ha="center", va="bottom", fontsize=9, color=style.INK)
     low, high = ends(axis)
     ticks = [((at - low) / (high - low), text) for at, text in _ticks(axis, low, high)]
     if np.isnan(axis.shown).any():
         ticks.append((_MISSING, "none"))
     for height, text in ticks:
         axes.text(
-            place + 0.03,
+            position + 0.03,
             height,
             style.literal(text),
             va="center",
@@ -105,8 +105,8 @@ def _draw_axis(axes: Axes, place: int, axis: Axis) -> None:
 def _ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
     """Where on the axis, as `shown` counts, and what stands there."""
     if axis.categories is not None:
-        return [(float(place), style.short(name)) for place, name in enumerate(axis.categories)]
-    different = np.unique(axis.places[~np.isnan(axis.places)])
+        return [(float(position), style.short(name)) for position, name in enumerate(axis.categories)]
+    different = np.unique(axis.positions[~np.isnan(axis.positions)])
     if len(different) <= _FEW_VALUES:
         return [(float(np.log10(value) if axis.log else value), f"{value:g}") for value in different]
     from matplotlib.ticker import MaxNLocator
@@ -120,35 +120,37 @@ def _ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
 
 def _draw_points(figure: Figure, axes: Axes, shown: Scatter) -> None:
     about = {"s": 42, "edgecolors": "white", "linewidths": 0.7, "zorder": 3}
-    x, y, colour = shown.x.places, shown.y.places, shown.colour
+    x, y, colour = shown.x.positions, shown.y.positions, shown.colour
     if colour is None:
         axes.scatter(x, y, color=style.COLOURS[0], **about)
         return
-    missing = np.isnan(colour.places)
+    missing = np.isnan(colour.positions)
     if missing.any():
         axes.scatter(x[missing], y[missing], color=style.OTHERS, label="none", **about)
     if colour.categories is None:
         from matplotlib.colors import LogNorm, Normalize
 
         norm = LogNorm() if colour.log else Normalize()
-        drawn = axes.scatter(x[~missing], y[~missing], c=colour.places[~missing], cmap=style.SCALE, norm=norm, **about)
+        drawn = axes.scatter(
+            x[~missing], y[~missing], c=colour.positions[~missing], cmap=style.SCALE, norm=norm, **about
+        )
         figure.colorbar(drawn, ax=axes, label=style.literal(colour.name), pad=0.02)
         return
-    for place, category in enumerate(colour.categories):
-        of_it = colour.places == place
+    for position, category in enumerate(colour.categories):
+        in_category = colour.positions == position
         look = {
-            "color": style.colour_of(place),
-            "marker": _MARKERS[place // len(style.COLOURS) % len(_MARKERS)],
+            "color": style.colour_of(position),
+            "marker": _MARKERS[position // len(style.COLOURS) % len(_MARKERS)],
         }
-        axes.scatter(x[of_it], y[of_it], label=style.literal(style.short(category)), **look, **about)
+        axes.scatter(x[in_category], y[in_category], label=style.literal(style.short(category)), **look, **about)
     figure.legend(
         loc="outside right upper", title=style.literal(colour.name), alignment="left", frameon=False, fontsize=9
     )
 
 
-def _scale(axes: Axes, which: str, axis: Axis) -> None:
+def _scale(axes: Axes, axis_name: str, axis: Axis) -> None:
     if axis.log:
-        axes.set_xscale("log") if which == "x" else axes.set_yscale("log")
+        axes.set_xscale("log") if axis_name == "x" else axes.set_yscale("log")
     if axis.categories is not None:
-        ticks = axes.set_xticks if which == "x" else axes.set_yticks
+        ticks = axes.set_xticks if axis_name == "x" else axes.set_yticks
         ticks(range(len(axis.categories)), [style.literal(style.short(name)) for name in axis.categories])

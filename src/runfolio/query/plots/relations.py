@@ -16,7 +16,7 @@ from runfolio.query.run_view import RunView
 from runfolio.query.selection.grouping import differing_settings
 from runfolio.query.selection.metric_names import guess_mode
 from runfolio.query.selection.ranking import figure_of, rank
-from runfolio.query.tables.run_labels import labels
+from runfolio.query.tables.run_labels import unique_labels
 from runfolio.record.base.flat_names import as_number
 
 _DECADES = 100.0
@@ -33,7 +33,7 @@ class Axis:
     """For people: `val/acc (highest)`."""
     values: Sequence[Any]
     """As they were recorded; None where a run has none. So many as there are runs."""
-    places: NDArray[np.float64]
+    positions: NDArray[np.float64]
     """[runs]: the number itself, or the place of its category; NaN where there is none, or none that is finite."""
     categories: Sequence[str] | None
     """None: these are numbers."""
@@ -43,7 +43,7 @@ class Axis:
     @property
     def shown(self) -> NDArray[np.float64]:
         """The places as they lie on the axis: logarithms of base 10 where it is logarithmic."""
-        return np.log10(self.places) if self.log else self.places
+        return np.log10(self.positions) if self.log else self.positions
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) 
     Raises:
         NotFound: There is no such column, or no run has both.
     """
-    known = every_column(runs)
-    columns = [full_name(name, known) for name in (x, y)]
+    every = every_column(runs)
+    columns = [full_name(name, every) for name in (x, y)]
     having = [run for run in runs if all(_value(run, column) is not None for column in columns)]
     if not having:
         raise NotFound(f"no run here has both {x} and {y}")
@@ -105,10 +105,10 @@ def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) 
     if left_out := len(runs) - len(having):
         notes.append(f"Without one of the two, and left out: {left_out} of {len(runs)} runs.")
     return Scatter(
-        labels=labels(having),
+        labels=unique_labels(having),
         x=first,
         y=second,
-        colour=_axis(having, full_name(colour, known)) if colour else None,
+        colour=_axis(having, full_name(colour, every)) if colour else None,
         correlation=together,
         notes=notes,
     )
@@ -125,7 +125,7 @@ def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
     if not having:
         raise NotFound(f"no run here has {metric}")
     mode = guess_mode(metric) or "max"
-    having.sort(key=lambda run: _standing(_value(run, column), mode))
+    having.sort(key=lambda run: _sort_key(_value(run, column), mode))
     settings = [_axis(having, setting) for setting in differing_settings(having)]
     if not settings:
         raise NotFound("no setting differs among these runs; name some that differ, or leave filters away")
@@ -135,7 +135,7 @@ def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
     if left_out := len(runs) - len(having):
         notes.append(f"Without {metric}, and left out: {left_out} of {len(runs)} runs.")
     return Parallel(
-        labels=labels(having),
+        labels=unique_labels(having),
         settings=settings[:MOST_SETTINGS],
         metric=_axis(having, column),
         lower_is_better=mode == "min",
@@ -162,8 +162,8 @@ def heights(axis: Axis) -> NDArray[np.float64]:
 
 def ends(axis: Axis) -> tuple[float, float]:
     """The low and the high end of an axis, as `shown` counts; never the same."""
-    there = axis.shown[~np.isnan(axis.shown)]
-    low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 1.0)
+    present = axis.shown[~np.isnan(axis.shown)]
+    low, high = (float(present.min()), float(present.max())) if len(present) else (0.0, 1.0)
     return (low, high) if low < high else (low - 0.5, high + 0.5)
 
 
@@ -190,28 +190,30 @@ def _value(run: RunView, column: str) -> Any:
     return value.timestamp() if hasattr(value, "timestamp") else value
 
 
-def _standing(value: Any, mode: Any) -> tuple[bool, float]:
+def _sort_key(value: Any, mode: Any) -> tuple[bool, float]:
     figure = as_number(value)
     return (True, 0.0) if figure is None or math.isnan(figure) else (False, rank(figure, mode))
 
 
 def _axis(runs: Sequence[RunView], column: str) -> Axis:
     values = [_value(run, column) for run in runs]
-    kind, dot, rest = column.partition(".")
-    name = rest if dot and kind in ("params", "metrics", "summary") else column
+    kind, dot, bare_name = column.partition(".")
+    name = bare_name if dot and kind in ("params", "metrics", "summary") else column
     if kind in ("metrics", "summary") and (mode := guess_mode(name)):
         name = f"{name} ({'highest' if mode == 'max' else 'lowest'})"
-    there = [value for value in values if value is not None]
-    if there and all(as_number(value) is not None for value in there):
-        places = np.array([math.nan if value is None else float(value) for value in values])
-        places[~np.isfinite(places)] = math.nan
-        finite = places[~np.isnan(places)]
+    present = [value for value in values if value is not None]
+    if present and all(as_number(value) is not None for value in present):
+        positions = np.array([math.nan if value is None else float(value) for value in values])
+        positions[~np.isfinite(positions)] = math.nan
+        finite = positions[~np.isnan(positions)]
         log = len(finite) > 0 and finite.min() > 0 and finite.max() >= _DECADES * finite.min()
-        return Axis(name, values, places, None, bool(log))
-    categories = sorted({_said(value) for value in there})
-    places = np.array([math.nan if value is None else float(categories.index(_said(value))) for value in values])
-    return Axis(name, values, places, categories, False)
+        return Axis(name, values, positions, None, bool(log))
+    categories = sorted({_category_name(value) for value in present})
+    positions = np.array(
+        [math.nan if value is None else float(categories.index(_category_name(value))) for value in values]
+    )
+    return Axis(name, values, positions, categories, False)
 
 
-def _said(value: Any) -> str:
+def _category_name(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

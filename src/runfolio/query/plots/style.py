@@ -23,12 +23,12 @@ ENDINGS = (".png", ".svg", ".pdf")
 _LABEL_LENGTH = 60
 
 
-def colour_of(place: int) -> str:
-    return COLOURS[place % len(COLOURS)]
+def colour_of(position: int) -> str:
+    return COLOURS[position % len(COLOURS)]
 
 
-def style_of(place: int) -> Any:
-    return STYLES[place // len(COLOURS) % len(STYLES)]
+def style_of(position: int) -> Any:
+    return STYLES[position // len(COLOURS) % len(STYLES)]
 
 
 def new_figure(width: float, height: float) -> Figure:

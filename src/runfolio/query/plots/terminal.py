@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from runfolio.errors import MissingExtra
 from runfolio.query.plots.curve_panels import Line, Panel
-from runfolio.query.plots.downsampling import thinned
+from runfolio.query.plots.downsampling import downsampled_indices
 from runfolio.query.plots.histograms import Distribution, common_edges, on_common_edges
 from runfolio.query.plots.relations import Axis, Scatter
 from runfolio.query.plots.style import short
@@ -54,16 +54,16 @@ def curves_text(panels: Sequence[Panel], screen: Screen, *, log: str = "", title
         MissingExtra: plotext is not installed.
     """
     texts = [title] if title else []
-    lines = {line.place: line for panel in reversed(panels) for line in panel.lines}
-    marks = {place: _mark(number, screen) for number, place in enumerate(sorted(lines))}
+    lines = {line.position: line for panel in reversed(panels) for line in panel.lines}
+    marks = {position: _mark(number, screen) for number, position in enumerate(sorted(lines))}
     for panel in panels:
         texts.append(_panel_text(panel, marks, screen, log))
     heading = panels[0].heading if len(panels) == 1 else None
     texts += [f"  {heading}"] if heading else []
     few = sorted(lines)[: len(_LETTERS)]
-    texts += [_legend_line(lines[place], marks[place], screen, best=heading is not None) for place in few]
-    if others := len(lines) - len(few):
-        texts.append(f"· {others} others")
+    texts += [_legend_line(lines[position], marks[position], screen, best=heading is not None) for position in few]
+    if hidden := len(lines) - len(few):
+        texts.append(f"· {hidden} others")
     texts += dict.fromkeys(note for panel in panels for note in panel.notes)
     return "\n".join(texts)
 
@@ -78,9 +78,9 @@ def scatter_text(shown: Scatter, screen: Screen, *, title: str | None = None) ->
     canvas.x_axis(shown.x.shown, _axis_ticks(shown.x, screen.width // _TICKS_APART))
     canvas.y_axis(shown.y.shown, _axis_ticks(shown.y, screen.height // 3))
     legend: list[str] = []
-    for number, (name, of_it) in enumerate(_colour_groups(shown)):
+    for number, (name, in_group) in enumerate(_colour_groups(shown)):
         mark = _mark(number, screen, line=False) if shown.colour else _Mark("●", _RGB[0])
-        canvas.points(shown.x.shown[of_it], shown.y.shown[of_it], mark)
+        canvas.points(shown.x.shown[in_group], shown.y.shown[in_group], mark)
         if shown.colour:
             legend.append(f"{_painted(mark, screen)} {name}")
     return "\n".join([*([title] if title else []), canvas.text(), *legend])
@@ -93,16 +93,16 @@ def _colour_groups(shown: Scatter) -> list[tuple[str, NDArray[np.bool_]]]:
         return [("", np.ones(len(shown.labels), bool))]
     if colour.categories is not None:
         names = list(enumerate(colour.categories))
-        found = [(f"{colour.name}={name}", colour.places == place) for place, name in names]
-    elif len(different := np.unique(colour.places[~np.isnan(colour.places)])) <= len(_RGB):
-        found = [(f"{colour.name}={value:g}", colour.places == value) for value in different]
+        groups = [(f"{colour.name}={name}", colour.positions == position) for position, name in names]
+    elif len(different := np.unique(colour.positions[~np.isnan(colour.positions)])) <= len(_RGB):
+        groups = [(f"{colour.name}={value:g}", colour.positions == value) for value in different]
     else:
         thirds = np.array_split(different, 3)
-        found = [
-            (f"{colour.name} {third[0]:.4g} to {third[-1]:.4g}", np.isin(colour.places, third)) for third in thirds
+        groups = [
+            (f"{colour.name} {third[0]:.4g} to {third[-1]:.4g}", np.isin(colour.positions, third)) for third in thirds
         ]
-    none = np.isnan(colour.places)
-    return [*found, (f"no {colour.name}", none)] if none.any() else found
+    none = np.isnan(colour.positions)
+    return [*groups, (f"no {colour.name}", none)] if none.any() else groups
 
 
 def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = None) -> str:
@@ -110,8 +110,8 @@ def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = Non
     rows = max(4, screen.height - 3)
     edges = common_edges(shown, rows)
     marks = {row: _brief(float(edges[row])) for row in sorted({0, rows // 2, rows - 1})}
-    left = max(map(len, marks.values())) + 1
-    columns = max(8, screen.width - left - 1)
+    margin = max(map(len, marks.values())) + 1
+    columns = max(8, screen.width - margin - 1)
     counts = on_common_edges(shown, edges)
     owners = np.array_split(np.arange(len(counts)), columns) if len(counts) > columns else None
     if owners is not None:
@@ -122,13 +122,13 @@ def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = Non
     heat = heat / (heat.max() or 1.0)
     levels = np.ceil(heat * (len(_SHADES) - 1)).astype(int)
     lines = [
-        f"{marks.get(row, ''):>{left}}{'┤' if row in marks else '│'}"
+        f"{marks.get(row, ''):>{margin}}{'┤' if row in marks else '│'}"
         + "".join(_SHADES[level] for level in levels[:, row])
         for row in reversed(range(rows))
     ]
     first, last = f"{shown.steps[0]:,}", f"{shown.steps[-1]:,}"
-    lines.append(" " * left + "└" + "─" * columns)
-    lines.append(" " * (left + 1) + first + f"{'step':^{max(6, columns - len(first) - len(last))}}" + last)
+    lines.append(" " * margin + "└" + "─" * columns)
+    lines.append(" " * (margin + 1) + first + f"{'step':^{max(6, columns - len(first) - len(last))}}" + last)
     return "\n".join([title or f"{shown.name} of {shown.run}", *lines, *shown.notes])
 
 
@@ -140,14 +140,14 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str)
     canvas.x_axis(xs, _ticks(xs, screen.width // _TICKS_APART, log="x" in log))
     canvas.y_axis(ys, _ticks(ys, screen.height // 3, log="y" in log))
     for line, x, y in reversed(curves):  # the best on top
-        canvas.curve(x, y, marks[line.place])
-        canvas.at_the_bottom(line.broken, marks[line.place])
+        canvas.curve(x, y, marks[line.position])
+        canvas.at_the_bottom(line.broken, marks[line.position])
     return canvas.text()
 
 
 def _on_axes(line: Line, log: str, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    kept = thinned(line.y, most)
-    x, y = line.x[kept], line.y[kept]
+    indices = downsampled_indices(line.y, most)
+    x, y = line.x[indices], line.y[indices]
     with np.errstate(divide="ignore", invalid="ignore"):
         x = np.log10(x) if "x" in log else x
         y = np.log10(y) if "y" in log else np.clip(y, -_LARGEST, _LARGEST)
@@ -180,15 +180,15 @@ class _Canvas:
 
     def curve(self, x: NDArray[np.float64], y: NDArray[np.float64], mark: _Mark) -> None:
         """Lines between points, with gaps at NaN."""
-        there = np.pad(np.isfinite(x) & np.isfinite(y), 1)
-        turns = np.flatnonzero(there[1:] != there[:-1])
+        finite = np.pad(np.isfinite(x) & np.isfinite(y), 1)
+        turns = np.flatnonzero(finite[1:] != finite[:-1])
         for start, stop in zip(turns[::2], turns[1::2], strict=True):
             self._draw(x[start:stop], y[start:stop], mark, lines=stop - start > 1)
 
     def points(self, x: NDArray[np.float64], y: NDArray[np.float64], mark: _Mark) -> None:
-        there = np.isfinite(x) & np.isfinite(y)
-        if there.any():
-            self._draw(x[there], y[there], mark, lines=False)
+        finite = np.isfinite(x) & np.isfinite(y)
+        if finite.any():
+            self._draw(x[finite], y[finite], mark, lines=False)
 
     def at_the_bottom(self, stretches: Sequence[tuple[float, float]], mark: _Mark) -> None:
         for first, last in stretches:
@@ -206,11 +206,11 @@ class _Canvas:
             signal.lines()
         self._figure.draw(signal)
 
-    def _axis(self, which: Literal["x", "y"], values: NDArray[np.float64], ticks: Sequence[tuple[float, str]]) -> None:
+    def _axis(self, name: Literal["x", "y"], values: NDArray[np.float64], ticks: Sequence[tuple[float, str]]) -> None:
         low, high = _ends(values)
-        if which == "y":
+        if name == "y":
             self._lowest = low
-        ruler = self._figure.ruler(which)
+        ruler = self._figure.ruler(name)
         ruler.lim(low, high)
         inside = [(at, text) for at, text in ticks if low <= at <= high]
         ruler.ticks([at for at, _ in inside], [text for _, text in inside])
@@ -239,15 +239,15 @@ def _painted(mark: _Mark, screen: Screen) -> str:
 
 
 def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
-    there = values[np.isfinite(values)]
-    low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 1.0)
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     margin = (high - low) * 0.02 or abs(low) * 0.1 or 0.5
     return low - margin, high + margin
 
 
 def _axis_ticks(axis: Axis, most: int) -> list[tuple[float, str]]:
     if axis.categories is not None:
-        return [(float(place), name[:_TICKS_APART]) for place, name in enumerate(axis.categories)]
+        return [(float(position), name[:_TICKS_APART]) for position, name in enumerate(axis.categories)]
     return _ticks(axis.shown, most, log=axis.log)
 
 
@@ -257,10 +257,10 @@ def _ticks(values: NDArray[np.float64], most: int, *, log: bool) -> list[tuple[f
     apart = _round_up((high - low) / max(1, most))
     if log:
         apart = math.ceil(apart)
-    places = [number * apart for number in range(math.ceil(low / apart), math.floor(high / apart) + 1)]
-    if log and not places:
+    positions = [number * apart for number in range(math.ceil(low / apart), math.floor(high / apart) + 1)]
+    if log and not positions:
         return [(at, f"{10**at:.2g}") for at in (low, high)]
-    return [(at, _brief(10.0**at if log else at)) for at in places if not log or abs(at) <= 308]
+    return [(at, _brief(10.0**at if log else at)) for at in positions if not log or abs(at) <= 308]
 
 
 def _round_up(distance: float) -> float:

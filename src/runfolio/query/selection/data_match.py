@@ -31,7 +31,7 @@ class DataMatch:
     """How the data of a run stand to those of the run it is compared with."""
 
     relation: Relation
-    told: str = ""
+    difference: str = ""
     """Of `share` and `other`, what differs: counts and the first names; empty where that cannot be said."""
 
     @property
@@ -71,7 +71,7 @@ def _whole(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
     """All that was there to be divided: of a test set it alone, else training and validation data."""
     if split_of(facts.name) not in ("train", "validation"):
         return (facts,)
-    return tuple(each for name, each in run.data.items() if split_of(name) in ("train", "validation"))
+    return tuple(other for name, other in run.data.items() if split_of(name) in ("train", "validation"))
 
 
 @lru_cache(maxsize=256)  # a run has many metrics of the same data
@@ -83,38 +83,38 @@ def _between(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> Dat
         return DataMatch("other")
     if ours == theirs:
         return DataMatch("divided")
-    found = compare_listings(ours, theirs)
-    changed = found.changed or found.relabelled or found.renamed or len(found.removed) == len(ours)
-    if changed or len(found.added) + len(found.removed) <= _NAMED:
-        return DataMatch("other" if changed else "share", found.sentence)
-    return DataMatch("share", f"{len(found.added):,} added, {len(found.removed):,} removed")
+    difference = compare_listings(ours, theirs)
+    changed = difference.changed or difference.relabelled or difference.renamed or len(difference.removed) == len(ours)
+    if changed or len(difference.added) + len(difference.removed) <= _NAMED:
+        return DataMatch("other" if changed else "share", difference.sentence)
+    return DataMatch("share", f"{len(difference.added):,} added, {len(difference.removed):,} removed")
 
 
-def describe_matches(standings: Iterable[DataMatch], metric: str, *, marked: bool = False) -> list[str]:
+def describe_matches(matches: Iterable[DataMatch], metric: str, *, marked: bool = False) -> list[str]:
     """Sentences on the runs whose figures of a metric (or a kind of data) are no equals of the first's.
 
     Args:
         marked: Whether the marks stand beside the figures.
     """
-    found = list(standings)
-    counts = Counter(each.relation for each in found)
-    said = {
-        "other": f"data that changed{_first(found, 'other')}: not to be ranked with the first",
+    matches = list(matches)
+    counts = Counter(match.relation for match in matches)
+    texts = {
+        "other": f"data that changed{_first(matches, 'other')}: not to be ranked with the first",
         "divided": "the same data divided otherwise, as another seed or fold does",
-        "share": f"more, fewer or other items of the data{_first(found, 'share')}",
+        "share": f"more, fewer or other items of the data{_first(matches, 'share')}",
         "unknown": "perhaps other data: not all of the runs recorded them",
     }
     return [
         f"{metric}: {'1 run' if counts[relation] == 1 else f'{counts[relation]} runs'}"
         f"{f' (marked {MARKS[relation]})' if marked else ''} had {text}."
-        for relation, text in said.items()
+        for relation, text in texts.items()
         if counts[relation]
     ]
 
 
-def _first(found: Sequence[DataMatch], relation: Relation) -> str:
-    told = next((each.told for each in found if each.relation == relation and each.told), "")
-    return f" ({told})" if told else ""
+def _first(matches: Sequence[DataMatch], relation: Relation) -> str:
+    difference = next((match.difference for match in matches if match.relation == relation and match.difference), "")
+    return f" ({difference})" if difference else ""
 
 
 def fingerprints(run: RunView) -> dict[str, str]:
@@ -124,13 +124,13 @@ def fingerprints(run: RunView) -> dict[str, str]:
 
 def changes(first: RunView, second: RunView) -> dict[str, ListingDifference | None]:
     """How the data of two runs differ, by name, where both recorded some of it; None where which items is not known."""
-    found: dict[str, ListingDifference | None] = {}
+    differences: dict[str, ListingDifference | None] = {}
     for name in sorted(first.data.keys() & second.data.keys()):
         before, after = first.data[name], second.data[name]
         if before.fingerprint is None or after.fingerprint is None or before.fingerprint == after.fingerprint:
             continue
         try:
-            found[name] = compare_listings(before.listing(), after.listing())
+            differences[name] = compare_listings(before.listing(), after.listing())
         except RunfolioError:
-            found[name] = None
-    return found
+            differences[name] = None
+    return differences

@@ -10,7 +10,7 @@ from runfolio.query.frames.columns import cell, every_column, full_name
 from runfolio.query.run_view import RunT, RunView
 
 
-def groups(runs: Sequence[RunT], group_by: Sequence[str]) -> dict[str, list[RunT]]:
+def group_runs(runs: Sequence[RunT], group_by: Sequence[str]) -> dict[str, list[RunT]]:
     """The runs by label, such as `model=mlp lr=0.1`.
 
     Args:
@@ -20,16 +20,16 @@ def groups(runs: Sequence[RunT], group_by: Sequence[str]) -> dict[str, list[RunT
         ConfigError: Some have a `-` and some not.
         NotFound: There is no such column; the message names the nearest.
     """
-    known = every_column(runs)
+    every = every_column(runs)
     excluded = [name.startswith("-") for name in group_by]
     if any(excluded) and not all(excluded):
         raise ConfigError(f"group by {','.join(group_by)}: either all names have a - before them, or none")
-    named = [_column(name.removeprefix("-"), known) for name in group_by]
+    named = [_column(name.removeprefix("-"), every) for name in group_by]
     columns = [column for column in differing_settings(runs) if column not in named] if all(excluded) else named
-    groups: dict[str, list[RunT]] = {}
+    grouped: dict[str, list[RunT]] = {}
     for run in runs:
-        groups.setdefault(" ".join(_said(run, column) for column in columns) or "all runs", []).append(run)
-    return groups
+        grouped.setdefault(" ".join(_setting_label(run, column) for column in columns) or "all runs", []).append(run)
+    return grouped
 
 
 def differing_settings(runs: Sequence[RunView]) -> list[str]:
@@ -38,14 +38,14 @@ def differing_settings(runs: Sequence[RunView]) -> list[str]:
     return [column for column in settings if len({_shown(cell(run, column)) for run in runs}) > 1]
 
 
-def _column(name: str, known: Sequence[str]) -> str:
+def _column(name: str, columns: Sequence[str]) -> str:
     try:
-        return full_name(f"params.{name}", known)
+        return full_name(f"params.{name}", columns)
     except NotFound:
-        return full_name(name, known)
+        return full_name(name, columns)
 
 
-def _said(run: RunView, column: str) -> str:
+def _setting_label(run: RunView, column: str) -> str:
     return f"{column.removeprefix('params.')}={_shown(cell(run, column))}"
 
 

@@ -54,14 +54,14 @@ def guess_mode(metric: str) -> Mode | None:
     The last word that says something decides: `top5_error` is an error, `error/accuracy` an accuracy. `neg` before it
     turns it round, as in `neg_mean_squared_error`.
     """
-    found = words(metric)
-    for place in reversed(range(len(found))):
-        if place and found[place - 1] == "per":
-            if found[place] in _TIME_UNITS:
+    parts = words(metric)
+    for index in reversed(range(len(parts))):
+        if index and parts[index - 1] == "per":
+            if parts[index] in _TIME_UNITS:
                 return "max"  # images per second: a speed
             continue  # seconds per epoch: what is counted stands before `per`
-        if mode := _meaning(found[place]):
-            return _OPPOSITE[mode] if {"neg", "negative"} & set(found[:place]) else mode
+        if mode := _meaning(parts[index]):
+            return _OPPOSITE[mode] if {"neg", "negative"} & set(parts[:index]) else mode
     return None
 
 

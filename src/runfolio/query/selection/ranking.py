@@ -77,9 +77,9 @@ class Choice(Generic[RunT]):
     def _tie(self) -> str:
         if not self.equals:
             return ""
-        others = "1 other run has" if self.equals == 1 else f"{self.equals} other runs have"
+        subject = "1 other run has" if self.equals == 1 else f"{self.equals} other runs have"
         decided = {PARAMETERS: "this one has the fewest parameters", "age": "this one is the oldest"}
-        return f" {others} the same; {decided.get(self.decided_by, f'this one has the lowest {self.decided_by}')}."
+        return f" {subject} the same; {decided.get(self.decided_by, f'this one has the lowest {self.decided_by}')}."
 
 
 def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice[RunT]:
@@ -96,8 +96,8 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
     """
     runs = list(runs)
     if not any(metric in run.metrics or metric in run.flat_summary for run in runs):
-        known = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
-        raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, known)}")
+        recorded = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
+        raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}")
     direction = mode_of(metric, mode)
     figures = [(run, figure) for run in runs if (figure := figure_of(run, metric, direction))]
     if not figures:
@@ -115,7 +115,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
         split=split_of(metric),
         candidates=len(competing),
         equals=sum(other.value == figure.value for _, other in competing) - 1,
-        decided_by=_decided_by([each for each, other in competing if other.value == figure.value], metric, direction),
+        decided_by=_decided_by([run for run, other in competing if other.value == figure.value], metric, direction),
         left_out=len(figures) - len(competing),
         data=tuple(match_data(run, other, metric) for other, _ in competing),
     )
@@ -127,18 +127,18 @@ def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
         return "age"
     (_, loss, size, _), (_, next_loss, next_size, _) = sorted(ranking_key([run], metric, mode) for run in equals)[:2]
     if loss != next_loss:
-        return loss_beside(metric, mode) or "age"
+        return paired_loss(metric, mode) or "age"
     return PARAMETERS if size != next_size else "age"
 
 
 def figure_of(run: RunView, metric: str, mode: Mode) -> Figure | None:
     """The number with which a run competes (see `choose`); None where it has none, or none that is finite."""
-    seen = run.metrics.get(metric)
+    summary = run.metrics.get(metric)
     reported = as_number(run.flat_summary.get(metric))
     if reported is not None:
         figure = Figure(reported, _step_of(run, metric, reported))
-    elif seen is not None:
-        figure = Figure(seen.max, seen.max_step) if mode == "max" else Figure(seen.min, seen.min_step)
+    elif summary is not None:
+        figure = Figure(summary.max, summary.max_step) if mode == "max" else Figure(summary.min, summary.min_step)
     else:
         return None
     return figure if math.isfinite(figure.value) else None
@@ -151,7 +151,7 @@ def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float
     these a run does not report comes after what others do.
     """
     figures = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
-    loss = loss_beside(metric, mode)
+    loss = paired_loss(metric, mode)
     losses = [figure.value for run in runs if loss and (figure := figure_of(run, loss, "min"))]
     sizes = [size for run in runs if (size := as_number(run.flat_summary.get(PARAMETERS))) is not None]
     return (
@@ -162,7 +162,7 @@ def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float
     )
 
 
-def loss_beside(metric: str, mode: Mode) -> str | None:
+def paired_loss(metric: str, mode: Mode) -> str | None:
     """The loss on the same data as a score: `val/loss` of `val/acc`; None of what is a loss or has no such prefix."""
     data, slash, _ = metric.rpartition("/")
     return f"{data}/loss" if slash and mode == "max" else None
@@ -190,19 +190,19 @@ def numbers_of(run: RunView) -> list[str]:
 
 def best_in_curve(run: RunView, metric: str) -> float | None:
     """The best value of a curve where the metric's name says what is better; None elsewhere."""
-    seen, mode = run.metrics.get(metric), guess_mode(metric)
-    if seen is None or mode is None:
+    summary, mode = run.metrics.get(metric), guess_mode(metric)
+    if summary is None or mode is None:
         return None
-    return seen.max if mode == "max" else seen.min
+    return summary.max if mode == "max" else summary.min
 
 
 def _step_of(run: RunView, metric: str, value: float) -> int | None:
     """Where the curve had the reported value, if that is its last, lowest or highest; None is better than a guess."""
-    seen = run.metrics.get(metric)
-    if seen is None:
+    summary = run.metrics.get(metric)
+    if summary is None:
         return None
-    known = {seen.last: seen.last_step, seen.min: seen.min_step, seen.max: seen.max_step}
-    return known.get(value)
+    steps = {summary.last: summary.last_step, summary.min: summary.min_step, summary.max: summary.max_step}
+    return steps.get(value)
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from runfolio.errors import NotFound
 from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.data_match import describe_matches, match_data
-from runfolio.query.selection.grouping import groups
+from runfolio.query.selection.grouping import group_runs
 from runfolio.query.selection.metric_names import Mode, mode_of
 from runfolio.query.selection.ranking import BROKEN, default_metric, figure_of, images_of, ranking_key
 from runfolio.query.selection.significance import holm, mean_interval, means_p, wilson
@@ -75,7 +75,7 @@ def group_by_seed(
     Args:
         metric: None takes the first of the usual ones that a run has, as the leaderboard does.
         mode: "min" or "max"; None guesses it from the metric's name.
-        group_by: As in `grouping.groups`. None takes those for one that differ in seed, fold, or both.
+        group_by: As in `grouping.group_runs`. None takes those for one that differ in seed, fold, or both.
     Raises:
         NotFound: There are no runs, or none has the metric, or there is no such column to group by.
         ConfigError: The metric's name does not say whether more or less is better.
@@ -83,19 +83,19 @@ def group_by_seed(
     metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
     sound = [run for run in runs if run.state not in BROKEN]
-    members = groups(sound, repeated_settings(sound) if group_by is None else group_by)
+    members = group_runs(sound, repeated_settings(sound) if group_by is None else group_by)
     every = {label: _figures(group, metric, direction) for label, group in members.items()}
-    found = {label: values for label, values in every.items() if metric in values}
-    if not found:
+    figures = {label: values for label, values in every.items() if metric in values}
+    if not figures:
         raise NotFound(f"no run here that came to an end has a metric {metric!r} to compare by")
-    ordered = sorted(found, key=lambda label: ranking_key(members[label], metric, direction))
-    tied = _tied([found[label] for label in ordered])
+    ordered = sorted(figures, key=lambda label: ranking_key(members[label], metric, direction))
+    tied = _tied([figures[label] for label in ordered])
     rows = [
         row
         for label, names in zip(ordered, tied, strict=True)
         for row in (
             *_pooled(label, members[label], metric, direction),
-            *(_row(label, name, values, tied=name in names) for name, values in found[label].items()),
+            *(_row(label, name, values, tied=name in names) for name, values in figures[label].items()),
         )
     ]
     caption = _caption(rows, metric, direction, len(runs) - len(sound))
@@ -117,30 +117,33 @@ def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None
     metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
     able = [run for run in runs if run.state not in BROKEN and figure_of(run, metric, direction)]
-    by_group = list(groups(able, repeated_settings(able)).values()) if able else []
+    by_group = list(group_runs(able, repeated_settings(able)).values()) if able else []
     ordered = sorted(by_group, key=lambda members: ranking_key(members, metric, direction))
     return ordered[0] if ordered else []
 
 
 def repeated_settings(runs: Sequence[RunView]) -> list[str]:
     """How to group by all but what makes a run the repetition of another: its seed, its fold."""
-    known = {name for run in runs for name in run.flat_config}
-    return [f"-{name}" for name in REPEATING if name in known]
+    settings = {name for run in runs for name in run.flat_config}
+    return [f"-{name}" for name in REPEATING if name in settings]
 
 
 def _other_data(runs: Sequence[RunView], metric: str) -> list[str]:
     """What must not be averaged; that each seed divides the data its own way is why there are several."""
-    first, *others = sorted(runs, key=lambda run: run.created)
-    standings = [match_data(first, run, metric) for run in others]
-    return describe_matches([each for each in standings if each.relation != "divided"], metric)
+    first, *later = sorted(runs, key=lambda run: run.created)
+    matches = [match_data(first, run, metric) for run in later]
+    return describe_matches([match for match in matches if match.relation != "divided"], metric)
 
 
 def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, list[float]]:
     """What the runs came to, by metric: the one that orders, and those of validation and test that any run has."""
     modes: dict[str, Mode] = {metric: mode}
-    modes.update({name: of for name, of in _REPORTED.items() if name != metric})
-    found = {name: [figure.value for run in runs if (figure := figure_of(run, name, of))] for name, of in modes.items()}
-    return {name: values for name, values in found.items() if values}
+    modes.update({name: direction for name, direction in _REPORTED.items() if name != metric})
+    figures = {
+        name: [figure.value for run in runs if (figure := figure_of(run, name, direction))]
+        for name, direction in modes.items()
+    }
+    return {name: values for name, values in figures.items() if values}
 
 
 def _pooled(group: str, members: Sequence[RunView], metric: str, mode: Mode) -> list[SeedGroup]:
@@ -177,12 +180,12 @@ def _whole_folds(members: Sequence[RunView]) -> int:
     folds: dict[Any, list[str]] = {}
     for run in members:
         folds.setdefault(run.flat_config.get("seed"), []).append(str(run.flat_config.get("fold")))
-    counts = {found[0].rpartition("/")[2] for found in folds.values()}
+    counts = {names[0].rpartition("/")[2] for names in folds.values()}
     count = counts.pop() if len(counts) == 1 else ""
     if not count.isdecimal():
         return 0
-    wanted = sorted(f"{number}/{count}" for number in range(1, int(count) + 1))
-    return len(folds) if all(sorted(found) == wanted for found in folds.values()) else 0
+    expected = sorted(f"{number}/{count}" for number in range(1, int(count) + 1))
+    return len(folds) if all(sorted(names) == expected for names in folds.values()) else 0
 
 
 def _value(run: RunView, metric: str, mode: Mode) -> float | None:
@@ -190,16 +193,16 @@ def _value(run: RunView, metric: str, mode: Mode) -> float | None:
     return figure.value if figure else None
 
 
-def _tied(found: Sequence[dict[str, list[float]]]) -> list[set[str]]:
+def _tied(figures: Sequence[dict[str, list[float]]]) -> list[set[str]]:
     """Of each group the metrics whose mean cannot be told from the first group's, of which nothing is said."""
-    first, *others = found
-    tied: list[set[str]] = [set() for _ in found]
-    for name in {name for group in others for name in group}:
-        having = [place for place, group in enumerate(others, start=1) if name in group]
-        told = holm([means_p(first.get(name, []), found[place][name]) for place in having])
-        for place, is_told in zip(having, told, strict=True):
-            if not is_told:
-                tied[place].add(name)
+    first, *rivals = figures
+    tied: list[set[str]] = [set() for _ in figures]
+    for name in {name for group in rivals for name in group}:
+        having = [index for index, group in enumerate(rivals, start=1) if name in group]
+        significant = holm([means_p(first.get(name, []), figures[index][name]) for index in having])
+        for index, differs in zip(having, significant, strict=True):
+            if not differs:
+                tied[index].add(name)
     return tied
 
 

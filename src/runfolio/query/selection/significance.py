@@ -83,12 +83,12 @@ def holm(ps: Sequence[float]) -> list[bool]:
     Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6
         (1979), 65-70, https://www.jstor.org/stable/4615733
     """
-    told = [False] * len(ps)
-    for rank, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
-        if ps[place] >= LEVEL / (len(ps) - rank):
+    significant = [False] * len(ps)
+    for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        if ps[index] >= LEVEL / (len(ps) - rank):
             break
-        told[place] = True
-    return told
+        significant[index] = True
+    return significant
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
@@ -114,11 +114,13 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
     if min(len(first), len(second)) < 2:
         return 1.0
     difference = abs(statistics.fmean(first) - statistics.fmean(second))
-    one, other = _of_mean(first), _of_mean(second)
-    if one + other == 0:
+    first_error, second_error = _of_mean(first), _of_mean(second)
+    if first_error + second_error == 0:
         return 0.0 if difference else 1.0
-    freedom = (one + other) ** 2 / (one**2 / (len(first) - 1) + other**2 / (len(second) - 1))
-    return _beyond(difference / math.sqrt(one + other), freedom)
+    freedom = (first_error + second_error) ** 2 / (
+        first_error**2 / (len(first) - 1) + second_error**2 / (len(second) - 1)
+    )
+    return _beyond(difference / math.sqrt(first_error + second_error), freedom)
 
 
 def t_95(freedom: float) -> float:
@@ -151,16 +153,16 @@ def _beyond(t: float, freedom: float) -> float:
     It is the regularized incomplete beta function at freedom / (freedom + t^2), by its continued fraction.
     Source: https://dlmf.nist.gov/8.17.E22, evaluated by Lentz's algorithm (https://dlmf.nist.gov/3.10#iii)
     """
-    a, b, x, rest = freedom / 2, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t)
-    if rest == 0:
+    a, b, x, complement = freedom / 2, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t)
+    if complement == 0:
         return 1.0
     if x > (a + 1) / (a + b + 2):  # where the fraction of the complement converges quickly
-        return 1 - _beta_fraction(b, a, rest)
+        return 1 - _beta_fraction(b, a, complement)
     return _beta_fraction(a, b, x)
 
 
 def _beta_fraction(a: float, b: float, x: float) -> float:
-    whole = c = 1.0
+    product = c = 1.0
     d = 0.0
     for number in range(1, _TERMS):
         m = number // 2
@@ -169,8 +171,8 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
         else:
             term = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         c, d = 1 + term / c, 1 / (1 + term * d)
-        whole *= c * d
+        product *= c * d
         if abs(c * d - 1) < _ENOUGH:
             break
     logarithm = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    return math.exp(logarithm) / (a * whole)
+    return math.exp(logarithm) / (a * product)

@@ -12,7 +12,7 @@ from runfolio.query.run_view import RunView
 from runfolio.query.selection.data_match import describe_matches, fingerprints, match_data
 from runfolio.query.selection.metric_names import Mode, guess_mode
 from runfolio.query.selection.ranking import best_in_curve, rank
-from runfolio.query.tables.run_labels import labels
+from runfolio.query.tables.run_labels import unique_labels
 from runfolio.record.points.metric_summary import AXES
 
 
@@ -65,7 +65,7 @@ def compare(runs: Sequence[RunView]) -> Comparison:
     """
     if len(runs) < 2:
         raise ConfigError("there is nothing to compare: name two runs or more")
-    named = dict(zip(labels(runs), runs, strict=True))
+    named = dict(zip(unique_labels(runs), runs, strict=True))
     config, same = _differences(named, lambda run: run.flat_config)
     summary, _ = _differences(named, _single_results)
     data, _ = _differences(named, fingerprints)
@@ -76,8 +76,8 @@ def compare(runs: Sequence[RunView]) -> Comparison:
 
 def _mind(runs: Sequence[RunView], data: Sequence[Difference]) -> list[str]:
     """What the first run's data and the others' differ in, for each data once."""
-    found = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
-    return [sentence for name, standings in found.items() for sentence in describe_matches(standings, name)]
+    by_data = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
+    return [sentence for name, matches in by_data.items() for sentence in describe_matches(matches, name)]
 
 
 def _single_results(run: RunView) -> dict[str, Any]:
@@ -96,8 +96,8 @@ def _differences(
 
 
 def _all_same(row: Difference, count: int) -> bool:
-    first, *others = row.values.values()
-    return len(row.values) == count and all(_same(first, value) for value in others)
+    first, *rest = row.values.values()
+    return len(row.values) == count and all(_same(first, value) for value in rest)
 
 
 def _same(first: Any, second: Any) -> bool:
@@ -109,8 +109,8 @@ def _metric_row(named: Mapping[str, RunView], metric: str) -> MetricRow:
     mode = guess_mode(metric)
     last = {label: run.metrics[metric].last for label, run in named.items() if metric in run.metrics}
     best = {label: value for label, run in named.items() if (value := best_in_curve(run, metric)) is not None}
-    first, *others = named.values()
-    changed = any(match_data(first, run, metric).relation == "other" for run in others)
+    first, *later = named.values()
+    changed = any(match_data(first, run, metric).relation == "other" for run in later)
     return MetricRow(metric, mode, last, best, None if changed else _winner(best, mode))
 
 

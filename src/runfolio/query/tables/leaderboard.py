@@ -18,7 +18,7 @@ from runfolio.query.selection.ranking import (
     selection_split_sentence,
 )
 from runfolio.query.selection.significance import Interval, holm, shares_p, wilson
-from runfolio.query.tables.run_labels import labels
+from runfolio.query.tables.run_labels import unique_labels
 from runfolio.record.base.flat_names import as_number
 
 TEST = "test/acc"
@@ -30,7 +30,7 @@ class Row:
 
     label: str
     id: str
-    place: str
+    run_path: str
     """The folder below the store."""
     state: str
     reason: str | None
@@ -87,10 +87,10 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
     runs = sorted(runs, key=lambda run: run.created)
     metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
-    order = {run.place: _order(run, metric, direction) for run in runs}
-    rows = [_row(run, label, metric, direction) for run, label in zip(runs, labels(runs), strict=True)]
-    rows.sort(key=lambda row: order[row.place])
-    rows = _with_ties(_with_standings(rows, {run.place: run for run in runs}, metric))
+    order = {run.run_path: _order(run, metric, direction) for run in runs}
+    rows = [_row(run, label, metric, direction) for run, label in zip(runs, unique_labels(runs), strict=True)]
+    rows.sort(key=lambda row: order[row.run_path])
+    rows = _with_ties(_with_data_matches(rows, {run.run_path: run for run in runs}, metric))
     warnings = _on_which_data(rows, metric) or _chosen_on(runs, metric)
     columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
     return Leaderboard(
@@ -113,7 +113,7 @@ def _row(run: RunView, label: str, metric: str, mode: Mode) -> Row:
     return Row(
         label=label,
         id=run.id,
-        place=run.place,
+        run_path=run.run_path,
         state=run.state,
         reason=run.reason,
         value=value,
@@ -143,8 +143,8 @@ def _order(run: RunView, metric: str, mode: Mode) -> tuple[Any, ...]:
 
 def _counted(counts: Iterable[int | None]) -> str:
     """`45`, or `45 to 90` where they differ; empty where there are none."""
-    found = sorted({count for count in counts if count})
-    return " to ".join(f"{count:,}" for count in dict.fromkeys((found[0], found[-1]))) if found else ""
+    distinct = sorted({count for count in counts if count})
+    return " to ".join(f"{count:,}" for count in dict.fromkeys((distinct[0], distinct[-1]))) if distinct else ""
 
 
 def _on_the_test(rows: Sequence[Row], metric: str) -> list[str]:
@@ -157,24 +157,24 @@ def _on_the_test(rows: Sequence[Row], metric: str) -> list[str]:
     interval = f"; the interval of {TEST} is for {images} test images" if images else ""
     if len(tested) == 1:
         return [f"1 run was tested{interval}." + (" `runfolio evaluate RUN` tests another." if len(sound) > 1 else "")]
-    which = "All" if len(tested) == len(sound) else f"{len(tested)} of the {len(sound)}"
+    subject = "All" if len(tested) == len(sound) else f"{len(tested)} of the {len(sound)}"
     return [
-        f"{which} runs were tested{interval}. The best of several test figures is too good: let them choose nothing."
+        f"{subject} runs were tested{interval}. The best of several test figures is too good: let them choose nothing."
     ]
 
 
-def _with_standings(rows: list[Row], runs: Mapping[str, RunView], metric: str) -> list[Row]:
+def _with_data_matches(rows: list[Row], runs: Mapping[str, RunView], metric: str) -> list[Row]:
     """The rows with how their data stand to those of the first; of a row without a figure there is nothing to say."""
     if not rows or rows[0].value is None:
         return rows
-    first = runs[rows[0].place]
+    first = runs[rows[0].run_path]
     return [
         row
         if row.value is None
         else replace(
             row,
-            data=match_data(first, runs[row.place], metric),
-            test_data=match_data(first, runs[row.place], TEST) if row.test is not None else SAME,
+            data=match_data(first, runs[row.run_path], metric),
+            test_data=match_data(first, runs[row.run_path], TEST) if row.test is not None else SAME,
         )
         for row in rows
     ]
@@ -191,12 +191,12 @@ def _with_ties(rows: list[Row]) -> list[Row]:
         return rows
     best = (rows[0].value, rows[0].images)
     able = {
-        row.place: (row.value, row.images)
+        row.run_path: (row.value, row.images)
         for row in rows[1:]
         if row.value is not None and row.images and row.state not in BROKEN and row.data.relation != "other"
     }
     tied = dict(zip(able, indistinguishable_from_best(best, list(able.values())), strict=True))
-    return [replace(row, tied=tied.get(row.place, False)) for row in rows]
+    return [replace(row, tied=tied.get(row.run_path, False)) for row in rows]
 
 
 def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
@@ -205,7 +205,7 @@ def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[
     Each comparison adds a chance of a false positive; Holm's procedure keeps that of all together at 5 %. The shares
     are taken as independent, so of models tested on the same images rather too many are marked.
     """
-    return [not told for told in holm([shares_p(*best, *other) for other in others])]
+    return [not differs for differs in holm([shares_p(*best, *other) for other in others])]
 
 
 def _chosen_on(runs: Sequence[RunView], metric: str) -> list[str]:

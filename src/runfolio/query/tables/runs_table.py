@@ -48,11 +48,11 @@ def table(
     Raises:
         NotFound: No run has such a column; the message names the nearest.
     """
-    known = every_column(runs)
-    chosen = [full_name(column, known) for column in columns] if columns is not None else _usual(runs)
+    available = every_column(runs)
+    chosen = [full_name(column, available) for column in columns] if columns is not None else _usual(runs)
     ordered = list(runs)
     if sort is not None:
-        column = full_name(sort.removeprefix("-"), known)
+        column = full_name(sort.removeprefix("-"), available)
         ordered = _sorted(ordered, column, descending=sort.startswith("-") != reverse)
     elif reverse:
         ordered.reverse()
@@ -89,10 +89,10 @@ def _usual_results(runs: Sequence[RunView]) -> list[str]:
 
 
 def _sorted(runs: list[RunView], column: str, *, descending: bool) -> list[RunView]:
-    values = {run.place: cell(run, column) for run in runs}
-    there = [run for run in runs if not _is_missing(values[run.place])]
-    missing = [run for run in runs if _is_missing(values[run.place])]
-    return sorted(there, key=lambda run: _order(values[run.place]), reverse=descending) + missing
+    values = {run.run_path: cell(run, column) for run in runs}
+    present = [run for run in runs if not _is_missing(values[run.run_path])]
+    missing = [run for run in runs if _is_missing(values[run.run_path])]
+    return sorted(present, key=lambda run: _order(values[run.run_path]), reverse=descending) + missing
 
 
 def _is_missing(value: Any) -> bool:

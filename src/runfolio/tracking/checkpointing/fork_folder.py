@@ -119,13 +119,13 @@ def find_fork_checkpoint(folder: Path, name: str | None, step: int | None) -> Ch
 
 def _fill(fork_path: Path, parent_path: Path, parent: RunDocument, checkpoint: Checkpoint) -> None:
     """Everything of a fork but its document."""
-    kept = position_at(parent_path, parent, checkpoint)
+    position = position_at(parent_path, parent, checkpoint)
     _copy_checkpoint(checkpoint, LAST, fork_path)  # first: a run that trains on deletes what it saves anew
-    if (best := _best(checkpoint, kept)) is not None:
+    if (best := _best(checkpoint, position)) is not None:
         _copy_checkpoint(best, BEST, fork_path)
-    _copy_points(parent_path, parent, kept, fork_path)
-    _copy_media(parent_path, kept, fork_path)
-    _copy_heartbeats(parent_path, kept, fork_path)
+    _copy_points(parent_path, parent, position, fork_path)
+    _copy_media(parent_path, position, fork_path)
+    _copy_heartbeats(parent_path, position, fork_path)
     _copy_listings(parent_path, parent, fork_path)
 
 
@@ -185,20 +185,20 @@ def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
     return attempts
 
 
-def _copy_points(parent_path: Path, parent: RunDocument, kept: Mapping[str, int], into: Path) -> None:
+def _copy_points(parent_path: Path, parent: RunDocument, position: Mapping[str, int], into: Path) -> None:
     from runfolio.record.points.reader import PointFiles  # Arrow, which other runs need not load
 
     (into / METRICS).mkdir()
     points = PointFiles(parent_path, parent)
-    points.copy(segment_path(into, new_id(), 1), kept)
+    points.copy(segment_path(into, new_id(), 1), position)
     for problem in points.problems:
         log.warning("forking %s: %s; the fork has what can be read", parent.id, problem)
 
 
-def _copy_media(parent_path: Path, kept: Mapping[str, int], into: Path) -> None:
+def _copy_media(parent_path: Path, position: Mapping[str, int], into: Path) -> None:
     lines: dict[Path, list[bytes]] = {}
     for entry in media.read(parent_path)[0]:
-        if entry.seq > kept.get(entry.writer, 0):
+        if entry.seq > position.get(entry.writer, 0):
             continue
         path = media.index_path(into, entry.writer)
         if not lines:
@@ -232,22 +232,22 @@ def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
         raise Replaced(checkpoint)
 
 
-def _best(checkpoint: Checkpoint, kept: Mapping[str, int]) -> Checkpoint | None:
+def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | None:
     """The best of the parent's checkpoints that were saved by then, as far as they are still there."""
     ranked = [name for name in manifests.names(checkpoint.folder) if name.startswith(BEST)]
     for name in sorted(ranked, key=lambda name: (len(name), name)):  # best, best-2, ... best-10
         with contextlib.suppress(DamagedFile, NotFound):
             best = manifests.read(checkpoint.folder, name)
-            if all(seq <= kept.get(writer, 0) for writer, seq in best.position.items()):
+            if all(seq <= position.get(writer, 0) for writer, seq in best.position.items()):
                 return best
     return None if checkpoint.metric is None or checkpoint.metric != checkpoint.metric else checkpoint
 
 
-def _copy_heartbeats(parent_path: Path, kept: Mapping[str, int], into: Path) -> None:
+def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path) -> None:
     """Who the inherited writers were. Whatever they do now, here they write no more."""
     (into / ALIVE).mkdir()
     for heartbeat in heartbeats.heartbeats(parent_path):
-        if heartbeat.writer in kept:
+        if heartbeat.writer in position:
             dataclasses.replace(heartbeat, end=heartbeat.end or "finished").write(into)
 
 

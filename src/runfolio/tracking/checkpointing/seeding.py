@@ -56,9 +56,9 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
 
 
 @contextmanager
-def deterministic_algorithms(wanted: bool) -> Iterator[None]:
+def deterministic_algorithms(enabled: bool) -> Iterator[None]:
     """Inside, all switches of `seed_everything(deterministic=True)`, if wanted; afterwards, what was set before."""
-    if not wanted:
+    if not enabled:
         yield
         return
     import torch
@@ -105,9 +105,9 @@ def _settle_kernels(torch: Any) -> None:
     Source: https://github.com/pytorch/pytorch/issues/188792
     """
     for kind in (torch.float32, torch.float64):
-        one = torch.full((1,), 0.5, dtype=kind, device="cpu")
+        operand = torch.full((1,), 0.5, dtype=kind, device="cpu")
         for name in _OF_MKL:
-            getattr(torch, name)(one)
+            getattr(torch, name)(operand)
 
 
 _OF_MKL = (
@@ -125,11 +125,11 @@ def _switch_on(torch: Any) -> None:
 
 def _attribute(path: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
     """How to read and set `torch.<path>`."""
-    *places, name = path.split(".")
+    *modules, name = path.split(".")
 
     def owner(torch: Any) -> Any:
-        for place in places:
-            torch = getattr(torch, place)
+        for module in modules:
+            torch = getattr(torch, module)
         return torch
 
     return lambda torch: getattr(owner(torch), name), lambda torch, value: setattr(owner(torch), name, value)

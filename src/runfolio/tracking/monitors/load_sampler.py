@@ -80,13 +80,13 @@ class LoadSampler:
 
 def _read(run: MonitoredRun, gauges: list[Gauge], elapsed_s: float) -> dict[str, float]:
     """What all gauges say; one that breaks is told of, and not asked again."""
-    found: dict[str, float] = {}
+    readings: dict[str, float] = {}
     for gauge in tuple(gauges):
         gauges.remove(gauge)
         with _told(run):
-            found |= gauge.read(elapsed_s)
+            readings |= gauge.read(elapsed_s)
             gauges.append(gauge)
-    return found
+    return readings
 
 
 @contextmanager
