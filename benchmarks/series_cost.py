@@ -101,7 +101,7 @@ def _spend_on_heads(size: Size, workplace: Workplace, source: Path | None, *, he
 
 
 def _spend_on_trivial_runs(workplace: Workplace, source: Path | None, runs: int) -> ProcessCost:
-    return _spend([*_TRIVIAL, "--seed", *map(str, range(runs))], workplace, source)
+    return _spend([*_TRIVIAL, "--lr", *(f"{0.001 * (1 + index)}" for index in range(runs))], workplace, source)
 
 
 def _spend(words: list[str], workplace: Workplace, source: Path | None) -> ProcessCost:

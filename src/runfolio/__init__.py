@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runfolio.query.store import Folio
     from runfolio.query.store import open_folio as open  # noqa: A004 - runfolio.open is the name
     from runfolio.record.checkpoints.retention import CheckpointPolicy
-    from runfolio.record.content.datasets import Listing
+    from runfolio.record.content.data_listings import Listing
     from runfolio.tensorboard.summary_writer import create_writer
     from runfolio.tracking.checkpointing.batch_order import BatchOrder
     from runfolio.tracking.checkpointing.seeding import seed_everything
@@ -51,7 +51,7 @@ _HOMES = {
     "ConfigError": "runfolio.errors",
     "DamagedFile": "runfolio.errors",
     "Folio": "runfolio.query.store",
-    "Listing": "runfolio.record.content.datasets",
+    "Listing": "runfolio.record.content.data_listings",
     "MissingExtra": "runfolio.errors",
     "NewerFormat": "runfolio.errors",
     "NotFound": "runfolio.errors",

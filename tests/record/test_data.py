@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runfolio.errors import ConfigError, DamagedFile, NewerFormat, NotFound
-from runfolio.record.content.datasets import Item, Listing, compare_listings, listing_path
+from runfolio.record.content.data_listings import Item, Listing, compare_listings, listing_path
 
 CAT, DOG = Item("cat/1.jpg", "aa" * 16, "cat"), Item("dog/1.jpg", "bb" * 16, "dog")
 

@@ -86,7 +86,7 @@ def test_a_verdict_is_added_to_a_run_as_a_note(python: Python, tmp_path: Path, s
 def test_a_run_that_is_resumed_remembers_what_it_was_started_by(python: Python, tmp_path: Path, store: Path):
     begin = "import sys, runfolio\nrunfolio.init('net', store=sys.argv[1]).finish()"
     python(begin, store, "--first")
-    go_on = "import sys, runfolio\nrunfolio.init(resume=sys.argv[2], store=sys.argv[1], checkpoint=None).finish()"
+    go_on = "import sys, runfolio\nrunfolio.resume(sys.argv[2], store=sys.argv[1], checkpoint=None).finish()"
     for attempt in ("second", "third"):
         done = python(go_on, store, only_run(store).id, attempt)
         assert done.returncode == 0, done.stderr

@@ -185,7 +185,7 @@ def test_what_is_not_as_it_was_is_said(project: Project, planned: Callable[..., 
 
 def test_a_run_that_was_resumed_is_repeated_from_its_first_start(project: Project, planned: Callable[..., Plan]):
     run = project.start("train.py", "--seed", "7")
-    resume = "import sys, runfolio\nrunfolio.init(resume=sys.argv[1], checkpoint=None).finish()"
+    resume = "import sys, runfolio\nrunfolio.resume(sys.argv[1], checkpoint=None).finish()"
     subprocess.run([sys.executable, "-c", resume, run.id], env=project.environment, cwd=project.folder, check=True)
     plan = planned(runfolio.open(project.store).run(run.id))
     assert plan.command[1:] == [str(project.temporary / "project" / "train.py"), "--seed", "7"]

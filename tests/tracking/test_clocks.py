@@ -141,7 +141,7 @@ os._exit(1)
     (folder,) = (path.parent for path in store.rglob("run.json"))
     assert RunDocument.read(folder).attempts[0].seconds is None
     assert open_folio(store).run("net").duration_s is None
-    python("import sys, runfolio\nrunfolio.init(resume=sys.argv[1], checkpoint=None).log({'x': 1})", folder)
+    python("import sys, runfolio\nrunfolio.resume(sys.argv[1], checkpoint=None).log({'x': 1})", folder)
     first, second = RunDocument.read(folder).attempts
     assert first.seconds is not None
     assert second.seconds is not None

@@ -17,7 +17,7 @@ import torch
 import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.record.content import hashing
-from runfolio.record.content.datasets import Listing, compare_listings
+from runfolio.record.content.data_listings import Listing, compare_listings
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.query.durations import inherited_s
 from runfolio.query.recorded_writers import read_writers
 from runfolio.record.base.run_document import RunDocument
-from runfolio.record.content.datasets import Listing
+from runfolio.record.content.data_listings import Listing
 from runfolio.repair.doctor import Doctor
 
 

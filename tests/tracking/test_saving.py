@@ -90,7 +90,7 @@ def test_nested_checkpoint_calls_of_signal_handlers_do_not_deadlock(
             run.checkpoint(step=step, w=torch.ones(2))
         return copied(snapshot, spare)
 
-    monkeypatch.setattr(Snapshot, "copied", interrupted)
+    monkeypatch.setattr(Snapshot, "copy", interrupted)
     with runfolio.init(store=store) as run:
         run.checkpoint(step=1, w=torch.ones(2))
         assert saved(run) == {"last": 1, "previous": 2}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from runfolio.errors import ConfigError, DamagedFile, DownloadFailed, NotFound
 from runfolio.record.base.files import sha256
 from runfolio.vision.data import load_data
-from runfolio.vision.data.archive import MAX_MEMBERS, extract
+from runfolio.vision.data.unzip import MAX_MEMBERS, extract
 
 from .photos import zipped
 

@@ -14,9 +14,9 @@ from runfolio.vision._torchvision import v2
 from runfolio.vision.batches.augment import Augmentation
 from runfolio.vision.batches.loaders import AugmentedImages, EpochOrder, PreparedImages, batch_loader, default_workers
 from runfolio.vision.data import load_data
-from runfolio.vision.data.folds import Fold
 from runfolio.vision.data.split import stratified_share, train_and_validation
 from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.folds import Fold
 from runfolio.vision.settings import TrainSettings
 
 LABELS = np.random.RandomState(0).choice(4, size=300, p=[0.4, 0.3, 0.2, 0.1]).astype(np.int64)

@@ -133,7 +133,7 @@ def test_failed_test_is_reported_and_the_runs_stay(run_series, store, monkeypatc
     def refuse(*args, **named):
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr("runfolio.vision.continuing.test_best.record_test", refuse)
+    monkeypatch.setattr("runfolio.vision.continuing.series_conclusion.record_test", refuse)
     report = run_series(lr=[1e-3, 1e-2])
 
     assert report.conclude_error == "the disk is full"

@@ -19,7 +19,7 @@ from runfolio.settings import build
 from runfolio.vision import TrainSettings, find_lr, run_experiment
 from runfolio.vision.batches import loaders
 from runfolio.vision.batches.cache_budget import BUDGETED_KINDS
-from runfolio.vision.continuing.test_best import conclude
+from runfolio.vision.continuing.series_conclusion import conclude
 from runfolio.vision.data import files
 from runfolio.vision.data.pictures import read_picture
 from runfolio.vision.models import ModelSpec, build_model

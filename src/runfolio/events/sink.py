@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from runfolio.errors import StoreError
+from runfolio.errors import RunfolioError, StoreError
 from runfolio.events.event_encoder import EventEncoder
 from runfolio.record.base.append_file import AppendFile
-from runfolio.record.base.layout import event_file, next_event_second
+from runfolio.record.base.layout import METRICS, event_file, event_files, next_event_second
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.liveness.heartbeats import hostname
@@ -21,6 +22,8 @@ from runfolio.record.points.tails import LogCall
 
 _MOST_WAITING_BYTES = 64 * 1024 * 1024
 _REBUILD = "runfolio.events.rebuild"
+_SMALL_BYTES = 256 * 1024
+"""Size of points and event files up to which the process rebuilds them itself: quicker than to start another."""
 
 
 class EventFileSink:
@@ -52,9 +55,9 @@ class EventFileSink:
         self._is_failing = False
 
     def open(self, document: RunDocument, last_steps: Callable[[], Mapping[str, int]]) -> None:
-        """Begin the file after those of earlier attempts, which a program cuts to what the new attempt keeps.
+        """Begin the file after those of earlier attempts, which are cut to what the new attempt keeps.
 
-        `last_steps` is not needed: that program gives each attempt a file of its own.
+        `last_steps` is not needed: each attempt has a file of its own.
         """
         self._document = document
         *earlier, newest = document.attempts
@@ -64,8 +67,8 @@ class EventFileSink:
         path = event_file(self._folder, newest.writer, second, hostname(), os.getpid())
         self._file = AppendFile(path, self._encoder.header(now))
         if earlier:
-            with contextlib.suppress(OSError):  # the earlier files then also show what the new attempt abandoned
-                self._rebuild = self._start_module(_REBUILD, os.fspath(self._folder))
+            with contextlib.suppress(OSError, RunfolioError):  # earlier files then also show what was abandoned
+                self._rebuild_earlier()
 
     def points(self, calls: Sequence[LogCall]) -> None:
         self._has_points = True
@@ -106,6 +109,17 @@ class EventFileSink:
                 self._file.close(sync=False)
         if self._rebuild is not None and self._document.status.state not in (RUNNING, "preempted"):
             self._rebuild.wait()
+
+    def _rebuild_earlier(self) -> None:
+        """Cut the earlier files; by a program, unless they are small and the process uses Arrow anyway."""
+        paths = [*event_files(self._folder).values(), *(self._folder / METRICS).iterdir()]
+        size = sum(path.stat().st_size for path in paths)
+        if "pyarrow" in sys.modules and size <= _SMALL_BYTES:
+            from runfolio.events.rebuild import follow_branch
+
+            follow_branch(self._folder)
+        else:
+            self._rebuild = self._start_module(_REBUILD, os.fspath(self._folder))
 
     def _append_config(self) -> None:
         if not self._has_config:

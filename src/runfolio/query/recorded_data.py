@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import NotFound
-from runfolio.record.content.datasets import LISTED_AT_MOST, Listing, is_fingerprint
+from runfolio.record.content.data_listings import LISTED_AT_MOST, Listing, is_fingerprint
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,10 +91,10 @@ class Folio:
         path = Path(store) if store is not None else default_store()
         check_store(path)
         self.store = path.resolve()
-        self.problems: list[str] = []
-        """The runs that the last look could not read, a line each with the remedy."""
         self.trash = Trash(self.store)
         """The deleted runs."""
+        self.problems: list[str] = []
+        """The runs that the last scan could not read, one line each with the remedy."""
         self._unread: dict[str, str] = {}
         self._index = StoreIndex(self.store)
         self._scan()
@@ -147,6 +147,15 @@ class Folio:
         if run is None:
             raise NotFound(self._no_run(spelling, runs))
         return run
+
+    def runs_in(self, folders: Iterable[Path]) -> list[RecordedRun]:
+        """Return the runs of these folders in their order, all as of one look.
+
+        Raises:
+            NotFound, Ambiguous: As `run`.
+        """
+        runs = {run.folder: run for run in self._scan()}
+        return [runs.get(folder.resolve()) or self.run(folder) for folder in folders]
 
     def children(self, run: RecordedRun) -> Runs:
         """The forks and reproductions of a run that the store holds, newest first."""

@@ -13,7 +13,7 @@ from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, CODE, CODE_FILES
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
-from runfolio.record.content import code, datasets, run_edits
+from runfolio.record.content import code, data_listings, run_edits
 from runfolio.repair.census import Census
 from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.line_scan import media_calls
@@ -147,15 +147,17 @@ def _data(folder: Path) -> Iterator[Finding]:
     """Listings that are not what they are called after, and those that are named and not here."""
     needed = _named_data(folder)
     stored = {
-        path.name.removesuffix(datasets.ENDING) for path in list_files(folder / DATA) if not path.name.startswith(".")
+        path.name.removesuffix(data_listings.ENDING)
+        for path in list_files(folder / DATA)
+        if not path.name.startswith(".")
     }
     for fingerprint in sorted(needed | stored):
-        path = datasets.listing_path(folder, fingerprint)
+        path = data_listings.listing_path(folder, fingerprint)
         if path.is_symlink():
             yield Finding(relative_path(path, folder), Severity.LOST, "is a link, which is not followed")
             continue
         try:
-            datasets.Listing.read(folder, fingerprint)
+            data_listings.Listing.read(folder, fingerprint)
         except NotFound:
             yield Finding(relative_path(path, folder), Severity.LOST, "is gone")
         except RunfolioError as error:
@@ -172,9 +174,9 @@ def _named_data(folder: Path) -> set[str]:
     for data_entry in data_entries:
         earlier = data_entry.get("earlier") if isinstance(data_entry, dict) else None
         for entry in (data_entry, *(earlier if isinstance(earlier, list) else ())):
-            if isinstance(entry, dict) and datasets.is_fingerprint(entry.get("fingerprint")):
+            if isinstance(entry, dict) and data_listings.is_fingerprint(entry.get("fingerprint")):
                 items = entry.get("items")
-                if not (isinstance(items, int) and items > datasets.LISTED_AT_MOST):
+                if not (isinstance(items, int) and items > data_listings.LISTED_AT_MOST):
                     fingerprints.add(entry["fingerprint"])
     return fingerprints
 

@@ -12,7 +12,7 @@ from runfolio.query.explain.run_diff import UNCOMMITTED, Change, changes
 from runfolio.query.explain.run_diff import diff as diff_of_runs
 from runfolio.query.recorded_writers import read_writers
 from runfolio.query.run import RecordedRun
-from runfolio.record.content.datasets import compare_listings
+from runfolio.record.content.data_listings import compare_listings
 from runfolio.reproduce.deviation import Deviation, sort_deviations
 from runfolio.reproduce.plan import Plan, program_variables
 from runfolio.reproduce.recorded_start import RecordedStart

@@ -14,7 +14,7 @@ from typing import Any
 from runfolio.errors import ConfigError, RunfolioError
 from runfolio.record.base.redaction import redact_text
 from runfolio.record.content import code, hashing
-from runfolio.record.content.datasets import Listing
+from runfolio.record.content.data_listings import Listing
 from runfolio.reproduce import patch
 from runfolio.reproduce.causes import code_deviation, environment_deviations
 from runfolio.reproduce.deviation import Deviation, sort_deviations

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from runfolio.errors import ConfigError
-from runfolio.record.content.datasets import Item
+from runfolio.record.content.data_listings import Item
 
 ALONE = "array"
 """What an array is called that is no entry of a dict."""

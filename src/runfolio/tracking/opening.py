@@ -27,8 +27,8 @@ from runfolio.tracking.checkpointing.resume_position import bring_back_spools, p
 from runfolio.tracking.console.capture import Console
 from runfolio.tracking.environment.environment_recorder import keep_code
 from runfolio.tracking.environment.program import program_name
+from runfolio.tracking.monitors.load_sampler import LoadSampler
 from runfolio.tracking.monitors.monitor import Monitor
-from runfolio.tracking.monitors.system import System
 from runfolio.tracking.pipeline import background_log
 from runfolio.tracking.pipeline.plain_values import config_defaults, plain_config, whole_step
 from runfolio.tracking.process import distributed, reproduction, subprocesses
@@ -289,7 +289,7 @@ def _monitors(recording: RecordingConfig) -> list[Monitor]:
     if recording.console and os.environ.get("RUNFOLIO_CONSOLE", "").lower() != "off":
         monitors.append(Console())
     if recording.system_s > 0:
-        monitors.append(System(recording.system_s))
+        monitors.append(LoadSampler(recording.system_s))
     return monitors
 
 

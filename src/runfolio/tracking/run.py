@@ -141,7 +141,7 @@ class Run:
         self.recorder.save_document()
 
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
-        """Record a picture: a Pillow image, a file's path, or an array or tensor (see `pictures.png`)."""
+        """Record a picture: a Pillow image, a file's path, or an array or tensor (see `media_content.png`)."""
         copied = media_content.own_copy(image)
         self._record_media(step, "image", str(name), lambda: media_content.png(copied), caption)
 

@@ -100,9 +100,9 @@ class _Experiment:
         )
 
     def conclude(self, runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress) -> None:
-        """Test the runs of a series that validation chose (see `runfolio.vision.continuing.test_best.conclude`)."""
+        """Test the runs of a series that validation chose (see `continuing.series_conclusion.conclude`)."""
         with vision_extra("testing"):
-            from runfolio.vision.continuing.test_best import conclude
+            from runfolio.vision.continuing.series_conclusion import conclude
         conclude(runs, store=store, progress=progress)
 
 

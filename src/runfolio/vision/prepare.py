@@ -15,10 +15,10 @@ from torch import nn
 from runfolio.errors import ConfigError
 from runfolio.vision.data import ImageSource, load_data
 from runfolio.vision.data.base import IMAGENET_MEAN, IMAGENET_STD
-from runfolio.vision.data.folds import Fold
 from runfolio.vision.data.listing import listing
 from runfolio.vision.data.split import train_and_validation
 from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.folds import Fold
 from runfolio.vision.models import ModelSpec, build_model, check_model_name, published_transform
 from runfolio.vision.models.compiling import check_compiler
 from runfolio.vision.models.description import ClassifierDescription
@@ -30,7 +30,7 @@ from runfolio.vision.settings import ComputeConfig, TrainSettings
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from runfolio.record.content.datasets import Listing
+    from runfolio.record.content.data_listings import Listing
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")

@@ -73,7 +73,7 @@ def record_results(
             "chosen_by": preparation.chosen_by,
             **{name: value for name, value in values.items() if name.startswith(("train/", "val/"))},
             "epoch_seconds": statistics.median(state.epoch_seconds),
-            "predict_ms": predict_ms(state, inputs.example()),
+            "predict_ms": predict_ms(state, preparation.spec, inputs.example()),
         }
     )
     if tests:

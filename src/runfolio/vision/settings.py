@@ -12,7 +12,7 @@ from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.settings import Settings, setting
-from runfolio.vision.data.folds import Fold
+from runfolio.vision.folds import Fold
 
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"

@@ -91,7 +91,7 @@ def _runs_column(name: str, values: Sequence[Any], *, optional: bool) -> Column:
 def leaderboard_table(board: Leaderboard) -> DisplayTable:
     """The runs of a series, best first.
 
-    `=` marks those that what chose cannot tell from the best, others (`same_data.MARKS`) those measured on other data.
+    `=` marks those that what chose cannot tell from the best, others (`data_match.MARKS`) those measured on other data.
     """
     marks = ["=" * row.tied + row.data.mark for row in board.rows]
     test_marks = [row.test_data.mark for row in board.rows]

@@ -28,7 +28,7 @@ def print_leaderboard(report: SeriesReport, store: Path | None) -> None:
     if not folders:
         return
     folio = open_store(store)
-    runs = [folio.run(folder) for folder in folders]
+    runs = folio.runs_in(folders)
     board = leaderboard(runs)
     print_line("")
     print_table(leaderboard_table(board))

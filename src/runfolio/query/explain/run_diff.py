@@ -12,7 +12,7 @@ from runfolio.query.run_view import RunView
 from runfolio.query.selection import data_match
 from runfolio.query.tables.run_labels import unique_labels
 from runfolio.record.base.flat_names import flatten
-from runfolio.record.content.datasets import ListingDifference
+from runfolio.record.content.data_listings import ListingDifference
 
 UNCOMMITTED = "uncommitted changes"
 _LINES = 20_000

@@ -97,7 +97,7 @@ class Entry:
     """Changes whenever the run's files do."""
     document: RunDocument
     edits: dict[str, Any] = field(default_factory=dict)
-    """What people said later; goes before what the document says (see `record.notes`)."""
+    """What people said later; goes before what the document says (see `run_edits`)."""
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     """What could not be read, a line each."""

@@ -12,7 +12,7 @@ from runfolio.errors import RunfolioError
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.metric_names import split_of
-from runfolio.record.content.datasets import Listing, ListingDifference, compare_listings
+from runfolio.record.content.data_listings import Listing, ListingDifference, compare_listings
 
 Relation = Literal["same", "unsaid", "unknown", "divided", "share", "other"]
 """How the data of one run stand to those of another: `unsaid` where neither run recorded them, `unknown` where one did

@@ -37,7 +37,7 @@ class MetricRow:
     """Empty where the mode is unknown."""
     winner: str | None
     """The label of the run with the best value; None where the mode is unknown, several share it, or it was not
-    measured on the same data (see `same_data`)."""
+    measured on the same data (see `data_match`)."""
 
 
 @dataclass(frozen=True)

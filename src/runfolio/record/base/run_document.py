@@ -17,7 +17,7 @@ from runfolio.record.base.redaction import redact_mapping, redact_text
 
 RUNNING = "running"
 ENDED = ("finished", "failed", "interrupted", "preempted")
-"""The states a run is recorded to have ended in; readers derive `crashed` (see `alive`)."""
+"""The states a run is recorded to have ended in; readers derive `crashed` (see `heartbeats.derive_state`)."""
 FORK = "fork"
 """The kind of lineage of a run that began from a checkpoint of another run."""
 _PREFIX = "prefix"

@@ -129,7 +129,7 @@ class Snapshot:
 
         Args:
             modules: state_dict of each module.
-            state: Everything else; see `state.Packer` for what it may hold.
+            state: Everything else; see `state_codec.Packer` for what it may hold.
         Raises:
             ConfigError: It holds something that is neither plain data nor tensors, or a part has an odd name.
             MissingExtra: There are tensors, but no safetensors library to write them.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runfolio.errors import DamagedFile, NotFound, StoreError
-from runfolio.record.content.datasets import Item
+from runfolio.record.content.data_listings import Item
 from runfolio.record.content.file_cache import FileCache, is_current, stamp
 
 _FOLDER, _ALGORITHM = "digests", "BLAKE2b-128"
@@ -23,7 +23,7 @@ _ATTEMPTS = 3
 
 class Digest(NamedTuple):
     as_of: Sequence[int]
-    """See `memory.stamp`."""
+    """See `file_cache.stamp`."""
     digest: str
     """BLAKE2b-128 of the file's bytes, in hex."""
 

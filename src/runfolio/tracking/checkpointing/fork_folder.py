@@ -33,7 +33,7 @@ from runfolio.record.base.run_document import FORK, Attempt, RunDocument, Status
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import BEST, LAST, Checkpoint
 from runfolio.record.content import media, run_edits
-from runfolio.record.content.datasets import is_fingerprint, listing_path
+from runfolio.record.content.data_listings import is_fingerprint, listing_path
 from runfolio.record.liveness import heartbeats
 from runfolio.record.points.tails import header
 from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at

@@ -28,7 +28,7 @@ def _machine() -> dict[str, Any]:
 
     gpus, driver = _gpus()
     return {
-        # Not platform.platform(): it runs `uname`, and a worker forked meanwhile keeps the pipe open (see `processes`).
+        # Not platform.platform(): it runs `uname`, whose pipe a worker forked in the meantime keeps open (`subprocesses`).
         "system": "-".join((platform.system(), platform.release(), platform.machine())),
         "host": hostname(),
         "user": _user(),

@@ -13,7 +13,7 @@ from runfolio.tracking.environment.machine import MB, disk_free_mb, memory_used,
 _GB = 1000  # MB
 
 
-class Machine:
+class MachineGauge:
     """Processor, memory, disk and network, of the machine and of the process with its children."""
 
     def __init__(self, store: Path) -> None:
@@ -71,7 +71,7 @@ class Machine:
         return moved
 
 
-class Gpus:
+class GpuGauge:
     """Use, memory, power and temperature of each NVIDIA GPU the process may see."""
 
     def __init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -32,6 +33,9 @@ _BATCHES_AHEAD = 4
 Labelled = tuple[torch.Tensor, int]
 """([c, h, w] uint8 pixels, label)"""
 
+_pixels_by_set: WeakKeyDictionary[ImageSet, tuple[ImageTransform, dict[int, torch.Tensor]]] = WeakKeyDictionary()
+"""Pixels by index in the set, for the last transform that a set was prepared with: all runs of a process share them."""
+
 
 class PreparedImages(Dataset[Labelled]):
     """The chosen images of a set, in the size that the network takes."""
@@ -42,7 +46,7 @@ class PreparedImages(Dataset[Labelled]):
         self.transform = transform
         self.fits_in_memory = len(chosen) * transform.size_bytes <= MEMORY_CACHE_BYTES
         """Whether the pixels stay in memory."""
-        self._in_memory: dict[int, torch.Tensor] = {}
+        self._in_memory = _shared_pixels(images, transform)
         self._on_disk: CachedPixels | None = None
 
     def cache_on_disk(self, progress: Progress | None) -> float:
@@ -92,6 +96,17 @@ class PreparedImages(Dataset[Labelled]):
             if self.fits_in_memory:
                 self._in_memory[index] = pixels
         return pixels
+
+
+def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, torch.Tensor]:
+    """Return the pixels cached for a set; an empty dict for one run alone if files may change or the set is large."""
+    if images.in_files or len(images) * transform.size_bytes > MEMORY_CACHE_BYTES:
+        return {}
+    cached_transform, pixels = _pixels_by_set.get(images, (None, {}))
+    if cached_transform != transform:
+        pixels = {}
+        _pixels_by_set[images] = transform, pixels
+    return pixels
 
 
 class SampleRef(NamedTuple):

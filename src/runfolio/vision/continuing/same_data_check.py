@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runfolio.errors import ConfigError, RunfolioError
-from runfolio.record.content.datasets import Item, Listing, compare_listings
+from runfolio.record.content.data_listings import Item, Listing, compare_listings
 from runfolio.vision.data.base import ImageSet, ImageSource
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.listing import items as listing_items

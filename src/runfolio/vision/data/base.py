@@ -66,7 +66,7 @@ class ImageSource:
     """Those left out because they cannot be read, a line each: the file and the reason."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RelabelledImages:
     """The images of a set whose source lists the same classes in another order."""
 

@@ -6,6 +6,7 @@ Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ _TEST_FRACTION = 0.2
 _TEST_SEED = 0  # never a run's own seed: all runs are tested on the same images
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DigitImages:
     pixels: NDArray[np.uint8]
     """[n, 8, 8]."""
@@ -45,9 +46,14 @@ class DigitImages:
         return f"{self.name} image {index}"
 
     def digests(self) -> list[str]:
+        return self._digests
+
+    @cached_property
+    def _digests(self) -> list[str]:
         return [digest(image) for image in self.pixels]
 
 
+@cache  # the images are part of the installed package: they do not change while the process lives
 def digits() -> ImageSource:
     """The 1,797 digits, 80 % for training and 20 % for test, both with the same share of every class."""
     bunch: Any = load_digits()

@@ -35,7 +35,7 @@ class ImageInspection(NamedTuple):
     """What a look at one file found."""
 
     as_of: Sequence[int]
-    """See `memory.stamp`; empty of what is no file to be read."""
+    """See `file_cache.stamp`; empty of what is no file to be read."""
     digest: str
     """BLAKE2 of the file's bytes: equal for equal files."""
     width: int = 0

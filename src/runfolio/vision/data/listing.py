@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from runfolio.record.base.files import plain_json
-from runfolio.record.content.datasets import Item, Listing
+from runfolio.record.content.data_listings import Item, Listing
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.files import ImageFiles
 

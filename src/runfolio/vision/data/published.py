@@ -62,7 +62,7 @@ _SETS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PublishedImages:
     """One part of a data set of torchvision."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError
-from runfolio.vision.data.folds import Fold
+from runfolio.vision.folds import Fold
 
 IntArray = NDArray[np.int64]
 

@@ -15,10 +15,10 @@ from runfolio.errors import ConfigError, DamagedFile, DownloadFailed, NotFound, 
 from runfolio.record.base import files
 from runfolio.record.base.cache_folder import cache_folder
 from runfolio.record.base.layout import slug
-from runfolio.vision.data.archive import extract
 from runfolio.vision.data.download import download, redacted_url
 from runfolio.vision.data.fetch_claims import hold_claim
 from runfolio.vision.data.folder import ImageFolder, open_folder
+from runfolio.vision.data.unzip import extract
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -46,7 +46,9 @@ def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation:
     classes = preparation.source.classes
     matrix = class_report.confusion_matrix(tested.predicted, tested.labels, len(classes))
     title = f"{run.name}: {tested.result.accuracy:.1%} of {tested.result.images:,} test images"
-    run.log_figure("confusion", class_report.confusion_figure(matrix, classes, title), step=epoch)
+    figure = class_report.confusion_figure(matrix, classes, title)
+    figure.set_layout_engine("none")  # takes a third of the drawing, and what is logged is cropped to its content
+    run.log_figure("confusion", figure, step=epoch)
     rows = class_report.class_metrics(tested.predicted, tested.labels, classes)
     run.log_text("classes", class_report.class_table(rows), step=epoch)
     run.summary["confusion"] = matrix.tolist()

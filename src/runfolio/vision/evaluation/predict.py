@@ -37,7 +37,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class LabelledPicture:
+class SampledTestImage:
     """A test picture whose class is known."""
 
     picture: Image.Image
@@ -106,7 +106,7 @@ def open_picture(picture: Picture, at_least: int | None = None) -> Image.Image:
     )
 
 
-def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) -> list[LabelledPicture]:
+def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) -> list[SampledTestImage]:
     """`count` of the test images of the data a classifier was trained on, drawn without repetition.
 
     Raises:
@@ -118,7 +118,7 @@ def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) 
         raise ConfigError(f"cannot draw {count} test images of {source.name}; there are 1 to {len(source.test)}")
     indices = np.random.RandomState(seed).permutation(len(source.test))[:count].tolist()
     return [
-        LabelledPicture(
+        SampledTestImage(
             picture=source.test.image(index, classifier.transform.at_least),
             truth=source.classes[int(source.test.labels[index])],
             reference=source.test.reference(index),

@@ -8,17 +8,34 @@ import time
 import torch
 
 from runfolio.vision.loop.train_state import TrainState
+from runfolio.vision.models import ModelSpec
 
 _WARM_UP, _REPEATS, _LIMIT_S = 5, 100, 0.2
+_MAX_NETWORKS = 64
+_measured_ms: dict[tuple[ModelSpec, str, str, bool], float] = {}
+"""Times by network, precision, device and compilation: the runs of a series mostly share one network."""
+
+
+def predict_ms(state: TrainState, spec: ModelSpec, image: torch.Tensor) -> float:
+    """Return the milliseconds for one image at a time: the median of many, after a warm-up.
+
+    Each network is measured once per process.
+
+    Args:
+        spec: The network of `state`.
+        image: [1, c, h, w], as the network takes it.
+    """
+    settings = state.settings
+    key = (spec, settings.precision, state.fabric.device.type, settings.compile)
+    if key not in _measured_ms:
+        if len(_measured_ms) == _MAX_NETWORKS:
+            _measured_ms.clear()
+        _measured_ms[key] = _measure_ms(state, image)
+    return _measured_ms[key]
 
 
 @torch.no_grad()
-def predict_ms(state: TrainState, image: torch.Tensor) -> float:
-    """Return the milliseconds for one image at a time: the median of many, after a warm-up.
-
-    Args:
-        image: [1, c, h, w], as the network takes it.
-    """
+def _measure_ms(state: TrainState, image: torch.Tensor) -> float:
     state.predictor.eval()
     times_s: list[float] = []
     end = time.perf_counter() + _LIMIT_S

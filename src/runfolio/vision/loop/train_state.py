@@ -10,12 +10,12 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from runfolio.vision.loop.averaging import WeightAverage
+from runfolio.vision.loop.backbone_schedule import BackboneSchedule
 from runfolio.vision.loop.early_stopping import EarlyStopping
 from runfolio.vision.loop.epoch_metrics import EpochMetrics
 from runfolio.vision.loop.inputs import Inputs
 from runfolio.vision.loop.mixing import Mixing
 from runfolio.vision.loop.optimizers import make_optimizer, make_scheduler
-from runfolio.vision.loop.unfreezing import Freezing
 from runfolio.vision.models.compiling import Network, compile_network
 from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.prepare import Preparation
@@ -69,7 +69,7 @@ class TrainState:
         )
 
         self.model: nn.Module = preparation.whole_network()
-        self.freezing = Freezing(self.model, settings)
+        self.freezing = BackboneSchedule(self.model, settings)
         self.optimizer = make_optimizer(self.model, settings, rate_decay=settings.rate_decay)
         self.freezing.apply(0)
         self._scheduler = make_scheduler(self.optimizer, settings, self.steps_per_epoch, schedule)

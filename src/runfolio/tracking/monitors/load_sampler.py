@@ -31,7 +31,7 @@ class Gauge(Protocol):
     def close(self) -> None: ...
 
 
-class System:
+class LoadSampler:
     """Samples the gauges every so often, and once more at the run's end."""
 
     def __init__(self, every_s: float) -> None:
@@ -56,12 +56,12 @@ class System:
 
     def _sample(self, run: MonitoredRun) -> None:
         from runfolio.tracking.monitors.machine_load import (  # psutil and NVML: not in the training thread's time
-            Gpus,
-            Machine,
+            GpuGauge,
+            MachineGauge,
         )
 
         gauges: list[Gauge] = [self._throughput]
-        for make in (lambda: Machine(run.folder), Gpus):
+        for make in (lambda: MachineGauge(run.folder), GpuGauge):
             with _told(run):
                 gauges.append(make())
         last = time.monotonic()

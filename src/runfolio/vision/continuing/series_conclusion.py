@@ -39,8 +39,7 @@ def conclude(
         ConfigError: The images changed since.
         StoreError: Another process is writing such a run.
     """
-    folio = runfolio.open(store)
-    recorded = {folder: folio.run(folder) for folder in runs}
+    recorded = dict(zip(runs, runfolio.open(store).runs_in(runs), strict=True))
     best = {run.folder for run in best_group(list(recorded.values()))}
     due = [run for folder, run in recorded.items() if runs[folder].test_at != "chosen" or run.folder in best]
     untested = [run for run in due if TEST_METRIC not in run.flat_summary]

@@ -8,7 +8,7 @@ from runfolio.vision.models.freezing import freeze_backbone
 from runfolio.vision.settings import ModelConfig
 
 
-class Freezing:
+class BackboneSchedule:
     """The parameters of a network that train, by epoch.
 
     The head is trained first and the backbone follows, so that the gradients of a random head do not undo what the
