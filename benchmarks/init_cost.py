@@ -53,10 +53,10 @@ BESIDE = """
 import json, sys, time
 import torch
 import torch.utils.data.dataloader
-from runfolio.tracking.monitors.machine_load import Gpus, Machine
+from runfolio.tracking.monitors.machine_load import GpuGauge, MachineGauge
 from runfolio.tracking.monitors.throughput import Throughput
 from pathlib import Path
-gauges = [Machine(Path(sys.argv[1])), Gpus()]
+gauges = [MachineGauge(Path(sys.argv[1])), GpuGauge()]
 began = time.process_time()
 for _ in range(50):
     for gauge in gauges:
