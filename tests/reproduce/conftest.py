@@ -173,7 +173,9 @@ def typed(project: Project, *words: object) -> subprocess.CompletedProcess[str]:
             main(["reproduce", *map(str, words)])
         for output in (stdout, stderr):
             output.seek(0)
-        return subprocess.CompletedProcess(words, int(end.value.code or 0), stdout.read(), stderr.read())
+        return subprocess.CompletedProcess(
+            list(map(str, words)), int(end.value.code or 0), stdout.read(), stderr.read()
+        )
 
 
 def reproduced(project: Project, run: RecordedRun, *words: object) -> Reproduced:
