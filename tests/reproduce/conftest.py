@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 import runfolio
+from runfolio.cli import main
 from runfolio.query.run import RecordedRun
 
 SCRIPT = """\
@@ -153,16 +156,26 @@ def project(tmp_path: Path, store: Path) -> Project:
 
 
 def typed(project: Project, *words: object) -> subprocess.CompletedProcess[str]:
-    """Type `runfolio reproduce ...` in a process of its own, anywhere but in the project."""
-    return subprocess.run(
-        [sys.executable, "-m", "runfolio", "reproduce", *map(str, words)],
-        cwd=project.store.parent,
-        env={**project.environment, "TMPDIR": str(project.temporary)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=150,
-    )
+    """Run `runfolio reproduce ...` outside of the project, in this process: starting Python costs more than the rest.
+
+    The programs that it starts are processes of their own.
+    """
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryFile("w+") as stdout,
+        tempfile.TemporaryFile("w+") as stderr,
+    ):
+        patch.chdir(project.store.parent)
+        patch.setattr(tempfile, "tempdir", str(project.temporary))
+        for name, value in {**project.environment, "TMPDIR": str(project.temporary)}.items():
+            patch.setenv(name, value)
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr), pytest.raises(SystemExit) as end:
+            main(["reproduce", *map(str, words)])
+        for output in (stdout, stderr):
+            output.seek(0)
+        return subprocess.CompletedProcess(
+            list(map(str, words)), int(end.value.code or 0), stdout.read(), stderr.read()
+        )
 
 
 def reproduced(project: Project, run: RecordedRun, *words: object) -> Reproduced:

@@ -6,6 +6,7 @@ training ended.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -17,6 +18,20 @@ from collections.abc import Callable
 from typing import Any
 
 KINDS = ("layer", "step", "file")
+IMPORTED = (
+    "lightning_fabric",
+    "pyarrow.parquet",
+    "runfolio.cli",
+    "runfolio.record.points.compaction",
+    "runfolio.tracking.data_log",
+    "runfolio.tracking.monitors.model_graph",
+    "runfolio.tracking.monitors.watch",
+    "runfolio.tracking.opening",
+    "runfolio.vision.run",
+    "safetensors.torch",
+    "sklearn.datasets",
+)
+"""Modules that every training imports."""
 FILES_CHANGE = ("os.rename", "os.remove", "os.mkdir")
 """Python's audit events that count as places, beside those of the training: checkpoints and the record are written."""
 
@@ -103,9 +118,8 @@ def serve() -> None:
     `signal` is another one than SIGKILL.
     """
     # Paid once. What draws a figure finds its fonts; what would start threads, such as a training, must not run here.
-    import pyarrow.parquet  # noqa: F401 - imported once, for every victim
-    import safetensors.torch  # noqa: F401 - as above
-    import sklearn.datasets  # noqa: F401 - as above
+    for name in IMPORTED:
+        importlib.import_module(name)
     import torch
 
     from runfolio.tracking.pipeline.media_content import figure_png
