@@ -423,7 +423,7 @@ compaction.compact(Path(sys.argv[1]), "w1", 4)
 compaction.sweep(Path(sys.argv[1]))
 for event, args in calls:
     if event == "fsync":
-        print("fsync", "segment" if "segment" in args else "folder")
+        print("fsync", "segment" if "segment" in os.path.basename(args) else "folder")
     elif event in ("os.rename", "os.remove") and "clock" not in str(args[0]):
         print(event)
 """

@@ -382,9 +382,7 @@ def test_of_a_notebook_the_executed_cells_are_kept(start: Callable[..., Path], t
 
 def test_a_resumed_run_keeps_the_code_of_both_starts(project: Path, start: Callable[..., Path], store: Path):
     folder = start("train.py", cwd=project)
-    (project / "again.py").write_text(
-        f"import runfolio\nrunfolio.init(resume={str(folder)!r}, checkpoint=None).finish()\n"
-    )
+    (project / "again.py").write_text(f"import runfolio\nrunfolio.resume({str(folder)!r}, checkpoint=None).finish()\n")
     env = {**os.environ, "RUNFOLIO_STORE": str(store)}
     subprocess.run([sys.executable, "again.py"], cwd=project, env=env, check=True, timeout=60)
     assert kept(folder) == {"again.py": "script"}

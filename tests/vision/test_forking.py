@@ -206,7 +206,7 @@ def test_a_run_of_another_script_is_forked_by_that(store):
         run.checkpoint(step=1, model=torch.nn.Linear(1, 1))
         run.restore()
     recorded = runfolio.open(store).run(run.id)
-    with pytest.raises(ConfigError, match=rf"was not made by `runfolio train`; .* runfolio.init\(fork='{run.id}'\)"):
+    with pytest.raises(ConfigError, match=rf"was not made by `runfolio train`; .* runfolio.fork\('{run.id}'\)"):
         Fork.plan(recorded, {})
 
 
