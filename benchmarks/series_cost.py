@@ -29,7 +29,7 @@ _TRIVIAL = ("--data", "digits", "--data-fraction", "0.02", "--model", "mlp", "--
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """Amount of work to measure."""
 
     data: str
     """A zip."""
@@ -64,7 +64,7 @@ class Results:
     about: Mapping[str, str]
     size: Size
     versions: dict[str, Measured]
-    """By the name of the version; the first is this one."""
+    """Measurements by name of the version; the first is this one."""
 
 
 def measure(

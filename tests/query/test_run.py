@@ -166,3 +166,11 @@ def test_a_resumed_run_shows_its_newest_branch(store):
     assert recorded.metric("loss").values.tolist() == [3.0, 1.0]
     assert recorded.metrics["loss"].max == 3.0
     assert len(recorded.document.attempts) == 2
+
+
+def test_unknown_metric_between_two_sealed_ones_is_not_found(store):
+    with runfolio.init("net", store=store) as run:
+        run.log({"a": 1.0, "c": 2.0})
+
+    with pytest.raises(NotFound, match="no metric 'b'"):
+        runfolio.open(store).run(run.id).metric("b")

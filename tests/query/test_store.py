@@ -289,3 +289,19 @@ assert len(read.metric("loss")) == read.metrics["acc"].count == 100
 print("pandas" in sys.modules)
 """
     assert python(script, store).stdout == "False\n"
+
+
+def test_runs_in_returns_the_runs_of_folders_in_their_order(store):
+    folders = []
+    for name in ("first", "second", "third"):
+        with runfolio.init(name, store=store) as run:
+            folders.append(run.folder)
+
+    assert [run.name for run in open_folio(store).runs_in([folders[2], folders[0]])] == ["third", "first"]
+
+
+def test_runs_in_names_a_folder_without_a_run(store):
+    with runfolio.init("net", store=store):
+        pass
+    with pytest.raises(NotFound):
+        open_folio(store).runs_in([store / "default" / "gone"])

@@ -24,5 +24,5 @@ def worked_s(run: RunView) -> float | None:
 
 
 def inherited_s(run: RunView) -> float:
-    """Return the seconds that the parent was worked on up to the checkpoint; 0 if there is no parent."""
+    """Return the seconds of work inherited from the parent of a fork; 0 for any other run."""
     return sum(attempt.seconds or 0.0 for attempt in run.document.attempts if attempt.inherited is not None)

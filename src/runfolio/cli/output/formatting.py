@@ -24,7 +24,10 @@ def elementwise(format_value: Callable[[Any], str]) -> Callable[[Sequence[Any]],
 
 
 def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
-    """Measured numbers: so many significant digits for the largest, and the same decimals for all; counts in full."""
+    """Format a column of measured numbers with the same decimals.
+
+    `digits` is the number of significant digits of the largest number. Integers are printed in full.
+    """
     if all(isinstance(value, int) for value in values if is_number(value)):
         return elementwise(lambda value: count(value) if is_number(value) else str(value))(values)
     magnitudes = [abs(value) for value in values if is_number(value) and math.isfinite(value) and value]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
 _OPTIONAL_FACTS = ("experiment", "duration_s", "created", "tags")
-"""What a narrow terminal does without, last first; then go all but the first of the results."""
+"""Columns that a narrow terminal drops, the last one first; then all results but the first are dropped."""
 _MAX_COMPARED_WIDTH = 20
 
 COSTS: Mapping[str, Column] = {
@@ -174,7 +174,7 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
 
 
 def _without_repeats(values: Sequence[Any]) -> list[str]:
-    """Each value where it first stands in a column, and nothing where it goes on."""
+    """Blank out every value that repeats the one above it."""
     return ["" if value == before else str(value) for before, value in itertools.pairwise([None, *values])]
 
 

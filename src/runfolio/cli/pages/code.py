@@ -1,4 +1,4 @@
-"""What was captured of a run's code, and how two runs were started differently, on the terminal."""
+"""Captured code of a run, and the differences between the starts of two runs, on the terminal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def print_captured_files(run: RecordedRun) -> None:
 
 
 def print_uncommitted_diff(run: RecordedRun) -> None:
-    """What differed from the commit: coloured on a terminal, elsewhere as it is, for `git apply`."""
+    """Print the uncommitted changes: coloured on a terminal, else unchanged, for `git apply`."""
     diff = run.code.diff
     if not diff:
         print_warnings([f"nothing was uncommitted, or none of it was kept, when {run.name} ({run.id}) began"])

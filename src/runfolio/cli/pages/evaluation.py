@@ -32,7 +32,7 @@ def print_evaluation(run: RecordedRun, result: EvaluationResult) -> None:
 
 
 def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult]) -> None:
-    """A row for each run, best first; `=` marks those that so many images cannot tell from the best."""
+    """Return one row per run, best first; `=` marks runs that are indistinguishable from the best on these images."""
     table = rivals_table(runs, results)
     print_table(table)
     tied = sum(row["tied"] for row in table.rows)
@@ -95,7 +95,7 @@ def _images_text(result: EvaluationResult) -> str:
 
 
 def _overall_lines(result: EvaluationResult) -> list[str]:
-    """Name, figure and what it is, a line each."""
+    """Return one line per figure: its name, its value and its meaning."""
     right = result.images - len(result.mistakes)
     bins = len(result.calibration.bins)
     facts = [
