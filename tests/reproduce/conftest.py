@@ -178,6 +178,19 @@ def typed(project: Project, *words: object) -> subprocess.CompletedProcess[str]:
         )
 
 
+def typed_in_a_shell(project: Project, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run `runfolio reproduce ...` as `typed` does, but in a process of its own that starts in the store's parent."""
+    return subprocess.run(
+        [sys.executable, "-m", "runfolio", "reproduce", *map(str, words)],
+        cwd=project.store.parent,
+        env={**project.environment, "TMPDIR": str(project.temporary)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+
+
 def reproduced(project: Project, run: RecordedRun, *words: object) -> Reproduced:
     """SeedGroup a run without being asked. Nothing is left behind but the record."""
     done = typed(project, run.id, "--yes", "--json", *words)

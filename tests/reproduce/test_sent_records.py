@@ -11,7 +11,7 @@ from orjson import dumps, loads
 
 from runfolio.query.run import RecordedRun
 
-from .conftest import SCRIPT, Project, typed
+from .conftest import SCRIPT, Project, typed, typed_in_a_shell
 
 
 def _edit(path: Path, **changes: Any) -> None:
@@ -34,7 +34,7 @@ def test_an_interpreter_that_came_with_it_is_not_asked(project: Project):
         sent.write_text(f"#!/bin/sh\ntouch '{trace}'\n")
         sent.chmod(0o755)
         _edit(run.folder / "run.json", environment={"executable": recorded or str(sent)})
-        done = typed(project, run.id, "--dry-run")
+        done = typed_in_a_shell(project, run.id, "--dry-run")
         assert done.returncode == 0, done.stderr
         assert "is no interpreter to be trusted" in done.stdout
         assert not trace.exists()

@@ -346,9 +346,8 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
 def _decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
     """The code of each row, and the texts they stand for."""
     codes, texts = arrow_arrays.to_numpy(column.indices), column.dictionary.to_pylist()
-    if codes.size and (
-        codes.min() < 0 or codes.max() >= len(texts)
-    ):  # Arrow decodes a damaged page of texts to fewer of them
+    # Arrow decodes a damaged page of texts to fewer of them.
+    if codes.size and (codes.min() < 0 or codes.max() >= len(texts)):
         raise pa.ArrowInvalid("codes that stand for no text")
     return codes, texts
 
