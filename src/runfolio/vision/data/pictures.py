@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from runfolio.errors import DamagedFile, NotFound
@@ -17,6 +18,9 @@ from runfolio.errors import DamagedFile, NotFound
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 89_000_000
 """Larger pictures are refused before they are decoded: a few kilobytes can claim gigabytes."""
+
+ValueRange = tuple[float, float]
+"""Lowest and highest value of pictures of more than 8 bits."""
 
 _KIND_OF_CHANNELS = {1: "L", 3: "RGB"}
 
@@ -53,17 +57,41 @@ def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
         raise DamagedFile(f"{path} cannot be read as an image: {_reason(error)}") from None
 
 
-def to_channels(picture: Image.Image, channels: int) -> Image.Image:
-    """The picture in grey (1) or colour (3), 8 bits a channel; what is transparent lies on white."""
+def is_deep(mode: str) -> bool:
+    """Return whether pictures of Pillow's mode hold integers of more than 8 bits, or floats."""
+    return mode == "F" or mode.startswith("I")
+
+
+def values_of(picture: Image.Image) -> NDArray[np.floating]:
+    """Return the finite values of a deep picture, flat."""
+    values = np.asarray(picture, dtype=np.float64).ravel()
+    return values[np.isfinite(values)]
+
+
+def to_channels(picture: Image.Image, channels: int, value_range: ValueRange | None = None) -> Image.Image:
+    """The picture in grey (1) or colour (3), 8 bits a channel; what is transparent lies on white.
+
+    Args:
+        value_range: Values of a deep picture that become black and white; those outside of it are clipped. None: 0 and
+            65,535 of 16 bits, else 0 and 255.
+    """
     kind = _KIND_OF_CHANNELS[channels]
     if picture.mode == kind:
         return picture
+    if is_deep(picture.mode) and value_range is not None:
+        picture = _scaled(picture, value_range)
     if picture.mode.startswith("I;16"):  # Pillow's own conversion clips all but the darkest 256 of 65,536 greys
         picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     if picture.has_transparency_data:
         front = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
     return picture.convert(kind)
+
+
+def _scaled(picture: Image.Image, value_range: ValueRange) -> Image.Image:
+    low, high = value_range
+    shares = (np.asarray(picture, dtype=np.float64) - low) / ((high - low) or 1)
+    return Image.fromarray(np.rint(np.nan_to_num(shares).clip(0, 1) * 255).astype(np.uint8))
 
 
 class _WarningSilencer(AbstractContextManager[None]):
