@@ -39,7 +39,7 @@ def frames(monkeypatch) -> list[tuple[int, ...]]:
 def test_only_whole_batches_are_compiled_once_per_mode(frames, tiny):
     preparation = prepare(tiny(**SMALL))
     state = TrainState(preparation)
-    inputs = InputPipeline(preparation, state.fabric)
+    inputs = InputPipeline(preparation)
 
     for _ in range(3):
         with inputs.connect(state) as batches:

@@ -37,7 +37,7 @@ def trained_once(tiny):
         preparation = prepare(tiny(**EXACT | settings))
         state = TrainState(preparation)
         losses: list[float] = []
-        with InputPipeline(preparation, state.fabric).connect(state) as batches:
+        with InputPipeline(preparation).connect(state) as batches:
             train_epoch(state, batches.train, lambda loss: losses.append(loss.item()))
         return state, losses
 
@@ -77,7 +77,7 @@ def test_training_and_validating_read_no_number_until_all_batches_are_done(tiny)
             tiny(**EXACT | {"batch_size": batch_size}, clip=1, ema=0.9, accumulate=2, label_smoothing=0.1)
         )
         state = TrainState(preparation)
-        inputs = InputPipeline(preparation, state.fabric)
+        inputs = InputPipeline(preparation)
         losses: list[torch.Tensor] = []
         with Reads() as read, inputs.connect(state) as batches:
             train_epoch(state, batches.train, losses.append)

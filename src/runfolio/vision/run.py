@@ -235,7 +235,7 @@ def _train(
     # Seeded again: the first weights depend on the seed alone, whatever drew random numbers since.
     runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
     state = TrainState(preparation)
-    inputs = InputPipeline(preparation, state.fabric)
+    inputs = InputPipeline(preparation)
     if fork is not None:
         record_sizes(run, state, preparation)
         notices.all(fork.restore(run, state))

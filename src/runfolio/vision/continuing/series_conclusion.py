@@ -66,7 +66,7 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
         ) as run,
     ):
         state = TrainState(preparation)
-        inputs = InputPipeline(preparation, state.fabric)
+        inputs = InputPipeline(preparation)
         state.epoch = run.restore(BEST, model=state.predicting).state["training"]["epoch"]
         # As the run ended: cached features are used if the backbone was frozen until then.
         state.model.load_state_dict(state.predicting.state_dict())
