@@ -35,8 +35,8 @@ def fork(
         step: Begin from the checkpoint of exactly this step instead.
         name: Default: the name of the forked run with `-fork` appended.
         experiment: Default: the experiment of the forked run.
-        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict` and
-            `recording`, as in `init`.
+        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict`,
+            `recording` and `keep_others`, as in `init`.
     Raises:
         NotFound: There is no such run or checkpoint.
         DamagedFile: The checkpoint cannot be read.

@@ -40,6 +40,7 @@ def init(
     checkpoints: CheckpointPolicy | None = None,
     strict: bool = False,
     recording: RecordingConfig | None = None,
+    keep_others: bool = False,
 ) -> Run:
     """Open a run and start recording; or join the one that `RUNFOLIO_RUN_ID` names and another process opened.
 
@@ -64,8 +65,10 @@ def init(
         strict: `log` raises ConfigError at once if something cannot be stored, instead of leaving it out with a
             warning and a count. Values on a GPU are then waited for.
         recording: Settings that few runs change: console, code, durability, and the intervals of the writing.
+        keep_others: Keep the open runs of this thread or asyncio task open. By default they end here, at the time of
+            their last call, unless they are in a `with` block.
     Returns:
-        The run, which is also what `runfolio.log` speaks to until it ends.
+        The run. `runfolio.log` of this thread or task speaks to it until it ends.
     Raises:
         StoreError: The store cannot be written; the run is being written by another process, or has ended.
         ConfigError: `config` is none of the kinds above, a name or tag is past its limits (`docs/limits.md`), several
@@ -94,4 +97,5 @@ def init(
         checkpoints=checkpoints,
         strict=strict,
         recording=recording,
+        keep_others=keep_others,
     )

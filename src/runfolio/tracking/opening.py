@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ from runfolio.tracking.monitors.load_sampler import LoadSampler
 from runfolio.tracking.monitors.monitor import Monitor
 from runfolio.tracking.pipeline import background_log
 from runfolio.tracking.pipeline.plain_values import config_defaults, plain_config, whole_step
-from runfolio.tracking.process import distributed, reproduction, subprocesses
+from runfolio.tracking.process import announcements, distributed, reproduction, run_context, subprocesses
+from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.reproduction import Reproduction
 from runfolio.tracking.recorder import Recorder
 from runfolio.tracking.recording_config import RecordingConfig
@@ -39,6 +41,7 @@ from runfolio.tracking.run import Run, plain_tags
 
 log = logging.getLogger("runfolio")
 _REPRODUCED = "-reproduced"
+_is_end_logged = False
 
 
 class RunOptions(TypedDict, total=False):
@@ -50,6 +53,7 @@ class RunOptions(TypedDict, total=False):
     checkpoints: CheckpointPolicy | None
     strict: bool
     recording: RecordingConfig | None
+    keep_others: bool
 
 
 class Opened(NamedTuple):
@@ -127,8 +131,9 @@ def open_run(
     checkpoints: CheckpointPolicy | None = None,
     strict: bool = False,
     recording: RecordingConfig | None = None,
+    keep_others: bool = False,
 ) -> Run:
-    """Open the run that `find` returns and start recording.
+    """Open the run that `find` returns, start recording, and make it the current run of this thread or task.
 
     Raises:
         StoreError: The store cannot be written.
@@ -139,8 +144,11 @@ def open_run(
     keep_code(recording.code)  # a wrong RUNFOLIO_CODE is reported before anything is opened
     folder = repeated.store if repeated is not None else Path(store) if store is not None else default_store()
     settings = plain_config(config) if config is not None else {}
+    wanted_id = distributed.run_id_from_environment()
+    if not keep_others:
+        _end_unattended_runs(wanted_id)
     try:
-        opened = find(OpenRequest(folder, settings, distributed.run_id_from_environment(), recording.join_s))
+        opened = find(OpenRequest(folder, settings, wanted_id, recording.join_s))
         opened.document.config.update(settings)
         opened.document.defaults.update(config_defaults(config))
         is_primary = opened.role == PRIMARY
@@ -158,13 +166,39 @@ def open_run(
             resumed=opened.checkpoint,
         )
         run = Run(recorder)
+        if is_primary and recording.announce:
+            announcements.print_start(opened.folder, opened.document, opened.last_step)
         recorder.start(monitors)
+        run_context.enter(recorder)
+        if "IPython" in sys.modules:
+            from runfolio.tracking.process.notebook import watch_cells
+
+            watch_cells()
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {folder} ({error.strerror or error});"
             " name another with store=..., --store or RUNFOLIO_STORE"
         ) from None
     return run
+
+
+def _end_unattended_runs(joined_id: str | None) -> None:
+    """End the open runs of this thread or task that are in no `with` block; one notice per process says so.
+
+    Args:
+        joined_id: Id of the run that this process joins; it stays open.
+    """
+    global _is_end_logged
+    for other in run_context.unattended_runs():
+        if other.id == joined_id:
+            continue
+        other.end(RunOutcome(), at_last_call=True)
+        if not _is_end_logged:
+            _is_end_logged = True
+            log.warning(
+                "%r ends here, since another run is opened; keep_others=True keeps both open (this is said once)",
+                other.handle,
+            )
 
 
 def open_new(request: OpenRequest, name: str | None, experiment: str) -> Opened:

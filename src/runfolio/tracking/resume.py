@@ -35,8 +35,8 @@ def resume(
             continues after the last one.
         step: Continue after this step instead of from a checkpoint; -1 continues from the beginning.
         force: Take the run over from a process that still writes it. That process stops recording.
-        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict` and
-            `recording`, as in `init`.
+        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict`,
+            `recording` and `keep_others`, as in `init`.
     Returns:
         The run. `run.restore("last", ...)` restores the state of the training.
     Raises:
