@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
 from runfolio.query.frames.columns import runs_frame
-from runfolio.query.index.name_lookup import find_by_name
 from runfolio.query.index.run_index import StoreIndex
 from runfolio.query.index.scan import scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
 from runfolio.record.base.layout import default_store
+from runfolio.record.base.name_lookup import find_by_name
 from runfolio.record.base.run_document import ENDED, RUNNING
 from runfolio.record.liveness.heartbeats import CRASHED
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypedDict
 
-from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
-from runfolio.record.base.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
+from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio.record.base.layout import RUN_FILE, default_store, event_files, new_id, run_folder
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.base.run_names import claim_name
 from runfolio.record.checkpoints import manifests
@@ -66,6 +66,8 @@ class Opened(NamedTuple):
     role: Role = PRIMARY
     checkpoint: Checkpoint | None = None
     """The checkpoint to continue from."""
+    restarts: bool = False
+    """The run continues without a checkpoint, so that its script may start again."""
 
 
 class OpenRequest(NamedTuple):
@@ -164,6 +166,7 @@ def open_run(
             stop_after=reproduction.stop_after() if is_primary else None,
             policy=checkpoints,
             resumed=opened.checkpoint,
+            restarts=opened.restarts,
         )
         run = Run(recorder)
         if is_primary and recording.announce:
@@ -201,10 +204,14 @@ def _end_unattended_runs(joined_id: str | None) -> None:
             )
 
 
-def open_new(request: OpenRequest, name: str | None, experiment: str) -> Opened:
-    """Open a new run, or join the one that `RUNFOLIO_RUN_ID` names."""
+def open_new(request: OpenRequest, name: str | None, experiment: str, *, continues_finished: bool = False) -> Opened:
+    """Open a new run; or join or continue the one that `RUNFOLIO_RUN_ID` names.
+
+    Args:
+        continues_finished: Continue a run of that id even if it has finished.
+    """
     if request.wanted_id is not None:  # its folder has the same name in every process, so that only one can create it
-        return _open_shared(request, request.wanted_id, name or request.wanted_id, experiment)
+        return _open_shared(request, request.wanted_id, name or request.wanted_id, experiment, continues_finished)
     name = name or claim_name(request.store, program_name())
     while True:
         with contextlib.suppress(FileExistsError):
@@ -223,7 +230,12 @@ def open_fork(request: OpenRequest, make: Callable[[str], Path]) -> Opened:
         if match := distributed.find_run(request.store, request.wanted_id):
             if rank:  # rank 0 may have made it and be about to open it
                 return open_earlier(request, match[0])
-            return _join(*match, rank)
+            if not distributed.can_join(*match, rank):
+                raise StoreError(
+                    f"run {request.wanted_id} ({distributed.RUN_ID}) exists already in {match[0]};"
+                    f" give {distributed.RUN_ID} another id for the fork"
+                )
+            return _joined(*match, rank)
         if not rank or not distributed.wait_for_retry(deadline):
             break
     return open_earlier(request._replace(wanted_id=None), make(request.wanted_id or new_id()))
@@ -256,30 +268,6 @@ def open_earlier(
     return Opened(folder, document, last_step, checkpoint=source)
 
 
-def find_run(store: Path, run: str | os.PathLike[str]) -> Path:
-    """Return the folder of a run that is given by its folder, its id or its name.
-
-    Raises:
-        ConfigError: Several runs have that id or name.
-        NotFound: No run has it.
-    """
-    for candidate in (Path(run), store / run):
-        if (candidate / RUN_FILE).is_file():
-            return candidate.absolute()
-    folders = list(find_runs(store))
-    matches = [folder for folder in folders if folder.name.endswith(f"-{os.fspath(run)}")]
-    key = "id"
-    if not matches:
-        matches, key = [folder for folder in folders if _name(folder) == os.fspath(run)], "name"
-    if len(matches) == 1:
-        return matches[0].absolute()
-    if matches:
-        raise ConfigError(f"several runs have the {key} {run}: {', '.join(map(str, matches))}; give the folder")
-    raise NotFound(
-        f"no run {os.fspath(run)!r} to go on from in {store}; give its folder, id or name (`runfolio runs` lists them)"
-    )
-
-
 def is_reproduction() -> bool:
     """Return whether `runfolio reproduce` started this process."""
     return reproduction.requested_reproduction() is not None
@@ -298,15 +286,6 @@ def refuse_in_reproduction(call: str) -> None:
             f"{call} goes on with a run, while `runfolio reproduce` repeats one from its"
             " start; have the script open a new run where it has no run to resume"
         )
-
-
-def _name(folder: Path) -> str | None:
-    """Return the present name of a run; None if its document cannot be read."""
-    try:
-        document = RunDocument.read(folder)
-    except (OSError, RunfolioError):
-        return None
-    return run_edits.read(folder, document).values.get("name", document.name)
 
 
 def _sinks(folder: Path, *, tensorboard: bool) -> list[Sink]:
@@ -341,8 +320,8 @@ def _create(store: Path, name: str, experiment: str, run_id: str) -> Opened:
     return Opened(folder, document)
 
 
-def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str) -> Opened:
-    """Join the run that `RUNFOLIO_RUN_ID` names, or open it as rank 0 (or as a process without a rank).
+def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str, continues_finished: bool) -> Opened:
+    """Join or continue the run that `RUNFOLIO_RUN_ID` names, or create it as rank 0 (or as a process without a rank).
 
     The others wait for rank 0, but not for ever: it may never come.
     """
@@ -351,7 +330,9 @@ def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str) 
     is_waiting = bool(rank)
     while True:
         if match := distributed.find_run(request.store, run_id):
-            return _join(*match, rank)
+            if distributed.can_join(*match, rank):
+                return _joined(*match, rank)
+            return _continue(request, *match, continues_finished)
         if not is_waiting:
             try:
                 return _create(request.store, name, experiment, run_id)
@@ -364,13 +345,24 @@ def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str) 
         is_waiting = distributed.wait_for_retry(deadline) and is_waiting
 
 
-def _join(folder: Path, document: RunDocument, rank: int | None) -> Opened:
-    if not distributed.can_join(folder, document, rank):
+def _joined(folder: Path, document: RunDocument, rank: int | None) -> Opened:
+    is_restarted = document.attempts[-1].parent is not None and not manifests.names(folder)
+    return Opened(folder, document, role="process" if rank is None else "rank", restarts=is_restarted)
+
+
+def _continue(request: OpenRequest, folder: Path, document: RunDocument, continues_finished: bool) -> Opened:
+    """Continue a run that nobody writes, from its last checkpoint; without one, after its last point.
+
+    Rank 0 opens the attempt, the other ranks join it.
+    """
+    if document.status.state == "finished" and not continues_finished:
         raise StoreError(
-            f"run {document.id} ({distributed.RUN_ID}) in {folder} has ended; give {distributed.RUN_ID}"
-            f" another id for a new run, or go on with this one by init(resume={document.id!r})"
+            f"run {document.id} ({distributed.RUN_ID}) in {folder} has finished; give {distributed.RUN_ID}"
+            f' another id for a new run, or continue this one by init(resume="auto")'
         )
-    return Opened(folder, document, role="process" if rank is None else "rank")
+    has_checkpoint = bool(manifests.names(folder))
+    opened = open_earlier(request, folder, LAST if has_checkpoint else None)
+    return opened._replace(restarts=not has_checkpoint)
 
 
 def _join_resumed(folder: Path, document: RunDocument, wait_s: float) -> Opened | None:
@@ -381,7 +373,7 @@ def _join_resumed(folder: Path, document: RunDocument, wait_s: float) -> Opened 
         if not rank or not distributed.wait_for_retry(deadline):
             return None
         document = RunDocument.read(folder)
-    return Opened(folder, document, role="process" if rank is None else "rank")
+    return _joined(folder, document, rank)
 
 
 def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:

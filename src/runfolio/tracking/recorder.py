@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from runfolio.tracking.pipeline.encoder_thread import EncoderThread
 from runfolio.tracking.pipeline.late_calls import LateCalls
 from runfolio.tracking.pipeline.plain_values import check_numbers, whole_step
 from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
+from runfolio.tracking.pipeline.start_again import StartAgain
 from runfolio.tracking.pipeline.stop_after import StopAfter
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.process import announcements, distributed, exit_hooks
@@ -77,6 +79,7 @@ class Recorder:
         stop_after: int | None = None,
         policy: CheckpointPolicy | None = None,
         resumed: Checkpoint | None = None,
+        restarts: bool = False,
     ) -> None:
         """Prepare; `start` or `sleep` follows.
 
@@ -88,6 +91,7 @@ class Recorder:
             stop_after: End the process at the first log call of a later step (see `reproduction.stop_after`).
             policy: Which calls of `checkpoint` save, and which checkpoints are kept.
             resumed: The checkpoint that the run continues from.
+            restarts: The run continues without one, so that its script may start again.
         """
         self.folder = folder
         self.document = document
@@ -106,6 +110,8 @@ class Recorder:
         self.clock = Clock()
         self._called_at: float | None = None
         """When a call that is not in the queue last used the run."""
+        self.restarts = restarts
+        """The run continues without a checkpoint, so that its script may start again."""
         self._stop_after = stop_after
         self._seconds_before = _seconds_before(document, self.clock.now())
         self._attempt = document.attempts[-1]
@@ -431,9 +437,19 @@ class Recorder:
         )
         self._late_calls = LateCalls(self.folder, writer)
         self._take: Callable[[Item], None] = self._take_checked if self.strict else self.encoder_thread.pending.append
+        if self.restarts and self.role == PRIMARY:
+            self._take = StartAgain(last_step, self._take, self._drop_points_from)
         if self._stop_after is not None:
             self._take = StopAfter(self._stop_after, self._take, self)
         self._route()
+
+    def _drop_points_from(self, step: int) -> None:
+        """Take the points of earlier attempts from a step on off the newest branch."""
+        from runfolio.record.checkpoints import resume_points  # Arrow, which few runs need here
+
+        earlier = replace(self.document, attempts=self.document.attempts[:-1])
+        self._attempt.kept, _ = resume_points.last_seqs_at_step(self.folder, earlier, step - 1)
+        self.save_document()
 
     def _capture(self) -> None:
         if self._surroundings is not None:

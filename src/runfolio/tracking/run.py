@@ -77,8 +77,11 @@ class Run:
 
     @property
     def resumed(self) -> bool:
-        """Whether the run continues an earlier attempt, or the run it was forked from."""
-        return self.recorder.document.attempts[-1].parent is not None
+        """Whether the run continues an earlier attempt, or the run it was forked from.
+
+        Not if `RUNFOLIO_RUN_ID` named a run without a checkpoint: there is no state to restore.
+        """
+        return self.recorder.document.attempts[-1].parent is not None and not self.recorder.restarts
 
     @property
     def tags(self) -> list[str]:
