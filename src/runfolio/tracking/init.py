@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runfolio.record.checkpoints.retention import CheckpointPolicy
+from runfolio.tracking.environment.hydra_job import job_name
 from runfolio.tracking.opening import (
     NewRun,
     Opened,
@@ -51,7 +52,7 @@ def init(
     Args:
         name: Readable name; the id is added to it in the folder. Default: the name of the script (or module, program
             or notebook) and the next number that is free in the store, such as `train-3`; with `RUNFOLIO_RUN_ID`, that
-            id.
+            id; in a job of Hydra, its overrides, such as `lr=0.1`.
         experiment: The experiment that the run belongs to, and the folder of its folder. Default: `default`.
         config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config. A resumed run keeps the
             settings that are not given again.
@@ -83,7 +84,7 @@ def init(
     """
     if resume is not None and resume != _AUTO:
         refuse_in_reproduction(f"init(resume={spelled(resume)!r})")
-    new = NewRun.of(name, experiment, tags, notes, series)
+    new = NewRun.of(job_name() if name is None else name, experiment, tags, notes, series)
 
     def find(request: OpenRequest) -> Opened:
         folder = None

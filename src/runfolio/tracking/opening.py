@@ -16,6 +16,7 @@ from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.record.base.layout import RUN_FILE, default_store, event_files, new_id, run_folder
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.base.run_names import claim_name
+from runfolio.record.base.start_folder import start_folder
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import LAST, Checkpoint
 from runfolio.record.checkpoints.retention import CheckpointPolicy
@@ -26,6 +27,7 @@ from runfolio.record.points.metric_summary import SYSTEM
 from runfolio.record.sink import Sink
 from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at
 from runfolio.tracking.console.capture import Console
+from runfolio.tracking.environment import hydra_job
 from runfolio.tracking.environment.environment_recorder import keep_code
 from runfolio.tracking.environment.program import program_name
 from runfolio.tracking.monitors.load_sampler import LoadSampler
@@ -144,7 +146,9 @@ def open_run(
     repeated = reproduction.requested_reproduction()
     recording = recording or RecordingConfig()
     keep_code(recording.code)  # a wrong RUNFOLIO_CODE is reported before anything is opened
-    folder = repeated.store if repeated is not None else Path(store) if store is not None else default_store()
+    folder = (
+        repeated.store if repeated is not None else start_folder() / store if store is not None else default_store()
+    )
     settings = plain_config(config) if config is not None else {}
     wanted_id = distributed.run_id_from_environment()
     if not keep_others:
@@ -173,6 +177,7 @@ def open_run(
             announcements.print_start(opened.folder, opened.document, opened.last_step)
         recorder.start(monitors)
         run_context.enter(recorder)
+        hydra_job.end_with_job(recorder)
         if "IPython" in sys.modules:
             from runfolio.tracking.process.notebook import watch_cells
 
@@ -195,6 +200,7 @@ def _end_unattended_runs(joined_id: str | None) -> None:
     for other in run_context.unattended_runs():
         if other.id == joined_id:
             continue
+        other.is_replaced = True
         other.end(RunOutcome(), at_last_call=True)
         if not _is_end_logged:
             _is_end_logged = True

@@ -102,6 +102,8 @@ class Recorder:
         """The `Run` that the user has."""
         self.is_in_with = False
         """The run is in its `with` block, which ends it."""
+        self.is_replaced = False
+        """A further `init` has ended the run."""
         self.ends_as: RunOutcome | None = None
         """Outcome if nobody ends the run; None: that of the process."""
         self.is_idle = False

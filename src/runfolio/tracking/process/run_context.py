@@ -22,6 +22,7 @@ class CurrentRun(Protocol):
     """The recorder of a run, as far as it matters to which run is current."""
 
     is_in_with: bool
+    is_replaced: bool
 
     @property
     def id(self) -> str: ...
