@@ -256,6 +256,22 @@ with runfolio.init("net", store=sys.argv[1]) as run:
         workers = [heartbeat.worker for heartbeat in heartbeats(run.folder) if heartbeat.role == "worker"]
         assert set(workers) == set(range(int(options[12])))
 
+    def test_a_child_may_open_a_run_of_its_own(self, store: Path, python: Callable):
+        script = """
+import os, sys, runfolio
+run = runfolio.init("parent", store=sys.argv[1])
+if os.fork() == 0:
+    runfolio.init("child", store=sys.argv[1])
+    runfolio.log({"loss": 1.0})
+    sys.exit()
+os.wait()
+runfolio.log({"loss": 2.0})
+"""
+        assert python(script, store).stderr == ""
+        folio = runfolio.open(store)
+        losses = {name: folio.run(name).metric("loss").values.tolist() for name in ("parent", "child")}
+        assert losses == {"parent": [2.0], "child": [1.0]}
+
     def test_what_waits_in_the_parent_at_the_fork_is_the_parents_alone(self, store: Path, python: Callable):
         script = """
 import os, sys, runfolio

@@ -242,6 +242,7 @@ class SummaryWriter:
                 self.run = resume(self.run.folder, checkpoint=None, keep_others=True)
             except RunfolioError as error:
                 log.error("run %s cannot be opened again after close(): %s", self.run.id, error)
+        self.run.recorder.note_call()
         return self.run
 
     def _add_scalars(self, values: Mapping[str, Any], counter: str, step: int | None, walltime: float | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -178,10 +177,10 @@ def open_run(
         recorder.start(monitors)
         run_context.enter(recorder)
         hydra_job.end_with_job(recorder)
-        if "IPython" in sys.modules:
-            from runfolio.tracking.process.notebook import watch_cells
+        if (shell := run_context.ipython_shell()) is not None:
+            from runfolio.tracking.process.notebook import watch_cells  # asyncio, which scripts need not load
 
-            watch_cells()
+            watch_cells(shell)
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {folder} ({error.strerror or error});"

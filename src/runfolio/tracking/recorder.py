@@ -247,6 +247,7 @@ class Recorder:
 
     def flush(self) -> bool:
         """Wait until everything logged is in the record's files; False if the store does not take it."""
+        self.note_call()
         return not self._is_started or self.encoder_thread.flush(_FLUSH_WAIT_S)
 
     # The interface for monitors and other writers of the record
@@ -309,8 +310,8 @@ class Recorder:
 
     def called_at(self) -> float | None:
         """Return when the run was last used, in seconds since 1970; None if it never was."""
-        moments = (self._called_at, self.encoder_thread.called_at)
-        return max((moment for moment in moments if moment is not None), default=None)
+        moments = [moment for moment in (self._called_at, self.encoder_thread.called_at) if moment is not None]
+        return min(max(moments), self.now()) if moments else None  # SummaryWriter takes times of the future, too
 
     def log_joining(self) -> None:
         """Log once that this process has only joined the run."""
@@ -348,6 +349,7 @@ class Recorder:
 
     def find_checkpoint(self, name: str) -> Checkpoint:
         """Return the checkpoint that `name` means now, after those being saved; see `Run.restore`."""
+        self.note_call()
         if self.saver is not None:
             self.saver.wait()
         if name == LAST and self._resumed is not None and not (self.saver is not None and self.saver.has_saved):

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from runfolio.tracking.process.run_context import ipython_shell
+
 Write = Callable[[str], int]
 
 
@@ -30,12 +32,12 @@ class CellOutput:
         """Copy from now on."""
         self._replace()
         # At the end of a cell, IPython puts back the `write` of its start.
-        _events().register("pre_run_cell", self._replace)
+        ipython_shell().events.register("pre_run_cell", self._replace)
 
     def stop(self) -> None:
         """Undo `start`."""
         with contextlib.suppress(ValueError):  # not started
-            _events().unregister("pre_run_cell", self._replace)
+            ipython_shell().events.unregister("pre_run_cell", self._replace)
         for stream, write, original in self._replaced:
             if stream.write is write:
                 stream.write = original
@@ -66,12 +68,8 @@ class CellOutput:
         return write
 
 
-def _events() -> Any:
-    return sys.modules["IPython"].get_ipython().events
-
-
 def _kernel_streams() -> list[Any]:
     iostream = sys.modules.get("ipykernel.iostream")
-    if iostream is None:
+    if iostream is None or ipython_shell() is None:
         return []
     return [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, iostream.OutStream)]

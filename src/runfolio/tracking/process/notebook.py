@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import replace
 from itertools import takewhile
 from types import TracebackType
@@ -88,9 +87,7 @@ _watchers: dict[int, CellWatcher] = {}
 """The watcher of each shell, by its identity."""
 
 
-def watch_cells() -> None:
-    """Have the cells of this process's IPython shell watched, if there is one."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    if shell is not None and id(shell) not in _watchers:
+def watch_cells(shell: Any) -> None:
+    """Have the cells of an IPython shell watched, once."""
+    if id(shell) not in _watchers:
         _watchers[id(shell)] = CellWatcher(shell)

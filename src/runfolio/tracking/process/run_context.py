@@ -6,6 +6,7 @@ notebook runs each cell in another task and drops what an `await` cell sets, so 
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import weakref
@@ -43,7 +44,7 @@ class CurrentRun(Protocol):
 class _Entry(NamedTuple):
     run: CurrentRun
     owner: object
-    """The thread and task that opened the run."""
+    """The process, thread and task that opened the run."""
 
 
 _entries: ContextVar[tuple[_Entry, ...]] = ContextVar("runfolio_runs", default=())
@@ -83,16 +84,20 @@ def _context_entries() -> tuple[_Entry, ...]:
     return _cell_entries if _is_cell() else _entries.get()
 
 
-def _owner() -> tuple[int, object]:
+def ipython_shell() -> Any:
+    """Return the shell that runs the cells of this process; None outside notebooks and IPython."""
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return None if get_ipython is None else get_ipython()
+
+
+def _owner() -> object:
     task = None if _is_cell() else _current_task()
-    return threading.get_ident(), None if task is None else weakref.ref(task)
+    return os.getpid(), threading.get_ident(), None if task is None else weakref.ref(task)
 
 
 def _is_cell() -> bool:
     """Return whether a cell of a notebook or of IPython is being run, and not a task that it has created."""
-    if "IPython" not in sys.modules or threading.current_thread() is not threading.main_thread():
-        return False
-    if sys.modules["IPython"].get_ipython() is None:
+    if ipython_shell() is None or threading.current_thread() is not threading.main_thread():
         return False
     task = _current_task()
     frame = getattr(task and task.get_coro(), "cr_frame", None)
