@@ -127,7 +127,7 @@ def test_a_name_that_several_runs_have_is_refused(store: Path):
     with pytest.raises(Ambiguous, match=r"'twice' fits 2 runs; say more of the id, or the folder:") as error:
         runfolio.resume("twice", store=store)
     assert all(run.id in str(error.value) for run in runs)
-    with pytest.raises(NotFound, match=r"no run 'twica' to continue from in .*; did you mean twice\?"):
+    with pytest.raises(NotFound, match=r"no run 'twica' in .*; did you mean twice\?"):
         runfolio.resume("twica", store=store)
 
 

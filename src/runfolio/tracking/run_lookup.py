@@ -52,7 +52,7 @@ def find_run(store: Path, run: RunReference) -> Path:
         return match.folder.absolute()
     near = nearest(spelling, {run.name for run in runs} | {run.id for run in runs})
     hint = f"did you mean {' or '.join(near)}?" if near else "`runfolio runs` lists the runs"
-    raise NotFound(f"no run {spelling!r} to continue from in {store}; {hint}")
+    raise NotFound(f"no run {spelling!r} in {store}; {hint}")
 
 
 def spelled(run: RunReference) -> str:
