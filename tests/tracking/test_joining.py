@@ -260,11 +260,12 @@ with runfolio.init("net", store=sys.argv[1]) as run:
         script = """
 import os, sys, runfolio
 run = runfolio.init("parent", store=sys.argv[1])
-if os.fork() == 0:
+if (child := os.fork()) == 0:
     runfolio.init("child", store=sys.argv[1])
     runfolio.log({"loss": 1.0})
+    runfolio.current().finish()
     sys.exit()
-os.wait()
+os.waitpid(child, 0)
 runfolio.log({"loss": 2.0})
 """
         assert python(script, store).stderr == ""
