@@ -44,9 +44,9 @@ class Run:
         document = recorder.document
         self.folder = recorder.folder
         """Folder of the run's record."""
-        self.config = document.config = LiveDict(document.config, recorder.save_document)
+        self.config = document.config = LiveDict(document.config, recorder.note_change)
         """Hyperparameters; what is set here is saved within the flush interval."""
-        self.summary = document.summary = LiveDict(document.summary, recorder.save_document)
+        self.summary = document.summary = LiveDict(document.summary, recorder.note_change)
         """Results to be shown in tables: final figures, sizes, times."""
         recorder.handle = self
 
@@ -77,8 +77,11 @@ class Run:
 
     @property
     def resumed(self) -> bool:
-        """Whether the run continues an earlier attempt, or the run it was forked from."""
-        return self.recorder.document.attempts[-1].parent is not None
+        """Whether the run continues an earlier attempt, or the run it was forked from.
+
+        Not if `RUNFOLIO_RUN_ID` named a run without a checkpoint: there is no state to restore.
+        """
+        return self.recorder.document.attempts[-1].parent is not None and not self.recorder.restarts
 
     @property
     def tags(self) -> list[str]:
@@ -138,7 +141,7 @@ class Run:
         if len(axes) == _MOST_AXES:
             raise ConfigError(f"{_MOST_AXES:,} axes are defined already; use patterns, such as define_metric('val/*')")
         self.recorder.document.axes = [*axes, {"metric": metric, "x": "time" if x == "relative time" else x}]
-        self.recorder.save_document()
+        self.recorder.note_change()
 
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
         """Record a picture: a Pillow image, a file's path, or an array or tensor (see `media_content.png`)."""
@@ -208,6 +211,7 @@ class Run:
             ConfigError: The name is taken or is not a file name; or `path` holds the run itself.
             StoreError: It cannot be copied.
         """
+        self.recorder.note_call()
         source = Path(path)
         return artifacts.save(self.folder, source, name or source.absolute().name, type)
 
@@ -330,6 +334,7 @@ class Run:
         self.recorder.end(RunOutcome(state, reason, 0 if state == "finished" else None))
 
     def __enter__(self) -> Self:
+        self.recorder.is_in_with = True
         return self
 
     def __exit__(

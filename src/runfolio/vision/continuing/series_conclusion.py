@@ -62,7 +62,10 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
     with (
         deterministic_algorithms(settings.deterministic),
         runfolio.resume(
-            recorded.folder, checkpoint=None, store=store, recording=runfolio.RecordingConfig(console=False)
+            recorded.folder,
+            checkpoint=None,
+            store=store,
+            recording=runfolio.RecordingConfig(console=False, announce=False),
         ) as run,
     ):
         state = TrainState(preparation)

@@ -117,6 +117,7 @@ def find_lr(
                 tags=["lr-finder"],
                 store=store,
                 tensorboard=settings.tensorboard,
+                recording=runfolio.RecordingConfig(announce=False),
             ) as run,
         ):
             return _record(run, _train(preparation, progress))
