@@ -19,24 +19,58 @@ def own_copy(value: Any) -> Any:
     return copy() if callable(copy) and not isinstance(value, (str, Path)) else value
 
 
+def image_copy(image: Any) -> Any:
+    """Return an image that later changes do not reach; of a file, its path or its bytes, the bytes.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    if isinstance(image, (str, Path)):
+        try:
+            return Path(image).read_bytes()
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cannot read image {image}: {error}") from None
+    if hasattr(image, "read") and not hasattr(image, "convert"):
+        return _file_content(image)
+    return own_copy(image)
+
+
+def _file_content(file: Any) -> bytes:
+    """Return all bytes of a binary file, which stays at its position."""
+    if file.seekable():
+        position = file.tell()
+        file.seek(0)
+        content = file.read()
+        file.seek(position)
+    else:
+        content = file.read()
+    if not isinstance(content, bytes):
+        raise ConfigError(f"an image file is read as bytes, not as {type(content).__name__}; open it in mode 'rb'")
+    return content
+
+
 def png(image: Any) -> bytes:
     """An image as PNG.
 
     Args:
-        image: A Pillow image, a file's path, or an array or tensor: [height, width], [height, width, 1|3|4] or
-            [1|3|4, height, width]; floats are taken as 0..1, integers as 0..255.
+        image: A Pillow image, the bytes of an image file, or an array or tensor: [height, width],
+            [height, width, 1|3|4] or [1|3|4, height, width]; floats are taken as 0..1, integers as 0..255.
     Raises:
         ConfigError: It is none of these.
     """
     from PIL import Image, UnidentifiedImageError
 
-    if isinstance(image, (str, Path)):
+    if isinstance(image, bytes):
         try:
-            with Image.open(image) as opened:
+            with Image.open(io.BytesIO(image)) as opened:
                 opened.load()
                 picture = opened
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise ConfigError(f"cannot read image {image}: {error}") from None
+        except UnidentifiedImageError:
+            raise ConfigError(f"its {len(image):,} bytes are not an image file that Pillow reads") from None
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ConfigError(f"its image file is broken: {error}") from None
     elif isinstance(image, Image.Image):
         picture = image
     else:
@@ -67,15 +101,6 @@ def _from_array(image: Any) -> Any:
     elif array.dtype.kind == "f":
         array = np.nan_to_num(array, nan=0.0) * 255.0 + 0.5
     return Image.fromarray(np.clip(array, 0, 255).astype(np.uint8))
-
-
-def figure_png(figure: Any) -> bytes:
-    """A matplotlib figure as PNG. Drawn by the thread that owns the figure, for matplotlib is not thread-safe."""
-    if not hasattr(figure, "savefig"):
-        raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(figure).__name__}")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight")
-    return buffer.getvalue()
 
 
 def histogram(values: Any) -> dict[str, Any]:
