@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.caller_warnings import warnings_at_caller
 
-_MOST_PIXELS = 8_000
-"""Longest side of the image; a larger figure is drawn with fewer dots per inch."""
+_LONGEST_SIDE, _MOST_PIXELS = 8_000, 16_000_000
+"""Bounds of the image; a larger figure is drawn with fewer dots per inch."""
 _PAD_INCHES = 0.1
 _NEAR = 1.0
 """How far beyond an edge something is still shown, in widths or heights of the figure."""
@@ -27,9 +30,11 @@ def figure_png(figure: Any) -> bytes:
     buffer = io.BytesIO()
     with warnings_at_caller():
         figure.draw_without_rendering()  # which moves things to where they will be
-        box = _bounded_box(figure)
-        dpi = min(_dpi(figure), _MOST_PIXELS / max(box.width, box.height))
-        figure.savefig(buffer, format="png", bbox_inches=box, dpi=dpi)
+        with _hide_far_texts(figure):
+            box = _bounded_box(figure)
+            width, height = box.width, box.height
+            dpi = min(_dpi(figure), _LONGEST_SIDE / max(width, height), math.sqrt(_MOST_PIXELS / (width * height)))
+            figure.savefig(buffer, format="png", bbox_inches=box, dpi=dpi)
     return buffer.getvalue()
 
 
@@ -42,6 +47,24 @@ def _figure_of(value: Any) -> Any:
         if module is not None and isinstance(figure, module.Figure):
             return figure
     raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(value).__name__}")
+
+
+@contextmanager
+def _hide_far_texts(figure: Any) -> Iterator[None]:
+    """Hide texts that are far outside of the figure: matplotlib cannot draw them, not even where they are cut off."""
+    from matplotlib.text import Text
+
+    width, height = figure.bbox.width, figure.bbox.height
+    area = figure.bbox.padded(_NEAR * width, _NEAR * height)
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+    far_texts = [text for text in texts if not area.overlaps(Text.get_window_extent(text))]
+    for text in far_texts:
+        text.set_visible(False)
+    try:
+        yield
+    finally:
+        for text in far_texts:
+            text.set_visible(True)
 
 
 def _bounded_box(figure: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +105,39 @@ def _from_array(image: Any) -> Any:
     return Image.fromarray(np.clip(array, 0, 255).astype(np.uint8))
 
 
+def bin_edges(low: float, high: float) -> list[float]:
+    """Return the edges of equally wide bins; of a single one if float64 has no room for as many."""
+    low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
+    edges = [*(low * (1 - number / BINS) + high * (number / BINS) for number in range(BINS)), high]
+    if all(left < right for left, right in itertools.pairwise(edges)):
+        return edges
+    below = math.nextafter(low, -math.inf)
+    return [below, high] if math.isfinite(below) else [low, math.nextafter(high, math.inf)]
+
+
+def _count(numbers: Any) -> tuple[Any, Any]:
+    import numpy as np
+
+    low, high = float(numbers.min()), float(numbers.max())
+    edges = bin_edges(low, high)
+    is_usual = len(edges) > 2 and math.isfinite(high - low)  # what NumPy counts without sorting
+    return np.histogram(numbers, bins=BINS if is_usual else np.array(edges))
+
+
 def histogram(values: Any) -> dict[str, Any]:
     """Numbers of any shape as counts between equally wide edges, with what is not finite counted apart."""
     import numpy as np
 
+    with np.errstate(all="ignore"):  # the mean of huge numbers may be infinite, which the record says
+        return _histogram(values)
+
+
+def _histogram(values: Any) -> dict[str, Any]:
+    import numpy as np
+
     numbers = np.asarray(as_numbers(values), dtype=np.float64).ravel()
     finite = numbers[np.isfinite(numbers)]
-    counts, edges = np.histogram(finite, bins=BINS) if finite.size else (np.zeros(0, int), np.zeros(0))
+    counts, edges = _count(finite) if finite.size else (np.zeros(0, int), np.zeros(0))
     nan = int(np.isnan(numbers).sum())
     return {
         "edges": edges.tolist(),
