@@ -280,7 +280,7 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         """A sound as an artifact with a WAV file."""
-        sound = summary_content.sound(snd_tensor, whole_step(sample_rate))
+        sound = summary_content.sound(snd_tensor, round(_number(sample_rate, "sample_rate")))
         self._keep("audio", tag, global_step, {}, sounds={"audio.wav": sound})
 
     @guarded(None)
@@ -329,7 +329,9 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         """Precision and recall at thresholds from 0 to 1 as an artifact."""
-        curves = summary_content.precision_recall(labels, predictions, whole_step(num_thresholds), weights)
+        curves = summary_content.precision_recall(
+            labels, predictions, round(_number(num_thresholds, "num_thresholds")), weights
+        )
         self._keep("pr_curve", tag, global_step, curves)
 
     @guarded(None)
