@@ -405,7 +405,7 @@ def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
     is_plain = True
     for name, value in values.items():
         if value.__class__ is not float:
-            number = detach_value(value)
+            number = value if value.__class__ is int else detach_value(value)
             if isinstance(number, int) and -_EXACT <= number <= _EXACT:
                 number = float(number)
             values[name] = number
