@@ -8,6 +8,7 @@ from typing import Any
 
 from runfolio.record.checkpoints.retention import CheckpointPolicy
 from runfolio.tracking.environment.hydra_job import job_name
+from runfolio.tracking.keyword_hints import hint_at
 from runfolio.tracking.opening import (
     NewRun,
     Opened,
@@ -27,6 +28,7 @@ _EXPERIMENT = "default"
 _AUTO = "auto"
 
 
+@hint_at({"project": "experiment=...", "fork": "runfolio.fork(run)", "dir": "store=..."})
 def init(
     name: str | None = None,
     *,
@@ -77,6 +79,7 @@ def init(
         The run. `runfolio.log` of this thread or task speaks to it until it ends.
     Raises:
         StoreError: The store cannot be written; the run is being written by another process, or has finished.
+        TypeError: An argument has another name here, as `project`.
         ConfigError: `config` is none of the kinds above, a name or tag is past its limits (`docs/limits.md`), or
             `resume` names a run in what `runfolio reproduce` started.
         Ambiguous: Several runs fit `resume`.

@@ -18,7 +18,7 @@ from runfolio.record.base.run_document import RunDocument
 from runfolio.record.spool import Spool
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder import EncodedBatch, Encoder
-from runfolio.tracking.pipeline.queue_items import Item, Mark, Scalars
+from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Scalars
 from runfolio.tracking.pipeline.spool_transfer import write_batch
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.pipeline.writer_config import WriterConfig
@@ -99,11 +99,6 @@ class EncoderThread:
     def last_step(self) -> int:
         """The step of the last log call that was taken up."""
         return self._encoder.last_step
-
-    @property
-    def refused(self) -> dict[str, int]:
-        """Number of values of this process that could not be stored, by metric."""
-        return self._encoder.refused
 
     @property
     def called_at(self) -> float | None:
@@ -335,6 +330,6 @@ class EncoderThread:
 
 def _newest_time(items: Sequence[Item]) -> float | None:
     for item in reversed(items):
-        if not isinstance(item, Mark) and not (isinstance(item, Scalars) and item.aside):
+        if not isinstance(item, FailedCall | Mark) and not (isinstance(item, Scalars) and item.aside):
             return item[0]
     return None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runfolio.errors import RunfolioError
 from runfolio.record.base.run_document import RunDocument
-from runfolio.tracking.pipeline.queue_items import Item, Mark, Media
+from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 
 
 class LateCalls:
@@ -28,7 +28,7 @@ class LateCalls:
             return
         if not self._counts:
             atexit.register(self._save)
-        self._counts.update([item.name] if isinstance(item, Media) else map(str, item[2]))
+        self._counts.update([item.name] if isinstance(item, Media | FailedCall) else map(str, item[2]))
 
     def _save(self) -> None:
         """Add the counts to `refused`, unless another attempt has followed or the process is a forked child."""
