@@ -41,9 +41,7 @@ if TYPE_CHECKING:
     "--out-dir",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("evaluation"),
-    show_default=True,
-    help="Where the pictures go.",
+    help="Draw the matrix, the reliability and the worst mistakes into this folder.",
 )
 @experiment_option
 @store_option
@@ -55,7 +53,7 @@ def evaluate(
     rivals: tuple[str, ...],
     split: Split,
     metric: str,
-    folder: Path,
+    folder: Path | None,
     experiment: str | None,
     store: Path | None,
     as_json: bool,
@@ -64,13 +62,13 @@ def evaluate(
     """Measure a run's model on labelled images.
 
     Accuracy with its 95 % interval, loss, top-k accuracy, calibration error, figures for each class and the confusion
-    matrix; as pictures the matrix, a reliability diagram and the most confident mistakes. DATA is a data set by name
-    that has the model's classes; without it, the run is measured on its own.
+    matrix; with --out-dir also as pictures, with a reliability diagram and the most confident mistakes. DATA is a data
+    set by name that has the model's classes; without it, the run is measured on its own.
 
     With --against, it is a table of all those runs instead, best first, with what each costs to use.
 
     \b
-    runfolio evaluate best
+    runfolio evaluate best --out-dir evaluation
     runfolio evaluate k3f9 digits --split train --out-dir k3f9-train
     runfolio evaluate k3f9 --against a7x2 --against p0q1
     """
@@ -94,7 +92,7 @@ def evaluate(
         print_rivals(runs, results)
     else:
         print_evaluation(runs[0], results[0])
-    if not rivals:
+    if folder and not rivals:
         picture_paths = draw_evaluation(results[0], source, folder, runs[0].name)
         if not as_json:
             print_line(f"\ndrawn in {', '.join(map(str, picture_paths))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import warnings
@@ -39,22 +40,41 @@ def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
     path = Path(path)
     if not path.exists():
         raise NotFound(f"no image {path}; check the path")
+    return _read(path, str(path), at_least)
+
+
+def read_bytes(content: bytes, name: str, at_least: int | None = None) -> Image.Image:
+    """The picture of a file's content, as `read_picture`.
+
+    Args:
+        name: Name of the picture in errors.
+    """
+    return _read(io.BytesIO(content), name, at_least)
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """Return the picture turned by its EXIF orientation."""
+    with _warnings_silenced:
+        return ImageOps.exif_transpose(picture)
+
+
+def _read(file: Path | io.BytesIO, name: str, at_least: int | None) -> Image.Image:
     try:
         # Pillow's own warnings (huge, odd EXIF) say nothing a user can act on; the limit below is ours.
         with _warnings_silenced:
-            return _decode(path, at_least)
+            return _decode(file, name, at_least)
     except DamagedFile:
         raise
     except UnidentifiedImageError:
-        raise DamagedFile(f"{path} is not an image of a known format; give {_either(FORMATS)}") from None
+        raise DamagedFile(f"{name} is not an image of a known format; give {_either(FORMATS)}") from None
     except Image.DecompressionBombError:
-        raise _too_large(path) from None
+        raise _too_large(name) from None
     except MemoryError:
         raise
     except (
         Exception
     ) as error:  # decoders raise almost anything on damaged bytes: OSError, SyntaxError, struct.error ...
-        raise DamagedFile(f"{path} cannot be read as an image: {_reason(error)}") from None
+        raise DamagedFile(f"{name} cannot be read as an image: {_reason(error)}") from None
 
 
 def is_deep(mode: str) -> bool:
@@ -127,18 +147,18 @@ _warnings_silenced = _WarningSilencer()
 os.register_at_fork(after_in_child=_warnings_silenced.__init__)  # a thread inside stays behind in the parent
 
 
-def _decode(path: Path, at_least: int | None) -> Image.Image:
-    with Image.open(path, formats=FORMATS) as picture:
+def _decode(file: Path | io.BytesIO, name: str, at_least: int | None) -> Image.Image:
+    with Image.open(file, formats=FORMATS) as picture:
         if picture.width * picture.height > MAX_PIXELS:
-            raise _too_large(path)
+            raise _too_large(name)
         if at_least is not None:
             picture.draft(None, (at_least, at_least))  # which other formats pass over
         picture.load()
         return ImageOps.exif_transpose(picture)
 
 
-def _too_large(path: Path) -> DamagedFile:
-    return DamagedFile(f"{path} claims more than {MAX_PIXELS:,} pixels; scale it down first")
+def _too_large(name: str) -> DamagedFile:
+    return DamagedFile(f"{name} claims more than {MAX_PIXELS:,} pixels; scale it down first")
 
 
 def _either(names: tuple[str, ...]) -> str:
