@@ -13,12 +13,15 @@ from runfolio.cli.output.options import (
     Command,
     best_metric_option,
     experiment_option,
+    load_run_classifier,
+    module_option,
     open_store,
     run_or_best,
     settings_options,
     store_option,
 )
 from runfolio.cli.output.progress import progress_display
+from runfolio.errors import ConfigError
 from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     "--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which of the images."
 )
 @best_metric_option
+@module_option
 @click.option(
     "--out-dir",
     "folder",
@@ -53,6 +57,7 @@ def evaluate(
     rivals: tuple[str, ...],
     split: Split,
     metric: str,
+    module: str | None,
     folder: Path | None,
     experiment: str | None,
     store: Path | None,
@@ -65,6 +70,8 @@ def evaluate(
     matrix; with --out-dir also as pictures, with a reliability diagram and the most confident mistakes. DATA is a data
     set by name that has the model's classes; without it, the run is measured on its own.
 
+    Of a run of your own script, --module names the network, and `run.checkpoint` was given `classes` and `transform`.
+
     With --against, it is a table of all those runs instead, best first, with what each costs to use.
 
     \b
@@ -73,13 +80,12 @@ def evaluate(
     runfolio evaluate k3f9 --against a7x2 --against p0q1
     """
     from runfolio.cli.pages.evaluation import print_evaluation, print_rivals
-    from runfolio.query.model_loading import installed_loader
     from runfolio.vision import draw_evaluation
     from runfolio.vision import evaluate as measure
     from runfolio.vision.evaluation.evaluate import to_fastest_device
 
     runs = [run_or_best(run, metric, experiment, store), *(open_store(store).run(rival) for rival in rivals)]
-    classifiers = [installed_loader(recorded.checkpoint()) for recorded in runs]
+    classifiers = [load_run_classifier(recorded, module if recorded is runs[0] else None) for recorded in runs]
     with progress_display() as progress:
         source = _images(data, classifiers[0], skip_bad_images=bool(skip_bad_images), progress=progress)
         results = [
@@ -107,4 +113,6 @@ def _images(
 
     if data is not None:
         return load_data(data, skip_bad_images=skip_bad_images, progress=progress)
+    if classifier.data is None:
+        raise ConfigError("the script that made this run did not name its data; name it: runfolio evaluate RUN DATA")
     return load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True, progress=progress)

@@ -8,7 +8,15 @@ import click
 
 from runfolio.cli.output.console import print_line
 from runfolio.cli.output.display_table import OutputFormat, output_format_options, print_table
-from runfolio.cli.output.options import Command, best_metric_option, experiment_option, run_or_best, store_option
+from runfolio.cli.output.options import (
+    Command,
+    best_metric_option,
+    experiment_option,
+    load_run_classifier,
+    module_option,
+    run_or_best,
+    store_option,
+)
 from runfolio.cli.pages.predictions import classify, draw_classified, labelled_pictures, right_of
 from runfolio.errors import DamagedFile
 
@@ -18,6 +26,7 @@ from runfolio.errors import DamagedFile
 @click.argument("images", nargs=-1, metavar="[IMAGE|FOLDER]...", type=click.Path(path_type=Path))
 @click.option("--sample", type=int, metavar="N", help="Also N test images of the run's data.")
 @best_metric_option
+@module_option
 @click.option(
     "--out",
     "path",
@@ -32,6 +41,7 @@ def predict(
     images: tuple[Path, ...],
     sample: int | None,
     metric: str,
+    module: str | None,
     path: Path | None,
     experiment: str | None,
     store: Path | None,
@@ -42,6 +52,8 @@ def predict(
     The model is that of the run's best checkpoint; loading it runs no code from it. The three most probable classes
     are shown. If a folder around a file has the name of a class, that is its truth, and right and wrong are counted.
 
+    Of a run of your own script, --module names the network, and `run.checkpoint` was given `classes` and `transform`.
+
     \b
     runfolio predict best photo.png
     runfolio predict k3f9 photos --out answers.png
@@ -50,10 +62,9 @@ def predict(
     if not (images or sample):
         raise click.UsageError("nothing to predict: name image files or folders, or give --sample N")
     from runfolio.cli.output.tables import predictions_table
-    from runfolio.query.model_loading import installed_loader
 
     recorded = run_or_best(run, metric, experiment, store)
-    classifier = installed_loader(recorded.checkpoint())
+    classifier = load_run_classifier(recorded, module)
     classified, errors = classify(classifier, list(labelled_pictures(classifier, images, sample)))
     if classified:
         print_table(predictions_table([picture.row for picture in classified]), output)

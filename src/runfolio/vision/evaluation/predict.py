@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -16,14 +16,29 @@ from torch import nn
 
 from runfolio.errors import ConfigError
 from runfolio.vision.data import load_data
-from runfolio.vision.data.pictures import read_bytes, read_picture, upright
-from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.data.pictures import ValueRange, read_bytes, read_picture, upright
 
 Picture = str | Path | bytes | Image.Image | NDArray[Any] | torch.Tensor
 """A file or its content, a Pillow image, an array [h, w] or [h, w, 3], or a tensor [h, w] or [1 or 3, h, w].
 
 Pixels are uint8, or floats from 0 to 1. A classifier of images of more than 8 bits takes grey ones as they were stored.
 """
+
+
+class PictureTransform(Protocol):
+    """What makes a network's input, [c, h, w], of a picture."""
+
+    @property
+    def at_least(self) -> int | None:
+        """See `read_picture`."""
+        ...
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """See `to_channels`."""
+        ...
+
+    def __call__(self, picture: Image.Image) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +74,9 @@ class LoadedClassifier:
 
     model: nn.Module
     classes: tuple[str, ...]
-    transform: ImageTransform
-    data: str
-    """Name of the data it was trained on."""
+    transform: PictureTransform
+    data: str | None
+    """Name of the data it was trained on; None: a script did, and did not name it."""
     test_data: str | None = None
     """Name of the data its test images come from; None: the same."""
 
@@ -151,6 +166,8 @@ def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) 
         ConfigError: `count` is below 1 or above the number of test images.
         NotFound, DownloadFailed: The data is not there any more.
     """
+    if classifier.data is None:
+        raise ConfigError("the script that made this run did not name its data; name image files or folders instead")
     source = load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True)
     if not 1 <= count <= len(source.test):
         raise ConfigError(f"cannot draw {count} test images of {source.name}; there are 1 to {len(source.test)}")
