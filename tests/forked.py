@@ -1,8 +1,8 @@
-"""Python processes that start with torch already imported.
+"""Python processes that start with their imports done.
 
-Run as a program, this file is a server: it imports what a training needs, then forks one process per request. The
-import costs seconds, which are paid once per session. Each process is still one of its own: its script is `__main__`,
-it can be killed, and it ends as an interpreter does.
+Run as a program, this file is a server: it imports modules, then forks one process per request. The imports cost up to
+eight seconds, which are paid once per session. Each process is still one of its own: its script is `__main__`, it can
+be killed, and it ends as an interpreter does.
 """
 
 from __future__ import annotations
@@ -20,20 +20,33 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
-PRELOADED = (
-    "lightning_fabric",
+RUNFOLIO = (
+    "numpy",
+    "psutil",
     "pyarrow.parquet",
-    "runfolio.cli.commands.train",
+    "pynvml",
+    "runfolio.cli",
+    "runfolio.query.store",
     "runfolio.record.points.compaction",
+    "runfolio.tracking.fork",
+    "runfolio.tracking.init",
+    "runfolio.tracking.monitors.machine_load",
+    "runfolio.tracking.opening",
+    "runfolio.tracking.resume",
+)
+"""Modules that a run and its readers import, without torch."""
+TORCH = (
+    *RUNFOLIO,
+    "lightning_fabric",
     "runfolio.tracking.data_log",
     "runfolio.tracking.monitors.model_graph",
     "runfolio.tracking.monitors.watch",
-    "runfolio.tracking.opening",
+    "runfolio.vision.evaluation.class_report",
     "runfolio.vision.run",
     "safetensors.torch",
     "sklearn.datasets",
@@ -41,6 +54,7 @@ PRELOADED = (
     "torch._dynamo",  # an optimizer imports it at its first step
     "torchmetrics",
 )
+"""Modules that a training imports."""
 TIMEOUT_S = 120.0
 """Seconds that a process of a test may take."""
 _CLOSING_S = 10.0
@@ -88,7 +102,11 @@ class Process:
 class Forked:
     """Client of the server, which it starts at the first request."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Sequence[str]) -> None:
+        """Args:
+        modules: Names of the modules that the server imports.
+        """
+        self._modules = modules
         self._server: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
@@ -157,7 +175,7 @@ class Forked:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         with theirs:
             self._server = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
+                [sys.executable, __file__, str(theirs.fileno()), *self._modules],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -176,20 +194,18 @@ class Forked:
             self._server = self._socket = None
 
 
-def preload() -> None:
-    """Import what trainings need, and have matplotlib look up its fonts."""
-    for name in PRELOADED:
+def preload(modules: Sequence[str]) -> None:
+    """Import the modules.
+
+    Raises:
+        RuntimeError: An import started a thread, which no forked process would have.
+    """
+    for name in modules:
         importlib.import_module(name)
-    import torch
-
-    from runfolio.tracking.pipeline.media_content import figure_png
-    from runfolio.vision.evaluation.class_report import confusion_figure
-
-    figure_png(confusion_figure(torch.eye(10, dtype=torch.int64), list(map(str, range(10))), "fonts"))
     # jemalloc, which comes with pyarrow, starts its own thread again in a forked process.
     threads = [comm.read_text().strip() for comm in Path("/proc/self/task").glob("*/comm")]
     if len(threads) - threads.count("jemalloc_bg_thd") > 1:
-        raise RuntimeError(f"a forked process would lack one of the threads {', '.join(threads)}")
+        raise RuntimeError(f"the imports started a thread: {', '.join(threads)}")
     # Otherwise the garbage collector of a forked process walks through all that was imported, and so copies it.
     gc.freeze()
 
@@ -248,6 +264,6 @@ def become(request: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    preload()
+    preload(sys.argv[2:])
     if asked := serve(socket.socket(fileno=int(sys.argv[1]))):
         become(asked)

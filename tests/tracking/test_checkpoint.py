@@ -179,7 +179,7 @@ def test_a_policy_that_makes_no_sense_is_refused(wrong: dict):
         CheckpointPolicy(**wrong)
 
 
-def test_a_process_without_torch_saves_and_restores_its_generators(store: Path, python):
+def test_a_process_without_torch_saves_and_restores_its_generators(store: Path, fresh_python):
     script = """
 import random, sys, runfolio
 class Counter:
@@ -193,7 +193,7 @@ with runfolio.init(store=sys.argv[1], recording=runfolio.RecordingConfig(console
     assert (random.random(), counter.count) == (expected, 3)
 print({"torch", "numpy"} & set(sys.modules))
 """
-    assert python(script, store).stdout == "set()\n"
+    assert fresh_python(script, store).stdout == "set()\n"
 
 
 def test_failed_checkpoint_is_reported_and_the_previous_one_stays_whole(store: Path, caplog: pytest.LogCaptureFixture):

@@ -146,13 +146,13 @@ def test_an_exception_is_named_by_its_first_line(store: Path):
     assert RunDocument.read(run.folder).status.reason == "ValueError: bad shape"
 
 
-def test_a_command_line_that_is_no_unicode_is_recorded(store: Path, python: Callable):
-    assert python(START, store, os.fsdecode(b"\xff")).returncode == 0
+def test_a_command_line_that_is_no_unicode_is_recorded(store: Path, fresh_python: Callable):
+    assert fresh_python(START, store, os.fsdecode(b"\xff")).returncode == 0
     assert ending(store)[0] == "finished"
 
 
-def test_what_surrounds_a_run_is_recorded_while_torch_is_imported(store: Path, python: Callable):
-    done = python(START + "import torch", store)
+def test_what_surrounds_a_run_is_recorded_while_torch_is_imported(store: Path, fresh_python: Callable):
+    done = fresh_python(START + "import torch", store)
     assert (done.returncode, done.stderr) == (0, "")
     (folder,) = find_runs(store)
     assert "torch" in RunDocument.read(folder).environment["packages"]
@@ -218,9 +218,9 @@ def test_several_open_runs_all_end_with_the_process(store: Path, python: Callabl
     ],
     ids=lambda world: next(iter(world)),
 )
-def test_an_odd_environment_does_not_stop_a_run(store: Path, python: Callable, world: dict):
+def test_an_odd_environment_does_not_stop_a_run(store: Path, fresh_python: Callable, world: dict):
     environment = {key: value for key, value in os.environ.items() if key != "HOME"} | world
-    done = python(START, store, env=environment)
+    done = fresh_python(START, store, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert ending(store)[0] == "finished"
 
@@ -235,13 +235,13 @@ def test_closed_streams_and_a_vanished_folder_do_not_stop_a_run(
     assert ending(store)[0] == "finished"
 
 
-def test_few_open_files_are_enough(store: Path, python: Callable):
+def test_few_open_files_are_enough(store: Path, fresh_python: Callable):
     script = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n" + START
-    assert python(script, store).returncode == 0
+    assert fresh_python(script, store).returncode == 0
     assert ending(store)[0] == "finished"
 
 
-def test_importing_makes_no_thread_file_or_socket_and_loads_nothing_heavy(tmp_path: Path, python: Callable):
+def test_importing_makes_no_thread_file_or_socket_and_loads_nothing_heavy(tmp_path: Path, fresh_python: Callable):
     script = """
 import sys, threading, os
 before = set(os.listdir("/proc/self/fd"))
@@ -250,6 +250,6 @@ from runfolio.tracking import current, opening
 heavy = [name for name in ("torch", "numpy", "pyarrow", "sqlalchemy", "rich", "click", "PIL") if name in sys.modules]
 print(heavy, threading.active_count(), len(set(os.listdir("/proc/self/fd")) - before))
 """
-    done = python(script)
+    done = fresh_python(script)
     assert done.stdout == "[] 1 0\n"
     assert list(tmp_path.iterdir()) == []
