@@ -59,6 +59,8 @@ TIMEOUT_S = 120.0
 """Seconds that a process of a test may take."""
 _CLOSING_S = 10.0
 """Seconds in which the server must end when it is closed."""
+_HEEDED = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
+"""Variables of the interpreter that a forked process heeds."""
 _MAX_REQUEST = 1 << 20
 """Bytes of a request, most of which are environment variables."""
 
@@ -194,12 +196,13 @@ class Forked:
             self._server = self._socket = None
 
 
-def preload(modules: Sequence[str]) -> None:
-    """Import the modules.
+def preload(modules: Sequence[str]) -> dict[str, str]:
+    """Import the modules, and return the environment variables that they set.
 
     Raises:
         RuntimeError: An import started a thread, which no forked process would have.
     """
+    before = set(os.environ)
     for name in modules:
         importlib.import_module(name)
     # jemalloc, which comes with pyarrow, starts its own thread again in a forked process.
@@ -208,6 +211,7 @@ def preload(modules: Sequence[str]) -> None:
         raise RuntimeError(f"the imports started a thread: {', '.join(threads)}")
     # Otherwise the garbage collector of a forked process walks through all that was imported, and so copies it.
     gc.freeze()
+    return {name: value for name, value in os.environ.items() if name not in before}
 
 
 def serve(connection: socket.socket) -> dict[str, Any] | None:
@@ -233,13 +237,21 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
         connection.send(json.dumps(answer).encode())
 
 
-def become(request: dict[str, Any]) -> None:
-    """Run what was requested as the main program of this process."""
+def become(request: dict[str, Any], variables: dict[str, str]) -> None:
+    """Run what was requested as the main program of this process.
+
+    Args:
+        variables: Environment variables that the imports set.
+    """
+    changed = {name for name, _ in set(os.environ.items()) ^ set(request["env"].items())}
+    if late := sorted(name for name in changed - _HEEDED if name.startswith("PYTHON")):
+        raise ValueError(f"only the start of an interpreter reads {', '.join(late)}; start one")
     os.environ.clear()
-    os.environ.update(request["env"])
+    os.environ.update(variables | request["env"])
     os.chdir(request["cwd"])
-    sys.modules["numpy"].random.seed()  # a fork inherits the state
     sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    sys.modules["numpy"].random.seed()  # a fork inherits the state
     kind, *rest = request["start"]
     if kind == "-W":
         action, kind, *rest = rest
@@ -264,6 +276,6 @@ def become(request: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    preload(sys.argv[2:])
+    variables = preload(sys.argv[2:])
     if asked := serve(socket.socket(fileno=int(sys.argv[1]))):
-        become(asked)
+        become(asked, variables)

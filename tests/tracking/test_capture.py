@@ -19,6 +19,8 @@ from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import code
 from runfolio.record.content.code import Code
 
+from ..forked import Forked
+
 SCRIPT = """
 import argparse, sys
 import helper, pkg.inner
@@ -66,19 +68,13 @@ def repository(project: Path) -> Path:
 
 
 @pytest.fixture
-def start(store: Path, tmp_path: Path) -> Callable[..., Path]:
+def start(store: Path, forked_runfolio: Forked) -> Callable[..., Path]:
     """Start Python in a folder; the folder of the one run that came of it."""
 
     def start(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Path:
         before = set(find_runs(store))
-        done = subprocess.run(
-            [sys.executable, "-W", "error", *arguments],
-            cwd=cwd,
-            env={**os.environ, "RUNFOLIO_STORE": str(store), **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        environment = {**os.environ, "RUNFOLIO_STORE": str(store), **(env or {})}
+        done = forked_runfolio.run("-W", "error", *arguments, cwd=cwd, env=environment)
         assert (done.returncode, done.stderr) == (0, "")
         (folder,) = set(find_runs(store)) - before
         return folder
