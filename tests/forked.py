@@ -42,7 +42,6 @@ RUNFOLIO = (
 """Modules that a run and its readers import, without torch."""
 TORCH = (
     *RUNFOLIO,
-    "lightning_fabric",
     "runfolio.tracking.data_log",
     "runfolio.tracking.monitors.model_graph",
     "runfolio.tracking.monitors.watch",
@@ -52,7 +51,6 @@ TORCH = (
     "sklearn.datasets",
     "sklearn.model_selection",
     "torch._dynamo",  # an optimizer imports it at its first step
-    "torchmetrics",
 )
 """Modules that a training imports."""
 TIMEOUT_S = 120.0

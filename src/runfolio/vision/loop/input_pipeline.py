@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple, cast
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from lightning_fabric import Fabric
 from torch.utils.data import Dataset
 
 from runfolio.vision.batches.augment import Augmentation
 from runfolio.vision.batches.cache_budget import CacheUnavailable
 from runfolio.vision.batches.loaders import (
     AugmentedImages,
+    DeviceBatches,
     EpochOrder,
     Labelled,
     PreparedImages,
@@ -21,6 +21,7 @@ from runfolio.vision.batches.loaders import (
     default_workers,
 )
 from runfolio.vision.features.feature_cache import CachedFeatures
+from runfolio.vision.features.feature_computer import one_torch_thread
 from runfolio.vision.features.feature_datasets import FeatureDatasets, build_feature_datasets, can_use_features
 from runfolio.vision.loop.inputs import Inputs
 from runfolio.vision.loop.train_state import TrainState
@@ -28,6 +29,10 @@ from runfolio.vision.prepare import PARTS, Part, Preparation
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+_SMALL_HEAD = 100_000
+"""Parameters of a head that is trained on one thread of the CPU. More threads would wait for each other, and for those
+that save and record, for longer than they compute."""
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """([b, c, h, w] uint8 pixels, or [b, size] features, with [b] int64 labels), on the device."""
@@ -44,14 +49,11 @@ class Loaders(NamedTuple):
 class InputPipeline:
     """Batches of a training: of images, or of the features that a frozen backbone makes of them."""
 
-    def __init__(self, preparation: Preparation, fabric: Fabric) -> None:
-        """Args:
-        fabric: Moves the batches to its device.
-        """
+    def __init__(self, preparation: Preparation) -> None:
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
         self._preparation = preparation
         self._settings = settings
-        self._fabric = fabric
+        self._device = torch.device(preparation.device)
         train = PreparedImages(source.train, preparation.train, preparation.transform)
         val = PreparedImages(source.train, preparation.val, preparation.transform)
         test = PreparedImages(source.test, preparation.test, preparation.transform)
@@ -69,7 +71,7 @@ class InputPipeline:
         self._feature_datasets: FeatureDatasets | None = None
 
     def _loader(self, images: Dataset[Labelled], *, are_ready: bool, order: EpochOrder | None = None) -> Batches:
-        settings, device = self._settings, self._fabric.device.type
+        settings, device = self._settings, self._device.type
         workers = 0 if isinstance(images, CachedFeatures) else settings.workers
         loader = batch_loader(
             images,
@@ -79,7 +81,7 @@ class InputPipeline:
             order=order,
             pin_memory=device == "cuda",
         )
-        return cast("Batches", self._fabric.setup_dataloaders(loader))
+        return DeviceBatches(loader, self._device)
 
     def open_cache(self, state: TrainState, progress: Progress | None, parts: Container[Part] = PARTS) -> list[str]:
         """Open what was computed of the images before, and compute what is missing.
@@ -132,11 +134,13 @@ class InputPipeline:
 
         The training batches are those that are left of the epoch.
         """
-        loaders, connection = self._images, nullcontext()
-        if self._features is not None and self._feature_datasets is not None and state.is_frozen:
-            loaders = self._features
-            connection = self._feature_datasets.head_alone(state.model, state.predicting)
-        with connection:
+        loaders = self._images
+        with ExitStack() as connection:
+            if self._features is not None and self._feature_datasets is not None and state.is_frozen:
+                loaders = self._features
+                connection.enter_context(self._feature_datasets.head_alone(state.model, state.predicting))
+                if state.trainable_parameters <= _SMALL_HEAD:
+                    connection.enter_context(one_torch_thread())
             yield loaders._replace(train=self._train_batches(loaders.train, state))
 
     def _train_batches(self, loader: Batches, state: TrainState) -> Batches:
@@ -146,4 +150,4 @@ class InputPipeline:
     def example(self) -> torch.Tensor:
         """Return one image as the network takes it; [1, c, h, w] on the device."""
         _, _, test = self._prepared
-        return Inputs(self._preparation.transform)(test[0][0].unsqueeze(0).to(self._fabric.device))
+        return Inputs(self._preparation.transform)(test[0][0].unsqueeze(0).to(self._device))
