@@ -304,7 +304,7 @@ def test_media_round_trip(run: Run):
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((2, 2, 2, 2)), object(), np.zeros((0, 3)), b"no image", b"\x89PNG\r\n\x1a\n" + b"cut off"],
+    [np.zeros((2, 2, 2, 2)), np.zeros((0, 3)), b"no image", b"\x89PNG\r\n\x1a\n" + b"cut off"],
     ids=lambda image: f"{type(image).__name__} {getattr(image, 'shape', '')}",
 )
 def test_invalid_image_is_reported_and_training_continues(run: Run, image: object, caplog: pytest.LogCaptureFixture):
