@@ -86,15 +86,15 @@ def test_exit_of_another_process_is_seen_before_and_after_its_wait(last_words: s
     os.close(descriptor)
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
 
 
 def test_an_exception_without_a_text_is_named_by_its_class():
-    outcome = RunOutcome.from_exception(Unspeakable())
-    assert (outcome.state, outcome.reason) == ("failed", f"{__name__}.Unspeakable: <exception str() failed>")
-    assert RunOutcome.from_exit_code(Unspeakable()).reason == "exited saying: Unspeakable"
+    outcome = RunOutcome.from_exception(UnspeakableError())
+    assert (outcome.state, outcome.reason) == ("failed", f"{__name__}.UnspeakableError: <exception str() failed>")
+    assert RunOutcome.from_exit_code(UnspeakableError()).reason == "exited saying: UnspeakableError"
 
 
 @pytest.mark.parametrize(
