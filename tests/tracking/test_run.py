@@ -319,6 +319,7 @@ def test_an_artifact_is_a_copy_with_digests(run: Run, tmp_path: Path):
     (tmp_path / "report" / "a.csv").write_text("x")
     artifact = run.artifact(tmp_path / "report", type="report")
     (tmp_path / "report" / "a.csv").write_text("changed")
+    assert artifact is not None
     assert (artifact / "a.csv").read_text() == "x"
 
 
