@@ -230,3 +230,14 @@ def test_logging_to_a_closed_writer_of_a_deleted_run_only_warns(store: Path, cap
     writer.run.folder.rename(store / "elsewhere")
     writer.add_scalar("loss", 0.5)
     assert "cannot be opened again after close()" in caplog.text
+
+
+def test_two_writers_may_be_used_in_turn(store: Path):
+    train = runfolio.create_writer("data", "train", store=store)
+    test = runfolio.create_writer("data", "test", store=store)
+    for step in range(3):
+        train.add_scalar("loss", 1.0, step)
+        test.add_scalar("loss", 2.0, step)
+    for writer, loss in ((train, 1.0), (test, 2.0)):
+        assert recorded(writer).metric("loss").values.tolist() == [loss] * 3
+        writer.close()
