@@ -286,12 +286,14 @@ def test_show_lists_values_that_could_not_be_stored(runfolio, tmp_path):
         for _ in range(3):
             run.log({"bad": "x", "good\x1b[2J": 1.0})
         run.log({"good": 1.0, "once": None}, step=0.5)  # type: ignore[arg-type]
+        run.artifact("missing.pt")
     shown = runfolio("show", run.id).stdout
 
     assert (
         "3 values of 'bad' could not be stored and were left out\n1 value of 'once' could not be stored and was"
         in shown
     )
+    assert "1 call of artifact was left out" in shown
     assert "1 step was not whole and was replaced" in shown
     assert "\x1b" not in shown
 
