@@ -7,17 +7,23 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from runfolio.cli.output.console import UNLIMITED_WIDTH, stdout_console
 from runfolio.cli.output.json_output import print_json, to_json_value
 
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
 OutputFormat = Literal["table", "json", "csv"]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _MIN_TEXT_WIDTH = 24
 """Characters of a text that are worth more than an optional column."""
+_LEAST_TEXT_WIDTH = 8
+_GAP = 2
+"""Characters between two columns."""
 
 
 def output_format_options(command: Decorated) -> Decorated:
@@ -36,8 +42,8 @@ class Column:
     formatter: Callable[[Sequence[Any]], list[str]]
     """Formats all values of the column at once, so that numbers get the same decimals."""
     number: bool = False
-    optional: bool = False
-    """Left out if the terminal is too narrow."""
+    optional: int = 0
+    """Above 0 it is left out if the terminal is too narrow; of several the highest number first."""
     style: Callable[[Any], str | None] = lambda value: None
 
 
@@ -47,6 +53,9 @@ class DisplayTable:
     rows: Sequence[Mapping[str, Any]]
     best: int | None = None
     """Index of the highlighted row."""
+    in_blocks: bool = False
+    """Columns that the terminal has no room for go below the others, with the first column, which names the rows,
+    repeated. Otherwise texts are shortened."""
 
 
 def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
@@ -72,13 +81,21 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _print_rich_table(table: DisplayTable) -> None:
+    console = stdout_console()
+    formatted = _formatted_columns(table)
+    columns = _fitting_columns(table.columns, formatted, console.width)
+    blocks = _blocks(columns, formatted, console.width) if table.in_blocks else [columns]
+    for number, block in enumerate(blocks):
+        if number:
+            console.print()
+        console.print(_rich_block(table, block, _shortened_texts(block, formatted, console.width)))
+
+
+def _rich_block(table: DisplayTable, columns: Sequence[Column], formatted: Mapping[str, Sequence[str]]) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    console = stdout_console()
-    formatted = _formatted_columns(table)
-    columns = _fitting_columns(table.columns, formatted, console.width)
     rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
         # If it is still too wide, texts give way to numbers, and end in an ellipsis instead of wrapping.
@@ -95,7 +112,7 @@ def _print_rich_table(table: DisplayTable) -> None:
             for column in columns
         ]
         rich_table.add_row(*cells, style="bold green" if index == table.best else None)
-    console.print(rich_table)
+    return rich_table
 
 
 def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
@@ -103,14 +120,64 @@ def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Return the columns without as many optional ones as the width requires."""
+    """Return the columns without as many optional ones as the width requires; of equal ones the last goes first."""
     fitting = list(columns)
-    while _width(fitting, formatted) > width and (optional := [column for column in fitting if column.optional]):
-        fitting.remove(optional[-1])
+    while _width(fitting, formatted) > width and any(column.optional for column in fitting):
+        least = max(column.optional for column in fitting)
+        fitting.remove([column for column in fitting if column.optional == least][-1])
     return fitting
 
 
+def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[list[Column]]:
+    """Return the columns in as many groups as the width requires, each with the first column, which names the rows."""
+    label, *others = columns
+    room = width - min(_widest(label, formatted), max(_MIN_TEXT_WIDTH, width // 2))
+    blocks: list[list[Column]] = [[label]]
+    used = 0
+    for column in others:
+        needed = _widest(column, formatted) + _GAP
+        if used + needed > room and len(blocks[-1]) > 1:
+            blocks.append([label])
+            used = 0
+        blocks[-1].append(column)
+        used += needed
+    return blocks
+
+
+def _shortened_texts(
+    columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int
+) -> dict[str, Sequence[str]]:
+    """Return the columns with texts that fit: the widest columns of texts lose the middle of their longest texts."""
+    texts = sorted((column for column in columns if not column.number), key=lambda column: _widest(column, formatted))
+    room = width - _GAP * (len(columns) - 1) - sum(_widest(column, formatted) for column in columns if column.number)
+    shortened = {column.key: formatted[column.key] for column in columns}
+    for number, column in enumerate(texts):
+        share = max(_LEAST_TEXT_WIDTH, room // (len(texts) - number))
+        shortened[column.key] = shorten_middle(formatted[column.key], share)
+        room -= min(_widest(column, formatted), share)
+    return shortened
+
+
+def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
+    """Return texts of at most `longest` characters: their beginnings and ends, or what makes them differ."""
+    shown = [_without_middle(text, longest, (longest - 1) // 2) for text in texts]
+    if len(set(shown)) < len(set(texts)):
+        # The ends differ if the middles do not; failing that, so do longer beginnings.
+        others = ([_without_middle(text, longest, beginning) for text in texts] for beginning in (0, longest - 1))
+        shown = max((shown, *others), key=lambda cut: len(set(cut)))
+    return shown
+
+
+def _without_middle(text: str, longest: int, beginning: int) -> str:
+    """The text with its first `beginning` characters and its end."""
+    return text if len(text) <= longest else f"{text[:beginning]}…{text[len(text) - (longest - 1 - beginning) :]}"
+
+
 def _width(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]]) -> int:
-    widest = [max(map(len, [*column.title.split("\n"), *formatted[column.key]])) for column in columns]
     limits = [UNLIMITED_WIDTH if column.number else _MIN_TEXT_WIDTH for column in columns]
-    return sum(map(min, widest, limits)) + 2 * (len(columns) - 1)
+    widest = [_widest(column, formatted) for column in columns]
+    return sum(map(min, widest, limits)) + _GAP * (len(columns) - 1)
+
+
+def _widest(column: Column, formatted: Mapping[str, Sequence[str]]) -> int:
+    return max(map(len, [*column.title.split("\n"), *formatted[column.key]]))
