@@ -11,6 +11,7 @@ from pathlib import Path
 from runfolio.errors import NotFound
 from runfolio.query.index.run_index import StoreIndex, index_path, is_damaged, remove
 from runfolio.query.index.scan import HeartbeatHistory
+from runfolio.query.selection.duplicates import copied_runs
 from runfolio.query.store import check_store, open_folio
 from runfolio.record.base.layout import default_store
 from runfolio.record.spool import StoredSpool, find_spools, spools_of
@@ -51,6 +52,11 @@ class Doctor:
         spool_folders = {spool.folder for folder in self.folders for spool in spools_of(folder)}
         of_store = [spool for spool in find_spools() if spool.run_folder.resolve().is_relative_to(self.store)]
         return [spool for spool in of_store if spool.folder not in spool_folders]
+
+    def copies(self) -> dict[str, list[str]]:
+        """Return the runs of which the store holds several folders, by id; first the folder that counts."""
+        copied = copied_runs(open_folio(self.store).runs(archived=True))
+        return {run_id: [run.run_path for run in runs] for run_id, runs in copied.items()}
 
     def select_folders(self, names: Sequence[str]) -> list[Path]:
         """The folders of runs by id, name or folder; all for no names.

@@ -78,9 +78,11 @@ def _compare_runs(runs: Sequence[RecordedRun], output: OutputFormat, *, everythi
         return
     compared = compared_columns(runs, comparison, everything=everything)
     print_table(comparison_table(runs, compared.columns))
-    if compared.hidden or compared.naming:
-        names = f"; {', '.join(compared.naming)}, which only names a run" if compared.naming else ""
-        print_text(f"--all also shows {counted(compared.hidden, 'other result')}{names}.")
+    hidden = [counted(compared.hidden, "other result")] if compared.hidden else []
+    if compared.naming:
+        hidden.append(f"{', '.join(compared.naming)}, which only {'name' if compared.naming[1:] else 'names'} a run")
+    if hidden:
+        print_text(f"--all also shows {' and '.join(hidden)}.")
     if watched := sum(row.metric.startswith(PER_PARAMETER) for row in comparison.metrics):
         print_line(f"and {counted(watched, 'metric')} of single parameters: grad_norm/NAME, weight_norm/NAME")
     for sentence in comparison.mind:

@@ -200,6 +200,7 @@ def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tu
 
 def _print_parallel(shown: Parallel, title: str | None) -> None:
     """Print one row per run, best first, with a bar as long as its metric is far along the axis."""
+    from runfolio.cli.output.tables import measured_heading
     from runfolio.query.plots.relations import heights
 
     if title:
@@ -214,10 +215,15 @@ def _print_parallel(shown: Parallel, title: str | None) -> None:
     columns = [
         Column(key="run", title="run", formatter=formatting.elementwise(str)),
         *(
-            Column(key=axis.name, title=axis.name, formatter=setting, number=axis.categories is None, optional=1)
+            Column(key=axis.name, title=axis.name, formatter=setting, number=axis.categories is None)
             for axis in shown.settings
         ),
-        Column(key=shown.metric.name, title=shown.metric.name, formatter=formatting.aligned_numbers, number=True),
-        Column(key="bar", title="", formatter=formatting.elementwise(str)),
+        Column(
+            key=shown.metric.name,
+            title=measured_heading(shown.metric.name),
+            formatter=formatting.aligned_numbers,
+            number=True,
+        ),
+        Column(key="bar", title="", formatter=formatting.elementwise(str), optional=1),
     ]
-    print_table(DisplayTable(columns=columns, rows=rows))
+    print_table(DisplayTable(columns=columns, rows=rows, in_blocks=True))

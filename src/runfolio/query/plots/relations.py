@@ -107,7 +107,7 @@ def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) 
         raise NotFound(f"no run here has both {x} and {y}")
     first, second = (_axis(having, column) for column in columns)
     together = correlation(first, second)
-    notes = [together.sentence] if together else []
+    notes = [together.sentence] if together and math.isfinite(together.pearson) else []
     if left_out := len(distinct.runs) - len(having):
         notes.append(f"Without one of the two, and left out: {left_out} of {len(distinct.runs)} runs.")
     notes += [distinct.sentence, choice_note([*columns, *([coloured_by] if coloured_by else [])])]

@@ -24,7 +24,9 @@ _WORDS: dict[Mode, str] = {
 _MEANING: dict[str, Mode] = {word: mode for mode, words in _WORDS.items() for word in words.split()}
 _OPPOSITE: dict[Mode, Mode] = {"min": "max", "max": "min"}
 _TIME_UNITS = frozenset({"second", "seconds", "sec", "secs", "s", "ms", "minute", "minutes", "hour", "hours"})
-_PROCESS_WORDS = "norm lr learning second seconds sec ms throughput images samples memory parameters size bytes fps"
+_PROCESS_WORDS = (
+    "batch norm lr learning second seconds sec ms throughput images samples memory parameters size bytes fps"
+)
 _SPLITS: dict[str, Split] = {
     "train": "train",
     "training": "train",

@@ -54,6 +54,8 @@ class Choice(Generic[RunT]):
     """How many others have the same value."""
     decided_by: str = "age"
     """What put this run before them: a loss by its name, `parameters`, or `age` where nothing else did."""
+    is_setting_too: bool = False
+    """Whether a setting has the name of the metric."""
     data: tuple[DataMatch, ...] = ()
     """How what each competitor was measured on stands to the winner's."""
 
@@ -70,6 +72,7 @@ class Choice(Generic[RunT]):
             f" {selection_split_sentence(self.metric)}{self._tie}"
             + (f" Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "")
             + (f" {self.duplicates}" if self.duplicates else "")
+            + (f" {self.metric} is the metric here (not params.{self.metric})." if self.is_setting_too else "")
             + "".join(f" {sentence}" for sentence in describe_matches(self.data, self.metric))
         )
 
@@ -117,6 +120,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
         decided_by=_decided_by([run for run, other in competing if other.value == figure.value], metric, direction),
         left_out=len(figures) - len(competing),
         duplicates=distinct.sentence,
+        is_setting_too=any(metric in other.flat_config for other, _ in competing),
         data=tuple(match_data(run, other, metric) for other, _ in competing),
     )
 

@@ -19,7 +19,7 @@ from runfolio.query.tables.run_labels import unique_labels
 from runfolio.query.tables.runs_table import usual_results
 from runfolio.record.points.metric_summary import AXES
 
-_MOST_METRICS = 6
+_MOST_METRICS = 5
 
 
 @dataclass(frozen=True)
@@ -99,23 +99,23 @@ def compared_columns(runs: Sequence[RunView], comparison: Comparison, *, everyth
         everything: Also settings that only name a run, all metrics, and norms, rates, times and sizes.
     """
     naming = [] if everything else naming_settings(runs)
-    compared = {row.key for row in comparison.config}
-    settings = [f"params.{key}" for run in runs for key in run.flat_config if key in compared and key not in naming]
-    columns = [
-        find_column(name, runs) for name in (*dict.fromkeys(settings), *(f"data.{row.key}" for row in comparison.data))
-    ]
-    differing = {row.key for row in comparison.summary}
+    differing = {row.key for row in comparison.config}.difference(naming)
+    settings = dict.fromkeys(f"params.{key}" for run in runs for key in run.flat_config if key in differing)
     logged = {row.metric for row in comparison.metrics}
-    results = [name for name in usual_results(runs) if name in logged or name in differing]
+    results = [name for name in usual_results(runs) if name in logged.union(row.key for row in comparison.summary)]
     shown = results if everything else [name for name in results if not is_about_the_process(name)][:_MOST_METRICS]
     figures = [find_metric(name, runs) for name in shown]
-    lasts = [find_metric(f"metrics.{column.name}", runs) for column in figures if column.name in logged]
-    others = [
+    lasts = [
         last
-        for last, figure in zip(lasts, (column for column in figures if column.name in logged), strict=True)
-        if any(_differ(last.value(run), figure.value(run)) for run in runs)
+        for figure in figures
+        if figure.name in logged and (everything or figure.kind != "summary")
+        if any(
+            _differ((last := find_metric(f"metrics.{figure.name}", runs)).value(run), figure.value(run)) for run in runs
+        )
     ]
-    return ComparedColumns([*columns, *figures, *others], naming, len(results) - len(shown))
+    columns = [find_column(name, runs) for name in settings]
+    data = [find_column(f"data.{row.key}", runs) for row in comparison.data]
+    return ComparedColumns([*columns, *figures, *lasts, *data], naming, len(results) - len(shown))
 
 
 def _differ(last: Any, figure: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.columns import FACTS, RunsColumn, choice_note, find_column, find_metric
+from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.grouping import differing_settings, naming_settings
 from runfolio.query.selection.metric_names import is_about_the_process
 from runfolio.query.selection.ranking import numbers_of
@@ -85,7 +86,7 @@ def _shown(value: Any) -> str:
 
 def _usual(runs: Sequence[RunView]) -> list[RunsColumn]:
     tags = ["tags"] if any(run.tags for run in runs) else []
-    naming = naming_settings(runs)
+    naming = naming_settings(distinct_runs(runs).runs)
     settings = [f"params.{name}" for name in differing_settings(runs) if name not in naming]
     columns = [find_column(name, runs) for name in (*FACTS, *tags, *settings[:_SHOWN_SETTINGS])]
     return [*columns, *(find_metric(name, runs) for name in usual_results(runs)[:_SHOWN_METRICS])]
