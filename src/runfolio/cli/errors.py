@@ -16,7 +16,6 @@ import click
 
 from runfolio.errors import RunfolioError, did_you_mean, nearest
 
-
 _ALIASES = {"ls": "runs", "list": "runs"}
 """What people type for a command by habit."""
 

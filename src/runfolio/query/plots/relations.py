@@ -142,7 +142,7 @@ def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
     if not settings:
         raise NotFound("no setting differs among these runs; name some that differ, or leave filters away")
     numbers = [math.nan if (number := as_number(_value(run, column))) is None else number for run in having]
-    notes = [shares_sentence(explained_shares(having, names, numbers), column.heading)]
+    notes = [shares_sentence(explained_shares(having, names, numbers))]
     if naming:
         notes.append(f"Not drawn, since they only name a run: {', '.join(naming)}.")
     if len(settings) > MOST_SETTINGS:

@@ -36,7 +36,7 @@ def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: S
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def shares_sentence(shares: Mapping[str, float], metric: str) -> str:
-    """Return one line on what explains a metric; empty if nothing can be said."""
+def shares_sentence(shares: Mapping[str, float]) -> str:
+    """Return one line on which settings mattered; empty if nothing can be said."""
     listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-    return f"Share of the spread in {metric} that each setting explains alone: {listed}." if listed else ""
+    return f"Share of the spread that each setting explains alone: {listed}." if listed else ""
