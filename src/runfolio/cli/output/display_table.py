@@ -22,6 +22,8 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _MIN_TEXT_WIDTH = 24
 """Characters of a text that are worth more than an optional column."""
 _LEAST_TEXT_WIDTH = 8
+_LABEL_SHARE = 0.6
+"""Part of the width that the first column of blocks may take."""
 _GAP = 2
 """Characters between two columns."""
 
@@ -84,7 +86,11 @@ def _print_rich_table(table: DisplayTable) -> None:
     console = stdout_console()
     formatted = _formatted_columns(table)
     columns = _fitting_columns(table.columns, formatted, console.width)
-    blocks = _blocks(columns, formatted, console.width) if table.in_blocks else [columns]
+    blocks = [columns]
+    if table.in_blocks:
+        blocks = _blocks(columns, formatted, console.width)
+        label = columns[0].key
+        formatted[label] = shorten_middle(formatted[label], int(console.width * _LABEL_SHARE))
     for number, block in enumerate(blocks):
         if number:
             console.print()
@@ -120,18 +126,17 @@ def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Return the columns without as many optional ones as the width requires; of equal ones the last goes first."""
+    """Return the columns without as many optional ones as the width requires; of equal ones the widest goes first."""
     fitting = list(columns)
     while _width(fitting, formatted) > width and any(column.optional for column in fitting):
-        least = max(column.optional for column in fitting)
-        fitting.remove([column for column in fitting if column.optional == least][-1])
+        fitting.remove(max(fitting, key=lambda column: (column.optional, _widest(column, formatted))))
     return fitting
 
 
 def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[list[Column]]:
     """Return the columns in as many groups as the width requires, each with the first column, which names the rows."""
     label, *others = columns
-    room = width - min(_widest(label, formatted), max(_MIN_TEXT_WIDTH, width // 2))
+    room = width - min(_widest(label, formatted), int(width * _LABEL_SHARE))
     blocks: list[list[Column]] = [[label]]
     used = 0
     for column in others:
@@ -159,12 +164,15 @@ def _shortened_texts(
 
 
 def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
-    """Return texts of at most `longest` characters: their beginnings and ends, or what makes them differ."""
-    shown = [_without_middle(text, longest, (longest - 1) // 2) for text in texts]
+    """Return texts of at most `longest` characters without their middles, so that as many as possible differ."""
+    half = (longest - 1) // 2
+    cuts = (
+        [_without_middle(text, longest, beginning) for text in texts]
+        for beginning in sorted(range(longest), key=lambda beginning: abs(beginning - half))
+    )
+    shown = next(cuts)
     if len(set(shown)) < len(set(texts)):
-        # The ends differ if the middles do not; failing that, so do longer beginnings.
-        others = ([_without_middle(text, longest, beginning) for text in texts] for beginning in (0, longest - 1))
-        shown = max((shown, *others), key=lambda cut: len(set(cut)))
+        shown = max((shown, *cuts), key=lambda cut: len(set(cut)))
     return shown
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
 _OPTIONAL_FACTS = ("tags", "experiment", "duration_s", "created")
 """Facts that a narrow terminal leaves out, the last one first; then results but the first, then settings."""
-_OPTIONAL_SETTING, _OPTIONAL_RESULT, _OPTIONAL_FACT = 1, 2, 3
+_OPTIONAL_SETTING, _OPTIONAL_RESULT, _OPTIONAL_FACT = 1, 10, 100
 _MAX_COMPARED_WIDTH = 20
 _HEADING_WIDTH = 15
 
@@ -62,17 +62,20 @@ def runs_table(table: RunsTable, *, all_needed: bool) -> DisplayTable:
         _runs_column(
             column,
             [row[column.full_name] for row in rows],
-            optional=0 if all_needed or column in results[:1] else _dispensability(column),
+            optional=0 if all_needed else _dispensability(column, results),
         )
         for column in shown
     ]
     return DisplayTable(columns=columns, rows=rows, in_blocks=all_needed)
 
 
-def _dispensability(column: RunsColumn) -> int:
+def _dispensability(column: RunsColumn, results: Sequence[RunsColumn]) -> int:
     if column.full_name in _OPTIONAL_FACTS:
         return _OPTIONAL_FACT + _OPTIONAL_FACTS.index(column.full_name)
-    return _OPTIONAL_RESULT if column.is_measured else _OPTIONAL_SETTING if column.kind == "params" else 0
+    if column in results:
+        place = results.index(column)
+        return _OPTIONAL_RESULT + place if place else 0
+    return _OPTIONAL_SETTING if column.kind == "params" else 0
 
 
 def _runs_column(column: RunsColumn, values: Sequence[Any], *, optional: int) -> Column:
@@ -84,7 +87,8 @@ def _runs_column(column: RunsColumn, values: Sequence[Any], *, optional: int) ->
         "state": str,
         "ended": formatting.timestamp,
     }
-    formatter = formatting.elementwise(formatters.get(name, formatting.setting_value))
+    setting = _compared_value if optional else formatting.setting_value
+    formatter = formatting.elementwise(formatters.get(name, setting))
     if column.kind == "data":
         formatter = formatting.elementwise(formatting.fingerprint)
     return Column(
