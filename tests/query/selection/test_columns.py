@@ -14,7 +14,7 @@ def runs(store, write):
     """Two runs in which settings, results and metrics share names."""
     for lr in (0.1, 0.01):
         write(
-            config={"lr": lr, "loss": "mse", "batch_size": 8},
+            config={"lr": lr, "loss": "mse", "batch_size": 8, "device": "cuda:1", "name": "mine"},
             points={"lr": [lr, lr / 10], "loss": [0.5, 0.2, 0.4], "val/acc": [0.5, 0.9, 0.6]},
             summary={"lr": 5.0, "val/acc": 0.6, "size": 3},
         )
@@ -35,6 +35,8 @@ def runs(store, write):
         ("loss", "params.loss", "mse"),
         ("size", "summary.size", 3),
         ("name", "name", "net"),
+        ("params.name", "params.name", "mine"),
+        ("device", "params.device", "cuda:1"),
     ],
 )
 def test_name_gives_one_column(runs, name, full_name, value):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from runfolio.errors import NotFound
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.columns import RunsColumn, choice_note, find_column, find_metric
+from runfolio.query.selection.columns import RunsColumn, choice_note, find_column, find_columns, find_metric
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.grouping import differing_settings, naming_settings
 from runfolio.query.selection.influence import explained_shares, shares_sentence
@@ -100,7 +100,7 @@ def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) 
         NotFound: There is no such column, or no run has both.
     """
     distinct = distinct_runs(runs)
-    columns = [find_column(name, distinct.runs) for name in (x, y)]
+    columns = find_columns((x, y), distinct.runs)
     coloured_by = find_column(colour, distinct.runs) if colour else None
     having = [run for run in distinct.runs if all(_value(run, column) is not None for column in columns)]
     if not having:
@@ -138,7 +138,7 @@ def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
     having.sort(key=lambda run: _sort_key(_value(run, column), mode))
     naming = naming_settings(having)
     names = [name for name in differing_settings(having) if name not in naming]
-    settings = [_axis(having, find_column(f"params.{name}", having)) for name in names]
+    settings = [_axis(having, setting) for setting in find_columns([f"params.{name}" for name in names], having)]
     if not settings:
         raise NotFound("no setting differs among these runs; name some that differ, or leave filters away")
     numbers = [math.nan if (number := as_number(_value(run, column))) is None else number for run in having]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,9 +86,9 @@ class RunsColumn:
 def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
     """Return the column that a name means.
 
-    A bare name is a fact of the run, else a setting, else a result or metric, of which it takes each run's figure
-    (`figures.figure_of`). `params.NAME`, `summary.NAME`, `metrics.NAME` (the last value), `metrics.NAME.best` and
-    `data.NAME` say it outright; `config.NAME` is the same as `params.NAME`.
+    A bare name is one of `FACTS`, else a setting, else another fact of the run, else a result or metric, of which it
+    takes each run's figure (`figures.figure_of`). `params.NAME`, `summary.NAME`, `metrics.NAME` (the last value),
+    `metrics.NAME.best` and `data.NAME` say it outright; `config.NAME` is the same as `params.NAME`.
 
     Raises:
         NotFound: There is no such column; the message names the nearest.
@@ -105,10 +105,21 @@ def find_metric(name: str, runs: Sequence[RunView]) -> RunsColumn:
     return _find(name, runs, [column for column in every_column(runs) if column.startswith(("summary.", "metrics."))])
 
 
+def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColumn]:
+    """Return the columns that several names mean, as `find_column` does for one, but look at the runs once.
+
+    Raises:
+        NotFound: There is no such column; the message names the nearest.
+    """
+    available = every_column(runs)
+    return [_find(name, runs, available) for name in names]
+
+
 def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsColumn:
     spellings = (name, name.replace("config.", "params.", 1), name.replace("-", "_"))  # a flag has - where YAML has _
     for spelling in dict.fromkeys(spellings):
-        if spelling in available:
+        is_shadowed = spelling in _MORE_FACTS and f"params.{spelling}" in available
+        if spelling in available and not is_shadowed:
             return _outright(spelling, runs)
         if bare := [f"{kind}.{spelling}" for kind in _MEANINGS if f"{kind}.{spelling}" in available]:
             return _bare(spelling, bare, runs)
@@ -146,25 +157,24 @@ def every_column(runs: Iterable[RunView]) -> list[str]:
 def runs_frame(runs: Sequence[RunView]) -> pd.DataFrame:
     """Return one row per run with every column it could have (see `Runs.to_pandas`)."""
     pd = import_pandas()
-    metrics = {name for run in runs for name in run.metrics}
-    columns = [RunsColumn(*_parts(name, metrics)) for name in every_column(runs) if name not in _MORE_FACTS]
+    columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in _MORE_FACTS]
     names = [column.full_name for column in columns]
     return pd.DataFrame([[column.value(run) for column in columns] for run in runs], columns=names)
 
 
-def _parts(full_name: str, metrics: Container[str]) -> tuple[Kind, str]:
-    """Return the kind and the name of a column; `metrics` are all that the runs logged."""
+def _parts(full_name: str, runs: Sequence[RunView]) -> tuple[Kind, str]:
+    """Return the kind and the name of a column."""
     if full_name in FACTS or full_name in _MORE_FACTS:
         return "fact", full_name
     kind, _, name = full_name.partition(".")
     if kind == "metrics":
-        is_best = name.endswith(_BEST) and name not in metrics
+        is_best = name.endswith(_BEST) and not any(name in run.metrics for run in runs)
         return ("best", name.removesuffix(_BEST)) if is_best else ("metrics", name)
     return ("data", name) if kind == "data" else ("params", name) if kind == "params" else ("summary", name)
 
 
 def _outright(full_name: str, runs: Sequence[RunView], shadowed: Sequence[str] = ()) -> RunsColumn:
-    kind, name = _parts(full_name, {metric for run in runs for metric in run.metrics})
+    kind, name = _parts(full_name, runs)
     headings = {"data": full_name, "best": f"{name} best"}
     heading = figure_heading(runs, full_name, None) if kind in ("summary", "metrics") else headings.get(kind, name)
     return RunsColumn(kind, name, heading, tuple(shadowed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -63,5 +62,5 @@ def copied_runs(runs: Iterable[RunT]) -> dict[str, list[RunT]]:
 
 def _place(run: RunView) -> tuple[bool, bool, str]:
     """Sort key: the folder that the run was given by its tracker comes before a copy of it."""
-    parent, name = posixpath.split(run.run_path)
-    return parent != slug(run.experiment), not name.endswith(run.id), run.run_path
+    given = f"{slug(run.experiment)}/{slug(run.document.name)}-{run.id}"
+    return run.run_path != given, not run.run_path.endswith(run.id), run.run_path

@@ -9,7 +9,7 @@ from typing import Any, Generic
 
 from runfolio.errors import ConfigError
 from runfolio.query.run_view import RunT, RunView
-from runfolio.query.selection.columns import choice_note, every_column, find_column
+from runfolio.query.selection.columns import choice_note, every_column, find_columns
 
 _OUTPUT_WORDS = """
     out output outputs outdir dir directory folder path file log logs logdir logfile save saved savedir ckpt ckpts
@@ -49,13 +49,13 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
     excluded = [name.startswith("-") for name in names]
     if any(excluded) and not all(excluded):
         raise ConfigError(f"group by {','.join(names)}: either all names have a - before them, or none")
-    columns = [find_column(name.removeprefix("-"), runs) for name in names]
+    columns = find_columns([name.removeprefix("-") for name in names], runs)
     notes = [note] if (note := choice_note(columns)) else []
     if all(excluded):
         left_out = [column.full_name for column in columns]
         settings = [name for name in differing_settings(runs) if f"params.{name}" not in left_out]
         naming = naming_settings(runs, [column.name for column in columns])
-        columns = [find_column(f"params.{name}", runs) for name in settings if name not in naming]
+        columns = find_columns([f"params.{name}" for name in settings if name not in naming], runs)
         notes += _ignored(naming, names)
     members: dict[str, list[RunT]] = {}
     for run in runs:

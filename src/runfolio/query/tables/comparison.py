@@ -9,7 +9,7 @@ from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.columns import RunsColumn, find_column, find_metric
+from runfolio.query.selection.columns import RunsColumn, find_columns, find_metric
 from runfolio.query.selection.data_match import describe_matches, fingerprints, match_data
 from runfolio.query.selection.figures import best_in_curve
 from runfolio.query.selection.grouping import naming_settings
@@ -113,8 +113,8 @@ def compared_columns(runs: Sequence[RunView], comparison: Comparison, *, everyth
             _differ((last := find_metric(f"metrics.{figure.name}", runs)).value(run), figure.value(run)) for run in runs
         )
     ]
-    columns = [find_column(name, runs) for name in settings]
-    data = [find_column(f"data.{row.key}", runs) for row in comparison.data]
+    columns = find_columns(settings, runs)
+    data = find_columns([f"data.{row.key}" for row in comparison.data], runs)
     return ComparedColumns([*columns, *figures, *lasts, *data], naming, len(results) - len(shown))
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.columns import FACTS, RunsColumn, choice_note, find_column, find_metric
+from runfolio.query.selection.columns import FACTS, RunsColumn, choice_note, find_column, find_columns, find_metric
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.grouping import differing_settings, naming_settings
 from runfolio.query.selection.metric_names import is_about_the_process
@@ -65,7 +65,7 @@ def table(
         NotFound: No run has such a column; the message names the nearest.
     """
     runs = list(runs)
-    chosen = [find_column(name, runs) for name in columns] if columns is not None else _usual(runs)
+    chosen = find_columns(columns, runs) if columns is not None else _usual(runs)
     named = chosen if columns is not None else []
     ordered = list(runs)
     if sort is not None:
@@ -88,7 +88,7 @@ def _usual(runs: Sequence[RunView]) -> list[RunsColumn]:
     tags = ["tags"] if any(run.tags for run in runs) else []
     naming = naming_settings(distinct_runs(runs).runs)
     settings = [f"params.{name}" for name in differing_settings(runs) if name not in naming]
-    columns = [find_column(name, runs) for name in (*FACTS, *tags, *settings[:_SHOWN_SETTINGS])]
+    columns = find_columns((*FACTS, *tags, *settings[:_SHOWN_SETTINGS]), runs)
     return [*columns, *(find_metric(name, runs) for name in usual_results(runs)[:_SHOWN_METRICS])]
 
 
