@@ -15,8 +15,8 @@ def test_the_folder_that_the_run_was_given_counts_before_its_copies(store, write
 
     assert [run.folder for run in distinct.runs] == [original]
     assert distinct.sentence == "Left out: 3 further copies of runs."
-    (copies,) = copied_runs(runs).values()
-    assert (copies[0].folder, len(copies)) == (original, 4)
+    (folders,) = copied_runs({run.run_path: run.document for run in runs}).values()
+    assert (folders[0], len(folders)) == (f"digits/{original.name}", 4)
 
 
 def test_one_of_two_copies_counts_if_the_original_is_gone(store, write, copy):

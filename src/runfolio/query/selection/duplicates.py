@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic
 
 from runfolio.query.run_view import RunT, RunView
 from runfolio.record.base.layout import slug
 from runfolio.record.base.plurals import counted
-from runfolio.record.base.run_document import REPRODUCTION
+from runfolio.record.base.run_document import REPRODUCTION, RunDocument
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def distinct_runs(runs: Iterable[RunT]) -> DistinctRuns[RunT]:
     runs = list(runs)
     originals = [run for run in runs if not is_reproduction(run)]
     first: dict[str, RunT] = {}
-    for run in sorted(originals, key=_place):
+    for run in sorted(originals, key=lambda run: _place(run.run_path, run.document)):
         first.setdefault(run.id, run)
     kept = {run.run_path for run in first.values()}
     distinct = [run for run in originals if run.run_path in kept]
@@ -53,14 +52,19 @@ def is_reproduction(run: RunView) -> bool:
     return (run.document.lineage or {}).get("kind") == REPRODUCTION
 
 
-def copied_runs(runs: Iterable[RunT]) -> dict[str, list[RunT]]:
-    """Return the runs of which there are several folders, by id; the folder that counts is the first."""
-    runs = sorted(runs, key=_place)
-    counts = Counter(run.id for run in runs)
-    return {run_id: [run for run in runs if run.id == run_id] for run_id, count in counts.items() if count > 1}
+def copied_runs(documents: Mapping[str, RunDocument]) -> dict[str, list[str]]:
+    """Return the folders of each run that has several, by its id; the folder that counts is the first.
+
+    Args:
+        documents: The document of each run folder, by its path below the store.
+    """
+    folders: dict[str, list[str]] = {}
+    for run_path in sorted(documents, key=lambda run_path: _place(run_path, documents[run_path])):
+        folders.setdefault(documents[run_path].id, []).append(run_path)
+    return {run_id: run_paths for run_id, run_paths in folders.items() if len(run_paths) > 1}
 
 
-def _place(run: RunView) -> tuple[bool, bool, str]:
+def _place(run_path: str, document: RunDocument) -> tuple[bool, bool, str]:
     """Sort key: the folder that the run was given by its tracker comes before a copy of it."""
-    given = f"{slug(run.experiment)}/{slug(run.document.name)}-{run.id}"
-    return run.run_path != given, not run.run_path.endswith(run.id), run.run_path
+    given = f"{slug(document.experiment)}/{slug(document.name)}-{document.id}"
+    return run_path != given, not run_path.endswith(document.id), run_path
