@@ -37,7 +37,7 @@ GRID = [{"lr": lr, "seed": seed} for lr in (0.1, 0.01) for seed in SEEDS]
         ("job_id", [101, 102, 103, 104]),
         ("started", [1.5, 2.5, 3.5, 4.5]),
         ("label", ["x-0", "x-1", "y-0", "y-1"]),
-        ("where", ["/tmp/a", "/tmp/b", "/tmp/c", "/tmp/d"]),
+        ("checkpoint_dir", ["/tmp/a0", "/tmp/a1", "/tmp/b0", "/tmp/b1"]),
     ],
 )
 def test_a_setting_that_names_each_run_makes_no_groups(runs_of, name, values):
@@ -54,6 +54,8 @@ def test_a_setting_that_names_each_run_makes_no_groups(runs_of, name, values):
         ("hidden", [16, 32, 64, 128]),
         ("model", ["mlp", "cnn", "vit", "rnn"]),
         ("data_dir", ["/data/a", "/data/b", "/data/c", "/data/d"]),
+        ("init_from", ["/tmp/a", "/tmp/b", "/tmp/c", "/tmp/d"]),
+        ("checkpoint_path", ["a.pt", "b.pt", "c.pt", "d.pt"]),
         ("optimizer/name", ["sgd", "adam", "adamw", "lion"]),
         ("out", ["a", "a", "b", "b"]),
     ],

@@ -12,16 +12,12 @@ from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.columns import choice_note, every_column, find_columns
 
 _OUTPUT_WORDS = """
-    out output outputs outdir dir directory folder path file log logs logdir logfile save saved savedir ckpt ckpts
-    checkpoint checkpoints result results workdir work name run runs id uuid guid job jobid slurm pid port exp
-    experiment expname trial time timestamp date started hydra wandb tensorboard
+    out output outputs outdir log logs logdir logfile save saved savedir result results workdir run runs id uuid guid
+    job jobid slurm pid port exp experiment expname trial time timestamp date started hydra wandb tensorboard
     """
-"""Words of a setting that says where a run writes or what it is called, rather than what is tried."""
-_INPUT_WORDS = """
-    data dataset datasets input inputs train val valid test weights pretrained model root arch backbone encoder decoder
-    net network tokenizer teacher
-    """
-"""Words of a setting that matters, although it may be a path."""
+"""A setting named by such words says where a run writes or what it is called, rather than what is tried."""
+_NEUTRAL_WORDS = "dir directory folder path file name work checkpoint checkpoints ckpt ckpts"
+"""Words that may be added to those; alone they may as well say what is read."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def differing_settings(runs: Sequence[RunView]) -> list[str]:
     return [name for name in settings if len(_values(runs, name)) > 1]
 
 
-def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ()) -> list[str]:
+def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed", "fold")) -> list[str]:
     """Return the settings that only name a run: no two runs share a value, and it is a folder, a name or the like.
 
     Two runs of one value that agree in `repeating` too are the same training run twice, which may share a folder.
@@ -105,13 +101,10 @@ def _differs_in_every_run(runs: Sequence[RunView], name: str, repeating: Sequenc
 def _is_naming(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bool:
     """Return whether a setting says where a run writes or what it is called, by its name or by its values."""
     words = set(re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()))
-    if words & set(_INPUT_WORDS.split()):
-        return False
-    if words <= set(_OUTPUT_WORDS.split()):
+    output = set(_OUTPUT_WORDS.split())
+    if words & output and words <= output.union(_NEUTRAL_WORDS.split()):
         return True
-    values = [run.flat_config.get(name) for run in runs]
-    texts = [value for value in values if isinstance(value, str)]
-    return len(texts) == len(values) and (all("/" in text for text in texts) or _carries(runs, name, repeating))
+    return all(isinstance(run.flat_config.get(name), str) for run in runs) and _carries(runs, name, repeating)
 
 
 def _carries(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bool:
