@@ -187,10 +187,7 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
     several = len({row.group for row in groups.rows}) > 1
     return DisplayTable(
         columns=columns if several else columns[1:],
-        rows=[
-            {**row, "measured": f"{row['metric']} {row['figure']}", "interval": _range(row["low"], row["high"])}
-            for row in rows
-        ],
+        rows=[{**asdict(row), "measured": row.heading, "interval": _range(row.low, row.high)} for row in groups.rows],
     )
 
 

@@ -53,6 +53,12 @@ class SeedGroup:
     """The runs there are cannot tell its mean from that of the first group (Welch, all groups together by Holm).
     False where one of the groups has a single run: nothing can be compared."""
 
+    @property
+    def heading(self) -> str:
+        """The metric with which of its figures counts, such as `val/acc best`."""
+        name, pooled, _ = self.metric.partition(POOLED)
+        return f"{name} {self.figure}{pooled}"
+
 
 @dataclass(frozen=True)
 class SeedGroups:
