@@ -169,9 +169,14 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
             columns=[Column(key=key, title=key, formatter=formatting.elementwise(str)) for key in rows[0]], rows=rows
         )
     tied = ["=" * row.tied for row in groups.rows]
+    # One long kind of figure for all rows is said once, in the head, so that the labels keep their room.
+    kinds = {row.figure for row in groups.rows}
+    shared = next(iter(kinds)) if len(kinds) == 1 and kinds != {"best"} else ""
     columns = [
         Column(key="group", title="runs with", formatter=_without_repeats),
-        Column(key="measured", title="metric", formatter=formatting.elementwise(str)),
+        Column(
+            key="measured", title=measured_heading(f"metric {shared}".rstrip()), formatter=formatting.elementwise(str)
+        ),
         Column(key="runs", title="runs", formatter=formatting.elementwise(formatting.count), number=True),
         Column(
             key="mean",
@@ -187,7 +192,14 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
     several = len({row.group for row in groups.rows}) > 1
     return DisplayTable(
         columns=columns if several else columns[1:],
-        rows=[{**asdict(row), "measured": row.heading, "interval": _range(row.low, row.high)} for row in groups.rows],
+        rows=[
+            {
+                **asdict(row),
+                "measured": row.metric if shared else row.heading,
+                "interval": _range(row.low, row.high),
+            }
+            for row in groups.rows
+        ],
     )
 
 
