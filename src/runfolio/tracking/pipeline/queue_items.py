@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Plain = tuple[float, int | None, dict[str, float]]
@@ -30,8 +31,15 @@ class Media(NamedTuple):
     caption: str | None = None
 
 
-class FailedCall(NamedTuple):
-    """A call that recorded nothing, to be counted and reported."""
+class Mark:
+    """A position between items: it receives the last seq given out before it, once the encoder thread reaches it."""
+
+    seq: int | None = None
+
+
+@dataclass
+class FailedCall(Mark):
+    """A position at which a call recorded nothing, to be counted and reported."""
 
     name: str
     """The name that it is counted under."""
@@ -40,10 +48,4 @@ class FailedCall(NamedTuple):
     message: str
 
 
-class Mark:
-    """A position between items: it receives the last seq given out before it, once the encoder thread reaches it."""
-
-    seq: int | None = None
-
-
-Item = Plain | Scalars | Media | FailedCall | Mark
+Item = Plain | Scalars | Media | Mark
