@@ -62,8 +62,8 @@ def test_a_signal_at_an_awkward_moment(
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_signal_during_finish_waits_for_it(store: Path, python: Callable, number: int):
-    done = python(START + SLOW + f"later({int(number)}); run.finish()", store)
+def test_a_signal_during_finish_waits_for_it(store: Path, fresh_python: Callable, number: int):
+    done = fresh_python(START + SLOW + f"later({int(number)}); run.finish()", store)
     assert (done.returncode, ending(store)) == (-number, ("finished", [1.0, 2.0]))
 
 

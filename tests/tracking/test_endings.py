@@ -97,7 +97,7 @@ def test_points_older_than_the_flush_interval_survive_kill_9(store: Path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_finish_that_is_interrupted_still_writes_everything(store: Path, python: Callable, number: int):
+def test_a_finish_that_is_interrupted_still_writes_everything(store: Path, fresh_python: Callable, number: int):
     """The value takes the writer a while, in the middle of which the signal comes."""
     script = """
 class Slow:
@@ -108,7 +108,7 @@ run.log({"loss": Slow()})
 threading.Timer(0.3, lambda: os.kill(os.getpid(), int(sys.argv[2]))).start()
 run.finish()
 """
-    done = python(START + script, store, int(number))
+    done = fresh_python(START + script, store, int(number))
     assert done.returncode == -number
     assert ending(store)[::2] == ("finished", [1.0, 2.0])
 
