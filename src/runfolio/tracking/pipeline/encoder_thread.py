@@ -18,7 +18,7 @@ from runfolio.record.base.run_document import RunDocument
 from runfolio.record.spool import Spool
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder import EncodedBatch, Encoder
-from runfolio.tracking.pipeline.queue_items import Item, Mark, Scalars
+from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Scalars
 from runfolio.tracking.pipeline.spool_transfer import write_batch
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.pipeline.writer_config import WriterConfig
@@ -330,6 +330,6 @@ class EncoderThread:
 
 def _newest_time(items: Sequence[Item]) -> float | None:
     for item in reversed(items):
-        if not isinstance(item, Mark) and not (isinstance(item, Scalars) and item.aside):
+        if not isinstance(item, FailedCall | Mark) and not (isinstance(item, Scalars) and item.aside):
             return item[0]
     return None

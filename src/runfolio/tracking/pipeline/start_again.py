@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.plain_values import whole_step
-from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
+from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Scalars
 
 
 class StartAgain:
@@ -25,7 +25,7 @@ class StartAgain:
         self._is_decided = False
 
     def __call__(self, item: Item) -> None:
-        if not self._is_decided and not isinstance(item, Media | Mark):
+        if not self._is_decided and not isinstance(item, Media | FailedCall | Mark):
             self._decide(item)
         self._take(item)
 
