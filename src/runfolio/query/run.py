@@ -104,6 +104,11 @@ class RecordedRun:
         """Reason why the run ended as it did, without the state; None if there is nothing to say."""
         return self._reason
 
+    @property
+    def ending(self) -> str:
+        """How the run ended and why, such as `failed: ValueError: bad shape in train.py line 41`."""
+        return run_end.why(self)
+
     @cached_property
     def _reason(self) -> str | None:
         return run_end.reason(self)
