@@ -13,6 +13,7 @@ from runfolio.query.selection.data_match import describe_matches, fingerprints, 
 from runfolio.query.selection.metric_names import Mode, guess_mode
 from runfolio.query.selection.ranking import best_in_curve, rank
 from runfolio.query.tables.run_labels import unique_labels
+from runfolio.record.base.flat_names import identity
 from runfolio.record.points.metric_summary import AXES
 
 
@@ -96,13 +97,7 @@ def _differences(
 
 
 def _all_same(row: Difference, count: int) -> bool:
-    first, *rest = row.values.values()
-    return len(row.values) == count and all(_same(first, value) for value in rest)
-
-
-def _same(first: Any, second: Any) -> bool:
-    both_nan = first != first and second != second
-    return both_nan or (first == second and isinstance(first, bool) == isinstance(second, bool))  # True is not 1 here
+    return len(row.values) == count and len({identity(value) for value in row.values.values()}) == 1
 
 
 def _metric_row(named: Mapping[str, RunView], metric: str) -> MetricRow:

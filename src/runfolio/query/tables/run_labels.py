@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from runfolio.query.run_view import RunView
+from runfolio.record.base.flat_names import identity, short_texts
 
 _SETTINGS_AT_MOST = 2
 
@@ -27,16 +27,13 @@ def unique_labels(runs: Sequence[RunView]) -> list[str]:
 def _distinct_label(run: RunView, alike: Sequence[RunView]) -> str:
     """One of several runs of the same name, by what differs in their settings, else by its id."""
     shared = set(alike[0].flat_config).intersection(*(other.flat_config for other in alike))
-    differing = [key for key in alike[0].flat_config if key in shared and len(_values(alike, key)) > 1]
-    values = {tuple(_shown(other.flat_config[key]) for key in differing) for other in alike}
+    differing = [key for key in alike[0].flat_config if key in shared and len(_texts(alike, key)) > 1]
+    values = {tuple(identity(other.flat_config[key]) for key in differing) for other in alike}
     if not 1 <= len(differing) <= _SETTINGS_AT_MOST or len(values) < len(alike):
         return f"{run.name} ({run.id})"
-    return " ".join([run.name, *(f"{key}={_shown(run.flat_config[key])}" for key in differing)])
+    texts = (f"{key}={_texts(alike, key)[identity(run.flat_config[key])]}" for key in differing)
+    return " ".join([run.name, *texts])
 
 
-def _values(runs: Sequence[RunView], key: str) -> set[str]:
-    return {_shown(run.flat_config[key]) for run in runs}
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _texts(runs: Sequence[RunView], key: str) -> dict[str, str]:
+    return short_texts(run.flat_config[key] for run in runs)

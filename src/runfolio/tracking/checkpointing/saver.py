@@ -24,8 +24,9 @@ from runfolio.record.checkpoints.manifests import GENERATORS, Checkpoint, Snapsh
 from runfolio.record.checkpoints.retention import CheckpointPolicy, CheckpointRetention, Mode, is_better, step_name
 from runfolio.tracking.checkpointing import random_states
 from runfolio.tracking.pipeline.background_log import log
+from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
-from runfolio.tracking.pipeline.plain_values import detach_value, metric_value, plain_config, whole_step
+from runfolio.tracking.pipeline.plain_values import detach_value, metric_value, whole_step
 from runfolio.tracking.pipeline.queue_items import Mark
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process import exit_hooks
