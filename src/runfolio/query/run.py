@@ -218,8 +218,9 @@ class RecordedRun:
                 it gets the checkpoint's tensors. None: the loader that the checkpoint names makes it.
 
         Raises:
-            ConfigError: No loader is named, or none of that name is installed, or `module` is not a module.
-            DamagedFile: The tensors do not fit the module; the message names missing and unexpected ones.
+            ConfigError: No loader is named, or none of that name is installed, or `module` is not a module, or the
+                tensors do not fit it; the message names missing and unexpected ones.
+            DamagedFile: The checkpoint cannot be read.
             NotFound: The run has no checkpoint.
         """
         return model_loading.load_model(self.checkpoint(), module)

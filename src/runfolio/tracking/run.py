@@ -259,8 +259,8 @@ class Run:
                 one, all random generators go on as they were, too. Without any, nothing is changed.
         Raises:
             NotFound: There is none of that name, or nothing of a target's name in it.
-            ConfigError: A target has no `load_state_dict`, or what was saved does not fit it.
-            DamagedFile: It cannot be read, or a module's tensors do not fit; the message names them.
+            ConfigError: A target has no `load_state_dict`, or what was saved does not fit it; the message says where.
+            DamagedFile: It cannot be read.
         """
         checkpoint = self.recorder.find_checkpoint(name)
         if targets:
