@@ -13,6 +13,7 @@ from typing import Any, Self
 from runfolio.errors import ConfigError, RunfolioError
 from runfolio.tracking.init import init
 from runfolio.tracking.pipeline import media_content
+from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_values import detach_value
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
 from runfolio.tracking.resume import resume
@@ -250,7 +251,7 @@ class SummaryWriter:
         self,
         kind: str,
         tag: str,
-        content: Callable[[], bytes | dict[str, Any]],
+        content: Callable[[], StoredImage | bytes | dict[str, Any]],
         step: int | None,
         walltime: float | None,
     ) -> None:

@@ -17,6 +17,7 @@ from runfolio.record.content import artifacts, run_edits
 from runfolio.tracking.checkpointing import restore
 from runfolio.tracking.pipeline import media_content
 from runfolio.tracking.pipeline.live_dict import LiveDict
+from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_values import check_name, detach_value
 from runfolio.tracking.pipeline.queue_items import Item, Media, Scalars
 from runfolio.tracking.process import distributed, exit_hooks
@@ -356,7 +357,7 @@ class Run:
         step: int | None,
         kind: str,
         name: str,
-        content: Callable[[], bytes | dict[str, Any]],
+        content: Callable[[], StoredImage | bytes | dict[str, Any]],
         caption: str | None = None,
     ) -> None:
         self.recorder.append(Media(self.recorder.now(), step, kind, name, content, caption))

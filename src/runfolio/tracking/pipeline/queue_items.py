@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from runfolio.tracking.pipeline.pixels import StoredImage
+
 Plain = tuple[float, int | None, dict[str, float]]
 """A call of `Run.log` whose values are all floats: time, step, values. The usual kind, therefore a bare tuple."""
 
@@ -26,7 +28,7 @@ class Media(NamedTuple):
     step: Any
     kind: str
     name: str
-    content: Callable[[], bytes | dict[str, Any]]
+    content: Callable[[], StoredImage | bytes | dict[str, Any]]
     caption: str | None = None
 
 
