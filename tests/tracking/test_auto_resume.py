@@ -119,6 +119,13 @@ def test_a_name_that_several_runs_have_is_refused(store: Path):
         runfolio.resume("thrice", store=store)
 
 
+@pytest.mark.parametrize(("given", "use"), [("project", "experiment="), ("fork", r"runfolio\.fork")])
+def test_arguments_of_other_trackers_are_explained(store: Path, given: str, use: str):
+    with pytest.raises(TypeError, match=f"init has no argument '{given}'; use {use}"):
+        runfolio.init(store=store, **{given: "food"})
+    assert not store.exists()
+
+
 def test_an_unknown_option_leaves_no_run(store: Path):
     with pytest.raises(TypeError, match="unexpected keyword argument 'pace'"):
         runfolio.fork("net", store=store, pace=None)  # type: ignore[call-arg]

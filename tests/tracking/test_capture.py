@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import pytest
 
@@ -18,6 +20,8 @@ from runfolio.record.base.layout import find_runs
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import code
 from runfolio.record.content.code import Code
+from runfolio.tracking.environment import libraries, seeds
+from runfolio.tracking.environment.sources import Sources
 
 SCRIPT = """
 import argparse, sys
@@ -404,3 +408,32 @@ with runfolio.init("net", store=sys.argv[1]):
         ) as training:
             read = subprocess.run(reader, stdin=training.stdout, capture_output=True, text=True)
         assert (training.returncode, read.stdout) == (0, "100001\n")
+
+
+class Library:
+    """A library of C functions as cffi puts it among the modules: it calls itself one, and has nothing of one."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "__class__":
+            return ModuleType
+        raise OSError(f"no function {name}")
+
+
+@pytest.mark.parametrize("name", ["_openssl.lib", "IPython", "random", "numpy.random", "torch", "torch.utils.data"])
+def test_objects_that_are_no_modules_do_not_end_the_capture(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setitem(sys.modules, name, cast("ModuleType", Library()))
+    script = tmp_path / "train.py"
+    script.write_text("x = 1\n")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    sources = Sources(folder, "a81kq0zd", tmp_path, None)
+    sources.begin(str(script))
+    sources.go_on()
+    recorded = code.read(folder, ["a81kq0zd"])
+    assert recorded is not None
+    assert [source.path for source in recorded.files] == ["train.py"]
+    assert seeds.seeds().keys() >= {"PYTHONHASHSEED"}
+    assert libraries.device() == "cpu"
+    assert libraries.torch_info() is None or name != "torch"

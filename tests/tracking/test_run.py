@@ -7,6 +7,7 @@ import copy
 import json
 import math
 import pickle
+import shutil
 import threading
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,10 +22,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import runfolio
-from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio.errors import ConfigError, StoreError
 from runfolio.record.base.run_document import Attempt, RunDocument, now
-from runfolio.record.content import media
+from runfolio.record.content import artifacts, media
+from runfolio.record.liveness.heartbeats import NoMemory
 from runfolio.record.points.reader import PointFiles
+from runfolio.repair.checkup import check
 from runfolio.tracking.monitors.monitor import MonitoredRun
 from runfolio.tracking.pipeline.queue_items import Scalars
 from runfolio.tracking.recorder import Recorder
@@ -162,9 +165,10 @@ def test_unsupported_names_are_reported(run: Run, name: str, caplog: pytest.LogC
     assert "has a name that is" in caplog.text
 
 
-def test_log_takes_a_dict(run: Run):
-    with pytest.raises(ConfigError, match="log takes a dict of metric names and values, not a float"):
-        run.log(0.5)  # type: ignore[arg-type]
+def test_log_takes_a_dict(run: Run, caplog: pytest.LogCaptureFixture):
+    run.log(0.5)  # type: ignore[arg-type]
+    run.flush()
+    assert "log takes a dict of metric names and values, not a float" in caplog.text
 
 
 def test_threads_may_log_at_once(run: Run):
@@ -301,7 +305,7 @@ def test_media_round_trip(run: Run):
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((2, 2, 2, 2)), "missing.png", "text", object(), np.zeros((0, 3))],
+    [np.zeros((2, 2, 2, 2)), object(), np.zeros((0, 3)), b"no image", b"\x89PNG\r\n\x1a\n" + b"cut off"],
     ids=lambda image: f"{type(image).__name__} {getattr(image, 'shape', '')}",
 )
 def test_invalid_image_is_reported_and_training_continues(run: Run, image: object, caplog: pytest.LogCaptureFixture):
@@ -317,10 +321,6 @@ def test_an_artifact_is_a_copy_with_digests(run: Run, tmp_path: Path):
     artifact = run.artifact(tmp_path / "report", type="report")
     (tmp_path / "report" / "a.csv").write_text("changed")
     assert (artifact / "a.csv").read_text() == "x"
-    with pytest.raises(ConfigError, match="has an artifact 'report' already"):
-        run.artifact(tmp_path / "report")
-    with pytest.raises(NotFound, match="no file or folder missing"):
-        run.artifact("missing")
 
 
 def test_runfolio_log_speaks_to_the_run_opened_last(store: Path):
@@ -474,13 +474,47 @@ def test_odd_settings_are_recorded(store: Path):
     assert RunDocument.read(run.folder).config == {"x": "1.0", "y": "(1+0j)"}
 
 
-def test_a_folder_that_holds_the_run_is_no_artifact(run: Run, store: Path, tmp_path: Path):
-    with pytest.raises(ConfigError, match="holds this run's own record"):
-        run.artifact(store.parent, name="all")
+def test_a_folder_that_holds_the_run_is_no_artifact(run: Run, store: Path, caplog: pytest.LogCaptureFixture):
+    assert run.artifact(store.parent, name="all") is None
+    run.flush()
+    assert "holds this run's own record" in caplog.text
+
+
+def test_artifacts_named_like_a_manifest_are_apart(run: Run, tmp_path: Path):
     (tmp_path / "f").write_text("x")
-    run.artifact(tmp_path / "f", name="a.json")
-    with pytest.raises(ConfigError, match="has an artifact 'a' already"):
-        run.artifact(tmp_path / "f", name="a")
+    for name in ("a.json", "a"):
+        assert run.artifact(tmp_path / "f", name=name)
+    assert [artifacts.find(run.folder, name) for name in ("a.json", "a")] == [
+        run.folder / "artifacts" / "a.json.2",
+        run.folder / "artifacts" / "a",
+    ]
+
+
+def test_second_artifact_of_one_name_replaces_the_first(run: Run, tmp_path: Path):
+    folder = tmp_path / "best"
+    for content in ("first", "second", "third"):
+        folder.mkdir()
+        (folder / f"{content}.txt").write_text(content)
+        target = run.artifact(folder)
+        shutil.rmtree(folder)
+        assert target is not None
+        assert [path.name for path in target.iterdir()] == [f"{content}.txt"]
+    entries = sorted(path.name for path in (run.folder / "artifacts").iterdir())
+    assert entries == ["best", "best.json"]
+    run.finish()
+    assert check(run.folder, NoMemory()).findings == []
+
+
+def test_an_artifact_that_cannot_be_copied_keeps_the_one_before(run: Run, tmp_path: Path):
+    (tmp_path / "f").write_text("x")
+    target = run.artifact(tmp_path / "f")
+    assert target is not None
+    (tmp_path / "f").unlink()
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "broken").symlink_to("nowhere")
+    assert run.artifact(tmp_path / "f") is None
+    assert artifacts.find(run.folder, "f") == target
+    assert (target / "f").read_text() == "x"
 
 
 def test_logging_while_a_run_ends_is_reported(store: Path, caplog: pytest.LogCaptureFixture):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runfolio.record.checkpoints.retention import CheckpointPolicy
+from runfolio.tracking.keyword_hints import hint_at
 from runfolio.tracking.opening import (
     NewRun,
     Opened,
@@ -26,6 +27,7 @@ _EXPERIMENT = "default"
 _AUTO = "auto"
 
 
+@hint_at({"project": "experiment=...", "fork": "runfolio.fork(run)", "dir": "store=..."})
 def init(
     name: str | None = None,
     *,
@@ -68,6 +70,7 @@ def init(
         The run, which is also what `runfolio.log` speaks to until it ends.
     Raises:
         StoreError: The store cannot be written; the run is being written by another process, or has ended.
+        TypeError: An argument has another name here, as `project`.
         ConfigError: `config` is none of the kinds above, a name or tag is past its limits (`docs/limits.md`), several
             runs have the id or name `resume`, or `resume` names a run in what `runfolio reproduce` started.
         NotFound: There is no run `resume`, or it has no checkpoint.

@@ -31,12 +31,13 @@ from runfolio.tracking.monitors.load_sampler import LoadSampler
 from runfolio.tracking.monitors.monitor import Monitor
 from runfolio.tracking.pipeline import background_log
 from runfolio.tracking.pipeline.config_values import config_defaults, plain_config
+from runfolio.tracking.pipeline.live_tags import plain_tags
 from runfolio.tracking.pipeline.plain_values import whole_step
 from runfolio.tracking.process import distributed, reproduction, subprocesses
 from runfolio.tracking.process.reproduction import Reproduction
 from runfolio.tracking.recorder import Recorder
 from runfolio.tracking.recording_config import RecordingConfig
-from runfolio.tracking.run import Run, plain_tags
+from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
 _REPRODUCED = "-reproduced"

@@ -7,11 +7,12 @@ import enum
 import logging
 import os
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runfolio.errors import StoreError
+from runfolio.errors import RunfolioError, StoreError
 from runfolio.record.base.clock import Clock
 from runfolio.record.base.layout import new_id
 from runfolio.record.base.run_document import RunDocument, Status
@@ -24,8 +25,9 @@ from runfolio.tracking.checkpointing.saver import Saver
 from runfolio.tracking.environment import seeds
 from runfolio.tracking.environment.environment_recorder import EnvironmentRecorder, keep_code
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
+from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.plain_values import check_numbers, whole_step
-from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
+from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Scalars
 from runfolio.tracking.pipeline.stop_after import StopAfter
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.process import distributed, exit_hooks
@@ -237,6 +239,20 @@ class Recorder:
         """Append an item to the record."""
         self.append(item)
 
+    def note_failure(self, call: str, error: Exception) -> None:
+        """Count a call that recorded nothing, and report it once for each cause; see `guard.py`.
+
+        Raises:
+            Exception: The error itself, if the run is strict.
+        """
+        if self.strict:
+            raise error
+        reason = describe_error(error)
+        if not isinstance(error, RunfolioError):
+            reason += "; init(strict=True) raises it where it happens"
+        message = f"{call} was left out, and the training continues: {reason}"
+        self.append(FailedCall(f"({call})", f"{call} {_origin(error)}", message))
+
     def log_system(self, values: Mapping[str, float]) -> None:
         """Record system metrics (`system/...`) by whole seconds of work on the run; automatic steps skip them."""
         seconds = int(self._seconds_before + self.clock.elapsed_s())
@@ -349,11 +365,14 @@ class Recorder:
         time.sleep(_BRAKE_S)
 
     def _take_checked(self, item: Item) -> None:
-        """Take an item of `init(strict=True)`."""
-        if not isinstance(item, Media | Mark):
+        """Take an item of `init(strict=True)`; what it cannot store raises here."""
+        if not isinstance(item, FailedCall | Mark) and item[1] is not None:
+            whole_step(item[1])
+        if isinstance(item, Media):
+            content = item.content()
+            item = item._replace(content=lambda: content)
+        elif not isinstance(item, FailedCall | Mark):
             check_numbers(item[2])
-            if item[1] is not None:
-                whole_step(item[1])
         self.encoder_thread.pending.append(item)
 
     def _take_first(self, item: Item) -> None:
@@ -449,6 +468,14 @@ class Recorder:
             log.warning("run %s: %s is not recorded (%s)", self.id, type(monitor).__name__.lower(), error)
             return False
         return True
+
+
+def _origin(error: Exception) -> str:
+    """Return the class of an error and the line that raised it."""
+    line = ""
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        line = f"{frame.f_code.co_filename}:{number}"
+    return f"{type(error).__name__} {line}"
 
 
 def _seconds_before(document: RunDocument, now: float) -> float:

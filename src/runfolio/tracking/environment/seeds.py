@@ -35,16 +35,16 @@ def seeds() -> dict[str, Any]:
         "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED"),
         **torch_seed(),
     }
-    with suppress(KeyError, AttributeError):
+    with suppress(Exception):  # not imported, or a file of the user's of that name
         values["random"] = _digest(repr(sys.modules["random"].getstate()).encode())
-    with suppress(KeyError, AttributeError):
+    with suppress(Exception):
         values["numpy"] = _digest(repr(_plain(sys.modules["numpy.random"].get_state(legacy=False))).encode())
     return values
 
 
 def torch_seed() -> dict[str, Any]:
     """The seed torch was last given; empty where it is not there, or just being imported by another thread."""
-    with suppress(KeyError, AttributeError):
+    with suppress(Exception):
         return {"torch": sys.modules["torch"].initial_seed()}
     return {}
 

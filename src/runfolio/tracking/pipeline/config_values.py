@@ -18,7 +18,7 @@ from types import MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 from runfolio.errors import ConfigError
-from runfolio.tracking import arrays
+from runfolio.tracking.pipeline import arrays
 from runfolio.tracking.pipeline.object_attributes import (
     attributes_of,
     closure_values,

@@ -99,11 +99,6 @@ class EncoderThread:
         """The step of the last log call that was taken up."""
         return self._encoder.last_step
 
-    @property
-    def refused(self) -> dict[str, int]:
-        """Number of values of this process that could not be stored, by metric."""
-        return self._encoder.refused
-
     def start(self, *, wait: bool = True) -> None:
         """Write the first files and begin; `wait` as in `StoreWriter.start`.
 

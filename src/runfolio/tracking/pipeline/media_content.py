@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +22,60 @@ def own_copy(value: Any) -> Any:
     return copy() if callable(copy) and not isinstance(value, (str, Path)) else value
 
 
+def image_copy(image: Any) -> Any:
+    """Return an image that later changes do not reach; of a file, its path or its bytes, the bytes.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    if isinstance(image, (str, Path)):
+        try:
+            return Path(image).read_bytes()
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cannot read image {image}: {error}") from None
+    if hasattr(image, "read") and not hasattr(image, "convert"):
+        return _file_content(image)
+    return own_copy(image)
+
+
+def _file_content(file: Any) -> bytes:
+    """Return all bytes of a binary file, which stays at its position."""
+    if file.seekable():
+        position = file.tell()
+        file.seek(0)
+        content = file.read()
+        file.seek(position)
+    else:
+        content = file.read()
+    if not isinstance(content, bytes):
+        raise ConfigError(f"an image file is read as bytes, not as {type(content).__name__}; open it in mode 'rb'")
+    return content
+
+
 def png(image: Any) -> StoredImage:
     """An image as PNG.
 
     Args:
-        image: A Pillow image, a file's path, or an array or tensor: [height, width], [height, width, 1|3|4] or
-            [1|3|4, height, width]; see `docs/limits.md`, Images, for values.
+        image: A Pillow image, the bytes of an image file, or an array or tensor: [height, width],
+            [height, width, 1|3|4] or [1|3|4, height, width]; see
+            `docs/limits.md`, Images, for values.
     Raises:
         ConfigError: It is none of these.
     """
     from PIL import Image, UnidentifiedImageError
 
-    if isinstance(image, (str, Path)):
+    if isinstance(image, bytes):
         try:
-            with Image.open(image) as opened:
+            with Image.open(io.BytesIO(image)) as opened:
                 opened.load()
                 return stored_picture(opened)
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise ConfigError(f"cannot read image {image}: {error}") from None
-    if isinstance(image, Image.Image):
-        return stored_picture(image)
-    return _from_array(image)
+        except UnidentifiedImageError:
+            raise ConfigError(f"its {len(image):,} bytes are not an image file that Pillow reads") from None
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ConfigError(f"its image file is broken: {error}") from None
+    return stored_picture(image) if isinstance(image, Image.Image) else _from_array(image)
 
 
 def _from_array(image: Any) -> StoredImage:
@@ -61,17 +96,34 @@ def _from_array(image: Any) -> StoredImage:
     return stored_pixels(array)
 
 
-def figure_png(figure: Any) -> bytes:
-    """A matplotlib figure as PNG. Drawn by the thread that owns the figure, for matplotlib is not thread-safe."""
-    if not hasattr(figure, "savefig"):
-        raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(figure).__name__}")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight")
-    return buffer.getvalue()
+def bin_edges(low: float, high: float) -> list[float]:
+    """Return the edges of equally wide bins; of a single one if float64 has no room for as many."""
+    low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
+    edges = [*(low * (1 - number / BINS) + high * (number / BINS) for number in range(BINS)), high]
+    if all(left < right for left, right in itertools.pairwise(edges)):
+        return edges
+    below = math.nextafter(low, -math.inf)
+    return [below, high] if math.isfinite(below) else [low, math.nextafter(high, math.inf)]
+
+
+def _count(numbers: Any) -> tuple[Any, Any]:
+    import numpy as np
+
+    low, high = float(numbers.min()), float(numbers.max())
+    edges = bin_edges(low, high)
+    is_usual = len(edges) > 2 and math.isfinite(high - low)  # what NumPy counts without sorting
+    return np.histogram(numbers, bins=BINS if is_usual else np.array(edges))
 
 
 def histogram(values: Any) -> dict[str, Any]:
     """Numbers of any shape as counts between equally wide edges, with what is not finite counted apart."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):  # the mean of huge numbers may be infinite, which the record says
+        return _histogram(values)
+
+
+def _histogram(values: Any) -> dict[str, Any]:
     import numpy as np
 
     numbers = as_numbers(values)
@@ -79,7 +131,7 @@ def histogram(values: Any) -> dict[str, Any]:
         numbers = np.stack([numbers.real, numbers.imag])
     numbers = np.asarray(numbers, dtype=np.float64).ravel()
     finite = numbers[np.isfinite(numbers)]
-    counts, edges = np.histogram(finite, bins=BINS) if finite.size else (np.zeros(0, int), np.zeros(0))
+    counts, edges = _count(finite) if finite.size else (np.zeros(0, int), np.zeros(0))
     nan = int(np.isnan(numbers).sum())
     return {
         "edges": edges.tolist(),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import operator
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runfolio.errors import ConfigError
+from runfolio.tracking.pipeline.plain_texts import exact_number, is_plain, shorten, text_of
 
 LONGEST_NAME = 1000
 """Characters of a metric's name."""
@@ -20,7 +23,8 @@ def count_numbers(value: Any) -> int | None:
     """How many numbers a NumPy or torch value holds; None for anything else."""
     if not hasattr(value, "item"):
         return None
-    return value.numel() if hasattr(value, "numel") else getattr(value, "size", None)
+    count = value.numel() if hasattr(value, "numel") else getattr(value, "size", None)
+    return count if type(count) is int else None
 
 
 class NoNumber(NamedTuple):
@@ -41,7 +45,7 @@ def detach_value(value: Any) -> Any:
     """One number as it is now, cheap to keep: later changes in place do not reach it, no graph hangs on it.
 
     A tensor on a device is copied there, on its stream, and read by the writer thread: nothing is waited for. Dicts
-    are copied; what surely is no number becomes a `NoNumber`. Whatever goes wrong is told by `metric_value`.
+    are copied; what surely is no number, and what raises, becomes a `NoNumber`.
     """
     return _try_detach(value, ())
 
@@ -50,7 +54,7 @@ def _try_detach(value: Any, ancestors: tuple[int, ...]) -> Any:
     try:
         return _detach(value, ancestors)
     except Exception:  # whatever somebody's own `item` raises
-        return value
+        return NoNumber(f"is not one number but {_describe(value)}")
 
 
 def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
@@ -105,8 +109,8 @@ def check_numbers(values: Mapping[Any, Any]) -> dict[str, float]:
 def _flatten(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         try:
-            name = prefix + (str.__str__(key) if isinstance(key, str) else str(key))
-        except Exception:  # whatever somebody's own `__str__` raises
+            name = prefix + text_of(key, "a key")
+        except (ConfigError, ValueError):  # the latter is that of a whole number of more than 4,300 digits
             yield f"{prefix}<{type(key).__name__}>", NoNumber("has a key that cannot be written as a text")
             continue
         if isinstance(value, Mapping):
@@ -142,7 +146,7 @@ def metric_value(value: Any) -> float:
     if isinstance(value, NoNumber):
         raise ConfigError(value.reason)
     try:
-        number: Any = value.item() if hasattr(value, "item") else value
+        number: Any = exact_number(value.item() if hasattr(value, "item") else value)
         if isinstance(number, (str, bytes, bytearray)) or number is None:
             raise TypeError
         result = float(number)
@@ -150,8 +154,8 @@ def metric_value(value: Any) -> float:
         result, number = math.inf, None
     except Exception:  # whatever somebody's own `__float__` raises
         raise ConfigError(f"is not one number but {_describe(value)}") from None
-    if math.isinf(result) and number != result:
-        raise ConfigError(f"is {_cut(value)}, which is larger than float64 can hold")
+    if math.isinf(result) and (number is None or (is_plain(number) and number != result)):
+        raise ConfigError(f"is {shorten(value)}, which is larger than float64 can hold")
     if isinstance(number, int) and int(result) != number:
         raise ConfigError(f"is {number}, a whole number that float64 cannot hold exactly")
     return result
@@ -163,19 +167,24 @@ def whole_step(step: Any) -> int:
     Raises:
         ConfigError: It is none, or has more than 64 bits.
     """
-    if step.__class__ is not int:
-        try:
-            exact: Any = step.item() if hasattr(step, "item") else step
-            integer = int(exact)
-            is_integer = bool(integer == exact)  # a text equals no number
-        except Exception:  # whatever somebody's own `__int__` raises
-            is_integer, integer = False, 0
-        if not is_integer:
-            raise ConfigError(f"step {_cut(step)} is not a whole number")
-        step = integer
-    if not -LARGEST_STEP - 1 <= step <= LARGEST_STEP:
-        raise ConfigError(f"step {_cut(step)} has more than {_STEP_BITS} bits")
-    return step
+    if isinstance(step, NoNumber):
+        raise ConfigError(f"step {step.reason}")
+    integer = step if type(step) is int else _integer(step)
+    if integer is None:
+        raise ConfigError(f"step {shorten(step)} is not a whole number")
+    if not -LARGEST_STEP - 1 <= integer <= LARGEST_STEP:
+        raise ConfigError(f"step {shorten(step)} has more than {_STEP_BITS} bits")
+    return integer
+
+
+def _integer(step: Any) -> int | None:
+    with contextlib.suppress(Exception):  # whatever somebody's own `item` raises
+        exact = step.item() if hasattr(step, "item") else step
+        with contextlib.suppress(TypeError):
+            return operator.index(exact)
+        if is_plain(exact) and int(exact) == exact:  # a text equals no number
+            return int(exact)
+    return None
 
 
 def short(name: str) -> str:
@@ -183,17 +192,11 @@ def short(name: str) -> str:
     return repr(name if len(name) <= 60 else f"{name[:60]}...")
 
 
-def _cut(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # a whole number of more than 4,300 digits has no text
-        return f"a {type(value).__name__}"
-    return text if len(text) <= 40 else f"{text[:40]}..."
-
-
 def _describe(value: Any) -> str:
-    if isinstance(value, (str, bytes)) or value is None:
-        return _cut(value)
-    shape = getattr(value, "shape", None)
-    kind = type(value).__name__
-    return f"{kind} of shape {tuple(shape)}" if shape is not None and hasattr(value, "item") else kind
+    """Return a value that is no number for a message: texts as they are, else the type and the shape."""
+    kind = type(value)
+    if kind in (str, bytes, type(None)):
+        return shorten(value)
+    if kind.__module__.partition(".")[0] in ("numpy", "torch") and hasattr(value, "shape"):
+        return f"{kind.__name__} of shape {tuple(value.shape)}"
+    return kind.__name__

@@ -32,10 +32,20 @@ class Media(NamedTuple):
     caption: str | None = None
 
 
+class FailedCall(NamedTuple):
+    """A call that recorded nothing, to be counted and reported."""
+
+    name: str
+    """The name that it is counted under."""
+    cause: str
+    """What distinguishes it from other failures; each cause is reported once."""
+    message: str
+
+
 class Mark:
     """A position between items: it receives the last seq given out before it, once the encoder thread reaches it."""
 
     seq: int | None = None
 
 
-Item = Plain | Scalars | Media | Mark
+Item = Plain | Scalars | Media | FailedCall | Mark

@@ -318,12 +318,13 @@ def _die(number: signal.Signals) -> None:
 
 def _end_all(ending: Ending = "process") -> None:
     _end_started_at.setdefault(ending, time.monotonic())
+    outcome = _outcome.with_last_error()
     for run in list(_open_runs):
         try:
-            run.end(_outcome, ending=ending)
+            run.end(outcome, ending=ending)
         except KeyboardInterrupt:  # Ctrl-C once more: what is begun has one second more, and then none
             _end_started_at[ending] = time.monotonic() - _WAIT_S[ending] + _ONCE_MORE_S
-            run.end(_outcome, ending=ending)
+            run.end(outcome, ending=ending)
 
 
 @contextlib.contextmanager
