@@ -18,7 +18,7 @@ from PIL import Image
 import runfolio
 from runfolio.errors import ConfigError
 from runfolio.record.content import media
-from runfolio.tracking.pipeline.media_content import histogram, png
+from runfolio.tracking.pipeline.media_content import histogram, image_copy, png
 from runfolio.tracking.pipeline.pixels import StoredImage
 
 from ..docs.limits import rows_of
@@ -137,14 +137,14 @@ def test_exif_orientation_is_applied(tmp_path: Path):
     path = tmp_path / "phone.jpg"
     with file(Image.new("RGB", (60, 20)), path, exif=exif) as picture:
         for image in (picture, picture.copy(), str(path)):
-            assert pixels(png(image)).shape == (60, 20, 3)
+            assert pixels(png(image_copy(image))).shape == (60, 20, 3)
 
 
 def test_frames_of_a_file_are_noted(tmp_path: Path):
     path = tmp_path / "film.gif"
     frames = [Image.new("L", (4, 4), level) for level in (0, 100, 200)]
     frames[0].save(path, save_all=True, append_images=frames[1:])
-    stored = png(str(path))
+    stored = png(image_copy(path))
     assert (stored.notes["frames"], len(stored.warnings)) == (3, 1)
 
 
