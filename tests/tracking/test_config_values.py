@@ -305,6 +305,15 @@ def test_value_without_names_is_no_config(config: Any):
         plain_config(config)
 
 
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", {"$text": "NaN"}, {"$text": "x"}, [math.inf], 0.5])
+def test_numbers_that_json_lacks_and_their_names_are_told_apart(store: Path, value: Any):
+    with runfolio.init(store=store, config={"x": value}) as run:
+        run.summary["y"] = [value]
+    runfolio.resume(run.folder, checkpoint=None).finish()
+    recorded = runfolio.open(store).runs()[0]
+    assert (recorded.config["x"], recorded.summary["y"]) == (value, [value])
+
+
 def test_unset_field_of_a_dataclass_is_left_out():
     @dataclasses.dataclass
     class Partial:

@@ -19,7 +19,7 @@ from runfolio.query.index.scan import ScannedRun
 from runfolio.query.recorded_code import RecordedCode
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_edits import RunEdits
-from runfolio.record.base.flat_names import decode_numbers, flatten
+from runfolio.record.base.flat_names import flatten
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Checkpoint
 from runfolio.record.content import media
@@ -111,7 +111,7 @@ class RecordedRun:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The config, nested as it was given."""
-        return decode_numbers(self.document.config)
+        return self.document.config
 
     @property
     def flat_config(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class RecordedRun:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """The results that the run itself reports."""
-        return decode_numbers(self.document.summary)
+        return self.document.summary
 
     @property
     def flat_summary(self) -> dict[str, Any]:

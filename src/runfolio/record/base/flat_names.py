@@ -6,16 +6,35 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from runfolio.record.base.files import NAMED_NUMBERS
+from runfolio.record.base.files import NAMED_NUMBERS, number_to_json
+
+_TEXT = "$text"
+"""Key of an object that stands for a text which is the name of a number."""
+
+
+def encode_numbers(value: Any) -> Any:
+    """Return a tree of plain values with the numbers that JSON lacks by their names (`docs/format.md`, run.json).
+
+    Dicts may be changed by another thread meanwhile.
+    """
+    if isinstance(value, str):
+        return {_TEXT: value} if value in NAMED_NUMBERS else value
+    if isinstance(value, float):
+        return number_to_json(value)
+    if isinstance(value, dict):
+        return {key: encode_numbers(entry) for key, entry in tuple(value.items())}
+    return [encode_numbers(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def decode_numbers(value: Any) -> Any:
-    """A tree of JSON values with the names of the numbers that JSON lacks (`docs/format.md`) made numbers again."""
+    """Return the tree that `encode_numbers` was given."""
     if isinstance(value, str):
         return NAMED_NUMBERS.get(value, value)
     if isinstance(value, list):
         return [decode_numbers(entry) for entry in value]
     if isinstance(value, dict):
+        if value.keys() == {_TEXT} and value[_TEXT] in tuple(NAMED_NUMBERS):
+            return value[_TEXT]
         return {key: decode_numbers(entry) for key, entry in value.items()}
     return value
 
