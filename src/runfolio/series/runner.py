@@ -17,6 +17,7 @@ from runfolio.query.store import open_folio
 from runfolio.record.base.flat_names import flatten, identity
 from runfolio.record.checkpoints import manifests
 from runfolio.series.grid import PlannedRun
+from runfolio.series.stored_runs import StoredRuns
 from runfolio.series.targets import Membership, Target
 from runfolio.tracking.process import reproduction
 
@@ -91,12 +92,15 @@ def execute(
         for plan in planned:
             check(plan.settings, store=store)
     report = SeriesReport(run_count=len(planned))
+    stored_runs = StoredRuns(store, experiment)
     bar = progress.add_task(name, total=len(planned))
     width = len(str(len(planned)))
     longest = max((len(plan.label) for plan in planned), default=0)
     for number, plan in enumerate(planned, start=1):
         try:
-            outcome = _run_once(plan, target, name=name, experiment=experiment, store=store, progress=progress)
+            outcome = _run_once(
+                plan, target, stored_runs, name=name, experiment=experiment, store=store, progress=progress
+            )
         except KeyboardInterrupt:
             report.interrupted = True
             break
@@ -133,15 +137,23 @@ def _most_similar(run: RecordedRun, planned: Sequence[PlannedRun]) -> PlannedRun
 
 
 def _run_once(
-    plan: PlannedRun, target: Target, *, name: str, experiment: str, store: Path | None, progress: Progress
+    plan: PlannedRun,
+    target: Target,
+    stored_runs: StoredRuns,
+    *,
+    name: str,
+    experiment: str,
+    store: Path | None,
+    progress: Progress,
 ) -> SeriesRunOutcome:
-    """See that one run is finished: by finding it so, by resuming it, or by running it."""
-    stored_runs = _runs_in_store(plan, experiment, store)
-    if finished := next((run for run in stored_runs if run.state == "finished"), None):
+    """Finish one run: skip it if it is finished, resume it if it has a checkpoint, else run it."""
+    is_repeated = reproduction.requested_reproduction() is not None
+    earlier = [] if is_repeated else stored_runs.with_fingerprint(plan.fingerprint)
+    if finished := next((run for run in earlier if run.state == "finished"), None):
         return SeriesRunOutcome(plan=plan, ending="skipped", folder=finished.folder)
-    if busy := next((run for run in stored_runs if run.state == "running"), None):
+    if busy := next((run for run in earlier if run.state == "running"), None):
         return SeriesRunOutcome(plan=plan, ending="busy", folder=busy.folder)
-    resume = next((str(run.folder) for run in stored_runs if _can_resume(run)), None)
+    resume = next((str(run.folder) for run in earlier if _can_resume(run)), None)
     began = time.monotonic()
     try:
         folder = target.run(
@@ -153,7 +165,7 @@ def _run_once(
             progress=progress,
         )
     except Exception as error:  # whatever one run dies of, the others are worth having
-        failed = next(iter(_runs_in_store(plan, experiment, store)), None)
+        failed = None if is_repeated else next(iter(stored_runs.with_fingerprint(plan.fingerprint)), None)
         return SeriesRunOutcome(plan=plan, ending="failed", folder=failed and failed.folder, reason=_reason(error))
     ending = "resumed" if resume else "finished"
     return SeriesRunOutcome(plan=plan, ending=ending, folder=folder, duration_s=time.monotonic() - began)
@@ -163,17 +175,6 @@ def _reason(error: Exception) -> str:
     """In one line; an error of ours says enough without its class."""
     message = str(error) if isinstance(error, RunfolioError) else f"{type(error).__name__}: {error}"
     return message.splitlines()[0].strip()
-
-
-def _runs_in_store(plan: PlannedRun, experiment: str, store: Path | None) -> list[RecordedRun]:
-    """The runs of this experiment that the store holds, looked up anew: others may be writing there."""
-    if reproduction.requested_reproduction() is not None:
-        return []
-    try:
-        runs = open_folio(store).runs(experiment, archived=True)
-    except NotFound:  # no store or no such experiment yet: this run is its first
-        return []
-    return [run for run in runs if (run.document.series or {}).get("fingerprint") == plan.fingerprint]
 
 
 def _can_resume(run: RecordedRun) -> bool:

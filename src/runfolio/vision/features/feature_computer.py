@@ -70,10 +70,16 @@ def _threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
         with ThreadPoolExecutor(1) as threads:
             yield threads
         return
+    with one_torch_thread() as count, ThreadPoolExecutor(count) as threads:  # holds for threads that start inside
+        yield threads
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[int]:
+    """Let torch compute on one thread inside; give the number of threads that it has otherwise."""
     count = torch.get_num_threads()
-    torch.set_num_threads(1)  # for threads that begin from now on
+    torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(count) as threads:
-            yield threads
+        yield count
     finally:
         torch.set_num_threads(count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
@@ -21,6 +21,7 @@ from runfolio.vision.batches.loaders import (
     default_workers,
 )
 from runfolio.vision.features.feature_cache import CachedFeatures
+from runfolio.vision.features.feature_computer import one_torch_thread
 from runfolio.vision.features.feature_datasets import FeatureDatasets, build_feature_datasets, can_use_features
 from runfolio.vision.loop.inputs import Inputs
 from runfolio.vision.loop.train_state import TrainState
@@ -28,6 +29,10 @@ from runfolio.vision.prepare import PARTS, Part, Preparation
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+_SMALL_HEAD = 100_000
+"""Parameters of a head that is trained on one thread of the CPU. More threads would wait for each other, and for those
+that save and record, for longer than they compute."""
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """([b, c, h, w] uint8 pixels, or [b, size] features, with [b] int64 labels), on the device."""
@@ -132,11 +137,13 @@ class InputPipeline:
 
         The training batches are those that are left of the epoch.
         """
-        loaders, connection = self._images, nullcontext()
-        if self._features is not None and self._feature_datasets is not None and state.is_frozen:
-            loaders = self._features
-            connection = self._feature_datasets.head_alone(state.model, state.predicting)
-        with connection:
+        loaders = self._images
+        with ExitStack() as connection:
+            if self._features is not None and self._feature_datasets is not None and state.is_frozen:
+                loaders = self._features
+                connection.enter_context(self._feature_datasets.head_alone(state.model, state.predicting))
+                if state.trainable_parameters <= _SMALL_HEAD:
+                    connection.enter_context(one_torch_thread())
             yield loaders._replace(train=self._train_batches(loaders.train, state))
 
     def _train_batches(self, loader: Batches, state: TrainState) -> Batches:

@@ -134,6 +134,11 @@ class TrainState:
         return self.freezing.is_frozen(self.epoch)
 
     @property
+    def trainable_parameters(self) -> int:
+        """Number of parameters that train in the current epoch."""
+        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+
+    @property
     def on_gpu(self) -> bool:
         return self.fabric.device.type == "cuda"
 

@@ -1,0 +1,45 @@
+"""Runs of a series that the store already holds, looked up by their fingerprint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runfolio.errors import DamagedFile, NewerFormat, StoreError
+from runfolio.query.run import RecordedRun
+from runfolio.query.store import Folio, open_folio
+from runfolio.record.base.layout import default_store, find_runs
+from runfolio.record.base.run_document import RunDocument
+
+
+class StoredRuns:
+    """Runs of one experiment by fingerprint. Every lookup sees the runs that other processes added since the last one.
+
+    The fingerprint of a run never changes, so each `run.json` is read once. Only runs that match are opened.
+    """
+
+    def __init__(self, store: Path | None, experiment: str) -> None:
+        self._store = store
+        self._experiment = experiment
+        self._folio: Folio | None = None
+        self._fingerprints: dict[Path, str | None] = {}
+
+    def with_fingerprint(self, fingerprint: str) -> list[RecordedRun]:
+        """Return the runs with this fingerprint, archived ones included, newest first."""
+        store = default_store() if self._store is None else self._store
+        if fingerprint not in [self._fingerprint(folder) for folder in find_runs(store.resolve())]:
+            return []
+        if self._folio is None:
+            self._folio = open_folio(self._store)
+        runs = self._folio.runs(self._experiment, archived=True)
+        return [run for run in runs if (run.document.series or {}).get("fingerprint") == fingerprint]
+
+    def _fingerprint(self, folder: Path) -> str | None:
+        """Return the fingerprint of a run; None if it is in another experiment or no series, or cannot be read."""
+        if folder not in self._fingerprints:
+            try:
+                document = RunDocument.read(folder)
+            except (FileNotFoundError, DamagedFile, NewerFormat, StoreError):
+                return None
+            is_member = document.experiment == self._experiment
+            self._fingerprints[folder] = (document.series or {}).get("fingerprint") if is_member else None
+        return self._fingerprints[folder]
