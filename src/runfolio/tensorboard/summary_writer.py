@@ -254,7 +254,7 @@ class SummaryWriter:
         texts = [labels] if isinstance(labels, str) else labels
         texts = None if texts is None else [text_of(text, "a label") for text in texts]
 
-        def draw() -> bytes:
+        def draw() -> StoredImage:
             return summary_content.image_with_boxes(summary_content.image_grid(image, axes), boxes, factor, texts)
 
         self._add("image", tag, draw, global_step, walltime)
@@ -282,7 +282,7 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         """A sound as an artifact with a WAV file."""
-        sound = summary_content.sound(snd_tensor, whole_step(sample_rate))
+        sound = summary_content.sound(snd_tensor, round(_number(sample_rate, "sample_rate")))
         self._keep("audio", tag, global_step, {}, sounds={"audio.wav": sound})
 
     @guarded(None)
@@ -331,7 +331,9 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         """Precision and recall at thresholds from 0 to 1 as an artifact."""
-        curves = summary_content.precision_recall(labels, predictions, whole_step(num_thresholds), weights)
+        curves = summary_content.precision_recall(
+            labels, predictions, round(_number(num_thresholds, "num_thresholds")), weights
+        )
         self._keep("pr_curve", tag, global_step, curves)
 
     @guarded(None)

@@ -22,7 +22,7 @@ from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.live_dict import LiveDict
 from runfolio.tracking.pipeline.live_tags import LiveTags
 from runfolio.tracking.pipeline.pixels import StoredImage
-from runfolio.tracking.pipeline.plain_texts import text_of
+from runfolio.tracking.pipeline.plain_texts import path_of, text_of
 from runfolio.tracking.pipeline.plain_values import check_name, detach_value, whole_step
 from runfolio.tracking.pipeline.queue_items import Item, Media, Scalars
 from runfolio.tracking.process import distributed, exit_hooks
@@ -148,6 +148,7 @@ class Run:
         """
         for name in (metric, x):
             check_name(name)
+        metric, x = str.__str__(metric), str.__str__(x)
         axes = [axis for axis in self.recorder.document.axes if axis["metric"] != metric]
         if len(axes) == _MOST_AXES:
             raise ConfigError(f"{_MOST_AXES:,} axes are defined already; use patterns, such as define_metric('val/*')")
@@ -228,7 +229,7 @@ class Run:
         Returns:
             The folder of the copy; None if it could not be made.
         """
-        source = Path(path)
+        source = path_of(path)
         name = source.absolute().name if name is None else text_of(name, "an artifact's name")
         return artifacts.save(self.folder, source, name, text_of(type, "an artifact's type"))
 

@@ -9,12 +9,11 @@ import dataclasses
 import enum
 import json
 import logging
-import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
-from types import MethodType, ModuleType, SimpleNamespace
+from pathlib import PurePath
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 from runfolio.errors import ConfigError
@@ -23,10 +22,16 @@ from runfolio.tracking.pipeline.object_attributes import (
     attributes_of,
     closure_values,
     code_content,
-    is_pandas,
+    is_array,
+    is_function,
+    is_instance,
+    own_attributes,
     own_text,
+    plain_array,
+    present_attributes,
     type_name,
 )
+from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.plain_values import count_numbers
 
 MOST_NUMBERS = 1000
@@ -116,19 +121,20 @@ class _Reader:
         """
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, (int, float, str)):
+        kind = type(value)  # `isinstance` would ask the value for its class, which may be foreign code
+        if issubclass(kind, (int, float, str)):
             return _plain_scalar(value)
         self._check_size(path)
         if _is_omegaconf(value):
             return self._omegaconf(value, path)
         if (named := _named_values(value)) is not None:
             return self._mapping(value, named, path, declared)
-        if isinstance(value, (list, tuple, deque)):
+        if issubclass(kind, (list, tuple, deque)):
             return [self.read(entry, (*path, str(index))) for index, entry in enumerate(value)]
-        if isinstance(value, (set, frozenset)):
+        if issubclass(kind, (set, frozenset)):
             return sorted((self.read(entry, (*path, "")) for entry in value), key=_json)
-        if (array := _array(value)) is not None:
-            return self._array(array, path)
+        if is_array(value):
+            return self._array(value, path)
         return self._other(value, path)
 
     def _check_size(self, path: tuple[str, ...]) -> None:
@@ -143,7 +149,7 @@ class _Reader:
 
     def _mapping(self, value: Any, named: Mapping[Any, Any], path: tuple[str, ...], declared: Any) -> dict[str, Any]:
         plain: dict[str, Any] = {}
-        is_record = not isinstance(value, Mapping) and not _is_namespace(value)
+        is_record = not issubclass(type(value), Mapping) and not _is_namespace(value)
         if is_record and declared not in (type(value), type(value).__name__, type(value).__qualname__):
             plain[_type_key(named)] = type_name(type(value))
         annotations = _annotations(type(value)) if is_record else {}
@@ -161,10 +167,13 @@ class _Reader:
         try:
             value = get()
         except Exception as error:  # whatever somebody's own config raises
-            self.unreadable.append("/".join(path))
-            self.reason = self.reason or next(iter(str(error).splitlines()), type(error).__name__)
+            self._note(path, error)
             value = written
         return self.read(value, path, declared)
+
+    def _note(self, path: tuple[str, ...], error: Exception) -> None:
+        self.unreadable.append("/".join(path))
+        self.reason = self.reason or describe_error(error).partition(": ")[2] or type(error).__name__
 
     def _omegaconf(self, value: Any, path: tuple[str, ...]) -> Any:
         from omegaconf import OmegaConf  # type: ignore[import-not-found] - installed, since it made the value
@@ -188,12 +197,16 @@ class _Reader:
             return str(plain)
         return plain if isinstance(plain, str) else _json(plain)
 
-    def _array(self, array: Any, path: tuple[str, ...]) -> Any:
-        shape = tuple(array.shape)
-        if (count_numbers(array) or 0) <= MOST_NUMBERS or getattr(array.dtype, "kind", "") in ("O", "V"):
-            return self._numbers(array, path)
-        dtype = str(array.dtype).removeprefix("torch.")
-        return {"shape": list(shape), "dtype": dtype, "digest": arrays.digest(array)}
+    def _array(self, value: Any, path: tuple[str, ...]) -> Any:
+        shape = {"shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
+        try:
+            array = plain_array(value)
+            if (count_numbers(array) or 0) <= MOST_NUMBERS or getattr(array.dtype, "kind", "") in ("O", "V"):
+                return self._numbers(array, path)
+            return {**shape, "digest": arrays.digest(array)}
+        except Exception as error:  # a tensor without values
+            self._note(path, error)
+            return shape
 
     def _numbers(self, array: Any, path: tuple[str, ...]) -> Any:
         if getattr(array.dtype, "kind", "") in ("m", "M"):
@@ -202,19 +215,18 @@ class _Reader:
         return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # a long double gives itself
 
     def _other(self, value: Any, path: tuple[str, ...]) -> Any:
-        if isinstance(value, enum.Enum):
-            return f"{type(value).__qualname__}.{value.name}"
-        if isinstance(value, os.PathLike):
-            return os.fsdecode(value)
-        if isinstance(value, ModuleType):
-            return value.__name__
-        if isinstance(value, type):
-            return type_name(value)
-        if isinstance(value, MethodType):
-            return {"method": self._function(value.__func__, path), "self": self.read(value.__self__, (*path, "self"))}
-        if hasattr(value, "__origin__"):  # `list[int]`
+        kind = type(value)
+        if issubclass(kind, enum.Enum):
+            return f"{kind.__qualname__}.{object.__getattribute__(value, '_name_')}"
+        if issubclass(kind, PurePath):
             return str(value)
-        if isinstance(getattr(value, "__name__", None), str):
+        if issubclass(kind, ModuleType):
+            return value.__name__
+        if issubclass(kind, type):
+            return type_name(value)
+        if issubclass(kind, MethodType) and type(value.__func__) is FunctionType:
+            return {"method": self._function(value.__func__, path), "self": self.read(value.__self__, (*path, "self"))}
+        if is_function(kind):
             return self._function(value, path)
         return self._object(value, path)
 
@@ -262,59 +274,42 @@ class _Reader:
 
 def _named_values(value: Any) -> Mapping[Any, Any] | None:
     """Return the values of a mapping, namespace or record by name; None for anything else."""
-    if isinstance(value, Mapping):
+    kind: Any = type(value)
+    if issubclass(kind, Mapping):
         return value
     if _is_namespace(value):
-        return vars(value)
-    if isinstance(value, type):
-        return None
-    if dataclasses.is_dataclass(value):
-        names: Iterable[str] = (field.name for field in dataclasses.fields(value))
-    elif hasattr(value, "__attrs_attrs__"):
-        names = (attribute.name for attribute in value.__attrs_attrs__)
-    elif isinstance(value, tuple) and hasattr(value, "_fields"):
-        names = value._fields  # type: ignore[attr-defined]
-    elif _is_instance(value, "pydantic", "BaseModel"):
+        return own_attributes(value)
+    if dataclasses.is_dataclass(kind):
+        names: Iterable[str] = (field.name for field in dataclasses.fields(kind))
+    elif hasattr(kind, "__attrs_attrs__"):
+        names = (attribute.name for attribute in kind.__attrs_attrs__)
+    elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        names = kind._fields
+    elif is_instance(value, "pydantic", "BaseModel"):
         return dict(value)
     else:
         return None
-    return {name: getattr(value, name) for name in names if hasattr(value, name)}
+    return present_attributes(value, names)
 
 
 def _is_namespace(value: Any) -> bool:
     # If argparse is not imported, nobody has made a Namespace.
-    return isinstance(value, SimpleNamespace) or _is_instance(value, "argparse", "Namespace")
+    return issubclass(type(value), SimpleNamespace) or is_instance(value, "argparse", "Namespace")
 
 
 def _is_omegaconf(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] == "omegaconf"
 
 
-def _is_instance(value: Any, package: str, kind: str) -> bool:
-    module: Any = sys.modules.get(package)
-    return module is not None and isinstance(value, getattr(module, kind))
-
-
-def _array(value: Any) -> Any:
-    """Return a value that is an array, tensor or number of an array library, in a form that has `tolist`; else None."""
-    if arrays.is_array(value):
-        return value.detach().to_dense() if hasattr(value, "to_dense") else value
-    if not hasattr(value, "__array__") or not hasattr(value, "dtype") or is_pandas(value):
-        return None
-    import numpy as np
-
-    return value if isinstance(value, np.generic) else np.asarray(value)
-
-
 def _plain_scalar(value: float | str) -> int | float | str:
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        integer = int(value)
+    if issubclass(type(value), str):
+        return str.__str__(value)  # type: ignore[arg-type]
+    if issubclass(type(value), int):
+        integer = int.__int__(value)  # type: ignore[arg-type]
         if -(2**63) <= integer < 2**64:
             return integer
         return str(integer) if abs(integer) < 10**4000 else hex(integer)  # Python writes out 4,300 digits at most
-    return float(value)
+    return float.__float__(value)  # type: ignore[arg-type]
 
 
 def _type_key(attributes: Mapping[Any, Any]) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import array
 import io
 import itertools
 import math
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.pixels import StoredImage, stored_picture, stored_pixels
+from runfolio.tracking.pipeline.plain_texts import describe_error, path_of
 
 BINS = 64
+_ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
 def own_copy(value: Any) -> Any:
@@ -32,9 +36,9 @@ def image_copy(image: Any) -> Any:
         return bytes(image)
     if isinstance(image, (str, Path)):
         try:
-            return Path(image).read_bytes()
+            return path_of(image).read_bytes()
         except (OSError, ValueError) as error:
-            raise ConfigError(f"cannot read image {image}: {error}") from None
+            raise ConfigError(f"cannot read the image: {describe_error(error)}") from None
     if hasattr(image, "read") and not hasattr(image, "convert"):
         return _file_content(image)
     return own_copy(image)
@@ -42,7 +46,7 @@ def image_copy(image: Any) -> Any:
 
 def _file_content(file: Any) -> bytes:
     """Return all bytes of a binary file, which stays at its position."""
-    if file.seekable():
+    if file.seekable() is True:
         position = file.tell()
         file.seek(0)
         content = file.read()
@@ -161,12 +165,21 @@ def as_numbers(values: Any) -> Any:
         is_narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4
         return (tensor.float() if is_narrow else tensor).numpy()
     try:
-        array = np.asarray(values)
-    except ValueError:
+        array = np.asarray(values if _is_array_like(values) else None)
+    except ValueError:  # lists of different lengths
         array = np.asarray(None)
     if array.dtype.kind not in "buifc":
         raise ConfigError(f"{type(values).__name__} is not an array of numbers")
     return array
+
+
+def _is_array_like(values: Any) -> bool:
+    """Return whether NumPy makes an array of a value without asking a foreign sequence for its length."""
+    kinds = set(map(type, values)) if issubclass(type(values), (list, tuple)) else {type(values)}
+    nested = {kind for kind in kinds if issubclass(kind, (list, tuple))}
+    if not all(issubclass(kind, _ARRAY_LIKE) or hasattr(kind, "__array__") for kind in kinds - nested):
+        return False
+    return not nested or all(_is_array_like(entry) for entry in values if type(entry) in nested)
 
 
 def _is_tensor(value: Any) -> bool:

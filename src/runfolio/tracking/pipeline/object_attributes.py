@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import sys
+import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
+_TEXT_PACKAGES = sys.stdlib_module_names | {"numpy", "torch"}
+"""Packages of types whose texts say what they are, and are made without foreign code."""
+_ARRAY_PACKAGES = ("jax", "jaxlib", "tensorflow", "cupy")
+_FUNCTIONS = (
+    *(types.FunctionType, types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType),
+    *(types.MethodDescriptorType, types.ClassMethodDescriptorType, type(functools.cache(len))),
+)
 
 
 def type_name(value: Any) -> str:
@@ -24,31 +32,75 @@ def type_name(value: Any) -> str:
     return str(qualname) if module == "builtins" else f"{module}.{qualname}"
 
 
+def is_instance(value: Any, package: str, kind: str) -> bool:
+    """Return whether a value is of a type of a package; if nobody has imported that, it is not."""
+    base = getattr(sys.modules.get(package), kind, None)
+    return base is not None and issubclass(type(value), base)
+
+
+def is_function(kind: type) -> bool:
+    """Return whether values of a type are functions, whose names can be read without running foreign code."""
+    return issubclass(kind, _FUNCTIONS) or (kind.__module__, kind.__name__) == ("numpy", "ufunc")
+
+
+def is_array(value: Any) -> bool:
+    """Return whether a value is an array, a tensor or a number of an array library."""
+    if is_instance(value, "numpy", "ndarray") or is_instance(value, "numpy", "generic"):
+        return True
+    return is_instance(value, "torch", "Tensor") or (
+        _package(type(value)) in _ARRAY_PACKAGES and hasattr(value, "dtype")
+    )
+
+
+def plain_array(value: Any) -> Any:
+    """Return an array as one of NumPy or a dense tensor."""
+    if is_instance(value, "torch", "Tensor"):
+        return value.detach().to_dense()
+    if _package(type(value)) != "numpy" and not is_instance(value, "numpy", "ndarray"):
+        import numpy as np
+
+        return np.asarray(value)
+    return value
+
+
+def own_attributes(value: Any) -> dict[str, Any]:
+    """Return what an object holds by name, without asking its own `__getattr__`."""
+    try:
+        return dict(object.__getattribute__(value, "__dict__"))
+    except AttributeError:
+        return {}
+
+
+def present_attributes(value: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Return those attributes of an object that are set."""
+    attributes: dict[str, Any] = {}
+    for name in names:
+        with contextlib.suppress(AttributeError):
+            attributes[name] = object.__getattribute__(value, name)
+    return attributes
+
+
 def attributes_of(value: Any) -> Mapping[str, Any]:
     """Return the attributes of an object by name; of a network without the values of its weights."""
-    if is_pandas(value) and hasattr(value, "to_dict"):
+    if _package(type(value)) == "pandas" and hasattr(value, "to_dict"):
         frame = value if hasattr(value, "columns") else value.to_frame()
         return frame.to_dict("split")
-    if _is_module(value):
+    if (torch := sys.modules.get("torch")) is not None and issubclass(type(value), torch.nn.Module):
         return _module_attributes(value)
-    if type(value).__module__ == "functools" and hasattr(value, "func"):
+    if issubclass(type(value), functools.partial):
         return {"func": value.func, "args": value.args, "keywords": value.keywords}
-    attributes = dict(getattr(value, "__dict__", ()))
+    attributes = own_attributes(value)
     if not attributes and own_text(value) is not None:
         return {}
-    slots = (name for kind in type(value).__mro__ for name in _slots(kind) if hasattr(value, name))
-    return attributes | {name: getattr(value, name) for name in slots}
-
-
-def _is_module(value: Any) -> bool:
-    torch: Any = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.nn.Module)
+    slots = [name for kind in type(value).__mro__ for name in _slots(kind)]
+    return attributes | present_attributes(value, slots)
 
 
 def _module_attributes(module: Any) -> Mapping[str, Any]:
-    plain = {name: value for name, value in vars(module).items() if not name.startswith("_")}
-    weights = {name: _weight_text(tensor) for name, tensor in module._parameters.items()}
-    return {**plain, **weights, **module._buffers, **module._modules}
+    held = own_attributes(module)
+    plain = {name: value for name, value in held.items() if not name.startswith("_")}
+    weights = {name: _weight_text(tensor) for name, tensor in held.get("_parameters", {}).items()}
+    return {**plain, **weights, **held.get("_buffers", {}), **held.get("_modules", {})}
 
 
 def _weight_text(tensor: Any) -> str | None:
@@ -66,15 +118,16 @@ def _slots(kind: type) -> Iterable[str]:
 
 
 def own_text(value: Any) -> str | None:
-    """Return the text of an object whose type defines one; None if it has none, or one with an address."""
+    """Return the text of an object of a standard library; None if that defines none, or has an address."""
     kind = type(value)
-    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
+    if _package(kind) not in _TEXT_PACKAGES or kind.__repr__ is object.__repr__:
         return None
-    try:
-        text = str(value)
-    except Exception:  # whatever somebody's own `__str__` raises
-        return None
+    text = str(value)
     return None if _ADDRESS.search(text) else text
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
 
 
 def closure_values(function: Any) -> list[Any]:
@@ -88,12 +141,8 @@ def closure_values(function: Any) -> list[Any]:
 
 def code_content(value: Any) -> Any:
     """Return what a piece of code does, in a form without addresses."""
-    if isinstance(value, CodeType):
+    if isinstance(value, types.CodeType):
         return [value.co_code.hex(), value.co_names, [code_content(constant) for constant in value.co_consts]]
     if isinstance(value, frozenset):
         return sorted(map(repr, value))
     return [code_content(entry) for entry in value] if isinstance(value, tuple) else repr(value)
-
-
-def is_pandas(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "pandas"

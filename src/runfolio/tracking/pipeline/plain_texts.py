@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from types import NoneType
 from typing import Any
 
@@ -43,6 +45,11 @@ def text_of(value: Any, what: str) -> str:
     return str(value)
 
 
+def path_of(value: Any) -> Path:
+    """Return the path that a text or an object with `__fspath__` means."""
+    return Path(str.__str__(value) if issubclass(type(value), str) else os.fspath(value))
+
+
 def type_or_text(value: Any) -> str:
     """Return the text of a plain value, and of any other object the name of its type."""
     return str(value) if is_plain(value) else f"{type(value).__module__}.{type(value).__qualname__}"
@@ -68,6 +75,8 @@ def describe_error(error: BaseException) -> str:
     """Return an exception as one line: its class, and the texts it was given."""
     if isinstance(error, RunfolioError):
         return str(error)
-    details = (error.strerror, error.filename) if isinstance(error, OSError) and error.strerror else error.args
+    details = error.args
+    if isinstance(error, OSError) and type(error.strerror) is str:
+        details = (error.strerror, error.filename)
     lines = [text.strip().partition("\n")[0] for text in details if type(text) is str]
     return ": ".join([type(error).__name__, *lines])[:_LONGEST_REASON]

@@ -125,8 +125,9 @@ def check_name(name: Any) -> None:
     Raises:
         ConfigError: It is no text, empty, longer than 1,000 characters, or no Unicode.
     """
-    if not isinstance(name, str):
+    if not issubclass(type(name), str):
         raise ConfigError(f"a metric's name is a text, not {_describe(name)}")
+    name = str.__str__(name)
     if not name.strip() or len(name) > LONGEST_NAME:
         raise ConfigError(f"has a name that is empty or longer than {LONGEST_NAME:,} characters")
     try:
