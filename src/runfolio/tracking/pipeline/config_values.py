@@ -283,8 +283,8 @@ def _named_values(value: Any) -> Mapping[Any, Any] | None:
         names: Iterable[str] = (field.name for field in dataclasses.fields(kind))
     elif hasattr(kind, "__attrs_attrs__"):
         names = (attribute.name for attribute in kind.__attrs_attrs__)
-    elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        names = kind._fields
+    elif issubclass(kind, tuple) and (fields := getattr(kind, "_fields", None)) is not None:
+        names = fields
     elif is_instance(value, "pydantic", "BaseModel"):
         return dict(value)
     else:
