@@ -94,7 +94,7 @@ time.sleep(0.2)
 
 def test_two_runs_one_after_the_other_and_at_once_in_one_process(store: Path, python: Callable):
     script = """
-other = runfolio.init("other", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
+other = runfolio.init("other", store=sys.argv[1], keep_others=True)
 other.log({"loss": 2.0}); run.log({"loss": 3.0})
 run.finish()
 other.log({"loss": 4.0})

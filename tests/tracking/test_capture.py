@@ -363,21 +363,21 @@ def test_runs_that_began_with_the_same_random_state_say_so(project: Path, start:
 
 
 NOTEBOOK = """
-import sys, types
-cells = ["", "x = 1", "password = 'hunter2x'"]
-shell = types.SimpleNamespace(user_ns={"In": cells})
-sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
-import runfolio, time
+import time, runfolio
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in ("x = 1", "password = 'hunter2x'"):
+    shell.run_cell(cell, store_history=True)
 run = runfolio.init()
 while not list(run.folder.glob("code/*.json")):
     time.sleep(0.01)
-cells.append("y = 2")
+shell.run_cell("y = 2", store_history=True)
 run.finish()
 """
 
 
 def test_of_a_notebook_the_executed_cells_are_kept(start: Callable[..., Path], tmp_path: Path):
-    folder = start("-c", NOTEBOOK, cwd=tmp_path)
+    folder = start("-c", NOTEBOOK, cwd=tmp_path, env={"IPYTHONDIR": str(tmp_path)})
     assert content(folder, "notebook.py") == (
         "# In [1]\nx = 1\n\n# In [2]\npassword = '[redacted]'\n\n# In [3]\ny = 2\n\n"
     )

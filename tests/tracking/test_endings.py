@@ -197,10 +197,12 @@ run.log({"loss": 4.0})
 
 
 def test_several_open_runs_all_end_with_the_process(store: Path, python: Callable):
-    python(
-        START + "other = runfolio.init('second', store=sys.argv[1]); other.log({'loss': 2.0}); raise OSError('x')",
-        store,
-    )
+    script = """
+other = runfolio.init('second', store=sys.argv[1], keep_others=True)
+other.log({'loss': 2.0})
+raise OSError('x')
+"""
+    python(START + script, store)
     documents = [RunDocument.read(folder) for folder in find_runs(store)]
     assert sorted((document.name, document.status.state) for document in documents) == [
         ("net", "failed"),

@@ -322,17 +322,6 @@ def test_an_artifact_is_a_copy_with_digests(run: Run, tmp_path: Path):
     assert (artifact / "a.csv").read_text() == "x"
 
 
-def test_runfolio_log_speaks_to_the_run_opened_last(store: Path):
-    with pytest.raises(ConfigError, match=r"no run is open; call runfolio\.init"):
-        runfolio.log({"x": 1.0})
-    with runfolio.init("outer", store=store) as outer:
-        with runfolio.init("inner", store=store) as inner:
-            runfolio.log({"x": 1.0})
-        runfolio.log({"x": 2.0})
-    assert PointFiles(inner.folder).read("x").values.tolist() == [1.0]
-    assert PointFiles(outer.folder).read("x").values.tolist() == [2.0]
-
-
 def test_logging_to_an_ended_run_is_reported_once(run: Run, caplog: pytest.LogCaptureFixture):
     run.finish()
     run.finish()

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
 from runfolio.query.frames.columns import runs_frame
-from runfolio.query.index.name_lookup import find_by_name
 from runfolio.query.index.run_index import StoreIndex
 from runfolio.query.index.scan import scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
 from runfolio.record.base.layout import default_store
+from runfolio.record.base.name_lookup import find_by_name
 from runfolio.record.base.run_document import ENDED, RUNNING
+from runfolio.record.base.start_folder import start_folder
 from runfolio.record.liveness.heartbeats import CRASHED
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Folio:
     """A store opened for reading. Each call looks at the folders again, so what it gives is what is there now."""
 
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
-        path = Path(store) if store is not None else default_store()
+        path = start_folder() / store if store is not None else default_store()
         check_store(path)
         self.store = path.resolve()
         self.trash = Trash(self.store)

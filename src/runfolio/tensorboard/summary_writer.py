@@ -368,6 +368,7 @@ class SummaryWriter:
         self._closed = True
 
     def __enter__(self) -> Self:
+        self.run.__enter__()
         return self
 
     def __exit__(
@@ -376,13 +377,17 @@ class SummaryWriter:
         self.run.__exit__(kind, error, trace)
 
     def _opened(self) -> Run:
-        """The run; after `close`, a new attempt of it that keeps every point. Where that fails, it stays closed."""
-        if self._closed:
-            self._closed = False
+        """Return the run; if `close` or a further `init` has ended it, a new attempt of it that keeps every point.
+
+        If that fails, it stays closed.
+        """
+        if self._closed or self.run.recorder.is_replaced:
+            self._closed = self.run.recorder.is_replaced = False
             try:
-                self.run = resume(self.run.folder, checkpoint=None)
+                self.run = resume(self.run.folder, checkpoint=None, keep_others=True)
             except RunfolioError as error:
                 log.error("run %s cannot be opened again after close(): %s", self.run.id, error)
+        self.run.recorder.note_call()
         return self.run
 
     def _add_scalars(self, values: Mapping[str, Any], counter: str, step: int | None, walltime: float | None) -> None:

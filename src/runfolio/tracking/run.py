@@ -50,11 +50,9 @@ class Run:
         document = recorder.document
         self.folder = recorder.folder
         """Folder of the run's record."""
-        self.config = document.config = LiveDict(document.config, recorder.save_document, self._failures_of("config"))
+        self.config = document.config = LiveDict(document.config, recorder.note_change, self._failures_of("config"))
         """Hyperparameters; what is set here is saved within the flush interval."""
-        self.summary = document.summary = LiveDict(
-            document.summary, recorder.save_document, self._failures_of("summary")
-        )
+        self.summary = document.summary = LiveDict(document.summary, recorder.note_change, self._failures_of("summary"))
         """Results to be shown in tables: final figures, sizes, times."""
         self._tags = document.tags = LiveTags(
             document.tags, lambda: recorder.note_edit("tags"), self._failures_of("tags")
@@ -88,8 +86,11 @@ class Run:
 
     @property
     def resumed(self) -> bool:
-        """Whether the run continues an earlier attempt, or the run it was forked from."""
-        return self.recorder.document.attempts[-1].parent is not None
+        """Whether the run continues an earlier attempt, or the run it was forked from.
+
+        Not if `RUNFOLIO_RUN_ID` named a run without a checkpoint: there is no state to restore.
+        """
+        return self.recorder.document.attempts[-1].parent is not None and not self.recorder.restarts
 
     @property
     def tags(self) -> list[str]:
@@ -153,7 +154,7 @@ class Run:
         if len(axes) == _MOST_AXES:
             raise ConfigError(f"{_MOST_AXES:,} axes are defined already; use patterns, such as define_metric('val/*')")
         self.recorder.document.axes = [*axes, {"metric": metric, "x": "time" if x == "relative time" else x}]
-        self.recorder.save_document()
+        self.recorder.note_change()
 
     @guarded(None)
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
@@ -229,6 +230,7 @@ class Run:
         Returns:
             The folder of the copy; None if it could not be made.
         """
+        self.recorder.note_call()
         source = path_of(path)
         name = source.absolute().name if name is None else text_of(name, "an artifact's name")
         return artifacts.save(self.folder, source, name, text_of(type, "an artifact's type"))
@@ -352,6 +354,7 @@ class Run:
         self.recorder.end(RunOutcome(state, reason, 0 if state == "finished" else None))
 
     def __enter__(self) -> Self:
+        self.recorder.is_in_with = True
         return self
 
     def __exit__(
@@ -407,7 +410,7 @@ def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
     is_plain = True
     for name, value in values.items():
         if value.__class__ is not float:
-            number = detach_value(value)
+            number = value if value.__class__ is int else detach_value(value)
             if isinstance(number, int) and -_EXACT <= number <= _EXACT:
                 number = float(number)
             values[name] = number

@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from runfolio.record.base.start_folder import start_folder
+
 FORMAT = 0
 """The version of the format this program writes, and the newest it reads."""
 
@@ -37,7 +39,7 @@ _SLUG_LENGTH = 80
 
 def default_store() -> Path:
     """`$RUNFOLIO_STORE`, else `./runs`."""
-    return Path(os.environ.get(STORE_VARIABLE) or "runs")
+    return start_folder() / (os.environ.get(STORE_VARIABLE) or "runs")
 
 
 def new_id() -> str:

@@ -57,6 +57,10 @@ class SavedRun(Protocol):
         """Return the run's time, in seconds since 1970."""
         ...
 
+    def note_call(self) -> None:
+        """Note that the run is being used."""
+        ...
+
 
 @dataclass
 class _Job:
@@ -146,6 +150,7 @@ class Saver:
         """Save the state if that is due; whether it is the best so far. See `Run.checkpoint`."""
         if type(mode) is not str or mode not in ("max", "min"):
             raise ConfigError(f"mode is {shorten(mode)}; it must be max or min")
+        self._run.note_call()
         now = time.monotonic()
         self._calls += 1
         self._called_at, self._gap_s = now, now - self._called_at

@@ -7,21 +7,23 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
-_pending: dict[str, Any] = {}
-"""Seeds that were set while no run was open: those of the run that is opened next."""
+_pending: ContextVar[Mapping[str, Any]] = ContextVar("runfolio_seeds", default=MappingProxyType({}))
+"""Seeds that were set while this thread or task had no open run: those of the run that it opens next."""
 
 
 def keep_for_next_run(values: Mapping[str, Any]) -> None:
-    """Keep what generators were seeded with until a run is opened."""
-    _pending.update(values)
+    """Keep the seeds of generators until this thread or task opens a run."""
+    _pending.set({**_pending.get(), **values})
 
 
-def _take_pending() -> dict[str, Any]:
+def _take_pending() -> Mapping[str, Any]:
     """Return what `keep_for_next_run` kept, once: a later run does not begin with these seeds."""
-    values = dict(_pending)
-    _pending.clear()
+    values = _pending.get()
+    _pending.set({})
     return values
 
 

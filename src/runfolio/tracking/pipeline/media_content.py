@@ -12,18 +12,19 @@ from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.pixels import StoredImage, stored_picture, stored_pixels
-from runfolio.tracking.pipeline.plain_texts import describe_error, path_of
+from runfolio.tracking.pipeline.plain_texts import describe_error, is_tensor, path_of
 
 BINS = 64
 _ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
 def own_copy(value: Any) -> Any:
-    """An image or array that later changes in place do not reach."""
-    if hasattr(value, "detach"):
-        return value.detach().clone()
-    copy = getattr(value, "copy", None)
-    return copy() if callable(copy) and not isinstance(value, (str, Path)) else value
+    """Return an array that later changes in place do not reach; what makes one of itself does so now.
+
+    Raises:
+        ConfigError: It is not an array of numbers.
+    """
+    return value.detach().clone() if is_tensor(value) else as_numbers(value).copy()
 
 
 def image_copy(image: Any) -> Any:
@@ -39,9 +40,9 @@ def image_copy(image: Any) -> Any:
             return path_of(image).read_bytes()
         except (OSError, ValueError) as error:
             raise ConfigError(f"cannot read the image: {describe_error(error)}") from None
-    if hasattr(image, "read") and not hasattr(image, "convert"):
+    if hasattr(image, "read"):
         return _file_content(image)
-    return own_copy(image)
+    return image.copy() if type(image).__module__.partition(".")[0] == "PIL" else own_copy(image)
 
 
 def _file_content(file: Any) -> bytes:
@@ -86,7 +87,7 @@ def _from_array(image: Any) -> StoredImage:
     import numpy as np
 
     array = as_numbers(image)
-    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and (_is_tensor(image) or array.shape[-1] not in (1, 3, 4)):
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and (is_tensor(image) or array.shape[-1] not in (1, 3, 4)):
         array = np.moveaxis(array, 0, -1)
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
@@ -157,9 +158,9 @@ def as_numbers(values: Any) -> Any:
     """
     import numpy as np
 
-    if isinstance(values, np.ma.MaskedArray):
+    if issubclass(type(values), np.ma.MaskedArray):
         raise ConfigError("an array with a mask; give array.compressed() or array.filled(...)")
-    if _is_tensor(values):
+    if is_tensor(values):
         tensor = values.detach().cpu().resolve_conj().resolve_neg()
         # NumPy lacks bfloat16 and float8, whose numbers float32 holds.
         is_narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4
@@ -180,7 +181,3 @@ def _is_array_like(values: Any) -> bool:
     if not all(issubclass(kind, _ARRAY_LIKE) or hasattr(kind, "__array__") for kind in kinds - nested):
         return False
     return not nested or all(_is_array_like(entry) for entry in values if type(entry) in nested)
-
-
-def _is_tensor(value: Any) -> bool:
-    return hasattr(value, "detach")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -28,6 +29,11 @@ def is_plain(value: Any) -> bool:
     if kind.__module__ == "numpy":
         return getattr(value, "shape", None) == () and value.dtype.kind in _NUMPY_KINDS
     return kind.__module__ == "torch" and kind.__name__ in ("device", "dtype")
+
+
+def is_tensor(value: Any) -> bool:
+    torch: Any = sys.modules.get("torch")
+    return torch is not None and issubclass(type(value), torch.Tensor)
 
 
 def text_of(value: Any, what: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runfolio.errors import ConfigError
-from runfolio.tracking.pipeline.plain_texts import exact_number, is_plain, shorten, text_of
+from runfolio.tracking.pipeline.plain_texts import exact_number, is_plain, is_tensor, shorten, text_of
 
 LONGEST_NAME = 1000
 """Characters of a metric's name."""
@@ -62,16 +62,27 @@ def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
         if id(value) in ancestors or len(ancestors) == _MAX_DEPTH:
             return NoNumber(f"is a dict that holds itself, or lies in {_MAX_DEPTH} others")
         return {key: _try_detach(value[key], (*ancestors, id(value))) for key in value}
-    if (count := count_numbers(value)) is None:
-        return value
-    if count != 1:
+    count = count_numbers(value)
+    if count is not None and count != 1:
         return NoNumber(f"is not one number but {_describe(value)}")
-    if hasattr(value, "detach"):
+    if is_tensor(value):
         tensor = value.detach()
         return tensor.item() if tensor.device.type == "cpu" else tensor.clone()
-    if getattr(getattr(value, "dtype", None), "kind", "") in "mMSU":  # NumPy gives times as whole numbers
-        return NoNumber(f"is not one number but a {value.dtype}")
-    return NoNumber("is masked") if bool(getattr(value, "mask", False)) else value.item()
+    if count is not None:
+        if getattr(getattr(value, "dtype", None), "kind", "") in "mMSU":  # NumPy gives times as whole numbers
+            return NoNumber(f"is not one number but a {value.dtype}")
+        if bool(getattr(value, "mask", False)):
+            return NoNumber("is masked")
+        value = value.item()
+    return value if is_plain(value) else _number_now(value)
+
+
+def _number_now(value: Any) -> float | NoNumber:
+    """Return the number that an object makes of itself, before it changes: no thread of ours runs its code."""
+    try:
+        return metric_value(value)
+    except ConfigError as error:
+        return NoNumber(str(error))
 
 
 def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Refusal]]:
