@@ -26,11 +26,12 @@ def later(*numbers):
         timer.start()
 """
 SLOW = """
-class Slow:
-    def __float__(self):
-        time.sleep(0.6)
-        return 2.0
-run.log({"loss": Slow()})
+from runfolio.tracking.pipeline.queue_items import Media
+def slow():
+    time.sleep(0.6)
+    return {"text": "slow"}
+run.recorder.record(Media(run.recorder.now(), None, "text", "slow", slow))
+run.log({"loss": 2.0})
 """
 
 

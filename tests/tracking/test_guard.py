@@ -167,8 +167,9 @@ def calls(run: Run, value: Any) -> Iterator[Callable[[], object]]:
 
 def writer_calls(writer: SummaryWriter, value: Any) -> Iterator[Callable[[], object]]:
     """Every call of a SummaryWriter that records something, with the value in each of its arguments."""
-    two = (writer.add_scalar, writer.add_scalars, writer.add_histogram, writer.add_image, writer.add_images)
-    two += (writer.add_figure, writer.add_text, writer.add_audio, writer.add_tensor, writer.add_video, writer.add_mesh)
+    two: list[Callable[..., None]] = [writer.add_scalar, writer.add_scalars, writer.add_histogram, writer.add_image]
+    two += [writer.add_images, writer.add_figure, writer.add_text, writer.add_audio, writer.add_tensor]
+    two += [writer.add_video, writer.add_mesh]
     for call in two:
         yield lambda call=call: call(value, 1.0)
         yield lambda call=call: call("tag", value)

@@ -304,7 +304,7 @@ def test_media_round_trip(run: Run):
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((2, 2, 2, 2)), object(), np.zeros((0, 3)), b"no image", b"\x89PNG\r\n\x1a\n" + b"cut off"],
+    [np.zeros((2, 2, 2, 2)), np.zeros((0, 3)), b"no image", b"\x89PNG\r\n\x1a\n" + b"cut off"],
     ids=lambda image: f"{type(image).__name__} {getattr(image, 'shape', '')}",
 )
 def test_invalid_image_is_reported_and_training_continues(run: Run, image: object, caplog: pytest.LogCaptureFixture):
@@ -319,6 +319,7 @@ def test_an_artifact_is_a_copy_with_digests(run: Run, tmp_path: Path):
     (tmp_path / "report" / "a.csv").write_text("x")
     artifact = run.artifact(tmp_path / "report", type="report")
     (tmp_path / "report" / "a.csv").write_text("changed")
+    assert artifact is not None
     assert (artifact / "a.csv").read_text() == "x"
 
 

@@ -21,6 +21,8 @@ ENDED = ("finished", "failed", "interrupted", "preempted")
 """The states a run is recorded to have ended in; readers derive `crashed` (see `heartbeats.derive_state`)."""
 FORK = "fork"
 """The kind of lineage of a run that began from a checkpoint of another run."""
+REPRODUCTION = "reproduction"
+"""The kind of lineage of a run that repeats another run."""
 _PREFIX = "prefix"
 """A former kind of lineage, read as a fork; nothing writes it any more."""
 STEPS, OTHERS = "(steps)", "(others)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from runfolio.tracking.pipeline.pixels import StoredImage
@@ -32,8 +33,15 @@ class Media(NamedTuple):
     caption: str | None = None
 
 
-class FailedCall(NamedTuple):
-    """A call that recorded nothing, to be counted and reported."""
+class Mark:
+    """A position between items: it receives the last seq given out before it, once the encoder thread reaches it."""
+
+    seq: int | None = None
+
+
+@dataclass
+class FailedCall(Mark):
+    """A position at which a call recorded nothing, to be counted and reported."""
 
     name: str
     """The name that it is counted under."""
@@ -42,10 +50,4 @@ class FailedCall(NamedTuple):
     message: str
 
 
-class Mark:
-    """A position between items: it receives the last seq given out before it, once the encoder thread reaches it."""
-
-    seq: int | None = None
-
-
-Item = Plain | Scalars | Media | FailedCall | Mark
+Item = Plain | Scalars | Media | Mark
