@@ -48,7 +48,7 @@ def copied(trained, tmp_path):
         ("series no.yaml", "cannot read no.yaml: No such file or directory"),
         ("rnus", "no command 'rnus'; did you mean runs"),
         ("show", "missing argument 'RUN'; `runfolio show --help` explains"),
-        ("predict best", "nothing to predict: name image files, or give --sample N"),
+        ("predict best", "nothing to predict: name image files or folders, or give --sample N"),
         ("runs --store nowhere", "there is no store at nowhere; "),
     ],
 )
