@@ -304,7 +304,7 @@ def test_media_round_trip(run: Run):
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((2, 2, 2, 2)), object(), np.zeros((0, 3)), b"no image", b"\x89PNG\r\n\x1a\n" + b"cut off"],
+    [np.zeros((2, 2, 2, 2)), np.zeros((0, 3)), b"no image", b"\x89PNG\r\n\x1a\n" + b"cut off"],
     ids=lambda image: f"{type(image).__name__} {getattr(image, 'shape', '')}",
 )
 def test_invalid_image_is_reported_and_training_continues(run: Run, image: object, caplog: pytest.LogCaptureFixture):
@@ -319,6 +319,7 @@ def test_an_artifact_is_a_copy_with_digests(run: Run, tmp_path: Path):
     (tmp_path / "report" / "a.csv").write_text("x")
     artifact = run.artifact(tmp_path / "report", type="report")
     (tmp_path / "report" / "a.csv").write_text("changed")
+    assert artifact is not None
     assert (artifact / "a.csv").read_text() == "x"
 
 
@@ -530,7 +531,7 @@ def test_logging_while_a_run_ends_is_reported(store: Path, caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize(("body", "sealed"), [("pass", 0), ("run.log({'loss': 1.0})", 1)])
-def test_only_a_run_that_logged_something_starts_a_process_to_seal_it(store, python, body, sealed):
+def test_only_a_run_that_logged_something_starts_a_process_to_seal_it(store, fresh_python, body, sealed):
     script = f"""
 import sys, runfolio
 started = []
@@ -541,7 +542,7 @@ import atexit; atexit.register(say)
 run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(code=False))
 {body}
 """
-    done = python(script, store)
+    done = fresh_python(script, store)
     assert (done.stdout, done.stderr) == (f"{sealed}\n", "")
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from runfolio.errors import NotFound
 from runfolio.query.curve import Curve
-from runfolio.query.explain.run_end import why
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.plurals import counted
 from runfolio.reproduce import weights
@@ -176,9 +175,9 @@ def compare_runs(
 
 def _endings(original: RecordedRun, repeated: RecordedRun) -> Iterator[str]:
     if original.state != "finished":
-        yield f"the original did not come to its end ({why(original)}); what it has is compared"
+        yield f"the original did not come to its end ({original.ending}); what it has is compared"
     if repeated.state != "finished":
-        yield f"the repeated run did not come to its end: {why(repeated)}"
+        yield f"the repeated run did not come to its end: {repeated.ending}"
 
 
 def _word(compared: Iterable[_Comparison]) -> VerdictWord:

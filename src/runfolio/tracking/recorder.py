@@ -405,12 +405,12 @@ class Recorder:
 
     def _take_checked(self, item: Item) -> None:
         """Take an item of `init(strict=True)`; what it cannot store raises here."""
-        if not isinstance(item, FailedCall | Mark) and item[1] is not None:
+        if not isinstance(item, Mark) and item[1] is not None:
             whole_step(item[1])
         if isinstance(item, Media):
             content = item.content()
             item = item._replace(content=lambda: content)
-        elif not isinstance(item, FailedCall | Mark):
+        elif not isinstance(item, Mark):
             check_numbers(item[2])
         self.encoder_thread.pending.append(item)
 

@@ -70,11 +70,6 @@ BEST = "best"
 best_metric_option = click.option("--metric", default="val/acc", show_default=True, help="What chooses the best run.")
 
 
-def split_names(text: str | None) -> list[str]:
-    """Split `a, b` into two names."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
-
-
 def mode_option(command: Decorated) -> Decorated:
     """`--min` and `--max`; the command gets `mode`, None where neither is given."""
     lowest = click.option("--min", "mode", flag_value="min", default=None, help="The lowest value is the best.")

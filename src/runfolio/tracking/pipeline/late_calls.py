@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runfolio.errors import RunfolioError
 from runfolio.record.base.run_document import RunDocument
+from runfolio.tracking.pipeline.plain_texts import type_or_text
 from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 
 
@@ -24,11 +25,15 @@ class LateCalls:
 
     def count(self, item: Item) -> None:
         """Count an item that is not recorded."""
-        if isinstance(item, Mark):
+        if isinstance(item, Media | FailedCall):
+            names = [item.name]
+        elif isinstance(item, Mark):
             return
+        else:
+            names = map(type_or_text, item[2])
         if not self._counts:
             atexit.register(self._save)
-        self._counts.update([item.name] if isinstance(item, Media | FailedCall) else map(str, item[2]))
+        self._counts.update(names)
 
     def _save(self) -> None:
         """Add the counts to `refused`, unless another attempt has followed or the process is a forked child."""

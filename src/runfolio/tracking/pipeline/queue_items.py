@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from runfolio.tracking.pipeline.pixels import StoredImage
 
 Plain = tuple[float, int | None, dict[str, float]]
 """A call of `Run.log` whose values are all floats: time, step, values. The usual kind, therefore a bare tuple."""
@@ -26,18 +29,8 @@ class Media(NamedTuple):
     step: Any
     kind: str
     name: str
-    content: Callable[[], bytes | dict[str, Any]]
+    content: Callable[[], StoredImage | bytes | dict[str, Any]]
     caption: str | None = None
-
-
-class FailedCall(NamedTuple):
-    """A call that recorded nothing, to be counted and reported."""
-
-    name: str
-    """The name that it is counted under."""
-    cause: str
-    """What distinguishes it from other failures; each cause is reported once."""
-    message: str
 
 
 class Mark:
@@ -46,4 +39,15 @@ class Mark:
     seq: int | None = None
 
 
-Item = Plain | Scalars | Media | FailedCall | Mark
+@dataclass
+class FailedCall(Mark):
+    """A position at which a call recorded nothing, to be counted and reported."""
+
+    name: str
+    """The name that it is counted under."""
+    cause: str
+    """What distinguishes it from other failures; each cause is reported once."""
+    message: str
+
+
+Item = Plain | Scalars | Media | Mark

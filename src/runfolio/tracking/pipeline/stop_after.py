@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 
 from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.plain_values import whole_step
-from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Scalars
+from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
 from runfolio.tracking.process.outcome import RunOutcome
 
 
@@ -31,7 +31,7 @@ class StopAfter:
         self._step = -1
 
     def __call__(self, item: Item) -> None:
-        if not isinstance(item, Media | FailedCall | Mark) and not (isinstance(item, Scalars) and item.aside):
+        if not isinstance(item, Media | Mark) and not (isinstance(item, Scalars) and item.aside):
             try:
                 self._step = self._step + 1 if item[1] is None else whole_step(item[1])
             except ConfigError:  # told where it is encoded, and replaced by the next
