@@ -17,7 +17,7 @@ from runfolio.query.index.scan import scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
-from runfolio.record.base.layout import default_store
+from runfolio.record.base.layout import expand_home, store_folder
 from runfolio.record.base.run_document import ENDED, RUNNING
 from runfolio.record.liveness.heartbeats import CRASHED
 
@@ -88,7 +88,7 @@ class Folio:
     """A store opened for reading. Each call looks at the folders again, so what it gives is what is there now."""
 
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
-        path = Path(store) if store is not None else default_store()
+        path = store_folder(store)
         check_store(path)
         self.store = path.resolve()
         self.trash = Trash(self.store)
@@ -218,7 +218,7 @@ def check_store(store: Path) -> None:
 def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
     """The folders below the store that `spelling` could mean, written from the store or from where the user stands."""
     yield posixpath.normpath(spelling)  # first as written: a run may be a link to a folder elsewhere
-    for path in (store / spelling, Path(spelling)):
+    for path in (store / spelling, expand_home(spelling)):
         try:
             resolved = path.resolve()
         except (OSError, ValueError, RuntimeError):

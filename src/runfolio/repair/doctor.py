@@ -12,7 +12,7 @@ from runfolio.errors import NotFound
 from runfolio.query.index.run_index import StoreIndex, index_path, is_damaged, remove
 from runfolio.query.index.scan import HeartbeatHistory
 from runfolio.query.store import check_store, open_folio
-from runfolio.record.base.layout import default_store
+from runfolio.record.base.layout import store_folder
 from runfolio.record.spool import StoredSpool, find_spools, spools_of
 from runfolio.repair.checkup import Checkup, check
 from runfolio.repair.mend import mend
@@ -37,7 +37,7 @@ class Doctor:
         """Raises:
         NotFound: There is no such folder.
         """
-        self.store = Path(store if store is not None else default_store()).resolve()
+        self.store = store_folder(store).resolve()
         check_store(self.store)
         self.folders, self.links = find_folders(self.store)
         """Run folders, those without a `run.json` among them; and links to folders, which are not followed."""

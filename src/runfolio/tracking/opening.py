@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, TypedDict
 
 from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
-from runfolio.record.base.layout import RUN_FILE, default_store, event_files, find_runs, new_id, run_folder
+from runfolio.record.base.layout import RUN_FILE, event_files, expand_home, find_runs, new_id, run_folder, store_folder
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.base.run_names import claim_name
 from runfolio.record.checkpoints import manifests
@@ -137,7 +137,7 @@ def open_run(
     repeated = reproduction.requested_reproduction()
     recording = recording or RecordingConfig()
     keep_code(recording.code)  # a wrong RUNFOLIO_CODE is reported before anything is opened
-    folder = repeated.store if repeated is not None else Path(store) if store is not None else default_store()
+    folder = repeated.store if repeated is not None else store_folder(store)
     settings = plain_config(config) if config is not None else {}
     try:
         opened = find(OpenRequest(folder, settings, distributed.run_id_from_environment(), recording.join_s))
@@ -229,7 +229,7 @@ def find_run(store: Path, run: str | os.PathLike[str]) -> Path:
         ConfigError: Several runs have that id or name.
         NotFound: No run has it.
     """
-    for candidate in (Path(run), store / run):
+    for candidate in (expand_home(run), store / run):
         if (candidate / RUN_FILE).is_file():
             return candidate.absolute()
     folders = list(find_runs(store))

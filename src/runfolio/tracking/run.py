@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runfolio.errors import ConfigError
 from runfolio.record.base.clock import steady
-from runfolio.record.base.layout import STORE_VARIABLE
+from runfolio.record.base.layout import STORE_VARIABLE, expand_home
 from runfolio.record.base.run_document import ENDED, RunDocument
 from runfolio.record.checkpoints.manifests import LAST, Checkpoint
 from runfolio.record.content import artifacts, run_edits
@@ -208,7 +208,7 @@ class Run:
             ConfigError: The name is taken or is not a file name; or `path` holds the run itself.
             StoreError: It cannot be copied.
         """
-        source = Path(path)
+        source = expand_home(path)
         return artifacts.save(self.folder, source, name or source.absolute().name, type)
 
     def checkpoint(

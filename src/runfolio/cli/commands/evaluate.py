@@ -18,6 +18,7 @@ from runfolio.cli.output.options import (
     settings_options,
     store_option,
 )
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.output.progress import progress_display
 from runfolio.vision.settings import TrainSettings
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out-dir",
     "folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathParamType(file_okay=False),
     default=Path("evaluation"),
     show_default=True,
     help="Where the pictures go.",

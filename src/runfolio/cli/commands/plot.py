@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +15,7 @@ from runfolio.cli.output.options import (
     run_filters,
     store_option,
 )
-from runfolio.cli.output.param_types import FigureSizeParamType
+from runfolio.cli.output.param_types import FigureSizeParamType, PathParamType
 from runfolio.cli.output.plot_screen import plot_screen
 from runfolio.cli.pages.plot import PlotOptions, curves_plot, histogram_plot, parallel_plot, scatter_plot
 
@@ -33,7 +32,7 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 
 @click.command(cls=Command)
 @click.argument("names", nargs=-1, metavar="METRIC... [RUN]...")
-@click.option("--out", "path", type=click.Path(path_type=Path), help="Draw into this file: .png, .svg or .pdf.")
+@click.option("--out", "path", type=PathParamType(), help="Draw into this file: .png, .svg or .pdf.")
 @click.option("--smooth", type=float, default=0.0, help="Smooth curves: 0 to below 1, as TensorBoard does.")
 @click.option("--log", type=click.Choice(["x", "y", "xy"]), help="Logarithmic axes.")
 @click.option("--x", metavar="AXIS", help="What curves are drawn over: step, time, epoch or any metric.")

@@ -9,19 +9,20 @@ import click
 from runfolio.cli.output.console import print_line
 from runfolio.cli.output.display_table import OutputFormat, output_format_options, print_table
 from runfolio.cli.output.options import Command, best_metric_option, experiment_option, run_or_best, store_option
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.pages.predictions import classify, draw_classified, labelled_pictures
 from runfolio.errors import DamagedFile
 
 
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN|best")
-@click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, metavar="[IMAGE]...", type=PathParamType())
 @click.option("--sample", type=int, metavar="N", help="Also N test images of the run's data.")
 @best_metric_option
 @click.option(
     "--out",
     "path",
-    type=click.Path(path_type=Path),
+    type=PathParamType(),
     default=Path("predictions.png"),
     show_default=True,
     help="The picture of all predictions.",

@@ -11,6 +11,7 @@ import click
 from runfolio.cli.output.console import stderr_console, stdout_console
 from runfolio.cli.output.json_output import print_json
 from runfolio.cli.output.options import Command, open_store, store_flag, store_option
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.pages.reproduce import plan_to_json
 from runfolio.errors import ConfigError
 
@@ -22,7 +23,7 @@ from runfolio.errors import ConfigError
 @click.option("--here", is_flag=True, help="With the code as it is today, in its own folder.")
 @click.option(
     "--repository",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=PathParamType(file_okay=False, exists=True),
     help="Where the recorded commit is to be had.  [default: where it was recorded]",
 )
 @click.option("--link", "links", multiple=True, metavar="PATH", help="Data the script reads by itself; repeatable.")

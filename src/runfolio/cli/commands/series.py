@@ -16,6 +16,7 @@ from runfolio.cli.output.options import (
     store_option,
     write_settings_help,
 )
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.output.progress import progress_display
 from runfolio.cli.pages.series import print_leaderboard, print_unfinished
 from runfolio.settings import LocatedValue, fields_of
@@ -49,7 +50,7 @@ class SeriesCommand(Command):
 
 
 @click.command(cls=SeriesCommand)
-@click.argument("file", type=click.Path(path_type=Path), required=False, metavar="[FILE.yaml]")
+@click.argument("file", type=PathParamType(), required=False, metavar="[FILE.yaml]")
 @click.option("--experiment", metavar="NAME", help="What the runs belong to.  [default: the series' name]")
 @seeds_option
 @folds_option

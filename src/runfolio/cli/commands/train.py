@@ -9,6 +9,7 @@ import click
 
 from runfolio.cli.commands.series import TARGET, run_series, warn_of_val_fraction, with_repeats
 from runfolio.cli.output.options import Command, folds_option, seeds_option, settings_options, store_option
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.output.progress import progress_display
 from runfolio.cli.pages.training import print_architecture, print_training_result, resume_hint_on_interrupt
 from runfolio.settings import LocatedValue, build, fields_of, read_yaml
@@ -16,7 +17,7 @@ from runfolio.vision.settings import TrainSettings
 
 
 @click.command(cls=Command)
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Settings; flags go before them.")
+@click.option("--config", type=PathParamType(), metavar="FILE.yaml", help="Settings; flags go before them.")
 @click.option("--experiment", metavar="NAME", help="What the run belongs to.  [default: the name of the data]")
 @click.option(
     "--name", help="The run's (with --seeds or --folds, the series') name.  [default: such as tinyvgg-20pct-5ep]"

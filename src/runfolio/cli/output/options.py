@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import click
 
 from runfolio.cli.output import formatting
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.settings import Field, Settings, fields_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 store_option = click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathParamType(file_okay=False),
     help="Folder that holds the runs.  [default: $RUNFOLIO_STORE, else ./runs]",
 )
 experiment_option = click.option("--experiment", metavar="NAME", help="Only the runs of this experiment.")

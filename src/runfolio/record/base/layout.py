@@ -35,9 +35,14 @@ _ID_LENGTH = 8
 _SLUG_LENGTH = 80
 
 
-def default_store() -> Path:
-    """`$RUNFOLIO_STORE`, else `./runs`."""
-    return Path(os.environ.get(STORE_VARIABLE) or "runs")
+def expand_home(path: str | os.PathLike[str]) -> Path:
+    """Return the path with `~` replaced by the home folder; shells do not in variables, YAML and `--store=~/runs`."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises if there is no home
+
+
+def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder of a store; None is `$RUNFOLIO_STORE`, else `./runs`."""
+    return expand_home(store if store is not None else os.environ.get(STORE_VARIABLE) or "runs")
 
 
 def new_id() -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from runfolio.errors import DamagedFile, NotFound
+from runfolio.record.base.layout import expand_home
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 89_000_000
@@ -32,7 +33,7 @@ def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
         NotFound: There is no such file.
         DamagedFile: It is no image of a format in `FORMATS`, is cut short, or claims more than `MAX_PIXELS`.
     """
-    path = Path(path)
+    path = expand_home(path)
     if not path.exists():
         raise NotFound(f"no image {path}; check the path")
     try:
