@@ -111,7 +111,8 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
     _check_fork(run, store)
     source = code_source.find_code_source(start, options.repository, store, here=options.here)
     tree = start.root if options.here else fresh_folder / start.root.name
-    uncommitted = patch.read_patch(start, source.repository) if source.kind in ("worktree", "clone") else patch.EMPTY
+    is_checked_out = source.kind in ("worktree", "clone")
+    uncommitted = patch.read_patch(start, source.repository, source.paths) if is_checked_out else patch.EMPTY
     files = [] if options.here else _files_to_write(start, source)
     tree_files = source.paths | {file.path for file in files} | uncommitted.added
     folder = _start_folder(start, tree)
