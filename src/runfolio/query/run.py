@@ -24,7 +24,7 @@ from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Checkpoint
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
-from runfolio.record.points.metric_summary import SYSTEM, MetricSummary
+from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +44,11 @@ class RecordedRun:
         """running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) or crashed (went silent)."""
         summaries = scanned.entry.metrics
         self.metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if not name.startswith(SYSTEM)
+            name: summary for name, summary in summaries.items() if not is_system_metric(name)
         }
         """Summary of each metric: last value, extremes, number of points."""
         self.system_metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if name.startswith(SYSTEM)
+            name: summary for name, summary in summaries.items() if is_system_metric(name)
         }
         """Summary of each `system/...` metric: load of the machine and speed of the training."""
         self.metric_summaries: dict[str, MetricSummary] = summaries

@@ -21,7 +21,7 @@ from runfolio.record.checkpoints.retention import CheckpointPolicy
 from runfolio.record.content import run_edits
 from runfolio.record.liveness import claims, heartbeats
 from runfolio.record.liveness.heartbeats import PRIMARY, Role
-from runfolio.record.points.metric_summary import SYSTEM
+from runfolio.record.points.metric_summary import is_system_metric
 from runfolio.record.sink import Sink
 from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at
 from runfolio.tracking.console.capture import Console
@@ -379,7 +379,7 @@ def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
     from runfolio.record.points.reader import PointFiles
 
     summaries = PointFiles(folder, document).summaries()
-    steps = [summary.last_step for name, summary in summaries.items() if not name.startswith(SYSTEM)]
+    steps = [summary.last_step for name, summary in summaries.items() if not is_system_metric(name)]
     return _last_attempt(document), resume_points.last_seqs(folder, document), max(steps, default=-1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import MissingExtra, NotFound
-from runfolio.record.points.metric_summary import SYSTEM, MetricSummary
+from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def rank_metrics(folder: Path, rank: int) -> dict[str, MetricSummary]:
         NotFound: No process of that rank wrote the run.
     """
     summaries = open_points(folder).summaries(rank)
-    return {name: summary for name, summary in summaries.items() if not name.startswith(SYSTEM)}
+    return {name: summary for name, summary in summaries.items() if not is_system_metric(name)}
 
 
 def points_frame(folder: Path) -> pd.DataFrame:
