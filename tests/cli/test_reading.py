@@ -398,3 +398,13 @@ def test_show_lists_the_writers_and_the_metrics_of_any_rank(runfolio, ranks):
 
 def test_a_run_of_several_processes_is_whole_for_the_doctor(runfolio, ranks):
     assert runfolio("doctor").exit_code == 0
+
+
+def test_show_of_many_metrics_is_bounded_and_names_the_rest(runfolio, tmp_path):
+    with rf.init("wide", store=tmp_path / "runs") as run:
+        run.log({f"m{index:04}": 1.0 for index in range(1_000)})
+    page = runfolio("show", run.id).output
+    assert "and 900 more: --all, --json" in page
+    assert "m0099" in page
+    assert "m0100" not in page
+    assert "m0999" in runfolio("show", run.id, "--all").output

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
@@ -55,10 +54,11 @@ def show(
 
     folio = open_store(store)
     recorded = run_or_best(run, metric, experiment, folio)
-    pages = {
-        "code": code.print_captured_files,
-        "diff": code.print_uncommitted_diff,
-        "json": partial(run_page.print_run_json, children=folio.children(recorded), rank=rank),
-        None: partial(run_page.print_run_page, children=folio.children(recorded), rank=rank, everything=everything),
-    }
-    pages[part](recorded)
+    if part == "code":
+        code.print_captured_files(recorded)
+    elif part == "diff":
+        code.print_uncommitted_diff(recorded)
+    elif part == "json":
+        run_page.print_run_json(recorded, folio.children(recorded), rank)
+    else:
+        run_page.print_run_page(recorded, folio.children(recorded), rank, everything=everything)
