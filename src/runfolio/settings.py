@@ -109,6 +109,8 @@ class Field:
     def _refuse(self, raw: Any) -> ConfigError:
         near = nearest(str(raw), self.choices)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        if "," in str(raw):
+            hint = f"; several values: `runfolio series --{self.key} {' '.join(str(raw).replace(',', ' ').split())}`"
         return ConfigError(f"{self.key} is {raw!r}; it must be {self.allowed}{hint}")
 
 

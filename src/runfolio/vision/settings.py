@@ -6,6 +6,7 @@ needs one topic names that class as its parameter's type.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -20,6 +21,9 @@ AUTO = "auto"
 """Batch size that is measured before the training."""
 RANGE_TEST = "lr_finder"
 """Key that the config of a learning rate range test has in addition to the settings."""
+_NAMING_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
+"""Settings that are in `run_name`, or only repeat a run."""
+_NAME_LENGTH = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -416,3 +420,13 @@ class TrainSettings(
         share = "" if self.data_fraction == 1 else f"{self.data_fraction * 100:.4g}pct"
         data = "" if self.data == "digits" else self.data_name
         return "-".join(part for part in (self.model, share, f"{self.epochs}ep", data) if part)
+
+    def name_in_series(self, varied: Mapping[str, Any]) -> str:
+        """Return `run_name` with the settings that vary in a series, such as `tinyvgg-5ep-lr=0.01`.
+
+        Args:
+            varied: Their values by key. Seeds and folds repeat a run, so they are not part of its name.
+        """
+        texts = {key: format(value, "g") if isinstance(value, float) else str(value) for key, value in varied.items()}
+        parts = [f"{key}={PurePath(text).name}" for key, text in texts.items() if key not in _NAMING_KEYS]
+        return "-".join([self.run_name, *parts])[:_NAME_LENGTH]

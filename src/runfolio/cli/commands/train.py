@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
 from runfolio.cli.commands.series import TARGET, run_series, warn_of_val_fraction, with_repeats
-from runfolio.cli.output.options import Command, folds_option, seeds_option, settings_options, store_option
+from runfolio.cli.output.multiple_values import split_setting_flags
+from runfolio.cli.output.options import (
+    Command,
+    SettingOption,
+    folds_option,
+    seeds_option,
+    settings_options,
+    store_option,
+)
 from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.output.progress import progress_display
 from runfolio.cli.pages.training import print_architecture, print_training_result, resume_hint_on_interrupt
@@ -16,7 +25,20 @@ from runfolio.settings import LocatedValue, build, fields_of, read_yaml
 from runfolio.vision.settings import TrainSettings
 
 
-@click.command(cls=Command)
+class TrainCommand(Command):
+    """Says how several values of one setting are run."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        own = {flag: option for option in options for flag in option.opts if not isinstance(option, SettingOption)}
+        for key, values in split_setting_flags(args, own)[1].items():
+            if len(values) > 1:
+                command = f"runfolio series --{key} {shlex.join(values)}"
+                raise click.UsageError(f"{key} has several values: `{command}` trains with each of them", ctx)
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=TrainCommand)
 @click.option("--config", type=PathParamType(), metavar="FILE.yaml", help="Settings; flags go before them.")
 @click.option("--experiment", metavar="NAME", help="What the run belongs to.  [default: the name of the data]")
 @click.option(
