@@ -408,3 +408,9 @@ def test_show_of_many_metrics_is_bounded_and_names_the_rest(runfolio, tmp_path):
     assert "m0099" in page
     assert "m0100" not in page
     assert "m0999" in runfolio("show", run.id, "--all").output
+
+
+def test_show_and_logs_without_a_run_take_the_newest(runfolio, three_runs):
+    assert runfolio("show").output.startswith("wild  ")
+    assert runfolio("show", "last", "--experiment", "tune").output.startswith("wild  ")
+    assert runfolio("logs").exit_code == 2  # of wild, which printed nothing

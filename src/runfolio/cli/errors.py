@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from runfolio.errors import RunfolioError, did_you_mean, nearest
+from runfolio.errors import Ambiguous, RunfolioError, did_you_mean, nearest
 
 
 class CommandTree(click.Group):
@@ -55,6 +55,9 @@ def _report(error: BaseException, *, debug: bool) -> int:
         return 2
     if debug:
         traceback.print_exception(error)
+    if isinstance(error, Ambiguous):
+        click.echo(f"error: {error}", err=True)  # its list stays one run per line
+        return 2
     if isinstance(error, RunfolioError):
         return _print_error_line(str(error), status=2)
     if isinstance(error, click.ClickException):

@@ -47,8 +47,8 @@ def main() -> None:
     runfolio runs                                    the record
     runfolio predict best photo.png                  use the winner
 
-    Runs are named by id, the beginning of an id, or name. They live as plain files in ./runs, or where --store
-    or RUNFOLIO_STORE says.
+    Runs are named by id, the beginning of an id, name, or `last` and `best`. They live as plain files in
+    ./runs, or where --store or RUNFOLIO_STORE says.
     """
 
 

@@ -21,7 +21,7 @@ from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_edits import RunEdits
 from runfolio.record.base.flat_names import decode_numbers, flatten
 from runfolio.record.checkpoints import manifests
-from runfolio.record.checkpoints.manifests import Checkpoint
+from runfolio.record.checkpoints.manifests import Checkpoint, CheckpointList
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
@@ -185,16 +185,17 @@ class RecordedRun:
         return [entry for entry in entries if kind in (None, entry.kind)]
 
     @property
-    def checkpoints(self) -> list[Checkpoint]:
+    def checkpoints(self) -> CheckpointList:
         """Readable checkpoints in the order in which they were saved; one may have several names.
 
         Each has `name`, `step`, `metric`, `saved`, `size_bytes`; `verify()` checks its files.
         """
-        readable: list[Checkpoint] = []
+        readable = CheckpointList()
         for name in manifests.names(self.folder):
             with suppress(RunfolioError, OSError):  # `runfolio doctor` names it
                 readable.append(manifests.read(self.folder, name))
-        return sorted(readable, key=lambda checkpoint: (checkpoint.position_us, checkpoint.name))
+        readable.sort(key=lambda checkpoint: (checkpoint.position_us, checkpoint.name))
+        return readable
 
     def checkpoint(self, name: str = "best") -> Checkpoint:
         """Return a checkpoint by name; `best` falls back to `last`, since a run that named no metric has no best.

@@ -17,6 +17,7 @@ from runfolio.query.index.scan import scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
+from runfolio.query.tables.run_labels import unique_labels
 from runfolio.record.base.layout import expand_home, store_folder
 from runfolio.record.base.run_document import ENDED, RUNNING
 from runfolio.record.liveness.heartbeats import CRASHED
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STATES = (RUNNING, *ENDED, CRASHED)
+
+LAST = "last"
+"""Name of the newest run."""
 
 
 class Runs(Sequence[RecordedRun]):
@@ -135,15 +139,17 @@ class Folio:
     def run(self, name: str | os.PathLike[str]) -> RecordedRun:
         """One run, by its id, the start of its id, its name, or its folder (below the store, or any path to it).
 
-        What fits whole goes before what is only the start of an id.
+        What fits whole goes before what is only the start of an id. `last` is the newest run unless one has that name.
 
         Raises:
             NotFound: Nothing of that name; the message names the nearest.
-            Ambiguous: Several runs fit; the message lists their folders.
+            Ambiguous: Several runs fit; the message lists the newest.
         """
         spelling = os.fspath(name)
         runs = Runs(self._scan())
-        run = find_by_name(spelling, runs, _possible_run_paths(self.store, spelling), _state_and_start)
+        run = find_by_name(spelling, runs, _possible_run_paths(self.store, spelling), _differences)
+        if run is None and spelling == LAST:
+            run = next(iter(runs.without_archived()), None)
         if run is None:
             raise NotFound(self._no_run(spelling, runs))
         return run
@@ -227,5 +233,8 @@ def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
             yield resolved.relative_to(store).as_posix()
 
 
-def _state_and_start(run: RecordedRun) -> str:
-    return f"{run.state}, {run.created:%Y-%m-%d %H:%M} UTC"
+def _differences(runs: Sequence[RecordedRun]) -> list[str]:
+    """Describe each of several runs of one name: the settings that differ, its state and its start."""
+    labels = [label.removeprefix(run.name).strip() for label, run in zip(unique_labels(runs), runs, strict=True)]
+    settings = [f"{label}, " if "=" in label else "" for label in labels]
+    return [f"{text}{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for text, run in zip(settings, runs, strict=True)]

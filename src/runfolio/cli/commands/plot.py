@@ -53,8 +53,9 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 def plot(ctx: click.Context, **arguments: Any) -> None:
     """Draw runs: in the terminal, or into a file with --out.
 
-    A name that is a metric is drawn; any other names a run (`best` is one too). Without a run, all that the filters
-    choose are drawn. Several metrics make a small picture each. The legend names the best run first.
+    A name that is a metric is drawn; any other names a run (also `best`, and `last`: the newest). Without a run,
+    all that the filters choose are drawn. Several metrics make a small picture each. The legend names the best run
+    first.
 
     \b
     runfolio plot val/acc

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from runfolio.cli.output.options import (
+    LAST,
     Command,
     best_metric_option,
     experiment_option,
@@ -17,7 +18,7 @@ from runfolio.cli.output.options import (
 
 
 @click.command(cls=Command)
-@click.argument("run")
+@click.argument("run", default=LAST, metavar="[RUN]")
 @click.option("--code", "part", flag_value="code", help="List the files kept of the code instead.")
 @click.option("--diff", "part", flag_value="diff", help="Print its uncommitted changes instead, as git does.")
 @click.option("--json", "part", flag_value="json", help="Print all that the page has as one JSON object.")
@@ -38,9 +39,10 @@ def show(
     """Show one run on one page.
 
     How it ended, settings that differ from their defaults, results, metrics, load, environment, code, files. RUN is an
-    id, the beginning of one, a name, a run's folder, or `best`.
+    id, the beginning of one, a name, a run's folder, `best` or `last`, the newest run, which is shown without RUN.
 
     \b
+    runfolio show
     runfolio show k3f9
     runfolio show k3f9 --all
     runfolio show k3f9 --rank 2

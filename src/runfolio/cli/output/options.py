@@ -68,6 +68,8 @@ def filter_runs(folio: Folio, filters: RunFilters) -> tuple[Runs, int]:
 
 BEST = "best"
 """Name of the best run, wherever a run is named."""
+LAST = "last"
+"""Name of the newest run, as in `query.store`, whose import takes long."""
 best_metric_option = click.option("--metric", default="val/acc", show_default=True, help="What chooses the best run.")
 
 
@@ -96,9 +98,13 @@ def open_store(store: Path | None) -> Folio:
 
 
 def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
-    """Return the run of that name; for `best`, the best run by `metric`."""
+    """Return the run of that name; for `best`, the best run by `metric`; for `last`, the newest; of the experiment."""
     folio = open_store(store) if store is None or isinstance(store, Path) else store
-    return folio.best(metric, experiment=experiment) if run == BEST else folio.run(run)
+    if run == BEST:
+        return folio.best(metric, experiment=experiment)
+    if run == LAST and experiment is not None and (runs := folio.runs(experiment)):
+        return runs[0]
+    return folio.run(run)
 
 
 class Command(click.Command):

@@ -35,9 +35,10 @@ STATE = "state"
 """The part that holds the tensors of everything that is not a module."""
 GENERATORS = "generators"
 """The state entry that holds all random generators' states."""
+_MOST_PRINTED = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checkpoint:
     """A manifest that was read; tensor files are checked and read on demand."""
 
@@ -57,6 +58,10 @@ class Checkpoint:
     meta: dict[str, Any]
     _state: Any
     _files: dict[str, dict[str, Any]]
+
+    def __repr__(self) -> str:
+        metric = "" if self.metric is None else f", metric {self.metric:.4g}"
+        return f"<Checkpoint {self.name}, step {self.step}{metric}, {self.size_bytes / 1e6:.3g} MB>"
 
     @property
     def parts(self) -> list[str]:
@@ -110,6 +115,14 @@ class Checkpoint:
             return dict(content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DamagedFile(f"checkpoint {self.name!r} of {self.folder} is damaged (state: {error})") from None
+
+
+class CheckpointList(list[Checkpoint]):
+    """Checkpoints of a run; the list prints the newest ones only."""
+
+    def __repr__(self) -> str:
+        older = len(self) - _MOST_PRINTED
+        return f"[{f'{older} more, ' if older > 0 else ''}{', '.join(map(repr, self[-_MOST_PRINTED:]))}]"
 
 
 Manifest = dict[str, Any]
