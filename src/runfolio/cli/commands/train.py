@@ -52,6 +52,7 @@ class TrainCommand(Command):
     help="Do not train, but find a learning rate: some 100 steps at rates from 1e-7 to 10, the loss of each, and a rate"
     " to begin with. With --unfreeze-after, for the head.",
 )
+@click.option("--layers", is_flag=True, help="Print every layer of the network first.")
 @store_option
 @settings_options(TrainSettings)
 @click.pass_context
@@ -63,6 +64,7 @@ def train(
     seeds: int | None,
     folds: int | None,
     find_lr: bool,
+    layers: bool,
     store: Path | None,
     **flags: Any,
 ) -> None:
@@ -85,7 +87,7 @@ def train(
     values = {**file_settings, **{key: value for key, value in flags.items() if value is not None}}
     settings = build(TrainSettings, values)
     warn_of_val_fraction({key.replace("_", "-") for key in values}, folded=bool(folds or settings.fold))
-    print_architecture(settings, store)
+    print_architecture(settings, store, layers=layers)
     if is_series:
         _train_several(ctx, settings, seeds, folds, name, experiment, store)
         return

@@ -56,6 +56,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def large_count(value: int) -> str:
+    """Return a number of parameters, such as `8,083` or `2.2 M`."""
+    return count(value) if value < 1_000_000 else f"{value / 1_000_000:.1f} M"
+
+
 def probability(value: float) -> str:
     """Rounded down, so that only certainty is called 100 %."""
     if math.isnan(value):

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
     from runfolio.record.points.metric_summary import MetricSummary
 
+ARCHITECTURE = "architecture"
+"""Name of the text in which a training records its layers."""
 _LAST_WORDS = 5
 _MOST_RESULTS = 100
 """Results, and metrics, that are shown without `--all`."""
@@ -55,6 +57,8 @@ def print_run_page(
     _print_head(run, children)
     _print_last_words(run)
     _print_settings(run, everything=everything)
+    if everything:
+        _print_layers(run)
     _print_results(run, everything=everything)
     if metrics:
         _heading("Metrics" if rank is None else f"Metrics of rank {rank}")
@@ -180,6 +184,14 @@ def _last_words(run: RecordedRun) -> Sequence[str]:
     if run.state in ("running", "finished") or not run.document.attempts:
         return []
     return last_lines(log_path(run.folder, run.document.attempts[-1].writer), _LAST_WORDS)
+
+
+def _print_layers(run: RecordedRun) -> None:
+    """Print the table of layers that a run of `runfolio train` recorded."""
+    tables = [entry.content.get("text") for entry in run.media("text") if entry.name == ARCHITECTURE]
+    if tables:
+        _heading("Layers")
+        print_line(escape_controls(str(tables[-1])))
 
 
 def _print_results(run: RecordedRun, *, everything: bool) -> None:
