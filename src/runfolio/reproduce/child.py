@@ -16,7 +16,7 @@ from runfolio.query.store import Folio
 from runfolio.reproduce.plan import Plan
 from runfolio.tracking.process.reproduction import KIND
 
-LINK_HINT = "data that git ignores, and that only the script itself names, is given by --link PATH"
+LINK_HINT = "data that git ignores, and that only the script itself names, is given by --link [NAME=]PATH"
 _STOP_TIMEOUT_S = 15.0
 """How long an interrupted program may take to end by itself."""
 

@@ -82,6 +82,8 @@ class Plan:
     """Where a link is laid, and what of today it leads to."""
     flags: list[Deviation] = field(default_factory=list)
     """What the given arguments change."""
+    missing_data: list[str] = field(default_factory=list)
+    """Files that the script reads, by its own words, and that are not here."""
     remarks: list[str] = field(default_factory=list)
     """What else is to be known before it begins."""
 
@@ -122,6 +124,7 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
         else data_links.find_links(start, tree, tree_files, uncommitted.binary, options.arguments, options.links, store)
     )
     missing = [] if options.here else list(_missing_files(start, source, uncommitted, links.keys(), tree))
+    missing_data = data_links.missing_files(start, tree, tree_files, links.keys(), options.arguments)
     venv = fresh_folder / "venv" if options.fresh_venv else None
     interpreter, interpreter_remarks = _interpreter(start, store)
     python = interpreter if venv is None else venv / "bin" / "python"
@@ -149,6 +152,7 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
         captured_files=files,
         links=links,
         flags=flags,
+        missing_data=missing_data,
         remarks=[*interpreter_remarks, *_remarks(start, source), *missing],
     )
 

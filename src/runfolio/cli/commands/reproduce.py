@@ -26,7 +26,13 @@ from runfolio.errors import ConfigError
     type=PathParamType(file_okay=False, exists=True),
     help="Where the recorded commit is to be had.  [default: where it was recorded]",
 )
-@click.option("--link", "links", multiple=True, metavar="PATH", help="Data the script reads by itself; repeatable.")
+@click.option(
+    "--link",
+    "links",
+    multiple=True,
+    metavar="[NAME=]PATH",
+    help="Data the script reads: PATH as it names it, or PATH on this machine for what it calls NAME; repeatable.",
+)
 @click.option("--fresh-venv", is_flag=True, help="Install the recorded packages in their versions first.")
 @click.option("--rtol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Relative tolerance.")
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-8, show_default=True, help="Absolute tolerance.")
