@@ -414,3 +414,11 @@ def test_show_and_logs_without_a_run_take_the_newest(runfolio, three_runs):
     assert runfolio("show").output.startswith("wild  ")
     assert runfolio("show", "last", "--experiment", "tune").output.startswith("wild  ")
     assert runfolio("logs").exit_code == 2  # of wild, which printed nothing
+
+
+def test_tiny_number_is_not_printed_as_zero(runfolio, tmp_path):
+    for name, error in (("tiny", 9.9e-17), ("zero", 0.0), ("large", 0.7528)):
+        with rf.init(name, store=tmp_path / "runs") as run:
+            run.log({"error": error})
+    figures = {line.split()[1]: line.split()[-1] for line in runfolio("runs").output.splitlines() if "finished" in line}
+    assert figures == {"tiny": "9.9e-17", "zero": "0.0000", "large": "0.7528"}

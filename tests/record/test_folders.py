@@ -43,3 +43,13 @@ def test_tilde_in_cache_variable_is_the_home_folder(home: Path, monkeypatch: pyt
     cache = cache_folder()
     assert cache is not None
     assert cache.is_relative_to(home / "cache")
+
+
+def test_git_ignores_a_new_store_and_an_existing_one_stays(tmp_path: Path):
+    with runfolio.init("net", store=tmp_path / "new"):
+        pass
+    assert (tmp_path / "new" / ".gitignore").read_text() == "*\n"
+    (tmp_path / "own").mkdir()
+    with runfolio.init("net", store=tmp_path / "own"):
+        pass
+    assert not (tmp_path / "own" / ".gitignore").exists()

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, TypedDict
 
 from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
-from runfolio.record.base.layout import RUN_FILE, event_files, expand_home, find_runs, new_id, run_folder, store_folder
+from runfolio.record.base.layout import (
+    RUN_FILE,
+    event_files,
+    expand_home,
+    find_runs,
+    make_store,
+    new_id,
+    run_folder,
+    store_folder,
+)
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.base.run_names import claim_name
 from runfolio.record.checkpoints import manifests
@@ -169,6 +178,7 @@ def open_run(
 
 def open_new(request: OpenRequest, name: str | None, experiment: str) -> Opened:
     """Open a new run, or join the one that `RUNFOLIO_RUN_ID` names."""
+    make_store(request.store)
     if request.wanted_id is not None:  # its folder has the same name in every process, so that only one can create it
         return _open_shared(request, request.wanted_id, name or request.wanted_id, experiment)
     name = name or claim_name(request.store, program_name())

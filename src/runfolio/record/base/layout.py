@@ -46,6 +46,17 @@ def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
     return expand_home(store if store is not None else os.environ.get(STORE_VARIABLE) or "runs")
 
 
+def make_store(store: Path) -> None:
+    """Make the folder of a store, which git ignores; one that exists stays as it is.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if not store.exists():
+        store.mkdir(parents=True, exist_ok=True)
+        (store / ".gitignore").write_text("*\n", encoding="ascii")
+
+
 def new_id() -> str:
     """Eight random characters of 0-9a-z (41 bits): the id of a run or a writer."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
