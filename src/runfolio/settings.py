@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from runfolio.errors import ConfigError, did_you_mean, nearest
 
+COMMON = "common"
+"""Group of the settings that help lists before everything else."""
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 

@@ -20,6 +20,18 @@ from runfolio.errors import Ambiguous, RunfolioError, did_you_mean, nearest
 class CommandTree(click.Group):
     """The root of the commands; without `--debug`, nothing that goes wrong in it is shown as a traceback."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headings: dict[str, list[str]] = {}
+        """Names of the commands below each heading of the help."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        for heading, names in self.headings.items():
+            lines = [(f"{name:<{width}}", _summary(self.commands[name])) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl(lines)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of a first visit, not of the alphabet
 
@@ -38,6 +50,11 @@ class CommandTree(click.Group):
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise click.UsageError(f"no command {args[0]!r}; {did_you_mean(args[0], self.list_commands(ctx))}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _summary(command: click.Command) -> str:
+    """Return the first line of a command's help."""
+    return command.short_help or (command.help or "").partition("\n\n")[0].replace("\n", " ")
 
 
 def _report(error: BaseException, *, debug: bool) -> int:

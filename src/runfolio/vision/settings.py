@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from runfolio.errors import ConfigError
-from runfolio.settings import Settings, setting
+from runfolio.settings import COMMON, Settings, setting
 from runfolio.vision.folds import Fold
 
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
@@ -34,7 +34,7 @@ class DataConfig(Settings):
         "digits",
         "The images: digits (scikit-learn's 1,797, no network), pizza_steak_sushi, pizza_steak_sushi_20_percent, "
         "torchvision:NAME, and folder:PATH or zip:PATH_OR_URL with a folder a class, or train/ and test/ of such.",
-        group=_DATA,
+        group=COMMON,
     )
     test_data: str | None = setting(
         None,
@@ -68,7 +68,7 @@ class DataConfig(Settings):
         32,
         "Images that go through the network at once; auto finds a power of two before the training begins: on a GPU "
         "the largest that fits, on a CPU the fastest.",
-        group=_DATA,
+        group=COMMON,
         at_least=1,
         words=(AUTO,),
     )
@@ -94,7 +94,7 @@ class DataConfig(Settings):
     augment: str = setting(
         "none",
         "Random changes to training images: TrivialAugmentWide, RandAugment, or a mirrored and shifted image.",
-        group=_DATA,
+        group=COMMON,
         choices=("none", "trivial", "randaugment", "flip-crop"),
     )
     mixup: float = setting(
@@ -141,7 +141,7 @@ class ModelConfig(Settings):
     """Network, first weights, frozen backbone and what is cached of it."""
 
     model: str = setting(
-        "tinyvgg", "The network: `tinyvgg`, `mlp`, a classification model of torchvision, or timm:NAME.", group=_MODEL
+        "tinyvgg", "The network: `tinyvgg`, `mlp`, a classification model of torchvision, or timm:NAME.", group=COMMON
     )
     hidden_units: int = setting(32, "Channels of tinyvgg's blocks, or width of mlp's layers.", group=_MODEL, at_least=1)
     dropout: float | None = setting(
@@ -154,10 +154,10 @@ class ModelConfig(Settings):
     weights: str | None = setting(
         None,
         "What the network starts from: DEFAULT (published ones, downloaded), a file (.safetensors, .pth), or a run.",
-        group=_MODEL,
+        group=COMMON,
     )
     freeze_backbone: bool = setting(
-        False, "Train the last layer only; the rest stays as its weights are.", group=_MODEL
+        False, "Train the last layer only; the rest stays as its weights are.", group=COMMON
     )
     unfreeze_after: int | None = setting(
         None,
@@ -199,9 +199,7 @@ class OptimConfig(Settings):
     optimizer: str = setting(
         "adam", "What turns gradients into steps.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw")
     )
-    lr: float = setting(
-        3e-3, "Learning rate; the highest one where a schedule varies it.", group=_OPTIMISATION, above=0
-    )
+    lr: float = setting(3e-3, "Learning rate; the highest one where a schedule varies it.", group=COMMON, above=0)
     layer_decay: float | None = setting(
         None,
         "Learning rate of each stage of the backbone as a share of the next one's; the head has lr. With 0.5 a half, "
@@ -267,7 +265,7 @@ class ScheduleConfig(Settings):
         3, "The step schedule multiplies the rate every so many epochs ...", group=_SCHEDULE, at_least=1
     )
     gamma: float = setting(0.1, "... by this factor.", group=_SCHEDULE, above=0, at_most=1)
-    epochs: int = setting(5, "Passes over the training images.", group=_RUN, at_least=1)
+    epochs: int = setting(5, "Passes over the training images.", group=COMMON, at_least=1)
     patience: int | None = setting(
         None,
         "Stop early when so many epochs have passed without a better validation accuracy; none trains all epochs.",
@@ -290,7 +288,7 @@ class ComputeConfig(Settings):
     seed: int = setting(
         42,
         "Seed of all that is random: the split, the weights, the order, dropout, augmentation, mixing.",
-        group=_RUN,
+        group=COMMON,
         at_least=0,
         at_most=2**32 - 1,
     )

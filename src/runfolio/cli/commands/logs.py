@@ -16,7 +16,7 @@ from runfolio.record.base.run_document import RUNNING
 _POLL_S = 0.5
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Show what a run printed.")
 @click.argument("run", default=LAST, metavar="[RUN]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what it prints until it ends; Ctrl-C leaves it alone.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), help="Only the newest lines.")

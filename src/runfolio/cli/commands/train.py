@@ -38,7 +38,7 @@ class TrainCommand(Command):
         return super().parse_args(ctx, args)
 
 
-@click.command(cls=TrainCommand)
+@click.command(cls=TrainCommand, short_help="Train an image classifier as one tracked run, or as several.")
 @click.option("--config", type=PathParamType(), metavar="FILE.yaml", help="Settings; flags go before them.")
 @click.option("--experiment", metavar="NAME", help="What the run belongs to.  [default: the name of the data]")
 @click.option(

@@ -11,7 +11,7 @@ import click
 
 from runfolio.cli.output import formatting
 from runfolio.cli.output.param_types import PathParamType
-from runfolio.settings import Field, Settings, fields_of
+from runfolio.settings import COMMON, Field, Settings, fields_of
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
@@ -108,7 +108,7 @@ def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Fol
 
 
 class Command(click.Command):
-    """A command with `--debug`, and help in which settings stand in groups below the other options."""
+    """A command with `--debug`, and help in groups: common settings, options, then the other settings by topic."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -121,10 +121,16 @@ class Command(click.Command):
             if isinstance(param, click.Option) and not isinstance(param, SettingOption)
             if (record := param.get_help_record(ctx)) is not None
         ]
+        defaults = ctx.show_default is not False
+        settings = self.settings()
+        write_settings_help(formatter, [field for field in settings if field.group == COMMON], defaults=defaults)
         with formatter.section("Options"):
             formatter.write_dl(records)
-        settings = [param.field for param in self.params if isinstance(param, SettingOption)]
-        write_settings_help(formatter, settings, defaults=ctx.show_default is not False)
+        write_settings_help(formatter, [field for field in settings if field.group != COMMON], defaults=defaults)
+
+    def settings(self) -> list[Field]:
+        """Return the settings that it takes as flags."""
+        return [param.field for param in self.params if isinstance(param, SettingOption)]
 
 
 def debug_option() -> click.Option:
