@@ -22,7 +22,7 @@ from runfolio.cli.pages.plot import PlotOptions, curves_plot, histogram_plot, pa
 _KINDS = {"histogram": "--histogram", "parallel": "--parallel", "scatter": "--scatter"}
 _CURVES = "a picture of curves"
 _KIND_OF_OPTION = {
-    **dict.fromkeys(("smooth", "log", "x", "group_by", "spread"), _CURVES),
+    **dict.fromkeys(("smooth", "log", "x", "group_by", "spread", "overlay", "legend", "y_range"), _CURVES),
     "look": "--histogram",
     "colour": "--scatter",
 }
@@ -37,7 +37,15 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 @click.option("--log", type=click.Choice(["x", "y", "xy"]), help="Logarithmic axes.")
 @click.option("--x", metavar="AXIS", help="What curves are drawn over: step, time, epoch or any metric.")
 @click.option("--group-by", metavar="A,B", help="A mean curve for all runs of the same A and B; -A: of all but A.")
-@click.option("--spread", type=click.Choice(["minmax", "std"]), default="minmax", help="The band around a mean.")
+@click.option("--spread", type=click.Choice(["minmax", "std", "ci"]), default="minmax", help="The band around a mean.")
+@click.option("--overlay", is_flag=True, help="Draw all metrics in one picture.")
+@click.option(
+    "--legend",
+    type=click.Choice(["beside", "inside", "below", "none"]),
+    default="beside",
+    help="Where the legend of a file is.",
+)
+@click.option("--ylim", "y_range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the y axis.")
 @click.option("--histogram", metavar="NAME", help="How the numbers of a tensor were distributed over the steps.")
 @click.option("--as", "look", type=click.Choice(["ridgeline", "heatmap"]), help="How a histogram looks in a file.")
 @click.option("--parallel", is_flag=True, help="All settings that differ, and the metric; a line a run.")
