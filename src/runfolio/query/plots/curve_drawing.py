@@ -65,7 +65,8 @@ def draw_curves(
     _share_y_ranges(list(zip(grid, panels, strict=False)), y_range)
     if legend != "none":
         _legend(figure, grid[0], panels, entries, legend)
-    style.notes_below(figure, list(dict.fromkeys(note for panel in panels for note in (*panel.notes, *panel.shades))))
+    if legend != "below":  # there the notes are part of it
+        style.notes_below(figure, _notes(panels))
     style.heading(figure, title)
     return figure
 
@@ -79,6 +80,10 @@ def _share_y_ranges(drawn: Sequence[tuple[Axes, Panel]], y_range: tuple[float, f
         lows, highs = zip(*(axes.get_ylim() for axes in alike), strict=True)
         for axes in alike:
             axes.set_ylim(*(y_range or (min(lows), max(highs))))
+
+
+def _notes(panels: Sequence[Panel]) -> list[str]:
+    return list(dict.fromkeys(note for panel in panels for note in (*panel.notes, *panel.shades)))
 
 
 def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
@@ -212,6 +217,8 @@ def _legend(figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: 
     if hidden := len(shown) - len(handles):
         handles.append(Line2D([], [], label=f"{hidden} others", color=style.OTHERS, lw=0.8))
     heading = panels[0].heading if len(panels) == 1 else None
+    if where == "below":
+        heading = "\n".join([*_notes(panels), *([heading] if heading else [])])
     places: dict[Legend, dict[str, Any]] = {
         "beside": {"loc": "outside right upper"},
         "below": {"loc": "outside lower left", "ncols": 2},
