@@ -33,6 +33,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("RUNFOLIO_STORE", raising=False)
     # pytest has its own ways with stdout; what records consoles is tested in processes of its own.
     monkeypatch.setenv("RUNFOLIO_CONSOLE", "off")
+    # Tests of stderr read what went wrong; tests/tracking/test_announcements.py reads the lines of a run.
+    monkeypatch.setenv("RUNFOLIO_QUIET", "1")
     # Started in this repository, each run would keep the code of every module of tests that is loaded.
     monkeypatch.chdir(tmp_path)
     return folder

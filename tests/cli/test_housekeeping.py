@@ -58,8 +58,8 @@ def test_tags_have_a_column_once_there_are_any(runfolio, store):
     runfolio("tag", "a", "+good")
     heading, _, *rows = runfolio("runs").stdout.splitlines()
 
-    assert heading.split() == ["id", "name", "state", "started", "took", "tags", "val/acc"]
-    assert [row.split()[-2] for row in rows] == ["-", "-", "good"]
+    assert heading.split() == ["id", "name", "state", "started", "took", "tags", "lr", "val/acc", "best"]
+    assert [row.split()[-3] for row in rows] == ["-", "-", "good"]
 
 
 def test_note_replaces_appends_and_prints(runfolio, store):

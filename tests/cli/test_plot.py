@@ -138,7 +138,7 @@ def test_a_histogram_of_one_run(runfolio, store, tmp_path):
 def test_parallel_is_a_table_with_bars_or_a_picture(runfolio, store):
     heading, _, first, *others = runfolio("plot", "--parallel", "val/acc").stdout.splitlines()
 
-    assert heading.split() == ["run", "model", "seed", "val/acc", "(highest)"]
+    assert heading.split() == ["run", "model", "seed", "val/acc", "best"]
     assert first.split()[0] in ("cnn-1", "mlp-1")
     assert first.count("█") == 20
     assert others[2].count("█") == 0

@@ -29,7 +29,7 @@ def test_runs_are_listed_newest_first(runfolio, three_runs):
     listed = runfolio("runs")
 
     heading, _, *rows = listed.stdout.splitlines()
-    assert heading.split() == ["id", "name", "state", "started", "took", "val/acc", "loss"]
+    assert heading.split() == ["id", "name", "state", "started", "took", "lr", "val/acc", "best", "loss", "best"]
     assert [row.split()[1] for row in rows] == ["wild", "quick", "slow"]
     assert rows[0].split()[-2:] == ["nan", "0.5000"]
     assert listed.exit_code == 0
@@ -39,7 +39,7 @@ def test_runs_are_sorted_and_cut_to_columns(runfolio, three_runs):
     listed = runfolio("runs", "--sort", "-val/acc", "--columns", "name,lr,val/acc", "--csv")
 
     assert list(csv.reader(io.StringIO(listed.stdout))) == [
-        ["name", "params.lr", "metrics.val/acc"],
+        ["name", "params.lr", "metrics.val/acc.best"],
         ["quick", "0.01", "0.9"],
         ["slow", "0.001", "0.7"],
         ["wild", "1.0", "NaN"],
@@ -286,12 +286,14 @@ def test_show_lists_values_that_could_not_be_stored(runfolio, tmp_path):
         for _ in range(3):
             run.log({"bad": "x", "good\x1b[2J": 1.0})
         run.log({"good": 1.0, "once": None}, step=0.5)  # type: ignore[arg-type]
+        run.artifact("missing.pt")
     shown = runfolio("show", run.id).stdout
 
     assert (
         "3 values of 'bad' could not be stored and were left out\n1 value of 'once' could not be stored and was"
         in shown
     )
+    assert "1 call of artifact was left out" in shown
     assert "1 step was not whole and was replaced" in shown
     assert "\x1b" not in shown
 
@@ -330,20 +332,30 @@ def test_long_value_leaves_room_for_the_setting_names(runfolio, tmp_path, monkey
 
     shown = runfolio("compare", "first", "second").stdout
 
-    assert "setting  weights  …e/first.safetensors  …/second.safetensors" in shown
+    assert "run                  weights" in shown
+    assert "first   …e/first.safetensors" in shown
 
 
-def test_long_run_names_leave_room_for_the_setting_names(runfolio, tmp_path, monkeypatch):
+def test_compared_runs_keep_their_labels_in_a_narrow_terminal(runfolio, tmp_path, monkeypatch):
     for width in (16, 32, 64):
-        with rf.init("mlp-2ep-photos", experiment="wide", config={"hidden_units": width}, store=tmp_path / "runs"):
-            pass
+        with rf.init(
+            "mlp-2ep-photos", experiment="wide", config={"hidden_units": width}, store=tmp_path / "runs"
+        ) as run:
+            for step in range(3):
+                run.log(
+                    {f"{split}/{name}": 1.0 + step % 2 for split in ("train", "val") for name in ("acc", "loss")}, step
+                )
     monkeypatch.setenv("COLUMNS", "80")
 
     shown = runfolio("compare", "--experiment", "wide").stdout
 
-    assert "  mlp-2ep-photos   mlp-2ep-photos   mlp-2ep-photos\n" in shown
-    assert "  hidden_units=64  hidden_units=32  hidden_units=16\n" in shown
-    assert "setting  hidden_units " in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    heads = [line for line in shown.splitlines() if line.startswith("run ")]
+    assert len(heads) > 1
+    for run in rf.open(tmp_path / "runs").runs():
+        assert shown.count(f"mlp-2ep-photos ({run.id})") == len(heads)
+    assert {"hidden_units", "val/acc"} <= set(heads[0].split())
 
 
 def test_output_to_a_file_has_no_colour(runfolio, three_runs):

@@ -26,11 +26,12 @@ def later(*numbers):
         timer.start()
 """
 SLOW = """
-class Slow:
-    def __float__(self):
-        time.sleep(0.6)
-        return 2.0
-run.log({"loss": Slow()})
+from runfolio.tracking.pipeline.queue_items import Media
+def slow():
+    time.sleep(0.6)
+    return {"text": "slow"}
+run.recorder.record(Media(run.recorder.now(), None, "text", "slow", slow))
+run.log({"loss": 2.0})
 """
 
 
@@ -94,7 +95,7 @@ time.sleep(0.2)
 
 def test_two_runs_one_after_the_other_and_at_once_in_one_process(store: Path, python: Callable):
     script = """
-other = runfolio.init("other", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
+other = runfolio.init("other", store=sys.argv[1], keep_others=True)
 other.log({"loss": 2.0}); run.log({"loss": 3.0})
 run.finish()
 other.log({"loss": 4.0})

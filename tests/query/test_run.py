@@ -111,17 +111,47 @@ def test_a_run_without_points_is_an_empty_data_frame(store, write):
     assert (list(frame.columns), len(frame)) == (["metric", "step", "time", "value"], 0)
 
 
+def test_load_of_the_machine_is_in_the_data_frame_only_if_asked_for(store, write):
+    write(points={"acc": [0.5], "system/cpu": [0.9]})
+    run = open_folio(store).run("net")
+
+    assert set(run.to_pandas()["metric"]) == {"acc"}
+    assert {"acc", "system/cpu"} <= set(run.to_pandas(system=True)["metric"])
+
+
+def test_points_of_all_runs_as_a_data_frame(store, write):
+    first, second = write("a", points={"acc": [0.5, 0.75]}), write("b", points={"loss": [2.0]})
+    points = open_folio(store).runs().points()
+
+    ids = [open_folio(store).run(folder).id for folder in (second, first)]
+    assert points[["id", "name", "metric", "step", "value"]].values.tolist() == [
+        [ids[0], "b", "loss", 0, 2.0],
+        [ids[1], "a", "acc", 0, 0.5],
+        [ids[1], "a", "acc", 1, 0.75],
+    ]
+
+
+def test_runs_are_a_table_in_a_notebook(store, write):
+    write("<b>a</b>", config={"lr": 0.1}, points={"val/acc": [0.5, 0.75]})
+    write("b", config={"lr": 0.01}, points={"val/acc": [0.5, 0.25]})
+    html = open_folio(store).runs()._repr_html_()
+
+    assert "<th>val/acc best</th>" in html
+    assert "<td>&lt;b&gt;a&lt;/b&gt;</td>" in html
+    assert html.index("<td>0.01</td>") < html.index("<td>0.1</td>") < html.index("<td>0.75</td>")
+
+
 def test_all_runs_as_a_data_frame(store, write):
-    write("a", config={"lr": 0.1}, points={"val/acc": [0.5, 0.75]}, summary={"test": {"acc": 0.7}})
+    write("a", config={"lr": 0.1}, points={"val/acc": [0.75, 0.7]}, summary={"test": {"acc": 0.7}})
     write("b", config={"optimizer": {"name": "sgd"}})
     frame = open_folio(store).runs().to_pandas()
 
     assert list(frame.columns) == [
         *("id", "name", "experiment", "state", "created", "duration_s"),
-        *("params.optimizer/name", "params.lr", "metrics.val/acc", "summary.test/acc"),
+        *("params.optimizer/name", "params.lr", "metrics.val/acc", "metrics.val/acc.best", "summary.test/acc"),
     ]
     assert frame["name"].tolist() == ["b", "a"]
-    assert frame.loc[1, "metrics.val/acc"] == 0.75
+    assert (frame.loc[1, "metrics.val/acc"], frame.loc[1, "metrics.val/acc.best"]) == (0.7, 0.75)
     assert pd.isna(frame.loc[0, "params.lr"])
     assert isinstance(frame["created"].dtype, pd.DatetimeTZDtype)
 

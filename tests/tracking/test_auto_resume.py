@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.errors import ConfigError, NotFound
+from runfolio.errors import Ambiguous, NotFound
 from runfolio.record.base.run_document import RunDocument
 
 SCRIPT = """
@@ -110,13 +110,66 @@ def test_a_run_is_resumed_by_its_name_even_if_renamed(store: Path):
         assert fork.resumed
 
 
+def test_a_run_is_named_as_on_the_command_line(store: Path):
+    with runfolio.init("net", store=store) as run:
+        run.checkpoint(step=4)
+    recorded = runfolio.open(store).run("net")
+    for reference in (run, recorded, run.id, run.id[:4], "net", run.folder):
+        with runfolio.init(resume=reference, store=store) as again:
+            assert (again.id, again.last_step) == (run.id, 4)
+    with runfolio.fork(recorded, store=store) as fork:
+        assert fork.resumed
+
+
 def test_a_name_that_several_runs_have_is_refused(store: Path):
-    for _ in range(2):
-        runfolio.init("twice", store=store).finish()
-    with pytest.raises(ConfigError, match=r"several runs have the name twice: .*; give the folder"):
+    runs = [runfolio.init("twice", store=store) for _ in range(2)]
+    runs[1].finish()
+    with pytest.raises(Ambiguous, match=r"'twice' fits 2 runs; say more of the id, or the folder:") as error:
         runfolio.resume("twice", store=store)
-    with pytest.raises(NotFound, match="give its folder, id or name"):
-        runfolio.resume("thrice", store=store)
+    assert all(run.id in str(error.value) for run in runs)
+    with pytest.raises(NotFound, match=r"no run 'twica' in .*; did you mean twice\?"):
+        runfolio.resume("twica", store=store)
+
+
+RESTARTED = """
+import os, signal, sys, runfolio
+recording = runfolio.RecordingConfig(console=False, code=False, system_s=0)
+with runfolio.init(store=STORE, recording=recording) as run:
+    print(run.id, run.last_step, run.resumed, file=sys.stderr)
+    first = run.last_step + 1 if sys.argv[1] == "continues" else 0
+    for step in range(first, 6):
+        run.log({"attempt": float(len(run.recorder.document.attempts))}, step=step)
+        if step == 3 and len(run.recorder.document.attempts) == 1:
+            run.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script_start", "attempts"), [("continues", [1, 1, 1, 1, 2, 2]), ("starts again", [2, 2, 2, 2, 2, 2])]
+)
+def test_a_dead_job_without_a_checkpoint_gets_one_curve(
+    store: Path, tmp_path: Path, script_start: str, attempts: list[int]
+):
+    path = tmp_path / "train.py"
+    path.write_text(RESTARTED.replace("STORE", repr(str(store))))
+    environment = {**os.environ, "RUNFOLIO_RUN_ID": "job1"}
+    said = [
+        subprocess.run([sys.executable, path, script_start], env=environment, capture_output=True, text=True).stderr
+        for _ in range(2)
+    ]
+    assert said == ["job1 -1 False\n", "job1 3 False\n"]
+    run = runfolio.open(store).run("job1")
+    assert run.state == "finished"
+    assert run.metric("attempt").steps.tolist() == list(range(6))
+    assert run.metric("attempt").values.tolist() == attempts
+
+
+@pytest.mark.parametrize(("given", "use"), [("project", "experiment="), ("fork", r"runfolio\.fork")])
+def test_arguments_of_other_trackers_are_explained(store: Path, given: str, use: str):
+    with pytest.raises(TypeError, match=f"init has no argument '{given}'; use {use}"):
+        runfolio.init(store=store, **{given: "food"})
+    assert not store.exists()
 
 
 def test_an_unknown_option_leaves_no_run(store: Path):

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import pytest
 
@@ -18,6 +20,8 @@ from runfolio.record.base.layout import find_runs
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import code
 from runfolio.record.content.code import Code
+from runfolio.tracking.environment import libraries, seeds
+from runfolio.tracking.environment.sources import Sources
 
 SCRIPT = """
 import argparse, sys
@@ -359,21 +363,21 @@ def test_runs_that_began_with_the_same_random_state_say_so(project: Path, start:
 
 
 NOTEBOOK = """
-import sys, types
-cells = ["", "x = 1", "password = 'hunter2x'"]
-shell = types.SimpleNamespace(user_ns={"In": cells})
-sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
-import runfolio, time
+import time, runfolio
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in ("x = 1", "password = 'hunter2x'"):
+    shell.run_cell(cell, store_history=True)
 run = runfolio.init()
 while not list(run.folder.glob("code/*.json")):
     time.sleep(0.01)
-cells.append("y = 2")
+shell.run_cell("y = 2", store_history=True)
 run.finish()
 """
 
 
 def test_of_a_notebook_the_executed_cells_are_kept(start: Callable[..., Path], tmp_path: Path):
-    folder = start("-c", NOTEBOOK, cwd=tmp_path)
+    folder = start("-c", NOTEBOOK, cwd=tmp_path, env={"IPYTHONDIR": str(tmp_path)})
     assert content(folder, "notebook.py") == (
         "# In [1]\nx = 1\n\n# In [2]\npassword = '[redacted]'\n\n# In [3]\ny = 2\n\n"
     )
@@ -430,3 +434,32 @@ def test_repository_of_another_user_is_named_with_the_remedy(repository: Path, s
     assert info["dirty"] is None
     assert f"safe.directory {repository}" in info["git_problem"]
     assert content(folder, "helper.py") == "SIZE = 4\n"
+
+
+class Library:
+    """A library of C functions as cffi puts it among the modules: it calls itself one, and has nothing of one."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "__class__":
+            return ModuleType
+        raise OSError(f"no function {name}")
+
+
+@pytest.mark.parametrize("name", ["_openssl.lib", "IPython", "random", "numpy.random", "torch", "torch.utils.data"])
+def test_objects_that_are_no_modules_do_not_end_the_capture(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setitem(sys.modules, name, cast("ModuleType", Library()))
+    script = tmp_path / "train.py"
+    script.write_text("x = 1\n")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    sources = Sources(folder, "a81kq0zd", tmp_path, None)
+    sources.begin(str(script))
+    sources.go_on()
+    recorded = code.read(folder, ["a81kq0zd"])
+    assert recorded is not None
+    assert [source.path for source in recorded.files] == ["train.py"]
+    assert seeds.seeds().keys() >= {"PYTHONHASHSEED"}
+    assert libraries.device() == "cpu"
+    assert libraries.torch_info() is None or name != "torch"

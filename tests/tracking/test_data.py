@@ -164,7 +164,7 @@ def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Pa
         {"x": [1, 2]},
         {"images": np.zeros(3), "names": None},
     ]
-    with runfolio.init(store=store, recording=runfolio.RecordingConfig(code=False)) as run:
+    with runfolio.init(store=store, strict=True, recording=runfolio.RecordingConfig(code=False)) as run:
         for data in refused:
             with pytest.raises(ConfigError, match=r"log_data takes|give|no array"):
                 run.log_data("train", data)
@@ -174,7 +174,10 @@ def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Pa
 
 
 def test_a_path_that_leads_nowhere_is_refused_at_the_call(store: Path, tmp_path: Path):
-    with runfolio.init(store=store) as run, pytest.raises(NotFound, match=r"no file or folder .*/gone"):
+    with (
+        runfolio.init(store=store, strict=True) as run,
+        pytest.raises(NotFound, match=r"no file or folder .*/gone"),
+    ):
         run.log_data("train", tmp_path / "gone")
 
 

@@ -98,13 +98,14 @@ def test_points_older_than_the_flush_interval_survive_kill_9(store: Path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_finish_that_is_interrupted_still_writes_everything(store: Path, python: Callable, number: int):
-    """The value takes the writer a while, in the middle of which the signal comes."""
+    """A text takes the encoding thread a while, in the middle of which the signal comes."""
     script = """
-class Slow:
-    def __float__(self):
-        time.sleep(0.8)
-        return 2.0
-run.log({"loss": Slow()})
+from runfolio.tracking.pipeline.queue_items import Media
+def slow():
+    time.sleep(0.8)
+    return {"text": "slow"}
+run.recorder.record(Media(run.recorder.now(), None, "text", "slow", slow))
+run.log({"loss": 2.0})
 threading.Timer(0.3, lambda: os.kill(os.getpid(), int(sys.argv[2]))).start()
 run.finish()
 """
@@ -197,10 +198,12 @@ run.log({"loss": 4.0})
 
 
 def test_several_open_runs_all_end_with_the_process(store: Path, python: Callable):
-    python(
-        START + "other = runfolio.init('second', store=sys.argv[1]); other.log({'loss': 2.0}); raise OSError('x')",
-        store,
-    )
+    script = """
+other = runfolio.init('second', store=sys.argv[1], keep_others=True)
+other.log({'loss': 2.0})
+raise OSError('x')
+"""
+    python(START + script, store)
     documents = [RunDocument.read(folder) for folder in find_runs(store)]
     assert sorted((document.name, document.status.state) for document in documents) == [
         ("net", "failed"),

@@ -327,7 +327,7 @@ def test_invalid_fork_is_refused(store: Path):
     parent = parent_of_ten_steps(store)
     with pytest.raises(ConfigError, match="a fork begins from a checkpoint: give its name"):
         runfolio.fork(parent.id, checkpoint=None, store=store)
-    with pytest.raises(NotFound, match="no run 'nowhere' to go on from"):
+    with pytest.raises(NotFound, match="no run 'nowhere' in"):
         runfolio.fork("nowhere", store=store)
 
 

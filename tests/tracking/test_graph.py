@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import runfolio
-from runfolio.errors import ConfigError
 from runfolio.record.content import media
 from runfolio.tracking.monitors.model_graph import graph_of
 
@@ -93,8 +93,7 @@ def test_the_model_and_all_random_numbers_stay_as_they_are():
 
 
 def test_a_model_that_does_not_run_is_described_by_its_layers(caplog: pytest.LogCaptureFixture):
-    with caplog.at_level(logging.DEBUG, "runfolio"):
-        layers = nodes(Net(), torch.zeros(1, 7))
+    layers = nodes(Net(), torch.zeros(1, 7))
     assert [(name, node["op"]) for name, node in layers.items()] == [
         ("body/0/conv", "Conv2d"),
         ("body/0/norm", "BatchNorm2d"),
@@ -124,6 +123,32 @@ def test_it_is_in_the_record_and_in_the_event_file(store: Path):
     assert [dim.size for dim in shape.dim] == [1, 48]
 
 
-def test_logging_the_graph_of_a_non_model_is_reported(store: Path):
-    with runfolio.init("net", store=store) as run, pytest.raises(ConfigError, match=r"a torch.nn.Module, not a str"):
+def test_logging_the_graph_of_a_non_model_is_reported(store: Path, caplog: pytest.LogCaptureFixture):
+    with runfolio.init("net", store=store) as run:
         run.log_graph("net")  # pyright: ignore[reportArgumentType]
+    assert "log_graph was left out, and the training continues: a model is a torch.nn.Module, not a str" in caplog.text
+
+
+@dataclass
+class Prediction:
+    scores: torch.Tensor
+    features: list[torch.Tensor]
+
+
+class Sequences(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(4, 3)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, sequences: PackedSequence) -> Prediction:
+        features = self.rnn(sequences)[1][0]
+        return Prediction(self.head(features), [features])
+
+
+def test_packed_sequences_and_dataclasses_are_followed():
+    example = pack_sequence([torch.zeros(3, 4), torch.zeros(2, 4)])
+    layers = nodes(Sequences(), example)
+    assert layers["rnn"]["inputs"] == ["input", "input_1"]
+    assert layers["head"]["inputs"] == ["getitem"]
+    assert layers["output"]["inputs"] == ["head", "getitem"]

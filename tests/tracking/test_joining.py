@@ -85,15 +85,40 @@ class TestRanks:
             assert outputs(ranks) == [(0, "", "")] * 2
         assert [heartbeat.rank for heartbeat in heartbeats(the_run(store))] == [0, 1]
 
-    def test_id_of_an_ended_run_is_refused_with_advice(self, store: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_id_of_a_finished_run_is_refused_unless_it_resumes(self, store: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("RUNFOLIO_RUN_ID", "exp4")
         with runfolio.init(store=store) as run:
             run.log({"loss": 1.0})
-        with pytest.raises(StoreError, match=r"run exp4 .* has ended; give RUNFOLIO_RUN_ID another id .*resume='exp4'"):
+            run.checkpoint(step=0)
+        with pytest.raises(StoreError, match=r'run exp4 .* has finished; .* another id .* init\(resume="auto"\)'):
             runfolio.init(store=store)
-        with runfolio.resume("exp4", checkpoint=None, store=store) as run:
+        with runfolio.init(store=store, resume="auto") as run:
+            assert (run.resumed, run.last_step) == (True, 0)
             run.log({"loss": 2.0})
         assert runfolio.open(store).run("exp4").metric("loss").values.tolist() == [1.0, 2.0]
+
+    def test_ranks_of_a_dead_run_continue_it_together(self, store: Path):
+        script = """
+import os, signal, sys, runfolio
+run = runfolio.init("net", store=sys.argv[1])
+print(run.resumed)
+run.log({"rank": float(os.environ["RANK"])}, step=len(run.recorder.document.attempts))
+if os.environ["RANK"] == "0":
+    run.checkpoint(step=1)
+    run.restore()
+run.flush()
+if sys.argv[2] == "dies":
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+        with processes([script], store, "dies", RUNFOLIO_RUN_ID="exp5") as ranks:
+            assert [text for _, text, _ in outputs(ranks)] == ["False\n"]
+        with processes([script] * 2, store, "ends", RUNFOLIO_RUN_ID="exp5") as ranks:
+            assert outputs(ranks) == [(0, "True\n", "")] * 2
+        run = runfolio.open(store).run("exp5")
+        assert (run.state, len(run.document.attempts)) == ("finished", 2)
+        assert run.metric("rank").steps.tolist() == [1, 2]
+        roles = [(heartbeat.attempt, heartbeat.rank, heartbeat.role) for heartbeat in heartbeats(run.folder)]
+        assert roles == [(1, 0, "primary"), (2, 0, "primary"), (2, 1, "rank")]
 
     @pytest.mark.parametrize("bad", ["a/b", "..", "x" * 65, "a b"])
     def test_invalid_id_is_refused(self, store: Path, monkeypatch: pytest.MonkeyPatch, bad: str):
@@ -230,6 +255,23 @@ with runfolio.init("net", store=sys.argv[1]) as run:
         assert sorted(run.metric("index").values.tolist()) == sorted([*range(40)] * 2)
         workers = [heartbeat.worker for heartbeat in heartbeats(run.folder) if heartbeat.role == "worker"]
         assert set(workers) == set(range(int(options[12])))
+
+    def test_a_child_may_open_a_run_of_its_own(self, store: Path, python: Callable):
+        script = """
+import os, sys, runfolio
+run = runfolio.init("parent", store=sys.argv[1])
+if (child := os.fork()) == 0:
+    runfolio.init("child", store=sys.argv[1])
+    runfolio.log({"loss": 1.0})
+    runfolio.current().finish()
+    sys.exit()
+os.waitpid(child, 0)
+runfolio.log({"loss": 2.0})
+"""
+        assert python(script, store).stderr == ""
+        folio = runfolio.open(store)
+        losses = {name: folio.run(name).metric("loss").values.tolist() for name in ("parent", "child")}
+        assert losses == {"parent": [2.0], "child": [1.0]}
 
     def test_what_waits_in_the_parent_at_the_fork_is_the_parents_alone(self, store: Path, python: Callable):
         script = """

@@ -84,3 +84,34 @@ def test_exit_of_another_process_is_seen_before_and_after_its_wait(last_words: s
     assert observer.exit_code() == code
     process.wait()
     os.close(descriptor)
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_an_exception_without_a_text_is_named_by_its_class():
+    outcome = RunOutcome.from_exception(UnspeakableError())
+    assert (outcome.state, outcome.reason) == ("failed", f"{__name__}.UnspeakableError: <exception str() failed>")
+    assert RunOutcome.from_exit_code(UnspeakableError()).reason == "exited saying: UnspeakableError"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_prompt", "reason"),
+    [
+        (RunOutcome.from_exit_code(2), False, "ValueError: bad luck"),  # `ipython script.py`
+        (RunOutcome.from_exit_code(2), True, "ValueError: bad luck"),
+        (RunOutcome(), False, "ValueError: bad luck"),  # pytest, whose exit status is not seen
+        (RunOutcome(), True, None),  # at a prompt, the error may be long forgotten
+        (RunOutcome("failed", "by hand", 1), False, "by hand"),
+    ],
+)
+def test_an_exception_that_others_caught_last_is_the_reason(
+    outcome: RunOutcome, is_prompt: bool, reason: str | None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys, "last_value", ValueError("bad luck"), raising=False)
+    monkeypatch.delattr(sys, "ps1", raising=False)
+    if is_prompt:
+        monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    assert outcome.with_last_error().reason == reason

@@ -115,7 +115,7 @@ def test_only_training_images_are_changed(tiny):
     def unchanged_batches(augment: str) -> list[torch.Tensor]:
         preparation = prepare(tiny(augment=augment))
         state = TrainState(preparation)
-        with InputPipeline(preparation, state.fabric).connect(state) as batches:
+        with InputPipeline(preparation).connect(state) as batches:
             assert batches.val is not None
             return [images for part in (batches.val, batches.test) for images, _ in part]
 

@@ -39,7 +39,7 @@ def frames(monkeypatch) -> list[tuple[int, ...]]:
 def test_only_whole_batches_are_compiled_once_per_mode(frames, tiny):
     preparation = prepare(tiny(**SMALL))
     state = TrainState(preparation)
-    inputs = InputPipeline(preparation, state.fabric)
+    inputs = InputPipeline(preparation)
 
     for _ in range(3):
         with inputs.connect(state) as batches:
@@ -78,7 +78,6 @@ def test_training_without_a_compiler_is_refused_with_advice(monkeypatch, store):
 
 @pytest.mark.soak
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # by Fabric, of its own answer
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ here, which torch.compile needs on a CPU")
 @pytest.mark.parametrize("precision", ["32", "bf16"])
 def test_resumed_compiled_training_gives_the_same_bits(store, tiny, precision):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,22 +24,27 @@ from runfolio.vision.loop.epochs import train_epoch
 from runfolio.vision.loop.input_pipeline import InputPipeline
 from runfolio.vision.loop.mixing import Mixing
 from runfolio.vision.loop.train_state import UNAVERAGED, TrainState
-from runfolio.vision.prepare import prepare
+from runfolio.vision.prepare import Preparation, prepare
 
 EXACT = {"optimizer": "sgd", "lr": 0.1, "schedule": "constant", "batch_size": 23, "seed": 3}
 """115 images in five equal batches, and steps whose size shows in the weights."""
+
+
+def in_precision(precision: str, preparation: Preparation) -> Preparation:
+    """Return the preparation in a precision that `prepare` may refuse: a CPU computes fp16, though slowly."""
+    return replace(preparation, settings=replace(preparation.settings, precision=precision))
 
 
 @pytest.fixture
 def trained_once(tiny):
     """Train one epoch; return its state, and the loss of each step."""
 
-    def train(**settings) -> tuple[TrainState, list[float]]:
+    def train(precision: str = "32", **settings) -> tuple[TrainState, list[float]]:
         torch.manual_seed(3)
-        preparation = prepare(tiny(**EXACT | settings))
+        preparation = in_precision(precision, prepare(tiny(**EXACT | settings)))
         state = TrainState(preparation)
         losses: list[float] = []
-        with InputPipeline(preparation, state.fabric).connect(state) as batches:
+        with InputPipeline(preparation).connect(state) as batches:
             train_epoch(state, batches.train, lambda loss: losses.append(loss.item()))
         return state, losses
 
@@ -77,7 +84,7 @@ def test_training_and_validating_read_no_number_until_all_batches_are_done(tiny)
             tiny(**EXACT | {"batch_size": batch_size}, clip=1, ema=0.9, accumulate=2, label_smoothing=0.1)
         )
         state = TrainState(preparation)
-        inputs = InputPipeline(preparation, state.fabric)
+        inputs = InputPipeline(preparation)
         losses: list[torch.Tensor] = []
         with Reads() as read, inputs.connect(state) as batches:
             train_epoch(state, batches.train, losses.append)
@@ -101,9 +108,10 @@ def test_schedules_count_optimizer_steps(trained_once):
     assert state.rate(6) == 0
 
 
-def test_a_step_is_no_longer_than_its_clipped_gradient(trained_once):
-    free, _ = trained_once(batch_size=115)
-    clipped, _ = trained_once(batch_size=115, clip=0.01)
+@pytest.mark.parametrize("precision", ["32", "bf16", "fp16"])
+def test_a_step_is_no_longer_than_its_clipped_gradient(trained_once, precision):
+    free, _ = trained_once(precision, batch_size=115)
+    clipped, _ = trained_once(precision, batch_size=115, clip=0.01)
     start = weights_of(trained_once(batch_size=115, lr=1e-30)[0].model)
 
     steps = [weights_of(state.model) - start for state in (free, clipped)]
@@ -111,6 +119,37 @@ def test_a_step_is_no_longer_than_its_clipped_gradient(trained_once):
     assert steps[0].norm() > 0.1 * 0.02
     assert steps[1].norm() == pytest.approx(0.1 * 0.01, rel=1e-3)
     torch.testing.assert_close(steps[1] / steps[1].norm(), steps[0] / steps[0].norm(), rtol=1e-3, atol=1e-4)
+
+
+def test_overflowing_gradients_in_fp16_skip_the_step_and_lower_the_scale(tiny):
+    preparation = in_precision("fp16", prepare(tiny(**EXACT)))
+    state = TrainState(preparation)
+    scales = iter([2.0**40, 2.0**10, 2.0**10, 2.0**10, 2.0**10])
+    weights: list[torch.Tensor] = []
+    lowered: list[bool] = []
+
+    def on_step(loss: torch.Tensor) -> None:
+        weights.append(weights_of(state.model))
+        lowered.append(state.scaler.get_scale() == 2.0**39)
+        state.scaler.load_state_dict(state.scaler.state_dict() | {"scale": next(scales)})
+
+    with InputPipeline(preparation).connect(state) as batches:
+        train_epoch(state, batches.train, on_step)
+
+    skipped = [torch.equal(before, after) for before, after in itertools.pairwise(weights)]
+    assert lowered[1:] == skipped == [True, False, False, False]
+    assert state.step == 5
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_results_computed_in_16_bits_are_float32(tiny, precision, dtype):
+    preparation = in_precision(precision, prepare(tiny(**EXACT)))
+    state = TrainState(preparation)
+
+    logits = state.predict_forward(InputPipeline(preparation).example())
+
+    assert logits.dtype == torch.float32
+    assert torch.equal(logits, logits.to(dtype).float())
 
 
 @given(decay=st.floats(0.01, 0.99), steps=st.integers(1, 5))

@@ -19,7 +19,6 @@ from typing import Any
 
 KINDS = ("layer", "step", "file")
 IMPORTED = (
-    "lightning_fabric",
     "pyarrow.parquet",
     "runfolio.cli",
     "runfolio.record.points.compaction",

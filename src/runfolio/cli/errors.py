@@ -16,6 +16,9 @@ import click
 
 from runfolio.errors import Ambiguous, RunfolioError, did_you_mean, nearest
 
+_ALIASES = {"ls": "runs", "list": "runs"}
+"""What people type for a command by habit."""
+
 
 class CommandTree(click.Group):
     """The root of the commands; without `--debug`, nothing that goes wrong in it is shown as a traceback."""
@@ -47,6 +50,7 @@ class CommandTree(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        args = [_ALIASES.get(args[0], args[0]), *args[1:]]
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise click.UsageError(f"no command {args[0]!r}; {did_you_mean(args[0], self.list_commands(ctx))}", ctx)
         return super().resolve_command(ctx, args)

@@ -162,16 +162,18 @@ class RecordedRun:
         positions = x_axis.along(self, files, name, points, x_name, rank)
         return Curve(name, points.steps, points.times_us / 1e6, points.values, positions, x_name)
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self, *, system: bool = False) -> pd.DataFrame:
         """Return every point of every metric as one row: `metric`, `step`, `time` (UTC), `value`, in order of arrival.
 
         Long rather than wide, because metrics need not share their steps;
         `.pivot_table(index="step", columns="metric", values="value")` makes it wide.
 
+        Args:
+            system: Also the points of `system_metrics`.
         Raises:
             MissingExtra: pandas is not installed.
         """
-        return points_frame(self.folder)
+        return points_frame(self.folder, system=system)
 
     def media(self, kind: str | None = None) -> list[MediaEntry]:
         """Return the logged media in order of arrival; of one kind: image, figure, text or histogram.

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
-from runfolio.query.frames.columns import runs_frame
-from runfolio.query.index.name_lookup import find_by_name
+from runfolio.query.frames.points import points_of_runs
 from runfolio.query.index.run_index import StoreIndex
 from runfolio.query.index.scan import scan_store
 from runfolio.query.run import RecordedRun
+from runfolio.query.selection.columns import runs_frame
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
 from runfolio.query.tables.run_labels import unique_labels
+from runfolio.query.tables.runs_table import table
 from runfolio.record.base.layout import expand_home, store_folder
+from runfolio.record.base.name_lookup import LAST, find_by_name
 from runfolio.record.base.run_document import ENDED, RUNNING
 from runfolio.record.liveness.heartbeats import CRASHED
 
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STATES = (RUNNING, *ENDED, CRASHED)
-
-LAST = "last"
-"""Name of the newest run."""
 
 
 class Runs(Sequence[RecordedRun]):
@@ -64,6 +63,8 @@ class Runs(Sequence[RecordedRun]):
     ) -> Figure:
         """Curves of one or more metrics, a small picture each, as a matplotlib figure.
 
+        Reproductions and second copies of a run are left out; a note in the picture says how many.
+
         Args:
             size: Width and height in inches.
             options: `x`, `smooth`, `log`, `group_by`, `spread`: see `plots.curve_panels.CurveOptions`.
@@ -79,13 +80,28 @@ class Runs(Sequence[RecordedRun]):
         return draw_curves(curve_panels(metrics, self, shown), log=shown.log, title=title, size=size)
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a run, newest first: `id`, `name`, `experiment`, `state`, `created` (UTC), `duration_s`; then
-        `params.lr` for each config value, `metrics.val/acc` for each metric's last value, `summary.x` for each result.
+        """Return one row per run, newest first: `id`, `name`, `experiment`, `state`, `created` (UTC), `duration_s`;
+        then `params.lr` for each config value, `metrics.val/acc` for the last value of each metric and
+        `metrics.val/acc.best` for its best where the name gives a direction, `summary.x` for each result.
 
         Raises:
             MissingExtra: pandas is not installed.
         """
         return runs_frame(self)
+
+    def points(self, *, system: bool = False) -> pd.DataFrame:
+        """Return every point of every run as one row: `id`, `name`, `metric`, `step`, `time` (UTC), `value`.
+
+        Args:
+            system: Also the load of the machine and the speed of the training (`system/...`).
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        return points_of_runs(self, system=system)
+
+    def _repr_html_(self) -> str:
+        """Return the table of runs for a notebook."""
+        return table(self).as_html()
 
 
 class Folio:

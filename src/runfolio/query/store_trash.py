@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runfolio.errors import NotFound, RunfolioError, StoreError, did_you_mean
-from runfolio.query.index.name_lookup import find_by_name
 from runfolio.query.run_view import RunView
 from runfolio.record import trash
 from runfolio.record.base.layout import TRASH
+from runfolio.record.base.name_lookup import find_by_name
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.content import run_edits
 

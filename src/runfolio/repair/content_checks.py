@@ -13,7 +13,7 @@ from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, CODE, CODE_FILES
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
-from runfolio.record.content import code, data_listings, run_edits
+from runfolio.record.content import artifacts, code, data_listings, run_edits
 from runfolio.repair.census import Census
 from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.line_scan import media_calls
@@ -87,13 +87,13 @@ def _artifacts(folder: Path) -> Iterator[Finding]:
         try:
             about = files.read_json(manifest)
             entries = [(_inside(entry["file"]), str(entry["sha256"])) for entry in about["files"]]
+            artifact_folder = artifacts.files_folder(manifest, about)
         except (RunfolioError, OSError) as error:
             yield _unreadable_finding(manifest, folder, error)
             continue
         except (KeyError, TypeError, ValueError) as error:
             yield Finding(relative_path(manifest, folder), Severity.LOST, f"is damaged (unexpected content: {error})")
             continue
-        artifact_folder = manifest.with_suffix("")
         for name, digest in entries:
             if trouble := _digest_trouble(artifact_folder / name, digest, below=folder):
                 yield Finding(relative_path(artifact_folder / name, folder), Severity.LOST, trouble)

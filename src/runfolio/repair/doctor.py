@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runfolio.errors import NotFound
+from runfolio.errors import NotFound, RunfolioError
 from runfolio.query.index.run_index import StoreIndex, index_path, is_damaged, remove
 from runfolio.query.index.scan import HeartbeatHistory
+from runfolio.query.selection.duplicates import copied_runs
 from runfolio.query.store import check_store, open_folio
 from runfolio.record.base.layout import store_folder
+from runfolio.record.base.run_document import RunDocument
 from runfolio.record.spool import StoredSpool, find_spools, spools_of
 from runfolio.repair.checkup import Checkup, check
 from runfolio.repair.mend import mend
@@ -51,6 +54,14 @@ class Doctor:
         spool_folders = {spool.folder for folder in self.folders for spool in spools_of(folder)}
         of_store = [spool for spool in find_spools() if spool.run_folder.resolve().is_relative_to(self.store)]
         return [spool for spool in of_store if spool.folder not in spool_folders]
+
+    def copies(self) -> dict[str, list[str]]:
+        """Return the runs of which the store holds several folders, by id; first the folder that counts."""
+        documents: dict[str, RunDocument] = {}
+        for folder in self.folders:
+            with suppress(RunfolioError, OSError, UnicodeError):  # `examine` reports it
+                documents[folder.relative_to(self.store).as_posix()] = RunDocument.read(folder)
+        return copied_runs(documents)
 
     def select_folders(self, names: Sequence[str]) -> list[Path]:
         """The folders of runs by id, name or folder; all for no names.

@@ -13,8 +13,8 @@ from typing import IO, Any
 from runfolio.errors import NotFound
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import Folio
+from runfolio.record.base.run_document import REPRODUCTION
 from runfolio.reproduce.plan import Plan
-from runfolio.tracking.process.reproduction import KIND
 
 LINK_HINT = "data that git ignores, and that only the script itself names, is given by --link [NAME=]PATH"
 _STOP_TIMEOUT_S = 15.0
@@ -84,7 +84,7 @@ def find_repeated_run(folio: Folio, plan: Plan, earlier_folders: set[Path], stat
         run
         for run in reversed(folio.runs(archived=True))
         if run.folder not in earlier_folders and run.document.lineage is not None
-        if (run.document.lineage.get("kind"), run.document.lineage.get("run")) == (KIND, original.id)
+        if (run.document.lineage.get("kind"), run.document.lineage.get("run")) == (REPRODUCTION, original.id)
     ]
     if not opened:
         raise NotFound(

@@ -6,20 +6,24 @@ import logging
 import math
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from runfolio.errors import ConfigError, RunfolioError
+from runfolio.tensorboard import summary_content
+from runfolio.tracking.guard import guarded
 from runfolio.tracking.init import init
-from runfolio.tracking.pipeline import media_content
-from runfolio.tracking.pipeline.plain_values import detach_value
+from runfolio.tracking.pipeline import figure_image, media_content
+from runfolio.tracking.pipeline.plain_texts import shorten, text_of
+from runfolio.tracking.pipeline.plain_values import detach_value, metric_value, plain_value, whole_step
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
 from runfolio.tracking.resume import resume
 from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
-_GRID_COLUMNS = 8
 _LAST_MOMENT = 2**63 / 1e6
 """Seconds since 1970 whose microseconds 64 bits do not hold any more."""
 
@@ -41,22 +45,13 @@ def create_writer(
     return SummaryWriter(init(name, experiment=experiment, store=store, config=config, tensorboard=True))
 
 
-def _refused(name: str) -> Callable[..., None]:
-    def refuse(self: SummaryWriter, *args: Any, **kwargs: Any) -> None:
-        raise ConfigError(
-            f"{name} is not there: runfolio records scalars, histograms, images, figures, texts and graphs;"
-            " run.artifact(path) keeps any other file with the run"
-        )
-
-    return refuse
-
-
 class SummaryWriter:
     """A run behind the methods of torch's SummaryWriter; `run` is the run itself.
 
     Arguments have the names, the order and the meaning they have there. Where no step is given, each tag counts its
     own. Histograms have 64 bins of equal width, whatever is asked for; `new_style` and `double_precision` change
-    nothing, for the record holds float64.
+    nothing, for the record holds float64. Tensors, embeddings, meshes, sounds and curves of precision and recall become
+    artifacts. What cannot be recorded is reported once and counted, as with `Run`.
     """
 
     def __init__(self, run: Run) -> None:
@@ -72,6 +67,7 @@ class SummaryWriter:
     def get_logdir(self) -> str:
         return self.log_dir
 
+    @guarded(None)
     def add_scalar(
         self,
         tag: str,
@@ -81,8 +77,10 @@ class SummaryWriter:
         new_style: bool = False,
         double_precision: bool = False,
     ) -> None:
+        tag = text_of(tag, "tag")
         self._add_scalars({tag: scalar_value}, tag, global_step, walltime)
 
+    @guarded(None)
     def add_scalars(
         self,
         main_tag: str,
@@ -91,9 +89,11 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         """Metrics `main_tag/key` of this run; SummaryWriter makes a run of each."""
-        values = {f"{main_tag}/{key}": value for key, value in tag_scalar_dict.items()}
+        main_tag = text_of(main_tag, "main_tag")
+        values = {f"{main_tag}/{text_of(key, 'a key')}": value for key, value in tag_scalar_dict.items()}
         self._add_scalars(values, main_tag, global_step, walltime)
 
+    @guarded(None)
     def add_histogram(
         self,
         tag: str,
@@ -106,6 +106,7 @@ class SummaryWriter:
         copied = media_content.own_copy(values)
         self._add("histogram", tag, lambda: media_content.histogram(copied), global_step, walltime)
 
+    @guarded(None)
     def add_image(
         self,
         tag: str,
@@ -114,9 +115,12 @@ class SummaryWriter:
         walltime: float | None = None,
         dataformats: str = "CHW",
     ) -> None:
-        copied = media_content.own_copy(img_tensor)
-        self._add("image", tag, lambda: media_content.png(_image(copied, dataformats)), global_step, walltime)
+        copied, axes = media_content.own_copy(img_tensor), text_of(dataformats, "dataformats")
+        self._add(
+            "image", tag, lambda: media_content.png(summary_content.image_grid(copied, axes)), global_step, walltime
+        )
 
+    @guarded(None)
     def add_images(
         self,
         tag: str,
@@ -128,6 +132,7 @@ class SummaryWriter:
         """Several images as one, eight in a row."""
         self.add_image(tag, img_tensor, global_step, walltime, dataformats)
 
+    @guarded(None)
     def add_figure(
         self,
         tag: str,
@@ -137,24 +142,28 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         """A matplotlib figure; of a list, each is one: `tag`, `tag/1`, and so on."""
+        tag = text_of(tag, "tag")
         figures = list(figure) if isinstance(figure, (list, tuple)) else [figure]
         for index, single in enumerate(figures):
-            drawn = media_content.figure_png(single)
+            drawn = figure_image.figure_png(single)
             self._add("figure", f"{tag}/{index}" if index else tag, lambda drawn=drawn: drawn, global_step, walltime)
             if close and (pyplot := sys.modules.get("matplotlib.pyplot")):
                 pyplot.close(single)
 
+    @guarded(None)
     def add_text(
         self, tag: str, text_string: str, global_step: int | None = None, walltime: float | None = None
     ) -> None:
-        content = {"text": str(text_string)}
+        content = {"text": text_of(text_string, "text_string")}
         self._add("text", tag, lambda: content, global_step, walltime)
 
+    @guarded(None)
     def add_graph(
         self, model: Any, input_to_model: Any = None, verbose: bool = False, use_strict_trace: bool = True
     ) -> None:
         self._opened().log_graph(model, input_to_model)
 
+    @guarded(None)
     def add_hparams(
         self,
         hparam_dict: Mapping[str, Any],
@@ -163,11 +172,7 @@ class SummaryWriter:
         run_name: str | None = None,
         global_step: int | None = None,
     ) -> None:
-        """Config and results of this run; SummaryWriter makes another run for them.
-
-        Raises:
-            ConfigError: One of them is no dict.
-        """
+        """Config and results of this run; SummaryWriter makes another run for them."""
         for values in (hparam_dict, metric_dict):
             if not isinstance(values, Mapping):
                 raise ConfigError(f"add_hparams takes two dicts; one is a {type(values).__name__}")
@@ -175,44 +180,182 @@ class SummaryWriter:
         run.config.update(hparam_dict)
         run.summary.update(metric_dict)
 
+    @guarded(None)
     def add_custom_scalars(self, layout: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
         """Which metrics go into one chart: `{"category": {"title": ["Multiline", [tag, ...]]}}`, or `["Margin", [value,
         lower, upper]]`.
-
-        Raises:
-            ConfigError: It is of another form.
         """
         try:
             charts = {
-                str(category): {
-                    str(title): [_chart_kind(kind), list(map(str, tags))] for title, (kind, tags) in titles.items()
+                text_of(category, "a category"): {
+                    text_of(title, "a title"): [_chart_kind(kind), [text_of(tag, "a tag") for tag in tags]]
+                    for title, (kind, tags) in titles.items()
                 }
                 for category, titles in layout.items()
             }
-        except (AttributeError, TypeError, ValueError):
+        except (AttributeError, TypeError, ValueError, ConfigError):
             raise ConfigError('a layout is {"category": {"title": ["Multiline" or "Margin", [tag, ...]]}}') from None
         self._add("layout", "layout", lambda: {"charts": charts}, 0, None)
 
+    @guarded(None)
     def add_custom_scalars_multilinechart(
         self, tags: Sequence[str], category: str = "default", title: str = "untitled"
     ) -> None:
         self.add_custom_scalars({category: {title: ["Multiline", tags]}})
 
+    @guarded(None)
     def add_custom_scalars_marginchart(
         self, tags: Sequence[str], category: str = "default", title: str = "untitled"
     ) -> None:
         self.add_custom_scalars({category: {title: ["Margin", tags]}})
 
-    add_audio = _refused("add_audio")
-    add_embedding = _refused("add_embedding")
-    add_histogram_raw = _refused("add_histogram_raw")
-    add_image_with_boxes = _refused("add_image_with_boxes")
-    add_mesh = _refused("add_mesh")
-    add_onnx_graph = _refused("add_onnx_graph")
-    add_pr_curve = _refused("add_pr_curve")
-    add_pr_curve_raw = _refused("add_pr_curve_raw")
-    add_tensor = _refused("add_tensor")
-    add_video = _refused("add_video")
+    @guarded(None)
+    def add_histogram_raw(
+        self,
+        tag: str,
+        min: float,  # noqa: A002 - the names of SummaryWriter
+        max: float,  # noqa: A002
+        num: float,
+        sum: float,  # noqa: A002
+        sum_squares: float,
+        bucket_limits: Any,
+        bucket_counts: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:
+        content = summary_content.raw_histogram(
+            _number(min, "min"),
+            _number(max, "max"),
+            _number(num, "num"),
+            _number(sum, "sum"),
+            _number(sum_squares, "sum_squares"),
+            bucket_limits,
+            bucket_counts,
+        )
+        self._add("histogram", tag, lambda: content, global_step, walltime)
+
+    @guarded(None)
+    def add_image_with_boxes(
+        self,
+        tag: str,
+        img_tensor: Any,
+        box_tensor: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+        rescale: float = 1,
+        dataformats: str = "CHW",
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        """An image with boxes (x1, y1, x2, y2) drawn on it."""
+        image, boxes = media_content.own_copy(img_tensor), media_content.own_copy(box_tensor)
+        axes, factor = text_of(dataformats, "dataformats"), _number(rescale, "rescale")
+        texts = [labels] if isinstance(labels, str) else labels
+        texts = None if texts is None else [text_of(text, "a label") for text in texts]
+
+        def draw() -> bytes:
+            return summary_content.image_with_boxes(summary_content.image_grid(image, axes), boxes, factor, texts)
+
+        self._add("image", tag, draw, global_step, walltime)
+
+    @guarded(None)
+    def add_video(
+        self,
+        tag: str,
+        vid_tensor: Any,
+        global_step: int | None = None,
+        fps: float = 4,
+        walltime: float | None = None,
+    ) -> None:
+        """Videos [N, frames, channels, height, width] as one animated image."""
+        copied, rate = media_content.own_copy(vid_tensor), _number(fps, "fps")
+        self._add("image", tag, lambda: summary_content.animation(copied, rate), global_step, walltime)
+
+    @guarded(None)
+    def add_audio(
+        self,
+        tag: str,
+        snd_tensor: Any,
+        global_step: int | None = None,
+        sample_rate: int = 44100,
+        walltime: float | None = None,
+    ) -> None:
+        """A sound as an artifact with a WAV file."""
+        sound = summary_content.sound(snd_tensor, round(_number(sample_rate, "sample_rate")))
+        self._keep("audio", tag, global_step, {}, sounds={"audio.wav": sound})
+
+    @guarded(None)
+    def add_tensor(self, tag: str, tensor: Any, global_step: int | None = None, walltime: float | None = None) -> None:
+        """A tensor as an artifact with an `.npy` file."""
+        self._keep("tensor", tag, global_step, {}, tensor=tensor)
+
+    @guarded(None)
+    def add_embedding(
+        self,
+        mat: Any,
+        metadata: Any = None,
+        label_img: Any = None,
+        global_step: int | None = None,
+        tag: str = "default",
+        metadata_header: Any = None,
+    ) -> None:
+        """Points, what they are, and their images as an artifact."""
+        details = {} if metadata is None else summary_content.table(metadata, metadata_header)
+        self._keep("embedding", tag, global_step, details, points=mat, images=label_img)
+
+    @guarded(None)
+    def add_mesh(
+        self,
+        tag: str,
+        vertices: Any,
+        colors: Any = None,
+        faces: Any = None,
+        config_dict: Mapping[str, Any] | None = None,
+        global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Vertices, their colors and the faces between them as an artifact."""
+        details = {"config": plain_value(config_dict)}
+        self._keep("mesh", tag, global_step, details, vertices=vertices, colors=colors, faces=faces)
+
+    @guarded(None)
+    def add_pr_curve(
+        self,
+        tag: str,
+        labels: Any,
+        predictions: Any,
+        global_step: int | None = None,
+        num_thresholds: int = 127,
+        weights: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Precision and recall at thresholds from 0 to 1 as an artifact."""
+        curves = summary_content.precision_recall(
+            labels, predictions, round(_number(num_thresholds, "num_thresholds")), weights
+        )
+        self._keep("pr_curve", tag, global_step, curves)
+
+    @guarded(None)
+    def add_pr_curve_raw(
+        self,
+        tag: str,
+        true_positive_counts: Any,
+        false_positive_counts: Any,
+        true_negative_counts: Any,
+        false_negative_counts: Any,
+        precision: Any,
+        recall: Any,
+        global_step: int | None = None,
+        num_thresholds: int = 127,
+        weights: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        counts = (true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts)
+        self._keep("pr_curve", tag, global_step, summary_content.curves(*counts, precision, recall))
+
+    @guarded(None)
+    def add_onnx_graph(self, prototxt: str | os.PathLike[str]) -> None:
+        """An ONNX file as an artifact."""
+        self._opened().artifact(prototxt, type="onnx")
 
     def flush(self) -> None:
         self.run.flush()
@@ -223,6 +366,7 @@ class SummaryWriter:
         self._closed = True
 
     def __enter__(self) -> Self:
+        self.run.__enter__()
         return self
 
     def __exit__(
@@ -231,13 +375,17 @@ class SummaryWriter:
         self.run.__exit__(kind, error, trace)
 
     def _opened(self) -> Run:
-        """The run; after `close`, a new attempt of it that keeps every point. Where that fails, it stays closed."""
-        if self._closed:
-            self._closed = False
+        """Return the run; if `close` or a further `init` has ended it, a new attempt of it that keeps every point.
+
+        If that fails, it stays closed.
+        """
+        if self._closed or self.run.recorder.is_replaced:
+            self._closed = self.run.recorder.is_replaced = False
             try:
-                self.run = resume(self.run.folder, checkpoint=None)
+                self.run = resume(self.run.folder, checkpoint=None, keep_others=True)
             except RunfolioError as error:
                 log.error("run %s cannot be opened again after close(): %s", self.run.id, error)
+        self.run.recorder.note_call()
         return self.run
 
     def _add_scalars(self, values: Mapping[str, Any], counter: str, step: int | None, walltime: float | None) -> None:
@@ -245,6 +393,27 @@ class SummaryWriter:
         recorder = self._opened().recorder
         moment = recorder.now() if walltime is None else _moment(walltime)
         recorder.record(Scalars(moment, self._step(counter, step), copied))
+
+    def _keep(
+        self,
+        kind: str,
+        tag: str,
+        step: int | None,
+        details: Mapping[str, Any],
+        *,
+        sounds: Mapping[str, bytes] | None = None,
+        **arrays: Any,
+    ) -> None:
+        """Keep what has no medium of its own as an artifact of `tag` and the step; see `docs/format.md`, Artifacts."""
+        tag = text_of(tag, "tag")
+        step = whole_step(self._step(tag, step))
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            summary_content.write_files(folder, {"tag": tag, "step": step, **details}, sounds or {}, arrays)
+            self._opened().artifact(folder, summary_content.artifact_name(tag, step), type=kind)
+
+    def _note_failure(self, call: str, error: Exception) -> None:
+        self.run.recorder.note_failure(call, error)
 
     def _add(
         self,
@@ -254,23 +423,31 @@ class SummaryWriter:
         step: int | None,
         walltime: float | None,
     ) -> None:
+        tag = text_of(tag, "tag")
         recorder = self._opened().recorder
         moment = recorder.now() if walltime is None else _moment(walltime)
-        recorder.record(Media(moment, self._step(tag, step), kind, str(tag), content))
+        recorder.record(Media(moment, self._step(tag, step), kind, tag, content))
 
-    def _step(self, tag: str, step: int | None) -> int:
+    def _step(self, tag: str, step: Any) -> Any:
         counted = self._counted.get(tag, 0)
         self._counted[tag] = counted + 1
-        return counted if step is None else step
+        return counted if step is None else step if type(step) is int else detach_value(step)
+
+
+def _number(value: Any, what: str) -> float:
+    try:
+        return metric_value(value)
+    except ConfigError as error:
+        raise ConfigError(f"{what} {error}") from None
 
 
 def _moment(walltime: float) -> float:
     try:
-        moment = float(walltime)
-    except (TypeError, ValueError):
+        moment = metric_value(walltime)
+    except ConfigError:
         moment = math.nan
     if not abs(moment) < _LAST_MOMENT:
-        raise ConfigError(f"walltime {walltime!r} is no time; give seconds since 1970, as time.time() does")
+        raise ConfigError(f"walltime {shorten(walltime)} is no time; give seconds since 1970, as time.time() does")
     return moment
 
 
@@ -279,26 +456,3 @@ def _chart_kind(kind: str) -> str:
     if lowered not in ("multiline", "margin"):
         raise ValueError(kind)
     return lowered
-
-
-def _image(image: Any, dataformats: str) -> Any:
-    """An image, or several as one, as an array [height, width, channels], from axes named N, C, H and W.
-
-    Raises:
-        ConfigError: The axes are not those of the array, or not of an image.
-    """
-    import numpy as np
-
-    array, axes = media_content.as_numbers(image), dataformats.upper()
-    if array.ndim != len(axes) or len(set(axes)) != len(axes) or not {"H", "W"} <= set(axes) <= set("NCHW"):
-        raise ConfigError(f"an image of shape {array.shape} has not the axes {dataformats!r}")
-    for missing in (axis for axis in "CN" if axis not in axes):
-        array, axes = array[None], missing + axes
-    batch = np.transpose(array, [axes.index(axis) for axis in "NHWC"])
-    count, height, width, channels = batch.shape
-    columns = min(count, _GRID_COLUMNS)
-    rows = math.ceil(count / columns)
-    grid = np.zeros((rows * columns, height, width, channels), batch.dtype)
-    grid[:count] = batch
-    grid = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return grid.reshape(rows * height, columns * width, channels)

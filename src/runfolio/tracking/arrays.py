@@ -11,6 +11,7 @@ import orjson
 
 from runfolio.errors import ConfigError
 from runfolio.record.content.data_listings import Item
+from runfolio.tracking.pipeline.plain_texts import text_of
 
 ALONE = "array"
 """What an array is called that is no entry of a dict."""
@@ -55,7 +56,7 @@ def digest(value: Any, name: str = ALONE) -> str:
 def _named(data: Any, name: str) -> Iterator[tuple[str, Any]]:
     if isinstance(data, Mapping):
         for key, value in data.items():
-            yield from _named(value, f"{name}/{key}" if name else str(key))
+            yield from _named(value, f"{name}/{text_of(key, 'a key')}".removeprefix("/"))
     elif is_array(data):
         yield name or ALONE, data
     else:

@@ -2,39 +2,73 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from runfolio.errors import ConfigError
-from runfolio.tracking.process import exit_hooks
+from runfolio.tracking.process import exit_hooks, run_context
 from runfolio.tracking.run import Run
+
+logger = logging.getLogger("runfolio")
+AMBIGUOUS = "several runs are open and none of them was opened in this thread or asyncio task"
+_is_ambiguity_logged = False
 
 
 def current() -> Run:
-    """The run opened last among those still open.
+    """Return the run that this thread or asyncio task opened last and that has not ended; else the only open run.
 
     Raises:
-        ConfigError: None is open.
+        ConfigError: No run is open, or several are and none of them belongs to this thread or task.
     """
-    recorder = exit_hooks.newest_run()
-    run = None if recorder is None else recorder.handle
-    if not isinstance(run, Run):
-        hint = ", or hand it the run: Process(target=work, args=(run,))" if _is_spawned() else ""
-        raise ConfigError(f"no run is open; call runfolio.init() first{hint}")
+    run = _find()
+    if run is None:
+        raise ConfigError(f"{AMBIGUOUS}; use the run itself, such as run.log(...)")
+    if run.recorder.has_ended:
+        raise _no_run()
     return run
 
 
-def _is_spawned() -> bool:
-    """Whether another Python process started this one by `multiprocessing`."""
-    process = sys.modules.get("multiprocessing.process")
-    return process is not None and process.parent_process() is not None
-
-
 def log(values: Mapping[str, Any], step: int | None = None) -> None:
-    """`Run.log` on the current run: the one opened last among those still open.
+    """Call `Run.log` of the run that `current` returns.
+
+    If the run of this thread or task has ended, or several runs are open and none belongs to it, nothing is written
+    and one warning is logged.
 
     Raises:
         ConfigError: No run is open.
     """
-    current().log(values, step)
+    global _is_ambiguity_logged
+    run = _find()
+    if run is not None:
+        run.log(values, step)
+    elif not _is_ambiguity_logged:
+        _is_ambiguity_logged = True
+        logger.warning("runfolio.log: %s, so nothing is written; call run.log of the run that is meant", AMBIGUOUS)
+
+
+def _find() -> Run | None:
+    """Return the run of this context, even if it has ended; else the only open run; None if several are open.
+
+    Raises:
+        ConfigError: No run is open, and this context never had one.
+    """
+    run = run_context.current_run()
+    if run is None:
+        open_runs = exit_hooks.open_runs()
+        if not open_runs:
+            raise _no_run()
+        run = open_runs[0] if len(open_runs) == 1 else None
+    return None if run is None else cast("Run", run.handle)
+
+
+def _no_run() -> ConfigError:
+    hint = ", or hand it the run: Process(target=work, args=(run,))" if _is_spawned() else ""
+    return ConfigError(f"no run is open; call runfolio.init() first{hint}")
+
+
+def _is_spawned() -> bool:
+    """Return whether another Python process started this one by `multiprocessing`."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +16,9 @@ from runfolio.record.content import hashing
 from runfolio.record.content.data_listings import LISTED_AT_MOST, Item, Listing, compare_listings
 from runfolio.tracking import arrays
 from runfolio.tracking.pipeline.background_log import log
+from runfolio.tracking.pipeline.plain_texts import describe_error, path_of, shorten, text_of
 
-NAMES_AT_MOST = 100
+NAMES_AT_MOST, _NAME_LENGTH = 100, 100
 _EARLIER_AT_MOST = 100
 
 
@@ -55,8 +56,10 @@ class DataLog:
             NotFound: It is a path that leads nowhere.
         """
         entries = self._document.data
-        if not isinstance(name, str) or not name.strip() or len(name) > 100:
-            raise ConfigError(f"data is named by a text of 1 to 100 characters, such as 'train'; not {name!r}")
+        if not issubclass(type(name), str) or not 0 < len((name := str.__str__(name)).strip()) <= _NAME_LENGTH:
+            raise ConfigError(
+                f"data is named by a text of 1 to {_NAME_LENGTH} characters, such as 'train'; not {shorten(name)}"
+            )
         if name not in entries and len(entries) >= NAMES_AT_MOST:
             raise ConfigError(f"a run has at most {NAMES_AT_MOST} kinds of data; list more items under one name")
         measured = _measurement(data)
@@ -64,7 +67,7 @@ class DataLog:
             "fingerprint": None,
             "items": None,
             "bytes": None,
-            "source": redact_text(str(source)) if source is not None else _source(data),
+            "source": redact_text(text_of(source, "source")) if source is not None else _source(data),
             "trouble": None,
             "attempt": self._document.attempts[-1].attempt,
             "earlier": _earlier(entries.get(name)),
@@ -82,12 +85,9 @@ class DataLog:
                 listing, size = measured()
                 entry |= {"fingerprint": listing.fingerprint, "items": len(listing), "bytes": size}
                 entry = self._settled[name] = self._compared(name, entry, listing)
-            except (RunfolioError, OSError) as error:
-                entry["trouble"] = str(error)
-                log.warning("run %s: data %r has no fingerprint: %s", self._document.id, name, error)
-            except Exception as error:  # in a function of the user's own
-                entry["trouble"] = f"{type(error).__name__}: {error}"
-                log.warning("run %s: data %r has no fingerprint", self._document.id, name, exc_info=error)
+            except Exception as error:  # also in a function of the user's own
+                entry["trouble"] = describe_error(error)
+                log.warning("run %s: data %r has no fingerprint: %s", self._document.id, name, entry["trouble"])
             self._measured.append((name, entry, listing))
 
     def bring(self) -> None:
@@ -140,13 +140,15 @@ def _measurement(data: Any) -> Callable[[], Measured]:
     if isinstance(data, Listing):
         return lambda: Measured(data, None)
     if isinstance(data, (str, os.PathLike)):
-        return _of_path(Path(data))
+        return _of_path(path_of(data))
     if arrays.is_array(data) or isinstance(data, Mapping):
         measured = _listed(arrays.items(data))
         return lambda: measured
-    if isinstance(data, Collection) and data and all(isinstance(path, (str, os.PathLike)) for path in data):
-        return _of_paths([Path(path) for path in data])
-    if callable(data) and not hasattr(data, "__getitem__"):
+    if isinstance(data, (list, tuple, set, frozenset)):
+        paths = [path_of(path) for path in data if isinstance(path, (str, os.PathLike))]
+        if paths and len(paths) == len(data):
+            return _of_paths(paths)
+    elif callable(data) and not hasattr(data, "__getitem__"):
         return lambda: Measured(_checked(data()), None)
     raise ConfigError(
         f"log_data takes a file or folder, a list of files, arrays or tensors (also in dicts), a runfolio.Listing or a"
@@ -185,5 +187,5 @@ def _of_paths(paths: list[Path]) -> Callable[[], Measured]:
 def _source(data: Any) -> str | None:
     """Where data comes from, for people, where nobody says."""
     if isinstance(data, (str, os.PathLike)):
-        return str(Path(data).expanduser().absolute())
+        return str(path_of(data).expanduser().absolute())
     return f"{str(data.dtype).removeprefix('torch.')} {list(data.shape)}" if arrays.is_array(data) else None

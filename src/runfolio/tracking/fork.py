@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
 from runfolio.record.checkpoints.manifests import LAST
 from runfolio.tracking.checkpointing.fork_folder import make_fork_folder
-from runfolio.tracking.opening import NewRun, Opened, OpenRequest, RunOptions, find_run, open_fork, open_run
+from runfolio.tracking.opening import NewRun, Opened, OpenRequest, RunOptions, open_fork, open_run
 from runfolio.tracking.run import Run
+from runfolio.tracking.run_lookup import RunReference, find_run
 
 
 def fork(
-    run: str | os.PathLike[str],
+    run: RunReference,
     *,
     checkpoint: str | None = LAST,
     step: int | None = None,
@@ -30,18 +30,19 @@ def fork(
     was saved there.
 
     Args:
-        run: Folder, id or name of the run to fork.
+        run: The run to fork: its id, the beginning of its id, its name, its folder, or a `Run` or `RecordedRun`.
         checkpoint: Name of the checkpoint to begin from.
         step: Begin from the checkpoint of exactly this step instead.
         name: Default: the name of the forked run with `-fork` appended.
         experiment: Default: the experiment of the forked run.
-        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict` and
-            `recording`, as in `init`.
+        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict`,
+            `recording` and `keep_others`, as in `init`.
     Raises:
         NotFound: There is no such run or checkpoint.
         DamagedFile: The checkpoint cannot be read.
         StoreError: The store cannot be written.
-        ConfigError: An argument is invalid, or several runs have that id or name.
+        Ambiguous: Several runs fit.
+        ConfigError: An argument is invalid.
     """
     new = NewRun.of(name, experiment, tags, notes)
 

@@ -11,17 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypedDict
 
-from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
-from runfolio.record.base.layout import (
-    RUN_FILE,
-    event_files,
-    expand_home,
-    find_runs,
-    make_store,
-    new_id,
-    run_folder,
-    store_folder,
-)
+from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio.record.base.layout import RUN_FILE, event_files, make_store, new_id, run_folder, store_folder
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.base.run_names import claim_name
 from runfolio.record.checkpoints import manifests
@@ -34,20 +25,24 @@ from runfolio.record.points.metric_summary import is_system_metric
 from runfolio.record.sink import Sink
 from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at
 from runfolio.tracking.console.capture import Console
+from runfolio.tracking.environment import hydra_job
 from runfolio.tracking.environment.environment_recorder import keep_code
 from runfolio.tracking.environment.program import program_name
 from runfolio.tracking.monitors.load_sampler import LoadSampler
 from runfolio.tracking.monitors.monitor import Monitor
 from runfolio.tracking.pipeline import background_log
+from runfolio.tracking.pipeline.live_tags import plain_tags
 from runfolio.tracking.pipeline.plain_values import config_defaults, plain_config, whole_step
-from runfolio.tracking.process import distributed, reproduction, subprocesses
+from runfolio.tracking.process import announcements, distributed, reproduction, run_context, subprocesses
+from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.reproduction import Reproduction
 from runfolio.tracking.recorder import Recorder
 from runfolio.tracking.recording_config import RecordingConfig
-from runfolio.tracking.run import Run, plain_tags
+from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
 _REPRODUCED = "-reproduced"
+_is_end_logged = False
 
 
 class RunOptions(TypedDict, total=False):
@@ -59,6 +54,7 @@ class RunOptions(TypedDict, total=False):
     checkpoints: CheckpointPolicy | None
     strict: bool
     recording: RecordingConfig | None
+    keep_others: bool
 
 
 class Opened(NamedTuple):
@@ -71,6 +67,8 @@ class Opened(NamedTuple):
     role: Role = PRIMARY
     checkpoint: Checkpoint | None = None
     """The checkpoint to continue from."""
+    restarts: bool = False
+    """The run continues without a checkpoint, so that its script may start again."""
 
 
 class OpenRequest(NamedTuple):
@@ -136,8 +134,9 @@ def open_run(
     checkpoints: CheckpointPolicy | None = None,
     strict: bool = False,
     recording: RecordingConfig | None = None,
+    keep_others: bool = False,
 ) -> Run:
-    """Open the run that `find` returns and start recording.
+    """Open the run that `find` returns, start recording, and make it the current run of this thread or task.
 
     Raises:
         StoreError: The store cannot be written.
@@ -148,8 +147,11 @@ def open_run(
     keep_code(recording.code)  # a wrong RUNFOLIO_CODE is reported before anything is opened
     folder = repeated.store if repeated is not None else store_folder(store)
     settings = plain_config(config) if config is not None else {}
+    wanted_id = distributed.run_id_from_environment()
+    if not keep_others:
+        _end_unattended_runs(wanted_id)
     try:
-        opened = find(OpenRequest(folder, settings, distributed.run_id_from_environment(), recording.join_s))
+        opened = find(OpenRequest(folder, settings, wanted_id, recording.join_s))
         opened.document.config.update(settings)
         opened.document.defaults.update(config_defaults(config))
         is_primary = opened.role == PRIMARY
@@ -165,9 +167,18 @@ def open_run(
             stop_after=reproduction.stop_after() if is_primary else None,
             policy=checkpoints,
             resumed=opened.checkpoint,
+            restarts=opened.restarts,
         )
         run = Run(recorder)
+        if is_primary and recording.announce:
+            announcements.print_start(opened.folder, opened.document, opened.last_step)
         recorder.start(monitors)
+        run_context.enter(recorder)
+        hydra_job.end_with_job(recorder)
+        if (shell := run_context.ipython_shell()) is not None:
+            from runfolio.tracking.process.notebook import watch_cells  # asyncio, which scripts need not load
+
+            watch_cells(shell)
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {folder} ({error.strerror or error});"
@@ -176,11 +187,35 @@ def open_run(
     return run
 
 
-def open_new(request: OpenRequest, name: str | None, experiment: str) -> Opened:
-    """Open a new run, or join the one that `RUNFOLIO_RUN_ID` names."""
+def _end_unattended_runs(joined_id: str | None) -> None:
+    """End the open runs of this thread or task that are in no `with` block; one notice per process says so.
+
+    Args:
+        joined_id: Id of the run that this process joins; it stays open.
+    """
+    global _is_end_logged
+    for other in run_context.unattended_runs():
+        if other.id == joined_id:
+            continue
+        other.is_replaced = True
+        other.end(RunOutcome(), at_last_call=True)
+        if not _is_end_logged:
+            _is_end_logged = True
+            log.warning(
+                "%r ends here, since another run is opened; keep_others=True keeps both open (this is said once)",
+                other.handle,
+            )
+
+
+def open_new(request: OpenRequest, name: str | None, experiment: str, *, continues_finished: bool = False) -> Opened:
+    """Open a new run; or join or continue the one that `RUNFOLIO_RUN_ID` names.
+
+    Args:
+        continues_finished: Continue a run of that id even if it has finished.
+    """
     make_store(request.store)
     if request.wanted_id is not None:  # its folder has the same name in every process, so that only one can create it
-        return _open_shared(request, request.wanted_id, name or request.wanted_id, experiment)
+        return _open_shared(request, request.wanted_id, name or request.wanted_id, experiment, continues_finished)
     name = name or claim_name(request.store, program_name())
     while True:
         with contextlib.suppress(FileExistsError):
@@ -199,7 +234,12 @@ def open_fork(request: OpenRequest, make: Callable[[str], Path]) -> Opened:
         if match := distributed.find_run(request.store, request.wanted_id):
             if rank:  # rank 0 may have made it and be about to open it
                 return open_earlier(request, match[0])
-            return _join(*match, rank)
+            if not distributed.can_join(*match, rank):
+                raise StoreError(
+                    f"run {request.wanted_id} ({distributed.RUN_ID}) exists already in {match[0]};"
+                    f" give {distributed.RUN_ID} another id for the fork"
+                )
+            return _joined(*match, rank)
         if not rank or not distributed.wait_for_retry(deadline):
             break
     return open_earlier(request._replace(wanted_id=None), make(request.wanted_id or new_id()))
@@ -232,30 +272,6 @@ def open_earlier(
     return Opened(folder, document, last_step, checkpoint=source)
 
 
-def find_run(store: Path, run: str | os.PathLike[str]) -> Path:
-    """Return the folder of a run that is given by its folder, its id or its name.
-
-    Raises:
-        ConfigError: Several runs have that id or name.
-        NotFound: No run has it.
-    """
-    for candidate in (expand_home(run), store / run):
-        if (candidate / RUN_FILE).is_file():
-            return candidate.absolute()
-    folders = list(find_runs(store))
-    matches = [folder for folder in folders if folder.name.endswith(f"-{os.fspath(run)}")]
-    key = "id"
-    if not matches:
-        matches, key = [folder for folder in folders if _name(folder) == os.fspath(run)], "name"
-    if len(matches) == 1:
-        return matches[0].absolute()
-    if matches:
-        raise ConfigError(f"several runs have the {key} {run}: {', '.join(map(str, matches))}; give the folder")
-    raise NotFound(
-        f"no run {os.fspath(run)!r} to go on from in {store}; give its folder, id or name (`runfolio runs` lists them)"
-    )
-
-
 def is_reproduction() -> bool:
     """Return whether `runfolio reproduce` started this process."""
     return reproduction.requested_reproduction() is not None
@@ -274,15 +290,6 @@ def refuse_in_reproduction(call: str) -> None:
             f"{call} goes on with a run, while `runfolio reproduce` repeats one from its"
             " start; have the script open a new run where it has no run to resume"
         )
-
-
-def _name(folder: Path) -> str | None:
-    """Return the present name of a run; None if its document cannot be read."""
-    try:
-        document = RunDocument.read(folder)
-    except (OSError, RunfolioError):
-        return None
-    return run_edits.read(folder, document).values.get("name", document.name)
 
 
 def _sinks(folder: Path, *, tensorboard: bool) -> list[Sink]:
@@ -317,8 +324,8 @@ def _create(store: Path, name: str, experiment: str, run_id: str) -> Opened:
     return Opened(folder, document)
 
 
-def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str) -> Opened:
-    """Join the run that `RUNFOLIO_RUN_ID` names, or open it as rank 0 (or as a process without a rank).
+def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str, continues_finished: bool) -> Opened:
+    """Join or continue the run that `RUNFOLIO_RUN_ID` names, or create it as rank 0 (or as a process without a rank).
 
     The others wait for rank 0, but not for ever: it may never come.
     """
@@ -327,7 +334,9 @@ def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str) 
     is_waiting = bool(rank)
     while True:
         if match := distributed.find_run(request.store, run_id):
-            return _join(*match, rank)
+            if distributed.can_join(*match, rank):
+                return _joined(*match, rank)
+            return _continue(request, *match, continues_finished)
         if not is_waiting:
             try:
                 return _create(request.store, name, experiment, run_id)
@@ -340,13 +349,24 @@ def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str) 
         is_waiting = distributed.wait_for_retry(deadline) and is_waiting
 
 
-def _join(folder: Path, document: RunDocument, rank: int | None) -> Opened:
-    if not distributed.can_join(folder, document, rank):
+def _joined(folder: Path, document: RunDocument, rank: int | None) -> Opened:
+    is_restarted = document.attempts[-1].parent is not None and not manifests.names(folder)
+    return Opened(folder, document, role="process" if rank is None else "rank", restarts=is_restarted)
+
+
+def _continue(request: OpenRequest, folder: Path, document: RunDocument, continues_finished: bool) -> Opened:
+    """Continue a run that nobody writes, from its last checkpoint; without one, after its last point.
+
+    Rank 0 opens the attempt, the other ranks join it.
+    """
+    if document.status.state == "finished" and not continues_finished:
         raise StoreError(
-            f"run {document.id} ({distributed.RUN_ID}) in {folder} has ended; give {distributed.RUN_ID}"
-            f" another id for a new run, or go on with this one by init(resume={document.id!r})"
+            f"run {document.id} ({distributed.RUN_ID}) in {folder} has finished; give {distributed.RUN_ID}"
+            f' another id for a new run, or continue this one by init(resume="auto")'
         )
-    return Opened(folder, document, role="process" if rank is None else "rank")
+    has_checkpoint = bool(manifests.names(folder))
+    opened = open_earlier(request, folder, LAST if has_checkpoint else None)
+    return opened._replace(restarts=not has_checkpoint)
 
 
 def _join_resumed(folder: Path, document: RunDocument, wait_s: float) -> Opened | None:
@@ -357,7 +377,7 @@ def _join_resumed(folder: Path, document: RunDocument, wait_s: float) -> Opened 
         if not rank or not distributed.wait_for_retry(deadline):
             return None
         document = RunDocument.read(folder)
-    return Opened(folder, document, role="process" if rank is None else "rank")
+    return _joined(folder, document, rank)
 
 
 def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:

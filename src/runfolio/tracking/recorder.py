@@ -7,11 +7,13 @@ import enum
 import logging
 import os
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runfolio.errors import StoreError
+from runfolio.errors import RunfolioError, StoreError
 from runfolio.record.base.clock import Clock
 from runfolio.record.base.layout import new_id
 from runfolio.record.base.run_document import RunDocument, Status
@@ -24,11 +26,14 @@ from runfolio.tracking.checkpointing.saver import Saver
 from runfolio.tracking.environment import seeds
 from runfolio.tracking.environment.environment_recorder import EnvironmentRecorder, keep_code
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
+from runfolio.tracking.pipeline.late_calls import LateCalls
+from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.plain_values import check_numbers, whole_step
-from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Scalars
+from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Scalars
+from runfolio.tracking.pipeline.start_again import StartAgain
 from runfolio.tracking.pipeline.stop_after import StopAfter
 from runfolio.tracking.pipeline.store_thread import StoreWriter
-from runfolio.tracking.process import distributed, exit_hooks
+from runfolio.tracking.process import announcements, distributed, exit_hooks
 from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.recording_config import RecordingConfig
 
@@ -76,6 +81,7 @@ class Recorder:
         stop_after: int | None = None,
         policy: CheckpointPolicy | None = None,
         resumed: Checkpoint | None = None,
+        restarts: bool = False,
     ) -> None:
         """Prepare; `start` or `sleep` follows.
 
@@ -87,6 +93,7 @@ class Recorder:
             stop_after: End the process at the first log call of a later step (see `reproduction.stop_after`).
             policy: Which calls of `checkpoint` save, and which checkpoints are kept.
             resumed: The checkpoint that the run continues from.
+            restarts: The run continues without one, so that its script may start again.
         """
         self.folder = folder
         self.document = document
@@ -95,8 +102,20 @@ class Recorder:
         self.role: Role = role
         self.handle: object = None
         """The `Run` that the user has."""
+        self.is_in_with = False
+        """The run is in its `with` block, which ends it."""
+        self.is_replaced = False
+        """A further `init` has ended the run."""
+        self.ends_as: RunOutcome | None = None
+        """Outcome if nobody ends the run; None: that of the process."""
+        self.is_idle = False
+        """Nothing is being run in the notebook, so that a signal does not change how the run ends."""
         self.monitors: list[Monitor] = []
         self.clock = Clock()
+        self._called_at: float | None = None
+        """When a call that is not in the queue last used the run."""
+        self.restarts = restarts
+        """The run continues without a checkpoint, so that its script may start again."""
         self._stop_after = stop_after
         self._seconds_before = _seconds_before(document, self.clock.now())
         self._attempt = document.attempts[-1]
@@ -173,10 +192,13 @@ class Recorder:
         self._wakers = iter((self._wake,))  # an iterator gives each element to one thread only, without a lock
         self._enter(Phase.ASLEEP)
 
-    def end(self, outcome: RunOutcome, *, ending: exit_hooks.Ending = "run") -> None:
+    def end(self, outcome: RunOutcome, *, ending: exit_hooks.Ending = "run", at_last_call: bool = False) -> None:
         """Close the record with an outcome; see `exit_hooks`.
 
         The run stays registered until that is done: if it is interrupted, the process completes it at its own end.
+
+        Args:
+            at_last_call: Nobody asked for the end: it is dated back to the last call, and `ends_as` may decide it.
         """
         if self._phase is Phase.CLOSED:
             return
@@ -187,11 +209,13 @@ class Recorder:
             for monitor in reversed(self.monitors):
                 self._guard(monitor, lambda monitor: monitor.stop(ending))
         self._enter(Phase.CLOSING)
-        is_whole = self._close(outcome, ending) if self._is_started else True
+        is_whole = self._close(outcome, ending, at_last_call) if self._is_started else True
         self._enter(Phase.CLOSED)
         exit_hooks.unregister(self)
         if not is_whole:
             self._log_lost_points()
+        if self.role == PRIMARY and self.config.announce:
+            announcements.print_end(self.folder, self.document)
 
     def reset_after_fork(self) -> None:
         """Become the recorder of a forked child: one that joins the run with its first item, as another process.
@@ -225,6 +249,7 @@ class Recorder:
 
     def flush(self) -> bool:
         """Wait until everything logged is in the record's files; False if the store does not take it."""
+        self.note_call()
         return not self._is_started or self.encoder_thread.flush(_FLUSH_WAIT_S)
 
     # The interface for monitors and other writers of the record
@@ -236,6 +261,20 @@ class Recorder:
     def record(self, item: Item) -> None:
         """Append an item to the record."""
         self.append(item)
+
+    def note_failure(self, call: str, error: Exception) -> None:
+        """Count a call that recorded nothing, and report it once for each cause; see `guard.py`.
+
+        Raises:
+            Exception: The error itself, if the run is strict.
+        """
+        if self.strict:
+            raise error
+        reason = describe_error(error)
+        if not isinstance(error, RunfolioError):
+            reason += "; init(strict=True) raises it where it happens"
+        message = f"{call} was left out, and the training continues: {reason}"
+        self.append(FailedCall(f"({call})", f"{call} {_origin(error)}", message))
 
     def log_system(self, values: Mapping[str, float]) -> None:
         """Record system metrics (`system/...`) by whole seconds of work on the run; automatic steps skip them."""
@@ -271,10 +310,24 @@ class Recorder:
             self.log_joining()
         self.store_writer.save_document()
 
+    def note_change(self) -> None:
+        """Have a change saved that the user has made."""
+        self.note_call()
+        self.save_document()
+
     def note_edit(self, key: str) -> None:
         """Note the time of an edit: the later one of it and another user's edit counts (`run_edits`)."""
         self.document.edited[key] = self.clock.moment()
-        self.save_document()
+        self.note_change()
+
+    def note_call(self) -> None:
+        """Note that the run is being used; `called_at` sees items of the record by itself."""
+        self._called_at = self.clock.now()
+
+    def called_at(self) -> float | None:
+        """Return when the run was last used, in seconds since 1970; None if it never was."""
+        moments = [moment for moment in (self._called_at, self.encoder_thread.called_at) if moment is not None]
+        return min(max(moments), self.now()) if moments else None  # SummaryWriter takes times of the future, too
 
     def log_joining(self) -> None:
         """Log once that this process has only joined the run."""
@@ -297,6 +350,7 @@ class Recorder:
         if self.has_ended:
             log.warning("run %s records nothing more: it has ended", self.id)
             return
+        self.note_call()
         data_log = self._data = self._data or DataLog(self.folder, self.document, self.save_document)
         data_log.take(name, data, source)
 
@@ -311,6 +365,7 @@ class Recorder:
 
     def find_checkpoint(self, name: str) -> Checkpoint:
         """Return the checkpoint that `name` means now, after those being saved; see `Run.restore`."""
+        self.note_call()
         if self.saver is not None:
             self.saver.wait()
         if name == LAST and self._resumed is not None and not (self.saver is not None and self.saver.has_saved):
@@ -349,11 +404,14 @@ class Recorder:
         time.sleep(_BRAKE_S)
 
     def _take_checked(self, item: Item) -> None:
-        """Take an item of `init(strict=True)`."""
-        if not isinstance(item, Media | Mark):
+        """Take an item of `init(strict=True)`; what it cannot store raises here."""
+        if not isinstance(item, Mark) and item[1] is not None:
+            whole_step(item[1])
+        if isinstance(item, Media):
+            content = item.content()
+            item = item._replace(content=lambda: content)
+        elif not isinstance(item, Mark):
             check_numbers(item[2])
-            if item[1] is not None:
-                whole_step(item[1])
         self.encoder_thread.pending.append(item)
 
     def _take_first(self, item: Item) -> None:
@@ -362,9 +420,10 @@ class Recorder:
             wake()
 
     def _refuse(self, item: Item) -> None:
+        self._late_calls.count(item)
         if not self._is_refusal_logged:
             self._is_refusal_logged = True
-            log.warning("run %s records nothing more: it has ended", self.id)
+            log.warning("run %s records nothing more: it has ended; what is logged to it is counted", self.id)
 
     def _wake(self) -> None:
         self._is_started = True
@@ -399,10 +458,21 @@ class Recorder:
         self.encoder_thread = EncoderThread(
             store_writer, self.document, writer, self.config, last_step, press=self._set_overloaded
         )
+        self._late_calls = LateCalls(self.folder, writer)
         self._take: Callable[[Item], None] = self._take_checked if self.strict else self.encoder_thread.pending.append
+        if self.restarts and self.role == PRIMARY:
+            self._take = StartAgain(last_step, self._take, self._drop_points_from)
         if self._stop_after is not None:
             self._take = StopAfter(self._stop_after, self._take, self)
         self._route()
+
+    def _drop_points_from(self, step: int) -> None:
+        """Take the points of earlier attempts from a step on off the newest branch."""
+        from runfolio.record.checkpoints import resume_points  # Arrow, which few runs need here
+
+        earlier = replace(self.document, attempts=self.document.attempts[:-1])
+        self._attempt.kept, _ = resume_points.last_seqs_at_step(self.folder, earlier, step - 1)
+        self.save_document()
 
     def _capture(self) -> None:
         if self._surroundings is not None:
@@ -415,30 +485,35 @@ class Recorder:
         if self._data is not None:
             self._data.bring()
 
-    def _close(self, outcome: RunOutcome, ending: exit_hooks.Ending) -> bool:
+    def _close(self, outcome: RunOutcome, ending: exit_hooks.Ending, at_last_call: bool) -> bool:
         """Write everything that waits; False if something could not be written."""
         if self.saver is not None:
             self.saver.close(ending)
-        outcome = exit_hooks.preemption_outcome() or outcome
-        return self.encoder_thread.close(lambda _: self._set_status(outcome), ending, exit_hooks.seconds_left(ending))
+        noted, preempted = self.ends_as if at_last_call else None, exit_hooks.preemption_outcome()
+        outcome = (noted or preempted if self.is_idle else preempted or noted) or outcome
+        return self.encoder_thread.close(
+            lambda _: self._set_status(outcome, self.called_at() if at_last_call else None),
+            ending,
+            exit_hooks.seconds_left(ending),
+        )
 
     def _log_lost_points(self) -> None:
         spooled = self.store_writer.left_in_spool
         hint = f"; they wait in {spooled[0].parent}, and `runfolio doctor --repair` brings them back" if spooled else ""
         log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, hint)
 
-    def _set_status(self, outcome: RunOutcome) -> None:
-        """Called by the store thread, which writes it."""
+    def _set_status(self, outcome: RunOutcome, ended_at: float | None = None) -> None:
+        """Called by the store thread, which writes it; None is now."""
         self.document.status = Status(
             outcome.state,
-            self.clock.moment(),
+            self.clock.moment(ended_at),
             outcome.reason,
             outcome.exit_code,
             outcome.traceback,
             outcome.cause,
             self.document.status.trouble,
         )
-        self._attempt.seconds = self.clock.elapsed_s()
+        self._attempt.seconds = self.clock.elapsed_s(ended_at)
         self.document.seeds.update(seeds.torch_seed())
 
     def _guard(self, monitor: Monitor, task: Callable[[Monitor], None]) -> bool:
@@ -449,6 +524,14 @@ class Recorder:
             log.warning("run %s: %s is not recorded (%s)", self.id, type(monitor).__name__.lower(), error)
             return False
         return True
+
+
+def _origin(error: Exception) -> str:
+    """Return the class of an error and the line that raised it."""
+    line = ""
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        line = f"{frame.f_code.co_filename}:{number}"
+    return f"{type(error).__name__} {line}"
 
 
 def _seconds_before(document: RunDocument, now: float) -> float:

@@ -18,8 +18,11 @@ class RecordingConfig(WriterConfig):
     """
 
     console: bool = True
-    """Record the output of the process and its children (by file descriptor: output of notebook cells is not
-    recorded). `RUNFOLIO_CONSOLE=off` turns this off for all runs."""
+    """Record the output of the process and its children, and what the cells of a notebook print.
+    `RUNFOLIO_CONSOLE=off` turns this off for all runs."""
+    announce: bool = True
+    """Print one line to stderr when the run starts, and one if it ends in another state than finished.
+    `RUNFOLIO_QUIET=1` turns this off for all runs."""
     code: bool | None = None
     """Keep the code that started the run: script, own modules, uncommitted changes. Default: yes, unless
     `RUNFOLIO_CODE` is off. Commit, branch and command are always recorded."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -13,13 +12,14 @@ from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import LAST
 from runfolio.record.liveness import claims
 from runfolio.tracking.environment import program
-from runfolio.tracking.opening import RunOptions, find_run, open_earlier, open_run, refuse_in_reproduction
+from runfolio.tracking.opening import RunOptions, open_earlier, open_run, refuse_in_reproduction
 from runfolio.tracking.process import distributed
 from runfolio.tracking.run import Run
+from runfolio.tracking.run_lookup import RunReference, find_run, spelled
 
 
 def resume(
-    run: str | os.PathLike[str],
+    run: RunReference,
     *,
     checkpoint: str | None = LAST,
     step: int | None = None,
@@ -29,23 +29,23 @@ def resume(
     """Continue a run with a new attempt. Its name, experiment, tags and notes stay as they are.
 
     Args:
-        run: Folder, id or name of the run.
+        run: The run: its id, the beginning of its id, its name, its folder, or a `Run` or `RecordedRun`.
         checkpoint: Name of the checkpoint to continue from. Points logged after it was saved become an abandoned
             branch. If `last` is damaged, the newest whole checkpoint is used instead. None keeps every point and
             continues after the last one.
         step: Continue after this step instead of from a checkpoint; -1 continues from the beginning.
         force: Take the run over from a process that still writes it. That process stops recording.
-        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict` and
-            `recording`, as in `init`.
+        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict`,
+            `recording` and `keep_others`, as in `init`.
     Returns:
         The run. `run.restore("last", ...)` restores the state of the training.
     Raises:
         NotFound: There is no such run or checkpoint.
         StoreError: The store cannot be written, or another process writes the run.
-        ConfigError: An argument is invalid, several runs have that id or name, or `runfolio reproduce` started this
-            process.
+        Ambiguous: Several runs fit.
+        ConfigError: An argument is invalid, or `runfolio reproduce` started this process.
     """
-    refuse_in_reproduction(f"runfolio.resume({os.fspath(run)!r})")
+    refuse_in_reproduction(f"runfolio.resume({spelled(run)!r})")
     return open_run(
         lambda request: open_earlier(request, find_run(request.store, run), checkpoint, step, force=force), **options
     )
@@ -60,12 +60,7 @@ def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path 
     - did not finish: it crashed, failed, was interrupted or preempted,
     - has a checkpoint, and
     - is not being written by another process.
-    With `RUNFOLIO_RUN_ID` it is the run of that id, whatever its name and program, if it did not finish and has a
-    checkpoint.
     """
-    if (wanted_id := distributed.run_id_from_environment()) is not None:
-        match = distributed.find_run(store, wanted_id)
-        return match[0] if match is not None and _is_unfinished(*match) else None
     command = _program(program.command())
     runs: list[tuple[RunDocument, Path]] = []
     for path in (store / slug(experiment)).glob(f"*/{RUN_FILE}"):

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runfolio.errors import ConfigError
 from runfolio.record.base.clock import steady
-from runfolio.record.base.layout import STORE_VARIABLE, expand_home
+from runfolio.record.base.layout import STORE_VARIABLE
 from runfolio.record.base.run_document import ENDED, RunDocument
 from runfolio.record.checkpoints.manifests import LAST, Checkpoint
-from runfolio.record.content import artifacts, run_edits
+from runfolio.record.content import artifacts
 from runfolio.tracking.checkpointing import restore
-from runfolio.tracking.pipeline import media_content
+from runfolio.tracking.checkpointing.saver import checkpoint_metric
+from runfolio.tracking.guard import guarded
+from runfolio.tracking.pipeline import figure_image, media_content
 from runfolio.tracking.pipeline.live_dict import LiveDict
-from runfolio.tracking.pipeline.plain_values import check_name, detach_value
+from runfolio.tracking.pipeline.live_tags import LiveTags
+from runfolio.tracking.pipeline.plain_texts import path_of, text_of
+from runfolio.tracking.pipeline.plain_values import check_name, detach_value, plain_config, whole_step
 from runfolio.tracking.pipeline.queue_items import Item, Media, Scalars
 from runfolio.tracking.process import distributed, exit_hooks
 from runfolio.tracking.process.outcome import RunOutcome
@@ -44,10 +48,13 @@ class Run:
         document = recorder.document
         self.folder = recorder.folder
         """Folder of the run's record."""
-        self.config = document.config = LiveDict(document.config, recorder.save_document)
+        self.config = document.config = LiveDict(document.config, recorder.note_change, self._failures_of("config"))
         """Hyperparameters; what is set here is saved within the flush interval."""
-        self.summary = document.summary = LiveDict(document.summary, recorder.save_document)
+        self.summary = document.summary = LiveDict(document.summary, recorder.note_change, self._failures_of("summary"))
         """Results to be shown in tables: final figures, sizes, times."""
+        self._tags = document.tags = LiveTags(
+            document.tags, lambda: recorder.note_edit("tags"), self._failures_of("tags")
+        )
         recorder.handle = self
 
     @property
@@ -77,25 +84,29 @@ class Run:
 
     @property
     def resumed(self) -> bool:
-        """Whether the run continues an earlier attempt, or the run it was forked from."""
-        return self.recorder.document.attempts[-1].parent is not None
+        """Whether the run continues an earlier attempt, or the run it was forked from.
+
+        Not if `RUNFOLIO_RUN_ID` named a run without a checkpoint: there is no state to restore.
+        """
+        return self.recorder.document.attempts[-1].parent is not None and not self.recorder.restarts
 
     @property
     def tags(self) -> list[str]:
-        return list(self.recorder.document.tags)
+        """The run's tags; `run.tags.append("good")` and the like are recorded."""
+        return self._tags
 
     @tags.setter
     def tags(self, tags: Iterable[str]) -> None:
-        self.recorder.document.tags = plain_tags(tags)
-        self.recorder.note_edit("tags")
+        self._tags[:] = tags
 
     @property
     def notes(self) -> str:
         return self.recorder.document.notes
 
     @notes.setter
+    @guarded(None)
     def notes(self, notes: str) -> None:
-        self.recorder.document.notes = str(notes)
+        self.recorder.document.notes = text_of(notes, "notes")
         self.recorder.note_edit("notes")
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
@@ -107,21 +118,22 @@ class Run:
                 Of two keys that come to one name (`"a/b"`, and `b` in `a`) the last counts.
             step: The x axis: a whole number. Default: one more than the call before.
         Raises:
-            ConfigError: `values` is not a dict. With `init(strict=True)` also: something in it cannot be stored, or
-                the step is no whole number; nothing of the call is stored then.
+            ConfigError: With `init(strict=True)`: `values` is not a dict, something in it cannot be stored, or the
+                step is no whole number; nothing of the call is stored then.
         """
         moment = steady() + self._clock_offset
         try:
-            copied = dict(values)
-        except (TypeError, ValueError):
-            raise ConfigError(f"log takes a dict of metric names and values, not a {type(values).__name__}") from None
-        for value in copied.values():
-            if value.__class__ is not float:
+            copied = {**values}
+            for value in copied.values():
+                if value.__class__ is not float:
+                    return self.recorder.append(_scalars(moment, step, copied))
+            if step is not None and step.__class__ is not int:
                 return self.recorder.append(_scalars(moment, step, copied))
-        if step is not None and step.__class__ is not int:
-            return self.recorder.append(_scalars(moment, step, copied))
-        return self.recorder.append((moment, step, copied))
+            return self.recorder.append((moment, step, copied))
+        except Exception as error:  # as `guarded`, which would cost every call a further one
+            self._note_failure("log", error if issubclass(type(values), Mapping) else _no_dict(values))
 
+    @guarded(None)
     def define_metric(self, metric: str, *, x: str) -> None:
         """Say what the curves of a metric are drawn over, where nobody asks for something else.
 
@@ -130,40 +142,48 @@ class Run:
             x: The name of another metric, whose value is taken from the same log call, else from the last before; or
                 "step", or "time" (since the start, without pauses).
         Raises:
-            ConfigError: One of them is no name of a metric, or more than 1,000 patterns are defined.
+            ConfigError: With `init(strict=True)`: one of them is no name of a metric, or more than 1,000 patterns are
+                defined.
         """
         for name in (metric, x):
             check_name(name)
+        metric, x = str.__str__(metric), str.__str__(x)
         axes = [axis for axis in self.recorder.document.axes if axis["metric"] != metric]
         if len(axes) == _MOST_AXES:
             raise ConfigError(f"{_MOST_AXES:,} axes are defined already; use patterns, such as define_metric('val/*')")
         self.recorder.document.axes = [*axes, {"metric": metric, "x": "time" if x == "relative time" else x}]
-        self.recorder.save_document()
+        self.recorder.note_change()
 
+    @guarded(None)
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
-        """Record a picture: a Pillow image, a file's path, or an array or tensor (see `media_content.png`)."""
-        copied = media_content.own_copy(image)
-        self._record_media(step, "image", str(name), lambda: media_content.png(copied), caption)
+        """Record a picture.
 
-    def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:
-        """Record a matplotlib figure as it looks now.
-
-        Raises:
-            ConfigError: It is not a matplotlib figure.
+        Args:
+            image: A Pillow image, an array or tensor (see `media_content.png`), or the path, the binary file or the
+                bytes of an image file.
         """
-        drawn = media_content.figure_png(figure)
-        self._record_media(step, "figure", str(name), lambda: drawn, caption)
+        copied = media_content.image_copy(image)
+        self._record_media(step, "image", name, lambda: media_content.png(copied), caption)
 
+    @guarded(None)
+    def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:
+        """Record a matplotlib figure as it looks now; what lies far outside of it is cut off (`docs/limits.md`)."""
+        drawn = figure_image.figure_png(figure)
+        self._record_media(step, "figure", name, lambda: drawn, caption)
+
+    @guarded(None)
     def log_histogram(self, name: str, values: Any, step: int | None = None) -> None:
         """Record how the numbers of an array or tensor of any shape are distributed."""
         copied = media_content.own_copy(values)
-        self._record_media(step, "histogram", str(name), lambda: media_content.histogram(copied))
+        self._record_media(step, "histogram", name, lambda: media_content.histogram(copied))
 
+    @guarded(None)
     def log_text(self, name: str, text: str, step: int | None = None) -> None:
         """Record a text."""
-        content = {"text": str(text)}
-        self._record_media(step, "text", str(name), lambda: content)
+        content = {"text": text_of(text, "the text")}
+        self._record_media(step, "text", name, lambda: content)
 
+    @guarded(None)
     def log_graph(self, model: Module, example: Any = None, step: int | None = None) -> None:
         """Record the structure of a network: its layers, what goes from one to the next, and of what shape.
 
@@ -172,8 +192,6 @@ class Run:
 
         Args:
             example: What the model takes: a tensor, a list or tuple of arguments, a dict of named ones.
-        Raises:
-            ConfigError: `model` is no module.
         """
         from runfolio.tracking.monitors.model_graph import graph_of
         from runfolio.tracking.monitors.watch import unwrap
@@ -181,6 +199,7 @@ class Run:
         content = {"nodes": graph_of(unwrap(model), example)}
         self._record_media(step, "graph", "graph", lambda: content)
 
+    @guarded(None)
     def log_data(self, name: str, data: Any, *, source: str | None = None) -> None:
         """Record what the run was given: a fingerprint of its content, and the list of its items.
 
@@ -194,23 +213,27 @@ class Run:
                 tensor or nested dicts of such, a `runfolio.Listing`, or a function that makes one, called on that
                 thread. A torch data set is none of these: what it reads is.
             source: Where the data comes from, for people. Default: the path, or the array's shape.
-        Raises:
-            NotFound: There is no such file or folder.
-            ConfigError: It is none of these, or has no name.
         """
         self.recorder.add_data(name, data, source)
 
-    def artifact(self, path: str | os.PathLike[str], name: str | None = None, type: str = "file") -> Path:  # noqa: A002
-        """Keep a copy of a file or folder with the run; where it lies now.
+    @guarded(None)
+    def artifact(
+        self,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        type: str = "file",  # noqa: A002
+    ) -> Path | None:
+        """Keep a copy of a file or folder with the run, in the place of an earlier one of that name.
 
-        Raises:
-            NotFound: `path` does not exist.
-            ConfigError: The name is taken or is not a file name; or `path` holds the run itself.
-            StoreError: It cannot be copied.
+        Returns:
+            The folder of the copy; None if it could not be made.
         """
-        source = expand_home(path)
-        return artifacts.save(self.folder, source, name or source.absolute().name, type)
+        self.recorder.note_call()
+        source = path_of(path)
+        name = source.absolute().name if name is None else text_of(name, "an artifact's name")
+        return artifacts.save(self.folder, source, name, text_of(type, "an artifact's type"))
 
+    @guarded(False)
     def checkpoint(
         self,
         *,
@@ -240,12 +263,15 @@ class Run:
                 tuples and dicts of them.
         Returns:
             Whether it is the best so far. What the store then does not take is told, and no longer counts as best.
-        Raises:
-            ConfigError: The state holds something else, or `metric` or `step` is no number.
+            False if the state holds something that cannot be saved. A `step`, `metric` or `meta` that is none is left
+            out, and the state is saved without it.
         """
         if self.recorder.saver is None:
             self.recorder.log_joining()
             return False
+        step = self._checkpoint_detail(whole_step, step)
+        metric = self._checkpoint_detail(checkpoint_metric, metric)
+        meta = self._checkpoint_detail(plain_config, meta)
         return self.recorder.saver.call(step, metric, mode, state, loader, meta)
 
     def restore(self, name: str = LAST, **targets: Any) -> Checkpoint:
@@ -267,6 +293,7 @@ class Run:
             restore.restore(checkpoint, targets)
         return checkpoint
 
+    @guarded(None)
     def watch(
         self,
         model: Module,
@@ -289,8 +316,6 @@ class Run:
             log: "all", "gradients" or "weights".
             histograms: Whether to record distributions, and not only norms.
             step: Optimizer steps done before, of a training that is resumed. What is told of batches counts on from it.
-        Raises:
-            ConfigError: `model` is no module, `every` is below 1, or `log` none of the three.
         """
         from runfolio.tracking.monitors.watch import Watch
 
@@ -298,12 +323,9 @@ class Run:
         self.unwatch(model)
         self.recorder.add_monitor(watch)
 
+    @guarded(None)
     def unwatch(self, model: Module) -> None:
-        """Stop watching a model; nothing happens where it is not watched.
-
-        Raises:
-            ConfigError: `model` is no module.
-        """
+        """Stop watching a model; nothing happens where it is not watched."""
         from runfolio.tracking.monitors.watch import Watch, unwrap
 
         model = unwrap(model)
@@ -330,6 +352,7 @@ class Run:
         self.recorder.end(RunOutcome(state, reason, 0 if state == "finished" else None))
 
     def __enter__(self) -> Self:
+        self.recorder.is_in_with = True
         return self
 
     def __exit__(
@@ -359,7 +382,25 @@ class Run:
         content: Callable[[], bytes | dict[str, Any]],
         caption: str | None = None,
     ) -> None:
+        name = text_of(name, "the name")
+        caption = None if caption is None else text_of(caption, "the caption")
+        step = step if step is None or type(step) is int else detach_value(step)
         self.recorder.append(Media(self.recorder.now(), step, kind, name, content, caption))
+
+    @guarded(None, call="checkpoint metadata")
+    def _checkpoint_detail(self, read: Callable[[Any], Any], value: Any) -> Any:
+        """Return the plain form of what a checkpoint is described by; None if it has none."""
+        return None if value is None else read(value)
+
+    def _failures_of(self, part: str) -> Callable[[str, Exception], None]:
+        return lambda call, error: self.recorder.note_failure(part, error)
+
+    def _note_failure(self, call: str, error: Exception) -> None:
+        self.recorder.note_failure(call, error)
+
+
+def _no_dict(values: object) -> ConfigError:
+    return ConfigError(f"log takes a dict of metric names and values, not a {type(values).__name__}")
 
 
 def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
@@ -367,7 +408,7 @@ def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
     is_plain = True
     for name, value in values.items():
         if value.__class__ is not float:
-            number = detach_value(value)
+            number = value if value.__class__ is int else detach_value(value)
             if isinstance(number, int) and -_EXACT <= number <= _EXACT:
                 number = float(number)
             values[name] = number
@@ -390,15 +431,3 @@ def _unpickled(
     if has_ended:
         run.finish()
     return run
-
-
-def plain_tags(tags: Iterable[str]) -> list[str]:
-    """Tags as they are recorded.
-
-    Raises:
-        ConfigError: One cannot be a tag.
-    """
-    texts = [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
-    for text in texts:
-        run_edits.check_tag(text)
-    return texts

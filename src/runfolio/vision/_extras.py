@@ -10,8 +10,6 @@ from runfolio.errors import MissingExtra
 _PACKAGES = {
     "torch": "torch",
     "torchvision": "torchvision",
-    "torchmetrics": "torchmetrics",
-    "lightning_fabric": "lightning-fabric",
     "safetensors": "safetensors",
     "sklearn": "scikit-learn",
     "matplotlib": "matplotlib",

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from runfolio import RecordedRun, Run
     from runfolio.record.checkpoints.manifests import Checkpoint
 
+_RECORDING = runfolio.RecordingConfig(announce=False)
+"""Progress says where a run is recorded."""
 _BEFORE_FIRST_POINT = -1
 """Step from which a run without a checkpoint is trained again."""
 
@@ -96,6 +98,7 @@ def run_experiment(
             series=series,
             tensorboard=settings.tensorboard,
             checkpoints=_checkpoint_policy(settings),
+            recording=_RECORDING,
         ) as run,
     ):
         if reason:
@@ -125,7 +128,9 @@ def _resume(
     runfolio.seed_everything(settings.seed)  # recorded as at its first start, though the checkpoint's states replace it
     with (
         deterministic_algorithms(settings.deterministic),
-        runfolio.resume(recorded.folder, step=step, store=store, force=force, checkpoints=policy) as run,
+        runfolio.resume(
+            recorded.folder, step=step, store=store, force=force, checkpoints=policy, recording=_RECORDING
+        ) as run,
     ):
         _report_changes(run, changes, progress)
         tests = is_tested_at_end(settings, recorded.document.series)
@@ -161,6 +166,7 @@ def _fork(
             store=store,
             tensorboard=settings.tensorboard,
             checkpoints=_checkpoint_policy(settings),
+            recording=_RECORDING,
         ) as run,
     ):
         _report_changes(run, changes, progress)
@@ -235,7 +241,7 @@ def _train(
     # Seeded again: the first weights depend on the seed alone, whatever drew random numbers since.
     runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
     state = TrainState(preparation)
-    inputs = InputPipeline(preparation, state.fabric)
+    inputs = InputPipeline(preparation)
     if fork is not None:
         record_sizes(run, state, preparation)
         notices.all(fork.restore(run, state))

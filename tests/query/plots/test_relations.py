@@ -27,7 +27,7 @@ def test_a_scatter_takes_settings_results_and_the_best_of_metrics(runs):
     shown = scatter(runs, "lr", "val/loss", "model")
 
     assert sorted(zip(shown.x.positions, shown.y.positions, strict=True)) == [(1e-4, 0.8), (1e-3, 0.4), (1e-1, 0.6)]
-    assert (shown.x.name, shown.y.name) == ("lr", "val/loss (lowest)")
+    assert (shown.x.name, shown.y.name) == ("lr", "val/loss best")
     assert (shown.x.log, shown.y.log) == (True, False)
     assert shown.colour is not None
     assert shown.colour.categories == ["cnn", "mlp"]

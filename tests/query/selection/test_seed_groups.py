@@ -51,11 +51,11 @@ def test_failed_runs_are_left_out_and_said_to_be(runs):
     assert "Left out: 1 that failed or crashed." in group_by_seed(runs).caption
 
 
-def test_a_single_run_has_a_mean_but_no_spread(store, write):
+def test_a_single_run_has_no_spread_and_is_not_compared(store, write):
     write("net", config={"model": "a", "seed": 1}, summary={"val/acc": 0.5})
     write("net", config={"model": "b", "seed": 1}, summary={"val/acc": 0.6})
     first, second = group_by_seed(open_folio(store).runs()).rows
-    assert (first.std, first.low, first.high, second.tied) == (None, None, None, True)
+    assert (first.std, first.low, first.high, second.tied) == (None, None, None, False)
 
 
 def test_a_metric_of_ones_own_orders_the_groups_by_its_own_direction(store, write):
@@ -78,3 +78,15 @@ def test_runs_without_the_metric_or_the_setting_are_refused(runs):
         group_by_seed(runs, group_by=["-sede"])
     with pytest.raises(NotFound, match="there are no runs"):
         group_by_seed([])
+
+
+@pytest.mark.parametrize(("seeds", "tied"), [((0, 1, 2), False), ((3, 4, 5), True)])
+def test_groups_of_the_same_seeds_are_compared_seed_by_seed(store, write, seeds, tied):
+    for seed, acc in zip((0, 1, 2), (0.70, 0.80, 0.90), strict=True):
+        write(config={"model": "a", "seed": seed}, summary={"val/acc": acc})
+    for seed, acc in zip(seeds, (0.69, 0.788, 0.889), strict=True):
+        write(config={"model": "b", "seed": seed}, summary={"val/acc": acc})
+    groups = group_by_seed(open_folio(store).runs())
+
+    assert row(groups.rows, "model=b").tied == tied
+    assert ("t test of pairs of equal seed" in groups.caption, "Welch" in groups.caption) == (False, tied)

@@ -5,7 +5,16 @@ import scipy.stats
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from runfolio.query.selection.significance import holm, mcnemar_p, mean_interval, means_p, shares_p, t_95, wilson
+from runfolio.query.selection.significance import (
+    holm,
+    mcnemar_p,
+    mean_interval,
+    means_p,
+    paired_means_p,
+    shares_p,
+    t_95,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -110,3 +119,11 @@ def test_single_value_has_no_spread():
     assert means_p([0.9], [0.1, 0.1, 0.1]) == 1.0
     assert means_p([0.5, 0.5], [0.5, 0.5]) == 1.0
     assert means_p([0.5, 0.5], [0.6, 0.6]) == 0.0
+
+
+def test_paired_means_are_compared_by_their_differences():
+    first, second = [2.1, 3.0, 4.2], [2.0, 2.8, 4.1]
+
+    assert paired_means_p(first, second) == pytest.approx(scipy.stats.ttest_rel(first, second).pvalue)
+    assert paired_means_p(first, second) < 0.1 < means_p(first, second)
+    assert (paired_means_p([1.0], [2.0]), paired_means_p([1, 2], [1, 2]), paired_means_p([1, 2], [2, 3])) == (1, 1, 0)

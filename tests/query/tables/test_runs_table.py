@@ -16,28 +16,29 @@ def folio(store, write) -> Folio:
 
 
 def test_the_usual_columns_say_who_when_how_long_and_what_came_out(folio):
-    assert table(folio.runs()).columns == [
+    assert table(folio.runs()).names == [
         *("id", "name", "experiment", "state", "created", "duration_s"),
-        *("metrics.val/acc", "summary.test/acc"),
+        *("params.lr", "params.depth", "metrics.val/acc.best", "summary.test/acc"),
     ]
 
 
-def test_a_run_that_reported_nothing_yet_shows_where_its_curve_is(store, write):
+def test_a_run_that_reported_nothing_yet_shows_the_best_so_far(store, write):
     write("done", points={"val/acc": [0.5, 0.7]}, summary={"val/acc": 0.6})
-    write("at work", points={"val/acc": [0.1, 0.3]})
+    write("at work", points={"val/acc": [0.1, 0.3, 0.2]})
     runs = open_folio(store).runs()
 
     assert [row[-1] for row in table(runs).rows] == [0.3, 0.6]
+    assert table(runs).columns[-1].heading == "val/acc best or as reported"
     assert [row[0] for row in table(runs, ["summary.val/acc"]).rows] == [None, 0.6]
 
 
 def test_columns_are_chosen_in_full_or_in_short(folio):
     chosen = table(folio.runs(), columns=["name", "lr", "val/acc", "params.depth", "reason"])
 
-    assert chosen.columns == ["name", "params.lr", "metrics.val/acc", "params.depth", "reason"]
+    assert chosen.names == ["name", "params.lr", "metrics.val/acc.best", "params.depth", "reason"]
     assert chosen.rows == [
         ["c", 0.001, None, 10, "no more memory"],
-        ["b", 0.01, 0.8, "deep", None],
+        ["b", 0.01, 0.9, "deep", None],
         ["a", 0.1, 0.7, 2, None],
     ]
 
@@ -45,7 +46,7 @@ def test_columns_are_chosen_in_full_or_in_short(folio):
 def test_a_setting_may_be_spelled_as_its_flag_is(store, write):
     write("a", config={"batch_size": 32})
 
-    assert table(open_folio(store).runs(), ["batch-size"]).columns == ["params.batch_size"]
+    assert table(open_folio(store).runs(), ["batch-size"]).names == ["params.batch_size"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ from runfolio.record.base.plurals import counted
 def best(metric: str, mode: str | None, store: Path | None, **filters: Unpack[RunFilters]) -> None:
     """Name the best run by a metric, and say which data chose it.
 
-    Whether more or less is better is guessed from the metric's name; --min and --max decide.
+    Whether more or less is better is guessed from the metric's name; --min and --max decide. A run competes with what
+    it reports in its summary, else with the best of its curve (metrics.val/acc: always so). Runs that failed,
+    reproductions and second copies of a run do not compete.
 
     \b
     runfolio best val/acc

@@ -10,7 +10,8 @@ import click
 
 from runfolio.cli.output.console import print_line, print_text
 from runfolio.cli.output.display_table import OutputFormat, output_format_options, print_table
-from runfolio.cli.output.options import Command, experiment_option, open_store, split_names, store_option
+from runfolio.cli.output.options import Command, experiment_option, open_store, store_option
+from runfolio.record.base.plurals import counted
 from runfolio.record.points.metric_summary import PER_PARAMETER
 
 if TYPE_CHECKING:
@@ -24,24 +25,34 @@ if TYPE_CHECKING:
     metavar="A,B",
     help="Mean, spread and interval of all runs of the same A and B; -A: of all but A.",
 )
+@click.option("--all", "everything", is_flag=True, help="Also norms, rates, times, sizes, and output folders.")
 @experiment_option
 @store_option
 @output_format_options
 def compare(
-    runs: tuple[str, ...], group_by: str | None, experiment: str | None, store: Path | None, output: OutputFormat
+    runs: tuple[str, ...],
+    group_by: str | None,
+    everything: bool,
+    experiment: str | None,
+    store: Path | None,
+    output: OutputFormat,
 ) -> None:
-    """Compare runs side by side; those named, or all of an experiment.
+    """Compare runs: those named, or all of an experiment.
 
-    The settings and results in which they differ, and the last and best value of every metric. With --group-by, what
-    groups of runs came to: -seed takes those for one that differ in their seed alone.
+    One row for each run, with the settings in which they differ and what came of it. The head of a column says which
+    number of a metric it is: the one at the chosen epoch where the run reports it in its summary, else the best of the
+    curve; beside it the last one where that is another. JSON and CSV have every metric, its last and its best value.
+
+    With --group-by, what groups of runs came to: -seed takes those for one that differ in their seed alone. Settings
+    that differ in every run and only say where it writes, such as an output folder, make no groups. Reproductions and
+    second copies of a run count in no group.
 
     \b
     runfolio compare k3f9 a7x2
     runfolio compare tinyvgg-5ep mlp-5ep mlp-10ep --csv
     runfolio compare --experiment digits --group-by -seed
     """
-    from runfolio.cli.output.tables import comparison_table
-    from runfolio.query.tables.comparison import compare as compare_runs
+    from runfolio.query.selection.duplicates import distinct_runs
 
     if bool(runs) == bool(experiment):
         raise click.UsageError("name the runs to compare, or give --experiment NAME for all of one")
@@ -50,24 +61,40 @@ def compare(
     if group_by is not None:
         _compare_groups(chosen, group_by, output)
         return
-    comparison = compare_runs(chosen)
-    metrics = comparison.metrics
-    if output == "table":
-        metrics = [row for row in metrics if not row.metric.startswith(PER_PARAMETER)]
-    print_table(comparison_table(comparison, metrics), output)
-    if output == "table":
-        if hidden := len(comparison.metrics) - len(metrics):
-            print_line(f"and {hidden} metrics of single parameters: grad_norm/NAME, weight_norm/NAME")
-        for sentence in comparison.mind:
-            print_text(sentence)
-        print_text(f"{comparison.same} other setting{'s are' if comparison.same != 1 else ' is'} the same in all.")
+    distinct = distinct_runs(chosen)
+    _compare_runs(chosen if runs else distinct.runs, output, everything=everything)
+    if distinct.sentence and not runs and output == "table":
+        print_text(distinct.sentence)
+
+
+def _compare_runs(runs: Sequence[RecordedRun], output: OutputFormat, *, everything: bool) -> None:
+    from runfolio.cli.output.tables import comparison_data, comparison_table
+    from runfolio.query.tables.comparison import compare as compare_runs
+    from runfolio.query.tables.comparison import compared_columns
+
+    comparison = compare_runs(runs)
+    if output != "table":
+        print_table(comparison_data(comparison), output)
+        return
+    compared = compared_columns(runs, comparison, everything=everything)
+    print_table(comparison_table(runs, compared.columns))
+    hidden = [counted(compared.hidden, "other result")] if compared.hidden else []
+    if compared.naming:
+        hidden.append(f"{', '.join(compared.naming)}, which only {'name' if compared.naming[1:] else 'names'} a run")
+    if hidden:
+        print_text(f"--all also shows {' and '.join(hidden)}.")
+    if watched := sum(row.metric.startswith(PER_PARAMETER) for row in comparison.metrics):
+        print_line(f"and {counted(watched, 'metric')} of single parameters: grad_norm/NAME, weight_norm/NAME")
+    for sentence in comparison.mind:
+        print_text(sentence)
+    print_text(f"{comparison.same} other setting{'s are' if comparison.same != 1 else ' is'} the same in all.")
 
 
 def _compare_groups(runs: Sequence[RecordedRun], group_by: str, output: OutputFormat) -> None:
     from runfolio.cli.output.tables import seed_groups_table
     from runfolio.query.selection.seed_groups import group_by_seed
 
-    groups = group_by_seed(runs, group_by=split_names(group_by))
+    groups = group_by_seed(runs, group_by=group_by)
     print_table(seed_groups_table(groups, output), output)
     if output == "table":
         print_line("")

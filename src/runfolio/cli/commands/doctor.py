@@ -27,7 +27,8 @@ def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | Non
     """Check the record: every byte of every run, or of those named.
 
     Says what is damaged and what is lost; ends with status 0 where all is whole, else 1. What a process that was killed
-    left behind is told, and is no damage. A run that is being written is checked and never repaired.
+    left behind is told, and is no damage. A run that is being written is checked and never repaired. Runs of which the
+    store holds several folders are named.
 
     \b
     runfolio doctor
@@ -40,7 +41,7 @@ def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | Non
     examiner.save_beats()
     index = _index_state(examiner, repair=repair)
     if as_json:
-        print_json({"store": str(examiner.store), "index": index, "runs": examined})
+        print_json({"store": str(examiner.store), "index": index, "copies": examiner.copies(), "runs": examined})
     else:
         print_summary(examiner, examined, index, repair=repair)
     if index == "damaged" or not all(run["whole"] for run in examined):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from runfolio.cli.output.options import LAST, Command, open_store, store_option
+from runfolio.cli.output.options import Command, open_store, store_option
 from runfolio.cli.pages.console_log import ConsoleLogPrinter
 from runfolio.errors import NotFound
+from runfolio.record.base.name_lookup import LAST
 from runfolio.record.base.run_document import RUNNING
 
 _POLL_S = 0.5

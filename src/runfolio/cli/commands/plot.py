@@ -48,7 +48,7 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 @click.option("--ylim", "y_range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the y axis.")
 @click.option("--histogram", metavar="NAME", help="How the numbers of a tensor were distributed over the steps.")
 @click.option("--as", "look", type=click.Choice(["ridgeline", "heatmap"]), help="How a histogram looks in a file.")
-@click.option("--parallel", is_flag=True, help="All settings that differ, and the metric; a line a run.")
+@click.option("--parallel", is_flag=True, help="All settings that differ, the metric, and which mattered.")
 @click.option("--scatter", nargs=2, metavar="A B", help="A point a run: any two columns of `runfolio runs`.")
 @click.option("--color", "colour", metavar="C", help="The column that colours the points of a scatter plot.")
 @click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the N newest of the runs.")
@@ -62,8 +62,11 @@ def plot(ctx: click.Context, **arguments: Any) -> None:
     """Draw runs: in the terminal, or into a file with --out.
 
     A name that is a metric is drawn; any other names a run (also `best`, and `last`: the newest). Without a run,
-    all that the filters choose are drawn. Several metrics make a small picture each. The legend names the best run
-    first.
+    all that the filters choose are drawn, but no reproductions and no second copies. Several metrics make a small
+    picture each. The legend names the best run first.
+
+    --scatter, --color and --group-by take names as `runfolio runs` does: lr is the setting, metrics.lr what was logged.
+    Of a metric they take what the run reports in its summary, else the best of the curve; the axis says which.
 
     \b
     runfolio plot val/acc

@@ -7,7 +7,7 @@ from typing import Unpack
 
 import click
 
-from runfolio.cli.output.console import print_line, print_warnings
+from runfolio.cli.output.console import print_line, print_text, print_warnings
 from runfolio.cli.output.display_table import OutputFormat, output_format_options, print_table
 from runfolio.cli.output.options import Command, RunFilters, filter_runs, open_store, run_filters, store_option
 from runfolio.record.base.plurals import counted
@@ -17,6 +17,7 @@ from runfolio.record.base.plurals import counted
 @click.option("--sort", metavar="COLUMN", help="Order by any column, smallest first; with - before it, largest first.")
 @click.option("-r", "--reverse", is_flag=True, help="Turn the order round.")
 @click.option("--columns", metavar="A,B,...", help="The columns to show, such as name,state,lr,val/acc.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the N newest of the runs.")
 @run_filters
 @store_option
 @output_format_options
@@ -24,6 +25,7 @@ def list_runs(
     sort: str | None,
     reverse: bool,
     columns: str | None,
+    last: int | None,
     store: Path | None,
     output: OutputFormat,
     **filters: Unpack[RunFilters],
@@ -31,9 +33,13 @@ def list_runs(
     """List the runs of the store, newest first.
 
     A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, archived, series,
-    lineage, host, device, commit, folder, data.val for its fingerprint), a setting (lr or params.lr), a result
-    (test/acc or summary.test/acc), or the last value of a metric (metrics.val/acc). JSON and CSV have every column
-    unless --columns chooses; numbers that JSON lacks are "NaN", "Infinity" and "-Infinity" there.
+    lineage, host, device, commit, folder, data.val for its fingerprint), or a name of your own: a setting, else a
+    result, else a metric. Of a metric it takes the number that the run reports in its summary, else the best of the
+    curve, else (no direction in the name) the last; the head says which. params.lr, summary.val/acc, metrics.lr (the
+    last value) and metrics.val/acc.best say it outright.
+
+    Without --columns: the settings that differ and up to three results, as many as there is room for. JSON and CSV
+    have every column unless --columns chooses; numbers that JSON lacks are "NaN", "Infinity" and "-Infinity" there.
 
     \b
     runfolio runs
@@ -42,17 +48,20 @@ def list_runs(
     runfolio runs --columns name,lr,epochs,val/acc --csv > runs.csv
     """
     from runfolio.cli.output.tables import runs_table
-    from runfolio.query.frames.columns import every_column
+    from runfolio.query.selection.columns import every_column
     from runfolio.query.tables.runs_table import table
 
     folio = open_store(store)
     runs, hidden = filter_runs(folio, filters)
+    runs = runs[:last]
     column_names = [name.strip() for name in columns.split(",")] if columns else None
     if column_names is None and output != "table":
         column_names = every_column(runs)
     if runs or output != "table":
         rows = table(runs, column_names, sort, reverse=reverse)
         print_table(runs_table(rows, all_needed=column_names is not None), output)
+        for note in rows.notes if output == "table" else ():
+            print_text(note)
     elif any((filters["experiment"], filters["state"], filters["tags"])):
         print_line(f"No run in {folio.store} is like that.")
     elif not hidden:

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from runfolio.cli.output.options import (
-    LAST,
     Command,
     best_metric_option,
     experiment_option,
@@ -15,6 +14,7 @@ from runfolio.cli.output.options import (
     run_or_best,
     store_option,
 )
+from runfolio.record.base.name_lookup import LAST
 
 
 @click.command(cls=Command)

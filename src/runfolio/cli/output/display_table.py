@@ -7,17 +7,25 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from runfolio.cli.output.console import UNLIMITED_WIDTH, stdout_console
 from runfolio.cli.output.json_output import print_json, to_json_value
 
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
 OutputFormat = Literal["table", "json", "csv"]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _MIN_TEXT_WIDTH = 24
 """Characters of a text that are worth more than an optional column."""
+_LEAST_TEXT_WIDTH = 8
+_LABEL_SHARE = 0.6
+"""Part of the width that the first column of blocks may take."""
+_GAP = 2
+"""Characters between two columns."""
 
 
 def output_format_options(command: Decorated) -> Decorated:
@@ -36,8 +44,8 @@ class Column:
     formatter: Callable[[Sequence[Any]], list[str]]
     """Formats all values of the column at once, so that numbers get the same decimals."""
     number: bool = False
-    optional: bool = False
-    """Left out if the terminal is too narrow."""
+    optional: int = 0
+    """Above 0 it is left out if the terminal is too narrow; of several the highest number first."""
     style: Callable[[Any], str | None] = lambda value: None
 
 
@@ -47,6 +55,9 @@ class DisplayTable:
     rows: Sequence[Mapping[str, Any]]
     best: int | None = None
     """Index of the highlighted row."""
+    in_blocks: bool = False
+    """Columns that the terminal has no room for go below the others, with the first column, which names the rows,
+    repeated. Otherwise texts are shortened."""
 
 
 def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
@@ -72,13 +83,25 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _print_rich_table(table: DisplayTable) -> None:
+    console = stdout_console()
+    formatted = _formatted_columns(table)
+    columns = _fitting_columns(table.columns, formatted, console.width)
+    blocks = [columns]
+    if table.in_blocks:
+        blocks = _blocks(columns, formatted, console.width)
+        label = columns[0].key
+        formatted[label] = shorten_middle(formatted[label], int(console.width * _LABEL_SHARE))
+    for number, block in enumerate(blocks):
+        if number:
+            console.print()
+        console.print(_rich_block(table, block, _shortened_texts(block, formatted, console.width)))
+
+
+def _rich_block(table: DisplayTable, columns: Sequence[Column], formatted: Mapping[str, Sequence[str]]) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    console = stdout_console()
-    formatted = _formatted_columns(table)
-    columns = _fitting_columns(table.columns, formatted, console.width)
     rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
         # If it is still too wide, texts give way to numbers, and end in an ellipsis instead of wrapping.
@@ -95,7 +118,7 @@ def _print_rich_table(table: DisplayTable) -> None:
             for column in columns
         ]
         rich_table.add_row(*cells, style="bold green" if index == table.best else None)
-    console.print(rich_table)
+    return rich_table
 
 
 def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
@@ -103,14 +126,66 @@ def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Return the columns without as many optional ones as the width requires."""
+    """Return the columns without as many optional ones as the width requires; of equal ones the widest goes first."""
     fitting = list(columns)
-    while _width(fitting, formatted) > width and (optional := [column for column in fitting if column.optional]):
-        fitting.remove(optional[-1])
+    while _width(fitting, formatted) > width and any(column.optional for column in fitting):
+        fitting.remove(max(fitting, key=lambda column: (column.optional, _widest(column, formatted))))
     return fitting
 
 
+def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[list[Column]]:
+    """Return the columns in as many groups as the width requires, each with the first column, which names the rows."""
+    label, *others = columns
+    room = width - min(_widest(label, formatted), int(width * _LABEL_SHARE))
+    blocks: list[list[Column]] = [[label]]
+    used = 0
+    for column in others:
+        needed = _widest(column, formatted) + _GAP
+        if used + needed > room and len(blocks[-1]) > 1:
+            blocks.append([label])
+            used = 0
+        blocks[-1].append(column)
+        used += needed
+    return blocks
+
+
+def _shortened_texts(
+    columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int
+) -> dict[str, Sequence[str]]:
+    """Return the columns with texts that fit: the widest columns of texts lose the middle of their longest texts."""
+    texts = sorted((column for column in columns if not column.number), key=lambda column: _widest(column, formatted))
+    room = width - _GAP * (len(columns) - 1) - sum(_widest(column, formatted) for column in columns if column.number)
+    shortened = {column.key: formatted[column.key] for column in columns}
+    for number, column in enumerate(texts):
+        share = max(_LEAST_TEXT_WIDTH, room // (len(texts) - number))
+        shortened[column.key] = shorten_middle(formatted[column.key], share)
+        room -= min(_widest(column, formatted), share)
+    return shortened
+
+
+def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
+    """Return texts of at most `longest` characters without their middles, so that as many as possible differ."""
+    half = (longest - 1) // 2
+    cuts = (
+        [_without_middle(text, longest, beginning) for text in texts]
+        for beginning in sorted(range(longest), key=lambda beginning: abs(beginning - half))
+    )
+    shown = next(cuts)
+    if len(set(shown)) < len(set(texts)):
+        shown = max((shown, *cuts), key=lambda cut: len(set(cut)))
+    return shown
+
+
+def _without_middle(text: str, longest: int, beginning: int) -> str:
+    """The text with its first `beginning` characters and its end."""
+    return text if len(text) <= longest else f"{text[:beginning]}…{text[len(text) - (longest - 1 - beginning) :]}"
+
+
 def _width(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]]) -> int:
-    widest = [max(map(len, [*column.title.split("\n"), *formatted[column.key]])) for column in columns]
     limits = [UNLIMITED_WIDTH if column.number else _MIN_TEXT_WIDTH for column in columns]
-    return sum(map(min, widest, limits)) + 2 * (len(columns) - 1)
+    widest = [_widest(column, formatted) for column in columns]
+    return sum(map(min, widest, limits)) + _GAP * (len(columns) - 1)
+
+
+def _widest(column: Column, formatted: Mapping[str, Sequence[str]]) -> int:
+    return max(map(len, [*column.title.split("\n"), *formatted[column.key]]))

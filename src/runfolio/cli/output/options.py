@@ -11,6 +11,7 @@ import click
 
 from runfolio.cli.output import formatting
 from runfolio.cli.output.param_types import PathParamType
+from runfolio.record.base.name_lookup import LAST
 from runfolio.settings import COMMON, Field, Settings, fields_of
 
 if TYPE_CHECKING:
@@ -68,14 +69,7 @@ def filter_runs(folio: Folio, filters: RunFilters) -> tuple[Runs, int]:
 
 BEST = "best"
 """Name of the best run, wherever a run is named."""
-LAST = "last"
-"""Name of the newest run, as in `query.store`, whose import takes long."""
 best_metric_option = click.option("--metric", default="val/acc", show_default=True, help="What chooses the best run.")
-
-
-def split_names(text: str | None) -> list[str]:
-    """Split `a, b` into two names."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def mode_option(command: Decorated) -> Decorated:

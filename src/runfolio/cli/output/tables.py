@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,19 @@ from runfolio.cli.output import formatting
 from runfolio.cli.output.display_table import Column, DisplayTable, OutputFormat
 
 if TYPE_CHECKING:
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.selection.columns import RunsColumn
     from runfolio.query.selection.seed_groups import SeedGroups
-    from runfolio.query.tables.comparison import Comparison, MetricRow
+    from runfolio.query.tables.comparison import Comparison
     from runfolio.query.tables.leaderboard import Leaderboard, Row
     from runfolio.query.tables.runs_table import Table as RunsTable
 
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
-_OPTIONAL_FACTS = ("experiment", "duration_s", "created", "tags")
-"""Columns that a narrow terminal drops, the last one first; then all results but the first are dropped."""
+_OPTIONAL_FACTS = ("tags", "experiment", "duration_s", "created")
+"""Facts that a narrow terminal leaves out, the last one first; then results but the first, then settings."""
+_OPTIONAL_SETTING, _OPTIONAL_RESULT, _OPTIONAL_FACT = 1, 10, 100
 _MAX_COMPARED_WIDTH = 20
+_HEADING_WIDTH = 15
 
 COSTS: Mapping[str, Column] = {
     "parameters": Column(
@@ -31,7 +35,7 @@ COSTS: Mapping[str, Column] = {
         title="MB",
         formatter=formatting.elementwise(formatting.significant_digits),
         number=True,
-        optional=True,
+        optional=1,
     ),
     "predict_ms": Column(
         key="predict_ms",
@@ -49,43 +53,57 @@ def state_style(state: Any) -> str | None:
 
 def runs_table(table: RunsTable, *, all_needed: bool) -> DisplayTable:
     """Runs as rows. `all_needed`: the user chose the columns, so none is left out for lack of room."""
-    names = list(table.columns)
-    rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+    rows = [dict(zip(table.names, row, strict=True)) for row in table.rows]
+    shown = list(table.columns)
     if not all_needed and len({row["experiment"] for row in rows}) == 1:
-        names.remove("experiment")
-    results = [name for name in names if name.startswith(("summary.", "metrics."))]
-    optional = () if all_needed else (*_OPTIONAL_FACTS, *results[1:])
-    columns = [_runs_column(name, [row[name] for row in rows], optional=name in optional) for name in names]
-    return DisplayTable(columns=columns, rows=rows)
-
-
-def _runs_column(name: str, values: Sequence[Any], *, optional: bool) -> Column:
-    kind, dot, short_name = name.partition(".")
-    title = short_name if dot and kind in ("params", "summary", "metrics") else name
-    measured = kind in ("summary", "metrics")
-    if name == "created":
-        return Column(key=name, title="started", formatter=formatting.elementwise(formatting.age), optional=optional)
-    if name == "duration_s":
-        return Column(
-            key=name,
-            title="took",
-            formatter=formatting.elementwise(formatting.duration),
-            number=True,
-            optional=optional,
+        shown = [column for column in shown if column.full_name != "experiment"]
+    results = [column for column in shown if column.is_measured]
+    columns = [
+        _runs_column(
+            column,
+            [row[column.full_name] for row in rows],
+            optional=0 if all_needed else _dispensability(column, results),
         )
-    if name == "state":
-        return Column(key=name, title=name, formatter=formatting.elementwise(str), style=state_style)
-    if kind == "data" and dot:
-        return Column(key=name, title=name, formatter=formatting.elementwise(formatting.fingerprint))
-    if name == "ended":
-        return Column(key=name, title=name, formatter=formatting.elementwise(formatting.timestamp))
+        for column in shown
+    ]
+    return DisplayTable(columns=columns, rows=rows, in_blocks=all_needed)
+
+
+def _dispensability(column: RunsColumn, results: Sequence[RunsColumn]) -> int:
+    if column.full_name in _OPTIONAL_FACTS:
+        return _OPTIONAL_FACT + _OPTIONAL_FACTS.index(column.full_name)
+    if column in results:
+        place = results.index(column)
+        return _OPTIONAL_RESULT + place if place else 0
+    return _OPTIONAL_SETTING if column.kind == "params" else 0
+
+
+def _runs_column(column: RunsColumn, values: Sequence[Any], *, optional: int) -> Column:
+    name = column.full_name
+    titles = {"created": "started", "duration_s": "took"}
+    formatters: Mapping[str, Callable[[Any], str]] = {
+        "created": formatting.age,
+        "duration_s": formatting.duration,
+        "state": str,
+        "ended": formatting.timestamp,
+    }
+    setting = _compared_value if optional else formatting.setting_value
+    formatter = formatting.elementwise(formatters.get(name, setting))
+    if column.kind == "data":
+        formatter = formatting.elementwise(formatting.fingerprint)
     return Column(
         key=name,
-        title=title,
-        formatter=formatting.aligned_numbers if measured else formatting.elementwise(formatting.setting_value),
+        title=titles.get(name, measured_heading(column.heading)),
+        formatter=formatting.aligned_numbers if column.is_measured else formatter,
         number=any(formatting.is_number(value) for value in values),
         optional=optional,
+        style=state_style if name == "state" else lambda value: None,
     )
+
+
+def measured_heading(heading: str) -> str:
+    """Return the head of a column in as many lines as keep it narrow."""
+    return textwrap.fill(heading, _HEADING_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def leaderboard_table(board: Leaderboard) -> DisplayTable:
@@ -99,7 +117,7 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
         "label": Column(key="label", title="run", formatter=formatting.elementwise(str)),
         "value": Column(
             key="value",
-            title=board.metric,
+            title=measured_heading(board.heading),
             formatter=lambda values: with_marks(three_digits(values), marks),
             number=True,
         ),
@@ -151,9 +169,14 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
             columns=[Column(key=key, title=key, formatter=formatting.elementwise(str)) for key in rows[0]], rows=rows
         )
     tied = ["=" * row.tied for row in groups.rows]
+    # One long kind of figure for all rows is said once, in the head, so that the labels keep their room.
+    kinds = {row.figure for row in groups.rows}
+    shared = next(iter(kinds)) if len(kinds) == 1 and kinds != {"best"} else ""
     columns = [
         Column(key="group", title="runs with", formatter=_without_repeats),
-        Column(key="metric", title="metric", formatter=formatting.elementwise(str)),
+        Column(
+            key="measured", title=measured_heading(f"metric {shared}".rstrip()), formatter=formatting.elementwise(str)
+        ),
         Column(key="runs", title="runs", formatter=formatting.elementwise(formatting.count), number=True),
         Column(
             key="mean",
@@ -163,13 +186,20 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
         ),
         Column(key="std", title="std", formatter=formatting.aligned_numbers, number=True),
         Column(key="interval", title="95 % interval\nof the mean", formatter=formatting.elementwise(str), number=True),
-        Column(key="lowest", title="lowest", formatter=formatting.aligned_numbers, number=True, optional=True),
-        Column(key="highest", title="highest", formatter=formatting.aligned_numbers, number=True, optional=True),
+        Column(key="lowest", title="lowest", formatter=formatting.aligned_numbers, number=True, optional=1),
+        Column(key="highest", title="highest", formatter=formatting.aligned_numbers, number=True, optional=1),
     ]
     several = len({row.group for row in groups.rows}) > 1
     return DisplayTable(
         columns=columns if several else columns[1:],
-        rows=[{**row, "interval": _range(row["low"], row["high"])} for row in rows],
+        rows=[
+            {
+                **asdict(row),
+                "measured": row.metric if shared else row.heading,
+                "interval": _range(row.low, row.high),
+            }
+            for row in groups.rows
+        ],
     )
 
 
@@ -209,36 +239,54 @@ def interval_text(low: float | None, high: float | None) -> str | None:
     return None if low is None or high is None else f"{low:.3f}-{high:.3f}"
 
 
-def comparison_table(comparison: Comparison, metrics: Sequence[MetricRow]) -> DisplayTable:
-    """Rows for the settings and results in which the runs differ, and for the last and best value of `metrics`."""
+def comparison_table(runs: Sequence[RecordedRun], columns: Sequence[RunsColumn]) -> DisplayTable:
+    """Runs as rows, with the settings in which they differ and what came of it as columns."""
+    from runfolio.query.tables.run_labels import name_labels
+
+    rows = [
+        {"run": label, **{column.full_name: column.value(run) for column in columns}}
+        for label, run in zip(name_labels(runs), runs, strict=True)
+    ]
+    return DisplayTable(
+        columns=[
+            Column(key="run", title="run", formatter=formatting.elementwise(str)),
+            *(
+                Column(
+                    key=column.full_name,
+                    title=measured_heading(column.heading),
+                    formatter=formatting.aligned_numbers
+                    if column.is_measured
+                    else formatting.elementwise(formatting.fingerprint)
+                    if column.kind == "data"
+                    else formatting.elementwise(_compared_value),
+                    number=True,
+                )
+                for column in columns
+            ),
+        ],
+        rows=rows,
+        in_blocks=True,
+    )
+
+
+def comparison_data(comparison: Comparison) -> DisplayTable:
+    """For programs: rows for settings, data and results that differ, and for the last and best value of each metric."""
     rows: list[dict[str, Any]] = [
         *({"what": "setting", "name": row.key, **row.values} for row in comparison.config),
         *({"what": "data", "name": row.key, **_short_fingerprints(row.values)} for row in comparison.data),
         *({"what": "result", "name": row.key, **row.values} for row in comparison.summary),
-        *({"what": "last", "name": row.metric, **row.last} for row in metrics),
-        *({"what": "best", "name": row.metric, **row.best} for row in metrics if row.best),
+        *({"what": "last", "name": row.metric, **row.last} for row in comparison.metrics),
+        *({"what": "best", "name": row.metric, **row.best} for row in comparison.metrics if row.best),
     ]
-    columns = [
-        Column(key="what", title="", formatter=formatting.elementwise(str)),
-        Column(key="name", title="", formatter=formatting.elementwise(str)),
-        *(
-            Column(key=run, title=_wrapped_label(run), formatter=formatting.elementwise(_compared_value), number=True)
-            for run in comparison.runs
-        ),
-    ]
-    return DisplayTable(columns=columns, rows=rows)
-
-
-def _wrapped_label(label: str) -> str:
-    """A run's name above a column, its settings below one another: the names of what differs need the room."""
-    return textwrap.fill(label, _MAX_COMPARED_WIDTH, break_long_words=False, break_on_hyphens=False)
+    keys = ("what", "name", *comparison.runs)
+    return DisplayTable(
+        columns=[Column(key=key, title=key, formatter=formatting.elementwise(str)) for key in keys], rows=rows
+    )
 
 
 def _compared_value(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.5g}"
     text = formatting.setting_value(value)
-    # Of a path the end tells most, and the names of what differs need the room.
+    # Of a path the end tells most, and the other columns need the room.
     return text if len(text) <= _MAX_COMPARED_WIDTH else f"…{text[1 - _MAX_COMPARED_WIDTH :]}"
 
 

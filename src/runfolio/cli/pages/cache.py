@@ -30,6 +30,6 @@ def cache_table(entries: Sequence[CacheEntry], kinds: Sequence[Kind]) -> Display
         Column(key="entries", title="entries", formatter=formatting.elementwise(formatting.count), number=True),
         Column(key="bytes", title="size", formatter=formatting.elementwise(formatting.byte_size), number=True),
         Column(key="used", title="last used", formatter=formatting.elementwise(formatting.age)),
-        Column(key="what", title="what it is", formatter=formatting.elementwise(str), optional=True),
+        Column(key="what", title="what it is", formatter=formatting.elementwise(str), optional=1),
     ]
     return DisplayTable(columns=columns, rows=rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output.console import print_line, print_text
@@ -48,6 +48,16 @@ def print_examined_run(examined: Examination) -> None:
         )
 
 
+def _copies(copies: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Name the folders of each run that the store holds more than once."""
+    for run_id, (first, *others) in copies.items():
+        folders = ", ".join(others)
+        yield (
+            f"Run {run_id} is stored {len(others) + 1} times, in {first} and in {folders}: only {first} counts in"
+            " means, choices and pictures; move the others out of the store"
+        )
+
+
 def print_summary(examiner: Doctor, runs: Sequence[dict[str, Any]], index: str, *, repair: bool) -> None:
     """Print the result for the whole store.
 
@@ -64,6 +74,8 @@ def print_summary(examiner: Doctor, runs: Sequence[dict[str, Any]], index: str, 
             f"Points of run {spool.run_id} wait in {spool.folder}, but its folder {spool.run_folder} is gone:"
             " put that back and use --repair, or delete the other"
         )
+    for sentence in _copies(examiner.copies()):
+        print_text(sentence)
     damaged = sum(not run["whole"] for run in runs)
     verdict = "all whole" if not damaged else f"{damaged:,} not whole"
     print_text(f"{counted(len(runs), 'run')} checked: {verdict}.")

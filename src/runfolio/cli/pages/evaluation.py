@@ -70,7 +70,7 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
         ),
         Column(key="interval", title="95 %\ninterval", formatter=formatting.elementwise(str), number=True),
         Column(key="loss", title="loss", formatter=three_digits, number=True),
-        Column(key="calibration_error", title="calibration\nerror", formatter=three_digits, number=True, optional=True),
+        Column(key="calibration_error", title="calibration\nerror", formatter=three_digits, number=True, optional=1),
         *COSTS.values(),
     ]
     return DisplayTable(columns=columns, rows=rows, best=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runfolio.cli.output import formatting
 from runfolio.cli.output.console import escape_controls
 from runfolio.query.durations import inherited_s
-from runfolio.record.base.run_document import FORK
+from runfolio.record.base.run_document import FORK, REPRODUCTION
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
@@ -28,7 +28,7 @@ def origin_line(run: RecordedRun) -> str | None:
 
 def child_lines(children: Sequence[RecordedRun]) -> list[str]:
     """A line for the forks of a run and one for its reproductions, where there are any."""
-    kinds = {FORK: "forks", "reproduction": "reproductions"}
+    kinds = {FORK: "forks", REPRODUCTION: "reproductions"}
     return [
         f"{title}: {_child_names(of_kind)}"
         for kind, title in kinds.items()

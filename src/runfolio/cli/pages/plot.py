@@ -12,7 +12,7 @@ import click
 from runfolio.cli.output import formatting
 from runfolio.cli.output.console import print_line
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
-from runfolio.cli.output.options import BEST, RunFilters, filter_runs, run_or_best, split_names
+from runfolio.cli.output.options import BEST, RunFilters, filter_runs, run_or_best
 from runfolio.errors import ConfigError, NotFound, nearest
 from runfolio.record.base.plurals import counted
 from runfolio.record.points.metric_summary import listed_metrics
@@ -74,12 +74,13 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
     from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
     from runfolio.query.plots.overlay import overlay
     from runfolio.query.plots.terminal import curves_text
+    from runfolio.query.selection.duplicates import distinct_runs
 
     curve_options = CurveOptions(
         x=options.x,
         smooth=options.smooth,
         log=options.log or "",
-        group_by=split_names(options.group_by),
+        group_by=options.group_by or (),
         spread=options.spread,
     )
     metrics, run_names, warnings = _split_metrics_and_runs(folio, options)
@@ -87,10 +88,12 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
         recorded = sorted({name for run in folio.runs(archived=True) for name in listed_metrics(run.metrics)})
         raise ConfigError(f"name a metric to draw; there are {', '.join(recorded) or 'none yet'}")
     runs, notes = _select_runs(folio, run_names, options)
-    panels = curve_panels(metrics, runs, curve_options)
-    drawn = [run for run in runs if any(metric in run.metric_summaries for metric in metrics)]
+    panels = curve_panels(metrics, runs, curve_options, named=bool(run_names))
+    metrics = [panel.metric for panel in panels]
+    counting = runs if run_names and not options.group_by else distinct_runs(runs).runs
+    drawn = [run for run in counting if any(metric in run.metric_summaries for metric in metrics)]
     if run_names:
-        lacking = [run for run in runs if run not in drawn]
+        lacking = [run for run in counting if run not in drawn]
         warnings += [f"no {' or '.join(metrics)} in {run.name} ({run.id})" for run in lacking]
     if options.overlay:
         panels = [overlay(panels)]
@@ -168,7 +171,7 @@ def _split_metrics_and_runs(folio: Folio, options: PlotOptions) -> tuple[list[st
     stored_names = {name for run in stored for name in (run.id, run.name)}
     metrics, run_names, warnings = [], [], []
     for name in dict.fromkeys(options.names):
-        if name not in metric_names:
+        if name not in metric_names and name.removeprefix("metrics.") not in metric_names:
             run_names.append(name)
             continue
         metrics.append(name)
@@ -204,6 +207,7 @@ def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tu
 
 def _print_parallel(shown: Parallel, title: str | None) -> None:
     """Print one row per run, best first, with a bar as long as its metric is far along the axis."""
+    from runfolio.cli.output.tables import measured_heading
     from runfolio.query.plots.relations import heights
 
     if title:
@@ -218,10 +222,15 @@ def _print_parallel(shown: Parallel, title: str | None) -> None:
     columns = [
         Column(key="run", title="run", formatter=formatting.elementwise(str)),
         *(
-            Column(key=axis.name, title=axis.name, formatter=setting, number=axis.categories is None, optional=True)
+            Column(key=axis.name, title=axis.name, formatter=setting, number=axis.categories is None)
             for axis in shown.settings
         ),
-        Column(key=shown.metric.name, title=shown.metric.name, formatter=formatting.aligned_numbers, number=True),
-        Column(key="bar", title="", formatter=formatting.elementwise(str)),
+        Column(
+            key=shown.metric.name,
+            title=measured_heading(shown.metric.name),
+            formatter=formatting.aligned_numbers,
+            number=True,
+        ),
+        Column(key="bar", title="", formatter=formatting.elementwise(str), optional=1),
     ]
-    print_table(DisplayTable(columns=columns, rows=rows))
+    print_table(DisplayTable(columns=columns, rows=rows, in_blocks=True))

@@ -9,16 +9,16 @@ from typing import Any
 from runfolio.cli.output import formatting
 from runfolio.cli.output.console import escape_controls, print_line
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
-from runfolio.record.base.layout import ARTIFACTS
+from runfolio.record.content import artifacts
 
-_PROFILE_PATH = Path(ARTIFACTS, "profile")
+_PROFILE = "profile"
 _MAX_OPERATORS = 10
 
 
 def read_profile(folder: Path) -> dict[str, Any] | None:
     """What the run's profile was summed up to (`docs/format.md`, Artifacts); None where there is none to be read."""
     try:
-        profile = json.loads((folder / _PROFILE_PATH / "operators.json").read_text(encoding="utf-8"))
+        profile = json.loads((_profile_folder(folder) / "operators.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return profile if isinstance(profile, dict) and isinstance(profile.get("operators"), list) else None
@@ -44,4 +44,9 @@ def print_profile(folder: Path, profile: dict[str, Any]) -> None:
     print_line(
         f"{profile.get('steps')} steps took {formatting.significant_digits(profile.get('seconds') or 0.0)} s{waited}"
     )
-    print_line(f"trace for ui.perfetto.dev or chrome://tracing: {folder / _PROFILE_PATH / 'trace.json.gz'}")
+    print_line(f"trace for ui.perfetto.dev or chrome://tracing: {_profile_folder(folder) / 'trace.json.gz'}")
+
+
+def _profile_folder(folder: Path) -> Path:
+    """Return the folder of the profile's files; the run's, which holds none of them, if there is no profile."""
+    return artifacts.find(folder, _PROFILE) or folder

@@ -261,10 +261,12 @@ def _left_out(run: RecordedRun) -> list[str]:
     """Return a sentence for everything that was logged and could not be stored."""
     counts = dict(run.document.refused)
     steps, other_values = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
+    calls = {name[1:-1]: counts.pop(name) for name in list(counts) if name.startswith("(") and name.endswith(")")}
     sentences = [
         f"{counted(number, 'value')} of '{escape_controls(name)}' could not be stored and {_were(number)} left out"
         for name, number in counts.items()
     ]
+    sentences += [f"{counted(number, 'call')} of {name} {_were(number)} left out" for name, number in calls.items()]
     sentences += (
         [f"{counted(other_values, 'value')} of other names {_were(other_values)} left out"] if other_values else []
     )

@@ -34,6 +34,6 @@ def trash_table(runs: Sequence[TrashedRun]) -> DisplayTable:
         Column(key="name", title="name", formatter=formatting.elementwise(str)),
         Column(key="deleted", title="deleted", formatter=formatting.elementwise(formatting.age)),
         Column(key="bytes", title="size", formatter=formatting.elementwise(formatting.byte_size), number=True),
-        Column(key="place", title="was in", formatter=formatting.elementwise(str), optional=True),
+        Column(key="place", title="was in", formatter=formatting.elementwise(str), optional=1),
     ]
     return DisplayTable(columns=columns, rows=rows)

@@ -35,6 +35,8 @@ _SIGNALS = {
 _CRASH_LINES = 400
 """So many lines of the console may stand behind the beginning of a crash's dump: it lists every thread."""
 _FRAME = re.compile(r'^ +File "(?P<path>.+)", line (?P<line>\d+),? in (?P<name>.+)$', re.MULTILINE)
+_CELL = re.compile(r" in cell \d+(, line \d+)?$")
+"""End of the reason of a notebook's run."""
 _NOT_OWN = re.compile(
     r"/(site|dist)-packages/|/lib(64)?/python\d|^<frozen |/runfolio/(cli|query|record|series|tracking|vision)/"
 )
@@ -71,7 +73,7 @@ def _cause(run: RunView) -> str | None:
         return f"exited with status {exit_code(run)}"
     if status.reason is None:
         return None
-    frames = _own_frames(status.traceback or "")
+    frames = [] if _CELL.search(status.reason) else _own_frames(status.traceback or "")
     location = f" in {_location(run, frames[-1])}" if frames else ""
     return f"{_PREFIXES.get(status.cause or '', '')}{status.reason}{location}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from runfolio.record.points.metric_summary import MetricSummary, is_system_metri
 if TYPE_CHECKING:
     import pandas as pd
 
+    from runfolio.query.run_view import RunView
     from runfolio.record.points.reader import PointFiles
 
 
@@ -41,11 +43,11 @@ def rank_metrics(folder: Path, rank: int) -> dict[str, MetricSummary]:
     return {name: summary for name, summary in summaries.items() if not is_system_metric(name)}
 
 
-def points_frame(folder: Path) -> pd.DataFrame:
+def points_frame(folder: Path, *, system: bool) -> pd.DataFrame:
     """Return every point of a run as one row (see `RecordedRun.to_pandas`)."""
     pd = import_pandas()
     files = open_points(folder)
-    points = {name: files.read(name) for name in files.names()}
+    points = {name: files.read(name) for name in files.names() if system or not is_system_metric(name)}
     times = _joined([metric.times_us for metric in points.values()], np.int64)
     return pd.DataFrame(
         {
@@ -55,6 +57,17 @@ def points_frame(folder: Path) -> pd.DataFrame:
             "value": _joined([metric.values for metric in points.values()], np.float64),
         }
     )
+
+
+def points_of_runs(runs: Sequence[RunView], *, system: bool) -> pd.DataFrame:
+    """Return every point of several runs as one row (see `Runs.points`)."""
+    pd = import_pandas()
+    frames = [points_frame(run.folder, system=system) for run in runs]
+    for run, frame in zip(runs, frames, strict=True):
+        frame.insert(0, "id", run.id)
+        frame.insert(1, "name", run.name)
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled or frames[:1], ignore_index=True) if frames else pd.DataFrame()
 
 
 def import_pandas() -> Any:

@@ -13,9 +13,11 @@ from runfolio.query.frames.x_axis import default_x
 from runfolio.query.plots.mean_curve import SPREADS, Spread, mean
 from runfolio.query.plots.smoothing import exponential_smoothing
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.grouping import group_runs
+from runfolio.query.selection.duplicates import distinct_runs
+from runfolio.query.selection.figures import best_in_curve
+from runfolio.query.selection.grouping import Grouping, group_runs
 from runfolio.query.selection.metric_names import guess_mode
-from runfolio.query.selection.ranking import best_in_curve, rank
+from runfolio.query.selection.ranking import rank
 from runfolio.query.tables.run_labels import unique_labels
 
 Floats = NDArray[np.float64]
@@ -37,8 +39,8 @@ class CurveOptions:
     """0 to below 1, as TensorBoard's slider."""
     log: str = ""
     """Which axes are logarithmic: `x`, `y` or `xy`."""
-    group_by: Sequence[str] = ()
-    """See `grouping.group_runs`."""
+    group_by: str | Sequence[str] = ()
+    """See `grouping.group_runs`; `"lr,wd"` is the same as `["lr", "wd"]`."""
     spread: Spread = "minmax"
     """What the band around the mean of a group shows."""
 
@@ -91,28 +93,51 @@ class Panel:
 
 
 def curve_panels(
-    metrics: Sequence[str], runs: Sequence[RunView], options: CurveOptions = CurveOptions()
+    metrics: Sequence[str],
+    runs: Sequence[RunView],
+    options: CurveOptions = CurveOptions(),
+    *,
+    named: bool = False,
 ) -> list[Panel]:
     """A panel a metric with the runs that have it, best first by the first metric where its name says what is better.
 
+    Args:
+        named: Somebody named each of the runs, so reproductions and second copies of a run are drawn too, but still
+            count in no mean.
     Raises:
         NotFound: No run has one of the metrics, or there is no column to group by; the message names the nearest.
         ConfigError: A log axis has nothing to show, or a run has not what the curves are to be drawn over.
     """
-    for metric in metrics:
-        if not any(metric in run.metric_summaries for run in runs):
-            recorded = {name for run in runs for name in run.metric_summaries}
-            raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}")
-    concerned = [run for run in runs if any(metric in run.metric_summaries for metric in metrics)]
-    members = group_runs(concerned, options.group_by) if options.group_by else _alone(runs, concerned)
-    ordered = _best_first(members, metrics[0])
+    metrics = [_metric_name(metric, runs) for metric in metrics]
+    distinct = distinct_runs(runs)
+    drawn = runs if named and not options.group_by else distinct.runs
+    concerned = [run for run in drawn if any(metric in run.metric_summaries for metric in metrics)]
+    if not concerned:
+        raise NotFound(f"no run here has {' or '.join(metrics)} and counts. {distinct.sentence}")
+    grouping = group_runs(concerned, options.group_by) if options.group_by else _alone(drawn, concerned)
+    ordered = _best_first(grouping.members, metrics[0])
     panels = [_panel(metric, ordered, options) for metric in metrics]
-    panels = _in_one_unit(panels)
+    notes = [*grouping.notes, *([distinct.sentence] if distinct.sentence and drawn is not runs else [])]
+    panels = [replace(panel, notes=[*panel.notes, *notes]) for panel in _in_one_unit(panels)]
     return [_on_log_axes(panel, options.log) for panel in panels]
 
 
-def _alone(runs: Sequence[RunView], concerned: Sequence[RunView]) -> dict[str, list[RunView]]:
-    return {label: [run] for label, run in zip(unique_labels(runs), runs, strict=True) if run in concerned}
+def _metric_name(metric: str, runs: Sequence[RunView]) -> str:
+    """The name under which runs logged a metric; only metrics have curves, so `metrics.lr` is the same as `lr`.
+
+    Raises:
+        NotFound: No run has it.
+    """
+    recorded = {name for run in runs for name in run.metric_summaries}
+    for name in (metric, metric.removeprefix("metrics.")):
+        if name in recorded:
+            return name
+    raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}")
+
+
+def _alone(runs: Sequence[RunView], concerned: Sequence[RunView]) -> Grouping[RunView]:
+    labels = zip(unique_labels(runs), runs, strict=True)
+    return Grouping({label: [run] for label, run in labels if run in concerned}, [])
 
 
 def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: CurveOptions) -> Panel:

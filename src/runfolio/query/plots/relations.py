@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import NotFound
-from runfolio.query.frames.columns import cell, every_column, full_name
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.grouping import differing_settings
+from runfolio.query.selection.columns import RunsColumn, choice_note, find_column, find_columns, find_metric
+from runfolio.query.selection.duplicates import distinct_runs
+from runfolio.query.selection.grouping import differing_settings, naming_settings
+from runfolio.query.selection.influence import explained_shares, shares_sentence
 from runfolio.query.selection.metric_names import guess_mode
-from runfolio.query.selection.ranking import figure_of, rank
-from runfolio.query.tables.run_labels import unique_labels
+from runfolio.query.selection.ranking import rank
+from runfolio.query.tables.run_labels import name_labels, unique_labels
 from runfolio.record.base.flat_names import as_number
 
 _DECADES = 100.0
@@ -30,7 +33,7 @@ class Axis:
     """One column of the runs, as places on an axis."""
 
     name: str
-    """For people: `val/acc (highest)`."""
+    """For people: `val/acc best`."""
     values: Sequence[Any]
     """As they were recorded; None where a run has none. So many as there are runs."""
     positions: NDArray[np.float64]
@@ -89,57 +92,70 @@ class Parallel:
 
 
 def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) -> Scatter:
-    """Two columns of the runs against each other; names as the table of runs knows them.
+    """Return two columns of the runs against each other; names as the table of runs knows them.
+
+    Reproductions and second copies of a run are left out.
 
     Raises:
         NotFound: There is no such column, or no run has both.
     """
-    every = every_column(runs)
-    columns = [full_name(name, every) for name in (x, y)]
-    having = [run for run in runs if all(_value(run, column) is not None for column in columns)]
+    distinct = distinct_runs(runs)
+    columns = find_columns((x, y), distinct.runs)
+    coloured_by = find_column(colour, distinct.runs) if colour else None
+    having = [run for run in distinct.runs if all(_value(run, column) is not None for column in columns)]
     if not having:
         raise NotFound(f"no run here has both {x} and {y}")
     first, second = (_axis(having, column) for column in columns)
     together = correlation(first, second)
-    notes = [together.sentence] if together else []
-    if left_out := len(runs) - len(having):
-        notes.append(f"Without one of the two, and left out: {left_out} of {len(runs)} runs.")
+    notes = [together.sentence] if together and math.isfinite(together.pearson) else []
+    if left_out := len(distinct.runs) - len(having):
+        notes.append(f"Without one of the two, and left out: {left_out} of {len(distinct.runs)} runs.")
+    notes += [distinct.sentence, choice_note([*columns, *([coloured_by] if coloured_by else [])])]
     return Scatter(
         labels=unique_labels(having),
         x=first,
         y=second,
-        colour=_axis(having, full_name(colour, every)) if colour else None,
+        colour=_axis(having, coloured_by) if coloured_by else None,
         correlation=together,
-        notes=notes,
+        notes=[note for note in notes if note],
     )
 
 
 def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
-    """The settings in which the runs differ, and the metric.
+    """Return the settings in which the runs differ, and the metric.
+
+    Settings that only name a run are no axes, such as an output folder; reproductions and second copies are left out.
 
     Raises:
         NotFound: There is no such metric, or no run has it; or the runs differ in no setting.
     """
-    column = full_name(metric, every_column(runs))
-    having = [run for run in runs if _value(run, column) is not None]
+    distinct = distinct_runs(runs)
+    column = find_metric(metric, distinct.runs)
+    having = [run for run in distinct.runs if _value(run, column) is not None]
     if not having:
         raise NotFound(f"no run here has {metric}")
     mode = guess_mode(metric) or "max"
     having.sort(key=lambda run: _sort_key(_value(run, column), mode))
-    settings = [_axis(having, setting) for setting in differing_settings(having)]
+    naming = naming_settings(having)
+    names = [name for name in differing_settings(having) if name not in naming]
+    settings = [_axis(having, setting) for setting in find_columns([f"params.{name}" for name in names], having)]
     if not settings:
         raise NotFound("no setting differs among these runs; name some that differ, or leave filters away")
-    notes = []
+    numbers = [math.nan if (number := as_number(_value(run, column))) is None else number for run in having]
+    notes = [shares_sentence(explained_shares(having, names, numbers))]
+    if naming:
+        notes.append(f"Not drawn, since they only name a run: {', '.join(naming)}.")
     if len(settings) > MOST_SETTINGS:
         notes.append(f"{len(settings) - MOST_SETTINGS} more settings differ; the first {MOST_SETTINGS} are shown.")
-    if left_out := len(runs) - len(having):
-        notes.append(f"Without {metric}, and left out: {left_out} of {len(runs)} runs.")
+    if left_out := len(distinct.runs) - len(having):
+        notes.append(f"Without {metric}, and left out: {left_out} of {len(distinct.runs)} runs.")
+    notes += [distinct.sentence, choice_note([column])]
     return Parallel(
-        labels=unique_labels(having),
+        labels=name_labels(having),
         settings=settings[:MOST_SETTINGS],
         metric=_axis(having, column),
         lower_is_better=mode == "min",
-        notes=notes,
+        notes=[note for note in notes if note],
     )
 
 
@@ -180,14 +196,12 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return (ends - (counts + 1) / 2)[inverse]
 
 
-def _value(run: RunView, column: str) -> Any:
-    """A setting or a fact as it is; of a metric what the run reports, else the best of its curve (see `choose`)."""
-    kind, _, name = column.partition(".")
-    if kind in ("metrics", "summary") and (mode := guess_mode(name)):
-        figure = figure_of(run, name, mode)
-        return figure.value if figure else None
-    value = cell(run, column)
-    return value.timestamp() if hasattr(value, "timestamp") else value
+def _value(run: RunView, column: RunsColumn) -> Any:
+    """The value as it is; a time as a number, and no number that is not finite."""
+    value = column.value(run)
+    if column.is_measured and isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.timestamp() if isinstance(value, datetime) else value
 
 
 def _sort_key(value: Any, mode: Any) -> tuple[bool, float]:
@@ -195,12 +209,9 @@ def _sort_key(value: Any, mode: Any) -> tuple[bool, float]:
     return (True, 0.0) if figure is None or math.isnan(figure) else (False, rank(figure, mode))
 
 
-def _axis(runs: Sequence[RunView], column: str) -> Axis:
+def _axis(runs: Sequence[RunView], column: RunsColumn) -> Axis:
     values = [_value(run, column) for run in runs]
-    kind, dot, bare_name = column.partition(".")
-    name = bare_name if dot and kind in ("params", "metrics", "summary") else column
-    if kind in ("metrics", "summary") and (mode := guess_mode(name)):
-        name = f"{name} ({'highest' if mode == 'max' else 'lowest'})"
+    name = column.heading
     present = [value for value in values if value is not None]
     if present and all(as_number(value) is not None for value in present):
         positions = np.array([math.nan if value is None else float(value) for value in values])

@@ -24,6 +24,9 @@ _WORDS: dict[Mode, str] = {
 _MEANING: dict[str, Mode] = {word: mode for mode, words in _WORDS.items() for word in words.split()}
 _OPPOSITE: dict[Mode, Mode] = {"min": "max", "max": "min"}
 _TIME_UNITS = frozenset({"second", "seconds", "sec", "secs", "s", "ms", "minute", "minutes", "hour", "hours"})
+_PROCESS_WORDS = (
+    "batch norm lr learning second seconds sec ms throughput images samples memory parameters size bytes fps"
+)
 _SPLITS: dict[str, Split] = {
     "train": "train",
     "training": "train",
@@ -90,6 +93,11 @@ def split_of(metric: str) -> Split:
         if word in _SPLITS:
             return _SPLITS[word]
     return "unknown"
+
+
+def is_about_the_process(metric: str) -> bool:
+    """Return whether a metric is a norm, a rate, a time or a size: it says how a training went, not what it learned."""
+    return not set(_PROCESS_WORDS.split()).isdisjoint(words(metric))
 
 
 def _meaning(word: str) -> Mode | None:

@@ -12,6 +12,8 @@ from typing import Generic
 from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.data_match import DataMatch, describe_matches, match_data
+from runfolio.query.selection.duplicates import distinct_runs
+from runfolio.query.selection.figures import CHOSEN_BY, Kind, figure_of, has_metric
 from runfolio.query.selection.metric_names import Mode, Split, guess_mode, mode_of, split_of
 from runfolio.record.base.flat_names import as_number
 from runfolio.record.liveness.heartbeats import CRASHED
@@ -26,14 +28,6 @@ _SHARES = ("acc", "accuracy")
 _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One number of a run, and the step it belongs to where that is known."""
-
-    value: float
-    step: int | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Choice(Generic[RunT]):
     """The best run by one metric, and all that a reader must know to believe it."""
@@ -43,6 +37,8 @@ class Choice(Generic[RunT]):
     value: float
     step: int | None
     """None where the run reported the value in its summary but logged no such point."""
+    kind: Kind
+    """Which of the run's numbers it is."""
     mode: Mode
     guessed: bool
     """Whether the mode was guessed from the metric's name."""
@@ -52,10 +48,14 @@ class Choice(Generic[RunT]):
     """How many runs competed."""
     left_out: int
     """How many have the metric but did not compete, because they failed or crashed."""
+    duplicates: str = ""
+    """How many reproductions and second copies did not compete, in a sentence; empty if there are none."""
     equals: int = 0
     """How many others have the same value."""
     decided_by: str = "age"
     """What put this run before them: a loss by its name, `parameters`, or `age` where nothing else did."""
+    is_setting_too: bool = False
+    """Whether a setting has the name of the metric."""
     data: tuple[DataMatch, ...] = ()
     """How what each competitor was measured on stands to the winner's."""
 
@@ -65,11 +65,14 @@ class Choice(Generic[RunT]):
         at_step = f" at step {self.step}" if self.step is not None else ""
         more = "higher" if self.mode == "max" else "lower"
         guessed = ", guessed from its name" if self.guessed else ""
+        kind = "" if self.kind == "best" else f", {self.kind}"
         return (
             f"{self.run.name} ({self.run.id}) has the best {self.metric} of {_count(self.candidates, 'run')}:"
-            f" {self.value:.6g}{at_step} ({more} is better{guessed})."
+            f" {self.value:.6g}{at_step}{kind} ({more} is better{guessed})."
             f" {selection_split_sentence(self.metric)}{self._tie}"
             + (f" Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "")
+            + (f" {self.duplicates}" if self.duplicates else "")
+            + (f" {self.metric} is the metric here (not params.{self.metric})." if self.is_setting_too else "")
             + "".join(f" {sentence}" for sentence in describe_matches(self.data, self.metric))
         )
 
@@ -85,21 +88,19 @@ class Choice(Generic[RunT]):
 def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice[RunT]:
     """The best of the runs by `metric`.
 
-    A run counts with its summary's value of that name, since that is what it reports of its chosen model (a run of
-    `runfolio train` writes the chosen epoch's figures there); without one, with the best point of its curve. What is
-    not finite never wins. A run that failed or crashed wins only if no other run has the metric. `ranking_key` breaks
+    A run competes with its figure (`figures.figure_of`). What is not finite never wins. A run that failed or crashed
+    wins only if no other run has the metric; a reproduction or a second copy of a run never does. `ranking_key` breaks
     ties, and the choice says by what.
 
     Raises:
         NotFound: No run has a number of that name; the message names the nearest metrics.
         ConfigError: No mode is given and the name does not say whether more or less is better.
     """
-    runs = list(runs)
-    if not any(metric in run.metrics or metric in run.flat_summary for run in runs):
-        recorded = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
-        raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}")
+    distinct = distinct_runs(runs)
+    if not any(has_metric(run, metric) for run in distinct.runs):
+        raise NotFound(_no_metric(distinct.runs, metric, distinct.sentence))
     direction = mode_of(metric, mode)
-    figures = [(run, figure) for run in runs if (figure := figure_of(run, metric, direction))]
+    figures = [(run, figure) for run in distinct.runs if (figure := figure_of(run, metric, direction))]
     if not figures:
         raise NotFound(f"{metric!r} is not finite in any run that has it, so none is the best")
     sound = [pair for pair in figures if pair[0].state not in BROKEN]
@@ -110,6 +111,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
         metric=metric,
         value=figure.value,
         step=figure.step,
+        kind=figure.kind,
         mode=direction,
         guessed=mode is None,
         split=split_of(metric),
@@ -117,7 +119,18 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
         equals=sum(other.value == figure.value for _, other in competing) - 1,
         decided_by=_decided_by([run for run, other in competing if other.value == figure.value], metric, direction),
         left_out=len(figures) - len(competing),
+        duplicates=distinct.sentence,
+        is_setting_too=any(metric in other.flat_config for other, _ in competing),
         data=tuple(match_data(run, other, metric) for other, _ in competing),
+    )
+
+
+def _no_metric(runs: Sequence[RunView], metric: str, left_out: str) -> str:
+    if any(metric == name or metric == f"params.{name}" for run in runs for name in run.flat_config):
+        return f"{metric!r} is a setting of these runs, not a metric; `runfolio runs --sort {metric}` orders them by it"
+    recorded = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
+    return f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}" + (
+        f" {left_out}" if left_out else ""
     )
 
 
@@ -129,19 +142,6 @@ def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
     if loss != next_loss:
         return paired_loss(metric, mode) or "age"
     return PARAMETERS if size != next_size else "age"
-
-
-def figure_of(run: RunView, metric: str, mode: Mode) -> Figure | None:
-    """The number with which a run competes (see `choose`); None where it has none, or none that is finite."""
-    summary = run.metrics.get(metric)
-    reported = as_number(run.flat_summary.get(metric))
-    if reported is not None:
-        figure = Figure(reported, _step_of(run, metric, reported))
-    elif summary is not None:
-        figure = Figure(summary.max, summary.max_step) if mode == "max" else Figure(summary.min, summary.min_step)
-    else:
-        return None
-    return figure if math.isfinite(figure.value) else None
 
 
 def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
@@ -188,23 +188,6 @@ def numbers_of(run: RunView) -> list[str]:
     return [name for name, value in run.flat_summary.items() if as_number(value) is not None]
 
 
-def best_in_curve(run: RunView, metric: str) -> float | None:
-    """The best value of a curve where the metric's name says what is better; None elsewhere."""
-    summary, mode = run.metrics.get(metric), guess_mode(metric)
-    if summary is None or mode is None:
-        return None
-    return summary.max if mode == "max" else summary.min
-
-
-def _step_of(run: RunView, metric: str, value: float) -> int | None:
-    """Where the curve had the reported value, if that is its last, lowest or highest; None is better than a guess."""
-    summary = run.metrics.get(metric)
-    if summary is None:
-        return None
-    steps = {summary.last: summary.last_step, summary.min: summary.min_step, summary.max: summary.max_step}
-    return steps.get(value)
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -217,7 +200,7 @@ def default_metric(runs: Sequence[RunView]) -> str:
     """
     if not runs:
         raise NotFound("there are no runs to rank")
-    chose = {str(by) for run in runs if (by := run.flat_summary.get("chosen_by"))}
+    chose = {str(by) for run in runs if (by := run.flat_summary.get(CHOSEN_BY))}
     if len(chose) == 1:
         return chose.pop()
     for metric in _USUAL:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from runfolio.errors import NotFound
 from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.data_match import describe_matches, match_data
+from runfolio.query.selection.duplicates import distinct_runs
+from runfolio.query.selection.figures import Figure, figure_of, kinds_text
 from runfolio.query.selection.grouping import group_runs
-from runfolio.query.selection.metric_names import Mode, mode_of
-from runfolio.query.selection.ranking import BROKEN, default_metric, figure_of, images_of, ranking_key
-from runfolio.query.selection.significance import holm, mean_interval, means_p, wilson
+from runfolio.query.selection.metric_names import Mode, mode_of, split_of
+from runfolio.query.selection.ranking import BROKEN, default_metric, images_of, ranking_key
+from runfolio.query.selection.significance import holm, mean_interval, means_p, paired_means_p, wilson
 
 REPEATING = ("seed", "fold", "test_at")
 """Settings that make a run the repetition of another: other random numbers, other images to validate with; and when it
@@ -21,6 +23,9 @@ is tested, which changes nothing of its training."""
 POOLED = ", pooled"
 """Behind the name of an accuracy over the images of all folds."""
 _REPORTED: dict[str, Mode] = {"val/acc": "max", "val/loss": "min", "test/acc": "max", "test/loss": "min"}
+
+Measured = Sequence[tuple[RunView, Figure]]
+"""The runs of a group that have a metric, each with its figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,8 @@ class SeedGroup:
     group: str
     """What its runs share and the other groups' do not, such as `model=mlp lr=0.1`."""
     metric: str
+    figure: str
+    """Which number of each run counts, such as `best` (see `figures.Kind`)."""
     runs: int
     """How many of them have the metric."""
     mean: float
@@ -43,7 +50,14 @@ class SeedGroup:
     images: int | None = None
     """Of how many images a pooled accuracy is a share: then `low` and `high` are Wilson's."""
     tied: bool
-    """The runs there are cannot tell its mean from that of the first group (Welch, all groups together by Holm)."""
+    """The runs there are cannot tell its mean from that of the first group (Welch, all groups together by Holm).
+    False where one of the groups has a single run: nothing can be compared."""
+
+    @property
+    def heading(self) -> str:
+        """The metric with which of its figures counts, such as `val/acc best`."""
+        name, pooled, _ = self.metric.partition(POOLED)
+        return f"{name} {self.figure}{pooled}"
 
 
 @dataclass(frozen=True)
@@ -66,11 +80,12 @@ def group_by_seed(
     runs: Sequence[RunView],
     metric: str | None = None,
     mode: str | None = None,
-    group_by: Sequence[str] | None = None,
+    group_by: str | Sequence[str] | None = None,
 ) -> SeedGroups:
     """Groups of runs in the order of their mean `metric`; of validation and test metrics what their runs came to.
 
-    A run counts with its summary's value, else the best of its curve. Runs that failed or crashed are left out.
+    A run counts with its figure (`figures.figure_of`). Runs that failed or crashed, reproductions and second copies
+    of a run are left out.
 
     Args:
         metric: None takes the first of the usual ones that a run has, as the leaderboard does.
@@ -82,24 +97,34 @@ def group_by_seed(
     """
     metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
-    sound = [run for run in runs if run.state not in BROKEN]
-    members = group_runs(sound, repeated_settings(sound) if group_by is None else group_by)
+    distinct = distinct_runs(runs)
+    sound = [run for run in distinct.runs if run.state not in BROKEN]
+    grouping = group_runs(sound, repeated_settings(sound) if group_by is None else group_by)
+    members = grouping.members
     every = {label: _figures(group, metric, direction) for label, group in members.items()}
-    figures = {label: values for label, values in every.items() if metric in values}
+    figures = {label: measured for label, measured in every.items() if metric in measured}
     if not figures:
         raise NotFound(f"no run here that came to an end has a metric {metric!r} to compare by")
     ordered = sorted(figures, key=lambda label: ranking_key(members[label], metric, direction))
-    tied = _tied([figures[label] for label in ordered])
+    paired = _are_paired([figures[label][metric] for label in ordered])
+    tied = _tied([figures[label] for label in ordered], paired=paired)
     rows = [
         row
         for label, names in zip(ordered, tied, strict=True)
         for row in (
-            *_pooled(label, members[label], metric, direction),
-            *(_row(label, name, values, tied=name in names) for name, values in figures[label].items()),
+            *_pooled(label, members[label], figures[label][metric], metric),
+            *(_row(label, name, measured, tied=name in names) for name, measured in figures[label].items()),
         )
     ]
-    caption = _caption(rows, metric, direction, len(runs) - len(sound))
-    return SeedGroups(metric, direction, rows, " ".join([caption, *_other_data(sound, metric)]))
+    sentences = [
+        *_caption(rows, metric, direction, paired=paired),
+        *([f"Left out: {broken} that failed or crashed."] if (broken := len(distinct.runs) - len(sound)) else []),
+        *([distinct.sentence] if distinct.sentence else []),
+        *grouping.notes,
+        *_best_of_test(figures.values()),
+        *_other_data(sound, metric),
+    ]
+    return SeedGroups(metric, direction, rows, " ".join(sentences))
 
 
 def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None = None) -> list[RunT]:
@@ -116,8 +141,9 @@ def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None
         return []
     metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
-    able = [run for run in runs if run.state not in BROKEN and figure_of(run, metric, direction)]
-    by_group = list(group_runs(able, repeated_settings(able)).values()) if able else []
+    distinct = distinct_runs(runs).runs
+    able = [run for run in distinct if run.state not in BROKEN and figure_of(run, metric, direction)]
+    by_group = list(group_runs(able, repeated_settings(able)).members.values()) if able else []
     ordered = sorted(by_group, key=lambda members: ranking_key(members, metric, direction))
     return ordered[0] if ordered else []
 
@@ -135,22 +161,20 @@ def _other_data(runs: Sequence[RunView], metric: str) -> list[str]:
     return describe_matches([match for match in matches if match.relation != "divided"], metric)
 
 
-def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, list[float]]:
-    """What the runs came to, by metric: the one that orders, and those of validation and test that any run has."""
+def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, Measured]:
+    """Return the figures of the runs by metric: the one that orders, and those of validation and test that any has."""
     modes: dict[str, Mode] = {metric: mode}
     modes.update({name: direction for name, direction in _REPORTED.items() if name != metric})
     figures = {
-        name: [figure.value for run in runs if (figure := figure_of(run, name, direction))]
+        name: [(run, figure) for run in runs if (figure := figure_of(run, name, direction))]
         for name, direction in modes.items()
     }
-    return {name: values for name, values in figures.items() if values}
+    return {name: measured for name, measured in figures.items() if measured}
 
 
-def _pooled(group: str, members: Sequence[RunView], metric: str, mode: Mode) -> list[SeedGroup]:
+def _pooled(group: str, members: Sequence[RunView], measured: Measured, metric: str) -> list[SeedGroup]:
     """The accuracy over the images of all folds, where each of them validated once for every seed."""
-    counts = [
-        (value, images_of(run, metric, value)) for run in members if (value := _value(run, metric, mode)) is not None
-    ]
+    counts = [(figure.value, images_of(run, metric, figure.value)) for run, figure in measured]
     seeds = _whole_folds(members)
     if not seeds or any(images is None for _, images in counts) or len(counts) < len(members):
         return []
@@ -162,6 +186,7 @@ def _pooled(group: str, members: Sequence[RunView], metric: str, mode: Mode) -> 
         SeedGroup(
             group=group,
             metric=f"{metric}{POOLED}",
+            figure=kinds_text(figure.kind for _, figure in measured),
             runs=len(members),
             mean=right / every,
             std=None,
@@ -188,29 +213,53 @@ def _whole_folds(members: Sequence[RunView]) -> int:
     return len(folds) if all(sorted(names) == expected for names in folds.values()) else 0
 
 
-def _value(run: RunView, metric: str, mode: Mode) -> float | None:
-    figure = figure_of(run, metric, mode)
-    return figure.value if figure else None
+def _are_paired(groups: Sequence[Measured]) -> bool:
+    """Return whether every group has one run for each of the same seeds (and folds)."""
+    repetitions = [[_repetition(run) for run, _ in measured] for measured in groups]
+    first = repetitions[0]
+    return (
+        len(first) > 1
+        and len(set(first)) == len(first)
+        and all(sorted(other) == sorted(first) for other in repetitions[1:])
+    )
 
 
-def _tied(figures: Sequence[dict[str, list[float]]]) -> list[set[str]]:
-    """Of each group the metrics whose mean cannot be told from the first group's, of which nothing is said."""
+def _repetition(run: RunView) -> tuple[str, ...]:
+    return tuple(str(run.flat_config.get(name)) for name in REPEATING)
+
+
+def _values(measured: Measured, *, paired: bool) -> list[float]:
+    """Return the values, in the order of the seeds if they are paired."""
+    ordered = sorted(measured, key=lambda pair: _repetition(pair[0])) if paired else measured
+    return [figure.value for _, figure in ordered]
+
+
+def _tied(figures: Sequence[dict[str, Measured]], *, paired: bool) -> list[set[str]]:
+    """Return for each group the metrics whose mean cannot be told from the first group's; none for the first.
+
+    Nothing can be said of a group of one run, or if the first group is one.
+    """
     first, *rivals = figures
     tied: list[set[str]] = [set() for _ in figures]
     for name in {name for group in rivals for name in group}:
-        having = [index for index, group in enumerate(rivals, start=1) if name in group]
-        significant = holm([means_p(first.get(name, []), figures[index][name]) for index in having])
-        for index, differs in zip(having, significant, strict=True):
+        ours = first.get(name, [])
+        able = [index for index, group in enumerate(rivals, start=1) if len(ours) > 1 and len(group.get(name, [])) > 1]
+        pairs = paired and all(len(figures[index][name]) == len(ours) for index in able)
+        compare = paired_means_p if pairs else means_p
+        ps = [compare(_values(ours, paired=pairs), _values(figures[index][name], paired=pairs)) for index in able]
+        for index, differs in zip(able, holm(ps), strict=True):
             if not differs:
                 tied[index].add(name)
     return tied
 
 
-def _row(group: str, metric: str, values: list[float], *, tied: bool) -> SeedGroup:
+def _row(group: str, metric: str, measured: Measured, *, tied: bool) -> SeedGroup:
+    values = _values(measured, paired=False)
     interval = mean_interval(values)
     return SeedGroup(
         group=group,
         metric=metric,
+        figure=kinds_text(figure.kind for _, figure in measured),
         runs=len(values),
         mean=statistics.fmean(values),
         std=statistics.stdev(values) if len(values) > 1 else None,
@@ -222,14 +271,28 @@ def _row(group: str, metric: str, values: list[float], *, tied: bool) -> SeedGro
     )
 
 
-def _caption(rows: Sequence[SeedGroup], metric: str, mode: Mode, left_out: int) -> str:
+def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
+    """Return a warning if test metrics count with the best of several steps."""
+    chosen = {
+        name
+        for group in figures
+        for name, measured in group.items()
+        for run, figure in measured
+        if split_of(name) == "test" and figure.kind == "best" and name in run.metrics and run.metrics[name].count > 1
+    }
+    return [f"The best of several steps is too good for {name}: report one in run.summary." for name in sorted(chosen)]
+
+
+def _caption(rows: Sequence[SeedGroup], metric: str, mode: Mode, *, paired: bool) -> list[str]:
     more = "higher" if mode == "max" else "lower"
     several = len({row.group for row in rows}) > 1
     sentences = [f"Best first by the mean of {metric} ({more} is better)."] if several else []
-    sentences.append("The 95 % interval is that of the mean (Student's t); std and range are the runs' own.")
+    if any(row.runs > 1 for row in rows):
+        sentences.append("The 95 % interval is that of the mean (Student's t); std and range are the runs' own.")
     if any(row.tied for row in rows):
+        test = "t test of pairs of equal seed" if paired else "Welch's t test"
         sentences.append(
-            "= marks means that so few runs cannot tell from the first group's (Welch's t test, 5 % for"
+            f"= marks means that so few runs cannot tell from the first group's ({test}, 5 % for"
             " all groups together by Holm's procedure)."
         )
     if pooled := next((row for row in rows if row.images), None):
@@ -239,6 +302,4 @@ def _caption(rows: Sequence[SeedGroup], metric: str, mode: Mode, left_out: int) 
             " rather too narrow"
             " (Bengio and Grandvalet 2004)."
         )
-    if left_out:
-        sentences.append(f"Left out: {left_out} that failed or crashed.")
-    return " ".join(sentences)
+    return sentences

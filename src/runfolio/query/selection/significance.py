@@ -123,6 +123,23 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
     return _beyond(difference / math.sqrt(first_error + second_error), freedom)
 
 
+def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return how likely means of the same truth differ by as much, if values of equal position belong together.
+
+    With fewer than two pairs nothing can be told: 1.
+
+    Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
+    """
+    differences = [before - after for before, after in zip(first, second, strict=True)]
+    if len(differences) < 2:
+        return 1.0
+    mean = abs(statistics.fmean(differences))
+    error = _of_mean(differences)
+    if error == 0:
+        return 0.0 if mean else 1.0
+    return _beyond(mean / math.sqrt(error), len(differences) - 1)
+
+
 def t_95(freedom: float) -> float:
     """The 97.5 % quantile of Student's t distribution: two-sided 95 %.
 

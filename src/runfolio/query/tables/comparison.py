@@ -9,11 +9,17 @@ from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.query.run_view import RunView
+from runfolio.query.selection.columns import RunsColumn, find_columns, find_metric
 from runfolio.query.selection.data_match import describe_matches, fingerprints, match_data
-from runfolio.query.selection.metric_names import Mode, guess_mode
-from runfolio.query.selection.ranking import best_in_curve, rank
+from runfolio.query.selection.figures import best_in_curve
+from runfolio.query.selection.grouping import naming_settings
+from runfolio.query.selection.metric_names import Mode, guess_mode, is_about_the_process
+from runfolio.query.selection.ranking import rank
 from runfolio.query.tables.run_labels import unique_labels
+from runfolio.query.tables.runs_table import usual_results
 from runfolio.record.points.metric_summary import AXES
+
+_MOST_METRICS = 5
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,48 @@ def compare(runs: Sequence[RunView]) -> Comparison:
     metrics = sorted({metric for run in runs for metric in run.metrics} - AXES)
     rows = [_metric_row(named, metric) for metric in metrics]
     return Comparison(list(named), config, same, summary, rows, data, _mind(runs, data))
+
+
+@dataclass(frozen=True)
+class ComparedColumns:
+    """The columns of a comparison whose rows are the runs."""
+
+    columns: list[RunsColumn]
+    """The settings and data in which they differ; figures of metrics; last values that are not those figures."""
+    naming: list[str]
+    """Settings that differ but only name a run, such as an output folder; they have no column."""
+    hidden: int
+    """How many other results and metrics have no column."""
+
+
+def compared_columns(runs: Sequence[RunView], comparison: Comparison, *, everything: bool = False) -> ComparedColumns:
+    """Return what stands beside each run, most telling first.
+
+    Args:
+        everything: Also settings that only name a run, all metrics, and norms, rates, times and sizes.
+    """
+    naming = [] if everything else naming_settings(runs)
+    differing = {row.key for row in comparison.config}.difference(naming)
+    settings = dict.fromkeys(f"params.{key}" for run in runs for key in run.flat_config if key in differing)
+    logged = {row.metric for row in comparison.metrics}
+    results = [name for name in usual_results(runs) if name in logged.union(row.key for row in comparison.summary)]
+    shown = results if everything else [name for name in results if not is_about_the_process(name)][:_MOST_METRICS]
+    figures = [find_metric(name, runs) for name in shown]
+    lasts = [
+        last
+        for figure in figures
+        if figure.name in logged and (everything or figure.kind != "summary")
+        if any(
+            _differ((last := find_metric(f"metrics.{figure.name}", runs)).value(run), figure.value(run)) for run in runs
+        )
+    ]
+    columns = find_columns(settings, runs)
+    data = find_columns([f"data.{row.key}" for row in comparison.data], runs)
+    return ComparedColumns([*columns, *figures, *lasts, *data], naming, len(results) - len(shown))
+
+
+def _differ(last: Any, figure: Any) -> bool:
+    return last is not None and figure is not None and not _same(last, figure)
 
 
 def _mind(runs: Sequence[RunView], data: Sequence[Difference]) -> list[str]:

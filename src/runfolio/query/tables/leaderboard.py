@@ -8,11 +8,12 @@ from typing import Any
 
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.data_match import SAME, DataMatch, describe_matches, match_data
+from runfolio.query.selection.duplicates import distinct_runs
+from runfolio.query.selection.figures import figure_heading, figure_of
 from runfolio.query.selection.metric_names import Mode, mode_of
 from runfolio.query.selection.ranking import (
     BROKEN,
     default_metric,
-    figure_of,
     images_of,
     ranking_key,
     selection_split_sentence,
@@ -62,6 +63,8 @@ class Row:
 @dataclass(frozen=True)
 class Leaderboard:
     metric: str
+    heading: str
+    """The metric with which of its figures counts, such as `val/acc best`."""
     mode: Mode
     columns: list[str]
     """The fields of `Row` worth showing: those any run has a figure for."""
@@ -74,8 +77,8 @@ class Leaderboard:
 def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | None = None) -> Leaderboard:
     """The runs in order of `metric`, with the figures that their summaries report.
 
-    Read from a summary where they stand there: the metric (else the best of its curve), `test/acc`, `test/images`,
-    `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`.
+    Read from a summary: `test/acc`, `test/images`, `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`; the metric
+    is each run's figure (`figures.figure_of`). Reproductions and second copies of a run are left out.
 
     Args:
         metric: None takes the first of val/acc, val/loss, test/acc, test/loss, train/acc, train/loss that a run has.
@@ -84,7 +87,8 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
         NotFound: There are no runs, or no metric is given and the runs have none of the usual ones.
         ConfigError: The metric's name does not say whether more or less is better.
     """
-    runs = sorted(runs, key=lambda run: run.created)
+    distinct = distinct_runs(runs)
+    runs = sorted(distinct.runs, key=lambda run: run.created)
     metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
     order = {run.run_path: _order(run, metric, direction) for run in runs}
@@ -95,10 +99,11 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
     columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
     return Leaderboard(
         metric,
+        figure_heading(runs, metric, direction),
         direction,
         [*columns, "state"],
         rows,
-        " ".join([_caption(rows, metric, direction, mode is None), *warnings]),
+        " ".join(filter(None, [_caption(rows, metric, direction, mode is None), distinct.sentence, *warnings])),
     )
 
 

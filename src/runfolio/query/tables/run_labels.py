@@ -4,39 +4,51 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from runfolio.query.run_view import RunView
+from runfolio.query.selection.grouping import differing_settings, naming_settings, shown_setting
 
-_SETTINGS_AT_MOST = 2
+_SETTINGS_AT_MOST = 4
 
 
 def unique_labels(runs: Sequence[RunView]) -> list[str]:
     """Each run's name; where several share it, with the settings that set them apart (`net lr=0.1`).
 
-    With the id where no one or two settings do; where a copied folder shares that too, its folder.
+    Settings that only name a run, such as an output folder, are no use in a label. Runs that no four other settings
+    tell apart have the id; where a copied folder shares that too, the folder.
     """
     alike: dict[str, list[RunView]] = {}
     for run in runs:
         alike.setdefault(run.name, []).append(run)
-    named = [run.name if len(alike[run.name]) == 1 else _distinct_label(run, alike[run.name]) for run in runs]
-    counts = Counter(named)
-    return [label if counts[label] == 1 else run.run_path for label, run in zip(named, runs, strict=True)]
+    labels: dict[int, str] = {}
+    for name, members in alike.items():
+        texts = [name] if len(members) == 1 else _settings_labels(name, members)
+        labels.update({id(run): text for run, text in zip(members, texts, strict=True)})
+    return _with_folders([labels[id(run)] for run in runs], runs)
 
 
-def _distinct_label(run: RunView, alike: Sequence[RunView]) -> str:
-    """One of several runs of the same name, by what differs in their settings, else by its id."""
-    shared = set(alike[0].flat_config).intersection(*(other.flat_config for other in alike))
-    differing = [key for key in alike[0].flat_config if key in shared and len(_values(alike, key)) > 1]
-    values = {tuple(_shown(other.flat_config[key]) for key in differing) for other in alike}
-    if not 1 <= len(differing) <= _SETTINGS_AT_MOST or len(values) < len(alike):
-        return f"{run.name} ({run.id})"
-    return " ".join([run.name, *(f"{key}={_shown(run.flat_config[key])}" for key in differing)])
+def name_labels(runs: Sequence[RunView]) -> list[str]:
+    """Each run's name, with its id where several share it: for tables that have the settings in columns."""
+    counts = Counter(run.name for run in runs)
+    return _with_folders([run.name if counts[run.name] == 1 else f"{run.name} ({run.id})" for run in runs], runs)
 
 
-def _values(runs: Sequence[RunView], key: str) -> set[str]:
-    return {_shown(run.flat_config[key]) for run in runs}
+def _settings_labels(name: str, alike: Sequence[RunView]) -> list[str]:
+    """Labels of the runs of one name, by what differs in their settings; those that nothing tells apart by id."""
+    naming = naming_settings(alike)
+    differing = [key for key in differing_settings(alike) if key not in naming]
+    if not 1 <= len(differing) <= _SETTINGS_AT_MOST:
+        return [f"{name} ({run.id})" for run in alike]
+    labels = [
+        " ".join(
+            [name, *(f"{key}={shown_setting(run.flat_config[key])}" for key in differing if key in run.flat_config)]
+        )
+        for run in alike
+    ]
+    counts = Counter(labels)
+    return [label if counts[label] == 1 else f"{label} ({run.id})" for label, run in zip(labels, alike, strict=True)]
 
 
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _with_folders(labels: Sequence[str], runs: Sequence[RunView]) -> list[str]:
+    counts = Counter(labels)
+    return [label if counts[label] == 1 else run.run_path for label, run in zip(labels, runs, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -9,21 +10,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runfolio.query.frames.columns import FACTS, cell, every_column, full_name
 from runfolio.query.run_view import RunView
+from runfolio.query.selection.columns import FACTS, RunsColumn, choice_note, find_column, find_columns, find_metric
+from runfolio.query.selection.duplicates import distinct_runs
+from runfolio.query.selection.grouping import differing_settings, naming_settings
+from runfolio.query.selection.metric_names import is_about_the_process
 from runfolio.query.selection.ranking import numbers_of
 from runfolio.record.points.metric_summary import listed_metrics
 
 _FIRST_METRICS = ("val/acc", "test/acc", "val/loss", "train/acc", "train/loss")
-_SHOWN_METRICS = 3
+_SHOWN_METRICS, _SHOWN_SETTINGS = 3, 6
 
 
 @dataclass(frozen=True)
 class Table:
     """Rows of plain values, a row a run and a value a column; None where a run has none."""
 
-    columns: list[str]
+    columns: list[RunsColumn]
     rows: list[list[Any]]
+    notes: list[str]
+    """What a reader must know about the columns, one sentence each."""
+
+    @property
+    def names(self) -> list[str]:
+        """Full names of the columns."""
+        return [column.full_name for column in self.columns]
+
+    def as_html(self) -> str:
+        """Return the table as HTML, with texts escaped."""
+        head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.columns)
+        rows = ["".join(f"<td>{html.escape(_shown(value))}</td>" for value in row) for row in self.rows]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def table(
@@ -33,63 +51,62 @@ def table(
     *,
     reverse: bool = False,
 ) -> Table:
-    """The runs as a table.
+    """Return the runs as a table.
 
     Args:
         columns: `id`, `name`, `experiment`, `state`, `created`, `duration_s`, `ended`, `reason`, `tags`, `notes`,
             `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, `data.val` (its fingerprint), or
-            `params.lr`, `metrics.val/acc` (its last value), `summary.test/acc`; the last three also without their
-            first word, sought in summary, metrics and params.
-            None: who, when and how long, and up to three results most runs have; of a run that has not reported
-            one of them yet, the last value of its curve.
+            a setting, result or metric as `columns.find_column` takes it: `lr`, `val/acc`, `metrics.lr`.
+            None: who, when and how long, the settings that differ, and up to three results that most runs have.
         sort: A column in ascending order, with `-` before it in descending; rows without a value come last.
             None keeps the order of `runs`.
         reverse: Turns the order round; rows without a value still come last.
     Raises:
         NotFound: No run has such a column; the message names the nearest.
     """
-    available = every_column(runs)
-    chosen = [full_name(column, available) for column in columns] if columns is not None else _usual(runs)
+    runs = list(runs)
+    chosen = find_columns(columns, runs) if columns is not None else _usual(runs)
+    named = chosen if columns is not None else []
     ordered = list(runs)
     if sort is not None:
-        column = full_name(sort.removeprefix("-"), available)
+        column = find_column(sort.removeprefix("-"), runs)
         ordered = _sorted(ordered, column, descending=sort.startswith("-") != reverse)
+        named = [*named, column]
     elif reverse:
         ordered.reverse()
-    show = cell if columns is not None else _so_far
-    return Table(chosen, [[show(run, column) for column in chosen] for run in ordered])
+    rows = [[column.value(run) for column in chosen] for run in ordered]
+    return Table(chosen, rows, [note] if (note := choice_note(named)) else [])
 
 
-def _so_far(run: RunView, column: str) -> Any:
-    """The value, or where a run has not reported it yet, the last of its curve: a run at work is worth watching."""
-    value = cell(run, column)
-    return cell(run, column.replace("summary.", "metrics.", 1)) if value is None else value
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _usual(runs: Sequence[RunView]) -> list[str]:
+def _usual(runs: Sequence[RunView]) -> list[RunsColumn]:
     tags = ["tags"] if any(run.tags for run in runs) else []
-    return [*FACTS, *tags, *_usual_results(runs)]
+    naming = naming_settings(distinct_runs(runs).runs)
+    settings = [f"params.{name}" for name in differing_settings(runs) if name not in naming]
+    columns = find_columns((*FACTS, *tags, *settings[:_SHOWN_SETTINGS]), runs)
+    return [*columns, *(find_metric(name, runs) for name in usual_results(runs)[:_SHOWN_METRICS])]
 
 
-def _usual_results(runs: Sequence[RunView]) -> list[str]:
-    """The results that most runs have, the familiar names first; as reported where any run reports them."""
+def usual_results(runs: Sequence[RunView]) -> list[str]:
+    """Return the names of the results and metrics, the familiar ones first, then those that most runs have."""
     counts: Counter[str] = Counter()
-    reported: set[str] = set()
     for run in runs:
-        numbers = numbers_of(run)
-        reported.update(numbers)
-        counts.update({*numbers, *listed_metrics(run.metrics)})
+        counts.update({*numbers_of(run), *listed_metrics(run.metrics)})
 
-    def importance(name: str) -> tuple[int, int, str]:
+    def importance(name: str) -> tuple[int, bool, int, str]:
         familiar = _FIRST_METRICS.index(name) if name in _FIRST_METRICS else len(_FIRST_METRICS)
-        return familiar, -counts[name], name
+        return familiar, is_about_the_process(name), -counts[name], name
 
-    shown = sorted(counts, key=importance)[:_SHOWN_METRICS]
-    return [f"summary.{name}" if name in reported else f"metrics.{name}" for name in shown]
+    return sorted(counts, key=importance)
 
 
-def _sorted(runs: list[RunView], column: str, *, descending: bool) -> list[RunView]:
-    values = {run.run_path: cell(run, column) for run in runs}
+def _sorted(runs: list[RunView], column: RunsColumn, *, descending: bool) -> list[RunView]:
+    values = {run.run_path: column.value(run) for run in runs}
     present = [run for run in runs if not _is_missing(values[run.run_path])]
     missing = [run for run in runs if _is_missing(values[run.run_path])]
     return sorted(present, key=lambda run: _order(values[run.run_path]), reverse=descending) + missing

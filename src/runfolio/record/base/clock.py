@@ -29,9 +29,10 @@ class Clock:
         """Seconds since 1970."""
         return steady() + self.offset
 
-    def moment(self) -> datetime:
-        return datetime.fromtimestamp(self.now(), UTC)
+    def moment(self, at: float | None = None) -> datetime:
+        """Return a time in seconds since 1970, by default now, as a date."""
+        return datetime.fromtimestamp(self.now() if at is None else at, UTC)
 
-    def elapsed_s(self) -> float:
-        """Seconds since this was made; never negative."""
-        return max(0.0, steady() - self._started_s)
+    def elapsed_s(self, at: float | None = None) -> float:
+        """Return the seconds from the making of this clock to a time, by default now; never negative."""
+        return max(0.0, (self.now() if at is None else at) - self.offset - self._started_s)

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from runfolio.record.base.start_folder import start_folder
+
 FORMAT = 0
 """The version of the format this program writes, and the newest it reads."""
 
@@ -43,7 +45,7 @@ def expand_home(path: str | os.PathLike[str]) -> Path:
 
 def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder of a store; None is `$RUNFOLIO_STORE`, else `./runs`."""
-    return expand_home(store if store is not None else os.environ.get(STORE_VARIABLE) or "runs")
+    return start_folder() / expand_home(store if store is not None else os.environ.get(STORE_VARIABLE) or "runs")
 
 
 def make_store(store: Path) -> None:

@@ -20,6 +20,8 @@ ENDED = ("finished", "failed", "interrupted", "preempted")
 """The states a run is recorded to have ended in; readers derive `crashed` (see `heartbeats.derive_state`)."""
 FORK = "fork"
 """The kind of lineage of a run that began from a checkpoint of another run."""
+REPRODUCTION = "reproduction"
+"""The kind of lineage of a run that repeats another run."""
 _PREFIX = "prefix"
 """A former kind of lineage, read as a fork; nothing writes it any more."""
 STEPS, OTHERS = "(steps)", "(others)"
@@ -143,11 +145,11 @@ class RunDocument:
         matching = (axis["x"] for axis in reversed(self.axes) if _matches(metric, axis["metric"]))
         return next(matching, "step")
 
-    def count_refused(self, name: str) -> str:
-        """Count a value of `name` that could not be stored; what it is counted under."""
+    def count_refused(self, name: str, count: int = 1) -> str:
+        """Count values of `name` that could not be stored; return the name that they are counted under."""
         name = name[:_REFUSED_LENGTH]
         key = name if name in self.refused or len(self.refused) < _MOST_REFUSED else OTHERS
-        self.refused[key] = self.refused.get(key, 0) + 1
+        self.refused[key] = self.refused.get(key, 0) + count
         return key
 
     def write(self, folder: Path, *, sync: bool = False) -> None:

@@ -109,7 +109,7 @@ def _check_text(text: str, key_path: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise ConfigError(f"checkpoint entry {key_path} holds {text!r}, which is not Unicode text") from None
-    return str(text)
+    return str.__str__(text)
 
 
 def _describe(value: Any) -> str:

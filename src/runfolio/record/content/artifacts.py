@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
 from runfolio.record.base import files
 from runfolio.record.base.layout import ARTIFACTS, FORMAT, slug
 from runfolio.record.base.run_document import now, time_to_text
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
-    """Copy a file or a folder into a run's record; where it lies there.
+    """Copy a file or a folder into a run's record, in the place of an earlier artifact of that name.
 
     Args:
         folder: The run's folder.
         name: The artifact's name; letters, digits, `.`, `_` and `-`.
         kind: What it is, for people: `dataset`, `report`.
+    Returns:
+        The folder of the copy.
     Raises:
         NotFound: `source` does not exist.
-        ConfigError: The name is not one, or is taken; or `source` holds the run itself.
+        ConfigError: The name is not one; or `source` holds the run itself.
         StoreError: It cannot be copied.
     """
     if not source.exists():
@@ -29,23 +34,53 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
         raise ConfigError(f"artifact name {name!r} must be of letters, digits, '.', '_' and '-': say {slug(name)!r}")
     if folder.resolve().is_relative_to(source.resolve()):
         raise ConfigError(f"{source} holds this run's own record, {folder}; name what is to be kept below it")
-    target = folder / ARTIFACTS / name
+    manifest = folder / ARTIFACTS / f"{name}.json"
+    target: Path | None = None
+    try:
+        manifest.parent.mkdir(exist_ok=True)
+        earlier = find(folder, name)
+        target = _new_folder(manifest.parent, name)
+        _copy(source, target, manifest, name, kind)
+    except OSError as error:  # never made anew above this: a run that was deleted must not come back as half a folder
+        if target is not None:
+            shutil.rmtree(target, ignore_errors=True)
+        raise StoreError(f"cannot keep {source} as artifact {name!r}: {_reason(error)}") from None
+    if earlier is not None:
+        shutil.rmtree(earlier, ignore_errors=True)
+    return target
+
+
+def files_folder(manifest: Path, about: Mapping[str, Any]) -> Path:
+    """Return the folder of an artifact's files.
+
+    Raises:
+        ValueError: The manifest names none below `artifacts/`.
+    """
+    name = about.get("folder", manifest.stem)
+    if not files.is_file_name(name):
+        raise ValueError(f"{name!r} is no folder of it")
+    return manifest.parent / name
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """Return the folder of an artifact's files; None if there is none, or none that can be read."""
     manifest = folder / ARTIFACTS / f"{name}.json"
     try:
-        if manifest.exists():
-            raise FileExistsError
-        manifest.parent.mkdir(exist_ok=True)
-        target.mkdir()
-    except FileExistsError:
-        raise ConfigError(f"this run has an artifact {name!r} already; choose another name") from None
-    except OSError as error:  # never made anew above this: a run that was deleted must not come back as half a folder
-        raise StoreError(f"cannot keep {source} as artifact {name!r}: {_reason(error)}") from None
-    try:
-        _copy(source, target, manifest, name, kind)
-    except OSError as error:
-        shutil.rmtree(target, ignore_errors=True)
-        raise StoreError(f"cannot keep {source} as artifact {name!r}: {_reason(error)}") from None
-    return target
+        return files_folder(manifest, files.read_json(manifest))
+    except (RunfolioError, OSError, ValueError):
+        return None
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """Create the first free one of the folders `name`, `name.2`, `name.3` and so on; never one named as a manifest."""
+    for number in itertools.count(2 if name.endswith(".json") else 1):
+        folder = parent / (name if number == 1 else f"{name}.{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError
 
 
 def _copy(source: Path, target: Path, manifest: Path, name: str, kind: str) -> None:
@@ -63,7 +98,14 @@ def _copy(source: Path, target: Path, manifest: Path, name: str, kind: str) -> N
         for path in sorted(target.rglob("*"))
         if path.is_file()
     ]
-    about = {"runfolio": FORMAT, "name": name, "type": kind, "saved": time_to_text(now()), "files": entries}
+    about = {
+        "runfolio": FORMAT,
+        "name": name,
+        "type": kind,
+        "saved": time_to_text(now()),
+        "folder": target.name,
+        "files": entries,
+    }
     files.write_json(manifest, about, sync=True)
 
 

@@ -114,8 +114,10 @@ def check_name(name: str) -> None:
     """Refuse what cannot be the name of a run or an experiment.
 
     Raises:
-        ConfigError: It is empty, longer than 500 characters, or more than a line.
+        ConfigError: It is no text, empty, longer than 500 characters, or more than a line.
     """
+    if not isinstance(name, str):
+        raise ConfigError(f"a name is a text of 1 to {NAME_LENGTH} characters, not a {type(name).__name__}")
     if not _is_line(name, NAME_LENGTH):
         raise ConfigError(f"a name is 1 to {NAME_LENGTH} characters on one line, not {name[:40]!r}")
 

@@ -25,7 +25,8 @@ from runfolio.record.checkpoints.retention import CheckpointPolicy, CheckpointRe
 from runfolio.tracking.checkpointing import random_states
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
-from runfolio.tracking.pipeline.plain_values import detach_value, metric_value, plain_config, whole_step
+from runfolio.tracking.pipeline.plain_texts import shorten, text_of
+from runfolio.tracking.pipeline.plain_values import detach_value, metric_value
 from runfolio.tracking.pipeline.queue_items import Mark
 from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process import exit_hooks
@@ -51,6 +52,10 @@ class SavedRun(Protocol):
 
     def now(self) -> float:
         """Return the run's time, in seconds since 1970."""
+        ...
+
+    def note_call(self) -> None:
+        """Note that the run is being used."""
         ...
 
 
@@ -133,20 +138,19 @@ class Saver:
     def call(
         self,
         step: int | None,
-        metric: Any,
+        value: float | None,
         mode: Mode,
         state: Mapping[str, Any],
         loader: str | None,
         meta: Mapping[str, Any] | None,
     ) -> bool:
         """Save the state if that is due; whether it is the best so far. See `Run.checkpoint`."""
-        if mode not in ("max", "min"):
-            raise ConfigError(f"mode is {mode!r}; it must be max or min")
+        if type(mode) is not str or mode not in ("max", "min"):
+            raise ConfigError(f"mode is {shorten(mode)}; it must be max or min")
+        self._run.note_call()
         now = time.monotonic()
         self._calls += 1
         self._called_at, self._gap_s = now, now - self._called_at
-        step = None if step is None else whole_step(step)
-        value = None if metric is None else _check_metric(metric)
         step_or_call = self._calls if step is None else step
         self._saved_step = min(self._saved_step, step_or_call)
         if value is None and not self._is_due(step_or_call):
@@ -184,8 +188,8 @@ class Saver:
             "metric": metric,
             "attempt": self._attempt.attempt,
             "position_us": int(self._run.now() * 1e6),
-            "loader": loader,
-            "meta": plain_config(meta) if meta is not None else {},
+            "loader": None if loader is None else text_of(loader, "loader"),
+            "meta": meta or {},
         }
         every = self._policy.keep_every
         thread_id = threading.get_ident()
@@ -372,7 +376,12 @@ class Saver:
         log.warning("run %s: checkpoints may take %g MB; %s", self._run.id, most, message)
 
 
-def _check_metric(metric: Any) -> float:
+def checkpoint_metric(metric: Any) -> float:
+    """Return the metric of a checkpoint as a number.
+
+    Raises:
+        ConfigError: It is none.
+    """
     try:
         return metric_value(detach_value(metric))
     except ConfigError as error:

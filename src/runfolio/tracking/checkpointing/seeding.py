@@ -14,7 +14,7 @@ from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.tracking.environment import seeds
-from runfolio.tracking.process import exit_hooks
+from runfolio.tracking.process import run_context
 
 SEED, DETERMINISTIC = "seed", "deterministic"
 """What `run.json` has under `seeds` of a call."""
@@ -24,7 +24,9 @@ _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def seed_everything(seed: int, *, deterministic: bool = False) -> None:
-    """Seed Python's, NumPy's and torch's generators, and note the seed in the run: the open one, else the next.
+    """Seed Python's, NumPy's and torch's generators, and note the seed in the run of this thread or task.
+
+    If none is open there, the next run that is opened there gets the seed.
 
     NumPy and torch are imported where they are installed, so that what uses them later is seeded too. A DataLoader's
     workers, and new modules, draw from torch's generator. Python's order of sets of texts is not to be changed
@@ -81,8 +83,8 @@ def _checked(seed: Any) -> int:
 
 
 def _note(values: dict[str, Any]) -> None:
-    run: Any = exit_hooks.newest_run()
-    if run is None:
+    run = run_context.current_run()
+    if run is None or run.has_ended:
         seeds.keep_for_next_run(values)
     else:
         run.note_seeds(values)

@@ -2,7 +2,8 @@
 
 Descriptors 1 and 2 are led through a pseudo-terminal where they were a terminal (so that bars and colours stay), and
 through a pipe where they were anything else, to a helper process (`relay`) that passes everything on and writes the
-log. The helper is started beside the training and never waited for, but at the end.
+log. What the cells of a notebook print goes past these descriptors; it is copied into the log. The helper is started
+beside the training and never waited for, but at the end.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from runfolio.tracking.console.cell_output import CellOutput
 from runfolio.tracking.monitors.monitor import MonitoredRun
 from runfolio.tracking.process import exit_hooks, subprocesses
 from runfolio.tracking.process.process_observer import OomKills, Sender
@@ -111,6 +113,25 @@ class _Stream:
     def pass_on_and_close(self) -> None:
         self.pass_on(to_the_end=True)
         self.close()
+
+
+@dataclass(eq=False)
+class _CellStream(_Stream):
+    """The output of a notebook's cells: copied into the log, and not passed on."""
+
+    def __post_init__(self) -> None:
+        self._output = CellOutput(self.entrance)
+
+    def redirect(self) -> None:
+        self._output.start()
+
+    def restore(self) -> None:
+        self._output.stop()
+
+    def close(self) -> None:
+        self.restore()
+        self._output.descriptor = None
+        super().close()
 
 
 class StreamTee:
@@ -267,6 +288,9 @@ def _streams(open_: list[int]) -> Iterator[_Stream]:
         original = _high(os.dup(replaced[0]))
         entrance, exit_ = _terminal_like(original) if os.isatty(original) else reversed(os.pipe())
         yield _Stream(replaced, original, _high(entrance), _high(exit_))
+    if CellOutput.exists():
+        exit_, entrance = os.pipe()
+        yield _CellStream([], _high(os.open(os.devnull, os.O_WRONLY)), _high(entrance), _high(exit_))
 
 
 def _terminal_like(original: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ def device() -> str:
     torch: Any = sys.modules.get("torch")
     try:
         return torch.cuda.get_device_name() if torch.cuda.is_initialized() else "cpu"
-    except (AttributeError, RuntimeError):  # no torch, one just being imported, a driver that has given up
+    except Exception:  # no torch, one just being imported, a driver that has given up
         return "cpu"
 
 
@@ -58,11 +58,14 @@ def torch_info(threads: int | None = None) -> dict[str, Any] | None:
     for name, ask in _TORCH_PROPERTIES.items():
         try:
             info[name] = ask(torch)
-        except (AttributeError, RuntimeError, AssertionError):  # other versions; switches set by two rival interfaces
+        except Exception:  # other versions; switches set by two rival interfaces
             info[name] = None
     return info if threads is None else {**info, "threads": threads}
 
 
 def _torch() -> Any:
     torch: Any = sys.modules.get("torch")
-    return torch if hasattr(torch, "get_default_dtype") and hasattr(torch, "compile") else None
+    try:
+        return torch if hasattr(torch, "get_default_dtype") and hasattr(torch, "compile") else None
+    except Exception:  # something else of that name
+        return None

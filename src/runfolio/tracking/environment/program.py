@@ -12,6 +12,8 @@ from typing import Any
 
 from runfolio.record.base.redaction import redact_command
 
+_MODULE_VARIABLES: Any = vars(ModuleType)["__dict__"]
+
 
 def command() -> dict[str, Any]:
     """What was started, and where; quick enough for the training thread."""
@@ -48,7 +50,8 @@ def program_name() -> str:
 def _module() -> str | None:
     """The module's name where the program was started with `python -m`."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    return getattr(spec, "name", None)
+    name = getattr(spec, "name", None)
+    return name if isinstance(name, str) else None
 
 
 def own_modules() -> dict[str, str]:
@@ -62,10 +65,13 @@ def own_modules() -> dict[str, str]:
 
 
 def _file_of(module: object) -> str | None:
-    """A module's file. Asked past its `__getattr__`: a lazy module would be loaded for the answer."""
-    if not isinstance(module, ModuleType):
+    """Return the file of a module; None for anything else in `sys.modules`, whatever it says it is.
+
+    Asked past its `__getattr__`: a lazy module would be loaded for the answer.
+    """
+    if not issubclass(type(module), ModuleType):
         return None
-    path = object.__getattribute__(module, "__dict__").get("__file__")
+    path = (_MODULE_VARIABLES.__get__(module) or {}).get("__file__")
     return os.path.abspath(path) if isinstance(path, str) and path.endswith(".py") else None  # noqa: PTH100
 
 

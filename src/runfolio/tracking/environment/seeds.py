@@ -7,21 +7,23 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
-_pending: dict[str, Any] = {}
-"""Seeds that were set while no run was open: those of the run that is opened next."""
+_pending: ContextVar[Mapping[str, Any]] = ContextVar("runfolio_seeds", default=MappingProxyType({}))
+"""Seeds that were set while this thread or task had no open run: those of the run that it opens next."""
 
 
 def keep_for_next_run(values: Mapping[str, Any]) -> None:
-    """Keep what generators were seeded with until a run is opened."""
-    _pending.update(values)
+    """Keep the seeds of generators until this thread or task opens a run."""
+    _pending.set({**_pending.get(), **values})
 
 
-def _take_pending() -> dict[str, Any]:
+def _take_pending() -> Mapping[str, Any]:
     """Return what `keep_for_next_run` kept, once: a later run does not begin with these seeds."""
-    values = dict(_pending)
-    _pending.clear()
+    values = _pending.get()
+    _pending.set({})
     return values
 
 
@@ -35,16 +37,16 @@ def seeds() -> dict[str, Any]:
         "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED"),
         **torch_seed(),
     }
-    with suppress(KeyError, AttributeError):
+    with suppress(Exception):  # not imported, or a file of the user's of that name
         values["random"] = _digest(repr(sys.modules["random"].getstate()).encode())
-    with suppress(KeyError, AttributeError):
+    with suppress(Exception):
         values["numpy"] = _digest(repr(_plain(sys.modules["numpy.random"].get_state(legacy=False))).encode())
     return values
 
 
 def torch_seed() -> dict[str, Any]:
     """The seed torch was last given; empty where it is not there, or just being imported by another thread."""
-    with suppress(KeyError, AttributeError):
+    with suppress(Exception):
         return {"torch": sys.modules["torch"].initial_seed()}
     return {}
 

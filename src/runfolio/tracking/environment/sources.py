@@ -197,8 +197,11 @@ class Sources:
 def _executed_cells() -> bytes:
     """What was executed in IPython or Jupyter, cell by cell; empty elsewhere."""
     ipython: Any = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if hasattr(ipython, "get_ipython") else None
-    cells = shell.user_ns.get("In", []) if shell is not None else []
+    try:
+        shell = ipython.get_ipython()
+        cells = shell.user_ns.get("In", [])
+    except Exception:  # no IPython, or something else of that name
+        return b""
     return "".join(f"# In [{number}]\n{cell}\n\n" for number, cell in enumerate(cells) if cell).encode(errors="replace")
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from runfolio.tracking.monitors.tensors import tensors
+from runfolio.tracking.pipeline.plain_texts import describe_error
 
 log = logging.getLogger("runfolio")
 Node = dict[str, Any]
@@ -25,22 +26,28 @@ def graph_of(model: nn.Module, example: Any) -> list[Node]:
     """The nodes of `docs/format.md`, Media, in the order of their calls.
 
     The model runs in eval mode and without gradients; its training mode, its statistics and all random numbers stay as
-    they are. A model that cannot be run so is described by its layers alone, which is told at debug level.
+    they are. A model that cannot be run so is described by its layers alone, with a warning.
 
     Args:
-        example: What the model takes: a tensor, a list or tuple of arguments, a dict of named ones; None: unknown.
+        example: What the model takes: a tensor or another single argument, such as a `PackedSequence`; a list or tuple
+            of arguments; a dict of named ones; None: unknown.
     """
     if example is not None:
         try:
             return _trace(model, example)
         except Exception as error:  # whatever the model's own code raises
-            log.debug("the graph of %s is that of its layers alone: it did not run (%s)", type(model).__name__, error)
+            log.warning(
+                "the graph of %s is that of its layers alone: it did not run on the example (%s)",
+                type(model).__name__,
+                describe_error(error),
+            )
     return [_node(name, type(module).__name__, [], module.extra_repr()) for name, module in _layers(model).items()]
 
 
 def _trace(model: nn.Module, example: Any) -> list[Node]:
     recorder = _Recorder()
-    arguments = example if isinstance(example, (list, tuple)) else () if isinstance(example, Mapping) else (example,)
+    is_single = not isinstance(example, (list, tuple, Mapping)) or hasattr(example, "_fields")  # of a named tuple
+    arguments = (example,) if is_single else () if isinstance(example, Mapping) else example
     named = example if isinstance(example, Mapping) else {}
     for tensor in tensors([*arguments, *named.values()]):
         recorder.add("input", "Input", [], [tensor])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from runfolio.tracking.pipeline.media_content import BINS
+from runfolio.tracking.pipeline.media_content import BINS, bin_edges
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,11 +112,13 @@ def histogram_of(row: Sequence[float]) -> dict[str, Any]:
     content: dict[str, Any] = {"nan": int(nan), "inf": int(inf)}
     if not count:
         return {"edges": [], "counts": [], "mean": None, "std": None, "min": None, "max": None, **content}
-    low, high = (lowest, highest) if highest > lowest else (lowest - 0.5, highest + 0.5)
-    if highest == lowest:
+    edges = bin_edges(lowest, highest)
+    if len(edges) == 2:
+        counts = [count]
+    elif highest == lowest:
         counts = [0.0] * (BINS // 2) + [count] + [0.0] * (BINS - BINS // 2 - 1)
     return {
-        "edges": [*(low + (high - low) * edge / BINS for edge in range(BINS)), high],
+        "edges": edges,
         "counts": [int(number) for number in counts],
         "mean": mean,
         "std": math.sqrt(variance),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """All tensors in a tensor, or in lists, tuples and dicts of them, in their order."""
+    """All tensors in a tensor, or in lists, tuples, dicts and dataclasses of them, in their order."""
     import torch
 
     if isinstance(value, torch.Tensor):
@@ -18,3 +19,6 @@ def tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, (list, tuple, Mapping)):
         for entry in value.values() if isinstance(value, Mapping) else value:
             yield from tensors(entry)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from tensors(getattr(value, field.name, None))

@@ -19,6 +19,8 @@ from runfolio.errors import ConfigError, did_you_mean
 from runfolio.tracking.monitors.monitor import MonitoredRun
 from runfolio.tracking.monitors.non_finite import FirstNonFinite
 from runfolio.tracking.monitors.tensor_statistics import DeferredValues, Number, count_values, histogram_of, norms
+from runfolio.tracking.pipeline.plain_texts import shorten, text_of
+from runfolio.tracking.pipeline.plain_values import whole_step
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
 from runfolio.tracking.process.exit_hooks import Ending
 
@@ -37,15 +39,15 @@ class Watch:
 
     def __init__(self, model: Module, every: int, logged: Logged, histograms: bool, step: int) -> None:
         """Raises ConfigError for what cannot be watched, or not so."""
-        if every < 1:
-            raise ConfigError(f"every is {every}; it is a number of optimizer steps, at least 1")
-        if logged not in _KINDS:
-            raise ConfigError(f"log is {logged!r}; {did_you_mean(logged, _KINDS)}")
+        if type(every) is not int or every < 1:
+            raise ConfigError(f"every is {shorten(every)}; it is a number of optimizer steps, at least 1")
+        if type(logged) is not str or logged not in _KINDS:
+            raise ConfigError(f"log is {shorten(logged)}; {did_you_mean(text_of(logged, 'log'), _KINDS)}")
         self.model = unwrap(model)
         self._every = every
         self._kinds = _KINDS[logged]
         self._histograms = histograms
-        self._first_step = self._next_step = step
+        self._first_step = self._next_step = whole_step(step)
         self._names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         self._optimizers: weakref.WeakKeyDictionary[Optimizer, _OptimizerState] = weakref.WeakKeyDictionary()
         self._hook: Any = None

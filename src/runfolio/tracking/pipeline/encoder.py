@@ -17,7 +17,8 @@ from runfolio.record.points import tails
 from runfolio.record.points.tails import LogCall
 from runfolio.tracking.pipeline import plain_values
 from runfolio.tracking.pipeline.background_log import log
-from runfolio.tracking.pipeline.queue_items import Item, Mark, Media, Plain, Scalars
+from runfolio.tracking.pipeline.plain_texts import describe_error
+from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Plain, Scalars
 
 _STEPS = 2**63
 
@@ -64,8 +65,8 @@ class Encoder:
     """The step of the last log call that was taken up."""
     seq: int = 0
     """The last seq given to a log call; one that leaves nothing gets none."""
-    refused: dict[str, int] = field(default_factory=dict)
-    """Number of values that could not be stored, by metric."""
+    _reported: set[str] = field(default_factory=set)
+    """Causes of refusals that were reported."""
     _checked_names: set[str] = field(default_factory=set)
     """Names that were checked."""
 
@@ -79,6 +80,10 @@ class Encoder:
             if kind is Mark:
                 for mark in cast("Iterable[Mark]", group):
                     mark.seq = self.seq
+                continue
+            if kind is FailedCall:
+                for call in cast("Iterable[FailedCall]", group):
+                    self._refuse(call.name, call.message, call.cause)
                 continue
             calls = cast("list[Plain]", list(group))
             points = (self._plain(calls) if kind is tuple else None) or self._one_by_one(calls)
@@ -133,7 +138,7 @@ class Encoder:
                 content = {"file": picture[0], "caption": item.caption}
             line = media.encode(seq, int(item.time * 1e6), step, item.kind, item.name, content)
         except Exception as error:
-            self._refuse(item.name, f"{item.kind} {item.name!r} was not stored: {error}")
+            self._refuse(item.name, f"{item.kind} {item.name!r} was not stored: {describe_error(error)}")
             return None
         self.seq = seq
         return EncodedMedia(line, picture)
@@ -154,10 +159,10 @@ class Encoder:
             self._refuse(name, f"metric {plain_values.short(name)} {reason}; this value was not stored")
         return numbers
 
-    def _refuse(self, name: str, message: str) -> None:
-        """Count a value that cannot be stored, in the record too, and warn the first time."""
+    def _refuse(self, name: str, message: str, cause: str | None = None) -> None:
+        """Count a value that cannot be stored, and warn the first time that its name, or a cause, comes up."""
         key = self.document.count_refused(name)
         self.changed()
-        self.refused[key] = self.refused.get(key, 0) + 1
-        if self.refused[key] == 1:
+        if (cause or key) not in self._reported:
+            self._reported.add(cause or key)
             log.warning("run %s: %s", self.document.id, message)

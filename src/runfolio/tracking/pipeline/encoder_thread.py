@@ -12,13 +12,13 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.spool import Spool
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder import EncodedBatch, Encoder
-from runfolio.tracking.pipeline.queue_items import Item
+from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Scalars
 from runfolio.tracking.pipeline.spool_transfer import write_batch
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.pipeline.writer_config import WriterConfig
@@ -91,6 +91,7 @@ class EncoderThread:
         self._in_order = True
         """Whether the next batch for the outbox follows the last one that was put there."""
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._called_at: float | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"runfolio-{document.id}", daemon=True)
 
@@ -100,9 +101,9 @@ class EncoderThread:
         return self._encoder.last_step
 
     @property
-    def refused(self) -> dict[str, int]:
-        """Number of values of this process that could not be stored, by metric."""
-        return self._encoder.refused
+    def called_at(self) -> float | None:
+        """When the newest item was appended, in seconds since 1970; what is logged aside does not count."""
+        return _newest_time(self.pending.copy()) or self._called_at
 
     def start(self, *, wait: bool = True) -> None:
         """Write the first files and begin; `wait` as in `StoreWriter.start`.
@@ -201,6 +202,7 @@ class EncoderThread:
 
     def _encode(self, count: int) -> list[EncodedBatch]:
         items = [self.pending.popleft() for _ in range(count)]
+        self._called_at = _newest_time(items) or self._called_at
         try:
             batches = self._encoder.encode(items)
         except MemoryError:
@@ -324,3 +326,10 @@ class EncoderThread:
 
     def _stop(self) -> None:
         self._closed = True
+
+
+def _newest_time(items: Sequence[Item]) -> float | None:
+    for item in reversed(items):
+        if not isinstance(item, FailedCall | Mark) and not (isinstance(item, Scalars) and item.aside):
+            return item[0]
+    return None

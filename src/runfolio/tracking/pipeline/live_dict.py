@@ -5,32 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, Self
 
+from runfolio.tracking.guard import guarded
+from runfolio.tracking.pipeline.plain_texts import text_of
 from runfolio.tracking.pipeline.plain_values import plain_value
 
 
 class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] - the stubs have dict below the other
-    """A dict of plain values that says when it was changed.
+    """A dict of plain values that says when it was changed. What cannot be one is reported and left out.
 
     A dict itself, dicts in it too, so that `json.dumps` and the like take it; every change goes through
     `__setitem__` and `__delitem__`, by the methods of MutableMapping, which come first.
     """
 
-    def __init__(self, values: dict[str, Any], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, values: dict[str, Any], changed: Callable[[], None], note_failure: Callable[[str, Exception], None]
+    ) -> None:
         dict.__init__(self)
         self._changed = changed
+        self._note_failure = note_failure
         for key, value in values.items():
             dict.__setitem__(self, str(key), self._live(value))
 
     def __getitem__(self, key: str) -> Any:
         return dict.__getitem__(self, key)
 
+    @guarded(None)
     def __setitem__(self, key: str, value: Any) -> None:
-        dict.__setitem__(self, str(key), self._live(plain_value(value)))
+        dict.__setitem__(self, text_of(key, "a setting's name"), self._live(plain_value(value)))
         self._changed()
 
     def __delitem__(self, key: str) -> None:
         dict.__delitem__(self, key)
         self._changed()
+
+    @guarded(None)
+    def update(self, *args: Any, **values: Any) -> None:  # type: ignore[override]
+        MutableMapping.update(self, *args, **values)
 
     def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc] - a dict's own would not say that it changed
         self.update(other)
@@ -50,4 +60,4 @@ class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] 
         return dict, ({**self},)
 
     def _live(self, value: Any) -> Any:
-        return LiveDict(value, self._changed) if isinstance(value, dict) else value
+        return LiveDict(value, self._changed, self._note_failure) if isinstance(value, dict) else value

@@ -2,41 +2,82 @@
 
 from __future__ import annotations
 
+import array
 import io
+import itertools
+import math
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError
+from runfolio.tracking.pipeline.plain_texts import describe_error, is_tensor, path_of
 
 BINS = 64
+_ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
 def own_copy(value: Any) -> Any:
-    """An image or array that later changes in place do not reach."""
-    if hasattr(value, "detach"):
-        return value.detach().clone()
-    copy = getattr(value, "copy", None)
-    return copy() if callable(copy) and not isinstance(value, (str, Path)) else value
+    """Return an array that later changes in place do not reach; what makes one of itself does so now.
+
+    Raises:
+        ConfigError: It is not an array of numbers.
+    """
+    return value.detach().clone() if is_tensor(value) else as_numbers(value).copy()
+
+
+def image_copy(image: Any) -> Any:
+    """Return an image that later changes do not reach; of a file, its path or its bytes, the bytes.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    if isinstance(image, (str, Path)):
+        try:
+            return path_of(image).read_bytes()
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cannot read the image: {describe_error(error)}") from None
+    if hasattr(image, "read"):
+        return _file_content(image)
+    return image.copy() if type(image).__module__.partition(".")[0] == "PIL" else own_copy(image)
+
+
+def _file_content(file: Any) -> bytes:
+    """Return all bytes of a binary file, which stays at its position."""
+    if file.seekable() is True:
+        position = file.tell()
+        file.seek(0)
+        content = file.read()
+        file.seek(position)
+    else:
+        content = file.read()
+    if not isinstance(content, bytes):
+        raise ConfigError(f"an image file is read as bytes, not as {type(content).__name__}; open it in mode 'rb'")
+    return content
 
 
 def png(image: Any) -> bytes:
     """An image as PNG.
 
     Args:
-        image: A Pillow image, a file's path, or an array or tensor: [height, width], [height, width, 1|3|4] or
-            [1|3|4, height, width]; floats are taken as 0..1, integers as 0..255.
+        image: A Pillow image, the bytes of an image file, or an array or tensor: [height, width],
+            [height, width, 1|3|4] or [1|3|4, height, width]; floats are taken as 0..1, integers as 0..255.
     Raises:
         ConfigError: It is none of these.
     """
     from PIL import Image, UnidentifiedImageError
 
-    if isinstance(image, (str, Path)):
+    if isinstance(image, bytes):
         try:
-            with Image.open(image) as opened:
+            with Image.open(io.BytesIO(image)) as opened:
                 opened.load()
                 picture = opened
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise ConfigError(f"cannot read image {image}: {error}") from None
+        except UnidentifiedImageError:
+            raise ConfigError(f"its {len(image):,} bytes are not an image file that Pillow reads") from None
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ConfigError(f"its image file is broken: {error}") from None
     elif isinstance(image, Image.Image):
         picture = image
     else:
@@ -53,7 +94,7 @@ def _from_array(image: Any) -> Any:
     from PIL import Image
 
     array = as_numbers(image)
-    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and (_is_tensor(image) or array.shape[-1] not in (1, 3, 4)):
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and (is_tensor(image) or array.shape[-1] not in (1, 3, 4)):
         array = np.moveaxis(array, 0, -1)
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
@@ -69,22 +110,39 @@ def _from_array(image: Any) -> Any:
     return Image.fromarray(np.clip(array, 0, 255).astype(np.uint8))
 
 
-def figure_png(figure: Any) -> bytes:
-    """A matplotlib figure as PNG. Drawn by the thread that owns the figure, for matplotlib is not thread-safe."""
-    if not hasattr(figure, "savefig"):
-        raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(figure).__name__}")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight")
-    return buffer.getvalue()
+def bin_edges(low: float, high: float) -> list[float]:
+    """Return the edges of equally wide bins; of a single one if float64 has no room for as many."""
+    low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
+    edges = [*(low * (1 - number / BINS) + high * (number / BINS) for number in range(BINS)), high]
+    if all(left < right for left, right in itertools.pairwise(edges)):
+        return edges
+    below = math.nextafter(low, -math.inf)
+    return [below, high] if math.isfinite(below) else [low, math.nextafter(high, math.inf)]
+
+
+def _count(numbers: Any) -> tuple[Any, Any]:
+    import numpy as np
+
+    low, high = float(numbers.min()), float(numbers.max())
+    edges = bin_edges(low, high)
+    is_usual = len(edges) > 2 and math.isfinite(high - low)  # what NumPy counts without sorting
+    return np.histogram(numbers, bins=BINS if is_usual else np.array(edges))
 
 
 def histogram(values: Any) -> dict[str, Any]:
     """Numbers of any shape as counts between equally wide edges, with what is not finite counted apart."""
     import numpy as np
 
+    with np.errstate(all="ignore"):  # the mean of huge numbers may be infinite, which the record says
+        return _histogram(values)
+
+
+def _histogram(values: Any) -> dict[str, Any]:
+    import numpy as np
+
     numbers = np.asarray(as_numbers(values), dtype=np.float64).ravel()
     finite = numbers[np.isfinite(numbers)]
-    counts, edges = np.histogram(finite, bins=BINS) if finite.size else (np.zeros(0, int), np.zeros(0))
+    counts, edges = _count(finite) if finite.size else (np.zeros(0, int), np.zeros(0))
     nan = int(np.isnan(numbers).sum())
     return {
         "edges": edges.tolist(),
@@ -101,17 +159,22 @@ def histogram(values: Any) -> dict[str, Any]:
 def as_numbers(values: Any) -> Any:
     import numpy as np
 
-    if _is_tensor(values):
+    if is_tensor(values):
         tensor = values.detach().cpu()
         return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
     try:
-        array = np.asarray(values)
-    except ValueError:
+        array = np.asarray(values if _is_array_like(values) else None)
+    except ValueError:  # lists of different lengths
         array = np.asarray(None)
     if array.dtype.kind not in "buif":
         raise ConfigError(f"{type(values).__name__} is not an array of numbers")
     return array
 
 
-def _is_tensor(value: Any) -> bool:
-    return hasattr(value, "detach")
+def _is_array_like(values: Any) -> bool:
+    """Return whether NumPy makes an array of a value without asking a foreign sequence for its length."""
+    kinds = set(map(type, values)) if issubclass(type(values), (list, tuple)) else {type(values)}
+    nested = {kind for kind in kinds if issubclass(kind, (list, tuple))}
+    if not all(issubclass(kind, _ARRAY_LIKE) or hasattr(kind, "__array__") for kind in kinds - nested):
+        return False
+    return not nested or all(_is_array_like(entry) for entry in values if type(entry) in nested)

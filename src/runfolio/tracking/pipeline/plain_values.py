@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+import operator
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runfolio.errors import ConfigError
+from runfolio.tracking.pipeline.plain_texts import exact_number, is_plain, is_tensor, shorten, text_of, type_or_text
 
 LONGEST_NAME = 1000
 """Characters of a metric's name."""
@@ -29,7 +32,7 @@ def plain_config(config: Any) -> dict[str, Any]:
         raise ConfigError(
             f"config is a {type(config).__name__}; give a dict, argparse.Namespace, dataclass or OmegaConf config"
         )
-    return {str(key): plain_value(entry) for key, entry in value.items()}
+    return {text_of(key, "a setting's name"): plain_value(entry) for key, entry in value.items()}
 
 
 def config_defaults(config: Any) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def _plain(value: Any, depth: int) -> Any:
         raise ConfigError(f"config or summary: more than {_MAX_DEPTH} dicts and lists in one another, or one in itself")
     value = _unwrap(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry, depth + 1) for key, entry in value.items()}
+        return {text_of(key, "a setting's name"): _plain(entry, depth + 1) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(entry, depth + 1) for entry in value]
     if isinstance(value, (set, frozenset)):
@@ -73,16 +76,16 @@ def _plain(value: Any, depth: int) -> Any:
     if _count(value) == 1:
         item = value.item()
         return str(item) if _count(item) == 1 else _plain(item, depth + 1)  # a long double gives itself
-    return str(value)
+    return type_or_text(value)
 
 
 def _plain_scalar(value: float | str) -> int | float | str:
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
-        integer = int(value)
+        integer = int.__int__(value)
         return integer if -(2**63) <= integer < 2**64 else str(integer)
-    return float(value)
+    return float.__float__(value)
 
 
 def _unwrap(value: Any) -> Any:
@@ -102,7 +105,8 @@ def _count(value: Any) -> int | None:
     """How many numbers a NumPy or torch value holds; None for anything else."""
     if not hasattr(value, "item"):
         return None
-    return value.numel() if hasattr(value, "numel") else getattr(value, "size", None)
+    count = value.numel() if hasattr(value, "numel") else getattr(value, "size", None)
+    return count if type(count) is int else None
 
 
 class NoNumber(NamedTuple):
@@ -123,7 +127,7 @@ def detach_value(value: Any) -> Any:
     """One number as it is now, cheap to keep: later changes in place do not reach it, no graph hangs on it.
 
     A tensor on a device is copied there, on its stream, and read by the writer thread: nothing is waited for. Dicts
-    are copied; what surely is no number becomes a `NoNumber`. Whatever goes wrong is told by `metric_value`.
+    are copied; what surely is no number, and what raises, becomes a `NoNumber`.
     """
     return _try_detach(value, ())
 
@@ -132,7 +136,7 @@ def _try_detach(value: Any, ancestors: tuple[int, ...]) -> Any:
     try:
         return _detach(value, ancestors)
     except Exception:  # whatever somebody's own `item` raises
-        return value
+        return NoNumber(f"is not one number but {_describe(value)}")
 
 
 def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
@@ -140,16 +144,27 @@ def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
         if id(value) in ancestors or len(ancestors) == _MAX_DEPTH:
             return NoNumber(f"is a dict that holds itself, or lies in {_MAX_DEPTH} others")
         return {key: _try_detach(value[key], (*ancestors, id(value))) for key in value}
-    if (count := _count(value)) is None:
-        return value
-    if count != 1:
+    count = _count(value)
+    if count is not None and count != 1:
         return NoNumber(f"is not one number but {_describe(value)}")
-    if hasattr(value, "detach"):
+    if is_tensor(value):
         tensor = value.detach()
         return tensor.item() if tensor.device.type == "cpu" else tensor.clone()
-    if getattr(getattr(value, "dtype", None), "kind", "") in "mMSU":  # NumPy gives times as whole numbers
-        return NoNumber(f"is not one number but a {value.dtype}")
-    return NoNumber("is masked") if bool(getattr(value, "mask", False)) else value.item()
+    if count is not None:
+        if getattr(getattr(value, "dtype", None), "kind", "") in "mMSU":  # NumPy gives times as whole numbers
+            return NoNumber(f"is not one number but a {value.dtype}")
+        if bool(getattr(value, "mask", False)):
+            return NoNumber("is masked")
+        value = value.item()
+    return value if is_plain(value) else _number_now(value)
+
+
+def _number_now(value: Any) -> float | NoNumber:
+    """Return the number that an object makes of itself, before it changes: no thread of ours runs its code."""
+    try:
+        return metric_value(value)
+    except ConfigError as error:
+        return NoNumber(str(error))
 
 
 def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Refusal]]:
@@ -187,8 +202,8 @@ def check_numbers(values: Mapping[Any, Any]) -> dict[str, float]:
 def _flatten(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         try:
-            name = prefix + (str.__str__(key) if isinstance(key, str) else str(key))
-        except Exception:  # whatever somebody's own `__str__` raises
+            name = prefix + text_of(key, "a key")
+        except (ConfigError, ValueError):  # the latter is that of a whole number of more than 4,300 digits
             yield f"{prefix}<{type(key).__name__}>", NoNumber("has a key that cannot be written as a text")
             continue
         if isinstance(value, Mapping):
@@ -203,8 +218,9 @@ def check_name(name: Any) -> None:
     Raises:
         ConfigError: It is no text, empty, longer than 1,000 characters, or no Unicode.
     """
-    if not isinstance(name, str):
+    if not issubclass(type(name), str):
         raise ConfigError(f"a metric's name is a text, not {_describe(name)}")
+    name = str.__str__(name)
     if not name.strip() or len(name) > LONGEST_NAME:
         raise ConfigError(f"has a name that is empty or longer than {LONGEST_NAME:,} characters")
     try:
@@ -224,7 +240,7 @@ def metric_value(value: Any) -> float:
     if isinstance(value, NoNumber):
         raise ConfigError(value.reason)
     try:
-        number: Any = value.item() if hasattr(value, "item") else value
+        number: Any = exact_number(value.item() if hasattr(value, "item") else value)
         if isinstance(number, (str, bytes, bytearray)) or number is None:
             raise TypeError
         result = float(number)
@@ -232,8 +248,8 @@ def metric_value(value: Any) -> float:
         result, number = math.inf, None
     except Exception:  # whatever somebody's own `__float__` raises
         raise ConfigError(f"is not one number but {_describe(value)}") from None
-    if math.isinf(result) and number != result:
-        raise ConfigError(f"is {_cut(value)}, which is larger than float64 can hold")
+    if math.isinf(result) and (number is None or (is_plain(number) and number != result)):
+        raise ConfigError(f"is {shorten(value)}, which is larger than float64 can hold")
     if isinstance(number, int) and int(result) != number:
         raise ConfigError(f"is {number}, a whole number that float64 cannot hold exactly")
     return result
@@ -245,19 +261,24 @@ def whole_step(step: Any) -> int:
     Raises:
         ConfigError: It is none, or has more than 64 bits.
     """
-    if step.__class__ is not int:
-        try:
-            exact: Any = step.item() if hasattr(step, "item") else step
-            integer = int(exact)
-            is_integer = bool(integer == exact)  # a text equals no number
-        except Exception:  # whatever somebody's own `__int__` raises
-            is_integer, integer = False, 0
-        if not is_integer:
-            raise ConfigError(f"step {_cut(step)} is not a whole number")
-        step = integer
-    if not -LARGEST_STEP - 1 <= step <= LARGEST_STEP:
-        raise ConfigError(f"step {_cut(step)} has more than {_STEP_BITS} bits")
-    return step
+    if isinstance(step, NoNumber):
+        raise ConfigError(f"step {step.reason}")
+    integer = step if type(step) is int else _integer(step)
+    if integer is None:
+        raise ConfigError(f"step {shorten(step)} is not a whole number")
+    if not -LARGEST_STEP - 1 <= integer <= LARGEST_STEP:
+        raise ConfigError(f"step {shorten(step)} has more than {_STEP_BITS} bits")
+    return integer
+
+
+def _integer(step: Any) -> int | None:
+    with contextlib.suppress(Exception):  # whatever somebody's own `item` raises
+        exact = step.item() if hasattr(step, "item") else step
+        with contextlib.suppress(TypeError):
+            return operator.index(exact)
+        if is_plain(exact) and int(exact) == exact:  # a text equals no number
+            return int(exact)
+    return None
 
 
 def short(name: str) -> str:
@@ -265,17 +286,11 @@ def short(name: str) -> str:
     return repr(name if len(name) <= 60 else f"{name[:60]}...")
 
 
-def _cut(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # a whole number of more than 4,300 digits has no text
-        return f"a {type(value).__name__}"
-    return text if len(text) <= 40 else f"{text[:40]}..."
-
-
 def _describe(value: Any) -> str:
-    if isinstance(value, (str, bytes)) or value is None:
-        return _cut(value)
-    shape = getattr(value, "shape", None)
-    kind = type(value).__name__
-    return f"{kind} of shape {tuple(shape)}" if shape is not None and hasattr(value, "item") else kind
+    """Return a value that is no number for a message: texts as they are, else the type and the shape."""
+    kind = type(value)
+    if kind in (str, bytes, type(None)):
+        return shorten(value)
+    if kind.__module__.partition(".")[0] in ("numpy", "torch") and hasattr(value, "shape"):
+        return f"{kind.__name__} of shape {tuple(value.shape)}"
+    return kind.__name__

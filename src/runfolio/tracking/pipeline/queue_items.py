@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Plain = tuple[float, int | None, dict[str, float]]
@@ -34,6 +35,17 @@ class Mark:
     """A position between items: it receives the last seq given out before it, once the encoder thread reaches it."""
 
     seq: int | None = None
+
+
+@dataclass
+class FailedCall(Mark):
+    """A position at which a call recorded nothing, to be counted and reported."""
+
+    name: str
+    """The name that it is counted under."""
+    cause: str
+    """What distinguishes it from other failures; each cause is reported once."""
+    message: str
 
 
 Item = Plain | Scalars | Media | Mark

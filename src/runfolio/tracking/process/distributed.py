@@ -70,15 +70,15 @@ def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
 
 
 def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: bool = False) -> bool:
-    """Whether the process that opened the newest attempt still writes it; another rank also where it has just ended.
+    """Return whether the process that opened the newest attempt still writes it, or this rank is late for it.
 
     A rank that comes late must not fail because the others were quick: an attempt that began since this job was
-    started is the one it belongs to. Unless it `resumes`: then only one that was resumed itself, and came to its end.
+    started, and has come to an end, is the one it belongs to. If it `resumes`, the attempt must be a resumed one.
     """
     newest = document.attempts[-1]
-    if document.status.state == RUNNING and _is_alive(folder, Heartbeat.read(folder, newest.writer)):
-        return True
-    if resumes and (newest.parent is None or document.status.state == RUNNING):
+    if document.status.state == RUNNING:
+        return _is_alive(folder, document)
+    if resumes and newest.parent is None:
         return False
     return bool(rank) and newest.started > _job_started()
 
@@ -122,12 +122,21 @@ def _holder(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | No
     return Heartbeat.read(folder, last.writer) if last is not None and document.status.state == RUNNING else None
 
 
-def _is_alive(folder: Path, heartbeat: Heartbeat | None) -> bool:
-    """Whether a process is still there, as far as one look can tell: of one elsewhere, its heart beat of late."""
+def _is_alive(folder: Path, document: RunDocument) -> bool:
+    """Return whether a process still writes the newest attempt.
+
+    If it is on another machine, its last heartbeat is believed if the attempt belongs to this job; else it is watched.
+    """
+    newest = document.attempts[-1]
+    heartbeat = Heartbeat.read(folder, newest.writer)
     if heartbeat is None or heartbeat.end is not None:
         return False
     is_gone = heartbeat.process_is_gone()
-    return heartbeat.age_s(folder) < SILENT_S if is_gone is None else not is_gone
+    if is_gone is not None:
+        return not is_gone
+    if heartbeat.age_s(folder) >= SILENT_S:
+        return False
+    return newest.started > _job_started() or _still_beats(folder, document, heartbeat, SILENT_S)
 
 
 def _still_beats(folder: Path, document: RunDocument, first: Heartbeat, patience_s: float) -> bool:

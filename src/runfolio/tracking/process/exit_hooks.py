@@ -44,7 +44,20 @@ _ONCE_MORE_S = 1.5
 class OpenRun(Protocol):
     """What is ended with the process: a run."""
 
-    def end(self, outcome: RunOutcome, *, ending: Ending = "run") -> None: ...
+    ends_as: RunOutcome | None
+    """Outcome if nobody ends the run; None: that of the process."""
+    is_idle: bool
+    """Nothing is being run in the notebook, so that a signal does not change how the run ends."""
+
+    def now(self) -> float: ...
+
+    def called_at(self) -> float | None:
+        """When the run was last used, in seconds since 1970, as `now`."""
+        ...
+
+    def end(self, outcome: RunOutcome, *, ending: Ending = "run", at_last_call: bool = False) -> None:
+        """End the run; `at_last_call` dates its end back to the last call that used it."""
+        ...
 
     @property
     def handle(self) -> object:
@@ -117,11 +130,6 @@ def unregister(run: OpenRun) -> None:
 
 def open_runs() -> Sequence[OpenRun]:
     return tuple(_open_runs)
-
-
-def newest_run() -> OpenRun | None:
-    """The run opened last among those still open."""
-    return _open_runs[-1] if _open_runs else None
 
 
 def stop_signal() -> int | None:
@@ -318,12 +326,13 @@ def _die(number: signal.Signals) -> None:
 
 def _end_all(ending: Ending = "process") -> None:
     _end_started_at.setdefault(ending, time.monotonic())
+    outcome = _outcome.with_last_error()
     for run in list(_open_runs):
         try:
-            run.end(_outcome, ending=ending)
+            run.end(outcome, ending=ending, at_last_call=True)
         except KeyboardInterrupt:  # Ctrl-C once more: what is begun has one second more, and then none
             _end_started_at[ending] = time.monotonic() - _WAIT_S[ending] + _ONCE_MORE_S
-            run.end(_outcome, ending=ending)
+            run.end(outcome, ending=ending, at_last_call=True)
 
 
 @contextlib.contextmanager

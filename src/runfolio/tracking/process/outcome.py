@@ -6,10 +6,11 @@ import errno
 import os
 import re
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,18 @@ class RunOutcome:
             return cls()
         if isinstance(code, int):
             return cls("failed", f"exited with status {code}", code, cause="exit")
-        return cls("failed", f"exited saying: {code}", 1, cause="exit")
+        return cls("failed", f"exited saying: {_message(code)}", 1, cause="exit")
+
+    def with_last_error(self) -> RunOutcome:
+        """Return the outcome that `sys.last_value` means, where IPython or pytest has caught the training's exception.
+
+        It counts if the process exits with an error, or in a way that is not known; never at a prompt.
+        """
+        error = getattr(sys, "last_value", None)
+        is_unknown = self == RunOutcome() and not hasattr(sys, "ps1")
+        if isinstance(error, Exception) and (self.cause == "exit" or is_unknown):
+            return replace(RunOutcome.from_exception(error), exit_code=self.exit_code or 1)
+        return self
 
     @classmethod
     def from_signal(cls, number: signal.Signals, senders: Sequence[Sender]) -> RunOutcome:
@@ -67,7 +79,7 @@ class RunOutcome:
 def cause_of(error: BaseException) -> str:
     """What an exception comes down to: memory, disk, or itself. Its causes and contexts are looked at too."""
     for link in _chain(error):
-        message = str(link)
+        message = _message(link)
         if _NO_GPU_MEMORY.search(message) or any(kind.__name__ == "OutOfMemoryError" for kind in type(link).__mro__):
             return "cuda-out-of-memory"
         if isinstance(link, MemoryError) or _NO_MEMORY.search(message) or _errno(link) == errno.ENOMEM:
@@ -75,6 +87,13 @@ def cause_of(error: BaseException) -> str:
         if _NO_SPACE.search(message) or _errno(link) in (errno.ENOSPC, errno.EDQUOT):
             return "disk-full"
     return "exception"
+
+
+def _message(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # of somebody's own `__str__`
+        return type(value).__name__
 
 
 def _errno(error: BaseException) -> int | None:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runfolio.errors import ConfigError
+from runfolio.record.base.run_document import REPRODUCTION
 
 RUN, NAME = "RUNFOLIO_REPRODUCES", "RUNFOLIO_REPRODUCES_NAME"
 STORE = "RUNFOLIO_REPRODUCE_STORE"
 STOP_AFTER = "RUNFOLIO_STOP_AFTER"
-KIND = "reproduction"
-"""Its `kind` in a run's lineage."""
 
 
 class Reproduction(NamedTuple):
@@ -28,7 +27,7 @@ class Reproduction(NamedTuple):
 
     @property
     def lineage(self) -> dict[str, Any]:
-        return {"kind": KIND, "run": self.run, "name": self.name}
+        return {"kind": REPRODUCTION, "run": self.run, "name": self.name}
 
     def environment(self) -> dict[str, str]:
         """The variables from which `requested_reproduction` reads it."""

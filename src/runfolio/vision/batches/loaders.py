@@ -136,10 +136,7 @@ class AugmentedImages(Dataset[Labelled]):
 
 
 class EpochOrder(Sampler[list[SampleRef]]):
-    """Batches of visits in a new order each epoch (see `BatchOrder`).
-
-    The method is `begin`, not `set_epoch`: Fabric calls a sampler's `set_epoch` with a count of its own.
-    """
+    """Batches of visits in a new order each epoch (see `BatchOrder`)."""
 
     def __init__(self, length: int, batch_size: int, seed: int) -> None:
         self._order = BatchOrder(length, batch_size, seed=seed)
@@ -199,3 +196,15 @@ def batch_loader(
         pin_memory=pin_memory,
         generator=torch.Generator().manual_seed(seed),
     )
+
+
+class DeviceBatches:
+    """Batches of a loader, moved to a device."""
+
+    def __init__(self, loader: DataLoader[Labelled], device: torch.device) -> None:
+        self._loader = loader
+        self._device = device
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for images, labels in self._loader:
+            yield images.to(self._device, non_blocking=True), labels.to(self._device, non_blocking=True)

@@ -62,11 +62,14 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
     with (
         deterministic_algorithms(settings.deterministic),
         runfolio.resume(
-            recorded.folder, checkpoint=None, store=store, recording=runfolio.RecordingConfig(console=False)
+            recorded.folder,
+            checkpoint=None,
+            store=store,
+            recording=runfolio.RecordingConfig(console=False, announce=False),
         ) as run,
     ):
         state = TrainState(preparation)
-        inputs = InputPipeline(preparation, state.fabric)
+        inputs = InputPipeline(preparation)
         state.epoch = run.restore(BEST, model=state.predicting).state["training"]["epoch"]
         # As the run ended: cached features are used if the backbone was frozen until then.
         state.model.load_state_dict(state.predicting.state_dict())

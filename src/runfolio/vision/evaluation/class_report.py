@@ -7,17 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-# torchmetrics imports torchvision where there is one, which must have been made importable.
-from runfolio.vision import _torchvision  # noqa: F401
-
-# isort: split
-from torchmetrics.functional.classification import (
-    multiclass_confusion_matrix,
-    multiclass_f1_score,
-    multiclass_precision,
-    multiclass_recall,
-)
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -39,18 +28,16 @@ class ClassMetrics(NamedTuple):
 
 def confusion_matrix(predicted: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
     """[true class, predicted class] counts, from [n] predicted and [n] true class indices."""
-    return multiclass_confusion_matrix(predicted, labels, num_classes=classes)
+    return torch.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def class_metrics(predicted: torch.Tensor, labels: torch.Tensor, classes: Sequence[str]) -> list[ClassMetrics]:
     """A row for each class, in the order of `classes`."""
-    count = len(classes)
-    columns = [
-        metric(predicted, labels, num_classes=count, average="none").tolist()
-        for metric in (multiclass_precision, multiclass_recall, multiclass_f1_score)
-    ]
-    images = torch.bincount(labels, minlength=count).tolist()
-    return [ClassMetrics(*row) for row in zip(classes, images, *columns, strict=True)]
+    matrix = confusion_matrix(predicted, labels, len(classes))
+    right, images, answers = matrix.diagonal(), matrix.sum(dim=1), matrix.sum(dim=0)
+    shares = (right / answers, right / images, 2 * right / (images + answers))
+    columns = (images, *(share.nan_to_num(0.0) for share in shares))
+    return [ClassMetrics(*row) for row in zip(classes, *(column.tolist() for column in columns), strict=True)]
 
 
 def class_table(rows: Sequence[ClassMetrics]) -> str:

@@ -23,9 +23,10 @@ from runfolio.vision.batches.loaders import Labelled, SampleRef
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.fetch_claims import hold_claim
 from runfolio.vision.data.transform import ImageTransform
-from runfolio.vision.features.feature_computer import FeatureFunction, autocast_to, feature_computer
+from runfolio.vision.features.feature_computer import FeatureFunction, feature_computer
 from runfolio.vision.models import ModelSpec
 from runfolio.vision.models.network_cut import NetworkCut, cut_network, frozen_tensors
+from runfolio.vision.models.precision import autocast
 from runfolio.vision.models.tape import CutUnavailable
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class FeatureCache:
         self._drawing = Lock()
         weights = tensors_digest(frozen_tensors(model))
         try:
-            with autocast_to(self._device, precision):
+            with autocast(self._device, precision):
                 self.cut = _cut_once(model, spec, weights, precision)
         except CutUnavailable as reason:
             raise CacheUnavailable(f"{spec.name} cannot be cut: {reason}") from None

@@ -19,21 +19,13 @@ from torch import nn
 
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.models.network_cut import NetworkCut
+from runfolio.vision.models.precision import autocast
 
 FeatureFunction = Callable[[Sequence[torch.Tensor]], NDArray[np.uint8]]
 """Pixels of images, [c, h, w] uint8 each, to the bytes of their features, [n, row_bytes]."""
 
 _CPU_BATCH, _GPU_BATCH = 8, 32
 """More at once take longer each on a CPU: what a layer gives no longer stays in its caches."""
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@contextmanager
-def autocast_to(device: torch.device, precision: str) -> Iterator[None]:
-    """Inside, torch computes in the precision of the settings."""
-    dtype = _AUTOCAST.get(precision)
-    with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-        yield
 
 
 @contextmanager
@@ -47,7 +39,7 @@ def feature_computer(
     with cut.feature_function(model) as features, _threads(device) as threads:
 
         def compute_batch(pixels: torch.Tensor) -> torch.Tensor:
-            with torch.inference_mode(), autocast_to(device, precision):
+            with torch.inference_mode(), autocast(device, precision):
                 images = transform.normalised(_padded(pixels, size).to(device))
                 return features(images.contiguous(memory_format=torch.channels_last)).cpu()[: len(pixels)]
 

@@ -33,7 +33,7 @@ def train_epoch(state: TrainState, batches: Batches, on_step: OnStep) -> EpochRe
         return state.metrics.result()
     accumulate, last = state.settings.accumulate, state.batches_per_epoch - 1
     state.start_epoch()
-    step_loss = torch.zeros((), device=state.fabric.device)
+    step_loss = torch.zeros((), device=state.device)
     for index, (images, labels) in enumerate(batches, start=state.batches_done):
         step_loss = step_loss + _backward(state, images, labels, index)
         if (index + 1) % accumulate == 0 or index == last:
@@ -59,7 +59,7 @@ def _backward(state: TrainState, images: torch.Tensor, labels: torch.Tensor, ind
     logits = _train_logits(state, inputs)
     loss = functional.cross_entropy(logits, targets, label_smoothing=settings.label_smoothing)
     share = loss * (len(inputs) / images_of_step)
-    state.fabric.backward(share)
+    state.scaler.scale(share).backward()
     state.metrics.add(loss, logits, targets)
     return share.detach()
 
@@ -80,8 +80,8 @@ def _train_logits(state: TrainState, inputs: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def evaluate(state: TrainState, batches: Batches, on_batch: Callable[[], object] | None = None) -> Evaluation:
     """Compute loss (without label smoothing, so that settings compare) and predictions for every image."""
-    state.predictor.eval()
-    metrics = EpochMetrics(state.fabric.device)
+    state.predicting.eval()
+    metrics = EpochMetrics(state.device)
     predictions, truths = [], []
     for images, labels in batches:
         logits = state.predict_forward(state.to_input(images))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from lightning_fabric import Fabric
 from torch.utils.data import Dataset
 
 from runfolio.vision.batches.augment import Augmentation
 from runfolio.vision.batches.cache_budget import CacheUnavailable
 from runfolio.vision.batches.loaders import (
     AugmentedImages,
+    DeviceBatches,
     EpochOrder,
     Labelled,
     PreparedImages,
@@ -49,14 +49,11 @@ class Loaders(NamedTuple):
 class InputPipeline:
     """Batches of a training: of images, or of the features that a frozen backbone makes of them."""
 
-    def __init__(self, preparation: Preparation, fabric: Fabric) -> None:
-        """Args:
-        fabric: Moves the batches to its device.
-        """
+    def __init__(self, preparation: Preparation) -> None:
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
         self._preparation = preparation
         self._settings = settings
-        self._fabric = fabric
+        self._device = torch.device(preparation.device)
         train = PreparedImages(source.train, preparation.train, preparation.transform)
         val = PreparedImages(source.train, preparation.val, preparation.transform)
         test = PreparedImages(source.test, preparation.test, preparation.transform)
@@ -74,7 +71,7 @@ class InputPipeline:
         self._feature_datasets: FeatureDatasets | None = None
 
     def _loader(self, images: Dataset[Labelled], *, are_ready: bool, order: EpochOrder | None = None) -> Batches:
-        settings, device = self._settings, self._fabric.device.type
+        settings, device = self._settings, self._device.type
         workers = 0 if isinstance(images, CachedFeatures) else settings.workers
         loader = batch_loader(
             images,
@@ -84,7 +81,7 @@ class InputPipeline:
             order=order,
             pin_memory=device == "cuda",
         )
-        return cast("Batches", self._fabric.setup_dataloaders(loader))
+        return DeviceBatches(loader, self._device)
 
     def open_cache(self, state: TrainState, progress: Progress | None, parts: Container[Part] = PARTS) -> list[str]:
         """Open what was computed of the images before, and compute what is missing.
@@ -153,4 +150,4 @@ class InputPipeline:
     def example(self) -> torch.Tensor:
         """Return one image as the network takes it; [1, c, h, w] on the device."""
         _, _, test = self._prepared
-        return Inputs(self._preparation.transform)(test[0][0].unsqueeze(0).to(self._fabric.device))
+        return Inputs(self._preparation.transform)(test[0][0].unsqueeze(0).to(self._device))

@@ -26,7 +26,7 @@ def predict_ms(state: TrainState, spec: ModelSpec, image: torch.Tensor) -> float
         image: [1, c, h, w], as the network takes it.
     """
     settings = state.settings
-    key = (spec, settings.precision, state.fabric.device.type, settings.compile)
+    key = (spec, settings.precision, state.device.type, settings.compile)
     if key not in _measured_ms:
         if len(_measured_ms) == _MAX_NETWORKS:
             _measured_ms.clear()
@@ -36,12 +36,12 @@ def predict_ms(state: TrainState, spec: ModelSpec, image: torch.Tensor) -> float
 
 @torch.no_grad()
 def _measure_ms(state: TrainState, image: torch.Tensor) -> float:
-    state.predictor.eval()
+    state.predicting.eval()
     times_s: list[float] = []
     end = time.perf_counter() + _LIMIT_S
     for _ in range(_WARM_UP + _REPEATS):
         start = time.perf_counter()
-        state.predictor(image).argmax().item()  # reading the answer waits for a GPU
+        state.predict_forward(image).argmax().item()  # reading the answer waits for a GPU
         times_s.append(time.perf_counter() - start)
         if len(times_s) > _WARM_UP and time.perf_counter() > end:
             break

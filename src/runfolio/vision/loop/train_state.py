@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
-from lightning_fabric import Fabric
+import torch
 from torch import nn
 
 from runfolio.vision.loop.averaging import WeightAverage
@@ -16,8 +16,9 @@ from runfolio.vision.loop.epoch_metrics import EpochMetrics
 from runfolio.vision.loop.inputs import Inputs
 from runfolio.vision.loop.mixing import Mixing
 from runfolio.vision.loop.optimizers import make_optimizer, make_scheduler
-from runfolio.vision.models.compiling import Network, compile_network
+from runfolio.vision.models.compiling import compile_network
 from runfolio.vision.models.freezing import train_mode
+from runfolio.vision.models.precision import Network, mixed_precision
 from runfolio.vision.prepare import Preparation
 
 UNAVERAGED = "unaveraged"
@@ -25,12 +26,6 @@ UNAVERAGED = "unaveraged"
 
 _SHAPING = ("optimizer", "ema", "precision")
 """Settings that a checkpoint's parts depend on."""
-_PRECISIONS: Mapping[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
-    "32": "32-true",
-    "bf16": "bf16-mixed",
-    "fp16": "16-mixed",
-}
-"""Fabric's names of them."""
 
 
 class TrainState:
@@ -42,9 +37,10 @@ class TrainState:
     Attributes:
         settings: Settings of the training.
         images: Number of training images.
-        fabric: Places networks and batches on the device, and sets the precision.
+        device: Device of the network and its batches.
         model: The network in training.
         optimizer: Updates the parameters of `model`.
+        scaler: Scales the loss in fp16, so that small gradients do not become zero; otherwise does nothing.
         stopping: Epochs since the best one.
         freezing: Epochs in which the backbone is frozen.
         metrics: Sums over the images of the current epoch.
@@ -62,22 +58,21 @@ class TrainState:
         settings = preparation.settings
         self.settings = settings
         self.images = len(preparation.train)
-        self.fabric = Fabric(accelerator=preparation.device, devices=1, precision=_PRECISIONS[settings.precision])
+        self.device = torch.device(preparation.device)
         self.to_input = Inputs(preparation.transform)
         self.mixing = Mixing(
             mixup=settings.mixup, cutmix=settings.cutmix, classes=len(preparation.source.classes), seed=settings.seed
         )
 
-        self.model: nn.Module = preparation.whole_network()
+        self.model: nn.Module = preparation.whole_network().to(self.device)
         self.freezing = BackboneSchedule(self.model, settings)
         self.optimizer = make_optimizer(self.model, settings, rate_decay=settings.rate_decay)
         self.freezing.apply(0)
         self._scheduler = make_scheduler(self.optimizer, settings, self.steps_per_epoch, schedule)
-        self._network, self._stepper = self.fabric.setup(self.model, self.optimizer)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
         self._average = None if settings.ema is None else WeightAverage(self.model, settings.ema)
-        self.predictor: nn.Module = self._network if self._average is None else self.fabric.setup(self._average.model)
-        """`predicting` on the device, in the precision of the settings."""
-        self.train_forward, self.predict_forward = self._forwards()
+        self.train_forward = self._forward(self.model)
+        self.predict_forward = self.train_forward if self._average is None else self._forward(self._average.model)
 
         self.epoch = 0
         self.step = 0
@@ -85,15 +80,12 @@ class TrainState:
         self.epoch_seconds: list[float] = []
         self.epoch_values: dict[str, float] = {}
         self.stopping = EarlyStopping(settings.patience)
-        self.metrics = EpochMetrics(self.fabric.device)
+        self.metrics = EpochMetrics(self.device)
 
-    def _forwards(self) -> tuple[Network, Network]:
-        """Return the functions that training and prediction call, compiled if the settings say so."""
-        if not self.settings.compile:
-            return self._network, self.predictor
-        size = self.settings.resolved_batch_size
-        train_forward = compile_network(self._network, size)
-        return train_forward, train_forward if self._average is None else compile_network(self.predictor, size)
+    def _forward(self, model: nn.Module) -> Network:
+        """Return the function that calls `model` in the precision of the settings, compiled if they say so."""
+        network = mixed_precision(model, self.device, self.settings.precision)
+        return compile_network(network, self.settings.resolved_batch_size) if self.settings.compile else network
 
     @property
     def batches_per_epoch(self) -> int:
@@ -140,7 +132,7 @@ class TrainState:
 
     @property
     def on_gpu(self) -> bool:
-        return self.fabric.device.type == "cuda"
+        return self.device.type == "cuda"
 
     @property
     def predicting(self) -> nn.Module:
@@ -170,12 +162,12 @@ class TrainState:
     def update(self) -> None:
         """Make one optimizer step by the gradients that were accumulated."""
         if self.settings.clip is not None:
-            # A norm that is no number is recorded like any other, not raised.
-            self.fabric.clip_gradients(
-                self._network, self._stepper, max_norm=self.settings.clip, error_if_nonfinite=False
-            )
-        self._stepper.step()
-        self._stepper.zero_grad()
+            self.scaler.unscale_(self.optimizer)
+            parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.settings.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
         self._scheduler.step()
         if self._average is not None:
             self._average.update()
@@ -195,7 +187,7 @@ class TrainState:
         self.stopping.update(score)
         if self.freezing.is_pending(self.epoch):
             self.stopping.waited = 0
-        self.metrics = EpochMetrics(self.fabric.device)
+        self.metrics = EpochMetrics(self.device)
 
     def checkpoint_parts(self) -> dict[str, Any]:
         """Return the parts of a checkpoint, for `run.checkpoint` and `run.restore`, which add the random generators.
@@ -207,7 +199,7 @@ class TrainState:
             **({} if self._average is None else {UNAVERAGED: self.model}),
             "optimizer": self.optimizer,
             "scheduler": self._scheduler,
-            "scaler": self.fabric.strategy.precision,
+            "scaler": self.scaler,
             "stopping": self.stopping,
             "tally": self.metrics,
             "training": self,

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
-from torch import nn
 
 from runfolio.errors import ConfigError
-
-Network = Callable[[torch.Tensor], torch.Tensor]
+from runfolio.vision.models.precision import Network
 
 _BACKEND = "inductor"
 
 
-def compile_network(network: nn.Module, batch_size: int) -> Network:
+def compile_network(network: Network, batch_size: int) -> Network:
     """The network for whole batches of images in compiled form, and as it is for the others.
 
     An epoch's last, smaller batch is so few images that compiling for it does not pay; and what is computed never

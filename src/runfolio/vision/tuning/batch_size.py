@@ -146,7 +146,7 @@ def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Tri
         settings = replace(settings, unfreeze_after=None, freeze_backbone=False)
     preparation = replace(preparation, settings=settings)
     state = TrainState(preparation)
-    inputs = InputPipeline(preparation, state.fabric)
+    inputs = InputPipeline(preparation)
     inputs.open_cache(state, progress)
     ends: list[float] = []
     steps = min(_STEPS, state.steps_per_epoch)

@@ -117,6 +117,7 @@ def find_lr(
                 tags=["lr-finder"],
                 store=store,
                 tensorboard=settings.tensorboard,
+                recording=runfolio.RecordingConfig(announce=False),
             ) as run,
         ):
             return _record(run, _train(preparation, progress))
@@ -129,7 +130,7 @@ def _train(preparation: Preparation, progress: Progress | None) -> list[float]:
     settings = preparation.settings
     runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
     state = TrainState(preparation, schedule=lambda step: _rate(step) / settings.lr)
-    inputs = InputPipeline(preparation, state.fabric)
+    inputs = InputPipeline(preparation)
     inputs.open_cache(state, progress)
     losses: list[float] = []
     task = progress.add_task("range test", total=_STEPS) if progress else None

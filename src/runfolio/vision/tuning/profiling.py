@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
-from runfolio.errors import RunfolioError
 from runfolio.record.base.layout import ARTIFACTS
 from runfolio.vision.loop.epoch_metrics import EpochResult
 from runfolio.vision.loop.epochs import OnStep, train_epoch
@@ -106,7 +105,7 @@ class StepProfiler:
                 profiler.export_chrome_trace(str(Path(folder) / "trace.json.gz"))
                 (Path(folder) / "operators.json").write_text(json.dumps(self._summary(profiler), indent=1))
                 self._run.artifact(folder, PROFILE, type=PROFILE)
-        except (OSError, RuntimeError, RunfolioError) as error:
+        except (OSError, RuntimeError) as error:
             self._notify(f"the profile of the first steps cannot be kept: {error}")
 
     def _summary(self, profiler: profile) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Protocol, TypeVar
 
 from runfolio.errors import Ambiguous
 
+LAST = "last"
+"""Name of the newest run, unless a run is called so."""
 _MOST_LISTED = 5
 
 

@@ -1,0 +1,198 @@
+"""Columns of runs by name: facts, settings, results, metrics and data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from runfolio.errors import NotFound, did_you_mean
+from runfolio.query.frames.points import import_pandas
+from runfolio.query.run_view import RunView
+from runfolio.query.selection.figures import any_figure_of, best_in_curve, figure_heading
+from runfolio.query.selection.metric_names import guess_mode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FACTS: dict[str, Callable[[RunView], Any]] = {
+    "id": lambda run: run.id,
+    "name": lambda run: run.name,
+    "experiment": lambda run: run.experiment,
+    "state": lambda run: run.state,
+    "created": lambda run: run.created,
+    "duration_s": lambda run: run.duration_s,
+}
+_MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
+    "ended": lambda run: run.document.status.ended,
+    "reason": lambda run: run.reason,
+    "tags": lambda run: ", ".join(run.tags) or None,
+    "notes": lambda run: run.notes,
+    "archived": lambda run: run.edits.archived,
+    "series": lambda run: (run.document.series or {}).get("name"),
+    "lineage": lambda run: _origin(run.document.lineage),
+    "host": lambda run: run.document.environment.get("host"),
+    "device": lambda run: run.document.environment.get("device"),
+    "commit": lambda run: run.code.info.get("commit"),
+    "folder": lambda run: run.run_path,
+}
+_BEST = ".best"
+_MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
+"""Kinds of values in the order in which a bare name is looked up."""
+
+Kind = Literal["fact", "data", "params", "summary", "metrics", "best", "figure"]
+"""`metrics`: the last value of a curve; `best`: its best value; `figure`: see `figures.figure_of`."""
+
+
+@dataclass(frozen=True)
+class RunsColumn:
+    """One column of some runs."""
+
+    kind: Kind
+    name: str
+    """Without the first word of `full_name`."""
+    heading: str = ""
+    """Name for people; of a measured column it also says which figure it is: `val/acc best`."""
+    shadowed: tuple[str, ...] = ()
+    """Full names of other columns that have the same bare name."""
+
+    @property
+    def full_name(self) -> str:
+        """Name that gives the same column wherever a column is named."""
+        if self.kind in ("fact", "figure"):
+            return self.name
+        return f"metrics.{self.name}{_BEST}" if self.kind == "best" else f"{self.kind}.{self.name}"
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the column holds results rather than facts and settings."""
+        return self.kind in ("summary", "metrics", "best", "figure")
+
+    def value(self, run: RunView) -> Any:
+        """Return the value of one run; None if it has none."""
+        if self.kind == "fact":
+            return (FACTS.get(self.name) or _MORE_FACTS[self.name])(run)
+        if self.kind == "data":
+            return run.data[self.name].fingerprint if self.name in run.data else None
+        if self.kind == "best":
+            return best_in_curve(run, self.name)
+        if self.kind in ("metrics", "figure"):
+            mode = guess_mode(self.name) if self.kind == "figure" else None
+            figure = any_figure_of(run, self.full_name, mode)
+            return figure.value if figure else None
+        return (run.flat_config if self.kind == "params" else run.flat_summary).get(self.name)
+
+
+def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
+    """Return the column that a name means.
+
+    A bare name is one of `FACTS`, else a setting, else another fact of the run, else a result or metric, of which it
+    takes each run's figure (`figures.figure_of`). `params.NAME`, `summary.NAME`, `metrics.NAME` (the last value),
+    `metrics.NAME.best` and `data.NAME` say it outright; `config.NAME` is the same as `params.NAME`.
+
+    Raises:
+        NotFound: There is no such column; the message names the nearest.
+    """
+    return _find(name, runs, every_column(runs))
+
+
+def find_metric(name: str, runs: Sequence[RunView]) -> RunsColumn:
+    """Return the result or metric that a name means; where a metric is asked for, no setting is meant.
+
+    Raises:
+        NotFound: There is none; the message names the nearest.
+    """
+    return _find(name, runs, [column for column in every_column(runs) if column.startswith(("summary.", "metrics."))])
+
+
+def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColumn]:
+    """Return the columns that several names mean, as `find_column` does for one, but look at the runs once.
+
+    Raises:
+        NotFound: There is no such column; the message names the nearest.
+    """
+    available = every_column(runs)
+    return [_find(name, runs, available) for name in names]
+
+
+def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsColumn:
+    spellings = (name, name.replace("config.", "params.", 1), name.replace("-", "_"))  # a flag has - where YAML has _
+    for spelling in dict.fromkeys(spellings):
+        is_shadowed = spelling in _MORE_FACTS and f"params.{spelling}" in available
+        if spelling in available and not is_shadowed:
+            return _outright(spelling, runs)
+        if bare := [f"{kind}.{spelling}" for kind in _MEANINGS if f"{kind}.{spelling}" in available]:
+            return _bare(spelling, bare, runs)
+    raise NotFound(
+        f"no column {name!r}; {did_you_mean(name, {column.partition('.')[2] or column for column in available})}"
+    )
+
+
+def choice_note(columns: Iterable[RunsColumn]) -> str:
+    """Return one line on the columns whose bare name has several meanings, empty if there are none."""
+    choices = [
+        f"{column.name} is the {_MEANINGS.get(column.kind, 'result')} (not {' or '.join(column.shadowed)})"
+        for column in dict.fromkeys(columns)
+        if column.shadowed
+    ]
+    return f"{'; '.join(choices)}." if choices else ""
+
+
+def every_column(runs: Iterable[RunView]) -> list[str]:
+    """Return the full names of all columns the runs could fill, in the order of a wide table."""
+    names_of: dict[str, dict[str, None]] = {"params": {}, "metrics": {}, "summary": {}}
+    for run in runs:
+        for kind, names in (("params", run.flat_config), ("metrics", run.metrics), ("summary", run.flat_summary)):
+            names_of[kind].update(dict.fromkeys(names))
+    data = [f"data.{name}" for run in runs for name in run.data]
+    params, summary = ([f"{kind}.{name}" for name in names_of[kind]] for kind in ("params", "summary"))
+    metrics = [
+        column
+        for name in names_of["metrics"]
+        for column in (f"metrics.{name}", *([f"metrics.{name}{_BEST}"] if guess_mode(name) else []))
+    ]
+    return list(dict.fromkeys([*FACTS, *_MORE_FACTS, *data, *params, *metrics, *summary]))
+
+
+def runs_frame(runs: Sequence[RunView]) -> pd.DataFrame:
+    """Return one row per run with every column it could have (see `Runs.to_pandas`)."""
+    pd = import_pandas()
+    columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in _MORE_FACTS]
+    names = [column.full_name for column in columns]
+    return pd.DataFrame([[column.value(run) for column in columns] for run in runs], columns=names)
+
+
+def _parts(full_name: str, runs: Sequence[RunView]) -> tuple[Kind, str]:
+    """Return the kind and the name of a column."""
+    if full_name in FACTS or full_name in _MORE_FACTS:
+        return "fact", full_name
+    kind, _, name = full_name.partition(".")
+    if kind == "metrics":
+        is_best = name.endswith(_BEST) and not any(name in run.metrics for run in runs)
+        return ("best", name.removesuffix(_BEST)) if is_best else ("metrics", name)
+    return ("data", name) if kind == "data" else ("params", name) if kind == "params" else ("summary", name)
+
+
+def _outright(full_name: str, runs: Sequence[RunView], shadowed: Sequence[str] = ()) -> RunsColumn:
+    kind, name = _parts(full_name, runs)
+    headings = {"data": full_name, "best": f"{name} best"}
+    heading = figure_heading(runs, full_name, None) if kind in ("summary", "metrics") else headings.get(kind, name)
+    return RunsColumn(kind, name, heading, tuple(shadowed))
+
+
+def _bare(name: str, full_names: Sequence[str], runs: Sequence[RunView]) -> RunsColumn:
+    """Return the column of a bare name, which is the end of one or more full names."""
+    if full_names[0].startswith("params."):
+        return _outright(full_names[0], runs, full_names[1:])
+    mode = guess_mode(name)
+    kinds = {figure.kind for run in runs if (figure := any_figure_of(run, name, mode))}
+    if not kinds or kinds.isdisjoint(("best", "last")):
+        return _outright(full_names[0], runs, full_names[1:])
+    if len(kinds) == 1:
+        return _outright(f"metrics.{name}{_BEST}" if mode else f"metrics.{name}", runs)
+    return RunsColumn("figure", name, figure_heading(runs, name, mode), tuple(full_names[1:]))
+
+
+def _origin(lineage: dict[str, Any] | None) -> str | None:
+    """`fork of net (k3f9x2ab)`."""
+    return None if lineage is None else f"{lineage.get('kind')} of {lineage.get('name')} ({lineage.get('run')})"

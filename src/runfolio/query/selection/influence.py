@@ -1,0 +1,42 @@
+"""Which settings mattered: the share of a metric's spread that goes with each of them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+from runfolio.query.run_view import RunView
+from runfolio.query.selection.grouping import shown_setting
+
+
+def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    """Return for each setting the share of the variance that lies between the groups of its values, largest first.
+
+    This is the correlation ratio (eta squared) of one setting alone; those of several settings need not add up to 1.
+    A setting is left out if its groups hold fewer than two runs on average, since it would explain everything.
+
+    Args:
+        values: The metric of each run; what is not finite is passed over.
+    Source: R. A. Fisher, Statistical Methods for Research Workers (1925), section 45
+    """
+    pairs = [(run, value) for run, value in zip(runs, values, strict=True) if math.isfinite(value)]
+    if len(pairs) < 4:
+        return {}
+    mean = statistics.fmean(value for _, value in pairs)
+    total = sum((value - mean) ** 2 for _, value in pairs)
+    shares: dict[str, float] = {}
+    for name in settings:
+        groups: dict[str, list[float]] = {}
+        for run, value in pairs:
+            groups.setdefault(shown_setting(run.flat_config.get(name)), []).append(value)
+        if 1 < len(groups) <= len(pairs) / 2 and total:
+            between = sum(len(group) * (statistics.fmean(group) - mean) ** 2 for group in groups.values())
+            shares[name] = between / total
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def shares_sentence(shares: Mapping[str, float]) -> str:
+    """Return one line on which settings mattered; empty if nothing can be said."""
+    listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+    return f"Share of the spread that each setting explains alone: {listed}." if listed else ""

@@ -1,0 +1,195 @@
+"""Contents that SummaryWriter's methods make of arrays: pictures, animations, sounds, curves, and files of arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runfolio.errors import ConfigError
+from runfolio.record.base import files
+from runfolio.record.base.layout import slug
+from runfolio.tracking.pipeline import media_content
+from runfolio.tracking.pipeline.plain_texts import text_of
+
+_GRID_COLUMNS = 8
+_NAME_LENGTH = 50
+_LEAST_COUNT = 1e-7
+_CURVES = ("true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall")
+
+
+def image_grid(image: Any, dataformats: str) -> Any:
+    """Return an image, or several as one, as an array [height, width, channels], from axes named N, C, H and W.
+
+    Raises:
+        ConfigError: The axes are not those of the array, or not of an image.
+    """
+    import numpy as np
+
+    array, axes = media_content.as_numbers(image), dataformats.upper()
+    if array.ndim != len(axes) or len(set(axes)) != len(axes) or not {"H", "W"} <= set(axes) <= set("NCHW"):
+        raise ConfigError(f"an image of shape {array.shape} has not the axes {dataformats!r}")
+    for missing in (axis for axis in "CN" if axis not in axes):
+        array, axes = array[None], missing + axes
+    batch = np.transpose(array, [axes.index(axis) for axis in "NHWC"])
+    count, height, width, channels = batch.shape
+    columns = min(count, _GRID_COLUMNS)
+    rows = math.ceil(count / columns)
+    grid = np.zeros((rows * columns, height, width, channels), batch.dtype)
+    grid[:count] = batch
+    grid = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return grid.reshape(rows * height, columns * width, channels)
+
+
+def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[str] | None) -> bytes:
+    """Return an image with boxes (x and y of two corners) drawn on it, as PNG.
+
+    Args:
+        rescale: Factor by which the result is larger.
+        labels: A text for each box; ignored if there are not as many.
+    """
+    from PIL import ImageDraw
+
+    picture = _picture(image).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    corners = media_content.as_numbers(boxes).reshape(-1, 4).tolist()
+    texts = labels if labels is not None and len(labels) == len(corners) else [""] * len(corners)
+    for (left, top, right, bottom), text in zip(corners, texts, strict=True):
+        draw.rectangle((left, top, right, bottom), outline="red", width=2)
+        if text:
+            area = draw.textbbox((left, bottom), text, anchor="lb")
+            draw.rectangle(area, fill="red")
+            draw.text((left, bottom), text, fill="black", anchor="lb")
+    size = (max(1, round(picture.width * rescale)), max(1, round(picture.height * rescale)))
+    return media_content.png(picture.resize(size))
+
+
+def animation(video: Any, fps: float) -> bytes:
+    """Return videos [N, frames, channels, height, width], side by side, as an animated PNG."""
+    array = media_content.as_numbers(video)
+    if array.ndim != 5 or 0 in array.shape:
+        raise ConfigError(f"a video has the axes [N, frames, channels, height, width]; not the shape {array.shape}")
+    first, *others = (_picture(image_grid(array[:, number], "NCHW")) for number in range(array.shape[1]))
+    buffer = io.BytesIO()
+    first.save(buffer, format="PNG", save_all=True, append_images=others, duration=1000 / fps, loop=0)
+    return buffer.getvalue()
+
+
+def sound(values: Any, sample_rate: int) -> bytes:
+    """Return samples from -1 to 1 as a WAV file of 16 bits; louder ones are clipped."""
+    import wave
+
+    import numpy as np
+
+    samples = np.asarray(media_content.as_numbers(values), dtype=np.float64).squeeze()
+    if samples.ndim != 1:
+        raise ConfigError(f"a sound has one axis, its samples; not the shape {samples.shape}")
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes((np.nan_to_num(samples).clip(-1, 1) * np.iinfo(np.int16).max).astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+def raw_histogram(
+    lowest: float, highest: float, count: float, total: float, total_of_squares: float, limits: Any, counts: Any
+) -> dict[str, Any]:
+    """Return counted numbers as a histogram of the record, without the empty bins at both ends.
+
+    Args:
+        limits: The upper end of each bin.
+    """
+    import numpy as np
+
+    ends = np.asarray(media_content.as_numbers(limits), dtype=np.float64)
+    bins = np.asarray(media_content.as_numbers(counts), dtype=np.float64)
+    if ends.shape != bins.shape or ends.ndim != 1:
+        raise ConfigError(f"bucket_limits of shape {ends.shape} do not belong to bucket_counts of shape {bins.shape}")
+    used = np.flatnonzero(bins)
+    if not used.size or not count:
+        statistics = dict.fromkeys(("mean", "std", "min", "max"))
+        return {"edges": [], "counts": [], **statistics, "nan": 0, "inf": 0}
+    first, last = used[0], used[-1]
+    inner = ends[first:last]
+    low = ends[first - 1] if first else min(lowest, np.nextafter(ends[0], -np.inf))
+    mean = total / count
+    return {
+        "edges": [float(low), *inner.tolist(), float(min(ends[last], max(highest, np.nextafter(low, np.inf))))],
+        "counts": bins[first : last + 1].astype(int).tolist(),
+        "mean": mean,
+        "std": math.sqrt(max(0.0, total_of_squares / count - mean**2)),
+        "min": lowest,
+        "max": highest,
+        "nan": 0,
+        "inf": 0,
+    }
+
+
+def precision_recall(labels: Any, predictions: Any, thresholds: int, weights: Any) -> dict[str, list[float]]:
+    """Return counts, precision and recall at evenly spaced thresholds from 0 to 1."""
+    import numpy as np
+
+    truth = np.asarray(media_content.as_numbers(labels), dtype=np.float64).ravel()
+    scores = np.asarray(media_content.as_numbers(predictions), dtype=np.float64).ravel()
+    if truth.shape != scores.shape:
+        raise ConfigError(f"{truth.size} labels do not belong to {scores.size} predictions")
+    weight = 1.0 if weights is None else np.asarray(media_content.as_numbers(weights), dtype=np.float64)
+    bins = np.floor(scores * (thresholds - 1)).clip(0, thresholds - 1)
+
+    def at_least(weighted: Any) -> Any:
+        counts, _ = np.histogram(bins, bins=thresholds, range=(0, thresholds - 1), weights=weighted)
+        return np.cumsum(counts[::-1])[::-1]
+
+    true_positives, false_positives = at_least(truth * weight), at_least((1 - truth) * weight)
+    true_negatives, false_negatives = false_positives[0] - false_positives, true_positives[0] - true_positives
+    precision = true_positives / np.maximum(_LEAST_COUNT, true_positives + false_positives)
+    recall = true_positives / np.maximum(_LEAST_COUNT, true_positives + false_negatives)
+    return curves(true_positives, false_positives, true_negatives, false_negatives, precision, recall)
+
+
+def curves(*values: Any) -> dict[str, list[float]]:
+    """Return the six curves of `add_pr_curve_raw` by name."""
+    return {name: media_content.as_numbers(curve).ravel().tolist() for name, curve in zip(_CURVES, values, strict=True)}
+
+
+def table(rows: Any, header: Any) -> dict[str, Any]:
+    """Return the metadata of an embedding, a text or a list of texts for each point, as plain texts."""
+
+    def cells(row: Any) -> list[str]:
+        return [text_of(cell, "metadata") for cell in (row if isinstance(row, (list, tuple)) else [row])]
+
+    return {"header": None if header is None else cells(header), "metadata": [cells(row) for row in rows]}
+
+
+def artifact_name(tag: str, step: int) -> str:
+    """Return a name for what belongs to a tag and a step; other tags and steps have other names."""
+    safe = slug(tag)[:_NAME_LENGTH]
+    digest = "" if safe == tag else "-" + hashlib.blake2b(tag.encode(errors="replace"), digest_size=4).hexdigest()
+    return f"{safe}{digest}-{step}"
+
+
+def write_files(
+    folder: Path, details: Mapping[str, Any], contents: Mapping[str, bytes], arrays: Mapping[str, Any]
+) -> None:
+    """Write `about.json`, files by their names, and arrays, where they are not None, as `.npy` files."""
+    import numpy as np
+
+    files.write_json(folder / "about.json", details)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    for name, values in arrays.items():
+        if values is not None:
+            np.save(folder / f"{name}.npy", media_content.as_numbers(values), allow_pickle=False)
+
+
+def _picture(image: Any) -> Any:
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(media_content.png(image)))
+    picture.load()
+    return picture

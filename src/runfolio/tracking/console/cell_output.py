@@ -1,0 +1,75 @@
+"""Text that the cells of a notebook print: its streams send it to the notebook, past descriptors 1 and 2."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from runfolio.tracking.process.run_context import ipython_shell
+
+Write = Callable[[str], int]
+
+
+class CellOutput:
+    """Copy of what is written to the streams of a notebook's kernel, into a descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor: int | None = descriptor
+        """None: nothing is copied any more."""
+        self._replaced: list[tuple[Any, Write, Write]] = []
+        """Stream, what stands in for its `write`, and what did before."""
+
+    @staticmethod
+    def exists() -> bool:
+        """Return whether stdout or stderr is a stream of a notebook's kernel."""
+        return bool(_kernel_streams())
+
+    def start(self) -> None:
+        """Copy from now on."""
+        self._replace()
+        # At the end of a cell, IPython puts back the `write` of its start.
+        ipython_shell().events.register("pre_run_cell", self._replace)
+
+    def stop(self) -> None:
+        """Undo `start`."""
+        with contextlib.suppress(ValueError):  # not started
+            ipython_shell().events.unregister("pre_run_cell", self._replace)
+        for stream, write, original in self._replaced:
+            if stream.write is write:
+                stream.write = original
+        self._replaced = []
+
+    def _replace(self, info: object = None) -> None:
+        standing = [stream for stream, write, _ in self._replaced if stream.write is write]
+        for stream in _kernel_streams():
+            if stream not in standing:
+                original = stream.write
+                stream.write = self._copying(original, getattr(stream, "watch_fd_thread", None))
+                self._replaced = [entry for entry in self._replaced if entry[0] is not stream]
+                self._replaced.append((stream, stream.write, original))
+
+    def _copying(self, original: Write, echo: threading.Thread | None) -> Write:
+        """Args:
+        echo: Writes to the stream what came from descriptor 1 or 2, which is recorded already.
+        """
+
+        def write(text: str) -> int:
+            count = original(text)
+            data = text.encode(errors="replace") if threading.current_thread() is not echo else b""
+            with contextlib.suppress(OSError):  # the helper process has ended
+                while data and self.descriptor is not None:
+                    data = data[os.write(self.descriptor, data) :]
+            return count
+
+        return write
+
+
+def _kernel_streams() -> list[Any]:
+    iostream = sys.modules.get("ipykernel.iostream")
+    if iostream is None or ipython_shell() is None:
+        return []
+    return [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, iostream.OutStream)]

@@ -1,0 +1,56 @@
+"""Hydra's jobs: several may run in one process, and an exception of one does not end it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Protocol
+
+from runfolio.record.base.start_folder import hydra_config
+from runfolio.record.content.run_edits import NAME_LENGTH
+from runfolio.tracking.process.outcome import RunOutcome
+
+
+class _Run(Protocol):
+    is_in_with: bool
+
+    @property
+    def has_ended(self) -> bool: ...
+
+    def end(self, outcome: RunOutcome, *, at_last_call: bool = False) -> None: ...
+
+
+def job_name() -> str | None:
+    """Return the overrides that make up the name of the present job, such as `lr=0.1,wd=0.01`; None without any."""
+    config = hydra_config()
+    return None if config is None else config.job.override_dirname[:NAME_LENGTH] or None
+
+
+def end_with_job(run: _Run) -> None:
+    """Have the run end as the job that opened it, unless it is ended before."""
+    if hydra_config() is not None and (callbacks := _callbacks()) is not None:
+        callbacks.append(_JobEnd(run, callbacks))
+
+
+class _JobEnd:
+    """Callback of Hydra, of the only event that can follow: it takes itself off."""
+
+    def __init__(self, run: _Run, callbacks: list[Any]) -> None:
+        self._run = run
+        self._callbacks = callbacks
+
+    def on_job_end(self, config: Any, job_return: Any, **_: Any) -> None:
+        self._callbacks.remove(self)
+        if not self._run.has_ended and not self._run.is_in_with:
+            error = job_return._return_value
+            outcome = RunOutcome.from_exception(error if isinstance(error, Exception) else None)
+            self._run.end(outcome, at_last_call=True)
+
+
+def _callbacks() -> list[Any] | None:
+    """Return the callbacks of the call of Hydra's `run_job` that this thread is in: no other object leads to them."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "run_job" and frame.f_globals.get("__name__") == "hydra.core.utils":
+            return frame.f_locals["callbacks"].callbacks
+        frame = frame.f_back
+    return None

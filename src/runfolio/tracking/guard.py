@@ -1,0 +1,41 @@
+"""The guard around calls that record: whatever a value, a file, a library or the store does, the training continues."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def guarded(otherwise: object, call: str | None = None) -> Callable[[_Method], _Method]:
+    """Make a method report what it raises, by its object's `_note_failure(call, error)`; see `Recorder.note_failure`.
+
+    Interrupts pass, and so does Python's own TypeError about arguments that the method does not have.
+
+    Args:
+        otherwise: Returned by a call that failed.
+        call: The name of the call in the report. Default: the method's name.
+    """
+
+    def guard(method: _Method) -> _Method:
+        @functools.wraps(method)
+        def guarded_method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return method(self, *args, **kwargs)
+            except Exception as error:
+                if _is_wrong_call(error):
+                    raise
+                self._note_failure(call or method.__name__, error)
+                return otherwise
+
+        return cast("_Method", guarded_method)
+
+    return guard
+
+
+def _is_wrong_call(error: Exception) -> bool:
+    """Return whether Python refused the arguments, so that no line of the method was executed."""
+    trace = error.__traceback__
+    return isinstance(error, TypeError) and trace is not None and trace.tb_next is None

@@ -1,0 +1,90 @@
+"""Matplotlib figures as PNG, drawn by the thread that owns them: matplotlib is not thread-safe."""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from runfolio.errors import ConfigError
+from runfolio.tracking.pipeline.caller_warnings import warnings_at_caller
+
+_LONGEST_SIDE, _MOST_PIXELS = 8_000, 16_000_000
+"""Bounds of the image; a larger figure is drawn with fewer dots per inch."""
+_PAD_INCHES = 0.1
+_NEAR = 1.0
+"""How far beyond an edge something is still shown, in widths or heights of the figure."""
+
+
+def figure_png(figure: Any) -> bytes:
+    """Return a figure, or that of axes or of pyplot, as PNG. It is cut to what is drawn, near its edges at most.
+
+    Raises:
+        ConfigError: It is not a matplotlib figure.
+        Exception: Whatever matplotlib raises.
+    """
+    figure = _figure_of(figure)
+    buffer = io.BytesIO()
+    with warnings_at_caller():
+        figure.draw_without_rendering()  # which moves things to where they will be
+        with _hide_far_texts(figure):
+            box = _bounded_box(figure)
+            width, height = box.width, box.height
+            dpi = min(_dpi(figure), _LONGEST_SIDE / max(width, height), math.sqrt(_MOST_PIXELS / (width * height)))
+            figure.savefig(buffer, format="png", bbox_inches=box, dpi=dpi)
+    return buffer.getvalue()
+
+
+def _figure_of(value: Any) -> Any:
+    pyplot, module = sys.modules.get("matplotlib.pyplot"), sys.modules.get("matplotlib.figure")
+    if value is pyplot and pyplot is not None:
+        return pyplot.gcf()
+    candidate = value if hasattr(value, "savefig") else getattr(value, "figure", None)
+    for figure in (candidate, getattr(candidate, "figure", None)):  # the latter for what seaborn draws
+        if module is not None and isinstance(figure, module.Figure):
+            return figure
+    raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(value).__name__}")
+
+
+@contextmanager
+def _hide_far_texts(figure: Any) -> Iterator[None]:
+    """Hide texts that are far outside of the figure: matplotlib cannot draw them, not even where they are cut off."""
+    from matplotlib.text import Text
+
+    width, height = figure.bbox.width, figure.bbox.height
+    area = figure.bbox.padded(_NEAR * width, _NEAR * height)
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+    far_texts = [text for text in texts if not area.overlaps(Text.get_window_extent(text))]
+    for text in far_texts:
+        text.set_visible(False)
+    try:
+        yield
+    finally:
+        for text in far_texts:
+            text.set_visible(True)
+
+
+def _bounded_box(figure: Any) -> Any:
+    """Return the area to draw, in inches. An edge that something is far beyond is that of the figure itself."""
+    from matplotlib.transforms import Bbox
+
+    drawn = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    left, right = _edges(drawn.x0, drawn.x1, width)
+    bottom, top = _edges(drawn.y0, drawn.y1, height)
+    return Bbox.from_extents(left, bottom, right, top).padded(_PAD_INCHES)
+
+
+def _edges(low: float, high: float, size: float) -> tuple[float, float]:
+    margin = _NEAR * size
+    return (low if -margin <= low <= size else 0.0), (high if 0 <= high <= size + margin else size)
+
+
+def _dpi(figure: Any) -> float:
+    from matplotlib import rcParams
+
+    dpi = rcParams["savefig.dpi"]
+    return figure.dpi if dpi == "figure" else dpi

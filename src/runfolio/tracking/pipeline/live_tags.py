@@ -1,0 +1,65 @@
+"""The tags of a run, saved when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, MutableSequence
+from typing import Any
+
+from runfolio.record.content import run_edits
+from runfolio.tracking.guard import guarded
+from runfolio.tracking.pipeline.plain_texts import text_of
+
+
+class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - the stubs have list below the other
+    """A list of tags that says when it was changed. What cannot be a tag is reported and left out."""
+
+    def __init__(
+        self, tags: Iterable[str], changed: Callable[[], None], note_failure: Callable[[str, Exception], None]
+    ) -> None:
+        list.__init__(self, tags)
+        self._changed = changed
+        self._note_failure = note_failure
+
+    def __getitem__(self, index: Any) -> Any:
+        return list.__getitem__(self, index)
+
+    @guarded(None, call="tags")
+    def __setitem__(self, index: Any, value: Any) -> None:
+        list.__setitem__(self, index, plain_tags(value) if isinstance(index, slice) else _plain_tag(value))
+        self._changed()
+
+    def __delitem__(self, index: Any) -> None:
+        list.__delitem__(self, index)
+        self._changed()
+
+    def __len__(self) -> int:
+        return list.__len__(self)
+
+    def __reduce__(self) -> tuple[type[list[str]], tuple[list[str]]]:
+        """A copy, here or in another process, is a plain list: it belongs to no run."""
+        return list, ([*self],)
+
+    @guarded(None, call="tags")
+    def insert(self, index: Any, value: Any) -> None:
+        list.insert(self, index, _plain_tag(value))
+        self._changed()
+
+    @guarded(None, call="tags")
+    def extend(self, values: Iterable[str]) -> None:
+        list.extend(self, plain_tags(values))
+        self._changed()
+
+
+def plain_tags(tags: Iterable[str]) -> list[str]:
+    """Return tags as they are recorded; a text is one tag.
+
+    Raises:
+        ConfigError: One cannot be a tag.
+    """
+    return [_plain_tag(tag) for tag in ([tags] if isinstance(tags, str) else tags)]
+
+
+def _plain_tag(tag: str) -> str:
+    text = text_of(tag, "a tag")
+    run_edits.check_tag(text)
+    return text

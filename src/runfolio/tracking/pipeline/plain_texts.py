@@ -1,0 +1,89 @@
+"""Texts of what users hand in, made without running their code: a foreign `__str__` may raise, or never return."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+from runfolio.errors import ConfigError, RunfolioError
+from runfolio.record.base.layout import expand_home
+
+_PLAIN_TYPES = (NoneType, bool, int, float, complex, str, bytes)
+_PLAIN_MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
+_NUMPY_KINDS = "biufcmMSU"
+_LONGEST_REASON = 300
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether a value is a number, text, time or path of Python, NumPy or torch, or a tuple of such.
+
+    Their methods run no code of a user.
+    """
+    kind = type(value)
+    if kind in _PLAIN_TYPES or kind.__module__ in _PLAIN_MODULES:
+        return True
+    if kind is tuple:
+        return all(map(is_plain, value))
+    if kind.__module__ == "numpy":
+        return getattr(value, "shape", None) == () and value.dtype.kind in _NUMPY_KINDS
+    return kind.__module__ == "torch" and kind.__name__ in ("device", "dtype")
+
+
+def is_tensor(value: Any) -> bool:
+    torch: Any = sys.modules.get("torch")
+    return torch is not None and issubclass(type(value), torch.Tensor)
+
+
+def text_of(value: Any, what: str) -> str:
+    """Return a text; of a plain value, its text.
+
+    Args:
+        what: The name of the value in the message.
+    Raises:
+        ConfigError: It is anything else.
+    """
+    if issubclass(type(value), str):
+        return str.__str__(value)
+    if not is_plain(value):
+        raise ConfigError(f"{what} is a {type(value).__name__}, not a text; give str(...) of it")
+    return str(value)
+
+
+def path_of(value: Any) -> Path:
+    """Return the path that a text or an object with `__fspath__` means; `~` is the home folder."""
+    return expand_home(str.__str__(value) if issubclass(type(value), str) else os.fspath(value))
+
+
+def type_or_text(value: Any) -> str:
+    """Return the text of a plain value, and of any other object the name of its type."""
+    return str(value) if is_plain(value) else f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def shorten(value: Any, length: int = 40) -> str:
+    """Return a value for a message: a plain one as it is, at most `length` characters of it; else its type."""
+    try:
+        text = repr(value) if is_plain(value) else ""
+    except ValueError:  # a whole number of more than 4,300 digits has no text
+        text = ""
+    return text[:length] + "..." * (len(text) > length) if text else f"a {type(value).__name__}"
+
+
+def exact_number(value: Any) -> Any:
+    """Return an integer or float of a subclass as one of Python's own; anything else as it is."""
+    if issubclass(type(value), int):
+        return int.__int__(value)
+    return float.__float__(value) if issubclass(type(value), float) else value
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an exception as one line: its class, and the texts it was given."""
+    if isinstance(error, RunfolioError):
+        return str(error)
+    details = error.args
+    if isinstance(error, OSError) and type(error.strerror) is str:
+        details = (error.strerror, error.filename)
+    lines = [text.strip().partition("\n")[0] for text in details if type(text) is str]
+    return ": ".join([type(error).__name__, *lines])[:_LONGEST_REASON]

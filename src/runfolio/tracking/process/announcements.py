@@ -1,0 +1,47 @@
+"""The lines that a run prints to stderr: where it is recorded, and an end that is not `finished`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.checkpoints import manifests
+
+QUIET = "RUNFOLIO_QUIET"
+_OFF = ("", "0", "false", "no", "off")
+
+
+def print_start(folder: Path, document: RunDocument, last_step: int) -> None:
+    """Print name, id and folder of a run, and the step after which it continues."""
+    step = f" after step {last_step}" if document.attempts[-1].parent is not None and last_step >= 0 else ""
+    _print(f"{_label(document)}{step} -> {_short(folder)}")
+
+
+def print_end(folder: Path, document: RunDocument) -> None:
+    """Print how a run ended, and how to resume it, unless it finished."""
+    state = document.status.state
+    if state not in (RUNNING, "finished"):
+        hint = f'; resume="{document.id}"' if manifests.names(folder) else ""
+        _print(f"{_label(document)} {state}{hint}")
+
+
+def _label(document: RunDocument) -> str:
+    return f"runfolio: {document.name} {document.id}"
+
+
+def _short(folder: Path) -> str:
+    """Return a path relative to the current folder if it is below it."""
+    with contextlib.suppress(OSError):
+        if folder.is_relative_to(Path.cwd()):
+            return os.fspath(folder.relative_to(Path.cwd()))
+    return os.fspath(folder)
+
+
+def _print(line: str) -> None:
+    if os.environ.get(QUIET, "").lower() in _OFF:
+        # stderr may be closed, or a signal handler may have interrupted a write to it.
+        with contextlib.suppress(Exception):
+            print(line, file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,93 @@
+"""Notebooks: the cells of an IPython shell say how a run ends, since the kernel exits with 0 whatever happened."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from itertools import takewhile
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from runfolio.tracking.process import exit_hooks
+from runfolio.tracking.process.exit_hooks import OpenRun
+from runfolio.tracking.process.outcome import RunOutcome
+
+_INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
+
+
+class _CellError(NamedTuple):
+    outcome: RunOutcome
+    is_used: bool
+    """The cell used the run."""
+
+
+class CellWatcher:
+    """Notes how the cells end that are run while a run is open.
+
+    A run ends as the last cell that used it. An error of a later cell counts too, until another cell succeeds.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._started_at: dict[OpenRun, float] = {}
+        """When the present cell started, for each run that was open by then."""
+        self._errors: dict[OpenRun, _CellError] = {}
+        shell.events.register("pre_run_cell", self._before_cell)
+        shell.events.register("post_run_cell", self._after_cell)
+
+    def _before_cell(self, info: Any) -> None:
+        self._started_at = {run: run.now() for run in exit_hooks.open_runs()}
+        for run in self._started_at:
+            run.is_idle = False
+
+    def _after_cell(self, result: Any) -> None:
+        runs = exit_hooks.open_runs()
+        self._errors = {run: error for run, error in self._errors.items() if run in runs}
+        outcome = self._outcome(result)
+        for run in runs:
+            is_used = (run.called_at() or 0.0) >= self._started_at[run] if run in self._started_at else True
+            earlier = self._errors.get(run)
+            if is_used or earlier is None or not earlier.is_used:
+                self._errors.pop(run, None)
+                if outcome.state != "finished":
+                    self._errors[run] = _CellError(outcome, is_used)
+            run.is_idle = True
+            run.ends_as = self._errors[run].outcome if run in self._errors else RunOutcome()
+
+    def _outcome(self, result: Any) -> RunOutcome:
+        error = result.error_before_exec or result.error_in_exec
+        outcome = RunOutcome.from_exception(error)
+        if outcome.state == "finished":
+            return outcome
+        line = error.lineno if isinstance(error, SyntaxError) else self._line(error.__traceback__)
+        cell = f"cell {result.execution_count}"
+        if line is not None:
+            cell += f", line {line + _leading_blank_lines(result.info.raw_cell)}"
+        if isinstance(error, _INTERRUPTS):
+            return RunOutcome("interrupted", f"interrupted in {cell}", None, outcome.traceback, "interrupt")
+        return replace(outcome, reason=f"{outcome.reason} in {cell}", exit_code=None)
+
+    def _line(self, trace: TracebackType | None) -> int | None:
+        """Return the last line of the cell itself that a traceback passes; functions of other cells are not it."""
+        path = line = None
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if trace.tb_frame.f_globals is self._shell.user_ns and path in (None, code.co_filename):
+                path, line = code.co_filename, trace.tb_lineno
+            trace = trace.tb_next
+        return line
+
+
+def _leading_blank_lines(cell: str) -> int:
+    """Return how many lines IPython cuts off before it runs a cell."""
+    return len(list(takewhile(lambda line: not line.strip(), cell.splitlines())))
+
+
+_watchers: dict[int, CellWatcher] = {}
+"""The watcher of each shell, by its identity."""
+
+
+def watch_cells(shell: Any) -> None:
+    """Have the cells of an IPython shell watched, once."""
+    if id(shell) not in _watchers:
+        _watchers[id(shell)] = CellWatcher(shell)

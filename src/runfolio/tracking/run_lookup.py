@@ -1,0 +1,83 @@
+"""The run that `init(resume=...)`, `resume` and `fork` name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from runfolio.errors import NotFound, RunfolioError, nearest
+from runfolio.record.base.layout import RUN_FILE, expand_home, find_runs
+from runfolio.record.base.name_lookup import LAST, find_by_name
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content import run_edits
+
+
+class HasFolder(Protocol):
+    """A run of either side: `Run` or `RecordedRun`."""
+
+    @property
+    def folder(self) -> Path: ...
+
+
+RunReference = str | os.PathLike[str] | HasFolder
+"""A run, its id, the beginning of its id, its name, or its folder."""
+
+
+@dataclass(frozen=True)
+class _StoredRun:
+    id: str
+    name: str
+    run_path: str
+    folder: Path
+    state: str
+    created: datetime
+
+
+def find_run(store: Path, run: RunReference) -> Path:
+    """Return the folder of a run. A whole id or name precedes the beginning of an id, as in `Folio.run`.
+
+    Raises:
+        Ambiguous: Several runs fit.
+        NotFound: No run does.
+    """
+    spelling = spelled(run)
+    for candidate in (expand_home(spelling), store / spelling):
+        if (candidate / RUN_FILE).is_file():
+            return candidate.absolute()
+    runs = sorted(_stored_runs(store, spelling), key=lambda run: run.created, reverse=True)
+    match = find_by_name(spelling, runs, (), _describe)
+    if match is None and spelling == LAST and runs:
+        match = runs[0]
+    if match is not None:
+        return match.folder.absolute()
+    near = nearest(spelling, {run.name for run in runs} | {run.id for run in runs})
+    hint = f"did you mean {' or '.join(near)}?" if near else "`runfolio runs` lists the runs"
+    raise NotFound(f"no run {spelling!r} in {store}; {hint}")
+
+
+def _describe(runs: Iterable[_StoredRun]) -> list[str]:
+    return [f"{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for run in runs]
+
+
+def spelled(run: RunReference) -> str:
+    """Return how a user names a run."""
+    return os.fspath(run if isinstance(run, str | os.PathLike) else run.folder)
+
+
+def _stored_runs(store: Path, spelling: str) -> Iterator[_StoredRun]:
+    """Raises:
+    RunfolioError: The run of that id cannot be read; others are left out.
+    """
+    for folder in find_runs(store):
+        try:
+            document = RunDocument.read(folder)
+        except (OSError, RunfolioError):
+            if folder.name.endswith(f"-{spelling}"):
+                raise
+            continue
+        name = run_edits.read(folder, document).values.get("name", document.name)
+        yield _StoredRun(document.id, name, os.fspath(folder), folder, document.status.state, document.created)

@@ -1,0 +1,32 @@
+"""Mixed precision: layers that torch deems safe compute in 16 bits, weights stay in 32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+Network = Callable[[torch.Tensor], torch.Tensor]
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which torch computes in the precision of the settings."""
+    dtype = _DTYPES.get(precision)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+
+
+def mixed_precision(network: nn.Module, device: torch.device, precision: str) -> Network:
+    """Return the function that calls the network in the precision of the settings; its results are float32."""
+    if precision not in _DTYPES:
+        return network
+    dtype = _DTYPES[precision]
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        with autocast(device, precision):
+            logits = network(batch.to(dtype))
+        return logits.float()
+
+    return forward

@@ -1,0 +1,218 @@
+"""The current run: each thread and asyncio task speaks to its own, and a further `init` ends the one before."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import runfolio
+from runfolio.errors import ConfigError
+from runfolio.query.run import RecordedRun
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.points.reader import PointFiles
+from runfolio.tracking import current as current_module
+from runfolio.tracking import opening
+
+
+@pytest.fixture(autouse=True)
+def fresh_context() -> Iterator[None]:
+    """Forget the runs that earlier tests opened on this thread."""
+    tokens = {variable: variable.set(()) for variable in contextvars.copy_context() if variable.name == "runfolio_runs"}
+    yield
+    for variable, token in tokens.items():
+        variable.reset(token)
+
+
+def losses(run: runfolio.Run | RecordedRun) -> list[float]:
+    files = PointFiles(run.folder)
+    return files.read("loss").values.tolist() if "loss" in files.names() else []
+
+
+def fold(store: Path, number: int) -> None:
+    runfolio.seed_everything(number)
+    with runfolio.init(f"fold{number}", store=store):
+        for step in range(20):
+            runfolio.log({"loss": number + step / 100}, step=step)
+            time.sleep(0.001)
+
+
+def check_folds(store: Path, count: int) -> None:
+    for number in range(count):
+        run = runfolio.open(store).run(f"fold{number}")
+        assert losses(run) == [number + step / 100 for step in range(20)]
+        assert run.document.seeds["seed"] == number
+
+
+class TestWhoseRun:
+    def test_each_thread_of_a_pool_logs_to_the_run_it_opened(self, store: Path):
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda number: fold(store, number), range(4)))
+        check_folds(store, 4)
+
+    def test_each_asyncio_task_logs_to_the_run_it_opened(self, store: Path):
+        async def task(number: int) -> None:
+            run = runfolio.init(f"fold{number}", store=store)
+            runfolio.seed_everything(number)
+            for step in range(20):
+                runfolio.log({"loss": number + step / 100}, step=step)
+                await asyncio.sleep(0)
+            run.finish()
+
+        async def main() -> None:
+            with runfolio.init("outer", store=store) as outer:
+                await asyncio.gather(*map(task, range(3)))
+                runfolio.log({"loss": -1.0})
+            assert losses(outer) == [-1.0]
+
+        asyncio.run(main())
+        check_folds(store, 3)
+
+    def test_a_task_starts_with_the_run_of_its_creator(self, store: Path):
+        async def task() -> None:
+            runfolio.log({"loss": 1.0})
+
+        async def main() -> runfolio.Run:
+            run = runfolio.init(store=store)
+            with runfolio.init(store=store, keep_others=True):
+                pass
+            await asyncio.gather(task(), task())
+            run.finish()
+            return run
+
+        assert losses(asyncio.run(main())) == [1.0, 1.0]
+
+    def test_a_thread_without_a_run_logs_to_the_only_open_one(self, store: Path):
+        with runfolio.init(store=store) as run:
+            thread = threading.Thread(target=lambda: runfolio.log({"loss": 1.0}))
+            thread.start()
+            thread.join()
+        assert losses(run) == [1.0]
+
+    def test_of_several_open_runs_none_is_guessed(
+        self, store: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(current_module, "_is_ambiguity_logged", False)
+
+        def stranger() -> None:
+            runfolio.log({"loss": 1.0})
+            runfolio.log({"loss": 2.0})
+            with pytest.raises(ConfigError, match=r"several runs are open .*; use the run itself"):
+                runfolio.current()
+
+        with (
+            runfolio.init("a", store=store) as first,
+            runfolio.init("b", store=store) as second,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            pool.submit(stranger).result()
+        assert losses(first) == losses(second) == []
+        assert [record.message for record in caplog.records] == [
+            f"runfolio.log: {current_module.AMBIGUOUS}, so nothing is written; call run.log of the run that is meant"
+        ]
+
+    def test_after_the_inner_block_the_outer_run_is_current(self, store: Path):
+        with runfolio.init("outer", store=store) as outer:
+            with runfolio.init("inner", store=store) as inner:
+                runfolio.log({"loss": 1.0})
+            runfolio.log({"loss": 2.0})
+            assert runfolio.current() is outer
+        assert losses(inner) == [1.0]
+        assert losses(outer) == [2.0]
+
+    def test_after_its_end_a_run_is_not_replaced_by_one_of_another_thread(
+        self, store: Path, caplog: pytest.LogCaptureFixture
+    ):
+        other = ThreadPoolExecutor(1)
+        run = other.submit(lambda: runfolio.init("other", store=store)).result()
+        with runfolio.init("own", store=store):
+            pass
+        runfolio.log({"loss": 1.0})
+        assert "records nothing more: it has ended" in caplog.text
+        other.submit(run.finish).result()
+        other.shutdown()
+        assert losses(run) == []
+
+    def test_without_any_run_log_and_current_say_what_to_call(self):
+        for call in (runfolio.current, lambda: runfolio.log({"loss": 1.0})):
+            with pytest.raises(ConfigError, match=r"no run is open; call runfolio\.init\(\) first"):
+                call()
+
+    def test_a_seed_is_noted_in_the_run_of_its_thread(self, store: Path):
+        with runfolio.init("main", store=store) as run, ThreadPoolExecutor(1) as pool:
+            pool.submit(fold, store, 7).result()
+        assert "seed" not in RunDocument.read(run.folder).seeds
+        assert RunDocument.read(runfolio.open(store).run("fold7").folder).seeds["seed"] == 7
+
+
+class TestFurtherInit:
+    def test_runs_nobody_finishes_end_one_after_the_other(self, store: Path, python: Callable):
+        script = """
+import sys, time, runfolio
+recording = runfolio.RecordingConfig(console=False, code=False, system_s=0)
+for number in range(3):
+    run = runfolio.init(f"lr{number}", store=sys.argv[1], recording=recording)
+    run.log({"loss": 1.0})
+    time.sleep(0.2)
+    run.log({"loss": 0.5})
+time.sleep(0.6)
+raise RuntimeError("plotting failed")
+"""
+        done = python(script, store)
+        assert done.stderr.count("keep_others=True keeps both open") == 1
+        runs = [runfolio.open(store).run(f"lr{number}") for number in range(3)]
+        assert [run.state for run in runs] == ["finished", "finished", "failed"]
+        assert all(0.2 <= (run.duration_s or 0) < 0.6 for run in runs)
+
+    def test_a_run_in_a_with_block_stays_open(self, store: Path):
+        with runfolio.init("outer", store=store) as outer:
+            runfolio.init("inner", store=store).finish()
+            outer.log({"loss": 1.0})
+        assert losses(outer) == [1.0]
+
+    def test_keep_others_holds_several_runs_open(self, store: Path):
+        first = runfolio.init("first", store=store)
+        second = runfolio.init("second", store=store, keep_others=True)
+        for run in (first, second):
+            run.log({"loss": 1.0})
+        second.finish()
+        runfolio.log({"loss": 2.0})
+        first.finish()
+        assert (losses(first), losses(second)) == ([1.0, 2.0], [1.0])
+
+    def test_an_invalid_call_leaves_the_open_run_alone(self, store: Path):
+        run = runfolio.init(store=store)
+        with pytest.raises(ConfigError):
+            runfolio.init("two\nlines", store=store)
+        run.log({"loss": 1.0})
+        run.finish()
+        assert losses(run) == [1.0]
+
+    def test_the_open_run_may_be_resumed_in_the_same_place(self, store: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(opening, "_is_end_logged", True)
+        run = runfolio.init("net", store=store)
+        run.checkpoint(step=3)
+        again = runfolio.init(resume=run.id, store=store)
+        assert (again.id, again.last_step) == (run.id, 3)
+        again.finish()
+
+    def test_calls_after_the_end_are_warned_of_and_counted(self, store: Path, python: Callable):
+        script = """
+import sys, runfolio
+first = runfolio.init("first", store=sys.argv[1])
+second = runfolio.init("second", store=sys.argv[1])
+for _ in range(3):
+    first.log({"loss": 1.0})
+second.log({"loss": 2.0})
+"""
+        done = python(script, store)
+        assert done.stderr.count("records nothing more: it has ended") == 1
+        first = runfolio.open(store).run("first")
+        assert (first.state, first.document.refused) == ("finished", {"loss": 3})
+        assert losses(runfolio.open(store).run("second")) == [2.0]
