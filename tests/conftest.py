@@ -7,12 +7,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from .forked import Forked
+from .forked import RUNFOLIO, TORCH, Forked
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 # Test processes share the cores: threads that wait for each other by spinning cost more than they give.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -46,8 +51,8 @@ def store(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a script in a Python process of its own; the script reads further arguments from sys.argv."""
+def fresh_python(tmp_path: Path) -> Run:
+    """Run a script in a Python process that has imported nothing; the script reads further arguments from sys.argv."""
 
     def run(script: str, *arguments: object, **options) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -62,9 +67,32 @@ def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.fixture
+def python(forked_runfolio: Forked, tmp_path: Path) -> Run:
+    """Run a script as `fresh_python` does, in a forked process that has runfolio imported."""
+    return partial(_run_forked, forked_runfolio, tmp_path)
+
+
+@pytest.fixture
+def python_torch(forked: Forked, tmp_path: Path) -> Run:
+    """Run a script as `fresh_python` does, in a forked process that has torch imported."""
+    return partial(_run_forked, forked, tmp_path)
+
+
+def _run_forked(server: Forked, folder: Path, script: str, *arguments: object, **options: Any) -> Any:
+    options.setdefault("cwd", folder)
+    return server.run("-W", "error", "-c", script, *arguments, **options)
+
+
+@pytest.fixture(scope="session")
+def forked_runfolio() -> Iterator[Forked]:
+    """Python processes that have runfolio imported, for tests of something else than that import."""
+    with closing(Forked(RUNFOLIO)) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def forked() -> Iterator[Forked]:
-    """For scripts that need torch, where what its import does is not the point."""
-    started = Forked()
-    yield started
-    started.close()
+    """Python processes that have torch imported, for tests of something else than that import."""
+    with closing(Forked(TORCH)) as server:
+        yield server

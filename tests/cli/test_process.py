@@ -117,16 +117,19 @@ def test_a_series_of_nothing_but_failures_has_no_winner(in_a_shell, tmp_path):
     assert "won" not in board
 
 
-def test_ctrl_c_while_training_names_the_resume_command(runfolio, in_a_shell, tmp_path):
-    process = in_a_shell("train", "--model", "mlp", "--epochs", "15", "--data-fraction", "0.2", "--name", "long")
+def test_ctrl_c_while_training_names_the_resume_command(runfolio, forked, tmp_path):
+    words = ["--model", "mlp", "--epochs", "15", "--data-fraction", "0.2", "--name", "long"]
+    errors = tmp_path / "errors.txt"
+    with errors.open("w") as stderr:
+        process = forked.start("-m", "runfolio", "train", *words, cwd=tmp_path, stderr=stderr)
     until_running(tmp_path / "runs", "long")
     process.send_signal(signal.SIGINT)
 
-    status, _, said = finished(process)
+    status = process.wait()
 
     run = rf.open(tmp_path / "runs").run("long")
     assert (status, run.state) == (130, "interrupted")
-    assert said.strip() == f"interrupted; `runfolio resume {run.id}` goes on with it"
+    assert errors.read_text().strip() == f"interrupted; `runfolio resume {run.id}` goes on with it"
 
     done = runfolio("resume", run.id)
 

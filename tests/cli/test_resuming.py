@@ -95,20 +95,22 @@ def test_a_checkpoint_of_a_newer_runfolio_is_not_read(runfolio, stopped):
     assert len(rf.open().run(stopped.id).document.attempts) == 1
 
 
-def test_of_two_resumes_at_once_one_is_refused_by_name(runfolio, in_a_shell, tmp_path):
+def test_of_two_resumes_at_once_one_is_refused_by_name(runfolio, forked, tmp_path):
     stopped = interrupted(tmp_path / "runs", epochs=100_000)
-    first = in_a_shell("resume", stopped.id)
+    errors = tmp_path / "errors.txt"
+    with errors.open("w") as stderr:
+        first = forked.start("-m", "runfolio", "resume", stopped.id, cwd=tmp_path, stderr=stderr)
     try:
         deadline = time.monotonic() + 300
         while len(rf.open().run(stopped.id).document.attempts) == 1:
-            assert first.poll() is None, first.communicate()
+            assert first.poll() is None, errors.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
         line = refusal(runfolio("resume", stopped.id))
     finally:
         first.kill()
-        first.communicate()
+        first.wait()
 
     assert f"run {stopped.id} is being written by process {first.pid} on " in line
 

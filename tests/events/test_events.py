@@ -193,7 +193,14 @@ class TestTensorBoardReadsOurs:
 
     def test_hyperparameters_of_every_kind(self, tmp_path: Path):
         document = RunDocument(id="k3f9x2ab", name="net", experiment="demo", created=now())
-        document.config = {"lr": 0.1, "amp": True, "opt": {"name": "sgd"}, "sizes": [1, 2], "drop": None, "top": "NaN"}
+        document.config = {
+            "lr": 0.1,
+            "amp": True,
+            "opt": {"name": "sgd"},
+            "sizes": [1, 2],
+            "drop": None,
+            "top": float("nan"),
+        }
         document.status = Status("failed", now())
         encoder = EventEncoder()
         path = written(tmp_path, encoder.session_start(document), encoder.session_end(document, 5.0))

@@ -63,12 +63,12 @@ def test_a_signal_at_an_awkward_moment(
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_signal_during_finish_waits_for_it(store: Path, python: Callable, number: int):
-    done = python(START + SLOW + f"later({int(number)}); run.finish()", store)
+def test_a_signal_during_finish_waits_for_it(store: Path, fresh_python: Callable, number: int):
+    done = fresh_python(START + SLOW + f"later({int(number)}); run.finish()", store)
     assert (done.returncode, ending(store)) == (-number, ("finished", [1.0, 2.0]))
 
 
-def test_a_signal_while_a_data_loader_waits(store: Path, python: Callable):
+def test_a_signal_while_a_data_loader_waits(store: Path, python_torch: Callable):
     script = """
 import torch
 class Slow(torch.utils.data.Dataset):
@@ -77,7 +77,7 @@ class Slow(torch.utils.data.Dataset):
 later(signal.SIGTERM)
 for batch in torch.utils.data.DataLoader(Slow(), num_workers=1): pass
 """
-    done = python(START + script, store)
+    done = python_torch(START + script, store)
     assert (done.returncode, ending(store)) == (-signal.SIGTERM, ("preempted", [1.0]))
 
 
@@ -117,8 +117,8 @@ third.log({"loss": 5.0})
         "import sys; sys.stdout = sys.stderr = None",
     ],
 )
-def test_a_process_that_lacks_something_records_all_the_same(store: Path, python: Callable, before: str):
-    assert python(f"{before}\n{START}assert run.flush()", store).returncode == 0
+def test_a_process_that_lacks_something_records_all_the_same(store: Path, fresh_python: Callable, before: str):
+    assert fresh_python(f"{before}\n{START}assert run.flush()", store).returncode == 0
     assert ending(store) == ("finished", [1.0])
 
 
@@ -139,7 +139,7 @@ def everybodys() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may have no more threads")
-def test_init_without_threads_fails_with_one_line(everybodys: Path, python: Callable):
+def test_init_without_threads_fails_with_one_line(everybodys: Path, fresh_python: Callable):
     script = """
 import encodings.ascii, os, psutil, resource, sys, runfolio
 runfolio.init  # what it imports lies where nobody else may look
@@ -152,7 +152,7 @@ except StoreError as error:
     print(error)
 print(os.listdir(sys.argv[1] + "/default"))
 """
-    done = python(script, everybodys)
+    done = fresh_python(script, everybodys)
     assert (done.returncode, done.stderr) == (0, "")
     assert "cannot start its writer thread (can't start new thread); raise the limit of threads" in done.stdout
     assert done.stdout.endswith("\n[]\n")  # nothing is left of it

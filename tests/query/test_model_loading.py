@@ -65,10 +65,10 @@ def test_a_module_that_does_not_fit_names_every_key(save):
 
     run = save()
     with pytest.raises(
-        DamagedFile, match=r"does not fit Other: missing: head.weight; unexpected: layer.bias, layer.weight"
+        ConfigError, match=r"does not fit Other: missing: head.weight; unexpected: layer.bias, layer.weight"
     ):
         run.load_model(Other)
-    with pytest.raises(DamagedFile, match=r"does not fit Net: of another shape: layer.weight \(.*\), layer.bias \("):
+    with pytest.raises(ConfigError, match=r"does not fit Net: of another shape: layer.weight \(.*\), layer.bias \("):
         run.load_model(lambda: Net(7))
 
 

@@ -50,6 +50,7 @@ def test_failed_run_has_a_reason(store):
 
     assert run.state == "failed"
     assert "division by zero" in (run.reason or "")
+    assert run.ending == f"failed: {run.reason}"
     assert "ZeroDivisionError" in (run.document.status.traceback or "")
 
 

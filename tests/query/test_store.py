@@ -277,7 +277,7 @@ def overwrite_unnoticed(path: Path) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def test_reading_a_run_imports_no_pandas(store: Path, python: Callable):
+def test_reading_a_run_imports_no_pandas(store: Path, fresh_python: Callable):
     """Arrow would, in half a second, wherever it is installed."""
     script = """
 import sys, runfolio
@@ -288,7 +288,7 @@ with runfolio.init("net", store=sys.argv[1]) as run:
 assert len(read.metric("loss")) == read.metrics["acc"].count == 100
 print("pandas" in sys.modules)
 """
-    assert python(script, store).stdout == "False\n"
+    assert fresh_python(script, store).stdout == "False\n"
 
 
 def test_runs_in_returns_the_runs_of_folders_in_their_order(store):

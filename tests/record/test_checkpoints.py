@@ -10,9 +10,11 @@ import pickle
 import random
 import re
 import zipfile
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -28,12 +30,15 @@ from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Snapshot
 from runfolio.record.checkpoints.state_codec import (
     Packer,
+    Unpacker,
     host_copies,
     read_tensors,
-    unpack,
     unsafe_format,
     write_tensors,
 )
+from runfolio.record.checkpoints.wrappers import ModuleState
+
+from ..docs.limits import rows_of
 
 ABOUT = {"step": 1, "metric": 0.5, "attempt": 1, "position": {"w": 1}, "position_us": 1, "loader": None, "meta": {}}
 
@@ -41,7 +46,8 @@ ABOUT = {"step": 1, "metric": 0.5, "attempt": 1, "position": {"w": 1}, "position
 def save(
     folder: Path, stem: str = "w-1", names: tuple[str, ...] = ("last",), modules: Any = None, **state: Any
 ) -> None:
-    manifests.save(folder, names, stem, Snapshot.capture(modules or {}, state).copy(), ABOUT)
+    parts = {part: ModuleState(dict(tensors), {}, []) for part, tensors in (modules or {}).items()}
+    manifests.save(folder, names, stem, Snapshot.capture(parts, state).copy(), ABOUT)
 
 
 def test_training_state_round_trips_bit_for_bit(tmp_path: Path):
@@ -65,7 +71,16 @@ def test_training_state_round_trips_bit_for_bit(tmp_path: Path):
     torch.set_rng_state(state["rng"]["torch"])
 
 
-leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.complex_numbers()
+leaves |= (
+    st.sets(st.integers(), max_size=1)
+    | st.frozensets(st.text(), max_size=1)
+    | st.dictionaries(st.text(), st.integers()).map(Counter)
+)
+leaves |= st.sampled_from(
+    [np.float32(0.1), np.float64(0.1), np.int8(3), np.str_("a"), np.bool_(True), np.complex64(1j)]
+)
+leaves |= st.sampled_from([bytearray(b"a"), range(1, 9, 2), torch.Size([2, 3]), torch.float16, torch.device("cuda:1")])
 trees = st.recursive(
     leaves,
     lambda inner: (
@@ -73,6 +88,9 @@ trees = st.recursive(
         | st.lists(inner, max_size=4).map(tuple)
         | st.dictionaries(st.text() | st.sampled_from(["$tensor", "$map"]), inner, max_size=4)
         | st.dictionaries(st.integers() | st.booleans(), inner, max_size=4)
+        | st.dictionaries(st.text(), inner, max_size=4).map(OrderedDict)
+        | st.dictionaries(st.integers(), inner, max_size=4).map(lambda entries: defaultdict(list, entries))
+        | st.lists(inner, max_size=4).map(lambda entries: deque(entries, 5))
     ),
     max_leaves=12,
 )
@@ -81,7 +99,55 @@ trees = st.recursive(
 @given(tree=trees)
 def test_any_tree_of_plain_values_survives(tree: Any):
     packed = orjson.loads(orjson.dumps(Packer().pack(tree, "x")))
-    assert repr(unpack(packed, {})) == repr(tree)
+    assert repr(Unpacker({}).unpack(packed)) == repr(tree)
+
+
+class Mode(str, Enum):  # noqa: UP042 - as people write them
+    MAX = "max"
+
+
+class Point(NamedTuple):
+    x: float
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        (Mode.MAX, r"save odd/a\.value"),
+        (Point(1), r"save tuple\(odd/a\) or odd/a\._asdict\(\)"),
+        (defaultdict(lambda: 3), r"give dict\(\.\.\.\)"),
+        (type("Settings", (dict,), {})(), r"give dict\(\.\.\.\)"),
+        (type("Name", (str,), {})("a"), r"give str\(\.\.\.\)"),
+        (np.ma.masked_array([1, 2], [True, False]), "MaskedArray"),
+        (np.longdouble(1), "longdouble"),
+    ],
+)
+def test_type_that_cannot_come_back_is_refused_with_the_remedy(tmp_path: Path, value: Any, remedy: str):
+    with pytest.raises(ConfigError, match=rf"checkpoint entry odd/a is a .*{remedy}"):
+        save(tmp_path, odd={"a": value})
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"$dtype": ["load"]},
+        {"$device": ["x"]},
+        {"$defaultdict": ["eval"]},
+        {"$scalar": ["O", 1]},
+        {"$bytes": ["?"]},
+        {"$set": [[]]},
+        {"$complex": ["a"]},
+        {"$enum": []},
+        {"$namedtuple": ["a", 3]},
+        {"$deque": []},
+    ],
+)
+def test_mark_of_other_content_is_damaged(tmp_path: Path, hostile: dict):
+    save(tmp_path)
+    path = tmp_path / CHECKPOINTS / "last.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "state": {"x": hostile}}))
+    with pytest.raises(DamagedFile, match="state: "):
+        manifests.read(tmp_path).state  # noqa: B018
 
 
 def test_tied_and_strided_tensors_round_trip(tmp_path: Path):
@@ -240,7 +306,14 @@ def nested(deep: int, wrap: Callable[[Any], Any]) -> Any:
     return value
 
 
-WRAPS: list[Callable[[Any], Any]] = [lambda x: [x], lambda x: (x,), lambda x: {"a": x}, lambda x: {1: x}]
+WRAPS: list[Callable[[Any], Any]] = [
+    lambda x: [x],
+    lambda x: (x,),
+    lambda x: {"a": x},
+    lambda x: {1: x},
+    lambda x: OrderedDict(a=x),
+    lambda x: deque([x]),
+]
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
@@ -347,3 +420,61 @@ def test_checkpoints_print_as_one_short_line(store: Path):
     assert re.fullmatch(r"<Checkpoint best, step 8, metric 0\.8, \S+ MB>", repr(recorded.checkpoint()))
     assert repr(recorded.checkpoints).startswith(f"[{len(recorded.checkpoints) - 5} more, <Checkpoint ")
     assert len(repr(recorded.checkpoints)) < 400
+
+
+STATES: dict[str, list[Any]] = {
+    "dense tensors, and arrays of the kinds that safetensors has": [torch.ones(2), np.arange(3), np.array(1.5)],
+    "None, truth values, numbers, texts, bytes": [None, True, 3, 0.5, 1j, 2**80, "a", b"a", bytearray(b"a")],
+    "numbers of NumPy up to 64 bits (complex: 128)": [np.float32(0.1), np.float64(0.1), np.int8(1), np.complex128(1j)],
+    "lists, tuples, dicts, sets, frozensets, ranges": [[1], (1,), {1: 2}, {1}, frozenset({1}), range(3)],
+    "`OrderedDict`, `defaultdict` of standard types, `Counter`, `deque`": [
+        OrderedDict(b=1, a=2),
+        defaultdict(list, {1: [2]}),
+        defaultdict(None, {1: 2}),
+        Counter("aab"),
+        deque([1, 2], maxlen=2),
+    ],
+    "`torch.Size`, `torch.dtype`, `torch.device`": [torch.Size([2]), torch.bfloat16, torch.device("cpu")],
+}
+REFUSED: dict[str, list[Any]] = {
+    "sparse, meta and complex128 tensors, arrays of texts, times or complex numbers, masked arrays": [
+        torch.eye(2).to_sparse(),
+        torch.empty(2, device="meta"),
+        torch.zeros(2, dtype=torch.complex128),
+        np.array(["a"]),
+        np.array(["2026"], dtype="M8[s]"),
+        np.zeros(2, complex),
+        np.ma.masked_array([1], [True]),
+    ],
+    "enum members and namedtuples of your own elsewhere": [Mode.MAX, Point(1)],
+    "other types, also derived from these": [io.BytesIO(), Path("a"), type("Settings", (dict,), {})()],
+}
+"""By row of the table in `docs/limits.md`."""
+OF_OBJECTS = {
+    "modules",
+    "compiled, DataParallel, DDP, FSDP and averaged modules, at any depth",
+    "lazy modules",
+    "what `get_extra_state` returns",
+    "objects with `state_dict`",
+    "enum members and namedtuples of your own in an object with `state_dict`",
+}
+"""Rows that tests/tracking/test_wrapped_models.py and test_checkpoint.py check."""
+
+
+@pytest.mark.parametrize("row", STATES)
+def test_state_comes_back_as_documented(tmp_path: Path, row: str):
+    save(tmp_path, values=STATES[row])
+    for value, stored in zip(STATES[row], manifests.read(tmp_path).state["values"], strict=True):
+        assert type(stored) is type(value)
+        assert repr(stored) == repr(value)
+
+
+@pytest.mark.parametrize("row", REFUSED)
+def test_state_is_refused_as_documented(tmp_path: Path, row: str):
+    for value in REFUSED[row]:
+        with pytest.raises(ConfigError, match=r"checkpoint entry odd is a "):
+            save(tmp_path, odd=value)
+
+
+def test_every_documented_kind_of_state_is_tested():
+    assert sorted(rows_of("Checkpoint state")) == sorted([*STATES, *REFUSED, *OF_OBJECTS])

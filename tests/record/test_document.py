@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def test_document_round_trips(folder: Path):
 
     read_back = RunDocument.read(folder)
 
-    assert read_back.config == {"lr": 0.1, "bad": "Infinity"}
+    assert read_back.config == {"lr": 0.1, "bad": math.inf}
     read_back.config = document.config
     assert read_back == document
 

@@ -18,6 +18,8 @@ import runfolio
 from runfolio.cli import main
 from runfolio.query.run import RecordedRun
 
+from ..forked import Forked
+
 SCRIPT = """\
 import argparse
 import pathlib
@@ -68,7 +70,10 @@ class Project:
     store: Path
     libraries: Path
     """On PYTHONPATH: the package `stepping`, with its version."""
+    server: Forked
+    """Forks the processes of `start`."""
     variables: dict[str, str] = field(default_factory=dict)
+    """Environment variables of the start of a Python process."""
 
     @property
     def temporary(self) -> Path:
@@ -94,16 +99,14 @@ class Project:
         return {**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1", **self.variables}
 
     def start(self, *words: object, cwd: Path | None = None) -> RecordedRun:
-        """Run a command of Python, and the run that came of it."""
+        """Run a command of Python, and return the run that it recorded."""
         before = self.runs()
-        done = subprocess.run(
-            [sys.executable, *map(str, words)],
-            cwd=cwd or self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        where: dict[str, Any] = {"cwd": cwd or self.folder, "env": self.environment}
+        if self.variables:
+            command = [sys.executable, *map(str, words)]
+            done = subprocess.run(command, **where, capture_output=True, text=True, timeout=120)
+        else:
+            done = self.server.run(*words, **where)
         assert done.returncode == 0, done.stderr
         (new,) = self.runs() - before
         return runfolio.open(self.store).run(new)
@@ -141,8 +144,8 @@ class Reproduced:
 
 
 @pytest.fixture
-def project(tmp_path: Path, store: Path) -> Project:
-    made = Project(tmp_path / "project", store, tmp_path / "libraries")
+def project(tmp_path: Path, store: Path, forked_runfolio: Forked) -> Project:
+    made = Project(tmp_path / "project", store, tmp_path / "libraries", forked_runfolio)
     made.folder.mkdir()
     (made.folder / "train.py").write_text(SCRIPT)
     (made.folder / "model.py").write_text(MODEL)

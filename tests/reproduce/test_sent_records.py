@@ -43,7 +43,7 @@ def test_an_interpreter_that_came_with_it_is_not_asked(project: Project):
 def test_a_repository_that_came_with_it_is_not_used(project: Project):
     run = project.start("train.py", "--seed", "7")
     trace = project.store.parent / "it ran"
-    sent = Project(run.folder / "sent", project.store, project.libraries)
+    sent = Project(run.folder / "sent", project.store, project.libraries, project.server)
     sent.folder.mkdir()
     (sent.folder / "train.py").write_text(SCRIPT)
     (sent.folder / ".gitattributes").write_text("* filter=any\n")

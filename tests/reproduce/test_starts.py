@@ -9,6 +9,7 @@ from pathlib import Path
 
 import runfolio
 
+from ..forked import Forked
 from .conftest import SCRIPT, Project, reproduced, typed
 
 
@@ -98,9 +99,10 @@ def test_the_commit_is_only_in_a_repository_it_came_from(project: Project):
     assert "in a fresh clone" in again.stderr
 
 
-def test_a_run_of_runfolio_train(project: Project):
+def test_a_run_of_runfolio_train(project: Project, forked: Forked):
     settings = ["--model", "mlp", "--epochs", "1", "--data-fraction", "0.2", "--lr", "3e-3", "--workers", "0"]
     program = Path(sys.executable).with_name("runfolio")
+    project.server = forked
     run = project.start(program, "train", *settings, "--store", project.store)
     again = reproduced(project, run)
     assert again.word == "bit-equal", again.said

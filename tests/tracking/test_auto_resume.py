@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,8 @@ import pytest
 import runfolio
 from runfolio.errors import Ambiguous, NotFound
 from runfolio.record.base.run_document import RunDocument
+
+from ..forked import Forked
 
 SCRIPT = """
 import os, signal, sys, runfolio
@@ -32,15 +32,13 @@ with runfolio.init(NAME, store=STORE, resume="auto", recording=recording) as run
 
 
 @pytest.fixture
-def train(tmp_path: Path, store: Path) -> Callable[..., tuple[str, int]]:
+def train(tmp_path: Path, store: Path, forked_runfolio: Forked) -> Callable[..., tuple[str, int]]:
     """Run a script that resumes by itself; the id of its run and the step that it continued from."""
 
     def run(*arguments: str, name: str | None = None, script: str = "train.py", **variables: str) -> tuple[str, int]:
         path = tmp_path / script
         path.write_text(SCRIPT.replace("NAME", repr(name)).replace("STORE", repr(str(store))))
-        environment = {**os.environ, **variables}
-        command = [sys.executable, path, *arguments]
-        process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        process = forked_runfolio.run(path, *arguments, cwd=tmp_path, env={**os.environ, **variables})
         assert process.stdout, process.stderr
         run_id, step = process.stdout.split()
         return run_id, int(step)
@@ -149,15 +147,12 @@ with runfolio.init(store=STORE, recording=recording) as run:
     ("script_start", "attempts"), [("continues", [1, 1, 1, 1, 2, 2]), ("starts again", [2, 2, 2, 2, 2, 2])]
 )
 def test_a_dead_job_without_a_checkpoint_gets_one_curve(
-    store: Path, tmp_path: Path, script_start: str, attempts: list[int]
+    store: Path, tmp_path: Path, forked_runfolio: Forked, script_start: str, attempts: list[int]
 ):
     path = tmp_path / "train.py"
     path.write_text(RESTARTED.replace("STORE", repr(str(store))))
     environment = {**os.environ, "RUNFOLIO_RUN_ID": "job1"}
-    said = [
-        subprocess.run([sys.executable, path, script_start], env=environment, capture_output=True, text=True).stderr
-        for _ in range(2)
-    ]
+    said = [forked_runfolio.run(path, script_start, cwd=tmp_path, env=environment).stderr for _ in range(2)]
     assert said == ["job1 -1 False\n", "job1 3 False\n"]
     run = runfolio.open(store).run("job1")
     assert run.state == "finished"

@@ -23,6 +23,8 @@ from runfolio.record.content.code import Code
 from runfolio.tracking.environment import libraries, seeds
 from runfolio.tracking.environment.sources import Sources
 
+from ..forked import Forked
+
 SCRIPT = """
 import argparse, sys
 import helper, pkg.inner
@@ -70,19 +72,13 @@ def repository(project: Path) -> Path:
 
 
 @pytest.fixture
-def start(store: Path, tmp_path: Path) -> Callable[..., Path]:
+def start(store: Path, forked_runfolio: Forked) -> Callable[..., Path]:
     """Start Python in a folder; the folder of the one run that came of it."""
 
     def start(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Path:
         before = set(find_runs(store))
-        done = subprocess.run(
-            [sys.executable, "-W", "error", *arguments],
-            cwd=cwd,
-            env={**os.environ, "RUNFOLIO_STORE": str(store), **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        environment = {**os.environ, "RUNFOLIO_STORE": str(store), **(env or {})}
+        done = forked_runfolio.run("-W", "error", *arguments, cwd=cwd, env=environment)
         assert (done.returncode, done.stderr) == (0, "")
         (folder,) = set(find_runs(store)) - before
         return folder
@@ -216,8 +212,8 @@ def test_modules_imported_later_are_there_at_the_end(project: Path, start: Calla
     assert kept(start("late.py", cwd=project)) == {"late.py": "script", "unused.py": "module"}
 
 
-def test_modules_are_looked_through_while_others_are_imported(python: Callable):
-    python("""
+def test_modules_are_looked_through_while_others_are_imported(fresh_python: Callable):
+    fresh_python("""
 import gc, sys, types
 from runfolio.tracking.environment.program import own_modules
 
@@ -331,14 +327,19 @@ def test_machine_and_torch_settings_are_recorded(store: Path):
     assert isinstance(environment["gpus"], list)
 
 
-def test_recorded_thread_count_is_that_of_the_training_thread(project: Path, start: Callable[..., Path]):
-    (project / "threads.py").write_text(
-        "import sys, threading, torch, runfolio\ntorch.set_num_threads(3)\nrun = runfolio.init()\n"
+@pytest.mark.parametrize(("arguments", "count"), [((), 3), (("later",), 2)])
+def test_recorded_thread_count_is_that_of_the_training_thread(
+    store: Path, python_torch: Callable, arguments: tuple[str, ...], count: int
+):
+    script = (
+        "import sys, threading, torch, runfolio\ntorch.set_num_threads(3)\nrun = runfolio.init(store=sys.argv[1])\n"
         "helper = threading.Thread(target=torch.set_num_threads, args=(1,))\nhelper.start()\nhelper.join()\n"
-        "run.log({'loss': 1.0})\nrun.flush()\nif sys.argv[1:]:\n    torch.set_num_threads(2)\nrun.finish()\n"
+        "run.log({'loss': 1.0})\nrun.flush()\nif sys.argv[2:]:\n    torch.set_num_threads(2)\nrun.finish()\n"
     )
-    for args, count in (((), 3), (("later",), 2)):
-        assert RunDocument.read(start("threads.py", *args, cwd=project)).environment["torch"]["threads"] == count
+    done = python_torch(script, store, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder,) = find_runs(store)
+    assert RunDocument.read(folder).environment["torch"]["threads"] == count
 
 
 def test_torch_imported_later_is_noticed(project: Path, start: Callable[..., Path]):

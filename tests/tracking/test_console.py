@@ -389,7 +389,7 @@ def test_a_mark_is_taken_out_in_whatever_pieces_it_comes(before: list[bytes], da
     os.close(sink)
 
 
-def test_workers_of_a_data_loader_are_recorded(store: Path, python: Callable):
+def test_workers_of_a_data_loader_are_recorded(store: Path, python_torch: Callable):
     script = (
         START
         + """
@@ -403,6 +403,6 @@ class Data(Dataset):
 for batch in DataLoader(Data(), num_workers=2): pass
 """
     )
-    done = python(script, store)
+    done = python_torch(script, store)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(console(store).splitlines()) == [f"item {index}" for index in range(4)]

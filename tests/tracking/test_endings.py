@@ -97,7 +97,7 @@ def test_points_older_than_the_flush_interval_survive_kill_9(store: Path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_finish_that_is_interrupted_still_writes_everything(store: Path, python: Callable, number: int):
+def test_a_finish_that_is_interrupted_still_writes_everything(store: Path, fresh_python: Callable, number: int):
     """A text takes the encoding thread a while, in the middle of which the signal comes."""
     script = """
 from runfolio.tracking.pipeline.queue_items import Media
@@ -109,7 +109,7 @@ run.log({"loss": 2.0})
 threading.Timer(0.3, lambda: os.kill(os.getpid(), int(sys.argv[2]))).start()
 run.finish()
 """
-    done = python(START + script, store, int(number))
+    done = fresh_python(START + script, store, int(number))
     assert done.returncode == -number
     assert ending(store)[::2] == ("finished", [1.0, 2.0])
 
@@ -147,13 +147,13 @@ def test_an_exception_is_named_by_its_first_line(store: Path):
     assert RunDocument.read(run.folder).status.reason == "ValueError: bad shape"
 
 
-def test_a_command_line_that_is_no_unicode_is_recorded(store: Path, python: Callable):
-    assert python(START, store, os.fsdecode(b"\xff")).returncode == 0
+def test_a_command_line_that_is_no_unicode_is_recorded(store: Path, fresh_python: Callable):
+    assert fresh_python(START, store, os.fsdecode(b"\xff")).returncode == 0
     assert ending(store)[0] == "finished"
 
 
-def test_what_surrounds_a_run_is_recorded_while_torch_is_imported(store: Path, python: Callable):
-    done = python(START + "import torch", store)
+def test_what_surrounds_a_run_is_recorded_while_torch_is_imported(store: Path, fresh_python: Callable):
+    done = fresh_python(START + "import torch", store)
     assert (done.returncode, done.stderr) == (0, "")
     (folder,) = find_runs(store)
     assert "torch" in RunDocument.read(folder).environment["packages"]
@@ -221,9 +221,9 @@ raise OSError('x')
     ],
     ids=lambda world: next(iter(world)),
 )
-def test_an_odd_environment_does_not_stop_a_run(store: Path, python: Callable, world: dict):
+def test_an_odd_environment_does_not_stop_a_run(store: Path, fresh_python: Callable, world: dict):
     environment = {key: value for key, value in os.environ.items() if key != "HOME"} | world
-    done = python(START, store, env=environment)
+    done = fresh_python(START, store, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert ending(store)[0] == "finished"
 
@@ -238,13 +238,13 @@ def test_closed_streams_and_a_vanished_folder_do_not_stop_a_run(
     assert ending(store)[0] == "finished"
 
 
-def test_few_open_files_are_enough(store: Path, python: Callable):
+def test_few_open_files_are_enough(store: Path, fresh_python: Callable):
     script = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n" + START
-    assert python(script, store).returncode == 0
+    assert fresh_python(script, store).returncode == 0
     assert ending(store)[0] == "finished"
 
 
-def test_importing_makes_no_thread_file_or_socket_and_loads_nothing_heavy(tmp_path: Path, python: Callable):
+def test_importing_makes_no_thread_file_or_socket_and_loads_nothing_heavy(tmp_path: Path, fresh_python: Callable):
     script = """
 import sys, threading, os
 before = set(os.listdir("/proc/self/fd"))
@@ -253,6 +253,6 @@ from runfolio.tracking import current, opening
 heavy = [name for name in ("torch", "numpy", "pyarrow", "sqlalchemy", "rich", "click", "PIL") if name in sys.modules]
 print(heavy, threading.active_count(), len(set(os.listdir("/proc/self/fd")) - before))
 """
-    done = python(script)
+    done = fresh_python(script)
     assert done.stdout == "[] 1 0\n"
     assert list(tmp_path.iterdir()) == []

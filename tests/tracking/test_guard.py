@@ -266,6 +266,8 @@ def test_strict_run_raises_what_went_wrong(store: Path):
             run.log(1.0)  # type: ignore[arg-type]
         with pytest.raises(NotFound, match=r"no file or folder missing\.pt"):
             run.artifact("missing.pt")
+        with pytest.raises(ConfigError, match="two keys"):
+            run.config["lr"] = {1: 0.1, "1": 0.2}
         with pytest.raises(ZeroDivisionError):
             run.log_histogram("name", broken)
         with pytest.raises(ConfigError, match="are not an image file that Pillow reads"):

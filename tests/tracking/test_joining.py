@@ -228,7 +228,7 @@ if __name__ == "__main__":
         ]
 
     @pytest.mark.parametrize("options", ["num_workers=0", "num_workers=2", "num_workers=4, persistent_workers=True"])
-    def test_the_workers_of_a_data_loader_log_in_getitem(self, store: Path, python: Callable, options: str):
+    def test_the_workers_of_a_data_loader_log_in_getitem(self, store: Path, python_torch: Callable, options: str):
         script = f"""
 import sys, torch, warnings, runfolio
 warnings.simplefilter("ignore")  # of torch: that the machine has fewer cores than four
@@ -248,7 +248,7 @@ with runfolio.init("net", store=sys.argv[1]) as run:
             run.log({{"batch": batch[0]}})
     del loader
 """
-        done = python(script, store)
+        done = python_torch(script, store)
         assert (done.returncode, done.stderr) == (0, "")
         run = runfolio.open(store).run("net")
         assert len(run.metric("batch")) == 20

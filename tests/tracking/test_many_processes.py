@@ -93,12 +93,11 @@ def test_distributed_job_is_one_run_that_survives_a_failed_rank(forked: Forked, 
         port = str(free.getsockname()[1])
     job = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "4", "RUNFOLIO_RUN_ID": "ddp"}
     errors = [tmp_path / f"stderr-{rank}.txt" for rank in range(4)]
-    ranks = [
-        forked.start(
-            "-c", RANK, store, how, cwd=tmp_path, env={**os.environ, **job, "RANK": str(rank)}, stderr=errors[rank]
-        )
-        for rank in range(4)
-    ]
+    ranks = []
+    for rank, path in enumerate(errors):
+        environment = {**os.environ, **job, "RANK": str(rank)}
+        with path.open("w") as stderr:
+            ranks.append(forked.start("-c", RANK, store, how, cwd=tmp_path, env=environment, stderr=stderr))
     for rank in ranks:
         rank.wait()
     said = [path.read_text() for path in errors]

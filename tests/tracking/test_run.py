@@ -531,7 +531,7 @@ def test_logging_while_a_run_ends_is_reported(store: Path, caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize(("body", "sealed"), [("pass", 0), ("run.log({'loss': 1.0})", 1)])
-def test_only_a_run_that_logged_something_starts_a_process_to_seal_it(store, python, body, sealed):
+def test_only_a_run_that_logged_something_starts_a_process_to_seal_it(store, fresh_python, body, sealed):
     script = f"""
 import sys, runfolio
 started = []
@@ -542,7 +542,7 @@ import atexit; atexit.register(say)
 run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(code=False))
 {body}
 """
-    done = python(script, store)
+    done = fresh_python(script, store)
     assert (done.stdout, done.stderr) == (f"{sealed}\n", "")
 
 

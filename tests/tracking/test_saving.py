@@ -169,13 +169,13 @@ def test_a_run_that_has_ended_saves_nothing_more(store: Path, caplog: pytest.Log
     assert "saves no more checkpoints: it has ended" in caplog.text
 
 
-def test_finish_waits_for_the_running_save(store: Path, python: Callable):
+def test_finish_waits_for_the_running_save(store: Path, python_torch: Callable):
     script = """
 import sys, torch, runfolio
 run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 run.checkpoint(step=1, weights=torch.zeros(5_000_000))
 """
-    assert python(script, store).returncode == 0
+    assert python_torch(script, store).returncode == 0
     assert runfolio.open(store).run("net").checkpoint("last").state["weights"].shape == (5_000_000,)
 
 

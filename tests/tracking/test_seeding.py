@@ -40,7 +40,7 @@ def test_random_numbers_of_all_generators_depend_on_the_seed():
     assert all(ours != theirs for ours, theirs in zip(first, other, strict=True))
 
 
-def test_libraries_that_are_imported_later_are_seeded_too(python):
+def test_libraries_that_are_imported_later_are_seeded_too(fresh_python):
     script = """
 import sys, runfolio
 runfolio.seed_everything(3)
@@ -48,7 +48,7 @@ import numpy as np, torch
 print(np.random.random(), torch.initial_seed())
 """
     runfolio.seed_everything(3)
-    assert python(script).stdout.split() == [str(np.random.random()), "3"]
+    assert fresh_python(script).stdout.split() == [str(np.random.random()), "3"]
 
 
 def test_the_open_run_notes_the_seed(store: Path):
@@ -79,7 +79,7 @@ def test_invalid_seed_is_refused(seed):
         runfolio.seed_everything(seed)
 
 
-def test_deterministic_switches_every_switch_and_the_run_records_them(store: Path, python):
+def test_deterministic_switches_every_switch_and_the_run_records_them(store: Path, fresh_python):
     script = """
 import sys, runfolio
 run = runfolio.init(store=sys.argv[1])
@@ -90,7 +90,7 @@ runfolio.seed_everything(42, deterministic=True)
 run.finish()
 print(run.folder)
 """
-    folder = Path(python(script, store).stdout.strip())
+    folder = Path(fresh_python(script, store).stdout.strip())
     document = RunDocument.read(folder)
     expected = {
         "deterministic_algorithms": True,

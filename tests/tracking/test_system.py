@@ -186,8 +186,8 @@ run.finish()
 """
 
 
-def test_torch_imported_later_is_timed_too(store: Path, python: Callable):
-    assert python(LATE, store).stderr == ""
+def test_torch_imported_later_is_timed_too(store: Path, fresh_python: Callable):
+    assert fresh_python(LATE, store).stderr == ""
     (run,) = runfolio.open(store).runs()
     assert run.system_metrics["system/samples_per_s"].max > 0
 

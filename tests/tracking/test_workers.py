@@ -42,7 +42,7 @@ print(slowest)
     assert [PointFiles(folder).read("loss").values.tolist() for folder in find_runs(store)] == [[1.0]] * 12
 
 
-def test_data_loader_with_workers_works_during_a_run(store: Path, python: Callable):
+def test_data_loader_with_workers_works_during_a_run(store: Path, python_torch: Callable):
     script = """
 import sys, torch, runfolio
 from torch.utils.data import DataLoader, TensorDataset
@@ -52,7 +52,7 @@ with runfolio.init("net", store=sys.argv[1]) as run:
         for (batch,) in DataLoader(TensorDataset(torch.arange(8.0)), batch_size=2, num_workers=2):
             run.log({"mean": batch.mean()})
 """
-    done = python(script, store)
+    done = python_torch(script, store)
     assert (done.returncode, done.stderr) == (0, "")
     run = runfolio.open(store).run("net")
     assert run.metric("mean").values.tolist() == [0.5, 2.5, 4.5, 6.5] * 2
@@ -144,7 +144,7 @@ print(kept)
     assert len(points) == len(set(points))
 
 
-def test_abandoned_data_loader_ends_its_workers_without_error(store: Path, python: Callable):
+def test_abandoned_data_loader_ends_its_workers_without_error(store: Path, python_torch: Callable):
     """torch takes a worker that dies by a signal for a failure; its own handler has them end well."""
     script = """
 import multiprocessing.util, sys, torch, runfolio
@@ -163,5 +163,5 @@ with runfolio.init("net", store=sys.argv[1]):
     multiprocessing.util._exit_function()
     print([worker.exitcode for worker in batches._workers])
 """
-    done = python(script, store)
+    done = python_torch(script, store)
     assert (done.stdout, done.stderr) == ("[0, 0]\n", "")

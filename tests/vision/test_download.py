@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -296,15 +294,10 @@ def test_a_digest_that_changed_is_refused_with_the_name_that_accepts_it(site):
     assert load_data(name).classes == ("pizza", "sushi")
 
 
-def loading(url: str) -> subprocess.Popen:
-    """Another process that loads the zip of this address into the same cache."""
-    script = "import sys; from runfolio.vision.data import load_data; print(len(load_data(sys.argv[1]).train))"
-    return subprocess.Popen(
-        [sys.executable, "-c", script, f"zip:{url}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+LOADING = "import sys; from runfolio.vision.data import load_data; print(len(load_data(sys.argv[1]).train))"
 
 
-def test_killed_download_leaves_no_partial_data_and_is_continued(site):
+def test_killed_download_leaves_no_partial_data_and_is_continued(site, forked, tmp_path):
     halfway, killed = threading.Event(), threading.Event()
 
     def stall(request: BaseHTTPRequestHandler) -> None:
@@ -315,11 +308,11 @@ def test_killed_download_leaves_no_partial_data_and_is_continued(site):
         killed.wait(30)
 
     site.faults = [stall]
-    process = loading(site.url)
+    process = forked.start("-c", LOADING, f"zip:{site.url}", cwd=tmp_path)
     assert halfway.wait(60)
     time.sleep(0.2)  # for the bytes to reach the disk
     process.kill()
-    process.communicate()
+    process.wait()
     killed.set()
 
     source = load_data(f"zip:{site.url}")
@@ -328,18 +321,22 @@ def test_killed_download_leaves_no_partial_data_and_is_continued(site):
     assert site.asked == ["", "bytes=1000-"]
 
 
-def test_two_processes_at_once_share_one_download(site):
+def test_two_processes_at_once_share_one_download(site, forked, tmp_path):
     def slowly(request: BaseHTTPRequestHandler) -> None:
         time.sleep(0.5)
         site.begin(request)
         request.wfile.write(CONTENT)
 
     site.faults = [slowly]
-    processes = [loading(site.url) for _ in range(2)]
+    outputs = [tmp_path / "one.txt", tmp_path / "other.txt"]
+    processes = []
+    for path in outputs:
+        with path.open("w") as output:
+            command = ("-c", LOADING, f"zip:{site.url}")
+            processes.append(forked.start(*command, cwd=tmp_path, stdout=output, stderr=output))
 
-    ends = [process.communicate(timeout=100) for process in processes]
-
-    assert [out for out, _ in ends] == ["8\n", "8\n"], ends
+    assert [process.wait() for process in processes] == [0, 0]
+    assert [path.read_text() for path in outputs] == ["8\n", "8\n"]
     assert len(site.asked) == 1
 
 

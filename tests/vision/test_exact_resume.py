@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 import signal
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import runfolio
 from runfolio import RecordedRun
 from runfolio.vision.models.tinyvgg import TinyVGG
 
-from ..forked import Server
+from ..forked import Forked
 
 TIMES = {"epoch_seconds", "images_per_second", "predict_ms", "seconds"}
 """What differs between two equal trainings, in metrics, summaries and states."""
@@ -82,30 +84,42 @@ SETTINGS = {"everything": EVERYTHING, "plain": PLAIN, "adamw": ADAMW, "unfreezin
 
 
 class Victims:
-    """Trainings in processes of their own, forked from one that has imported torch (`victims.py`)."""
+    """Trainings in processes of their own (`victims.py`)."""
 
-    def __init__(self, folder: Path) -> None:
-        self._log = folder / "log.txt"
+    def __init__(self, forked: Forked, folder: Path) -> None:
+        self._forked, self._folder = forked, folder
         self.features = folder / "features"
         save_file(TinyVGG((1, 8, 8), 10, 4).state_dict(), folder / UNFREEZING["weights"])
-        environment = os.environ | {"RUNFOLIO_CONSOLE": "off", "RUNFOLIO_CODE": "off", "RUNFOLIO_CACHE": str(folder)}
-        self._server = Server(Path(__file__).with_name("victims.py"), env=environment, cwd=folder)
+        self._environment = os.environ | {
+            "RUNFOLIO_CONSOLE": "off",
+            "RUNFOLIO_CODE": "off",
+            "RUNFOLIO_CACHE": str(folder),
+        }
 
-    def train(self, store: Path, **request: Any) -> dict[str, Any]:
-        """How it ended: `code` (-9: killed; -15: told to go), `places` it came by, `seconds`."""
-        answer = self._server.ask(store=str(store), log=str(self._log), **request)
-        assert answer["code"] in (0, -9, -15), self._log.read_text()
-        return answer
+    def train(self, store: Path, after_s: float | None = None, **request: Any) -> dict[str, Any]:
+        """Return `code` (-9: killed; -15: terminated), `places`, the number passed of each kind, and `seconds`.
 
-    def close(self) -> None:
-        self._server.close()
+        Args:
+            after_s: Seconds after which it is killed from outside.
+        """
+        began = time.monotonic()
+        with (self._folder / "output.txt").open("w+") as stdout, (self._folder / "errors.txt").open("w+") as stderr:
+            words = [Path(__file__).with_name("victims.py"), json.dumps({"store": str(store), **request})]
+            process = self._forked.start(*words, cwd=self._folder, env=self._environment, stdout=stdout, stderr=stderr)
+            if after_s is not None:
+                time.sleep(after_s)
+                process.kill()
+            code = process.wait()
+            for stream in (stdout, stderr):
+                stream.seek(0)
+            assert code in (0, -9, -15), stderr.read()
+            places = json.loads(stdout.read().splitlines()[-1]) if code == 0 else None
+        return {"code": code, "places": places, "seconds": time.monotonic() - began}
 
 
 @pytest.fixture(scope="module")
-def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
-    processes = Victims(tmp_path_factory.mktemp("victims"))
-    yield processes
-    processes.close()
+def victims(forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> Victims:
+    return Victims(forked, tmp_path_factory.mktemp("victims"))
 
 
 class Straight:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +39,7 @@ from runfolio.vision.models.freezing import freeze_backbone, train_mode
 from runfolio.vision.models.network_cut import cut_network
 from runfolio.vision.prepare import prepare
 
+from ..forked import Forked
 from .photos import fill, picture
 from .test_features import features_of
 from .test_real_weights import PHOTOS, WEIGHTS
@@ -583,35 +583,44 @@ print(computed, float(sum(row.double().sum() for row, _ in found.__getitems__(ra
 """
 
 
-def test_two_processes_that_fill_at_once_share_the_work_and_agree(food):
-    assert isinstance(food.train, ImageFiles)
-    command = [sys.executable, "-W", "error", "-c", FILLING, str(food.train.root)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as one, subprocess.Popen(command, **pipes) as other:
-        for process in (one, other):
-            assert process.stdout is not None
-            assert process.stdout.readline() == "open\n"
-        for process in (one, other):
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        said = [process.communicate()[0].splitlines()[-1].split() for process in (one, other)]
+class Filling:
+    """A process that fills the cache: its lines of output, and the word to begin."""
+
+    def __init__(self, forked: Forked, source: ImageSource) -> None:
+        assert isinstance(source.train, ImageFiles)
+        (stdin, self._go), (said, stdout) = os.pipe(), os.pipe()
+        self.said = os.fdopen(said)
+        with os.fdopen(stdin) as commands, os.fdopen(stdout, "w") as output:
+            words = ["-W", "error", "-c", FILLING, source.train.root]
+            self.process = forked.start(*words, cwd=source.train.root, stdin=commands, stdout=output)
+
+    def go(self) -> None:
+        os.write(self._go, b"go\n")
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.said.close()
+        os.close(self._go)
+
+
+def test_two_processes_that_fill_at_once_share_the_work_and_agree(food, forked):
+    with closing(Filling(forked, food)) as one, closing(Filling(forked, food)) as other:
+        for filling in (one, other):
+            assert filling.said.readline() == "open\n"
+        for filling in (one, other):
+            filling.go()
+        said = [filling.said.read().splitlines()[-1].split() for filling in (one, other)]
 
     assert sum(int(computed) for computed, _ in said) == len(food.train)
     assert said[0][1] == said[1][1]
 
 
-def test_features_finished_before_a_kill_are_not_recomputed(food, model):
-    assert isinstance(food.train, ImageFiles)
-    command = [sys.executable, "-c", FILLING, str(food.train.root)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
+def test_features_finished_before_a_kill_are_not_recomputed(food, model, forked):
+    with closing(Filling(forked, food)) as filling:
+        filling.go()
         for line in ("open\n", "computing\n", "computing\n", "computing\n"):
-            assert process.stdout.readline() == line
-        os.kill(process.pid, signal.SIGKILL)
+            assert filling.said.readline() == line
 
     features, computed = cached(model, food)
     assert computed in (len(food.train) - 8, len(food.train) - 12)
@@ -713,7 +722,7 @@ def test_images_that_two_data_sets_have_in_common_are_computed_once():
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_a_folder_of_20000_images_takes_bounded_memory(tmp_path, python):
+def test_a_folder_of_20000_images_takes_bounded_memory(tmp_path, fresh_python):
     script = (
         "import os, resource, sys\nfrom pathlib import Path\n"
         "import numpy as np\nfrom PIL import Image\n"
@@ -725,7 +734,7 @@ def test_a_folder_of_20000_images_takes_bounded_memory(tmp_path, python):
         "    Image.fromarray(base).save(place / f'{n}.png', compress_level=0)\n"
     )
     folder = tmp_path / "many"
-    assert python(script, folder).returncode == 0
+    assert fresh_python(script, folder).returncode == 0
     measured = (
         FILLING.replace("features._BATCH = 4\n", "")
         .replace('print("open", flush=True)', 'before = peak(); print("open", flush=True)')

@@ -7,8 +7,8 @@ import pytest
 import runfolio.vision
 
 
-def test_importing_the_package_brings_in_no_torch(python):
-    done = python(
+def test_importing_the_package_brings_in_no_torch(fresh_python):
+    done = fresh_python(
         "import sys, runfolio.vision\n"
         "runfolio.vision.experiment.settings(epochs=3)\n"
         "heavy = {'torch', 'torchvision', 'numpy', 'matplotlib', 'sklearn', 'PIL'} & set(sys.modules)\n"
@@ -21,8 +21,8 @@ def test_importing_the_package_brings_in_no_torch(python):
 @pytest.mark.parametrize(
     ("module", "needs"), [("torch", "training needs torch"), ("sklearn", "the data digits needs scikit-learn")]
 )
-def test_a_missing_package_names_the_extra_to_install(python, module, needs):
-    done = python(
+def test_a_missing_package_names_the_extra_to_install(fresh_python, module, needs):
+    done = fresh_python(
         "import sys\n"
         f"sys.modules[{module!r}] = None\n"
         "import runfolio.vision\n"
@@ -35,8 +35,8 @@ def test_a_missing_package_names_the_extra_to_install(python, module, needs):
     assert done.stderr.strip() == f"{needs}; install it with `pip install 'runfolio[vision]'`"
 
 
-def test_torchvision_works_with_the_installed_torch(python):
-    done = python(
+def test_torchvision_works_with_the_installed_torch(fresh_python):
+    done = fresh_python(
         "import torch\n"
         "from runfolio.vision._torchvision import v2\n"
         "import torchvision\n"

@@ -19,7 +19,7 @@ from PIL import Image
 from rich.progress import Progress
 
 from runfolio.errors import DownloadFailed, NotFound
-from runfolio.tracking.arrays import digest
+from runfolio.tracking.pipeline.arrays import digest
 from runfolio.vision._torchvision import datasets
 from runfolio.vision.data import load_data
 from runfolio.vision.data.published import _SETS

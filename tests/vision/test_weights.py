@@ -115,14 +115,14 @@ def test_keys_that_do_not_fit_are_named_by_kind(published, small, tmp_path):
     broken["conv5.0.weight"] = torch.zeros(2, 3)
     torch.save(broken, tmp_path / "broken.pth")
 
-    assert refusal_of(small(weights=str(tmp_path / "broken.pth")), DamagedFile) == (
+    assert refusal_of(small(weights=str(tmp_path / "broken.pth")), ConfigError) == (
         f"{tmp_path / 'broken.pth'} does not fit model {NAME}: missing: conv1.0.weight; unexpected: stray; "
         "of another shape: conv5.0.weight (2x3 instead of 1024x192x1x1)"
     )
 
 
 def test_of_many_keys_that_do_not_fit_a_few_are_named(file, small):
-    said = refusal_of(small(model="resnet18", weights=str(file)), DamagedFile)
+    said = refusal_of(small(model="resnet18", weights=str(file)), ConfigError)
 
     assert "does not fit model resnet18: missing: conv1.weight, bn1.weight, bn1.bias, bn1.running_mean and " in said
     assert "\n" not in said
@@ -273,7 +273,7 @@ class TestFineTuning:
             f"{label} is of model tinyvgg, not mlp; give --model tinyvgg"
         )
         assert f"{label} does not fit model tinyvgg: of another shape: block_1.0.weight (16x1x3x3 instead of" in (
-            refusal_of(tiny(hidden_units=8, weights=trained.id), DamagedFile, store)
+            refusal_of(tiny(hidden_units=8, weights=trained.id), ConfigError, store)
         )
         assert "weights is 'tinyvgg-50pct', which is no file, and no run 'tinyvgg-50pct'" in (
             refusal_of(tiny(weights="tinyvgg-50pct"), NotFound, store)

@@ -198,8 +198,8 @@ class TestTimm:
             check_model_name("timm:resnet_18")
 
 
-def test_without_timm_the_extra_is_named(python):
-    done = python(
+def test_without_timm_the_extra_is_named(fresh_python):
+    done = fresh_python(
         "import sys\n"
         "sys.modules['timm'] = None\n"
         "from runfolio.errors import MissingExtra\n"

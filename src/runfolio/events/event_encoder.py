@@ -13,7 +13,7 @@ from runfolio.events import messages as m
 from runfolio.events import wire
 from runfolio.events.framing import frame
 from runfolio.record.base.files import plain_json
-from runfolio.record.base.flat_names import as_number, decode_numbers, flatten
+from runfolio.record.base.flat_names import as_number, decode_numbers, encode_numbers, flatten
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.points.metric_summary import is_system_metric
 from runfolio.record.points.tails import LogCall
@@ -131,7 +131,7 @@ class EventEncoder:
 
 def _flat(live: dict[str, Any]) -> dict[str, Any]:
     """A config or summary, flat; the training may change it meanwhile."""
-    return flatten(decode_numbers(plain_json(live)))
+    return flatten(decode_numbers(plain_json(encode_numbers(live))))
 
 
 def _record(time_s: float, **content: Any) -> bytes:

@@ -64,5 +64,5 @@ def _as_module(module: Module | Callable[[], Module]) -> Module:
 
 def _fill_module(checkpoint: Checkpoint, module: Module) -> Module:
     problem = f"checkpoint {checkpoint.name!r} of {checkpoint.folder} does not fit {type(module).__name__}"
-    fill(module, checkpoint.tensors("model"), problem)
+    fill(module, checkpoint.entries("model"), problem)
     return module

@@ -19,7 +19,7 @@ from runfolio.query.index.scan import ScannedRun
 from runfolio.query.recorded_code import RecordedCode
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_edits import RunEdits
-from runfolio.record.base.flat_names import decode_numbers, flatten
+from runfolio.record.base.flat_names import flatten
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Checkpoint, CheckpointList
 from runfolio.record.content import media
@@ -104,6 +104,11 @@ class RecordedRun:
         """Reason why the run ended as it did, without the state; None if there is nothing to say."""
         return self._reason
 
+    @property
+    def ending(self) -> str:
+        """How the run ended and why, such as `failed: ValueError: bad shape in train.py line 41`."""
+        return run_end.why(self)
+
     @cached_property
     def _reason(self) -> str | None:
         return run_end.reason(self)
@@ -111,7 +116,7 @@ class RecordedRun:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The config, nested as it was given."""
-        return decode_numbers(self.document.config)
+        return self.document.config
 
     @property
     def flat_config(self) -> dict[str, Any]:
@@ -125,7 +130,7 @@ class RecordedRun:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """The results that the run itself reports."""
-        return decode_numbers(self.document.summary)
+        return self.document.summary
 
     @property
     def flat_summary(self) -> dict[str, Any]:
@@ -221,8 +226,9 @@ class RecordedRun:
                 it gets the checkpoint's tensors. None: the loader that the checkpoint names makes it.
 
         Raises:
-            ConfigError: No loader is named, or none of that name is installed, or `module` is not a module.
-            DamagedFile: The tensors do not fit the module; the message names missing and unexpected ones.
+            ConfigError: No loader is named, or none of that name is installed, or `module` is not a module, or the
+                tensors do not fit it; the message names missing and unexpected ones.
+            DamagedFile: The checkpoint cannot be read.
             NotFound: The run has no checkpoint.
         """
         return model_loading.load_model(self.checkpoint(), module)

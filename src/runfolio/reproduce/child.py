@@ -13,6 +13,7 @@ from typing import IO, Any
 from runfolio.errors import NotFound
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import Folio
+from runfolio.record.base.flat_names import identity
 from runfolio.record.base.run_document import REPRODUCTION
 from runfolio.reproduce.plan import Plan
 
@@ -101,4 +102,4 @@ def find_repeated_run(folio: Folio, plan: Plan, earlier_folders: set[Path], stat
 
 def _count_equal_settings(run: RecordedRun, original: RecordedRun) -> int:
     """How many settings are the same."""
-    return sum(run.flat_config.get(name) == value for name, value in original.flat_config.items())
+    return sum(identity(run.flat_config.get(name)) == identity(value) for name, value in original.flat_config.items())

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from runfolio.errors import NotFound
 from runfolio.query.curve import Curve
-from runfolio.query.explain.run_end import reason, why
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.plurals import counted
 from runfolio.reproduce import weights
@@ -179,15 +178,15 @@ def compare_runs(
         tolerance=tolerance,
         left_out=left_out,
         remarks=[*tensors.remarks, *_endings(original, repeated)],
-        failure=reason(repeated) or repeated.state if has_failed and is_cut_short else None,
+        failure=repeated.reason or repeated.state if has_failed and is_cut_short else None,
     )
 
 
 def _endings(original: RecordedRun, repeated: RecordedRun) -> Iterator[str]:
     if original.state != "finished":
-        yield f"the original did not come to its end ({why(original)}); what it has is compared"
+        yield f"the original did not come to its end ({original.ending}); what it has is compared"
     if repeated.state != "finished":
-        yield f"the repeated run did not come to its end: {why(repeated)}"
+        yield f"the repeated run did not come to its end: {repeated.ending}"
 
 
 def _word(compared: Iterable[_Comparison]) -> VerdictWord:

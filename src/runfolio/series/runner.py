@@ -14,7 +14,7 @@ from rich.progress import Progress
 from runfolio.errors import DamagedFile, NotFound, RunfolioError
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import open_folio
-from runfolio.record.base.flat_names import flatten
+from runfolio.record.base.flat_names import flatten, identity
 from runfolio.record.checkpoints import manifests
 from runfolio.series.grid import PlannedRun
 from runfolio.series.stored_runs import StoredRuns
@@ -131,7 +131,7 @@ def _most_similar(run: RecordedRun, planned: Sequence[PlannedRun]) -> PlannedRun
 
     def shared(plan: PlannedRun) -> int:
         settings = flatten(plan.settings.as_dict())
-        return sum(settings.get(name) == value for name, value in run.flat_config.items())
+        return sum(identity(settings.get(name)) == identity(value) for name, value in run.flat_config.items())
 
     return max(planned, key=shared)
 

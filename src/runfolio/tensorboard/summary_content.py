@@ -13,6 +13,7 @@ from runfolio.errors import ConfigError
 from runfolio.record.base import files
 from runfolio.record.base.layout import slug
 from runfolio.tracking.pipeline import media_content
+from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import text_of
 
 _GRID_COLUMNS = 8
@@ -44,7 +45,7 @@ def image_grid(image: Any, dataformats: str) -> Any:
     return grid.reshape(rows * height, columns * width, channels)
 
 
-def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[str] | None) -> bytes:
+def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[str] | None) -> StoredImage:
     """Return an image with boxes (x and y of two corners) drawn on it, as PNG.
 
     Args:
@@ -53,7 +54,8 @@ def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[st
     """
     from PIL import ImageDraw
 
-    picture = _picture(image).convert("RGB")
+    stored = media_content.png(image)
+    picture = _picture(stored).convert("RGB")
     draw = ImageDraw.Draw(picture)
     corners = media_content.as_numbers(boxes).reshape(-1, 4).tolist()
     texts = labels if labels is not None and len(labels) == len(corners) else [""] * len(corners)
@@ -64,18 +66,23 @@ def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[st
             draw.rectangle(area, fill="red")
             draw.text((left, bottom), text, fill="black", anchor="lb")
     size = (max(1, round(picture.width * rescale)), max(1, round(picture.height * rescale)))
-    return media_content.png(picture.resize(size))
+    return media_content.png(picture.resize(size))._replace(notes=stored.notes, warnings=stored.warnings)
 
 
-def animation(video: Any, fps: float) -> bytes:
+def animation(video: Any, fps: float) -> StoredImage:
     """Return videos [N, frames, channels, height, width], side by side, as an animated PNG."""
+    import numpy as np
+
     array = media_content.as_numbers(video)
     if array.ndim != 5 or 0 in array.shape:
         raise ConfigError(f"a video has the axes [N, frames, channels, height, width]; not the shape {array.shape}")
-    first, *others = (_picture(image_grid(array[:, number], "NCHW")) for number in range(array.shape[1]))
+    grids = [image_grid(array[:, number], "NCHW") for number in range(array.shape[1])]
+    stored = media_content.png(np.concatenate(grids))  # all frames at once, so that they are scaled alike
+    strip, height = _picture(stored), len(grids[0])
+    first, *others = (strip.crop((0, top, strip.width, top + height)) for top in range(0, strip.height, height))
     buffer = io.BytesIO()
     first.save(buffer, format="PNG", save_all=True, append_images=others, duration=1000 / fps, loop=0)
-    return buffer.getvalue()
+    return StoredImage(buffer.getvalue(), stored.notes, stored.warnings)
 
 
 def sound(values: Any, sample_rate: int) -> bytes:
@@ -187,9 +194,11 @@ def write_files(
             np.save(folder / f"{name}.npy", media_content.as_numbers(values), allow_pickle=False)
 
 
-def _picture(image: Any) -> Any:
+def _picture(stored: StoredImage) -> Any:
+    """Return a stored image for Pillow to draw on, in 8 bits."""
+    import numpy as np
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(media_content.png(image)))
+    picture = Image.open(io.BytesIO(stored.png))
     picture.load()
-    return picture
+    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)) if picture.mode == "I;16" else picture

@@ -14,7 +14,7 @@ from runfolio.record.base.redaction import redact_text
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import hashing
 from runfolio.record.content.data_listings import LISTED_AT_MOST, Item, Listing, compare_listings
-from runfolio.tracking import arrays
+from runfolio.tracking.pipeline import arrays
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.plain_texts import describe_error, path_of, shorten, text_of
 

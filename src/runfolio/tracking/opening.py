@@ -31,8 +31,9 @@ from runfolio.tracking.environment.program import program_name
 from runfolio.tracking.monitors.load_sampler import LoadSampler
 from runfolio.tracking.monitors.monitor import Monitor
 from runfolio.tracking.pipeline import background_log
+from runfolio.tracking.pipeline.config_values import config_defaults, plain_config
 from runfolio.tracking.pipeline.live_tags import plain_tags
-from runfolio.tracking.pipeline.plain_values import config_defaults, plain_config, whole_step
+from runfolio.tracking.pipeline.plain_values import whole_step
 from runfolio.tracking.process import announcements, distributed, reproduction, run_context, subprocesses
 from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.reproduction import Reproduction

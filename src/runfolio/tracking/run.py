@@ -18,10 +18,12 @@ from runfolio.tracking.checkpointing import restore
 from runfolio.tracking.checkpointing.saver import checkpoint_metric
 from runfolio.tracking.guard import guarded
 from runfolio.tracking.pipeline import figure_image, media_content
+from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.live_dict import LiveDict
 from runfolio.tracking.pipeline.live_tags import LiveTags
+from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import path_of, text_of
-from runfolio.tracking.pipeline.plain_values import check_name, detach_value, plain_config, whole_step
+from runfolio.tracking.pipeline.plain_values import check_name, detach_value, whole_step
 from runfolio.tracking.pipeline.queue_items import Item, Media, Scalars
 from runfolio.tracking.process import distributed, exit_hooks
 from runfolio.tracking.process.outcome import RunOutcome
@@ -285,8 +287,8 @@ class Run:
                 one, all random generators go on as they were, too. Without any, nothing is changed.
         Raises:
             NotFound: There is none of that name, or nothing of a target's name in it.
-            ConfigError: A target has no `load_state_dict`, or what was saved does not fit it.
-            DamagedFile: It cannot be read, or a module's tensors do not fit; the message names them.
+            ConfigError: A target has no `load_state_dict`, or what was saved does not fit it; the message says where.
+            DamagedFile: It cannot be read.
         """
         checkpoint = self.recorder.find_checkpoint(name)
         if targets:
@@ -379,7 +381,7 @@ class Run:
         step: int | None,
         kind: str,
         name: str,
-        content: Callable[[], bytes | dict[str, Any]],
+        content: Callable[[], StoredImage | bytes | dict[str, Any]],
         caption: str | None = None,
     ) -> None:
         name = text_of(name, "the name")

@@ -47,6 +47,21 @@ def test_groups_indistinguishable_from_the_best_are_marked(runs):
     assert [row(rows, f"model={model}").tied for model in ("cnn", "tie", "mlp")] == [False, True, False]
 
 
+def test_settings_that_differ_late_or_in_type_are_other_groups(store, write):
+    for value in (0.123456789, 0.1234567891, True, 1, "1", "True", [1, 2], [1, 3]):
+        for seed in (0, 1):
+            write(config={"x": value, "seed": seed}, summary={"val/acc": 0.5})
+    groups = group_by_seed(open_folio(store).runs()).rows
+    assert [group.runs for group in groups] == [2] * 8
+    assert {"x=0.123456789", "x=0.1234567891", "x=true", 'x="1"'} < {group.group for group in groups}
+
+
+def test_whole_floats_and_integers_are_one_group(store, write):
+    for seed, value in enumerate((1, 1.0)):
+        write(config={"x": value, "y": seed, "seed": seed}, summary={"val/acc": 0.5})
+    assert [row.runs for row in group_by_seed(open_folio(store).runs(), group_by=["x"]).rows] == [2]
+
+
 def test_failed_runs_are_left_out_and_said_to_be(runs):
     assert "Left out: 1 that failed or crashed." in group_by_seed(runs).caption
 

@@ -20,7 +20,7 @@ from runfolio.cli.pages.profile import print_profile, read_profile
 from runfolio.query import durations, recorded_writers
 from runfolio.query.explain.run_end import exit_code
 from runfolio.query.frames.points import rank_metrics
-from runfolio.record.base.flat_names import decode_numbers, flatten
+from runfolio.record.base.flat_names import flatten, identity
 from runfolio.record.base.layout import event_files
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.run_document import OTHERS, STEPS
@@ -301,7 +301,7 @@ def _files(folder: Path) -> dict[str, str]:
 
 def _flat_defaults(run: RecordedRun) -> dict[str, Any]:
     """Return the declared default of each setting, flat."""
-    return flatten(decode_numbers(run.document.defaults))
+    return flatten(run.document.defaults)
 
 
 def _print_settings(run: RecordedRun, *, everything: bool) -> None:
@@ -310,7 +310,7 @@ def _print_settings(run: RecordedRun, *, everything: bool) -> None:
     shown = {
         name: "none" if value is None and name in defaults else value
         for name, value in settings.items()
-        if everything or name not in defaults or value != defaults[name]
+        if everything or name not in defaults or identity(value) != identity(defaults[name])
     }
     _print_facts("Settings", shown)
     if hidden := len(settings) - len(shown):

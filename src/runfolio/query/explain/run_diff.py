@@ -11,7 +11,7 @@ from typing import Any, Literal
 from runfolio.query.run_view import RunView
 from runfolio.query.selection import data_match
 from runfolio.query.tables.run_labels import unique_labels
-from runfolio.record.base.flat_names import flatten
+from runfolio.record.base.flat_names import flatten, identity
 from runfolio.record.content.data_listings import ListingDifference
 
 UNCOMMITTED = "uncommitted changes"
@@ -147,8 +147,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     differences = []
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
-        # True is not 1 here, and NaN is NaN.
-        if (old == new and isinstance(old, bool) == isinstance(new, bool)) or (old != old and new != new):
+        if identity(old) == identity(new):
             continue
         differences.append(Change(name, "added" if old is None else "removed" if new is None else "changed", old, new))
     return differences

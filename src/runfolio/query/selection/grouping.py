@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Generic
 
 from runfolio.errors import ConfigError
 from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.columns import choice_note, every_column, find_columns
+from runfolio.record.base.flat_names import identity, short_texts
 
 _OUTPUT_WORDS = """
     out output outputs outdir log logs logdir logfile save saved savedir result results workdir run runs id uuid guid
@@ -53,10 +54,11 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
         naming = naming_settings(runs, [column.name for column in columns])
         columns = find_columns([f"params.{name}" for name in settings if name not in naming], runs)
         notes += _ignored(naming, names)
+    texts = {column.full_name: short_texts(column.value(run) for run in runs) for column in columns}
     members: dict[str, list[RunT]] = {}
     for run in runs:
-        label = " ".join(f"{column.name}={shown_setting(column.value(run))}" for column in columns)
-        members.setdefault(label or "all runs", []).append(run)
+        settings = (f"{column.name}={texts[column.full_name][identity(column.value(run))]}" for column in columns)
+        members.setdefault(" ".join(settings) or "all runs", []).append(run)
     if names and all(excluded) and 1 < len(runs) == len(members):
         notes += _single_runs(runs, [column.name for column in columns], names)
     return Grouping(members, notes)
@@ -82,18 +84,13 @@ def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed",
     ]
 
 
-def shown_setting(value: Any) -> str:
-    """Return a setting as a label shows it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _differs_in_every_run(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bool:
     if len(_values(runs, name)) == len(runs):
         return True
     seeds_of: dict[str, set[tuple[str, ...]]] = {}
     for run in runs:
-        seeds = tuple(shown_setting(run.flat_config.get(other)) for other in repeating)
-        seeds_of.setdefault(shown_setting(run.flat_config.get(name)), set()).add(seeds)
+        seeds = tuple(identity(run.flat_config.get(other)) for other in repeating)
+        seeds_of.setdefault(identity(run.flat_config.get(name)), set()).add(seeds)
     several = len(set().union(*seeds_of.values())) > 1
     return several and all(len(seeds) == 1 for seeds in seeds_of.values())
 
@@ -111,7 +108,7 @@ def _carries(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bo
     """Return whether the text of a setting holds the seed of each run, as `lr0.1-s3` does."""
     present = [other for other in repeating if len(_values(runs, other)) > 1]
     return bool(present) and all(
-        shown_setting(run.flat_config.get(other)) in re.findall(r"[0-9]+|[^0-9]+", str(run.flat_config.get(name)))
+        str(run.flat_config.get(other)) in re.findall(r"[0-9]+|[^0-9]+", str(run.flat_config.get(name)))
         for run in runs
         for other in present
     )
@@ -138,4 +135,4 @@ def _single_runs(runs: Sequence[RunView], columns: Sequence[str], names: Sequenc
 
 
 def _values(runs: Sequence[RunView], name: str) -> set[str]:
-    return {shown_setting(run.flat_config.get(name)) for run in runs}
+    return {identity(run.flat_config.get(name)) for run in runs}

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.grouping import shown_setting
+from runfolio.record.base.flat_names import identity
 
 
 def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: Sequence[float]) -> dict[str, float]:
@@ -29,7 +29,7 @@ def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: S
     for name in settings:
         groups: dict[str, list[float]] = {}
         for run, value in pairs:
-            groups.setdefault(shown_setting(run.flat_config.get(name)), []).append(value)
+            groups.setdefault(identity(run.flat_config.get(name)), []).append(value)
         if 1 < len(groups) <= len(pairs) / 2 and total:
             between = sum(len(group) * (statistics.fmean(group) - mean) ** 2 for group in groups.values())
             shares[name] = between / total

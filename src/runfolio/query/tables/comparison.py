@@ -17,6 +17,7 @@ from runfolio.query.selection.metric_names import Mode, guess_mode, is_about_the
 from runfolio.query.selection.ranking import rank
 from runfolio.query.tables.run_labels import unique_labels
 from runfolio.query.tables.runs_table import usual_results
+from runfolio.record.base.flat_names import identity
 from runfolio.record.points.metric_summary import AXES
 
 _MOST_METRICS = 5
@@ -119,7 +120,7 @@ def compared_columns(runs: Sequence[RunView], comparison: Comparison, *, everyth
 
 
 def _differ(last: Any, figure: Any) -> bool:
-    return last is not None and figure is not None and not _same(last, figure)
+    return last is not None and figure is not None and identity(last) != identity(figure)
 
 
 def _mind(runs: Sequence[RunView], data: Sequence[Difference]) -> list[str]:
@@ -144,13 +145,7 @@ def _differences(
 
 
 def _all_same(row: Difference, count: int) -> bool:
-    first, *rest = row.values.values()
-    return len(row.values) == count and all(_same(first, value) for value in rest)
-
-
-def _same(first: Any, second: Any) -> bool:
-    both_nan = first != first and second != second
-    return both_nan or (first == second and isinstance(first, bool) == isinstance(second, bool))  # True is not 1 here
+    return len(row.values) == count and len({identity(value) for value in row.values.values()}) == 1
 
 
 def _metric_row(named: Mapping[str, RunView], metric: str) -> MetricRow:

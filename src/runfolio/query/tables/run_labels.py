@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.grouping import differing_settings, naming_settings, shown_setting
+from runfolio.query.selection.grouping import differing_settings, naming_settings
+from runfolio.record.base.flat_names import identity, short_texts
 
 _SETTINGS_AT_MOST = 4
 
@@ -39,9 +40,13 @@ def _settings_labels(name: str, alike: Sequence[RunView]) -> list[str]:
     differing = [key for key in differing_settings(alike) if key not in naming]
     if not 1 <= len(differing) <= _SETTINGS_AT_MOST:
         return [f"{name} ({run.id})" for run in alike]
+    texts = {key: short_texts(run.flat_config.get(key) for run in alike) for key in differing}
     labels = [
         " ".join(
-            [name, *(f"{key}={shown_setting(run.flat_config[key])}" for key in differing if key in run.flat_config)]
+            [
+                name,
+                *(f"{key}={texts[key][identity(run.flat_config[key])]}" for key in differing if key in run.flat_config),
+            ]
         )
         for run in alike
     ]

@@ -2,32 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from runfolio.record.base.files import NAMED_NUMBERS
+from runfolio.record.base.files import NAMED_NUMBERS, number_to_json
+
+_TEXT = "$text"
+"""Key of an object that stands for a text which is the name of a number."""
+
+
+def encode_numbers(value: Any) -> Any:
+    """Return a tree of plain values with the numbers that JSON lacks by their names (`docs/format.md`, run.json).
+
+    Dicts may be changed by another thread meanwhile.
+    """
+    if isinstance(value, str):
+        return {_TEXT: value} if value in NAMED_NUMBERS else value
+    if isinstance(value, float):
+        return number_to_json(value)
+    if isinstance(value, dict):
+        return {key: encode_numbers(entry) for key, entry in tuple(value.items())}
+    return [encode_numbers(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def decode_numbers(value: Any) -> Any:
-    """A tree of JSON values with the names of the numbers that JSON lacks (`docs/format.md`) made numbers again."""
+    """Return the tree that `encode_numbers` was given."""
     if isinstance(value, str):
         return NAMED_NUMBERS.get(value, value)
     if isinstance(value, list):
         return [decode_numbers(entry) for entry in value]
     if isinstance(value, dict):
+        if value.keys() == {_TEXT} and value[_TEXT] in tuple(NAMED_NUMBERS):
+            return value[_TEXT]
         return {key: decode_numbers(entry) for key, entry in value.items()}
     return value
 
 
 def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"optimizer": {"lr": 0.1}}` as `{"optimizer/lr": 0.1}`; lists and empty mappings stay values."""
-    flat: dict[str, Any] = {}
+    """Return `{"optimizer": {"lr": 0.1}}` as `{"optimizer/lr": 0.1}`; lists and empty mappings stay values.
+
+    If two values would have one name (`"a/b"`, and `b` in `a`), a `/` that belongs to a key is written as `\\/`.
+    """
+    leaves = list(_leaves(nested, ()))
+    flat = {"/".join(keys): value for keys, value in leaves}
+    if len(flat) == len(leaves):
+        return flat
+    return {"/".join(key.replace("\\", "\\\\").replace("/", "\\/") for key in keys): value for keys, value in leaves}
+
+
+def _leaves(nested: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, value in nested.items():
         if isinstance(value, Mapping) and value:
-            flat.update({f"{key}/{inner}": entry for inner, entry in flatten(value).items()})
+            yield from _leaves(value, (*keys, str(key)))
         else:
-            flat[str(key)] = value
-    return flat
+            yield (*keys, str(key)), value
+
+
+def identity(value: Any) -> str:
+    """Return a text that equal settings share and others do not: 1 is 1.0, NaN is NaN, true is neither 1 nor "true"."""
+    return json.dumps(_comparable(value), sort_keys=True, default=str)
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _comparable(entry) for key, entry in value.items()}
+    return [_comparable(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def short_texts(values: Iterable[Any]) -> dict[str, str]:
+    """Return a text for people of each different value, by its `identity`; floats are cut if they differ even so."""
+    distinct = {identity(value): value for value in values}
+    short = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in distinct.items()}
+    return short if len(set(short.values())) == len(short) else {key: key for key in distinct}
 
 
 def as_number(value: Any) -> float | None:

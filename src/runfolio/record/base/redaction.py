@@ -1,8 +1,9 @@
 """Secrets, taken out of whatever is about to be written (`docs/format.md`, Secrets).
 
-Four signs give a secret away: the name it is given (`api_key`, `--token`), its own shape (`ghp_...`, a private key),
-its place in a URL, and being the value of an environment variable with such a name. Names that mean something
-harmless as often as not (`pad_token`, `image_key`) count only where the value looks random.
+Four signs give a secret away: the name it is given (`api_key`, `--token`), its own shape (`ghp_...`, a private key,
+the address of a webhook), its place in a URL or a cookie, and being the value of an environment variable with such a
+name. Names that mean something harmless as often as not (`pad_token`, `image_key`) count only where the value looks
+random.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ def _words(text: str) -> frozenset[str]:
 
 _SECRETS = _words(
     "apikey accesskey secretkey authtoken accesstoken authorization credential credentials passcode passphrase passwd"
-    " password passwords pwd secret secrets userpass"
+    " password passwords pwd secret secrets userpass cookie cookies sessionid"
 )
 """Words that make a name secret wherever they stand in it."""
+_URLS = _words("webhook webhooks")
+"""Words that make a URL a secret."""
 _PASSWORDS = _words("passcode passphrase passwd password pwd")
 _DOUBTFUL = _words("auth key keys pass token tokens")
 """Words that make a name secret only in good company."""
@@ -39,8 +42,8 @@ _TOKENIZER_QUALIFIERS = _words(
     " pad per pool query register sep special start stop text unk use"
 )
 _METADATA_WORDS = _words(
-    "column count dim dims dir env field file folder format hash idx index init len length mode name names num path"
-    " policy rate ratio size type url"
+    "column count dim dims dir domain env field file folder format hash idx index init len length mode name names num"
+    " path policy rate ratio size type url"
 )
 """Last words of names that say something about a secret and do not hold it."""
 
@@ -60,12 +63,16 @@ class Strength(Enum):
     SECRET = 2
     PASSWORD = 3
     """A secret even where it is a number."""
+    URL = 4
+    """A secret where it is a URL."""
 
 
 @lru_cache(maxsize=4096)
 def strength_of(name: str) -> Strength:
     """What a name says of its value: `api_key`, `dbPassword` and `GITHUB_TOKEN` are secrets, `num_tokens` is not."""
     words = [word.lower() for word in _WORDS.findall(name)]
+    if _URLS & {*words}:
+        return Strength.URL
     matches = {*words} & (_SECRETS | _DOUBTFUL)
     if not matches or name in ("PWD", "OLDPWD"):
         return Strength.NONE
@@ -99,6 +106,8 @@ def is_secret(name: str, value: str) -> bool:
         return False
     if strength is Strength.DOUBTFUL:
         return _looks_random(value)
+    if strength is Strength.URL:
+        return bool(_WHOLE_URL.match(value))
     return strength is Strength.PASSWORD or not _NUMBER.match(value)
 
 
@@ -168,10 +177,33 @@ _SHAPES = re.compile(
     r"|\bpypi-[\w-]{32,}"
     r"|\bnpm_[A-Za-z0-9]{30,}"
     r"|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"
+    r"|(?<!\d)\d{8,10}:AA[\w-]{33}"
 )
 _SHAPE_HINTS = _words(
-    "-----BEGIN AKIA ASIA AIza hf_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- sk- k_live_ xox pypi- npm_ eyJ"
+    "-----BEGIN AKIA ASIA AIza hf_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- sk- k_live_ xox pypi- npm_ eyJ :AA"
 )
+_SECRET_PATH = re.compile(
+    r"(?P<host>\bhttps?://(?:"
+    r"hooks\.slack(?:-gov)?\.com/"
+    r"|(?:\w+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks/"
+    r"|[\w-]+\.webhook\.office\.com/|outlook\.office(?:365)?\.com/webhook/"
+    r"|chat\.googleapis\.com/v1/spaces/"
+    r"|api\.telegram\.org/(?:file/)?bot"
+    r"|hooks\.zapier\.com/|hook\.(?:\w+\.)?(?:make|integromat)\.com/"
+    r"|maker\.ifttt\.com/trigger/"
+    r"|open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/"
+    r"|oapi\.dingtalk\.com/robot/|qyapi\.weixin\.qq\.com/cgi-bin/webhook/"
+    r"|hc-ping\.com/|webhook\.site/"
+    r"|[\w.-]+(?::\d+)?/hooks/(?=[a-z0-9]{26}\b)"
+    r"))[^\s\"'<>`)]+",
+    re.IGNORECASE,
+)
+"""Addresses of well-known services whose path is the secret."""
+_WHOLE_URL = re.compile(r"\w[\w+.-]*://\S+\Z")
+_COOKIE = re.compile(
+    r"(?P<name>\b(?:set-)?cookie[\"']?[ \t]{0,8}:[ \t]{0,8}[\"']?)[\w.%-]{1,200}=[^\s;\"',][^\r\n\"']*", re.IGNORECASE
+)
+"""A header of HTTP, to the end of its line or text."""
 _URL_PASSWORD = re.compile(r"(?<=://)(?P<user>[^\s/@:\"']{0,200}):[^\s/@\"']{1,500}(?=@)")
 _URL_USER = re.compile(r"(?<=://)[^\s/@:\"']{20,500}(?=@)")
 _URL_SIGNATURE = re.compile(r"(?P<name>[?&](?:X-Amz-Signature|sig|signature)=)[^&\s\"']+", re.IGNORECASE)
@@ -179,7 +211,7 @@ _BEARER = re.compile(
     r"(?P<kind>\b(?:bearer|authorization['\"]?\s*[:=]\s*['\"]?(?:basic|token))\s+)(?=[^\s\"']{0,500}\d)[\w.~+/=-]{8,}",
     re.IGNORECASE,
 )
-_NAME_HINTS = ("key", "token", "secret", "pass", "pwd", "credential", "auth", "bearer")
+_NAME_HINTS = ("key", "token", "secret", "pass", "pwd", "credential", "auth", "bearer", "cookie", "webhook")
 _NAME_HINT = "|".join(_NAME_HINTS)
 _NAMED_VALUE = re.compile(
     rf"(?<![\w.-])(?P<name>[\w.-]{{0,60}}(?:{_NAME_HINT})[\w.-]{{0,40}})"
@@ -205,6 +237,7 @@ def _redact(text: str, secret_values: re.Pattern[str] | None) -> str:
     if any(hint in text for hint in _SHAPE_HINTS):
         text = _SHAPES.sub(REDACTED, text)
     if "://" in text:
+        text = _SECRET_PATH.sub(rf"\g<host>{REDACTED}", text)
         text = _URL_PASSWORD.sub(rf"\g<user>:{REDACTED}", text)
         text = _URL_USER.sub(REDACTED, text)
         text = _URL_SIGNATURE.sub(rf"\g<name>{REDACTED}", text)
@@ -220,6 +253,7 @@ def _has_name_hint(text: str) -> bool:
 
 
 def _redact_line(line: str) -> str:
+    line = _COOKIE.sub(rf"\g<name>{REDACTED}", line)
     return _NAMED_VALUE.sub(_replace_value, _BEARER.sub(rf"\g<kind>{REDACTED}", line))
 
 

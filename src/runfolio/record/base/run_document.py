@@ -12,6 +12,7 @@ from typing import Any
 
 from runfolio.errors import DamagedFile
 from runfolio.record.base import files
+from runfolio.record.base.flat_names import decode_numbers, encode_numbers
 from runfolio.record.base.layout import FORMAT, RUN_FILE
 from runfolio.record.base.redaction import redact_mapping, redact_text
 
@@ -134,6 +135,7 @@ class RunDocument:
             fields["lineage"] = _lineage(fields.get("lineage"))
             fields["attempts"] = [_attempt(entry) for entry in fields.get("attempts", [])]
             fields["edited"] = {key: time_from_text(text) for key, text in fields.get("edited", {}).items()}
+            fields |= {name: decode_numbers(fields[name]) for name in _WITH_NUMBERS if name in fields}
             _check_types(fields, _FIELD_TYPES)
             document = cls(**fields, unknown=value)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -167,6 +169,7 @@ class RunDocument:
         return {
             "runfolio": FORMAT,
             **{name: getattr(self, name) for name in _FIELD_TYPES},
+            **{name: encode_numbers(getattr(self, name)) for name in _WITH_NUMBERS},
             "created": time_to_text(self.created),
             "edited": {key: time_to_text(moment) for key, moment in tuple(self.edited.items())},
             "status": {**vars(self.status), "ended": time_to_text(ended) if ended else None},
@@ -200,6 +203,8 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "refused": _OBJECT,
 }
 """The keys of the file in their order, and what each must be."""
+_WITH_NUMBERS = ("config", "defaults", "summary")
+"""Keys that hold any numbers and texts of the user's."""
 _STATUS_TYPES: dict[str, tuple[type, ...]] = {
     "state": _TEXT,
     "ended": (datetime, _NOTHING),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,16 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, d
 from runfolio.record.base import files
 from runfolio.record.base.layout import CHECKPOINTS, FORMAT
 from runfolio.record.base.run_document import RunDocument, now, time_from_text, time_to_text
+from runfolio.record.checkpoints.loading import EXTRA_STATE_SUFFIX
 from runfolio.record.checkpoints.state_codec import (
     Packer,
+    Unpacker,
     check_tensors,
     host_copies,
     read_tensors,
-    unpack,
     write_tensors,
 )
+from runfolio.record.checkpoints.wrappers import ModuleState
 from runfolio.record.points.tails import is_integer
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ STATE = "state"
 """The part that holds the tensors of everything that is not a module."""
 GENERATORS = "generators"
 """The state entry that holds all random generators' states."""
+EXTRA_STATE = "extra_state"
+"""The state entry that holds what `get_extra_state` of layers returned, by module and key."""
+RESERVED = (GENERATORS, EXTRA_STATE)
+"""Names of state entries that are not the user's."""
 _MOST_PRINTED = 5
 
 
@@ -56,7 +62,7 @@ class Checkpoint:
     loader: str | None
     """Name of the installed loader that rebuilds the model, where the run named one."""
     meta: dict[str, Any]
-    _state: Any
+    _state: dict[str, Any]
     _files: dict[str, dict[str, Any]]
 
     def __repr__(self) -> str:
@@ -93,6 +99,10 @@ class Checkpoint:
             NotFound: The checkpoint has no such part.
             DamagedFile: The file's size or SHA-256 is not the manifest's, or it is not a safetensors file.
         """
+        tensors = self._read(part)
+        return {key: tensor for key, tensor in tensors.items() if key not in self._files[part]["wrapper_keys"]}
+
+    def _read(self, part: str) -> dict[str, torch.Tensor]:
         entry = self._files.get(part)
         if entry is None:
             raise NotFound(
@@ -102,18 +112,44 @@ class Checkpoint:
         _verify(path, entry)
         return read_tensors(path)
 
+    def entries(self, part: str = "model") -> dict[str, Any]:
+        """A module's tensors, those of its wrappers too, and what `get_extra_state` of its layers returned.
+
+        Raises:
+            NotFound, DamagedFile: As in `tensors`.
+        """
+        tensors = self._read(part)
+        return {**tensors, **self.state[EXTRA_STATE].get(part, {})} if EXTRA_STATE in self._state else tensors
+
+    def wrappers(self, part: str = "model") -> dict[str, list[str]]:
+        """Types of the wrappers that a saved module had, outermost first, by path of the module in them."""
+        return self._files[part]["wrappers"] if part in self._files else {}
+
     @property
     def state(self) -> dict[str, Any]:
         """Everything saved that is not a module, as it was given: optimizer, scheduler, counters.
 
+        Enum members and namedtuples of the user's own are plain values; `restore` gives them their types.
+
         Raises:
             DamagedFile: As in `tensors`.
         """
-        tensors = self.tensors(STATE) if STATE in self._files else {}
+        return self.unpack_state({})[0]
+
+    def unpack_state(self, types: Mapping[str, type]) -> tuple[dict[str, Any], dict[str, set[str]]]:
+        """Return everything saved that is not a module, and by entry the names of types that are not among `types`.
+
+        Args:
+            types: Enums and namedtuples of the user's own, by name.
+        Raises:
+            DamagedFile: As in `tensors`.
+        """
+        tensors = self._read(STATE) if STATE in self._files else {}
+        unpackers = {name: Unpacker(tensors, types) for name in self._state}
         try:
-            content = unpack(self._state, tensors)
-            return dict(content)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            state = {name: unpackers[name].unpack(entry) for name, entry in self._state.items()}
+            return state, {name: unpacker.lost for name, unpacker in unpackers.items()}
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise DamagedFile(f"checkpoint {self.name!r} of {self.folder} is damaged (state: {error})") from None
 
 
@@ -134,29 +170,46 @@ class Snapshot:
     """A training's state made ready to be written: its plain values as JSON, its tensors by part."""
 
     tree: dict[str, Any]
-    tensors: dict[str, Mapping[str, torch.Tensor]]
+    tensors: Mapping[str, Mapping[str, torch.Tensor]]
+    notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Wrappers of a module and the keys of theirs, by part."""
 
     @classmethod
-    def capture(cls, modules: Mapping[str, Mapping[str, torch.Tensor]], state: Mapping[str, Any]) -> Snapshot:
+    def capture(
+        cls, modules: Mapping[str, ModuleState], state: Mapping[str, Any], restorable: Collection[str] = ()
+    ) -> Snapshot:
         """The state as it is now; its tensors are still those of the training.
 
         Args:
-            modules: state_dict of each module.
+            modules: State of each module.
             state: Everything else; see `state_codec.Packer` for what it may hold.
+            restorable: Entries of `state` that come from an object which `restore` can fill.
         Raises:
-            ConfigError: It holds something that is neither plain data nor tensors, or a part has an odd name.
+            ConfigError: It holds something that cannot be given back as it is, or a part has an odd name.
             MissingExtra: There are tensors, but no safetensors library to write them.
         """
         if STATE in modules:
             raise ConfigError(f"{STATE!r} is not a name for a module; choose another")
         packer = Packer()
-        tree = {key: packer.pack(value, key) for key, value in state.items()}
-        parts = {_part_name(part): tensors for part, tensors in modules.items()}
-        if packer.tensors:
-            parts[STATE] = packer.tensors
+        tree: dict[str, Any] = {}
+        for key, value in state.items():
+            packer.has_target = key in restorable
+            tree[key] = packer.pack(value, key)
+        parts = {_part_name(part): dict(module.entries) for part, module in modules.items()}
+        packer.has_target = True
+        if extra := {part: _pop_extra_state(entries) for part, entries in parts.items()}:
+            tree |= {EXTRA_STATE: packer.pack(extra, EXTRA_STATE)} if any(extra.values()) else {}
         for tensors in parts.values():
             check_tensors(tensors)
-        return cls(tree, parts)
+        if packer.tensors:
+            check_tensors(packer.tensors)
+            parts[STATE] = packer.tensors
+        notes = {
+            part: {"wrappers": module.wrappers, "wrapper_keys": module.wrapper_keys}
+            for part, module in modules.items()
+            if module.wrappers
+        }
+        return cls(tree, parts, notes)
 
     def copy(self, spare: Snapshot | None = None) -> Snapshot:
         """The same with tensors of its own, in the host's memory: what the training does from now on changes nothing.
@@ -167,9 +220,8 @@ class Snapshot:
             MemoryError, RuntimeError: There is not enough memory.
         """
         spare_tensors = {} if spare is None else spare.tensors
-        return Snapshot(
-            self.tree, {part: host_copies(tensors, spare_tensors.get(part)) for part, tensors in self.tensors.items()}
-        )
+        copies = {part: host_copies(tensors, spare_tensors.get(part)) for part, tensors in self.tensors.items()}
+        return Snapshot(self.tree, copies, self.notes)
 
 
 def save(
@@ -204,7 +256,7 @@ def save(
     checkpoint_folder.mkdir(exist_ok=True)
     try:
         entries = {
-            part: _write_part(_tensor_path(checkpoint_folder, stem, part), tensors)
+            part: _write_part(_tensor_path(checkpoint_folder, stem, part), tensors) | snapshot.notes.get(part, {})
             for part, tensors in snapshot.tensors.items()
         }
         if not is_ours():
@@ -234,6 +286,12 @@ def delete_names(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         (folder / CHECKPOINTS / f"{name}.json").unlink(missing_ok=True)
     prune(folder)
+
+
+def _pop_extra_state(entries: dict[str, Any]) -> dict[str, Any]:
+    """Take out of a module's entries what `get_extra_state` returned, but for tensors."""
+    keys = [key for key in entries if key.endswith(EXTRA_STATE_SUFFIX) and not hasattr(entries[key], "untyped_storage")]
+    return {key: entries.pop(key) for key in keys}
 
 
 def _part_name(part: str) -> str:
@@ -397,7 +455,7 @@ def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
             position_us=_checked_int(value.get("position_us", int(time_from_text(value["saved"]).timestamp() * 1e6))),
             loader=None if value["loader"] is None else str(value["loader"]),
             meta=dict(value["meta"]),
-            _state=value["state"],
+            _state=dict(value["state"]),
             _files={part: _checked_entry(entry) for part, entry in value["files"].items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -415,7 +473,13 @@ def _checked_entry(entry: dict[str, Any]) -> dict[str, Any]:
     name = entry["file"]
     if not files.is_file_name(name):
         raise ValueError(f"{name!r} is not a name of a file of the checkpoint")
-    return {"file": name, "bytes": _checked_int(entry["bytes"]), "sha256": str(entry["sha256"])}
+    return {
+        "file": name,
+        "bytes": _checked_int(entry["bytes"]),
+        "sha256": str(entry["sha256"]),
+        "wrappers": {str(path): list(kinds) for path, kinds in entry.get("wrappers", {}).items()},
+        "wrapper_keys": list(entry.get("wrapper_keys", ())),
+    }
 
 
 _REMEDY = "restore it from a copy of the run, use another checkpoint, or train anew"

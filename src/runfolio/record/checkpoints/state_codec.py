@@ -10,16 +10,19 @@ import contextlib
 import functools
 import math
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError, DamagedFile, MissingExtra
 from runfolio.record.base.files import NAMED_NUMBERS, number_to_json
+from runfolio.record.checkpoints import user_types
+from runfolio.record.checkpoints.standard_types import BY_MARK, standard_type
+from runfolio.record.checkpoints.wrappers import whole_tensor
 
 if TYPE_CHECKING:
     import torch
 
-_MARKS = ("$tensor", "$array", "$tuple", "$float", "$int", "$map")
 _MAX_DEPTH = 60
 """How many lists, tuples and dicts may lie in one another: each is up to three in JSON, of which 200 are read."""
 
@@ -29,6 +32,8 @@ class Packer:
 
     def __init__(self, prefix: str = "state") -> None:
         self.tensors: dict[str, torch.Tensor] = {}
+        self.has_target = False
+        """Whether `restore` will be given an object for what is packed next, which may have types of the user's own."""
         self._prefix = prefix
         self._keys: dict[tuple, str] = {}
 
@@ -39,33 +44,61 @@ class Packer:
             key_path: Its path in the state, for errors: `optimizer/state/0`.
             depth: In how many lists, tuples and dicts it lies.
         Raises:
-            ConfigError: Something in it is neither plain data nor a tensor nor an array, or lies too deep.
+            ConfigError: Something in it cannot be given back as it is, or is nested too deeply.
         """
-        if value is None or isinstance(value, bool):
+        kind = type(value)
+        if value is None or kind is bool:
             return value
-        if isinstance(value, int):
-            return int(value) if -(2**63) <= value < 2**64 else {"$int": hex(value)}
-        if isinstance(value, float):
-            return float(value) if math.isfinite(value) else {"$float": number_to_json(value)}
-        if isinstance(value, str):
+        if kind is int:
+            return value if -(2**63) <= value < 2**64 else {"$int": hex(value)}
+        if kind is float:
+            return value if math.isfinite(value) else {"$float": number_to_json(value)}
+        if kind is str:
             return _check_text(value, key_path)
-        if isinstance(value, (Mapping, tuple, list)):
+        if kind is list or kind is dict:
             return self._pack_container(value, key_path, depth + 1)
+        if (parts := self._parts(value, key_path)) is not None:
+            return {parts[0]: self._pack_parts(parts[1], key_path, depth + 1)}
         return self._pack_numbers(value, key_path)
 
-    def _pack_container(self, value: Mapping | tuple | list, key_path: str, depth: int) -> Any:
-        if depth > _MAX_DEPTH:
-            raise ConfigError(
-                f"checkpoint entry {key_path[:80]}... lies in more than {_MAX_DEPTH} lists, tuples and dicts,"
-                " or one of them in itself; a checkpoint holds none so deep"
-            )
-        if isinstance(value, Mapping):
+    def _pack_container(self, value: dict | list, key_path: str, depth: int) -> Any:
+        _check_depth(key_path, depth)
+        if isinstance(value, dict):
             return self._pack_mapping(value, key_path, depth)
-        packed = [self.pack(entry, f"{key_path}/{i}", depth) for i, entry in enumerate(value)]
-        return {"$tuple": packed} if isinstance(value, tuple) else packed
+        return [self.pack(entry, f"{key_path}/{index}", depth) for index, entry in enumerate(value)]
 
-    def _pack_mapping(self, value: Mapping, key_path: str, depth: int) -> Any:
-        if all(isinstance(key, str) for key in value) and not any(mark in value for mark in _MARKS):
+    def _pack_parts(self, parts: list[Any], key_path: str, depth: int) -> list[Any]:
+        _check_depth(key_path, depth)
+        return [
+            # A pair is no level of its own.
+            [self.pack(inner, f"{key_path}/{index}", depth) for inner in part]
+            if type(part) is list
+            else self.pack(part, f"{key_path}/{index}", depth)
+            for index, part in enumerate(parts)
+        ]
+
+    def _parts(self, value: Any, key_path: str) -> tuple[str, list[Any]] | None:
+        """Return mark and parts of a value of a standard type, or of the user's own; None for any other."""
+        if isinstance(value, Enum) or user_types.is_namedtuple(value):
+            return self._user_parts(value, key_path)
+        if (kind := standard_type(value)) is None or (parts := kind.parts(value)) is None:
+            return None
+        return kind.mark, parts
+
+    def _user_parts(self, value: Any, key_path: str) -> tuple[str, list[Any]]:
+        kind = type(value).__qualname__
+        if not self.has_target:
+            remedy = f"{key_path}.value" if isinstance(value, Enum) else f"tuple({key_path}) or {key_path}._asdict()"
+            raise ConfigError(
+                f"checkpoint entry {key_path} is a {kind}, a type of your own that a record cannot give back;"
+                f" save {remedy}"
+            )
+        if isinstance(value, Enum):
+            return user_types.ENUM, [kind, value.name, value.value]
+        return user_types.NAMEDTUPLE, [kind, *([name, entry] for name, entry in value._asdict().items())]
+
+    def _pack_mapping(self, value: dict, key_path: str, depth: int) -> Any:
+        if all(type(key) is str and not key.startswith("$") for key in value):
             return {
                 _check_text(key, key_path): self.pack(entry, f"{key_path}/{key}", depth) for key, entry in value.items()
             }
@@ -79,18 +112,18 @@ class Packer:
         import numpy as np
         import torch
 
-        if isinstance(value, torch.Tensor) and _is_storable(value):
-            return {"$tensor": self._store(value)}
-        if isinstance(value, np.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
-            return self.pack(value.item(), key_path)
-        if isinstance(value, np.ndarray):
+        if isinstance(value, torch.Tensor):
+            tensor = whole_tensor(value, key_path)
+            if _is_storable(tensor):
+                return {"$tensor": self._store(tensor)}
+        if type(value) in (np.ndarray, np.memmap):
             with contextlib.suppress(TypeError, ValueError):  # a kind of number that torch lacks
                 tensor = torch.from_numpy(np.array(value, order="C"))
                 if _is_storable(tensor):
                     return {"$array": self._store(tensor)}
         raise ConfigError(
             f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint holds dense tensors, arrays, numbers,"
-            " texts, None, and lists, tuples and dicts of them (or objects with a state_dict of those)"
+            f" texts, None, and lists, tuples and dicts of them (or objects with a state_dict of those){_remedy(value)}"
         )
 
     def _store(self, tensor: torch.Tensor) -> str:
@@ -104,12 +137,26 @@ class Packer:
         return self._keys[identity]
 
 
+def _check_depth(key_path: str, depth: int) -> None:
+    if depth > _MAX_DEPTH:
+        raise ConfigError(
+            f"checkpoint entry {key_path[:80]}... lies in more than {_MAX_DEPTH} lists, tuples and dicts,"
+            " or one of them in itself; a checkpoint holds none so deep"
+        )
+
+
 def _check_text(text: str, key_path: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
         raise ConfigError(f"checkpoint entry {key_path} holds {text!r}, which is not Unicode text") from None
-    return str.__str__(text)
+    return text
+
+
+def _remedy(value: Any) -> str:
+    """Return how a value of a derived type can be saved, if there is a way."""
+    base = next((base for base in (dict, list, tuple, set, str, int, float) if isinstance(value, base)), None)
+    return "" if base is None else f"; give {base.__name__}(...) of it"
 
 
 def _describe(value: Any) -> str:
@@ -153,45 +200,70 @@ def _materialize(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.detach().resolve_conj().resolve_neg()
 
 
-def unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    """The state that `Packer.pack` turned into JSON.
+class Unpacker:
+    """Turns what `Packer.pack` returned back into state."""
 
-    Raises:
-        KeyError, ValueError: The JSON names a tensor that is not there, or is not of the expected form.
-    """
-    if isinstance(value, list):
-        return [unpack(entry, tensors) for entry in value]
-    if not isinstance(value, dict):
+    def __init__(self, tensors: Mapping[str, torch.Tensor], types: Mapping[str, type] | None = None) -> None:
+        """Args:
+        types: Enums and namedtuples of the user's own that may be in it, by name.
+        """
+        self.lost: set[str] = set()
+        """Types of the user's own that are not among `types`: their plain values come back."""
+        self._tensors = tensors
+        self._types = types or {}
+
+    def unpack(self, value: Any) -> Any:
+        """Return the state.
+
+        Raises:
+            KeyError, TypeError, ValueError: The JSON names a missing tensor or is not of the expected form.
+        """
+        if isinstance(value, list):
+            return [self.unpack(entry) for entry in value]
+        if not isinstance(value, dict):
+            return value
+        mark = next(iter(value)) if len(value) == 1 else None
+        match mark:
+            case "$tensor":
+                return self._tensors[value[mark]]
+            case "$array":
+                return self._tensors[value[mark]].numpy()
+            case "$float":
+                return NAMED_NUMBERS[value[mark]]
+            case "$int":
+                return int(value[mark], 16)
+            case "$map":
+                return {self.unpack(key): self.unpack(entry) for key, entry in value[mark]}
+            case user_types.ENUM | user_types.NAMEDTUPLE:
+                return self._user_value(mark, self.unpack(value[mark]))
+            case _ if mark in BY_MARK:
+                return BY_MARK[mark].build(self.unpack(value[mark]))
+            case _:
+                return {key: self.unpack(entry) for key, entry in value.items()}
+
+    def _user_value(self, mark: str, parts: list[Any]) -> Any:
+        build = user_types.build_member if mark == user_types.ENUM else user_types.build_namedtuple
+        value, has_type = build(self._types, *parts)
+        if not has_type:
+            self.lost.add(parts[0])
         return value
-    mark = next(iter(value)) if len(value) == 1 else None
-    match mark:
-        case "$tensor":
-            return tensors[value[mark]]
-        case "$array":
-            return tensors[value[mark]].numpy()
-        case "$tuple":
-            return tuple(unpack(entry, tensors) for entry in value[mark])
-        case "$float":
-            return NAMED_NUMBERS[value[mark]]
-        case "$int":
-            return int(value[mark], 16)
-        case "$map":
-            return {unpack(key, tensors): unpack(entry, tensors) for key, entry in value[mark]}
-        case _:
-            return {key: unpack(entry, tensors) for key, entry in value.items()}
 
 
 def check_tensors(tensors: Mapping[str, Any]) -> None:
     """See whether a safetensors file can hold them.
 
     Raises:
-        ConfigError: One is no tensor, or of a kind the format lacks.
+        ConfigError: One is no tensor, has no values yet, or is of a kind the format lacks.
         MissingExtra: The safetensors library is not installed.
     """
     _require_safetensors()
     import torch
 
     for key, tensor in tensors.items():
+        if torch.nn.parameter.is_lazy(tensor):
+            raise ConfigError(
+                f"checkpoint entry {key} has no values yet (a lazy module); run the model on a batch before it is saved"
+            )
         if not isinstance(tensor, torch.Tensor) or not _is_storable(tensor):
             raise ConfigError(f"checkpoint entry {key} is a {_describe(tensor)}; a module's state holds dense tensors")
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean
-from runfolio.record.checkpoints.loading import compare, fill
-from runfolio.record.checkpoints.manifests import GENERATORS, Checkpoint
+from runfolio.record.checkpoints.loading import fitting_state
+from runfolio.record.checkpoints.manifests import GENERATORS, RESERVED, Checkpoint
+from runfolio.record.checkpoints.user_types import user_types
+from runfolio.record.checkpoints.wrappers import sharded_like
 from runfolio.tracking.checkpointing import random_states
+
+log = logging.getLogger("runfolio")
 
 
 def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
@@ -18,21 +24,26 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
         NotFound, ConfigError, DamagedFile: As `Run.restore` says; where a module does not fit, nothing was changed.
     """
     subject = f"checkpoint {checkpoint.name!r} of {checkpoint.folder}"
-    state = checkpoint.state
+    objects = {name: target for name, target in targets.items() if name not in checkpoint.parts}
+    types = user_types([target.state_dict() for target in objects.values() if hasattr(target, "state_dict")])
+    state, lost_types = checkpoint.unpack_state(types)
     for name, target in targets.items():
         if not hasattr(target, "load_state_dict"):
             raise ConfigError(f"{name} is a {type(target).__name__}, which has no load_state_dict; see `.state`")
         if name not in checkpoint.parts and name not in state:
-            names = [*checkpoint.parts, *(key for key in state if key != GENERATORS)]
+            names = [*checkpoint.parts, *(key for key in state if key not in RESERVED)]
             raise NotFound(f"{subject} holds no {name!r}; {did_you_mean(name, names)}")
-    modules = {name: (targets[name], checkpoint.tensors(name)) for name in checkpoint.parts if name in targets}
-    for name, (module, tensors) in modules.items():
-        compare(module.state_dict(), tensors, f"{subject} does not fit {name}")
-    for name, (module, tensors) in modules.items():
-        fill(module, tensors, f"{subject} does not fit {name}")
-    for name, target in targets.items():
-        if name not in modules:
-            _load(target, state[name], f"{subject} does not fit {name}")
+    modules = {
+        name: (targets[name], fitting_state(targets[name], checkpoint.entries(name), f"{subject} does not fit {name}"))
+        for name in checkpoint.parts
+        if name in targets
+    }
+    for module, entries in modules.values():
+        module.load_state_dict(entries)
+    for name, target in objects.items():
+        if lost := lost_types[name]:
+            log.warning("%s has no %s; in its state they are plain values", name, ", ".join(sorted(lost)))
+        _load(target, state[name], f"{subject} does not fit {name}")
     if GENERATORS in state:
         random_states.restore(state[GENERATORS])
 
@@ -42,3 +53,14 @@ def _load(target: Any, state: Any, subject: str) -> None:
         target.load_state_dict(state)
     except Exception as error:  # each kind of object has errors of its own
         raise ConfigError(f"{subject}: {str(error) or type(error).__name__}") from error
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(target, torch.optim.Optimizer):
+        _shard_optimizer(target)
+
+
+def _shard_optimizer(optimizer: Any) -> None:
+    """Shard what an optimizer holds of each parameter as the parameter is sharded: it was saved whole."""
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if getattr(value, "shape", None) == parameter.shape and not hasattr(value, "full_tensor"):
+                values[name] = sharded_like(value, parameter)

@@ -7,6 +7,7 @@ logged before, whose number the writer thread says when it comes to them.
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import queue
 import sys
@@ -20,11 +21,13 @@ from typing import Any, Protocol
 
 from runfolio.errors import ConfigError
 from runfolio.record.base.run_document import Attempt
-from runfolio.record.checkpoints.manifests import GENERATORS, Checkpoint, Snapshot
+from runfolio.record.checkpoints.manifests import GENERATORS, RESERVED, Checkpoint, Snapshot
 from runfolio.record.checkpoints.retention import CheckpointPolicy, CheckpointRetention, Mode, is_better, step_name
+from runfolio.record.checkpoints.wrappers import ModuleState, module_state
 from runfolio.tracking.checkpointing import random_states
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
+from runfolio.tracking.pipeline.live_dict import LiveDict
 from runfolio.tracking.pipeline.plain_texts import shorten, text_of
 from runfolio.tracking.pipeline.plain_values import detach_value, metric_value
 from runfolio.tracking.pipeline.queue_items import Mark
@@ -179,10 +182,11 @@ class Saver:
         meta: Mapping[str, Any] | None,
     ) -> bool:
         """Copy the state and have it written; False where that cannot be."""
-        if GENERATORS in state:
-            raise ConfigError(f"{GENERATORS!r} is saved by itself; give your own state another name")
+        if names := [name for name in RESERVED if name in state]:
+            raise ConfigError(f"{names[0]!r} is saved by itself; give your own state another name")
         modules, values = _parts(state)
-        snapshot = Snapshot.capture(modules, {**values, GENERATORS: random_states.capture_states()})
+        restorable = [name for name, value in state.items() if hasattr(value, "load_state_dict")]
+        snapshot = Snapshot.capture(modules, {**values, GENERATORS: random_states.capture_states()}, restorable)
         details = {
             "step": step,
             "metric": metric,
@@ -388,15 +392,16 @@ def checkpoint_metric(metric: Any) -> float:
         raise ConfigError(f"the checkpoint's metric {error}") from None
 
 
-def _parts(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """State split into modules' state_dicts and the rest."""
+def _parts(state: Mapping[str, Any]) -> tuple[dict[str, ModuleState], dict[str, Any]]:
+    """State split into modules' states and the rest."""
     torch = sys.modules.get("torch")
-    modules, values = {}, {}
+    modules: dict[str, ModuleState] = {}
+    values: dict[str, Any] = {}
     for name, value in state.items():
-        has_state = hasattr(value, "state_dict")
-        content = value.state_dict() if has_state else value
         if torch is not None and isinstance(value, torch.nn.Module):
-            modules[name] = content
+            modules[name] = module_state(value, name)
+        elif hasattr(value, "state_dict"):
+            values[name] = value.state_dict()
         else:
-            values[name] = content
+            values[name] = copy.deepcopy(value) if isinstance(value, LiveDict) else value  # copies are plain dicts
     return modules, values

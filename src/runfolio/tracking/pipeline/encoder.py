@@ -17,6 +17,7 @@ from runfolio.record.points import tails
 from runfolio.record.points.tails import LogCall
 from runfolio.tracking.pipeline import plain_values
 from runfolio.tracking.pipeline.background_log import log
+from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Plain, Scalars
 
@@ -69,6 +70,8 @@ class Encoder:
     """Causes of refusals that were reported."""
     _checked_names: set[str] = field(default_factory=set)
     """Names that were checked."""
+    _image_warnings: set[str] = field(default_factory=set)
+    """Changes of images that were reported."""
 
     def encode(self, items: Iterable[Item]) -> list[EncodedBatch]:
         """Encode items, in their order."""
@@ -134,14 +137,24 @@ class Encoder:
             content = item.content()
             picture = None
             if isinstance(content, bytes):
-                picture = media.file_name(item.name, step, self.writer, seq), content
-                content = {"file": picture[0], "caption": item.caption}
+                content = StoredImage(content, {}, ())
+            if isinstance(content, StoredImage):
+                self._report_changes(item, content)
+                picture = media.file_name(item.name, step, self.writer, seq), content.png
+                content = {"file": picture[0], "caption": item.caption, **content.notes}
             line = media.encode(seq, int(item.time * 1e6), step, item.kind, item.name, content)
         except Exception as error:
             self._refuse(item.name, f"{item.kind} {item.name!r} was not stored: {describe_error(error)}")
             return None
         self.seq = seq
         return EncodedMedia(line, picture)
+
+    def _report_changes(self, item: Media, image: StoredImage) -> None:
+        """Warn of what was changed in an image, once of each kind of change."""
+        for warning in image.warnings:
+            if warning not in self._image_warnings:
+                self._image_warnings.add(warning)
+                log.warning("run %s: %s %r %s", self.document.id, item.kind, item.name, warning)
 
     def _step(self, step: Any, *, after: int) -> int:
         """Return the step of a call: as given, or `after` steps after the call before."""

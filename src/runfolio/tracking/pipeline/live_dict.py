@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, Self
 
 from runfolio.tracking.guard import guarded
+from runfolio.tracking.pipeline.config_values import plain_value
 from runfolio.tracking.pipeline.plain_texts import text_of
-from runfolio.tracking.pipeline.plain_values import plain_value
 
 
 class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] - the stubs have dict below the other

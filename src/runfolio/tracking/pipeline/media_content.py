@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError
+from runfolio.tracking.pipeline.pixels import StoredImage, stored_picture, stored_pixels
 from runfolio.tracking.pipeline.plain_texts import describe_error, is_tensor, path_of
 
 BINS = 64
@@ -58,12 +59,13 @@ def _file_content(file: Any) -> bytes:
     return content
 
 
-def png(image: Any) -> bytes:
+def png(image: Any) -> StoredImage:
     """An image as PNG.
 
     Args:
         image: A Pillow image, the bytes of an image file, or an array or tensor: [height, width],
-            [height, width, 1|3|4] or [1|3|4, height, width]; floats are taken as 0..1, integers as 0..255.
+            [height, width, 1|3|4] or [1|3|4, height, width]; see
+            `docs/limits.md`, Images, for values.
     Raises:
         ConfigError: It is none of these.
     """
@@ -73,25 +75,16 @@ def png(image: Any) -> bytes:
         try:
             with Image.open(io.BytesIO(image)) as opened:
                 opened.load()
-                picture = opened
+                return stored_picture(opened)
         except UnidentifiedImageError:
             raise ConfigError(f"its {len(image):,} bytes are not an image file that Pillow reads") from None
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise ConfigError(f"its image file is broken: {error}") from None
-    elif isinstance(image, Image.Image):
-        picture = image
-    else:
-        picture = _from_array(image)
-    if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
-        picture = picture.convert("RGB")
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return buffer.getvalue()
+    return stored_picture(image) if isinstance(image, Image.Image) else _from_array(image)
 
 
-def _from_array(image: Any) -> Any:
+def _from_array(image: Any) -> StoredImage:
     import numpy as np
-    from PIL import Image
 
     array = as_numbers(image)
     if array.ndim == 3 and array.shape[0] in (1, 3, 4) and (is_tensor(image) or array.shape[-1] not in (1, 3, 4)):
@@ -103,11 +96,9 @@ def _from_array(image: Any) -> Any:
             f"an image of shape {tuple(array.shape)} is neither [height, width], [height, width, channels]"
             " nor [channels, height, width] with 1, 3 or 4 channels"
         )
-    if array.dtype.kind == "b":
-        array = array * np.uint8(255)
-    elif array.dtype.kind == "f":
-        array = np.nan_to_num(array, nan=0.0) * 255.0 + 0.5
-    return Image.fromarray(np.clip(array, 0, 255).astype(np.uint8))
+    if array.dtype.kind == "c":
+        raise ConfigError("an image of complex numbers; give its magnitude, or its parts")
+    return stored_pixels(array)
 
 
 def bin_edges(low: float, high: float) -> list[float]:
@@ -140,7 +131,10 @@ def histogram(values: Any) -> dict[str, Any]:
 def _histogram(values: Any) -> dict[str, Any]:
     import numpy as np
 
-    numbers = np.asarray(as_numbers(values), dtype=np.float64).ravel()
+    numbers = as_numbers(values)
+    if numbers.dtype.kind == "c":  # real and imaginary parts, as of a watched model
+        numbers = np.stack([numbers.real, numbers.imag])
+    numbers = np.asarray(numbers, dtype=np.float64).ravel()
     finite = numbers[np.isfinite(numbers)]
     counts, edges = _count(finite) if finite.size else (np.zeros(0, int), np.zeros(0))
     nan = int(np.isnan(numbers).sum())
@@ -157,16 +151,25 @@ def _histogram(values: Any) -> dict[str, Any]:
 
 
 def as_numbers(values: Any) -> Any:
+    """Return an array or tensor as an array of NumPy, without a change of its numbers.
+
+    Raises:
+        ConfigError: It holds no numbers, or some of them are masked.
+    """
     import numpy as np
 
+    if issubclass(type(values), np.ma.MaskedArray):
+        raise ConfigError("an array with a mask; give array.compressed() or array.filled(...)")
     if is_tensor(values):
-        tensor = values.detach().cpu()
-        return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        tensor = values.detach().cpu().resolve_conj().resolve_neg()
+        # NumPy lacks bfloat16 and float8, whose numbers float32 holds.
+        is_narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4
+        return (tensor.float() if is_narrow else tensor).numpy()
     try:
         array = np.asarray(values if _is_array_like(values) else None)
     except ValueError:  # lists of different lengths
         array = np.asarray(None)
-    if array.dtype.kind not in "buif":
+    if array.dtype.kind not in "buifc":
         raise ConfigError(f"{type(values).__name__} is not an array of numbers")
     return array
 

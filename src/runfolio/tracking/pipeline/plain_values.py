@@ -1,107 +1,25 @@
-"""Turning what users hand in (configs, metric values, steps) into plain data."""
+"""Values of metrics and steps that users hand in, as plain data."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import operator
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runfolio.errors import ConfigError
-from runfolio.tracking.pipeline.plain_texts import exact_number, is_plain, is_tensor, shorten, text_of, type_or_text
+from runfolio.tracking.pipeline.plain_texts import exact_number, is_plain, is_tensor, shorten, text_of
 
 LONGEST_NAME = 1000
 """Characters of a metric's name."""
 _MAX_DEPTH = 100
-"""How many dicts may lie in one another in a log call, or dicts and lists in a config."""
+"""How many dicts may lie in one another in a log call."""
 _STEP_BITS = 64
 LARGEST_STEP = 2 ** (_STEP_BITS - 1) - 1
 
 
-def plain_config(config: Any) -> dict[str, Any]:
-    """A config as nested dicts of JSON values: from a Namespace, mapping, dataclass or OmegaConf config.
-
-    Raises:
-        ConfigError: It is none of these, or lies too deep in one another.
-    """
-    value = _unwrap(config)
-    if not isinstance(value, Mapping):
-        raise ConfigError(
-            f"config is a {type(config).__name__}; give a dict, argparse.Namespace, dataclass or OmegaConf config"
-        )
-    return {text_of(key, "a setting's name"): plain_value(entry) for key, entry in value.items()}
-
-
-def config_defaults(config: Any) -> dict[str, Any]:
-    """Return the default values that a dataclass config declares, nested ones too; nothing for other configs.
-
-    Default factories are not called: they may draw random numbers.
-    """
-    if not dataclasses.is_dataclass(config):
-        return {}
-    defaults: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            defaults[field.name] = config_defaults(value)
-        elif field.default is not dataclasses.MISSING:
-            defaults[field.name] = plain_value(field.default)
-    return defaults
-
-
-def plain_value(value: Any) -> Any:
-    """One value of a config or summary as JSON; what JSON cannot say (a device, a path) as its text.
-
-    Raises:
-        ConfigError: Its dicts and lists lie too deep in one another, or hold themselves.
-    """
-    return _plain(value, 0)
-
-
-def _plain(value: Any, depth: int) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value if value is None or isinstance(value, bool) else _plain_scalar(value)
-    if depth >= _MAX_DEPTH:
-        raise ConfigError(f"config or summary: more than {_MAX_DEPTH} dicts and lists in one another, or one in itself")
-    value = _unwrap(value)
-    if isinstance(value, Mapping):
-        return {text_of(key, "a setting's name"): _plain(entry, depth + 1) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry, depth + 1) for entry in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted((_plain(entry, depth + 1) for entry in value), key=str)
-    if _count(value) == 1:
-        item = value.item()
-        return str(item) if _count(item) == 1 else _plain(item, depth + 1)  # a long double gives itself
-    return type_or_text(value)
-
-
-def _plain_scalar(value: float | str) -> int | float | str:
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        integer = int.__int__(value)
-        return integer if -(2**63) <= integer < 2**64 else str(integer)
-    return float.__float__(value)
-
-
-def _unwrap(value: Any) -> Any:
-    argparse = sys.modules.get("argparse")  # not imported, it has made no Namespace
-    if argparse is not None and isinstance(value, argparse.Namespace):
-        return vars(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if type(value).__module__.partition(".")[0] == "omegaconf":
-        from omegaconf import OmegaConf  # type: ignore[import-not-found] - it is there: it made the value
-
-        return OmegaConf.to_container(value, resolve=True)
-    return value
-
-
-def _count(value: Any) -> int | None:
+def count_numbers(value: Any) -> int | None:
     """How many numbers a NumPy or torch value holds; None for anything else."""
     if not hasattr(value, "item"):
         return None
@@ -144,7 +62,7 @@ def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
         if id(value) in ancestors or len(ancestors) == _MAX_DEPTH:
             return NoNumber(f"is a dict that holds itself, or lies in {_MAX_DEPTH} others")
         return {key: _try_detach(value[key], (*ancestors, id(value))) for key in value}
-    count = _count(value)
+    count = count_numbers(value)
     if count is not None and count != 1:
         return NoNumber(f"is not one number but {_describe(value)}")
     if is_tensor(value):

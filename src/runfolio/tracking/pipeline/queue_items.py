@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from runfolio.tracking.pipeline.pixels import StoredImage
+
 Plain = tuple[float, int | None, dict[str, float]]
 """A call of `Run.log` whose values are all floats: time, step, values. The usual kind, therefore a bare tuple."""
 
@@ -27,7 +29,7 @@ class Media(NamedTuple):
     step: Any
     kind: str
     name: str
-    content: Callable[[], bytes | dict[str, Any]]
+    content: Callable[[], StoredImage | bytes | dict[str, Any]]
     caption: str | None = None
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from runfolio.tracking.arrays import digest
+from runfolio.tracking.pipeline.arrays import digest
 from runfolio.vision.data.base import ImageSource
 from runfolio.vision.data.split import split_off
 

@@ -21,7 +21,7 @@ from PIL.Image import Image
 
 from runfolio.errors import DownloadFailed, NotFound, StoreError, did_you_mean
 from runfolio.record.content.hashing import digests
-from runfolio.tracking.arrays import digest
+from runfolio.tracking.pipeline.arrays import digest
 from runfolio.vision._torchvision import datasets
 from runfolio.vision.data.base import ImageSource
 from runfolio.vision.data.fetch_claims import hold_claim

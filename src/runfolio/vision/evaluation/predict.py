@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import nn
 
 from runfolio.errors import ConfigError
@@ -93,7 +93,7 @@ def open_picture(picture: Picture, at_least: int | None = None) -> Image.Image:
     if isinstance(picture, (str, Path)):
         return read_picture(picture, at_least)
     if isinstance(picture, Image.Image):
-        return picture
+        return ImageOps.exif_transpose(picture)
     if isinstance(picture, np.ndarray) and picture.ndim in (2, 3) and picture.shape[2:] in ((), (3,)) and picture.size:
         if picture.dtype == np.uint8:
             return Image.fromarray(picture)

@@ -19,7 +19,7 @@ def load_initial_weights(model: nn.Module, tensors: Tensors, message: str, *, fr
     older versions of an architecture are brought up to date by the architecture's own loading.
 
     Raises:
-        DamagedFile: A key is missing, unexpected, or of another shape, the head excepted.
+        ConfigError: A key is missing, unexpected, or of another shape, the head excepted.
     """
     expected: Any = model.state_dict()
     fresh = {

@@ -1,0 +1,127 @@
+"""Standard types of a training's state: each is a list of plain parts, under a mark of its own (`docs/format.md`).
+
+The list is fixed: a record cannot name another type, so that nothing is imported or called because a file says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+_FACTORIES: dict[str, Callable[[], Any] | None] = {
+    "None": None,
+    **{kind.__name__: kind for kind in (bool, int, float, complex, str, bytes, list, tuple, dict, set)},
+    **{kind.__name__: kind for kind in (Counter, OrderedDict, deque, defaultdict)},
+}
+"""Default factories of a `defaultdict`, by name."""
+_SCALAR_KINDS = "biufcU"
+
+
+class StandardType(NamedTuple):
+    """A type of the list."""
+
+    mark: str
+    parts: Callable[[Any], list[Any] | None]
+    """Returns the parts of a value, which are plain values or of a standard type again; None if it has others."""
+    build: Callable[[list[Any]], Any]
+    """Returns the value of these parts; raises TypeError, ValueError or KeyError for others."""
+
+
+def standard_type(value: Any) -> StandardType | None:
+    """Return the entry of a value's type, which is exactly one of the list, not derived from it; else None."""
+    kind = type(value)
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.generic):
+        return _SCALAR
+    return _BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def _pairs(value: dict[Any, Any]) -> list[Any]:
+    return [[key, entry] for key, entry in value.items()]
+
+
+def _defaultdict_parts(value: defaultdict[Any, Any]) -> list[Any] | None:
+    names = [name for name, factory in _FACTORIES.items() if factory is value.default_factory]
+    return [*names, *_pairs(value)] if names else None
+
+
+def _build_defaultdict(parts: list[Any]) -> Any:
+    factory, *pairs = parts
+    return defaultdict(_FACTORIES[factory], pairs)
+
+
+def _build_deque(parts: list[Any]) -> Any:
+    maxlen, *entries = parts
+    return deque(entries, maxlen)
+
+
+def _build_bytes(parts: list[Any]) -> bytes:
+    (text,) = parts
+    return base64.b64decode(text, validate=True)
+
+
+def _scalar_parts(value: Any) -> list[Any] | None:
+    if value.dtype.kind not in _SCALAR_KINDS or (value.dtype.kind != "U" and value.dtype.itemsize > 16):
+        return None
+    number = value.item()
+    return None if type(number) is type(value) else [value.dtype.name if value.dtype.kind != "U" else "str", number]
+
+
+def _build_scalar(parts: list[Any]) -> Any:
+    import numpy as np
+
+    name, number = parts
+    dtype = np.dtype(name)
+    if dtype.kind not in _SCALAR_KINDS:
+        raise ValueError(f"{name!r} is no kind of number")
+    return dtype.type(number)
+
+
+def _build_size(parts: list[Any]) -> Any:
+    import torch
+
+    return torch.Size(parts)
+
+
+def _build_dtype(parts: list[Any]) -> Any:
+    import torch
+
+    (name,) = parts
+    return {str(kind): kind for kind in vars(torch).values() if isinstance(kind, torch.dtype)}[name]
+
+
+def _build_device(parts: list[Any]) -> Any:
+    import torch
+
+    (name,) = parts
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
+
+
+_SCALAR = StandardType("$scalar", _scalar_parts, _build_scalar)
+_BY_NAME = {
+    "collections.OrderedDict": StandardType("$OrderedDict", _pairs, OrderedDict),
+    "collections.Counter": StandardType("$Counter", _pairs, lambda parts: Counter(dict(parts))),
+    "collections.defaultdict": StandardType("$defaultdict", _defaultdict_parts, _build_defaultdict),
+    "collections.deque": StandardType("$deque", lambda value: [value.maxlen, *value], _build_deque),
+    "builtins.tuple": StandardType("$tuple", list, tuple),
+    "builtins.set": StandardType("$set", list, set),
+    "builtins.frozenset": StandardType("$frozenset", list, frozenset),
+    "builtins.complex": StandardType("$complex", lambda value: [value.real, value.imag], lambda parts: complex(*parts)),
+    "builtins.range": StandardType(
+        "$range", lambda value: [value.start, value.stop, value.step], lambda parts: range(*parts)
+    ),
+    "builtins.bytes": StandardType("$bytes", lambda value: [base64.b64encode(value).decode()], _build_bytes),
+    "builtins.bytearray": StandardType(
+        "$bytearray", lambda value: [base64.b64encode(value).decode()], lambda parts: bytearray(_build_bytes(parts))
+    ),
+    "torch.Size": StandardType("$Size", list, _build_size),
+    "torch.dtype": StandardType("$dtype", lambda value: [str(value)], _build_dtype),
+    "torch.device": StandardType("$device", lambda value: [str(value)], _build_device),
+}
+BY_MARK = {entry.mark: entry for entry in (_SCALAR, *_BY_NAME.values())}

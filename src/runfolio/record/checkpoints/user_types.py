@@ -1,0 +1,48 @@
+"""Enums and namedtuples of the user's own in a training's state.
+
+A record holds the names of their types and never imports them: they come back as a type of that name that the state
+of the restored object has, else as their plain value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+MARKS = ENUM, NAMEDTUPLE = ("$enum", "$namedtuple")
+
+
+def is_namedtuple(value: Any) -> bool:
+    return isinstance(value, tuple) and hasattr(value, "_fields")
+
+
+def user_types(state: Any) -> dict[str, type]:
+    """Return the types of all enum members and namedtuples in a state, by qualified name."""
+    types: dict[str, type] = {}
+    _collect(state, types, set())
+    return types
+
+
+def _collect(state: Any, types: dict[str, type], visited: set[int]) -> None:
+    if isinstance(state, Enum) or is_namedtuple(state):
+        types[type(state).__qualname__] = type(state)
+    if not isinstance(state, (Mapping, list, tuple)) or id(state) in visited:
+        return
+    visited.add(id(state))
+    entries = [*state.keys(), *state.values()] if isinstance(state, Mapping) else state
+    for entry in entries:
+        _collect(entry, types, visited)
+
+
+def build_member(types: Mapping[str, type], type_name: str, name: str, value: Any) -> tuple[Any, bool]:
+    """Return the enum member of that name, else its value; and whether it is the member."""
+    members = getattr(types.get(type_name), "__members__", {})
+    return (members[name], True) if name in members else (value, False)
+
+
+def build_namedtuple(types: Mapping[str, type], type_name: str, *fields: Any) -> tuple[Any, bool]:
+    """Return the namedtuple of these (name, value) pairs, else a tuple; and whether it is the former."""
+    names, values = tuple(name for name, _ in fields), [value for _, value in fields]
+    kind: Any = types.get(type_name)
+    return (kind._make(values), True) if getattr(kind, "_fields", None) == names else (tuple(values), False)

@@ -1,0 +1,173 @@
+"""Wrappers around modules (torch.compile, DataParallel, DDP, FSDP, averages), whose keys are recorded without prefixes.
+
+A wrapper is recognised by its type and its place in the model, so that a layer that is called `module` keeps its name.
+Only of keys without a model, as records of earlier versions have them, the prefixes are recognised by name.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runfolio.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import Module
+
+_INNER = {
+    "OptimizedModule": "_orig_mod",
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "AveragedModel": "module",
+    "FullyShardedDataParallel": "_fsdp_wrapped_module",
+    "CheckpointWrapper": "_checkpoint_wrapped_module",
+}
+"""Types of torch's wrappers, and the name under which they hold the module."""
+_SHARDED = "FSDPModule"
+"""Type of a module that FSDP2 shards in place: its keys have no prefix."""
+_OWN = "n_averaged"
+"""Entry that `AveragedModel` adds to the keys of the module."""
+
+
+class ModuleState(NamedTuple):
+    """A module's state under the keys of the module without its wrappers."""
+
+    entries: dict[str, Any]
+    """Tensors, and what `get_extra_state` returned."""
+    wrappers: dict[str, list[str]]
+    """Types of the wrappers, outermost first, by the path of the wrapped module ('' is the whole model)."""
+    wrapper_keys: list[str]
+    """Keys of `entries` that belong to a wrapper."""
+
+
+def module_state(module: Module, name: str) -> ModuleState:
+    """Return the state of a module.
+
+    Args:
+        name: Its name in the checkpoint, for errors.
+    Raises:
+        ConfigError: It is sharded over several processes, or two of its keys are one without prefixes.
+    """
+    wrappers = _wrappers(module)
+    if _is_sharded_over_processes(module):
+        raise ConfigError(_sharded_message(name))
+    entries: dict[str, Any] = {}
+    wrapper_keys: list[str] = []
+    for key, value in module.state_dict().items():
+        plain = plain_key(module, key)
+        if plain.key in entries:
+            raise ConfigError(
+                f"checkpoint entry {name} has two entries {plain.key}, one of a wrapper; rename the other"
+            )
+        entries[plain.key] = whole_tensor(value, f"{name}.{plain.key}")
+        if plain.is_of_wrapper:
+            wrapper_keys.append(plain.key)
+    return ModuleState(entries, wrappers, wrapper_keys)
+
+
+class PlainKey(NamedTuple):
+    """A key of a module's state without the prefixes of wrappers."""
+
+    key: str
+    is_of_wrapper: bool
+    """Whether the entry belongs to a wrapper itself."""
+
+
+def plain_key(module: Module, key: str) -> PlainKey:
+    """Return a key of `module.state_dict()` as it is without wrappers."""
+    names, is_of_wrapper = _plain_names(module, key.split("."))
+    return PlainKey(".".join(names), is_of_wrapper)
+
+
+def _plain_names(module: Any, names: Sequence[str]) -> tuple[list[str], bool]:
+    kind = _wrapper_type(module)
+    if kind is not None and names:
+        inner = _INNER[kind]
+        if names[0] == inner:
+            return _plain_names(module._modules[inner], names[1:])
+        if names[0] in module._buffers or names[0] in module._parameters:
+            return list(names), True
+        return _plain_names(module._modules[inner], names)  # FSDP leaves its prefix out
+    child = module._modules.get(names[0]) if len(names) > 1 else None
+    if child is None:
+        return list(names), False
+    inner_names, is_of_wrapper = _plain_names(child, names[1:])
+    return [names[0], *inner_names], is_of_wrapper
+
+
+def _wrapper_type(module: Any) -> str | None:
+    return next((name for name in _torch_types(module) if name in _INNER), None)
+
+
+def _torch_types(module: Any) -> list[str]:
+    return [kind.__name__ for kind in type(module).__mro__ if kind.__module__.partition(".")[0] == "torch"]
+
+
+def _wrappers(module: Module) -> dict[str, list[str]]:
+    wrappers: dict[str, list[str]] = {}
+    for path, child in module.named_modules():
+        kind = _wrapper_type(child) or (_SHARDED if _SHARDED in _torch_types(child) else None)
+        if kind is not None:
+            wrappers.setdefault(plain_key(module, path).key if path else "", []).append(kind)
+    return wrappers
+
+
+def _is_sharded_over_processes(module: Module) -> bool:
+    """Return whether its state can only be gathered by all processes together, which would wait for each other."""
+    distributed: Any = sys.modules.get("torch.distributed")
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return False
+    kinds = {name for child in module.modules() for name in _torch_types(child)}
+    return bool(kinds & {"FullyShardedDataParallel", _SHARDED}) and distributed.get_world_size() > 1
+
+
+def _sharded_message(name: str) -> str:
+    return (
+        f"checkpoint entry {name} is sharded over several processes; gather it in all of them by"
+        " torch.distributed.checkpoint.state_dict.get_state_dict with full_state_dict=True, and save what that returns"
+    )
+
+
+def whole_tensor(value: Any, name: str) -> Any:
+    """Return a value as it is, but of a tensor that this process alone holds in shards the whole of it."""
+    if not hasattr(value, "full_tensor"):
+        return value
+    if value.device_mesh.size() > 1:
+        raise ConfigError(_sharded_message(name))
+    return value.full_tensor()
+
+
+def sharded_like(value: torch.Tensor, current: Any) -> Any:
+    """Return a tensor sharded as the current one is; as it is, if that is not sharded."""
+    if not hasattr(current, "full_tensor"):
+        return value
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(value.to(current.device), current.device_mesh, current.placements)
+
+
+def with_expected_keys(entries: Mapping[str, Any], expected: Iterable[str]) -> dict[str, Any]:
+    """Return entries under the expected keys if they differ from these by prefixes of wrappers only.
+
+    Entries that belong to a wrapper are left out unless they are expected.
+    """
+    expected = set(expected)
+    by_stripped = {_without_prefixes(key): key for key in expected}
+    names = {key: key if key in expected else by_stripped.get(_without_prefixes(key), key) for key in entries}
+    wanted = [key for key, name in names.items() if name in expected or name.rpartition(".")[2] != _OWN]
+    renamed = {names[key]: entries[key] for key in wanted}
+    return renamed if len(renamed) == len(wanted) else dict(entries)
+
+
+def _without_prefixes(key: str) -> str:
+    return ".".join(name for name in key.split(".") if name not in _INNER.values())
+
+
+def common_prefix(keys: Iterable[str], bare_keys: Iterable[str]) -> str | None:
+    """Return what precedes every one of `bare_keys` in `keys`; None if that is not all that differs."""
+    keys, bare_keys = set(keys), set(bare_keys)
+    shortest = min(bare_keys, key=len, default="")
+    prefixes = {key.removesuffix(shortest) for key in keys if key.endswith(f".{shortest}")}
+    return next((prefix for prefix in sorted(prefixes) if {prefix + key for key in bare_keys} == keys), None)

@@ -1,0 +1,336 @@
+"""Configs and summaries as plain data (`docs/limits.md`, Config).
+
+Equal values have the same form in every process, and other values have another: no addresses, nothing abbreviated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
+from pathlib import PurePath
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
+
+from runfolio.errors import ConfigError
+from runfolio.tracking.pipeline import arrays
+from runfolio.tracking.pipeline.object_attributes import (
+    attributes_of,
+    closure_values,
+    code_content,
+    is_array,
+    is_function,
+    is_instance,
+    own_attributes,
+    own_text,
+    plain_array,
+    present_attributes,
+    type_name,
+)
+from runfolio.tracking.pipeline.plain_texts import describe_error
+from runfolio.tracking.pipeline.plain_values import count_numbers
+
+MOST_NUMBERS = 1000
+"""Elements of an array that is stored as lists; of a larger one shape, dtype and digest are."""
+MOST_VALUES = 100
+"""Values of an object that are stored one by one; of a larger one type and digest are."""
+MOST_VISITED = 10_000
+"""Containers and objects that are read for the attributes of one object."""
+UNREADABLE = "[unreadable]"
+"""Stands for a value that raises when it is read and has no written form."""
+_MAX_DEPTH = 100
+"""How many dicts and lists may lie in one another."""
+_TYPE, _TYPE_IF_TAKEN = "type", "__class__"
+"""Keys for the type of an object; the latter if it has an attribute `type`."""
+
+log = logging.getLogger("runfolio")
+
+
+def plain_config(config: Any) -> dict[str, Any]:
+    """Return a config as nested dicts of JSON values.
+
+    Raises:
+        ConfigError: It has no named values, two keys with the same text, or is nested too deeply.
+    """
+    if not _is_omegaconf(config) and _named_values(config) is None:
+        raise ConfigError(
+            f"config is a {type(config).__name__}; give a dict, argparse.Namespace, dataclass, OmegaConf config or the"
+            " like; of an object of your own give vars(config)"
+        )
+    plain = plain_value(config, declared=type(config))
+    if not isinstance(plain, dict):
+        raise ConfigError("config is an OmegaConf list; give a dict")
+    return plain
+
+
+def config_defaults(config: Any) -> dict[str, Any]:
+    """Return the default values that a dataclass config declares, nested ones too; nothing for other configs.
+
+    Default factories are not called: they may draw random numbers.
+    """
+    if not dataclasses.is_dataclass(config):
+        return {}
+    defaults: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name, None)
+        if dataclasses.is_dataclass(value):
+            defaults[field.name] = config_defaults(value)
+        elif field.default is not dataclasses.MISSING:
+            defaults[field.name] = plain_value(field.default)
+    return defaults
+
+
+def plain_value(value: Any, declared: Any = None) -> Any:
+    """Return one value of a config or summary as JSON has it. What cannot be read stays as written, with one warning.
+
+    Args:
+        declared: The type that it is expected to have, which is not noted then.
+    Raises:
+        ConfigError: Its dicts and lists are nested too deeply, or contain themselves, or two keys have the same text.
+    """
+    reader = _Reader()
+    plain = reader.read(value, (), declared)
+    if reader.unreadable:
+        names = ", ".join(reader.unreadable[:5]) + (" and more" if len(reader.unreadable) > 5 else "")
+        log.warning("config: recorded as written, since it cannot be read: %s (%s)", names, reader.reason)
+    return plain
+
+
+class _Reader:
+    """Reads one config or value; notes what cannot be read."""
+
+    def __init__(self) -> None:
+        self.unreadable: list[str] = []
+        """Names of the values that cannot be read."""
+        self.reason = ""
+        """First error."""
+        self._open: list[Any] = []
+        """Objects whose attributes are being read, outermost first."""
+        self._visited = 0
+
+    def read(self, value: Any, path: tuple[str, ...], declared: Any = None) -> Any:
+        """Return a value as JSON has it.
+
+        Args:
+            path: Names of the containers it is in.
+            declared: Type that the field around it declares.
+        """
+        if value is None or isinstance(value, bool):
+            return value
+        kind = type(value)  # `isinstance` would ask the value for its class, which may be foreign code
+        if issubclass(kind, (int, float, str)):
+            return _plain_scalar(value)
+        self._check_size(path)
+        if _is_omegaconf(value):
+            return self._omegaconf(value, path)
+        if (named := _named_values(value)) is not None:
+            return self._mapping(value, named, path, declared)
+        if issubclass(kind, (list, tuple, deque)):
+            return [self.read(entry, (*path, str(index))) for index, entry in enumerate(value)]
+        if issubclass(kind, (set, frozenset)):
+            return sorted((self.read(entry, (*path, "")) for entry in value), key=_json)
+        if is_array(value):
+            return self._array(value, path)
+        return self._other(value, path)
+
+    def _check_size(self, path: tuple[str, ...]) -> None:
+        if len(path) >= _MAX_DEPTH:
+            raise ConfigError(
+                f"config or summary: more than {_MAX_DEPTH} dicts and lists in one another, or one in itself"
+            )
+        if self._open:
+            self._visited += 1
+            if self._visited > MOST_VISITED:
+                raise ConfigError(f"an object with more than {MOST_VISITED} values")
+
+    def _mapping(self, value: Any, named: Mapping[Any, Any], path: tuple[str, ...], declared: Any) -> dict[str, Any]:
+        plain: dict[str, Any] = {}
+        is_record = not issubclass(type(value), Mapping) and not _is_namespace(value)
+        if is_record and declared not in (type(value), type(value).__name__, type(value).__qualname__):
+            plain[_type_key(named)] = type_name(type(value))
+        annotations = _annotations(type(value)) if is_record else {}
+        for key in named:
+            name = self._key(key, path)
+            if name in plain:
+                raise ConfigError(
+                    f"config: two keys of {'/'.join(path) or 'it'} are {name!r} in a record; rename one of them"
+                )
+            plain[name] = self._entry(lambda key=key: named[key], UNREADABLE, (*path, name), annotations.get(key))
+        return plain
+
+    def _entry(self, get: Callable[[], Any], written: Any, path: tuple[str, ...], declared: Any = None) -> Any:
+        """Read a value that may raise when it is asked for; then it stays as written."""
+        try:
+            value = get()
+        except Exception as error:  # whatever somebody's own config raises
+            self._note(path, error)
+            value = written
+        return self.read(value, path, declared)
+
+    def _note(self, path: tuple[str, ...], error: Exception) -> None:
+        self.unreadable.append("/".join(path))
+        self.reason = self.reason or describe_error(error).partition(": ")[2] or type(error).__name__
+
+    def _omegaconf(self, value: Any, path: tuple[str, ...]) -> Any:
+        from omegaconf import OmegaConf  # type: ignore[import-not-found] - installed, since it made the value
+
+        written = OmegaConf.to_container(value, resolve=False)
+        if isinstance(written, list):
+            return [
+                self._entry(lambda index=index: value[index], entry, (*path, str(index)))
+                for index, entry in enumerate(written)
+            ]
+        if not isinstance(written, dict):  # missing, None, or an interpolation that cannot be resolved
+            return written
+        return {
+            (name := self._key(key, path)): self._entry(lambda key=key: value[key], entry, (*path, name))
+            for key, entry in written.items()
+        }
+
+    def _key(self, key: Any, path: tuple[str, ...]) -> str:
+        plain = self.read(key, (*path, ""))
+        if plain is None or isinstance(plain, (bool, int, float)):
+            return str(plain)
+        return plain if isinstance(plain, str) else _json(plain)
+
+    def _array(self, value: Any, path: tuple[str, ...]) -> Any:
+        shape = {"shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
+        try:
+            array = plain_array(value)
+            if (count_numbers(array) or 0) <= MOST_NUMBERS or getattr(array.dtype, "kind", "") in ("O", "V"):
+                return self._numbers(array, path)
+            return {**shape, "digest": arrays.digest(array)}
+        except Exception as error:  # a tensor without values
+            self._note(path, error)
+            return shape
+
+    def _numbers(self, array: Any, path: tuple[str, ...]) -> Any:
+        if getattr(array.dtype, "kind", "") in ("m", "M"):
+            array = array.astype(str)  # NumPy gives some times as whole numbers
+        numbers = array.tolist()
+        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # a long double gives itself
+
+    def _other(self, value: Any, path: tuple[str, ...]) -> Any:
+        kind = type(value)
+        if issubclass(kind, enum.Enum):
+            return f"{kind.__qualname__}.{object.__getattribute__(value, '_name_')}"
+        if issubclass(kind, PurePath):
+            return str(value)
+        if issubclass(kind, ModuleType):
+            return value.__name__
+        if issubclass(kind, type):
+            return type_name(value)
+        if issubclass(kind, MethodType) and type(value.__func__) is FunctionType:
+            return {"method": self._function(value.__func__, path), "self": self.read(value.__self__, (*path, "self"))}
+        if is_function(kind):
+            return self._function(value, path)
+        return self._object(value, path)
+
+    def _function(self, function: Any, path: tuple[str, ...]) -> str:
+        """Return a function's full name; of a local function or a lambda, with a digest of its code and values."""
+        name = type_name(function)
+        code = getattr(function, "__code__", None)
+        if code is None or "<" not in name:
+            return name
+        values = [function.__defaults__, function.__kwdefaults__, *closure_values(function)]
+        plain = self._attributes(function, values, path)
+        return f"{name} {_digest([code_content(code), plain])}"
+
+    def _object(self, value: Any, path: tuple[str, ...]) -> Any:
+        """Return an object as its type and attributes; without any, as its text if that holds no address."""
+        kind = type_name(type(value))
+        attributes = attributes_of(value)
+        if not attributes:
+            text = own_text(value)
+            if text is None:
+                return {_TYPE: kind}
+            return text if len(text) <= MOST_NUMBERS else {_TYPE: kind, "digest": _digest(text)}
+        key = _type_key(attributes)
+        plain = self._attributes(value, attributes, path)
+        if plain is None:
+            return {key: kind}
+        if _count_values(plain) > MOST_VALUES:
+            return {key: kind, "digest": _digest(plain)}
+        return {key: kind, **plain}
+
+    def _attributes(self, value: Any, attributes: Any, path: tuple[str, ...]) -> Any:
+        """Read the attributes of an object; None if it is one of its own, or has too many values."""
+        if any(value is outer for outer in self._open):
+            return None
+        if not self._open:
+            self._visited = 0
+        self._open.append(value)
+        try:
+            return self.read(attributes, (*path, ""))
+        except ConfigError:
+            return None
+        finally:
+            self._open.pop()
+
+
+def _named_values(value: Any) -> Mapping[Any, Any] | None:
+    """Return the values of a mapping, namespace or record by name; None for anything else."""
+    kind: Any = type(value)
+    if issubclass(kind, Mapping):
+        return value
+    if _is_namespace(value):
+        return own_attributes(value)
+    if dataclasses.is_dataclass(kind):
+        names: Iterable[str] = (field.name for field in dataclasses.fields(kind))
+    elif hasattr(kind, "__attrs_attrs__"):
+        names = (attribute.name for attribute in kind.__attrs_attrs__)
+    elif issubclass(kind, tuple) and (fields := getattr(kind, "_fields", None)) is not None:
+        names = fields
+    elif is_instance(value, "pydantic", "BaseModel"):
+        return dict(value)
+    else:
+        return None
+    return present_attributes(value, names)
+
+
+def _is_namespace(value: Any) -> bool:
+    # If argparse is not imported, nobody has made a Namespace.
+    return issubclass(type(value), SimpleNamespace) or is_instance(value, "argparse", "Namespace")
+
+
+def _is_omegaconf(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == "omegaconf"
+
+
+def _plain_scalar(value: float | str) -> int | float | str:
+    if issubclass(type(value), str):
+        return str.__str__(value)  # type: ignore[arg-type]
+    if issubclass(type(value), int):
+        integer = int.__int__(value)  # type: ignore[arg-type]
+        if -(2**63) <= integer < 2**64:
+            return integer
+        return str(integer) if abs(integer) < 10**4000 else hex(integer)  # Python writes out 4,300 digits at most
+    return float.__float__(value)  # type: ignore[arg-type]
+
+
+def _type_key(attributes: Mapping[Any, Any]) -> str:
+    return _TYPE_IF_TAKEN if _TYPE in attributes else _TYPE
+
+
+def _annotations(kind: type) -> dict[str, Any]:
+    annotations: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        annotations |= vars(base).get("__annotations__", {})
+    return annotations
+
+
+def _count_values(plain: Any) -> int:
+    entries = plain.values() if isinstance(plain, dict) else plain
+    return sum(map(_count_values, entries)) if isinstance(plain, (dict, list)) else 1
+
+
+def _json(plain: Any) -> str:
+    return json.dumps(plain, sort_keys=True)
+
+
+def _digest(plain: Any) -> str:
+    return blake2b(_json(plain).encode(errors="backslashreplace"), digest_size=8).hexdigest()

@@ -1,0 +1,148 @@
+"""Objects as their names and attributes: the same in every process that makes an equal object."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import sys
+import types
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
+_TEXT_PACKAGES = sys.stdlib_module_names | {"numpy", "torch"}
+"""Packages of types whose texts say what they are, and are made without foreign code."""
+_ARRAY_PACKAGES = ("jax", "jaxlib", "tensorflow", "cupy")
+_FUNCTIONS = (
+    *(types.FunctionType, types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType),
+    *(types.MethodDescriptorType, types.ClassMethodDescriptorType, type(functools.cache(len))),
+)
+
+
+def type_name(value: Any) -> str:
+    """Return the full name of a type or function: `module.qualname`; the script is named by its file."""
+    qualname = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or type(value).__qualname__
+    module = getattr(value, "__module__", None) or type(getattr(value, "__self__", value)).__module__
+    if module == "__main__":
+        main = sys.modules["__main__"]
+        spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+        module = spec.name if spec is not None else Path(file).stem if file else module
+    return str(qualname) if module == "builtins" else f"{module}.{qualname}"
+
+
+def is_instance(value: Any, package: str, kind: str) -> bool:
+    """Return whether a value is of a type of a package; if nobody has imported that, it is not."""
+    base = getattr(sys.modules.get(package), kind, None)
+    return base is not None and issubclass(type(value), base)
+
+
+def is_function(kind: type) -> bool:
+    """Return whether values of a type are functions, whose names can be read without running foreign code."""
+    return issubclass(kind, _FUNCTIONS) or (kind.__module__, kind.__name__) == ("numpy", "ufunc")
+
+
+def is_array(value: Any) -> bool:
+    """Return whether a value is an array, a tensor or a number of an array library."""
+    if is_instance(value, "numpy", "ndarray") or is_instance(value, "numpy", "generic"):
+        return True
+    return is_instance(value, "torch", "Tensor") or (
+        _package(type(value)) in _ARRAY_PACKAGES and hasattr(value, "dtype")
+    )
+
+
+def plain_array(value: Any) -> Any:
+    """Return an array as one of NumPy or a dense tensor."""
+    if is_instance(value, "torch", "Tensor"):
+        return value.detach().to_dense()
+    if _package(type(value)) != "numpy" and not is_instance(value, "numpy", "ndarray"):
+        import numpy as np
+
+        return np.asarray(value)
+    return value
+
+
+def own_attributes(value: Any) -> dict[str, Any]:
+    """Return what an object holds by name, without asking its own `__getattr__`."""
+    try:
+        return dict(object.__getattribute__(value, "__dict__"))
+    except AttributeError:
+        return {}
+
+
+def present_attributes(value: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Return those attributes of an object that are set."""
+    attributes: dict[str, Any] = {}
+    for name in names:
+        with contextlib.suppress(AttributeError):
+            attributes[name] = object.__getattribute__(value, name)
+    return attributes
+
+
+def attributes_of(value: Any) -> Mapping[str, Any]:
+    """Return the attributes of an object by name; of a network without the values of its weights."""
+    if _package(type(value)) == "pandas" and hasattr(value, "to_dict"):
+        frame = value if hasattr(value, "columns") else value.to_frame()
+        return frame.to_dict("split")
+    if (torch := sys.modules.get("torch")) is not None and issubclass(type(value), torch.nn.Module):
+        return _module_attributes(value)
+    if issubclass(type(value), functools.partial):
+        return {"func": value.func, "args": value.args, "keywords": value.keywords}
+    attributes = own_attributes(value)
+    if not attributes and own_text(value) is not None:
+        return {}
+    slots = [name for kind in type(value).__mro__ for name in _slots(kind)]
+    return attributes | present_attributes(value, slots)
+
+
+def _module_attributes(module: Any) -> Mapping[str, Any]:
+    held = own_attributes(module)
+    plain = {name: value for name, value in held.items() if not name.startswith("_")}
+    weights = {name: _weight_text(tensor) for name, tensor in held.get("_parameters", {}).items()}
+    return {**plain, **weights, **held.get("_buffers", {}), **held.get("_modules", {})}
+
+
+def _weight_text(tensor: Any) -> str | None:
+    if tensor is None:
+        return None
+    try:
+        return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+    except RuntimeError:  # of a lazy module
+        return "uninitialized"
+
+
+def _slots(kind: type) -> Iterable[str]:
+    slots = vars(kind).get("__slots__", ())
+    return (name for name in ([slots] if isinstance(slots, str) else slots) if name not in ("__dict__", "__weakref__"))
+
+
+def own_text(value: Any) -> str | None:
+    """Return the text of an object of a standard library; None if that defines none, or has an address."""
+    kind = type(value)
+    if _package(kind) not in _TEXT_PACKAGES or kind.__repr__ is object.__repr__:
+        return None
+    text = str(value)
+    return None if _ADDRESS.search(text) else text
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+def closure_values(function: Any) -> list[Any]:
+    """Return the values of the outer variables that a local function uses."""
+    values: list[Any] = []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # a variable that has no value yet
+            values.append(cell.cell_contents)
+    return values
+
+
+def code_content(value: Any) -> Any:
+    """Return what a piece of code does, in a form without addresses."""
+    if isinstance(value, types.CodeType):
+        return [value.co_code.hex(), value.co_names, [code_content(constant) for constant in value.co_consts]]
+    if isinstance(value, frozenset):
+        return sorted(map(repr, value))
+    return [code_content(entry) for entry in value] if isinstance(value, tuple) else repr(value)
