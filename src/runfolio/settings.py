@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from runfolio.errors import ConfigError, did_you_mean, nearest
 
+COMMON = "common"
+"""Group of the settings that help lists before everything else."""
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -109,6 +111,8 @@ class Field:
     def _refuse(self, raw: Any) -> ConfigError:
         near = nearest(str(raw), self.choices)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        if "," in str(raw):
+            hint = f"; several values: `runfolio series --{self.key} {' '.join(str(raw).replace(',', ' ').split())}`"
         return ConfigError(f"{self.key} is {raw!r}; it must be {self.allowed}{hint}")
 
 

@@ -47,8 +47,11 @@ def copied(trained, tmp_path):
         ("train --config no.yaml", "cannot read no.yaml: No such file or directory"),
         ("series no.yaml", "cannot read no.yaml: No such file or directory"),
         ("rnus", "no command 'rnus'; did you mean runs"),
-        ("show", "missing argument 'RUN'; `runfolio show --help` explains"),
         ("predict best", "nothing to predict: name image files or folders, or give --sample N"),
+        ("diff k3f9", "missing argument 'RUN'; `runfolio diff --help` explains"),
+        ("train --model mlp --lr 1e-3 1e-2", "lr has several values: `runfolio series --lr 1e-3 1e-2`"),
+        ("train --lr 1e-3,1e-2", "several values: `runfolio series --lr 1e-3 1e-2`"),
+        ("series --lr 1e-3,1e-2", "several values: `runfolio series --lr 1e-3 1e-2`"),
         ("runs --store nowhere", "there is no store at nowhere; "),
     ],
 )
@@ -92,7 +95,7 @@ def test_a_name_that_is_not_in_the_store_is_named_with_the_nearest(refused, trai
     assert message in refused(*words.split(), "--store", trained)
 
 
-def test_ambiguous_id_prefix_is_refused(refused, tmp_path):
+def test_ambiguous_id_prefix_is_refused(runfolio, tmp_path):
     begun: dict[str, str] = {}
     while True:
         with rf.init("walk", store=tmp_path / "runs") as run:
@@ -101,11 +104,13 @@ def test_ambiguous_id_prefix_is_refused(refused, tmp_path):
             break
         begun[run.id[0]] = run.id
 
-    line = refused("show", run.id[0])
+    answer = runfolio("show", run.id[0])
 
-    assert "fits 2 runs" in line
-    assert run.id in line
-    assert begun[run.id[0]] in line
+    assert answer.exit_code == 2
+    first, newer, older = answer.stderr.splitlines()
+    assert "fits 2 runs" in first
+    assert newer.startswith(f"  {run.id}")
+    assert older.startswith(f"  {begun[run.id[0]]}")
 
 
 def test_a_damaged_checkpoint_is_named(refused, copied):

@@ -37,9 +37,9 @@ def test_without_a_file_the_terminal_is_drawn_on(runfolio, store, tmp_path):
     assert drawn[-6:] == [
         "  highest val/acc",
         "a 0.4100  cnn-1",
-        "b 0.4100  mlp-1",
+        "b 0.4100  mlp-1 = cnn-1",
         "c 0.4000  cnn-0",
-        "d 0.4000  mlp-0",
+        "d 0.4000  mlp-0 = cnn-0",
         "1 archived run not shown; --archived adds them.",
     ]
     assert max(map(len, drawn)) <= 80
@@ -189,3 +189,12 @@ def test_named_runs_without_the_metric_are_reported(runfolio, store):
         run.log({"other": 1.0})
 
     assert f"warning: no val/acc in bare ({run.id})" in runfolio("plot", "val/acc", "bare", "cnn-0").stderr
+
+
+def test_legend_range_interval_and_overlay_are_options(runfolio, store, tmp_path):
+    words = ["plot", "val/acc", "--group-by", "-seed", "--spread", "ci", "--legend", "below", "--ylim", "0", "1"]
+    done = runfolio(*words, "--out", tmp_path / "curves.svg")
+    assert done.exit_code == 0, done.output
+    assert "95 % interval of the mean" in (tmp_path / "curves.svg").read_text()
+    assert runfolio("plot", "--overlay", "val/acc", "train/loss").stdout.splitlines()[0] == "val/acc, train/loss"
+    assert "mlp" not in runfolio("plot", "val/acc", "--legend", "none").stdout

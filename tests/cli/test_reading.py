@@ -410,3 +410,27 @@ def test_show_lists_the_writers_and_the_metrics_of_any_rank(runfolio, ranks):
 
 def test_a_run_of_several_processes_is_whole_for_the_doctor(runfolio, ranks):
     assert runfolio("doctor").exit_code == 0
+
+
+def test_show_of_many_metrics_is_bounded_and_names_the_rest(runfolio, tmp_path):
+    with rf.init("wide", store=tmp_path / "runs") as run:
+        run.log({f"m{index:04}": 1.0 for index in range(1_000)})
+    page = runfolio("show", run.id).output
+    assert "and 900 more: --all, --json" in page
+    assert "m0099" in page
+    assert "m0100" not in page
+    assert "m0999" in runfolio("show", run.id, "--all").output
+
+
+def test_show_and_logs_without_a_run_take_the_newest(runfolio, three_runs):
+    assert runfolio("show").output.startswith("wild  ")
+    assert runfolio("show", "last", "--experiment", "tune").output.startswith("wild  ")
+    assert runfolio("logs").exit_code == 2  # of wild, which printed nothing
+
+
+def test_tiny_number_is_not_printed_as_zero(runfolio, tmp_path):
+    for name, error in (("tiny", 9.9e-17), ("zero", 0.0), ("large", 0.7528)):
+        with rf.init(name, store=tmp_path / "runs") as run:
+            run.log({"error": error})
+    figures = {line.split()[1]: line.split()[-1] for line in runfolio("runs").output.splitlines() if "finished" in line}
+    assert figures == {"tiny": "9.9e-17", "zero": "0.0000", "large": "0.7528"}

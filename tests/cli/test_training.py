@@ -1,6 +1,7 @@
 """`train`, `resume`, `series`, `predict`, `plot`: from flags to pictures."""
 
 import json
+import re
 import statistics
 from pathlib import Path
 
@@ -15,10 +16,20 @@ def test_train_prints_network_results_and_next_commands(runfolio):
 
     assert done.exit_code == 0, done.output
     run = rf.open().run("first")
-    assert "trainable" in done.stdout
+    assert re.match(
+        r"mlp, [\d,]+ parameters, [\d,]+ trainable\nepoch 1/1  loss \d\.\d+, val/acc \d+\.\d%, ", done.stdout
+    )
     assert "Epoch 1 is the best, chosen by val/acc" in done.stdout
     assert f"run   {run.folder}" in done.stdout
     assert f"runfolio predict {run.id} --sample 24" in done.stdout
+
+
+def test_layers_are_printed_on_request_and_recorded(runfolio):
+    words = ["train", "--model", "mlp", "--epochs", "1", "--data-fraction", "0.1", "--name", "first"]
+    table = runfolio(*words, "--layers").stdout
+    assert "Linear" in table
+    assert "Linear" in runfolio("show", "last", "--all").stdout
+    assert "Linear" not in runfolio("show", "last").stdout
 
 
 def test_flags_go_before_the_file(runfolio, tmp_path):

@@ -1,5 +1,6 @@
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -205,3 +206,12 @@ def test_unknown_metric_between_two_sealed_ones_is_not_found(store):
 
     with pytest.raises(NotFound, match="no metric 'b'"):
         runfolio.open(store).run(run.id).metric("b")
+
+
+def test_own_metric_under_system_is_a_metric_of_the_run(store: Path):
+    with runfolio.init("net", store=store) as run:
+        run.log({"system/queue_length": 3.0, "system/cpu_mine": 1.0})
+    recorded = runfolio.open(store).run("net")
+    assert list(recorded.metrics) == ["system/cpu_mine", "system/queue_length"]
+    assert recorded.system_metrics == {}
+    assert runfolio.open(store).best("system/queue_length", "max").id == run.id

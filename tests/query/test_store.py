@@ -305,3 +305,22 @@ def test_runs_in_names_a_folder_without_a_run(store):
         pass
     with pytest.raises(NotFound):
         open_folio(store).runs_in([store / "default" / "gone"])
+
+
+def test_last_is_the_newest_run(store, write):
+    write("older")
+    newest = write("newer")
+    assert open_folio(store).run("last").folder == newest
+
+
+def test_ambiguous_name_lists_the_newest_with_what_differs(store):
+    for rate in range(7):
+        with runfolio.init("net", store=store, config={"lr": rate, "epochs": 3}):
+            pass
+    with pytest.raises(Ambiguous, match="'net' fits 7 runs") as caught:
+        open_folio(store).run("net")
+    _, *lines = str(caught.value).splitlines()
+    assert [text for line in lines for text in line.split() if text.startswith("(lr")] == [
+        f"(lr={rate}," for rate in (6, 5, 4, 3, 2)
+    ]
+    assert lines[-1] == "  and 2 older ones"

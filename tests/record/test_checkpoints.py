@@ -8,6 +8,7 @@ import math
 import os
 import pickle
 import random
+import re
 import zipfile
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
@@ -22,6 +23,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.record.base.layout import CHECKPOINTS
 from runfolio.record.checkpoints import manifests
@@ -408,6 +410,16 @@ def test_a_broken_archive_is_refused_like_any_other_file(tmp_path: Path):
     path.write_bytes(bytes(data))
     with pytest.raises(DamagedFile):
         read_tensors(path)
+
+
+def test_checkpoints_print_as_one_short_line(store: Path):
+    with runfolio.init("net", store=store, checkpoints=runfolio.CheckpointPolicy(keep_every=1)) as run:
+        for step in range(9):
+            run.checkpoint(step=step, metric=step / 10, model=torch.nn.Linear(2, 2))
+    recorded = runfolio.open(store).run("net")
+    assert re.fullmatch(r"<Checkpoint best, step 8, metric 0\.8, \S+ MB>", repr(recorded.checkpoint()))
+    assert repr(recorded.checkpoints).startswith(f"[{len(recorded.checkpoints) - 5} more, <Checkpoint ")
+    assert len(repr(recorded.checkpoints)) < 400
 
 
 STATES: dict[str, list[Any]] = {

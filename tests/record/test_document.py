@@ -164,7 +164,22 @@ def test_runs_are_found_at_any_depth_and_hidden_folders_are_not_searched(tmp_pat
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("a b/c", "a-b-c"), ("../..", "unnamed"), (".hidden", "hidden"), ("é", "unnamed"), ("x" * 200, "x" * 80)],
+    [("a b/c", "a-b-c"), ("../..", "unnamed"), (".hidden", "hidden"), ("x" * 200, "x" * 80)],
 )
 def test_names_become_safe_folder_names(text: str, expected: str):
+    assert layout.slug(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("größe", "größe"),
+        ("gro\u0308\u00dfe", "größe"),
+        ("訓練 一", "訓練-一"),
+        ("हिन्दी", "हिन्दी"),
+        ("训" * 200, "训" * 40),
+        ("\u202e\udcff🙂", "unnamed"),
+    ],
+)
+def test_folder_names_have_letters_of_any_script(text: str, expected: str):
     assert layout.slug(text) == expected

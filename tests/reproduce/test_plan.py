@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from runfolio.query.run import RecordedRun
 from runfolio.record.base.redaction import REDACTED
 from runfolio.reproduce import command_line
 from runfolio.reproduce.deviation import Deviation
+from runfolio.reproduce.environment_check import find_deviations
 from runfolio.reproduce.plan import Plan, ReproduceOptions, is_inside_root, make_plan
 
-from .conftest import SCRIPT, Project
+from .conftest import MODEL, SCRIPT, Project
 
 
 @pytest.fixture
@@ -242,3 +244,42 @@ def test_the_folder_is_given_by_its_name(project: Project, planned: Callable[...
     project.commit()
     run = project.start("train.py", "--seed", "7")
     assert planned(run).tree == Path(project.temporary, "project")
+
+
+def test_changes_in_a_submodule_are_left_out_of_the_plan(project: Project, planned: Callable[..., Plan]):
+    library = project.store.parent / "library"
+    library.mkdir()
+    (library / "conf.yaml").write_text("lr: 0.1\n")
+    source = replace(project, folder=library)
+    source.commit()
+    project.commit()
+    project.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "lib")
+    project.commit()
+    (project.folder / "lib" / "conf.yaml").write_text("lr: 99\n")
+    (project.folder / "model.py").write_text(MODEL + "\n")
+    plan = planned(project.start("train.py", "--seed", "7"))
+    assert b"model.py" in plan.diff
+    assert b"conf.yaml" not in plan.diff
+    assert "the repository has submodules, which are not laid" in plan.remarks
+
+
+def test_missing_data_file_is_named_and_may_be_elsewhere(project: Project, planned: Callable[..., Plan]):
+    (project.folder / ".gitignore").write_text("corpus.txt\nphotos/\n")
+    project.commit()
+    corpus = project.folder / "corpus.txt"
+    corpus.write_text("to be\n")
+    script = project.folder / "train.py"
+    script.write_text(SCRIPT.replace("flags = flags.parse_args()", "flags = flags.parse_known_args()[0]"))
+    run = project.start("train.py", "--seed", "7", "--corpus", "corpus.txt")
+    elsewhere = project.store.parent / "moved.txt"
+    corpus.rename(elsewhere)
+    plan = planned(run)
+    assert plan.missing_data == ["corpus.txt"]
+    assert "corpus.txt: read -> (none) (not here: --link corpus.txt=PATH gives it)" in [
+        deviation.text for deviation in find_deviations(plan)
+    ]
+    given = planned(run, links=[f"corpus.txt={elsewhere}"])
+    assert given.missing_data == []
+    assert given.links[project.temporary / "project" / "corpus.txt"] == elsewhere
+    with pytest.raises(ConfigError, match="is outside of"):
+        planned(run, links=[f"../corpus.txt={elsewhere}"])

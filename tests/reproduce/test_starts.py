@@ -147,7 +147,7 @@ def test_data_that_only_the_script_names(project: Project):
     run = project.start("train.py", "--seed", "7")
     lacking = reproduced(project, run)
     assert lacking.word == "parts"
-    assert any("is given by --link PATH" in remark for remark in lacking.said["remarks"])
+    assert any("is given by --link [NAME=]PATH" in remark for remark in lacking.said["remarks"])
     assert reproduced(project, run, "--link", "photos").word == "bit-equal"
 
 

@@ -104,11 +104,11 @@ def test_points_of_an_interrupted_original_are_compared(write: Write):
     verdict = compare_runs(write(CALLS[:4], "interrupted"), write())
     assert (verdict.word, verdict.points) == ("bit-equal", 8)
     assert verdict.remarks[0].startswith("the original did not come to its end")
-    assert (
-        compare_runs(write(), write(CALLS[:4], "failed"))
-        .remarks[-1]
-        .startswith("the repeated run did not come to its end")
-    )
+    failed = compare_runs(write(), write(CALLS[:4], "failed"))
+    assert failed.remarks[-1].startswith("the repeated run did not come to its end")
+    assert failed.sentence.startswith("could not be repeated: ")
+    parted = compare_runs(write(), write([*CALLS[:2], (CALLS[2][0], 7)], "failed"))
+    assert parted.first is not None
 
 
 def test_up_to_a_step(write: Write):

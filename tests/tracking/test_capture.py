@@ -411,6 +411,32 @@ with runfolio.init("net", store=sys.argv[1]):
         assert (training.returncode, read.stdout) == (0, "100001\n")
 
 
+def test_changes_in_a_submodule_are_part_of_the_diff(repository: Path, start: Callable[..., Path], tmp_path: Path):
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "conf.yaml").write_text("lr: 0.1\n")
+    git(library, "init", "--quiet")
+    git(library, "add", ".")
+    git(library, "commit", "--quiet", "--message", "first")
+    git(repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "lib")
+    git(repository, "commit", "--quiet", "--message", "library")
+    (repository / "lib" / "conf.yaml").write_text("lr: 99\n")
+    folder = start("train.py", cwd=repository)
+    assert RunDocument.read(folder).code["dirty"] is True
+    assert "+++ b/lib/conf.yaml" in diff(folder)
+    assert "+lr: 99" in diff(folder)
+
+
+def test_repository_of_another_user_is_named_with_the_remedy(repository: Path, start: Callable[..., Path]):
+    (repository / "helper.py").write_text("SIZE = 4\n")
+    folder = start("train.py", cwd=repository, env={"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"})
+    info = RunDocument.read(folder).code
+    assert (info["commit"], info["branch"]) == (git(repository, "rev-parse", "HEAD"), "main")
+    assert info["dirty"] is None
+    assert f"safe.directory {repository}" in info["git_problem"]
+    assert content(folder, "helper.py") == "SIZE = 4\n"
+
+
 class Library:
     """A library of C functions as cffi puts it among the modules: it calls itself one, and has nothing of one."""
 

@@ -50,7 +50,7 @@ def test_script_names_its_runs_and_counts_them(folder: Path) -> None:
         (["-m", "pets"], "pets-1"),
         (["-m", "pets.tune"], "tune-1"),
         (["-c", INIT], "python-1"),
-        (["déjà vu.py"], "d-j-vu-1"),
+        (["déjà vu.py"], "déjà-vu-1"),
         (["notes_%s.py" % ("x" * 60)], f"notes_{'x' * 18}-1"),
     ],
 )

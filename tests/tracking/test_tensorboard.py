@@ -347,3 +347,14 @@ def test_a_picture_is_the_same_png(run: runfolio.Run):
     (stored,) = (run.folder / "media" / "files").glob("*.png")
     assert (event.step, event.width, event.height) == (3, 8, 8)
     assert event.encoded_image_string == stored.read_bytes()
+
+
+def test_load_of_the_machine_is_not_in_the_event_file(store: Path):
+    recording = runfolio.RecordingConfig(system_s=0.05)
+    with runfolio.init("net", store=store, tensorboard=True, recording=recording) as run:
+        run.log({"loss": 1.0, "system/queue": 2.0})
+        time.sleep(0.3)
+    assert runfolio.open(store).run("net").system_metrics
+    reader = EventAccumulator(str(run.folder))
+    reader.Reload()
+    assert set(reader.Tags()["scalars"]) == {"loss", "system/queue"}

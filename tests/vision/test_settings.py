@@ -42,6 +42,12 @@ def test_default_run_name_has_the_varied_settings(settings, name):
     assert TrainSettings(**settings).run_name == name
 
 
+def test_run_name_in_a_series_has_what_varies_in_it():
+    varied = {"epochs": 5, "lr": 0.01, "seed": 3, "weights": "folder/start.pth", "freeze-backbone": True}
+    assert TrainSettings().name_in_series(varied) == "tinyvgg-5ep-lr=0.01-weights=start.pth-freeze-backbone=True"
+    assert TrainSettings().name_in_series({}) == "tinyvgg-5ep"
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

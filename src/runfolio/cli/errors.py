@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from runfolio.errors import RunfolioError, did_you_mean, nearest
+from runfolio.errors import Ambiguous, RunfolioError, did_you_mean, nearest
 
 _ALIASES = {"ls": "runs", "list": "runs"}
 """What people type for a command by habit."""
@@ -22,6 +22,18 @@ _ALIASES = {"ls": "runs", "list": "runs"}
 
 class CommandTree(click.Group):
     """The root of the commands; without `--debug`, nothing that goes wrong in it is shown as a traceback."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headings: dict[str, list[str]] = {}
+        """Names of the commands below each heading of the help."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        for heading, names in self.headings.items():
+            lines = [(f"{name:<{width}}", _summary(self.commands[name])) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl(lines)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of a first visit, not of the alphabet
@@ -44,6 +56,11 @@ class CommandTree(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _summary(command: click.Command) -> str:
+    """Return the first line of a command's help."""
+    return command.short_help or (command.help or "").partition("\n\n")[0].replace("\n", " ")
+
+
 def _report(error: BaseException, *, debug: bool) -> int:
     """Print what happened, and return the exit status."""
     if isinstance(error, click.Abort):
@@ -59,6 +76,9 @@ def _report(error: BaseException, *, debug: bool) -> int:
         return 2
     if debug:
         traceback.print_exception(error)
+    if isinstance(error, Ambiguous):
+        click.echo(f"error: {error}", err=True)  # its list stays one run per line
+        return 2
     if isinstance(error, RunfolioError):
         return _print_error_line(str(error), status=2)
     if isinstance(error, click.ClickException):

@@ -35,8 +35,10 @@ from runfolio.cli.commands.undelete import undelete
 from runfolio.cli.errors import CommandTree
 from runfolio.cli.output.options import debug_option
 
+CONTEXT = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
 
-@click.group(cls=CommandTree, params=[debug_option()], context_settings={"max_content_width": 110})
+
+@click.group(cls=CommandTree, params=[debug_option()], context_settings=CONTEXT)
 @click.version_option(__version__, message="runfolio %(version)s")
 def main() -> None:
     """The experiment tracker for PyTorch: runs the experiments, keeps the record, says what worked.
@@ -47,40 +49,20 @@ def main() -> None:
     runfolio runs                                    the record
     runfolio predict best photo.png                  use the winner
 
-    Runs are named by id, the beginning of an id, or name. They live as plain files in ./runs, or where --store
-    or RUNFOLIO_STORE says.
+    Runs are named by id, the beginning of an id, name, or `last` and `best`. They live as plain files in
+    ./runs, or where --store or RUNFOLIO_STORE says.
     """
 
 
-_COMMANDS = (
-    data,
-    train,
-    resume,
-    fork,
-    series,
-    list_runs,
-    show,
-    logs,
-    best,
-    compare,
-    diff,
-    reproduce,
-    plot,
-    predict,
-    evaluate,
-    tensorboard,
-    rename,
-    tag,
-    note,
-    archive,
-    unarchive,
-    delete,
-    undelete,
-    trash,
-    purge,
-    doctor,
-    cache,
-)
+_HEADINGS: dict[str, tuple[click.Command, ...]] = {
+    "Train": (data, train, resume, fork, series),
+    "Look": (list_runs, show, logs, plot, tensorboard),
+    "Decide": (best, compare, diff, evaluate, predict, reproduce),
+    "Keep": (rename, tag, note, archive, unarchive),
+    "House": (delete, undelete, trash, purge, doctor, cache),
+}
 
-for command in _COMMANDS:
-    main.add_command(command)
+for heading, commands in _HEADINGS.items():
+    for command in commands:
+        main.add_command(command)
+    main.headings[heading] = [command.name or "" for command in commands]

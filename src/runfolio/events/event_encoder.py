@@ -15,6 +15,7 @@ from runfolio.events.framing import frame
 from runfolio.record.base.files import plain_json
 from runfolio.record.base.flat_names import as_number, decode_numbers, encode_numbers, flatten
 from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.points.metric_summary import is_system_metric
 from runfolio.record.points.tails import LogCall
 
 _NULL = m.Tensor(m.DT_FLOAT, m.TensorShape.of(0))
@@ -38,7 +39,12 @@ class EventEncoder:
         return _record(time_s, file_version=m.FILE_VERSION)
 
     def scalars(self, call: LogCall) -> bytes:
-        """One log call. Written out by hand, because a training has a million of them."""
+        """One log call, or nothing of a sample of the machine's load, whose cards would hide those of the training.
+
+        Written out by hand, because a training has a million of them.
+        """
+        if is_system_metric(next(iter(call.values), "")):  # samples are calls of their own
+            return b""
         values = []
         for name, value in call.values.items():
             head = self._heads.get(name) or self._head(name)

@@ -21,10 +21,10 @@ from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_edits import RunEdits
 from runfolio.record.base.flat_names import flatten
 from runfolio.record.checkpoints import manifests
-from runfolio.record.checkpoints.manifests import Checkpoint
+from runfolio.record.checkpoints.manifests import Checkpoint, CheckpointList
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
-from runfolio.record.points.metric_summary import SYSTEM, MetricSummary
+from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +44,11 @@ class RecordedRun:
         """running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) or crashed (went silent)."""
         summaries = scanned.entry.metrics
         self.metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if not name.startswith(SYSTEM)
+            name: summary for name, summary in summaries.items() if not is_system_metric(name)
         }
         """Summary of each metric: last value, extremes, number of points."""
         self.system_metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if name.startswith(SYSTEM)
+            name: summary for name, summary in summaries.items() if is_system_metric(name)
         }
         """Summary of each `system/...` metric: load of the machine and speed of the training."""
         self.metric_summaries: dict[str, MetricSummary] = summaries
@@ -192,16 +192,17 @@ class RecordedRun:
         return [entry for entry in entries if kind in (None, entry.kind)]
 
     @property
-    def checkpoints(self) -> list[Checkpoint]:
+    def checkpoints(self) -> CheckpointList:
         """Readable checkpoints in the order in which they were saved; one may have several names.
 
         Each has `name`, `step`, `metric`, `saved`, `size_bytes`; `verify()` checks its files.
         """
-        readable: list[Checkpoint] = []
+        readable = CheckpointList()
         for name in manifests.names(self.folder):
             with suppress(RunfolioError, OSError):  # `runfolio doctor` names it
                 readable.append(manifests.read(self.folder, name))
-        return sorted(readable, key=lambda checkpoint: (checkpoint.position_us, checkpoint.name))
+        readable.sort(key=lambda checkpoint: (checkpoint.position_us, checkpoint.name))
+        return readable
 
     def checkpoint(self, name: str = "best") -> Checkpoint:
         """Return a checkpoint by name; `best` falls back to `last`, since a run that named no metric has no best.

@@ -17,11 +17,11 @@ from runfolio.query.run import RecordedRun
 from runfolio.query.selection.columns import runs_frame
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
+from runfolio.query.tables.run_labels import unique_labels
 from runfolio.query.tables.runs_table import table
-from runfolio.record.base.layout import default_store
-from runfolio.record.base.name_lookup import find_by_name
+from runfolio.record.base.layout import expand_home, store_folder
+from runfolio.record.base.name_lookup import LAST, find_by_name
 from runfolio.record.base.run_document import ENDED, RUNNING
-from runfolio.record.base.start_folder import start_folder
 from runfolio.record.liveness.heartbeats import CRASHED
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Folio:
     """A store opened for reading. Each call looks at the folders again, so what it gives is what is there now."""
 
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
-        path = start_folder() / store if store is not None else default_store()
+        path = store_folder(store)
         check_store(path)
         self.store = path.resolve()
         self.trash = Trash(self.store)
@@ -155,15 +155,17 @@ class Folio:
     def run(self, name: str | os.PathLike[str]) -> RecordedRun:
         """One run, by its id, the start of its id, its name, or its folder (below the store, or any path to it).
 
-        What fits whole goes before what is only the start of an id.
+        What fits whole goes before what is only the start of an id. `last` is the newest run unless one has that name.
 
         Raises:
             NotFound: Nothing of that name; the message names the nearest.
-            Ambiguous: Several runs fit; the message lists their folders.
+            Ambiguous: Several runs fit; the message lists the newest.
         """
         spelling = os.fspath(name)
         runs = Runs(self._scan())
-        run = find_by_name(spelling, runs, _possible_run_paths(self.store, spelling), _state_and_start)
+        run = find_by_name(spelling, runs, _possible_run_paths(self.store, spelling), _differences)
+        if run is None and spelling == LAST:
+            run = next(iter(runs.without_archived()), None)
         if run is None:
             raise NotFound(self._no_run(spelling, runs))
         return run
@@ -238,7 +240,7 @@ def check_store(store: Path) -> None:
 def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
     """The folders below the store that `spelling` could mean, written from the store or from where the user stands."""
     yield posixpath.normpath(spelling)  # first as written: a run may be a link to a folder elsewhere
-    for path in (store / spelling, Path(spelling)):
+    for path in (store / spelling, expand_home(spelling)):
         try:
             resolved = path.resolve()
         except (OSError, ValueError, RuntimeError):
@@ -247,5 +249,8 @@ def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
             yield resolved.relative_to(store).as_posix()
 
 
-def _state_and_start(run: RecordedRun) -> str:
-    return f"{run.state}, {run.created:%Y-%m-%d %H:%M} UTC"
+def _differences(runs: Sequence[RecordedRun]) -> list[str]:
+    """Describe each of several runs of one name: the settings that differ, its state and its start."""
+    labels = [label.removeprefix(run.name).strip() for label, run in zip(unique_labels(runs), runs, strict=True)]
+    settings = [f"{label}, " if "=" in label else "" for label in labels]
+    return [f"{text}{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for text, run in zip(settings, runs, strict=True)]

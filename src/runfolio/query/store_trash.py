@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +53,7 @@ class Trash:
             Ambiguous: Several fit; the message lists their folders.
         """
         runs = self.runs()
-        match = find_by_name(name, runs, [name], lambda run: f"deleted {run.deleted:%Y-%m-%d %H:%M} UTC")
+        match = find_by_name(name, runs, [name], _describe)
         if match is None:
             names = {run.name for run in runs} | {run.id for run in runs}
             raise NotFound(f"no run {name!r} in the trash of {self._store}; {did_you_mean(name, names)}")
@@ -113,3 +114,7 @@ def _trashed(store: Path, run_path: str) -> TrashedRun | None:
     except (FileNotFoundError, RunfolioError):  # the folder was named after the run and its id
         name, _, run_id = folder.name.rpartition("-")
     return TrashedRun(id=run_id, name=name, run_path=run_path, folder=folder, deleted=deleted)
+
+
+def _describe(runs: Iterable[TrashedRun]) -> list[str]:
+    return [f"deleted {run.deleted:%Y-%m-%d %H:%M} UTC" for run in runs]

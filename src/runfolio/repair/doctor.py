@@ -14,7 +14,7 @@ from runfolio.query.index.run_index import StoreIndex, index_path, is_damaged, r
 from runfolio.query.index.scan import HeartbeatHistory
 from runfolio.query.selection.duplicates import copied_runs
 from runfolio.query.store import check_store, open_folio
-from runfolio.record.base.layout import default_store
+from runfolio.record.base.layout import store_folder
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.spool import StoredSpool, find_spools, spools_of
 from runfolio.repair.checkup import Checkup, check
@@ -40,7 +40,7 @@ class Doctor:
         """Raises:
         NotFound: There is no such folder.
         """
-        self.store = Path(store if store is not None else default_store()).resolve()
+        self.store = store_folder(store).resolve()
         check_store(self.store)
         self.folders, self.links = find_folders(self.store)
         """Run folders, those without a `run.json` among them; and links to folders, which are not followed."""

@@ -17,7 +17,7 @@ from runfolio.record.base.flat_names import identity
 from runfolio.record.base.run_document import REPRODUCTION
 from runfolio.reproduce.plan import Plan
 
-LINK_HINT = "data that git ignores, and that only the script itself names, is given by --link PATH"
+LINK_HINT = "data that git ignores, and that only the script itself names, is given by --link [NAME=]PATH"
 _STOP_TIMEOUT_S = 15.0
 """How long an interrupted program may take to end by itself."""
 

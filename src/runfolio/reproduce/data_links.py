@@ -11,12 +11,18 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from runfolio.errors import NotFound
+from runfolio.errors import ConfigError, NotFound
+from runfolio.record.base.layout import expand_home
 from runfolio.reproduce.recorded_start import RecordedStart
 
 _MAX_LINKS = 1_000
 _OUTPUT_FLAG = re.compile(r"-{1,2}(o|.*(out|output|save|log|dest|store|result|checkpoint).*)", re.IGNORECASE)
 """Flags that say where something goes: a link there would have the repeated run write over the results of then."""
+_DATA_ENDINGS = (
+    *(".arrow", ".bin", ".csv", ".db", ".gz", ".h5", ".hdf5", ".jpg", ".json", ".jsonl", ".npy", ".npz", ".parquet"),
+    *(".pkl", ".png", ".pt", ".pth", ".safetensors", ".tar", ".tsv", ".txt", ".xml", ".yaml", ".yml", ".zip", ".zst"),
+)
+"""Endings by which a text is taken for the name of a file that the script reads."""
 _SCHEME = re.compile(r"[a-z_0-9]{2,}:(?!//)")
 """`folder:photos`."""
 
@@ -37,18 +43,22 @@ def find_links(
         tree_files: The files of the code, relative to the tree.
         binary: Files of the code whose uncommitted changes were not kept.
         arguments: More arguments of the command.
-        required: Paths that must be there.
+        required: Paths that must be there, or `NAME=PATH`: what the script knows as NAME is at PATH here.
         store: What holds the runs, which is never linked.
     Raises:
         NotFound: One of `required` is not there.
+        ConfigError: One of them would be outside of the fresh folder.
     """
     present = {path for name in tree_files for path in (name, *_parents(name))}
-    links: dict[Path, Path] = {}
-    for text in required:
-        if not (start.folder / text).exists():
-            raise NotFound(f"--link {text}: there is no {start.folder / text}")
+    given = dict(text.split("=", 1) for text in required if "=" in text and not (start.folder / text).exists())
+    links = {
+        _link_path(start, tree, name): _existing(f"--link {name}=", expand_home(path)) for name, path in given.items()
+    }
+    own = [text for text in required if text.partition("=")[0] not in given]
+    for text in own:
+        _existing(f"--link {text}", start.folder / text)
     for text in [
-        *required,
+        *own,
         *_named_paths(start, [*start.command[1:], *arguments]),
         *_data_paths(start),
         *_left_out_files(start, binary),
@@ -62,6 +72,42 @@ def find_links(
             if len(links) < _MAX_LINKS:
                 links[tree / missing.relative_to(start.root)] = missing
     return {path: target for path, target in links.items() if not links.keys() & set(path.parents)}
+
+
+def missing_files(
+    start: RecordedStart, tree: Path, tree_files: AbstractSet[str], links: AbstractSet[Path], arguments: Sequence[str]
+) -> list[str]:
+    """Return the data files that arguments, settings or the record name and that are not here."""
+    named = [text for text in _named_paths(start, [*start.command[1:], *arguments]) if _is_data_file(text)]
+    sources = [path for path in _data_paths(start) if Path(path).is_relative_to(start.root)]
+    recorded = [os.path.relpath(path, start.folder) for path in sources]
+    missing = []
+    for text in dict.fromkeys([*named, *recorded]):
+        original = Path(os.path.normpath(start.folder / text))
+        if original.exists() or not original.is_relative_to(start.root):
+            continue
+        name = original.relative_to(start.root).as_posix()
+        linked = any(tree / path in links for path in (name, *_parents(name)))
+        if not linked and name not in tree_files and not any(path.startswith(f"{name}/") for path in tree_files):
+            missing.append(text)
+    return missing
+
+
+def _is_data_file(text: str) -> bool:
+    return "://" not in text and text.lower().endswith(_DATA_ENDINGS)
+
+
+def _existing(option: str, path: Path) -> Path:
+    if not path.exists():
+        raise NotFound(f"{option}: there is no {path}")
+    return path.absolute()
+
+
+def _link_path(start: RecordedStart, tree: Path, name: str) -> Path:
+    original = Path(os.path.normpath(start.folder / name))
+    if original == start.root or not original.is_relative_to(start.root):
+        raise ConfigError(f"--link {name}=...: {name} is outside of {start.root}; name a path below it")
+    return tree / original.relative_to(start.root)
 
 
 def _parents(name: str) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Set as AbstractSet
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from runfolio.record.base.redaction import REDACTED
@@ -31,9 +32,12 @@ class Patch(NamedTuple):
 EMPTY = Patch(b"", frozenset(), ())
 
 
-def read_patch(start: RecordedStart, repository: Path | None) -> Patch:
-    """Args:
+def read_patch(start: RecordedStart, repository: Path | None, committed: AbstractSet[str]) -> Patch:
+    """Return the uncommitted changes, without those inside of submodules, which are not checked out.
+
+    Args:
         repository: What holds the commit.
+        committed: The paths of the commit; a submodule is one, and the files in it are not.
     Raises:
         DamagedFile, NotFound: What was kept is not what it was.
     """
@@ -41,8 +45,13 @@ def read_patch(start: RecordedStart, repository: Path | None) -> Patch:
     if captured is None or captured.diff is None:
         return EMPTY
     text, added, binary = b"", set[str](), list[str]()
-    for section in _SECTION.split(code.read_bytes(start.run.folder, captured.diff)):
-        path = _path(section)
+    sections = [
+        (_path(section), section) for section in _SECTION.split(code.read_bytes(start.run.folder, captured.diff))
+    ]
+    deleted = {path for path, section in sections if _DELETED.search(section)}
+    for path, section in sections:
+        if path and any(str(parent) in committed - deleted for parent in PurePosixPath(path).parents):
+            continue
         if _BINARY.search(section):
             binary.append(path or "a file")
             continue

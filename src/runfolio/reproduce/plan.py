@@ -82,6 +82,8 @@ class Plan:
     """Where a link is laid, and what of today it leads to."""
     flags: list[Deviation] = field(default_factory=list)
     """What the given arguments change."""
+    missing_data: list[str] = field(default_factory=list)
+    """Files that the script reads, by its own words, and that are not here."""
     remarks: list[str] = field(default_factory=list)
     """What else is to be known before it begins."""
 
@@ -111,7 +113,8 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
     _check_fork(run, store)
     source = code_source.find_code_source(start, options.repository, store, here=options.here)
     tree = start.root if options.here else fresh_folder / start.root.name
-    uncommitted = patch.read_patch(start, source.repository) if source.kind in ("worktree", "clone") else patch.EMPTY
+    is_checked_out = source.kind in ("worktree", "clone")
+    uncommitted = patch.read_patch(start, source.repository, source.paths) if is_checked_out else patch.EMPTY
     files = [] if options.here else _files_to_write(start, source)
     tree_files = source.paths | {file.path for file in files} | uncommitted.added
     folder = _start_folder(start, tree)
@@ -121,6 +124,7 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
         else data_links.find_links(start, tree, tree_files, uncommitted.binary, options.arguments, options.links, store)
     )
     missing = [] if options.here else list(_missing_files(start, source, uncommitted, links.keys(), tree))
+    missing_data = data_links.missing_files(start, tree, tree_files, links.keys(), options.arguments)
     venv = fresh_folder / "venv" if options.fresh_venv else None
     interpreter, interpreter_remarks = _interpreter(start, store)
     python = interpreter if venv is None else venv / "bin" / "python"
@@ -148,6 +152,7 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
         captured_files=files,
         links=links,
         flags=flags,
+        missing_data=missing_data,
         remarks=[*interpreter_remarks, *_remarks(start, source), *missing],
     )
 

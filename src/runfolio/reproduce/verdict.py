@@ -74,6 +74,8 @@ class Verdict:
     """Metrics that were not compared: measures of time, and those that were to be ignored."""
     remarks: list[str] = field(default_factory=list)
     """What could not be compared, and why."""
+    failure: str | None = None
+    """Why the repeated run did not come to its end, if it did not and has no other value up to there."""
 
     @property
     def sentence(self) -> str:
@@ -84,6 +86,8 @@ class Verdict:
         if self.word == "bit-equal":
             return "bit-equal: "
         first, largest = self.first, self.largest
+        if self.failure is not None:
+            return f"could not be repeated: {self.failure}; "
         if self.word == "parts" and first is not None:
             return f"parts{_step_text(first)}: {first}; "
         details = (
@@ -155,10 +159,14 @@ def compare_runs(
             f"nothing of run {original.name} ({original.id}) can be compared: it logged no metric but measures of time,"
             " and has no checkpoint that the repeated run has too"
         )
+    first = _earliest(comparison.first_beyond for comparison in comparisons) or _earliest(
+        comparison.first for comparison in comparisons
+    )
+    is_cut_short = first is not None and first.after is None
+    has_failed = repeated.state in ("failed", "crashed") and original.state == "finished"
     return Verdict(
         word=_word(comparisons),
-        first=_earliest(comparison.first_beyond for comparison in comparisons)
-        or _earliest(comparison.first for comparison in comparisons),
+        first=first,
         largest=max(
             (comparison.largest for comparison in comparisons if comparison.largest is not None),
             key=lambda gap: gap.size,
@@ -170,6 +178,7 @@ def compare_runs(
         tolerance=tolerance,
         left_out=left_out,
         remarks=[*tensors.remarks, *_endings(original, repeated)],
+        failure=repeated.reason or repeated.state if has_failed and is_cut_short else None,
     )
 
 

@@ -160,7 +160,7 @@ def _run_once(
             plan.settings,
             store=store,
             experiment=experiment,
-            series=Membership(name=name, fingerprint=plan.fingerprint),
+            series=Membership(name=name, fingerprint=plan.fingerprint, varied=dict(plan.varied)),
             resume=resume,
             progress=progress,
         )

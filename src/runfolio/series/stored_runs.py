@@ -7,7 +7,7 @@ from pathlib import Path
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import Folio, open_folio
-from runfolio.record.base.layout import default_store, find_runs
+from runfolio.record.base.layout import find_runs, store_folder
 from runfolio.record.base.run_document import RunDocument
 
 
@@ -25,8 +25,8 @@ class StoredRuns:
 
     def with_fingerprint(self, fingerprint: str) -> list[RecordedRun]:
         """Return the runs with this fingerprint, archived ones included, newest first."""
-        store = default_store() if self._store is None else self._store
-        if fingerprint not in [self._fingerprint(folder) for folder in find_runs(store.resolve())]:
+        store = store_folder(self._store).resolve()
+        if fingerprint not in [self._fingerprint(folder) for folder in find_runs(store)]:
             return []
         if self._folio is None:
             self._folio = open_folio(self._store)

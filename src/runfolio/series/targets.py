@@ -18,6 +18,8 @@ class Membership(TypedDict):
 
     name: str
     fingerprint: str
+    varied: dict[str, Any]
+    """What sets the run apart from the others of its series, by key."""
 
 
 class Target(Protocol):

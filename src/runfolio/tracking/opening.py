@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, TypedDict
 
 from runfolio.errors import ConfigError, NotFound, StoreError
-from runfolio.record.base.layout import RUN_FILE, default_store, event_files, new_id, run_folder
+from runfolio.record.base.layout import RUN_FILE, event_files, make_store, new_id, run_folder, store_folder
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.base.run_names import claim_name
-from runfolio.record.base.start_folder import start_folder
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import LAST, Checkpoint
 from runfolio.record.checkpoints.retention import CheckpointPolicy
 from runfolio.record.content import run_edits
 from runfolio.record.liveness import claims, heartbeats
 from runfolio.record.liveness.heartbeats import PRIMARY, Role
-from runfolio.record.points.metric_summary import SYSTEM
+from runfolio.record.points.metric_summary import is_system_metric
 from runfolio.record.sink import Sink
 from runfolio.tracking.checkpointing.resume_position import bring_back_spools, position_at
 from runfolio.tracking.console.capture import Console
@@ -147,9 +146,7 @@ def open_run(
     repeated = reproduction.requested_reproduction()
     recording = recording or RecordingConfig()
     keep_code(recording.code)  # a wrong RUNFOLIO_CODE is reported before anything is opened
-    folder = (
-        repeated.store if repeated is not None else start_folder() / store if store is not None else default_store()
-    )
+    folder = repeated.store if repeated is not None else store_folder(store)
     settings = plain_config(config) if config is not None else {}
     wanted_id = distributed.run_id_from_environment()
     if not keep_others:
@@ -217,6 +214,7 @@ def open_new(request: OpenRequest, name: str | None, experiment: str, *, continu
     Args:
         continues_finished: Continue a run of that id even if it has finished.
     """
+    make_store(request.store)
     if request.wanted_id is not None:  # its folder has the same name in every process, so that only one can create it
         return _open_shared(request, request.wanted_id, name or request.wanted_id, experiment, continues_finished)
     name = name or claim_name(request.store, program_name())
@@ -412,7 +410,7 @@ def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
     from runfolio.record.points.reader import PointFiles
 
     summaries = PointFiles(folder, document).summaries()
-    steps = [summary.last_step for name, summary in summaries.items() if not name.startswith(SYSTEM)]
+    steps = [summary.last_step for name, summary in summaries.items() if not is_system_metric(name)]
     return _last_attempt(document), resume_points.last_seqs(folder, document), max(steps, default=-1)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from runfolio.errors import NotFound, RunfolioError, nearest
-from runfolio.record.base.layout import RUN_FILE, find_runs
-from runfolio.record.base.name_lookup import find_by_name
+from runfolio.record.base.layout import RUN_FILE, expand_home, find_runs
+from runfolio.record.base.name_lookup import LAST, find_by_name
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import run_edits
 
@@ -33,6 +34,7 @@ class _StoredRun:
     run_path: str
     folder: Path
     state: str
+    created: datetime
 
 
 def find_run(store: Path, run: RunReference) -> Path:
@@ -43,16 +45,22 @@ def find_run(store: Path, run: RunReference) -> Path:
         NotFound: No run does.
     """
     spelling = spelled(run)
-    for candidate in (Path(spelling), store / spelling):
+    for candidate in (expand_home(spelling), store / spelling):
         if (candidate / RUN_FILE).is_file():
             return candidate.absolute()
-    runs = list(_stored_runs(store, spelling))
-    match = find_by_name(spelling, runs, (), lambda run: run.state)
+    runs = sorted(_stored_runs(store, spelling), key=lambda run: run.created, reverse=True)
+    match = find_by_name(spelling, runs, (), _describe)
+    if match is None and spelling == LAST and runs:
+        match = runs[0]
     if match is not None:
         return match.folder.absolute()
     near = nearest(spelling, {run.name for run in runs} | {run.id for run in runs})
     hint = f"did you mean {' or '.join(near)}?" if near else "`runfolio runs` lists the runs"
     raise NotFound(f"no run {spelling!r} in {store}; {hint}")
+
+
+def _describe(runs: Iterable[_StoredRun]) -> list[str]:
+    return [f"{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for run in runs]
 
 
 def spelled(run: RunReference) -> str:
@@ -72,4 +80,4 @@ def _stored_runs(store: Path, spelling: str) -> Iterator[_StoredRun]:
                 raise
             continue
         name = run_edits.read(folder, document).values.get("name", document.name)
-        yield _StoredRun(document.id, name, os.fspath(folder), folder, document.status.state)
+        yield _StoredRun(document.id, name, os.fspath(folder), folder, document.status.state, document.created)

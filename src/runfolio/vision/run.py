@@ -91,7 +91,7 @@ def run_experiment(
     with (
         deterministic_algorithms(settings.deterministic),
         runfolio.init(
-            name or settings.run_name,
+            name or settings.name_in_series((series or {}).get("varied", {})),
             experiment=experiment or settings.data_name,
             config=settings,
             store=store,

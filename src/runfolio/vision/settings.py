@@ -6,12 +6,13 @@ needs one topic names that class as its parameter's type.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from runfolio.errors import ConfigError
-from runfolio.settings import Settings, setting
+from runfolio.settings import COMMON, Settings, setting
 from runfolio.vision.folds import Fold
 
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
@@ -20,6 +21,9 @@ AUTO = "auto"
 """Batch size that is measured before the training."""
 RANGE_TEST = "lr_finder"
 """Key that the config of a learning rate range test has in addition to the settings."""
+_NAMING_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
+"""Settings that are in `run_name`, or only repeat a run."""
+_NAME_LENGTH = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,7 @@ class DataConfig(Settings):
         "The images: digits (scikit-learn's 1,797, no network), pizza_steak_sushi, pizza_steak_sushi_20_percent, "
         "torchvision:NAME, and folder:PATH or zip:PATH_OR_URL with a folder per class, or train/, test/ and maybe val/ "
         "of such.",
-        group=_DATA,
+        group=COMMON,
     )
     test_data: str | None = setting(
         None,
@@ -66,7 +70,7 @@ class DataConfig(Settings):
         32,
         "Images that go through the network at once; auto finds a power of two before the training begins: on a GPU "
         "the largest that fits, on a CPU the fastest.",
-        group=_DATA,
+        group=COMMON,
         at_least=1,
         words=(AUTO,),
     )
@@ -92,7 +96,7 @@ class DataConfig(Settings):
     augment: str = setting(
         "none",
         "Random changes to training images: TrivialAugmentWide, RandAugment, or a mirrored and shifted image.",
-        group=_DATA,
+        group=COMMON,
         choices=("none", "trivial", "randaugment", "flip-crop"),
     )
     mixup: float = setting(
@@ -149,7 +153,7 @@ class ModelConfig(Settings):
     """Network, first weights, frozen backbone and what is cached of it."""
 
     model: str = setting(
-        "tinyvgg", "The network: `tinyvgg`, `mlp`, a classification model of torchvision, or timm:NAME.", group=_MODEL
+        "tinyvgg", "The network: `tinyvgg`, `mlp`, a classification model of torchvision, or timm:NAME.", group=COMMON
     )
     hidden_units: int = setting(32, "Channels of tinyvgg's blocks, or width of mlp's layers.", group=_MODEL, at_least=1)
     dropout: float | None = setting(
@@ -162,10 +166,10 @@ class ModelConfig(Settings):
     weights: str | None = setting(
         None,
         "What the network starts from: DEFAULT (published ones, downloaded), a file (.safetensors, .pth), or a run.",
-        group=_MODEL,
+        group=COMMON,
     )
     freeze_backbone: bool = setting(
-        False, "Train the last layer only; the rest stays as its weights are.", group=_MODEL
+        False, "Train the last layer only; the rest stays as its weights are.", group=COMMON
     )
     unfreeze_after: int | None = setting(
         None,
@@ -207,9 +211,7 @@ class OptimConfig(Settings):
     optimizer: str = setting(
         "adam", "What turns gradients into steps.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw")
     )
-    lr: float = setting(
-        3e-3, "Learning rate; the highest one where a schedule varies it.", group=_OPTIMISATION, above=0
-    )
+    lr: float = setting(3e-3, "Learning rate; the highest one where a schedule varies it.", group=COMMON, above=0)
     layer_decay: float | None = setting(
         None,
         "Learning rate of each stage of the backbone as a share of the next one's; the head has lr. With 0.5 a half, "
@@ -275,7 +277,7 @@ class ScheduleConfig(Settings):
         3, "The step schedule multiplies the rate every so many epochs ...", group=_SCHEDULE, at_least=1
     )
     gamma: float = setting(0.1, "... by this factor.", group=_SCHEDULE, above=0, at_most=1)
-    epochs: int = setting(5, "Passes over the training images.", group=_RUN, at_least=1)
+    epochs: int = setting(5, "Passes over the training images.", group=COMMON, at_least=1)
     patience: int | None = setting(
         None,
         "Stop early when so many epochs have passed without a better validation accuracy; none trains all epochs.",
@@ -298,7 +300,7 @@ class ComputeConfig(Settings):
     seed: int = setting(
         42,
         "Seed of all that is random: the split, the weights, the order, dropout, augmentation, mixing.",
-        group=_RUN,
+        group=COMMON,
         at_least=0,
         at_most=2**32 - 1,
     )
@@ -428,3 +430,13 @@ class TrainSettings(
         share = "" if self.data_fraction == 1 else f"{self.data_fraction * 100:.4g}pct"
         data = "" if self.data == "digits" else self.data_name
         return "-".join(part for part in (self.model, share, f"{self.epochs}ep", data) if part)
+
+    def name_in_series(self, varied: Mapping[str, Any]) -> str:
+        """Return `run_name` with the settings that vary in a series, such as `tinyvgg-5ep-lr=0.01`.
+
+        Args:
+            varied: Their values by key. Seeds and folds repeat a run, so they are not part of its name.
+        """
+        texts = {key: format(value, "g") if isinstance(value, float) else str(value) for key, value in varied.items()}
+        parts = [f"{key}={PurePath(text).name}" for key, text in texts.items() if key not in _NAMING_KEYS]
+        return "-".join([self.run_name, *parts])[:_NAME_LENGTH]

@@ -10,7 +10,7 @@ from runfolio.cli.output.console import print_line
 from runfolio.cli.output.options import Command, open_store, store_option
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Put runs aside: kept whole, but left out of tables.")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @store_option
 def archive(runs: tuple[str, ...], store: Path | None) -> None:

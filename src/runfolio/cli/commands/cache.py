@@ -19,7 +19,11 @@ from runfolio.record.base.cache_folder import KINDS, SPOOL, cache_entries, cache
 _CLEARABLE = [kind.name for kind in KINDS if kind.name != SPOOL]
 
 
-@click.group(invoke_without_command=True, params=[debug_option()])
+@click.group(
+    invoke_without_command=True,
+    params=[debug_option()],
+    short_help="List what is cached to save time; bound it, clear it.",
+)
 @click.option(
     "--budget",
     type=ByteSizeParamType(),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Compare runs side by side.")
 @click.argument("runs", nargs=-1, metavar="RUN RUN...")
 @click.option(
     "--group-by",

@@ -11,6 +11,7 @@ import click
 from runfolio.cli.output.console import print_line
 from runfolio.cli.output.json_output import print_json
 from runfolio.cli.output.options import Command, settings_options, store_option
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.output.progress import progress_display
 from runfolio.settings import build
 from runfolio.vision.settings import TrainSettings
@@ -24,7 +25,7 @@ _IMAGE_SETTINGS = ("test_data", "image_size", "augment", "model", "weights", "se
 @click.option(
     "--out",
     "path",
-    type=click.Path(path_type=Path),
+    type=PathParamType(),
     help="Draw a batch into this picture.",
 )
 @store_option

@@ -20,6 +20,7 @@ from runfolio.cli.output.options import (
     settings_options,
     store_option,
 )
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.output.progress import progress_display
 from runfolio.errors import ConfigError
 from runfolio.vision.settings import TrainSettings
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out-dir",
     "folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathParamType(file_okay=False),
     help="Draw the matrix, the reliability and the worst mistakes into this folder.",
 )
 @experiment_option

@@ -11,22 +11,25 @@ import click
 from runfolio.cli.output.options import Command, open_store, store_option
 from runfolio.cli.pages.console_log import ConsoleLogPrinter
 from runfolio.errors import NotFound
+from runfolio.record.base.name_lookup import LAST
 from runfolio.record.base.run_document import RUNNING
 
 _POLL_S = 0.5
 
 
-@click.command(cls=Command)
-@click.argument("run")
+@click.command(cls=Command, short_help="Show what a run printed.")
+@click.argument("run", default=LAST, metavar="[RUN]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what it prints until it ends; Ctrl-C leaves it alone.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), help="Only the newest lines.")
 @store_option
 def logs(run: str, follow: bool, lines: int | None, store: Path | None) -> None:
     """Show what a run printed: stdout and stderr, of C code and child processes too.
 
-    Progress bars are folded to their last state. RUN is an id, the beginning of one, a name, or a run's folder.
+    Progress bars are folded to their last state. RUN is an id, the beginning of one, a name, or a run's folder;
+    without it, the newest run is shown.
 
     \b
+    runfolio logs
     runfolio logs k3f9
     runfolio logs k3f9 -n 20
     runfolio logs k3f9 -f          from another terminal, while it trains

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,14 +15,14 @@ from runfolio.cli.output.options import (
     run_filters,
     store_option,
 )
-from runfolio.cli.output.param_types import FigureSizeParamType
+from runfolio.cli.output.param_types import FigureSizeParamType, PathParamType
 from runfolio.cli.output.plot_screen import plot_screen
 from runfolio.cli.pages.plot import PlotOptions, curves_plot, histogram_plot, parallel_plot, scatter_plot
 
 _KINDS = {"histogram": "--histogram", "parallel": "--parallel", "scatter": "--scatter"}
 _CURVES = "a picture of curves"
 _KIND_OF_OPTION = {
-    **dict.fromkeys(("smooth", "log", "x", "group_by", "spread"), _CURVES),
+    **dict.fromkeys(("smooth", "log", "x", "group_by", "spread", "overlay", "legend", "y_range"), _CURVES),
     "look": "--histogram",
     "colour": "--scatter",
 }
@@ -33,12 +32,20 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 
 @click.command(cls=Command)
 @click.argument("names", nargs=-1, metavar="METRIC... [RUN]...")
-@click.option("--out", "path", type=click.Path(path_type=Path), help="Draw into this file: .png, .svg or .pdf.")
+@click.option("--out", "path", type=PathParamType(), help="Draw into this file: .png, .svg or .pdf.")
 @click.option("--smooth", type=float, default=0.0, help="Smooth curves: 0 to below 1, as TensorBoard does.")
 @click.option("--log", type=click.Choice(["x", "y", "xy"]), help="Logarithmic axes.")
 @click.option("--x", metavar="AXIS", help="What curves are drawn over: step, time, epoch or any metric.")
 @click.option("--group-by", metavar="A,B", help="A mean curve for all runs of the same A and B; -A: of all but A.")
-@click.option("--spread", type=click.Choice(["minmax", "std"]), default="minmax", help="The band around a mean.")
+@click.option("--spread", type=click.Choice(["minmax", "std", "ci"]), default="minmax", help="The band around a mean.")
+@click.option("--overlay", is_flag=True, help="Draw all metrics in one picture.")
+@click.option(
+    "--legend",
+    type=click.Choice(["beside", "inside", "below", "none"]),
+    default="beside",
+    help="Where the legend of a file is.",
+)
+@click.option("--ylim", "y_range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the y axis.")
 @click.option("--histogram", metavar="NAME", help="How the numbers of a tensor were distributed over the steps.")
 @click.option("--as", "look", type=click.Choice(["ridgeline", "heatmap"]), help="How a histogram looks in a file.")
 @click.option("--parallel", is_flag=True, help="All settings that differ, the metric, and which mattered.")
@@ -54,9 +61,9 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 def plot(ctx: click.Context, **arguments: Any) -> None:
     """Draw runs: in the terminal, or into a file with --out.
 
-    A name that is a metric is drawn; any other names a run (`best` is one too). Without a run, all that the filters
-    choose are drawn, but no reproductions and no second copies. Several metrics make a small picture each. The legend
-    names the best run first.
+    A name that is a metric is drawn; any other names a run (also `best`, and `last`: the newest). Without a run,
+    all that the filters choose are drawn, but no reproductions and no second copies. Several metrics make a small
+    picture each. The legend names the best run first.
 
     --scatter, --color and --group-by take names as `runfolio runs` does: lr is the setting, metrics.lr what was logged.
     Of a metric they take what the run reports in its summary, else the best of the curve; the axis says which.

@@ -17,20 +17,21 @@ from runfolio.cli.output.options import (
     run_or_best,
     store_option,
 )
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.pages.predictions import classify, draw_classified, labelled_pictures, right_of
 from runfolio.errors import DamagedFile
 
 
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN|best")
-@click.argument("images", nargs=-1, metavar="[IMAGE|FOLDER]...", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, metavar="[IMAGE|FOLDER]...", type=PathParamType())
 @click.option("--sample", type=int, metavar="N", help="Also N test images of the run's data.")
 @best_metric_option
 @module_option
 @click.option(
     "--out",
     "path",
-    type=click.Path(path_type=Path),
+    type=PathParamType(),
     help="Draw all predictions into this picture.",
 )
 @experiment_option

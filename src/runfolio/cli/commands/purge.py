@@ -17,7 +17,7 @@ from runfolio.cli.pages.trash import trash_table
 from runfolio.record.base.plurals import counted
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Remove deleted runs for good.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option("--older-than", type=AgeParamType(), metavar="AGE", help="Only those deleted so long ago: 12h, 30d, 2w.")
 @yes_option

@@ -11,6 +11,7 @@ import click
 from runfolio.cli.output.console import stderr_console, stdout_console
 from runfolio.cli.output.json_output import print_json
 from runfolio.cli.output.options import Command, open_store, store_flag, store_option
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.pages.reproduce import plan_to_json
 from runfolio.errors import ConfigError
 
@@ -22,10 +23,16 @@ from runfolio.errors import ConfigError
 @click.option("--here", is_flag=True, help="With the code as it is today, in its own folder.")
 @click.option(
     "--repository",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=PathParamType(file_okay=False, exists=True),
     help="Where the recorded commit is to be had.  [default: where it was recorded]",
 )
-@click.option("--link", "links", multiple=True, metavar="PATH", help="Data the script reads by itself; repeatable.")
+@click.option(
+    "--link",
+    "links",
+    multiple=True,
+    metavar="[NAME=]PATH",
+    help="Data the script reads: PATH as it names it, or PATH on this machine for what it calls NAME; repeatable.",
+)
 @click.option("--fresh-venv", is_flag=True, help="Install the recorded packages in their versions first.")
 @click.option("--rtol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Relative tolerance.")
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-8, show_default=True, help="Absolute tolerance.")

@@ -14,11 +14,11 @@ from runfolio.cli.output.options import (
     folds_option,
     seeds_option,
     store_option,
-    write_settings_help,
 )
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.output.progress import progress_display
 from runfolio.cli.pages.series import print_leaderboard, print_unfinished
-from runfolio.settings import LocatedValue, fields_of
+from runfolio.settings import Field, LocatedValue, fields_of
 from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -43,13 +43,12 @@ class SeriesCommand(Command):
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
         return {flag: option for option in options for flag in option.opts}
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        super().format_options(ctx, formatter)
-        write_settings_help(formatter, fields_of(TrainSettings))
+    def settings(self) -> list[Field]:
+        return fields_of(TrainSettings)
 
 
 @click.command(cls=SeriesCommand)
-@click.argument("file", type=click.Path(path_type=Path), required=False, metavar="[FILE.yaml]")
+@click.argument("file", type=PathParamType(), required=False, metavar="[FILE.yaml]")
 @click.option("--experiment", metavar="NAME", help="What the runs belong to.  [default: the series' name]")
 @seeds_option
 @folds_option

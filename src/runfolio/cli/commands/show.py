@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
@@ -15,10 +14,11 @@ from runfolio.cli.output.options import (
     run_or_best,
     store_option,
 )
+from runfolio.record.base.name_lookup import LAST
 
 
 @click.command(cls=Command)
-@click.argument("run")
+@click.argument("run", default=LAST, metavar="[RUN]")
 @click.option("--code", "part", flag_value="code", help="List the files kept of the code instead.")
 @click.option("--diff", "part", flag_value="diff", help="Print its uncommitted changes instead, as git does.")
 @click.option("--json", "part", flag_value="json", help="Print all that the page has as one JSON object.")
@@ -39,9 +39,10 @@ def show(
     """Show one run on one page.
 
     How it ended, settings that differ from their defaults, results, metrics, load, environment, code, files. RUN is an
-    id, the beginning of one, a name, a run's folder, or `best`.
+    id, the beginning of one, a name, a run's folder, `best` or `last`, the newest run, which is shown without RUN.
 
     \b
+    runfolio show
     runfolio show k3f9
     runfolio show k3f9 --all
     runfolio show k3f9 --rank 2
@@ -55,10 +56,11 @@ def show(
 
     folio = open_store(store)
     recorded = run_or_best(run, metric, experiment, folio)
-    pages = {
-        "code": code.print_captured_files,
-        "diff": code.print_uncommitted_diff,
-        "json": partial(run_page.print_run_json, children=folio.children(recorded), rank=rank),
-        None: partial(run_page.print_run_page, children=folio.children(recorded), rank=rank, everything=everything),
-    }
-    pages[part](recorded)
+    if part == "code":
+        code.print_captured_files(recorded)
+    elif part == "diff":
+        code.print_uncommitted_diff(recorded)
+    elif part == "json":
+        run_page.print_run_json(recorded, folio.children(recorded), rank)
+    else:
+        run_page.print_run_page(recorded, folio.children(recorded), rank, everything=everything)

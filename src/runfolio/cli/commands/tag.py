@@ -10,7 +10,9 @@ from runfolio.cli.output.console import print_line
 from runfolio.cli.output.options import Command, open_store, store_option
 
 
-@click.command(cls=Command, context_settings={"ignore_unknown_options": True})
+@click.command(
+    cls=Command, context_settings={"ignore_unknown_options": True}, short_help="Add tags to runs and take tags away."
+)
 @click.argument("words", nargs=-1, required=True, metavar="RUN... [+TAG | -TAG]...")
 @store_option
 def tag(words: tuple[str, ...], store: Path | None) -> None:

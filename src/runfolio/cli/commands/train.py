@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
 from runfolio.cli.commands.series import TARGET, run_series, warn_of_val_fraction, with_repeats
-from runfolio.cli.output.options import Command, folds_option, seeds_option, settings_options, store_option
+from runfolio.cli.output.multiple_values import split_setting_flags
+from runfolio.cli.output.options import (
+    Command,
+    SettingOption,
+    folds_option,
+    seeds_option,
+    settings_options,
+    store_option,
+)
+from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.output.progress import progress_display
 from runfolio.cli.pages.training import print_architecture, print_training_result, resume_hint_on_interrupt
 from runfolio.settings import LocatedValue, build, fields_of, read_yaml
 from runfolio.vision.settings import TrainSettings
 
 
-@click.command(cls=Command)
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Settings; flags go before them.")
+class TrainCommand(Command):
+    """Says how several values of one setting are run."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        own = {flag: option for option in options for flag in option.opts if not isinstance(option, SettingOption)}
+        for key, values in split_setting_flags(args, own)[1].items():
+            if len(values) > 1:
+                command = f"runfolio series --{key} {shlex.join(values)}"
+                raise click.UsageError(f"{key} has several values: `{command}` trains with each of them", ctx)
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=TrainCommand, short_help="Train an image classifier as one tracked run, or as several.")
+@click.option("--config", type=PathParamType(), metavar="FILE.yaml", help="Settings; flags go before them.")
 @click.option("--experiment", metavar="NAME", help="What the run belongs to.  [default: the name of the data]")
 @click.option(
     "--name", help="The run's (with --seeds or --folds, the series') name.  [default: such as tinyvgg-20pct-5ep]"
@@ -29,6 +52,7 @@ from runfolio.vision.settings import TrainSettings
     help="Do not train, but find a learning rate: some 100 steps at rates from 1e-7 to 10, the loss of each, and a rate"
     " to begin with. With --unfreeze-after, for the head.",
 )
+@click.option("--layers", is_flag=True, help="Print every layer of the network first.")
 @store_option
 @settings_options(TrainSettings)
 @click.pass_context
@@ -40,6 +64,7 @@ def train(
     seeds: int | None,
     folds: int | None,
     find_lr: bool,
+    layers: bool,
     store: Path | None,
     **flags: Any,
 ) -> None:
@@ -62,7 +87,7 @@ def train(
     values = {**file_settings, **{key: value for key, value in flags.items() if value is not None}}
     settings = build(TrainSettings, values)
     warn_of_val_fraction({key.replace("_", "-") for key in values}, folded=bool(folds or settings.fold))
-    print_architecture(settings, store)
+    print_architecture(settings, store, layers=layers)
     if is_series:
         _train_several(ctx, settings, seeds, folds, name, experiment, store)
         return

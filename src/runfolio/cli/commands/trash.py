@@ -11,7 +11,7 @@ from runfolio.cli.output.options import Command, open_store, store_option
 from runfolio.cli.pages.trash import print_trash
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="List the deleted runs, the latest first.")
 @store_option
 @output_format_options
 def trash(store: Path | None, output: OutputFormat) -> None:

@@ -11,7 +11,7 @@ from runfolio.cli.output.options import Command, open_store, store_option
 from runfolio.cli.pages.trash import print_trash
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Bring deleted runs back to where they were.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @store_option
 def undelete(runs: tuple[str, ...], store: Path | None) -> None:

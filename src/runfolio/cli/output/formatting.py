@@ -26,7 +26,8 @@ def elementwise(format_value: Callable[[Any], str]) -> Callable[[Sequence[Any]],
 def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
     """Format a column of measured numbers with the same decimals.
 
-    `digits` is the number of significant digits of the largest number. Integers are printed in full.
+    `digits` is the number of significant digits of the largest number. Integers are printed in full, and numbers too
+    small for these decimals as powers of ten: only 0 is printed as 0.
     """
     if all(isinstance(value, int) for value in values if is_number(value)):
         return elementwise(lambda value: count(value) if is_number(value) else str(value))(values)
@@ -35,7 +36,12 @@ def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
     if not 1e-3 <= largest < 1e6:
         return elementwise(lambda value: f"{value:.3g}" if is_number(value) else str(value))(values)
     decimals = max(0, digits - math.ceil(math.log10(largest)))  # a share of 1 has the decimals of 0.9
-    return elementwise(lambda value: f"{value:,.{decimals}f}" if is_number(value) else str(value))(values)
+    return elementwise(lambda value: _fixed_point(value, decimals) if is_number(value) else str(value))(values)
+
+
+def _fixed_point(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    return f"{value:.2g}" if value and not text.strip("-0.") else text
 
 
 def setting_value(value: Any) -> str:
@@ -54,6 +60,11 @@ def significant_digits(value: float) -> str:
 
 def count(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def large_count(value: int) -> str:
+    """Return a number of parameters, such as `8,083` or `2.2 M`."""
+    return count(value) if value < 1_000_000 else f"{value / 1_000_000:.1f} M"
 
 
 def probability(value: float) -> str:

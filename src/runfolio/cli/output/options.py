@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import click
 
 from runfolio.cli.output import formatting
-from runfolio.settings import Field, Settings, fields_of
+from runfolio.cli.output.param_types import PathParamType
+from runfolio.record.base.name_lookup import LAST
+from runfolio.settings import COMMON, Field, Settings, fields_of
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
@@ -20,7 +22,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 store_option = click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathParamType(file_okay=False),
     help="Folder that holds the runs.  [default: $RUNFOLIO_STORE, else ./runs]",
 )
 experiment_option = click.option("--experiment", metavar="NAME", help="Only the runs of this experiment.")
@@ -90,9 +92,13 @@ def open_store(store: Path | None) -> Folio:
 
 
 def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
-    """Return the run of that name; for `best`, the best run by `metric`."""
+    """Return the run of that name; for `best`, the best run by `metric`; for `last`, the newest; of the experiment."""
     folio = open_store(store) if store is None or isinstance(store, Path) else store
-    return folio.best(metric, experiment=experiment) if run == BEST else folio.run(run)
+    if run == BEST:
+        return folio.best(metric, experiment=experiment)
+    if run == LAST and experiment is not None and (runs := folio.runs(experiment)):
+        return runs[0]
+    return folio.run(run)
 
 
 def module_option(command: Decorated) -> Decorated:
@@ -113,7 +119,7 @@ def load_run_classifier(run: RecordedRun, module: str | None) -> Any:
 
 
 class Command(click.Command):
-    """A command with `--debug`, and help in which settings stand in groups below the other options."""
+    """A command with `--debug`, and help in groups: common settings, options, then the other settings by topic."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -126,10 +132,16 @@ class Command(click.Command):
             if isinstance(param, click.Option) and not isinstance(param, SettingOption)
             if (record := param.get_help_record(ctx)) is not None
         ]
+        defaults = ctx.show_default is not False
+        settings = self.settings()
+        write_settings_help(formatter, [field for field in settings if field.group == COMMON], defaults=defaults)
         with formatter.section("Options"):
             formatter.write_dl(records)
-        settings = [param.field for param in self.params if isinstance(param, SettingOption)]
-        write_settings_help(formatter, settings, defaults=ctx.show_default is not False)
+        write_settings_help(formatter, [field for field in settings if field.group != COMMON], defaults=defaults)
+
+    def settings(self) -> list[Field]:
+        """Return the settings that it takes as flags."""
+        return [param.field for param in self.params if isinstance(param, SettingOption)]
 
 
 def debug_option() -> click.Option:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 
 from runfolio.errors import ConfigError
+from runfolio.record.base.layout import expand_home
 
 _TIME_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -37,6 +39,16 @@ class FigureSizeParamType(click.ParamType):
         if match is None or float(match[1]) < 1 or float(match[2]) < 1:
             self.fail(f"{value!r} must be WIDTHxHEIGHT, such as 8x5", param, ctx)
         return float(match[1]), float(match[2])
+
+
+class PathParamType(click.Path):
+    """A path in which `~` is the home folder, also in `--out=~/figure.png`, where shells leave it alone."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(expand_home(value), param, ctx)
 
 
 class AgeParamType(click.ParamType):

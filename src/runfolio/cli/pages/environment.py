@@ -62,6 +62,7 @@ def code_facts(run: RecordedRun) -> dict[str, Any]:
         "folder": recorded.get("folder"),
         "remote": recorded.get("remote"),
         "commit": f"{recorded['commit']}{branch}{changed}" if recorded.get("commit") else None,
+        "git": recorded.get("git_problem"),
         "files": f"{len(captured.files)} kept, {len(captured.left_out)} left out" if captured else None,
     }
 

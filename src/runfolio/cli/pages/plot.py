@@ -39,6 +39,9 @@ class PlotOptions:
     x: str | None
     group_by: str | None
     spread: Any
+    overlay: bool
+    legend: Any
+    y_range: tuple[float, float] | None
     histogram: str | None
     look: Any
     parallel: bool
@@ -69,6 +72,7 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
     """Prepare the curves of one or several metrics."""
     from runfolio.query.plots.curve_drawing import draw_curves
     from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
+    from runfolio.query.plots.overlay import overlay
     from runfolio.query.plots.terminal import curves_text
     from runfolio.query.selection.duplicates import distinct_runs
 
@@ -91,11 +95,14 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
     if run_names:
         lacking = [run for run in counting if run not in drawn]
         warnings += [f"no {' or '.join(metrics)} in {run.name} ({run.id})" for run in lacking]
+    if options.overlay:
+        panels = [overlay(panels)]
+    look: dict[str, Any] = {"log": curve_options.log, "title": options.title, "y_range": options.y_range}
     return Plot(
         description=f"{', '.join(metrics)} of {counted(len(drawn), 'run')}",
-        figure=lambda: draw_curves(panels, log=curve_options.log, title=options.title, size=options.size),
+        figure=lambda: draw_curves(panels, size=options.size, legend=options.legend, **look),
         print_to=lambda screen: click.echo(
-            curves_text(panels, screen, log=curve_options.log, title=options.title),
+            curves_text(panels, screen, has_legend=options.legend != "none", **look),
         ),
         notes=notes,
         warnings=warnings,

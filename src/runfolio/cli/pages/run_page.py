@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
     from runfolio.record.points.metric_summary import MetricSummary
 
+ARCHITECTURE = "architecture"
+"""Name of the text in which a training records its layers."""
 _LAST_WORDS = 5
+_MOST_RESULTS = 100
+"""Results, and metrics, that are shown without `--all`."""
 _MOST_STEPS = 5
 """Checkpoints of single steps that are shown."""
 
@@ -53,13 +57,12 @@ def print_run_page(
     _print_head(run, children)
     _print_last_words(run)
     _print_settings(run, everything=everything)
-    _print_facts("Results", {key: value for key, value in run.flat_summary.items() if not isinstance(value, list)})
+    if everything:
+        _print_layers(run)
+    _print_results(run, everything=everything)
     if metrics:
         _heading("Metrics" if rank is None else f"Metrics of rank {rank}")
-        shown = metrics if everything else listed_metrics(metrics)
-        print_table(_metrics({name: metrics[name] for name in shown}))
-        if watched := sum(name.startswith(PER_PARAMETER) for name in metrics.keys() - set(shown)):
-            print_line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
+        _print_metrics(metrics, everything=everything)
     if (profile := read_profile(run.folder)) is not None:
         _heading("Profile")
         print_profile(run.folder, profile)
@@ -183,11 +186,40 @@ def _last_words(run: RecordedRun) -> Sequence[str]:
     return last_lines(log_path(run.folder, run.document.attempts[-1].writer), _LAST_WORDS)
 
 
+def _print_layers(run: RecordedRun) -> None:
+    """Print the table of layers that a run of `runfolio train` recorded."""
+    tables = [entry.content.get("text") for entry in run.media("text") if entry.name == ARCHITECTURE]
+    if tables:
+        _heading("Layers")
+        print_line(escape_controls(str(tables[-1])))
+
+
+def _print_results(run: RecordedRun, *, everything: bool) -> None:
+    results = {key: value for key, value in run.flat_summary.items() if not isinstance(value, list)}
+    shown = list(results) if everything else list(results)[:_MOST_RESULTS]
+    _print_facts("Results", {name: results[name] for name in shown})
+    _print_hidden(len(results) - len(shown))
+
+
+def _print_metrics(metrics: Mapping[str, MetricSummary], *, everything: bool) -> None:
+    listed = sorted(metrics) if everything else sorted(listed_metrics(metrics))
+    shown = listed if everything else listed[:_MOST_RESULTS]
+    print_table(_metrics({name: metrics[name] for name in shown}))
+    _print_hidden(len(listed) - len(shown))
+    if watched := sum(name.startswith(PER_PARAMETER) for name in metrics.keys() - set(listed)):
+        print_line(f"and {watched} of single parameters: grad_norm/NAME, weight_norm/NAME")
+
+
+def _print_hidden(number: int) -> None:
+    if number:
+        print_line(f"and {number:,} more: --all, --json")
+
+
 def _metrics(metrics: Mapping[str, MetricSummary]) -> DisplayTable:
     from runfolio.query.selection.metric_names import guess_mode
 
     rows = []
-    for name, summary in sorted(metrics.items()):
+    for name, summary in metrics.items():
         mode = guess_mode(name)
         best, step = {"max": (summary.max, summary.max_step), "min": (summary.min, summary.min_step)}.get(
             mode or "", (None, None)

@@ -28,14 +28,19 @@ def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
         raise
 
 
-def print_architecture(settings: TrainSettings, store: Path | None) -> None:
-    """Print the network that the settings describe."""
+def print_architecture(settings: TrainSettings, store: Path | None, *, layers: bool) -> None:
+    """Print the size of the network that the settings describe, or all of its layers."""
     from runfolio.vision import architecture
     from runfolio.vision.prepare import prepare
 
     with progress_display() as progress:
         preparation = prepare(settings, store=store, progress=progress)
-    stdout_console().print(architecture(preparation.network(), preparation.spec.image_shape).table(), "")
+    network = architecture(preparation.network(), preparation.spec.image_shape)
+    if layers:
+        stdout_console().print(network.table(), "")
+    else:
+        size = formatting.large_count(network.parameters)
+        print_line(f"{settings.model}, {size} parameters, {network.trainable_parameters:,} trainable")
 
 
 def print_training_result(folder: Path, store: Path | None) -> None:

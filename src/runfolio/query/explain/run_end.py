@@ -138,7 +138,7 @@ def _trouble(run: RunView) -> str | None:
     if run.document.status.trouble:
         return run.document.status.trouble
     lost = [
-        name for name, summary in run.metrics.items() if guess_mode(name) == "min" and not math.isfinite(summary.last)
+        name for name, summary in run.metrics.items() if not math.isfinite(summary.last) and guess_mode(name) == "min"
     ]
     if not lost:
         return None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import MissingExtra, NotFound
-from runfolio.record.points.metric_summary import SYSTEM, MetricSummary
+from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,14 +40,14 @@ def rank_metrics(folder: Path, rank: int) -> dict[str, MetricSummary]:
         NotFound: No process of that rank wrote the run.
     """
     summaries = open_points(folder).summaries(rank)
-    return {name: summary for name, summary in summaries.items() if not name.startswith(SYSTEM)}
+    return {name: summary for name, summary in summaries.items() if not is_system_metric(name)}
 
 
 def points_frame(folder: Path, *, system: bool) -> pd.DataFrame:
     """Return every point of a run as one row (see `RecordedRun.to_pandas`)."""
     pd = import_pandas()
     files = open_points(folder)
-    points = {name: files.read(name) for name in files.names() if system or not name.startswith(SYSTEM)}
+    points = {name: files.read(name) for name in files.names() if system or not is_system_metric(name)}
     times = _joined([metric.times_us for metric in points.values()], np.int64)
     return pd.DataFrame(
         {

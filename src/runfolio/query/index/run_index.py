@@ -155,7 +155,7 @@ class FileIndex:
         with self._reading() as connection:
             runs = connection.execute(select(_runs)).all()
             metrics: dict[bytes, list[Sequence[Any]]] = {folder: [] for folder, *_ in runs}
-            for folder, *numbers in connection.execute(select(_metrics)):
+            for folder, *numbers in connection.execute(select(_metrics)).all():
                 metrics[folder].append(numbers)
             return {os.fsdecode(row.folder): _entry(row, metrics[row.folder]) for row in runs}
 
@@ -313,8 +313,9 @@ def _entry(run: Row[Any], metrics: Sequence[Sequence[Any]]) -> Entry:
 
 
 def _summary(numbers: Sequence[Any]) -> MetricSummary:
-    values: list[Any] = [math.nan if number is None else number for number in numbers]
-    return MetricSummary(*values)
+    if None in numbers:
+        numbers = [math.nan if number is None else number for number in numbers]
+    return MetricSummary(*numbers)
 
 
 def _run_row(folder: str, entry: Entry) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from runfolio.query.plots import style
 from runfolio.query.plots.curve_panels import Line, Panel
 from runfolio.query.plots.downsampling import downsampled_indices
+from runfolio.query.plots.overlay import kind_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,33 +27,63 @@ _LEGEND_LINE = 0.24
 """Inches."""
 
 
+Legend = Literal["beside", "inside", "below", "none"]
+"""Where the legend of a picture is."""
+
+
 def draw_curves(
-    panels: Sequence[Panel], *, log: str = "", title: str | None = None, size: tuple[float, float] | None = None
+    panels: Sequence[Panel],
+    *,
+    log: str = "",
+    title: str | None = None,
+    size: tuple[float, float] | None = None,
+    legend: Legend = "beside",
+    y_range: tuple[float, float] | None = None,
 ) -> Figure:
     """One small picture a metric, and one legend for all, best first where that is known.
 
-    NaN and infinite values are gaps, and marked at the bottom; a point between two gaps is drawn as a dot.
+    NaN and infinite values are gaps, and marked at the bottom; a point between two gaps is drawn as a dot. Panels of
+    one kind of metric have the same range of y.
 
     Args:
         log: Which axes are logarithmic: `x`, `y` or `xy`.
         size: Width and height of the whole in inches.
+        y_range: Lowest and highest y of every panel.
     Raises:
         MissingExtra: matplotlib is not installed.
     """
     entries = _legend_entries(panels)
     columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
     rows = math.ceil(len(panels) / columns)
-    figure = style.new_figure(*(size or _size(columns, rows, list(entries))))
+    figure = style.new_figure(*(size or _size(columns, rows, list(entries) if legend == "beside" else [])))
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     crowd = len(entries) > TOO_MANY
     for axes, panel in zip(grid, panels, strict=False):
         _draw_panel(axes, panel, log, alone=len(panels) == 1, crowd=crowd)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
-    _legend(figure, panels, entries)
-    style.notes_below(figure, list(dict.fromkeys(note for panel in panels for note in (*panel.notes, *panel.shades))))
+    _share_y_ranges(list(zip(grid, panels, strict=False)), y_range)
+    if legend != "none":
+        _legend(figure, grid[0], panels, entries, legend)
+    if legend != "below":  # there the notes are part of it
+        style.notes_below(figure, _notes(panels))
     style.heading(figure, title)
     return figure
+
+
+def _share_y_ranges(drawn: Sequence[tuple[Axes, Panel]], y_range: tuple[float, float] | None) -> None:
+    kinds: dict[str, list[Axes]] = {}
+    for axes, panel in drawn:
+        if any(np.isfinite(line.y).any() for line in panel.lines):
+            kinds.setdefault(kind_of(panel.metric), []).append(axes)
+    for alike in kinds.values():
+        lows, highs = zip(*(axes.get_ylim() for axes in alike), strict=True)
+        for axes in alike:
+            axes.set_ylim(*(y_range or (min(lows), max(highs))))
+
+
+def _notes(panels: Sequence[Panel]) -> list[str]:
+    return list(dict.fromkeys(note for panel in panels for note in (*panel.notes, *panel.shades)))
 
 
 def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
@@ -70,7 +101,11 @@ def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
 
 def _legend_label(line: Line, panels: Sequence[Panel]) -> str:
     label = style.short(line.label)
-    if len(panels) > 1 or panels[0].heading is None:
+    if len(panels) > 1:
+        return label
+    if line.same_as is not None:
+        label = f"{label} = {style.short(line.same_as)}"
+    if panels[0].heading is None:
         return label
     return (
         f"{label}   {line.best:#.4g}"
@@ -111,8 +146,8 @@ def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
 
 def _draw_line(axes: Axes, line: Line) -> None:
     colour = style.colour_of(line.position)
-    # The best curve is drawn last, on top of the others.
-    order = 3 - line.position / 1000
+    # The best curve is drawn last, on top of the others; but one that it would hide is dashed on top of it.
+    order = (3 if line.same_as is None else 4) - line.position / 1000
     if line.low is not None and line.high is not None:
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.18, linewidth=0, zorder=order - 1)
     if line.raw is not None:
@@ -124,7 +159,7 @@ def _draw_line(axes: Axes, line: Line) -> None:
         line.y[indices],
         label=line.label,
         color=colour,
-        linestyle=style.style_of(line.position),
+        linestyle=_linestyle(line),
         linewidth=1.8,
         marker="o",
         markersize=3.5,
@@ -132,6 +167,10 @@ def _draw_line(axes: Axes, line: Line) -> None:
         zorder=order,
         solid_capstyle="round",
     )
+
+
+def _linestyle(line: Line) -> Any:
+    return style.style_of(line.position) if line.same_as is None else style.ON_TOP
 
 
 def _draw_in_crowd(axes: Axes, line: Line) -> None:
@@ -159,8 +198,8 @@ def _mark_broken(axes: Axes, lines: Sequence[Line]) -> None:
             )
 
 
-def _legend(figure: Figure, panels: Sequence[Panel], entries: dict[str, Line]) -> None:
-    """Beside the curves, not on them; its heading says what the numbers are."""
+def _legend(figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: dict[str, Line], where: Legend) -> None:
+    """Beside the curves, not on them, unless asked for; its heading says what the numbers are."""
     from matplotlib.lines import Line2D
 
     shown = list(entries.items())
@@ -170,7 +209,7 @@ def _legend(figure: Figure, panels: Sequence[Panel], entries: dict[str, Line]) -
             [],
             label=style.literal(label),
             color=style.colour_of(line.position),
-            linestyle=style.style_of(line.position),
+            linestyle=_linestyle(line),
             lw=1.8,
         )
         for label, line in (shown if len(shown) <= TOO_MANY else shown[:STANDING_OUT])
@@ -178,9 +217,17 @@ def _legend(figure: Figure, panels: Sequence[Panel], entries: dict[str, Line]) -
     if hidden := len(shown) - len(handles):
         handles.append(Line2D([], [], label=f"{hidden} others", color=style.OTHERS, lw=0.8))
     heading = panels[0].heading if len(panels) == 1 else None
-    legend = figure.legend(
+    if where == "below":
+        heading = "\n".join([*_notes(panels), *([heading] if heading else [])])
+    places: dict[Legend, dict[str, Any]] = {
+        "beside": {"loc": "outside right upper"},
+        "below": {"loc": "outside lower left", "ncols": 2},
+        "inside": {"loc": "best"},
+    }
+    owner = first_axes if where == "inside" else figure
+    legend = owner.legend(
         handles=handles,
-        loc="outside right upper",
+        **places[where],
         title=style.literal(heading) if heading else None,
         alignment="left",
         frameon=False,

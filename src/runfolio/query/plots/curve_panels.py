@@ -73,6 +73,8 @@ class Line:
     """The best value of the curve (of a group: the mean of them), where the metric's name says what is better."""
     lost: int = 0
     """Points that have no x."""
+    same_as: str | None = None
+    """Label of a curve that has all points of this one, which would hide it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,10 +171,30 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: C
     return Panel(
         metric=metric,
         x_label=x,
-        lines=lines,
+        lines=_with_coincident(lines),
         heading=heading,
         notes=[*dict.fromkeys(notes)],
         shades=shades,
+    )
+
+
+def _with_coincident(lines: Sequence[Line]) -> list[Line]:
+    """The lines, each of which that lies on another one noting which; of equals, the later notes the earlier."""
+    marked: list[Line] = []
+    for index, line in enumerate(lines):
+        longer = [other for other in lines if len(other.x) > len(line.x)]
+        equal = [other for other in lines[:index] if len(other.x) == len(line.x)]
+        hiding = next((other for other in (*equal, *longer) if _is_beginning(line, other)), None)
+        marked.append(replace(line, same_as=hiding.label) if hiding else line)
+    return marked
+
+
+def _is_beginning(line: Line, other: Line) -> bool:
+    count = len(line.x)
+    return (
+        count > 0
+        and np.array_equal(line.x, other.x[:count])
+        and np.array_equal(line.y, other.y[:count], equal_nan=True)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,8 +10,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Spread = Literal["minmax", "std"]
-SPREADS: dict[Spread, str] = {"minmax": "lowest to highest", "std": "± 1 standard deviation"}
+from runfolio.query.selection.significance import t_95
+
+Spread = Literal["minmax", "std", "ci"]
+SPREADS: dict[Spread, str] = {
+    "minmax": "lowest to highest",
+    "std": "± 1 standard deviation",
+    "ci": "95 % interval of the mean (Student's t)",
+}
 """Meaning of a band, in words."""
 _COMMON_POINTS = 1000
 
@@ -50,5 +57,9 @@ def mean(curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], spre
         deviation = np.sqrt(squares / np.maximum(count - 1, 1))
     if spread == "std":
         return Mean(x, middle, middle - deviation, middle + deviation, count, interpolated)
+    if spread == "ci":
+        quantiles = np.array([math.nan, math.nan, *(t_95(number - 1) for number in range(2, len(rows) + 1))])
+        half = quantiles[count] * deviation / np.sqrt(np.maximum(count, 1))
+        return Mean(x, middle, middle - half, middle + half, count, interpolated)
     low, high = np.where(present, rows, np.inf).min(axis=0), np.where(present, rows, -np.inf).max(axis=0)
     return Mean(x, middle, np.where(count, low, np.nan), np.where(count, high, np.nan), count, interpolated)

@@ -14,6 +14,7 @@ from runfolio.errors import MissingExtra
 from runfolio.query.plots.curve_panels import Line, Panel
 from runfolio.query.plots.downsampling import downsampled_indices
 from runfolio.query.plots.histograms import Distribution, common_edges, on_common_edges
+from runfolio.query.plots.overlay import kind_of
 from runfolio.query.plots.relations import Axis, Scatter
 from runfolio.query.plots.style import short
 
@@ -47,8 +48,21 @@ class _Mark:
     rgb: tuple[int, int, int]
 
 
-def curves_text(panels: Sequence[Panel], screen: Screen, *, log: str = "", title: str | None = None) -> str:
+def curves_text(
+    panels: Sequence[Panel],
+    screen: Screen,
+    *,
+    log: str = "",
+    title: str | None = None,
+    y_range: tuple[float, float] | None = None,
+    has_legend: bool = True,
+) -> str:
     """Panels below each other, then what each curve is, best first where that is known.
+
+    Panels of one kind of metric have the same range of y.
+
+    Args:
+        y_range: Lowest and highest y of every panel.
 
     Raises:
         MissingExtra: plotext is not installed.
@@ -57,7 +71,11 @@ def curves_text(panels: Sequence[Panel], screen: Screen, *, log: str = "", title
     lines = {line.position: line for panel in reversed(panels) for line in panel.lines}
     marks = {position: _mark(number, screen) for number, position in enumerate(sorted(lines))}
     for panel in panels:
-        texts.append(_panel_text(panel, marks, screen, log))
+        alike = [other for other in panels if kind_of(other.metric) == kind_of(panel.metric)]
+        shown = np.concatenate([line.y for other in alike for line in other.lines] or [np.empty(0)])
+        texts.append(_panel_text(panel, marks, screen, log, np.array(y_range) if y_range else shown))
+    if not has_legend:
+        return "\n".join(texts)
     heading = panels[0].heading if len(panels) == 1 else None
     texts += [f"  {heading}"] if heading else []
     few = sorted(lines)[: len(_LETTERS)]
@@ -83,7 +101,22 @@ def scatter_text(shown: Scatter, screen: Screen, *, title: str | None = None) ->
         canvas.points(shown.x.shown[in_group], shown.y.shown[in_group], mark)
         if shown.colour:
             legend.append(f"{_painted(mark, screen)} {name}")
+    for index, count in _coincident_points(shown, screen):
+        mark = _Mark(str(count) if count < 10 else "+", _GREY)
+        canvas.points(shown.x.shown[index : index + 1], shown.y.shown[index : index + 1], mark)
     return "\n".join([*([title] if title else []), canvas.text(), *legend])
+
+
+def _coincident_points(shown: Scatter, screen: Screen) -> list[tuple[int, int]]:
+    """The first of all points that share a place on the screen, and their number."""
+    cells: dict[tuple[int, int], list[int]] = {}
+    spans = [(values, *_ends(values)) for values in (shown.x.shown, shown.y.shown)]
+    (xs, left, right), (ys, bottom, top) = spans
+    for index in np.flatnonzero(np.isfinite(xs) & np.isfinite(ys)).tolist():
+        column = int((xs[index] - left) / (right - left) * screen.width)
+        row = int((ys[index] - bottom) / (top - bottom) * screen.height)
+        cells.setdefault((column, row), []).append(index)
+    return [(indices[0], len(indices)) for indices in cells.values() if len(indices) > 1]
 
 
 def _colour_groups(shown: Scatter) -> list[tuple[str, NDArray[np.bool_]]]:
@@ -132,15 +165,19 @@ def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = Non
     return "\n".join([title or f"{shown.name} of {shown.run}", *lines, *shown.notes])
 
 
-def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str) -> str:
+def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str, shown: NDArray[np.float64]) -> str:
+    """Args:
+    shown: Values of y that must be within the picture; others are cut off.
+    """
     canvas = _Canvas(screen, panel.x_label, panel.metric)
     curves = [(line, *_on_axes(line, log, 4 * screen.width)) for line in panel.lines]
     xs = np.concatenate([x for _, x, _ in curves]) if curves else np.empty(0)
-    ys = np.concatenate([y for _, _, y in curves]) if curves else np.empty(0)
+    ys = _on_axis(shown, "y" in log)
     canvas.x_axis(xs, _ticks(xs, screen.width // _TICKS_APART, log="x" in log))
     canvas.y_axis(ys, _ticks(ys, screen.height // 3, log="y" in log))
     for line, x, y in reversed(curves):  # the best on top
-        canvas.curve(x, y, marks[line.position])
+        low, high = _ends(ys)
+        canvas.curve(x, np.where((y >= low) & (y <= high), y, np.nan), marks[line.position])
         canvas.at_the_bottom(line.broken, marks[line.position])
     return canvas.text()
 
@@ -150,8 +187,12 @@ def _on_axes(line: Line, log: str, most: int) -> tuple[NDArray[np.float64], NDAr
     x, y = line.x[indices], line.y[indices]
     with np.errstate(divide="ignore", invalid="ignore"):
         x = np.log10(x) if "x" in log else x
-        y = np.log10(y) if "y" in log else np.clip(y, -_LARGEST, _LARGEST)
-    return x, y
+    return x, _on_axis(y, "y" in log)
+
+
+def _on_axis(y: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log10(y) if log else np.clip(y, -_LARGEST, _LARGEST)
 
 
 class _Canvas:
@@ -229,7 +270,8 @@ def _legend_line(line: Line, mark: _Mark, screen: Screen, *, best: bool) -> str:
     figure = ""
     if best:
         figure = f"{line.best:#.4g}  " if line.best is not None and math.isfinite(line.best) else "(no number)  "
-    return f"{_painted(mark, screen)} {figure}{short(line.label, screen.width - len(figure) - 3)}"
+    label = line.label if line.same_as is None else f"{line.label} = {line.same_as}"
+    return f"{_painted(mark, screen)} {figure}{short(label, screen.width - len(figure) - 3)}"
 
 
 def _painted(mark: _Mark, screen: Screen) -> str:

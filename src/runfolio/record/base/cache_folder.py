@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from runfolio.record.base.layout import expand_home
+
 INDEX, SPOOL = "index", "spool"
 
 
 def cache_folder() -> Path | None:
     """`$RUNFOLIO_CACHE`, else `$XDG_CACHE_HOME/runfolio`, else `~/.cache/runfolio`; None where there is no home."""
     if own := os.environ.get("RUNFOLIO_CACHE"):
-        return Path(own).absolute()
+        return expand_home(own).absolute()
     if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared).absolute() / "runfolio"
+        return expand_home(shared).absolute() / "runfolio"
     try:
         return Path.home() / ".cache" / "runfolio"
     except RuntimeError:

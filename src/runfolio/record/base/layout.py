@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,12 +35,28 @@ DAMAGED = "damaged"
 _EVENT_FILES = "events.out.tfevents."
 _ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 8
-_SLUG_LENGTH = 80
+_SLUG_LENGTH, _SLUG_BYTES = 80, 120
 
 
-def default_store() -> Path:
-    """`$RUNFOLIO_STORE`, else `./runs`."""
-    return start_folder() / (os.environ.get(STORE_VARIABLE) or "runs")
+def expand_home(path: str | os.PathLike[str]) -> Path:
+    """Return the path with `~` replaced by the home folder; shells do not in variables, YAML and `--store=~/runs`."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises if there is no home
+
+
+def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder of a store; None is `$RUNFOLIO_STORE`, else `./runs`."""
+    return start_folder() / expand_home(store if store is not None else os.environ.get(STORE_VARIABLE) or "runs")
+
+
+def make_store(store: Path) -> None:
+    """Make the folder of a store, which git ignores; one that exists stays as it is.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if not store.exists():
+        store.mkdir(parents=True, exist_ok=True)
+        (store / ".gitignore").write_text("*\n", encoding="ascii")
 
 
 def new_id() -> str:
@@ -48,8 +65,17 @@ def new_id() -> str:
 
 
 def slug(text: str) -> str:
-    """`text` as one safe file name: letters, digits, `.`, `_`, `-`; never empty, hidden or longer than 80."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")[:_SLUG_LENGTH] or "unnamed"
+    """Return `text` as one safe file name: letters and digits of any script, `.`, `_`, `-`; never empty or hidden.
+
+    It has at most 80 characters and 120 bytes, so that an id fits after it on every usual file system. Letters are in
+    composed form (NFC): file systems disagree about the other one.
+    """
+    safe = (
+        char if char in "._-" or unicodedata.category(char)[0] in "LMN" else " "
+        for char in unicodedata.normalize("NFC", text)
+    )
+    name = re.sub(r" +", "-", "".join(safe)).strip(".-")[:_SLUG_LENGTH]
+    return name.encode()[:_SLUG_BYTES].decode(errors="ignore") or "unnamed"
 
 
 def run_folder(store: Path, experiment: str, name: str, run_id: str) -> Path:

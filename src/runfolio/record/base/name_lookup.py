@@ -7,6 +7,10 @@ from typing import Protocol, TypeVar
 
 from runfolio.errors import Ambiguous
 
+LAST = "last"
+"""Name of the newest run, unless a run is called so."""
+_MOST_LISTED = 5
+
 
 class Named(Protocol):
     """Whatever has the names of a run."""
@@ -23,15 +27,16 @@ Item = TypeVar("Item", bound=Named)
 
 
 def find_by_name(
-    name: str, runs: Sequence[Item], run_paths: Iterable[str], describe: Callable[[Item], str]
+    name: str, runs: Sequence[Item], run_paths: Iterable[str], describe: Callable[[Sequence[Item]], Iterable[str]]
 ) -> Item | None:
     """The one run called `name`; what fits whole goes before what is only the start of an id.
 
     Args:
+        runs: The newest first.
         run_paths: The folders below the store that `name` could mean, the likeliest first.
         describe: What tells runs of one name apart, for people.
     Raises:
-        Ambiguous: Several runs fit; the message lists their folders.
+        Ambiguous: Several runs fit; the message lists the newest, one per line.
     """
     for matches in (
         *([run for run in runs if run.run_path == run_path] for run_path in run_paths),
@@ -41,6 +46,9 @@ def find_by_name(
         if len(matches) == 1:
             return matches[0]
         if matches:
-            listed = "".join(f"\n  {run.id}  {run.run_path}  ({describe(run)})" for run in matches)
+            shown = matches[:_MOST_LISTED]
+            lines = [f"{run.id}  {run.run_path}  ({text})" for run, text in zip(shown, describe(shown), strict=True)]
+            lines += [f"and {len(matches) - len(shown)} older ones"] if len(matches) > len(shown) else []
+            listed = "".join(f"\n  {line}" for line in lines)
             raise Ambiguous(f"{name!r} fits {len(matches)} runs; say more of the id, or the folder:{listed}")
     return None

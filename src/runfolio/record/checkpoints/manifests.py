@@ -41,9 +41,10 @@ EXTRA_STATE = "extra_state"
 """The state entry that holds what `get_extra_state` of layers returned, by module and key."""
 RESERVED = (GENERATORS, EXTRA_STATE)
 """Names of state entries that are not the user's."""
+_MOST_PRINTED = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checkpoint:
     """A manifest that was read; tensor files are checked and read on demand."""
 
@@ -63,6 +64,10 @@ class Checkpoint:
     meta: dict[str, Any]
     _state: dict[str, Any]
     _files: dict[str, dict[str, Any]]
+
+    def __repr__(self) -> str:
+        metric = "" if self.metric is None else f", metric {self.metric:.4g}"
+        return f"<Checkpoint {self.name}, step {self.step}{metric}, {self.size_bytes / 1e6:.3g} MB>"
 
     @property
     def parts(self) -> list[str]:
@@ -146,6 +151,14 @@ class Checkpoint:
             return state, {name: unpacker.lost for name, unpacker in unpackers.items()}
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise DamagedFile(f"checkpoint {self.name!r} of {self.folder} is damaged (state: {error})") from None
+
+
+class CheckpointList(list[Checkpoint]):
+    """Checkpoints of a run; the list prints the newest ones only."""
+
+    def __repr__(self) -> str:
+        older = len(self) - _MOST_PRINTED
+        return f"[{f'{older} more, ' if older > 0 else ''}{', '.join(map(repr, self[-_MOST_PRINTED:]))}]"
 
 
 Manifest = dict[str, Any]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 SYSTEM = "system/"
-"""How the names of metrics begin that were measured beside the training; their steps are seconds."""
+"""Prefix of the metrics that were measured beside the training; their steps are seconds."""
+_SYSTEM_METRIC = re.compile(
+    rf"{SYSTEM}(?:cpu|process_cpu|memory|memory_mb|cgroup_memory_mb|disk_free_gb|(?:disk_(?:read|write)|network_(?:in|out))"
+    r"_mb_per_s|gpu\d+/(?:use|memory_mb|power_w|temperature_c)|data_wait|(?:batches|samples|steps)_per_s)"
+)
 PER_PARAMETER = ("grad_norm/", "weight_norm/")
 """Prefixes of the metrics of a watched model, two for each parameter: too many for a table."""
 AXES = frozenset({"epoch", "samples"})
@@ -27,6 +32,11 @@ class MetricSummary:
     max_step: int
     nan: int
     """How many values are NaN."""
+
+
+def is_system_metric(name: str) -> bool:
+    """Return whether the metric was measured by runfolio; any other `system/...` was logged by the training."""
+    return name.startswith(SYSTEM) and _SYSTEM_METRIC.fullmatch(name) is not None
 
 
 def listed_metrics(names: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ from runfolio.errors import DamagedFile, NewerFormat, NotFound, StoreError, did_
 from runfolio.record.base.layout import METRICS
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.points import segment_files, seq_ranges
-from runfolio.record.points.metric_summary import SYSTEM, MetricSummary
+from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 from runfolio.record.points.rank_choice import WriterChoice
 from runfolio.record.points.row_merging import Rows, empty_rows, key_of, lookup_codes, merge_rows, sort_rows
 from runfolio.record.points.segment_files import Segment
@@ -147,7 +147,7 @@ class PointFiles:
 
         def compute() -> Rows:
             names, blocks = self._stream(branch)
-            own = np.array([not name.startswith(SYSTEM) for name in names], dtype=bool)
+            own = np.array([not is_system_metric(name) for name in names], dtype=bool)
             return np.concatenate([empty_rows(), *(rows[own[rows["metric"]]] for rows in blocks)])
 
         rows = self._retry_damaged(compute)

@@ -113,6 +113,8 @@ class EnvironmentRecorder:
             if folder is not None and (repository := git.repository(folder)) is not None:
                 remote = None if repository.remote is None else redact_text(repository.remote)
                 code.update(remote=remote, commit=repository.commit, branch=repository.branch, dirty=repository.dirty)
+                if repository.problem is not None:
+                    code["git_problem"] = repository.problem
                 self._changed()
                 return repository
         return None

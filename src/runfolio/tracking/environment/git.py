@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shlex
 import signal
 import subprocess
 import time
@@ -26,6 +27,9 @@ _QUIET = {
     "GIT_PAGER": "cat",
     "LC_ALL": "C",
 }
+_TRACKED_FILES = ("--untracked-files=no", "--ignore-submodules=untracked")
+_ANY_OWNER = ("-c", "safe.directory=*")
+"""Only for commands that run no program of the repository: its filters and hooks are another user's."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +40,18 @@ class Repository:
     commit: str | None
     branch: str | None
     dirty: bool | None
-    """Whether files that git knows differ from the commit."""
+    """Whether files that git knows differ from the commit, those of submodules among them."""
     remote: str | None
+    problem: str | None = None
+    """Why git does not read the work tree, and the remedy."""
 
 
 def repository(folder: str) -> Repository | None:
     """The repository that a folder lies in; None outside of one, and without git."""
     root = _text(folder, "rev-parse", "--show-toplevel")
     if not root:
-        return None
-    status = _text(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no", "--ignore-submodules=dirty")
+        return _foreign_repository(folder)
+    status = _text(folder, "status", "--porcelain=v2", "--branch", *_TRACKED_FILES)
     headers = dict(line[2:].split(" ", 1) for line in (status or "").splitlines() if line.startswith("# branch."))
     commit = headers.get("branch.oid") or _text(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     branch = headers.get("branch.head")
@@ -58,18 +64,51 @@ def repository(folder: str) -> Repository | None:
     )
 
 
-def _remote(folder: str) -> str | None:
+def _foreign_repository(folder: str) -> Repository | None:
+    """A repository of another user, as far as git can be asked without running a program that its settings name."""
+    root = _text(folder, *_ANY_OWNER, "rev-parse", "--show-toplevel")
+    if not root:
+        return None
+    return Repository(
+        root=Path(root),
+        commit=_text(folder, *_ANY_OWNER, "rev-parse", "--verify", "--quiet", "HEAD"),
+        branch=_text(folder, *_ANY_OWNER, "symbolic-ref", "--quiet", "--short", "HEAD"),
+        dirty=None,  # comparing files would run the repository's filters
+        remote=_remote(folder, *_ANY_OWNER),
+        problem="the repository belongs to another user, so uncommitted changes were not read;"
+        f" `git config --global --add safe.directory {shlex.quote(root)}` has git trust it",
+    )
+
+
+def _remote(folder: str, *options: str) -> str | None:
     """Where the repository came from: `origin`, else the first remote there is."""
-    output = _text(folder, "config", "--get-regexp", r"^remote\..*\.url$") or ""
+    output = _text(folder, *options, "config", "--get-regexp", r"^remote\..*\.url$") or ""
     urls = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
     return urls.get("remote.origin.url") or next(iter(urls.values()), None)
 
 
 def diff(root: Path, commit: str = "HEAD") -> bytes | None:
-    """What differs from a commit, staged or not; None where git does not say, or it is larger than `DIFF_BYTES`."""
+    """Return what differs from a commit, staged or not, then what each submodule differs from its own commit.
+
+    None if git does not say, or it is larger than `DIFF_BYTES`.
+    """
     options = ("--no-ext-diff", "--no-textconv", "--no-color", "--full-index", "--ignore-submodules=dirty")
-    prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
-    return run_git(root, ["-c", "core.quotePath=false", "diff", commit, *options, *prefixes], DIFF_BYTES)
+    parts = []
+    for path, base in (("", commit), *((f"{path}/", "HEAD") for path in _changed_submodules(root))):
+        prefixes = (f"--src-prefix=a/{path}", f"--dst-prefix=b/{path}")
+        parts.append(
+            run_git(root / path, ["-c", "core.quotePath=false", "diff", base, *options, *prefixes], DIFF_BYTES)
+        )
+    whole = b"".join(part for part in parts if part)
+    return None if None in parts or len(whole) > DIFF_BYTES else whole
+
+
+def _changed_submodules(root: Path, above: str = "") -> list[str]:
+    """Return the paths of submodules with uncommitted changes, those inside of submodules too."""
+    status = run_git(root / above, ["status", "--porcelain=v2", "-z", *_TRACKED_FILES], _ANSWER_BYTES) or b""
+    lines = [line.split(" ", 8) for line in os.fsdecode(status).split("\0") if line.startswith("1 ")]
+    paths = [f"{above}{line[8]}" for line in lines if line[2].startswith("S") and line[2][2] == "M"]
+    return [path for changed in paths for path in (changed, *_changed_submodules(root, f"{changed}/"))]
 
 
 def untracked_files(root: Path, *, staged: bool) -> list[str]:

@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 from runfolio.errors import ConfigError, RunfolioError
+from runfolio.record.base.layout import expand_home
 
 _PLAIN_TYPES = (NoneType, bool, int, float, complex, str, bytes)
 _PLAIN_MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
@@ -52,8 +53,8 @@ def text_of(value: Any, what: str) -> str:
 
 
 def path_of(value: Any) -> Path:
-    """Return the path that a text or an object with `__fspath__` means."""
-    return Path(str.__str__(value) if issubclass(type(value), str) else os.fspath(value))
+    """Return the path that a text or an object with `__fspath__` means; `~` is the home folder."""
+    return expand_home(str.__str__(value) if issubclass(type(value), str) else os.fspath(value))
 
 
 def type_or_text(value: Any) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from runfolio.errors import DamagedFile, NotFound
+from runfolio.record.base.layout import expand_home
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 89_000_000
@@ -37,7 +38,7 @@ def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
         NotFound: There is no such file.
         DamagedFile: It is no image of a format in `FORMATS`, is cut short, or claims more than `MAX_PIXELS`.
     """
-    path = Path(path)
+    path = expand_home(path)
     if not path.exists():
         raise NotFound(f"no image {path}; check the path")
     return _read(path, str(path), at_least)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, did_you_mean
+from runfolio.record.base.layout import expand_home
 from runfolio.vision._extras import vision_extra
 from runfolio.vision.data.base import ImageSet, ImageSource, RelabelledImages
 from runfolio.vision.data.files import ImageFiles
@@ -102,8 +102,8 @@ def _open(name: str, progress: Progress | None) -> OpenedData:
     kind, colon, location = name.partition(":")
     if colon and location and kind in _KINDS:
         return _KINDS[kind][1](location, progress)
-    if Path(name).exists():
-        raise NotFound(f"no data {name!r}; did you mean {'folder' if Path(name).is_dir() else 'zip'}:{name}?")
+    if (path := expand_home(name)).exists():
+        raise NotFound(f"no data {name!r}; did you mean {'folder' if path.is_dir() else 'zip'}:{name}?")
     names = [*_NAMED_SOURCES, *(f"{kind}:{location}" for kind, (location, _) in _KINDS.items())]
     raise NotFound(f"no data {name!r}; {did_you_mean(name, names)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -24,6 +25,9 @@ class EpochProgressBar:
         self._name = escape(name)
         self._epochs = epochs
         self._metrics = ""
+        self._epoch = 0
+        # A series, whose own bar is on display, has one line per run.
+        self._prints_epochs = progress is not None and not progress.tasks
         if progress is not None:
             self._task = progress.add_task(self._name, total=epochs * steps, completed=completed)
 
@@ -38,6 +42,7 @@ class EpochProgressBar:
 
     def start_epoch(self, number: int) -> None:
         """Show that epoch `number`, from 1, begins."""
+        self._epoch = number
         self.show(f"epoch {number}/{self._epochs}")
 
     def advance(self) -> None:
@@ -46,8 +51,22 @@ class EpochProgressBar:
             self._progress.advance(self._task)
 
     def report(self, metrics: Mapping[str, float], accuracy: str) -> None:
-        """Show the training loss and the accuracy that picks the best epoch, from the next text on."""
-        self._metrics = f" · loss {metrics['train/loss']:.3f}, {accuracy} {metrics[accuracy]:.1%}"
+        """Show the training loss and the accuracy that picks the best epoch, and print them as a line that stays.
+
+        The line goes to stdout unless that would disturb the bar; either way the console log of the run has it.
+        """
+        results = f"loss {metrics['train/loss']:.3f}, {accuracy} {metrics[accuracy]:.1%}"
+        self._metrics = f" · {results}"
+        if self._progress is None or not self._prints_epochs:
+            return
+        line = (
+            f"epoch {self._epoch:>{len(str(self._epochs))}}/{self._epochs}  {results}, {metrics['epoch_seconds']:.3g} s"
+        )
+        if self._progress.console.is_terminal and sys.stdout.isatty():
+            self._progress.console.print(line, markup=False, soft_wrap=True)
+        else:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
 
     def show(self, activity: str) -> None:
         """Show the activity, and the metrics of the last epoch."""

@@ -15,6 +15,7 @@ from torch import nn
 
 import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound
+from runfolio.record.base.layout import expand_home
 from runfolio.record.checkpoints.loading import Tensors
 from runfolio.record.checkpoints.state_codec import read_tensors, unsafe_format
 from runfolio.vision.data.transform import ImageTransform
@@ -60,7 +61,7 @@ def find_weights(name: str, model: str, store: Path | str | None) -> Weights:
     """
     if name == PUBLISHED:
         return Weights(f"{PUBLISHED} of {model}", download_weights(model), published_transform(model))
-    path = Path(name)
+    path = expand_home(name)
     if path.is_file() or path.suffix in _ENDINGS:
         if not path.is_file():
             raise NotFound(f"no weights file {path}; check the path")

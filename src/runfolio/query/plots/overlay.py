@@ -1,0 +1,40 @@
+"""Several metrics in one picture, or in pictures that can be compared by eye."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from runfolio.errors import ConfigError
+from runfolio.query.plots.curve_panels import Panel
+
+
+def overlay(panels: Sequence[Panel]) -> Panel:
+    """Return all panels as one: a line per run and metric.
+
+    Raises:
+        ConfigError: They are drawn over different axes.
+    """
+    axes = dict.fromkeys(panel.x_label for panel in panels)
+    if len(axes) > 1:
+        raise ConfigError(f"the metrics are drawn over {' and '.join(axes)}; name one axis for both by --x")
+    names = {line.label for panel in panels for line in panel.lines}
+    labelled = [
+        replace(line, label=panel.metric if len(names) == 1 else f"{line.label}  {panel.metric}", best=None)
+        for panel in panels
+        for line in panel.lines
+    ]
+    return Panel(
+        metric=", ".join(panel.metric for panel in panels),
+        x_label=panels[0].x_label,
+        lines=[replace(line, position=position) for position, line in enumerate(labelled)],
+        heading=None,
+        notes=list(dict.fromkeys(note for panel in panels for note in panel.notes)),
+        shades=list(dict.fromkeys(shade for panel in panels for shade in panel.shades)),
+    )
+
+
+def kind_of(metric: str) -> str:
+    """Return the last word of a metric's name, such as `loss`: metrics of one kind share the range of their y axes."""
+    return re.split(r"[^A-Za-z0-9]+|_", metric.lower())[-1]
