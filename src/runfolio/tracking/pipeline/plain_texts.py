@@ -56,6 +56,11 @@ def path_of(value: Any) -> Path:
     return Path(str.__str__(value) if issubclass(type(value), str) else os.fspath(value))
 
 
+def type_or_text(value: Any) -> str:
+    """Return the text of a plain value, and of any other object the name of its type."""
+    return str(value) if is_plain(value) else f"{type(value).__module__}.{type(value).__qualname__}"
+
+
 def shorten(value: Any, length: int = 40) -> str:
     """Return a value for a message: a plain one as it is, at most `length` characters of it; else its type."""
     try:
