@@ -288,7 +288,8 @@ def test_records_and_namespaces_are_whole_configs(config: Any):
 
 
 def test_pydantic_model_is_a_config():
-    pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
+    import pydantic
+
     model = pydantic.create_model("Model", lr=(float, 0.1), sizes=(list[int], [1, 2]))()
     assert plain_config(model) == {"lr": 0.1, "sizes": [1, 2]}
 

@@ -27,13 +27,13 @@ run_experiment(TrainSettings(**settings), store=store)
 
 
 @pytest.fixture
-def trained(python: Callable, tmp_path: Path) -> Callable[..., runfolio.RecordedRun]:
+def trained(fresh_python: Callable, tmp_path: Path) -> Callable[..., runfolio.RecordedRun]:
     """Train in a process of its own that hashes texts by `hashing` and has drawn `drawn` random numbers before."""
 
     def train(hashing: str, drawn: int, **settings) -> runfolio.RecordedRun:
         store = tmp_path / f"runs-{hashing}-{len(list(tmp_path.iterdir()))}"
         environment = os.environ | {"PYTHONHASHSEED": hashing, "OMP_NUM_THREADS": "1"}
-        done = python(SCRIPT, json.dumps(EVERYTHING | settings), store, drawn, env=environment)
+        done = fresh_python(SCRIPT, json.dumps(EVERYTHING | settings), store, drawn, env=environment)
         assert done.returncode == 0, done.stderr
         (run,) = runfolio.open(store).runs()
         return run
