@@ -33,7 +33,7 @@ def pets(tmp_path) -> Path:
 
 
 def test_data_shows_counts_sizes_and_duplicates(runfolio, pets):
-    done = runfolio("data", f"folder:{pets}", "--image-size", "16")
+    done = runfolio("data", f"folder:{pets}", "--image-size", "16", "--out", "batch.png")
     description = describe(f"folder:{pets}")
 
     assert done.exit_code == 0, done.output
@@ -63,12 +63,26 @@ def test_data_shows_counts_sizes_and_duplicates(runfolio, pets):
     assert left_out == "warning: 1 bad file left out; to train on the others, give --skip-bad-images"
 
 
-def test_data_in_which_nothing_is_amiss(runfolio):
+def test_data_in_which_nothing_is_amiss(runfolio, tmp_path):
     done = runfolio("data", "digits")
 
     assert "all    1,438   359" in done.stdout
     assert "no image is there twice" in done.stdout
     assert done.stderr == ""
+    assert list(tmp_path.glob("*.png")) == []  # pictures are drawn where they are asked for
+
+
+def test_data_shows_validation_images_and_what_was_taken_for_what(runfolio, tmp_path):
+    for part, names in {"Train": range(4), "valid": range(4, 6), "Test": range(6, 9)}.items():
+        for number in names:
+            photo(tmp_path / "pets" / part / "cat" / f"{number}.png", number)
+            photo(tmp_path / "pets" / part / "dog" / f"{number}.png", 100 + number)
+
+    done = runfolio("data", f"folder:{tmp_path / 'pets'}")
+
+    assert "all        8    4     6" in done.stdout
+    taken = "taken: Train/ (8 images) for training, valid/ (4 images) for validation, Test/ (6 images) for test"
+    assert taken in done.stdout.splitlines()
 
 
 def test_json_holds_all_of_it(runfolio, pets):

@@ -9,7 +9,7 @@ import runfolio as rf
 
 
 def test_evaluation_of_the_best_run_is_one_page(runfolio, trained):
-    done = runfolio("evaluate", "best", "--store", trained)
+    done = runfolio("evaluate", "best", "--store", trained, "--out-dir", "evaluation")
 
     assert done.exit_code == 0, done.output
     run = rf.open(trained).best("val/acc")

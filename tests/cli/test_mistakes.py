@@ -47,11 +47,11 @@ def copied(trained, tmp_path):
         ("train --config no.yaml", "cannot read no.yaml: No such file or directory"),
         ("series no.yaml", "cannot read no.yaml: No such file or directory"),
         ("rnus", "no command 'rnus'; did you mean runs"),
+        ("predict best", "nothing to predict: name image files or folders, or give --sample N"),
         ("diff k3f9", "missing argument 'RUN'; `runfolio diff --help` explains"),
         ("train --model mlp --lr 1e-3 1e-2", "lr has several values: `runfolio series --lr 1e-3 1e-2`"),
         ("train --lr 1e-3,1e-2", "several values: `runfolio series --lr 1e-3 1e-2`"),
         ("series --lr 1e-3,1e-2", "several values: `runfolio series --lr 1e-3 1e-2`"),
-        ("predict best", "nothing to predict: name image files, or give --sample N"),
         ("runs --store nowhere", "there is no store at nowhere; "),
     ],
 )

@@ -116,6 +116,38 @@ def test_a_file_in_a_folder_named_as_a_class_has_a_truth(runfolio, trained, tmp_
     assert [answer["truth"] for answer in answers] == ["3", None]
 
 
+def test_predict_takes_folders_and_shows_three_classes(runfolio, trained, tmp_path):
+    for name in ("3/a.png", "3/more/b.png", "7/c.png", "loose.png"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 200).save(path)
+
+    done = runfolio("predict", "large", "photos", "--store", trained)
+    answers = json.loads(runfolio("predict", "large", "photos", "--store", trained, "--json").stdout)
+
+    assert {answer["image"]: answer["truth"] for answer in answers} == {
+        "photos/3/a.png": "3",
+        "photos/3/more/b.png": "3",
+        "photos/7/c.png": "7",
+        "photos/loose.png": None,
+    }
+    top = answers[0]["top"]
+    assert len(top) == 3
+    assert next(iter(top.items())) == (answers[0]["class"], answers[0]["probability"])
+    assert f"; {sum(answer['right'] for answer in answers[:3])} of 3 right" in done.stdout
+    assert f"{list(top)[1]} " in done.stdout.splitlines()[2]
+    assert list(tmp_path.glob("*.png")) == []
+
+
+def test_predict_refuses_a_folder_without_images(runfolio, trained, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    done = runfolio("predict", "large", "empty", "--store", trained)
+
+    assert done.exit_code == 2
+    assert "no images in the folder empty" in done.stderr
+
+
 def test_a_damaged_image_among_others_is_named_and_the_others_are_answered(runfolio, trained, tmp_path):
     Image.new("L", (8, 8), 200).save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"not an image")

@@ -204,6 +204,23 @@ def test_resumed_run_ignores_new_images(store: Path, settings, tmp_path: Path):
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
+def test_resumed_run_ignores_new_validation_images(store: Path, settings, food: Path):
+    fill(food / "valid", {"ham": 4, "spam": 4}, seed=300_000)
+    ours = settings(food, epochs=2, batch_size=8, augment="trivial")
+    with pytest.warns(match="valid/ .8 images. for validation"):
+        folder = run_experiment(ours, store=food.parent / "straight")
+    straight = runfolio.open(food.parent / "straight").run(folder)
+    stopped = interrupted(ours, store, after_batches=7)
+    picture(100_000).save(food / "valid" / "ham" / "0-new.png")
+
+    with pytest.warns(match="goes on although its images changed: 1 added"):
+        run_experiment(resume=stopped.id, store=store, changed_data=True)
+
+    resumed = runfolio.open(store).run(stopped.id)
+    assert fingerprints(resumed) == fingerprints(stopped) == fingerprints(straight)
+    assert curves(resumed) == curves(straight)
+
+
 def test_run_with_missing_images_is_not_resumed(stopped: RecordedRun, food: Path, store: Path):
     remove(food)
 

@@ -152,7 +152,7 @@ def test_averaging_may_begin_and_end(parent):
         ({"seed": 7}, "a fork keeps --seed 42: it says which images validate"),
         (
             {"val_fraction": 0.5},
-            "a fork keeps --val-fraction 0.2: .* trained on already; train a new run, with --weights",
+            "a fork keeps --val-fraction none: .* trained on already; train a new run, with --weights",
         ),
         ({"data_fraction": 0.2}, "a fork keeps --data-fraction 0.1"),
         ({"batch_size": 8}, "a fork keeps --batch-size 32: it says how many steps an epoch has"),

@@ -101,6 +101,47 @@ def test_files_pictures_and_arrays_are_the_same_to_it(classifier, tmp_path):
     assert classifier.predict(path)[0].label == predictions[0].label
 
 
+def test_bytes_and_tensors_are_the_same_to_it(classifier, tmp_path):
+    (sample,) = sample_test_images(classifier, 1)
+    path = tmp_path / "digit.png"
+    sample.picture.save(path)
+    grey = torch.from_numpy(np.array(sample.picture))
+
+    forms = [path.read_bytes(), grey, grey[None], grey / 255, grey.expand(3, 8, 8)]
+    predictions = [*classifier.predict(forms), *classifier.predict(grey[None]), *classifier.predict(grey[None, None])]
+
+    assert len({tuple(prediction.probabilities.items()) for prediction in predictions}) == 1
+    assert len(predictions) == len(forms) + 2
+    assert classifier.predict(path.read_bytes())[0].label == classifier.predict(np.array(sample.picture))[0].label
+
+
+def test_a_pillow_image_is_turned_upright(classifier, tmp_path):
+    (sample,) = sample_test_images(classifier, 1)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sample.picture.rotate(90).save(tmp_path / "sideways.png", exif=exif)  # turned back by the orientation
+
+    with Image.open(tmp_path / "sideways.png") as sideways:
+        (prediction,) = classifier.predict(sideways)
+
+    assert prediction.probabilities == classifier.predict(sample.picture)[0].probabilities
+
+
+def test_top_classes_come_in_the_order_of_their_probability(classifier):
+    (sample,) = sample_test_images(classifier, 1)
+
+    (prediction,) = classifier.predict(sample.picture)
+
+    assert (
+        list(prediction.top()) == sorted(prediction.probabilities, key=prediction.probabilities.get, reverse=True)[:3]
+    )
+
+
+def test_damaged_bytes_are_named_by_their_number(classifier):
+    with pytest.raises(DamagedFile, match="image 1 is not an image of a known format"):
+        classifier.predict([b"broken"])
+
+
 @pytest.mark.parametrize(
     ("thing", "named"),
     [(7, "int"), (np.full((2, 2), 16.0), "array of float64"), (np.zeros((2, 2, 5), np.uint8), "array of")],

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 GROUP = "runfolio.loaders"
+_CLASSIFIERS = "vision"
+"""Loader of image classifiers, those of scripts included."""
+_OWN_SCRIPT = """\
+this checkpoint does not say how its model is built, since a script of your own made it; pass the class: \
+`load_model(MyNet)`, or --module my_module:MyNet if `run.checkpoint` was given classes and transform. In Python:
+    import runfolio, torch
+    from my_module import MyNet, transform
+    from PIL import Image
+    model = runfolio.open({store!r}).run({run!r}).load_model(MyNet)
+    with torch.inference_mode():
+        print(model(transform(Image.open("photo.jpg").convert("RGB"))[None]).softmax(dim=1))"""
 
 
 def load_model(checkpoint: Checkpoint, module: Module | Callable[[], Module] | None) -> Module:
@@ -25,30 +36,51 @@ def load_model(checkpoint: Checkpoint, module: Module | Callable[[], Module] | N
     return model.eval()
 
 
+def load_classifier(checkpoint: Checkpoint, module: Module | Callable[[], Module] | None = None) -> Any:
+    """Return the checkpoint's classifier: an object with `.model` and `.predict(images)`.
+
+    Args:
+        module: As of `RecordedRun.load_model`, for the checkpoint of a script of one's own.
+
+    Raises:
+        ConfigError: The checkpoint is a script's and `module` is missing, or it names a loader and `module` is given.
+    """
+    if module is None:
+        return installed_loader(checkpoint)
+    if checkpoint.loader is not None:
+        raise ConfigError(f"the loader {checkpoint.loader!r} builds the model of this checkpoint; leave the module out")
+    load = _load_entry(_CLASSIFIERS)
+    return load(checkpoint, load_model(checkpoint, module))
+
+
 def installed_loader(checkpoint: Checkpoint) -> Any:
     """What the checkpoint's loader makes of it: an object with `.model` and `.predict(images)`.
 
     Raises:
         ConfigError: The checkpoint names no loader, or none of that name is installed.
     """
+    if checkpoint.loader is None:
+        raise ConfigError(_OWN_SCRIPT.format(store=str(checkpoint.folder.parents[1]), run=checkpoint.folder.name))
+    return _load_entry(checkpoint.loader)(checkpoint)
+
+
+def _load_entry(name: str) -> Callable[..., Any]:
+    """Return the installed loader of that name."""
     from importlib.metadata import entry_points  # 40 ms that a table of runs need not wait for
 
-    if checkpoint.loader is None:
-        raise ConfigError("this checkpoint does not say how its model is built; pass the class: `load_model(MyNet)`")
     installed = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if checkpoint.loader not in installed:
+    if name not in installed:
         raise ConfigError(
-            f"no installed package provides the model loader {checkpoint.loader!r} that this checkpoint names;"
-            f" {did_you_mean(checkpoint.loader, installed)}"
+            f"no installed package provides the model loader {name!r} that this checkpoint names;"
+            f" {did_you_mean(name, installed)}"
         )
-    entry = installed[checkpoint.loader]
+    entry = installed[name]
     try:
-        load = entry.load()
+        return entry.load()
     except ModuleNotFoundError as error:
         if entry.value.startswith("runfolio."):  # one of ours is named as the extra that brings what it needs
             raise MissingExtra(f"the package {error.name}", entry.name, "loading this model") from None
         raise ConfigError(f"the model loader {entry.name!r} needs the package {error.name}; install it") from None
-    return load(checkpoint)
 
 
 def _as_module(module: Module | Callable[[], Module]) -> Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -233,12 +233,16 @@ class RecordedRun:
         """
         return model_loading.load_model(self.checkpoint(), module)
 
-    def predict(self, images: Iterable[Any]) -> Any:
+    def predict(self, images: Any, module: Module | Callable[[], Module] | None = None) -> Any:
         """Return what the best checkpoint's loader predicts for `images`; the loader defines both types.
 
-        For runs of `runfolio train`: paths, PIL images or arrays in, a list of predictions out.
+        For image classifiers: paths, bytes, PIL images, arrays or tensors in, a list of predictions out.
+
+        Args:
+            module: As of `load_model`, for a run of one's own script that gave `classes` and `transform` to
+                `checkpoint`.
 
         Raises:
             As `load_model` does.
         """
-        return model_loading.installed_loader(self.checkpoint()).predict(images)
+        return model_loading.load_classifier(self.checkpoint(), module).predict(images)

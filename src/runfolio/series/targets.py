@@ -57,20 +57,33 @@ def load_target(name: str) -> Target:
     Raises:
         ConfigError: There is none of that name, or it is not a target.
     """
+    target = import_attribute(name, "target")
+    if not (hasattr(target, "settings") and callable(getattr(target, "run", None))):
+        raise ConfigError(f"target {name!r} is not one: it needs `settings` (a class of settings) and `run(...)`")
+    return target
+
+
+def import_attribute(name: str, what: str) -> Any:
+    """Return the object named `module:attribute`; modules of the current folder count after installed ones.
+
+    Args:
+        what: Word for the object in errors.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
-        raise ConfigError(f"target is {name!r}; it must be module:attribute, such as my_project.training:target")
+        raise ConfigError(f"{what} is {name!r}; it must be module:attribute, such as my_project.training:{what}")
     working_folder = str(Path.cwd())
     if working_folder not in sys.path:
         sys.path.append(working_folder)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise ConfigError(f"cannot import {module_name!r} of target {name!r}: {error}") from error
-    target = getattr(module, attribute, None)
-    if target is None:
+        raise ConfigError(f"cannot import {module_name!r} of {what} {name!r}: {error}") from error
+    value = getattr(module, attribute, None)
+    if value is None:
         public = [entry for entry in vars(module) if not entry.startswith("_")]
-        raise ConfigError(f"target {name!r}: {module_name} has no {attribute!r}; {did_you_mean(attribute, public)}")
-    if not (hasattr(target, "settings") and callable(getattr(target, "run", None))):
-        raise ConfigError(f"target {name!r} is not one: it needs `settings` (a class of settings) and `run(...)`")
-    return target
+        raise ConfigError(f"{what} {name!r}: {module_name} has no {attribute!r}; {did_you_mean(attribute, public)}")
+    return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -12,6 +12,7 @@ from runfolio.errors import ConfigError
 from runfolio.record.base.clock import steady
 from runfolio.record.base.layout import STORE_VARIABLE
 from runfolio.record.base.run_document import ENDED, RunDocument
+from runfolio.record.checkpoints.image_transforms import class_names, plain_steps
 from runfolio.record.checkpoints.manifests import LAST, Checkpoint
 from runfolio.record.content import artifacts
 from runfolio.tracking.checkpointing import restore
@@ -244,6 +245,8 @@ class Run:
         mode: Literal["max", "min"] = "max",
         loader: str | None = None,
         meta: Mapping[str, Any] | None = None,
+        classes: Sequence[str] | None = None,
+        transform: Any = None,
         **state: Any,
     ) -> bool:
         """Save the state of the training as checkpoint `last`, and as `best` too when `metric` is the best so far.
@@ -261,6 +264,10 @@ class Run:
             mode: Whether a higher or a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
             meta: What that loader needs: plain data.
+            classes: Names of the classes, in the order of the model's outputs. With them and the transform, `predict`
+                and `evaluate` work on the run (`--module` names the class of the model).
+            transform: What images go through before the model, of steps of torchvision that are not random: `Resize`,
+                `CenterCrop`, `Grayscale`, `ToTensor`, `ToImage`, `ToDtype`, `Normalize` and such.
             state: By name: modules, anything with a `state_dict`, tensors, arrays, numbers, texts, and lists,
                 tuples and dicts of them.
         Returns:
@@ -274,6 +281,12 @@ class Run:
         step = self._checkpoint_detail(whole_step, step)
         metric = self._checkpoint_detail(checkpoint_metric, metric)
         meta = self._checkpoint_detail(plain_config, meta)
+        if classes is not None or transform is not None:
+            classifier = {
+                "classes": self._checkpoint_detail(class_names, classes),
+                "transform": self._checkpoint_detail(plain_steps, transform),
+            }
+            meta = {**(meta or {}), "classifier": classifier}
         return self.recorder.saver.call(step, metric, mode, state, loader, meta)
 
     def restore(self, name: str = LAST, **targets: Any) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""torchvision, importable beside any torch: `from runfolio.vision._torchvision import datasets, models, v2`.
+"""torchvision, importable beside any torch: `from runfolio.vision._torchvision import datasets, models, v2` and such.
 
 torchvision 0.28 describes its operators `nms` and `qnms` to torch at import. Where its compiled extension cannot be
 loaded, as that of a CUDA build beside a CPU torch, this fails with "operator torchvision::nms does not exist".
@@ -50,7 +50,7 @@ def _extension_loads() -> bool:
 
 _declarations = _declare_missing_operators()
 
-from torchvision import datasets, models  # noqa: E402 - the declarations must come first
+from torchvision import datasets, models, transforms  # noqa: E402 - the declarations must come first
 from torchvision.transforms import v2  # noqa: E402
 
-__all__ = ["datasets", "models", "v2"]
+__all__ = ["datasets", "models", "transforms", "v2"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
@@ -16,7 +16,7 @@ from runfolio.errors import ConfigError
 from runfolio.vision.data import ImageSource, load_data
 from runfolio.vision.data.base import IMAGENET_MEAN, IMAGENET_STD
 from runfolio.vision.data.listing import listing
-from runfolio.vision.data.split import train_and_validation
+from runfolio.vision.data.split import stratified_share, train_and_validation
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.folds import Fold
 from runfolio.vision.models import ModelSpec, build_model, check_model_name, published_transform
@@ -131,17 +131,11 @@ def prepare(
     source = load_data(
         settings.data,
         test_data=settings.test_data,
+        with_validation=settings.with_validation,
         skip_bad_images=settings.skip_bad_images,
         progress=progress,
     )
-    train, val = train_and_validation(
-        source.train.labels,
-        source.classes,
-        data_fraction=settings.data_fraction,
-        val_fraction=settings.val_fraction,
-        seed=settings.seed,
-        fold=Fold.parse(settings.fold) if settings.fold else None,
-    )
+    train, val = _divide(source, settings)
     weights = find_weights(settings.weights, settings.model, store) if settings.weights and not description else None
     transform = description.transform if description else _transform(settings, source, weights)
     preparation = Preparation(
@@ -160,6 +154,22 @@ def prepare(
     return preparation
 
 
+def _divide(source: ImageSource, settings: TrainSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the indices of the images that train, and of those that validate."""
+    labels = source.train.labels
+    if source.val is not None:
+        own = np.setdiff1d(np.arange(len(labels)), source.val)
+        return own[stratified_share(labels[own], fraction=settings.data_fraction, seed=settings.seed)], source.val
+    return train_and_validation(
+        labels,
+        source.classes,
+        data_fraction=settings.data_fraction,
+        val_fraction=settings.resolved_val_fraction,
+        seed=settings.seed,
+        fold=Fold.parse(settings.fold) if settings.fold else None,
+    )
+
+
 def _spec(settings: TrainSettings, source: ImageSource, transform: ImageTransform) -> ModelSpec:
     return ModelSpec(
         name=settings.model,
@@ -175,7 +185,7 @@ def _spec(settings: TrainSettings, source: ImageSource, transform: ImageTransfor
 def _transform(settings: TrainSettings, source: ImageSource, weights: Weights | None) -> ImageTransform:
     """What the weights had, else what the data has, as the settings change it."""
     own = weights.transform if weights else None
-    transform = own or ImageTransform.for_source(source)
+    transform = replace(own or ImageTransform.for_source(source), value_range=source.value_range)
     if own is None and (published := published_transform(settings.model)):
         transform = transform.with_channels(published.channels)
     if settings.image_size is not None:

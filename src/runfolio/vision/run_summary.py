@@ -29,6 +29,7 @@ def record_network(
     """Record architecture and graph of a new training, and what is unusual about its images."""
     run.log_text("architecture", record_sizes(run, state, preparation).as_text())
     run.log_graph(state.model, inputs.example())
+    notices.all(preparation.source.notices)
     if bad := preparation.source.bad_images if preparation.settings.skip_bad_images else []:
         run.log_text("bad images", "\n".join(bad))
         notices.once("bad images", f"left out {len(bad):,} image{'s' * (len(bad) > 1)} that cannot be read: {bad[0]}")

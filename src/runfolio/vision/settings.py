@@ -33,7 +33,8 @@ class DataConfig(Settings):
     data: str = setting(
         "digits",
         "The images: digits (scikit-learn's 1,797, no network), pizza_steak_sushi, pizza_steak_sushi_20_percent, "
-        "torchvision:NAME, and folder:PATH or zip:PATH_OR_URL with a folder a class, or train/ and test/ of such.",
+        "torchvision:NAME, and folder:PATH or zip:PATH_OR_URL with a folder per class, or train/, test/ and maybe val/ "
+        "of such.",
         group=COMMON,
     )
     test_data: str | None = setting(
@@ -51,9 +52,10 @@ class DataConfig(Settings):
         above=0,
         at_most=1,
     )
-    val_fraction: float = setting(
-        0.2,
-        "Share of those kept back for validation, which picks the best epoch; 0 trains on all of them.",
+    val_fraction: float | None = setting(
+        None,
+        "Share of those kept back for validation, which picks the best epoch; 0 trains on all of them, none takes the "
+        "data's own validation folder, else 0.2.",
         group=_DATA,
         at_least=0,
         below=1,
@@ -61,7 +63,7 @@ class DataConfig(Settings):
     fold: str | None = setting(
         None,
         "Cross-validation: 2/5 validates with the second of five folds of those images and trains on the others; "
-        "val-fraction does not count then.",
+        "val-fraction and a validation folder do not count then.",
         group=_DATA,
     )
     batch_size: int | str = setting(
@@ -117,6 +119,16 @@ class DataConfig(Settings):
             Fold.parse(self.fold)
         if (self.mixup or self.cutmix) and self.batch_size == 1:
             raise ConfigError("mixup and cutmix mix the images of a batch, and batch-size is 1; give a larger one")
+
+    @property
+    def with_validation(self) -> bool:
+        """Return whether a validation folder is used if the data has one."""
+        return self.fold is None and self.val_fraction is None
+
+    @property
+    def resolved_val_fraction(self) -> float:
+        """Share that is kept back for validation, of data without a validation folder."""
+        return 0.2 if self.val_fraction is None else self.val_fraction
 
     @property
     def resolved_batch_size(self) -> int:

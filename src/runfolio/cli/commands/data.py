@@ -26,19 +26,17 @@ _IMAGE_SETTINGS = ("test_data", "image_size", "augment", "model", "weights", "se
     "--out",
     "path",
     type=PathParamType(),
-    default=Path("batch.png"),
-    show_default=True,
-    help="The picture of a batch.",
+    help="Draw a batch into this picture.",
 )
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @settings_options(TrainSettings, only=_IMAGE_SETTINGS)
-def data(name: str, path: Path, store: Path | None, as_json: bool, **flags: Any) -> None:
+def data(name: str, path: Path | None, store: Path | None, as_json: bool, **flags: Any) -> None:
     """Look at a data set before training on it.
 
-    Images of each class, their sizes, images that are there twice or in both training and test, files that cannot be
-    read; and as a picture, training images as they are stored, as the network will see them, and augmented. The
-    settings below mean what they mean in `train`.
+    What is taken for training, validation and test, images of each class, their sizes, images that are there twice or
+    in both training and test, files that cannot be read; and with --out, training images as they are stored, as the
+    network will see them, and augmented. The settings below mean what they mean in `train`.
 
     \b
     runfolio data digits
@@ -54,9 +52,13 @@ def data(name: str, path: Path, store: Path | None, as_json: bool, **flags: Any)
 
     with progress_display() as progress:
         description = describe(name, test_data=settings.test_data, progress=progress)
-        picture_path = draw_batch(prepare(settings, store=store, progress=progress), path)
+        if path or changes.keys() - {"test_data"}:  # what the settings ask for is tried, drawn or not
+            preparation = prepare(settings, store=store, progress=progress)
+            if path:
+                draw_batch(preparation, path)
     if as_json:
         print_json(asdict(description))
     else:
         print_data(description)
-        print_line(f"\na batch of it is drawn in {picture_path}")
+        if path:
+            print_line(f"\na batch of it is drawn in {path}")

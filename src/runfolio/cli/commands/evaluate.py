@@ -13,6 +13,8 @@ from runfolio.cli.output.options import (
     Command,
     best_metric_option,
     experiment_option,
+    load_run_classifier,
+    module_option,
     open_store,
     run_or_best,
     settings_options,
@@ -20,6 +22,7 @@ from runfolio.cli.output.options import (
 )
 from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.output.progress import progress_display
+from runfolio.errors import ConfigError
 from runfolio.vision.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -38,13 +41,12 @@ if TYPE_CHECKING:
     "--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which of the images."
 )
 @best_metric_option
+@module_option
 @click.option(
     "--out-dir",
     "folder",
     type=PathParamType(file_okay=False),
-    default=Path("evaluation"),
-    show_default=True,
-    help="Where the pictures go.",
+    help="Draw the matrix, the reliability and the worst mistakes into this folder.",
 )
 @experiment_option
 @store_option
@@ -56,7 +58,8 @@ def evaluate(
     rivals: tuple[str, ...],
     split: Split,
     metric: str,
-    folder: Path,
+    module: str | None,
+    folder: Path | None,
     experiment: str | None,
     store: Path | None,
     as_json: bool,
@@ -65,24 +68,25 @@ def evaluate(
     """Measure a run's model on labelled images.
 
     Accuracy with its 95 % interval, loss, top-k accuracy, calibration error, figures for each class and the confusion
-    matrix; as pictures the matrix, a reliability diagram and the most confident mistakes. DATA is a data set by name
-    that has the model's classes; without it, the run is measured on its own.
+    matrix; with --out-dir also as pictures, with a reliability diagram and the most confident mistakes. DATA is a data
+    set by name that has the model's classes; without it, the run is measured on its own.
+
+    Of a run of your own script, --module names the network, and `run.checkpoint` was given `classes` and `transform`.
 
     With --against, it is a table of all those runs instead, best first, with what each costs to use.
 
     \b
-    runfolio evaluate best
+    runfolio evaluate best --out-dir evaluation
     runfolio evaluate k3f9 digits --split train --out-dir k3f9-train
     runfolio evaluate k3f9 --against a7x2 --against p0q1
     """
     from runfolio.cli.pages.evaluation import print_evaluation, print_rivals
-    from runfolio.query.model_loading import installed_loader
     from runfolio.vision import draw_evaluation
     from runfolio.vision import evaluate as measure
     from runfolio.vision.evaluation.evaluate import to_fastest_device
 
     runs = [run_or_best(run, metric, experiment, store), *(open_store(store).run(rival) for rival in rivals)]
-    classifiers = [installed_loader(recorded.checkpoint()) for recorded in runs]
+    classifiers = [load_run_classifier(recorded, module if recorded is runs[0] else None) for recorded in runs]
     with progress_display() as progress:
         source = _images(data, classifiers[0], skip_bad_images=bool(skip_bad_images), progress=progress)
         results = [
@@ -95,7 +99,7 @@ def evaluate(
         print_rivals(runs, results)
     else:
         print_evaluation(runs[0], results[0])
-    if not rivals:
+    if folder and not rivals:
         picture_paths = draw_evaluation(results[0], source, folder, runs[0].name)
         if not as_json:
             print_line(f"\ndrawn in {', '.join(map(str, picture_paths))}")
@@ -110,4 +114,6 @@ def _images(
 
     if data is not None:
         return load_data(data, skip_bad_images=skip_bad_images, progress=progress)
+    if classifier.data is None:
+        raise ConfigError("the script that made this run did not name its data; name it: runfolio evaluate RUN DATA")
     return load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True, progress=progress)

@@ -102,6 +102,23 @@ def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Fol
     return folio.run(run)
 
 
+def module_option(command: Decorated) -> Decorated:
+    """Add `--module`, the network of a run of one's own script."""
+    return click.option(
+        "--module",
+        metavar="MODULE:NAME",
+        help="Of a run of your own script: the class of its network, or a function that builds it. Runs your code.",
+    )(command)
+
+
+def load_run_classifier(run: RecordedRun, module: str | None) -> Any:
+    """Return the classifier of the run's best checkpoint, of the network that `--module` names."""
+    from runfolio.query.model_loading import load_classifier
+    from runfolio.series.targets import import_attribute
+
+    return load_classifier(run.checkpoint(), None if module is None else import_attribute(module, "module"))
+
+
 class Command(click.Command):
     """A command with `--debug`, and help in groups: common settings, options, then the other settings by topic."""
 

@@ -302,6 +302,7 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> DisplayTable:
             formatter=formatting.elementwise(formatting.probability),
             number=True,
         ),
+        Column(key="top", title="then", formatter=formatting.elementwise(_runners_up)),
         Column(key="ms", title="ms", formatter=formatting.elementwise(formatting.significant_digits), number=True),
     ]
     if any(row["truth"] is not None for row in rows):
@@ -315,6 +316,11 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> DisplayTable:
             ),
         ]
     return DisplayTable(columns=columns, rows=rows)
+
+
+def _runners_up(top: Mapping[str, float]) -> str:
+    """Return the most probable classes after the first, such as `steak 30.1 %, pizza 9.0 %`."""
+    return ", ".join(f"{name} {formatting.probability(share)}" for name, share in list(top.items())[1:])
 
 
 def results_table(results: Mapping[str, Any]) -> DisplayTable:

@@ -17,33 +17,42 @@ _MAX_BAD = 10
 
 
 def print_data(data: DataDescription) -> None:
-    """Counts, sizes, images that are there twice, files that cannot be read."""
+    """Print what was taken for what, counts, sizes, images that are there twice, and files that cannot be read."""
     print_line(f"{data.name}: {len(data.classes)} classes\n", style="bold")
     print_table(_counts(data))
     print_line("")
     print_table(_sizes(data))
     print_line("")
+    for notice in data.notices:
+        print_line(notice, style="yellow")
     _print_duplicates(data)
-    print_line(f"fingerprint  train {data.train.fingerprint[:8]}, test {data.test.fingerprint[:8]}")
+    print_line(f"fingerprint  {', '.join(f'{name} {part.fingerprint[:8]}' for name, part in _splits(data).items())}")
     _warn_of_bad_images(data.bad_images)
 
 
+def _splits(data: DataDescription) -> dict[str, SplitDescription]:
+    """Return the parts of the data by name, in the order they are shown."""
+    return {"train": data.train, **({"val": data.val} if data.val else {}), "test": data.test}
+
+
 def _counts(data: DataDescription) -> DisplayTable:
+    splits = _splits(data)
     rows: list[dict[str, Any]] = [
-        {"class": name, "train": data.train.class_counts[name], "test": data.test.class_counts[name]}
-        for name in data.classes
+        {"class": name, **{split: part.class_counts[name] for split, part in splits.items()}} for name in data.classes
     ]
-    rows.append({"class": "all", "train": data.train.images, "test": data.test.images})
+    rows.append({"class": "all", **{split: part.images for split, part in splits.items()}})
     columns = [
         Column(key="class", title="class", formatter=formatting.elementwise(str)),
-        Column(key="train", title="train", formatter=formatting.elementwise(formatting.count), number=True),
-        Column(key="test", title="test", formatter=formatting.elementwise(formatting.count), number=True),
+        *(
+            Column(key=split, title=split, formatter=formatting.elementwise(formatting.count), number=True)
+            for split in splits
+        ),
     ]
     return DisplayTable(columns=columns, rows=rows)
 
 
 def _sizes(data: DataDescription) -> DisplayTable:
-    rows = [_size_row("train", data.train), _size_row("test", data.test)]
+    rows = [_size_row(split, part) for split, part in _splits(data).items()]
     columns = [
         Column(key="split", title="pixels", formatter=formatting.elementwise(str)),
         Column(key="width", title="width", formatter=formatting.elementwise(str)),
@@ -73,13 +82,13 @@ def _print_duplicates(data: DataDescription) -> None:
             f"{len(pairs):,} {predicate} too, so a test on this data flatters: {_joined_examples(pairs)}",
             style="yellow",
         )
-    for split, part in (("training", data.train), ("test", data.test)):
-        if part.duplicates:
+    for split, part in (("training", data.train), ("validation", data.val), ("test", data.test)):
+        if part and part.duplicates:
             groups = [_joined_examples(group, " = ") for group in part.duplicates]
             more = sum(len(group) - 1 for group in part.duplicates)
             repeats = "s repeat others" if more > 1 else " repeats another"
             print_line(f"{more:,} {split} image{repeats}: {_joined_examples(groups)}")
-    if not (data.shared or data.train.duplicates or data.test.duplicates):
+    if not (data.shared or any(part.duplicates for part in _splits(data).values())):
         print_line("no image is there twice")
 
 

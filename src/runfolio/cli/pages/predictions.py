@@ -34,6 +34,7 @@ class ClassifiedPicture:
             "image": self.labelled.name,
             "class": self.prediction.label,
             "probability": self.prediction.probability,
+            "top": self.prediction.top(),
             "ms": self.prediction.seconds * 1000,
             "truth": truth,
             "right": None if truth is None else truth == self.prediction.label,
@@ -43,15 +44,42 @@ class ClassifiedPicture:
 def labelled_pictures(
     classifier: LoadedClassifier, images: Sequence[Path], sample: int | None
 ) -> Iterator[LabelledPicture]:
-    """Yield the image files, then `sample` test images of the classifier's data."""
-    for image in images:
-        folder = image.absolute().parent.name
-        yield LabelledPicture(image, str(image), folder if folder in classifier.classes else None)
+    """Yield the image files, those below folders too, then `sample` test images of the classifier's data.
+
+    The truth of a file is the name of the nearest folder around it that is a class; outside of a folder that was
+    given, its own folder alone counts.
+
+    Raises:
+        NotFound: A folder holds no images.
+    """
+    from runfolio.vision.data.folder_tree import read_folder
+
+    for given in images:
+        folder = given.absolute()
+        if not folder.is_dir():
+            yield LabelledPicture(given, str(given), _class_of([folder.parent.name], classifier))
+            continue
+        paths = read_folder(given).images
+        if not paths:
+            raise NotFound(f"no images in the folder {given}; give one with files such as .jpg or .png")
+        for path in map(Path, paths):
+            around = [folder.name, *path.relative_to(given).parts[:-1]]
+            yield LabelledPicture(path, str(path), _class_of(reversed(around), classifier))
     if sample:
         from runfolio.vision import sample_test_images
 
         for sampled in sample_test_images(classifier, sample):
             yield LabelledPicture(sampled.picture, sampled.reference, sampled.truth)
+
+
+def _class_of(folders: Iterable[str], classifier: LoadedClassifier) -> str | None:
+    return next((name for name in folders if name in classifier.classes), None)
+
+
+def right_of(classified: Sequence[ClassifiedPicture]) -> str | None:
+    """Return how many of the pictures of known truth are right, in words; None if no truth is known."""
+    rights = [picture.row["right"] for picture in classified if picture.labelled.truth is not None]
+    return f"{sum(rights):,} of {len(rights):,} right" if rights else None
 
 
 def classify(

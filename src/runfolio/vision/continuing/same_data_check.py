@@ -119,6 +119,7 @@ def _split_as_recorded(preparation: Preparation, listings: Listings, label: str)
             source,
             train=_find([item for item, _ in trained], pools["train"], source, label),
             test=_find(tested, pools["test"], source, label),
+            val=None,  # the parts are as recorded
         ),
         train=np.flatnonzero(~in_val),
         val=np.flatnonzero(in_val),

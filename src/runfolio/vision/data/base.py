@@ -62,6 +62,12 @@ class ImageSource:
     """By channel, with pixel values scaled to 0..1: what they are normalised by."""
     train: ImageSet
     test: ImageSet
+    val: NDArray[np.int64] | None = None
+    """Indices into `train` of the images that the data itself keeps for validation; None: it keeps none."""
+    value_range: tuple[float, float] | None = None
+    """Lowest and highest value of training images of more than 8 bits; None: it has none of them."""
+    notices: tuple[str, ...] = ()
+    """What was taken for what, what was left out and what is unusual, if that is not plain; a line each."""
     bad_images: tuple[str, ...] = ()
     """Those left out because they cannot be read, a line each: the file and the reason."""
 

@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runfolio.vision.data.base import ImageSet
 from runfolio.vision.data.files import ImageFiles
@@ -29,7 +30,7 @@ class SizeRange(NamedTuple):
 
 
 class SharedImage(NamedTuple):
-    """An image of the test set that is in the training set as well, byte for byte."""
+    """An image of the test set that trains or validates as well, byte for byte."""
 
     train: str
     """The reference of the first such training image."""
@@ -63,9 +64,13 @@ class DataDescription:
     image_size: tuple[int, int]
     """(height, width) in pixels that a training uses when it asks for no other."""
     train: SplitDescription
+    val: SplitDescription | None
+    """Images of the data's own validation folder."""
     test: SplitDescription
     shared: tuple[SharedImage, ...]
     """Test images that training has seen: a test on them flatters."""
+    notices: tuple[str, ...]
+    """What was taken for what, what was left out and what is unusual, a line each."""
     bad_images: tuple[str, ...]
     """Files that cannot be read, a line each; they are in no count above."""
 
@@ -90,16 +95,20 @@ def describe(name: str, *, test_data: str | None = None, progress: Progress | No
     Raises:
         NotFound, ConfigError, DamagedFile, DownloadFailed: As `load_data`.
     """
-    source = load_data(name, test_data=test_data, skip_bad_images=True, progress=progress)
+    source = load_data(name, test_data=test_data, with_validation=True, skip_bad_images=True, progress=progress)
     train, test = _summaries(source.train), _summaries(source.test)
+    val = np.empty(0, dtype=np.int64) if source.val is None else source.val
+    own = np.setdiff1d(np.arange(len(train)), val)
     return DataDescription(
         name=source.name,
         classes=source.classes,
         channels=source.channels,
         image_size=source.image_size,
-        train=_describe_split(source.train, train, source.classes),
-        test=_describe_split(source.test, test, source.classes),
+        train=_describe_split(source.train, train, own, source.classes),
+        val=_describe_split(source.train, train, val, source.classes) if len(val) else None,
+        test=_describe_split(source.test, test, np.arange(len(test)), source.classes),
         shared=_shared(source.train, train, source.test, test),
+        notices=source.notices,
         bad_images=source.bad_images,
     )
 
@@ -117,16 +126,19 @@ def _summaries(images: ImageSet) -> list[_ImageSummary]:
     ]
 
 
-def _describe_split(images: ImageSet, summaries: Sequence[_ImageSummary], classes: Sequence[str]) -> SplitDescription:
-    counts = np.bincount(images.labels, minlength=len(classes)).tolist()
+def _describe_split(
+    images: ImageSet, all_summaries: Sequence[_ImageSummary], chosen: NDArray[np.int64], classes: Sequence[str]
+) -> SplitDescription:
+    counts = np.bincount(images.labels[chosen], minlength=len(classes)).tolist()
+    summaries = [all_summaries[index] for index in chosen]
     return SplitDescription(
-        images=len(images),
+        images=len(chosen),
         class_counts=dict(zip(classes, counts, strict=True)),
         width=_range(summary.width for summary in summaries),
         height=_range(summary.height for summary in summaries),
         modes=dict(Counter(summary.mode for summary in summaries).most_common()),
-        duplicates=_duplicates(images, summaries),
-        fingerprint=listing(images, range(len(images)), classes).fingerprint,
+        duplicates=_duplicates(images, all_summaries, chosen),
+        fingerprint=listing(images, chosen.tolist(), classes).fingerprint,
     )
 
 
@@ -135,10 +147,12 @@ def _range(lengths: Iterable[int]) -> SizeRange:
     return SizeRange(ordered[0], median(ordered), ordered[-1])
 
 
-def _duplicates(images: ImageSet, summaries: Sequence[_ImageSummary]) -> tuple[tuple[str, ...], ...]:
+def _duplicates(
+    images: ImageSet, summaries: Sequence[_ImageSummary], chosen: NDArray[np.int64]
+) -> tuple[tuple[str, ...], ...]:
     groups: dict[_ImageSummary, list[int]] = defaultdict(list)
-    for index, summary in enumerate(summaries):
-        groups[summary].append(index)
+    for index in chosen.tolist():
+        groups[summaries[index]].append(index)
     return tuple(tuple(images.reference(index) for index in group) for group in groups.values() if len(group) > 1)
 
 

@@ -1,89 +1,127 @@
 """`folder:PATH`: image files in folders that are named after their classes.
 
-Either `train/` and `test/` with a folder a class in each, or one folder a class, of which a fixed fifth is for test.
-Whatever hides behind a dot, `__MACOSX` and files that are no images by their ending are passed over; links lead on.
+Folders of training, validation and test images (`split_folders` recognises their names) with a folder per class in
+each; or one folder per class, of which a fixed fifth is for test. `notices` say what was taken for what.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.vision.data.base import IMAGENET_MEAN, IMAGENET_STD, ImageSet, ImageSource
-from runfolio.vision.data.files import ImageFiles, printable
+from runfolio.vision.data.files import ImageFiles
+from runfolio.vision.data.folder_layout import ClassImages, read_layout
+from runfolio.vision.data.folder_tree import ENDINGS, visible_entries
 from runfolio.vision.data.split import split_off
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-"""Files that end so are taken for images, in either case of letters; their content must then bear it out."""
+from runfolio.vision.data.split_folders import Split
 
 PHOTO_SIZE = (224, 224)
 
-_TRAIN, _TEST = "train", "test"
 _TEST_FRACTION = 0.2
 _TEST_SEED = 0  # never a run's own seed: all runs are tested on the same images
-_IGNORED_FOLDERS = ("__MACOSX",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder:
-    """What a folder holds, before it is decided which of its images train and which test."""
+    """Content of a folder, before it is decided which of its images train and which test."""
 
     name: str
     root: Path
     classes: tuple[str, ...]
     train: ImageFiles | None
+    val: ImageFiles | None
     test: ImageFiles | None
     undivided: ImageFiles | None
-    """All images of a folder that has neither `train/` nor `test/`."""
+    """All images of a folder without folders of parts."""
+    folders: Mapping[Split, str]
+    """Name of the folder of each part, such as `train/`."""
+    notices: tuple[str, ...]
+    """What was taken for what, and what was left out, if that is not plain from the names."""
 
-    def source(self) -> ImageSource:
-        """Its own training and test images.
+    def source(self, *, with_validation: bool = False) -> ImageSource:
+        """Return its own training and test images.
+
+        Without a test folder, a fixed fifth is kept for test: of all images if there are no folders of parts, and of
+        the training images if there is a validation folder.
+
+        Args:
+            with_validation: Add the images of the validation folder to the training set, as its `val`.
 
         Raises:
-            ConfigError: `train/` or `test/` is missing, or their classes differ.
+            ConfigError: Training or test images are missing, or their classes differ.
         """
-        if self.undivided is None:
-            train, test = self.all_for_training(), self.all_for_test()
-            self._check_same_classes(train, test)
-        else:
-            labels = self.undivided.labels
+        train, notices = self.all_for_training(), []
+        if self.undivided is not None or (self.test is None and self.val is not None):
+            labels = train.labels
             for_training, for_test = split_off(labels, np.arange(len(labels)), fraction=_TEST_FRACTION, seed=_TEST_SEED)
-            train, test = self.undivided.only(for_training), self.undivided.only(for_test)
+            train, test = train.only(for_training), train.only(for_test)
             self._check_each_class_is_tested(test)
-        return photo_source(self.name, self.classes, train, test)
+            if self.undivided is None:
+                own = self.folders["train"]
+                notices = [f"no test folder: {len(test):,} images of {own} are kept for test, the same in every run"]
+        else:
+            test = self.all_for_test()
+            self._check_same_classes(train, test)
+        return self._source_of(train, test, notices, with_validation=with_validation)
+
+    def source_with_test(self, test: ImageSet, *, with_validation: bool = False) -> ImageSource:
+        """Return its training images with test images from elsewhere.
+
+        Raises:
+            ConfigError: There are no training images.
+        """
+        return self._source_of(self.all_for_training(), test, [], with_validation=with_validation)
+
+    def _source_of(
+        self, train: ImageFiles, test: ImageSet, notices: Sequence[str], *, with_validation: bool
+    ) -> ImageSource:
+        val = None
+        if self.val is not None and with_validation:
+            train, val = _with_validation(train, self.val)
+        elif self.val is not None:
+            left_out = f"{self.folders['val']} ({len(self.val):,} images) left out"
+            notices = [*notices, f"{left_out}: --val-fraction or --fold divides the training images instead"]
+        source = photo_source(self.name, self.classes, train, test)
+        return replace(source, val=val, notices=(*self.notices, *notices))
 
     def all_for_training(self) -> ImageFiles:
-        """What trains when the test images come from elsewhere: `train/`, or all of an undivided folder.
+        """Return the images to train on: those of the training folder, or all of an undivided folder.
 
         Raises:
-            ConfigError: There is no `train/`.
+            ConfigError: There is no training folder.
         """
         images = self.undivided or self.train
         if images is None:
-            raise ConfigError(f"{self.root} has test/ but no train/; name another folder, or use it as --test-data")
+            raise ConfigError(self._lack("train/", "name another folder, or use it as --test-data"))
         return images
 
     def all_for_test(self) -> ImageFiles:
-        """What tests a training on other images: `test/`, or all of an undivided folder.
+        """Return the images that test a training on other data: the test folder, or all of an undivided folder.
 
         Raises:
-            ConfigError: There is no `test/`.
+            ConfigError: There is no test folder.
         """
         images = self.undivided or self.test
         if images is None:
-            raise ConfigError(f"{self.root} has train/ but no test/; add one, or name test images with --test-data")
+            raise ConfigError(self._lack("test/", "add one, or name test images with --test-data"))
         return images
+
+    def _lack(self, part: str, remedy: str) -> str:
+        remarks = f" ({'; '.join(self.notices)})" if self.notices else ""
+        return f"{self.root} has {' and '.join(self.folders.values())} but no {part}; {remedy}{remarks}"
 
     def _check_same_classes(self, train: ImageFiles, test: ImageFiles) -> None:
         trained, tested = ({self.classes[label] for label in np.unique(part.labels)} for part in (train, test))
-        if differing := differing_classes(trained, "train/", tested, "test/"):
+        ours, theirs = self.folders["train"], self.folders["test"]
+        if differing := differing_classes(trained, ours, tested, theirs):
             raise ConfigError(
-                f"train/ and test/ of {self.root} do not hold images of the same classes: {differing}; "
+                f"{ours} and {theirs} of {self.root} do not hold images of the same classes: {differing}; "
                 "add the missing folders of images or remove the others"
             )
 
@@ -141,68 +179,52 @@ def open_folder(path: str | Path, *, name: str | None = None) -> ImageFolder:
 
 
 def _scan_folder(name: str, root: Path) -> ImageFolder:
-    parts = [part for part in (_TRAIN, _TEST) if _holds_folders(root / part)]
-    images = {part: _images_by_class(root / part) for part in parts} or {"": _images_by_class(root)}
-    classes = tuple(sorted({name for by_class in images.values() for name in by_class}))
+    layout = read_layout(root)
+    classes = layout.classes
     if len(classes) < 2:
         raise ConfigError(
             f"{root} holds {_count(classes)}; give a folder with two or more folders of images ({', '.join(ENDINGS)}),"
             " or with train/ and test/ that hold such"
         )
-    files = {part: _labelled(root, by_class, classes) for part, by_class in images.items()}
+    files = {split: _labelled(root, images, classes) for split, images in layout.parts.items()}
     return ImageFolder(
         name=name,
         root=root,
         classes=classes,
-        train=files.get(_TRAIN),
-        test=files.get(_TEST),
-        undivided=files.get(""),
+        train=files.get("train"),
+        val=files.get("val"),
+        test=files.get("test"),
+        undivided=_labelled(root, layout.undivided, classes) if layout.undivided else None,
+        folders=layout.folders,
+        notices=layout.notices,
     )
 
 
 def _below_wrapping_folders(root: Path) -> Path:
     # Zips often hold one folder that holds everything.
-    while len(inside := _visible_entries(root)) == 1:
+    while len(inside := visible_entries(root)) == 1:
         (only,) = inside
-        if only.name in (_TRAIN, _TEST) or not _holds_folders(Path(only.path)):
+        if only.name in ("train", "test") or not _holds_folders(Path(only.path)):
             break
         root = Path(only.path)
     return root
 
 
 def _holds_folders(folder: Path) -> bool:
-    return folder.is_dir() and any(entry.is_dir() for entry in _visible_entries(folder))
+    return folder.is_dir() and any(entry.is_dir() for entry in visible_entries(folder))
 
 
-def _images_by_class(folder: Path) -> dict[str, list[str]]:
-    """The image files below each folder of `folder`, by the folder's name; folders without any are no class."""
-    images: dict[str, list[str]] = {}
-    for entry in _visible_entries(folder):
-        if entry.is_dir() and (paths := list(_images_below(entry.path, frozenset()))):
-            images.setdefault(printable(entry.name), []).extend(paths)
-    return {name: sorted(paths) for name, paths in images.items()}
-
-
-def _images_below(folder: str, above: frozenset[str]) -> Iterator[str]:
-    real_path = os.path.realpath(folder)
-    if real_path in above:  # a link to a folder above would be followed for ever
-        return
-    for entry in _visible_entries(folder):
-        if entry.is_dir():
-            yield from _images_below(entry.path, above | {real_path})
-        elif entry.name.lower().endswith(ENDINGS):
-            yield entry.path
-
-
-def _visible_entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _IGNORED_FOLDERS]
-
-
-def _labelled(root: Path, by_class: dict[str, list[str]], classes: tuple[str, ...]) -> ImageFiles:
-    labelled = [(path, label) for label, name in enumerate(classes) for path in by_class.get(name, ())]
+def _labelled(root: Path, by_class: ClassImages, classes: tuple[str, ...]) -> ImageFiles:
+    labelled = [(path, label) for label, name in enumerate(classes) for path in sorted(by_class.get(name, ()))]
     names = tuple(Path(path).relative_to(root).as_posix() for path, _ in labelled)
     return ImageFiles(root, names, np.array([label for _, label in labelled], dtype=np.int64))
+
+
+def _with_validation(train: ImageFiles, val: ImageFiles) -> tuple[ImageFiles, NDArray[np.int64]]:
+    """Return the images of both, by class and name, and the indices of those that validate."""
+    both = ImageFiles(train.root, train.names + val.names, np.concatenate([train.labels, val.labels]))
+    order = np.array(sorted(range(len(both)), key=lambda index: (both.labels[index], both.names[index])))
+    return both.only(order), np.flatnonzero(order >= len(train))
 
 
 def _count(classes: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import PIL
 
 from runfolio._version import __version__
@@ -19,14 +20,16 @@ from runfolio.errors import DamagedFile, NotFound
 from runfolio.record.content.file_cache import FileCache, is_current, stamp
 from runfolio.record.content.hashing import content_digest
 from runfolio.vision.data.files import ImageFiles, printable
-from runfolio.vision.data.pictures import read_picture
+from runfolio.vision.data.pictures import is_deep, read_picture, values_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 _FOLDER = "images"
-_CACHE_VERSION = f"runfolio {__version__}, Pillow {PIL.__version__}"
-"""Another version of either may judge a file differently."""
+MIN_LEVELS = 8
+"""Images of fewer levels are masks or drawings, or hold values that were meant to be scaled."""
+_CACHE_VERSION = f"runfolio {__version__} (2), Pillow {PIL.__version__}"
+"""Another version of either may judge a file differently; the number counts changes of `ImageInspection`."""
 _CHUNK_FILES = 1024
 """Files handed to the threads together, so that Ctrl-C need not wait for all of them."""
 
@@ -45,6 +48,11 @@ class ImageInspection(NamedTuple):
     """Pillow's name for the kind of its pixels: `RGB`, `L`, `RGBA`, ..."""
     problem: str = ""
     """Why it cannot be used as an image; empty where it can."""
+    levels: int = MIN_LEVELS
+    """Number of different values or colours, counted up to `MIN_LEVELS`."""
+    low: float = 0.0
+    """Of a picture of more than 8 bits, the lowest value, and `high` the highest."""
+    high: float = 0.0
 
 
 def inspect_images(images: ImageFiles, progress: Progress | None = None) -> list[ImageInspection]:
@@ -93,4 +101,20 @@ def _inspect_file(path: Path) -> ImageInspection:
         picture = read_picture(path)
     except (DamagedFile, NotFound) as error:
         return ImageInspection(stamp(status), digest, problem=printable(str(error)))
-    return ImageInspection(stamp(status), digest, picture.width, picture.height, picture.mode)
+    if not is_deep(picture.mode):
+        colors = picture.getcolors(MIN_LEVELS - 1)  # None as soon as there are more
+        levels = MIN_LEVELS if colors is None else len(colors)
+        return ImageInspection(stamp(status), digest, picture.width, picture.height, picture.mode, levels=levels)
+    values = values_of(picture)
+    if not len(values):
+        return ImageInspection(stamp(status), digest, problem=f"{printable(str(path))} holds no finite value")
+    return ImageInspection(
+        stamp(status),
+        digest,
+        picture.width,
+        picture.height,
+        picture.mode,
+        levels=min(len(np.unique(values)), MIN_LEVELS),
+        low=float(values.min()),
+        high=float(values.max()),
+    )

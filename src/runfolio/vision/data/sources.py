@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, did_you_mean
 from runfolio.record.base.layout import expand_home
 from runfolio.vision._extras import vision_extra
 from runfolio.vision.data.base import ImageSet, ImageSource, RelabelledImages
 from runfolio.vision.data.files import ImageFiles
-from runfolio.vision.data.folder import ImageFolder, differing_classes, open_folder, photo_source
-from runfolio.vision.data.inspection import inspect_images
+from runfolio.vision.data.folder import ImageFolder, differing_classes, open_folder
+from runfolio.vision.data.inspection import ImageInspection, inspect_images
+from runfolio.vision.data.pixel_values import find_value_range, pixel_notices
 from runfolio.vision.data.zip_source import open_zip
 
 if TYPE_CHECKING:
@@ -61,7 +63,12 @@ _KINDS: dict[str, tuple[str, Callable[[str, Progress | None], OpenedData]]] = {
 
 
 def load_data(
-    name: str, *, test_data: str | None = None, skip_bad_images: bool = False, progress: Progress | None = None
+    name: str,
+    *,
+    test_data: str | None = None,
+    with_validation: bool = False,
+    skip_bad_images: bool = False,
+    progress: Progress | None = None,
 ) -> ImageSource:
     """The images of that name, every file of them decoded once to see that it can be.
 
@@ -69,6 +76,7 @@ def load_data(
         name: As the setting `data`: `digits`, `folder:PATH`, `zip:PATH_OR_URL`, ...
         test_data: Where the test images come from, instead of from `name`. Of data that is divided, its test part; of
             a folder that is not, all images.
+        with_validation: Add the images of a validation folder to the training set, as its `val`.
         skip_bad_images: Leave files out that cannot be read, and list them in `bad_images`, instead of refusing them.
         progress: Gets a task for what takes long: a download, a first look at many files.
 
@@ -79,7 +87,12 @@ def load_data(
         DownloadFailed: It could not be fetched.
     """
     opened = _open(name, progress)
-    source = _own_split(opened) if test_data is None else _with_test_data(opened, test_data, _open(test_data, progress))
+    if test_data is not None:
+        source = _with_test_data(opened, test_data, _open(test_data, progress), with_validation=with_validation)
+    elif isinstance(opened, ImageFolder):
+        source = opened.source(with_validation=with_validation)
+    else:
+        source = opened
     return _with_readable_images(source, skip_bad_images=skip_bad_images, progress=progress)
 
 
@@ -95,11 +108,7 @@ def _open(name: str, progress: Progress | None) -> OpenedData:
     raise NotFound(f"no data {name!r}; {did_you_mean(name, names)}")
 
 
-def _own_split(opened: OpenedData) -> ImageSource:
-    return opened.source() if isinstance(opened, ImageFolder) else opened
-
-
-def _with_test_data(ours: OpenedData, test_data: str, theirs: OpenedData) -> ImageSource:
+def _with_test_data(ours: OpenedData, test_data: str, theirs: OpenedData, *, with_validation: bool) -> ImageSource:
     """The training images of `ours` with the test images of `theirs`."""
     test = theirs.all_for_test() if isinstance(theirs, ImageFolder) else theirs.test
     if differing := differing_classes(set(ours.classes), ours.name, set(theirs.classes), theirs.name):
@@ -111,13 +120,13 @@ def _with_test_data(ours: OpenedData, test_data: str, theirs: OpenedData) -> Ima
         test = RelabelledImages(test, labels)
     if not isinstance(ours, ImageFolder):
         return replace(ours, test=test)
-    train = ours.all_for_training()
-    _check_disjoint(train, test, test_data)
-    return photo_source(ours.name, ours.classes, train, test)
+    source = ours.source_with_test(test, with_validation=with_validation)
+    _check_disjoint(source.train, test, test_data)
+    return source
 
 
-def _check_disjoint(train: ImageFiles, test: ImageSet, test_data: str) -> None:
-    if not isinstance(test, ImageFiles):
+def _check_disjoint(train: ImageSet, test: ImageSet, test_data: str) -> None:
+    if not (isinstance(train, ImageFiles) and isinstance(test, ImageFiles)):
         return
     trained = {train.path(index) for index in range(len(train))}
     both = [index for index in range(len(test)) if test.path(index) in trained]
@@ -129,28 +138,54 @@ def _check_disjoint(train: ImageFiles, test: ImageSet, test_data: str) -> None:
 
 
 def _with_readable_images(source: ImageSource, *, skip_bad_images: bool, progress: Progress | None) -> ImageSource:
-    train, bad_in_train = _readable(source.train, progress)
-    test, bad_in_test = _readable(source.test, progress)
-    bad = [*bad_in_train, *bad_in_test]
-    if not bad:
-        return source
-    if not skip_bad_images:
+    looks = [_Look.at(source.train, progress), _Look.at(source.test, progress)]
+    train, test = looks
+    bad = [inspection.problem for look in looks for inspection in look.inspections if inspection.problem]
+    if bad and not skip_bad_images:
         more = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
         raise DamagedFile(f"{bad[0]}{more}; repair or remove the file, or leave such out with --skip-bad-images")
-    for part, images in (("training", train), ("test", test)):
-        for label in np.setdiff1d(np.arange(len(source.classes)), images.labels):
+    value_range = find_value_range(train.inspections)
+    notices = (*source.notices, *pixel_notices([named for look in looks for named in look.named], value_range))
+    source = replace(source, value_range=value_range, notices=notices)
+    if not bad:
+        return source
+    for part, look in (("training", train), ("test", test)):
+        for label in np.setdiff1d(np.arange(len(source.classes)), look.readable.labels):
             raise DamagedFile(
                 f"class {source.classes[label]!r} has no {part} image that can be read; the first bad one: {bad[0]}"
             )
-    return replace(source, train=train, test=test, bad_images=tuple(bad))
+    val = None if source.val is None else np.flatnonzero(np.isin(train.good, source.val))
+    return replace(source, train=train.readable, test=test.readable, val=val, bad_images=tuple(bad))
 
 
-def _readable(images: ImageSet, progress: Progress | None) -> tuple[ImageSet, list[str]]:
-    """The images without those that cannot be read, and why each of these cannot."""
-    if not isinstance(images, ImageFiles):
-        return images, []
-    findings = inspect_images(images, progress)
-    images = replace(images, contents=tuple(finding.digest for finding in findings))
-    good = np.array([index for index, finding in enumerate(findings) if not finding.problem], dtype=np.int64)
-    problems = [finding.problem for finding in findings if finding.problem]
-    return (images.only(good), problems) if problems else (images, [])
+@dataclass(frozen=True)
+class _Look:
+    """Images, and what a look at their files found."""
+
+    images: ImageSet
+    inspections: Sequence[ImageInspection]
+    """Empty of images that are not files."""
+
+    @classmethod
+    def at(cls, images: ImageSet, progress: Progress | None) -> Self:
+        return cls(images, inspect_images(images, progress) if isinstance(images, ImageFiles) else ())
+
+    @property
+    def named(self) -> Iterator[tuple[str, ImageInspection]]:
+        """The reference of each file that can be read, and its inspection."""
+        for index, inspection in enumerate(self.inspections):
+            if not inspection.problem:
+                yield self.images.reference(index), inspection
+
+    @property
+    def good(self) -> NDArray[np.int64]:
+        """Indices of the files that can be read."""
+        return np.array([index for index, entry in enumerate(self.inspections) if not entry.problem], dtype=np.int64)
+
+    @property
+    def readable(self) -> ImageSet:
+        """The images without files that cannot be read."""
+        if not isinstance(self.images, ImageFiles):
+            return self.images
+        contents = tuple(inspection.digest for inspection in self.inspections)
+        return replace(self.images, contents=contents).only(self.good)

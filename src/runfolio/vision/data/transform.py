@@ -34,6 +34,8 @@ class ImageTransform:
     reducing_gap: float | None = None
     """A JPEG may be scaled down while it is decoded, as long as it stays so many times larger than it is resized to: 2
     makes no difference that is seen. None: it is decoded whole. Source: Pillow's `Image.thumbnail`"""
+    value_range: tuple[float, float] | None = None
+    """Values of pictures of more than 8 bits that become black and white (see `to_channels`)."""
 
     @classmethod
     def for_source(cls, source: ImageSource, image_size: int | None = None) -> ImageTransform:
@@ -45,11 +47,13 @@ class ImageTransform:
             mean=source.mean,
             std=source.std,
             reducing_gap=REDUCING_GAP,
+            value_range=source.value_range,
         )
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any]) -> ImageTransform:
         resize = meta.get("resize")  # records from before there was one squeezed every picture
+        value_range = meta.get("value_range")
         return cls(
             channels=int(meta["channels"]),
             height=int(meta["height"]),
@@ -59,10 +63,14 @@ class ImageTransform:
             resize=None if resize is None else int(resize),
             reducing_gap=meta.get("reducing_gap"),
             interpolation=v2.InterpolationMode(meta.get("interpolation", cls.interpolation)).value,
+            value_range=None if value_range is None else (float(value_range[0]), float(value_range[1])),
         )
 
     def as_meta(self) -> dict[str, Any]:
-        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        """Return it as plain values. Without a range there is no such key, so that what was cached before is used."""
+        meta = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        value_range = meta.pop("value_range")
+        return meta if value_range is None else meta | {"value_range": list(value_range)}
 
     def with_channels(self, channels: int) -> ImageTransform:
         return replace(
@@ -99,7 +107,7 @@ class ImageTransform:
 
     def pixels(self, picture: Image.Image) -> torch.Tensor:
         """[c, h, w] uint8: all but scaling and normalising."""
-        return self._geometry(to_channels(picture, self.channels))
+        return self._geometry(to_channels(picture, self.channels, self.value_range))
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         """[..., c, h, w] uint8 to [..., c, h, w] float32, as the network sees it: the same bits alone or in a batch."""

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from runfolio.errors import ConfigError, StoreError
 from runfolio.vision._extras import vision_extra
-from runfolio.vision.data.pictures import to_channels
+from runfolio.vision.data.pictures import ValueRange, is_deep, to_channels, values_of
 from runfolio.vision.evaluation.predict import Picture, open_picture
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MAX_PIXELS = 600
 """More than a cell can show; large photographs would only take time and memory."""
 _SHARP_PIXELS = 64
 """So few look best as pixels."""
-_GREY_MODES = ("1", "L", "LA", "I;16", "I", "F")
+_GREY_MODES = ("1", "L", "LA")
 
 
 class ShownPrediction(Protocol):
@@ -96,10 +96,16 @@ def _draw_one(axes: Axes, image: Picture, prediction: ShownPrediction, truth: st
     )
 
 
-def show_picture(axes: Axes, picture: Image.Image) -> None:
-    """Fill a cell of a grid with a picture of any kind and size, the way a model would be given it."""
-    channels = 1 if picture.mode in _GREY_MODES else 3
-    picture = to_channels(picture, channels)
+def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | None = None) -> None:
+    """Fill a cell of a grid with a picture of any kind and size, the way a model would be given it.
+
+    Args:
+        value_range: Values of more than 8 bits that are drawn black and white. Default: the picture's own.
+    """
+    if value_range is None and is_deep(picture.mode) and len(values := values_of(picture)):
+        value_range = float(values.min()), float(values.max())
+    channels = 1 if picture.mode in _GREY_MODES or is_deep(picture.mode) else 3
+    picture = to_channels(picture, channels, value_range)
     if max(picture.size) > _MAX_PIXELS:
         picture = ImageOps.contain(picture, (_MAX_PIXELS, _MAX_PIXELS))
     sharp = max(picture.size) <= _SHARP_PIXELS

@@ -74,7 +74,7 @@ def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES)
     grid = figure.subplots(len(batch.rows), columns, squeeze=False)
     for cells, (label, pictures) in zip(grid, batch.rows.items(), strict=True):
         for axes, picture in zip(cells, pictures, strict=True):
-            show_picture(axes, picture)
+            show_picture(axes, picture, preparation.transform.value_range)
         cells[0].set_ylabel(label, fontsize=10, color=_INK)
     for axes, name in zip(grid[0], batch.classes, strict=True):
         axes.set_title(shortened(name), fontsize=10, color=_INK, weight="bold")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,7 @@ from runfolio.errors import ConfigError
 from runfolio.query.selection.significance import Interval, wilson
 from runfolio.vision.batches.loaders import PreparedImages, batch_loader
 from runfolio.vision.data import ImageSet, ImageSource
+from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.evaluation import class_report
 from runfolio.vision.evaluation.calibration import Calibration, calibration
 from runfolio.vision.evaluation.class_report import ClassMetrics
@@ -120,9 +121,9 @@ def _output_indices(classifier: LoadedClassifier, source: ImageSource) -> np.nda
             for fault, names in (("the model does not know", unknown), ("the data lacks", lacking))
             if names
         ]
+        trained = "" if classifier.data is None else f", trained on {classifier.data}"
         raise ConfigError(
-            f"cannot evaluate on {source.name}: its classes are not those of the model, trained on {classifier.data}:"
-            f" {'; '.join(faults)}"
+            f"cannot evaluate on {source.name}: its classes are not those of the model{trained}: {'; '.join(faults)}"
         )
     return np.array([classifier.classes.index(name) for name in source.classes], dtype=np.int64)
 
@@ -136,24 +137,34 @@ def _named(names: Sequence[str]) -> str:
 def _logits(classifier: LoadedClassifier, images: ImageSet, label: str, progress: Progress | None) -> torch.Tensor:
     """[n, classes] float64 on the CPU, in the order of the images."""
     device = next(classifier.model.parameters()).device
-    prepared = PreparedImages(images, np.arange(len(images)), classifier.transform)
-    loader = batch_loader(prepared, batch_size=BATCH_SIZE, workers=0, seed=0)
-    inputs = Inputs(classifier.transform)
-    pieces = [
-        classifier.model(inputs(pixels.to(device))).double().cpu()
-        for pixels in _counted(loader, len(images), label, progress)
-    ]
-    return torch.cat(pieces)
+    batches = _counted(_inputs(classifier, images, device), len(images), label, progress)
+    return torch.cat([classifier.model(batch).double().cpu() for batch in batches])
 
 
-def _counted(loader: Iterable[Any], images: int, label: str, progress: Progress | None) -> Iterable[torch.Tensor]:
-    """The pixels of every batch; each is counted once it was used."""
+def _inputs(classifier: LoadedClassifier, images: ImageSet, device: torch.device) -> Iterator[torch.Tensor]:
+    """Yield all images as the network takes them, in batches."""
+    transform = classifier.transform
+    if isinstance(transform, ImageTransform):
+        prepared, inputs = PreparedImages(images, np.arange(len(images)), transform), Inputs(transform)
+        for pixels, _ in batch_loader(prepared, batch_size=BATCH_SIZE, workers=0, seed=0):
+            yield inputs(pixels.to(device))
+        return
+    for first in range(0, len(images), BATCH_SIZE):
+        batch = [transform(images.image(index)) for index in range(first, min(first + BATCH_SIZE, len(images)))]
+        are_alike = len({tensor.shape for tensor in batch}) == 1
+        yield from (tensors.to(device) for tensors in ([torch.stack(batch)] if are_alike else [t[None] for t in batch]))
+
+
+def _counted(
+    batches: Iterable[torch.Tensor], images: int, label: str, progress: Progress | None
+) -> Iterable[torch.Tensor]:
+    """The batches; the images of each are counted once it was used."""
     task = progress.add_task(f"evaluating on {label}", total=images) if progress else None
     try:
-        for pixels, _ in loader:
-            yield pixels
+        for batch in batches:
+            yield batch
             if progress and task is not None:
-                progress.advance(task, len(pixels))
+                progress.advance(task, len(batch))
     finally:
         if progress and task is not None:
             progress.remove_task(task)

@@ -8,12 +8,17 @@ from runfolio.errors import NotFound
 from runfolio.vision._extras import vision_extra
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from runfolio.record.checkpoints.manifests import Checkpoint
     from runfolio.vision.evaluation.predict import LoadedClassifier
 
 
-def load(checkpoint: Checkpoint) -> LoadedClassifier:
+def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedClassifier:
     """The classifier of a checkpoint, in eval mode. Built from its meta and tensors; nothing is unpickled.
+
+    Args:
+        own_model: The network of a script's checkpoint, with its tensors.
 
     Raises:
         DamagedFile: The meta describes no classifier, or the tensors do not fit the model; the message names them.
@@ -28,6 +33,10 @@ def load(checkpoint: Checkpoint) -> LoadedClassifier:
         from runfolio.vision.models import build_model
         from runfolio.vision.models.description import checkpoint_label, describe
 
+    if own_model is not None:
+        from runfolio.vision.evaluation.own_classifier import own_classifier
+
+        return own_classifier(checkpoint, own_model)
     description, label = describe(checkpoint), checkpoint_label(checkpoint)
     try:
         model = build_model(description.spec)

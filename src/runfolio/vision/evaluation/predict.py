@@ -6,20 +6,39 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import nn
 
 from runfolio.errors import ConfigError
 from runfolio.vision.data import load_data
-from runfolio.vision.data.pictures import read_picture
-from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.data.pictures import ValueRange, read_bytes, read_picture, upright
 
-Picture = str | Path | Image.Image | NDArray[np.uint8] | NDArray[np.floating]
-"""A file, a Pillow image, or pixels, [h, w] grey or [h, w, 3] colour: uint8, or floats from 0 to 1."""
+Picture = str | Path | bytes | Image.Image | NDArray[Any] | torch.Tensor
+"""A file or its content, a Pillow image, an array [h, w] or [h, w, 3], or a tensor [h, w] or [1 or 3, h, w].
+
+Pixels are uint8, or floats from 0 to 1. A classifier of images of more than 8 bits takes grey ones as they were stored.
+"""
+
+
+class PictureTransform(Protocol):
+    """What makes a network's input, [c, h, w], of a picture."""
+
+    @property
+    def at_least(self) -> int | None:
+        """See `read_picture`."""
+        ...
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """See `to_channels`."""
+        ...
+
+    def __call__(self, picture: Image.Image) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +53,10 @@ class Prediction:
     """To prepare the decoded picture and classify it."""
     image: str
     """The file's path, or `image 3` for the third of those that came without one."""
+
+    def top(self, count: int = 3) -> dict[str, float]:
+        """Return the most probable classes with their probabilities, in this order."""
+        return dict(sorted(self.probabilities.items(), key=lambda entry: -entry[1])[:count])
 
 
 @dataclass(frozen=True)
@@ -51,14 +74,17 @@ class LoadedClassifier:
 
     model: nn.Module
     classes: tuple[str, ...]
-    transform: ImageTransform
-    data: str
-    """Name of the data it was trained on."""
+    transform: PictureTransform
+    data: str | None
+    """Name of the data it was trained on; None: a script did, and did not name it."""
     test_data: str | None = None
     """Name of the data its test images come from; None: the same."""
 
-    def predict(self, images: Iterable[Picture]) -> list[Prediction]:
-        """A prediction for each picture, in order.
+    def predict(self, images: Picture | Iterable[Picture]) -> list[Prediction]:
+        """Return a prediction for each picture, in order.
+
+        Args:
+            images: One picture or several; also a stack of them, [n, h, w, 3] or [n, c, h, w].
 
         Raises:
             NotFound: A file is not there.
@@ -68,7 +94,10 @@ class LoadedClassifier:
 
     @torch.inference_mode()
     def _predict_one(self, picture: Picture, number: int) -> Prediction:
-        decoded = open_picture(picture, self.transform.at_least)
+        name = str(picture) if isinstance(picture, (str, Path)) else f"image {number}"
+        decoded = open_picture(
+            picture, self.transform.at_least, name=name, is_deep=self.transform.value_range is not None
+        )
         began = time.perf_counter()
         logits = self.model(self.transform(decoded).unsqueeze(0).to(_device(self.model)))
         shares = logits.double().softmax(dim=1)[0].tolist()
@@ -79,12 +108,19 @@ class LoadedClassifier:
             probability=shares[best],
             probabilities=dict(zip(self.classes, shares, strict=True)),
             seconds=seconds,
-            image=str(picture) if isinstance(picture, (str, Path)) else f"image {number}",
+            image=name,
         )
 
 
-def open_picture(picture: Picture, at_least: int | None = None) -> Image.Image:
-    """The picture decoded, whatever it came as; for `at_least` see `read_picture`.
+def open_picture(
+    picture: Picture, at_least: int | None = None, *, name: str = "the picture", is_deep: bool = False
+) -> Image.Image:
+    """Return the picture decoded and upright, whatever it came as.
+
+    Args:
+        at_least: See `read_picture`.
+        name: Name of a picture without a path, for errors.
+        is_deep: Take grey pixels of more than 8 bits as they are.
 
     Raises:
         NotFound, DamagedFile: As `read_picture`.
@@ -92,18 +128,35 @@ def open_picture(picture: Picture, at_least: int | None = None) -> Image.Image:
     """
     if isinstance(picture, (str, Path)):
         return read_picture(picture, at_least)
+    if isinstance(picture, bytes):
+        return read_bytes(picture, name, at_least)
     if isinstance(picture, Image.Image):
-        return ImageOps.exif_transpose(picture)
-    if isinstance(picture, np.ndarray) and picture.ndim in (2, 3) and picture.shape[2:] in ((), (3,)) and picture.size:
-        if picture.dtype == np.uint8:
-            return Image.fromarray(picture)
-        if picture.dtype.kind == "f" and picture.min() >= 0 and picture.max() <= 1:
-            return Image.fromarray(np.rint(picture * 255).astype(np.uint8))
-    kind = f"array of {picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
+        return upright(picture)
+    pixels = _as_array(picture)
+    if pixels is not None and pixels.ndim in (2, 3) and pixels.shape[2:] in ((), (3,)) and pixels.size:
+        if pixels.dtype == np.uint8:
+            return Image.fromarray(pixels)
+        if is_deep and pixels.ndim == 2 and pixels.dtype.kind in "fiu":
+            return Image.fromarray(pixels.astype(np.float32))
+        if pixels.dtype.kind == "f" and pixels.min() >= 0 and pixels.max() <= 1:
+            return Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
+    kind = type(picture).__name__
+    if pixels is not None:
+        kind = f"{'tensor' if isinstance(picture, torch.Tensor) else 'array'} of {pixels.dtype} {pixels.shape}"
     raise ConfigError(
-        f"not a picture: {kind}; give a path, a Pillow image, or an array [h, w] or [h, w, 3]"
-        " of uint8, or of floats from 0 to 1"
+        f"not a picture: {kind}; give a path, a file's bytes, a Pillow image, an array [h, w] or [h, w, 3], or a tensor"
+        " [1 or 3, h, w], of uint8, or of floats from 0 to 1"
     )
+
+
+def _as_array(picture: Any) -> NDArray[Any] | None:
+    """Return the pixels of an array or tensor, [h, w] or [h, w, c]; None if it is neither."""
+    if isinstance(picture, torch.Tensor):
+        pixels = picture.detach().cpu()
+        pixels = (pixels.float() if pixels.is_floating_point() else pixels).numpy()
+        pixels = np.ascontiguousarray(np.moveaxis(pixels, 0, -1)) if pixels.ndim == 3 else pixels
+        return pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
+    return picture if isinstance(picture, np.ndarray) else None
 
 
 def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) -> list[SampledTestImage]:
@@ -113,6 +166,8 @@ def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) 
         ConfigError: `count` is below 1 or above the number of test images.
         NotFound, DownloadFailed: The data is not there any more.
     """
+    if classifier.data is None:
+        raise ConfigError("the script that made this run did not name its data; name image files or folders instead")
     source = load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True)
     if not 1 <= count <= len(source.test):
         raise ConfigError(f"cannot draw {count} test images of {source.name}; there are 1 to {len(source.test)}")
@@ -127,9 +182,17 @@ def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) 
     ]
 
 
-def _as_pictures(images: Iterable[Picture]) -> Iterable[Picture]:
-    # A single path is an iterable too, of letters.
-    return [images] if isinstance(images, (str, Path, Image.Image)) else images
+def _as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
+    return [cast("Picture", images)] if _is_one_picture(images) else cast("Iterable[Picture]", images)
+
+
+def _is_one_picture(images: Any) -> bool:
+    """Return whether it is one picture; paths, arrays and tensors can be iterated over too, by letters or rows."""
+    if isinstance(images, torch.Tensor):
+        return images.ndim == 2 or (images.ndim == 3 and images.shape[0] in (1, 3))
+    if isinstance(images, np.ndarray):
+        return images.ndim == 2 or (images.ndim == 3 and images.shape[2] == 3)
+    return isinstance(images, (str, Path, bytes, Image.Image))
 
 
 def _device(model: nn.Module) -> torch.device:

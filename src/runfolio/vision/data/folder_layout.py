@@ -1,0 +1,151 @@
+"""Layout of a folder of images: which folders are parts of the data, which are classes, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runfolio.errors import ConfigError
+from runfolio.vision.data.folder_tree import Folder, loose_images, read_folder, visible_entries
+from runfolio.vision.data.split_folders import (
+    Split,
+    is_split_name,
+    recognise_splits,
+    split_of,
+    splits_inside_classes,
+)
+
+ClassImages = Mapping[str, Sequence[str]]
+"""Paths of images by class."""
+
+_PURPOSES: Mapping[Split, str] = {"train": "training", "val": "validation", "test": "test"}
+_PLAIN = {"train": "train/", "test": "test/"}
+_MAX_NAMED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderLayout:
+    """Images of a folder by part and class."""
+
+    parts: Mapping[Split, ClassImages]
+    """Empty if the folder is not divided."""
+    undivided: ClassImages
+    """All images of a folder that is not divided."""
+    folders: Mapping[Split, str]
+    """Folder of each part, such as `train/`."""
+    notices: tuple[str, ...]
+    """What was taken for what, and what was left out, unless the names leave no doubt."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of the training and test images, sorted."""
+        divided = (self.parts[split] for split in ("train", "test") if split in self.parts)
+        return tuple(sorted({name for images in (self.undivided, *divided) for name in images}))
+
+
+def read_layout(root: Path) -> FolderLayout:
+    """Return the layout of a folder.
+
+    Raises:
+        ConfigError: All classes have names of parts: the folders of the classes are missing.
+    """
+    folders = sorted(
+        (read_folder(Path(entry.path)) for entry in visible_entries(root) if entry.is_dir()),
+        key=lambda folder: folder.name,
+    )
+    with_images = [folder for folder in folders if folder.images]
+    left_out = [*_without_images(folders), *_loose(loose_images(root))]
+    if inside := splits_inside_classes(with_images):
+        names = {split_of(name): f"*/{name}/" for name in with_images[0].by_folder}
+        return _divided(inside, {split: names.get(split, f"*/{split}/") for split in inside}, left_out)
+    if splits := recognise_splits(with_images):
+        names = {split: f"{folder.name}/" for split, folder in splits.items()}
+        others = [folder for folder in with_images if f"{folder.name}/" not in names.values()]
+        left_out += [line for folder in splits.values() for line in _left_out_of_part(folder)]
+        left_out += [f"{folder.name}/ ({_content(folder)})" for folder in others]
+        return _divided({split: folder.class_images for split, folder in splits.items()}, names, left_out)
+    undivided: dict[str, list[str]] = {}
+    for folder in with_images:
+        undivided.setdefault(folder.name, []).extend(folder.images)
+    notices = [*_doubts(with_images, root), *_as_notice(left_out)]
+    return FolderLayout(parts={}, undivided=undivided, folders={}, notices=tuple(notices))
+
+
+def _divided(parts: Mapping[Split, ClassImages], folders: Mapping[Split, str], left_out: Sequence[str]) -> FolderLayout:
+    """Return the layout of a folder whose parts are known."""
+    classes = {name for split in ("train", "test") for name in parts.get(split, ())}
+    validation = parts.get("val", {})
+    others = [f"{folders['val']}{name}/ (not a class elsewhere)" for name in validation if name not in classes]
+    lacking = sorted(classes.difference(validation)) if validation else []
+    notices = [
+        *([_taken(parts, folders)] if dict(folders) != _PLAIN else []),
+        *_as_notice([*left_out, *others]),
+        *([f"{folders['val']} has no images of: {_named(lacking)}"] if lacking else []),
+    ]
+    within = {name: images for name, images in validation.items() if name in classes}
+    usable = {split: images for split, images in {**parts, "val": within}.items() if images}
+    return FolderLayout(parts=usable, undivided={}, folders=folders, notices=tuple(notices))
+
+
+def _taken(parts: Mapping[Split, ClassImages], folders: Mapping[Split, str]) -> str:
+    taken = (
+        f"{folders[split]} ({_images(sum(map(len, parts[split].values())))}) for {purpose}"
+        for split, purpose in _PURPOSES.items()
+        if split in parts
+    )
+    return f"taken: {', '.join(taken)}"
+
+
+def _doubts(folders: Sequence[Folder], root: Path) -> list[str]:
+    """Return what makes it doubtful that the folders are classes.
+
+    Raises:
+        ConfigError: All of them have names of parts.
+    """
+    named = [folder.name for folder in folders if is_split_name(folder.name)]
+    if len(named) == len(folders) > 1:
+        raise ConfigError(
+            f"{' and '.join(f'{name}/' for name in named)} of {root} hold images but no folders of classes;"
+            " put the images of each class into a folder named after it, inside of these"
+        )
+    if named:
+        return [f"taken for classes although they have names of parts of the data: {_named(named)}"]
+    inside = {frozenset(folder.class_images) for folder in folders if not folder.loose}
+    if len(folders) > 1 and len(inside) == 1 and not any(folder.loose for folder in folders) and len(min(inside)) > 1:
+        outer, inner = _named([f"{folder.name}/" for folder in folders]), _named(sorted(min(inside)))
+        doubt = f"{outer} were taken for the classes, but all hold the same folders ({inner})"
+        return [f"{doubt}; if those are the classes, name the outer folders train/ and test/"]
+    return []
+
+
+def _left_out_of_part(part: Folder) -> list[str]:
+    empty = [f"{part.name}/{name}/ (no images)" for name, paths in part.by_folder.items() if not paths]
+    return [*empty, *_loose(part.loose, f" in {part.name}/")]
+
+
+def _content(folder: Folder) -> str:
+    return _images(len(folder.images)) + ("" if folder.class_images else " without class folders")
+
+
+def _without_images(folders: Iterable[Folder]) -> list[str]:
+    return [f"{folder.name}/ (no images)" for folder in folders if not folder.images]
+
+
+def _loose(images: Sequence[str], where: str = "") -> list[str]:
+    if not images:
+        return []
+    return [f"{_images(len(images))}{where} outside of the class folders, such as {Path(images[0]).name}"]
+
+
+def _as_notice(left_out: Sequence[str]) -> list[str]:
+    return [f"left out: {_named(left_out)}"] if left_out else []
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_NAMED
+    return ", ".join(names[:_MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' * (count != 1)}"

@@ -1,0 +1,83 @@
+"""Image files below a folder. Hidden entries, `__MACOSX` and files that are not images by their ending do not count."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from runfolio.vision.data.files import printable
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+"""Files that end so are taken for images, in either case of letters; their content must then bear it out."""
+
+_IGNORED_FOLDERS = ("__MACOSX",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """A folder with the images in it, and those below each folder inside."""
+
+    name: str
+    path: Path
+    loose: tuple[str, ...]
+    """Images directly inside."""
+    by_folder: Mapping[str, list[str]]
+    """Images below each folder inside, sorted, by the folder's name."""
+
+    @cached_property
+    def class_images(self) -> dict[str, list[str]]:
+        """`by_folder` without the folders that hold no image."""
+        return {name: paths for name, paths in self.by_folder.items() if paths}
+
+    @property
+    def images(self) -> list[str]:
+        """All images, in it or below."""
+        return sorted([*self.loose, *(path for paths in self.by_folder.values() for path in paths)])
+
+
+def read_folder(path: Path, *, name: str | None = None) -> Folder:
+    """Return the images of a folder.
+
+    Args:
+        name: Default: the folder's own.
+    """
+    by_folder: dict[str, list[str]] = {}
+    above = frozenset([os.path.realpath(path)])
+    for entry in visible_entries(path):
+        if entry.is_dir():
+            by_folder.setdefault(printable(entry.name), []).extend(_images_below(entry.path, above))
+    return Folder(
+        name=name or printable(path.name),
+        path=path,
+        loose=loose_images(path),
+        by_folder={name: sorted(paths) for name, paths in sorted(by_folder.items())},
+    )
+
+
+def loose_images(folder: Path) -> tuple[str, ...]:
+    """Return the images directly in a folder, sorted."""
+    return tuple(sorted(entry.path for entry in visible_entries(folder) if not entry.is_dir() and _is_image(entry)))
+
+
+def visible_entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder and not hidden."""
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _IGNORED_FOLDERS]
+
+
+def _images_below(folder: str, above: frozenset[str]) -> Iterator[str]:
+    real_path = os.path.realpath(folder)
+    if real_path in above:  # a link to a folder above would be followed for ever
+        return
+    for entry in visible_entries(folder):
+        if entry.is_dir():
+            yield from _images_below(entry.path, above | {real_path})
+        elif _is_image(entry):
+            yield entry.path
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return entry.name.lower().endswith(ENDINGS)
