@@ -33,9 +33,9 @@ from runfolio.cli.commands.trash import trash
 from runfolio.cli.commands.unarchive import unarchive
 from runfolio.cli.commands.undelete import undelete
 from runfolio.cli.errors import CommandTree
-from runfolio.cli.output.options import debug_option
+from runfolio.cli.output.options import HELP_FLAGS, debug_option
 
-CONTEXT = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
+CONTEXT = {"max_content_width": 110, "help_option_names": HELP_FLAGS}
 
 
 @click.group(cls=CommandTree, params=[debug_option()], context_settings=CONTEXT)

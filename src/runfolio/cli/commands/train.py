@@ -29,13 +29,19 @@ class TrainCommand(Command):
     """Says how several values of one setting are run."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        own = {flag: option for option in options for flag in option.opts if not isinstance(option, SettingOption)}
-        for key, values in split_setting_flags(args, own)[1].items():
-            if len(values) > 1:
+        try:
+            return super().parse_args(ctx, list(args))  # which click empties
+        except click.UsageError as error:
+            if "extra argument" not in error.message:
+                raise
+            options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+            own = {flag: option for option in options for flag in option.opts if not isinstance(option, SettingOption)}
+            several = [(key, values) for key, values in split_setting_flags(args, own)[1].items() if len(values) > 1]
+            for key, values in several[:1]:
                 command = f"runfolio series --{key} {shlex.join(values)}"
-                raise click.UsageError(f"{key} has several values: `{command}` trains with each of them", ctx)
-        return super().parse_args(ctx, args)
+                message = f"{key} has several values: `{command}` trains with each of them"
+                raise click.UsageError(message, ctx) from None
+            raise
 
 
 @click.command(cls=TrainCommand, short_help="Train an image classifier as one tracked run, or as several.")

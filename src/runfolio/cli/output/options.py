@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
     from runfolio.query.store import Folio, Runs
 
+HELP_FLAGS = ["-h", "--help"]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 store_option = click.option(
@@ -124,6 +125,7 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.append(debug_option())
+        self.context_settings.setdefault("help_option_names", HELP_FLAGS)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         records = [
