@@ -163,7 +163,7 @@ def test_a_dead_job_without_a_checkpoint_gets_one_curve(
 @pytest.mark.parametrize(("given", "use"), [("project", "experiment="), ("fork", r"runfolio\.fork")])
 def test_arguments_of_other_trackers_are_explained(store: Path, given: str, use: str):
     with pytest.raises(TypeError, match=f"init has no argument '{given}'; use {use}"):
-        runfolio.init(store=store, **{given: "food"})
+        runfolio.init(store=store, **{given: "food"})  # pyright: ignore[reportArgumentType]
     assert not store.exists()
 
 

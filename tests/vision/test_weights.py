@@ -16,6 +16,7 @@ import runfolio
 from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.vision import TrainSettings, experiment, run_experiment
 from runfolio.vision._torchvision import models
+from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.evaluation.loading import load
 from runfolio.vision.models import ModelSpec, build_model, current_names
 from runfolio.vision.models.head import head_keys
@@ -344,5 +345,6 @@ def test_run_resumes_and_predicts_without_its_weights_file(file, small, store):
     (run,) = runfolio.open(store).runs(state="finished")
     assert run.metric("val/acc").steps.tolist() == [1, 2]
     classifier = load(run.checkpoint("best"))
+    assert isinstance(classifier.transform, ImageTransform)
     assert classifier.transform.resize == 37
     assert classifier.predict([Image.new("L", (50, 40))])[0].label in "0123456789"
