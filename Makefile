@@ -6,6 +6,8 @@ READY  := $(VENV)/.ready
 STORE  ?= demo-runs
 ZIPS   ?= pizza_steak_sushi.zip pizza_steak_sushi_20_percent.zip
 WEIGHTS ?= mobilenet_v2.pth
+# One more than there are cores: tests often wait for a process or a disk.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: demo test lint soak bench bench-training clean
 
@@ -15,7 +17,7 @@ demo: $(READY)  ## Eight tracked experiments on real images, the leaderboard, th
 	$(BIN)/runfolio predict best --sample 24 --store $(STORE) --out $(STORE)/predictions.png
 
 test: $(READY)  ## The whole test suite.
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not soak"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not soak"
 
 lint: $(READY)  ## Style, types, and the one-way layers.
 	$(BIN)/ruff check .
