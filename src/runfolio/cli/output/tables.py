@@ -173,9 +173,12 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
     kinds = {row.figure for row in groups.rows}
     shared = next(iter(kinds)) if len(kinds) == 1 and kinds != {"best"} else ""
     columns = [
-        Column(key="group", title="runs with", formatter=_without_repeats),
+        Column(key="group", title="runs with", formatter=_without_repeats, wraps=True),
         Column(
-            key="measured", title=measured_heading(f"metric {shared}".rstrip()), formatter=formatting.elementwise(str)
+            key="measured",
+            title=measured_heading(f"metric {shared}".rstrip()),
+            formatter=formatting.elementwise(str),
+            wraps=True,
         ),
         Column(key="runs", title="runs", formatter=formatting.elementwise(formatting.count), number=True),
         Column(
