@@ -116,8 +116,8 @@ def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColu
 
 
 def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsColumn:
-    spellings = (name, name.replace("config.", "params.", 1), name.replace("-", "_"))  # a flag has - where YAML has _
-    for spelling in dict.fromkeys(spellings):
+    outright = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
+    for spelling in dict.fromkeys((name, outright, outright.replace("-", "_"))):  # a flag has - where YAML has _
         is_shadowed = spelling in _MORE_FACTS and f"params.{spelling}" in available
         if spelling in available and not is_shadowed:
             return _outright(spelling, runs)
@@ -131,7 +131,7 @@ def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsC
 def choice_note(columns: Iterable[RunsColumn]) -> str:
     """Return one line on the columns whose bare name has several meanings, empty if there are none."""
     choices = [
-        f"{column.name} is the {_MEANINGS.get(column.kind, 'result')} (not {' or '.join(column.shadowed)})"
+        f"{column.name} is the {_MEANINGS[column.kind]} (not {' or '.join(column.shadowed)})"
         for column in dict.fromkeys(columns)
         if column.shadowed
     ]
@@ -190,7 +190,7 @@ def _bare(name: str, full_names: Sequence[str], runs: Sequence[RunView]) -> Runs
         return _outright(full_names[0], runs, full_names[1:])
     if len(kinds) == 1:
         return _outright(f"metrics.{name}{_BEST}" if mode else f"metrics.{name}", runs)
-    return RunsColumn("figure", name, figure_heading(runs, name, mode), tuple(full_names[1:]))
+    return RunsColumn("figure", name, figure_heading(runs, name, mode))
 
 
 def _origin(lineage: dict[str, Any] | None) -> str | None:
