@@ -71,3 +71,12 @@ def test_figures_of_both_kinds_are_called_neither_result_nor_metric(store, write
     column = find_column("val/acc", open_folio(store).runs())
 
     assert (column.heading, choice_note([column])) == ("val/acc best or as reported", "")
+
+
+def test_metric_whose_name_ends_like_the_best_of_another_is_its_own(store, write):
+    write("first", points={"acc": [0.5, 0.9], "acc.best": [0.1]})
+    write("second", points={"acc": [0.5, 0.4]})
+    runs = open_folio(store).runs()
+    column = find_column("metrics.acc.best", runs)
+
+    assert [column.value(run) for run in runs] == [None, 0.1]
