@@ -458,6 +458,12 @@ def test_show_and_logs_without_a_run_take_the_newest(runfolio, three_runs):
     assert runfolio("logs").exit_code == 2  # of wild, which printed nothing
 
 
+def test_last_of_an_archived_experiment_is_of_that_experiment(runfolio, three_runs):
+    rf.init("newer", experiment="other", store=three_runs).finish()
+    runfolio("archive", "slow", "quick", "wild")
+    assert runfolio("show", "last", "--experiment", "tune").output.startswith("wild  ")
+
+
 def test_tiny_number_is_not_printed_as_zero(runfolio, tmp_path):
     for name, error in (("tiny", 9.9e-17), ("zero", 0.0), ("large", 0.7528)):
         with rf.init(name, store=tmp_path / "runs") as run:
