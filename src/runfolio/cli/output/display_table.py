@@ -48,7 +48,7 @@ class Column:
     optional: int = 0
     """Above 0 it is left out if the terminal is too narrow; of several the highest number first."""
     wraps: bool = False
-    """Whether long texts take several lines rather than lose their middle."""
+    """Long texts take several lines rather than lose their middle."""
     style: Callable[[Any], str | None] = lambda value: None
 
 

@@ -64,7 +64,7 @@ class RunsColumn:
 
     @property
     def is_measured(self) -> bool:
-        """Whether the column holds results rather than facts and settings."""
+        """Return whether the column holds results rather than facts and settings."""
         return self.kind in ("summary", "metrics", "best", "figure")
 
     def value(self, run: RunView) -> Any:

@@ -28,7 +28,7 @@ class Grouping(Generic[RunT]):
     members: dict[str, list[RunT]]
     """The runs of each group by its label, such as `model=mlp lr=0.1`."""
     notes: list[str]
-    """What a reader must know about the grouping, one sentence each."""
+    """Facts that a reader of the groups must know, one sentence each."""
 
 
 def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[RunT]:

@@ -1,4 +1,4 @@
-"""Which settings mattered: the share of a metric's spread that goes with each of them."""
+"""Influence of settings: the share of a metric's spread that goes with each of them."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class SeedGroup:
     """What its runs share and the other groups' do not, such as `model=mlp lr=0.1`."""
     metric: str
     figure: str
-    """Which number of each run counts, such as `best` (see `figures.Kind`)."""
+    """Kind of the number that counts of each run, such as `best` (see `figures.Kind`)."""
     runs: int
     """How many of them have the metric."""
     mean: float
