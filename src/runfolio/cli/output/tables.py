@@ -28,20 +28,21 @@ _HEADING_WIDTH = 15
 
 COSTS: Mapping[str, Column] = {
     "parameters": Column(
-        key="parameters", title="params", formatter=formatting.elementwise(formatting.count), number=True
+        key="parameters", title="params", formatter=formatting.elementwise(formatting.count), number=True, optional=3
     ),
     "size_mb": Column(
         key="size_mb",
         title="MB",
         formatter=formatting.elementwise(formatting.significant_digits),
         number=True,
-        optional=1,
+        optional=4,
     ),
     "predict_ms": Column(
         key="predict_ms",
         title="ms an\nimage",
         formatter=formatting.elementwise(formatting.significant_digits),
         number=True,
+        optional=2,
     ),
 }
 """Columns for the cost of using a model, by the name of the result."""
@@ -136,6 +137,7 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
             title="s an\nepoch",
             formatter=formatting.elementwise(formatting.significant_digits),
             number=True,
+            optional=1,
         ),
         **COSTS,
         "state": Column(key="state", title="state", formatter=formatting.elementwise(str), style=state_style),

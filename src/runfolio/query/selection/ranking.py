@@ -130,7 +130,7 @@ def _no_metric(runs: Sequence[RunView], metric: str, left_out: str) -> str:
         return f"{metric!r} is a setting of these runs, not a metric; `runfolio runs --sort {metric}` orders them by it"
     recorded = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
     return f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}" + (
-        f" {left_out}" if left_out else ""
+        f". {left_out}" if left_out else ""
     )
 
 
