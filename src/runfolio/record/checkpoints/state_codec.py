@@ -235,11 +235,16 @@ class Unpacker:
             case "$map":
                 return {self.unpack(key): self.unpack(entry) for key, entry in value[mark]}
             case user_types.ENUM | user_types.NAMEDTUPLE:
-                return self._user_value(mark, self.unpack(value[mark]))
+                return self._user_value(mark, self._list(value[mark]))
             case _ if mark in BY_MARK:
-                return BY_MARK[mark].build(self.unpack(value[mark]))
+                return BY_MARK[mark].build(self._list(value[mark]))
             case _:
                 return {key: self.unpack(entry) for key, entry in value.items()}
+
+    def _list(self, value: Any) -> list[Any]:
+        if not isinstance(value, list):  # a range of a few bytes would fill the memory
+            raise TypeError(f"{type(value).__name__} instead of a list")
+        return self.unpack(value)
 
     def _user_value(self, mark: str, parts: list[Any]) -> Any:
         build = user_types.build_member if mark == user_types.ENUM else user_types.build_namedtuple
