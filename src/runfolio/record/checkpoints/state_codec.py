@@ -33,7 +33,7 @@ class Packer:
     def __init__(self, prefix: str = "state") -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self.has_target = False
-        """Whether `restore` will be given an object for what is packed next, which may have types of the user's own."""
+        """True if the next value is of an object that `restore` can fill: it may have types of the user's own."""
         self._prefix = prefix
         self._keys: dict[tuple, str] = {}
 

@@ -43,7 +43,7 @@ class ImageFolder:
     folders: Mapping[Split, str]
     """Name of the folder of each part, such as `train/`."""
     notices: tuple[str, ...]
-    """What was taken for what, and what was left out, if that is not plain from the names."""
+    """Remarks on how the folders were understood and on files left out, if the names leave a doubt."""
 
     def source(self, *, with_validation: bool = False) -> ImageSource:
         """Return its own training and test images.
