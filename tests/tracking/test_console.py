@@ -179,6 +179,24 @@ print("after")
     assert console(store) == "first\nsecond\n"
 
 
+def test_runs_of_threads_that_start_at_once_share_one_helper(store: Path, python: Callable):
+    script = """
+import sys, threading, runfolio
+together = threading.Barrier(4)
+def fold(number):
+    together.wait()
+    with runfolio.init(f"fold{number}", store=sys.argv[1]):
+        if together.wait() == 0:
+            print("all are open", flush=True)
+        together.wait()
+threads = [threading.Thread(target=fold, args=(number,)) for number in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+    assert python(script, store).stdout == "all are open\n"
+    assert console(store).count("all are open") == 4
+
+
 def test_last_output_of_a_killed_process_is_logged(store: Path, python: Callable):
     """10,000 lines, and no time to hand them on between the last and the end."""
     script = (
@@ -374,17 +392,19 @@ def test_a_last_flush_without_a_reader_is_no_failure(store: Path):
 
 
 @given(st.lists(st.sampled_from([b"\x1b", b"_", b"mark", b"\x1b_", b"text"]), max_size=8), st.data())
-def test_a_mark_is_taken_out_in_whatever_pieces_it_comes(before: list[bytes], data: st.DataObject):
-    mark = b"\x1b_mark\x1b\\"
+def test_marks_are_taken_out_in_whatever_pieces_they_come(before: list[bytes], data: st.DataObject):
+    marks = [b"\x1b_mark1\x1b\\", b"\x1b_mark2\x1b\\"]  # of two runs that end at once, in two threads
     printed = b"".join(before)
-    whole = printed + mark + b"after"
+    first, second = data.draw(st.permutations(marks))
+    whole = printed + first + b"between" + second + b"after"
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
     source, sink = os.pipe()
     stream = Stream(source, sink)
-    stream.expect(mark)
+    for mark in marks:
+        stream.expect(mark)
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-    assert b"".join(map(stream.without_mark, pieces)) == printed + b"after"
-    assert not stream.waits_for_mark
+    assert b"".join(map(stream.without_marks, pieces)) == printed + b"betweenafter"
+    assert not any(map(stream.waits_for, marks))
     os.close(source)
     os.close(sink)
 

@@ -416,6 +416,15 @@ def test_pixels_of_a_huge_figure_are_bounded(run: Run):
     assert recorded_images(run)["huge"].width == 8000
 
 
+def test_dots_per_inch_of_a_figure_are_bounded_before_it_is_drawn(run: Run):
+    figure = plt.figure(figsize=(6, 3), dpi=200_000)  # whose pixels would take 3 TB
+    run.log_figure("dots", figure)
+    plt.close(figure)
+    image = recorded_images(run)["dots"]
+    assert max(image.size) <= 8000
+    assert figure.dpi == 200_000
+
+
 def test_figures_that_cannot_be_drawn_are_reported(
     store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

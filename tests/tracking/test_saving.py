@@ -169,6 +169,13 @@ def test_a_run_that_has_ended_saves_nothing_more(store: Path, caplog: pytest.Log
     assert "saves no more checkpoints: it has ended" in caplog.text
 
 
+def test_flush_waits_for_checkpoints(store: Path):
+    with runfolio.init(store=store) as run:
+        run.checkpoint(step=0, counts=[1])
+        assert run.flush()
+        assert manifests.names(run.folder) == ["last"]
+
+
 def test_finish_waits_for_the_running_save(store: Path, python_torch: Callable):
     script = """
 import sys, torch, runfolio

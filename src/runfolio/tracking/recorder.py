@@ -249,9 +249,10 @@ class Recorder:
             self.encoder_thread.flush(_PREEMPTION_WAIT_S, sync=True)
 
     def flush(self) -> bool:
-        """Wait until everything logged is in the record's files; False if the store does not take it."""
+        """Wait until everything logged and saved is in the record's files; False if the store does not take it."""
         self.note_call()
-        return not self._is_started or self.encoder_thread.flush(_FLUSH_WAIT_S)
+        is_saved = self.saver is None or self.saver.wait(_FLUSH_WAIT_S)
+        return is_saved and (not self._is_started or self.encoder_thread.flush(_FLUSH_WAIT_S))
 
     # The interface for monitors and other writers of the record
 

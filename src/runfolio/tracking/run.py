@@ -350,7 +350,7 @@ class Run:
                 self.recorder.monitors.remove(watch)
 
     def flush(self) -> bool:
-        """Wait until all that was logged is in the record's files; False where the store does not take it."""
+        """Wait until all that was logged, checkpoints too, is in the record's files; False if the store refuses it."""
         return self.recorder.flush()
 
     def finish(self, state: str = "finished", reason: str | None = None) -> None:

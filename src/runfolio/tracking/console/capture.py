@@ -55,8 +55,9 @@ class Console:
         OSError: There is no helper process, or nothing to be redirected.
         """
         self._run = (os.fspath(run.folder), run.writer)
-        self._tee = StreamTee.of_this_process(self._open)
-        self._tee.attach(self._run)
+        with StreamTee.changing:
+            self._tee = StreamTee.of_this_process(self._open)
+            self._tee.attach(self._run)
 
     def stop(self, ending: exit_hooks.Ending) -> None:
         if self._tee is not None:
@@ -137,6 +138,8 @@ class _CellStream(_Stream):
 class StreamTee:
     """This process's streams, led through a helper process while any run records them."""
 
+    changing = threading.RLock()
+    """Held while the streams are led elsewhere: runs start and end in several threads at once."""
     _current: StreamTee | None = None
 
     def __init__(self, open_: list[int]) -> None:
@@ -192,16 +195,18 @@ class StreamTee:
         deadline = time.monotonic() + _END_WAIT_S[ending]
         if not self._ended:
             self._ask_to_detach(run, ending, deadline)
-        self._attached.remove(run)
-        if not self._attached:
-            for stream in self._streams:
-                stream.restore()
-            if StreamTee._current is not self:  # the streams were led elsewhere meanwhile, and another took its place
-                self._retire()
+        with StreamTee.changing:
+            self._attached.remove(run)
+            if not self._attached:
+                for stream in self._streams:
+                    stream.restore()
+                if StreamTee._current is not self:  # the streams were led elsewhere, and another took its place
+                    self._retire()
 
     def forget_in_child(self) -> None:
         """A forked child prints into the detour, but has nothing to say to the helper."""
         StreamTee._current = None
+        StreamTee.changing = threading.RLock()
         self._close()
 
     def _ask_to_detach(self, run: tuple[str, str], ending: exit_hooks.Ending, deadline: float) -> None:

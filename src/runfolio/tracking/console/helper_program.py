@@ -63,7 +63,8 @@ class Stream:
     def __init__(self, source: int, target: int) -> None:
         self.source = source
         self._target: int | None = target
-        self._mark = b""
+        self._marks: list[bytes] = []
+        """One for each run that ends; in threads, several runs end at once."""
         self._held = b""
         os.set_blocking(source, False)
 
@@ -77,28 +78,29 @@ class Stream:
             return None
 
     def expect(self, mark: bytes) -> None:
-        self._mark = mark
+        self._marks.append(mark)
 
-    @property
-    def waits_for_mark(self) -> bool:
-        return bool(self._mark)
+    def waits_for(self, mark: bytes) -> bool:
+        return mark in self._marks
 
-    def give_up_mark(self) -> bytes:
+    def give_up(self, mark: bytes) -> bytes:
         """Stop waiting for it; what was held back because it could have been its beginning."""
-        held, self._mark, self._held = self._held, b"", b""
-        return held
+        self._marks.remove(mark)
+        return self.without_marks(b"")
 
-    def without_mark(self, data: bytes) -> bytes:
-        """The data without the mark, which may come in pieces."""
-        if not self._mark:
-            return data
-        before, mark, after = (self._held + data).partition(self._mark)
-        if mark:
-            self._mark = self._held = b""
-            return before + after
-        size = next((n for n in range(len(self._mark) - 1, 0, -1) if before.endswith(self._mark[:n])), 0)
-        self._held = before[len(before) - size :]
-        return before[: len(before) - size]
+    def without_marks(self, data: bytes) -> bytes:
+        """The data without the expected marks, which may come in pieces and in any order."""
+        if not self._marks:
+            held, self._held = self._held, b""
+            return held + data
+        data = self._held + data
+        for mark in [mark for mark in self._marks if mark in data]:
+            self._marks.remove(mark)
+            data = data.replace(mark, b"", 1)
+        beginnings = (mark[:size] for mark in self._marks for size in range(1, len(mark)))
+        size = max((len(beginning) for beginning in beginnings if data.endswith(beginning)), default=0)
+        self._held = data[len(data) - size :]
+        return data[: len(data) - size]
 
     def pass_on(self, data: bytes) -> None:
         """Write it where it would have gone.
@@ -166,7 +168,7 @@ class Relay:
             self._close(stream)
             return
         self._receive()  # who sends a mark says so first; so the mark in `data` is known now
-        self._deliver(stream, stream.without_mark(data))
+        self._deliver(stream, stream.without_marks(data))
 
     def _deliver(self, stream: Stream, data: bytes) -> None:
         try:
@@ -210,7 +212,8 @@ class Relay:
     def _detach_where_due(self) -> None:
         while self._detaching:
             message, deadline = self._detaching[0]
-            waiting = [stream for stream in self._streams.values() if stream.waits_for_mark]
+            mark = message["mark"].encode()
+            waiting = [stream for stream in self._streams.values() if stream.waits_for(mark)]
             now = time.monotonic()
             if waiting and now < deadline:
                 return
@@ -219,7 +222,7 @@ class Relay:
             if not heard and now < deadline - _MARK_WAIT_S + _SENDER_WAIT_S:
                 return
             for stream in waiting:
-                self._deliver(stream, stream.give_up_mark())
+                self._deliver(stream, stream.give_up(mark))
             del self._detaching[0]
             run = (message["folder"], message["writer"])
             self._transcript.detach(log_path(Path(run[0]), run[1]))

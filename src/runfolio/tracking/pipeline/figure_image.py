@@ -28,12 +28,12 @@ def figure_png(figure: Any) -> bytes:
     """
     figure = _figure_of(figure)
     buffer = io.BytesIO()
-    with warnings_at_caller():
+    dpi = _dpi(figure)
+    with warnings_at_caller(), _bounded_dpi(figure):
         figure.draw_without_rendering()  # which moves things to where they will be
         with _hide_far_texts(figure):
             box = _bounded_box(figure)
-            width, height = box.width, box.height
-            dpi = min(_dpi(figure), _LONGEST_SIDE / max(width, height), math.sqrt(_MOST_PIXELS / (width * height)))
+            dpi = min(dpi, _largest_dpi(box.width, box.height))
             figure.savefig(buffer, format="png", bbox_inches=box, dpi=dpi)
     return buffer.getvalue()
 
@@ -47,6 +47,21 @@ def _figure_of(value: Any) -> Any:
         if module is not None and isinstance(figure, module.Figure):
             return figure
     raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(value).__name__}")
+
+
+@contextmanager
+def _bounded_dpi(figure: Any) -> Iterator[None]:
+    """Give a figure no more dots per inch than its image may have: even a draft takes the memory of all its pixels."""
+    own = figure.dpi
+    figure.dpi = min(own, _largest_dpi(*figure.get_size_inches()))
+    try:
+        yield
+    finally:
+        figure.dpi = own
+
+
+def _largest_dpi(width: float, height: float) -> float:
+    return min(_LONGEST_SIDE / max(width, height), math.sqrt(_MOST_PIXELS / (width * height)))
 
 
 @contextmanager
