@@ -70,6 +70,17 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("bot = Bot('123456789:AA" + "aB3" * 11 + "')", f"bot = Bot('{REDACTED}')"),
         ("https://chat.example:8065/hooks/" + "a1" * 13, f"https://chat.example:8065/hooks/{REDACTED}"),
         ("https://hc-ping.com/0123-4567", f"https://hc-ping.com/{REDACTED}"),
+        (
+            "https://events.pagerduty.com/integration/ab12/enqueue",
+            f"https://events.pagerduty.com/integration/{REDACTED}",
+        ),
+        ("https://sctapi.ftqq.com/SCT1abc.send?title=done", f"https://sctapi.ftqq.com/{REDACTED}"),
+        ("https://api.day.app/abc/done", f"https://api.day.app/{REDACTED}"),
+        (
+            "https://n8n.example/webhook/0123abcd-0123-4567-89ab-0123456789ab",
+            f"https://n8n.example/webhook/{REDACTED}",
+        ),
+        ("kaggle_key=abc1", f"kaggle_key={REDACTED}"),
         ("WEBHOOK_URL=https://example.org/in/abc", f"WEBHOOK_URL={REDACTED}"),
         ("slackWebhook: 'https://example.org/in/abc'", f"slackWebhook: '{REDACTED}'"),
         ("Cookie: sid=abc; theme=dark", f"Cookie: {REDACTED}"),

@@ -33,8 +33,8 @@ _PASSWORDS = _words("passcode passphrase passwd password pwd")
 _DOUBTFUL = _words("auth key keys pass token tokens")
 """Words that make a name secret only in good company."""
 _KEY_QUALIFIERS = _words(
-    "access account admin api app auth client deploy encryption host license master openai private secret service"
-    " shared signing ssh storage subscription wandb"
+    "access account admin anthropic api app auth aws azure client comet deploy encryption gemini host kaggle license"
+    " master neptune openai private secret service shared signing ssh storage subscription wandb"
 )
 _PASS_QUALIFIERS = _words("admin db ftp http login mail mysql pg proxy redis root smtp sql user")
 _TOKENIZER_QUALIFIERS = _words(
@@ -193,7 +193,8 @@ _SECRET_PATH = re.compile(
     r"|maker\.ifttt\.com/trigger/"
     r"|open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/"
     r"|oapi\.dingtalk\.com/robot/|qyapi\.weixin\.qq\.com/cgi-bin/webhook/"
-    r"|hc-ping\.com/|webhook\.site/"
+    r"|hc-ping\.com/|webhook\.site/|events\.pagerduty\.com/integration/|api\.day\.app/|sc(?:tapi)?\.ftqq\.com/"
+    r"|[\w.-]+(?::\d+)?/webhook(?:-test)?/(?=[0-9a-f]{8}-[0-9a-f]{4}-)"
     r"|[\w.-]+(?::\d+)?/hooks/(?=[a-z0-9]{26}\b)"
     r"))[^\s\"'<>`)]+",
     re.IGNORECASE,
