@@ -48,4 +48,6 @@ $(READY): pyproject.toml constraints.txt Makefile
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[vision]" --group dev
+	@$(BIN)/python -c "import torchvision" 2> /dev/null || echo "note: torchvision is of another build than torch, so" \
+	  "'import torchvision' fails in your own scripts; runfolio works. Install both from one index, in one command."
 	touch $(READY)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
 from runfolio.query.frames.points import points_of_runs
-from runfolio.query.index.run_index import StoreIndex
+from runfolio.query.index.run_index import Entry, StoreIndex
 from runfolio.query.index.scan import scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.columns import runs_frame
@@ -117,6 +117,8 @@ class Folio:
         """The runs that the last scan could not read, one line each with the remedy."""
         self._unread: dict[str, str] = {}
         self._index = StoreIndex(self.store)
+        self._entries: dict[str, Entry] | None = None
+        """Entries of the last scan, by the folder of the run below the store."""
         self._scan()
 
     def __repr__(self) -> str:
@@ -196,7 +198,8 @@ class Folio:
 
     def _scan(self) -> list[RecordedRun]:
         check_store(self.store)
-        scan = self._index.use(partial(scan_store, self.store))
+        scan = self._index.use(partial(scan_store, self.store, earlier=self._entries))
+        self._entries = {run.run_path: run.entry for run in scan.runs}
         self._unread, self.problems = scan.problems, list(scan.problems.values())
         return [RecordedRun(self.store, run) for run in scan.runs]
 

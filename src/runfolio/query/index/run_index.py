@@ -137,7 +137,7 @@ class MemoryIndex:
     def update(self, changed: dict[str, Entry], removed: Iterable[str], beats: dict[str, SeenHeartbeat] | None) -> None:
         self._entries.update(changed)
         for folder in removed:
-            del self._entries[folder]
+            self._entries.pop(folder, None)
         if beats is not None:
             self._beats = dict(beats)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,9 +32,13 @@ class ScanResult(NamedTuple):
     """By place, one line for each run that could not be read, with the remedy."""
 
 
-def scan_store(store: Path, index: Index) -> ScanResult:
-    """Every run of the store; reads only those whose files changed since the index saw them."""
-    indexed = index.entries()
+def scan_store(store: Path, index: Index, earlier: Mapping[str, Entry] | None = None) -> ScanResult:
+    """Every run of the store; reads only those whose files changed since the index saw them.
+
+    Args:
+        earlier: Entries of an earlier scan by this process, which saves reading the index.
+    """
+    indexed = index.entries() if earlier is None else earlier
     history = HeartbeatHistory(index.beats())
     changed: dict[str, Entry] = {}
     scan = ScanResult([], {})
