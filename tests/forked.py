@@ -103,8 +103,10 @@ class Forked:
     """Client of the server, which it starts at the first request."""
 
     def __init__(self, modules: Sequence[str]) -> None:
-        """Args:
-        modules: Names of the modules that the server imports.
+        """Prepare a client; no server is started yet.
+
+        Args:
+            modules: Names of the modules that the server imports.
         """
         self._modules = modules
         self._server: subprocess.Popen[bytes] | None = None

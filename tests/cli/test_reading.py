@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import pytest
 
 import runfolio as rf
+from runfolio.cli.output.display_table import Column, DisplayTable, print_table
+from runfolio.cli.output.formatting import elementwise
 
 
 @pytest.fixture
@@ -358,6 +360,34 @@ def test_compared_runs_keep_their_labels_in_a_narrow_terminal(runfolio, tmp_path
     assert {"hidden_units", "val/acc"} <= set(heads[0].split())
 
 
+def test_groups_keep_their_settings_in_a_narrow_terminal(runfolio, tmp_path, monkeypatch):
+    for model in ("mlp", "a-network-with-a-long-name"):
+        for lr in (0.1, 0.01):
+            for seed in range(4):
+                config = {"model": model, "lr": lr, "device": f"cpu{seed % 2}", "seed": seed}
+                with rf.init("net", experiment="wide", config=config, store=tmp_path / "runs") as run:
+                    run.summary["val/acc"] = lr + seed / 100
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = runfolio("compare", "--experiment", "wide", "--group-by", "-seed").stdout
+
+    assert max(map(len, shown.splitlines())) <= 80
+    for setting in ("lr=0.1", "lr=0.01", "device=cpu0", "device=cpu1"):
+        assert len(re.findall(rf"{re.escape(setting)}(?!\d)", shown)) == 4
+
+
+def test_labels_that_would_become_equal_are_wrapped(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    labels = [f"{model}-{epochs}ep-photos" for model in ("mlp-wide", "mlp-deep") for epochs in (5, 10)]
+    name = Column(key="name", title="run", formatter=elementwise(str))
+    value = Column(key="value", title="v" * 30, formatter=elementwise(str), number=True)
+
+    print_table(DisplayTable(columns=[name, value], rows=[{"name": label, "value": 1} for label in labels]))
+
+    lines = [line[:8].strip() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert "".join(lines) == "".join(labels)
+
+
 def test_output_to_a_file_has_no_colour(runfolio, three_runs):
     assert "\x1b" not in runfolio("runs").stdout + runfolio("show", "wild").stdout
 
@@ -426,6 +456,12 @@ def test_show_and_logs_without_a_run_take_the_newest(runfolio, three_runs):
     assert runfolio("show").output.startswith("wild  ")
     assert runfolio("show", "last", "--experiment", "tune").output.startswith("wild  ")
     assert runfolio("logs").exit_code == 2  # of wild, which printed nothing
+
+
+def test_last_of_an_archived_experiment_is_of_that_experiment(runfolio, three_runs):
+    rf.init("newer", experiment="other", store=three_runs).finish()
+    runfolio("archive", "slow", "quick", "wild")
+    assert runfolio("show", "last", "--experiment", "tune").output.startswith("wild  ")
 
 
 def test_tiny_number_is_not_printed_as_zero(runfolio, tmp_path):

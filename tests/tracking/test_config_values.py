@@ -10,6 +10,8 @@ import enum
 import functools
 import json
 import math
+import subprocess
+import sys
 import types
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -379,3 +381,21 @@ with runfolio.init(store=sys.argv[1], config=config): pass
         assert python(script, store, seed).returncode == 0
     first, second = (RunDocument.read(path.parent).config for path in store.glob("*/*/run.json"))
     assert {**first, "seed": 0} == {**second, "seed": 0}
+
+
+def test_spawned_process_names_types_of_the_script_alike(tmp_path: Path):
+    (tmp_path / "train.py").write_text(
+        """
+import multiprocessing
+from runfolio.tracking.pipeline.config_values import plain_value
+class Loss: pass
+def show(): print(plain_value({"class": Loss, "object": Loss()}), flush=True)
+if __name__ == "__main__":
+    show()
+    process = multiprocessing.get_context("spawn").Process(target=show)
+    process.start()
+    process.join()
+"""
+    )
+    done = subprocess.run([sys.executable, tmp_path / "train.py"], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["{'class': 'train.Loss', 'object': {'type': 'train.Loss'}}"] * 2

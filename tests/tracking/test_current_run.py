@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import runfolio
-from runfolio.errors import ConfigError
+from runfolio.errors import ConfigError, NotFound
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.points.reader import PointFiles
@@ -216,3 +216,13 @@ second.log({"loss": 2.0})
         first = runfolio.open(store).run("first")
         assert (first.state, first.document.refused) == ("finished", {"loss": 3})
         assert losses(runfolio.open(store).run("second")) == [2.0]
+
+
+def test_run_stays_open_if_the_run_to_resume_is_unknown(store: Path):
+    run = runfolio.init(store=store)
+    for wrong in (lambda: runfolio.init(store=store, resume="typo"), lambda: runfolio.fork("typo", store=store)):
+        with pytest.raises(NotFound):
+            wrong()
+    run.log({"loss": 1.0})
+    assert not run.recorder.has_ended
+    run.finish()

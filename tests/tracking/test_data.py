@@ -179,6 +179,11 @@ def test_a_path_that_leads_nowhere_is_refused_at_the_call(store: Path, tmp_path:
         pytest.raises(NotFound, match=r"no file or folder .*/gone"),
     ):
         run.log_data("train", tmp_path / "gone")
+    with (
+        runfolio.init(store=store, strict=True) as run,
+        pytest.raises(NotFound, match=r"no file or folder .*/~nobody-here"),
+    ):
+        run.log_data("train", "~nobody-here/photos")
 
 
 def test_a_listing_of_ones_own_or_a_function_that_makes_one(given):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import io
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -288,6 +290,27 @@ def test_interrupts_and_wrong_arguments_are_not_held_back(run: Run):
         run.log_text("name", "text", stepp=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         run.log_text("name")  # type: ignore[call-arg]
+
+
+def test_errors_of_signal_handlers_are_not_held_back(run: Run):
+    """As that of torch: a worker of a DataLoader was killed."""
+
+    def stop(number: int, frame: object) -> None:
+        raise RuntimeError("worker is killed")
+
+    def interrupt(self: object) -> None:
+        signal.raise_signal(signal.SIGUSR2)
+
+    interrupted: Any = type("Interrupted", (), {"read": interrupt, "seekable": interrupt, "__iter__": interrupt})()
+    previous = signal.signal(signal.SIGUSR2, stop)
+    try:
+        with pytest.raises(RuntimeError, match="worker is killed"):
+            run.log_image("name", interrupted)
+        with pytest.raises(RuntimeError, match="worker is killed"):
+            run.log(collections.ChainMap(interrupted))
+    finally:
+        signal.signal(signal.SIGUSR2, previous)
+    assert refused(run) == {}
 
 
 def test_a_store_that_takes_no_artifact_ends_no_training(store: Path, tmp_path: Path):

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -54,3 +56,15 @@ def test_each_job_of_a_multirun_has_a_run_that_ends_as_the_job(hydra: Path, tmp_
         "lr=0.3": ("finished", None),
     }
     assert not list((tmp_path / "multirun").rglob("run.json"))
+
+
+def test_older_hydra_without_callbacks_and_output_folder(store: Path, monkeypatch: pytest.MonkeyPatch):
+    """Before 1.1 `run_job` has no callbacks, before 1.2 the settings have no folder of the output."""
+    config = SimpleNamespace(job=SimpleNamespace(override_dirname="lr=0.1"), runtime=SimpleNamespace(cwd="/elsewhere"))
+    utils: dict[str, Any] = {"__name__": "hydra.core.utils"}
+    exec("def run_job(task):\n    return task()", utils)
+    monkeypatch.setitem(sys.modules, "hydra.core.utils", SimpleNamespace(**utils))
+    settings = SimpleNamespace(HydraConfig=SimpleNamespace(get=lambda: config))
+    monkeypatch.setitem(sys.modules, "hydra.core.hydra_config", settings)
+    with utils["run_job"](lambda: runfolio.init(store=store)) as run:
+        assert run.name == "lr=0.1"

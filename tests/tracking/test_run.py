@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import json
 import math
@@ -505,6 +506,36 @@ def test_an_artifact_that_cannot_be_copied_keeps_the_one_before(run: Run, tmp_pa
     assert run.artifact(tmp_path / "f") is None
     assert artifacts.find(run.folder, "f") == target
     assert (target / "f").read_text() == "x"
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), KeyboardInterrupt()])
+def test_artifact_whose_manifest_is_not_on_disk_is_whole(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+):
+    """The rename of the manifest is done when the folder cannot be synced, or Ctrl-C comes."""
+    (tmp_path / "f").write_text("x")
+    sync = files.sync_file
+
+    def fail_for_the_folder(path: Path) -> None:
+        sync(path)
+        if path.name == "artifacts":
+            raise error
+
+    monkeypatch.setattr(files, "sync_file", fail_for_the_folder)
+    for _ in range(2):
+        with contextlib.suppress(KeyboardInterrupt):
+            assert run.artifact(tmp_path / "f") is None
+        kept = artifacts.find(run.folder, "f")
+        assert kept is not None
+        assert (kept / "f").read_text() == "x"
+
+
+def test_interrupted_copy_of_an_artifact_leaves_no_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "f").write_text("x")
+    monkeypatch.setattr(files, "sha256", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run.artifact(tmp_path / "f")
+    assert not [*(run.folder / "artifacts").iterdir()]
 
 
 def test_logging_while_a_run_ends_is_reported(store: Path, caplog: pytest.LogCaptureFixture):

@@ -140,6 +140,13 @@ def test_exif_orientation_is_applied(tmp_path: Path):
             assert pixels(png(image_copy(image))).shape == (60, 20, 3)
 
 
+def test_image_of_a_plugin_of_pillow_is_stored():
+    """As `HeifImageFile` of pillow_heif, whose class is in a package of its own."""
+    picture = type("PluginImage", (Image.Image,), {"__module__": "plugin"})()
+    picture.__setstate__(Image.new("L", (4, 2), 7).__getstate__())
+    assert pixels(png(image_copy(picture))).tolist() == [[7] * 4] * 2
+
+
 def test_frames_of_a_file_are_noted(tmp_path: Path):
     path = tmp_path / "film.gif"
     frames = [Image.new("L", (4, 4), level) for level in (0, 100, 200)]

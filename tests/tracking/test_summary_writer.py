@@ -159,6 +159,13 @@ def test_tensors_meshes_and_embeddings_are_artifacts(writer: SummaryWriter):
     assert (arrays["images"] == images).all()
 
 
+def test_long_tags_of_any_script_name_artifacts(writer: SummaryWriter):
+    for step, tag in enumerate(("loss" * 50, "\u635f\u5931" * 20, "\u635f\u5931" * 50)):
+        writer.add_tensor(tag, [1.0], step)
+        (folder,) = (writer.run.folder / "artifacts").glob(f"*-{step}")
+        assert kept(writer, folder.name)[0]["tag"] == tag
+
+
 def test_precision_and_recall_are_those_of_torch(writer: SummaryWriter):
     generator = np.random.default_rng(0)
     labels, predictions, weights = generator.integers(0, 2, 50), generator.random(50), generator.random(50)
@@ -167,6 +174,9 @@ def test_precision_and_recall_are_those_of_torch(writer: SummaryWriter):
     names = ("true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall")
     expected = summary.compute_curve(labels, predictions, num_thresholds=11, weights=weights)
     assert np.array([details[name] for name in names]) == pytest.approx(expected)
+    columns = [values.reshape(-1, 1) for values in (labels, predictions, weights)]
+    writer.add_pr_curve("pr", columns[0], columns[1], 4, num_thresholds=11, weights=columns[2])
+    assert kept(writer, "pr-4")[0] == {**details, "step": 4}
 
 
 def test_sounds_are_wav_files(writer: SummaryWriter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import io
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -238,6 +239,8 @@ def test_extra_state_of_a_layer_comes_back(store: Path, extra: Any):
 def test_extra_state_that_cannot_be_stored_is_refused_by_name(store: Path):
     with pytest.raises(ConfigError, match=r"entry extra_state/model/0\._extra_state is a BytesIO"):
         saved(store, model=nn.Sequential(Counting(io.BytesIO())))
+    with pytest.raises(ConfigError, match=r"entry extra_state/model/0\._extra_state is a Mode.* save .*\.value"):
+        saved(store, model=nn.Sequential(Counting(Mode.MAX)))
     with pytest.raises(ConfigError, match="'extra_state' is saved by itself"):
         saved(store, extra_state=3)
 
@@ -276,6 +279,23 @@ def test_types_of_the_user_come_back_as_those_of_the_target(store: Path, caplog:
     assert (untyped.mode, untyped.best, type(untyped.mode)) == ("max", (3, 0.5), str)
     assert "stopper has no Best, Mode; in its state they are plain values" in caplog.text
     assert checkpoint.state["stopper"] == {"mode": "max", "best": (3, 0.5)}
+
+
+def test_types_of_the_user_are_found_in_deques_and_sets(store: Path):
+    checkpoint = saved(store, stopper=Stopper({Mode.MAX}, deque([Best(3, 0.5)], 2)))
+    stopper = Stopper({Mode.MIN}, deque([Best(0, 0.0)]))
+    with runfolio.init(resume=checkpoint.folder) as run:
+        run.restore(stopper=stopper)
+    assert repr((stopper.mode, stopper.best)) == repr(({Mode.MAX}, deque([Best(3, 0.5)], 2)))
+
+
+def test_restore_asks_no_target_for_its_state_without_need(store: Path):
+    stopper = Stopper("max", 3)
+    checkpoint = saved(store, stopper=stopper)
+    stopper.state_dict = None  # type: ignore[method-assign, assignment]
+    with runfolio.init(resume=checkpoint.folder) as run:
+        run.restore(stopper=stopper)
+    assert (stopper.mode, stopper.best) == ("max", 3)
 
 
 def test_schedule_after_a_warm_up_goes_on_as_if_never_stopped(store: Path):

@@ -213,6 +213,7 @@ def test_zip_of_another_digest_is_refused_with_an_accepted_name(tmp_path):
     ("name", "kind", "message"),
     [
         ("zip:nowhere.zip", NotFound, "no zip .*nowhere.zip; check the path"),
+        ("zip:~nobody-here/a.zip", NotFound, "no zip .*a.zip; check the path"),
         ("zip:.", NotFound, "did you mean folder:"),
         ("zip:x.zip#sha256=12", ConfigError, "'12' is not a SHA-256; behind #sha256= come 64 hexadecimal digits"),
         ("zip:ftp://example.org/x.zip", ConfigError, "must begin with http:// or https://"),

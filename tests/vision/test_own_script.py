@@ -110,6 +110,14 @@ def test_transforms_of_weights_and_of_the_older_package_are_stored(given):
     assert torch.equal(stored(picture(1, 300, 260)), given(picture(1, 300, 260)))
 
 
+@pytest.mark.parametrize("dtype", ["onnx", "load", "nothing"])
+def test_stored_transform_names_nothing_but_dtypes(dtype, monkeypatch):
+    monkeypatch.setattr(torch, "__getattr__", lambda name: pytest.fail(f"torch.{name} is imported"))
+
+    with pytest.raises(ValueError, match="no dtype"):
+        StoredTransform.from_meta([{"name": "ConvertImageDtype", "dtype": dtype}], Brightness())
+
+
 def test_grey_images_stay_grey_for_a_network_that_takes_them():
     steps = plain_steps(v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]))
 

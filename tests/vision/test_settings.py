@@ -20,6 +20,7 @@ def test_every_setting_is_explained_and_grouped():
 
     assert [field.name for field in fields if not field.help.endswith((".", "..."))] == []
     assert list(dict.fromkeys(field.group for field in fields)) == [
+        "common",
         "data",
         "model",
         "optimisation",

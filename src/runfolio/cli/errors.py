@@ -17,7 +17,7 @@ import click
 from runfolio.errors import Ambiguous, RunfolioError, did_you_mean, nearest
 
 _ALIASES = {"ls": "runs", "list": "runs"}
-"""What people type for a command by habit."""
+"""Names of commands in other programs, and ours."""
 
 
 class CommandTree(click.Group):

@@ -106,7 +106,7 @@ class RecordedRun:
 
     @property
     def ending(self) -> str:
-        """How the run ended and why, such as `failed: ValueError: bad shape in train.py line 41`."""
+        """State and reason of the end, such as `failed: ValueError: bad shape in train.py line 41`."""
         return run_end.why(self)
 
     @cached_property

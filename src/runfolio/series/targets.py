@@ -19,7 +19,7 @@ class Membership(TypedDict):
     name: str
     fingerprint: str
     varied: dict[str, Any]
-    """What sets the run apart from the others of its series, by key."""
+    """Settings that differ between the runs of the series, by key."""
 
 
 class Target(Protocol):

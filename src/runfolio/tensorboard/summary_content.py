@@ -17,7 +17,7 @@ from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import text_of
 
 _GRID_COLUMNS = 8
-_NAME_LENGTH = 50
+_NAME_BYTES = 50
 _LEAST_COUNT = 1e-7
 _CURVES = ("true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall")
 
@@ -145,7 +145,7 @@ def precision_recall(labels: Any, predictions: Any, thresholds: int, weights: An
     scores = np.asarray(media_content.as_numbers(predictions), dtype=np.float64).ravel()
     if truth.shape != scores.shape:
         raise ConfigError(f"{truth.size} labels do not belong to {scores.size} predictions")
-    weight = 1.0 if weights is None else np.asarray(media_content.as_numbers(weights), dtype=np.float64)
+    weight = 1.0 if weights is None else np.asarray(media_content.as_numbers(weights), dtype=np.float64).ravel()
     bins = np.floor(scores * (thresholds - 1)).clip(0, thresholds - 1)
 
     def at_least(weighted: Any) -> Any:
@@ -175,7 +175,7 @@ def table(rows: Any, header: Any) -> dict[str, Any]:
 
 def artifact_name(tag: str, step: int) -> str:
     """Return a name for what belongs to a tag and a step; other tags and steps have other names."""
-    safe = slug(tag)[:_NAME_LENGTH]
+    safe = slug(tag).encode()[:_NAME_BYTES].decode(errors="ignore")
     digest = "" if safe == tag else "-" + hashlib.blake2b(tag.encode(errors="replace"), digest_size=4).hexdigest()
     return f"{safe}{digest}-{step}"
 

@@ -169,7 +169,7 @@ def _listed(items_and_size: tuple[list[Item], int]) -> Measured:
 
 
 def _of_path(path: Path) -> Callable[[], Measured]:
-    path = path.expanduser().absolute()
+    path = path.absolute()
     if not path.exists():
         raise NotFound(f"no file or folder {path} to take a fingerprint of; check the path")
     if path.is_dir():
@@ -179,7 +179,7 @@ def _of_path(path: Path) -> Callable[[], Measured]:
 
 def _of_paths(paths: list[Path]) -> Callable[[], Measured]:
     """Files by their names below the folder that holds them all."""
-    paths = [path.expanduser().absolute() for path in paths]
+    paths = [path.absolute() for path in paths]
     root = Path(os.path.commonpath([path.parent for path in paths]))
     return lambda: _listed(hashing.items(root, [path.relative_to(root).as_posix() for path in paths]))
 
@@ -187,5 +187,5 @@ def _of_paths(paths: list[Path]) -> Callable[[], Measured]:
 def _source(data: Any) -> str | None:
     """Where data comes from, for people, where nobody says."""
     if isinstance(data, (str, os.PathLike)):
-        return str(path_of(data).expanduser().absolute())
+        return str(path_of(data).absolute())
     return f"{str(data.dtype).removeprefix('torch.')} {list(data.shape)}" if arrays.is_array(data) else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Unpack
+from typing import Unpack, cast
 
 from runfolio.record.checkpoints.manifests import LAST
 from runfolio.tracking.checkpointing.fork_folder import make_fork_folder
 from runfolio.tracking.opening import NewRun, Opened, OpenRequest, RunOptions, open_fork, open_run
 from runfolio.tracking.run import Run
-from runfolio.tracking.run_lookup import RunReference, find_run
+from runfolio.tracking.run_lookup import RunReference
 
 
 def fork(
@@ -47,7 +47,7 @@ def fork(
     new = NewRun.of(name, experiment, tags, notes)
 
     def find(request: OpenRequest) -> Opened:
-        parent = find_run(request.store, run)
+        parent = cast("Path", request.named)
 
         def make(run_id: str) -> Path:
             return make_fork_folder(
@@ -56,4 +56,4 @@ def fork(
 
         return new.describe(open_fork(request, make))
 
-    return open_run(find, **options)
+    return open_run(find, reference=run, **options)

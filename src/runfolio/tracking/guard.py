@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import signal
+import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -39,3 +41,13 @@ def _is_wrong_call(error: Exception) -> bool:
     """Return whether Python refused the arguments, so that no line of the method was executed."""
     trace = error.__traceback__
     return isinstance(error, TypeError) and trace is not None and trace.tb_next is None
+
+
+def is_interrupt(error: Exception) -> bool:
+    """Return whether a signal handler raised the error, and not the call that it interrupted.
+
+    Such as a handler of a time limit, or torch's, which reports a DataLoader worker that was killed.
+    """
+    handlers = map(signal.getsignal, signal.valid_signals())
+    codes = {getattr(handler, "__code__", None) for handler in handlers}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))

@@ -22,7 +22,7 @@ from runfolio.tracking.opening import (
 from runfolio.tracking.recording_config import RecordingConfig
 from runfolio.tracking.resume import find_unfinished_run
 from runfolio.tracking.run import Run
-from runfolio.tracking.run_lookup import RunReference, find_run, spelled
+from runfolio.tracking.run_lookup import RunReference, spelled
 
 _EXPERIMENT = "default"
 _AUTO = "auto"
@@ -90,11 +90,9 @@ def init(
     new = NewRun.of(job_name() if name is None else name, experiment, tags, notes, series)
 
     def find(request: OpenRequest) -> Opened:
-        folder = None
+        folder = request.named
         if resume == _AUTO and request.wanted_id is None and not is_reproduction():
             folder = find_unfinished_run(request.store, new.experiment or _EXPERIMENT, new.name)
-        elif resume is not None and resume != _AUTO:
-            folder = find_run(request.store, resume)
         if folder is not None:
             return open_earlier(request, folder)
         experiment = new.experiment or _EXPERIMENT
@@ -102,6 +100,7 @@ def init(
 
     return open_run(
         find,
+        reference=None if resume == _AUTO else resume,
         config=config,
         store=store,
         tensorboard=tensorboard,

@@ -40,6 +40,7 @@ from runfolio.tracking.process.reproduction import Reproduction
 from runfolio.tracking.recorder import Recorder
 from runfolio.tracking.recording_config import RecordingConfig
 from runfolio.tracking.run import Run
+from runfolio.tracking.run_lookup import RunReference, find_run
 
 log = logging.getLogger("runfolio")
 _REPRODUCED = "-reproduced"
@@ -82,6 +83,8 @@ class OpenRequest(NamedTuple):
     """Id that `RUNFOLIO_RUN_ID` gives the run."""
     wait_s: float
     """Longest time to wait for rank 0."""
+    named: Path | None = None
+    """Folder of the run that the call names."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class NewRun:
 def open_run(
     find: Callable[[OpenRequest], Opened],
     *,
+    reference: RunReference | None = None,
     config: Any = None,
     store: str | os.PathLike[str] | None = None,
     tensorboard: bool = False,
@@ -139,8 +143,11 @@ def open_run(
 ) -> Run:
     """Open the run that `find` returns, start recording, and make it the current run of this thread or task.
 
+    Args:
+        reference: An earlier run, looked up for `find` before open runs are ended.
     Raises:
         StoreError: The store cannot be written.
+        NotFound, Ambiguous: `reference` does not name one run.
         ConfigError: `config` or a variable of the environment cannot be used.
     """
     repeated = reproduction.requested_reproduction()
@@ -149,10 +156,11 @@ def open_run(
     folder = repeated.store if repeated is not None else store_folder(store)
     settings = plain_config(config) if config is not None else {}
     wanted_id = distributed.run_id_from_environment()
-    if not keep_others:
-        _end_unattended_runs(wanted_id)
     try:
-        opened = find(OpenRequest(folder, settings, wanted_id, recording.join_s))
+        named = None if reference is None else find_run(folder, reference)
+        if not keep_others:
+            _end_unattended_runs(wanted_id)
+        opened = find(OpenRequest(folder, settings, wanted_id, recording.join_s, named))
         opened.document.config.update(settings)
         opened.document.defaults.update(config_defaults(config))
         is_primary = opened.role == PRIMARY

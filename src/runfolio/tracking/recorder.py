@@ -25,6 +25,7 @@ from runfolio.record.sink import Sink
 from runfolio.tracking.checkpointing.saver import Saver
 from runfolio.tracking.environment import seeds
 from runfolio.tracking.environment.environment_recorder import EnvironmentRecorder, keep_code
+from runfolio.tracking.guard import is_interrupt
 from runfolio.tracking.pipeline.encoder_thread import EncoderThread
 from runfolio.tracking.pipeline.late_calls import LateCalls
 from runfolio.tracking.pipeline.plain_texts import describe_error
@@ -267,9 +268,9 @@ class Recorder:
         """Count a call that recorded nothing, and report it once for each cause; see `guard.py`.
 
         Raises:
-            Exception: The error itself, if the run is strict.
+            Exception: The error itself, if the run is strict, or if it is an interrupt.
         """
-        if self.strict:
+        if self.strict or is_interrupt(error):
             raise error
         reason = describe_error(error)
         if not isinstance(error, RunfolioError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from runfolio.errors import RunfolioError
 from runfolio.record.base.layout import RUN_FILE, slug
@@ -15,7 +15,7 @@ from runfolio.tracking.environment import program
 from runfolio.tracking.opening import RunOptions, open_earlier, open_run, refuse_in_reproduction
 from runfolio.tracking.process import distributed
 from runfolio.tracking.run import Run
-from runfolio.tracking.run_lookup import RunReference, find_run, spelled
+from runfolio.tracking.run_lookup import RunReference, spelled
 
 
 def resume(
@@ -47,7 +47,9 @@ def resume(
     """
     refuse_in_reproduction(f"runfolio.resume({spelled(run)!r})")
     return open_run(
-        lambda request: open_earlier(request, find_run(request.store, run), checkpoint, step, force=force), **options
+        lambda request: open_earlier(request, cast("Path", request.named), checkpoint, step, force=force),
+        reference=run,
+        **options,
     )
 
 

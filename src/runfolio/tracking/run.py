@@ -87,7 +87,7 @@ class Run:
 
     @property
     def resumed(self) -> bool:
-        """Whether the run continues an earlier attempt, or the run it was forked from.
+        """True if the run continues an earlier attempt, or the run it was forked from.
 
         Not if `RUNFOLIO_RUN_ID` named a run without a checkpoint: there is no state to restore.
         """

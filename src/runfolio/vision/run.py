@@ -257,15 +257,14 @@ def _train(
     if settings.profile:
         train = partial(train_epoch_with_profile, run=run, notify=partial(notices.once, "profile"))
 
-    def save(score: float | None = None) -> bool:
-        return run.checkpoint(step=state.step, metric=score, loader=LOADER, meta=meta, **state.checkpoint_parts())
+    def save(score: float | None = None) -> None:
+        run.checkpoint(step=state.step, metric=score, loader=LOADER, meta=meta, **state.checkpoint_parts())
 
     def on_step(loss: torch.Tensor) -> None:
         run.log({"batch/loss": loss, **state.progress}, step=state.step)
         bar.advance()
         save()
 
-    is_best = False
     with EpochProgressBar(
         progress, run.name, epochs=settings.epochs, steps=state.steps_per_epoch, completed=state.step
     ) as bar:
@@ -278,11 +277,11 @@ def _train(
             values = _epoch_values(state, trained, validated, tested)
             state.end_epoch(values, score=values[chosen_by])
             run.log({**values, **state.progress}, step=state.epoch)
-            is_best = save(values[chosen_by])
+            save(values[chosen_by])
             _warn_of_losses(values, settings.lr, notices)
             bar.report(values, chosen_by)
         bar.show("testing" if tests else "summing up")
-        record_results(run, state, inputs, preparation, notices, is_best=is_best, tests=tests)
+        record_results(run, state, inputs, preparation, notices, tests=tests)
     if state.epoch < settings.epochs:
         epochs = f"{settings.patience} epoch{'s' * (settings.patience != 1)}"
         run.finish(

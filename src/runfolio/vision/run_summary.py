@@ -64,21 +64,10 @@ def record_inputs(run: Run, preparation: Preparation) -> None:
 
 
 def record_results(
-    run: Run,
-    state: TrainState,
-    inputs: InputPipeline,
-    preparation: Preparation,
-    notices: Notices,
-    *,
-    is_best: bool,
-    tests: bool,
+    run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, notices: Notices, *, tests: bool
 ) -> None:
-    """Record the results of the best epoch, and test its weights if `tests`.
-
-    Args:
-        is_best: The last epoch is the best one, so its weights need not be loaded.
-    """
-    best_epoch, values = (state.epoch, state.epoch_values) if is_best else _restore_best(run, state, notices)
+    """Record the results of the best epoch, and test its weights if `tests`."""
+    best_epoch, values = _restore_best(run, state, notices)
     run.summary.update(
         {
             "best/epoch": best_epoch,

@@ -40,6 +40,14 @@ def test_overlay_names_run_and_metric_of_several_runs(store, write):
     assert labels == {f"{run}  {metric}" for run in "ab" for metric in ("train/loss", "test/loss")}
 
 
+def test_overlay_names_run_and_metric_of_a_hiding_curve(store, write):
+    for name in ("a", "b"):
+        write(name, points={"train/loss": [2.0], "test/loss": [2.5]})
+    lines = overlay(panels(store, "train/loss", "test/loss")).lines
+    hiding = {line.label for line in lines if line.same_as is None}
+    assert {line.same_as for line in lines} == {None, *hiding}
+
+
 def test_overlay_of_different_axes_is_refused(store):
     import runfolio
 
@@ -51,7 +59,17 @@ def test_overlay_of_different_axes_is_refused(store):
 
 
 @pytest.mark.parametrize(
-    ("metric", "kind"), [("train/loss", "loss"), ("Loss/test_loss", "loss"), ("val/acc", "acc"), ("loss", "loss")]
+    ("metric", "kind"),
+    [
+        ("train/loss", "loss"),
+        ("Loss/test_loss", "loss"),
+        ("val/acc", "acc"),
+        ("loss", "loss"),
+        ("val/Verluste in %", "in"),
+        ("val/größe", "größe"),
+        ("val/精度", "精度"),
+        ("%", "%"),
+    ],
 )
 def test_kind_of_a_metric_is_its_last_word(metric: str, kind: str):
     assert kind_of(metric) == kind

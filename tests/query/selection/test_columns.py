@@ -30,6 +30,7 @@ def runs(store, write):
         ("summary.lr", "summary.lr", 5.0),
         ("metrics.lr", "metrics.lr", 0.01),
         ("batch-size", "params.batch_size", 8),
+        ("config.batch-size", "params.batch_size", 8),
         ("val/acc", "summary.val/acc", 0.6),
         ("metrics.val/acc.best", "metrics.val/acc.best", 0.9),
         ("loss", "params.loss", "mse"),
@@ -62,3 +63,20 @@ def test_note_names_what_else_a_bare_name_could_mean(runs):
         "lr is the setting (not summary.lr or metrics.lr); val/acc is the result (not metrics.val/acc)."
     )
     assert choice_note(columns[2:]) == ""
+
+
+def test_figures_of_both_kinds_are_called_neither_result_nor_metric(store, write):
+    write(points={"val/acc": [0.5, 0.9]})
+    write(points={"val/acc": [0.5, 0.8]}, summary={"val/acc": 0.7})
+    column = find_column("val/acc", open_folio(store).runs())
+
+    assert (column.heading, choice_note([column])) == ("val/acc best or as reported", "")
+
+
+def test_metric_whose_name_ends_like_the_best_of_another_is_its_own(store, write):
+    write("first", points={"acc": [0.5, 0.9], "acc.best": [0.1]})
+    write("second", points={"acc": [0.5, 0.4]})
+    runs = open_folio(store).runs()
+    column = find_column("metrics.acc.best", runs)
+
+    assert [column.value(run) for run in runs] == [None, 0.1]

@@ -76,7 +76,7 @@ def test_the_same_training_run_twice_may_share_its_folder(runs_of):
 def test_names_may_be_one_text_as_on_the_command_line(runs_of):
     runs = runs_of(GRID)
 
-    assert group_runs(runs, "lr,seed").members.keys() == group_runs(runs, ["lr", "seed"]).members.keys()
+    assert group_runs(runs, "lr, seed,").members.keys() == group_runs(runs, ["lr", "seed"]).members.keys()
     with pytest.raises(ConfigError, match="either all names have a - before them, or none"):
         group_runs(runs, "lr,-seed")
 

@@ -105,3 +105,15 @@ def test_groups_of_the_same_seeds_are_compared_seed_by_seed(store, write, seeds,
 
     assert row(groups.rows, "model=b").tied == tied
     assert ("t test of pairs of equal seed" in groups.caption, "Welch" in groups.caption) == (False, tied)
+
+
+def test_each_metric_is_compared_by_the_seeds_that_have_it(store, write):
+    for model, seeds in (("a", (0, 1)), ("b", (1, 2))):
+        for seed in (0, 1, 2):
+            # Paired by their places, all differences would be 0.1: a certain difference.
+            tested = {"test/acc": 0.7 + seed / 10 - 0.2 * (model == "b")} if seed in seeds else {}
+            write(config={"model": model, "seed": seed}, summary={"val/acc": 0.8 + seed / 100, **tested})
+    groups = group_by_seed(open_folio(store).runs())
+
+    assert [row.tied for row in groups.rows if row.metric == "test/acc"] == [False, True]
+    assert "t test of pairs of equal seed or Welch's t test" in groups.caption

@@ -40,8 +40,8 @@ def compare(
     """Compare runs: those named, or all of an experiment.
 
     One row for each run, with the settings in which they differ and what came of it. The head of a column says which
-    number of a metric it is: the one at the chosen epoch where the run reports it in its summary, else the best of the
-    curve; beside it the last one where that is another. JSON and CSV have every metric, its last and its best value.
+    number of a metric it is: what the run reports in its summary, else the best of the curve. If the best of a curve is
+    not its last value, that has a column too. JSON and CSV have every metric, its last and its best value.
 
     With --group-by, what groups of runs came to: -seed takes those for one that differ in their seed alone. Settings
     that differ in every run and only say where it writes, such as an output folder, make no groups. Reproductions and

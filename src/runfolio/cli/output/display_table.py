@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -46,6 +47,8 @@ class Column:
     number: bool = False
     optional: int = 0
     """Above 0 it is left out if the terminal is too narrow; of several the highest number first."""
+    wraps: bool = False
+    """Long texts take several lines rather than lose their middle."""
     style: Callable[[Any], str | None] = lambda value: None
 
 
@@ -104,7 +107,7 @@ def _rich_block(table: DisplayTable, columns: Sequence[Column], formatted: Mappi
 
     rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
-        # If it is still too wide, texts give way to numbers, and end in an ellipsis instead of wrapping.
+        # If it is still too wide, texts give way to numbers, and lines end in an ellipsis.
         side: Literal["left", "right"] = "right" if column.number else "left"
         rich_table.add_column(Text(column.title, no_wrap=True), justify=side, no_wrap=column.number, vertical="bottom")
     for index, row in enumerate(table.rows):
@@ -152,13 +155,20 @@ def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], w
 def _shortened_texts(
     columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int
 ) -> dict[str, Sequence[str]]:
-    """Return the columns with texts that fit: the widest columns of texts lose the middle of their longest texts."""
+    """Return the columns with texts that fit: the widest columns of texts lose the middle of their longest texts.
+
+    Texts of a column that wraps are whole, and so are those of the first column, which names the rows, if two of them
+    would become equal.
+    """
     texts = sorted((column for column in columns if not column.number), key=lambda column: _widest(column, formatted))
     room = width - _GAP * (len(columns) - 1) - sum(_widest(column, formatted) for column in columns if column.number)
     shortened = {column.key: formatted[column.key] for column in columns}
     for number, column in enumerate(texts):
         share = max(_LEAST_TEXT_WIDTH, room // (len(texts) - number))
-        shortened[column.key] = shorten_middle(formatted[column.key], share)
+        shown = shorten_middle(formatted[column.key], share)
+        if column.wraps or (column is columns[0] and len(set(shown)) < len(set(formatted[column.key]))):
+            shown = [textwrap.fill(text, share, break_on_hyphens=False) for text in formatted[column.key]]
+        shortened[column.key] = shown
         room -= min(_widest(column, formatted), share)
     return shortened
 

@@ -97,7 +97,7 @@ def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Fol
     folio = open_store(store) if store is None or isinstance(store, Path) else store
     if run == BEST:
         return folio.best(metric, experiment=experiment)
-    if run == LAST and experiment is not None and (runs := folio.runs(experiment)):
+    if run == LAST and experiment and (runs := folio.runs(experiment) or folio.runs(experiment, archived=True)):
         return runs[0]
     return folio.run(run)
 

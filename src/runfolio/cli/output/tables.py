@@ -28,20 +28,21 @@ _HEADING_WIDTH = 15
 
 COSTS: Mapping[str, Column] = {
     "parameters": Column(
-        key="parameters", title="params", formatter=formatting.elementwise(formatting.count), number=True
+        key="parameters", title="params", formatter=formatting.elementwise(formatting.count), number=True, optional=3
     ),
     "size_mb": Column(
         key="size_mb",
         title="MB",
         formatter=formatting.elementwise(formatting.significant_digits),
         number=True,
-        optional=1,
+        optional=4,
     ),
     "predict_ms": Column(
         key="predict_ms",
         title="ms an\nimage",
         formatter=formatting.elementwise(formatting.significant_digits),
         number=True,
+        optional=2,
     ),
 }
 """Columns for the cost of using a model, by the name of the result."""
@@ -136,6 +137,7 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
             title="s an\nepoch",
             formatter=formatting.elementwise(formatting.significant_digits),
             number=True,
+            optional=1,
         ),
         **COSTS,
         "state": Column(key="state", title="state", formatter=formatting.elementwise(str), style=state_style),
@@ -173,9 +175,12 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
     kinds = {row.figure for row in groups.rows}
     shared = next(iter(kinds)) if len(kinds) == 1 and kinds != {"best"} else ""
     columns = [
-        Column(key="group", title="runs with", formatter=_without_repeats),
+        Column(key="group", title="runs with", formatter=_without_repeats, wraps=True),
         Column(
-            key="measured", title=measured_heading(f"metric {shared}".rstrip()), formatter=formatting.elementwise(str)
+            key="measured",
+            title=measured_heading(f"metric {shared}".rstrip()),
+            formatter=formatting.elementwise(str),
+            wraps=True,
         ),
         Column(key="runs", title="runs", formatter=formatting.elementwise(formatting.count), number=True),
         Column(

@@ -10,7 +10,7 @@ import click
 
 from runfolio.cli.output import formatting
 from runfolio.cli.output.console import print_error, print_line, print_text
-from runfolio.cli.output.options import SettingOption, open_store
+from runfolio.cli.output.options import open_store
 from runfolio.cli.output.plot_screen import plot_screen
 from runfolio.errors import MissingExtra
 
@@ -50,8 +50,8 @@ def _training_command(ctx: click.Context, rate: float) -> str:
         value = ctx.params.get(param.name or "")
         if param.name in ("find_lr", "lr") or value is None:
             continue
-        if isinstance(param, SettingOption) and isinstance(value, bool):
-            words.append((param.opts if value else param.secondary_opts)[0])
+        if isinstance(value, bool):
+            words += (param.opts if value else param.secondary_opts)[:1]
         else:
             words += [param.opts[0], str(value)]
     return shlex.join([*words, "--lr", formatting.significant_digits(rate)])

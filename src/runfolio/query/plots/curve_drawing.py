@@ -28,7 +28,7 @@ _LEGEND_LINE = 0.24
 
 
 Legend = Literal["beside", "inside", "below", "none"]
-"""Where the legend of a picture is."""
+"""Place of the legend in a picture."""
 
 
 def draw_curves(

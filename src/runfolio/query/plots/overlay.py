@@ -21,7 +21,12 @@ def overlay(panels: Sequence[Panel]) -> Panel:
         raise ConfigError(f"the metrics are drawn over {' and '.join(axes)}; name one axis for both by --x")
     names = {line.label for panel in panels for line in panel.lines}
     labelled = [
-        replace(line, label=panel.metric if len(names) == 1 else f"{line.label}  {panel.metric}", best=None)
+        replace(
+            line,
+            label=panel.metric if len(names) == 1 else f"{line.label}  {panel.metric}",
+            same_as=None if line.same_as is None else f"{line.same_as}  {panel.metric}",
+            best=None,
+        )
         for panel in panels
         for line in panel.lines
     ]
@@ -37,4 +42,4 @@ def overlay(panels: Sequence[Panel]) -> Panel:
 
 def kind_of(metric: str) -> str:
     """Return the last word of a metric's name, such as `loss`: metrics of one kind share the range of their y axes."""
-    return re.split(r"[^A-Za-z0-9]+|_", metric.lower())[-1]
+    return (re.findall(r"[^\W_]+", metric.lower()) or [metric])[-1]

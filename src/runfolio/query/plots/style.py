@@ -17,7 +17,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4
 STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
 """One for each round through the colours."""
 ON_TOP: Any = (0, (3, 3))
-"""Of a curve that lies on another one, which shows in the gaps."""
+"""Dashes of a curve that hides another one, which shows in the gaps."""
 SCALE = "viridis"
 """From low to high, for colour-blind readers and in grey too."""
 INK, FAINT, GRID, OTHERS = "#333333", "#777777", "#E6E6E6", "#C4C4C4"

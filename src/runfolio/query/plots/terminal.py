@@ -166,8 +166,10 @@ def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = Non
 
 
 def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str, shown: NDArray[np.float64]) -> str:
-    """Args:
-    shown: Values of y that must be within the picture; others are cut off.
+    """Return one panel as text.
+
+    Args:
+        shown: Values of y that must be within the picture; others are cut off.
     """
     canvas = _Canvas(screen, panel.x_label, panel.metric)
     curves = [(line, *_on_axes(line, log, 4 * screen.width)) for line in panel.lines]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.frames.points import import_pandas
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.figures import any_figure_of, best_in_curve, figure_heading
+from runfolio.query.selection.figures import BEST, any_figure_of, best_in_curve, figure_heading
 from runfolio.query.selection.metric_names import guess_mode
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ _MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
     "commit": lambda run: run.code.info.get("commit"),
     "folder": lambda run: run.run_path,
 }
-_BEST = ".best"
 _MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
 """Kinds of values in the order in which a bare name is looked up."""
 
@@ -61,11 +60,11 @@ class RunsColumn:
         """Name that gives the same column wherever a column is named."""
         if self.kind in ("fact", "figure"):
             return self.name
-        return f"metrics.{self.name}{_BEST}" if self.kind == "best" else f"{self.kind}.{self.name}"
+        return f"metrics.{self.name}{BEST}" if self.kind == "best" else f"{self.kind}.{self.name}"
 
     @property
     def is_measured(self) -> bool:
-        """Whether the column holds results rather than facts and settings."""
+        """Return whether the column holds results rather than facts and settings."""
         return self.kind in ("summary", "metrics", "best", "figure")
 
     def value(self, run: RunView) -> Any:
@@ -76,6 +75,8 @@ class RunsColumn:
             return run.data[self.name].fingerprint if self.name in run.data else None
         if self.kind == "best":
             return best_in_curve(run, self.name)
+        if self.kind == "metrics" and self.name not in run.metrics:
+            return None
         if self.kind in ("metrics", "figure"):
             mode = guess_mode(self.name) if self.kind == "figure" else None
             figure = any_figure_of(run, self.full_name, mode)
@@ -87,8 +88,9 @@ def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
     """Return the column that a name means.
 
     A bare name is one of `FACTS`, else a setting, else another fact of the run, else a result or metric, of which it
-    takes each run's figure (`figures.figure_of`). `params.NAME`, `summary.NAME`, `metrics.NAME` (the last value),
-    `metrics.NAME.best` and `data.NAME` say it outright; `config.NAME` is the same as `params.NAME`.
+    takes each run's figure (`figures.figure_of`). `params.NAME`, `summary.NAME`, `metrics.NAME` (the last value,
+    of `epoch` and `samples` the highest), `metrics.NAME.best` and `data.NAME` say it outright; `config.NAME` is the
+    same as `params.NAME`.
 
     Raises:
         NotFound: There is no such column; the message names the nearest.
@@ -116,8 +118,8 @@ def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColu
 
 
 def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsColumn:
-    spellings = (name, name.replace("config.", "params.", 1), name.replace("-", "_"))  # a flag has - where YAML has _
-    for spelling in dict.fromkeys(spellings):
+    outright = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
+    for spelling in dict.fromkeys((name, outright, outright.replace("-", "_"))):  # a flag has - where YAML has _
         is_shadowed = spelling in _MORE_FACTS and f"params.{spelling}" in available
         if spelling in available and not is_shadowed:
             return _outright(spelling, runs)
@@ -131,7 +133,7 @@ def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsC
 def choice_note(columns: Iterable[RunsColumn]) -> str:
     """Return one line on the columns whose bare name has several meanings, empty if there are none."""
     choices = [
-        f"{column.name} is the {_MEANINGS.get(column.kind, 'result')} (not {' or '.join(column.shadowed)})"
+        f"{column.name} is the {_MEANINGS[column.kind]} (not {' or '.join(column.shadowed)})"
         for column in dict.fromkeys(columns)
         if column.shadowed
     ]
@@ -149,7 +151,7 @@ def every_column(runs: Iterable[RunView]) -> list[str]:
     metrics = [
         column
         for name in names_of["metrics"]
-        for column in (f"metrics.{name}", *([f"metrics.{name}{_BEST}"] if guess_mode(name) else []))
+        for column in (f"metrics.{name}", *([f"metrics.{name}{BEST}"] if guess_mode(name) else []))
     ]
     return list(dict.fromkeys([*FACTS, *_MORE_FACTS, *data, *params, *metrics, *summary]))
 
@@ -168,8 +170,8 @@ def _parts(full_name: str, runs: Sequence[RunView]) -> tuple[Kind, str]:
         return "fact", full_name
     kind, _, name = full_name.partition(".")
     if kind == "metrics":
-        is_best = name.endswith(_BEST) and not any(name in run.metrics for run in runs)
-        return ("best", name.removesuffix(_BEST)) if is_best else ("metrics", name)
+        is_best = name.endswith(BEST) and not any(name in run.metrics for run in runs)
+        return ("best", name.removesuffix(BEST)) if is_best else ("metrics", name)
     return ("data", name) if kind == "data" else ("params", name) if kind == "params" else ("summary", name)
 
 
@@ -189,8 +191,8 @@ def _bare(name: str, full_names: Sequence[str], runs: Sequence[RunView]) -> Runs
     if not kinds or kinds.isdisjoint(("best", "last")):
         return _outright(full_names[0], runs, full_names[1:])
     if len(kinds) == 1:
-        return _outright(f"metrics.{name}{_BEST}" if mode else f"metrics.{name}", runs)
-    return RunsColumn("figure", name, figure_heading(runs, name, mode), tuple(full_names[1:]))
+        return _outright(f"metrics.{name}{BEST}" if mode else f"metrics.{name}", runs)
+    return RunsColumn("figure", name, figure_heading(runs, name, mode))
 
 
 def _origin(lineage: dict[str, Any] | None) -> str | None:

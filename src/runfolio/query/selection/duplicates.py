@@ -24,7 +24,7 @@ class DistinctRuns(Generic[RunT]):
 
     @property
     def sentence(self) -> str:
-        """How many runs were left out; empty if none."""
+        """Return one sentence on the number of runs that were left out, empty if there are none."""
         parts = [counted(self.reproductions, "reproduction")] if self.reproductions else []
         if self.copies:
             parts.append("1 second copy of a run" if self.copies == 1 else f"{self.copies} further copies of runs")

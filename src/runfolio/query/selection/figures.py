@@ -19,6 +19,8 @@ any other run. `best`, `last`: from the curve."""
 _KINDS: tuple[Kind, ...] = ("best", "last", "as reported", "at the chosen epoch")
 CHOSEN_BY = "chosen_by"
 """The result in which a run names the metric that chose its epoch."""
+BEST = ".best"
+"""Ending of the name of a column with the best value of a curve: `metrics.val/acc.best`."""
 _OF_AN_EPOCH = ("train/", "val/", "test/")
 
 
@@ -39,7 +41,8 @@ def figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
     run itself reports of its chosen model; without one the best of the curve; of a metric without a direction the last.
 
     Args:
-        metric: Its name; `summary.NAME` or `metrics.NAME` takes the reported number or the curve alone.
+        metric: Its name; `summary.NAME`, or `metrics.NAME` and `metrics.NAME.best`, takes the reported number or the
+            curve alone.
         mode: Direction of the metric; None if it has none.
     """
     figure = any_figure_of(run, metric, mode)
@@ -57,7 +60,8 @@ def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None
         return None
     if mode is None:
         # A test that follows a training logs the epoch it tests, so the last value of an axis can be an earlier one.
-        return Figure(summary.max if name in AXES else summary.last, summary.last_step, "last")
+        value, step = (summary.max, summary.max_step) if name in AXES else (summary.last, summary.last_step)
+        return Figure(value, step, "last")
     value, step = (summary.max, summary.max_step) if mode == "max" else (summary.min, summary.min_step)
     return Figure(value, step, "best")
 
@@ -66,7 +70,8 @@ def split_name(run: RunView, metric: str) -> tuple[Literal["summary", "metrics",
     """Return what a name says outright about where its number is, and the rest of the name."""
     if metric not in run.metrics and metric not in run.flat_summary:
         if metric.startswith("metrics."):
-            return "metrics", metric.removeprefix("metrics.")
+            name = metric.removeprefix("metrics.")
+            return "metrics", name if name in run.metrics else name.removesuffix(BEST)
         if metric.startswith("summary."):
             return "summary", metric.removeprefix("summary.")
     return "", metric

@@ -28,7 +28,7 @@ class Grouping(Generic[RunT]):
     members: dict[str, list[RunT]]
     """The runs of each group by its label, such as `model=mlp lr=0.1`."""
     notes: list[str]
-    """What a reader must know about the grouping, one sentence each."""
+    """Facts that a reader of the groups must know, one sentence each."""
 
 
 def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[RunT]:
@@ -42,7 +42,8 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
         ConfigError: Some have a `-` and some not.
         NotFound: There is no such column; the message names the nearest.
     """
-    names = [name.strip() for name in (group_by.split(",") if isinstance(group_by, str) else group_by)]
+    texts = group_by.split(",") if isinstance(group_by, str) else group_by
+    names = [name for text in texts if (name := text.strip())]
     excluded = [name.startswith("-") for name in names]
     if any(excluded) and not all(excluded):
         raise ConfigError(f"group by {','.join(names)}: either all names have a - before them, or none")
@@ -54,10 +55,10 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
         naming = naming_settings(runs, [column.name for column in columns])
         columns = find_columns([f"params.{name}" for name in settings if name not in naming], runs)
         notes += _ignored(naming, names)
-    texts = {column.full_name: short_texts(column.value(run) for run in runs) for column in columns}
+    shown = {column.full_name: short_texts(column.value(run) for run in runs) for column in columns}
     members: dict[str, list[RunT]] = {}
     for run in runs:
-        settings = (f"{column.name}={texts[column.full_name][identity(column.value(run))]}" for column in columns)
+        settings = (f"{column.name}={shown[column.full_name][identity(column.value(run))]}" for column in columns)
         members.setdefault(" ".join(settings) or "all runs", []).append(run)
     if names and all(excluded) and 1 < len(runs) == len(members):
         notes += _single_runs(runs, [column.name for column in columns], names)

@@ -38,7 +38,7 @@ class Choice(Generic[RunT]):
     step: int | None
     """None where the run reported the value in its summary but logged no such point."""
     kind: Kind
-    """Which of the run's numbers it is."""
+    """Kind of the value among the numbers that the run has for the metric."""
     mode: Mode
     guessed: bool
     """Whether the mode was guessed from the metric's name."""
@@ -49,13 +49,13 @@ class Choice(Generic[RunT]):
     left_out: int
     """How many have the metric but did not compete, because they failed or crashed."""
     duplicates: str = ""
-    """How many reproductions and second copies did not compete, in a sentence; empty if there are none."""
+    """One sentence on the reproductions and second copies that did not compete, empty if there are none."""
     equals: int = 0
     """How many others have the same value."""
     decided_by: str = "age"
     """What put this run before them: a loss by its name, `parameters`, or `age` where nothing else did."""
     is_setting_too: bool = False
-    """Whether a setting has the name of the metric."""
+    """True if a setting has the name of the metric."""
     data: tuple[DataMatch, ...] = ()
     """How what each competitor was measured on stands to the winner's."""
 
@@ -130,7 +130,7 @@ def _no_metric(runs: Sequence[RunView], metric: str, left_out: str) -> str:
         return f"{metric!r} is a setting of these runs, not a metric; `runfolio runs --sort {metric}` orders them by it"
     recorded = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
     return f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}" + (
-        f" {left_out}" if left_out else ""
+        f". {left_out}" if left_out else ""
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ class SeedGroup:
     """What its runs share and the other groups' do not, such as `model=mlp lr=0.1`."""
     metric: str
     figure: str
-    """Which number of each run counts, such as `best` (see `figures.Kind`)."""
+    """Kind of the number that counts of each run, such as `best` (see `figures.Kind`)."""
     runs: int
     """How many of them have the metric."""
     mean: float
@@ -106,8 +107,8 @@ def group_by_seed(
     if not figures:
         raise NotFound(f"no run here that came to an end has a metric {metric!r} to compare by")
     ordered = sorted(figures, key=lambda label: ranking_key(members[label], metric, direction))
-    paired = _are_paired([figures[label][metric] for label in ordered])
-    tied = _tied([figures[label] for label in ordered], paired=paired)
+    paired = _paired_metrics([figures[label] for label in ordered])
+    tied = _tied([figures[label] for label in ordered], paired)
     rows = [
         row
         for label, names in zip(ordered, tied, strict=True)
@@ -117,7 +118,7 @@ def group_by_seed(
         )
     ]
     sentences = [
-        *_caption(rows, metric, direction, paired=paired),
+        *_caption(rows, metric, direction, paired),
         *([f"Left out: {broken} that failed or crashed."] if (broken := len(distinct.runs) - len(sound)) else []),
         *([distinct.sentence] if distinct.sentence else []),
         *grouping.notes,
@@ -213,15 +214,19 @@ def _whole_folds(members: Sequence[RunView]) -> int:
     return len(folds) if all(sorted(names) == expected for names in folds.values()) else 0
 
 
+def _paired_metrics(figures: Sequence[dict[str, Measured]]) -> set[str]:
+    """Return the metrics that all groups of several runs have of the same seeds (and folds)."""
+    names = {name for group in figures for name in group}
+    return {name for name in names if _are_paired([group[name] for group in figures if len(group.get(name, [])) > 1])}
+
+
 def _are_paired(groups: Sequence[Measured]) -> bool:
-    """Return whether every group has one run for each of the same seeds (and folds)."""
+    """Return whether every group has one run for each of the same seeds (and folds); False of fewer than two groups."""
+    if len(groups) < 2:
+        return False
     repetitions = [[_repetition(run) for run, _ in measured] for measured in groups]
     first = repetitions[0]
-    return (
-        len(first) > 1
-        and len(set(first)) == len(first)
-        and all(sorted(other) == sorted(first) for other in repetitions[1:])
-    )
+    return len(set(first)) == len(first) and all(sorted(other) == sorted(first) for other in repetitions[1:])
 
 
 def _repetition(run: RunView) -> tuple[str, ...]:
@@ -234,7 +239,7 @@ def _values(measured: Measured, *, paired: bool) -> list[float]:
     return [figure.value for _, figure in ordered]
 
 
-def _tied(figures: Sequence[dict[str, Measured]], *, paired: bool) -> list[set[str]]:
+def _tied(figures: Sequence[dict[str, Measured]], paired: AbstractSet[str]) -> list[set[str]]:
     """Return for each group the metrics whose mean cannot be told from the first group's; none for the first.
 
     Nothing can be said of a group of one run, or if the first group is one.
@@ -244,7 +249,7 @@ def _tied(figures: Sequence[dict[str, Measured]], *, paired: bool) -> list[set[s
     for name in {name for group in rivals for name in group}:
         ours = first.get(name, [])
         able = [index for index, group in enumerate(rivals, start=1) if len(ours) > 1 and len(group.get(name, [])) > 1]
-        pairs = paired and all(len(figures[index][name]) == len(ours) for index in able)
+        pairs = name in paired
         compare = paired_means_p if pairs else means_p
         ps = [compare(_values(ours, paired=pairs), _values(figures[index][name], paired=pairs)) for index in able]
         for index, differs in zip(able, holm(ps), strict=True):
@@ -283,14 +288,15 @@ def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
     return [f"The best of several steps is too good for {name}: report one in run.summary." for name in sorted(chosen)]
 
 
-def _caption(rows: Sequence[SeedGroup], metric: str, mode: Mode, *, paired: bool) -> list[str]:
+def _caption(rows: Sequence[SeedGroup], metric: str, mode: Mode, paired: AbstractSet[str]) -> list[str]:
     more = "higher" if mode == "max" else "lower"
     several = len({row.group for row in rows}) > 1
     sentences = [f"Best first by the mean of {metric} ({more} is better)."] if several else []
     if any(row.runs > 1 for row in rows):
         sentences.append("The 95 % interval is that of the mean (Student's t); std and range are the runs' own.")
-    if any(row.tied for row in rows):
-        test = "t test of pairs of equal seed" if paired else "Welch's t test"
+    if tied := {row.metric for row in rows if row.tied}:
+        names = {True: "t test of pairs of equal seed", False: "Welch's t test"}
+        test = " or ".join(names[kind] for kind in sorted({name in paired for name in tied}, reverse=True))
         sentences.append(
             f"= marks means that so few runs cannot tell from the first group's ({test}, 5 % for"
             " all groups together by Holm's procedure)."

@@ -90,7 +90,7 @@ class ComparedColumns:
     naming: list[str]
     """Settings that differ but only name a run, such as an output folder; they have no column."""
     hidden: int
-    """How many other results and metrics have no column."""
+    """Number of other results and metrics, which have no column."""
 
 
 def compared_columns(runs: Sequence[RunView], comparison: Comparison, *, everything: bool = False) -> ComparedColumns:

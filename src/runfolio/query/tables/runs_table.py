@@ -29,7 +29,7 @@ class Table:
     columns: list[RunsColumn]
     rows: list[list[Any]]
     notes: list[str]
-    """What a reader must know about the columns, one sentence each."""
+    """Facts that a reader of the columns must know, one sentence each."""
 
     @property
     def names(self) -> list[str]:

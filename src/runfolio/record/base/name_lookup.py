@@ -1,4 +1,4 @@
-"""How people name a run: by its id, the start of it, its name, or its folder."""
+"""Lookup of a run by the names that people give it: its id, the start of its id, its name, or its folder."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Item = TypeVar("Item", bound=Named)
 def find_by_name(
     name: str, runs: Sequence[Item], run_paths: Iterable[str], describe: Callable[[Sequence[Item]], Iterable[str]]
 ) -> Item | None:
-    """The one run called `name`; what fits whole goes before what is only the start of an id.
+    """Return the run called `name`. A whole id, name or folder precedes the start of an id.
 
     Args:
         runs: The newest first.
         run_paths: The folders below the store that `name` could mean, the likeliest first.
-        describe: What tells runs of one name apart, for people.
+        describe: Returns for each run a text that distinguishes it from others of its name.
     Raises:
         Ambiguous: Several runs fit; the message lists the newest, one per line.
     """

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import sys
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 
-def hydra_config() -> Any:
-    """Return Hydra's own settings for the job that this process runs; None without Hydra."""
+def hydra_setting(name: str) -> str | None:
+    """Return one of Hydra's own settings for the job that this process runs, by its dotted name.
+
+    None without a job, for settings that this version of Hydra does not have, and for those without a value.
+    """
     module = sys.modules.get("hydra.core.hydra_config")
-    return module.HydraConfig.get() if module is not None and module.HydraConfig.initialized() else None
+    try:
+        value = None if module is None else attrgetter(name)(module.HydraConfig.get())
+    except Exception:  # whatever Hydra and OmegaConf raise
+        return None
+    return None if value is None else str(value)
 
 
 def start_folder() -> Path:
     """Return the folder that Hydra has left for the output folder of its job (`job.chdir`); else the current one."""
-    config = hydra_config()
-    if config is not None and Path(config.runtime.output_dir) == Path.cwd():
-        return Path(config.runtime.cwd)
+    output_folder, folder = hydra_setting("runtime.output_dir"), hydra_setting("runtime.cwd")
+    if output_folder is not None and folder is not None and Path(output_folder) == Path.cwd():
+        return Path(folder)
     return Path()

@@ -80,7 +80,7 @@ def compare(expected: Mapping[str, Any], tensors: Mapping[str, Any], subject: st
 
 
 def shape_mismatches(expected: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, str]:
-    """What to say of each such key. Extra states have no shape, and lazy parameters take any."""
+    """Return a description of each key of another shape. Extra states have none, and lazy parameters take any."""
     return {
         key: f"{key} ({_shape_text(tensors[key])} instead of {_shape_text(expected[key])})"
         for key in expected

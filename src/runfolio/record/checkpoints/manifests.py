@@ -200,7 +200,7 @@ class Snapshot:
             packer.has_target = key in restorable
             tree[key] = packer.pack(value, key)
         parts = {_part_name(part): dict(module.entries) for part, module in modules.items()}
-        packer.has_target = True
+        packer.has_target = False
         if extra := {part: _pop_extra_state(entries) for part, entries in parts.items()}:
             tree |= {EXTRA_STATE: packer.pack(extra, EXTRA_STATE)} if any(extra.values()) else {}
         for tensors in parts.values():

@@ -43,6 +43,10 @@ def _pairs(value: dict[Any, Any]) -> list[Any]:
     return [[key, entry] for key, entry in value.items()]
 
 
+def _dict(pairs: list[Any]) -> dict[Any, Any]:
+    return {key: entry for key, entry in pairs}  # noqa: C416 - `dict` copies a long range before it refuses it
+
+
 def _defaultdict_parts(value: defaultdict[Any, Any]) -> list[Any] | None:
     names = [name for name, factory in _FACTORIES.items() if factory is value.default_factory]
     return [*names, *_pairs(value)] if names else None
@@ -50,7 +54,7 @@ def _defaultdict_parts(value: defaultdict[Any, Any]) -> list[Any] | None:
 
 def _build_defaultdict(parts: list[Any]) -> Any:
     factory, *pairs = parts
-    return defaultdict(_FACTORIES[factory], pairs)
+    return defaultdict(_FACTORIES[factory], _dict(pairs))
 
 
 def _build_deque(parts: list[Any]) -> Any:
@@ -74,9 +78,11 @@ def _build_scalar(parts: list[Any]) -> Any:
     import numpy as np
 
     name, number = parts
-    dtype = np.dtype(name)
-    if dtype.kind not in _SCALAR_KINDS:
-        raise ValueError(f"{name!r} is no kind of number")
+    dtype = np.dtype(name) if isinstance(name, str) and name.isalnum() else None
+    if dtype is None or dtype.kind not in _SCALAR_KINDS:
+        raise ValueError(f"{name!r} is not a kind of number")
+    if not isinstance(number, (int, float, complex, str)):
+        raise TypeError(f"{type(number).__name__} instead of a number")
     return dtype.type(number)
 
 
@@ -105,8 +111,8 @@ def _build_device(parts: list[Any]) -> Any:
 
 _SCALAR = StandardType("$scalar", _scalar_parts, _build_scalar)
 _BY_NAME = {
-    "collections.OrderedDict": StandardType("$OrderedDict", _pairs, OrderedDict),
-    "collections.Counter": StandardType("$Counter", _pairs, lambda parts: Counter(dict(parts))),
+    "collections.OrderedDict": StandardType("$OrderedDict", _pairs, lambda parts: OrderedDict(_dict(parts))),
+    "collections.Counter": StandardType("$Counter", _pairs, lambda parts: Counter(_dict(parts))),
     "collections.defaultdict": StandardType("$defaultdict", _defaultdict_parts, _build_defaultdict),
     "collections.deque": StandardType("$deque", lambda value: [value.maxlen, *value], _build_deque),
     "builtins.tuple": StandardType("$tuple", list, tuple),

@@ -33,7 +33,7 @@ class Packer:
     def __init__(self, prefix: str = "state") -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self.has_target = False
-        """Whether `restore` will be given an object for what is packed next, which may have types of the user's own."""
+        """True if the next value is of an object that `restore` can fill: it may have types of the user's own."""
         self._prefix = prefix
         self._keys: dict[tuple, str] = {}
 
@@ -235,11 +235,16 @@ class Unpacker:
             case "$map":
                 return {self.unpack(key): self.unpack(entry) for key, entry in value[mark]}
             case user_types.ENUM | user_types.NAMEDTUPLE:
-                return self._user_value(mark, self.unpack(value[mark]))
+                return self._user_value(mark, self._list(value[mark]))
             case _ if mark in BY_MARK:
-                return BY_MARK[mark].build(self.unpack(value[mark]))
+                return BY_MARK[mark].build(self._list(value[mark]))
             case _:
                 return {key: self.unpack(entry) for key, entry in value.items()}
+
+    def _list(self, value: Any) -> list[Any]:
+        if not isinstance(value, list):  # a range of a few bytes would fill the memory
+            raise TypeError(f"{type(value).__name__} instead of a list")
+        return self.unpack(value)
 
     def _user_value(self, mark: str, parts: list[Any]) -> Any:
         build = user_types.build_member if mark == user_types.ENUM else user_types.build_namedtuple

@@ -6,6 +6,7 @@ of the restored object has, else as their plain value.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
@@ -27,7 +28,7 @@ def user_types(state: Any) -> dict[str, type]:
 def _collect(state: Any, types: dict[str, type], visited: set[int]) -> None:
     if isinstance(state, Enum) or is_namedtuple(state):
         types[type(state).__qualname__] = type(state)
-    if not isinstance(state, (Mapping, list, tuple)) or id(state) in visited:
+    if not isinstance(state, (Mapping, list, tuple, set, frozenset, deque)) or id(state) in visited:
         return
     visited.add(id(state))
     entries = [*state.keys(), *state.values()] if isinstance(state, Mapping) else state

@@ -72,7 +72,7 @@ class PlainKey(NamedTuple):
 
     key: str
     is_of_wrapper: bool
-    """Whether the entry belongs to a wrapper itself."""
+    """True if the entry belongs to a wrapper itself."""
 
 
 def plain_key(module: Module, key: str) -> PlainKey:

@@ -37,13 +37,19 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
     manifest = folder / ARTIFACTS / f"{name}.json"
     target: Path | None = None
     try:
+        # Without the folders above: a run that was deleted must not come back as half a folder.
         manifest.parent.mkdir(exist_ok=True)
         earlier = find(folder, name)
         target = _new_folder(manifest.parent, name)
-        _copy(source, target, manifest, name, kind)
-    except OSError as error:  # never made anew above this: a run that was deleted must not come back as half a folder
-        if target is not None:
+        _copy(source, target)
+        if earlier is not None:  # the only copies must have reached the disk before the earlier ones go
+            _sync(target)
+        files.write_json(manifest, _description(target, name, kind), sync=True)
+    except BaseException as error:
+        if target is not None and find(folder, name) != target:  # an error may follow after the manifest is replaced
             shutil.rmtree(target, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
         raise StoreError(f"cannot keep {source} as artifact {name!r}: {_reason(error)}") from None
     if earlier is not None:
         shutil.rmtree(earlier, ignore_errors=True)
@@ -83,12 +89,21 @@ def _new_folder(parent: Path, name: str) -> Path:
     raise AssertionError
 
 
-def _copy(source: Path, target: Path, manifest: Path, name: str, kind: str) -> None:
+def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
         # Links are followed: the record must stand on its own.
         shutil.copytree(source, target, dirs_exist_ok=True)
     else:
         shutil.copy2(source, target / source.name)
+
+
+def _sync(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        files.sync_file(path)
+
+
+def _description(target: Path, name: str, kind: str) -> dict[str, Any]:
+    """Return the content of an artifact's manifest."""
     entries = [
         {
             "file": path.relative_to(target).as_posix(),
@@ -98,7 +113,7 @@ def _copy(source: Path, target: Path, manifest: Path, name: str, kind: str) -> N
         for path in sorted(target.rglob("*"))
         if path.is_file()
     ]
-    about = {
+    return {
         "runfolio": FORMAT,
         "name": name,
         "type": kind,
@@ -106,7 +121,6 @@ def _copy(source: Path, target: Path, manifest: Path, name: str, kind: str) -> N
         "folder": target.name,
         "files": entries,
     }
-    files.write_json(manifest, about, sync=True)
 
 
 def _reason(error: OSError) -> str:

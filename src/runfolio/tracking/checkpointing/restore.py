@@ -25,8 +25,10 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
     """
     subject = f"checkpoint {checkpoint.name!r} of {checkpoint.folder}"
     objects = {name: target for name, target in targets.items() if name not in checkpoint.parts}
-    types = user_types([target.state_dict() for target in objects.values() if hasattr(target, "state_dict")])
-    state, lost_types = checkpoint.unpack_state(types)
+    state, lost_types = checkpoint.unpack_state({})
+    if any(lost_types.values()):  # only then: of some iterators of batches, `state_dict` starts the workers
+        types = user_types([target.state_dict() for target in objects.values() if hasattr(target, "state_dict")])
+        state, lost_types = checkpoint.unpack_state(types)
     for name, target in targets.items():
         if not hasattr(target, "load_state_dict"):
             raise ConfigError(f"{name} is a {type(target).__name__}, which has no load_state_dict; see `.state`")

@@ -40,7 +40,7 @@ class Repository:
     commit: str | None
     branch: str | None
     dirty: bool | None
-    """Whether files that git knows differ from the commit, those of submodules among them."""
+    """True if tracked files differ from the commit, also those of submodules."""
     remote: str | None
     problem: str | None = None
     """Why git does not read the work tree, and the remedy."""

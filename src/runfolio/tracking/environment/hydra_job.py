@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Protocol
 
-from runfolio.record.base.start_folder import hydra_config
+from runfolio.record.base.start_folder import hydra_setting
 from runfolio.record.content.run_edits import NAME_LENGTH
 from runfolio.tracking.process.outcome import RunOutcome
 
@@ -21,13 +21,12 @@ class _Run(Protocol):
 
 def job_name() -> str | None:
     """Return the overrides that make up the name of the present job, such as `lr=0.1,wd=0.01`; None without any."""
-    config = hydra_config()
-    return None if config is None else config.job.override_dirname[:NAME_LENGTH] or None
+    return (hydra_setting("job.override_dirname") or "")[:NAME_LENGTH] or None
 
 
 def end_with_job(run: _Run) -> None:
     """Have the run end as the job that opened it, unless it is ended before."""
-    if hydra_config() is not None and (callbacks := _callbacks()) is not None:
+    if "hydra.core.utils" in sys.modules and (callbacks := _callbacks()) is not None:
         callbacks.append(_JobEnd(run, callbacks))
 
 
@@ -47,10 +46,13 @@ class _JobEnd:
 
 
 def _callbacks() -> list[Any] | None:
-    """Return the callbacks of the call of Hydra's `run_job` that this thread is in: no other object leads to them."""
+    """Return the callbacks of the call of Hydra's `run_job` that this thread is in: no other object leads to them.
+
+    Hydra has none before version 1.1.
+    """
     frame = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "run_job" and frame.f_globals.get("__name__") == "hydra.core.utils":
-            return frame.f_locals["callbacks"].callbacks
+            return getattr(frame.f_locals.get("callbacks"), "callbacks", None)
         frame = frame.f_back
     return None

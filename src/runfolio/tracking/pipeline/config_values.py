@@ -43,7 +43,7 @@ MOST_VISITED = 10_000
 UNREADABLE = "[unreadable]"
 """Stands for a value that raises when it is read and has no written form."""
 _MAX_DEPTH = 100
-"""How many dicts and lists may lie in one another."""
+"""Greatest nesting depth of dicts and lists."""
 _TYPE, _TYPE_IF_TAKEN = "type", "__class__"
 """Keys for the type of an object; the latter if it has an attribute `type`."""
 

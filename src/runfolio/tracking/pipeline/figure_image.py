@@ -16,7 +16,7 @@ _LONGEST_SIDE, _MOST_PIXELS = 8_000, 16_000_000
 """Bounds of the image; a larger figure is drawn with fewer dots per inch."""
 _PAD_INCHES = 0.1
 _NEAR = 1.0
-"""How far beyond an edge something is still shown, in widths or heights of the figure."""
+"""Distance beyond an edge up to which something is still shown, in widths or heights of the figure."""
 
 
 def figure_png(figure: Any) -> bytes:

@@ -23,7 +23,7 @@ class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - the stu
     def __getitem__(self, index: Any) -> Any:
         return list.__getitem__(self, index)
 
-    @guarded(None, call="tags")
+    @guarded(None)
     def __setitem__(self, index: Any, value: Any) -> None:
         list.__setitem__(self, index, plain_tags(value) if isinstance(index, slice) else _plain_tag(value))
         self._changed()
@@ -39,12 +39,12 @@ class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - the stu
         """A copy, here or in another process, is a plain list: it belongs to no run."""
         return list, ([*self],)
 
-    @guarded(None, call="tags")
+    @guarded(None)
     def insert(self, index: Any, value: Any) -> None:
         list.insert(self, index, _plain_tag(value))
         self._changed()
 
-    @guarded(None, call="tags")
+    @guarded(None)
     def extend(self, values: Iterable[str]) -> None:
         list.extend(self, plain_tags(values))
         self._changed()

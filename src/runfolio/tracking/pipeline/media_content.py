@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError
+from runfolio.tracking.pipeline.object_attributes import is_instance
 from runfolio.tracking.pipeline.pixels import StoredImage, stored_picture, stored_pixels
 from runfolio.tracking.pipeline.plain_texts import describe_error, is_tensor, path_of
 
@@ -42,7 +43,7 @@ def image_copy(image: Any) -> Any:
             raise ConfigError(f"cannot read the image: {describe_error(error)}") from None
     if hasattr(image, "read"):
         return _file_content(image)
-    return image.copy() if type(image).__module__.partition(".")[0] == "PIL" else own_copy(image)
+    return image.copy() if is_instance(image, "PIL.Image", "Image") else own_copy(image)
 
 
 def _file_content(file: Any) -> bytes:

@@ -25,7 +25,7 @@ def type_name(value: Any) -> str:
     """Return the full name of a type or function: `module.qualname`; the script is named by its file."""
     qualname = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or type(value).__qualname__
     module = getattr(value, "__module__", None) or type(getattr(value, "__self__", value)).__module__
-    if module == "__main__":
+    if module in ("__main__", "__mp_main__"):  # the latter in a process that multiprocessing has spawned
         main = sys.modules["__main__"]
         spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
         module = spec.name if spec is not None else Path(file).stem if file else module

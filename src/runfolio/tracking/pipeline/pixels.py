@@ -24,7 +24,7 @@ class StoredImage(NamedTuple):
     png: bytes
     notes: dict[str, Any]
     warnings: tuple[str, ...]
-    """What was changed, as the end of a sentence that begins with the image's name."""
+    """Descriptions of the changes, each the end of a sentence that begins with the image's name."""
 
 
 def stored_picture(picture: Image.Image) -> StoredImage:

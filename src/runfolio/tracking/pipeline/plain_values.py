@@ -14,7 +14,7 @@ from runfolio.tracking.pipeline.plain_texts import exact_number, is_plain, is_te
 LONGEST_NAME = 1000
 """Characters of a metric's name."""
 _MAX_DEPTH = 100
-"""How many dicts may lie in one another in a log call."""
+"""Greatest nesting depth of dicts in a log call."""
 _STEP_BITS = 64
 LARGEST_STEP = 2 ** (_STEP_BITS - 1) - 1
 

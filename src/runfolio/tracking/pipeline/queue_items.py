@@ -46,7 +46,7 @@ class FailedCall(Mark):
     name: str
     """The name that it is counted under."""
     cause: str
-    """What distinguishes it from other failures; each cause is reported once."""
+    """Key of the failure; each cause is reported once."""
     message: str
 
 

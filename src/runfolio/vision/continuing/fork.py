@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from runfolio.errors import ConfigError, DamagedFile
+from runfolio.errors import ConfigError
 from runfolio.record.checkpoints.loading import compare
 from runfolio.record.checkpoints.manifests import LAST
 from runfolio.settings import build
@@ -154,7 +154,7 @@ class Fork:
         )
         try:
             compare(build_model(spec).state_dict(), self.checkpoint.tensors("model"), error_prefix)
-        except DamagedFile as error:
+        except ConfigError as error:
             raise ConfigError(f"{error}; a fork keeps the network of its parent: train a new run") from None
 
     def _check_end(self) -> None:

@@ -67,7 +67,7 @@ class ImageSource:
     value_range: tuple[float, float] | None = None
     """Lowest and highest value of training images of more than 8 bits; None: it has none of them."""
     notices: tuple[str, ...] = ()
-    """What was taken for what, what was left out and what is unusual, if that is not plain; a line each."""
+    """Remarks on how the folders were understood, on files left out and on unusual images, one line each."""
     bad_images: tuple[str, ...] = ()
     """Those left out because they cannot be read, a line each: the file and the reason."""
 

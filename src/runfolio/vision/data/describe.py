@@ -70,7 +70,7 @@ class DataDescription:
     shared: tuple[SharedImage, ...]
     """Test images that training has seen: a test on them flatters."""
     notices: tuple[str, ...]
-    """What was taken for what, what was left out and what is unusual, a line each."""
+    """Remarks on how the folders were understood, on files left out and on unusual images, one line each."""
     bad_images: tuple[str, ...]
     """Files that cannot be read, a line each; they are in no count above."""
 

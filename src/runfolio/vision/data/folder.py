@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio.record.base.layout import expand_home
 from runfolio.vision.data.base import IMAGENET_MEAN, IMAGENET_STD, ImageSet, ImageSource
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.folder_layout import ClassImages, read_layout
@@ -42,7 +43,7 @@ class ImageFolder:
     folders: Mapping[Split, str]
     """Name of the folder of each part, such as `train/`."""
     notices: tuple[str, ...]
-    """What was taken for what, and what was left out, if that is not plain from the names."""
+    """Remarks on how the folders were understood and on files left out, if the names leave a doubt."""
 
     def source(self, *, with_validation: bool = False) -> ImageSource:
         """Return its own training and test images.
@@ -167,7 +168,7 @@ def open_folder(path: str | Path, *, name: str | None = None) -> ImageFolder:
         ConfigError: It holds no two classes of images; the message says what is expected.
         StoreError: It cannot be read.
     """
-    root = Path(path).expanduser().resolve()
+    root = expand_home(path).resolve()
     if not root.is_dir():
         problem = "is a file, not a folder" if root.exists() else "is not there"
         hint = f"did you mean zip:{path}?" if root.is_file() and root.suffix.lower() == ".zip" else "check the path"

@@ -35,7 +35,7 @@ class FolderLayout:
     folders: Mapping[Split, str]
     """Folder of each part, such as `train/`."""
     notices: tuple[str, ...]
-    """What was taken for what, and what was left out, unless the names leave no doubt."""
+    """Remarks on how the folders were understood and on files left out, if the names leave a doubt."""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class ImageInspection(NamedTuple):
     levels: int = MIN_LEVELS
     """Number of different values or colours, counted up to `MIN_LEVELS`."""
     low: float = 0.0
-    """Of a picture of more than 8 bits, the lowest value, and `high` the highest."""
+    """Lowest value of a picture of more than 8 bits; `high` is the highest."""
     high: float = 0.0
 
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from runfolio.errors import ConfigError, DamagedFile, DownloadFailed, NotFound, StoreError
 from runfolio.record.base import files
 from runfolio.record.base.cache_folder import cache_folder
-from runfolio.record.base.layout import slug
+from runfolio.record.base.layout import expand_home, slug
 from runfolio.vision.data.download import download, redacted_url
 from runfolio.vision.data.fetch_claims import hold_claim
 from runfolio.vision.data.folder import ImageFolder, open_folder
@@ -79,7 +79,7 @@ class _Zip:
             raise ConfigError(f"{digest!r} is not a SHA-256; behind {_DIGEST} come 64 hexadecimal digits")
         if "://" in address:
             return cls(location=address, digest=digest, remote=True)
-        path = Path(address).expanduser().resolve()
+        path = expand_home(address).resolve()
         if not path.is_file():
             raise NotFound(f"no zip {path}; " + (f"did you mean folder:{path}?" if path.is_dir() else "check the path"))
         return cls(location=str(path), digest=digest, remote=False)

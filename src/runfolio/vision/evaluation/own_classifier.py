@@ -83,7 +83,7 @@ def _step(*, name: str, **arguments: Any) -> Any:
 
 
 def _dtype(name: str) -> torch.dtype:
-    dtype = getattr(torch, name)
+    dtype = vars(torch).get(name)  # `getattr` would import some modules of torch by their names
     if not isinstance(dtype, torch.dtype):
         raise ValueError(f"no dtype {name!r}")
     return dtype

@@ -26,7 +26,7 @@ Pixels are uint8, or floats from 0 to 1. A classifier of images of more than 8 b
 
 
 class PictureTransform(Protocol):
-    """What makes a network's input, [c, h, w], of a picture."""
+    """Transform of a picture into the input of a network, [c, h, w]."""
 
     @property
     def at_least(self) -> int | None:

@@ -78,7 +78,7 @@ def _train_logits(state: TrainState, inputs: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def evaluate(state: TrainState, batches: Batches, on_batch: Callable[[], object] | None = None) -> Evaluation:
+def evaluate(state: TrainState, batches: Batches, on_batch: Callable[[], None] | None = None) -> Evaluation:
     """Compute loss (without label smoothing, so that settings compare) and predictions for every image."""
     state.predicting.eval()
     metrics = EpochMetrics(state.device)
