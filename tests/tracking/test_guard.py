@@ -302,6 +302,7 @@ def test_errors_of_signal_handlers_are_not_held_back(run: Run):
         signal.raise_signal(signal.SIGUSR2)
 
     interrupted: Any = type("Interrupted", (), {"read": interrupt, "seekable": interrupt, "__iter__": interrupt})()
+    before = refused(run)
     previous = signal.signal(signal.SIGUSR2, stop)
     try:
         with pytest.raises(RuntimeError, match="worker is killed"):
@@ -310,7 +311,7 @@ def test_errors_of_signal_handlers_are_not_held_back(run: Run):
             run.log(collections.ChainMap(interrupted))
     finally:
         signal.signal(signal.SIGUSR2, previous)
-    assert refused(run) == {}
+    assert refused(run) == before
 
 
 def test_a_store_that_takes_no_artifact_ends_no_training(store: Path, tmp_path: Path):

@@ -107,6 +107,14 @@ def test_layer_called_module_keeps_its_name(store: Path):
     restored(checkpoint, Net())
 
 
+@pytest.mark.parametrize("wrap", [compiled, nn.DataParallel])
+def test_model_saved_as_state_dict_loads(store: Path, wrap: Callable[[Any], nn.Module]):
+    model = plain()
+    saved(store, model=wrap(model).state_dict())
+    loaded = runfolio.open(store).runs()[0].load_model(plain())
+    assert torch.equal(loaded.state_dict()["0.weight"], model.state_dict()["0.weight"])
+
+
 def test_prefixed_checkpoint_of_an_earlier_version_loads(tmp_path: Path, store: Path):
     model = AveragedModel(compiled(plain()))
     with runfolio.init(store=store) as run:

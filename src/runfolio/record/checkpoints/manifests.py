@@ -115,9 +115,13 @@ class Checkpoint:
     def entries(self, part: str = "model") -> dict[str, Any]:
         """A module's tensors, those of its wrappers too, and what `get_extra_state` of its layers returned.
 
+        Of a part that was saved as a `state_dict`, its entries.
+
         Raises:
             NotFound, DamagedFile: As in `tensors`.
         """
+        if part not in self._files and isinstance(state_dict := self.state.get(part), Mapping):
+            return dict(state_dict)
         tensors = self._read(part)
         return {**tensors, **self.state[EXTRA_STATE].get(part, {})} if EXTRA_STATE in self._state else tensors
 
