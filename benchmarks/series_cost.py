@@ -164,7 +164,7 @@ def main() -> None:
         else:
             data = parts.existing_file(parser, "--data", args.data)
             weights = parts.existing_file(parser, "--weights", args.weights)
-            size = Size(data=data, weights=weights, heads=16, epochs=10, pixels=224, trivial_runs=9, rounds=3)
+            size = Size(data=data, weights=weights, heads=16, epochs=10, pixels=224, trivial_runs=33, rounds=3)
         results = measure(size, sources, machine.describe_torch(), lambda text: console.print(text, markup=False))
     if args.against is None:
         parts.write_or_print(render(results), args)
