@@ -454,7 +454,7 @@ REFUSED: dict[str, list[Any]] = {
     "enum members and namedtuples of your own elsewhere": [Mode.MAX, Point(1)],
     "other types, also derived from these": [io.BytesIO(), Path("a"), type("Settings", (dict,), {})()],
 }
-"""By row of the table in `docs/limits.md`."""
+"""Values by the row of the table in `docs/limits.md`."""
 OF_OBJECTS = {
     "modules",
     "compiled, DataParallel, DDP, FSDP and averaged modules, at any depth",

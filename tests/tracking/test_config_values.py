@@ -182,7 +182,7 @@ CASES: dict[str, list[tuple[Any, Any]]] = {
         (torch.Generator(), {"type": "torch._C.Generator"}),
     ],
 }
-"""By row of the table in `docs/limits.md`: values, and their form in the record."""
+"""Values, and their form in the record, by the row of the table in `docs/limits.md`."""
 
 
 @pytest.mark.parametrize("row", CASES)

@@ -293,7 +293,7 @@ def test_interrupts_and_wrong_arguments_are_not_held_back(run: Run):
 
 
 def test_errors_of_signal_handlers_are_not_held_back(run: Run):
-    """As that of torch: a worker of a DataLoader was killed."""
+    """Handler that raises, like the one of torch for a DataLoader worker that was killed."""
 
     def stop(number: int, frame: object) -> None:
         raise RuntimeError("worker is killed")

@@ -141,7 +141,7 @@ def test_exif_orientation_is_applied(tmp_path: Path):
 
 
 def test_image_of_a_plugin_of_pillow_is_stored():
-    """As `HeifImageFile` of pillow_heif, whose class is in a package of its own."""
+    """Image of a plugin such as pillow_heif, whose class is in a package of its own."""
     picture = type("PluginImage", (Image.Image,), {"__module__": "plugin"})()
     picture.__setstate__(Image.new("L", (4, 2), 7).__getstate__())
     assert pixels(png(image_copy(picture))).tolist() == [[7] * 4] * 2
@@ -213,7 +213,7 @@ HISTOGRAMS: dict[str, list[tuple[Any, float | None, float | None, int]]] = {
     ],
     "nothing": [(np.zeros(0), None, None, 0)],
 }
-"""By row of the table in `docs/limits.md`: values, and their least, greatest and number."""
+"""Values, and their least, greatest and number, by the row of the table in `docs/limits.md`."""
 
 
 @pytest.mark.parametrize("row", HISTOGRAMS)

@@ -22,7 +22,10 @@ from runfolio.vision.batches.cache_budget import BUDGETED_KINDS
 from runfolio.vision.continuing.series_conclusion import conclude
 from runfolio.vision.data import files
 from runfolio.vision.data.pictures import read_picture
+from runfolio.vision.loop import input_pipeline
+from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.models import ModelSpec, build_model
+from runfolio.vision.prepare import prepare
 
 from .photos import fill
 from .test_feature_cache import Counting
@@ -88,6 +91,24 @@ def test_with_and_without_the_cache_the_same_seed_gives_the_same_head(train, how
     for name in ("train/loss", "val/loss", "batch/loss"):
         assert cached_run.metric(name).values == pytest.approx(through.metric(name).values, rel=1e-3, abs=1e-4)
     assert train(**how)[1] == 0
+
+
+@pytest.mark.parametrize(("most", "threads"), [(100_000, 1), (1, 2)])
+def test_only_a_small_head_is_trained_on_one_thread(inputs, monkeypatch, most, threads):
+    monkeypatch.setattr(input_pipeline, "_SMALL_HEAD", most)
+    settings = TrainSettings(
+        **inputs, model=SPEC.name, hidden_units=4, freeze_backbone=True, image_size=32, batch_size=5, device="cpu"
+    )
+    preparation = prepare(settings)
+    state, pipeline = TrainState(preparation), input_pipeline.InputPipeline(preparation)
+    pipeline.open_cache(state, None)
+    torch.set_num_threads(2)
+    try:
+        with pipeline.connect(state):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_a_range_test_of_a_head_computes_features_once_as_well(inputs, store):

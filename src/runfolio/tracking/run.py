@@ -133,7 +133,7 @@ class Run:
             if step is not None and step.__class__ is not int:
                 return self.recorder.append(_scalars(moment, step, copied))
             return self.recorder.append((moment, step, copied))
-        except Exception as error:  # as `guarded`, which would cost every call a further one
+        except Exception as error:  # what `guarded` does; the decorator would add a call to each log
             self._note_failure("log", error if issubclass(type(values), Mapping) else _no_dict(values))
 
     @guarded(None)

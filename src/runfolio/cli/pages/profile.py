@@ -48,5 +48,5 @@ def print_profile(folder: Path, profile: dict[str, Any]) -> None:
 
 
 def _profile_folder(folder: Path) -> Path:
-    """Return the folder of the profile's files; the run's, which holds none of them, if there is no profile."""
+    """Return the folder of the profile's files; the run's own folder if there is no profile."""
     return artifacts.find(folder, _PROFILE) or folder

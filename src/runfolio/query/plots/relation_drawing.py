@@ -17,7 +17,7 @@ _MARKERS = "os^DvP*X"
 _FEW_VALUES = 6
 """So many different numbers are each a tick."""
 _NAMED_POINTS = 5
-"""Up to so many points carry their run's name; more names would hide each other."""
+"""Largest number of points that carry the names of their runs; more names would hide each other."""
 
 
 def draw_scatter(shown: Scatter, *, title: str | None = None, size: tuple[float, float] | None = None) -> Figure:

@@ -70,7 +70,7 @@ class Packer:
     def _pack_parts(self, parts: list[Any], key_path: str, depth: int) -> list[Any]:
         _check_depth(key_path, depth)
         return [
-            # A pair is no level of its own.
+            # The list of a pair does not count as a level of nesting.
             [self.pack(inner, f"{key_path}/{index}", depth) for inner in part]
             if type(part) is list
             else self.pack(part, f"{key_path}/{index}", depth)

@@ -21,7 +21,7 @@ class CellOutput:
         self.descriptor: int | None = descriptor
         """None: nothing is copied any more."""
         self._replaced: list[tuple[Any, Write, Write]] = []
-        """Stream, what stands in for its `write`, and what did before."""
+        """Streams, with the `write` that replaced theirs and their own."""
 
     @staticmethod
     def exists() -> bool:

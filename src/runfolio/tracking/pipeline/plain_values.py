@@ -205,7 +205,7 @@ def short(name: str) -> str:
 
 
 def _describe(value: Any) -> str:
-    """Return a value that is no number for a message: texts as they are, else the type and the shape."""
+    """Describe a value that is not a number, for a message: a text as it is, else the type and the shape."""
     kind = type(value)
     if kind in (str, bytes, type(None)):
         return shorten(value)
