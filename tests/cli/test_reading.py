@@ -271,6 +271,21 @@ def test_show_names_the_parent_of_a_fork_and_forks_of_a_parent(runfolio, tmp_pat
     assert f"fork of net ({parent.id})" in listed
 
 
+def test_show_tells_a_test_from_a_continued_training(runfolio, tmp_path):
+    with rf.init("net", store=tmp_path / "runs") as run:
+        run.log({"loss": 1.0})
+    with rf.resume(run, checkpoint=None, purpose="test", store=tmp_path / "runs") as tested:
+        tested.log({"test/acc": 0.5})
+
+    line = runfolio("show", "net").stdout.splitlines()[2]
+    assert line.endswith(", tested in an attempt of its own")
+    assert ", attempt" not in line
+    assert "attempts" not in runfolio("reproduce", "net", "--dry-run").stdout
+
+    rf.resume(run, checkpoint=None, store=tmp_path / "runs").finish()
+    assert ", attempt 2, tested in" in runfolio("show", "net").stdout
+
+
 def test_show_tells_the_seed_and_every_switch(runfolio, tmp_path):
     from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 

@@ -17,7 +17,7 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import open_folio
 from runfolio.record.base.redaction import REDACTED
-from runfolio.record.base.run_document import FORK
+from runfolio.record.base.run_document import FORK, TEST
 from runfolio.record.checkpoints import manifests
 from runfolio.record.content import code
 from runfolio.record.content.code import SourceFile
@@ -320,7 +320,7 @@ def _editable_package_folders(start: RecordedStart, tree: Path) -> list[str]:
 
 def _remarks(start: RecordedStart, source: CodeSource) -> Iterator[str]:
     """What is to be known of the run and of where its code comes from."""
-    if (attempts := len(own_attempts(start.run))) > 1:
+    if (attempts := sum(attempt.purpose != TEST for attempt in own_attempts(start.run))) > 1:
         yield f"it was resumed ({attempts} attempts); it is repeated whole, from its first start"
     for name, data in start.run.data.items():
         if data.earlier:

@@ -23,7 +23,7 @@ from runfolio.query.frames.points import rank_metrics
 from runfolio.record.base.flat_names import flatten, identity
 from runfolio.record.base.layout import event_files
 from runfolio.record.base.plurals import counted
-from runfolio.record.base.run_document import OTHERS, STEPS
+from runfolio.record.base.run_document import OTHERS, STEPS, TEST
 from runfolio.record.checkpoints.retention import STEP
 from runfolio.record.content.console_log import last_lines, log_path
 from runfolio.record.points.metric_summary import PER_PARAMETER, listed_metrics
@@ -127,8 +127,11 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     ):
         print_line(last, style="red")
     series = f", series {run.document.series['name']}" if run.document.series else ""
-    own = sum(attempt.inherited is None for attempt in run.document.attempts)
-    attempts = f", attempt {own}" if own > 1 else ""
+    own = [attempt.purpose for attempt in run.document.attempts if attempt.inherited is None]
+    trained = sum(purpose != TEST for purpose in own)
+    attempts = (f", attempt {trained}" if trained > 1 else "") + (
+        ", tested in an attempt of its own" if TEST in own else ""
+    )
     print_line(f"experiment {run.experiment}{series}, begun {formatting.timestamp(run.created)}{attempts}")
     print_line(str(run.folder))
     for text in (lineage.origin_line(run), *lineage.child_lines(children)):

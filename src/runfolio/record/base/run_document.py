@@ -23,6 +23,8 @@ FORK = "fork"
 """The kind of lineage of a run that began from a checkpoint of another run."""
 REPRODUCTION = "reproduction"
 """The kind of lineage of a run that repeats another run."""
+TEST = "test"
+"""The purpose of an attempt that trains nothing."""
 _PREFIX = "prefix"
 """A former kind of lineage, read as a fork; nothing writes it any more."""
 STEPS, OTHERS = "(steps)", "(others)"
@@ -80,6 +82,8 @@ class Attempt:
     """How long it lasted, by a clock that nobody sets; None while it is not known."""
     inherited: str | None = None
     """The id of the run it was an attempt of, where this one continues that one's points."""
+    purpose: str | None = None
+    """`TEST` if the attempt only tested what earlier ones trained; None otherwise."""
 
 
 @dataclass
@@ -222,6 +226,7 @@ _ATTEMPT_TYPES: dict[str, tuple[type, ...]] = {
     "started": (datetime,),
     "seconds": (float, int, _NOTHING),
     "inherited": (str, _NOTHING),
+    "purpose": (str, _NOTHING),
 }
 
 
