@@ -6,7 +6,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from runfolio.events import messages as m
@@ -26,10 +26,17 @@ class EventEncoder:
     """Encodes one run, in the order of its record. Tags are the record's names.
 
     A tag belongs to one plugin of TensorBoard, so of a name that both a metric and a picture have, the later is shown
-    as `name (image)`.
+    as `name (image)`. Metrics `CHART/LINE` of a chart are not among the run's own: each line has a file of its own, in
+    which the tag is the chart's name, so that TensorBoard draws the lines in one card.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, charts: Collection[str] = ()) -> None:
+        """Prepare to encode a run.
+
+        Args:
+            charts: The run's `charts`, which may grow later.
+        """
+        self._charts = charts
         self._heads: dict[str, bytes] = {}
         self._plugins: dict[str, str] = {}
 
@@ -39,14 +46,27 @@ class EventEncoder:
         return _record(time_s, file_version=m.FILE_VERSION)
 
     def scalars(self, call: LogCall) -> bytes:
-        """One log call, or nothing of a sample of the machine's load, whose cards would hide those of the training.
-
-        Written out by hand, because a training has a million of them.
-        """
+        """One log call, or nothing of a sample of the machine's load, whose cards would hide those of the training."""
         if is_system_metric(next(iter(call.values), "")):  # samples are calls of their own
             return b""
+        if not self._charts:
+            return self._scalars(call, call.values)
+        own = {name: value for name, value in call.values.items() if self._chart_of(name) is None}
+        return self._scalars(call, own) if own else b""
+
+    def lines(self, call: LogCall) -> Iterator[tuple[tuple[str, str], bytes]]:
+        """The values of one log call that belong to charts: chart and line, and the record."""
+        for name, value in call.values.items() if self._charts else ():
+            if (chart := self._chart_of(name)) is not None:
+                yield (chart, name[len(chart) + 1 :]), self._scalars(call, {chart: value})
+
+    def _chart_of(self, name: str) -> str | None:
+        return max((chart for chart in self._charts if name.startswith(f"{chart}/")), key=len, default=None)
+
+    def _scalars(self, call: LogCall, named: Mapping[str, float]) -> bytes:
+        """Values at the step and time of a call; written out by hand, because a training has a million of them."""
         values = []
-        for name, value in call.values.items():
+        for name, value in named.items():
             head = self._heads.get(name) or self._head(name)
             content = head + wire.float32(value)
             values.append(b"\x0a" + wire.varint(len(content)) + content)

@@ -26,6 +26,7 @@ from runfolio.tracking.resume import resume
 from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
+_MOST_CHARTS = 1000
 _LAST_MOMENT = 2**63 / 1e6
 """Seconds since 1970 whose microseconds 64 bits do not hold any more."""
 
@@ -90,8 +91,16 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Metrics `main_tag/key` of this run; SummaryWriter makes a run of each."""
+        """Metrics `main_tag/key`, which TensorBoard draws as the lines of one card: `main_tag`.
+
+        As with SummaryWriter, each line is a run of its own there. Of more than 1,000 main tags, those that come later
+        are cards of their own.
+        """
         main_tag = text_of(main_tag, "main_tag")
+        charts = self._opened().recorder.document.charts
+        if main_tag not in charts and len(charts) < _MOST_CHARTS:
+            charts.append(main_tag)
+            self.run.recorder.note_change()
         values = {f"{main_tag}/{text_of(key, 'a key')}": value for key, value in tag_scalar_dict.items()}
         self._add_scalars(values, main_tag, global_step, walltime)
 

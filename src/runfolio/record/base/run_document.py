@@ -112,6 +112,8 @@ class RunDocument:
     attempts: list[Attempt] = field(default_factory=list)
     axes: list[dict[str, str]] = field(default_factory=list)
     """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
+    charts: list[str] = field(default_factory=list)
+    """Names of charts with several lines: `CHART/LINE` is a metric. Grows in place, so that sinks see it at once."""
     refused: dict[str, int] = field(default_factory=dict)
     """How many values could not be stored, by name of metric or medium (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict)
@@ -204,6 +206,7 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "lineage": (dict, _NOTHING),
     "attempts": (list,),
     "axes": (list,),
+    "charts": (list,),
     "refused": _OBJECT,
 }
 """The keys of the file in their order, and what each must be."""
@@ -238,8 +241,8 @@ def _check_types(values: dict[str, Any], types: dict[str, tuple[type, ...]]) -> 
     for name, value in values.items():
         if not isinstance(value, types[name]):
             raise TypeError(f"{name} is a {type(value).__name__}")
-    if not all(isinstance(tag, str) for tag in values.get("tags", ())):
-        raise TypeError("a tag is not a text")
+    if not all(isinstance(text, str) for key in ("tags", "charts") for text in values.get(key, ())):
+        raise TypeError("a tag or the name of a chart is not a text")
     if not all(type(count) is int for count in values.get("refused", {}).values()):
         raise TypeError("refused holds what is no count")
     if not all(isinstance(axis["metric"], str) and isinstance(axis["x"], str) for axis in values.get("axes", ())):
