@@ -93,6 +93,11 @@ def missing_files(
     return missing
 
 
+def is_output_flag(flag: str) -> bool:
+    """Return whether a flag says where something goes, such as `--out`."""
+    return _OUTPUT_FLAG.fullmatch(flag) is not None
+
+
 def _is_data_file(text: str) -> bool:
     return "://" not in text and text.lower().endswith(_DATA_ENDINGS)
 
@@ -121,11 +126,11 @@ def _named_paths(start: RecordedStart, words: Sequence[str]) -> Iterator[str]:
     flag = ""
     for word in words:
         name, _, value = word.partition("=") if word.startswith("-") else (flag, "", word)
-        if not _OUTPUT_FLAG.fullmatch(name):
+        if not is_output_flag(name):
             yield from _relative_paths(value)
         flag = name if word.startswith("-") else ""
     for name, value in start.run.flat_config.items():
-        if isinstance(value, str) and not _OUTPUT_FLAG.fullmatch(f"-{name}"):
+        if isinstance(value, str) and not is_output_flag(f"-{name}"):
             yield from _relative_paths(value)
 
 

@@ -36,7 +36,7 @@ _MACHINE_VARIABLES = (
     *("TORCHELASTIC_*", "ACCELERATE_*", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX"),
 )
 """Recorded variables that say where a program ran, and not how."""
-_REMOVED_VARIABLES = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER)
+_REMOVED_VARIABLES = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER, reproduction.CHANGED)
 """Variables of today's shell that would have the repeated run be recorded another way."""
 _THREADS_VARIABLE = "OMP_NUM_THREADS"
 
@@ -131,7 +131,9 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
     arguments, flags = command_line.merge_arguments(start.command[1:], options.arguments)
     _refuse_secrets(start, arguments)
     recorded_variables, unset = _variables(start, tree)
-    reproduction_of = Reproduction(run.id, run.name, store)
+    # One that is cut short is no run of its own, and where results are written is no setting.
+    changed = [flag.name for flag in flags if options.steps is None and not data_links.is_output_flag(flag.name)]
+    reproduction_of = Reproduction(run.id, run.name, store, tuple(changed))
     step_limit = {} if options.steps is None else {reproduction.STOP_AFTER: str(options.steps)}
     return Plan(
         start=start,

@@ -20,7 +20,8 @@ def origin_line(run: RecordedRun) -> str | None:
         return None
     parent = f"{escape_controls(str(lineage.get('name')))} ({escape_controls(str(lineage.get('run')))})"
     if lineage.get("kind") != FORK:
-        return f"{escape_controls(str(lineage.get('kind')))} of {parent}{_verdict(run, 'sentence')}"
+        changed = "".join(f", with another {escape_controls(str(flag))}" for flag in lineage.get("changed") or ())
+        return f"{escape_controls(str(lineage.get('kind')))} of {parent}{changed}{_verdict(run, 'sentence')}"
     seconds = inherited_s(run)
     inherited = f"; {formatting.duration(seconds)} inherited" if seconds else ""
     return f"forked from {parent} at {_checkpoint_text(lineage)}{inherited}"
