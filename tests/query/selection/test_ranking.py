@@ -58,10 +58,12 @@ def test_a_setting_in_the_place_of_a_metric_is_said_first(store, write):
     runs = open_folio(store).runs()
 
     with pytest.raises(
-        NotFound, match="^'depth' is a setting of these runs, not a metric; metrics here: val/acc, loss;"
+        NotFound, match=r"^'depth' is a setting of these runs, not a metric; metrics here: val/acc, loss;"
     ):
         choose(runs, "depth")
-    with pytest.raises(ConfigError, match="^'lr' is a setting of these runs; metrics here: val/acc, loss. .* --min or"):
+    with pytest.raises(
+        ConfigError, match=r"^'lr' is a setting of these runs; metrics here: val/acc, loss. .* --min or"
+    ):
         choose(runs, "lr")
     assert choose(runs, "lr", "min").value == 0.01
 

@@ -47,7 +47,7 @@ class PlotOptions:
     parallel: bool
     scatter: tuple[str, str] | None
     colour: str | None
-    last: int | None
+    limit: int | None
     title: str | None
     size: tuple[float, float] | None
     metric: str
@@ -95,6 +95,8 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
     if run_names:
         lacking = [run for run in counting if run not in drawn]
         warnings += [f"no {' or '.join(metrics)} in {run.name} ({run.id})" for run in lacking]
+    if len(drawn) > 1 and not (run_names or options.limit or any(options.filters.values())):
+        notes.append(f"All {len(drawn)} runs are drawn; the newest alone: `runfolio plot {metrics[0]} last`.")
     if options.overlay:
         panels = [overlay(panels)]
     look: dict[str, Any] = {"log": curve_options.log, "title": options.title, "y_range": options.y_range}
@@ -116,7 +118,7 @@ def histogram_plot(folio: Folio, options: PlotOptions) -> Plot:
 
     runs, _ = _select_runs(folio, options.names, options)
     if len(runs) != 1:
-        raise ConfigError(f"a histogram is of one run, and here are {len(runs)}; name one, or say --last 1")
+        raise ConfigError(f"a histogram is of one run, and here are {len(runs)}; name one, or say --limit 1")
     shown = distribution(runs[0], options.histogram or "")
     return Plot(
         description=f"{shown.name} of {shown.run}",
@@ -202,7 +204,7 @@ def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tu
         matches, hidden = filter_runs(folio, options.filters)
         runs = list(matches)
         notes = [f"{counted(hidden, 'archived run')} not shown; --archived adds them."] if hidden else []
-    return runs[: options.last], notes
+    return runs[: options.limit], notes
 
 
 def _print_parallel(shown: Parallel, title: str | None) -> None:
