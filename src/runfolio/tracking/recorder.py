@@ -112,6 +112,7 @@ class Recorder:
         self.is_idle = False
         """Nothing is being run in the notebook, so that a signal does not change how the run ends."""
         self.monitors: list[Monitor] = []
+        self.add_console_lines: Callable[[str], None] = lambda text: None
         self.clock = Clock()
         self._called_at: float | None = None
         """When a call that is not in the queue last used the run."""

@@ -6,6 +6,8 @@ inherits, but for PID and OOM; the socket the process speaks through, its pidfd 
 and for each stream where its output comes from and where it goes. Messages are JSON objects, one a packet:
 
     {"do": "attach", "folder": "...", "writer": "..."}        record into that run from now on
+    {"do": "add", "folder": "...", "writer": "...",           add a line to the log of that run, which nobody printed
+     "line": "..."}
     {"do": "detach", "folder": "...", "writer": "...",        stop that, once `mark` has come through every stream
      "number": 3, "mark": "...",                              "signal": what ends the process, so who sent it is asked
      "signal": null, "watch": false}                          "watch": note an exit status that the run cannot know
@@ -204,6 +206,9 @@ class Relay:
         if message["do"] == "attach":
             self._runs[run] = None
             self._transcript.attach(log_path(Path(run[0]), run[1]))
+            return
+        if message["do"] == "add":
+            self._transcript.add(log_path(Path(run[0]), run[1]), message["line"])
             return
         for stream in self._streams.values():
             stream.expect(message["mark"].encode())

@@ -1,9 +1,9 @@
-"""A training's line in a rich progress display that belongs to the caller; without a display, nothing."""
+"""A training's line in a rich progress display that belongs to the caller, and a line per epoch."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -16,17 +16,28 @@ if TYPE_CHECKING:
 class EpochProgressBar:
     """One task that counts steps over all epochs. It leaves the display when the training ends, however it ends."""
 
-    def __init__(self, progress: Progress | None, name: str, *, epochs: int, steps: int, completed: int = 0) -> None:
+    def __init__(
+        self,
+        progress: Progress | None,
+        name: str,
+        log_line: Callable[[str], None],
+        *,
+        epochs: int,
+        steps: int,
+        completed: int = 0,
+    ) -> None:
         """Args:
+        log_line: Takes the line of an epoch that is not printed.
         steps: Steps of one epoch.
         completed: Steps of earlier attempts.
         """
         self._progress = progress
         self._name = escape(name)
         self._epochs = epochs
+        self._log_line = log_line
         self._metrics = ""
         self._epoch = 0
-        # A series, whose own bar is on display, has one line per run.
+        # A series, whose own bar is on display, has one line per run there, and those of epochs in the records alone.
         self._prints_epochs = progress is not None and not progress.tasks
         if progress is not None:
             self._task = progress.add_task(self._name, total=epochs * steps, completed=completed)
@@ -51,18 +62,18 @@ class EpochProgressBar:
             self._progress.advance(self._task)
 
     def report(self, metrics: Mapping[str, float], accuracy: str) -> None:
-        """Show the training loss and the accuracy that picks the best epoch, and print them as a line that stays.
+        """Show the training loss and the accuracy that picks the best epoch, also as a line that stays.
 
-        The line goes to stdout unless that would disturb the bar; either way the console log of the run has it.
+        The line goes to stdout unless that would disturb the bar. The console log of the run always has it.
         """
         results = f"loss {metrics['train/loss']:.3f}, {accuracy} {metrics[accuracy]:.1%}"
         self._metrics = f" · {results}"
-        if self._progress is None or not self._prints_epochs:
-            return
         line = (
             f"epoch {self._epoch:>{len(str(self._epochs))}}/{self._epochs}  {results}, {metrics['epoch_seconds']:.3g} s"
         )
-        if self._progress.console.is_terminal and sys.stdout.isatty():
+        if self._progress is None or not self._prints_epochs:
+            self._log_line(line)
+        elif self._progress.console.is_terminal and sys.stdout.isatty():
             self._progress.console.print(line, markup=False, soft_wrap=True)
         else:
             sys.stdout.write(f"{line}\n")
