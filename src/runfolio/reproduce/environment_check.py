@@ -67,7 +67,8 @@ def _interpreter_info(plan: Plan) -> dict[str, Any]:
 def _data(plan: Plan) -> Iterator[Deviation]:
     """Files of the data that are not here, or not what they were where they still are where the record says."""
     for name in plan.missing_data:
-        yield Deviation("data", name, "read", None, f"not here: --link {name}=PATH gives it")
+        remedy = "give another path after --" if Path(name).is_absolute() else f"--link {name}=PATH gives it"
+        yield Deviation("data", name, "there", None, f"not here: {remedy}")
     for name, data in plan.run.data.items():
         source = data.source or ""
         name_on_disk = source[match.end() :] if (match := _SCHEME.match(source)) else source

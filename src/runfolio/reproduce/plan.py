@@ -83,7 +83,7 @@ class Plan:
     flags: list[Deviation] = field(default_factory=list)
     """What the given arguments change."""
     missing_data: list[str] = field(default_factory=list)
-    """Files that the script reads, by its own words, and that are not here."""
+    """Files and folders that the script was given, and that are not here."""
     remarks: list[str] = field(default_factory=list)
     """What else is to be known before it begins."""
 
@@ -124,11 +124,11 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
         else data_links.find_links(start, tree, tree_files, uncommitted.binary, options.arguments, options.links, store)
     )
     missing = [] if options.here else list(_missing_files(start, source, uncommitted, links.keys(), tree))
-    missing_data = data_links.missing_files(start, tree, tree_files, links.keys(), options.arguments)
+    arguments, flags = command_line.merge_arguments(start.command[1:], options.arguments)
+    missing_data = data_links.missing_files(start, tree, tree_files, links.keys(), arguments)
     venv = fresh_folder / "venv" if options.fresh_venv else None
     interpreter, interpreter_remarks = _interpreter(start, store)
     python = interpreter if venv is None else venv / "bin" / "python"
-    arguments, flags = command_line.merge_arguments(start.command[1:], options.arguments)
     _refuse_secrets(start, arguments)
     recorded_variables, unset = _variables(start, tree)
     # One that is cut short is no run of its own, and where results are written is no setting.

@@ -17,7 +17,11 @@ from runfolio.record.content.code import Code
 from runfolio.tracking.environment import git
 
 _NOTEBOOK_PROGRAMS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
-_CODE_TYPES = {"command": list, **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str)}
+_CODE_TYPES = {
+    "command": list,
+    "existing": list,
+    **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str),
+}
 _ENVIRONMENT_TYPES = {"executable": str, **dict.fromkeys(("packages", "installed_from", "variables", "torch"), dict)}
 """What of a record is acted upon, and the kind it must be of where it is not null."""
 UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
@@ -31,6 +35,8 @@ class RecordedStart:
     run: RecordedRun
     command: tuple[str, ...]
     """`sys.argv`, without secrets."""
+    existing: frozenset[str]
+    """Arguments that named an existing file or folder then; empty of a record that does not say."""
     module: str | None
     """Where it was started by `python -m`."""
     script: Path | None
@@ -71,6 +77,7 @@ def read_start(run: RecordedRun) -> RecordedStart:
     return RecordedStart(
         run=run,
         command=command,
+        existing=frozenset(map(str, first_start.get("existing") or ())),
         module=first_start.get("module"),
         script=script,
         folder=folder,
