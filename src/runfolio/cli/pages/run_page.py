@@ -253,7 +253,7 @@ def _checkpoints(saved: Sequence[Checkpoint]) -> DisplayTable:
     columns = [
         Column(key="name", title="checkpoint", formatter=formatting.elementwise(escape_controls)),
         Column(key="step", title="step", formatter=formatting.elementwise(formatting.count), number=True),
-        Column(key="metric", title="metric", formatter=formatting.elementwise("{:.5g}".format), number=True),
+        Column(key="metric", title="metric", formatter=formatting.aligned_numbers, number=True),
         Column(key="bytes", title="size", formatter=formatting.elementwise(formatting.byte_size), number=True),
         Column(key="saved", title="saved", formatter=formatting.elementwise(formatting.timestamp)),
     ]
