@@ -2,6 +2,7 @@
 
 RunfolioError
 ├── ConfigError        a setting, flag or YAML key is wrong
+│   └── FilterError    a filter of runs cannot be read, or names an unknown column
 ├── NotFound           no run, metric, checkpoint, model or data set of that name
 ├── Ambiguous          a name or prefix fits several runs
 ├── DamagedFile        a file of a record, a checkpoint or an image cannot be read as what it should be
@@ -15,6 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_CARET_CONTEXT = 60
+"""Characters shown on both sides of the place of an error in a filter."""
+
 
 class RunfolioError(Exception):
     """Base of all errors above; the command line prints it as one line and exits with status 2."""
@@ -22,6 +26,15 @@ class RunfolioError(Exception):
 
 class ConfigError(RunfolioError):
     pass
+
+
+class FilterError(ConfigError):
+    """A filter that cannot be used. The message has three lines: the problem, the filter, and a caret at the place."""
+
+    def __init__(self, text: str, position: int, problem: str) -> None:
+        start = max(0, position - _CARET_CONTEXT)
+        line = "".join(char if char.isprintable() else " " for char in text[start : position + _CARET_CONTEXT])
+        super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")
 
 
 class NotFound(RunfolioError):  # noqa: N818 - reads better where it is caught
