@@ -131,7 +131,7 @@ def operand_text(operand: Operand) -> str:
             return _value_text(value)
 
 
-def _value_text(value: float | int | str | bool) -> str:
+def _value_text(value: float | str | bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
