@@ -125,7 +125,7 @@ def test_delete_refuses_all_runs_if_one_is_being_written(store, write):
     write("done")
     with runfolio.init("live", store=store):
         folio = open_folio(store)
-        with pytest.raises(StoreError, match="is being written; stop it first, or say --force"):
+        with pytest.raises(StoreError, match="is being written; stop it first, or give --force"):
             folio.trash.put(*reversed(folio.runs()))
         assert len(folio.runs()) == 2
 
