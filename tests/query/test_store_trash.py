@@ -91,7 +91,7 @@ def test_a_run_of_the_trash_is_found_as_any_run_is(store, write, edit):
         folio.trash.run("abcd")
     with pytest.raises(NotFound, match=r"no run 'firts' in the trash .* did you mean first\?"):
         folio.trash.run("firts")
-    with pytest.raises(NotFound, match="run 'first' was deleted; `runfolio undelete first` brings it back"):
+    with pytest.raises(NotFound, match="run 'first' was deleted; `runfolio undelete first` restores it"):
         folio.run("first")
 
 
