@@ -13,6 +13,7 @@ from runfolio.cli.output.options import (
     Command,
     RunFilters,
     filter_runs,
+    has_filters,
     limit_option,
     open_store,
     run_filters,
@@ -53,6 +54,7 @@ def list_runs(
     runfolio runs
     runfolio runs --sort val/acc -r
     runfolio runs --state failed --tag baseline
+    runfolio runs --where "lr < 0.1 AND metrics.val/acc.max > 0.9"
     runfolio runs --columns name,lr,epochs,val/acc --csv > runs.csv
     """
     from runfolio.cli.output.tables import runs_table
@@ -70,7 +72,7 @@ def list_runs(
         print_table(runs_table(rows, all_needed=column_names is not None), output)
         for note in rows.notes if output == "table" else ():
             print_text(note)
-    elif any((filters["experiment"], filters["state"], filters["tags"])):
+    elif has_filters(filters):
         print_line(f"No run in {folio.store} is like that.")
     elif not hidden:
         print_line(f"No runs in {folio.store} yet; `runfolio train` makes one.")

@@ -12,7 +12,7 @@ import click
 from runfolio.cli.output import formatting
 from runfolio.cli.output.console import print_line
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
-from runfolio.cli.output.options import BEST, RunFilters, filter_runs, run_or_best
+from runfolio.cli.output.options import BEST, RunFilters, filter_runs, has_filters, run_or_best
 from runfolio.errors import ConfigError, NotFound, nearest
 from runfolio.record.base.plurals import counted
 from runfolio.record.points.metric_summary import listed_metrics
@@ -95,7 +95,7 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
     if run_names:
         lacking = [run for run in counting if run not in drawn]
         warnings += [f"no {' or '.join(metrics)} in {run.name} ({run.id})" for run in lacking]
-    if len(drawn) > 1 and not (run_names or options.limit or any(options.filters.values())):
+    if len(drawn) > 1 and not (run_names or options.limit or has_filters(options.filters)):
         notes.append(f"All {len(drawn)} runs are drawn; the newest alone: `runfolio plot {metrics[0]} last`.")
     if options.overlay:
         panels = [overlay(panels)]
