@@ -244,6 +244,15 @@ def sweep(write: Write) -> None:
             write("net", config, {"val/loss": [2.0, 10 * lr + seed / 10]})
 
 
+def test_two_equal_differences_tell_no_difference(runfolio, write):
+    for lr, losses in ((0.1, (1.0, 2.0)), (0.01, (1.5, 2.5))):
+        for seed, loss in enumerate(losses):
+            write("net", {"lr": lr, "seed": seed}, {"val/loss": [loss]})
+
+    shown = rows(runfolio("compare", "--experiment", "own", "--group-by", "-seed", "--csv").stdout)
+    assert [(row["group"], row["tied"]) for row in shown] == [("lr=0.1", "False"), ("lr=0.01", "True")]
+
+
 def test_groups_ignore_an_output_folder_and_say_so(runfolio, sweep):
     words = ("compare", "--experiment", "own", "--group-by", "-seed")
     said = " ".join(runfolio(*words).stdout.split())
