@@ -43,14 +43,14 @@ class RecordedRun:
         self.state = scanned.state
         """One of running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) and crashed (no heartbeat)."""
         summaries = scanned.entry.metrics
-        self.metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if not is_system_metric(name)
-        }
-        """Summary of each metric: last value, extreme values, number of points."""
         self.system_metrics: dict[str, MetricSummary] = {
             name: summary for name, summary in summaries.items() if is_system_metric(name)
         }
         """Summary of each `system/...` metric: load of the machine and speed of the training."""
+        self.metrics: dict[str, MetricSummary] = {
+            name: summary for name, summary in summaries.items() if name not in self.system_metrics
+        }
+        """Summary of each metric: last value, extreme values, number of points."""
         self.metric_summaries: dict[str, MetricSummary] = summaries
         """Summary of each metric that `metric` can read: `metrics` and `system_metrics`."""
         self.problems: tuple[str, ...] = scanned.entry.problems
