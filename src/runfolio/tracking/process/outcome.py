@@ -61,11 +61,12 @@ class RunOutcome:
     def with_last_error(self) -> RunOutcome:
         """Return the outcome that `sys.last_value` means, where IPython or pytest has caught the training's exception.
 
-        It counts if the process exits with an error, or in a way that is not known; never at a prompt.
+        It counts if the process exits with an error, or in a way that is not known; never at a prompt, and never an
+        error that was caught at one.
         """
         error = getattr(sys, "last_value", None)
         is_unknown = self == RunOutcome() and not hasattr(sys, "ps1")
-        if isinstance(error, Exception) and (self.cause == "exit" or is_unknown):
+        if isinstance(error, Exception) and not was_caught_at_prompt(error) and (self.cause == "exit" or is_unknown):
             return replace(RunOutcome.from_exception(error), exit_code=self.exit_code or 1)
         return self
 
@@ -74,6 +75,19 @@ class RunOutcome:
         """The outcome of a signal that asks the process to go."""
         reason = f"stopped by {number.name}{_describe_origin(number, senders)}"
         return cls("preempted", reason, 128 + number, cause=number.name.lower())
+
+
+def was_caught_at_prompt(error: BaseException) -> bool:
+    """Return whether an exception came of what was typed at a prompt inside a program, which goes on afterwards.
+
+    `code.interact` hands such errors to `sys.excepthook` as if they ended the process. IPython's cells count only if
+    its shell is gone by now (`IPython.embed`): in IPython itself they are the program.
+    """
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if "<console>" in files:
+        return True
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is None and any(name.startswith("<ipython-input-") for name in files)
 
 
 def cause_of(error: BaseException) -> str:
