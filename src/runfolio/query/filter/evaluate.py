@@ -77,7 +77,7 @@ class _Binder:
             case tree.Not(inner):
                 negated = self.test(inner)
                 return lambda run: _not(negated(run))
-            case tree.Comparison(left, sign, right):
+            case tree.Compare(left, sign, right):
                 return self._comparison(left, sign, right)
             case tree.IsNull(operand):
                 read = self._read(operand)

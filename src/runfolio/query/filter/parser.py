@@ -11,7 +11,7 @@ from runfolio.errors import FilterError
 from runfolio.query.filter.tree import (
     KEYWORDS,
     And,
-    Comparison,
+    Compare,
     Condition,
     In,
     IsNull,
@@ -157,7 +157,7 @@ class _Parser:
     def _predicate(self) -> Condition:
         left = self._operand()
         if self.token.kind == "operator":
-            return Comparison(left, _OPERATORS[self.next().text], self._operand())
+            return Compare(left, _OPERATORS[self.next().text], self._operand())
         if self.accept("is"):
             is_negated = self.accept("not")
             self.expect("null")
@@ -168,7 +168,7 @@ class _Parser:
         if self.accept("between"):
             low = self._operand()
             self.expect("and")
-            between = And((Comparison(left, ">=", low), Comparison(left, "<=", self._operand())))
+            between = And((Compare(left, ">=", low), Compare(left, "<=", self._operand())))
             return self._maybe_not(is_negated, between)
         for word in ("like", "ilike"):
             if self.accept(word):

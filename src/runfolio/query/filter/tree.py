@@ -45,7 +45,7 @@ Operand = Name | Value | Now
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Compare:
     left: Operand
     operator: Operator
     right: Operand
@@ -95,7 +95,7 @@ class Or:
     conditions: tuple[Condition, ...]
 
 
-Condition = Comparison | IsNull | In | Like | IsTrue | Not | And | Or
+Condition = Compare | IsNull | In | Like | IsTrue | Not | And | Or
 
 
 def to_text(condition: Condition) -> str:
@@ -107,7 +107,7 @@ def to_text(condition: Condition) -> str:
             return " AND ".join(_nested(inner) for inner in conditions)
         case Not(inner):
             return f"NOT {_nested(inner)}"
-        case Comparison(left, operator, right):
+        case Compare(left, operator, right):
             return f"{operand_text(left)} {operator} {operand_text(right)}"
         case IsNull(operand):
             return f"{operand_text(operand)} IS NULL"
