@@ -24,7 +24,7 @@ _names = _parts.map(
 )
 _values = st.one_of(
     st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8), st.booleans()
-).map(tree.Value)
+).map(tree.Constant)
 _operands = st.one_of(_names, _values, st.integers(-(10**6), 10**6).map(lambda seconds: tree.Now(float(seconds))))
 _predicates = st.one_of(
     st.builds(tree.Compare, _operands, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), _operands),

@@ -23,7 +23,7 @@ from runfolio.query.filter.tree import (
     Operand,
     Operator,
     Or,
-    Value,
+    Constant,
 )
 
 LONGEST = 10_000
@@ -193,7 +193,7 @@ class _Parser:
             self.fail("expected a pattern in single quotes, such as 'res%'")
         return _unquote(self.next().text)
 
-    def _list(self) -> tuple[Value, ...]:
+    def _list(self) -> tuple[Constant, ...]:
         self.expect("(")
         values = [self._value()]
         while self.accept(","):
@@ -201,9 +201,9 @@ class _Parser:
         self.expect(")")
         return tuple(values)
 
-    def _value(self) -> Value:
+    def _value(self) -> Constant:
         operand = self._operand()
-        if isinstance(operand, Value):
+        if isinstance(operand, Constant):
             return operand
         raise FilterError(self.text, operand.position, "expected a number, a text in single quotes, true or false")
 
@@ -213,16 +213,16 @@ class _Parser:
             sign = self.next().text
             if self.token.kind != "number":
                 self.fail("expected a number")
-            return Value(_number(sign + self.next().text), token.position)
+            return Constant(_number(sign + self.next().text), token.position)
         if token.kind == "number":
-            return Value(_number(self.next().text), token.position)
+            return Constant(_number(self.next().text), token.position)
         if token.kind == "text":
-            return Value(_unquote(self.next().text), token.position)
+            return Constant(_unquote(self.next().text), token.position)
         if token.kind in ("name", "quoted"):
             return self._name()
         for word, value in (("true", True), ("false", False)):
             if self.accept(word):
-                return Value(value, token.position)
+                return Constant(value, token.position)
         if self.accept("now"):
             self.expect("(")
             self.expect(")")

@@ -26,7 +26,7 @@ class Name:
 
 
 @dataclass(frozen=True)
-class Value:
+class Constant:
     """A number, text or boolean."""
 
     value: float | int | str | bool
@@ -41,7 +41,7 @@ class Now:
     position: int = field(default=0, compare=False)
 
 
-Operand = Name | Value | Now
+Operand = Name | Constant | Now
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class IsNull:
 @dataclass(frozen=True)
 class In:
     operand: Operand
-    values: tuple[Value, ...]
+    values: tuple[Constant, ...]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def operand_text(operand: Operand) -> str:
         case Now(offset_s):
             sign = "-" if offset_s < 0 else "+"
             return f"now() {sign} interval '{abs(offset_s)!r} s'" if offset_s else "now()"
-        case Value(value):
+        case Constant(value):
             return _value_text(value)
 
 
