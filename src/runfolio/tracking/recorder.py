@@ -478,12 +478,12 @@ class Recorder:
 
     def _capture(self) -> None:
         if self._surroundings is not None:
-            self._surroundings.find_out()
+            self._surroundings.collect()
 
     def _capture_changes(self) -> None:
         """Called by the store thread with each heartbeat."""
         if self._surroundings is not None:
-            self._surroundings.look_again()
+            self._surroundings.refresh()
         if self._data is not None:
             self._data.bring()
 
