@@ -346,7 +346,7 @@ with runfolio.init("net", store=sys.argv[1]) as run:
 """
     done = python(script, store)
     assert done.stdout == "parent\n"
-    assert "checkpoints are kept of its primary process" in done.stderr
+    assert "checkpoints are recorded only from the primary process" in done.stderr
 
 
 def test_a_run_without_attempts_can_be_resumed(store: Path):

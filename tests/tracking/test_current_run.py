@@ -114,7 +114,7 @@ class TestWhoseRun:
             pool.submit(stranger).result()
         assert losses(first) == losses(second) == []
         assert [record.message for record in caplog.records] == [
-            f"runfolio.log: {current_module.AMBIGUOUS}, so nothing is written; call run.log of the run that is meant"
+            f"runfolio.log: {current_module.AMBIGUOUS}, so nothing is written; call the log method of a run instead"
         ]
 
     def test_after_the_inner_block_the_outer_run_is_current(self, store: Path):

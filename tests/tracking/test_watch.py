@@ -421,7 +421,7 @@ class TestFirstNonFinite:
         run.watch(model)
         for _ in range(2):
             model(torch.ones(2, 2))
-        assert len([line for line in caplog.messages if "not looked for any more" in line]) == 1
+        assert len([line for line in caplog.messages if "search for the origin of NaN has ended" in line]) == 1
 
     @pytest.mark.parametrize(("filled_with", "reported"), [(-math.inf, False), (math.inf, True), (math.nan, True)])
     def test_scores_that_a_model_masks_are_no_trouble(self, run: runfolio.Run, filled_with: float, reported: bool):

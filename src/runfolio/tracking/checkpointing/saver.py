@@ -267,7 +267,7 @@ class Saver:
             exit_hooks.extend_deadline(ending, time.monotonic() - started)
         self._wake.put(None)
 
-    def awaited_s(self) -> float:
+    def checkpoint_wait_s(self) -> float:
         """How long a process that was told to go may wait for the next call; 0 where none is to be expected in time.
 
         What tells is how long after each other the last two came.

@@ -106,7 +106,7 @@ class _Stream:
             os.write(self.entrance, mark)
 
     def forward(self, *, to_the_end: bool) -> None:
-        """Forward the output in place of the helper: what it left, or, `to_the_end`, until no child prints any more."""
+        """Forward the output that the helper left, or, `to_the_end`, wait until no child prints any more."""
         os.set_blocking(self.exit, to_the_end)
         with contextlib.suppress(OSError):  # also raised when no output is available
             while data := os.read(self.exit, _READ_BYTES):
@@ -149,7 +149,7 @@ class StreamTee:
         self._attached: list[tuple[str, str]] = []
         self._requests = self._answered = 0
         self._ended = False
-        """Whether the helper process has ended."""
+        """True if the helper process has ended."""
         try:
             self._streams = list(_streams(open_))
             if not self._streams:

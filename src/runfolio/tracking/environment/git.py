@@ -40,10 +40,10 @@ class Repository:
     commit: str | None
     branch: str | None
     dirty: bool | None
-    """Whether tracked files differ from the commit, including those of submodules."""
+    """True if tracked files differ from the commit, including those of submodules."""
     remote: str | None
     problem: str | None = None
-    """Why git does not read the work tree, with the remedy."""
+    """Reason why git does not read the work tree, with the remedy."""
 
 
 def repository(folder: str) -> Repository | None:

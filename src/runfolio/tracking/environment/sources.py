@@ -54,7 +54,7 @@ class Sources:
         self._cells: SourceFile | None = None
         self._bytes = 0
         self._unwritten = False
-        """Whether the written list misses a recorded file."""
+        """True if the written list misses a recorded file."""
         self._unnamed = 0
         """Number of omitted files that are not listed."""
 

@@ -1,7 +1,7 @@
 """Search for the layer and the batch where NaN or infinity first occurs.
 
 On the CPU, the model's output is checked after each forward of the training. If it is not finite, the layers are
-checked in the order of their calls. On a GPU a check would wait for the device, so the layers are checked in sampled
+checked in the order of their calls. On a GPU a check would wait for the device. There the layers are checked in sampled
 forwards only, and the writer thread reads the results later.
 """
 

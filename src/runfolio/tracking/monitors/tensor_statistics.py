@@ -61,7 +61,7 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def count_values(tensor: Tensor) -> Tensor:
-    """Return counts, minimum, maximum, mean, variance, NaN and infinity counts for `histogram_of`; [BINS + 6] float64."""
+    """Return counts, minimum, maximum, mean, variance and the numbers of NaN and infinity; [BINS + 6] float64."""
     import torch
 
     numbers = (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).detach().flatten()

@@ -28,7 +28,7 @@ class _Totals:
         self.batches = 0
         self.samples = 0
         self.inside = False
-        """Whether a loader is being timed; loaders that it uses itself do not count."""
+        """True while a loader is being timed; loaders that it uses itself do not count."""
         self.readers = 0
         """Number of open runs; if there are none, nothing is timed."""
 

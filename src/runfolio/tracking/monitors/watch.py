@@ -171,23 +171,23 @@ class Watch:
 
 @dataclass
 class _OptimizerState:
-    """An optimizer that has stepped."""
+    """State of an optimizer that has stepped."""
 
     is_relevant: bool
-    """Whether it has parameters of the model."""
+    """True if it has parameters of the model."""
     groups: int
-    """How many groups of parameters it had then."""
+    """Number of its parameter groups at the last check."""
     step: int
-    """Its steps so far."""
+    """Number of its steps."""
     suffix: str
-    """Tells its totals from those of the first optimizer."""
+    """Suffix that distinguishes its totals from those of the first optimizer."""
 
 
 def unwrap(model: Module) -> Module:
-    """The model itself, out of what torch.compile and DDP put around it.
+    """Return the model inside the wrappers of torch.compile and DDP.
 
     Raises:
-        ConfigError: It is no module.
+        ConfigError: It is not a module.
     """
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
@@ -201,9 +201,9 @@ def unwrap(model: Module) -> Module:
 
 
 def _skipped(optimizer: Optimizer, *, sampled: bool) -> bool:
-    """Whether AMP's scaler has a fused optimizer skip this step by itself.
+    """Return whether AMP's scaler makes a fused optimizer skip this step.
 
-    On a GPU that is asked only where a sample depends on it, since the answer must be waited for.
+    On a GPU, reading the answer waits for the device, so it is read only if a sample depends on it.
     """
     found_inf = getattr(optimizer, "found_inf", None)
     return found_inf is not None and (sampled or found_inf.device.type == "cpu") and bool(found_inf)

@@ -30,7 +30,7 @@ from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.process_observer import Sender
 
 Ending = Literal["run", "process", "killed"]
-"""What ends: only the run, the process, or the process within seconds."""
+"""Scope of an end: only the run, the process, or the process within seconds."""
 _WAIT_S: dict[Ending, float] = {"run": 120.0, "process": 9.0, "killed": 5.0}
 """Longest wait for the disk at an end. A hanging store must not keep a process alive. The time left after SIGTERM is
 unknown: clusters grant 5 to 30 s."""
@@ -66,7 +66,7 @@ class OpenRun(Protocol):
 
     def reset_after_fork(self) -> None: ...
 
-    def awaited_s(self) -> float:
+    def checkpoint_wait_s(self) -> float:
         """Return how long a process asked to stop may wait for the run's next checkpoint; 0 if none is expected."""
         ...
 
@@ -82,7 +82,7 @@ class _StopRequest:
     requested_at: float
     deadline: float
     is_over: bool = False
-    """Whether the next signal ends the process."""
+    """True if the next signal ends the process."""
 
 
 _open_runs: list[OpenRun] = []
@@ -91,7 +91,7 @@ _stop_signal: signal.Signals | None = None
 """Signal that asked this process to stop, even if another handler ignores it."""
 _senders: Sequence[Sender] = ()
 _end_started_at: dict[Ending, float] = {}
-"""When the process began to end its runs."""
+"""Time when the process began to end its runs."""
 _finalized = 0
 """Id of this process if it is a child of `multiprocessing` and ends its runs by a finalizer."""
 _stop_request: _StopRequest | None = None
@@ -295,7 +295,7 @@ def _is_same_request() -> bool:
 def _grant_grace() -> bool:
     """Return whether the process continues to its next checkpoint; if so, save all data first."""
     global _stop_request
-    wait_s = max((run.awaited_s() for run in _open_runs), default=0.0)
+    wait_s = max((run.checkpoint_wait_s() for run in _open_runs), default=0.0)
     if not wait_s:
         return False
     now = time.monotonic()

@@ -18,7 +18,7 @@ _INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
 class _CellError(NamedTuple):
     outcome: RunOutcome
     is_used: bool
-    """Whether the cell used the run."""
+    """True if the cell used the run."""
 
 
 class CellWatcher:

@@ -85,7 +85,7 @@ class ProcessObserver:
         self._oom_kills = oom_kills
         self.descriptor = descriptor
         self.memory_bytes: int | None = None
-        """As of the last sample."""
+        """Resident bytes at the last sample."""
 
     def sample_memory(self) -> None:
         with contextlib.suppress(OSError, ValueError, IndexError):

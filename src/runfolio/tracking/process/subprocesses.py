@@ -45,8 +45,8 @@ def start_brief(arguments: list[str], **options: Any) -> subprocess.Popen:
     """Start a program that may end within a millisecond; a missing program ends with status 127.
 
     A shell delays the program. `subprocess` forks with all signals blocked in this thread. If the child ended before
-    they are unblocked, the training thread would get SIGCHLD, and its write to a full pipe could return early. An unbuffered
-    Python (PYTHONUNBUFFERED=1) would then lose the rest of its output.
+    they are unblocked, the training thread would get SIGCHLD, and its write to a full pipe could return early. An
+    unbuffered Python (PYTHONUNBUFFERED=1) would then lose the rest of its output.
 
     Raises:
         OSError: The program cannot be started.
