@@ -144,7 +144,7 @@ def test_writer_of_a_deleted_run_warns_once_and_recreates_nothing(store, caplog)
         with pytest.raises(NotFound, match="it saved none"):
             run.restore()
         assert run.artifact(__file__) is None
-        assert len([line for line in caplog.messages if "is gone, deleted or moved; training goes on" in line]) == 1
+        assert len([line for line in caplog.messages if "was deleted or moved; the training continues" in line]) == 1
         assert not run.folder.exists()
 
         folio.trash.restore(folio.trash.run("live"))

@@ -51,7 +51,7 @@ def test_reproduction_stops_after_the_given_step(python: Python, tmp_path: Path,
     done = python(TRAIN, tmp_path, env=told(store, **{STOP_AFTER: "4"}))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     run = only_run(store)
-    assert (run.state, run.reason) == ("finished", "stopped behind step 4, as was asked for")
+    assert (run.state, run.reason) == ("finished", "stopped after step 4, as requested")
     assert run.metric("loss").steps.tolist() == run.metric("accuracy").steps.tolist() == [0, 1, 2, 3, 4]
 
 

@@ -213,7 +213,7 @@ def test_unreadable_data_is_reported_and_training_continues(given, photos: Path,
 
 def test_failing_data_function_is_reported_and_training_continues(given, caplog):
     assert given(lambda: 1 / 0)["trouble"] == "ZeroDivisionError: division by zero"
-    assert "no runfolio.Listing" in given(lambda: [1])["trouble"]
+    assert "not a runfolio.Listing" in given(lambda: [1])["trouble"]
 
 
 def test_it_is_noted_at_once_and_computed_beside_the_training(store: Path):

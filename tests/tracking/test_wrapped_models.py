@@ -241,7 +241,7 @@ def test_extra_state_that_cannot_be_stored_is_refused_by_name(store: Path):
         saved(store, model=nn.Sequential(Counting(io.BytesIO())))
     with pytest.raises(ConfigError, match=r"entry extra_state/model/0\._extra_state is a Mode.* save .*\.value"):
         saved(store, model=nn.Sequential(Counting(Mode.MAX)))
-    with pytest.raises(ConfigError, match="'extra_state' is saved by itself"):
+    with pytest.raises(ConfigError, match="'extra_state' is saved automatically"):
         saved(store, extra_state=3)
 
 

@@ -458,7 +458,7 @@ class Recorder:
             sync=self.config.durability == "full",
         )
         self.encoder_thread = EncoderThread(
-            store_writer, self.document, writer, self.config, last_step, press=self._set_overloaded
+            store_writer, self.document, writer, self.config, last_step, set_overloaded=self._set_overloaded
         )
         self._late_calls = LateCalls(self.folder, writer)
         self._take: Callable[[Item], None] = self._take_checked if self.strict else self.encoder_thread.pending.append
