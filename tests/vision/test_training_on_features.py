@@ -155,8 +155,8 @@ def test_features_beyond_the_cache_budget_are_reported_once(train, monkeypatch):
     assert (run.state, computed) == ("finished", 0)
     notice = texts(run)["notice"]
     assert notice.startswith(
-        "computes the whole network in each epoch: the features of 16 images take 0.0164 MB, and the cache's budget"
-        " (`runfolio cache --budget`) and the disk have 0.00"
+        "computes the whole network in each epoch: the features of 16 images take 0.0164 MB, but the cache budget"
+        " (`runfolio cache --budget`) or the disk has only 0.00"
     )
     assert notice.endswith(" MB left")
 
