@@ -13,6 +13,7 @@ from runfolio.query.filter.tree import (
     And,
     Compare,
     Condition,
+    Constant,
     In,
     IsNull,
     IsTrue,
@@ -23,7 +24,6 @@ from runfolio.query.filter.tree import (
     Operand,
     Operator,
     Or,
-    Constant,
 )
 
 LONGEST = 10_000
