@@ -10,7 +10,7 @@ WIDTH = 100
 
 
 def prose(text: str, *, indent: str = "", first: str | None = None) -> str:
-    """Return a paragraph wrapped at 100 columns; `first` starts its first line, `indent` the others."""
+    """Return a paragraph wrapped at 100 columns; `first` begins its first line, `indent` the others."""
     words = " ".join(text.split())
     start = indent if first is None else first
     return textwrap.fill(
