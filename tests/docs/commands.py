@@ -55,13 +55,13 @@ def blocks(document: str) -> list[Block]:
 
 
 def shell_lines(text: str) -> list[str]:
-    """Return the lines of a block of the shell, continued lines joined, without the remarks to their right."""
+    """Return the lines of a block of the shell, continued lines joined."""
     joined = re.sub(r"\s*\\\n\s*", " ", text)
-    return [re.split(r" {2,}#", line)[0].strip() for line in joined.splitlines() if line.strip()]
+    return [line.strip() for line in joined.splitlines() if line.strip()]
 
 
 def command_lines(document: str) -> list[str]:
-    """Return every `runfolio ...` line of the blocks of the shell."""
+    """Return every `runfolio ...` line of the blocks of the shell, without the remark to its right."""
     lines = [line for block in blocks(document) if block.language == "sh" for line in shell_lines(block.text)]
     return [re.split(r" {2,}", line)[0] for line in lines if line.startswith("runfolio ")]
 

@@ -42,8 +42,9 @@ class Walk:
             change: Returns the words of a command as they are typed here, at a budget for tests.
         """
         self._forked, self._folder, self._change = forked, folder, change
-        quiet = {name: value for name, value in os.environ.items() if name not in ("RUNFOLIO_QUIET",)}
-        self._environment = quiet | {"COLUMNS": "200"}
+        # What conftest.py turns off for other tests, a reader has.
+        hidden = ("RUNFOLIO_QUIET", "RUNFOLIO_CONSOLE")
+        self._environment = {name: value for name, value in os.environ.items() if name not in hidden}
         self._printed = ""
 
     def page(self, document: str) -> None:
@@ -68,7 +69,7 @@ class Walk:
                 self._run(shlex.split(line))
             return
         for line in shell_lines(text):
-            command, _, remark = line.partition(" # ")
+            command, _, remark = line.partition("  # ")
             if remark.startswith("Ctrl-C"):
                 self._interrupt(shlex.split(command))
             elif re.match(r"(python|runfolio) [^|>]*$", command):
