@@ -1,4 +1,4 @@
-"""Calls on a run after its end: counted, and added to the record when the process exits."""
+"""Calls on a run after its end: they are counted, and added to the record when the process exits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _EXIT_WAIT_S = 5.0
 
 
 class LateCalls:
-    """Counter of what was logged to a run after its end, by name of metric or medium.
+    """Counter of calls after a run's end, by name of metric or medium.
 
-    The record is changed on a thread of its own, since a store may hang. It is started at the first such call: at the
-    exit, Python starts none any more.
+    A thread changes the record, since the store may hang. It starts at the first such call, because Python starts no
+    threads while it exits.
     """
 
     def __init__(self, folder: Path, writer: str) -> None:
@@ -54,7 +54,7 @@ class LateCalls:
             self._thread.join(_EXIT_WAIT_S)
 
     def _save(self) -> None:
-        """Add the counts to `refused` when the process exits, unless another attempt has followed."""
+        """Add the counts to `refused` when the process exits, unless another attempt was opened."""
         self._is_exiting.wait()
         with contextlib.suppress(OSError, RunfolioError):
             document = RunDocument.read(self._folder)
