@@ -58,7 +58,7 @@ class EventEncoder:
         return self._scalars(call, own) if own else b""
 
     def lines(self, call: LogCall) -> Iterator[tuple[tuple[str, str], bytes]]:
-        """The values of one log call that belong to charts: chart and line, and the record."""
+        """Yield chart, line and record of each value of a log call that belongs to a chart."""
         for name, value in call.values.items() if self._charts else ():
             if (chart := self._chart_of(name)) is not None:
                 yield (chart, name[len(chart) + 1 :]), self._scalars(call, {chart: value})
@@ -67,7 +67,7 @@ class EventEncoder:
         return max((chart for chart in self._charts if name.startswith(f"{chart}/")), key=len, default=None)
 
     def _scalars(self, call: LogCall, named: Mapping[str, float]) -> bytes:
-        """Values at the step and time of a call; written out by hand, because a training has a million of them."""
+        """Encode values at the step and time of a call; by hand, because a training has a million of them."""
         values = []
         for name, value in named.items():
             head = self._heads.get(name) or self._head(name)

@@ -65,7 +65,7 @@ def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None
 
 
 def _encode(path: Path, document: RunDocument, attempt: Attempt) -> dict[Path, list[bytes]]:
-    """The records of an attempt by event file: `path`, that of the run, and those of the lines of its charts."""
+    """Return the records of an attempt by event file: `path` for the run, and one for each line of its charts."""
     folder = path.parent
     encoder = EventEncoder(document.charts)
     header = encoder.header(attempt.started.timestamp())
@@ -88,7 +88,7 @@ def _encode(path: Path, document: RunDocument, attempt: Attempt) -> dict[Path, l
 
 
 def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Iterator[LogCall], Iterator[MediaEntry]]:
-    """An attempt's log calls and media, each in the order of their seqs."""
+    """Return an attempt's log calls and media, each in the order of their seqs."""
     last = document.attempts[-1].kept.get(attempt.writer, sys.maxsize)
     entries, _ = media.read(folder)
     return (

@@ -43,14 +43,15 @@ class RecordedRun:
         self.state = scanned.state
         """One of running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) and crashed (no heartbeat)."""
         summaries = scanned.entry.metrics
-        self.system_metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if is_system_metric(name)
-        }
-        """Summary of each `system/...` metric: load of the machine and speed of the training."""
+        system = {name for name in summaries if is_system_metric(name)}
         self.metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if name not in self.system_metrics
+            name: summary for name, summary in summaries.items() if name not in system
         }
         """Summary of each metric: last value, extreme values, number of points."""
+        self.system_metrics: dict[str, MetricSummary] = {
+            name: summary for name, summary in summaries.items() if name in system
+        }
+        """Summary of each `system/...` metric: load of the machine and speed of the training."""
         self.metric_summaries: dict[str, MetricSummary] = summaries
         """Summary of each metric that `metric` can read: `metrics` and `system_metrics`."""
         self.problems: tuple[str, ...] = scanned.entry.problems

@@ -147,10 +147,10 @@ def _no_metric(runs: Sequence[RunView], metric: str, left_out: str) -> str:
 
 
 def _direction(runs: Sequence[RunView], metric: str, mode: str | None) -> Mode:
-    """The direction of a metric.
+    """Return the direction of a metric.
 
     Raises:
-        ConfigError: None is given and the name does not say; that of a setting is taken for a mistake first.
+        ConfigError: None is given and the name does not say. If it is a setting too, the message says that first.
     """
     try:
         return mode_of(metric, mode)
@@ -168,7 +168,7 @@ def _is_setting(runs: Sequence[RunView], name: str) -> bool:
 
 
 def _metrics_listed(names: Collection[str]) -> str:
-    """Which metrics a best run may be chosen by: those whose names say what is better, the usual ones first."""
+    """Name the metrics that can choose a best run: their names say what is better. The usual ones come first."""
     sensible = [name for name in sorted(names) if guess_mode(name) and not is_about_the_process(name)]
     listed = sorted(sensible, key=lambda name: _USUAL.index(name) if name in _USUAL else len(_USUAL))
     more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""

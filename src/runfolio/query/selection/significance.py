@@ -110,8 +110,8 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """How likely means of the same truth differ by as much; two-sided.
 
     The spread of the one need not be that of the other. With fewer than two values on a side nothing can be told: 1.
-    Where neither side has a spread, Student's t is not defined, and few equal values are no evidence of none: then the
-    number of ways to divide the values says how likely they are divided by chance as they are (exact permutation test).
+    If neither side has a spread, Student's t is not defined, and a few equal values are no evidence of zero spread. The
+    exact permutation test then takes its place: it counts the ways in which chance can divide the values.
 
     Source: B. L. Welch, The generalization of `Student's' problem when several different population variances are
         involved, Biometrika 34 (1947), doi:10.1093/biomet/34.1-2.28
@@ -132,8 +132,8 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
 def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """Return how likely means of the same truth differ by as much, if values of equal position belong together.
 
-    With fewer than two pairs nothing can be told: 1. Where all pairs differ by the same, Student's t is not defined,
-    and few equal differences are no evidence of no spread: then only their signs count (exact sign test).
+    With fewer than two pairs nothing can be told: 1. If all differences are equal, Student's t is not defined, and a
+    few equal differences are no evidence of zero spread. The exact sign test then takes its place.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
     """

@@ -82,7 +82,7 @@ def table(
 
 
 def _find(names: Sequence[str], runs: Sequence[RunView], others: Sequence[RunView]) -> list[RunsColumn]:
-    """Return the columns that names mean in `runs`; where they mean nothing there, in `others`, which may be many."""
+    """Return the columns that names mean in `runs`, else in `others`, which are read only if needed."""
     try:
         return find_columns(names, runs)
     except NotFound:

@@ -103,12 +103,12 @@ def event_files(folder: Path) -> dict[str, Path]:
 
 
 def event_writer(path: Path) -> str:
-    """The writer of an event file."""
+    """Return the writer of an event file."""
     return path.name.rpartition(".")[2]
 
 
 def line_folder(folder: Path, chart: str, line: str) -> Path:
-    """The folder of the event files of one line of a chart, which TensorBoard takes for a run of its own."""
+    """Return the folder of the event files of one line of a chart, which TensorBoard shows as a run."""
     name = f"{chart}_{line}".replace("/", "_")  # as torch's SummaryWriter names it
     safe = slug(name)
     digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
@@ -116,7 +116,7 @@ def line_folder(folder: Path, chart: str, line: str) -> Path:
 
 
 def line_event_files(folder: Path) -> list[Path]:
-    """The event files of all lines of charts of a run."""
+    """Return the event files of all lines of charts of a run."""
     return sorted(folder.glob(f"{CHARTS}/*/{_EVENT_FILES}*"))
 
 

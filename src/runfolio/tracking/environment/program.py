@@ -31,7 +31,7 @@ def command() -> dict[str, Any]:
 
 
 def _existing_paths(words: Sequence[str]) -> list[str]:
-    """The arguments, or values of `--flag=value`, that name a file or folder which exists."""
+    """Return the arguments, or values of `--flag=value`, that name an existing file or folder."""
     values = (word.partition("=")[2] if word.startswith("-") else word for word in words)
     return [value for value in dict.fromkeys(values) if value and os.path.exists(value)]  # noqa: PTH110 - any text
 

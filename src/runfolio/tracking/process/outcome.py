@@ -78,10 +78,10 @@ class RunOutcome:
 
 
 def was_caught_at_prompt(error: BaseException) -> bool:
-    """Return whether an exception came of what was typed at a prompt inside a program, which goes on afterwards.
+    """Return whether an exception was raised by input at a prompt inside a program, which continues afterwards.
 
-    `code.interact` hands such errors to `sys.excepthook` as if they ended the process. IPython's cells count only if
-    its shell is gone by now (`IPython.embed`): in IPython itself they are the program.
+    `code.interact` passes such errors to `sys.excepthook`, as if they ended the process. Cells of IPython are such
+    input only if its shell has ended (`IPython.embed`); in IPython itself they are the program.
     """
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     if "<console>" in files:
