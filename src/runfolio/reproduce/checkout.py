@@ -12,6 +12,7 @@ from pathlib import Path
 
 from runfolio.errors import ConfigError, StoreError
 from runfolio.record.content import code
+from runfolio.reproduce.agreement import agreed_fields
 from runfolio.reproduce.plan import Plan
 
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "core.fsmonitor=false")
@@ -34,9 +35,10 @@ def checked_out(plan: Plan, *, keep: bool) -> Iterator[None]:
     """The code of the plan, in its place for as long as this lasts.
 
     Raises:
-        ConfigError: git does not lay it; the message has git's own words.
+        ConfigError: git does not lay it; the message has git's own words. Or the plan is not what it looks like.
         StoreError: The folder cannot be written.
     """
+    agreed_fields(plan)
     if plan.source.kind == "here":
         yield
         return

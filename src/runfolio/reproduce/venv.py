@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from runfolio.errors import ConfigError, DamagedFile
 from runfolio.record.base.redaction import REDACTED
+from runfolio.reproduce.code_source import is_inside_records
 from runfolio.reproduce.plan import Plan
 from runfolio.tracking.environment.packages import packages
 
@@ -17,6 +18,10 @@ _EDITABLE = " (editable)"
 _MAX_ERROR_LINES = 3
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 """A name or a version. Anything else could be an option of pip's, on a line of its own."""
+_ORIGIN = re.compile(r"([!#%-~]+( \(editable\))?)?")
+"""Where a package came from. pip would take what follows a space for options, and set variables for `${NAME}`."""
+_TRUSTED_URL = re.compile(r"(https|git\+https|git\+ssh)://([A-Za-z0-9_.~%-]+@)?[A-Za-z0-9].*")
+"""Addresses of a server that proves who it is. A host that begins with `-` would be an option of ssh's."""
 
 
 def requirements_of(plan: Plan) -> list[str]:
@@ -35,7 +40,7 @@ def requirements_of(plan: Plan) -> list[str]:
     requirements, missing = [], []
     for name, version in (recorded.get("packages") or {}).items():
         origin = str(origins.get(name, ""))
-        if not (_PLAIN_WORD.fullmatch(name) and _PLAIN_WORD.fullmatch(str(version)) and origin.isprintable()):
+        if not (_PLAIN_WORD.fullmatch(name) and _PLAIN_WORD.fullmatch(str(version)) and _ORIGIN.fullmatch(origin)):
             raise DamagedFile(f"the record of {plan.start.label} names a package {f'{name} {version} {origin}'!r}")
         if name == "pip" or on_python_path.get(name) == version:
             continue
@@ -52,7 +57,7 @@ def requirements_of(plan: Plan) -> list[str]:
 
 
 def _requirement_from_origin(plan: Plan, name: str, origin: str) -> str | None:
-    """The requirement of a package that is of no index; None where it is gone."""
+    """The requirement of a package that is of no index; None if it is gone, or came with the record."""
     url, editable = origin.removesuffix(_EDITABLE), origin.endswith(_EDITABLE)
     if REDACTED in url:
         return None
@@ -60,9 +65,11 @@ def _requirement_from_origin(plan: Plan, name: str, origin: str) -> str | None:
         path = Path(unquote(urlsplit(url).path))
         if path.is_relative_to(plan.start.root):
             path = plan.tree / path.relative_to(plan.start.root)
-        return f"{'-e ' if editable else f'{name} @ '}{path.as_uri()}" if path.exists() else None
+        is_gone = not path.exists() or is_inside_records(plan.run, path, Path(plan.variables["RUNFOLIO_STORE"]))
+        return None if is_gone else f"{'-e ' if editable else f'{name} @ '}{path.as_uri()}"
     is_commit = len(url.rpartition("@")[2]) >= 40
-    return f"{name} @ {'git+' * (is_commit and not url.startswith('git+'))}{url}"
+    url = f"{'git+' * (is_commit and not url.startswith('git+'))}{url}"
+    return f"{name} @ {url}" if _TRUSTED_URL.fullmatch(url) else None
 
 
 def make_venv(plan: Plan) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import print_error, print_line, print_text, stdout_console
+from runfolio.cli.output.console import print_error, print_heading, print_line, print_renderable, print_text
 from runfolio.cli.output.display_table import print_table
 from runfolio.cli.output.options import open_store, store_flag
 from runfolio.cli.output.progress import progress_display
@@ -37,7 +37,8 @@ def print_architecture(settings: TrainSettings, store: Path | None, *, layers: b
         preparation = prepare(settings, store=store, progress=progress)
     network = architecture(preparation.network(), preparation.spec.image_shape)
     if layers:
-        stdout_console().print(network.table(), "")
+        print_renderable(network.table())
+        print_line("")
     else:
         size = formatting.large_count(network.parameters)
         print_line(f"{settings.model}, {size} parameters, {network.trainable_parameters:,} trainable")
@@ -60,7 +61,7 @@ def print_training_result(folder: Path, store: Path | None) -> None:
     if run.document.status.reason:  # it stopped early
         print_text(f"It {run.document.status.reason}.")
     flag = store_flag(store)
-    print_line(f"\nrun   {run.folder}", style="bold")
+    print_heading(f"run   {run.folder}")
     print_line(f"next  runfolio show {run.id}{flag}")
     print_line(f"      runfolio evaluate {run.id}{flag}")
     print_line(f"      runfolio predict {run.id} --sample 24{flag}")
