@@ -186,6 +186,7 @@ def is_inside_root(path: str) -> bool:
         and not path.startswith("/")
         and not {"..", ".git"} & {part.lower() for part in parts}
         and "\0" not in path
+        and PurePosixPath(path).as_posix() == path
     )
 
 

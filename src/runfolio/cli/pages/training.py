@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import print_error, print_heading, print_line, print_renderable, print_text
+from runfolio.cli.output.console import (
+    print_error,
+    print_field,
+    print_heading,
+    print_line,
+    print_renderable,
+    print_text,
+)
 from runfolio.cli.output.display_table import print_table
 from runfolio.cli.output.options import open_store, store_flag
 from runfolio.cli.output.progress import progress_display
 from runfolio.vision.settings import TrainSettings
+
+_SOURCES = ("model", "data", "test_data", "weights")
+"""Settings that name files, addresses and published networks."""
 
 
 @contextmanager
@@ -26,6 +38,13 @@ def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
             if run.document.attempts[-1].started >= start:
                 print_error(f"interrupted; `runfolio resume {run.id}{store_flag(store)}` goes on with it")
         raise
+
+
+def print_recorded_sources(config: Mapping[str, Any]) -> None:
+    """Print on stderr what a recorded training is about to read or fetch: the record may come from somebody."""
+    for name in _SOURCES:
+        if value := config.get(name):
+            print_field(name.replace("_", "-"), shlex.quote(str(value)), stderr=True)
 
 
 def print_architecture(settings: TrainSettings, store: Path | None, *, layers: bool) -> None:
