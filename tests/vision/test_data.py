@@ -15,7 +15,7 @@ from runfolio.vision.batches.augment import Augmentation
 from runfolio.vision.batches.loaders import AugmentedImages, EpochOrder, PreparedImages, batch_loader, default_workers
 from runfolio.vision.data import load_data
 from runfolio.vision.data.split import stratified_share, train_and_validation
-from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.data.transform import ImageTransform, check_transform
 from runfolio.vision.folds import Fold
 from runfolio.vision.settings import TrainSettings
 
@@ -109,7 +109,7 @@ def test_a_class_with_fewer_images_than_folds_is_refused():
 
 @pytest.mark.parametrize("text", ["5", "0/5", "6/5", "1/1", "a/b", "", "-1/5", "1/5/2"])
 def test_invalid_fold_is_refused(text):
-    with pytest.raises(ConfigError, match="it must be such as 2/5, the second of five"):
+    with pytest.raises(ConfigError, match="it must look like 2/5, the second of five"):
         TrainSettings(fold=text)
 
 
@@ -197,7 +197,7 @@ def test_images_are_resized_on_request(digits):
 def test_a_transform_survives_its_trip_through_json(digits):
     transform = ImageTransform.for_source(digits)
 
-    assert ImageTransform.from_meta(transform.as_meta()) == transform
+    assert check_transform(transform.as_meta()) == transform
 
 
 @pytest.mark.parametrize("workers", [0, 2])

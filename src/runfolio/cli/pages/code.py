@@ -71,7 +71,7 @@ def print_run_diff(diff: RunDiff) -> None:
         _print_changes(title, getattr(diff, name))
         if name == "data":
             for change in diff.items:
-                print_line(f"{change.name}: {change.told}")
+                print_line(f"{change.name}: {change.sentence}")
     for file in diff.files:
         print_heading(f"{file.path}, {file.kind}")
         print_diff(file.diff)
