@@ -18,8 +18,8 @@ _HIDDEN = (
     r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
     r"\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # invisible
 )
-_STRAY_JOINER = r"(?<![\u0590-\u1fff\u2070-\U0001ffff])[\u200c\u200d]"
-"""Emoji and many scripts need joiners between their characters. Elsewhere a joiner is only invisible."""
+_STRAY_JOINER = r"(?<![^\x00-\u058f\u2000-\u206f])[\u200c\u200d]"
+"""Emoji and many scripts need joiners between their characters. After other characters a joiner is only invisible."""
 HIDDEN_CHARACTER = re.compile(rf"[{_HIDDEN}]|{_STRAY_JOINER}")
 """Matches in text of several lines."""
 HIDDEN_IN_LINE = re.compile(rf"[\t\n{_HIDDEN}]|{_STRAY_JOINER}")
