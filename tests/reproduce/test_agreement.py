@@ -101,7 +101,7 @@ def read_plan(plan: Plan) -> dict[str, list[str]]:
     return fields
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     arguments=st.lists(hostile_words, max_size=4),
     variables=hostile_variables,
@@ -155,17 +155,17 @@ def test_the_printed_plan_is_what_is_started_set_and_written(
 
 
 @pytest.mark.parametrize(
-    ("hide", "field"),
+    ("field", "text", "hide"),
     [
-        (lambda run, text: edit(run, code={"command": ["train.py", text]}), "the command"),
-        (lambda run, text: edit(run, environment={"variables": {"TZ": text}}), "a variable"),
-        (lambda run, text: add_kept_files(run, [f"a{text}b.py"]), "the path of a kept file"),
-        (lambda run, text: edit(run, code={"folder": f"{run.code.info['folder']}/a{text}b"}), "the folder"),
+        ("the command", "\x1b[1A\x1b[2K", lambda run, text: edit(run, code={"command": ["train.py", text]})),
+        ("the command", "\u202eyp.tset\u202c", lambda run, text: edit(run, code={"command": ["train.py", text]})),
+        ("a variable", "\nset      A=1", lambda run, text: edit(run, environment={"variables": {"TZ": text}})),
+        ("the path of a kept file", "\nfolder   /home", lambda run, text: add_kept_files(run, [f"a{text}b.py"])),
+        ("the folder", "\r", lambda run, text: edit(run, code={"folder": f"{run.code.info['folder']}/a{text}b"})),
     ],
 )
-@pytest.mark.parametrize("text", ["\nfolder   /home/ann", "\x1b[1A\x1b[2K", "\u202eyp.tset\u202c"])
 def test_a_plan_with_hidden_characters_is_refused(
-    sent: RecordedRun, project: Project, hide: Callable[[RecordedRun, str], None], field: str, text: str
+    sent: RecordedRun, project: Project, field: str, text: str, hide: Callable[[RecordedRun, str], None]
 ):
     hide(sent, text)
     done = typed(project, sent.id, "--dry-run")
