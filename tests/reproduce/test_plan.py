@@ -80,7 +80,7 @@ def test_pythons_path_and_arguments_lead_into_the_fresh_folder(project: Project,
     project.commit()
     script = project.folder / "train.py"
     script.write_text(SCRIPT.replace("flags = flags.parse_args()", "flags = flags.parse_known_args()[0]"))
-    project.variables = {"PYTHONPATH": f"{project.folder}/lib:{project.libraries}:{os.environ.get('PYTHONPATH', '')}"}
+    project.variables = {"PYTHONPATH": f"{project.folder}/lib:{os.environ['PYTHONPATH']}"}
     run = project.start(script, "--seed", "7", f"--config={project.folder}/settings.txt", f"{project.folder}/photos")
     plan = planned(run)
     tree = project.temporary / "project"
