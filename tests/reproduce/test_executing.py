@@ -47,10 +47,11 @@ def test_plan_is_shown_before_execution(project: Project):
     said = typed(project, run.id, "--dry-run", "--steps", "3", "--", "--lr", "0.3").stdout
     shown = dict(line.split(maxsplit=1) for line in said.splitlines() if " " in line)
     assert shown["command"].endswith("project/train.py --seed 7 --lr 0.3")
-    assert shown["code"].startswith(f"commit {project.git('rev-parse', 'HEAD')[:12]} of {project.folder}")
-    assert "PYTHONHASHSEED=3" in shown["set"]
-    assert "RUNFOLIO_STOP_AFTER=3" in shown["set"]
-    assert shown["link"].endswith(f"-> {project.folder / 'photos'}")
+    assert shown["code"].startswith(f"commit {project.git('rev-parse', 'HEAD')[:12]}, ")
+    assert shown["from"] == str(project.folder)
+    assert "set      PYTHONHASHSEED=3\n" in said
+    assert "set      RUNFOLIO_STOP_AFTER=3\n" in said
+    assert shown["link"].endswith(f"project/photos {project.folder / 'photos'}")
     assert shown["flag"] == "--lr: (none) -> 0.3"
     assert shown["package"] == "stepping: 1.0 -> 1.1"
 

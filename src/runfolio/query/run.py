@@ -20,6 +20,7 @@ from runfolio.query.recorded_code import RecordedCode
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_edits import RunEdits
 from runfolio.record.base.flat_names import flatten
+from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Checkpoint, CheckpointList
 from runfolio.record.content import media
@@ -63,7 +64,7 @@ class RecordedRun:
         """Recorded code: `info` (command, commit), captured `files`, `read(path)`, uncommitted `diff`."""
 
     def __repr__(self) -> str:
-        return f"<RecordedRun {self.name} ({self.id}, {self.experiment}, {self.state})>"
+        return visible_line(f"<RecordedRun {self.name} ({self.id}, {self.experiment}, {self.state})>")
 
     @property
     def id(self) -> str:

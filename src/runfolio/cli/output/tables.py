@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
 from runfolio.cli.output.display_table import Column, DisplayTable, OutputFormat
+from runfolio.record.base.visible_text import visible_line
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
@@ -104,7 +105,7 @@ def _runs_column(column: RunsColumn, values: Sequence[Any], *, optional: int) ->
 
 def measured_heading(heading: str) -> str:
     """Return the head of a column in as many lines as keep it narrow."""
-    return textwrap.fill(heading, _HEADING_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(visible_line(heading), _HEADING_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def leaderboard_table(board: Leaderboard) -> DisplayTable:

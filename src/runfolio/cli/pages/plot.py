@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import print_line
+from runfolio.cli.output.console import print_drawing, print_line
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
 from runfolio.cli.output.options import BEST, RunFilters, filter_runs, has_filters, run_or_best
 from runfolio.errors import ConfigError, NotFound, nearest
 from runfolio.record.base.plurals import counted
+from runfolio.record.base.visible_text import visible_line
 from runfolio.record.points.metric_summary import listed_metrics
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
     return Plot(
         description=f"{', '.join(metrics)} of {counted(len(drawn), 'run')}",
         figure=lambda: draw_curves(panels, size=options.size, legend=options.legend, **look),
-        print_to=lambda screen: click.echo(
+        print_to=lambda screen: print_drawing(
             curves_text(panels, screen, has_legend=options.legend != "none", **look),
         ),
         notes=notes,
@@ -123,7 +122,7 @@ def histogram_plot(folio: Folio, options: PlotOptions) -> Plot:
     return Plot(
         description=f"{shown.name} of {shown.run}",
         figure=lambda: draw_distribution(shown, options.look or "ridgeline", title=options.title, size=options.size),
-        print_to=lambda screen: click.echo(heatmap_text(shown, screen, title=options.title)),
+        print_to=lambda screen: print_drawing(heatmap_text(shown, screen, title=options.title)),
     )
 
 
@@ -139,7 +138,7 @@ def scatter_plot(folio: Folio, options: PlotOptions) -> Plot:
     return Plot(
         description=f"{y} over {x} of {counted(len(shown.labels), 'run')}",
         figure=lambda: draw_scatter(shown, title=options.title, size=options.size),
-        print_to=lambda screen: click.echo(scatter_text(shown, screen, title=options.title)),
+        print_to=lambda screen: print_drawing(scatter_text(shown, screen, title=options.title)),
         notes=[*shown.notes, *notes],
     )
 
@@ -224,7 +223,7 @@ def _print_parallel(shown: Parallel, title: str | None) -> None:
     columns = [
         Column(key="run", title="run", formatter=formatting.elementwise(str)),
         *(
-            Column(key=axis.name, title=axis.name, formatter=setting, number=axis.categories is None)
+            Column(key=axis.name, title=visible_line(axis.name), formatter=setting, number=axis.categories is None)
             for axis in shown.settings
         ),
         Column(
