@@ -38,7 +38,7 @@ class FilterError(ConfigError):
 
 
 class NotFound(RunfolioError):  # noqa: N818 - reads better where it is caught
-    """There is no run, metric, checkpoint, model or data set of that name."""
+    """No run, metric, checkpoint, model or data set of that name exists."""
 
 
 class Ambiguous(RunfolioError):  # noqa: N818
