@@ -173,6 +173,7 @@ def test_the_verdict_is_kept_and_shown_with_both_runs(project: Project):
     assert repeated.edits.verdict is not None
     assert repeated.edits.verdict["sentence"] == again.said["sentence"]
     assert repeated.edits.verdict["causes"][0] == {"kind": "flag", "text": "--lr: (none) -> 0.2"}
+    assert repeated.document.lineage == {"kind": "reproduction", "run": run.id, "name": "net", "changed": ["--lr"]}
     assert folio.run("net").id == run.id  # its name still means the original alone
     pages = {
         name: subprocess.run(
@@ -181,7 +182,7 @@ def test_the_verdict_is_kept_and_shown_with_both_runs(project: Project):
         ).stdout
         for name in (run.id, repeated.id)
     }  # fmt: skip
-    assert f"reproduction of net ({run.id}): parts at step 1: loss was" in pages[repeated.id]
+    assert f"reproduction of net ({run.id}), with another --lr: parts at step 1: loss was" in pages[repeated.id]
     assert f"reproductions: net-reproduced ({repeated.id}): parts" in pages[run.id]
 
 

@@ -44,12 +44,13 @@ class RecordedRun:
         self.state = scanned.state
         """One of running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) and crashed (no heartbeat)."""
         summaries = scanned.entry.metrics
+        system = {name for name in summaries if is_system_metric(name)}
         self.metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if not is_system_metric(name)
+            name: summary for name, summary in summaries.items() if name not in system
         }
         """Summary of each metric: last value, extreme values, number of points."""
         self.system_metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if is_system_metric(name)
+            name: summary for name, summary in summaries.items() if name in system
         }
         """Summary of each `system/...` metric: load of the machine and speed of the training."""
         self.metric_summaries: dict[str, MetricSummary] = summaries

@@ -16,7 +16,7 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import open_folio
 from runfolio.record.base.redaction import REDACTED
-from runfolio.record.base.run_document import FORK
+from runfolio.record.base.run_document import FORK, TEST
 from runfolio.record.checkpoints import manifests
 from runfolio.record.content import code
 from runfolio.record.content.code import SourceFile
@@ -71,7 +71,7 @@ class Plan:
     flags: list[Deviation] = field(default_factory=list)
     """Changes made by the given arguments."""
     missing_data: list[str] = field(default_factory=list)
-    """Missing files that the script reads, according to its arguments and data."""
+    """Missing files and folders that the script reads, according to its arguments and data."""
     remarks: list[str] = field(default_factory=list)
     """Further remarks for the user."""
 
@@ -114,14 +114,16 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
         else data_links.find_links(start, tree, tree_files, uncommitted.binary, options.arguments, options.links, store)
     )
     missing = [] if options.here else list(_missing_files(start, source, uncommitted, links.keys(), tree))
-    missing_data = data_links.missing_files(start, tree, tree_files, links.keys(), options.arguments)
+    arguments, flags = command_line.merge_arguments(start.command[1:], options.arguments)
+    missing_data = data_links.missing_files(start, tree, tree_files, links.keys(), arguments)
     venv = fresh_folder / "venv" if options.fresh_venv else None
     interpreter, interpreter_remarks = _interpreter(start, store)
     python = interpreter if venv is None else venv / "bin" / "python"
-    arguments, flags = command_line.merge_arguments(start.command[1:], options.arguments)
     _refuse_secrets(start, arguments)
     taken = take_variables(start, tree)
-    reproduction_of = Reproduction(run.id, run.name, store)
+    # A repetition that stops early has no results of its own, and an output folder is not a setting.
+    changed = [flag.name for flag in flags if options.steps is None and not data_links.is_output_flag(flag.name)]
+    reproduction_of = Reproduction(run.id, run.name, store, tuple(changed))
     step_limit = {} if options.steps is None else {reproduction.STOP_AFTER: str(options.steps)}
     return Plan(
         start=start,
@@ -279,7 +281,7 @@ def _variable_remarks(taken: TakenVariables) -> Iterator[str]:
 
 def _remarks(start: RecordedStart, source: CodeSource) -> Iterator[str]:
     """Yield remarks on the run and on the source of its code."""
-    if (attempts := len(own_attempts(start.run))) > 1:
+    if (attempts := sum(attempt.purpose != TEST for attempt in own_attempts(start.run))) > 1:
         yield f"it was resumed ({attempts} attempts); it is repeated entirely, from its first start"
     for name, data in start.run.data.items():
         if data.earlier:

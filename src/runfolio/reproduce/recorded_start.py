@@ -17,7 +17,11 @@ from runfolio.record.content.code import Code
 from runfolio.tracking.environment import git
 
 _NOTEBOOK_PROGRAMS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
-_CODE_TYPES = {"command": list, **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str)}
+_CODE_TYPES = {
+    "command": list,
+    "existing": list,
+    **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str),
+}
 _ENVIRONMENT_TYPES = {"executable": str, **dict.fromkeys(("packages", "installed_from", "variables", "torch"), dict)}
 """Types of the record's fields in use; null is allowed too."""
 _PATHS = ("script", "folder")
@@ -33,6 +37,8 @@ class RecordedStart:
     run: RecordedRun
     command: tuple[str, ...]
     """`sys.argv` without secrets."""
+    existing: frozenset[str]
+    """Arguments that named an existing file or folder at the start; empty if the record does not say."""
     module: str | None
     """Module of `python -m`, if used."""
     script: Path | None
@@ -79,6 +85,7 @@ def read_start(run: RecordedRun) -> RecordedStart:
     return RecordedStart(
         run=run,
         command=command,
+        existing=frozenset(map(str, first_start.get("existing") or ())),
         module=first_start.get("module"),
         script=script,
         folder=folder,

@@ -48,7 +48,7 @@ _TAKEN = frozenset(
     )
 )
 """Names of variables that are taken from a record. None of them names a program, library, file or host to be used."""
-_REMOVED_VARIABLES = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER)
+_REMOVED_VARIABLES = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER, reproduction.CHANGED)
 """Variables of today's shell that would have the repeated run be recorded another way."""
 _THREADS_VARIABLE = "OMP_NUM_THREADS"
 

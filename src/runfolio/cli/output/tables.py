@@ -34,14 +34,14 @@ COSTS: Mapping[str, Column] = {
     "size_mb": Column(
         key="size_mb",
         title="MB",
-        formatter=formatting.elementwise(formatting.significant_digits),
+        formatter=formatting.aligned_numbers,
         number=True,
         optional=4,
     ),
     "predict_ms": Column(
         key="predict_ms",
         title="ms an\nimage",
-        formatter=formatting.elementwise(formatting.significant_digits),
+        formatter=formatting.aligned_numbers,
         number=True,
         optional=2,
     ),
@@ -136,7 +136,7 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
         "epoch_seconds": Column(
             key="epoch_seconds",
             title="s an\nepoch",
-            formatter=formatting.elementwise(formatting.significant_digits),
+            formatter=formatting.aligned_numbers,
             number=True,
             optional=1,
         ),
@@ -309,7 +309,7 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> DisplayTable:
             number=True,
         ),
         Column(key="top", title="then", formatter=formatting.elementwise(_runners_up)),
-        Column(key="ms", title="ms", formatter=formatting.elementwise(formatting.significant_digits), number=True),
+        Column(key="ms", title="ms", formatter=formatting.aligned_numbers, number=True),
     ]
     if any(row["truth"] is not None for row in rows):
         columns += [

@@ -19,7 +19,8 @@ def origin_line(run: RecordedRun) -> str | None:
         return None
     parent = f"{lineage.get('name')} ({lineage.get('run')})"
     if lineage.get("kind") != FORK:
-        return f"{lineage.get('kind')} of {parent}{_verdict(run, 'sentence')}"
+        changed = "".join(f", with another {flag}" for flag in lineage.get("changed") or ())
+        return f"{lineage.get('kind')} of {parent}{changed}{_verdict(run, 'sentence')}"
     seconds = inherited_s(run)
     inherited = f"; {formatting.duration(seconds)} inherited" if seconds else ""
     return f"forked from {parent} at {_checkpoint_text(lineage)}{inherited}"

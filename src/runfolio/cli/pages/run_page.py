@@ -23,7 +23,7 @@ from runfolio.query.frames.points import rank_metrics
 from runfolio.record.base.flat_names import flatten, identity
 from runfolio.record.base.layout import event_files
 from runfolio.record.base.plurals import counted
-from runfolio.record.base.run_document import OTHERS, STEPS
+from runfolio.record.base.run_document import OTHERS, STEPS, TEST
 from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints.retention import STEP
 from runfolio.record.content.console_log import last_lines, log_path
@@ -128,8 +128,11 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     ):
         print_line(last, style="red")
     series = f", series {run.document.series['name']}" if run.document.series else ""
-    own = sum(attempt.inherited is None for attempt in run.document.attempts)
-    attempts = f", attempt {own}" if own > 1 else ""
+    own = [attempt.purpose for attempt in run.document.attempts if attempt.inherited is None]
+    trained = sum(purpose != TEST for purpose in own)
+    attempts = (f", attempt {trained}" if trained > 1 else "") + (
+        ", tested in an attempt of its own" if TEST in own else ""
+    )
     print_line(f"experiment {run.experiment}{series}, begun {formatting.timestamp(run.created)}{attempts}")
     print_line(str(run.folder))
     for text in (lineage.origin_line(run), *lineage.child_lines(children)):
@@ -250,7 +253,7 @@ def _checkpoints(saved: Sequence[Checkpoint]) -> DisplayTable:
     columns = [
         Column(key="name", title="checkpoint", formatter=formatting.elementwise(str)),
         Column(key="step", title="step", formatter=formatting.elementwise(formatting.count), number=True),
-        Column(key="metric", title="metric", formatter=formatting.elementwise("{:.5g}".format), number=True),
+        Column(key="metric", title="metric", formatter=formatting.aligned_numbers, number=True),
         Column(key="bytes", title="size", formatter=formatting.elementwise(formatting.byte_size), number=True),
         Column(key="saved", title="saved", formatter=formatting.elementwise(formatting.timestamp)),
     ]

@@ -96,6 +96,11 @@ class Transcript:
                     self._write(screen.settle())
             self._write(self._screens[stream].feed(data, now))
 
+    def add(self, path: Path, line: str) -> None:
+        """Add a line to one log that nobody printed."""
+        if log := self._logs.get(path):
+            log.write(redact_text(line) + "\n")
+
     def tick(self, now: float) -> None:
         """Write what has waited long enough; to be called several times a second while something comes."""
         for screen in self._screens.values():
