@@ -26,6 +26,7 @@ WALKED = [
     "docs/resume-and-reproduce.md",
     "docs/series.md",
     "docs/comparing.md",
+    "docs/filter.md",
     "docs/data.md",
     "docs/several-processes.md",
     "docs/the-record.md",

@@ -72,13 +72,13 @@ class Walk:
             command, _, remark = line.partition("  # ")
             if remark.startswith("Ctrl-C"):
                 self._interrupt(shlex.split(command))
-            elif re.match(r"(python|runfolio) [^|>]*$", command):
+            elif re.match(r"(python|runfolio) [^|]*$", command):
                 self._run(shlex.split(command))
             else:
                 self._printed += self._bash(command)
 
     def _bash(self, text: str) -> str:
-        """Run a line of ordinary programs, or of `runfolio` in a pipe."""
+        """Run a line of ordinary programs."""
         done = subprocess.run(
             ["bash", "-ec", text], cwd=self._folder, env=self._environment, capture_output=True, text=True, check=False
         )
@@ -86,9 +86,14 @@ class Walk:
         return done.stdout
 
     def _run(self, typed: list[str]) -> None:
+        """Run a command; `> NAME` at its end writes what it prints into a file."""
+        file = typed[-1] if typed[-2:-1] == [">"] else None
+        typed = typed[:-2] if file else typed
         done = self._forked.run(*self._arguments(typed), cwd=self._folder, env=self._environment)
         assert done.returncode == 0, f"{shlex.join(typed)}\n{done.stdout}\n{done.stderr}"
         self._printed += done.stdout + done.stderr
+        if file is not None:
+            (self._folder / file).write_text(done.stdout, encoding="utf-8")
 
     def _arguments(self, typed: list[str]) -> list[str]:
         program, *rest = typed
