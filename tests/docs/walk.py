@@ -7,6 +7,8 @@
 | `sh` | each line is typed; a line that ends with `# Ctrl-C` is interrupted after its second epoch |
 | `sh` with a title, such as `sh network` | only parsed, by `test_docs.py` |
 | `text` | every word of it must be in what the blocks before it printed |
+| `text same` | the same, and also on a walk at a budget, where other blocks of text are passed over |
+| `text figures` | so must every figure such as 0.8990, but for 0.01, since machines round differently |
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ class Walk:
             change: Returns the words of a command as they are typed here, at a budget for tests.
         """
         self._forked, self._folder, self._change = forked, folder, change
+        self._whole = change is list
         # What conftest.py turns off for other tests, a reader has.
         hidden = ("RUNFOLIO_QUIET", "RUNFOLIO_CONSOLE")
         self._environment = {name: value for name, value in os.environ.items() if name not in hidden}
@@ -59,9 +62,14 @@ class Walk:
         elif block.language == "sh" and not block.title:
             self._printed = ""
             self._shell(block.text)
-        elif block.language == "text":
+        elif block.language == "text" and (self._whole or block.title == "same"):
             missing = words(block.text) - words(self._printed)
             assert not missing, f"not printed any more: {sorted(missing)}\n{block.text}\n---\n{self._printed}"
+            if block.title == "figures":
+                printed = figures(self._printed)
+                assert not [
+                    value for value in figures(block.text) if min(abs(value - other) for other in printed) > 0.01
+                ]
 
     def _shell(self, text: str) -> None:
         if text.startswith("for "):
@@ -124,3 +132,8 @@ def words(text: str) -> set[str]:
     """Return the words of a text; ids, numbers, times, paths and names that were shortened are none."""
     tokens = [token for token in text.split() if not re.search(r"[\d/…]", token)]
     return {word for token in tokens for word in re.findall(r"[a-z]{3,}", token)} - {"ago", "just", "min", "now"}
+
+
+def figures(text: str) -> list[float]:
+    """Return the numbers of a text that have exactly four decimals."""
+    return [float(number) for number in re.findall(r"(?<![\d.])\d\.\d{4}(?!\d)", text)]
