@@ -99,4 +99,6 @@ def test_training_script_can_be_followed(forked: Forked, tmp_path: Path):
 
     folio = runfolio.open(tmp_path / "runs")
     assert {run.name for run in folio.runs("sweep")} >= {"sweep-6-fork", "sweep-6-reproduced"}
-    assert folio.run("sweep-6-reproduced").edits.verdict["word"] == "bit-equal"
+    verdict = folio.run("sweep-6-reproduced").edits.verdict
+    assert verdict is not None
+    assert verdict["word"] == "bit-equal"

@@ -130,7 +130,8 @@ class Walk:
 
 def words(text: str) -> set[str]:
     """Return the words of a text; ids, numbers, times, paths and names that were shortened are none."""
-    tokens = [token for token in text.split() if not re.search(r"[\d/…]", token)]
+    named = re.sub(r"(^|\()[0-9a-z]{8}\b", "", text, flags=re.MULTILINE)  # an id need not have a digit
+    tokens = [token for token in named.split() if not re.search(r"[\d/…]", token)]
     return {word for token in tokens for word in re.findall(r"[a-z]{3,}", token)} - {"ago", "just", "min", "now"}
 
 
