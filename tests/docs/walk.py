@@ -105,9 +105,7 @@ class Walk:
 
     def _arguments(self, typed: list[str]) -> list[str]:
         program, *rest = typed
-        if program == "python":
-            return rest
-        return ["-m", "runfolio", *self._change(rest)]
+        return [*([] if program == "python" else ["-m", "runfolio"]), *self._change(rest)]
 
     def _interrupt(self, typed: list[str]) -> None:
         """Start the command, and interrupt it once it has saved a checkpoint."""
