@@ -55,7 +55,8 @@ def at_a_budget(words: list[str]) -> list[str]:
     if words[0] == "series":
         words += [*SMALL, "--epochs", "1", "2"]
     if words[0] == "train":
-        words = [EPOCHS.get(word, word) for word in words] + SMALL
+        # The folder has few photos already.
+        words = [EPOCHS.get(word, word) for word in words] + (SMALL[2:] if "folder:photos" in words else SMALL)
     return words
 
 
