@@ -117,7 +117,8 @@ class Walk:
             while process.poll() is None and not self._saved(before):
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)
-            assert process.wait() == 130, f"{shlex.join(typed)} was over before it could be interrupted"
+            ends = (130, -signal.SIGINT)  # of `runfolio`, and of a Python script
+            assert process.wait() in ends, f"{shlex.join(typed)} was over before it could be interrupted"
             printed.seek(0)
             self._printed += printed.read()
 
