@@ -186,8 +186,8 @@ class _Download:
             raise _unreachable(error.reason, urlsplit(self._url).hostname) from None
         except (http.client.HTTPException, OSError) as error:
             raise _unreachable(error, urlsplit(self._url).hostname) from None
-        except ValueError as error:  # of a redirect: brackets without an IPv6 address, a host that is no name
-            raise _TransferRefused(f"the server leads to an address that is none ({_reason(error)})") from None
+        except ValueError as error:  # a path or a host that cannot be sent
+            raise _TransferRefused(f"the address cannot be asked for ({_reason(error)}); check it") from None
         with response:
             answer = _read_response(response)
             if answer.start not in (0, self._received_bytes):
@@ -309,6 +309,15 @@ def _one_line(text: str) -> str:
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
+    def http_error_302(self, req: urllib.request.Request, fp: Any, *answer: Any) -> Any:
+        try:
+            return super().http_error_302(req, fp, *answer)
+        except ValueError as error:  # brackets without an IPv6 address, a host that is no name, a port that is none
+            fp.close()
+            raise _TransferRefused(f"the server leads to an address that is none ({_reason(error)})") from None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
         newurl = answer[-1]
         _ = urlsplit(newurl).port  # raises a ValueError for a number that is not one of a port
