@@ -81,7 +81,7 @@ def told(store: Path) -> str:
         ("import json; json.loads('[')", f" in train.py line {LINE}"),
         ("sys.exit(3)", "failed: exited with status 3"),
         ("raise SystemExit(3)", "failed: exited with status 3"),
-        ("sys.exit('no data')", "failed: exited saying: no data"),
+        ("sys.exit('no data')", "failed: exited with message: no data"),
         ("exit('no data')", "failed: exited with status 1"),
         ("try: sys.exit(3)\nexcept SystemExit: print('not yet')", "finished"),
         ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", "interrupted: interrupted from the keyboard (Ctrl-C)"),
@@ -232,8 +232,8 @@ def test_page_has_the_last_lines_of_the_console(store: Path, train: Callable):
 @pytest.mark.parametrize(
     ("death", "sentence"),
     [
-        (None, "its process vanished without a word"),
-        (Death(), "its process vanished without a word"),
+        (None, "its process disappeared without reporting its end"),
+        (Death(), "its process disappeared without reporting its end"),
         (Death(signal=9), "killed by SIGKILL"),
         (Death(signal=9, oom_kills=0), "killed by SIGKILL (no out-of-memory kill was counted)"),
         (Death(signal=9, oom_kills=1), "killed by the kernel's out-of-memory killer"),

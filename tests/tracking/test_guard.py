@@ -436,7 +436,7 @@ def test_figures_that_cannot_be_drawn_are_reported(
         run.log_figure("curve", figure)
         plt.close(figure)
     assert "log_figure was left out, and the training continues: RuntimeError" in caplog.text
-    assert "init(strict=True) raises it where it happens" in caplog.text
+    assert "init(strict=True) raises it from the call" in caplog.text
 
 
 def test_warnings_of_matplotlib_name_the_line_of_the_call(run: Run, axes: Any):

@@ -513,6 +513,8 @@ def _verify(path: Path, entry: Mapping[str, Any]) -> None:
         if size != entry["bytes"]:
             raise DamagedFile(f"{path} is damaged ({size} bytes, {entry['bytes']} when it was saved); {_REMEDY}")
         if files.sha256(path) != entry["sha256"]:
-            raise DamagedFile(f"{path} is damaged (its SHA-256 is not the one noted when it was saved); {_REMEDY}")
+            raise DamagedFile(
+                f"{path} is damaged (its SHA-256 differs from the recorded one when it was saved); {_REMEDY}"
+            )
     except OSError as error:
         raise DamagedFile(f"{path} cannot be read ({error.strerror})") from None
