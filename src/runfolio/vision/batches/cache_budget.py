@@ -15,6 +15,7 @@ import orjson
 from runfolio.errors import ConfigError
 from runfolio.record.base import files
 from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.record_path import HIDDEN
 from runfolio.vision.batches.cache_keys import digest_of
 from runfolio.vision.batches.cache_rows import RowStore, is_row_store, last_used, remove_unused
 
@@ -117,7 +118,7 @@ def _entries() -> Iterator[_CacheEntry]:
     cache = cache_folder()
     for kind in BUDGETED_KINDS:
         for folder in (cache / kind).glob("*") if cache else ():
-            if folder.name.startswith(files.HIDDEN):  # its removal was broken off
+            if folder.name.startswith(HIDDEN):  # its removal was broken off
                 shutil.rmtree(folder, ignore_errors=True)
             elif is_row_store(folder):
                 with contextlib.suppress(OSError):
