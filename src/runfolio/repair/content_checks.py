@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runfolio.errors import NewerFormat, NotFound, RunfolioError
 from runfolio.record.base import file_bounds, files
-from runfolio.record.base.layout import ARTIFACTS, CODE, CODE_FILES, DATA
+from runfolio.record.base.layout import ARTIFACTS, CLAIMS, CODE, CODE_FILES, CONSOLE, DATA
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
@@ -29,8 +29,21 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
     yield from _artifacts(folder)
     yield from _code(folder)
     yield from _data(folder)
+    yield from _oversized(folder)
     for path, error in run_edits.find_damaged(folder):
         yield _unreadable_finding(path, error)
+
+
+def _oversized(folder: Path) -> Iterator[Finding]:
+    """Files that no other check opens, and that are larger than their kind can be."""
+    for part, most_bytes in ((CLAIMS, file_bounds.JSON_DOCUMENT), (CONSOLE, file_bounds.CONSOLE)):
+        for path in RecordPath(folder, part).files():
+            try:
+                path.open(most_bytes).close()
+            except UnusableFile as error:
+                yield Finding(path.relative, Severity.UNCHECKED, error.problem)
+            except OSError:
+                continue  # gone in the meantime, or not ours to read
 
 
 def _unreadable_finding(path: RecordPath, error: Exception) -> Finding:

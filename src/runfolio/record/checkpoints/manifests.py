@@ -14,7 +14,7 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, d
 from runfolio.record.base import file_bounds, files
 from runfolio.record.base.file_names import file_name, is_file_name, writer_id
 from runfolio.record.base.layout import CHECKPOINTS, FORMAT
-from runfolio.record.base.record_path import RecordPath, descriptor_path
+from runfolio.record.base.record_path import RecordPath, UnusableFile, descriptor_path
 from runfolio.record.base.run_document import RunDocument, now, time_from_text, time_to_text
 from runfolio.record.checkpoints.loading import EXTRA_STATE_SUFFIX
 from runfolio.record.checkpoints.state_codec import (
@@ -351,7 +351,11 @@ def _is_tensor_file(name: str) -> bool:
 
 def names(folder: Path) -> list[str]:
     """The checkpoints of a run, sorted."""
-    return [path.stem for path in RecordPath(folder, CHECKPOINTS).entries() if path.suffix == ".json"]
+    try:
+        paths = RecordPath(folder, CHECKPOINTS).entries()
+    except UnusableFile:  # `runfolio doctor` names it, and nothing is written there
+        return []
+    return [path.stem for path in paths if path.suffix == ".json"]
 
 
 def manifest_of(folder: Path, name: str) -> Manifest:
