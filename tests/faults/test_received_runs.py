@@ -22,7 +22,7 @@ from runfolio.events.rebuild import make_event_files
 from runfolio.record.base import file_bounds
 from runfolio.record.base.layout import find_runs
 
-RECORDING = runfolio.RecordingConfig(console=False, system_s=0, code="off")
+RECORDING = runfolio.RecordingConfig(console=False, system_s=0, code=False)
 FOLDERS = ("alive", "claims", "metrics", "media", "media/files", "console", "notes", "checkpoints", "artifacts", "data")
 CODE_FOLDERS = ("code", "code/files")
 
