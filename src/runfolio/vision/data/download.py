@@ -19,6 +19,7 @@ import orjson
 
 from runfolio._version import __version__
 from runfolio.errors import ConfigError, DownloadFailed, StoreError
+from runfolio.record.base.visible_text import visible_line
 from runfolio.vision.data.transfer_watch import TOO_LONG, TOO_SLOW, TransferWatch, watched_handlers
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ def _reason(error: object) -> str:
 
 def _one_line(text: str) -> str:
     """Return a server's text, short, with what is not printable in it escaped."""
-    escaped = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[:_MAX_TEXT])
+    escaped = visible_line(text[:_MAX_TEXT])
     return escaped if len(escaped) <= _MAX_TEXT and len(text) <= _MAX_TEXT else f"{escaped[:_MAX_TEXT]}..."
 
 
