@@ -77,7 +77,7 @@ def test_unknown_keys_are_kept(folder: Path):
         ({"attempts": [{}]}, "damaged"),
         ({"attempts": [{**ATTEMPT, "kept": [1]}]}, "kept is a list"),
         ({"attempts": [{**ATTEMPT, "kept": {"w": "x"}}]}, "kept holds what is no seq"),
-        ({"attempts": [{**ATTEMPT, "writer": "../x"}]}, "no id of a writer"),
+        ({"attempts": [{**ATTEMPT, "writer": "../x"}]}, "not an id of a writer"),
         ({"tags": None}, "tags is a NoneType"),
         ({"status": {"state": "failed", "reason": 5}}, "reason is a int"),
         ({"created": "0001-01-01T00:00:00+23:00"}, "no time"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from runfolio.cli.output import formatting
 from runfolio.cli.output.console import print_line
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
+from runfolio.record.base import file_bounds
+from runfolio.record.base.files import decode_json
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.content import artifacts
 
 _PROFILE = "profile"
@@ -18,7 +20,7 @@ _MAX_OPERATORS = 10
 def read_profile(folder: Path) -> dict[str, Any] | None:
     """What the run's profile was summed up to (`docs/format.md`, Artifacts); None where there is none to be read."""
     try:
-        profile = json.loads((_profile_folder(folder) / "operators.json").read_text(encoding="utf-8"))
+        profile = decode_json((_profile_folder(folder) / "operators.json").read_bytes(file_bounds.JSON_DOCUMENT))
     except (OSError, ValueError):
         return None
     return profile if isinstance(profile, dict) and isinstance(profile.get("operators"), list) else None
@@ -47,6 +49,6 @@ def print_profile(folder: Path, profile: dict[str, Any]) -> None:
     print_line(f"trace for ui.perfetto.dev or chrome://tracing: {_profile_folder(folder) / 'trace.json.gz'}")
 
 
-def _profile_folder(folder: Path) -> Path:
+def _profile_folder(folder: Path) -> RecordPath:
     """Return the folder of the profile's files; the run's own folder if there is no profile."""
-    return artifacts.find(folder, _PROFILE) or folder
+    return artifacts.find(folder, _PROFILE) or RecordPath(folder)

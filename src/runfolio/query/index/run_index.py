@@ -307,7 +307,7 @@ def _entry(run: Row[Any], metrics: Sequence[Sequence[Any]]) -> Entry:
         raise _Unusable
     return Entry(
         run.signature,
-        RunDocument.from_json(orjson.loads(run.document), Path("run.json")),
+        RunDocument.from_json(orjson.loads(run.document), "run.json"),
         dict(orjson.loads(run.edits)),
         {metric: _summary(numbers) for metric, *numbers in metrics},
         tuple(orjson.loads(run.problems)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,8 +11,10 @@ from typing import Any
 
 from runfolio.errors import DamagedFile
 from runfolio.record.base import files
+from runfolio.record.base.file_names import writer_id
 from runfolio.record.base.flat_names import decode_numbers, encode_numbers
 from runfolio.record.base.layout import FORMAT, RUN_FILE
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.redaction import redact_mapping, redact_text
 
 RUNNING = "running"
@@ -128,10 +129,11 @@ class RunDocument:
             DamagedFile: It is not what it should be.
             NewerFormat: A newer runfolio wrote it.
         """
-        return cls.from_json(files.read_json(folder / RUN_FILE), folder / RUN_FILE)
+        path = RecordPath(folder, RUN_FILE)
+        return cls.from_json(files.read_json(path), path)
 
     @classmethod
-    def from_json(cls, value: dict[str, Any], path: Path) -> RunDocument:
+    def from_json(cls, value: dict[str, Any], path: object) -> RunDocument:
         value = dict(value)
         value.pop("runfolio")
         try:
@@ -161,7 +163,7 @@ class RunDocument:
         return key
 
     def write(self, folder: Path, *, sync: bool = False) -> None:
-        files.write_json(folder / RUN_FILE, self.to_json(), sync=sync)
+        files.write_json(RecordPath(folder, RUN_FILE), self.to_json(), sync=sync)
 
     def without_secrets(self) -> RunDocument:
         """The document as it may be written, sharing what holds none; the run itself keeps the values it was given."""
@@ -267,8 +269,7 @@ def _attempt(value: dict[str, Any]) -> Attempt:
     fields = {name: value[name] for name in _ATTEMPT_TYPES if name in value}
     fields["started"] = time_from_text(fields["started"])
     _check_types(fields, _ATTEMPT_TYPES)
-    if not re.fullmatch(r"[0-9A-Za-z_-]+", fields["writer"]):
-        raise ValueError(f"{fields['writer']!r} is no id of a writer")
-    if not all(isinstance(seq, int) for seq in fields["kept"].values()):
+    writer_id(fields["writer"])
+    if not all(isinstance(seq, int) and writer_id(writer) for writer, seq in fields["kept"].items()):
         raise TypeError("kept holds what is no seq")
     return Attempt(**fields)

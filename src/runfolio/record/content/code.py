@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import DamagedFile, NotFound, StoreError
-from runfolio.record.base import files
+from runfolio.record.base import file_bounds, files
 from runfolio.record.base.layout import CODE, CODE_FILES, FORMAT
+from runfolio.record.base.record_path import RecordPath, UnusableFile
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -51,7 +52,7 @@ class Code:
 
     def write(self, folder: Path, writer: str) -> None:
         _make_folders(folder)
-        files.write_json(folder / CODE / f"{writer}.json", {"runfolio": FORMAT, **asdict(self)})
+        files.write_json(RecordPath(folder, CODE) / f"{writer}.json", {"runfolio": FORMAT, **asdict(self)})
 
 
 def save_content(folder: Path, content: bytes) -> str:
@@ -61,11 +62,15 @@ def save_content(folder: Path, content: bytes) -> str:
         OSError: The store does not take it.
     """
     digest = hashlib.sha256(content).hexdigest()
-    path = folder / CODE / CODE_FILES / digest
+    path = content_path(folder, digest)
     if not path.exists():
         _make_folders(folder)
-        files.replace(path, lambda temporary: temporary.write_bytes(content))
+        path.write_bytes(content)
     return digest
+
+
+def content_path(folder: Path, digest: str) -> RecordPath:
+    return RecordPath(folder, CODE, CODE_FILES) / digest
 
 
 def _make_folders(folder: Path) -> None:
@@ -74,13 +79,13 @@ def _make_folders(folder: Path) -> None:
     Raises:
         FileNotFoundError: The run's folder is gone.
     """
-    for path in (folder / CODE, folder / CODE / CODE_FILES):
-        path.mkdir(exist_ok=True)
+    for path in (RecordPath(folder, CODE), RecordPath(folder, CODE, CODE_FILES)):
+        path.mkdir()
 
 
 def delete_content(folder: Path, digest: str) -> None:
     """Remove a content that another has replaced."""
-    (folder / CODE / CODE_FILES / digest).unlink(missing_ok=True)
+    content_path(folder, digest).unlink(missing_ok=True)
 
 
 def read(folder: Path, writers: Sequence[str]) -> Code | None:
@@ -90,7 +95,7 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
         DamagedFile, NewerFormat, StoreError: It cannot be read.
     """
     for writer in reversed(writers):
-        path = folder / CODE / f"{writer}.json"
+        path = RecordPath(folder, CODE) / f"{writer}.json"
         try:
             return _code(files.read_json(path), path)
         except FileNotFoundError:
@@ -111,11 +116,13 @@ def read_bytes(folder: Path, digest: str) -> bytes:
         DamagedFile: It is not what its digest says.
         StoreError: It cannot be read.
     """
-    path = folder / CODE / CODE_FILES / digest
+    path = content_path(folder, digest)
     try:
-        data = path.read_bytes()
+        data = path.read_bytes(file_bounds.CODE)
     except FileNotFoundError:
         raise NotFound(f"{path} is gone; restore it from a copy of the run") from None
+    except UnusableFile:
+        raise
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != digest:
@@ -123,7 +130,7 @@ def read_bytes(folder: Path, digest: str) -> bytes:
     return data
 
 
-def _code(value: dict[str, Any], path: Path) -> Code:
+def _code(value: dict[str, Any], path: RecordPath) -> Code:
     try:
         code = Code(
             str(value["root"]),

@@ -13,7 +13,9 @@ from typing import Literal, Protocol
 from runfolio.errors import RunfolioError
 from runfolio.record.base import files
 from runfolio.record.base.clock import steady
+from runfolio.record.base.file_names import is_writer_id, writer_id
 from runfolio.record.base.layout import ALIVE, FORMAT
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import ENDED, RUNNING, RunDocument
 from runfolio.record.liveness.process_exits import Death
 
@@ -72,7 +74,9 @@ class Heartbeat:
             value = files.read_json(_path(folder, writer))
             fields = {entry.name: value[entry.name] for entry in dataclasses.fields(cls) if entry.name in value}
             heartbeat = cls(**fields)
-        except (FileNotFoundError, TypeError, RunfolioError):
+            if writer_id(heartbeat.writer) != writer:
+                return None
+        except (FileNotFoundError, TypeError, ValueError, RunfolioError):
             return None
         numbers = (heartbeat.pid, heartbeat.pid_started, heartbeat.beat)
         is_valid = all(isinstance(number, (int, float)) for number in numbers) and heartbeat.end in (None, *ENDED)
@@ -88,7 +92,7 @@ class Heartbeat:
     def age_s(self, folder: Path) -> float:
         """Seconds since it was written, by the clocks of this machine and the disk."""
         try:
-            return max(0.0, time.time() - _path(folder, self.writer).stat().st_mtime)
+            return max(0.0, time.time() - _path(folder, self.writer).status().st_mtime)
         except OSError:
             return 0.0
 
@@ -102,7 +106,8 @@ class Heartbeat:
 
 def heartbeats(folder: Path) -> list[Heartbeat]:
     """Every heartbeat of a run that can be read: one a process that has written it, by attempt, rank and worker."""
-    names = sorted(path.stem for path in (folder / ALIVE).glob("[!.]*.json") if not path.name.endswith(".death.json"))
+    paths = RecordPath(folder, ALIVE).files()
+    names = [path.stem for path in paths if path.suffix == ".json" and is_writer_id(path.stem)]
     readable = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
     return sorted(readable, key=_order)
 
@@ -159,8 +164,8 @@ def is_gone(folder: Path, heartbeat: Heartbeat, history: BeatHistory) -> bool:
     return is_dead
 
 
-def _path(folder: Path, writer: str) -> Path:
-    return folder / ALIVE / f"{writer}.json"
+def _path(folder: Path, writer: str) -> RecordPath:
+    return RecordPath(folder, ALIVE) / f"{writer}.json"
 
 
 def hostname() -> str:
