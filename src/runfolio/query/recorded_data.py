@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from runfolio.errors import NotFound
-from runfolio.record.content.data_listings import LISTED_AT_MOST, Listing, is_fingerprint
+from runfolio.record.base.run_parts import EarlierData, GivenData
+from runfolio.record.content.data_listings import LISTED_AT_MOST, Listing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +32,11 @@ class DataFacts:
     """The run's."""
 
     @classmethod
-    def of(cls, folder: Path, name: str, recorded: Any) -> DataFacts:
-        """What `run.json` says of it; what is not of the expected kind is not known."""
-        entry = recorded if isinstance(recorded, Mapping) else {}
-        fingerprint = entry.get("fingerprint")
-        earlier = entry.get("earlier")
-        return cls(
-            name=name,
-            fingerprint=fingerprint if is_fingerprint(fingerprint) else None,
-            items=_whole(entry.get("items")),
-            bytes=_whole(entry.get("bytes")),
-            source=_text(entry.get("source")),
-            trouble=_text(entry.get("trouble")),
-            attempt=_whole(entry.get("attempt")),
-            earlier=tuple(cls.of(folder, name, facts) for facts in (earlier if isinstance(earlier, list) else ())),
-            folder=folder,
-        )
+    def of(cls, folder: Path, name: str, recorded: GivenData | EarlierData) -> DataFacts:
+        """What `run.json` says of it."""
+        facts = {key: recorded.get(key) for key in ("fingerprint", "items", "bytes", "source", "trouble", "attempt")}
+        earlier = tuple(cls.of(folder, name, entry) for entry in recorded.get("earlier", ()))
+        return cls(name=name, folder=folder, earlier=earlier, **facts)
 
     def listing(self) -> Listing:
         """Its items.
@@ -68,11 +56,3 @@ class DataFacts:
 def _read(folder: Path, fingerprint: str) -> Listing:
     """A listing never changes: it is called after its content."""
     return Listing.read(folder, fingerprint)
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

@@ -10,6 +10,7 @@ from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.record.base.layout import ALIVE, RUN_FILE
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.schema import shorten_damage
 from runfolio.record.liveness.heartbeats import BeatHistory, derive_state
 from runfolio.record.points import seq_ranges
 from runfolio.record.points.seq_ranges import SeqRanges
@@ -60,12 +61,15 @@ _GONE = "is gone: what the run was called, given and came to"
 
 
 def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
-    """A run's document, or what is wrong with it."""
+    """A run's document if it can be read, and what is wrong with it."""
     path = folder / RUN_FILE
     if path.is_symlink():
         return None, Finding(RUN_FILE, Severity.UNCHECKED, "is a link, which is not followed")
     try:
-        return RunDocument.read(folder), None
+        document = RunDocument.read(folder)
+        if document.damage:
+            return document, Finding(RUN_FILE, Severity.LOST, f"is damaged ({shorten_damage(document.damage)})")
+        return document, None
     except FileNotFoundError:
         return None, Finding(RUN_FILE, Severity.LOST, _GONE)
     except DamagedFile as error:

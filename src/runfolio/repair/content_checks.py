@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from runfolio.errors import NewerFormat, NotFound, RunfolioError
-from runfolio.record.base import files
+from runfolio.record.base import files, schema
 from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, CODE, CODE_FILES, DATA
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.run_document import RunDocument
@@ -85,30 +84,14 @@ def _artifacts(folder: Path) -> Iterator[Finding]:
         if manifest.suffix != ".json" or manifest.name.startswith("."):
             continue
         try:
-            about = files.read_json(manifest)
-            entries = [(_inside(entry["file"]), str(entry["sha256"])) for entry in about["files"]]
-            artifact_folder = artifacts.files_folder(manifest, about)
+            artifact = artifacts.read(manifest)
         except (RunfolioError, OSError) as error:
             yield _unreadable_finding(manifest, folder, error)
             continue
-        except (KeyError, TypeError, ValueError) as error:
-            yield Finding(relative_path(manifest, folder), Severity.LOST, f"is damaged (unexpected content: {error})")
-            continue
-        for name, digest in entries:
-            if trouble := _digest_trouble(artifact_folder / name, digest, below=folder):
-                yield Finding(relative_path(artifact_folder / name, folder), Severity.LOST, trouble)
-
-
-def _inside(name: Any) -> PurePosixPath:
-    """A path below the artifact's folder.
-
-    Raises:
-        ValueError: It leads out of it.
-    """
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError(f"{name!r} is no file of it")
-    return path
+        for entry in artifact.files:
+            path = artifacts.files_folder(manifest, artifact) / entry.file
+            if trouble := _digest_trouble(path, entry.sha256, below=folder):
+                yield Finding(relative_path(path, folder), Severity.LOST, trouble)
 
 
 def _digest_trouble(path: Path, digest: str, *, below: Path) -> str | None:
@@ -133,6 +116,9 @@ def _code(folder: Path) -> Iterator[Finding]:
                 yield _unreadable_finding(path, folder, error)
                 continue
             if run_code is not None:
+                if run_code.damage:
+                    message = f"is damaged ({schema.shorten_damage(run_code.damage)})"
+                    yield Finding(relative_path(path, folder), Severity.DAMAGED, message)
                 needed |= {entry.sha256 for entry in run_code.files} | (
                     {run_code.diff} if run_code.diff is not None else set()
                 )
@@ -170,15 +156,12 @@ def _named_data(folder: Path) -> set[str]:
         data_entries = RunDocument.read(folder).data.values()
     except (RunfolioError, OSError):
         return set()
-    fingerprints: set[str] = set()
-    for data_entry in data_entries:
-        earlier = data_entry.get("earlier") if isinstance(data_entry, dict) else None
-        for entry in (data_entry, *(earlier if isinstance(earlier, list) else ())):
-            if isinstance(entry, dict) and data_listings.is_fingerprint(entry.get("fingerprint")):
-                items = entry.get("items")
-                if not (isinstance(items, int) and items > data_listings.LISTED_AT_MOST):
-                    fingerprints.add(entry["fingerprint"])
-    return fingerprints
+    versions = [version for entry in data_entries for version in (entry, *entry.get("earlier", ()))]
+    return {
+        fingerprint
+        for version in versions
+        if (fingerprint := version.get("fingerprint")) and (version.get("items") or 0) <= data_listings.LISTED_AT_MOST
+    }
 
 
 def _content_trouble(path: Path) -> str | None:

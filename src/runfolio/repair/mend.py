@@ -12,10 +12,11 @@ import numpy as np
 
 from runfolio.errors import RunfolioError, StoreError
 from runfolio.record import spool
-from runfolio.record.base import files
+from runfolio.record.base import damaged_files, files
 from runfolio.record.base.layout import ALIVE, DAMAGED, MEDIA, RUN_FILE, new_id, segment_path
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
+from runfolio.record.base.schema import shorten_damage
 from runfolio.record.content import run_edits
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.liveness import claims
@@ -58,6 +59,8 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
     census = take_census(folder, attempts_of(folder, document))
     if document is None:
         yield _rebuild_document(folder, census)
+    elif document.damage:
+        yield _rewrite_document(folder, document, census)
     writer, number = new_id(), 0  # of the segments this repair writes: no other process makes names of this id
     for damaged in [segment for segment in census.segments if not segment.is_whole and not segment.is_partly_readable]:
         number += 1
@@ -81,12 +84,7 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
 
 def _set_aside(folder: Path, path: Path) -> str:
     """Move a damaged file below `damaged/`; its new place below the run's folder."""
-    target = folder / DAMAGED / path.relative_to(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while target.exists():
-        number += 1
-        target = target.with_name(f"{path.name}-{number}")
+    target = damaged_files.free_path(folder, path)
     path.rename(target)
     return relative_path(target, folder)
 
@@ -186,6 +184,14 @@ def _rebuild_document(folder: Path, census: Census) -> str:
     document.notes = f"run.json was lost; `runfolio doctor` made this one on {now():%Y-%m-%d} from the other files."
     document.write(folder, sync=True)
     return f"made {RUN_FILE} from the other files: {run_id}, {counted(len(document.attempts), 'attempt')}{aside}"
+
+
+def _rewrite_document(folder: Path, document: RunDocument, census: Census) -> str:
+    """Write a run's `run.json` without its damaged fields; attempts that are all lost come from the other files."""
+    text = shorten_damage(document.damage)
+    document.attempts = document.attempts or _attempts(folder, census)
+    document.write(folder, sync=True)
+    return f"wrote {RUN_FILE} without damaged fields ({text}); a copy of the damaged one is in {DAMAGED}"
 
 
 def _attempts(folder: Path, census: Census) -> list[Attempt]:

@@ -45,6 +45,7 @@ from runfolio.errors import RunfolioError
 from runfolio.record.base.cache_folder import cache_folder
 from runfolio.record.base.layout import FORMAT
 from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content.run_edits import EditedValues
 from runfolio.record.points.metric_summary import MetricSummary
 
 BUSY_S = 10.0
@@ -96,7 +97,7 @@ class Entry:
     signature: str
     """Changes whenever the run's files do."""
     document: RunDocument
-    edits: dict[str, Any] = field(default_factory=dict)
+    edits: EditedValues = field(default_factory=EditedValues)
     """What people said later; goes before what the document says (see `run_edits`)."""
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -305,8 +306,8 @@ def _entry(run: Row[Any], metrics: Sequence[Sequence[Any]]) -> Entry:
         raise _Unusable
     return Entry(
         run.signature,
-        RunDocument.from_json(orjson.loads(run.document), Path("run.json")),
-        dict(orjson.loads(run.edits)),
+        RunDocument.from_json(orjson.loads(run.document), Path()),
+        EditedValues(**orjson.loads(run.edits)),
         {metric: _summary(numbers) for metric, *numbers in metrics},
         tuple(orjson.loads(run.problems)),
     )

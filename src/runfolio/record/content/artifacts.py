@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
-from runfolio.record.base import files
+from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, StoreError
+from runfolio.record.base import files, schema
 from runfolio.record.base.layout import ARTIFACTS, FORMAT, slug
 from runfolio.record.base.run_document import now, time_to_text
+from runfolio.record.base.schema import Count, Line, Moment, PathText, Sha256
+
+
+@dataclass(frozen=True)
+class ArtifactFile:
+    """A file of an artifact."""
+
+    file: PathText
+    """Below the artifact's folder, with `/`."""
+    bytes: Count
+    sha256: Sha256
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """`artifacts/<name>.json`."""
+
+    files: list[ArtifactFile]
+    name: Line | None = None
+    type: Line = "file"
+    saved: Moment | None = None
+    folder: Line | None = None
+    """Folder below `artifacts/` that holds the files; None: the artifact's name."""
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
@@ -56,24 +79,38 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
     return target
 
 
-def files_folder(manifest: Path, about: Mapping[str, Any]) -> Path:
-    """Return the folder of an artifact's files.
+def read(manifest: Path) -> Artifact:
+    """Return what a manifest says of an artifact; its files are below the folder that it names.
 
     Raises:
-        ValueError: The manifest names none below `artifacts/`.
+        FileNotFoundError: There is no such manifest.
+        DamagedFile: It is not one, or names a file or a folder outside of the artifact.
+        NewerFormat, StoreError: As `files.read_json`.
     """
-    name = about.get("folder", manifest.stem)
-    if not files.is_file_name(name):
-        raise ValueError(f"{name!r} is no folder of it")
-    return manifest.parent / name
+    try:
+        artifact = schema.decode_whole(Artifact, files.read_json(manifest))
+        if not (artifact.folder is None or files.is_file_name(artifact.folder)):
+            raise ValueError(f"{artifact.folder!r} is no folder of it")
+        for entry in artifact.files:
+            path = PurePosixPath(entry.file)
+            if path.is_absolute() or ".." in path.parts or not path.parts:
+                raise ValueError(f"{entry.file!r} is no file of it")
+    except ValueError as error:
+        raise DamagedFile(f"{manifest} is damaged ({error})") from None
+    return artifact
+
+
+def files_folder(manifest: Path, artifact: Artifact) -> Path:
+    """Return the folder of an artifact's files."""
+    return manifest.parent / (artifact.folder or manifest.stem)
 
 
 def find(folder: Path, name: str) -> Path | None:
     """Return the folder of an artifact's files; None if there is none, or none that can be read."""
     manifest = folder / ARTIFACTS / f"{name}.json"
     try:
-        return files_folder(manifest, files.read_json(manifest))
-    except (RunfolioError, OSError, ValueError):
+        return files_folder(manifest, read(manifest))
+    except (RunfolioError, OSError):
         return None
 
 
