@@ -306,7 +306,7 @@ def _entry(run: Row[Any], metrics: Sequence[Sequence[Any]]) -> Entry:
         raise _Unusable
     return Entry(
         run.signature,
-        RunDocument.from_json(orjson.loads(run.document), Path()),
+        RunDocument.from_decoded(orjson.loads(run.document)),
         EditedValues(**orjson.loads(run.edits)),
         {metric: _summary(numbers) for metric, *numbers in metrics},
         tuple(orjson.loads(run.problems)),

@@ -145,6 +145,15 @@ class RunDocument:
             _take_from_neighbours(document, folder.absolute())
         return document
 
+    @classmethod
+    def from_decoded(cls, value: dict[str, Any]) -> RunDocument:
+        """Return the document that `to_json` gave; parts that are the same in JSON are taken without a look at them."""
+        parts = {name: value[name] for name in _PLAIN_PARTS}
+        document = cls.from_json({name: entry for name, entry in value.items() if name not in parts}, Path())
+        for name, part in parts.items():
+            setattr(document, name, part)
+        return document
+
     @property
     def problem(self) -> str | None:
         """One line that names the damaged fields; None where there are none."""
@@ -190,6 +199,8 @@ class RunDocument:
         }
 
 
+_PLAIN_PARTS = ("series", "code", "environment", "seeds", "data", "lineage", "axes", "refused")
+"""Keys whose values are the same in JSON."""
 _WITH_NUMBERS = ("config", "defaults", "summary")
 """Keys that hold any numbers and texts of the user's."""
 

@@ -232,6 +232,8 @@ def _decode_inner(name: str, kind: Kind, value: Any, damage: list[str]) -> Any:
     before = len(damage)
     try:
         inner = kind.decode(value, damage)
+        if len(damage) == before:
+            return inner
     except ValueError:
         inner = _ABSENT
         if len(damage) == before:
@@ -289,12 +291,11 @@ def _fallback(entry: dataclasses.Field[Any]) -> Any:
 def _decode_object(document: type, is_dict: bool, value: Any, damage: list[str]) -> Any:
     if type(value) is not dict:
         raise ValueError
-    fields = dict(value) if is_dict else {}
+    fields: dict[str, Any] = dict(value) if is_dict else {}
     for name, kind, _, fallback in _members(document):
         if name in value:
-            inner = _decode_inner(name, kind, value[name], damage)
+            fields[name] = inner = _decode_inner(name, kind, value[name], damage)
             if inner is not _ABSENT:
-                fields[name] = inner
                 continue
         elif fallback is _DEFAULT:
             continue
@@ -303,7 +304,7 @@ def _decode_object(document: type, is_dict: bool, value: Any, damage: list[str])
         if fallback is _REQUIRED:
             raise ValueError
         if fallback is _DEFAULT:
-            fields.pop(name, None)
+            del fields[name]
         else:
             fields[name] = copy.copy(fallback)
     return fields if is_dict else document(**fields)
@@ -391,7 +392,7 @@ def _decode_list(inner: Kind, most: int, value: Any, damage: list[str]) -> list[
 
 
 def _decode_map(inner: Kind, most: int, value: Any, damage: list[str]) -> dict[str, Any]:
-    if type(value) is not dict or len(value) > most or any(len(key) > KEY_LENGTH for key in value):
+    if type(value) is not dict or len(value) > most or max(map(len, value), default=0) > KEY_LENGTH:
         raise ValueError
     if inner.is_leaf:
         try:
