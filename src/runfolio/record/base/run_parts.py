@@ -45,7 +45,7 @@ class Lineage(TypedDict, total=False):
 class StartedCode(TypedDict, total=False):
     """What was started, and git's word on it."""
 
-    command: list[Word]
+    command: Annotated[list[Word], Most(1_000_000)]
     module: Line | None
     script: PathText | None
     folder: PathText | None

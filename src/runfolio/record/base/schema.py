@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import json
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -60,16 +61,18 @@ def damaged_as(value: Any, words: str | None = None) -> dict[str, Any]:
     return {"damaged as": value, "words": json.dumps(value) if words is None else words}
 
 
-def text(longest: int, pattern: str | None = None, words: str = "text") -> Kind:
+def text(longest: int | None = None, pattern: str | None = None, words: str = "text") -> Kind:
     """Return the kind of texts of at most `longest` characters, all of which `pattern` matches."""
+    most = sys.maxsize if longest is None else longest
     matches = re.compile(pattern, re.DOTALL).fullmatch if pattern is not None else None
 
     def decode_text(value: Any, damage: list[str]) -> str:
-        if type(value) is not str or len(value) > longest or (matches is not None and matches(value) is None):
+        if type(value) is not str or len(value) > most or (matches is not None and matches(value) is None):
             raise ValueError
         return value
 
-    return Kind(words if pattern is not None else f"{words} of at most {longest:,} characters", decode_text)
+    bound = "" if longest is None or pattern is not None else f" of at most {longest:,} characters"
+    return Kind(f"{words}{bound}", decode_text)
 
 
 def whole(least: int, most: int, words: str) -> Kind:
@@ -141,8 +144,8 @@ def _scalar(value: Any) -> Any:
 Line = Annotated[str, text(1_000)]
 Name = Annotated[str, text(1_000, r"[^\0\n]+", "text of 1 to 1,000 characters, one line")]
 Tags = Annotated[list[Annotated[str, text(1_000)]], Most(10_000)]
-Prose = Annotated[str, text(10_000_000)]
-"""A text that may have many lines."""
+Prose = Annotated[str, text()]
+"""A text that people or errors wrote, as long as they like."""
 PathText = Annotated[str, text(4_095, r"[^\0]*", "path of at most 4,095 characters")]
 Word = Annotated[str, text(1_000_000, r"[^\0]*", "text of at most 1,000,000 characters, without NUL")]
 """A word of a command line, or the value of an environment variable."""

@@ -12,7 +12,7 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, S
 from runfolio.record.base import files, schema
 from runfolio.record.base.layout import ARTIFACTS, FORMAT, slug
 from runfolio.record.base.run_document import now, time_to_text
-from runfolio.record.base.schema import Count, Line, Moment, PathText, Sha256
+from runfolio.record.base.schema import Count, Line, Moment, PathText, Prose, Sha256
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Artifact:
 
     files: list[ArtifactFile]
     name: Line | None = None
-    type: Line = "file"
+    type: Prose = "file"
     saved: Moment | None = None
     folder: Line | None = None
     """Folder below `artifacts/` that holds the files; None: the artifact's name."""
