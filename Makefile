@@ -19,11 +19,12 @@ demo: $(READY)  ## Eight tracked experiments on real images, the leaderboard, th
 test: $(READY)  ## The whole test suite.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not soak"
 
-lint: $(READY)  ## Style, types, and the one-way layers.
+lint: $(READY)  ## Style, types, the one-way layers, and the first lines of docstrings.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_docstrings.py
 
 soak: $(READY)  ## Long runs: kill -9 in a loop, memory over ten million points.
 	$(BIN)/python -m pytest -m soak -o faulthandler_timeout=0

@@ -1,8 +1,8 @@
-"""Typed settings: one frozen dataclass is the Python call, the YAML file and the command line's flags.
+"""Typed settings: one frozen dataclass for the Python call, the YAML file and the flags.
 
-A class of settings lists its fields with `setting(default, help, group=...)`. From that one list come the flags (the
-command line reads `fields_of`), the reading of YAML with line numbers (`read_yaml`, `build`), and the checks of every
-value (`Settings.__post_init__`). Bounds live beside the field they bound.
+A class of settings defines its fields with `setting(default, help, group=...)`. This definition provides the flags
+(`fields_of`), the reading of YAML with line numbers (`read_yaml`, `build`), and the check of each value
+(`Settings.__post_init__`).
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from typing import Any, NamedTuple, TypeVar
 from runfolio.errors import ConfigError, did_you_mean, nearest
 
 COMMON = "common"
-"""Group of the settings that help lists before everything else."""
-_TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""Group of the settings that the help lists first."""
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """One setting: what a flag, a YAML key and a check need to know."""
+    """Definition of one setting, for its flag, its YAML key and its check."""
 
     name: str
     kind: type
-    """int, float, str or bool."""
+    """Type of the value: int, float, str or bool."""
     optional: bool
-    """Whether None is a value of its own."""
+    """True if None is allowed."""
     default: Any
     help: str
     group: str
     choices: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    """Beside numbers."""
+    """Words allowed in addition to numbers."""
     above: float | None = None
     at_least: float | None = None
     below: float | None = None
@@ -45,12 +45,12 @@ class Field:
 
     @property
     def key(self) -> str:
-        """The spelling in YAML and, behind two dashes, on the command line."""
+        """Name in YAML files and, after two dashes, on the command line."""
         return self.name.replace("_", "-")
 
     @property
     def allowed(self) -> str:
-        """What the setting accepts, as half a sentence."""
+        """Description of the allowed values, such as `a number above 0`."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         noun = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[self.kind]
@@ -67,10 +67,10 @@ class Field:
         return " or ".join([" ".join([noun, " and ".join(bounds)]).strip(), *self.words])
 
     def convert(self, raw: Any) -> Any:
-        """`raw` (a flag's text, or YAML's value) as this setting's type, within its bounds.
+        """Convert the text of a flag or the value of a YAML file to the type of the setting.
 
         Raises:
-            ConfigError: It is not; the message names the setting, the value and what is allowed.
+            ConfigError: The value has another type or is out of bounds; the message says what is allowed.
         """
         if raw is None or (self.optional and isinstance(raw, str) and raw.lower() == "none"):
             if self.optional:
@@ -79,23 +79,23 @@ class Field:
         if isinstance(raw, str) and raw.lower() in self.words:
             return raw.lower()
         try:
-            value = self._as_kind(raw)
+            value = self._parse(raw)
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self._refuse(raw) from None
-        if not self._fits(value):
+        if not self._is_allowed(value):
             raise self._refuse(raw)
         return value
 
-    def _as_kind(self, raw: Any) -> Any:
+    def _parse(self, raw: Any) -> Any:
         if self.kind is bool:
-            return _TRUTH[str(raw).lower()]
+            return _BOOLEANS[str(raw).lower()]
         if isinstance(raw, (bool, list, dict, tuple)):
             raise TypeError(raw)
         if self.kind is int and isinstance(raw, float) and not raw.is_integer():
             raise ValueError(raw)
         return self.kind(raw)
 
-    def _fits(self, value: Any) -> bool:
+    def _is_allowed(self, value: Any) -> bool:
         if self.choices and value not in self.choices:
             return False
         if self.kind not in (int, float):
@@ -109,20 +109,21 @@ class Field:
         )
 
     def _refuse(self, raw: Any) -> ConfigError:
-        near = nearest(str(raw), self.choices)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        similar = nearest(str(raw), self.choices)
+        hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
         if "," in str(raw):
-            hint = f"; several values: `runfolio series --{self.key} {' '.join(str(raw).replace(',', ' ').split())}`"
+            values = " ".join(str(raw).replace(",", " ").split())
+            hint = f"; for several values use `runfolio series --{self.key} {values}`"
         return ConfigError(f"{self.key} is {raw!r}; it must be {self.allowed}{hint}")
 
 
 def setting(default: Any, help: str, *, group: str, **bounds: Any) -> Any:  # noqa: A002 - the flag's help
-    """A dataclass field with the explanation, group and bounds its flag shows (see `Field`)."""
+    """Return a dataclass field with the help, group and bounds of a setting (see `Field`)."""
     return dataclasses.field(default=default, metadata={"help": help, "group": group, **bounds})
 
 
 class Settings:
-    """Base of a frozen, keyword-only dataclass whose fields are all made by `setting`. Checked on creation."""
+    """Base class of settings, checked on creation. Subclasses are frozen dataclasses with fields of `setting`."""
 
     def __post_init__(self) -> None:
         for field in fields_of(type(self)):
@@ -132,7 +133,7 @@ class Settings:
         return dataclasses.asdict(self)  # type: ignore[call-overload] - every subclass is a dataclass
 
     def identity(self) -> dict[str, Any]:
-        """What a series tells one experiment from another by; a class leaves out of it what makes no other one."""
+        """Return the settings that distinguish the runs of a series. Subclasses omit those that do not matter."""
         return self.as_dict()
 
 
@@ -140,7 +141,7 @@ SettingsType = TypeVar("SettingsType", bound=Settings)
 
 
 def fields_of(settings: type[Settings]) -> list[Field]:
-    """The settings of a class, in order of definition."""
+    """Return the settings of a class, in order of definition."""
     hints = typing.get_type_hints(settings)
     fields = []
     for field in dataclasses.fields(settings):  # type: ignore[arg-type] - every subclass is a dataclass
@@ -160,17 +161,18 @@ def fields_of(settings: type[Settings]) -> list[Field]:
 
 
 class LocatedValue(NamedTuple):
-    """A value of a YAML file and where it stands (`file:line`, or "" for none)."""
+    """Value of a YAML file with its location."""
 
     value: Any
     location: str
+    """`file:line`, or "" if the value is not from a file."""
 
 
 def build(settings: type[SettingsType], values: Mapping[str, Any | LocatedValue]) -> SettingsType:
-    """Settings from a mapping (of a YAML file, of flags, of a record); keys may use `-` or `_`.
+    """Create settings from the mapping of a YAML file, flags or a record. Keys may use `-` or `_`.
 
     Raises:
-        ConfigError: A key is unknown (with the nearest ones) or a value does not fit; with file and line where known.
+        ConfigError: A key is unknown or a value is not allowed; the message has file and line, if there are any.
     """
     fields = {field.name: field for field in fields_of(settings)}
     converted: dict[str, Any] = {}
@@ -189,10 +191,10 @@ def build(settings: type[SettingsType], values: Mapping[str, Any | LocatedValue]
 
 
 def read_yaml(path: Path) -> dict[str, LocatedValue]:
-    """A YAML file's top-level mapping; nested mappings are again mappings of `LocatedValue`.
+    """Read the top-level mapping of a YAML file. Nested mappings also hold `LocatedValue`s.
 
     Raises:
-        ConfigError: No such file, not YAML, not a mapping, or a key given twice; with the line.
+        ConfigError: The file is missing, not YAML or not a mapping, or has a key twice; the message has the line.
     """
     import yaml
 
@@ -229,7 +231,7 @@ def _read_mapping(node: Any, path: Path) -> dict[str, LocatedValue]:
         loader = yaml.SafeLoader("")
         try:
             mapping[key] = LocatedValue(loader.construct_object(value_node, deep=True), location)
-        except yaml.MarkedYAMLError as error:  # a tag such as !!python/object: data only, never code
+        except yaml.MarkedYAMLError as error:  # a tag such as !!python/object, which would run code
             raise ConfigError(f"{location}: {key!r} is not plain data: {error.problem}") from None
         finally:
             loader.dispose()

@@ -66,7 +66,7 @@ def test_invalid_size_is_refused(runfolio):
     done = runfolio("cache", "--budget", "lots")
 
     assert done.exit_code == 2
-    assert "'lots' is no size; give a number with kB, MB, GB or TB behind it" in done.stderr
+    assert "'lots' is not a size; give a number followed by kB, MB, GB or TB" in done.stderr
 
 
 @pytest.mark.parametrize("kinds", [["features"], ["pixels", "index"], []])

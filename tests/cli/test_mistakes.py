@@ -50,8 +50,8 @@ def copied(trained, tmp_path):
         ("predict best", "nothing to predict: name image files or folders, or give --sample N"),
         ("diff k3f9", "missing argument 'RUN'; `runfolio diff --help` explains"),
         ("train --model mlp --lr 1e-3 1e-2", "lr has several values: `runfolio series --lr 1e-3 1e-2`"),
-        ("train --lr 1e-3,1e-2", "several values: `runfolio series --lr 1e-3 1e-2`"),
-        ("series --lr 1e-3,1e-2", "several values: `runfolio series --lr 1e-3 1e-2`"),
+        ("train --lr 1e-3,1e-2", "for several values use `runfolio series --lr 1e-3 1e-2`"),
+        ("series --lr 1e-3,1e-2", "for several values use `runfolio series --lr 1e-3 1e-2`"),
         ("runs --store nowhere", "there is no store at nowhere; "),
     ],
 )
@@ -86,9 +86,9 @@ def test_a_wrong_value_in_a_series_is_named_with_its_line(refused, tmp_path):
         ("compare large --experiment digits", "name the runs to compare, or give --experiment NAME"),
         ("compare --experiment digits --group-by -sede", "no column 'sede'; did you mean"),
         ("train --seeds 0", "'--seeds': 0 is not in the range x>=1"),
-        ("series --model mlp --seed 1 2 --seeds 3", "the series gives several seeds already"),
+        ("series --model mlp --seed 1 2 --seeds 3", "the series already gives several seeds"),
         ("plot val/acc --out curves.doc", "its name must end in .png, .svg or .pdf"),
-        ("resume large", "is finished; there is nothing to resume: `runfolio fork "),
+        ("resume large", "is finished, so it cannot be resumed; `runfolio fork "),
     ],
 )
 def test_a_name_that_is_not_in_the_store_is_named_with_the_nearest(refused, trained, words, message):

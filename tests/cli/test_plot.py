@@ -162,7 +162,7 @@ def test_scatter_plot_shows_the_correlation(runfolio, store):
         ("val/ac", "'val/ac' is no metric and no run here; did you mean val/acc?"),
         ("val/acc cnn-00", "did you mean cnn-0"),
         ("val/acc --smooth 1", "smooth is 1; it must be at least 0 and below 1"),
-        ("val/acc --x epoch", "has no metric 'epoch' to draw over; log it"),
+        ("val/acc --x epoch", "has no metric 'epoch' for the x axis; log it"),
         ("val/acc --group-by modle", "no column 'modle'; did you mean"),
         ("val/acc --color model", "--color is for --scatter alone"),
         ("val/acc --as heatmap", "--as is for --histogram alone"),

@@ -423,10 +423,10 @@ if os.environ["RANK"] == "0":
 
 def test_show_lists_the_writers_and_the_metrics_of_any_rank(runfolio, ranks):
     shown = runfolio("show", "ddp").stdout
-    sentence = "3 processes wrote it (ranks 0-2); rank 0's metrics are shown, --rank N for another's"
+    sentence = "3 processes wrote it (ranks 0-2); metrics of rank 0 are shown (--rank N for another)"
     assert sentence in " ".join(shown.split())
     assert "rank 2 (process" in shown
-    assert "vanished without an end" in " ".join(shown.split())
+    assert "disappeared without reporting its end" in " ".join(shown.split())
     assert [line.split()[:2] for line in shown.splitlines() if line.startswith("loss")] == [["loss", "0"]]
 
     of_rank = runfolio("show", "ddp", "--rank", "1").stdout

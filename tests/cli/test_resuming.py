@@ -56,7 +56,7 @@ def test_resume_prints_the_results(runfolio, stopped):
 def test_early_stop_is_printed(runfolio):
     words = ["train", "--model", "mlp", "--data-fraction", "0.1", "--epochs", "9", "--patience", "1", "--lr", "1e-30"]
 
-    assert "It stopped after epoch 2 of 9: val/acc got no better for 1 epoch." in runfolio(*words).stdout
+    assert "It stopped after epoch 2 of 9: val/acc did not improve for 1 epoch." in runfolio(*words).stdout
 
 
 def test_a_checkpoint_of_another_network_is_named(runfolio, stopped, tmp_path):
@@ -64,7 +64,7 @@ def test_a_checkpoint_of_another_network_is_named(runfolio, stopped, tmp_path):
     shutil.rmtree(stopped.folder / "checkpoints")
     shutil.copytree(other.folder / "checkpoints", stopped.folder / "checkpoints")
 
-    assert "is of model mlp, and the run trains tinyvgg" in refusal(runfolio("resume", stopped.id))
+    assert "is of model mlp, but the run trains tinyvgg" in refusal(runfolio("resume", stopped.id))
     assert len(rf.open().run(stopped.id).document.attempts) == 1
 
 

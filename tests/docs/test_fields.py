@@ -17,7 +17,7 @@ from .commands import ROOT
 DOCUMENTS = (
     *(run_document.RunDocument, run_document.Status, run_document.Attempt),
     *(run_parts.Series, run_parts.StartedCode, run_parts.Environment, run_parts.Container, run_parts.Cpu),
-    *(run_parts.Gpu, run_parts.Torch, run_parts.GivenData, run_parts.EarlierData, run_parts.Lineage, run_parts.Axis),
+    *(run_parts.Gpu, run_parts.Torch, run_parts.GivenData, run_parts.Lineage, run_parts.Axis),
     *(heartbeats.Heartbeat, process_exits.Death, claims.Claim),
     *(run_edits.Edit, run_edits.EditedValues, run_parts.Verdict, run_parts.Cause),
     *(code.Code, code.SourceFile, code.OmittedFile, manifests.ManifestFields, manifests.TensorFile),

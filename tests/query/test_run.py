@@ -89,7 +89,7 @@ def test_removed_run_is_reported(store, write):
     run = open_folio(store).run("net")
     folder.rename(store / "moved")
 
-    with pytest.raises(NotFound, match="is gone; look again"):
+    with pytest.raises(NotFound, match="is gone; call"):
         run.metric("loss")
 
 

@@ -249,7 +249,7 @@ def test_a_run_whose_process_vanished_is_crashed(store, write, edit):
     run = open_folio(store).run("gone")
 
     assert run.state == "crashed"
-    assert run.reason == "its process vanished without a word"
+    assert run.reason == "its process disappeared without reporting its end"
     assert run.duration_s is None
 
 

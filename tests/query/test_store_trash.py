@@ -91,7 +91,7 @@ def test_a_run_of_the_trash_is_found_as_any_run_is(store, write, edit):
         folio.trash.run("abcd")
     with pytest.raises(NotFound, match=r"no run 'firts' in the trash .* did you mean first\?"):
         folio.trash.run("firts")
-    with pytest.raises(NotFound, match="run 'first' was deleted; `runfolio undelete first` brings it back"):
+    with pytest.raises(NotFound, match="run 'first' was deleted; `runfolio undelete first` restores it"):
         folio.run("first")
 
 
@@ -125,7 +125,7 @@ def test_delete_refuses_all_runs_if_one_is_being_written(store, write):
     write("done")
     with runfolio.init("live", store=store):
         folio = open_folio(store)
-        with pytest.raises(StoreError, match="is being written; stop it first, or say --force"):
+        with pytest.raises(StoreError, match="is being written; stop it first, or give --force"):
             folio.trash.put(*reversed(folio.runs()))
         assert len(folio.runs()) == 2
 

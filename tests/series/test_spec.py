@@ -116,7 +116,7 @@ def test_mistake_is_reported_with_line_and_correction(written, settings, text, m
         ("walk", "target is 'walk'; it must be module:attribute"),
         ("wlk:target", "cannot import 'wlk' of target 'wlk:target': No module named 'wlk'"),
         ("walk:targt", "walk has no 'targt'; did you mean target?"),
-        ("json:dumps", "target 'json:dumps' is not one: it needs `settings`"),
+        ("json:dumps", "'json:dumps' is not a target: it needs `settings`"),
     ],
 )
 def test_invalid_target_is_refused_by_name(name, message):
@@ -140,7 +140,7 @@ def test_seeds_start_with_the_default_seed(written, settings):
 
 
 def test_seeds_given_twice_or_too_large_are_refused(written, settings):
-    with pytest.raises(ConfigError, match="the series gives several seeds already; give either those or their number"):
+    with pytest.raises(ConfigError, match="the series already gives several seeds; give either those or their number"):
         written("grid: {seed: [1, 2]}").with_seeds(5, settings)
     with pytest.raises(ConfigError, match="seed is 100; it must be a whole number at least 0 and at most 99"):
         expand(written("settings: {seed: 98}").with_seeds(3, settings), settings)
@@ -163,12 +163,12 @@ def test_fold_with_number_of_folds_is_refused():
         settings={"fold": LocatedValue("2/3", "")},
         grid={},
     )
-    with pytest.raises(ConfigError, match="fold is 2/3, one fold alone; leave it out to run all 3"):
+    with pytest.raises(ConfigError, match="fold is 2/3, a single fold; leave it out to run all 3"):
         one.with_folds(3, TrainSettings)
 
 
 def test_target_without_folds_cannot_be_cross_validated(written, settings):
-    with pytest.raises(ConfigError, match="walk:target has no setting 'fold'; several folds make no difference to it"):
+    with pytest.raises(ConfigError, match="walk:target has no setting 'fold', so it cannot be repeated over folds"):
         written("grid: {epochs: [1]}").with_folds(2, settings)
 
 

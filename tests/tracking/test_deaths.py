@@ -232,8 +232,8 @@ def test_page_has_the_last_lines_of_the_console(store: Path, train: Callable):
 @pytest.mark.parametrize(
     ("death", "sentence"),
     [
-        (None, "its process vanished without a word"),
-        (Death(), "its process vanished without a word"),
+        (None, "its process disappeared without reporting its end"),
+        (Death(), "its process disappeared without reporting its end"),
         (Death(signal=9), "killed by SIGKILL"),
         (Death(signal=9, oom_kills=0), "killed by SIGKILL (no out-of-memory kill was counted)"),
         (Death(signal=9, oom_kills=1), "killed by the kernel's out-of-memory killer"),
@@ -259,7 +259,7 @@ def test_what_was_seen_of_a_vanished_process_is_told_and_no_more(
 def test_damaged_exit_file_is_ignored(store: Path, train: Callable):
     train("run.finish()")
     run = runfolio.open(store).run("net")
-    death_path(run.folder, run.document.attempts[-1].writer).write_text('{"runfolio": 0, "exit_code": "many"}')
+    death_path(run.folder, run.document.attempts[-1].writer).path.write_text('{"runfolio": 0, "exit_code": "many"}')
     assert why(runfolio.open(store).run("net")) == "finished"
 
 

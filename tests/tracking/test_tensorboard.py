@@ -151,13 +151,13 @@ class TestMadeFromTheRecord:
         with runfolio.init("net", store=store, tensorboard=True, config={"lr": 0.1}) as run:
             log_everything(run)
         (written,) = event_files(run.folder).values()
-        original = contents(written)
+        original = contents(written.path)
         written.unlink()
 
         make_event_files(run.folder)
 
         (made,) = event_files(run.folder).values()
-        assert contents(made) == original
+        assert contents(made.path) == original
 
     def test_damaged_media_are_left_out(self, store: Path):
         with runfolio.init("net", store=store) as run:
@@ -201,7 +201,7 @@ class TestTrouble:
         assert "`runfolio tensorboard` makes one from the record" in caplog.text
         make_event_files(run.folder)
         (made,) = event_files(run.folder).values()
-        assert len([1 for *_, value in contents(made) if "tag='loss'" in value or "tag='noise'" in value]) == 71
+        assert len([1 for *_, value in contents(made.path) if "tag='loss'" in value or "tag='noise'" in value]) == 71
 
 
 @contextmanager

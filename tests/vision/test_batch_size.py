@@ -39,7 +39,7 @@ def test_run_records_the_found_batch_size_and_the_search(tiny, tmp_path):
     run = runfolio.open(store).run(folder)
     assert run.config["batch_size"] in (8, 16)
     (notice,) = [entry.content["text"] for entry in run.media("text") if entry.name == "notice"]
-    assert f"batch-size auto is {run.config['batch_size']}, by what was measured now" in notice
+    assert f"batch-size auto is {run.config['batch_size']} (measured images/s by size: " in notice
     assert len(run.metric("batch/loss").values) == -(-115 // run.config["batch_size"])
 
 

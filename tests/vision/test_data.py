@@ -109,7 +109,7 @@ def test_a_class_with_fewer_images_than_folds_is_refused():
 
 @pytest.mark.parametrize("text", ["5", "0/5", "6/5", "1/1", "a/b", "", "-1/5", "1/5/2"])
 def test_invalid_fold_is_refused(text):
-    with pytest.raises(ConfigError, match="it must be such as 2/5, the second of five"):
+    with pytest.raises(ConfigError, match="it must look like 2/5, the second of five"):
         TrainSettings(fold=text)
 
 

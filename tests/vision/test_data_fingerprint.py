@@ -152,7 +152,7 @@ def test_a_run_is_not_resumed_on_images_that_changed(stopped: RecordedRun, food:
     change(food)
 
     with pytest.raises(
-        ConfigError, match=rf"the images of run .* changed since it was begun: {message}; undo that, .*--ch"
+        ConfigError, match=rf"the images of run .* changed since it was started: {message}; undo .*--ch"
     ):
         run_experiment(resume=stopped.id, store=store)
 
@@ -171,12 +171,12 @@ def test_images_that_only_look_new_hinder_no_resume(stopped: RecordedRun, food: 
 def test_run_continues_with_changed_images_on_request(stopped: RecordedRun, food: Path, store: Path, change):
     change(food)
 
-    with pytest.warns(match="goes on although its images changed: 1"):
+    with pytest.warns(match="continues although its images changed: 1"):
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
     run = runfolio.open(store).run(stopped.id)
     assert run.state == "finished"
-    assert any("goes on although its images changed" in entry.content["text"] for entry in run.media("text"))
+    assert any("continues although its images changed" in entry.content["text"] for entry in run.media("text"))
     now_other = [name for name, facts in run.data.items() if facts.earlier]
     assert [run.data[name].earlier[0].fingerprint for name in now_other] == [
         stopped.data[name].fingerprint for name in now_other
@@ -194,7 +194,7 @@ def test_resumed_run_ignores_new_images(store: Path, settings, tmp_path: Path):
     for number in range(5):
         picture(100_000 + number).save(food / "ham" / f"0-{number}.png")
 
-    with pytest.warns(match="goes on although its images changed: 5 added"):
+    with pytest.warns(match="continues although its images changed: 5 added"):
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
     resumed = runfolio.open(store).run(stopped.id)
@@ -213,7 +213,7 @@ def test_resumed_run_ignores_new_validation_images(store: Path, settings, food: 
     stopped = interrupted(ours, store, after_batches=7)
     picture(100_000).save(food / "valid" / "ham" / "0-new.png")
 
-    with pytest.warns(match="goes on although its images changed: 1 added"):
+    with pytest.warns(match="continues although its images changed: 1 added"):
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
     resumed = runfolio.open(store).run(stopped.id)
@@ -224,7 +224,7 @@ def test_resumed_run_ignores_new_validation_images(store: Path, settings, food: 
 def test_run_with_missing_images_is_not_resumed(stopped: RecordedRun, food: Path, store: Path):
     remove(food)
 
-    with pytest.raises(ConfigError, match=r"cannot go on without images it was begun with: train/spam/0.png gone from"):
+    with pytest.raises(ConfigError, match=r"images it was started with: train/spam/0.png missing in"):
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
 
@@ -232,7 +232,7 @@ def test_run_with_an_additional_class_is_not_resumed(stopped: RecordedRun, food:
     for part in ("train", "test"):
         fill(food / part, {"eggs": 5}, seed=777)
 
-    with pytest.raises(ConfigError, match="cannot go on with images of other classes"):
+    with pytest.raises(ConfigError, match="cannot continue with images of other classes"):
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
 
@@ -240,7 +240,7 @@ def test_where_the_list_is_gone_it_is_still_refused(stopped: RecordedRun, food: 
     shutil.rmtree(stopped.folder / "data")
     edit(food)
 
-    with pytest.raises(ConfigError, match="which ones changed is not known"):
+    with pytest.raises(ConfigError, match="it is not known which ones"):
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
 

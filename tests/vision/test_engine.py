@@ -248,4 +248,4 @@ def test_training_without_improvement_stops_with_a_reason(store, tiny):
     assert run.metric("val/acc").steps.tolist() == [1, 2, 3]
     assert run.flat_summary["best/epoch"] == 1
     assert run.state == "finished"
-    assert run.document.status.reason == "stopped after epoch 3 of 50: val/acc got no better for 2 epochs"
+    assert run.document.status.reason == "stopped after epoch 3 of 50: val/acc did not improve for 2 epochs"

@@ -242,7 +242,7 @@ class TestRoom:
 
     @pytest.mark.parametrize("text", ["", "5 apples", "GB", "-1GB", "5GBs"])
     def test_what_is_no_size_is_refused(self, text):
-        with pytest.raises(ConfigError, match="is no size; give a number with kB, MB, GB"):
+        with pytest.raises(ConfigError, match="is not a size; give a number followed by kB, MB, GB"):
             parse_size(text)
 
 
@@ -394,7 +394,7 @@ def test_a_damaged_file_costs_the_rows_it_damages(model, food, cache):
 
 def test_unwritable_or_too_small_cache_is_reported(model, food, tmp_path, monkeypatch):
     monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "1kB")
-    with pytest.raises(CacheUnavailable, match=r"the features of 20 images take 0.0819 MB, and the cache's budget"):
+    with pytest.raises(CacheUnavailable, match=r"the features of 20 images take 0.0819 MB, but the cache budget"):
         cached(model, food)
 
     (tmp_path / "file").write_text("in the way")

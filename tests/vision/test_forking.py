@@ -130,7 +130,7 @@ def test_forked_schedule_continues_at_its_step(parent):
 
 
 def test_fork_with_another_optimizer_warns_of_a_fresh_state(parent):
-    with pytest.warns(TrainingWarning, match="the optimizer's state starts fresh"):
+    with pytest.warns(TrainingWarning, match="the optimizer's state is reset"):
         other = fork(parent, 8, optimizer="sgd", lr=0.1, momentum=0.9)
     state = other.checkpoint("last").state["optimizer"]["state"]
     assert all(set(entry) == {"momentum_buffer"} for entry in state.values())
@@ -149,19 +149,19 @@ def test_averaging_may_begin_and_end(parent):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"seed": 7}, "a fork keeps --seed 42: it says which images validate"),
+        ({"seed": 7}, "a fork keeps --seed 42: another value changes which images validate"),
         (
             {"val_fraction": 0.5},
-            "a fork keeps --val-fraction none: .* trained on already; train a new run, with --weights",
+            "a fork keeps --val-fraction none: .* trained on some of them; train a new run, with --weights",
         ),
         ({"data_fraction": 0.2}, "a fork keeps --data-fraction 0.1"),
-        ({"batch_size": 8}, "a fork keeps --batch-size 32: it says how many steps an epoch has"),
-        ({"data": "folder:photos"}, "a fork keeps --data digits: it goes on with its parent's images"),
+        ({"batch_size": 8}, "a fork keeps --batch-size 32: another value changes the number of steps per epoch"),
+        ({"data": "folder:photos"}, "a fork keeps --data digits: its images are those of its parent"),
         ({"image_size": 16}, "a fork keeps --image-size none"),
-        ({"weights": "DEFAULT"}, "a fork keeps --weights none: its weights are the checkpoint's"),
+        ({"weights": "DEFAULT"}, "a fork keeps --weights none: its first weights are those of the checkpoint"),
         ({"model": "mlp"}, "is of another network than --model mlp .*: missing: layers.1.weight, .*; unexpected: "),
         ({"hidden_units": 8}, r"of another shape: .*\(4x1x3x3 instead of 8x1x3x3\).*; a fork keeps the network"),
-        ({"epochs": 1}, "has epoch 1 behind it and --epochs is 1: nothing is left to train; give more"),
+        ({"epochs": 1}, "has completed epoch 1 and --epochs is 1: nothing is left to train; give more"),
         ({"lr": -1}, "lr is -1; it must be a number above 0"),
         ({"learning_rate": 1}, "unknown setting 'learning_rate'"),
     ],
@@ -173,7 +173,7 @@ def test_setting_that_a_fork_cannot_change_is_refused_with_reason(parent, change
 
 def test_a_fork_that_would_stop_at_once_is_refused_with_the_reason(tiny, store):
     stuck = train(store, tiny(epochs=2, lr=1e-30))  # no epoch is better than the first
-    with pytest.raises(ConfigError, match="epochs behind it that were no better, and --patience 1 stops there"):
+    with pytest.raises(ConfigError, match="epochs without improvement, and --patience 1 stops there"):
         Fork.plan(stuck, {"patience": 1, "epochs": 9})
     assert Fork.plan(stuck, {"patience": 2, "epochs": 9})
 
@@ -194,10 +194,10 @@ def test_a_fork_on_images_that_changed_is_refused_until_it_is_wanted(tiny, store
     picture(seed=99).save(photos / "ham" / "3.png")
 
     planned = Fork.plan(begun, {"epochs": 2})
-    with pytest.raises(ConfigError, match=r"the images of run .* changed since it was begun: 1 changed"):
+    with pytest.raises(ConfigError, match=r"the images of run .* changed since it was started: 1 changed"):
         run_experiment(fork=planned, store=store)
     assert len(runfolio.open(store).runs()) == 1
-    with pytest.warns(TrainingWarning, match="goes on although its images changed"):
+    with pytest.warns(TrainingWarning, match="continues although its images changed"):
         run_experiment(fork=planned, changed_data=True, store=store)
 
 

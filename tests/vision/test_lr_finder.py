@@ -85,7 +85,7 @@ def test_one_that_was_stopped_is_not_resumed_as_a_training(tiny, store):
     ):
         raise KeyboardInterrupt
 
-    with pytest.raises(ConfigError, match="--find-lr` begins another"):
+    with pytest.raises(ConfigError, match="--find-lr` starts another"):
         run_experiment(resume=run.folder, store=store)
 
 
@@ -104,7 +104,7 @@ def test_no_rate_is_suggested_if_the_loss_never_falls(losses):
     result = analyze(Path(), RATES[: len(losses)].tolist(), losses)
 
     assert result.steepest is result.safe is None
-    assert "see whether the network" in result.sentence
+    assert "check the network" in result.sentence
 
 
 def test_the_command_draws_it_and_names_the_training_to_begin(tmp_path, monkeypatch, capsys):

@@ -69,7 +69,7 @@ def test_run_name_in_a_series_has_what_varies_in_it():
         ({"patience": 0}, "patience is 0; it must be a whole number at least 1"),
         ({"precision": "16"}, "it must be one of 32, bf16, fp16"),
         ({"checkpoint_minutes": 0}, "checkpoint-minutes is 0; it must be a number above 0"),
-        ({"warmup_epochs": 5}, "warmup-epochs is 5 of 5 epochs; it must leave some at the full rate"),
+        ({"warmup_epochs": 5}, "warmup-epochs is 5 of 5 epochs; it must be smaller than epochs"),
     ],
 )
 def test_a_setting_that_cannot_be_followed_is_refused_by_name(wrong, message):

@@ -155,8 +155,8 @@ def test_features_beyond_the_cache_budget_are_reported_once(train, monkeypatch):
     assert (run.state, computed) == ("finished", 0)
     notice = texts(run)["notice"]
     assert notice.startswith(
-        "goes through the whole network in each epoch: the features of 16 images take 0.0164 MB, and the cache's budget"
-        " (`runfolio cache --budget`) and the disk have 0.00"
+        "computes the whole network in each epoch: the features of 16 images take 0.0164 MB, but the cache budget"
+        " (`runfolio cache --budget`) or the disk has only 0.00"
     )
     assert notice.endswith(" MB left")
 
@@ -186,7 +186,7 @@ def test_images_beyond_the_pixel_cache_are_decoded_again(train, monkeypatch):
     run, _ = train(freeze_backbone=False, weights=None, epochs=2)
 
     assert run.state == "finished"
-    assert "decodes some of its images in each epoch: the cache's budget" in texts(run)["notice"]
+    assert "decodes some images in each epoch: the cache budget" in texts(run)["notice"]
 
 
 @pytest.mark.parametrize(

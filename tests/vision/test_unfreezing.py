@@ -138,7 +138,7 @@ def test_a_fork_may_let_the_backbone_train_and_says_what_that_costs(unfrozen):
     flat = Fork.plan(unfrozen, {"layer_decay": 1}, at=8)
 
     run = runfolio.open(store).run(run_experiment(fork=later, store=store))
-    with pytest.warns(match="optimizer's state starts fresh"):
+    with pytest.warns(match="optimizer's state is reset"):
         run_experiment(fork=flat, store=store)
 
     assert run.metric("lr/backbone").values.tolist() == [0, 0, 0, 0.0025]

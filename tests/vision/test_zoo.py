@@ -144,7 +144,7 @@ def test_an_unknown_name_is_refused_in_one_short_line(name, said):
 
 def test_images_too_small_for_a_network_are_refused(store, tiny):
     with pytest.raises(
-        ConfigError, match=r"model alexnet cannot take images of 8x8 pixels \(.*\); give --image-size 224"
+        ConfigError, match=r"model alexnet does not accept images of 8x8 pixels \(.*\); give --image-size 224"
     ):
         run_experiment(tiny(model="alexnet"), store=store)
 

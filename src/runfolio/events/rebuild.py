@@ -7,7 +7,6 @@ process needs no Arrow for it.
 from __future__ import annotations
 
 import heapq
-import secrets
 import struct
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from runfolio.events.event_encoder import EventEncoder
 from runfolio.record.base.layout import event_file, event_files
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import Attempt, RunDocument
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
@@ -78,23 +78,23 @@ def _parts(
     return (
         ((call.seq, encoder.scalars(call)) for call in calls),
         (
-            (entry.seq, _medium(entry, encoder))
+            (entry.seq, _medium(folder, entry, encoder))
             for entry in entries
             if entry.writer == attempt.writer and entry.seq <= last
         ),
     )
 
 
-def _medium(entry: MediaEntry, encoder: EventEncoder) -> bytes:
+def _medium(folder: Path, entry: MediaEntry, encoder: EventEncoder) -> bytes:
     """One medium; nothing where its line or picture is damaged, which readers of the record are told of."""
     try:
-        picture = entry.path.read_bytes() if entry.path else None
+        picture = media.read_picture(folder, entry)
         return encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, picture)
     except (OSError, AttributeError, KeyError, TypeError, ValueError, struct.error):
         return b""
 
 
-def _event_path(folder: Path, attempt: Attempt) -> Path:
+def _event_path(folder: Path, attempt: Attempt) -> RecordPath:
     if path := event_files(folder).get(attempt.writer):
         return path
     heartbeat = Heartbeat.read(folder, attempt.writer)
@@ -102,15 +102,9 @@ def _event_path(folder: Path, attempt: Attempt) -> Path:
     return event_file(folder, attempt.writer, int(attempt.started.timestamp()), host, pid)
 
 
-def _replace(path: Path, records: list[bytes]) -> None:
-    # Not `files.replace`: TensorBoard reads whatever has its word in the name, a hidden neighbour too.
-    temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-events")
-    try:
-        temporary.write_bytes(b"".join(records))
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def _replace(path: RecordPath, records: list[bytes]) -> None:
+    # TensorBoard reads whatever has its word in the name, a hidden neighbour too.
+    path.replace(lambda temporary: temporary.write_bytes(b"".join(records)), label="events")
 
 
 if __name__ == "__main__":

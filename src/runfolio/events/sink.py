@@ -15,6 +15,7 @@ from runfolio.errors import RunfolioError, StoreError
 from runfolio.events.event_encoder import EventEncoder
 from runfolio.record.base.append_file import AppendFile
 from runfolio.record.base.layout import METRICS, event_file, event_files, next_event_second
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.liveness.heartbeats import hostname
@@ -112,8 +113,8 @@ class EventFileSink:
 
     def _rebuild_earlier(self) -> None:
         """Cut the earlier files; by a program, unless they are small and the process uses Arrow anyway."""
-        paths = [*event_files(self._folder).values(), *(self._folder / METRICS).iterdir()]
-        size = sum(path.stat().st_size for path in paths)
+        paths = [*event_files(self._folder).values(), *RecordPath(self._folder, METRICS).entries()]
+        size = sum(path.status().st_size for path in paths)
         if "pyarrow" in sys.modules and size <= _SMALL_BYTES:
             from runfolio.events.rebuild import follow_branch
 

@@ -1,1 +1,1 @@
-"""Reading the record: stores, runs, tables, the best of them, comparisons and pictures."""
+"""Reading side: stores, runs, selection, tables, comparisons and plots."""

@@ -1,7 +1,7 @@
-"""A run's model: by the loader its checkpoint names, or into a module of the user's own.
+"""Loading of a run's model, with the loader that its checkpoint names or into a module of the user.
 
-A record never says which code to import (a mailed run must not run code): `loader` is a name that only packages
-installed here can answer to, through the entry point group `runfolio.loaders`.
+A record never names code to import, since a copied run must not execute code. `loader` is a name in the entry point
+group `runfolio.loaders`, which only installed packages provide.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 GROUP = "runfolio.loaders"
 _CLASSIFIERS = "vision"
-"""Loader of image classifiers, those of scripts included."""
+"""Loader of image classifiers, including those of the user's scripts."""
 _OWN_SCRIPT = """\
-this checkpoint does not say how its model is built, since a script of your own made it; pass the class: \
+this checkpoint does not contain how its model is built, since your own script saved it; pass the class: \
 `load_model(MyNet)`, or --module my_module:MyNet if `run.checkpoint` was given classes and transform. In Python:
     import runfolio, torch
     from my_module import MyNet, transform
@@ -31,19 +31,19 @@ this checkpoint does not say how its model is built, since a script of your own 
 
 
 def load_model(checkpoint: Checkpoint, module: Module | Callable[[], Module] | None) -> Module:
-    """The checkpoint's model in eval mode (see `RecordedRun.load_model`)."""
+    """Return the model of a checkpoint, in eval mode (see `RecordedRun.load_model`)."""
     model = installed_loader(checkpoint).model if module is None else _fill_module(checkpoint, _as_module(module))
     return model.eval()
 
 
 def load_classifier(checkpoint: Checkpoint, module: Module | Callable[[], Module] | None = None) -> Any:
-    """Return the checkpoint's classifier: an object with `.model` and `.predict(images)`.
+    """Return the classifier of a checkpoint: an object with `.model` and `.predict(images)`.
 
     Args:
-        module: As of `RecordedRun.load_model`, for the checkpoint of a script of one's own.
+        module: Module to fill, for the checkpoint of the user's script (see `RecordedRun.load_model`).
 
     Raises:
-        ConfigError: The checkpoint is a script's and `module` is missing, or it names a loader and `module` is given.
+        ConfigError: The checkpoint names no loader and `module` is missing, or it names one and `module` is given.
     """
     if module is None:
         return installed_loader(checkpoint)
@@ -54,10 +54,10 @@ def load_classifier(checkpoint: Checkpoint, module: Module | Callable[[], Module
 
 
 def installed_loader(checkpoint: Checkpoint) -> Any:
-    """What the checkpoint's loader makes of it: an object with `.model` and `.predict(images)`.
+    """Load a checkpoint with the loader it names: an object with `.model` and `.predict(images)`.
 
     Raises:
-        ConfigError: The checkpoint names no loader, or none of that name is installed.
+        ConfigError: The checkpoint names no loader, or the loader is not installed.
     """
     if checkpoint.loader is None:
         raise ConfigError(_OWN_SCRIPT.format(store=str(checkpoint.folder.parents[1]), run=checkpoint.folder.name))
@@ -65,8 +65,8 @@ def installed_loader(checkpoint: Checkpoint) -> Any:
 
 
 def _load_entry(name: str) -> Callable[..., Any]:
-    """Return the installed loader of that name."""
-    from importlib.metadata import entry_points  # 40 ms that a table of runs need not wait for
+    """Return the installed loader with this name."""
+    from importlib.metadata import entry_points  # takes 40 ms, which tables of runs do not need
 
     installed = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in installed:
@@ -78,7 +78,7 @@ def _load_entry(name: str) -> Callable[..., Any]:
     try:
         return entry.load()
     except ModuleNotFoundError as error:
-        if entry.value.startswith("runfolio."):  # one of ours is named as the extra that brings what it needs
+        if entry.value.startswith("runfolio."):  # loaders of runfolio have the name of their extra
             raise MissingExtra(f"the package {error.name}", entry.name, "loading this model") from None
         raise ConfigError(f"the model loader {entry.name!r} needs the package {error.name}; install it") from None
 
@@ -90,7 +90,9 @@ def _as_module(module: Module | Callable[[], Module]) -> Module:
         raise MissingExtra("torch", "torch", "load_model()") from None
     model = module if isinstance(module, Module) else module()
     if not isinstance(model, Module):
-        raise ConfigError(f"load_model needs a torch.nn.Module, or what makes one; {module!r} gave {model!r}")
+        raise ConfigError(
+            f"load_model needs a torch.nn.Module or a function that returns one; {module!r} returned {model!r}"
+        )
     return model
 
 

@@ -1,4 +1,4 @@
-"""The code that a run was started from, as its record holds it."""
+"""Recorded code of a run."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from runfolio.record.content.code import Code, SourceFile
 
 
 class RecordedCode:
-    """The command, the commit and the captured files of one run. Files are read when asked for."""
+    """Command, commit and captured files of one run. Files are read on access."""
 
     def __init__(self, run_id: str, folder: Path, info: StartedCode, writers: Sequence[str]) -> None:
         self.info = info
-        """`command`, `module`, `script`, `folder`; git's `remote`, `commit`, `branch`, `dirty`."""
+        """Mapping with `command`, `module`, `script`, `folder`, and `remote`, `commit`, `branch`, `dirty` of git."""
         self._run_id = run_id
         self._folder = folder
         self._writers = writers
 
     @cached_property
     def capture(self) -> Code | None:
-        """List of the captured files and of those left out; None if no code was captured.
+        """List of captured and omitted files; None if no code was captured.
 
         Raises:
             DamagedFile: The list cannot be read.
@@ -51,28 +51,32 @@ class RecordedCode:
 
     @property
     def files(self) -> list[SourceFile]:
-        """Captured files: the script, modules of the user, files that git does not know."""
+        """Captured files: the script, modules of the user, and files that git does not track."""
         return self.capture.files if self.capture is not None else []
 
     def read(self, path: str) -> str:
-        """Return the text of a captured file without secrets; `path` as in `files`.
+        """Return the text of a captured file, with secrets removed.
+
+        Args:
+            path: Path as in `files`.
 
         Raises:
-            NotFound: No such file was captured; the message names the nearest.
+            NotFound: The file was not captured; the message names the most similar ones.
             DamagedFile: The stored text does not match its checksum.
         """
         for file in self.files:
             if file.path == path:
                 return code.read_text(self._folder, file.sha256)
         nearest = did_you_mean(path, [file.path for file in self.files])
-        raise NotFound(f"run {self._run_id} kept no file {path!r}; {nearest}")
+        raise NotFound(f"run {self._run_id} has no captured file {path!r}; {nearest}")
 
     @property
     def diff(self) -> str:
-        """Uncommitted changes as `git diff` prints them, without secrets; "" if there were none.
+        """Uncommitted changes in the format of `git diff`, with secrets removed; "" if there were none.
 
         Raises:
-            DamagedFile, NotFound: The stored text does not match its checksum, or is missing.
+            DamagedFile: The stored text does not match its checksum.
+            NotFound: The stored text is missing.
         """
         capture = self.capture
         return "" if capture is None or capture.diff is None else code.read_text(self._folder, capture.diff)

@@ -1,4 +1,4 @@
-"""What data runs were given, as their records say."""
+"""Recorded data of runs."""
 
 from __future__ import annotations
 
@@ -7,52 +7,55 @@ from functools import lru_cache
 from pathlib import Path
 
 from runfolio.errors import NotFound
-from runfolio.record.base.run_parts import EarlierData, GivenData
+from runfolio.record.base.run_parts import GivenData
 from runfolio.record.content.data_listings import LISTED_AT_MOST, Listing
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts:
-    """Data of one name that a run was given; None where it is not known."""
+    """Data that a run used under one name. Unknown facts are None."""
 
     name: str
     fingerprint: str | None
-    """Equal for equal data. None: the run ended before it was known, or `trouble` says why."""
+    """Digest, equal for equal data; None if the run ended too early, or for the reason in `trouble`."""
     items: int | None
-    """Files, images or arrays."""
+    """Number of files, images or arrays."""
     bytes: int | None
     source: str | None
-    """Where it came from, for people."""
+    """Readable description of the origin."""
     trouble: str | None
+    """Reason why there is no fingerprint."""
     attempt: int | None
-    """The first attempt that was given it."""
+    """First attempt that used the data."""
     earlier: tuple[DataFacts, ...]
-    """What earlier attempts were given under this name, where it was other data; oldest first."""
+    """Different data that earlier attempts used under this name, oldest first."""
     folder: Path
-    """The run's."""
+    """Folder of the run."""
 
     @classmethod
-    def of(cls, folder: Path, name: str, recorded: GivenData | EarlierData) -> DataFacts:
-        """What `run.json` says of it."""
+    def of(cls, folder: Path, name: str, recorded: GivenData) -> DataFacts:
+        """Create the facts from an entry of `run.json`."""
         facts = {key: recorded.get(key) for key in ("fingerprint", "items", "bytes", "source", "trouble", "attempt")}
         earlier = tuple(cls.of(folder, name, entry) for entry in recorded.get("earlier", ()))
         return cls(name=name, folder=folder, earlier=earlier, **facts)
 
     def listing(self) -> Listing:
-        """Its items.
+        """Return the items.
 
         Raises:
-            NotFound: The record does not hold them.
-            DamagedFile, NewerFormat, StoreError: They cannot be read.
+            NotFound: The record does not list them.
+            DamagedFile: The list is damaged.
+            NewerFormat: A newer version of runfolio wrote the list.
+            StoreError: The list cannot be read.
         """
         if self.fingerprint is None:
             raise NotFound(f"data {self.name!r} has no fingerprint" + (f": {self.trouble}" if self.trouble else ""))
         if (self.items or 0) > LISTED_AT_MOST:
-            raise NotFound(f"the {self.items:,} items of data {self.name!r} are more than a record lists")
+            raise NotFound(f"data {self.name!r} has {self.items:,} items, too many to be listed in the record")
         return _read(self.folder, self.fingerprint)
 
 
 @lru_cache(maxsize=16)
 def _read(folder: Path, fingerprint: str) -> Listing:
-    """A listing never changes: it is called after its content."""
+    """Read a listing. It can be cached, since its name is a digest of its content."""
     return Listing.read(folder, fingerprint)

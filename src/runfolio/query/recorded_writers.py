@@ -1,4 +1,4 @@
-"""Which processes wrote a run, and what became of each."""
+"""Processes that wrote a run."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from runfolio.record.liveness.heartbeats import CRASHED, PRIMARY, SILENT_S, Hear
 
 @dataclass(frozen=True)
 class RecordedWriter:
-    """One process that wrote a run."""
+    """Process that wrote a run."""
 
     writer: str
-    """Its id in the run's record."""
+    """Id of the process in the record."""
     attempt: int
     role: Role
-    """primary, rank, worker (of a DataLoader) or process (any other that joined)."""
+    """`primary`, `rank`, `worker` (of a DataLoader) or `process` (any other)."""
     rank: int | None
     worker: int | None
-    """Its number among a DataLoader's workers."""
+    """Number of the worker in its DataLoader."""
     host: str
     pid: int
     state: str
-    """running, as it ended, or crashed: it vanished without an end."""
+    """`running`, the recorded end, or `crashed` if the process disappeared."""
 
 
 def read_writers(folder: Path) -> list[RecordedWriter]:
-    """Every process that has written a run: by attempt, the primary one first, then by rank and worker."""
+    """Return the processes that wrote a run, by attempt: the primary one first, then by rank and worker."""
     return [
         RecordedWriter(
             heartbeat.writer,
@@ -45,7 +45,7 @@ def read_writers(folder: Path) -> list[RecordedWriter]:
 
 
 def describe_writers(writers: list[RecordedWriter]) -> str | None:
-    """How many processes wrote a run, and whose metrics are shown; None where it was one at a time."""
+    """Describe how many processes wrote a run and whose metrics are shown; None if it was one at a time."""
     joined = [writer for writer in writers if writer.role != PRIMARY]
     if not joined:
         return None
@@ -53,23 +53,23 @@ def describe_writers(writers: list[RecordedWriter]) -> str | None:
     workers = sum(writer.role == "worker" for writer in joined)
     processes = sum(writer.role == "process" for writer in joined)
     parts = [
-        f"rank{'s' * (len(ranks) > 1)} {_listed(ranks)}" if ranks else "",
+        f"rank{'s' * (len(ranks) > 1)} {_number_ranges(ranks)}" if ranks else "",
         _counted(workers, "DataLoader worker"),
         _counted(processes, "other process", "es"),
     ]
     primary = next(
         (writer.rank for writer in reversed(writers) if writer.role == PRIMARY and writer.rank is not None), None
     )
-    whose = "the primary one's" if primary is None else f"rank {primary}'s"
-    hint = ", --rank N for another's" if len(ranks) > 1 else ""
+    shown = "the primary process" if primary is None else f"rank {primary}"
+    hint = " (--rank N for another)" if len(ranks) > 1 else ""
     counted = ", ".join(part for part in parts if part)
-    return f"{len(writers)} processes wrote it ({counted}); {whose} metrics are shown{hint}"
+    return f"{len(writers)} processes wrote it ({counted}); metrics of {shown} are shown{hint}"
 
 
 def describe_vanished(writers: list[RecordedWriter]) -> list[str]:
-    """Each process that joined and vanished without an end, in short."""
+    """Describe each process, except primary ones, that disappeared without reporting its end."""
     return [
-        f"{_named(writer)} (process {writer.pid} on {writer.host}) vanished without an end"
+        f"{_process_name(writer)} (process {writer.pid} on {writer.host}) disappeared without reporting its end"
         for writer in writers
         if writer.role != PRIMARY and writer.state == CRASHED
     ]
@@ -84,7 +84,7 @@ def _state(folder: Path, heartbeat: Heartbeat) -> str:
     return CRASHED if is_gone else RUNNING
 
 
-def _named(writer: RecordedWriter) -> str:
+def _process_name(writer: RecordedWriter) -> str:
     rank = "" if writer.rank is None else f"rank {writer.rank}"
     if writer.role == "rank" and rank:
         return rank
@@ -96,8 +96,8 @@ def _counted(count: int, name: str, plural: str = "s") -> str:
     return f"{count} {name}{plural * (count > 1)}" if count else ""
 
 
-def _listed(numbers: list[int]) -> str:
-    """Whole numbers in order: `0-3` where none lacks, else all of them."""
+def _number_ranges(numbers: list[int]) -> str:
+    """Return ascending integers as text: `0-3` if they are consecutive, else all of them."""
     if len(numbers) > 1 and numbers == [*range(numbers[0], numbers[-1] + 1)]:
         return f"{numbers[0]}-{numbers[-1]}"
     return ", ".join(map(str, numbers))

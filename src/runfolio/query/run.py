@@ -1,4 +1,4 @@
-"""One run, read back."""
+"""Recorded runs."""
 
 from __future__ import annotations
 
@@ -32,34 +32,34 @@ if TYPE_CHECKING:
 
 
 class RecordedRun:
-    """A run as its files were when the store was scanned; curves, media and checkpoints are read when asked for."""
+    """Run as of the last scan of the store. Curves, media and checkpoints are read on access."""
 
     def __init__(self, store: Path, scanned: ScannedRun) -> None:
         self.document = scanned.entry.document
-        """The run's `run.json` (`docs/format.md`): status, attempts, environment, seeds, lineage, series."""
+        """Content of `run.json` (`docs/format.md`): status, attempts, environment, seeds, lineage, series."""
         self.run_path = scanned.run_path
-        """The folder below the store, which no other run shares."""
+        """Folder of the run, relative to the store. It is unique."""
         self.folder = store / scanned.run_path
         self.state = scanned.state
-        """running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) or crashed (went silent)."""
+        """One of running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) and crashed (no heartbeat)."""
         summaries = scanned.entry.metrics
         self.metrics: dict[str, MetricSummary] = {
             name: summary for name, summary in summaries.items() if not is_system_metric(name)
         }
-        """Summary of each metric: last value, extremes, number of points."""
+        """Summary of each metric: last value, extreme values, number of points."""
         self.system_metrics: dict[str, MetricSummary] = {
             name: summary for name, summary in summaries.items() if is_system_metric(name)
         }
         """Summary of each `system/...` metric: load of the machine and speed of the training."""
         self.metric_summaries: dict[str, MetricSummary] = summaries
-        """`metrics` and `system_metrics` together: all that `metric` can read."""
+        """Summary of each metric that `metric` can read: `metrics` and `system_metrics`."""
         self.problems: tuple[str, ...] = scanned.entry.problems
-        """Points and edits that could not be read, one line each; everything else was read."""
+        """Descriptions of points and edits that could not be read, one line each."""
         self.edits = RunEdits(self.folder, self.document, scanned.entry.edits)
         """Edits of the run: `rename`, `tag`, `note`, `archive`, `set_verdict`; `archived`, `verdict`."""
         writers = [attempt.writer for attempt in self.document.attempts]
         self.code = RecordedCode(self.id, self.folder, self.document.code, writers)
-        """Code of the run: `info` (command, commit), captured `files`, `read(path)`, uncommitted `diff`."""
+        """Recorded code: `info` (command, commit), captured `files`, `read(path)`, uncommitted `diff`."""
 
     def __repr__(self) -> str:
         return f"<RecordedRun {self.name} ({self.id}, {self.experiment}, {self.state})>"
@@ -70,7 +70,7 @@ class RecordedRun:
 
     @property
     def name(self) -> str:
-        """The name given last, by the script or by an edit."""
+        """Current name, given by the script or by an edit."""
         return self.edits.current_name
 
     @property
@@ -92,16 +92,15 @@ class RecordedRun:
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds of work, without the pauses between attempts; up to now while the run is running. Never negative.
+        """Seconds of work, without the pauses between attempts; up to now for a running run.
 
-        Seconds inherited from the parent of a fork are not included. None for a run that went silent, because nobody
-        saw its end.
+        Seconds inherited from the parent of a fork are not included. None for a crashed run, whose end is unknown.
         """
         return durations.worked_s(self)
 
     @property
     def reason(self) -> str | None:
-        """Reason why the run ended as it did, without the state; None if there is nothing to say."""
+        """Reason of the end, without the state; None if there is none."""
         return self._reason
 
     @property
@@ -115,12 +114,12 @@ class RecordedRun:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The config, nested as it was given."""
+        """Config with its nested mappings."""
         return self.document.config
 
     @property
     def flat_config(self) -> dict[str, Any]:
-        """The config flattened: `{"optimizer": {"lr": 0.1}}` is `{"optimizer/lr": 0.1}`."""
+        """Flattened config: `{"optimizer": {"lr": 0.1}}` becomes `{"optimizer/lr": 0.1}`."""
         return self._flat_config
 
     @cached_property
@@ -129,12 +128,12 @@ class RecordedRun:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """The results that the run itself reports."""
+        """Results that the run reported."""
         return self.document.summary
 
     @property
     def flat_summary(self) -> dict[str, Any]:
-        """The summary flattened, as `flat_config` is the config."""
+        """Flattened summary, like `flat_config`."""
         return self._flat_summary
 
     @cached_property
@@ -143,7 +142,7 @@ class RecordedRun:
 
     @property
     def data(self) -> dict[str, DataFacts]:
-        """Its data by name (`train`, `val`, `test`, ...): fingerprint, number of items, source, the items."""
+        """Recorded data by name (`train`, `val`, `test`, ...): fingerprint, number of items, source, items."""
         return self._data
 
     @cached_property
@@ -151,15 +150,18 @@ class RecordedRun:
         return {name: DataFacts.of(self.folder, name, value) for name, value in self.document.data.items()}
 
     def metric(self, name: str, x: str | None = None, *, rank: int | None = None) -> Curve:
-        """Read the points of one metric from the run's files as they are now.
+        """Read the current points of one metric from the files of the run.
 
         Args:
-            x: The x axis: `step`, `time`, `epoch`, or any metric (see `x_axis.along`). Default: as the run defined it.
-            rank: Rank of the writer, of a run that several processes wrote. None: the primary process (rank 0) of each
-                attempt if it logged the metric at all, else all of them.
+            name: Name of the metric.
+            x: X axis: `step`, `time`, `epoch`, or any metric (see `x_axis.along`). Default: the axis that the run
+                defined.
+            rank: Rank of the writer, if several processes wrote the run. Default: the primary process (rank 0) of each
+                attempt if it logged the metric, else all processes.
+
         Raises:
-            NotFound: The run has no such metric, and the message names the nearest; or no process of that rank.
-            ConfigError: It has no metric `x`.
+            NotFound: The metric or the rank does not exist; the message names similar metrics.
+            ConfigError: The run has no metric `x`.
         """
         files = open_points(self.folder)
         points = files.read(name, rank=rank)
@@ -168,23 +170,27 @@ class RecordedRun:
         return Curve(name, points.steps, points.times_us / 1e6, points.values, positions, x_name)
 
     def to_pandas(self, *, system: bool = False) -> pd.DataFrame:
-        """Return every point of every metric as one row: `metric`, `step`, `time` (UTC), `value`, in order of arrival.
+        """Return one row per point of all metrics: `metric`, `step`, `time` (UTC), `value`, in order of arrival.
 
-        Long rather than wide, because metrics need not share their steps;
-        `.pivot_table(index="step", columns="metric", values="value")` makes it wide.
+        The format is long, since metrics can have different steps. For the wide format use
+        `.pivot_table(index="step", columns="metric", values="value")`.
 
         Args:
-            system: Also the points of `system_metrics`.
+            system: Include the points of `system_metrics`.
+
         Raises:
             MissingExtra: pandas is not installed.
         """
         return points_frame(self.folder, system=system)
 
     def media(self, kind: str | None = None) -> list[MediaEntry]:
-        """Return the logged media in order of arrival; of one kind: image, figure, text or histogram.
+        """Return the logged media in order of arrival.
+
+        Args:
+            kind: `image`, `figure`, `text` or `histogram`. Default: all kinds.
 
         Raises:
-            ConfigError: There is no such kind.
+            ConfigError: The kind does not exist.
         """
         if kind is not None and kind not in media.KINDS:
             raise ConfigError(f"there is no kind of media {kind!r}; {did_you_mean(kind, media.KINDS)}")
@@ -193,22 +199,22 @@ class RecordedRun:
 
     @property
     def checkpoints(self) -> CheckpointList:
-        """Readable checkpoints in the order in which they were saved; one may have several names.
+        """Readable checkpoints, in the order in which they were saved. One checkpoint can have several names.
 
-        Each has `name`, `step`, `metric`, `saved`, `size_bytes`; `verify()` checks its files.
+        A checkpoint has `name`, `step`, `metric`, `saved`, `size_bytes`, and `verify()` to check its files.
         """
         readable = CheckpointList()
         for name in manifests.names(self.folder):
-            with suppress(RunfolioError, OSError):  # `runfolio doctor` names it
+            with suppress(RunfolioError, OSError):  # `runfolio doctor` reports it
                 readable.append(manifests.read(self.folder, name))
         readable.sort(key=lambda checkpoint: (checkpoint.position_us, checkpoint.name))
         return readable
 
     def checkpoint(self, name: str = "best") -> Checkpoint:
-        """Return a checkpoint by name; `best` falls back to `last`, since a run that named no metric has no best.
+        """Return a checkpoint by name. If there is no `best`, since no metric was given, `best` returns `last`.
 
         Raises:
-            NotFound: The run has no such checkpoint.
+            NotFound: The checkpoint does not exist.
             DamagedFile: One of its files does not match its manifest.
         """
         try:
@@ -222,27 +228,30 @@ class RecordedRun:
         """Return the model of the best checkpoint, in eval mode.
 
         Args:
-            module: For a model of one's own: its class or a function, called without arguments, or an existing module;
-                it gets the checkpoint's tensors. None: the loader that the checkpoint names makes it.
+            module: Module that gets the tensors of the checkpoint, or its class or a function that is called without
+                arguments. Default: the loader that the checkpoint names builds the module.
 
         Raises:
-            ConfigError: No loader is named, or none of that name is installed, or `module` is not a module, or the
-                tensors do not fit it; the message names missing and unexpected ones.
+            ConfigError: The checkpoint names no installed loader, `module` is not a module, or the tensors do not fit;
+                the message lists missing and unexpected tensors.
             DamagedFile: The checkpoint cannot be read.
             NotFound: The run has no checkpoint.
         """
         return model_loading.load_model(self.checkpoint(), module)
 
     def predict(self, images: Any, module: Module | Callable[[], Module] | None = None) -> Any:
-        """Return what the best checkpoint's loader predicts for `images`; the loader defines both types.
-
-        For image classifiers: paths, bytes, PIL images, arrays or tensors in, a list of predictions out.
+        """Return the predictions of the best checkpoint.
 
         Args:
-            module: As of `load_model`, for a run of one's own script that gave `classes` and `transform` to
-                `checkpoint`.
+            images: Input of the loader. For image classifiers: paths, bytes, PIL images, arrays or tensors.
+            module: Module as in `load_model`, for a run whose script gave `classes` and `transform` to `checkpoint`.
+
+        Returns:
+            Output of the loader. For image classifiers: a list of predictions.
 
         Raises:
-            As `load_model` does.
+            ConfigError: The model cannot be built or does not fit (see `load_model`).
+            DamagedFile: The checkpoint cannot be read.
+            NotFound: The run has no checkpoint.
         """
         return model_loading.load_classifier(self.checkpoint(), module).predict(images)

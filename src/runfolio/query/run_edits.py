@@ -1,4 +1,4 @@
-"""Changes that people make to a recorded run: name, tags, notes, archiving, verdict."""
+"""Edits of a recorded run: name, tags, notes, archiving, verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runfolio.record.content.run_edits import EditedValues
 
 
 class RunEdits:
-    """The edits of one run: current values, and methods that write new ones.
+    """Edits of one run: current values, and methods that change them.
 
     Each method raises StoreError if the store cannot be written or the run is gone.
     """
@@ -25,7 +25,7 @@ class RunEdits:
 
     @property
     def current_name(self) -> str:
-        """The name given last, by the script or by `rename`."""
+        """Current name, given by the script or by `rename`."""
         return self._values.get("name", self._document.name)
 
     @property
@@ -38,7 +38,7 @@ class RunEdits:
 
     @property
     def archived(self) -> bool:
-        """True if the run is left out of tables, choices and pictures."""
+        """True if the run is excluded from tables, selections and plots."""
         return self._values.get("archived", False)
 
     @property
@@ -47,18 +47,18 @@ class RunEdits:
         return self._values.get("verdict")
 
     def rename(self, name: str) -> None:
-        """Give the run another name; its folder and id stay.
+        """Rename the run. Its folder and id stay the same.
 
         Raises:
-            ConfigError: The name is empty, longer than 500 characters, or more than one line.
+            ConfigError: The name is empty, longer than 500 characters, or has several lines.
         """
         self._write(name=name)
 
     def tag(self, *add: str, remove: Iterable[str] = ()) -> None:
-        """Add tags and remove others; a tag that is already set, or already missing, is not an error.
+        """Add and remove tags. Adding an existing tag or removing a missing one does nothing.
 
         Raises:
-            ConfigError: A tag to add is empty, longer than 100 characters, or holds a comma or a line break.
+            ConfigError: A new tag is empty, longer than 100 characters, or contains a comma or a line break.
         """
         for tag in add:
             run_edits.check_tag(tag)
@@ -66,15 +66,15 @@ class RunEdits:
         self._write(tags=[tag for tag in dict.fromkeys([*self.current_tags, *add]) if tag not in removed])
 
     def note(self, text: str) -> None:
-        """Replace the notes by a text."""
+        """Replace the notes."""
         self._write(notes=text)
 
     def archive(self, archived: bool = True) -> None:
-        """Leave the run out of tables, choices and pictures from now on; False takes that back."""
+        """Exclude the run from tables, selections and plots; False includes it again."""
         self._write(archived=archived)
 
     def set_verdict(self, verdict: Verdict) -> None:
-        """Add a verdict to a reproduction; the last one counts."""
+        """Set the verdict of a reproduction."""
         self._write(verdict=verdict)
 
     def _write(self, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""The part of a recorded run that tables, selection, explanations and plots read."""
+"""Interface of a recorded run for tables, selection, explanations and plots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runfolio.record.points.metric_summary import MetricSummary
 
 
 class RunView(Protocol):
-    """A run that can be read; `RecordedRun` is one, and documents each member."""
+    """Readable run. `RecordedRun` implements it and documents the members."""
 
     @property
     def id(self) -> str: ...

@@ -1,4 +1,4 @@
-"""A store opened for reading: its runs, one of them by name, the best of them."""
+"""Stores opened for reading, and lists of their runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
+from runfolio.query.filter.evaluate import select
 from runfolio.query.frames.points import points_of_runs
 from runfolio.query.index.run_index import Entry, StoreIndex
 from runfolio.query.index.scan import scan_store
@@ -32,7 +33,7 @@ STATES = (RUNNING, *ENDED, CRASHED)
 
 
 class Runs(Sequence[RecordedRun]):
-    """Runs, newest first."""
+    """Sequence of runs, newest first."""
 
     def __init__(self, runs: Iterable[RecordedRun]) -> None:
         self._runs = sorted(runs, key=lambda run: (run.created, run.run_path), reverse=True)
@@ -51,7 +52,7 @@ class Runs(Sequence[RecordedRun]):
         return f"<Runs: {', '.join(run.name for run in self) or 'none'}>"
 
     def without_archived(self) -> Runs:
-        """Those of them that are not archived."""
+        """Return the runs that are not archived."""
         return Runs(run for run in self if not run.edits.archived)
 
     def plot(
@@ -61,28 +62,34 @@ class Runs(Sequence[RecordedRun]):
         size: tuple[float, float] | None = None,
         **options: Any,
     ) -> Figure:
-        """Curves of one or more metrics, a small picture each, as a matplotlib figure.
+        """Draw the curves of metrics as a matplotlib figure with one panel per metric.
 
-        Reproductions and second copies of a run are left out; a note in the picture says how many.
+        Reproductions and copies of a run are left out. A note in the figure says how many.
 
         Args:
+            metrics: Names of the metrics.
+            title: Title of the figure.
             size: Width and height in inches.
-            options: `x`, `smooth`, `log`, `group_by`, `spread`: see `plots.curve_panels.CurveOptions`.
+            options: Fields of `plots.curve_panels.CurveOptions`: `x`, `smooth`, `log`, `group_by`, `spread`.
+
         Raises:
-            NotFound: None of the runs has such a metric; the message names the nearest.
-            ConfigError: An option is not what it must be.
+            NotFound: No run has the metric; the message names the most similar ones.
+            ConfigError: An option has an invalid value.
             MissingExtra: matplotlib is not installed.
         """
         from runfolio.query.plots.curve_drawing import draw_curves
         from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
 
-        shown = CurveOptions(**options)
-        return draw_curves(curve_panels(metrics, self, shown), log=shown.log, title=title, size=size)
+        curve_options = CurveOptions(**options)
+        panels = curve_panels(metrics, self, curve_options)
+        return draw_curves(panels, log=curve_options.log, title=title, size=size)
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one row per run, newest first: `id`, `name`, `experiment`, `state`, `created` (UTC), `duration_s`;
-        then `params.lr` for each config value, `metrics.val/acc` for the last value of each metric and
-        `metrics.val/acc.best` for its best where the name gives a direction, `summary.x` for each result.
+        """Return one row per run, newest first.
+
+        The columns are `id`, `name`, `experiment`, `state`, `created` (UTC) and `duration_s`; `params.lr` for each
+        config value; `metrics.val/acc` for the last value of each metric; `metrics.val/acc.best` for its best value, if
+        its name tells the direction; and `summary.x` for each result.
 
         Raises:
             MissingExtra: pandas is not installed.
@@ -90,10 +97,11 @@ class Runs(Sequence[RecordedRun]):
         return runs_frame(self)
 
     def points(self, *, system: bool = False) -> pd.DataFrame:
-        """Return every point of every run as one row: `id`, `name`, `metric`, `step`, `time` (UTC), `value`.
+        """Return one row per point of all runs: `id`, `name`, `metric`, `step`, `time` (UTC), `value`.
 
         Args:
-            system: Also the load of the machine and the speed of the training (`system/...`).
+            system: Include the load of the machine and the speed of the training (`system/...`).
+
         Raises:
             MissingExtra: pandas is not installed.
         """
@@ -105,20 +113,20 @@ class Runs(Sequence[RecordedRun]):
 
 
 class Folio:
-    """A store opened for reading. Each call looks at the folders again, so what it gives is what is there now."""
+    """Store opened for reading. Each call scans the folders, so the result is current."""
 
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
         path = store_folder(store)
         check_store(path)
         self.store = path.resolve()
         self.trash = Trash(self.store)
-        """The deleted runs."""
+        """Deleted runs."""
         self.problems: list[str] = []
-        """The runs that the last scan could not read, one line each with the remedy."""
+        """Runs that the last scan could not read, one line each, with the remedy."""
         self._unread: dict[str, str] = {}
         self._index = StoreIndex(self.store)
         self._entries: dict[str, Entry] | None = None
-        """Entries of the last scan, by the folder of the run below the store."""
+        """Entries of the last scan, by run folder relative to the store."""
         self._scan()
 
     def __repr__(self) -> str:
@@ -130,15 +138,21 @@ class Folio:
         state: str | None = None,
         *,
         tags: Iterable[str] = (),
+        where: str | None = None,
         archived: bool = False,
     ) -> Runs:
-        """The runs of the store, newest first; of one experiment, in one state, with all of some tags.
+        """Return runs of the store, newest first.
 
         Args:
-            archived: Also those that were archived.
+            experiment: Only the runs of this experiment.
+            state: Only the runs in this state.
+            tags: Only the runs with all of these tags.
+            where: Only the runs that match a filter (`docs/filter.md`), such as `lr < 0.1 AND val/acc > 0.9`.
+            archived: Also archived runs.
+
         Raises:
             NotFound: The store has runs, but none of that experiment; the message names the nearest.
-            ConfigError: There is no such state.
+            ConfigError: There is no such state, or `where` is not a filter or names an unknown column.
         """
         if state is not None and state not in STATES:
             raise ConfigError(f"there is no state {state!r}; {did_you_mean(state, STATES)}")
@@ -152,16 +166,18 @@ class Folio:
             for run in scanned
             if experiment in (None, run.experiment) and state in (None, run.state) and required <= set(run.tags)
         )
+        if where is not None:
+            runs = Runs(select(where, runs))
         return runs if archived else runs.without_archived()
 
     def run(self, name: str | os.PathLike[str]) -> RecordedRun:
-        """One run, by its id, the start of its id, its name, or its folder (below the store, or any path to it).
+        """Return one run by its id, a prefix of its id, its name, or its folder (relative to the store, or any path).
 
-        What fits whole goes before what is only the start of an id. `last` is the newest run unless one has that name.
+        A full match takes precedence over a prefix. `last` is the newest run, unless a run has this name.
 
         Raises:
-            NotFound: Nothing of that name; the message names the nearest.
-            Ambiguous: Several runs fit; the message lists the newest.
+            NotFound: No run matches; the message names the most similar ones.
+            Ambiguous: Several runs match; the message lists the newest.
         """
         spelling = os.fspath(name)
         runs = Runs(self._scan())
@@ -173,26 +189,29 @@ class Folio:
         return run
 
     def runs_in(self, folders: Iterable[Path]) -> list[RecordedRun]:
-        """Return the runs of these folders in their order, all as of one look.
+        """Return the runs of these folders in the same order, from one scan.
 
         Raises:
-            NotFound, Ambiguous: As `run`.
+            NotFound: A folder is not a run of the store.
         """
         runs = {run.folder: run for run in self._scan()}
         return [runs.get(folder.resolve()) or self.run(folder) for folder in folders]
 
     def children(self, run: RecordedRun) -> Runs:
-        """The forks and reproductions of a run that the store holds, newest first."""
+        """Return the forks and reproductions of a run, newest first."""
         return Runs(other for other in self._scan() if (other.document.lineage or {}).get("run") == run.id)
 
     def best(self, metric: str, mode: str | None = None, experiment: str | None = None) -> RecordedRun:
-        """The run with the best `metric`; `choose` gives the same with the value and what chose.
+        """Return the run with the best value of a metric (see `choose`).
 
         Args:
-            mode: "min" or "max"; None guesses it from the metric's name.
+            metric: Name of the metric.
+            mode: `min` or `max`. Default: guessed from the name of the metric.
+            experiment: Only runs of this experiment.
+
         Raises:
-            NotFound: No run has that metric.
-            ConfigError: The name does not say whether more or less is better.
+            NotFound: No run has the metric.
+            ConfigError: The mode cannot be guessed.
         """
         return choose(self.runs(experiment), metric, mode).run
 
@@ -205,44 +224,49 @@ class Folio:
 
     def _no_run(self, spelling: str, runs: Sequence[RecordedRun]) -> str:
         for run_path, problem in self._unread.items():
-            # Its `run.json` does not say; the folder was named after the run and its id.
+            # `run.json` is unreadable, but the folder is named after the run and its id.
             folder = posixpath.basename(run_path)
             if spelling in (folder, *folder.rsplit("-", 1)) or run_path in _possible_run_paths(self.store, spelling):
                 return problem
         if any(spelling in (run.id, run.name, run.run_path) for run in self.trash.runs()):
-            return f"run {spelling!r} was deleted; `runfolio undelete {spelling}` brings it back"
+            return f"run {spelling!r} was deleted; `runfolio undelete {spelling}` restores it"
         unread = f" ({len(self.problems)} could not be read)" if self.problems else ""
         if not runs:
             return f"no run {spelling!r}: {self.store} holds no runs yet{unread}"
         names = {run.name for run in runs} | {run.id for run in runs}
-        if near := nearest(spelling, names):
-            return f"no run {spelling!r} in {self.store}{unread}; did you mean {' or '.join(near)}?"
-        return f"no run {spelling!r} in {self.store}{unread}; `runfolio runs` lists the {len(runs)} there are"
+        if similar := nearest(spelling, names):
+            return f"no run {spelling!r} in {self.store}{unread}; did you mean {' or '.join(similar)}?"
+        return f"no run {spelling!r} in {self.store}{unread}; `runfolio runs` lists all {len(runs)} runs"
 
 
 def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:
-    """Open a store for reading; None is `$RUNFOLIO_STORE`, else `./runs`.
+    """Open a store for reading.
+
+    Args:
+        store: Folder of the store. Default: `$RUNFOLIO_STORE`, else `./runs`.
 
     Raises:
-        NotFound: There is no such folder.
+        NotFound: The folder does not exist.
     """
     return Folio(store)
 
 
 def check_store(store: Path) -> None:
-    """Raises:
-    NotFound: There is no such folder.
+    """Check that the folder of a store exists.
+
+    Raises:
+        NotFound: The folder does not exist.
     """
     if not store.is_dir():
         raise NotFound(
-            f"there is no store at {store}; `runfolio train` or `runfolio.init()` begins one,"
-            " --store or RUNFOLIO_STORE names another"
+            f"there is no store at {store}; `runfolio train` or `runfolio.init()` creates one,"
+            " --store or RUNFOLIO_STORE selects another"
         )
 
 
 def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
-    """The folders below the store that `spelling` could mean, written from the store or from where the user stands."""
-    yield posixpath.normpath(spelling)  # first as written: a run may be a link to a folder elsewhere
+    """Yield the run folders that `spelling` could mean, relative to the store or to the working folder."""
+    yield posixpath.normpath(spelling)  # not resolved, since a run can be a link to a folder elsewhere
     for path in (store / spelling, expand_home(spelling)):
         try:
             resolved = path.resolve()
@@ -253,7 +277,7 @@ def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
 
 
 def _differences(runs: Sequence[RecordedRun]) -> list[str]:
-    """Describe each of several runs of one name: the settings that differ, its state and its start."""
+    """Describe the differences of runs with one name: settings that differ, state and start."""
     labels = [label.removeprefix(run.name).strip() for label, run in zip(unique_labels(runs), runs, strict=True)]
     settings = [f"{label}, " if "=" in label else "" for label in labels]
     return [f"{text}{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for text, run in zip(settings, runs, strict=True)]

@@ -1,4 +1,4 @@
-"""Deleted runs: into the trash, out of it, and gone for good."""
+"""Trash of deleted runs."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from runfolio.record.content import run_edits
 
 @dataclass(frozen=True)
 class TrashedRun:
-    """A run in the trash."""
+    """Run in the trash."""
 
     id: str
     name: str
     run_path: str
-    """The folder below the store where it was."""
+    """Former folder, relative to the store."""
     folder: Path
-    """Where it lies now."""
+    """Current folder in the trash."""
     deleted: datetime
-    """When, in UTC."""
+    """Time of the deletion, in UTC."""
 
     def size(self) -> int:
-        """The bytes on the disk that purging it frees; counted anew at each call."""
+        """Return the disk space that purging the run frees, in bytes. Each call counts again."""
         return trash.size(self.folder)
 
 
 class Trash:
-    """The trash of one store."""
+    """Trash of one store."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
 
     def runs(self) -> list[TrashedRun]:
-        """What lies in it, the latest first."""
+        """Return the runs in the trash, the last deleted first."""
         trashed = [_trashed(self._store, run_path) for run_path in trash.run_paths(self._store)]
         return sorted((run for run in trashed if run is not None), key=lambda run: run.deleted, reverse=True)
 
     def run(self, name: str) -> TrashedRun:
-        """One of them, by its id, the start of its id, its name, or the folder below the store where it was.
+        """Return one run by its id, a prefix of its id, its name, or its former folder, relative to the store.
 
         Raises:
-            NotFound: Nothing of that name lies there; the message names the nearest.
-            Ambiguous: Several fit; the message lists their folders.
+            NotFound: No run matches; the message names the most similar ones.
+            Ambiguous: Several runs match; the message lists their folders.
         """
         runs = self.runs()
         match = find_by_name(name, runs, [name], _describe)
@@ -60,49 +60,50 @@ class Trash:
         return match
 
     def put(self, *runs: RunView, force: bool = False) -> None:
-        """Delete runs: their folders move to the trash as they are.
+        """Delete runs by moving their folders to the trash.
 
         Args:
-            force: Also those being written: a writer says once that its folder is gone, and the training goes on.
+            force: Delete also runs that are being written. Their training continues with one warning.
+
         Raises:
-            NotFound: One is gone already; those before it are deleted.
-            StoreError: One is being written, and none is deleted; or one cannot be moved.
+            NotFound: A run is already gone. The runs before it are deleted.
+            StoreError: A run is being written and none is deleted, or a run cannot be moved.
         """
         for run in runs:
             if run.state == RUNNING and not force:
-                raise StoreError(f"run {run.id} ({run.name}) is being written; stop it first, or say --force")
+                raise StoreError(f"run {run.id} ({run.name}) is being written; stop it first, or give --force")
         for run in runs:
             trash.put(self._store, run.run_path)
 
     def restore(self, run: TrashedRun) -> Path:
-        """Undelete a run; the folder where it lies again.
+        """Restore a run, and return its folder.
 
         Raises:
-            NotFound: It is not in the trash any more.
-            StoreError: Something else has taken its place, or it cannot be moved.
+            NotFound: The run is no longer in the trash.
+            StoreError: Its former folder exists again, or the run cannot be moved.
         """
         return trash.restore(self._store, run.run_path)
 
     def purge(self, run: TrashedRun) -> int:
-        """Remove a run for good; the bytes that this frees.
+        """Remove a run permanently, and return the freed bytes.
 
         Raises:
-            NotFound: It is not in the trash any more.
-            StoreError: It cannot be removed.
+            NotFound: The run is no longer in the trash.
+            StoreError: The run cannot be removed.
         """
         return trash.purge(self._store, run.run_path)
 
     def sweep(self) -> int:
-        """Remove what an interrupted purge left; the bytes that this frees.
+        """Remove the remains of interrupted purges, and return the freed bytes.
 
         Raises:
-            StoreError: It cannot be removed.
+            StoreError: A folder cannot be removed.
         """
         return trash.sweep(self._store)
 
 
 def _trashed(store: Path, run_path: str) -> TrashedRun | None:
-    """None where it is taken away this very moment."""
+    """Read a run in the trash; None if it was removed in the meantime."""
     folder = store / TRASH / run_path
     try:
         deleted = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
@@ -111,7 +112,7 @@ def _trashed(store: Path, run_path: str) -> TrashedRun | None:
     try:
         document = RunDocument.read(folder)
         name, run_id = run_edits.read(folder, document).values.get("name", document.name), document.id
-    except (FileNotFoundError, RunfolioError):  # the folder was named after the run and its id
+    except (FileNotFoundError, RunfolioError):  # the folder is named after the run and its id
         name, _, run_id = folder.name.rpartition("-")
     return TrashedRun(id=run_id, name=name, run_path=run_path, folder=folder, deleted=deleted)
 

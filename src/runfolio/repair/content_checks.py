@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from runfolio.errors import NewerFormat, NotFound, RunfolioError
-from runfolio.record.base import files, schema
-from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, CODE, CODE_FILES, DATA
+from runfolio.record.base import file_bounds, schema
+from runfolio.record.base.layout import ARTIFACTS, CODE, CODE_FILES, DATA
 from runfolio.record.base.plurals import counted
+from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
-from runfolio.record.content import artifacts, code, data_listings, run_edits
+from runfolio.record.content import artifacts, code, data_listings, media, run_edits
 from runfolio.repair.census import Census
 from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.line_scan import media_calls
-from runfolio.repair.run_folders import list_files, relative_path
 
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _NAMED = 3
@@ -29,32 +30,32 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
     yield from _code(folder)
     yield from _data(folder)
     for path, error in run_edits.find_damaged(folder):
-        yield _unreadable_finding(path, folder, error)
+        yield _unreadable_finding(path, error)
 
 
-def _unreadable_finding(path: Path, folder: Path, error: Exception) -> Finding:
+def _unreadable_finding(path: RecordPath, error: Exception) -> Finding:
     newer = isinstance(error, NewerFormat) or (isinstance(error, OSError) and not isinstance(error, FileNotFoundError))
-    return Finding(
-        relative_path(path, folder), Severity.UNCHECKED if newer else Severity.LOST, describe_error(error, path)
-    )
+    return Finding(path.relative, Severity.UNCHECKED if newer else Severity.LOST, describe_error(error, path))
 
 
 def _pictures(folder: Path, census: Census) -> Iterator[Finding]:
     bad: list[str] = []
     for lines in census.media:
-        bad += [call.path.name for _, call in media_calls(lines) if call.path is not None and not _is_png(call.path)]
+        names = (call.path.name for _, call in media_calls(lines) if call.path is not None)
+        bad += [name for name in names if not _is_png(media.picture_path(folder, name))]
     if bad:
         named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
         message = f"lacks {counted(len(bad), 'picture')} that media lines name, or holds them damaged: {named}"
         yield Finding("media/files", Severity.LOST, message)
 
 
-def _is_png(path: Path) -> bool:
+def _is_png(path: RecordPath) -> bool:
     """Whether it begins and ends as one; what is in between is the decoder's matter."""
     try:
-        with path.open("rb") as file:
+        with path.open(file_bounds.PICTURE) as file:
             begins = file.read(len(_PNG_START)) == _PNG_START
-            file.seek(-min(len(_PNG_END), path.stat().st_size), 2)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(size - min(len(_PNG_END), size))
             return begins and file.read() == _PNG_END
     except OSError:
         return False
@@ -71,62 +72,64 @@ def _checkpoints(folder: Path) -> Iterator[Finding]:
         except (RunfolioError, OSError) as error:
             bad.append((name, error))
     for name, error in bad:
-        path = folder / CHECKPOINTS / f"{name}.json"
+        path = manifests.manifest_path(folder, name)
         intact = ", ".join(f"{other!r} (step {step})" for other, step in good.items())
         alternatives = f"still whole: {intact}" if intact else "no other checkpoint of the run is whole"
-        finding = _unreadable_finding(path, folder, error)
+        finding = _unreadable_finding(path, error)
         message = finding.message.replace(f"{path.parent}/", "")
         yield Finding(finding.file, finding.severity, f"{message}; {alternatives}")
 
 
 def _artifacts(folder: Path) -> Iterator[Finding]:
-    for manifest in list_files(folder / ARTIFACTS):
+    for manifest in RecordPath(folder, ARTIFACTS).files():
         if manifest.suffix != ".json" or manifest.name.startswith("."):
             continue
         try:
             artifact = artifacts.read(manifest)
         except (RunfolioError, OSError) as error:
-            yield _unreadable_finding(manifest, folder, error)
+            yield _unreadable_finding(manifest, error)
             continue
         for entry in artifact.files:
-            path = artifacts.files_folder(manifest, artifact) / entry.file
-            if trouble := _digest_trouble(path, entry.sha256, below=folder):
-                yield Finding(relative_path(path, folder), Severity.LOST, trouble)
+            path = artifacts.files_folder(manifest, artifact).below(entry.file)
+            if trouble := _digest_trouble(path, entry.sha256):
+                yield Finding(path.relative, Severity.LOST, trouble)
 
 
-def _digest_trouble(path: Path, digest: str, *, below: Path) -> str | None:
+def _digest_trouble(path: RecordPath, digest: str) -> str | None:
     """What is wrong with a file whose SHA-256 is noted; None where nothing is."""
     try:
-        if not path.resolve().is_relative_to(below.resolve()):
-            return "is a link, which is not followed"
-        return None if files.sha256(path) == digest else "is damaged (its SHA-256 is not the one noted)"
+        intact = path.sha256(file_bounds.ARTIFACT) == digest
+        return None if intact else "is damaged (its SHA-256 is not the one noted)"
     except FileNotFoundError:
         return "is gone"
+    except UnusableFile as error:
+        return error.problem
     except OSError as error:
         return f"cannot be read ({error.strerror})"
 
 
 def _code(folder: Path) -> Iterator[Finding]:
     needed: set[str] = set()
-    for path in list_files(folder / CODE):
+    for path in RecordPath(folder, CODE).files():
         if path.suffix == ".json" and not path.name.startswith("."):
             try:
                 run_code = code.read(folder, [path.stem])
             except (RunfolioError, OSError) as error:
-                yield _unreadable_finding(path, folder, error)
+                yield _unreadable_finding(path, error)
                 continue
             if run_code is not None:
                 if run_code.damage:
                     message = f"is damaged ({schema.shorten_damage(run_code.damage)})"
-                    yield Finding(relative_path(path, folder), Severity.DAMAGED, message)
+                    yield Finding(path.relative, Severity.DAMAGED, message)
                 needed |= {entry.sha256 for entry in run_code.files} | (
                     {run_code.diff} if run_code.diff is not None else set()
                 )
-    content_folder = folder / CODE / CODE_FILES
-    stored = {path.name for path in list_files(content_folder) if not path.name.startswith(".")}
+    content_folder = RecordPath(folder, CODE, CODE_FILES)
+    stored = {path.name for path in content_folder.files() if not path.name.startswith(".")}
     for digest in sorted(needed | stored):
-        if trouble := _content_trouble(content_folder / digest):
-            yield Finding(relative_path(content_folder / digest, folder), Severity.LOST, trouble)
+        path = RecordPath(folder, CODE, CODE_FILES, digest)
+        if trouble := _content_trouble(path):
+            yield Finding(path.relative, Severity.LOST, trouble)
 
 
 def _data(folder: Path) -> Iterator[Finding]:
@@ -134,20 +137,17 @@ def _data(folder: Path) -> Iterator[Finding]:
     needed = _named_data(folder)
     stored = {
         path.name.removesuffix(data_listings.ENDING)
-        for path in list_files(folder / DATA)
+        for path in RecordPath(folder, DATA).files()
         if not path.name.startswith(".")
     }
     for fingerprint in sorted(needed | stored):
-        path = data_listings.listing_path(folder, fingerprint)
-        if path.is_symlink():
-            yield Finding(relative_path(path, folder), Severity.LOST, "is a link, which is not followed")
-            continue
+        path = RecordPath(folder, DATA, f"{fingerprint}{data_listings.ENDING}")
         try:
             data_listings.Listing.read(folder, fingerprint)
         except NotFound:
-            yield Finding(relative_path(path, folder), Severity.LOST, "is gone")
+            yield Finding(path.relative, Severity.LOST, "is gone")
         except RunfolioError as error:
-            yield _unreadable_finding(path, folder, error)
+            yield _unreadable_finding(path, error)
 
 
 def _named_data(folder: Path) -> set[str]:
@@ -164,13 +164,13 @@ def _named_data(folder: Path) -> set[str]:
     }
 
 
-def _content_trouble(path: Path) -> str | None:
-    if path.is_symlink():
-        return "is a link, which is not followed"
+def _content_trouble(path: RecordPath) -> str | None:
     try:
-        data = path.read_bytes()
+        data = path.read_bytes(file_bounds.CODE)
     except FileNotFoundError:
         return "is gone"
+    except UnusableFile as error:
+        return error.problem
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     return None if hashlib.sha256(data).hexdigest() == path.name else "is damaged (it is not what its name says)"

@@ -1,6 +1,6 @@
-"""Series of experiments: a grid of settings, run one after another, each of them once.
+"""Series of runs over a grid of settings. Each combination is trained once.
 
-`read_series` reads a file, `expand` makes checked runs of it, `execute` runs those the store does not hold.
+`read_series` reads a file, `expand` returns its runs, and `execute` trains those that are not in the store.
 """
 
 from runfolio.series.grid import PlannedRun, expand, fingerprint

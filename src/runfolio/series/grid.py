@@ -1,4 +1,4 @@
-"""From a series to its runs: every combination of the grid, each with checked settings and a fingerprint."""
+"""Expansion of a series into runs: one for each combination of the grid."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from runfolio.settings import Field, LocatedValue, Settings, build, fields_of
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """One run of a series."""
+    """Run of a series, with checked settings."""
 
     settings: Settings
     varied: Mapping[str, Any]
-    """What sets this run apart from the others of its series, by key."""
+    """Settings that differ between the runs of the series, by key."""
     fingerprint: str
+    """Digest that identifies the run in the store (see `fingerprint`)."""
 
     @property
     def label(self) -> str:
@@ -29,13 +30,12 @@ class PlannedRun:
 
 
 def expand(series: Series, settings: type[Settings]) -> list[PlannedRun]:
-    """All runs of a series, every one of them checked.
+    """Return the runs of a series, with checked settings.
 
-    They come in the order of the file: the first key of the grid changes slowest. Who lists cheap values first
-    sees results first.
+    The runs are in the order of the file, and the first key of the grid changes slowest.
 
     Raises:
-        ConfigError: A key or value that the target's settings do not allow; with its line where it has one.
+        ConfigError: The target's settings do not allow a key or value; the message has the line, if there is one.
     """
     fields = {field.key: field for field in fields_of(settings)}
     constant = {key: _convert_values(key, entry, [entry.value], fields)[0] for key, entry in series.settings.items()}
@@ -45,7 +45,7 @@ def expand(series: Series, settings: type[Settings]) -> list[PlannedRun]:
         varied = dict(zip(rows, values, strict=True))
         try:
             run_settings = build(settings, {**constant, **varied})
-        except ConfigError as error:  # each value is allowed, but not together with the others
+        except ConfigError as error:  # values that exclude each other
             raise ConfigError(f"{error} (in the run with {_label(varied)})" if varied else str(error)) from None
         run_fingerprint = fingerprint(series.target.value, run_settings)
         planned.append(PlannedRun(settings=run_settings, varied=varied, fingerprint=run_fingerprint))
@@ -53,13 +53,13 @@ def expand(series: Series, settings: type[Settings]) -> list[PlannedRun]:
 
 
 def fingerprint(target: str, settings: Settings) -> str:
-    """What tells one experiment from another: SHA-256 over the target's name and the identity of its settings."""
+    """Return the SHA-256 digest of the target's name and the identity of the settings."""
     canonical = json.dumps({"settings": settings.identity(), "target": target}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _convert_values(key: str, entry: LocatedValue, raws: Sequence[Any], fields: Mapping[str, Field]) -> list[Any]:
-    """The values of one key, each of them allowed and none of them twice."""
+    """Return the values of one key, checked and without duplicates."""
     prefix = f"{entry.location}: " if entry.location else ""
     if key not in fields:
         raise ConfigError(f"{prefix}unknown setting {key!r}; {did_you_mean(key, fields)}")

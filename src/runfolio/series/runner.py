@@ -1,4 +1,4 @@
-"""Runs a series, one run after another in this process, each experiment once for good."""
+"""Execution of a series, one run after another in this process."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from runfolio.tracking.process import reproduction
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesRunOutcome:
-    """What became of one planned run."""
+    """Outcome of one planned run."""
 
     plan: PlannedRun
     ending: Literal["finished", "resumed", "skipped", "busy", "failed"]
-    """`resumed`: finished from a checkpoint. `skipped`: the store held it. `busy`: another process has it."""
+    """`resumed`: finished from a checkpoint. `skipped`: already in the store. `busy`: another process trains it."""
     folder: Path | None
-    """The run's folder; None for one that failed before it had any."""
+    """Folder of the run; None if the run failed before its folder was created."""
     duration_s: float = 0.0
     reason: str | None = None
-    """Of a failure, in one line."""
+    """Reason of a failure, in one line."""
 
     def __str__(self) -> str:
         return {
@@ -47,17 +47,18 @@ class SeriesRunOutcome:
 
 @dataclass(kw_only=True)
 class SeriesReport:
-    """What became of a series. `interrupted` where Ctrl-C ended it before the last run."""
+    """Outcomes of the runs of a series."""
 
     run_count: int
     outcomes: list[SeriesRunOutcome] = field(default_factory=list)
     interrupted: bool = False
+    """True if Ctrl-C stopped the series before its end."""
     conclude_error: str | None = None
-    """Why the target could not conclude the series."""
+    """Reason why the target could not conclude the series."""
 
     @property
     def is_settled(self) -> bool:
-        """Whether every run has come to an end, good or bad, so that which of them is best is settled too."""
+        """Return whether no run is pending, so that the best run is final."""
         return not self.interrupted and all(outcome.ending != "busy" for outcome in self.outcomes)
 
     @property
@@ -78,13 +79,21 @@ def execute(
     store: Path | None,
     progress: Progress,
 ) -> SeriesReport:
-    """Run what the store does not hold as finished; a run that fails does not stop the others.
+    """Train the runs that are not finished in the store. A failing run does not stop the others.
 
-    Unfinished runs go on from their `last` checkpoint. `progress` shows the series as a bar; its console gets
-    a line a run. Where `runfolio reproduce` started this process, the run it repeats is all that is run, and run anew.
+    Unfinished runs continue from their `last` checkpoint. If `runfolio reproduce` started this process, only the
+    repeated run is trained, from its start.
+
+    Args:
+        planned: Runs of the series.
+        target: Target that trains them.
+        name: Name of the series.
+        experiment: Experiment of the runs.
+        store: Folder of the store.
+        progress: Display of the series. Its console prints one line per run.
 
     Raises:
-        RunfolioError: The target refuses the settings of a run; none was begun then.
+        RunfolioError: The target rejects the settings of a run. No run is started then.
     """
     if (repeated := reproduction.requested_reproduction()) is not None:
         planned = [_most_similar(open_folio(repeated.store).run(repeated.run), planned)]
@@ -113,27 +122,27 @@ def execute(
 
 
 def _conclude(report: SeriesReport, target: Target, *, store: Path | None, progress: Progress) -> None:
-    """Let the target look at all runs together, where it wants to and there are some. A repeated run is no series."""
+    """Call `conclude` of the target with the completed runs, unless the series is incomplete or repeats one run."""
     conclude = getattr(target, "conclude", None)
-    finished = {outcome.folder: outcome.plan.settings for outcome in report.completed if outcome.folder}
-    if conclude is None or not (report.is_settled and finished) or reproduction.requested_reproduction() is not None:
+    completed = {outcome.folder: outcome.plan.settings for outcome in report.completed if outcome.folder}
+    if conclude is None or not (report.is_settled and completed) or reproduction.requested_reproduction() is not None:
         return
     try:
-        conclude(finished, store=store, progress=progress)
+        conclude(completed, store=store, progress=progress)
     except KeyboardInterrupt:
         report.interrupted = True
-    except Exception as error:  # the runs are worth having without it
+    except Exception as error:  # the trained runs remain valid
         report.conclude_error = _reason(error)
 
 
 def _most_similar(run: RecordedRun, planned: Sequence[PlannedRun]) -> PlannedRun:
-    """The planned run with the settings of a recorded one, or with the most of them: one may be changed on purpose."""
+    """Return the planned run that shares most settings with a recorded one. Some may be changed on purpose."""
 
-    def shared(plan: PlannedRun) -> int:
+    def count_shared(plan: PlannedRun) -> int:
         settings = flatten(plan.settings.as_dict())
         return sum(identity(settings.get(name)) == identity(value) for name, value in run.flat_config.items())
 
-    return max(planned, key=shared)
+    return max(planned, key=count_shared)
 
 
 def _run_once(
@@ -146,7 +155,7 @@ def _run_once(
     store: Path | None,
     progress: Progress,
 ) -> SeriesRunOutcome:
-    """Finish one run: skip it if it is finished, resume it if it has a checkpoint, else run it."""
+    """Skip a run if it is finished, resume it if it has a checkpoint, else train it from its start."""
     is_repeated = reproduction.requested_reproduction() is not None
     earlier = [] if is_repeated else stored_runs.with_fingerprint(plan.fingerprint)
     if finished := next((run for run in earlier if run.state == "finished"), None):
@@ -154,7 +163,7 @@ def _run_once(
     if busy := next((run for run in earlier if run.state == "running"), None):
         return SeriesRunOutcome(plan=plan, ending="busy", folder=busy.folder)
     resume = next((str(run.folder) for run in earlier if _can_resume(run)), None)
-    began = time.monotonic()
+    start_s = time.monotonic()
     try:
         folder = target.run(
             plan.settings,
@@ -164,21 +173,21 @@ def _run_once(
             resume=resume,
             progress=progress,
         )
-    except Exception as error:  # whatever one run dies of, the others are worth having
+    except Exception as error:  # one failing run must not stop the others
         failed = None if is_repeated else next(iter(stored_runs.with_fingerprint(plan.fingerprint)), None)
         return SeriesRunOutcome(plan=plan, ending="failed", folder=failed and failed.folder, reason=_reason(error))
     ending = "resumed" if resume else "finished"
-    return SeriesRunOutcome(plan=plan, ending=ending, folder=folder, duration_s=time.monotonic() - began)
+    return SeriesRunOutcome(plan=plan, ending=ending, folder=folder, duration_s=time.monotonic() - start_s)
 
 
 def _reason(error: Exception) -> str:
-    """In one line; an error of ours says enough without its class."""
+    """Return the first line of an error, with the class unless it is an error of runfolio."""
     message = str(error) if isinstance(error, RunfolioError) else f"{type(error).__name__}: {error}"
     return message.splitlines()[0].strip()
 
 
 def _can_resume(run: RecordedRun) -> bool:
-    """Whether it has a whole checkpoint: of a damaged `last`, another one is gone on with."""
+    """Return whether the run has an intact checkpoint: `last`, or the one that replaces a damaged `last`."""
     try:
         manifests.read_intact(run.folder, manifests.LAST, lambda message: None)
     except (NotFound, DamagedFile):

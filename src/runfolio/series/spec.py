@@ -1,9 +1,9 @@
-"""A series as it is written: a YAML file, flags with several values, or flags on top of a file.
+"""Definition of a series: a YAML file, flags with several values, or both. Flags override the file.
 
 series: digits
-target: my_project.training:target     # optional; what is run
-settings: {data: digits, lr: 1e-3}     # the same for all
-grid:                                  # every combination of these
+target: my_project.training:target     # optional
+settings: {data: digits, lr: 1e-3}     # the same for all runs
+grid:                                  # one run per combination
   model: [tinyvgg, mlp]
   epochs: [5, 10]
 """
@@ -25,18 +25,18 @@ _KEYS = ("series", "target", "settings", "grid")
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """What to run, not yet checked against the settings of the target (`grid.expand` does that)."""
+    """Definition of a series. `grid.expand` checks it against the settings of the target."""
 
     name: str
     target: LocatedValue
-    """`module:attribute`."""
+    """Import name, `module:attribute`."""
     settings: Mapping[str, LocatedValue]
-    """One value for all runs, by key as YAML and flags spell it."""
+    """Settings of all runs, by key as spelled in YAML and flags."""
     grid: Mapping[str, LocatedValue]
-    """A list of values each."""
+    """Lists of values, by key."""
 
     def with_flags(self, flags: Mapping[str, Sequence[str]]) -> Series:
-        """This series with some keys given anew: one value is a setting, several are a row of the grid."""
+        """Return the series with keys replaced by flags. One value becomes a setting, several a row of the grid."""
         settings = {key: entry for key, entry in self.settings.items() if key not in flags}
         grid = {key: entry for key, entry in self.grid.items() if key not in flags}
         for key, values in flags.items():
@@ -47,32 +47,32 @@ class Series:
         return dataclasses.replace(self, settings=settings, grid=grid)
 
     def with_seeds(self, count: int, settings: type[Settings]) -> Series:
-        """This series with every combination run `count` times: from its seed on, one more each time.
+        """Return the series with each combination repeated for `count` consecutive seeds.
 
         Raises:
-            ConfigError: What it runs has no seed, or the series gives several.
+            ConfigError: The target has no seed, or the series already gives several.
         """
         field = self._check_repeatable(SEED, "seeds", count, settings)
         first = field.convert(self.settings[SEED].value if SEED in self.settings else field.default)
         return self._with_row(SEED, list(range(first, first + count)))
 
     def with_folds(self, count: int, settings: type[Settings]) -> Series:
-        """This series with every combination cross-validated: run `count` times, each fold validating once.
+        """Return the series with each combination cross-validated over `count` folds.
 
         Raises:
-            ConfigError: What it runs knows no folds, or the series gives some.
+            ConfigError: The target has no folds, or the series already gives some.
         """
         self._check_repeatable(FOLD, "folds", count, settings)
         if (fold := self.settings.get(FOLD)) is not None and fold.value is not None:
-            raise ConfigError(f"fold is {fold.value}, one fold alone; leave it out to run all {count}")
+            raise ConfigError(f"fold is {fold.value}, a single fold; leave it out to run all {count} folds")
         return self._with_row(FOLD, [f"{number}/{count}" for number in range(1, count + 1)])
 
-    def _check_repeatable(self, key: str, several: str, count: int, settings: type[Settings]) -> Field:
+    def _check_repeatable(self, key: str, plural: str, count: int, settings: type[Settings]) -> Field:
         field = next((field for field in fields_of(settings) if field.key == key), None)
         if field is None:
-            raise ConfigError(f"{self.target.value} has no setting {key!r}; several {several} make no difference to it")
+            raise ConfigError(f"{self.target.value} has no setting {key!r}, so it cannot be repeated over {plural}")
         if key in self.grid:
-            raise ConfigError(f"the series gives several {several} already; give either those or their number, {count}")
+            raise ConfigError(f"the series already gives several {plural}; give either those or their number, {count}")
         return field
 
     def _with_row(self, key: str, values: list[Any]) -> Series:
@@ -81,10 +81,10 @@ class Series:
 
 
 def read_series(path: Path, *, default_target: str) -> Series:
-    """The series a file describes; named after the file where it gives no name.
+    """Read a series from a file. The default name is that of the file.
 
     Raises:
-        ConfigError: The file is not of the form above; with its line.
+        ConfigError: The file does not have the form above; the message has the line.
     """
     content = read_yaml(path)
     for key, entry in content.items():
@@ -114,7 +114,7 @@ def _text(content: Mapping[str, LocatedValue], key: str, default: str) -> Locate
 
 
 def _section(content: Mapping[str, LocatedValue], name: str) -> dict[str, LocatedValue]:
-    """The entries of one mapping, their keys spelled with `-`."""
+    """Return the entries of one mapping, with keys spelled with `-`."""
     section = content.get(name, LocatedValue({}, ""))
     if section.value is None:
         return {}

@@ -1,4 +1,4 @@
-"""Runs of a series that the store already holds, looked up by their fingerprint."""
+"""Lookup of stored runs by their fingerprint."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from runfolio.record.base.run_document import RunDocument
 
 
 class StoredRuns:
-    """Runs of one experiment by fingerprint. Every lookup sees the runs that other processes added since the last one.
+    """Runs of one experiment by fingerprint. Each lookup also finds runs that other processes have added.
 
-    The fingerprint of a run never changes, so each `run.json` is read once. Only runs that match are opened.
+    Fingerprints never change, so each `run.json` is read once. Only matching runs are opened.
     """
 
     def __init__(self, store: Path | None, experiment: str) -> None:
@@ -24,7 +24,7 @@ class StoredRuns:
         self._fingerprints: dict[Path, str | None] = {}
 
     def with_fingerprint(self, fingerprint: str) -> list[RecordedRun]:
-        """Return the runs with this fingerprint, archived ones included, newest first."""
+        """Return the runs with this fingerprint, newest first, including archived ones."""
         store = store_folder(self._store).resolve()
         if fingerprint not in [self._fingerprint(folder) for folder in find_runs(store)]:
             return []
@@ -34,7 +34,7 @@ class StoredRuns:
         return [run for run in runs if (run.document.series or {}).get("fingerprint") == fingerprint]
 
     def _fingerprint(self, folder: Path) -> str | None:
-        """Return the fingerprint of a run; None if it is in another experiment or no series, or cannot be read."""
+        """Return the fingerprint of a run; None if it is in another experiment, in no series, or unreadable."""
         if folder not in self._fingerprints:
             try:
                 document = RunDocument.read(folder)

@@ -1,4 +1,4 @@
-"""What a series runs: anything of this shape, named `module:attribute`."""
+"""Targets of a series: objects that train one run, named `module:attribute`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runfolio.settings import Settings
 
 
 class Membership(TypedDict):
-    """What a run notes of its series, as `run.json` holds it."""
+    """Series that a run belongs to, as stored in `run.json`."""
 
     name: str
     fingerprint: str
@@ -23,21 +23,20 @@ class Membership(TypedDict):
 
 
 class Target(Protocol):
-    """Runs one experiment: `settings` is its class of settings, `run` makes a tracked run and returns the folder.
+    """Protocol of an object that trains one run.
 
-    `resume` is the folder of a run with a `last` checkpoint to go on from; `progress` is the display of the whole
-    series, to which the target may add a task of its own.
+    A target may also have `check(settings, *, store)`. It is called for each run before the first one starts, and
+    raises a RunfolioError if the run is impossible, for example because of an unknown name or a missing device.
 
-    A target may also have `check(settings, *, store)`, which raises a RunfolioError for what it could not run (a name
-    it does not know, a device that is not there): it is asked about every run of a series before the first one begins.
-
-    And it may have `conclude(runs, *, store, progress)`, which is called once all runs of a series are settled, none of
-    them interrupted or in another process's hands, with the folders of those that finished and the settings asked for
-    (`Mapping[Path, settings]`): the place to do what only the best run deserves, such as a test.
+    A target may also have `conclude(runs, *, store, progress)`. It is called once after all runs have ended, unless one
+    was interrupted or another process trains it. `runs` maps the folders of the finished runs to their settings. It can
+    do work that only the best run needs, such as a test.
     """
 
     @property
-    def settings(self) -> type[Settings]: ...
+    def settings(self) -> type[Settings]:
+        """Class of the settings."""
+        ...
 
     def run(
         self,
@@ -48,29 +47,40 @@ class Target(Protocol):
         series: Membership,
         resume: str | None,
         progress: Progress,
-    ) -> Path: ...
+    ) -> Path:
+        """Train a tracked run and return its folder.
+
+        Args:
+            settings: Settings of the run.
+            store: Folder of the store.
+            experiment: Name of the experiment.
+            series: Series that the run belongs to.
+            resume: Folder of a run to continue from its `last` checkpoint; None for a new run.
+            progress: Display of the series, to which the target may add a task.
+        """
+        ...
 
 
 def load_target(name: str) -> Target:
-    """The target named `module:attribute`; modules of the current folder are found too, after installed ones.
+    """Import the target named `module:attribute`. Modules of the working folder are searched after installed ones.
 
     Raises:
-        ConfigError: There is none of that name, or it is not a target.
+        ConfigError: The name does not exist, or the object is not a target.
     """
     target = import_attribute(name, "target")
     if not (hasattr(target, "settings") and callable(getattr(target, "run", None))):
-        raise ConfigError(f"target {name!r} is not one: it needs `settings` (a class of settings) and `run(...)`")
+        raise ConfigError(f"{name!r} is not a target: it needs `settings` (a class of settings) and `run(...)`")
     return target
 
 
 def import_attribute(name: str, what: str) -> Any:
-    """Return the object named `module:attribute`; modules of the current folder count after installed ones.
+    """Import the object named `module:attribute`. Modules of the working folder are searched after installed ones.
 
     Args:
         what: Word for the object in errors.
 
     Raises:
-        ConfigError: There is none of that name.
+        ConfigError: The name does not exist.
     """
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):

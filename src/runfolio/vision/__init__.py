@@ -1,6 +1,6 @@
-"""Image classification, tracked: data, models, training, prediction.
+"""Tracked image classification: data, models, training and prediction.
 
-Importing this package is cheap: torch comes in with the first call that needs it.
+Importing this package is cheap, since torch is imported by the first call that needs it.
 
     from runfolio.vision import TrainSettings, run_experiment
     folder = run_experiment(TrainSettings(model="tinyvgg", epochs=5))
@@ -72,12 +72,16 @@ def __getattr__(name: str) -> Any:
 
 
 class _Experiment:
-    """What a series runs when its target is `runfolio.vision:experiment`."""
+    """Target `runfolio.vision:experiment` of a series."""
 
     settings = TrainSettings
 
     def check(self, settings: TrainSettings, *, store: Path | str | None = None) -> None:
-        """Refuse what could not be run: an unknown model or data set, weights that do not fit, a device not there."""
+        """Check that the settings can be run.
+
+        Raises:
+            RunfolioError: A model, data set, weights or device is unknown, missing or does not fit.
+        """
         with vision_extra("training"):
             from runfolio.vision.prepare import prepare
         prepare(settings, store=store)
@@ -92,7 +96,7 @@ class _Experiment:
         resume: str | None = None,
         progress: Progress | None = None,
     ) -> Path:
-        """Train once and return the run's folder (see `runfolio.vision.run.run_experiment`)."""
+        """Train once and return the folder of the run (see `runfolio.vision.run.run_experiment`)."""
         with vision_extra("training"):
             from runfolio.vision.run import run_experiment
         return run_experiment(
@@ -100,7 +104,7 @@ class _Experiment:
         )
 
     def conclude(self, runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress) -> None:
-        """Test the runs of a series that validation chose (see `continuing.series_conclusion.conclude`)."""
+        """Test the chosen runs of a series (see `continuing.series_conclusion.conclude`)."""
         with vision_extra("testing"):
             from runfolio.vision.continuing.series_conclusion import conclude
         conclude(runs, store=store, progress=progress)

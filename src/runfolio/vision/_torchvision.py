@@ -1,8 +1,8 @@
-"""torchvision, importable beside any torch: `from runfolio.vision._torchvision import datasets, models, v2` and such.
+"""Import of torchvision that works with any build of torch.
 
-torchvision 0.28 describes its operators `nms` and `qnms` to torch at import. Where its compiled extension cannot be
-loaded, as that of a CUDA build beside a CPU torch, this fails with "operator torchvision::nms does not exist".
-Transforms, data sets and models need neither operator, so their names are declared where the extension did not.
+torchvision 0.28 registers details of its operators `nms` and `qnms` at import. If its compiled extension cannot be
+loaded, such as that of a CUDA build with a CPU torch, this fails with "operator torchvision::nms does not exist".
+Transforms, data sets and models do not need these operators, so this module declares them if they are missing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SCHEMAS = {
 
 
 def _declare_missing_operators() -> torch.library.Library | None:
-    """The library that holds the declarations (they live as long as it does), or None where none is needed."""
+    """Declare missing operators, and return the library that keeps the declarations alive, if any."""
     if "torchvision" in sys.modules or _extension_loads():
         return None
     missing = [schema for name, schema in _SCHEMAS.items() if not hasattr(torch.ops.torchvision, name)]
@@ -33,7 +33,7 @@ def _declare_missing_operators() -> torch.library.Library | None:
 
 
 def _extension_loads() -> bool:
-    # Loading twice is harmless: torchvision's own import then finds the library already there.
+    # torchvision loads the library again, which does nothing.
     package = importlib.util.find_spec("torchvision")
     if package is None or not package.submodule_search_locations:
         return False

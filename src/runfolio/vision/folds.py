@@ -1,4 +1,4 @@
-"""Folds of a cross-validation, by name."""
+"""Folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from runfolio.errors import ConfigError
 
 
 class Fold(NamedTuple):
-    """One part of several, each of which validates once while the others train."""
+    """Part of the images that validates while the others train."""
 
     number: int
-    """From 1 on."""
+    """Number of the fold, counted from 1."""
     total: int
-    """How many folds there are."""
+    """Number of folds."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Fold 2 of 5 from `2/5`.
+        """Parse a fold such as `2/5`, the second of five.
 
         Raises:
-            ConfigError: It is not of that form, or there is no such fold.
+            ConfigError: The text does not have this form, or the fold does not exist.
         """
         number, _, count = text.partition("/")
         if number.isdecimal() and count.isdecimal() and int(count) >= 2 and 1 <= int(number) <= int(count):
             return cls(int(number), int(count))
-        raise ConfigError(f"fold is {text!r}; it must be such as 2/5, the second of five (--folds 5 runs all of them)")
+        raise ConfigError(f"fold is {text!r}; it must look like 2/5, the second of five (--folds 5 runs all of them)")

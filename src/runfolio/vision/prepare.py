@@ -1,4 +1,4 @@
-"""What is settled before training begins: images, split, transform, network, device. Bad input is refused here."""
+"""Preparation of a training: images, split, transform, network and device. Invalid input is rejected here."""
 
 from __future__ import annotations
 
@@ -35,46 +35,47 @@ if TYPE_CHECKING:
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
-_tried: WeakKeyDictionary[Weights, set[tuple[ModelSpec, tuple[str, ...]]]] = WeakKeyDictionary()
-"""The networks and classes that weights were found to fit: each run of a series is prepared twice."""
+_checked: WeakKeyDictionary[Weights, set[tuple[ModelSpec, tuple[str, ...]]]] = WeakKeyDictionary()
+"""Networks and classes that weights are known to fit, since each run of a series is prepared twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """Everything a training needs that the settings decide; the same settings always prepare the same."""
+    """Inputs of a training, determined by the settings and the data."""
 
     settings: TrainSettings
     source: ImageSource
     train: NDArray[np.int64]
-    """Indices into `source.train`, as are `val`'s."""
+    """Indices into `source.train`."""
     val: NDArray[np.int64]
-    """Empty where nothing is kept back."""
+    """Indices into `source.train`; empty if no images validate."""
     test: NDArray[np.int64]
+    """Indices into `source.test`."""
     transform: ImageTransform
     spec: ModelSpec
     weights: Weights | None
-    """What the network starts from; None: from random numbers, or from the checkpoint of a run that goes on."""
+    """Initial weights; None: random ones, or those of the checkpoint of a run that continues."""
     device: str
 
     @property
     def chosen_by(self) -> str:
-        """The metric whose highest value makes an epoch the best."""
+        """Metric whose highest value marks the best epoch."""
         return "val/acc" if len(self.val) else "train/acc"
 
     def listing(self, part: Part) -> Listing:
-        """What the run trains, validates or tests on, by content."""
+        """Return the images of a part with the digests of their contents."""
         images = self.source.test if part == "test" else self.source.train
         return listing(images, getattr(self, part).tolist(), self.source.classes)
 
     @property
     def parts(self) -> dict[Part, str]:
-        """What there are images for, and where they come from."""
-        own, test = self.source.name, self.settings.test_data or self.source.name
-        return {"train": own, "val": own, "test": test} if len(self.val) else {"train": own, "test": test}
+        """Name of the data source of each part that has images."""
+        train, test = self.source.name, self.settings.test_data or self.source.name
+        return {"train": train, "val": train, "test": test} if len(self.val) else {"train": train, "test": test}
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What a checkpoint carries so that the classifier can be rebuilt from it alone."""
+        """Metadata of a checkpoint that suffice to rebuild the classifier."""
         return ClassifierDescription(
             spec=self.spec,
             transform=self.transform,
@@ -84,10 +85,10 @@ class Preparation:
         ).as_meta()
 
     def network(self) -> nn.Module:
-        """A network as training begins: started from its weights, its backbone frozen where the settings say so.
+        """Return the network with its initial weights, its backbone frozen according to the settings.
 
         Raises:
-            DamagedFile: The weights do not fit; the message names what does not.
+            DamagedFile: The weights do not fit; the message names the tensors.
         """
         model = self.whole_network()
         if self.settings.freeze_backbone:
@@ -95,7 +96,11 @@ class Preparation:
         return model
 
     def whole_network(self) -> nn.Module:
-        """As `network`, with nothing frozen."""
+        """Return the network with its initial weights and nothing frozen.
+
+        Raises:
+            DamagedFile: The weights do not fit; the message names the tensors.
+        """
         model = to_channels_last(build_model(self.spec))
         if self.weights is not None:
             self.weights.put_into(model, self.spec.name, self.source.classes)
@@ -109,20 +114,20 @@ def prepare(
     description: ClassifierDescription | None = None,
     progress: Progress | None = None,
 ) -> Preparation:
-    """Load and split the data, describe the network, and try it on a blank image.
+    """Load and split the data, describe the network, and test it on a blank image.
 
     Args:
-        store: Where a run named by `weights` is.
-        description: Classifier of a run that continues: its network and transform are kept, and the first weights of
-            the settings are not loaded.
-        progress: Gets a task for a download or a first look at many images.
+        store: Store of the run that `weights` names.
+        description: Classifier of a run that continues. It determines network and transform, and no initial weights
+            are loaded.
+        progress: Display of tasks for downloads and for reading many images.
 
     Raises:
-        NotFound: Unknown data, model or weights; the message names the nearest.
+        NotFound: Data, model or weights are unknown; the message names the most similar ones.
         DamagedFile: The weights cannot be read or do not fit, or an image cannot be read.
-        DownloadFailed: The data could not be fetched.
-        ConfigError: The device is not there, lacks the precision or cannot compile, the data cannot be split as asked,
-            or the images do not suit the network.
+        DownloadFailed: The data could not be downloaded.
+        ConfigError: The device is missing, lacks the precision or cannot compile; or the data cannot be split as
+            requested; or the images do not fit the network.
     """
     check_model_name(settings.model)
     device = _device(settings)
@@ -135,7 +140,7 @@ def prepare(
         skip_bad_images=settings.skip_bad_images,
         progress=progress,
     )
-    train, val = _divide(source, settings)
+    train, val = _split(source, settings)
     weights = find_weights(settings.weights, settings.model, store) if settings.weights and not description else None
     transform = description.transform if description else _transform(settings, source, weights)
     preparation = Preparation(
@@ -150,16 +155,16 @@ def prepare(
         device=device,
     )
     if not description:
-        _try(preparation)
+        _check_network(preparation)
     return preparation
 
 
-def _divide(source: ImageSource, settings: TrainSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices of the images that train, and of those that validate."""
+def _split(source: ImageSource, settings: TrainSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the indices of the training images and of the validation images."""
     labels = source.train.labels
     if source.val is not None:
-        own = np.setdiff1d(np.arange(len(labels)), source.val)
-        return own[stratified_share(labels[own], fraction=settings.data_fraction, seed=settings.seed)], source.val
+        train = np.setdiff1d(np.arange(len(labels)), source.val)
+        return train[stratified_share(labels[train], fraction=settings.data_fraction, seed=settings.seed)], source.val
     return train_and_validation(
         labels,
         source.classes,
@@ -183,10 +188,10 @@ def _spec(settings: TrainSettings, source: ImageSource, transform: ImageTransfor
 
 
 def _transform(settings: TrainSettings, source: ImageSource, weights: Weights | None) -> ImageTransform:
-    """What the weights had, else what the data has, as the settings change it."""
-    own = weights.transform if weights else None
-    transform = replace(own or ImageTransform.for_source(source), value_range=source.value_range)
-    if own is None and (published := published_transform(settings.model)):
+    """Return the transform of the weights, else that of the data, changed by the settings."""
+    weights_transform = weights.transform if weights else None
+    transform = replace(weights_transform or ImageTransform.for_source(source), value_range=source.value_range)
+    if weights_transform is None and (published := published_transform(settings.model)):
         transform = transform.with_channels(published.channels)
     if settings.image_size is not None:
         transform = transform.with_size(settings.image_size)
@@ -201,11 +206,16 @@ def _transform(settings: TrainSettings, source: ImageSource, weights: Weights | 
 
 
 @torch.no_grad()
-def _try(preparation: Preparation) -> None:
-    """Meet what would stop training before a run begins: weights that do not fit, images too small for the network."""
+def _check_network(preparation: Preparation) -> None:
+    """Check that the weights fit and that the network accepts images of this size.
+
+    Raises:
+        DamagedFile: The weights do not fit.
+        ConfigError: The network does not accept the images.
+    """
     spec, weights = preparation.spec, preparation.weights
-    tried = (spec, preparation.source.classes)
-    if weights is not None and tried in _tried.setdefault(weights, set()):
+    combination = (spec, preparation.source.classes)
+    if weights is not None and combination in _checked.setdefault(weights, set()):
         return
     model = preparation.network()
     try:
@@ -214,11 +224,11 @@ def _try(preparation: Preparation) -> None:
         published = published_transform(spec.name)
         remedy = f"; give --image-size {published.height}" if published else ""
         raise ConfigError(
-            f"model {spec.name} cannot take images of {spec.height}x{spec.width} pixels"
+            f"model {spec.name} does not accept images of {spec.height}x{spec.width} pixels"
             f" ({str(error).partition(chr(10))[0]}){remedy}"
         ) from None
     if weights is not None:
-        _tried[weights].add(tried)
+        _checked[weights].add(combination)
 
 
 def _device(settings: ComputeConfig) -> str:

@@ -1,4 +1,4 @@
-"""One tracked training, from settings to a finished run, by the public `Run` that any script has."""
+"""One tracked training, from settings to a finished run. It uses the public `Run`, like any script."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
 
 _RECORDING = runfolio.RecordingConfig(announce=False)
-"""Progress says where a run is recorded."""
+"""No announcement on the terminal, since the caller reports the folder."""
 _BEFORE_FIRST_POINT = -1
-"""Step from which a run without a checkpoint is trained again."""
+"""Step before the first point, from which a run without a checkpoint is trained again."""
 
 
 def run_experiment(
@@ -56,23 +56,25 @@ def run_experiment(
     fork: Fork | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Train one classifier as one tracked run, and return the run's folder.
+    """Train one classifier as one tracked run, and return the folder of the run.
 
     Args:
-        settings: What to train. Not needed to resume: a run continues with the settings it was started with.
-        experiment: Default: a short name of the data, such as `digits`.
-        name: Default: such as `tinyvgg-20pct-5ep`.
-        resume: A run to go on with from its `last` checkpoint, or its first step where it saved none; id, prefix, name
-            or folder.
-        force: With `resume`: take it over from a process that still writes it.
-        changed_data: With `resume` or `fork`: go on although the images changed since. Each stays in its part
-            (training, validation, test), new ones play no part.
-        fork: What to continue another way, as `Fork.plan` gives it; its settings, name and experiment go on too.
-        progress: Gets a task of this run for as long as it trains.
+        settings: Settings of the training; ignored with `resume`, which uses the recorded ones, and with `fork`.
+        store: Folder of the store.
+        experiment: Name of the experiment. Default: a short name of the data, such as `digits`.
+        name: Name of the run. Default: model, share and epochs, such as `tinyvgg-20pct-5ep`.
+        series: Series that the run belongs to, as `run.json` stores it.
+        resume: Run to continue from its `last` checkpoint, or from its first step if it has none; id, prefix, name or
+            folder.
+        force: With `resume`: take the run over from a process that still writes it.
+        changed_data: With `resume` or `fork`: continue although the images changed. Each image stays in its part
+            (training, validation, test), and new images are ignored.
+        fork: Fork to train, from `Fork.plan`.
+        progress: Display of a task while the run trains.
 
     Raises:
-        NotFound: Unknown model, data or run.
-        ConfigError: Settings that cannot be followed here, a run that is finished, or one whose images changed since.
+        NotFound: The model, data or run is unknown.
+        ConfigError: The settings cannot be used on this machine, the run is finished, or its images changed.
     """
     if resume is not None:
         return _resume(resume, store, progress, force=force, changed_data=changed_data)
@@ -80,7 +82,7 @@ def run_experiment(
         return _fork(fork, store, experiment, name, progress, changed_data=changed_data)
     if settings is None:
         raise ConfigError("nothing to train: give settings, or a run to resume or fork")
-    # A mistake on the command line leaves no run behind; in a series a failing run is part of the record.
+    # A single training is checked before its run is created. In a series, a failing run is part of the record.
     preparation, reason = None, None
     if not series or settings.batch_size == AUTO:
         preparation = prepare(settings, store=store, progress=progress)
@@ -122,10 +124,10 @@ def _resume(
         classes=description.classes if description else None,
         changed_data=changed_data,
     )
-    # Without a checkpoint it is trained from its first step again: the seed gives the same bits.
+    # A run without a checkpoint is trained again from its first step, with the same seed and so the same bits.
     step = None if checkpoint else _BEFORE_FIRST_POINT
     policy = _checkpoint_policy(settings)
-    runfolio.seed_everything(settings.seed)  # recorded as at its first start, though the checkpoint's states replace it
+    runfolio.seed_everything(settings.seed)  # for the record; the random states of the checkpoint replace it
     with (
         deterministic_algorithms(settings.deterministic),
         runfolio.resume(
@@ -176,7 +178,7 @@ def _fork(
 
 def _report_changes(run: Run, changes: str | None, progress: Progress | None) -> None:
     if changes:
-        Notices(run, progress).once("data", f"goes on although its images changed: {changes}")
+        Notices(run, progress).once("data", f"continues although its images changed: {changes}")
 
 
 def _last_checkpoint(recorded: RecordedRun) -> Checkpoint | None:
@@ -191,8 +193,8 @@ def _description(checkpoint: Checkpoint, settings: TrainSettings) -> ClassifierD
     description = describe(checkpoint)
     if description.spec.name != settings.model:
         raise ConfigError(
-            f"{checkpoint_label(checkpoint)} is of model {description.spec.name}, and the run trains {settings.model};"
-            " bring the run's own checkpoints back from a copy, or remove them to begin the training again"
+            f"{checkpoint_label(checkpoint)} is of model {description.spec.name}, but the run trains {settings.model};"
+            " restore the run's own checkpoints from a copy, or remove them to start the training again"
         )
     return description
 
@@ -211,11 +213,11 @@ def _recorded_settings(recorded: RecordedRun, checkpoint: Checkpoint | None) -> 
     label = f"run {recorded.name} ({recorded.id})"
     if recorded.state == "finished":
         raise ConfigError(
-            f"{label} is finished; there is nothing to resume: `runfolio fork {recorded.id} --epochs N` trains it"
-            " further, as a new run"
+            f"{label} is finished, so it cannot be resumed; `runfolio fork {recorded.id} --epochs N` continues it as a"
+            " new run"
         )
     if RANGE_TEST in recorded.config:
-        raise ConfigError(f"{label} is a learning rate range test; `runfolio train --find-lr` begins another one")
+        raise ConfigError(f"{label} is a learning rate range test; `runfolio train --find-lr` starts another one")
     names = {field.name for field in fields_of(TrainSettings)}
     if (recorded.config.keys() != names) if checkpoint is None else (checkpoint.loader != LOADER):
         raise ConfigError(f"{label} was not made by `runfolio train`; resume it with the script that made it")
@@ -233,12 +235,12 @@ def _train(
 ) -> None:
     """Train until the last epoch or early stopping, and record the results of the best epoch.
 
-    `run.checkpoint` is called after each step, each batch of an evaluation and each epoch, and saves if that is due. A
-    run that resumes in the middle of an epoch continues after its last step; the validation is then done again.
+    `run.checkpoint` is called after each step, each evaluated batch and each epoch, and saves if a checkpoint is due. A
+    run resumed in the middle of an epoch continues after its last step. An interrupted validation starts again.
     """
     settings, meta, chosen_by = preparation.settings, preparation.meta, preparation.chosen_by
     notices = Notices(run, progress)
-    # Seeded again: the first weights depend on the seed alone, whatever drew random numbers since.
+    # Seeded again, so that the initial weights do not depend on random numbers drawn since.
     runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
     state = TrainState(preparation)
     inputs = InputPipeline(preparation)
@@ -280,19 +282,19 @@ def _train(
             save(values[chosen_by])
             _warn_of_losses(values, settings.lr, notices)
             bar.report(values, chosen_by)
-        bar.show("testing" if tests else "summing up")
+        bar.show("testing" if tests else "summarising")
         record_results(run, state, inputs, preparation, notices, tests=tests)
     if state.epoch < settings.epochs:
         epochs = f"{settings.patience} epoch{'s' * (settings.patience != 1)}"
         run.finish(
-            reason=f"stopped after epoch {state.epoch} of {settings.epochs}: {chosen_by} got no better for {epochs}"
+            reason=f"stopped after epoch {state.epoch} of {settings.epochs}: {chosen_by} did not improve for {epochs}"
         )
 
 
 def _epoch_values(
     state: TrainState, trained: EpochResult, validated: EpochResult | None, tested: EpochResult | None
 ) -> dict[str, float]:
-    """Return everything that is logged of an epoch."""
+    """Return all metrics of an epoch."""
     return {
         **state.epoch_rates,
         **trained.metrics("train"),
@@ -308,4 +310,4 @@ def _warn_of_losses(values: Mapping[str, float], lr: float, notices: Notices) ->
         f"{name} is {value}" for name, value in values.items() if name.endswith("/loss") and not math.isfinite(value)
     ]
     if losses:
-        notices.once("loss", f"{', '.join(losses)}; recorded as such. A lower --lr than {lr:g} may help")
+        notices.once("loss", f"{', '.join(losses)}; an --lr below {lr:g} may help")

@@ -1,4 +1,4 @@
-"""Records of a training besides its metrics: the network and data at its start, the results at its end."""
+"""Records of a training besides its metrics: network and data at the start, results at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EPOCH_METRICS = ("train/*", "val/*", "test/*", "lr", "lr/*", "epoch_seconds", "
 def record_network(
     run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, notices: Notices
 ) -> None:
-    """Record architecture and graph of a new training, and what is unusual about its images."""
+    """Record architecture and graph of the network, and report problems of the images."""
     run.log_text("architecture", record_sizes(run, state, preparation).as_text())
     run.log_graph(state.model, inputs.example())
     notices.all(preparation.source.notices)
@@ -34,11 +34,11 @@ def record_network(
         run.log_text("bad images", "\n".join(bad))
         notices.once("bad images", f"left out {len(bad):,} image{'s' * (len(bad) > 1)} that cannot be read: {bad[0]}")
     if preparation.chosen_by == "train/acc":
-        notices.once("choice", "val-fraction is 0, so the best epoch is chosen by train/acc, which flatters")
+        notices.once("choice", "val-fraction is 0, so the best epoch is chosen by train/acc, which is optimistic")
 
 
 def record_sizes(run: Run, state: TrainState, preparation: Preparation) -> Architecture:
-    """Record the sizes of network and data; return the architecture."""
+    """Record the sizes of network and data, and return the architecture."""
     network = architecture(state.model, preparation.spec.image_shape)
     run.summary.update(
         {
@@ -56,7 +56,7 @@ def record_sizes(run: Run, state: TrainState, preparation: Preparation) -> Archi
 
 
 def record_inputs(run: Run, preparation: Preparation) -> None:
-    """Record the data, and the axis that epoch metrics are drawn over."""
+    """Record the data, and make `epoch` the x axis of epoch metrics."""
     for part, source in preparation.parts.items():
         run.log_data(part, partial(preparation.listing, part), source=source)
     for metric in _EPOCH_METRICS:
@@ -66,7 +66,7 @@ def record_inputs(run: Run, preparation: Preparation) -> None:
 def record_results(
     run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, notices: Notices, *, tests: bool
 ) -> None:
-    """Record the results of the best epoch, and test its weights if `tests`."""
+    """Record the results of the best epoch, and test its weights if `tests` is true."""
     best_epoch, values = _restore_best(run, state, notices)
     run.summary.update(
         {
@@ -82,14 +82,14 @@ def record_results(
 
 
 def _restore_best(run: Run, state: TrainState, notices: Notices) -> tuple[int, dict[str, float]]:
-    """Load the best weights; return their epoch and its values.
+    """Load the best weights, and return their epoch and its metrics.
 
-    If the checkpoint cannot be read, the last epoch counts: a failed save does not cost the result.
+    If the checkpoint cannot be read, the last epoch is used, so that a failed save does not lose the results.
     """
     try:
         best = run.restore(BEST, model=state.predicting)
     except (DamagedFile, NotFound, StoreError):
-        notices.once("unsaved", "the best epoch's checkpoint cannot be read, so the last epoch's weights count")
+        notices.once("unsaved", "the checkpoint of the best epoch cannot be read, so the results are of the last epoch")
         return state.epoch, state.epoch_values
     counters = best.state["training"]
     return counters["epoch"], counters["figures"]

@@ -1,7 +1,7 @@
-"""Every hyperparameter of a training, as one typed class: the Python call, the YAML keys and the flags of `train`.
+"""Hyperparameters of a training, as one typed class for Python, YAML files and the flags of `train`.
 
-`TrainSettings` is flat, as flags, YAML files and records are, and is composed of one class per topic. A function that
-needs one topic names that class as its parameter's type.
+`TrainSettings` is flat, like flags, YAML files and records, and is composed of one class per topic. A function that
+needs one topic uses that class as the type of its parameter.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from runfolio.vision.folds import Fold
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
 AUTO = "auto"
-"""Batch size that is measured before the training."""
+"""Value for a batch size that is measured before the training."""
 RANGE_TEST = "lr_finder"
-"""Key that the config of a learning rate range test has in addition to the settings."""
-_NAMING_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
-"""Settings that are in `run_name`, or only repeat a run."""
+"""Key in the config of a learning rate range test, in addition to the settings."""
+_UNNAMED_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
+"""Settings that `name_in_series` does not add: `run_name` contains them, or they only repeat a run."""
 _NAME_LENGTH = 80
 
 
@@ -32,83 +32,83 @@ class DataConfig(Settings):
 
     data: str = setting(
         "digits",
-        "The images: digits (scikit-learn's 1,797, no network), pizza_steak_sushi, pizza_steak_sushi_20_percent, "
-        "torchvision:NAME, and folder:PATH or zip:PATH_OR_URL with a folder per class, or train/, test/ and maybe val/ "
-        "of such.",
+        "Images: digits (1,797 of scikit-learn, no download), pizza_steak_sushi, pizza_steak_sushi_20_percent, "
+        "torchvision:NAME, folder:PATH or zip:PATH_OR_URL. A folder or zip has one folder per class, or train/, test/ "
+        "and optionally val/ with such folders.",
         group=COMMON,
     )
     test_data: str | None = setting(
         None,
-        "Take the test images from here, so that one test set serves several data; none takes the data's own.",
+        "Data to take the test images from, to compare trainings on different data; none: those of --data.",
         group=_DATA,
     )
     skip_bad_images: bool = setting(
-        False, "Leave images out that cannot be read, and count them, instead of refusing the data.", group=_DATA
+        False, "Skip and count images that cannot be read, instead of rejecting the data.", group=_DATA
     )
     data_fraction: float = setting(
         1.0,
-        "Share of the training images to use, stratified by class; a smaller share lies inside a larger one.",
+        "Share of the training images to use, stratified by class. A smaller share is a subset of a larger one.",
         group=_DATA,
         above=0,
         at_most=1,
     )
     val_fraction: float | None = setting(
         None,
-        "Share of those kept back for validation, which picks the best epoch; 0 trains on all of them, none takes the "
-        "data's own validation folder, else 0.2.",
+        "Share of the training images used for validation, which chooses the best epoch. 0: train on all; none: the "
+        "validation folder of the data if there is one, else 0.2.",
         group=_DATA,
         at_least=0,
         below=1,
     )
     fold: str | None = setting(
         None,
-        "Cross-validation: 2/5 validates with the second of five folds of those images and trains on the others; "
-        "val-fraction and a validation folder do not count then.",
+        "Cross-validation: 2/5 validates on the second of five folds and trains on the others. It replaces "
+        "val-fraction and a validation folder.",
         group=_DATA,
     )
     batch_size: int | str = setting(
         32,
-        "Images that go through the network at once; auto finds a power of two before the training begins: on a GPU "
-        "the largest that fits, on a CPU the fastest.",
+        "Images per batch; auto measures powers of two before the training and takes the largest that fits on a GPU, "
+        "the fastest on a CPU.",
         group=COMMON,
         at_least=1,
         words=(AUTO,),
     )
     workers: int | None = setting(
         None,
-        "Processes that prepare images; none suits the cores, 0 prepares in the training process. The results are the "
-        "same.",
+        "Worker processes that load images; none: by the number of cores, 0: load in the training process. The results "
+        "do not depend on it.",
         group=_DATA,
         at_least=0,
     )
     image_size: int | None = setting(
         None,
-        "Make every image this many pixels square; none takes the pretrained weights' own size, else the data's.",
+        "Height and width of all images in pixels; none: those of the pretrained weights, else those of the data.",
         group=_DATA,
         at_least=4,
     )
     normalize: str = setting(
         "auto",
-        "Mean and deviation that pixels are normalised by; auto takes the pretrained weights' own, else the data's.",
+        "Mean and deviation for normalising pixels; auto: those of the pretrained weights, else those of the data.",
         group=_DATA,
         choices=("auto", "imagenet", "data", "none"),
     )
     augment: str = setting(
         "none",
-        "Random changes to training images: TrivialAugmentWide, RandAugment, or a mirrored and shifted image.",
+        "Random augmentation of training images: TrivialAugmentWide, RandAugment, or flips and shifted crops.",
         group=COMMON,
         choices=("none", "trivial", "randaugment", "flip-crop"),
     )
     mixup: float = setting(
         0.0,
-        "Blend each training image and its label with another's (0.2 is common, more blends more); 0: not.",
+        "Blend each training image and its label with another one; 0.2 is common, larger values blend more, 0: off.",
         group=_DATA,
         at_least=0,
     )
     cutmix: float = setting(
         0.0,
-        "Put a rectangle of another image into each training image, and of its label (1 is common); 0: not. "
-        "With mixup too, each batch gets one of the two.",
+        "Paste a rectangle of another image into each training image, and mix the labels; 1 is common, 0: off. "
+        "With mixup, each batch gets one of the two.",
         group=_DATA,
         at_least=0,
     )
@@ -127,21 +127,23 @@ class DataConfig(Settings):
 
     @property
     def resolved_val_fraction(self) -> float:
-        """Share that is kept back for validation, of data without a validation folder."""
+        """Share of the images used for validation, for data without a validation folder."""
         return 0.2 if self.val_fraction is None else self.val_fraction
 
     @property
     def resolved_batch_size(self) -> int:
-        """`batch_size` as a number."""
+        """Batch size as a number.
+
+        Raises:
+            ConfigError: It is `auto` and not measured yet.
+        """
         if isinstance(self.batch_size, str):
-            raise ConfigError(
-                f"batch-size is {self.batch_size} and was not found out yet; `resolve_batch_size` does that"
-            )
+            raise ConfigError(f"batch-size is {self.batch_size} and not measured yet; call `resolve_batch_size` first")
         return self.batch_size
 
     @property
     def data_name(self) -> str:
-        """A short name of the data: `sushi` for `folder:/photos/sushi` and for `zip:https://example.org/sushi.zip`."""
+        """Short name of the data: `sushi` for `folder:/photos/sushi` and for `zip:https://example.org/sushi.zip`."""
         kind, _, location = self.data.partition(":")
         if kind in ("folder", "zip"):
             return PurePath(location.partition("#")[0].partition("?")[0]).name.removesuffix(".zip") or self.data
@@ -150,43 +152,43 @@ class DataConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Settings):
-    """Network, first weights, frozen backbone and what is cached of it."""
+    """Network, initial weights, frozen backbone and cache."""
 
     model: str = setting(
-        "tinyvgg", "The network: `tinyvgg`, `mlp`, a classification model of torchvision, or timm:NAME.", group=COMMON
+        "tinyvgg", "Network: `tinyvgg`, `mlp`, a classification model of torchvision, or timm:NAME.", group=COMMON
     )
-    hidden_units: int = setting(32, "Channels of tinyvgg's blocks, or width of mlp's layers.", group=_MODEL, at_least=1)
+    hidden_units: int = setting(
+        32, "Channels of the blocks of tinyvgg, or units of the layers of mlp.", group=_MODEL, at_least=1
+    )
     dropout: float | None = setting(
         None,
-        "Probability of dropping a unit before the last layer; none keeps the architecture's own.",
+        "Dropout probability before the last layer; none: that of the architecture.",
         group=_MODEL,
         at_least=0,
         below=1,
     )
     weights: str | None = setting(
         None,
-        "What the network starts from: DEFAULT (published ones, downloaded), a file (.safetensors, .pth), or a run.",
+        "Initial weights: DEFAULT (published, downloaded), a file (.safetensors, .pth), or a run; none: random.",
         group=COMMON,
     )
-    freeze_backbone: bool = setting(
-        False, "Train the last layer only; the rest stays as its weights are.", group=COMMON
-    )
+    freeze_backbone: bool = setting(False, "Train only the last layer; the other weights do not change.", group=COMMON)
     unfreeze_after: int | None = setting(
         None,
-        "With freeze-backbone: after so many epochs the backbone trains too; none leaves it frozen.",
+        "With freeze-backbone: number of epochs after which the backbone trains too; none: never.",
         group=_MODEL,
         at_least=1,
     )
     cache: bool = setting(
         True,
-        "Keep on disk what is computed of images, for later epochs and runs: what a frozen backbone makes of them, "
-        "where nothing random is done to them before; else their pixels, decoded and resized.",
+        "Cache on disk, for later epochs and runs: the features of a frozen backbone if images are not augmented, "
+        "else decoded and resized pixels.",
         group=_MODEL,
     )
     cached_views: int = setting(
         0,
-        "With a frozen backbone, keep so many randomly augmented views of each training image, and train on them in "
-        "turn; 0 augments anew in each epoch, through the whole network.",
+        "With a frozen backbone: number of augmented views of each training image whose features are cached, used in "
+        "turn; 0: augment again in each epoch, without a cache of features.",
         group=_MODEL,
         at_least=0,
     )
@@ -195,7 +197,7 @@ class ModelConfig(Settings):
         super().__post_init__()
         if self.freeze_backbone and self.weights is None:
             raise ConfigError(
-                "freeze-backbone is on but weights is none, so all but the last layer would stay random; "
+                "freeze-backbone is on but weights is none, so the backbone would stay random; "
                 "give --weights DEFAULT, a file or a run"
             )
         if self.unfreeze_after is not None and not self.freeze_backbone:
@@ -206,41 +208,37 @@ class ModelConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig(Settings):
-    """Optimizer, its rates, and how gradients and weights are averaged."""
+    """Optimizer, learning rates, and averaging of gradients and weights."""
 
-    optimizer: str = setting(
-        "adam", "What turns gradients into steps.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw")
-    )
-    lr: float = setting(3e-3, "Learning rate; the highest one where a schedule varies it.", group=COMMON, above=0)
+    optimizer: str = setting("adam", "Optimizer.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw"))
+    lr: float = setting(3e-3, "Learning rate; the highest one of a schedule.", group=COMMON, above=0)
     layer_decay: float | None = setting(
         None,
-        "Learning rate of each stage of the backbone as a share of the next one's; the head has lr. With 0.5 a half, "
-        "then a quarter ..., with 1 the same; none takes 0.5 with unfreeze-after, else 1.",
+        "Learning rate of each stage of the backbone divided by that of the next stage; the head has lr. 1: one rate; "
+        "none: 0.5 with unfreeze-after, else 1.",
         group=_OPTIMISATION,
         above=0,
         at_most=1,
     )
-    weight_decay: float = setting(
-        0.0, "Pull of the weights towards zero (decoupled with adamw).", group=_OPTIMISATION, at_least=0
-    )
+    weight_decay: float = setting(0.0, "Weight decay (decoupled with adamw).", group=_OPTIMISATION, at_least=0)
     momentum: float = setting(0.0, "Momentum of sgd.", group=_OPTIMISATION, at_least=0, below=1)
-    nesterov: bool = setting(False, "Nesterov's momentum; needs sgd and a momentum above 0.", group=_OPTIMISATION)
+    nesterov: bool = setting(False, "Nesterov momentum; needs sgd and a momentum above 0.", group=_OPTIMISATION)
     accumulate: int = setting(
         1,
-        "Batches whose gradients make one optimizer step: as a batch so many times larger, in the memory of one.",
+        "Number of batches whose gradients are added up for one optimizer step.",
         group=_OPTIMISATION,
         at_least=1,
     )
     clip: float | None = setting(
         None,
-        "Scale the gradients of a step down where their norm is above this; 1 is common, none lets all through.",
+        "Largest norm of the gradients of a step; larger ones are scaled down. 1 is common; none: no limit.",
         group=_OPTIMISATION,
         above=0,
     )
     ema: float | None = setting(
         None,
-        "Validate, test and predict with a moving average of the weights that keeps this share of itself at each step: "
-        "0.99 looks back some 100 steps, 0.999 some 1,000.",
+        "Decay per step of a moving average of the weights, which validates, tests and predicts. 0.99 averages about "
+        "100 steps, 0.999 about 1,000; none: no average.",
         group=_OPTIMISATION,
         above=0,
         below=1,
@@ -257,30 +255,30 @@ class OptimConfig(Settings):
                 "set optimizer to sgd or momentum to 0"
             )
         if self.nesterov and not self.momentum:
-            raise ConfigError("nesterov needs optimizer sgd and a momentum above 0; 0.9 is a common one")
+            raise ConfigError("nesterov needs optimizer sgd and a momentum above 0; 0.9 is common")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig(Settings):
-    """Learning rate over the steps, number of epochs and early stopping."""
+    """Learning rate schedule, number of epochs and early stopping."""
 
     schedule: str = setting(
         "cosine",
-        "How the learning rate goes after warm-up, step by step.",
+        "Schedule of the learning rate after warm-up, applied at each step.",
         group=_SCHEDULE,
         choices=("constant", "cosine", "one-cycle", "step"),
     )
     warmup_epochs: float = setting(
-        0.0, "Epochs (or a part of one) in which the learning rate rises from near 0.", group=_SCHEDULE, at_least=0
+        0.0, "Epochs, or a part of one, in which the learning rate rises from almost 0.", group=_SCHEDULE, at_least=0
     )
     step_epochs: int = setting(
-        3, "The step schedule multiplies the rate every so many epochs ...", group=_SCHEDULE, at_least=1
+        3, "Epochs between two reductions of the rate by the step schedule.", group=_SCHEDULE, at_least=1
     )
-    gamma: float = setting(0.1, "... by this factor.", group=_SCHEDULE, above=0, at_most=1)
+    gamma: float = setting(0.1, "Factor of each reduction by the step schedule.", group=_SCHEDULE, above=0, at_most=1)
     epochs: int = setting(5, "Passes over the training images.", group=COMMON, at_least=1)
     patience: int | None = setting(
         None,
-        "Stop early when so many epochs have passed without a better validation accuracy; none trains all epochs.",
+        "Epochs without a better validation accuracy after which the training stops; none: train all epochs.",
         group=_RUN,
         at_least=1,
     )
@@ -289,7 +287,7 @@ class ScheduleConfig(Settings):
         super().__post_init__()
         if self.warmup_epochs and self.warmup_epochs >= self.epochs:
             raise ConfigError(
-                f"warmup-epochs is {self.warmup_epochs:g} of {self.epochs} epochs; it must leave some at the full rate"
+                f"warmup-epochs is {self.warmup_epochs:g} of {self.epochs} epochs; it must be smaller than epochs"
             )
 
 
@@ -299,77 +297,77 @@ class ComputeConfig(Settings):
 
     seed: int = setting(
         42,
-        "Seed of all that is random: the split, the weights, the order, dropout, augmentation, mixing.",
+        "Seed of all random numbers: split, initial weights, order, dropout, augmentation and mixing.",
         group=COMMON,
         at_least=0,
         at_most=2**32 - 1,
     )
     deterministic: bool = setting(
-        False, "Only algorithms that give the same bits each time; slower on a GPU.", group=_RUN
+        False, "Use only deterministic algorithms, which give the same bits each time; slower on a GPU.", group=_RUN
     )
     device: str = setting(
-        "auto", "Where to compute; auto takes a GPU if there is one.", group=_RUN, choices=("auto", "cpu", "cuda")
+        "auto", "Device of the training; auto: a GPU if there is one.", group=_RUN, choices=("auto", "cpu", "cuda")
     )
     precision: str = setting(
         "32",
-        "Arithmetic of the network's layers: all in 32 bits, or in 16 where they suffice (bfloat16; or float16, whose "
-        "gradients are scaled, on a GPU).",
+        "Precision of the network: 32 bits, or mixed with bfloat16 (bf16) or, on a GPU, with float16 and scaled "
+        "gradients (fp16).",
         group=_RUN,
         choices=("32", "bf16", "fp16"),
     )
     compile: bool = setting(
         False,
-        "Compile the network with torch.compile: minutes at the start, faster steps after it, on a GPU above all.",
+        "Compile the network with torch.compile. It takes minutes at the start and speeds up steps, mainly on a GPU.",
         group=_RUN,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingConfig(Settings):
-    """Tests, and what is recorded besides the metrics."""
+    """Tests, and records in addition to the metrics."""
 
     test_at: str = setting(
         "chosen",
-        "When the test images are looked at: chosen, at the end, of a series for the run alone (of seeds and folds, "
-        "the runs) that validation chose; end, at the end of every run; epoch, after every epoch as well.",
+        "When to test: chosen, at the end of a run, but in a series only the run that validation chose (with its other "
+        "seeds and folds); end, at the end of each run; epoch, also after each epoch.",
         group=_RUN,
         choices=("chosen", "end", "epoch"),
     )
     watch: int = setting(
         100,
-        "Record norms and histograms of gradients and weights every so many batches, and where NaN comes from; 0: not.",
+        "Batches between two records of norms and histograms of gradients and weights, and the origin of NaN; 0: off.",
         group=_RUN,
         at_least=0,
     )
     profile: bool = setting(
         False,
-        "Profile a few steps of the first epoch: `runfolio show` has the operators that take the time, and how much of "
-        "it is waiting for images.",
+        "Profile a few steps of the first epoch. `runfolio show` prints the slowest operators and the time spent "
+        "waiting for images.",
         group=_RUN,
     )
-    tensorboard: bool = setting(True, "Write TensorBoard's event file beside the record.", group=_RUN)
+    tensorboard: bool = setting(True, "Also write an event file for TensorBoard.", group=_RUN)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointConfig(Settings):
-    """Times at which checkpoints are saved, and which of them are kept."""
+    """Frequency and retention of checkpoints."""
 
     checkpoint_minutes: float = setting(
         10.0,
-        "Save a checkpoint after so many minutes, too, and not only at the end of each epoch and at SIGTERM.",
+        "Minutes after which a checkpoint is saved, in addition to the end of each epoch and SIGTERM.",
         group=_CHECKPOINTS,
         above=0,
     )
     checkpoint_steps: int | None = setting(
-        None, "Save a checkpoint every so many optimizer steps, too.", group=_CHECKPOINTS, at_least=1
+        None, "Optimizer steps after which a checkpoint is saved; none: not by steps.", group=_CHECKPOINTS, at_least=1
     )
-    keep_best: int = setting(1, "Keep the checkpoints of so many best epochs.", group=_CHECKPOINTS, at_least=1)
+    keep_best: int = setting(1, "Number of best epochs whose checkpoints are kept.", group=_CHECKPOINTS, at_least=1)
     keep_every: int | None = setting(
-        None, "Keep one checkpoint of every so many steps, whatever comes after.", group=_CHECKPOINTS, at_least=1
+        None, "Steps between two checkpoints that are kept forever; none: none are.", group=_CHECKPOINTS, at_least=1
     )
     checkpoint_budget: float | None = setting(
         None,
-        "Most megabytes for the run's checkpoints; of those that are kept, the oldest go first.",
+        "Most megabytes of the run's checkpoints; the oldest of keep-every are removed first. none: no limit.",
         group=_CHECKPOINTS,
         above=0,
     )
@@ -379,22 +377,25 @@ class CheckpointConfig(Settings):
 class TrainSettings(
     CheckpointConfig, TrackingConfig, ComputeConfig, ScheduleConfig, OptimConfig, ModelConfig, DataConfig
 ):
-    """All settings of one training. Checked on creation; a wrong value is a `ConfigError` that names it.
+    """All settings of one training, checked on creation.
 
-    A dataclass lists the fields of its last base first, so flags, YAML keys and records begin with the data.
+    A dataclass lists the fields of its last base first, so flags, YAML keys and records start with the data.
+
+    Raises:
+        ConfigError: A value is invalid; the message names the setting.
     """
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.unfreeze_after is not None and self.unfreeze_after >= self.epochs:
             raise ConfigError(
-                f"unfreeze-after is {self.unfreeze_after} of {self.epochs} epochs;"
-                " it must leave some in which the backbone trains"
+                f"unfreeze-after is {self.unfreeze_after} of {self.epochs} epochs; it must be smaller than epochs, so"
+                " that the backbone trains"
             )
         if self.freeze_backbone and self.unfreeze_after is None and self.layer_decay is not None:
             raise ConfigError(
-                f"layer-decay is {self.layer_decay:g}, but of a frozen backbone nothing but the head trains;"
-                " give unfreeze-after, or leave it out"
+                f"layer-decay is {self.layer_decay:g}, but only the head trains with a frozen backbone;"
+                " give unfreeze-after, or leave layer-decay out"
             )
         self._check_views()
 
@@ -410,23 +411,22 @@ class TrainSettings(
             raise ConfigError(f"cached-views is {self.cached_views} but needs {needed}; set that, or cached-views to 0")
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that tell trainings apart.
+        """Return the settings that distinguish trainings.
 
-        A run is trained the same whether it is tested or not; only one that tests every epoch has points that others
-        lack.
+        Values `chosen` and `end` of `test_at` count as equal, since the training is the same.
         """
         return {**self.as_dict(), "test_at": "epoch" if self.test_at == "epoch" else "end"}
 
     @property
     def rate_decay(self) -> float:
-        """`layer_decay`, or its default: 0.5 if the backbone is unfrozen during the training, else 1."""
+        """Value of `layer_decay`; by default 0.5 if the backbone is unfrozen during the training, else 1."""
         if self.layer_decay is not None:
             return self.layer_decay
         return 1.0 if self.unfreeze_after is None else 0.5
 
     @property
     def run_name(self) -> str:
-        """A name people can read: `tinyvgg-20pct-5ep`; all of the digits go without saying."""
+        """Readable name such as `tinyvgg-20pct-5ep`. A share of 100 % and the data `digits` are not mentioned."""
         share = "" if self.data_fraction == 1 else f"{self.data_fraction * 100:.4g}pct"
         data = "" if self.data == "digits" else self.data_name
         return "-".join(part for part in (self.model, share, f"{self.epochs}ep", data) if part)
@@ -435,8 +435,8 @@ class TrainSettings(
         """Return `run_name` with the settings that vary in a series, such as `tinyvgg-5ep-lr=0.01`.
 
         Args:
-            varied: Their values by key. Seeds and folds repeat a run, so they are not part of its name.
+            varied: Varied settings, by key. Seeds and folds are left out.
         """
         texts = {key: format(value, "g") if isinstance(value, float) else str(value) for key, value in varied.items()}
-        parts = [f"{key}={PurePath(text).name}" for key, text in texts.items() if key not in _NAMING_KEYS]
+        parts = [f"{key}={PurePath(text).name}" for key, text in texts.items() if key not in _UNNAMED_KEYS]
         return "-".join([self.run_name, *parts])[:_NAME_LENGTH]

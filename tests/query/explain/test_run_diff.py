@@ -40,7 +40,7 @@ def start(store: Path, tmp_path: Path) -> Callable[..., RecordedRun]:
 
 
 def without_seeds(difference: RunDiff) -> str:
-    return difference.sentence.removesuffix(" Their random numbers began differently.")
+    return difference.sentence.removesuffix(" The random generators started differently.")
 
 
 def test_the_same_script_started_twice(start: Callable[..., RecordedRun]):
@@ -84,7 +84,7 @@ def test_a_module_that_only_one_of_them_has(start: Callable[..., RecordedRun], t
 def test_code_that_was_not_kept_is_not_called_the_same(start: Callable[..., RecordedRun]):
     first, second = start(), start(RUNFOLIO_CODE="off")
     difference = diff(first, second)
-    assert difference.sentence.startswith("Code not recorded in both; ")
+    assert difference.sentence.startswith("Code not recorded by both runs; ")
     assert difference.files == []
 
 
@@ -117,7 +117,7 @@ def test_captured_code_can_be_read_from_python(start: Callable[..., RecordedRun]
     assert [(file.path, file.why) for file in run.code.files] == [("train.py", "script"), ("helper.py", "module")]
     assert run.code.read("helper.py") == "SIZE = 3\n"
     assert run.code.diff == ""
-    with pytest.raises(NotFound, match=r"kept no file 'helpr\.py'; did you mean helper\.py"):
+    with pytest.raises(NotFound, match=r"has no captured file 'helpr\.py'; did you mean helper\.py"):
         run.code.read("helpr.py")
     (file,) = (file for file in run.code.files if file.path == "helper.py")
     (run.folder / "code" / "files" / file.sha256).write_text("SIZE = 9\n")

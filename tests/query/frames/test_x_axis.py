@@ -77,7 +77,7 @@ def test_an_axis_that_was_never_logged_is_the_step(store: Path):
         run.define_metric("loss", x="epoch")
         run.log({"loss": 1.0}, step=7)
     assert (curve(store, "loss").x_name, curve(store, "loss").x.tolist()) == ("step", [7.0])
-    with pytest.raises(ConfigError, match=r"has no metric 'epoch' to draw over; log it"):
+    with pytest.raises(ConfigError, match=r"has no metric 'epoch' for the x axis; log it"):
         curve(store, "loss", "epoch")
 
 

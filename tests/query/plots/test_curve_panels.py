@@ -129,7 +129,7 @@ def test_logged_epochs_are_the_axis_and_are_extrapolated(store):
 def test_run_without_epochs_gets_advice_to_log_them(store, write):
     write("net", points={"loss": [1.0]})
 
-    with pytest.raises(ConfigError, match=r"net \(.*\) has no metric 'epoch' to draw over; log it \(run.log"):
+    with pytest.raises(ConfigError, match=r"net \(.*\) has no metric 'epoch' for the x axis; log it \(run.log"):
         lines(store, "loss", x="epoch")
 
 

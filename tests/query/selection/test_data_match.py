@@ -143,7 +143,7 @@ def test_diff_names_the_items_that_differ(write, store: Path):
     folders = [write("a", 0.9), write("b", 0.9, IMAGES, [*TEST[1:], ("test/new.jpg", "new", "cat")])]
     (change,) = diff(runs(store)["a"], runs(store)["b"]).items
 
-    assert (change.name, change.told) == ("test", "1 added (test/new.jpg), 1 removed (test/0.jpg)")
+    assert (change.name, change.sentence) == ("test", "1 added (test/new.jpg), 1 removed (test/0.jpg)")
     shown = CliRunner().invoke(main, ["diff", *map(str, folders), "--store", str(store)]).output
     assert "test: 1 added (test/new.jpg), 1 removed (test/0.jpg)" in shown
     as_json = CliRunner().invoke(main, ["diff", *map(str, folders), "--store", str(store), "--json"]).output
@@ -171,8 +171,8 @@ def test_runs_without_listings_are_still_distinguished(write, store: Path):
         path.unlink()
 
     assert marks(store)["near"][0] == "!"
-    assert [change.told for change in diff(runs(store)["best"], runs(store)["near"]).items] == [
-        "which items differ is not known"
+    assert [change.sentence for change in diff(runs(store)["best"], runs(store)["near"]).items] == [
+        "it is not known which items differ"
     ]
 
 

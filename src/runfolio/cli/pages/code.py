@@ -65,7 +65,7 @@ def print_run_diff(diff: RunDiff) -> None:
         _print_changes(title, getattr(diff, name))
         if name == "data":
             for change in diff.items:
-                print_line(f"{change.name}: {escape_controls(change.told)}")
+                print_line(f"{change.name}: {escape_controls(change.sentence)}")
     for file in diff.files:
         print_line(f"\n{file.path}, {file.kind}", style="bold")
         print_diff(file.diff)

@@ -9,6 +9,8 @@ import click
 
 from runfolio.cli.output import formatting
 from runfolio.cli.output.console import print_line
+from runfolio.record.base import file_bounds
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.content.console_log import last_lines, log_path, printable
 
 if TYPE_CHECKING:
@@ -45,12 +47,12 @@ class ConsoleLogPrinter:
             if path.exists():
                 lines = [] if self.log_exists else last_lines(path, count)
                 self.log_exists = True
-                self._printed_bytes[attempt.writer] = path.stat().st_size
+                self._printed_bytes[attempt.writer] = path.status().st_size
                 for text in lines:
                     click.echo(text)
 
-    def _print_from_offset(self, path: Path, writer: str) -> None:
-        with path.open("rb") as file:
+    def _print_from_offset(self, path: RecordPath, writer: str) -> None:
+        with path.open(file_bounds.CONSOLE) as file:
             file.seek(self._printed_bytes.setdefault(writer, 0))
             while data := file.read(_CHUNK_BYTES):
                 self._printed_bytes[writer] = file.tell()

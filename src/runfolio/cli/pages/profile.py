@@ -9,7 +9,9 @@ from runfolio.cli.output import formatting
 from runfolio.cli.output.console import escape_controls, print_line
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
 from runfolio.errors import RunfolioError
-from runfolio.record.base import files, schema
+from runfolio.record.base import file_bounds, schema
+from runfolio.record.base.files import decode_json
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.schema import Count, Line, Number, Seconds
 from runfolio.record.content import artifacts
 
@@ -40,7 +42,8 @@ class Profile(TypedDict, total=False):
 def read_profile(folder: Path) -> Profile | None:
     """What the run's profile was summed up to (`docs/format.md`, Artifacts); None where there is none to be read."""
     try:
-        return schema.decode(Profile, files.read_json(_profile_folder(folder) / "operators.json"))[0]
+        content = (_profile_folder(folder) / "operators.json").read_bytes(file_bounds.JSON_DOCUMENT)
+        return schema.decode(Profile, decode_json(content))[0]
     except (RunfolioError, OSError, ValueError):
         return None
 
@@ -68,6 +71,6 @@ def print_profile(folder: Path, profile: Profile) -> None:
     print_line(f"trace for ui.perfetto.dev or chrome://tracing: {_profile_folder(folder) / 'trace.json.gz'}")
 
 
-def _profile_folder(folder: Path) -> Path:
+def _profile_folder(folder: Path) -> RecordPath:
     """Return the folder of the profile's files; the run's own folder if there is no profile."""
-    return artifacts.find(folder, _PROFILE) or folder
+    return artifacts.find(folder, _PROFILE) or RecordPath(folder)

@@ -21,8 +21,9 @@ from runfolio.query import durations, recorded_writers
 from runfolio.query.explain.run_end import exit_code
 from runfolio.query.frames.points import rank_metrics
 from runfolio.record.base.flat_names import flatten, identity
-from runfolio.record.base.layout import event_files
+from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, event_files
 from runfolio.record.base.plurals import counted
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import OTHERS, STEPS
 from runfolio.record.checkpoints.retention import STEP
 from runfolio.record.content.console_log import last_lines, log_path
@@ -282,14 +283,10 @@ def _were(number: int) -> str:
 def _files(folder: Path) -> dict[str, str]:
     """Return the number and size of the files in each folder of the run; checkpoints by name."""
     summaries: dict[str, str] = {}
-    for subfolder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        files = [path for path in subfolder.rglob("[!.]*") if path.is_file()]
-        sizes = [path.stat().st_size for path in files]
-        names = (
-            sorted(path.stem for path in subfolder.glob("*.json"))
-            if subfolder.name in ("checkpoints", "artifacts")
-            else []
-        )
+    for subfolder in RecordPath(folder).entries():
+        sizes = [path.status().st_size for path in subfolder.walk() if not path.name.startswith(".")]
+        manifests = subfolder.files() if subfolder.name in (CHECKPOINTS, ARTIFACTS) else []
+        names = [path.stem for path in manifests if path.suffix == ".json" and not path.name.startswith(".")]
         listed = f" ({', '.join(names)})" if names else ""
         if sizes:
             summaries[subfolder.name] = (

@@ -1,1 +1,1 @@
-"""Explanations: why a run ended as it did, and what two runs were started with."""
+"""Explanations: the reason of a run's end, and the differences between two runs."""

@@ -1,4 +1,4 @@
-"""What two runs were started with, and where that differs: code, packages, environment, settings, data."""
+"""Differences between the starts of two runs: code, packages, environment, settings, data."""
 
 from __future__ import annotations
 
@@ -15,84 +15,85 @@ from runfolio.record.base.flat_names import flatten, identity
 from runfolio.record.content.data_listings import ListingDifference
 
 UNCOMMITTED = "uncommitted changes"
-_LINES = 20_000
-"""Longer files are only said to differ: comparing them would take minutes."""
+_MAX_LINES = 20_000
+"""Longest file that gets a diff, since a longer one takes minutes."""
 _NOT_COMPARED = ("packages", "installed_from", "disk_free_mb")
-_OF_DATA = re.compile(r"(test_)?data(set)?([_/].*)?$")
-"""Settings that say what the data is."""
-_REPORTED_OF_DATA = re.compile(r"(data|classes)(/.*)?$|.*/images$")
+_DATA_SETTING = re.compile(r"(test_)?data(set)?([_/].*)?$")
+"""Settings that name the data."""
+_DATA_RESULT = re.compile(r"(data|classes)(/.*)?$|.*/images$")
 
 Kind = Literal["added", "removed", "changed"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing in which the second run differs from the first."""
+    """Difference of one value."""
 
     name: str
     kind: Kind
-    """Added and removed as seen from the first run."""
+    """Kind of the change from the first run to the second."""
     before: Any
-    """None where it was added."""
+    """Value of the first run; None if it was added."""
     after: Any
+    """Value of the second run; None if it was removed."""
 
 
 @dataclass(frozen=True)
 class FileChange:
-    """A captured file that differs."""
+    """Difference of a captured file."""
 
     path: str
     kind: Kind
     diff: str
-    """Unified diff; a sentence where the file is too long for one."""
+    """Unified diff, or a sentence if the file is too long."""
 
 
 @dataclass(frozen=True)
 class DataChange:
-    """How what the second run was given under a name differs from what the first was given."""
+    """Difference of the items of one data set."""
 
     name: str
-    told: str
-    """Counts and the first names; a sentence where the items are not known."""
+    sentence: str
+    """Counts and the first names, or a sentence if the items are unknown."""
     items: dict[str, Any]
-    """By kind (added, removed, changed, relabelled, renamed): `count`, and the `first` names."""
+    """`count` and `first` names by kind: added, removed, changed, relabelled, renamed."""
 
     @classmethod
     def of(cls, name: str, difference: ListingDifference | None) -> DataChange:
         if difference is None:
-            return cls(name, "which items differ is not known", {})
+            return cls(name, "it is not known which items differ", {})
         return cls(name, difference.sentence, difference.counts_and_names())
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunDiff:
-    """Everything in which two runs were started differently, by kind; each list sorted by name."""
+    """Differences between the starts of two runs, by topic. Each list is sorted by name."""
 
     runs: tuple[str, str]
-    """Their labels."""
+    """Labels of the runs."""
     command: list[Change]
-    """The command line, the folder, the script."""
+    """Command line, working folder and script."""
     code: list[Change]
-    """What git says: remote, commit, branch, whether anything was uncommitted."""
+    """State of git: remote, commit, branch, and whether there were uncommitted changes."""
     files: list[FileChange]
-    """Captured files, and the uncommitted changes as one more."""
+    """Captured files, and the uncommitted changes as a further file."""
     files_known: bool
-    """Whether both runs kept their code."""
+    """True if the code of both runs was captured."""
     packages: list[Change]
     environment: list[Change]
-    """Machine, torch's switches, environment variables."""
+    """Machine, settings of torch, and environment variables."""
     seeds: list[Change]
-    """Seeds, and digests of the states in which generators were found."""
+    """Seeds, and digests of the initial states of random generators."""
     config: list[Change]
-    """Settings but for those of the data."""
+    """Settings, except those of the data."""
     data: list[Change]
-    """Settings that name the data, what the runs report of it (numbers of images, classes), and its fingerprints."""
+    """Settings and fingerprints of the data, and results about them (numbers of images, classes)."""
     items: list[DataChange]
-    """Which items of the data differ, by its name."""
+    """Differences of items, by name of the data."""
 
     @property
     def sentence(self) -> str:
-        """The differences in short, such as `Same code; 2 settings and 1 package differ.`"""
+        """Summary such as `Same code; 2 settings and 1 package differ.`"""
         counts = {
             "setting": len(self.config),
             "package": len(self.packages),
@@ -103,20 +104,20 @@ class RunDiff:
         listed = " and ".join(part for part in (", ".join(counted[:-1]), *counted[-1:]) if part)
         verb = "differs" if sum(counts.values()) == 1 else "differ"
         facts = f"{listed} {verb}" if counted else "settings, packages, data and environment are the same"
-        return f"{self._code_in_short}; {facts}." + (" Their random numbers began differently." if self.seeds else "")
+        return f"{self._code_summary}; {facts}." + (" The random generators started differently." if self.seeds else "")
 
     @property
-    def _code_in_short(self) -> str:
+    def _code_summary(self) -> str:
         commits = any(change.name == "commit" for change in self.code)
         if self.files:
             return f"{_count(len(self.files), 'file')} of the code {'differs' if len(self.files) == 1 else 'differ'}"
         if not self.files_known:
-            return "Other commit, contents not recorded" if commits else "Code not recorded in both"
-        return "Other commit, but the same files" if commits else "Same code"
+            return "Different commits, files not recorded" if commits else "Code not recorded by both runs"
+        return "Different commits, but the same files" if commits else "Same code"
 
 
 def diff(first: RunView, second: RunView) -> RunDiff:
-    """How the second run was started differently from the first.
+    """Compare the starts of two runs.
 
     Raises:
         DamagedFile: A record of captured code cannot be read.
@@ -143,7 +144,7 @@ def diff(first: RunView, second: RunView) -> RunDiff:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """Where two flat mappings differ, sorted by name; None is as good as nothing."""
+    """Return the differences of two flat mappings, sorted by name. None counts as missing."""
     differences = []
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
@@ -163,7 +164,7 @@ def _git(run: RunView) -> dict[str, Any]:
 
 
 def _packages(run: RunView) -> dict[str, str]:
-    """Versions, and where a package came from that is of no index."""
+    """Return the version of each package, and the origin of those that are not from a package index."""
     origins = run.document.environment.get("installed_from") or {}
     return {
         name: f"{version} from {origins[name]}" if name in origins else version
@@ -176,14 +177,14 @@ def _environment(run: RunView) -> dict[str, Any]:
 
 
 def _config(run: RunView) -> dict[str, Any]:
-    return {name: value for name, value in run.flat_config.items() if not _OF_DATA.match(name)}
+    return {name: value for name, value in run.flat_config.items() if not _DATA_SETTING.match(name)}
 
 
 def _data(run: RunView) -> dict[str, Any]:
-    settings = {name: value for name, value in run.flat_config.items() if _OF_DATA.match(name)}
-    reported = {name: value for name, value in run.flat_summary.items() if _REPORTED_OF_DATA.match(name)}
-    prints = {f"{name}/fingerprint": fingerprint for name, fingerprint in data_match.fingerprints(run).items()}
-    return settings | reported | prints
+    settings = {name: value for name, value in run.flat_config.items() if _DATA_SETTING.match(name)}
+    results = {name: value for name, value in run.flat_summary.items() if _DATA_RESULT.match(name)}
+    fingerprints = {f"{name}/fingerprint": digest for name, digest in data_match.fingerprints(run).items()}
+    return settings | results | fingerprints
 
 
 def _files(first: RunView, second: RunView) -> list[FileChange]:
@@ -211,8 +212,8 @@ def _kind(old: str, new: str) -> Kind:
 
 def _file_change(path: str, kind: Kind, old: str | None, new: str | None) -> FileChange:
     before, after = (old or "").splitlines(), (new or "").splitlines()
-    if max(len(before), len(after)) > _LINES:
-        return FileChange(path, kind, f"{path} differs; it is too long to be compared here")
+    if max(len(before), len(after)) > _MAX_LINES:
+        return FileChange(path, kind, f"{path} differs; it is too long for a diff")
     names = "/dev/null" if old is None else f"a/{path}", "/dev/null" if new is None else f"b/{path}"
     return FileChange(path, kind, "\n".join(difflib.unified_diff(before, after, *names, lineterm="")))
 

@@ -1,4 +1,4 @@
-"""Why a run ended as it did, in one plain sentence that claims no more than is known."""
+"""Reason of a run's end, in one sentence that states only what is known."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ _SIGNALS = {
     signal.SIGABRT: "aborted by its own C code (SIGABRT)",
 }
 _CRASH_LINES = 400
-"""So many lines of the console may stand behind the beginning of a crash's dump: it lists every thread."""
+"""Lines of the console log that are searched for a crash dump, which lists every thread."""
 _FRAME = re.compile(r'^ +File "(?P<path>.+)", line (?P<line>\d+),? in (?P<name>.+)$', re.MULTILINE)
 _CELL = re.compile(r" in cell \d+(, line \d+)?$")
-"""End of the reason of a notebook's run."""
-_NOT_OWN = re.compile(
+"""End of the reason if the run was in a notebook."""
+_LIBRARY_PATH = re.compile(
     r"/(site|dist)-packages/|/lib(64)?/python\d|^<frozen |/runfolio/(cli|query|record|series|tracking|vision)/"
 )
 
 
 def why(run: RunView) -> str:
-    """How a run ended and why, such as `failed: ValueError: bad shape in train.py line 41`."""
+    """Return state and reason of a run's end, such as `failed: ValueError: bad shape in train.py line 41`."""
     text = reason(run)
     return f"{run.state}: {text}" if text else run.state
 
 
 def reason(run: RunView) -> str | None:
-    """What `why` says behind the state; None where there is nothing to say."""
+    """Return the reason of a run's end, without the state; None if there is none."""
     parts = [_cause(run), _trouble(run)]
     return "; ".join(text for text in parts if text) or None
 
 
 def exit_code(run: RunView) -> int | None:
-    """Return the exit status of the run's process; None if it is not known."""
+    """Return the exit status of the run's process; None if unknown."""
     death = death_of(run) if run.state != run.document.status.state else None
     return run.document.status.exit_code if death is None else death.exit_code
 
 
 def death_of(run: RunView) -> Death | None:
-    """What was seen of the end of its newest process, where that is more than the process itself could say."""
+    """Return what another process observed of the end of the newest attempt, if anything."""
     return Death.read(run.folder, run.document.attempts[-1].writer) if run.document.attempts else None
 
 
@@ -82,7 +82,7 @@ def _crash_reason(run: RunView) -> str:
     death = death_of(run)
     crash = _crash(run)
     if death is None or (death.signal is None and death.exit_code is None):
-        return f"its process crashed{crash}" if crash else "its process vanished without a word"
+        return f"its process crashed{crash}" if crash else "its process disappeared without reporting its end"
     if death.exit_code is not None:
         return f"exited with status {death.exit_code} without ending the run (os._exit, or C code)"
     if death.signal == signal.SIGKILL:
@@ -103,7 +103,7 @@ def _killed(death: Death) -> str:
 
 
 def _crash(run: RunView) -> str:
-    """Where the process was when C code crashed, by the dump that Python printed."""
+    """Return where C code crashed, according to the dump that Python printed; empty if there is none."""
     log = (
         "\n".join(last_lines(log_path(run.folder, run.document.attempts[-1].writer), _CRASH_LINES))
         if run.document.attempts
@@ -115,15 +115,15 @@ def _crash(run: RunView) -> str:
     frames = list(_FRAME.finditer(current))
     if not frames:
         return ""
-    # Newest first; the user's own line tells more than that of the library it called.
+    # The newest frame comes first. A line of the user's code is more useful than one of a library.
     own = _own_frames(current)
     return f" in {_location(run, (own or frames)[0])}"
 
 
 def _own_frames(text: str) -> list[re.Match[str]]:
-    """The frames of a traceback that are the user's own; all of them where none is."""
+    """Return the frames of the user's code in a traceback, or all frames if there are none."""
     frames = list(_FRAME.finditer(text))
-    return [frame for frame in frames if not _NOT_OWN.search(frame["path"])] or frames
+    return [frame for frame in frames if not _LIBRARY_PATH.search(frame["path"])] or frames
 
 
 def _location(run: RunView, frame: re.Match[str]) -> str:
@@ -134,22 +134,22 @@ def _location(run: RunView, frame: re.Match[str]) -> str:
 
 
 def _trouble(run: RunView) -> str | None:
-    """What went wrong with the training itself: as it was noted, or a loss that is no number any more."""
+    """Return the problem of the training: the recorded one, or a loss that is no longer finite."""
     if run.document.status.trouble:
         return run.document.status.trouble
-    lost = [
+    diverged = [
         name for name, summary in run.metrics.items() if not math.isfinite(summary.last) and guess_mode(name) == "min"
     ]
-    if not lost:
+    if not diverged:
         return None
-    name = min(lost, key=lambda name: ("loss" not in name.lower(), name))
+    name = min(diverged, key=lambda name: ("loss" not in name.lower(), name))
     try:
         curve = run.metric(name)
     except NotFound:
         return None
     finite = np.flatnonzero(np.isfinite(curve.values))
     first = int(finite[-1]) + 1 if len(finite) else 0
-    if first == len(curve):  # a number again by now
+    if first == len(curve):  # finite again since the scan
         return None
     kind = "NaN" if math.isnan(run.metrics[name].last) else "infinite"
     tense = "is" if run.state == RUNNING else "was"

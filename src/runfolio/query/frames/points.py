@@ -1,4 +1,4 @@
-"""Points of a run, read from its files as they are now."""
+"""Current points of runs, as arrays and data frames."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ def open_points(folder: Path) -> PointFiles:
     Raises:
         NotFound: The folder is gone.
     """
-    from runfolio.record.points.reader import PointFiles  # Arrow, which a table of runs need not load
+    from runfolio.record.points.reader import PointFiles  # imports Arrow, which tables of runs do not need
 
     try:
         return PointFiles(folder)
     except FileNotFoundError:
-        raise NotFound(f"the run's folder {folder} is gone; look again with `folio.runs()`") from None
+        raise NotFound(f"the run's folder {folder} is gone; call `folio.runs()` again") from None
 
 
 def rank_metrics(folder: Path, rank: int) -> dict[str, MetricSummary]:
-    """Summarize each metric as one rank logged it, of a run that several processes wrote.
+    """Summarize the metrics that one rank logged.
 
     Raises:
-        NotFound: No process of that rank wrote the run.
+        NotFound: No process of this rank wrote the run.
     """
     summaries = open_points(folder).summaries(rank)
     return {name: summary for name, summary in summaries.items() if not is_system_metric(name)}
 
 
 def points_frame(folder: Path, *, system: bool) -> pd.DataFrame:
-    """Return every point of a run as one row (see `RecordedRun.to_pandas`)."""
+    """Return one row per point of a run (see `RecordedRun.to_pandas`)."""
     pd = import_pandas()
     files = open_points(folder)
     points = {name: files.read(name) for name in files.names() if system or not is_system_metric(name)}
@@ -60,7 +60,7 @@ def points_frame(folder: Path, *, system: bool) -> pd.DataFrame:
 
 
 def points_of_runs(runs: Sequence[RunView], *, system: bool) -> pd.DataFrame:
-    """Return every point of several runs as one row (see `Runs.points`)."""
+    """Return one row per point of several runs (see `Runs.points`)."""
     pd = import_pandas()
     frames = [points_frame(run.folder, system=system) for run in runs]
     for run, frame in zip(runs, frames, strict=True):
@@ -71,10 +71,10 @@ def points_of_runs(runs: Sequence[RunView], *, system: bool) -> pd.DataFrame:
 
 
 def import_pandas() -> Any:
-    """Return the package pandas, which few users of a table need.
+    """Import pandas.
 
     Raises:
-        MissingExtra: It is not installed.
+        MissingExtra: pandas is not installed.
     """
     try:
         import pandas as pd

@@ -1,4 +1,4 @@
-"""Where the points of a curve lie from left to right: by step, by time, or by another metric."""
+"""Positions of points on the x axis: step, time, or another metric."""
 
 from __future__ import annotations
 
@@ -20,71 +20,78 @@ _EPOCH = "epoch"
 def along(
     run: RunView, files: PointFiles, metric: str, points: Points, x: str, rank: int | None = None
 ) -> NDArray[np.float64]:
-    """The x of each point, as `files` read them of a rank; [n].
+    """Return the position of each point on the x axis, [n].
 
-    `time` is seconds since the run was begun, without the pauses between its attempts. A metric is its value of the
-    same log call, else of the last before by the same writer; NaN before the first. `epoch`, where the run did not
-    define it to be so, is what the metric `epoch` (or the first that ends in `/epoch`) says at that step, straight
-    lines between its points, if not every point has an epoch of its own log call.
+    `time` is the seconds since the start, without the pauses between attempts. A metric gives its value of the same log
+    call, else the previous value of the same writer, or NaN if there is none. If `epoch` is not the defined axis and
+    some log calls have no epoch, it is interpolated over the steps.
+
+    Args:
+        run: Run of the points.
+        files: Files that the points were read from.
+        metric: Metric of the points.
+        points: Points of the metric.
+        x: `step`, `time`, or a metric. `epoch` also means the first metric that ends in `/epoch`.
+        rank: Rank that the points were read for.
 
     Raises:
-        ConfigError: The run has no such metric.
+        ConfigError: The run has no metric `x`.
     """
     if x == "step":
         return points.steps.astype(np.float64)
     if x == "time":
         return _seconds(run, points)
-    name = _named(run, x)
-    values, same = files.align(metric, name, rank)
-    if x == _EPOCH != default_x(run, metric) and not same.all():
-        return _between(run, files, name, points.steps)
+    name = _metric_of(run, x)
+    values, is_same_call = files.align(metric, name, rank)
+    if x == _EPOCH != default_x(run, metric) and not is_same_call.all():
+        return _interpolated(run, files, name, points.steps)
     return values
 
 
 def default_x(run: RunView, metric: str) -> str:
-    """Return the x axis of a metric if nobody asks for another: `step`, `time` or a metric, as the run defined it."""
+    """Return the x axis that the run defined for a metric: `step`, `time` or a metric."""
     x = run.document.axis_of(metric)
     return x if x in BUILT_IN or x in run.metric_summaries else "step"
 
 
-def _named(run: RunView, x: str) -> str:
-    """The metric that `x` means."""
+def _metric_of(run: RunView, x: str) -> str:
+    """Return the metric that `x` means."""
     if x in run.metric_summaries:
         return x
     candidates = [name for name in run.metrics if name.endswith("/epoch")] if x == _EPOCH else []
     if not candidates:
-        near = nearest(x, [*BUILT_IN, *run.metrics])
+        similar = nearest(x, [*BUILT_IN, *run.metrics])
         raise ConfigError(
-            f"{run.name} ({run.id}) has no metric {x!r} to draw over; log it (run.log({{{x!r}: {x}}}, step=step)), or"
-            f" draw over {' or '.join(near or BUILT_IN)}"
+            f"{run.name} ({run.id}) has no metric {x!r} for the x axis; log it (run.log({{{x!r}: {x}}}, step=step)), or"
+            f" use {' or '.join(similar or BUILT_IN)}"
         )
     return min(candidates, key=len)
 
 
 def _seconds(run: RunView, points: Points) -> NDArray[np.float64]:
-    started = {attempt.attempt: attempt.started.timestamp() for attempt in run.document.attempts}
+    starts = {attempt.attempt: attempt.started.timestamp() for attempt in run.document.attempts}
     times: NDArray[np.float64] = points.times_us / 1e6
     seconds = np.zeros(len(points))
-    before = 0.0
+    offset = 0.0
     for attempt in np.unique(points.attempts):
-        of_attempt = points.attempts == attempt
-        start = started.get(int(attempt), float(times[of_attempt][0]))
-        seconds[of_attempt] = times[of_attempt] - start + before
-        before = max(before, seconds[of_attempt].max())
+        in_attempt = points.attempts == attempt
+        start = starts.get(int(attempt), float(times[in_attempt][0]))
+        seconds[in_attempt] = times[in_attempt] - start + offset
+        offset = max(offset, seconds[in_attempt].max())
     return seconds
 
 
-def _between(run: RunView, files: PointFiles, name: str, steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The metric `name` at each step, on straight lines between its points."""
+def _interpolated(run: RunView, files: PointFiles, name: str, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the metric `name` at each step, linearly interpolated."""
     points = files.read(name)
-    finite = np.isfinite(points.values)
-    known_steps, first = np.unique(points.steps[finite], return_index=True)
-    epochs = points.values[finite][first]
-    if not len(known_steps):
-        raise ConfigError(f"{run.name} ({run.id}): its metric {name!r} is not finite anywhere")
-    if len(known_steps) == 1:
+    is_finite = np.isfinite(points.values)
+    logged_steps, first = np.unique(points.steps[is_finite], return_index=True)
+    epochs = points.values[is_finite][first]
+    if not len(logged_steps):
+        raise ConfigError(f"{run.name} ({run.id}): metric {name!r} has no finite value")
+    if len(logged_steps) == 1:
         return np.full(len(steps), epochs[0])
-    # Outside of the logged steps the first or the last line is extended: epochs are often logged at their ends only.
-    segment = np.clip(np.searchsorted(known_steps, steps, side="right") - 1, 0, len(known_steps) - 2)
-    fraction = (steps - known_steps[segment]) / (known_steps[segment + 1] - known_steps[segment])
+    # Steps outside the logged ones are extrapolated, since epochs are often logged only at their end.
+    segment = np.clip(np.searchsorted(logged_steps, steps, side="right") - 1, 0, len(logged_steps) - 2)
+    fraction = (steps - logged_steps[segment]) / (logged_steps[segment + 1] - logged_steps[segment])
     return epochs[segment] + fraction * (epochs[segment + 1] - epochs[segment])

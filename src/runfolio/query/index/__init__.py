@@ -1,1 +1,1 @@
-"""The index of a store, the scan that fills it, and the lookup of runs by name."""
+"""Index of a store, and the scan that updates it."""

@@ -1,7 +1,7 @@
-"""The index: what a look at every run folder found, kept in SQLite so that the next look reads only what changed.
+"""Index of a store: the results of the last scan in SQLite, so that the next scan reads only changed runs.
 
-It is made from the folders and thrown away at will: a file that is damaged, foreign or of another version is deleted
-and made anew, and where none can be kept the index lives in memory. None of that is worth a word to the user.
+The index is only a cache of the run folders. A file that is damaged, foreign or of another version is deleted and
+created again. If no file can be used, the index is in memory. The user is not informed.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ from runfolio.record.content.run_edits import EditedValues
 from runfolio.record.points.metric_summary import MetricSummary
 
 BUSY_S = 10.0
-"""How long to wait for another process's write before doing without the file."""
+"""Seconds to wait for the write of another process before using an index in memory."""
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
-# Folders are bytes, because a file name need not be UTF-8; NaN is NULL, because SQLite has no NaN.
+# Folders are bytes, since file names need not be UTF-8. NaN is NULL, since SQLite has no NaN.
 _tables = MetaData()
 _runs = Table(
     "runs",
@@ -63,7 +63,7 @@ _runs = Table(
     Column("document", LargeBinary, nullable=False),
     Column("edits", LargeBinary, nullable=False),
     Column("problems", LargeBinary, nullable=False),
-    Column("checksum", BigInteger, nullable=False),  # SQLite has none: a flipped bit would be a wrong figure
+    Column("checksum", BigInteger, nullable=False),  # SQLite does not detect flipped bits
 )
 _metrics = Table(
     "metrics",
@@ -71,7 +71,7 @@ _metrics = Table(
     Column("folder", LargeBinary, primary_key=True),
     Column("metric", Text, primary_key=True),
     *(
-        Column(entry.name, Float if entry.name in ("last", "min", "max") else BigInteger)
+        Column(entry.name, Float if entry.name in ("last", "min", "max", "mean") else BigInteger)
         for entry in fields(MetricSummary)
     ),
 )
@@ -87,43 +87,45 @@ _VERSION = (
     & 0x7FFFFFFF
     or 1
 )
-"""Tells these tables, filled by this runfolio, from any other; SQLite keeps it in the file as `user_version`."""
+"""Digest of the tables and of the version of runfolio, stored in the file as `user_version`."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the index knows of one run."""
+    """Indexed content of one run."""
 
     signature: str
-    """Changes whenever the run's files do."""
+    """Digest that changes if a file of the run changes."""
     document: RunDocument
     edits: EditedValues = field(default_factory=EditedValues)
-    """What people said later; goes before what the document says (see `run_edits`)."""
+    """Values of edits, which take precedence over the document (see `run_edits`)."""
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
-    """What could not be read, a line each."""
+    """Descriptions of unreadable parts, one line each."""
 
 
 class SeenHeartbeat(NamedTuple):
+    """Heartbeat that a reader on this machine saw."""
+
     beat: int
     seen_at: float
-    """Seconds since 1970 at which a reader on this machine first saw that beat."""
+    """Time at which the beat was first seen, in seconds of the clock `steady`."""
 
 
 class Index(Protocol):
-    """What an earlier look found. Runs are keyed by their folder below the store."""
+    """Results of an earlier scan. Runs are keyed by their folder, relative to the store."""
 
     def entries(self) -> dict[str, Entry]: ...
 
     def beats(self) -> dict[str, SeenHeartbeat]: ...
 
     def update(self, changed: dict[str, Entry], removed: Iterable[str], beats: dict[str, SeenHeartbeat] | None) -> None:
-        """Replace the entries of `changed`, forget `gone`, and remember these beats alone (None: those it has)."""
+        """Replace the changed entries, delete the removed ones, and replace the beats unless they are None."""
         ...
 
 
 class MemoryIndex:
-    """An index that lasts as long as the object."""
+    """Index in memory."""
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
@@ -144,7 +146,7 @@ class MemoryIndex:
 
 
 class FileIndex:
-    """An index in a SQLite file that several readers may use at once: each update is seen whole or not at all."""
+    """Index in a SQLite file that several processes can use at once. Updates are atomic."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -168,7 +170,7 @@ class FileIndex:
     def update(self, changed: dict[str, Entry], removed: Iterable[str], beats: dict[str, SeenHeartbeat] | None) -> None:
         stale = [{"stale": os.fsencode(folder)} for folder in [*changed, *removed]]
         with self._engine.connect() as connection:
-            # IMMEDIATE: two readers that upgrade a read lock to a write lock would wait for each other.
+            # IMMEDIATE avoids the deadlock of two readers that upgrade their lock to a write lock.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             if stale:
                 for table in (_runs, _metrics):
@@ -188,7 +190,7 @@ class FileIndex:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        """A look at all tables as of one moment; what no index of ours would hold says that the file is damaged."""
+        """Give a consistent view of all tables. Content that cannot be parsed means that the file is damaged."""
         try:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN")
@@ -198,30 +200,30 @@ class FileIndex:
 
 
 class StoreIndex:
-    """Lends the index of one store, and copes with every way in which its file can be no good."""
+    """Access to the index of one store, with a fallback if its file cannot be used."""
 
     def __init__(self, store: Path) -> None:
         self._path = index_path(store)
         self._memory: MemoryIndex | None = None
 
-    def use(self, action: Callable[[Index], Answer]) -> Answer:
-        """What `action` makes of the index. It may be called again with another, emptier index."""
+    def use(self, action: Callable[[Index], Result]) -> Result:
+        """Return `action(index)`. It may be called again with an empty index if the file turns out unusable."""
         if self._memory is None:
             try:
                 return self._use_file(action)
             except (OSError, OperationalError, _Unusable):
-                # No place for it, a read-only or full disk, a lock that is never released: not the user's worry.
+                # No cache folder, a disk that is read-only or full, or a lock that is never released.
                 self._memory = MemoryIndex()
         return action(self._memory)
 
-    def _use_file(self, action: Callable[[Index], Answer]) -> Answer:
+    def _use_file(self, action: Callable[[Index], Result]) -> Result:
         if self._path is None:
             raise _Unusable
         try:
             return action(_open(self._path))
         except OperationalError:
             raise
-        except (DBAPIError, UnicodeError, _Unusable):  # SQLite quotes what it cannot read, as it is
+        except (DBAPIError, UnicodeError, _Unusable):  # messages of SQLite can contain invalid UTF-8
             remove(self._path)
         try:
             return action(_open(self._path))
@@ -229,12 +231,12 @@ class StoreIndex:
             raise _Unusable from None
 
 
-class _Unusable(Exception):  # noqa: N818 - a turn in the road, not an error anybody sees
-    """The file is not an index of this version, or not whole."""
+class _Unusable(Exception):  # noqa: N818 - not an error: the index is created again
+    """Raised if the file is damaged or not an index of this version."""
 
 
 def index_path(store: Path) -> Path | None:
-    """Where the index of a store (an absolute path) is kept; None where there is no home for caches."""
+    """Return the index file of a store (an absolute path); None if there is no cache folder."""
     if not (cache := cache_folder()):
         return None
     digest = hashlib.sha256(os.fsencode(store)).hexdigest()[:32]
@@ -242,12 +244,12 @@ def index_path(store: Path) -> Path | None:
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether an index file is there and torn. One of another version is not; the next look makes it anew anyway."""
+    """Return whether an index file exists and is damaged. A file of another version does not count as damaged."""
     if not path.exists():
         return False
     try:
         index = _open(path)
-    except (OperationalError, _Unusable):  # busy, or not to be read; or not ours
+    except (OperationalError, _Unusable):  # busy, unreadable, or of another version
         return False
     except (DBAPIError, UnicodeError):
         return True
@@ -262,17 +264,17 @@ def is_damaged(path: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Delete an index file, with the journal SQLite may have left beside it."""
+    """Delete an index file and the journals of SQLite."""
     for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)
 
 
 def _open(path: Path) -> FileIndex:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the store may be nobody else's to read
-    # The rollback journal, not WAL: a home folder is often on a network disk, where WAL's shared memory breaks.
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the store may be private
+    # The rollback journal, since WAL needs shared memory, which fails on network disks.
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
-        connect_args={"timeout": BUSY_S, "isolation_level": None},  # transactions begin where we say BEGIN
+        connect_args={"timeout": BUSY_S, "isolation_level": None},  # transactions start with an explicit BEGIN
         poolclass=NullPool,
     )
     event.listen(engine, "connect", _without_fsync)
@@ -280,7 +282,7 @@ def _open(path: Path) -> FileIndex:
 
 
 def _without_fsync(connection: sqlite3.Connection, _: object) -> None:
-    """On a busy disk a sync takes seconds, and an index that a power cut tears is noticed and made anew."""
+    """Disable fsync, which takes seconds on a busy disk. A damaged index is detected and created again."""
     connection.execute("PRAGMA synchronous = OFF")
 
 
@@ -290,7 +292,7 @@ def _version_of(connection: Connection) -> int:
 
 def _create(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-    if _version_of(connection) == _VERSION:  # another process was quicker
+    if _version_of(connection) == _VERSION:  # another process created it
         connection.rollback()
         return
     if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
@@ -346,6 +348,6 @@ def _without_nan(numbers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checksum(texts: Sequence[bytes], metrics: Sequence[Sequence[Any]]) -> int:
-    """Of a run's document, edits and problems, and its rows of metrics without the folder, in any order."""
-    in_order = sorted(list(row) for row in metrics)  # by name alone, which is theirs alone
-    return zlib.crc32(b"\0".join((*texts, orjson.dumps(in_order))))
+    """Return the CRC-32 of a run's document, edits, problems and metric rows; the order of the rows does not matter."""
+    ordered = sorted(list(row) for row in metrics)  # by name, which is unique
+    return zlib.crc32(b"\0".join((*texts, orjson.dumps(ordered))))

@@ -1,4 +1,4 @@
-"""A look at a store: which runs are there now, what each says, and which are still alive."""
+"""Scan of a store: its runs, their content and their states."""
 
 from __future__ import annotations
 
@@ -12,31 +12,36 @@ from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.query.index.run_index import Entry, Index, SeenHeartbeat
 from runfolio.record.base.clock import steady
 from runfolio.record.base.layout import METRICS, NOTES, RUN_FILE, find_runs
+from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import run_edits
 from runfolio.record.liveness.heartbeats import derive_state
 
 
 class ScannedRun(NamedTuple):
-    """One run as this look found it."""
+    """Run as found by one scan."""
 
     run_path: str
-    """Its folder below the store, with `/`."""
+    """Folder relative to the store, with `/`."""
     entry: Entry
     state: str
 
 
 class ScanResult(NamedTuple):
+    """Runs that a scan read, and problems of the others."""
+
     runs: list[ScannedRun]
     problems: dict[str, str]
-    """By place, one line for each run that could not be read, with the remedy."""
+    """Problem and remedy of each unreadable run, by run path; one line each."""
 
 
 def scan_store(store: Path, index: Index, earlier: Mapping[str, Entry] | None = None) -> ScanResult:
-    """Every run of the store; reads only those whose files changed since the index saw them.
+    """Return the runs of a store, reading only those that changed since the last scan.
 
     Args:
-        earlier: Entries of an earlier scan by this process, which saves reading the index.
+        store: Folder of the store.
+        index: Index to read and update.
+        earlier: Entries of an earlier scan by this process, which avoid reading the index.
     """
     indexed = index.entries() if earlier is None else earlier
     history = HeartbeatHistory(index.beats())
@@ -48,7 +53,7 @@ def scan_store(store: Path, index: Index, earlier: Mapping[str, Entry] | None = 
             entry = _entry(folder, indexed.get(run_path))
             scan.runs.append(ScannedRun(run_path, entry, derive_state(folder, entry.document, history)))
         except FileNotFoundError:
-            continue  # removed between being found and being read
+            continue  # removed after the folder was listed
         except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
             scan.problems[run_path] = _problem(error, folder)
             continue
@@ -61,40 +66,42 @@ def scan_store(store: Path, index: Index, earlier: Mapping[str, Entry] | None = 
 
 
 def signature_of(folder: Path) -> str:
-    """Changes whenever `run.json`, a file of points or an edit does.
+    """Return a digest that changes if `run.json`, a file of points or an edit changes.
 
-    A rewritten `run.json` is a new file, so its inode tells it from one of the same size and clock tick.
+    A rewritten `run.json` has a new inode, even if size and time stamp are equal.
 
     Raises:
         FileNotFoundError: The run is gone.
     """
-    status = os.stat(folder / RUN_FILE)  # noqa: PTH116 - a store holds thousands of runs
+    status = os.lstat(folder / RUN_FILE)
     parts = [f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"]
     for part in (METRICS, NOTES):
         try:
-            with os.scandir(folder / part) as entries:
+            with RecordPath(folder, part).scan() as entries:
                 for entry in entries:
                     if not entry.name.startswith("."):
-                        status = entry.stat()
+                        status = entry.stat(follow_symlinks=False)
                         parts.append(f"{part} {entry.name} {status.st_mtime_ns} {status.st_size}")
         except FileNotFoundError:
-            continue  # nothing there yet, or a tail sealed this very moment: the next look sees the rest
+            continue  # no folder yet, or a tail was sealed in the meantime; the next scan sees the change
+        except UnusableFile as error:
+            parts.append(str(error))
     return hashlib.blake2b("\n".join(sorted(parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 class HeartbeatHistory:
-    """The heartbeats seen so far, so that two short commands a minute apart can call a far-away run crashed."""
+    """Heartbeats seen so far. They let two commands, a minute apart, detect that a run on another machine crashed."""
 
     def __init__(self, earlier: dict[str, SeenHeartbeat]) -> None:
         self._earlier = earlier
         self.beats: dict[str, SeenHeartbeat] = {}
-        """Those asked for in this look; runs that ended drop out."""
+        """Heartbeats requested in this scan, so without those of ended runs."""
 
     def seen_at(self, key: str, beat: int) -> float:
+        """Return the time at which the beat was first seen, in seconds of the clock `steady`."""
         now = steady()
-        before = self._earlier.get(key)
-        same = before is not None and before.beat == beat
-        self.beats[key] = before if same and before else SeenHeartbeat(beat, now)
+        earlier = self._earlier.get(key)
+        self.beats[key] = earlier if earlier and earlier.beat == beat else SeenHeartbeat(beat, now)
         return self.beats[key].seen_at
 
     @property
@@ -109,7 +116,7 @@ def _entry(folder: Path, indexed: Entry | None) -> Entry:
     document = RunDocument.read(folder)
     edits = run_edits.read(folder, document)
     from runfolio.record.points.reader import (
-        PointFiles,  # Arrow, which a look at runs that did not change need not load
+        PointFiles,  # imports Arrow, which a scan without changes does not need
     )
 
     points = PointFiles(folder, document)
@@ -119,7 +126,7 @@ def _entry(folder: Path, indexed: Entry | None) -> Entry:
 
 
 def _problem(error: Exception, folder: Path) -> str:
-    if isinstance(error, NewerFormat):
+    if isinstance(error, (NewerFormat, UnusableFile)):
         return str(error)
     if isinstance(error, DamagedFile):
         return f"{error}; restore it from a copy, or move the run's folder out of the store"

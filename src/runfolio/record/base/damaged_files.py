@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
-from runfolio.record.base import files
 from runfolio.record.base.layout import DAMAGED
+from runfolio.record.base.record_path import RecordPath
 
 
-def free_path(folder: Path, path: Path) -> Path:
+def free_path(path: RecordPath) -> RecordPath:
     """Return the path below `damaged/` for a file of a run, and make the folders above it; nothing is there yet."""
-    first = target = folder / DAMAGED / path.relative_to(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    folders = (DAMAGED, *path.parts[:-1])
+    for depth in range(1, len(folders) + 1):
+        RecordPath(path.root, *folders[:depth]).mkdir()
+    target = RecordPath(path.root, *folders, path.name)
     number = 1
     while target.exists():
         number += 1
-        target = first.with_name(f"{path.name}-{number}")
+        target = RecordPath(path.root, *folders, f"{path.name}-{number}")
     return target
 
 
-def keep_copy(folder: Path, path: Path) -> Path:
-    """Copy a damaged file below `damaged/` and return the copy's path.
+def keep_copy(path: RecordPath) -> None:
+    """Copy a damaged file below `damaged/`.
 
     Raises:
         OSError: The store cannot be written.
     """
-    target = free_path(folder, path)
-    files.replace(target, lambda temporary: shutil.copyfile(path, temporary), sync=True)
-    return target
+    path.copy(free_path(path))

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from runfolio.record.base import damaged_files, files, schema
 from runfolio.record.base.flat_names import encode_numbers
 from runfolio.record.base.layout import FORMAT, RUN_FILE
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.redaction import redact_mapping, redact_text
 from runfolio.record.base.run_parts import Axis, Environment, GivenData, Lineage, Series, StartedCode
 from runfolio.record.base.schema import (
@@ -30,6 +31,7 @@ from runfolio.record.base.schema import (
     Seconds,
     Tags,
     Tree,
+    Writer,
     damaged_as,
 )
 
@@ -79,9 +81,9 @@ class Attempt:
 
     attempt: AttemptNumber
     parent: AttemptNumber | None = field(metadata=damaged_as(None))
-    kept: dict[str, Count] = field(metadata=damaged_as({}))
+    kept: dict[Writer, Count] = field(metadata=damaged_as({}))
     """The last seq kept of each earlier writer."""
-    writer: Id
+    writer: Writer
     started: Moment = field(metadata=damaged_as(_UNKNOWN, "`created`"))
     seconds: Seconds | None = None
     """How long it lasted, by a clock that nobody sets; None while it is not known."""
@@ -131,7 +133,7 @@ class RunDocument:
             DamagedFile: It is not a JSON object of the record.
             NewerFormat: A newer runfolio wrote it.
         """
-        return cls.from_json(files.read_json(folder / RUN_FILE), folder)
+        return cls.from_json(files.read_json(RecordPath(folder, RUN_FILE)), folder)
 
     @classmethod
     def from_json(cls, value: dict[str, Any], folder: Path) -> RunDocument:
@@ -173,10 +175,11 @@ class RunDocument:
 
     def write(self, folder: Path, *, sync: bool = False) -> None:
         """Replace a folder's `run.json`; of one with damaged fields a copy is kept below `damaged/`."""
+        path = RecordPath(folder, RUN_FILE)
         if self.damage:
-            damaged_files.keep_copy(folder, folder / RUN_FILE)
+            damaged_files.keep_copy(path)
             self.damage.clear()
-        files.write_json(folder / RUN_FILE, self.to_json(), sync=sync)
+        files.write_json(path, self.to_json(), sync=sync)
 
     def without_secrets(self) -> RunDocument:
         """The document as it may be written, sharing what holds none; the run itself keeps the values it was given."""

@@ -117,21 +117,17 @@ class Environment(TypedDict, total=False):
     installed_from: dict[str, Word]
 
 
-class EarlierData(TypedDict, total=False):
-    """Data of one name that an earlier attempt was given."""
+class GivenData(TypedDict, total=False):
+    """Data of one name that a run was given."""
 
     fingerprint: Fingerprint | None
     items: Count | None
     bytes: Count | None
     source: Prose | None
-    attempt: AttemptNumber
-
-
-class GivenData(EarlierData, total=False):
-    """Data of one name that a run was given."""
-
     trouble: Prose | None
-    earlier: Annotated[list[EarlierData], Most(1_000)]
+    attempt: AttemptNumber
+    earlier: Annotated[list[GivenData], Most(1_000)]
+    """Other data that earlier attempts were given under the name, oldest first."""
 
 
 class Axis(TypedDict):

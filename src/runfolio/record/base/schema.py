@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple, Required, TypeVar, Union
 
+from runfolio.record.base.file_names import file_name, writer_id
 from runfolio.record.base.files import number_from_json
 from runfolio.record.base.flat_names import decode_numbers
 
@@ -132,7 +133,7 @@ def _number(value: Any) -> float:
 def _tree(value: Any) -> dict[str, Any]:
     if type(value) is not dict:
         raise ValueError
-    return decode_numbers(value)
+    return {key: decode_numbers(entry) for key, entry in value.items()}
 
 
 def _scalar(value: Any) -> Any:
@@ -159,6 +160,8 @@ Number = Annotated[float, real(-1e300, 1e300, "number")]
 AnyNumber = Annotated[float, checked("number, or the name of one that JSON lacks", _number)]
 Moment = Annotated[datetime, checked("time", time_from_text)]
 Id = Annotated[str, text(64, r"[0-9A-Za-z_-]+", "id of 1 to 64 letters, digits, `_` and `-`")]
+Writer = Annotated[str, checked("id of a writer: 1 to 64 letters, digits, `_` and `-`", writer_id)]
+FileNameText = Annotated[str, checked("name of a file", file_name)]
 Sha256 = Annotated[str, text(64, r"[0-9a-f]{64}", "64 hexadecimal digits")]
 Fingerprint = Annotated[str, text(32, r"[0-9a-f]{32}", "32 hexadecimal digits")]
 Scalar = Annotated[Any, checked("text, number, boolean or null", _scalar)]
@@ -375,11 +378,14 @@ def _one_of(values: tuple[str, ...]) -> Kind:
 
 def _container(hint: Any, most: int) -> Kind:
     """Return the kind of a list or an object; entries of it that are damaged are left out."""
-    is_list = typing.get_origin(hint) is list
-    inner = _kind(typing.get_args(hint)[-1])
-    words = f"{'list' if is_list else 'object'} of at most {most:,}: {inner.words}"
-    decode_entries = _decode_list if is_list else _decode_map
-    return Kind(words, functools.partial(decode_entries, inner, most), is_leaf=False)
+    key, inner = None, _kind(typing.get_args(hint)[-1])
+    if typing.get_origin(hint) is list:
+        decode_list = functools.partial(_decode_list, inner, most)
+        return Kind(f"list of at most {most:,}: {inner.words}", decode_list, is_leaf=False)
+    if typing.get_args(hint)[0] is not str:
+        key = _kind(typing.get_args(hint)[0])
+    words = f"object of at most {most:,}: {inner.words}" + (f" by {key.words}" if key is not None else "")
+    return Kind(words, functools.partial(_decode_map, key, inner, most), is_leaf=False)
 
 
 def _decode_list(inner: Kind, most: int, value: Any, damage: list[str]) -> list[Any]:
@@ -394,13 +400,14 @@ def _decode_list(inner: Kind, most: int, value: Any, damage: list[str]) -> list[
     return [entry for entry in entries if entry is not _ABSENT]
 
 
-def _decode_map(inner: Kind, most: int, value: Any, damage: list[str]) -> dict[str, Any]:
+def _decode_map(key: Kind | None, inner: Kind, most: int, value: Any, damage: list[str]) -> dict[str, Any]:
     if type(value) is not dict or len(value) > most or max(map(len, value), default=0) > KEY_LENGTH:
         raise ValueError
+    names = value if key is None else [name for name in value if _decode_inner(name, key, name, damage) is not _ABSENT]
     if inner.is_leaf:
         try:
-            return {key: inner.decode(entry, damage) for key, entry in value.items()}
+            return {name: inner.decode(value[name], damage) for name in names}
         except ValueError:
             pass  # which one is seen below
-    entries = {key: _decode_inner(key, inner, entry, damage) for key, entry in value.items()}
-    return {key: entry for key, entry in entries.items() if entry is not _ABSENT}
+    entries = {name: _decode_inner(name, inner, value[name], damage) for name in names}
+    return {name: entry for name, entry in entries.items() if entry is not _ABSENT}

@@ -11,10 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, did_you_mean
-from runfolio.record.base import files, schema
+from runfolio.record.base import file_bounds, files, schema
+from runfolio.record.base.file_names import is_file_name
 from runfolio.record.base.layout import CHECKPOINTS, FORMAT
+from runfolio.record.base.record_path import RecordPath, descriptor_path
 from runfolio.record.base.run_document import RunDocument, now, time_to_text
-from runfolio.record.base.schema import AnyNumber, AttemptNumber, Count, Integer, Line, Moment, Most, Sha256
+from runfolio.record.base.schema import (
+    AnyNumber,
+    AttemptNumber,
+    Count,
+    FileNameText,
+    Integer,
+    Line,
+    Moment,
+    Most,
+    Sha256,
+    Writer,
+)
 from runfolio.record.checkpoints.loading import EXTRA_STATE_SUFFIX
 from runfolio.record.checkpoints.state_codec import (
     Packer,
@@ -86,7 +99,7 @@ class Checkpoint:
             DamagedFile: One is gone, or its size or SHA-256 is not the manifest's.
         """
         for entry in self._files.values():
-            _verify(self.folder / CHECKPOINTS / entry.file, entry)
+            _verify(_file_path(self.folder, entry), entry)
 
     @property
     def size_bytes(self) -> int:
@@ -108,9 +121,10 @@ class Checkpoint:
             raise NotFound(
                 f"checkpoint {self.name!r} of {self.folder} holds no {part!r}; {did_you_mean(part, self.parts)}"
             )
-        path = self.folder / CHECKPOINTS / entry.file
+        path = _file_path(self.folder, entry)
         _verify(path, entry)
-        return read_tensors(path)
+        with path.open(file_bounds.TENSORS) as file:
+            return read_tensors(descriptor_path(file.fileno(), str(path)), path)
 
     def entries(self, part: str = "model") -> dict[str, Any]:
         """A module's tensors, those of its wrappers too, and what `get_extra_state` of its layers returned.
@@ -169,7 +183,7 @@ class CheckpointList(list[Checkpoint]):
 class TensorFile:
     """A file of tensors that a manifest names."""
 
-    file: Line
+    file: FileNameText
     bytes: Count
     sha256: Sha256
     wrappers: dict[str, list[Line]] = field(default_factory=dict)
@@ -186,7 +200,7 @@ class ManifestFields:
     metric: AnyNumber | None
     saved: Moment
     attempt: AttemptNumber
-    position: dict[str, Count]
+    position: dict[Writer, Count]
     loader: Line | None
     meta: dict[str, Any]
     state: dict[str, Any]
@@ -286,8 +300,8 @@ def save(
     Raises:
         OSError: The store cannot be written; the checkpoints before are whole.
     """
-    checkpoint_folder = folder / CHECKPOINTS
-    checkpoint_folder.mkdir(exist_ok=True)
+    checkpoint_folder = RecordPath(folder, CHECKPOINTS)
+    checkpoint_folder.mkdir()
     try:
         entries = {
             part: _write_part(_tensor_path(checkpoint_folder, stem, part), tensors) | snapshot.notes.get(part, {})
@@ -318,7 +332,7 @@ def delete_names(folder: Path, names: Iterable[str]) -> None:
         OSError: The store cannot be written.
     """
     for name in names:
-        (folder / CHECKPOINTS / f"{name}.json").unlink(missing_ok=True)
+        manifest_path(folder, name).unlink(missing_ok=True)
     prune(folder)
 
 
@@ -329,18 +343,27 @@ def _pop_extra_state(entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def _part_name(part: str) -> str:
-    if not part.isidentifier():
+    if not part.isidentifier() or not is_file_name(part):
         raise ConfigError(f"{part!r} is not a name for a part of a checkpoint; use letters, digits and _")
     return part
 
 
-def _tensor_path(checkpoint_folder: Path, stem: str, part: str) -> Path:
+def manifest_path(folder: Path, name: str) -> RecordPath:
+    return RecordPath(folder, CHECKPOINTS) / f"{name}.json"
+
+
+def _file_path(folder: Path, entry: TensorFile) -> RecordPath:
+    return RecordPath(folder, CHECKPOINTS) / entry.file
+
+
+def _tensor_path(checkpoint_folder: RecordPath, stem: str, part: str) -> RecordPath:
     return checkpoint_folder / f"{stem}.{part}.safetensors"
 
 
-def _write_part(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    files.replace(path, lambda temporary: write_tensors(temporary, tensors), sync=True)
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": files.sha256(path)}
+def _write_part(path: RecordPath, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    path.replace(lambda temporary: write_tensors(temporary, tensors), sync=True)
+    digest = path.sha256(file_bounds.TENSORS)
+    return {"file": path.name, "bytes": path.status().st_size, "sha256": digest}
 
 
 def prune(folder: Path) -> None:
@@ -348,18 +371,17 @@ def prune(folder: Path) -> None:
 
     A damaged manifest keeps what it may have named: all that is older than itself. What cannot be deleted stays.
     """
-    checkpoint_folder = folder / CHECKPOINTS
     with contextlib.suppress(RunfolioError, OSError):
-        paths = [path for path in checkpoint_folder.iterdir() if _is_tensor_file(path.name)]
+        paths = [path for path in RecordPath(folder, CHECKPOINTS).all_entries() if _is_tensor_file(path.name)]
         used: set[str] = set()
         damaged_ns = -1
         for name in names(folder):
             try:
                 used.update(read(folder, name).file_names)
             except DamagedFile:
-                damaged_ns = max(damaged_ns, (checkpoint_folder / f"{name}.json").stat().st_mtime_ns)
+                damaged_ns = max(damaged_ns, manifest_path(folder, name).status().st_mtime_ns)
         for path in paths:
-            if path.name not in used and path.stat().st_mtime_ns > damaged_ns:
+            if path.name not in used and path.status().st_mtime_ns > damaged_ns:
                 path.unlink(missing_ok=True)
 
 
@@ -370,7 +392,7 @@ def _is_tensor_file(name: str) -> bool:
 
 def names(folder: Path) -> list[str]:
     """The checkpoints of a run, sorted."""
-    return sorted(path.stem for path in (folder / CHECKPOINTS).glob("*.json") if not path.name.startswith("."))
+    return [path.stem for path in RecordPath(folder, CHECKPOINTS).entries() if path.suffix == ".json"]
 
 
 def manifest_of(folder: Path, name: str) -> Manifest:
@@ -467,9 +489,9 @@ def read(folder: Path, name: str = LAST) -> Checkpoint:
 
 def _content(folder: Path, name: str) -> dict[str, Any]:
     try:
-        if not files.is_file_name(name):
+        if not is_file_name(f"{name}.json"):
             raise FileNotFoundError
-        return files.read_json(folder / CHECKPOINTS / f"{name}.json")
+        return files.read_json(manifest_path(folder, name))
     except FileNotFoundError:
         available = names(folder)
         hint = f"it has {', '.join(available)}" if available else "it saved none"
@@ -479,11 +501,8 @@ def _content(folder: Path, name: str) -> dict[str, Any]:
 def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
     try:
         manifest = schema.decode_whole(ManifestFields, value)
-        for entry in manifest.files.values():
-            if not files.is_file_name(entry.file):
-                raise ValueError(f"{entry.file!r} is not a name of a file of the checkpoint")
     except ValueError as error:
-        raise DamagedFile(f"{folder / CHECKPOINTS / f'{name}.json'} is damaged ({error})") from None
+        raise DamagedFile(f"{manifest_path(folder, name)} is damaged ({error})") from None
     saved_us = int(manifest.saved.timestamp() * 1e6)
     return Checkpoint(
         folder=folder,
@@ -504,12 +523,14 @@ def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
 _REMEDY = "restore it from a copy of the run, use another checkpoint, or train anew"
 
 
-def _verify(path: Path, entry: TensorFile) -> None:
+def _verify(path: RecordPath, entry: TensorFile) -> None:
     try:
-        size = path.stat().st_size
+        size = path.status().st_size
         if size != entry.bytes:
             raise DamagedFile(f"{path} is damaged ({size} bytes, {entry.bytes} when it was saved); {_REMEDY}")
-        if files.sha256(path) != entry.sha256:
+        if path.sha256(file_bounds.TENSORS) != entry.sha256:
             raise DamagedFile(f"{path} is damaged (its SHA-256 is not the one noted when it was saved); {_REMEDY}")
+    except DamagedFile:
+        raise
     except OSError as error:
         raise DamagedFile(f"{path} cannot be read ({error.strerror})") from None

@@ -313,9 +313,11 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     path.chmod(path.parent.stat().st_mode & 0o666)
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path, shown: object = None) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file, on the CPU.
 
+    Args:
+        shown: What errors call the file, where `path` is not what people know it by.
     Raises:
         DamagedFile: It is not a whole safetensors file; where it is a pickle, the message says what it would import.
     """
@@ -327,12 +329,13 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError:
-        raise DamagedFile(f"{path} is missing") from None
+        raise DamagedFile(f"{shown or path} is missing") from None
     except (SafetensorError, OSError) as error:
         # Asked only now: a safetensors file may begin with the two bytes of a pickle.
         if reason := unsafe_format(path):
-            raise DamagedFile(f"{path} is {reason}; runfolio reads tensors from safetensors files only") from None
-        raise DamagedFile(f"{path} is not a whole safetensors file ({error})") from None
+            message = f"{shown or path} is {reason}; runfolio reads tensors from safetensors files only"
+            raise DamagedFile(message) from None
+        raise DamagedFile(f"{shown or path} is not a whole safetensors file ({error})") from None
 
 
 def unsafe_format(path: Path) -> str | None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runfolio.errors import DamagedFile, NotFound, StoreError
-from runfolio.record.base import files, schema
+from runfolio.record.base import file_bounds, files, schema
 from runfolio.record.base.layout import CODE, CODE_FILES, FORMAT
+from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.schema import NOT_IN_FILE, Count, Line, PathText, Sha256
 
 
@@ -50,7 +51,7 @@ class Code:
 
     def write(self, folder: Path, writer: str) -> None:
         _make_folders(folder)
-        files.write_json(folder / CODE / f"{writer}.json", {"runfolio": FORMAT, **schema.encode(self)})
+        files.write_json(RecordPath(folder, CODE) / f"{writer}.json", {"runfolio": FORMAT, **schema.encode(self)})
 
 
 def save_content(folder: Path, content: bytes) -> str:
@@ -60,11 +61,15 @@ def save_content(folder: Path, content: bytes) -> str:
         OSError: The store does not take it.
     """
     digest = hashlib.sha256(content).hexdigest()
-    path = folder / CODE / CODE_FILES / digest
+    path = content_path(folder, digest)
     if not path.exists():
         _make_folders(folder)
-        files.replace(path, lambda temporary: temporary.write_bytes(content))
+        path.write_bytes(content)
     return digest
+
+
+def content_path(folder: Path, digest: str) -> RecordPath:
+    return RecordPath(folder, CODE, CODE_FILES) / digest
 
 
 def _make_folders(folder: Path) -> None:
@@ -73,13 +78,13 @@ def _make_folders(folder: Path) -> None:
     Raises:
         FileNotFoundError: The run's folder is gone.
     """
-    for path in (folder / CODE, folder / CODE / CODE_FILES):
-        path.mkdir(exist_ok=True)
+    for path in (RecordPath(folder, CODE), RecordPath(folder, CODE, CODE_FILES)):
+        path.mkdir()
 
 
 def delete_content(folder: Path, digest: str) -> None:
     """Remove a content that another has replaced."""
-    (folder / CODE / CODE_FILES / digest).unlink(missing_ok=True)
+    content_path(folder, digest).unlink(missing_ok=True)
 
 
 def read(folder: Path, writers: Sequence[str]) -> Code | None:
@@ -89,7 +94,7 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
         DamagedFile, NewerFormat, StoreError: It cannot be read.
     """
     for writer in reversed(writers):
-        path = folder / CODE / f"{writer}.json"
+        path = RecordPath(folder, CODE) / f"{writer}.json"
         try:
             code, code.damage = schema.decode(Code, files.read_json(path))
             return code
@@ -113,11 +118,13 @@ def read_bytes(folder: Path, digest: str) -> bytes:
         DamagedFile: It is not what its digest says.
         StoreError: It cannot be read.
     """
-    path = folder / CODE / CODE_FILES / digest
+    path = content_path(folder, digest)
     try:
-        data = path.read_bytes()
+        data = path.read_bytes(file_bounds.CODE)
     except FileNotFoundError:
         raise NotFound(f"{path} is gone; restore it from a copy of the run") from None
+    except UnusableFile:
+        raise
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != digest:

@@ -9,16 +9,18 @@ from typing import Annotated, Any, Required, TypedDict
 import orjson
 
 from runfolio.errors import DamagedFile, NewerFormat
-from runfolio.record.base import files, schema
+from runfolio.record.base import file_bounds, files, schema
+from runfolio.record.base.json_lines import read_lines
 from runfolio.record.base.layout import MEDIA, MEDIA_FILES, slug
-from runfolio.record.base.schema import AnyNumber, Count, Integer, Line, Number, Prose
+from runfolio.record.base.record_path import RecordPath
+from runfolio.record.base.schema import AnyNumber, Count, FileNameText, Integer, Line, Number, Prose
 from runfolio.record.points import tails
 
 
 class Picture(TypedDict, total=False):
     """What a line of an image or a figure adds."""
 
-    file: Required[Line]
+    file: Required[FileNameText]
     """Name below `media/files/`."""
     caption: Prose | None
     range: list[AnyNumber]
@@ -109,9 +111,22 @@ class MediaEntry:
     """The picture, for images and figures."""
 
 
-def index_path(folder: Path, writer: str, number: int = 1) -> Path:
+def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
     """Where a writer's lines go; to numbers above 1 those that waited elsewhere while the store was away."""
-    return folder / MEDIA / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
+    return RecordPath(folder, MEDIA) / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
+
+
+def picture_path(folder: Path, name: str) -> RecordPath:
+    return RecordPath(folder, MEDIA, MEDIA_FILES) / name
+
+
+def read_picture(folder: Path, entry: MediaEntry) -> bytes | None:
+    """Return the picture of an entry; None if it has none.
+
+    Raises:
+        OSError: It is gone, or cannot be read.
+    """
+    return None if entry.path is None else picture_path(folder, entry.path.name).read_bytes(file_bounds.PICTURE)
 
 
 def file_name(name: str, step: int, writer: str, seq: int) -> str:
@@ -128,7 +143,11 @@ def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
     """All media of a run in order of arrival, and what could not be read, a line each."""
     entries: list[MediaEntry] = []
     problems: list[str] = []
-    for path in sorted((folder / MEDIA).glob("*.jsonl")):
+    try:
+        paths = [path for path in RecordPath(folder, MEDIA).entries() if path.suffix == ".jsonl"]
+    except OSError as error:
+        return [], [f"cannot list {folder / MEDIA}: {error.strerror}"]
+    for path in paths:
         try:
             index_entries, damaged = _read_index(folder, path)
         except (DamagedFile, NewerFormat) as error:
@@ -144,28 +163,34 @@ def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
     return [unique_entries[key] for key in sorted(unique_entries)], problems
 
 
-def _read_index(folder: Path, path: Path) -> tuple[list[MediaEntry], int]:
-    lines = tails.complete_lines(path.read_bytes())
-    if not lines:
-        return [], 0
-    writer, attempt = tails.read_header(lines[0], path)
-    decoded = [decode(folder, line, writer, attempt) for line in lines[1:]]
-    entries = [entry for entry in decoded if entry is not None]
-    return entries, len(decoded) - len(entries)
+def _read_index(folder: Path, path: RecordPath) -> tuple[list[MediaEntry], int]:
+    entries: list[MediaEntry] = []
+    damaged = 0
+    with path.open(file_bounds.JSON_LINES) as file:
+        lines = (line for line in read_lines(file) if line.endswith(b"\n"))
+        if (header := next(lines, None)) is None:
+            return [], 0
+        writer, attempt = tails.read_header(header, path)
+        for line in lines:
+            if (entry := decode(folder, line, writer, attempt)) is not None:
+                entries.append(entry)
+            else:
+                damaged += 1
+    return entries, damaged
 
 
 def decode(folder: Path, line: bytes, writer: str, attempt: int) -> MediaEntry | None:
     """The entry of a line; None where it is not one."""
+    value = tails.decode_object(line)
+    if value is None or files.is_deep(line, value):
+        return None
     try:
-        fields = schema.decode_whole(MediaLine, tails.decode_object(line))
+        fields = schema.decode_whole(MediaLine, value)
         content = schema.decode_whole(CONTENTS[fields["kind"]], schema.unknown_keys(MediaLine, fields))
     except (KeyError, ValueError):
         return None
-    picture = content.get("file")
-    if picture is not None and not files.is_file_name(picture):
-        return None
     if fields["kind"] == "histogram" and len(content["edges"]) != len(content["counts"]) + bool(content["counts"]):
         return None
-    path = folder / MEDIA / MEDIA_FILES / picture if picture else None
+    path = picture_path(folder, content["file"]).path if "file" in content else None
     about = {name: fields[name] for name in schema.names(MediaLine)}
     return MediaEntry(**about, attempt=attempt, writer=writer, content=content, path=path)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Required, TypedDict
 from runfolio.errors import ConfigError, DamagedFile, RunfolioError, StoreError
 from runfolio.record.base import files, schema
 from runfolio.record.base.layout import FORMAT, NOTES, new_id
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RunDocument, time_to_text
 from runfolio.record.base.run_parts import Verdict
 from runfolio.record.base.schema import Line, Name, Prose, Tags
@@ -74,12 +75,12 @@ def read(folder: Path, document: RunDocument) -> Edits:
     return edits
 
 
-def find_damaged(folder: Path) -> Iterator[tuple[Path, Exception]]:
+def find_damaged(folder: Path) -> Iterator[tuple[RecordPath, Exception]]:
     """The files of edits that cannot be read, and why not."""
     try:
         edit_files = _files(folder)
     except OSError as error:
-        yield folder / NOTES, error
+        yield RecordPath(folder, NOTES), error
         return
     for _, path in edit_files:
         try:
@@ -100,7 +101,8 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
     if "name" in values:
         check_name(values["name"])
     try:
-        (folder / NOTES).mkdir(exist_ok=True)
+        notes = RecordPath(folder, NOTES)
+        notes.mkdir()
         earlier = [time_us for time_us, _ in _files(folder)] + [_edited_us(document, key) for key in values]
         time_us = max(int(time.time() * 1e6), max(earlier) + 1)
         edit = {
@@ -110,7 +112,7 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
             "user": _user(),
             "set": dict(values),
         }
-        files.write_json(folder / NOTES / f"{time_us:016}-{new_id()}.json", edit, sync=True)
+        files.write_json(notes / f"{time_us:016}-{new_id()}.json", edit, sync=True)
     except OSError as error:
         raise StoreError(
             f"cannot write to {folder} ({error.strerror}); an edit needs the right to write there, and some space"
@@ -143,16 +145,13 @@ def _is_line(text: str, longest: int) -> bool:
     return bool(text) and text == text.strip() and text.isprintable() and len(text) <= longest
 
 
-def _files(folder: Path) -> list[tuple[int, Path]]:
+def _files(folder: Path) -> list[tuple[int, RecordPath]]:
     """The files of a run's edits in the order of their times, in microseconds since 1970."""
-    try:
-        names = sorted(entry.name for entry in (folder / NOTES).iterdir())
-    except FileNotFoundError:
-        return []
-    return [(int(match[1]), folder / NOTES / name) for name in names if (match := _FILE_NAME.fullmatch(name))]
+    paths = RecordPath(folder, NOTES).entries()
+    return [(int(match[1]), path) for path in paths if (match := _FILE_NAME.fullmatch(path.name))]
 
 
-def _values(path: Path) -> EditedValues:
+def _values(path: RecordPath) -> EditedValues:
     """What one file sets; keys that this program does not know are passed over."""
     try:
         values = schema.decode_whole(Edit, files.read_json(path))["set"]

@@ -14,8 +14,9 @@ from runfolio.errors import RunfolioError
 from runfolio.record.base import files, schema
 from runfolio.record.base.clock import steady
 from runfolio.record.base.layout import ALIVE, FORMAT
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RUNNING, RunDocument
-from runfolio.record.base.schema import AttemptNumber, Count, Id, Line, Pid, Seconds, Small
+from runfolio.record.base.schema import AttemptNumber, Count, Line, Pid, Seconds, Small, Writer
 from runfolio.record.liveness.process_exits import Death
 
 Role = Literal["primary", "rank", "worker", "process"]
@@ -32,7 +33,7 @@ SILENT_S = 60.0
 class Heartbeat:
     """`alive/<writer>.json`."""
 
-    writer: Id
+    writer: Writer
     attempt: AttemptNumber
     host: Line
     boot: Line
@@ -71,9 +72,10 @@ class Heartbeat:
     def read(cls, folder: Path, writer: str) -> Heartbeat | None:
         """The heartbeat of a writer; None where it left none that can be read."""
         try:
-            return schema.decode_whole(cls, files.read_json(_path(folder, writer)))
+            heartbeat = schema.decode_whole(cls, files.read_json(_path(folder, writer)))
         except (FileNotFoundError, ValueError, RunfolioError):
             return None
+        return heartbeat if heartbeat.writer == writer else None
 
     def write(self, folder: Path) -> None:
         files.write_json(_path(folder, self.writer), {"runfolio": FORMAT, **dataclasses.asdict(self)})
@@ -85,7 +87,7 @@ class Heartbeat:
     def age_s(self, folder: Path) -> float:
         """Seconds since it was written, by the clocks of this machine and the disk."""
         try:
-            return max(0.0, time.time() - _path(folder, self.writer).stat().st_mtime)
+            return max(0.0, time.time() - _path(folder, self.writer).status().st_mtime)
         except OSError:
             return 0.0
 
@@ -99,7 +101,8 @@ class Heartbeat:
 
 def heartbeats(folder: Path) -> list[Heartbeat]:
     """Every heartbeat of a run that can be read: one a process that has written it, by attempt, rank and worker."""
-    names = sorted(path.stem for path in (folder / ALIVE).glob("[!.]*.json") if not path.name.endswith(".death.json"))
+    paths = RecordPath(folder, ALIVE).entries()
+    names = [path.stem for path in paths if path.suffix == ".json" and not path.name.endswith(".death.json")]
     readable = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
     return sorted(readable, key=_order)
 
@@ -156,8 +159,8 @@ def is_gone(folder: Path, heartbeat: Heartbeat, history: BeatHistory) -> bool:
     return is_dead
 
 
-def _path(folder: Path, writer: str) -> Path:
-    return folder / ALIVE / f"{writer}.json"
+def _path(folder: Path, writer: str) -> RecordPath:
+    return RecordPath(folder, ALIVE) / f"{writer}.json"
 
 
 def hostname() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from runfolio.errors import RunfolioError
 from runfolio.record.base import files, schema
 from runfolio.record.base.layout import ALIVE, FORMAT
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import now, time_to_text
 from runfolio.record.base.schema import Count, Small
 
@@ -36,5 +37,5 @@ class Death:
         files.write_json(death_path(folder, writer), about, sync=True)
 
 
-def death_path(folder: Path, writer: str) -> Path:
-    return folder / ALIVE / f"{writer}.death.json"
+def death_path(folder: Path, writer: str) -> RecordPath:
+    return RecordPath(folder, ALIVE) / f"{writer}.death.json"

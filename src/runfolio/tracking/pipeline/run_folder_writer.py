@@ -8,7 +8,8 @@ from typing import cast
 
 from runfolio.record.base import files
 from runfolio.record.base.append_file import AppendFile
-from runfolio.record.base.layout import MEDIA, MEDIA_FILES, METRICS, tail_path
+from runfolio.record.base.layout import METRICS, tail_path
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.content import media
 from runfolio.record.points import tails
 from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, EncodedPoints
@@ -54,7 +55,7 @@ class RunFolderWriter:
 
     def has_points(self) -> bool:
         """Return whether the run has any points, of whichever process."""
-        return any((self._folder / METRICS).glob("*"))
+        return bool(RecordPath(self._folder, METRICS).all_entries())
 
     def write_front(self, outbox: Outbox) -> list[EncodedBatch]:
         """Move the first batches of the outbox to a file, and return them; empty if nothing waits.
@@ -135,7 +136,7 @@ class RunFolderWriter:
             self._leave_media()
         if medium.picture is not None and not self._accepted:
             name, content = medium.picture
-            files.replace(self._folder / MEDIA / MEDIA_FILES / name, lambda path: path.write_bytes(content))
+            media.picture_path(self._folder, name).write_bytes(content)
         if self._media is None:
             path = media.index_path(self._folder, self._writer, self._media_number)
             self._media = AppendFile(path, self._header)

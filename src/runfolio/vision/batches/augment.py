@@ -1,4 +1,4 @@
-"""Random changes to training images, the same in every process: drawn from (seed, epoch, index) and nothing else."""
+"""Augmentation of training images. The random numbers of an image depend only on seed, epoch and index."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from runfolio.vision._torchvision import v2
 
 AUGMENTATIONS = ("none", "trivial", "randaugment", "flip-crop")
 _PADDED_SHARE = 8
-"""flip-crop pads each side with an eighth of the image: the 4 pixels of 32 of He et al., arXiv:1512.03385."""
+"""Divisor of the size for the padding of flip-crop: 4 of 32 pixels, as in He et al., arXiv:1512.03385."""
 
 
 class Augmentation:
-    """Changes an image's pixels before they are normalised. `none` leaves them as they are.
+    """Augmentation of an image's pixels, before they are normalised. `none` changes nothing.
 
-    `trivial` is TrivialAugmentWide (Müller and Hutter, arXiv:2103.10158), `randaugment` RandAugment (Cubuk et al.,
-    arXiv:1909.13719), `flip-crop` a random crop of the padded image, mirrored half of the time.
+    `trivial` is TrivialAugmentWide (Müller and Hutter, arXiv:2103.10158), `randaugment` is RandAugment (Cubuk et al.,
+    arXiv:1909.13719), and `flip-crop` is a random crop of the padded image, mirrored half of the time.
     """
 
     def __init__(self, name: str, *, height: int, width: int, seed: int) -> None:
@@ -28,7 +28,13 @@ class Augmentation:
         self._steps = _steps(name, height, width)
 
     def __call__(self, pixels: torch.Tensor, *, epoch: int, index: int) -> torch.Tensor:
-        """[c, h, w] uint8 to [c, h, w] uint8; `index` is the image's place in the source."""
+        """Return the augmented pixels, [c, h, w] uint8.
+
+        Args:
+            pixels: Pixels, [c, h, w] uint8.
+            epoch: Number of the epoch.
+            index: Index of the image in its source.
+        """
         if self._steps is None:
             return pixels
         with seeded_generator(self._seed, epoch, index):
@@ -37,11 +43,11 @@ class Augmentation:
 
 @contextmanager
 def seeded_generator(*key: int) -> Iterator[None]:
-    """Inside, torch's CPU generator gives what belongs to these numbers; afterwards it goes on where it was."""
+    """Seed torch's CPU generator with the key, and restore its state afterwards."""
     (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64).tolist()
     before = torch.get_rng_state()
     try:
-        # Not torch.manual_seed, which would seed the GPU's generators too, and with them dropout.
+        # torch.manual_seed would also seed the generators of the GPU, and so change dropout.
         torch.default_generator.manual_seed(seed)
         yield
     finally:
@@ -56,5 +62,5 @@ def _steps(name: str, height: int, width: int) -> Callable[[torch.Tensor], Any] 
         random = [v2.RandomCrop([height, width], padding=margin, padding_mode="reflect"), v2.RandomHorizontalFlip()]
     else:
         random = [{"trivial": v2.TrivialAugmentWide, "randaugment": v2.RandAugment}[name]()]
-    # Pillow's operations take a fraction of the time that tensor operations need on one image.
+    # For one image, Pillow is several times faster than tensor operations.
     return v2.Compose([v2.ToPILImage(), *random, v2.PILToTensor()])

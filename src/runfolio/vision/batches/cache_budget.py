@@ -1,4 +1,4 @@
-"""How much of the disk kept features and pixels may take: what was not used for longest goes first."""
+"""Disk budget of cached features and pixels. The least recently used folders are removed first."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ import orjson
 from runfolio.errors import ConfigError
 from runfolio.record.base import files
 from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.record_path import HIDDEN
 from runfolio.vision.batches.cache_keys import digest_of
 from runfolio.vision.batches.cache_rows import RowStore, is_row_store, last_used, remove_unused
 
 FEATURES, PIXELS = "features", "pixels"
 BUDGETED_KINDS = (FEATURES, PIXELS)
-"""The kinds of the cache that the budget is for."""
+"""Kinds of cache entries that count towards the budget."""
 BUDGET_BYTES = 10_000_000_000
 RESERVED_BYTES = 1_000_000_000
-"""So much of the disk is left to others, runs among them."""
+"""Disk space that the cache leaves free."""
 
 _BUDGET_FILE = "budget"
 _ABOUT_FILE = "about.json"
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 
-class CacheUnavailable(Exception):  # noqa: N818 - a turn in the road, not an error anybody sees
-    """Nothing can be kept; the message says why, as half a sentence. Training goes on without."""
+class CacheUnavailable(Exception):  # noqa: N818 - not an error: training continues without the cache
+    """Raised if nothing can be cached. The message is the reason, without a period. Training continues without."""
 
 
 class _CacheEntry(NamedTuple):
@@ -41,23 +42,23 @@ class _CacheEntry(NamedTuple):
 
 
 def parse_size(text: str) -> int:
-    """A size as people write it (`5GB`, `500 MB`, `0`), in bytes.
+    """Return the number of bytes in a text such as `5GB`, `500 MB` or `0`.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: The text is not a size.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?b?)\s*", text.lower())
     unit = _UNITS.get(match[2] if match[2] in _UNITS else f"{match[2]}b") if match else None
     if match is None or unit is None:
-        raise ConfigError(f"{text!r} is no size; give a number with kB, MB, GB or TB behind it, such as 5GB")
+        raise ConfigError(f"{text!r} is not a size; give a number followed by kB, MB, GB or TB, such as 5GB")
     return round(float(match[1]) * unit)
 
 
 def cache_budget() -> int:
-    """Bytes that kept features and pixels may take: `$RUNFOLIO_CACHE_BUDGET`, else what `set_budget` said, else 10 GB.
+    """Return the budget in bytes: `$RUNFOLIO_CACHE_BUDGET`, else the value of `set_budget`, else 10 GB.
 
     Raises:
-        ConfigError: It is no size.
+        ConfigError: The configured value is not a size.
     """
     if size := os.environ.get("RUNFOLIO_CACHE_BUDGET"):
         return parse_size(size)
@@ -69,10 +70,13 @@ def cache_budget() -> int:
 
 
 def set_budget(size: int) -> None:
-    """Let kept features and pixels take so many bytes from now on.
+    """Set the budget of cached features and pixels.
+
+    Args:
+        size: Number of bytes.
 
     Raises:
-        OSError: It cannot be written down.
+        OSError: The budget file cannot be written.
     """
     if cache := cache_folder():
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,7 +84,7 @@ def set_budget(size: int) -> None:
 
 
 def evict_to_fit(requested: int) -> int:
-    """How many of so many bytes may be added, after what was used longest ago has been removed for them."""
+    """Remove the least recently used folders to make room, and return how many of the requested bytes fit."""
     entries = sorted(_entries())
     used_bytes = sum(entry.size for entry in entries)
     limit = min(cache_budget(), used_bytes + _free_bytes() - RESERVED_BYTES)
@@ -94,10 +98,10 @@ def evict_to_fit(requested: int) -> int:
 
 
 def open_row_store(kind: str, about: Mapping[str, Any], row_bytes: int) -> RowStore:
-    """The rows of what `about` describes.
+    """Open the rows that `about` describes.
 
     Raises:
-        CacheUnavailable: There is no folder for them, or it cannot be made.
+        CacheUnavailable: There is no cache folder, or it cannot be created.
     """
     cache = cache_folder()
     if cache is None:
@@ -117,7 +121,7 @@ def _entries() -> Iterator[_CacheEntry]:
     cache = cache_folder()
     for kind in BUDGETED_KINDS:
         for folder in (cache / kind).glob("*") if cache else ():
-            if folder.name.startswith(files.HIDDEN):  # its removal was broken off
+            if folder.name.startswith(HIDDEN):  # left by an interrupted removal
                 shutil.rmtree(folder, ignore_errors=True)
             elif is_row_store(folder):
                 with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What kept rows belong to: an image by its content, and everything that made something else of it."""
+"""Keys of cached rows: ids of image contents, and digests of everything that changes the result."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "pillow")
-"""Another version of these may make other numbers of the same image."""
+"""Packages whose version can change the result."""
 
 
 def digest_of(*parts: bytes) -> str:
-    """BLAKE2b-128 of parts that are told apart, in hex."""
+    """Return the BLAKE2b-128 digest of the parts and their lengths, in hex."""
     digest = hashlib.blake2b(digest_size=ID_BYTES)
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)
@@ -32,7 +32,7 @@ def digest_of(*parts: bytes) -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """Of the packages that decide what is made of an image."""
+    """Return the installed versions of the packages that can change the result."""
     versions = {}
     for name in _VERSIONED_PACKAGES:
         try:
@@ -43,7 +43,7 @@ def package_versions() -> dict[str, str]:
 
 
 def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
-    """Of names and contents."""
+    """Return the BLAKE2b-128 digest of names, types, shapes and contents, in hex."""
     import torch
 
     digest = hashlib.blake2b(digest_size=ID_BYTES)
@@ -55,12 +55,12 @@ def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
 
 
 def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None = None) -> list[bytes]:
-    """Of each chosen image, 16 bytes that are the same for the same content.
+    """Return an id of 16 bytes for each chosen image; equal contents have equal ids.
 
-    Files are known from an earlier look, unless they changed since.
+    Files are only read if they are new or changed.
 
     Args:
-        progress: Gets a task for as long as files are read.
+        progress: Display of a task while files are read.
 
     Raises:
         DamagedFile: A file cannot be read as an image.
@@ -75,7 +75,7 @@ def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None
 
 
 def view_ids(ids: Sequence[bytes], indices: Iterable[int], view: int) -> list[bytes]:
-    """The ids of one augmented view of images, whose changes are drawn from their index too."""
+    """Return the ids of one augmented view of images. They depend on the index, like the augmentation."""
     return [
         bytes.fromhex(digest_of(row_id, index.to_bytes(8, "little"), view.to_bytes(8, "little")))
         for row_id, index in zip(ids, indices, strict=True)

@@ -1,10 +1,10 @@
-"""Rows of equal size by id, in a folder that several processes fill and read at once.
+"""Folder of rows of equal size, by id, which several processes read and extend at once.
 
-Every process that adds rows writes a pair of files of its own, which only grow: `<time>-<name>.rows`, the rows one
-after another, and `.index`, 32 bytes a row: its id (16 bytes), place (uint64), CRC-32C, and the CRC-32C of those 28
-bytes, little-endian. An entry follows its row, so that a row counts from the moment its entry is whole: killed at any
-time, a process leaves what it had finished. Of two rows of one id that of the later pair counts, which is how a
-damaged one is replaced. Who reads or writes holds a shared lock on `.lock`, who removes the folder an exclusive one.
+Each process that adds rows appends to its own pair of files. `<time>-<name>.rows` holds the rows. `.index` holds one
+entry of 32 bytes per row, little-endian: id (16 bytes), position (uint64), CRC-32C of the row, and CRC-32C of the first
+28 bytes. The entry is written after its row, so a killed process leaves only complete rows. If an id occurs twice, the
+row of the later pair replaces the earlier one, for example a damaged one. Readers and writers hold a shared lock on
+`.lock`; removing the folder needs an exclusive lock.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
-from runfolio.record.base.files import HIDDEN
+from runfolio.record.base.record_path import HIDDEN
 
 try:
     import fcntl
@@ -35,11 +35,11 @@ ID_BYTES = 16
 _LOCK = ".lock"
 _ENTRY = struct.Struct("<16sQII")
 _CHECKED_BYTES = _ENTRY.size - 4
-"""So many bytes of an entry its checksum is of."""
+"""Number of leading bytes of an entry that its checksum covers."""
 
 
 class RowAddress(NamedTuple):
-    """Where a row is."""
+    """Position and checksum of a row."""
 
     shard: int
     row: int
@@ -47,25 +47,25 @@ class RowAddress(NamedTuple):
 
 
 class RowStore:
-    """The rows of one folder. Cheap to hand to a worker process: forked or pickled, it opens files of its own."""
+    """Rows of one folder. It can be forked or pickled for a worker process, which opens the files again."""
 
     def __init__(self, folder: Path, row_bytes: int, shard_names: Sequence[str] = ()) -> None:
-        """Open the folder, or make it.
+        """Open the folder; create it if necessary.
 
         Args:
-            row_bytes: Size of every row; another size belongs into another folder.
-            shard_names: Of another process, whose places are to hold here too: the names of its pairs of files.
+            row_bytes: Size of every row of the folder.
+            shard_names: Names of the pairs of files in the order of another process, so that its addresses stay valid.
 
         Raises:
-            OSError: It cannot be made or read.
+            OSError: The folder cannot be created or read.
         """
         self.folder = folder
         self.row_bytes = row_bytes
-        self._let_go = weakref.finalize(self, os.close, _lock_shared(folder))
+        self._release = weakref.finalize(self, os.close, _lock_shared(folder))
         self._shards = [_Shard(folder / f"{name}.index", row_bytes) for name in shard_names]
         self._numbers = {name: number for number, name in enumerate(shard_names)}
         self._addresses: dict[bytes, RowAddress] = {}
-        self._own: _Writer | None = None
+        self._writer: _Writer | None = None
         self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -78,7 +78,7 @@ class RowStore:
         return len(self._addresses)
 
     def refresh(self) -> None:
-        """Take notice of what other processes have added meanwhile.
+        """Read the entries that other processes have added.
 
         Raises:
             OSError: The folder cannot be read.
@@ -93,28 +93,32 @@ class RowStore:
                     self._addresses[row_id] = RowAddress(number, row, checksum)
 
     def add(self, ids: Sequence[bytes], rows: NDArray[np.uint8]) -> None:
-        """Append rows, [n, row_bytes], and take notice of them.
+        """Append rows, [n, row_bytes].
 
         Raises:
-            OSError: They could not be written, or not all; those that were count.
+            OSError: Not all rows could be written. Those that were remain valid.
         """
-        if self._own is None or self._own.process != os.getpid():
-            self._own = _Writer(self.folder)
+        if self._writer is None or self._writer.process != os.getpid():
+            self._writer = _Writer(self.folder)
         try:
-            self._own.write(ids, rows)
+            self._writer.write(ids, rows)
         except OSError:
-            self._own.remove_if_empty()
-            self._own = None  # what is half written stays the end of its file
+            self._writer.remove_if_empty()
+            self._writer = None  # the next row goes into a new file, not after a partial row
             raise
         finally:
             self.refresh()
 
     def addresses_of(self, ids: Iterable[bytes]) -> NDArray[np.int64]:
-        """(shard, row) of each, [n, 2], for `gather`; all of them are there."""
+        """Return (shard, row) of each id, [n, 2], for `gather`. All ids must exist."""
         return np.array([self._addresses[row_id][:2] for row_id in ids], dtype=np.int64).reshape(-1, 2)
 
     def gather(self, addresses: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Copies of the rows at places that `addresses_of` gave: [n, row_bytes]. They are not checked."""
+        """Return copies of rows, [n, row_bytes], without verifying their checksums.
+
+        Args:
+            addresses: Addresses of `addresses_of`.
+        """
         rows = np.empty((len(addresses), self.row_bytes), dtype=np.uint8)
         for number in np.unique(addresses[:, 0]):
             chosen = addresses[:, 0] == number
@@ -122,7 +126,7 @@ class RowStore:
         return rows
 
     def read(self, row_id: bytes) -> NDArray[np.uint8] | None:
-        """A copy of a row, [row_bytes]; None where there is none or it is damaged, and so to be added again."""
+        """Return a copy of a row, [row_bytes], or None if it is missing or damaged; a damaged row is dropped."""
         address = self._addresses.get(row_id)
         if address is None:
             return None
@@ -133,27 +137,27 @@ class RowStore:
         return None
 
     def drop_damaged(self, ids: Iterable[bytes]) -> int:
-        """Read these rows; how many were damaged and are now to be added again."""
+        """Verify rows, drop damaged ones so that they are added again, and return their number."""
         return sum(row_id in self._addresses and self.read(row_id) is None for row_id in ids)
 
     def close(self) -> None:
-        """Let the folder be removed by whoever needs the room."""
-        self._own = None
-        self._let_go()
+        """Release the lock, so that other processes can remove the folder."""
+        self._writer = None
+        self._release()
 
 
 class _Shard:
-    """A pair of files as far as it is written."""
+    """Readable part of a pair of files."""
 
     def __init__(self, path: Path, row_bytes: int) -> None:
         self.path = path
         self._row_bytes = row_bytes
         self._read = 0
         self.rows: NDArray[np.uint8] = np.empty((0, row_bytes), dtype=np.uint8)
-        """[n, row_bytes], mapped, not read."""
+        """Memory-mapped rows, [n, row_bytes]."""
 
     def new_entries(self) -> list[tuple[bytes, int, int]]:
-        """(id, row, checksum) of the whole entries since the last call."""
+        """Return (id, row, checksum) of the complete entries since the last call."""
         if self.path.stat().st_size < self._read + _ENTRY.size:
             return []
         with self.path.open("rb") as file:
@@ -177,10 +181,10 @@ class _Shard:
 
 
 class _Writer:
-    """The pair of files that this process adds to."""
+    """Pair of files that this process appends to."""
 
     def __init__(self, folder: Path) -> None:
-        # The time comes first, so that names sort as they were begun.
+        # The time comes first, so that names sort by creation.
         name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
         self.process = os.getpid()
         self._paths = [folder / f"{name}.rows", folder / f"{name}.index"]
@@ -198,14 +202,14 @@ class _Writer:
         _write_all(self._index, memoryview(entries))
 
     def remove_if_empty(self) -> None:
-        """Take away what a first write that failed has left."""
+        """Remove the files if the first write failed."""
         if self._count == 0:
             for path in self._paths:
                 path.unlink(missing_ok=True)
 
 
 def _new_file(owner: object, path: Path) -> int:
-    """A descriptor that is closed with its owner."""
+    """Create a file, and return a descriptor that is closed when the owner is collected."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
     weakref.finalize(owner, os.close, descriptor)
     return descriptor
@@ -217,10 +221,10 @@ def _write_all(descriptor: int, data: memoryview) -> None:
 
 
 def _lock_shared(folder: Path) -> int:
-    """Make the folder and lock it against removal; closing the descriptor lets it go.
+    """Create the folder and lock it against removal. Closing the returned descriptor releases the lock.
 
     Raises:
-        OSError: It cannot be made or read.
+        OSError: The folder cannot be created or read.
     """
     while True:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -229,14 +233,14 @@ def _lock_shared(folder: Path) -> int:
         except FileNotFoundError:  # removed in between
             continue
         if fcntl is not None:
-            with contextlib.suppress(OSError):  # a disk without locks
+            with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), (folder / _LOCK).stat()):
                 with contextlib.suppress(OSError):
                     os.utime(folder / _LOCK)
                 return descriptor
-        os.close(descriptor)  # the folder was removed while this waited
+        os.close(descriptor)  # the folder was removed before the lock was acquired
 
 
 def _open_lock(path: Path) -> int:
@@ -245,14 +249,14 @@ def _open_lock(path: Path) -> int:
     except FileNotFoundError:
         raise
     except OSError:
-        if not path.exists():  # or the caller would try for ever to make a folder that it cannot write
+        if not path.exists():  # a new folder that is not writable
             raise
-        return os.open(path, os.O_RDONLY)  # a cache that may only be read
+        return os.open(path, os.O_RDONLY)  # a read-only cache
 
 
 def _is_unused(descriptor: int) -> bool:
     if fcntl is None:
-        return True  # that system does not let go of a file that somebody has open
+        return True  # Windows does not remove open files
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -265,24 +269,24 @@ def is_row_store(folder: Path) -> bool:
 
 
 def last_used(folder: Path) -> float:
-    """When the folder was last opened, in seconds of the system's clock.
+    """Return the time at which the folder was last opened, in seconds since the epoch.
 
     Raises:
-        OSError: It is no folder of rows.
+        OSError: The folder is not a folder of rows.
     """
     return (folder / _LOCK).stat().st_mtime
 
 
 def remove_unused(folder: Path) -> bool:
-    """Remove a folder of rows unless a process has it open; whether it is gone.
+    """Remove a folder of rows unless a process has it open, and return whether it was removed.
 
     Raises:
-        OSError: It cannot be removed.
+        OSError: The folder cannot be removed.
     """
     with (folder / _LOCK).open("r+b") as file:
         if not _is_unused(file.fileno()):
             return False
-        # Renamed first: who opens it from now on makes a new one.
+        # After the renaming, a process that opens the folder creates a new one.
         hidden_folder = folder.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{folder.name}")
         folder.rename(hidden_folder)
     shutil.rmtree(hidden_folder)

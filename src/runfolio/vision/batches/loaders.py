@@ -1,4 +1,4 @@
-"""Batches of prepared images, in an order that depends on the seed and the epoch and on nothing else."""
+"""Batches of prepared images. Their order depends only on seed and epoch."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MEMORY_CACHE_BYTES = 256 * 1024 * 1024
-"""Images whose pixels take no more than this once resized are kept, so that only the first epoch decodes them."""
+"""Size up to which resized pixels stay in memory, so that only the first epoch decodes the images."""
 
 _GPU_WORKERS, _CPU_WORKERS = 8, 4
-"""More are of no use: a GPU is fed by so many, and where a CPU trains they would take the cores that it trains on."""
+"""Most workers by default. This many can feed a GPU; on a CPU, more would compete with the training for cores."""
 _BATCHES_AHEAD = 4
-"""So many each worker prepares before they are asked for."""
+"""Batches that each worker prepares in advance."""
 
 Labelled = tuple[torch.Tensor, int]
-"""([c, h, w] uint8 pixels, label)"""
+"""Pair of [c, h, w] uint8 pixels, or features, and a label."""
 
 _pixels_by_set: WeakKeyDictionary[ImageSet, tuple[ImageTransform, dict[int, torch.Tensor]]] = WeakKeyDictionary()
-"""Pixels by index in the set, for the last transform that a set was prepared with: all runs of a process share them."""
+"""Last transform of each set and its pixels by image index, shared by all runs of the process."""
 
 
 class PreparedImages(Dataset[Labelled]):
-    """The chosen images of a set, in the size that the network takes."""
+    """Chosen images of a set, resized for the network."""
 
     def __init__(self, images: ImageSet, chosen: NDArray[np.int64], transform: ImageTransform) -> None:
         self._images = images
         self._chosen = chosen
         self.transform = transform
         self.fits_in_memory = len(chosen) * transform.size_bytes <= MEMORY_CACHE_BYTES
-        """Whether the pixels stay in memory."""
+        """True if the pixels stay in memory."""
         self._in_memory = _shared_pixels(images, transform)
         self._on_disk: CachedPixels | None = None
 
     def cache_on_disk(self, progress: Progress | None) -> float:
-        """Take pixels of files that were decoded before, and keep those that are decoded from now on.
+        """Use the disk cache of decoded pixels, if the images are files.
 
         Returns:
-            What part of those that are not kept yet there is room for, in memory where not on disk.
+            Share of the images not cached yet for which there is room, in memory or on disk.
 
         Raises:
-            CacheUnavailable: Nothing can be kept.
+            CacheUnavailable: Nothing can be cached.
             DamagedFile: An image cannot be read.
         """
         if not self._images.in_files:
@@ -79,14 +79,14 @@ class PreparedImages(Dataset[Labelled]):
         return self.pixels(position), self.label(position)
 
     def index(self, position: int) -> int:
-        """Where in the set the image is."""
+        """Return the index of an image in the set."""
         return int(self._chosen[position])
 
     def label(self, position: int) -> int:
         return int(self._images.labels[self.index(position)])
 
     def pixels(self, position: int) -> torch.Tensor:
-        """[c, h, w] uint8, resized; not to be written to."""
+        """Return resized pixels, [c, h, w] uint8. They are shared, so callers must not change them."""
         if self._on_disk is not None:
             return self._on_disk.pixels(position)
         index = self.index(position)
@@ -99,7 +99,7 @@ class PreparedImages(Dataset[Labelled]):
 
 
 def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, torch.Tensor]:
-    """Return the pixels cached for a set; an empty dict for one run alone if files may change or the set is large."""
+    """Return the shared pixels of a set, or a private dict if its files may change or the set is large."""
     if images.in_files or len(images) * transform.size_bytes > MEMORY_CACHE_BYTES:
         return {}
     cached_transform, pixels = _pixels_by_set.get(images, (None, {}))
@@ -110,14 +110,14 @@ def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, tor
 
 
 class SampleRef(NamedTuple):
-    """One look at one image. The epoch comes along because workers outlive it."""
+    """Image to load for an epoch. It names the epoch because worker processes live longer than one."""
 
     epoch: int
     position: int
 
 
 class AugmentedImages(Dataset[Labelled]):
-    """Prepared images, changed at random at every visit."""
+    """Prepared images with the augmentation of the epoch."""
 
     def __init__(self, prepared: PreparedImages, augmentation: Augmentation) -> None:
         self._prepared = prepared
@@ -130,25 +130,25 @@ class AugmentedImages(Dataset[Labelled]):
         return self.pixels(sample), self._prepared.label(sample.position)
 
     def pixels(self, sample: SampleRef) -> torch.Tensor:
-        """[c, h, w] uint8."""
-        before = self._prepared.pixels(sample.position)
-        return self._augmentation(before, epoch=sample.epoch, index=self._prepared.index(sample.position))
+        """Return augmented pixels, [c, h, w] uint8."""
+        pixels = self._prepared.pixels(sample.position)
+        return self._augmentation(pixels, epoch=sample.epoch, index=self._prepared.index(sample.position))
 
 
 class EpochOrder(Sampler[list[SampleRef]]):
-    """Batches of visits in a new order each epoch (see `BatchOrder`)."""
+    """Batch sampler with a new order in each epoch (see `BatchOrder`)."""
 
     def __init__(self, length: int, batch_size: int, seed: int) -> None:
         self._order = BatchOrder(length, batch_size, seed=seed)
         self.begin(0)
 
     def begin(self, epoch: int, batch: int = 0) -> None:
-        """Iterate over this epoch next, from this batch on."""
+        """Select the epoch and the first batch of the next iteration."""
         self._epoch = epoch
         self._order.at(epoch * len(self) + batch)
 
     def __len__(self) -> int:
-        """Batches of a whole epoch; the last one may be smaller."""
+        """Return the number of batches of a whole epoch, including a smaller last one."""
         return len(self._order)
 
     def __iter__(self) -> Iterator[list[SampleRef]]:
@@ -157,11 +157,11 @@ class EpochOrder(Sampler[list[SampleRef]]):
 
 
 def default_workers(device: str, *, are_ready: bool) -> int:
-    """How many processes should prepare images: as many as the cores can spare, none where there is nothing to do.
+    """Return the default number of worker processes, limited by the number of cores.
 
     Args:
-        device: `cpu`, whose cores are those that train, or `cuda`.
-        are_ready: The images, or what is made of them, need not be decoded.
+        device: `cpu`, where one core stays free for the training, or `cuda`.
+        are_ready: True if the items need not be decoded, so that no worker is needed.
     """
     if are_ready:
         return 0
@@ -178,17 +178,18 @@ def batch_loader(
     order: EpochOrder | None = None,
     pin_memory: bool = False,
 ) -> DataLoader[Labelled]:
-    """Batches of ([b, c, h, w] uint8, [b] int64), in `order` or as they stand; the last one may be smaller.
+    """Return a loader of [b, c, h, w] uint8 pixels and [b] int64 labels. The last batch may be smaller.
 
     Args:
-        images: `AugmentedImages` with an order, `PreparedImages` without one.
-        batch_size: Without an order, which has its own.
-        pin_memory: In memory that a GPU copies from while it computes.
+        images: `AugmentedImages` with an order, `PreparedImages` without.
+        batch_size: Images per batch; ignored with an order, which has its own.
+        order: Order of the images. Default: that of `images`.
+        pin_memory: Use page-locked memory, from which a GPU copies while it computes.
     """
-    # A generator of its own: a loader would else draw from torch's, and dropout would depend on the loaders.
+    # Without its own generator, a loader draws from torch's global one and so changes dropout.
     return DataLoader(
         images,
-        batch_size=1 if order else batch_size,  # torch's word for: the batch sampler says it
+        batch_size=1 if order else batch_size,  # torch requires 1 with a batch sampler
         batch_sampler=order,
         num_workers=workers,
         persistent_workers=workers > 0,

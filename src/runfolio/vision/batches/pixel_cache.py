@@ -1,4 +1,4 @@
-"""Image files decoded and resized once, and kept for later epochs, worker processes and runs."""
+"""Disk cache of decoded and resized image files, for later epochs, worker processes and runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _IDS = 2**64
 
 
 class CachedPixels:
-    """The pixels of image files as a transform makes them, without normalising. May be handed to worker processes."""
+    """Pixels of image files, transformed but not normalised. It can be passed to worker processes."""
 
     def __init__(
         self,
@@ -30,14 +30,14 @@ class CachedPixels:
         chosen: NDArray[np.int64] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Open what is kept; nothing is decoded yet.
+        """Open the cache without decoding images.
 
         Args:
-            chosen: Indices of the images that are wanted. Default: all.
-            progress: Gets a task for a first look at files.
+            chosen: Indices of the requested images. Default: all.
+            progress: Display of a task while new files are read.
 
         Raises:
-            CacheUnavailable: Nothing can be kept.
+            CacheUnavailable: Nothing can be cached.
             DamagedFile: A file cannot be read as an image.
         """
         self._images = images
@@ -50,33 +50,34 @@ class CachedPixels:
         )
         missing = len({row_id for row_id in self._ids if row_id not in self._rows}) * transform.size_bytes
         self.share = evict_to_fit(missing) / missing if missing else 1.0
-        """What part of the images that are not kept yet there is room for; the others are decoded each time."""
+        """Share of the images not cached yet for which there is room. The others are decoded each time."""
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def pixels(self, position: int) -> torch.Tensor:
-        """[c, h, w] uint8 of the image that was chosen there.
+        """Return the pixels of a chosen image, [c, h, w] uint8.
 
         Raises:
-            NotFound, DamagedFile: As the set's `image`, where it is not kept.
+            NotFound: The image is not cached and its file is gone.
+            DamagedFile: The image is not cached and its file cannot be read.
         """
         row_id = self._ids[position]
         row = self._rows.read(row_id)
-        if row is None and self._is_chosen(row_id):
+        if row is None and self._has_room_for(row_id):
             with contextlib.suppress(OSError):
-                self._rows.refresh()  # another process may have decoded it meanwhile
+                self._rows.refresh()  # another process may have decoded it
             row = self._rows.read(row_id)
         if row is not None:
             return torch.from_numpy(row).reshape(self._transform.channels, self._transform.height, -1)
         pixels = self._transform.pixels_of(self._images, self._chosen[position])
-        if self._is_chosen(row_id):
+        if self._has_room_for(row_id):
             try:
                 self._rows.add([row_id], pixels.numpy().reshape(1, -1))
             except OSError:
-                self.share = 0.0  # a full disk, or one that turned read-only: decoding goes on
+                self.share = 0.0  # the disk is full or read-only: continue without the cache
         return pixels
 
-    def _is_chosen(self, row_id: bytes) -> bool:
-        """Whether it is one of those that there is room for: by its content, so that all processes agree."""
+    def _has_room_for(self, row_id: bytes) -> bool:
+        """Return whether there is room for an image. The id decides, so that all processes agree."""
         return int.from_bytes(row_id[:8], "little") < self.share * _IDS

@@ -1,1 +1,1 @@
-"""Resuming on the same images, forking, and testing the best run of a series."""
+"""Resumed and forked trainings, and the final test of a series."""

@@ -1,4 +1,4 @@
-"""Forks of trainings: the settings that a fork may change, and the state that it begins from."""
+"""Forks of trainings: the settings that a fork may change, and the state that it starts from."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from runfolio import RecordedRun, Run
     from runfolio.record.checkpoints.manifests import Checkpoint
 
-_IMAGES = "it goes on with its parent's images"
-_SPLIT = "it says which images validate, and those of another split have been trained on already"
-_STEPS = "it says how many steps an epoch has"
-_LOOKS = "the network has learned from images prepared as its parent's are"
+_IMAGES = "its images are those of its parent"
+_SPLIT = "another value changes which images validate, and the parent has trained on some of them"
+_STEPS = "another value changes the number of steps per epoch"
+_PREPROCESSING = "the network was trained on images prepared with this value"
 _FIXED: Mapping[str, str] = {
     **dict.fromkeys(("data", "test_data", "skip_bad_images"), _IMAGES),
     **dict.fromkeys(("data_fraction", "val_fraction", "fold", "seed"), _SPLIT),
     **dict.fromkeys(("batch_size", "accumulate"), _STEPS),
-    **dict.fromkeys(("image_size", "normalize"), _LOOKS),
-    "weights": "its weights are the checkpoint's",
+    **dict.fromkeys(("image_size", "normalize"), _PREPROCESSING),
+    "weights": "its first weights are those of the checkpoint",
 }
 """Settings that a fork cannot change, with the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fork:
-    """A run of `runfolio train`, a checkpoint of it, and the settings to go on with from there."""
+    """Fork of a run of `runfolio train`: the run, a checkpoint of it, and the new settings."""
 
     run: RecordedRun
     checkpoint: Checkpoint
@@ -46,14 +46,15 @@ class Fork:
 
     @classmethod
     def plan(cls, run: RecordedRun, changes: Mapping[str, Any], at: int | str = LAST) -> Self:
-        """A fork of the run that changes some settings.
+        """Return a fork of the run with changed settings.
 
         Args:
-            changes: Settings by name.
-            at: The step of the checkpoint to begin from, or its name.
+            changes: Changed settings by name.
+            at: Step or name of the checkpoint to start from.
+
         Raises:
-            NotFound: There is no such checkpoint; the message names those there are.
-            ConfigError: The run was not made by `runfolio train`; or a setting cannot be changed, does not suit the
+            NotFound: The checkpoint does not exist; the message lists those that do.
+            ConfigError: The run was not made by `runfolio train`; or a setting cannot be changed, does not fit the
                 checkpoint's network, or leaves nothing to train.
             DamagedFile: The checkpoint cannot be read.
         """
@@ -61,7 +62,7 @@ class Fork:
         checkpoint = find_fork_checkpoint(run.folder, name, step)
         if checkpoint.loader != LOADER:
             raise ConfigError(
-                f"run {run.name} ({run.id}) was not made by `runfolio train`; fork it in the script that made it, by"
+                f"run {run.name} ({run.id}) was not made by `runfolio train`; fork it in the script that made it, with"
                 f" runfolio.fork({run.id!r})"
             )
         fork = cls(
@@ -77,10 +78,10 @@ class Fork:
 
     @classmethod
     def of_inherited(cls, run: RecordedRun, checkpoint: Checkpoint, settings: TrainSettings) -> Self | None:
-        """Return the fork that `run` is, if it must start again: it stopped before it saved a checkpoint of its own.
+        """Return `run` as a fork, if it stopped before it saved its own first checkpoint; else None.
 
         Args:
-            checkpoint: The checkpoint that the run resumes from.
+            checkpoint: Checkpoint that the run resumes from.
             settings: Settings of `run`.
         """
         is_inherited = any(entry.attempt == checkpoint.attempt and entry.inherited for entry in run.document.attempts)
@@ -90,19 +91,19 @@ class Fork:
 
     @property
     def description(self) -> ClassifierDescription:
-        """The checkpoint's classifier, with the dropout of the new settings."""
+        """Classifier of the checkpoint, with the dropout of the new settings."""
         description = describe(self.checkpoint)
         return replace(description, spec=replace(description.spec, dropout=self.settings.dropout))
 
     def restore(self, run: Run, state: TrainState) -> list[str]:
-        """Restore `run`'s checkpoint into a training of the new settings.
+        """Restore the checkpoint into a training with the new settings.
 
-        Learning rate and schedule are those of the new settings; the schedule continues at the checkpoint's step.
+        The learning rate schedule is that of the new settings, continued at the checkpoint's step.
 
         Returns:
-            What could not be continued, in one sentence each.
+            One sentence for each part that could not be continued.
         """
-        before = self.checkpoint.state["training"]["settings"]  # the run may have inherited it itself
+        before = self.checkpoint.state["training"]["settings"]  # not the parent's, which may be a fork itself
 
         def changes(*names: str) -> bool:
             return any(before[name] != getattr(self.settings, name) for name in names)
@@ -114,7 +115,7 @@ class Fork:
         sizes = _group_sizes(optimizer.state_dict())
         if changes("optimizer") or _group_sizes(self.checkpoint.state["optimizer"]) != sizes:
             del parts["optimizer"], parts["scheduler"]
-            notices.append("the optimizer's state starts fresh, since it trains other weights or is another one")
+            notices.append("the optimizer's state is reset, since the optimizer or its parameters changed")
         if changes("precision"):
             del parts["scaler"]
         averaged, averages = before["ema"] is not None, self.settings.ema is not None
@@ -141,11 +142,11 @@ class Fork:
                 value = getattr(self.parent_settings, field.name)
                 raise ConfigError(
                     f"a fork keeps --{field.name.replace('_', '-')} {'none' if value is None else value}:"
-                    f" {_FIXED[field.name]}; train a new run, with --weights {self.run.id} from these weights"
+                    f" {_FIXED[field.name]}; train a new run, with --weights {self.run.id} to start from these weights"
                 )
 
     def _check_network(self) -> None:
-        """Check that the checkpoint's tensors are those of the network that the settings ask for."""
+        """Check that the checkpoint's tensors fit the network of the new settings."""
         if not self._changes("model", "hidden_units"):
             return
         spec = replace(self.description.spec, name=self.settings.model, hidden_units=self.settings.hidden_units)
@@ -162,15 +163,15 @@ class Fork:
         epoch = state["training"]["epoch"]
         if epoch >= self.settings.epochs:
             raise ConfigError(
-                f"{checkpoint_label(self.checkpoint)} has epoch {epoch} behind it and --epochs is"
+                f"{checkpoint_label(self.checkpoint)} has completed epoch {epoch} and --epochs is"
                 f" {self.settings.epochs}: nothing is left to train; give more, or an earlier checkpoint with --at"
             )
         stopping = EarlyStopping(self.settings.patience)
         stopping.load_state_dict(state["stopping"])
         if stopping.is_due:
             raise ConfigError(
-                f"{checkpoint_label(self.checkpoint)} has {stopping.waited} epochs behind it that were no better, and"
-                f" --patience {self.settings.patience} stops there; give a larger one or none"
+                f"{checkpoint_label(self.checkpoint)} follows {stopping.waited} epochs without improvement, and"
+                f" --patience {self.settings.patience} stops there; give a larger value or none"
             )
 
 

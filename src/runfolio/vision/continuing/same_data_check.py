@@ -30,11 +30,13 @@ def match_recorded_images(
 
     Args:
         classes: Classes of the run's network; None if the network is built again.
-        changed_data: Continue with images that changed, each in the part it had. Else they are refused.
+        changed_data: Continue with changed images, each in its recorded part. Default: refuse them.
+
     Returns:
-        The preparation to continue with, and the changes in words, if there are any.
+        The preparation to continue with, and a description of the changes, if any.
+
     Raises:
-        ConfigError: The images changed; the message names the first ones and the way out. Or a needed one is gone.
+        ConfigError: The images changed, or a required image is gone. The message names the first ones.
     """
     facts = {part: data for part in preparation.parts if (data := recorded.data.get(part)) and data.fingerprint}
     if all(
@@ -46,25 +48,25 @@ def match_recorded_images(
         listings = {part: data.listing() for part, data in facts.items()}
     except RunfolioError as error:
         raise ConfigError(
-            f"the images of {label} are not those it was begun with, and which ones changed is not known ({error});"
+            f"the images of {label} changed since it was started, and it is not known which ones ({error});"
             " train a new run on them"
         ) from None
     changes = _describe_changes(preparation, listings)
     if not changed_data:
         raise ConfigError(
-            f"the images of {label} changed since it was begun: {changes}; undo that, train a new run on them,"
-            " or give --changed-data to go on with them as they are, each in the part it had"
+            f"the images of {label} changed since it was started: {changes}; undo the changes, train a new run,"
+            " or give --changed-data to continue with the changed images, each in its recorded part"
         )
     if (
         classes is not None and tuple(classes) != preparation.source.classes
     ) or listings.keys() != preparation.parts.keys():
-        raise ConfigError(f"{label} cannot go on with images of other classes ({changes}); train a new run on them")
+        raise ConfigError(f"{label} cannot continue with images of other classes ({changes}); train a new run on them")
     return _split_as_recorded(preparation, listings, label), changes
 
 
 @dataclass(frozen=True)
 class _Pool:
-    """Images that some parts of the data are taken from."""
+    """Images from which some parts of the data are selected."""
 
     parts: tuple[str, ...]
     images: ImageSet
@@ -74,9 +76,9 @@ class _Pool:
 
 
 def _pools(source: ImageSource) -> list[_Pool]:
-    """Return the images among which those of each part are looked up.
+    """Return the images from which each part is selected.
 
-    One folder is one pool, since its content decides which of its images are test images.
+    If training and test images are in one folder, they form one pool, since its content decides the split.
     """
     train, test = source.train, source.test
     if isinstance(train, ImageFiles) and isinstance(test, ImageFiles) and train.root == test.root:
@@ -93,7 +95,7 @@ def _pools(source: ImageSource) -> list[_Pool]:
 def _describe_changes(preparation: Preparation, listings: Listings) -> str:
     """Describe the changes in words.
 
-    Images that a run of a share left out look as if they were added, so these are not mentioned.
+    A run on a share of the data did not record all images, so added training images are not listed for it.
     """
     changes = []
     for pool in _pools(preparation.source):
@@ -102,11 +104,11 @@ def _describe_changes(preparation: Preparation, listings: Listings) -> str:
         is_complete = preparation.settings.data_fraction == 1 or pool.parts == ("test",)
         changes.append(change if is_complete else replace(change, added=()))
     sentences = [change.sentence for change in changes if change.sentence]
-    return ", ".join(sentences) or "more are there, by which they would be divided otherwise"
+    return ", ".join(sentences) or "images were added, which changes the split"
 
 
 def _split_as_recorded(preparation: Preparation, listings: Listings, label: str) -> Preparation:
-    """Return the preparation with the recorded images, in their recorded order and parts, as they are now."""
+    """Return the preparation with the recorded images, in their recorded order and parts."""
     source = preparation.source
     pools = {part: pool for pool in _pools(source) for part in pool.parts}
     trained = [(item, part) for part in ("train", "val") for item in listings.get(part, ())]
@@ -119,7 +121,7 @@ def _split_as_recorded(preparation: Preparation, listings: Listings, label: str)
             source,
             train=_find([item for item, _ in trained], pools["train"], source, label),
             test=_find(tested, pools["test"], source, label),
-            val=None,  # the parts are as recorded
+            val=None,  # the recorded parts replace the validation folder
         ),
         train=np.flatnonzero(~in_val),
         val=np.flatnonzero(in_val),
@@ -133,9 +135,9 @@ def _sort_key(item: Item, source: ImageSource) -> tuple[int, str]:
 
 
 def _find(items: Sequence[Item], pool: _Pool, source: ImageSource, label: str) -> ImageFiles:
-    """Find the images by their names, else by their contents."""
+    """Find images by name, else by content."""
     if not isinstance(pool.images, ImageFiles):
-        raise ConfigError(f"{source.name} is not what {label} was begun with; train a new run on it")
+        raise ConfigError(f"{source.name} is not the data that {label} was started with; train a new run on it")
     pool_items = pool.items(source.classes)
     by_name = {item.name: index for index, item in enumerate(pool_items)}
     by_content = {item.digest: index for index, item in enumerate(pool_items)}
@@ -144,7 +146,7 @@ def _find(items: Sequence[Item], pool: _Pool, source: ImageSource, label: str) -
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise ConfigError(
-            f"{label} cannot go on without images it was begun with: {missing[0]}{more} gone from {source.name};"
+            f"{label} cannot continue without images it was started with: {missing[0]}{more} missing in {source.name};"
             " put them back, or train a new run"
         )
     return pool.images.only(np.array(indices, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""The end of a series: the runs that validation chose are tested, and no others."""
+"""Final test of a series: only the runs that validation chose are tested."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ if TYPE_CHECKING:
 def conclude(
     runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress | None = None
 ) -> list[Path]:
-    """Test the finished runs that must be tested and have not been; return their folders.
+    """Test the chosen finished runs that are not tested yet, and return their folders.
 
     Args:
-        runs: All runs of a series, by folder, with the settings of this call: its `test_at` counts for runs of an
-            earlier call too.
+        runs: All runs of a series by folder, with the current settings. Their `test_at` also applies to runs that an
+            earlier call trained.
+
     Raises:
         NotFound: The checkpoint of a best epoch is gone.
-        DamagedFile: It cannot be read.
-        ConfigError: The images changed since.
-        StoreError: Another process is writing such a run.
+        DamagedFile: The checkpoint of a best epoch cannot be read.
+        ConfigError: The images changed.
+        StoreError: Another process is writing one of the runs.
     """
     recorded = dict(zip(runs, runfolio.open(store).runs_in(runs), strict=True))
     best = {run.folder for run in best_group(list(recorded.values()))}
@@ -49,7 +50,7 @@ def conclude(
 
 
 def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | None) -> None:
-    """Test a finished run's best epoch, in a further attempt of the run, as it would have been tested at its end."""
+    """Test the best epoch of a finished run, in another attempt of the run."""
     settings = build(TrainSettings, recorded.config)
     description = describe(read_intact(recorded.folder, BEST, lambda reason: None))
     preparation, _ = match_recorded_images(
@@ -58,7 +59,7 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
         classes=description.classes,
         changed_data=False,
     )
-    runfolio.seed_everything(settings.seed)  # recorded as at its start
+    runfolio.seed_everything(settings.seed)  # the recorded seed stays the same
     with (
         deterministic_algorithms(settings.deterministic),
         runfolio.resume(
@@ -71,7 +72,7 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
         state = TrainState(preparation)
         inputs = InputPipeline(preparation)
         state.epoch = run.restore(BEST, model=state.predicting).state["training"]["epoch"]
-        # As the run ended: cached features are used if the backbone was frozen until then.
+        # Cached features are used if the backbone was still frozen at the end of the run.
         state.model.load_state_dict(state.predicting.state_dict())
         inputs.open_cache(state, progress, {"test"})
         record_test(run, state, inputs, preparation, state.epoch)

@@ -1,1 +1,1 @@
-"""Pictures of predictions, evaluations and training batches."""
+"""Figures of predictions, evaluations and training batches."""

@@ -1,4 +1,4 @@
-"""An evaluation as pictures: the confusion matrix, the reliability diagram and the most confident mistakes."""
+"""Figures of an evaluation: confusion matrix, reliability diagram and most confident mistakes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ MISTAKES_DRAWN = 24
 
 
 def draw_evaluation(result: EvaluationResult, source: ImageSource, folder: str | Path, name: str) -> list[Path]:
-    """Write `confusion.png`, `reliability.png` and, where there are mistakes, `mistakes.png`; returns their paths.
+    """Write `confusion.png`, `reliability.png` and, if there are mistakes, `mistakes.png`; return their paths.
 
     Args:
-        source: What the result was measured on.
-        name: Of the model, for the titles.
+        source: Images that were evaluated.
+        name: Name of the model, for the titles.
+
     Raises:
-        StoreError: A picture cannot be written.
+        StoreError: A figure cannot be written.
     """
     folder = Path(folder)
     with vision_extra("drawing an evaluation"):

@@ -1,4 +1,4 @@
-"""Predictions as one picture: a grid of the images, each with what was said of it and whether that is right."""
+"""Figure of predictions: a grid of images with predicted class, probability and correctness."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _RIGHT, _WRONG, _UNKNOWN = "#1a7f37", "#cf222e", "#3d4451"
 _MAX_COLUMNS = 6
 _CELL_INCHES = (1.75, 2.12)
 _MAX_PIXELS = 600
-"""More than a cell can show; large photographs would only take time and memory."""
+"""Size to which larger images are reduced. A cell cannot show more, and drawing would be slow."""
 _SHARP_PIXELS = 64
-"""So few look best as pixels."""
+"""Size up to which images are drawn with sharp pixels."""
 _GREY_MODES = ("1", "L", "LA")
 
 
 class ShownPrediction(Protocol):
-    """What was said of a picture: a `Prediction`, or a mistake of an evaluation."""
+    """Prediction that can be drawn: a `Prediction` or a mistake of an evaluation."""
 
     @property
     def label(self) -> str: ...
@@ -46,13 +46,14 @@ def draw_predictions(
     *,
     title: str | None = None,
 ) -> Path:
-    """Write the pictures as a grid, each under its predicted class and probability; returns `path`.
+    """Draw the images as a grid, each with its predicted class and probability; return the path.
 
-    Green is right, red is wrong (and says the truth), grey is for a truth that is not known.
+    Correct predictions are green and wrong ones red, with the true class. Images of unknown class are grey.
 
     Args:
-        truths: The true class of each image, None where it is not known; or None where none is.
-        path: Where to write; the ending says the format (`.png` if there is none).
+        truths: True class of each image, None if it is unknown. None if all are unknown.
+        path: File to write. The suffix selects the format; without one it is `.png`.
+
     Raises:
         ConfigError: There is nothing to draw, or the lists differ in length.
         StoreError: `path` cannot be written.
@@ -90,17 +91,17 @@ def _draw_one(axes: Axes, image: Picture, prediction: ShownPrediction, truth: st
     axes.set_title(
         f"{shortened(prediction.label)} · {_percent(prediction.probability)}", fontsize=10, color=colour, weight="bold"
     )
-    # A blank line where nothing is wrong keeps the rows of the grid alike.
+    # A blank line below correct images keeps the rows of the grid equally high.
     axes.set_xlabel(
         f"truth: {shortened(truth)}" if truth is not None and colour == _WRONG else " ", fontsize=9, color=colour
     )
 
 
 def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | None = None) -> None:
-    """Fill a cell of a grid with a picture of any kind and size, the way a model would be given it.
+    """Draw a picture of any mode and size into a cell of a grid, converted as for a network.
 
     Args:
-        value_range: Values of more than 8 bits that are drawn black and white. Default: the picture's own.
+        value_range: Values drawn black and white, for pictures of more than 8 bits. Default: those of the picture.
     """
     if value_range is None and is_deep(picture.mode) and len(values := values_of(picture)):
         value_range = float(values.min()), float(values.max())
@@ -110,7 +111,7 @@ def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | Non
         picture = ImageOps.contain(picture, (_MAX_PIXELS, _MAX_PIXELS))
     sharp = max(picture.size) <= _SHARP_PIXELS
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if sharp else "antialiased")
-    axes.set(xticks=[], yticks=[], anchor="N")  # texts above stand in one line, however tall the pictures are
+    axes.set(xticks=[], yticks=[], anchor="N")  # aligns the titles of a row, whatever the heights of the pictures
 
 
 def _headline(predictions: Sequence[ShownPrediction], truths: Sequence[str | None] | None) -> str:
@@ -125,26 +126,26 @@ def _headline(predictions: Sequence[ShownPrediction], truths: Sequence[str | Non
 def _percent(probability: float) -> str:
     if math.isnan(probability):  # a training that diverged
         return "nan"
-    # 99.96 % is not 100 %: only certainty may say so.
+    # Rounded down, so that 99.96 % does not look like certainty.
     return f"{math.floor(probability * 1000) / 10:.1f} %"
 
 
 def shortened(name: str) -> str:
-    """A name cut to the width of a cell."""
+    """Return a name, shortened to the width of a cell."""
     return name if len(name) <= 16 else f"{name[:15]}…"
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure, and the folder it goes to.
+    """Write a figure, and create its folder if necessary.
 
     Raises:
         StoreError: `path` cannot be written.
-        ConfigError: Its ending is no format of pictures.
+        ConfigError: The suffix is not a known image format.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
-    except ValueError as error:  # an ending that is no picture format
+    except ValueError as error:  # an unknown image format
         raise ConfigError(f"cannot write {path}: {error}") from None

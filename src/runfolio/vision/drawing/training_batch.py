@@ -1,4 +1,4 @@
-"""Training images as a picture: as they are stored, as the network sees them, and after random changes."""
+"""Figure of training images: as stored, as the network sees them, and after augmentation."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _INK = "#3d4451"
 
 @dataclass(frozen=True)
 class BatchPictures:
-    """Training images, of every class in turn."""
+    """Training images, taken from each class in turn."""
 
     classes: list[str]
-    """The class of each."""
+    """Class of each image."""
     rows: dict[str, list[Image.Image]]
-    """The images by what was done to them: nothing, what is done to every image, and each epoch's random changes."""
+    """Images by stage of the processing: stored, transformed, and augmented in each of several epochs."""
 
 
 def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictures:
-    """The first images of a seeded order, and the very pixels that become of them in training.
+    """Return the first images of a seeded order, and exactly the pixels that training uses, before normalising.
 
-    There are rows of random changes only where the settings augment; colours are those before normalising.
+    Rows of augmented images exist only if the settings augment.
     """
     settings, transform = preparation.settings, preparation.transform
     prepared = PreparedImages(preparation.source.train, preparation.train, transform)
@@ -57,11 +57,11 @@ def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictu
 
 
 def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES) -> Path:
-    """Draw `batch_pictures` as a grid, a row for each thing done; returns `path`.
+    """Draw `batch_pictures` as a grid with one row per stage; return the path.
 
     Raises:
-        StoreError: The picture cannot be written.
-        ConfigError: Its ending is no format of pictures.
+        StoreError: The figure cannot be written.
+        ConfigError: The suffix is not a known image format.
     """
     with vision_extra("drawing a batch"):
         from matplotlib.figure import Figure
@@ -83,7 +83,7 @@ def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES)
 
 
 def _positions_by_class(preparation: Preparation, count: int) -> list[int]:
-    """Places of training images: the first of each class in a seeded order, then the second of each, ..."""
+    """Return positions of training images: the first of each class in a seeded order, then the second of each, ..."""
     labels = preparation.source.train.labels[preparation.train]
     order = np.random.RandomState(preparation.settings.seed).permutation(len(labels))
     rank = np.empty(len(labels), dtype=np.int64)
@@ -94,6 +94,6 @@ def _positions_by_class(preparation: Preparation, count: int) -> list[int]:
 
 
 def _picture(pixels: torch.Tensor) -> Image.Image:
-    """Of [c, h, w] uint8."""
+    """Return [c, h, w] uint8 pixels as an image."""
     array = pixels.permute(1, 2, 0).numpy()
     return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)

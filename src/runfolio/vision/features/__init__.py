@@ -1,1 +1,1 @@
-"""Features of a frozen backbone, computed once and kept on disk."""
+"""Features of a frozen backbone, computed once and cached on disk."""

@@ -1,4 +1,4 @@
-"""Features of images, computed once by a frozen network and kept for every training that shares it."""
+"""Disk cache of the features that a frozen backbone computes, shared by all trainings with the same backbone."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _BATCH = 32
-"""Images that are computed and written between two looks at what others have finished, for up to four threads."""
+"""Rows per four threads that are computed before rows of other processes are read again."""
 _BATCHES_AHEAD = 2
-"""So many are decoded while one is computed."""
+"""Batches that are decoded while one is computed."""
 _FILL_LOCK = ".filling"
 _MAX_CUTS = 64
 _cuts: dict[tuple[ModelSpec, str, str, str], NetworkCut] = {}
@@ -43,7 +43,7 @@ _cuts: dict[tuple[ModelSpec, str, str, str], NetworkCut] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class Views:
-    """Random changes to images, of which each image gets `count`: view v as `Augmentation` draws it for epoch v."""
+    """Augmented views of each image. View v is drawn like the augmentation of epoch v."""
 
     count: int
     augment: str
@@ -51,17 +51,19 @@ class Views:
 
 
 class CachedFeatures(Dataset[Labelled]):
-    """Features of chosen images, [size] each, with labels: for loaders in the place of the images themselves.
+    """Dataset of features, [size] per image, with labels.
 
-    An item is asked for by its place, or by a `SampleRef`, whose epoch picks one of the views in turn.
+    Items are indexed by position, or by a `SampleRef`, whose epoch selects one of the views in turn.
     """
 
     def __init__(
         self, rows: RowStore, addresses: NDArray[np.int64], labels: NDArray[np.int64], dtype: torch.dtype
     ) -> None:
-        """Args:
-        addresses: [views, n, 2], of `rows.find`.
-        labels: [n].
+        """Open the features of n images.
+
+        Args:
+            addresses: Addresses of `rows.addresses_of`, [views, n, 2].
+            labels: Classes, [n].
         """
         self._rows = rows
         self._addresses = addresses
@@ -75,7 +77,7 @@ class CachedFeatures(Dataset[Labelled]):
         return self.__getitems__([sample])[0]
 
     def __getitems__(self, samples: Sequence[int | SampleRef]) -> list[Labelled]:
-        """Several at once, as a loader's batch asks for them."""
+        """Return several items at once, as loaders request a batch."""
         refs = [sample if isinstance(sample, SampleRef) else SampleRef(0, sample) for sample in samples]
         views = [ref.epoch % len(self._addresses) for ref in refs]
         rows = self._rows.gather(self._addresses[views, [ref.position for ref in refs]])
@@ -84,10 +86,10 @@ class CachedFeatures(Dataset[Labelled]):
 
 
 class FeatureCache:
-    """The features that one frozen network gives of images prepared one way.
+    """Cache of the features of one frozen backbone and one transform.
 
     Attributes:
-        cut: Where the network was cut; `cut_network.head_alone(model)` has it take features.
+        cut: Position between backbone and head; `cut.head_alone(model)` makes the model accept features.
     """
 
     def __init__(
@@ -100,26 +102,28 @@ class FeatureCache:
         views: Views | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Try whether the network can be cut, and open what is kept of it.
+        """Cut the network and open its cache folder.
 
         Args:
-            model: With its frozen part frozen (`freeze_backbone`), on the device it computes on.
-            precision: Of the arithmetic, as in the settings.
-            views: What is done to images at random; None: nothing.
-            progress: Gets a task for as long as features are computed.
+            model: Network with a frozen backbone (`freeze_backbone`), on its device.
+            precision: Setting `precision`.
+            views: Augmented views; None: images are not augmented.
+            progress: Display of a task while features are computed.
 
         Raises:
-            CacheUnavailable: The network cannot be cut, or nothing can be kept.
+            CacheUnavailable: The network cannot be cut, or the cache folder cannot be used.
         """
         self._model = model
         self._transform = transform
         self._device = next(model.parameters()).device
         self._precision = precision
         self._views = views
-        self._changes = views and Augmentation(views.augment, height=spec.height, width=spec.width, seed=views.seed)
+        self._augmentation = views and Augmentation(
+            views.augment, height=spec.height, width=spec.width, seed=views.seed
+        )
         self._progress = progress
         self._name = spec.name
-        self._drawing = Lock()
+        self._augmentation_lock = Lock()
         weights = tensors_digest(frozen_tensors(model))
         try:
             with autocast(self._device, precision):
@@ -138,10 +142,10 @@ class FeatureCache:
         self._rows = open_row_store(FEATURES, about, self.cut.size * self.cut.dtype.itemsize)
 
     def features_of(self, images: ImageSet, chosen: NDArray[np.int64]) -> CachedFeatures:
-        """The features of the chosen images; those that are not kept yet are computed.
+        """Return the features of the chosen images. Missing ones are computed and cached.
 
         Raises:
-            CacheUnavailable: They do not fit into the budget, or the disk is full or cannot be written.
+            CacheUnavailable: The features do not fit into the budget, or the disk is full or read-only.
             DamagedFile: An image cannot be read.
         """
         indices = chosen.tolist()
@@ -162,7 +166,7 @@ class FeatureCache:
         return CachedFeatures(self._rows, addresses, images.labels[chosen], self.cut.dtype)
 
     def close(self) -> None:
-        """Let what is kept be removed by whoever needs the room. Data sets that were made are of no use any more."""
+        """Allow other processes to remove the cached features. Data sets of this cache become invalid."""
         self._rows.close()
 
     def _fill(self, images: ImageSet, missing: dict[bytes, tuple[int, int]]) -> None:
@@ -171,15 +175,15 @@ class FeatureCache:
         size = len(missing) * self._rows.row_bytes
         if (free := evict_to_fit(size)) < size:
             raise CacheUnavailable(
-                f"the features of {len(missing):,} images take {size / 1e6:,.3g} MB, and the cache's budget"
-                f" (`runfolio cache --budget`) and the disk have {free / 1e6:,.3g} MB left"
+                f"the features of {len(missing):,} images take {size / 1e6:,.3g} MB, but the cache budget"
+                f" (`runfolio cache --budget`) or the disk has only {free / 1e6:,.3g} MB left"
             )
         rows_at_once = _BATCH * max(1, torch.get_num_threads() // 4)
         images_at_once = max(1, rows_at_once // (self._views.count if self._views else 1))
         task = self._progress.add_task(f"features of {self._name}", total=len(missing)) if self._progress else None
         try:
             with feature_computer(self.cut, self._model, self._transform, self._precision) as compute:
-                for ids, pixels in self._decoded(images, missing, images_at_once):
+                for ids, pixels in self._decoded_batches(images, missing, images_at_once):
                     self._add(ids, pixels, compute)
                     if self._progress and task is not None:
                         self._progress.advance(task, len(ids))
@@ -188,17 +192,17 @@ class FeatureCache:
                 self._progress.remove_task(task)
 
     def _add(self, ids: list[bytes], pixels: list[torch.Tensor], compute: FeatureFunction) -> None:
-        # Others may be at the same images: one of us computes at a time, and what is finished is shared.
+        # Processes may need the same images: one of them computes at a time, and the others read its rows.
         with hold_claim(self._rows.folder / _FILL_LOCK):
             self._rows.refresh()
             new = [index for index, row_id in enumerate(ids) if row_id not in self._rows]
             if new:
                 self._rows.add([ids[index] for index in new], compute([pixels[index] for index in new]))
 
-    def _decoded(
-        self, images: ImageSet, missing: dict[bytes, tuple[int, int]], at_once: int
+    def _decoded_batches(
+        self, images: ImageSet, missing: dict[bytes, tuple[int, int]], batch_size: int
     ) -> Iterator[tuple[list[bytes], list[torch.Tensor]]]:
-        """Ids and pixels, [c, h, w] uint8, of so many images at once; a few batches are decoded ahead, by threads."""
+        """Yield ids and [c, h, w] uint8 pixels of a batch of images. Threads decode a few batches ahead."""
         rows: dict[int, list[tuple[bytes, int]]] = {}
         for row_id, (index, view) in missing.items():
             rows.setdefault(index, []).append((row_id, view))
@@ -206,12 +210,12 @@ class FeatureCache:
         ahead: deque[tuple[list[bytes], list[Future[list[torch.Tensor]]]]] = deque()
         with ThreadPoolExecutor() as threads:
             try:
-                for start in range(0, len(indices), at_once):
-                    block = indices[start : start + at_once]
-                    ids = [row_id for index in block for row_id, _ in rows[index]]
+                for start in range(0, len(indices), batch_size):
+                    batch = indices[start : start + batch_size]
+                    ids = [row_id for index in batch for row_id, _ in rows[index]]
                     futures = [
                         threads.submit(self._pixels, images, index, [view for _, view in rows[index]])
-                        for index in block
+                        for index in batch
                     ]
                     ahead.append((ids, futures))
                     if len(ahead) > _BATCHES_AHEAD:
@@ -222,16 +226,16 @@ class FeatureCache:
                 threads.shutdown(cancel_futures=True)
 
     def _pixels(self, images: ImageSet, index: int, views: Sequence[int]) -> list[torch.Tensor]:
-        """Of one image, decoded once, in each of these views."""
+        """Decode one image, and return its pixels in each of the views."""
         pixels = self._transform.pixels_of(images, index)
-        if self._changes is None:
+        if self._augmentation is None:
             return [pixels]
-        with self._drawing:  # the changes are drawn from torch's one generator
-            return [self._changes(pixels, epoch=view, index=index) for view in views]
+        with self._augmentation_lock:  # all threads draw from torch's global generator
+            return [self._augmentation(pixels, epoch=view, index=index) for view in views]
 
 
 def _cut_once(model: nn.Module, spec: ModelSpec, weights: str, precision: str) -> NetworkCut:
-    """Where the network is cut; runs of one process that share their frozen part try it once."""
+    """Cut the network, once for all runs of the process with the same frozen part."""
     key = (spec, weights, precision, next(model.parameters()).device.type)
     if key not in _cuts:
         if len(_cuts) == _MAX_CUTS:

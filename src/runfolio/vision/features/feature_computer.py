@@ -1,9 +1,9 @@
-"""Features of images: the same bits for an image, whatever it is computed together with and by however many threads.
+"""Reproducible computation of features: an image always gets the same bits.
 
-Sums of floats depend on the order they are added up in, and that on the size of a batch and on how a batch is shared
-out among threads. So batches are always of one size, the last one filled up, and on a CPU each is computed by one
-thread alone, several of them side by side. The order in which images come, their places in a batch and the images
-beside them make no difference then (tried for all of torchvision, in 32 bits and bfloat16).
+Float sums depend on the order of addition, which depends on the batch size and on the division of a batch among
+threads. So all batches have one size, with the last one padded, and on a CPU one thread computes a whole batch. Several
+threads compute batches in parallel. The other images of a batch and their order then make no difference (tested for
+all networks of torchvision, in 32 bits and bfloat16).
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from runfolio.vision.models.network_cut import NetworkCut
 from runfolio.vision.models.precision import autocast
 
 FeatureFunction = Callable[[Sequence[torch.Tensor]], NDArray[np.uint8]]
-"""Pixels of images, [c, h, w] uint8 each, to the bytes of their features, [n, row_bytes]."""
+"""Function from the pixels of n images, [c, h, w] uint8 each, to the bytes of their features, [n, row_bytes]."""
 
 _CPU_BATCH, _GPU_BATCH = 8, 32
-"""More at once take longer each on a CPU: what a layer gives no longer stays in its caches."""
+"""Larger batches are slower per image on a CPU, since the activations no longer fit into its caches."""
 
 
 @contextmanager
 def feature_computer(
     cut: NetworkCut, model: nn.Module, transform: ImageTransform, precision: str
 ) -> Iterator[FeatureFunction]:
-    """Inside, what computes features; `model` is in evaluation mode meanwhile, and torch left to it."""
+    """Give the function that computes features. Inside, `model` is in evaluation mode and torch's threads are set."""
     device = next(model.parameters()).device
     size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
 
-    with cut.feature_function(model) as features, _threads(device) as threads:
+    with cut.feature_function(model) as features, _batch_threads(device) as threads:
 
         def compute_batch(pixels: torch.Tensor) -> torch.Tensor:
             with torch.inference_mode(), autocast(device, precision):
@@ -51,24 +51,24 @@ def feature_computer(
 
 
 def _padded(batch: torch.Tensor, size: int) -> torch.Tensor:
-    """With the last one repeated."""
+    """Pad a batch to `size` by repeating its last image."""
     return torch.cat([batch, batch[-1:].expand(size - len(batch), *batch.shape[1:])])
 
 
 @contextmanager
-def _threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """On a CPU as many as torch has, in each of which torch computes without others."""
+def _batch_threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
+    """Give one thread for a GPU; for a CPU as many as torch has, each of which computes alone."""
     if device.type != "cpu":
         with ThreadPoolExecutor(1) as threads:
             yield threads
         return
-    with one_torch_thread() as count, ThreadPoolExecutor(count) as threads:  # holds for threads that start inside
+    with one_torch_thread() as count, ThreadPoolExecutor(count) as threads:  # new threads inherit torch's setting
         yield threads
 
 
 @contextmanager
 def one_torch_thread() -> Iterator[int]:
-    """Let torch compute on one thread inside; give the number of threads that it has otherwise."""
+    """Make torch compute on one thread, and give the number of threads it used before."""
     count = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""Features in the place of a training's images, where its settings allow it."""
+"""Data sets of features that replace the images of a training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureDatasets:
-    """The features of all images of a training, and how its network takes them."""
+    """Features of the images of a training, and the cut of its network."""
 
     train: CachedFeatures
     val: CachedFeatures
@@ -31,7 +31,7 @@ class FeatureDatasets:
 
     @contextmanager
     def head_alone(self, *models: nn.Module) -> Iterator[None]:
-        """As long as it lasts, the network in training, and copies of it, take features instead of images."""
+        """Make the network in training and copies of it accept features instead of images."""
         with ExitStack() as heads:
             for model in set(models):
                 heads.enter_context(self._cut.head_alone(model))
@@ -39,25 +39,23 @@ class FeatureDatasets:
 
 
 def can_use_features(settings: TrainSettings) -> bool:
-    """Whether the same features come back in each epoch: nothing before the head trains, and nothing random happens to
-    the images, or no more than as many views of each as are asked for.
-    """
-    mixed = settings.mixup or settings.cutmix
-    same_again = settings.augment == "none" or settings.cached_views > 0
-    return settings.cache and settings.freeze_backbone and same_again and not mixed
+    """Return whether features can be cached: the backbone is frozen and each image has a fixed number of views."""
+    is_mixed = settings.mixup or settings.cutmix
+    has_fixed_views = settings.augment == "none" or settings.cached_views > 0
+    return settings.cache and settings.freeze_backbone and has_fixed_views and not is_mixed
 
 
 def build_feature_datasets(
     preparation: Preparation, model: nn.Module, progress: Progress | None, parts: Container[Part] = PARTS
 ) -> FeatureDatasets:
-    """Compute the features that are not kept yet.
+    """Return the features of the images, computing those that are not cached yet.
 
     Args:
-        model: With the weights that its frozen part keeps.
-        parts: Those that are wanted; the others are empty.
+        model: Network with the final weights of its frozen part.
+        parts: Requested parts of the data; the others are empty.
 
     Raises:
-        CacheUnavailable: The network cannot be cut, or its features cannot be kept.
+        CacheUnavailable: The network cannot be cut, or its features cannot be cached.
         DamagedFile: An image cannot be read.
     """
     settings, source, spec = preparation.settings, preparation.source, preparation.spec

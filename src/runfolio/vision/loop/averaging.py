@@ -1,4 +1,4 @@
-"""Weights averaged over the steps of a training, which often predict better than the last ones."""
+"""Moving average of a network's weights, which often predicts better than the last weights."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage:
-    """The exponential moving average of a network's weights, and of its buffers: batch norm's statistics go along.
+    """Exponential moving average of a network's weights and buffers, such as the statistics of batch norm.
 
-    It begins with the weights that training begins with; after each step it is `decay` of itself and `1 - decay` of the
-    network's weights. Counts (whole numbers) are taken over as they are.
+    It starts with the initial weights. Each step sets it to `decay * average + (1 - decay) * weights`. Integer tensors
+    are copied.
     Source: Polyak and Juditsky, https://doi.org/10.1137/0330046; as in `torch.optim.swa_utils`
     """
 
@@ -26,7 +26,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take the network's weights of now into the average."""
+        """Include the current weights of the network in the average."""
         if self._averaged:
             averages, weights = map(list, zip(*self._averaged, strict=True))
             self._update(averages, weights, 0)

@@ -9,15 +9,17 @@ from runfolio.vision.settings import ModelConfig
 
 
 class BackboneSchedule:
-    """The parameters of a network that train, by epoch.
+    """Schedule of the epochs in which the backbone is frozen.
 
-    The head is trained first and the backbone follows, so that the gradients of a random head do not undo what the
-    backbone has learned. Source: ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.3 (all of it at once here)
+    The head trains first, so that the gradients of a random head do not destroy what the backbone has learned. The
+    whole backbone is unfrozen at once. Source: ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.3
     """
 
     def __init__(self, model: nn.Module, settings: ModelConfig) -> None:
-        """Args:
-        model: Not frozen yet. What will never train no longer requires gradients afterwards; what will, does.
+        """Freeze the backbone of `model` if it never trains.
+
+        Args:
+            model: Network that is not frozen yet.
         """
         self._is_frozen_at_first = settings.freeze_backbone
         self._frozen_epochs = settings.unfreeze_after
@@ -34,11 +36,11 @@ class BackboneSchedule:
         return self._is_frozen_at_first and (self._frozen_epochs is None or epoch < self._frozen_epochs)
 
     def is_pending(self, epochs_done: int) -> bool:
-        """Return whether the backbone will train, but has not yet in the epochs that are done."""
+        """Return whether the backbone will train, but has not trained in the first `epochs_done` epochs."""
         return self._frozen_epochs is not None and epochs_done <= self._frozen_epochs
 
     def apply(self, epoch: int) -> None:
-        """Freeze or unfreeze the backbone as `epoch` needs it."""
+        """Freeze or unfreeze the backbone for `epoch`."""
         self._set_trainable(not self.is_frozen(epoch))
 
     def _set_trainable(self, is_trainable: bool) -> None:

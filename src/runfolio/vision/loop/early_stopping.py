@@ -7,19 +7,21 @@ from typing import Any
 
 
 class EarlyStopping:
-    """Counts the epochs since the best one. An equal score is not better, as in the choice of checkpoint `best`."""
+    """Counter of the epochs since the best one. An equal score is not better, as for the checkpoint `best`."""
 
     def __init__(self, patience: int | None) -> None:
-        """Args:
-        patience: Number of epochs that may pass without a better one; None: any number.
+        """Start before the first epoch.
+
+        Args:
+            patience: Epochs without improvement before training stops; None: no limit.
         """
         self._patience = patience
         self._best: float | None = None
         self.waited = 0
-        """Epochs since the best."""
+        """Epochs since the best one."""
 
     def update(self, score: float) -> None:
-        """Count an epoch by its score; higher is better, NaN never is."""
+        """Count an epoch. A higher score is better; NaN is never better."""
         if score == score and (self._best is None or score > self._best):
             self._best, self.waited = score, 0
         else:

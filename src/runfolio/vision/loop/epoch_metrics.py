@@ -1,7 +1,7 @@
 """Loss and accuracy of one pass over images.
 
-They are counted per image: sums over images, divided by their number, so a smaller last batch weighs what it should.
-The sums stay on the device until the pass ends; no batch waits for a GPU.
+Both are means over images, so a smaller last batch has the right weight. The sums stay on the device until the pass
+ends, so no batch waits for a GPU.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ class EpochResult(NamedTuple):
     """Loss, accuracy, size and duration of one pass."""
 
     loss: float
-    """Mean cross-entropy per image; NaN or infinite if a batch's was."""
+    """Mean cross-entropy per image; NaN or infinite if that of any batch is."""
     accuracy: float
-    """Share of the images whose most probable class is the true one; of mixed images, the one they have most of."""
+    """Share of images predicted correctly. The true class of a mixed image is the one with the largest share."""
     images: int
     seconds: float
 
     def metrics(self, split: str) -> dict[str, float]:
-        """Return loss and accuracy under the names that a run logs them by."""
+        """Return loss and accuracy by metric name."""
         return {f"{split}/loss": self.loss, f"{split}/acc": self.accuracy}
 
 
 class EpochMetrics:
-    """Sums over the images of one pass; a checkpoint holds those of an unfinished pass."""
+    """Sums over the images of one pass. A checkpoint stores those of an unfinished pass."""
 
     def __init__(self, device: torch.device) -> None:
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)
@@ -38,7 +38,7 @@ class EpochMetrics:
         self._start = time.perf_counter()
 
     def add(self, mean_loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        """Count a batch: its mean loss, [b, classes] logits, and [b] int64 labels or [b, classes] shares of classes."""
+        """Add a batch: its mean loss, [b, classes] logits, and [b] int64 labels or [b, classes] class probabilities."""
         images = len(labels)
         truths = labels if labels.ndim == 1 else labels.argmax(dim=1)
         correct = (logits.detach().argmax(dim=1) == truths).sum()
@@ -46,16 +46,16 @@ class EpochMetrics:
         self._images += images
 
     def start(self) -> None:
-        """Start the clock, or start it again: the time since the last call does not count."""
+        """Start the clock. Time since the last start or load does not count."""
         self._start = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Seconds spent on the pass so far, in all attempts."""
+        """Seconds spent on the pass so far, summed over all attempts."""
         return self._seconds + time.perf_counter() - self._start
 
     def result(self) -> EpochResult:
-        """Divide the sums by the number of images."""
+        """Return the means over the images added so far."""
         loss, correct = self._sums.tolist()
         return EpochResult(loss / self._images, correct / self._images, self._images, self.seconds)
 

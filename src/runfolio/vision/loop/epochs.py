@@ -14,20 +14,20 @@ from runfolio.vision.loop.input_pipeline import Batches
 from runfolio.vision.loop.train_state import TrainState
 
 OnStep = Callable[[torch.Tensor], None]
-"""Gets the mean loss of each step's images, still on the device, after the step was counted."""
+"""Callback after each optimizer step. Its argument is the step's mean loss, on the device."""
 
 
 class Evaluation(NamedTuple):
-    """A pass without training, with every prediction, in the order of the images."""
+    """Result and predictions of a pass without training, in the order of the images."""
 
     result: EpochResult
     predicted: torch.Tensor
-    """[n] int64, on the CPU, as is `labels`."""
+    """Predicted classes, [n] int64 on the CPU, like `labels`."""
     labels: torch.Tensor
 
 
 def train_epoch(state: TrainState, batches: Batches, on_step: OnStep) -> EpochResult:
-    """Train on the batches that are left of the current epoch; the result is that of the whole epoch."""
+    """Train on the remaining batches of the current epoch, and return the result of the whole epoch."""
     state.metrics.start()
     if not state.steps_left:
         return state.metrics.result()
@@ -44,10 +44,9 @@ def train_epoch(state: TrainState, batches: Batches, on_step: OnStep) -> EpochRe
 
 
 def _backward(state: TrainState, images: torch.Tensor, labels: torch.Tensor, index: int) -> torch.Tensor:
-    """Add a batch's gradients to those of its step; return the batch's share of the step's mean loss.
+    """Accumulate the gradients of a batch, and return its share of the step's mean loss.
 
-    The share is weighted by the number of images, so that the gradients are those of one batch of all images of the
-    step.
+    The share is weighted by the number of images. The gradients of the step equal those of one large batch.
 
     Args:
         index: Number of the batch in its epoch.
@@ -71,15 +70,15 @@ def _train_logits(state: TrainState, inputs: torch.Tensor) -> torch.Tensor:
         if "more than 1 value per channel" not in str(error):
             raise
         raise ConfigError(
-            f"a batch of one image is nothing that the network's BatchNorm can be trained on;"
-            f" {state.images:,} images in batches of {state.settings.resolved_batch_size} end with one:"
-            " give another --batch-size, or --freeze-backbone"
+            f"BatchNorm cannot train on a batch of one image, and {state.images:,} images in batches of"
+            f" {state.settings.resolved_batch_size} end with such a batch; give another --batch-size, or"
+            " --freeze-backbone"
         ) from None
 
 
 @torch.no_grad()
 def evaluate(state: TrainState, batches: Batches, on_batch: Callable[[], None] | None = None) -> Evaluation:
-    """Compute loss (without label smoothing, so that settings compare) and predictions for every image."""
+    """Compute loss and predictions for every image. Labels are not smoothed, so that losses are comparable."""
     state.predicting.eval()
     metrics = EpochMetrics(state.device)
     predictions, truths = [], []

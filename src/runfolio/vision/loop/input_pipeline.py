@@ -1,4 +1,4 @@
-"""Loaders of a training, and what is cached for them: features of a frozen backbone, and decoded pixels."""
+"""Input pipeline of a training: loaders, and the caches of backbone features and decoded pixels."""
 
 from __future__ import annotations
 
@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _SMALL_HEAD = 100_000
-"""Parameters of a head that is trained on one thread of the CPU. More threads would wait for each other, and for those
-that save and record, for longer than they compute."""
+"""Most parameters of a head that trains on one CPU thread. More threads would wait longer than they compute."""
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
-"""([b, c, h, w] uint8 pixels, or [b, size] features, with [b] int64 labels), on the device."""
+"""Pairs on the device: [b, c, h, w] uint8 pixels or [b, size] features, and [b] int64 labels."""
 
 
 class Loaders(NamedTuple):
@@ -47,7 +46,7 @@ class Loaders(NamedTuple):
 
 
 class InputPipeline:
-    """Batches of a training: of images, or of the features that a frozen backbone makes of them."""
+    """Source of the batches of a training: images, or the features that a frozen backbone computes from them."""
 
     def __init__(self, preparation: Preparation) -> None:
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
@@ -84,14 +83,14 @@ class InputPipeline:
         return DeviceBatches(loader, self._device)
 
     def open_cache(self, state: TrainState, progress: Progress | None, parts: Container[Part] = PARTS) -> list[str]:
-        """Open what was computed of the images before, and compute what is missing.
+        """Open the caches, and compute missing features.
 
         Args:
-            state: With the weights that the training begins or continues with.
+            state: State with the weights that the training starts or continues with.
             parts: Parts of the data that will be used.
 
         Returns:
-            What cannot be cached, and why, in one sentence each.
+            One sentence for each cache that cannot be used, with the reason.
 
         Raises:
             DamagedFile: An image cannot be read.
@@ -101,8 +100,8 @@ class InputPipeline:
             try:
                 self._open_features(state, progress, parts)
             except CacheUnavailable as reason:
-                notices.append(f"goes through the whole network in each epoch: {reason}")
-        # Pixels are not used again if the backbone is never trained.
+                notices.append(f"computes the whole network in each epoch: {reason}")
+        # With cached features, pixels are only needed once the backbone trains.
         if self._settings.cache and (self._features is None or self._settings.unfreeze_after is not None):
             notices.extend(self._open_pixels(progress))
         return notices
@@ -115,8 +114,8 @@ class InputPipeline:
             return
         if share < 1:
             yield (
-                f"decodes some of its images in each epoch: the cache's budget (`runfolio cache --budget`) and the disk"
-                f" have room for the pixels of {share:.0%} of those that are not kept yet"
+                f"decodes some images in each epoch: the cache budget (`runfolio cache --budget`) or the disk has room"
+                f" for the pixels of {share:.0%} of the images that are not cached yet"
             )
 
     def _open_features(self, state: TrainState, progress: Progress | None, parts: Container[Part]) -> None:
@@ -130,10 +129,7 @@ class InputPipeline:
 
     @contextmanager
     def connect(self, state: TrainState) -> Iterator[Loaders]:
-        """Give the batches of the current epoch; inside, the networks of `state` take what these batches hold.
-
-        The training batches are those that are left of the epoch.
-        """
+        """Give the remaining batches of the current epoch, and make the networks of `state` accept their kind."""
         loaders = self._images
         with ExitStack() as connection:
             if self._features is not None and self._feature_datasets is not None and state.is_frozen:
@@ -148,6 +144,6 @@ class InputPipeline:
         yield from loader
 
     def example(self) -> torch.Tensor:
-        """Return one image as the network takes it; [1, c, h, w] on the device."""
+        """Return one normalised test image, [1, c, h, w] on the device."""
         _, _, test = self._prepared
         return Inputs(self._preparation.transform)(test[0][0].unsqueeze(0).to(self._device))

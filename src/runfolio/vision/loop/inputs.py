@@ -1,4 +1,4 @@
-"""What loaders give, as the network takes it."""
+"""Conversion of a loader's batches to network inputs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from runfolio.vision.data.transform import ImageTransform
 
 
 class Inputs:
-    """Makes a batch of a loader ready for the network, where the batch is: on a GPU that costs next to nothing."""
+    """Converter of batches to network inputs. It works on the batch's device, since this is fast on a GPU."""
 
     def __init__(self, transform: ImageTransform) -> None:
         self._transform = transform
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """[b, c, h, w] uint8 pixels to [b, c, h, w] float32, scaled and normalised; [b, d] features as they are."""
+        """Return [b, c, h, w] uint8 pixels as normalised float32; return [b, d] features unchanged."""
         return batch if batch.is_floating_point() else self._transform.normalised(batch)

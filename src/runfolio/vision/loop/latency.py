@@ -1,4 +1,4 @@
-"""Time that a network takes for one image."""
+"""Latency of a network for one image."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from runfolio.vision.models import ModelSpec
 _WARM_UP, _REPEATS, _LIMIT_S = 5, 100, 0.2
 _MAX_NETWORKS = 64
 _measured_ms: dict[tuple[ModelSpec, str, str, bool], float] = {}
-"""Times by network, precision, device and compilation: the runs of a series mostly share one network."""
+"""Latencies by network, precision, device and compilation, since the runs of a series mostly share a network."""
 
 
 def predict_ms(state: TrainState, spec: ModelSpec, image: torch.Tensor) -> float:
-    """Return the milliseconds for one image at a time: the median of many, after a warm-up.
+    """Return the median latency for a batch of one image, in milliseconds.
 
     Each network is measured once per process.
 
     Args:
-        spec: The network of `state`.
-        image: [1, c, h, w], as the network takes it.
+        spec: Network of `state`.
+        image: Normalised image, [1, c, h, w].
     """
     settings = state.settings
     key = (spec, settings.precision, state.device.type, settings.compile)
@@ -41,7 +41,7 @@ def _measure_ms(state: TrainState, image: torch.Tensor) -> float:
     end = time.perf_counter() + _LIMIT_S
     for _ in range(_WARM_UP + _REPEATS):
         start = time.perf_counter()
-        state.predict_forward(image).argmax().item()  # reading the answer waits for a GPU
+        state.predict_forward(image).argmax().item()  # item() waits for a GPU
         times_s.append(time.perf_counter() - start)
         if len(times_s) > _WARM_UP and time.perf_counter() > end:
             break

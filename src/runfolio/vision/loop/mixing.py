@@ -1,4 +1,4 @@
-"""Training images mixed with each other, batch by batch: drawn from (seed, epoch, batch) and nothing else."""
+"""Mixup and CutMix. The random numbers of a batch depend only on seed, epoch and batch."""
 
 from __future__ import annotations
 
@@ -8,33 +8,38 @@ from runfolio.vision._torchvision import v2
 from runfolio.vision.batches.augment import seeded_generator
 
 _STREAM = 1
-"""Keeps what is drawn for a batch apart from what is drawn for the image of the same number."""
+"""Random stream of the mixing, separate from the augmentation of the image with the batch's number."""
 
 
 class Mixing:
-    """Mixes each image of a batch with another one, and their labels in the same proportion.
+    """Mixer of each image of a batch with another one, and of their labels in the same proportion.
 
-    `mixup` blends whole images (Zhang et al., arXiv:1710.09412), `cutmix` puts a rectangle of one into the other
-    (Yun et al., arXiv:1905.04899); of both, each batch gets one or the other. Off where neither is above 0.
+    `mixup` blends whole images (Zhang et al., arXiv:1710.09412). `cutmix` pastes a rectangle of another image (Yun et
+    al., arXiv:1905.04899). If both are on, each batch gets one of them at random.
     """
 
     def __init__(self, *, mixup: float, cutmix: float, classes: int, seed: int) -> None:
-        """Args:
-        mixup, cutmix: alpha of the Beta distribution that the proportion is drawn from; 0: not so.
+        """Set up the mixing.
+
+        Args:
+            mixup: Parameter alpha of the Beta distribution of the proportion; 0: off.
+            cutmix: The same for CutMix.
         """
-        kinds = ((v2.MixUp, mixup), (v2.CutMix, cutmix))
-        self._ways = [kind(alpha=float(alpha), num_classes=classes) for kind, alpha in kinds if alpha]
+        alphas = ((v2.MixUp, mixup), (v2.CutMix, cutmix))
+        self._transforms = [transform(alpha=float(alpha), num_classes=classes) for transform, alpha in alphas if alpha]
         self._seed = seed
 
     def __call__(
         self, images: torch.Tensor, labels: torch.Tensor, *, epoch: int, batch: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """[b, c, h, w] images and [b] int64 labels to [b, c, h, w] and [b, classes] float32, the share of each class.
+        """Return mixed [b, c, h, w] images and [b, classes] float32 class shares; unchanged inputs if mixing is off.
 
-        Off: the images and labels as they are.
+        Args:
+            images: Images, [b, c, h, w].
+            labels: Classes, [b] int64.
         """
-        if not self._ways:
+        if not self._transforms:
             return images, labels
         with seeded_generator(self._seed, epoch, batch, _STREAM):
-            way = self._ways[int(torch.randint(len(self._ways), ()))]
-            return way(images, labels)
+            transform = self._transforms[int(torch.randint(len(self._transforms), ()))]
+            return transform(images, labels)

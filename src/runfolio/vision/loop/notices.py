@@ -13,22 +13,24 @@ if TYPE_CHECKING:
 
 
 class TrainingWarning(UserWarning):
-    """A loss that is not a number, or a best epoch that was chosen without validation."""
+    """Warning about a training, such as a loss that is not finite."""
 
 
 class Notices:
-    """Shows notices once on the terminal, and logs them with the run."""
+    """Notices of one run. Each is shown once on the terminal and logged with the run."""
 
     def __init__(self, run: Run, progress: Progress | None) -> None:
-        """Args:
-        progress: Display to print on. Default: notices are Python warnings.
+        """Start without notices.
+
+        Args:
+            progress: Display to print on. Default: notices are Python warnings.
         """
         self._run = run
         self._progress = progress
         self._shown: set[str] = set()
 
     def once(self, kind: str, text: str) -> None:
-        """Show and log the text, unless this run had a notice of that kind before."""
+        """Show and log the text, unless the run already has a notice of this kind."""
         if kind in self._shown:
             return
         self._shown.add(kind)

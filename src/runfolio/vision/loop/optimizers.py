@@ -1,4 +1,4 @@
-"""Optimizers, and the learning rate as one pure function of the step."""
+"""Optimizers and learning rate schedules."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from runfolio.vision.settings import OptimConfig, ScheduleConfig
 
 _START, _END = 1 / 25, 1 / 25 / 1e4
 _RISING = 0.3
-"""OneCycleLR's defaults: it starts at 1/25 of the rate, ends 10,000 times lower, and rises for 30 % of the steps."""
+"""Defaults of OneCycleLR: start at 1/25 of the rate, end 10,000 times lower, rise for 30 % of the steps."""
 
 
 def make_optimizer(model: nn.Module, settings: OptimConfig, *, rate_decay: float) -> Optimizer:
-    """Return the optimizer of the settings over all trainable parameters.
+    """Return the optimizer of the trainable parameters.
 
     Args:
-        rate_decay: Learning rate of each stage of the backbone as a share of the next one's.
+        rate_decay: Learning rate of each backbone stage, relative to the next stage.
     """
     optimizer = _optimizer(_groups(model, settings.lr, rate_decay), settings)
     keep_state_layout(optimizer)
@@ -45,10 +45,10 @@ def _optimizer(groups: list[dict[str, Any]], settings: OptimConfig) -> Optimizer
 
 
 def _groups(model: nn.Module, lr: float, rate_decay: float) -> list[dict[str, Any]]:
-    """Return the trainable parameters, the head first: in one group, or in one per stage with a rate of its own.
+    """Return the parameter groups: one, or one per stage with its own learning rate, the head first.
 
     Source: discriminative fine-tuning, ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.1; layer-wise learning
-    rate decay, BEiT, Bao et al., arXiv:2106.08254, as timm's `param_groups_layer_decay` has it
+    rate decay, BEiT, Bao et al., arXiv:2106.08254, as in timm's `param_groups_layer_decay`
     """
     if rate_decay == 1:
         return [{"params": _trainable(model.parameters())}]
@@ -65,21 +65,21 @@ def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
 def make_scheduler(
     optimizer: Optimizer, settings: ScheduleConfig, steps_per_epoch: int, factor: Callable[[int], float] | None = None
 ) -> LambdaLR:
-    """A torch scheduler to step after every optimizer step.
+    """Return a scheduler to step after each optimizer step.
 
     Args:
-        factor: What the learning rates are multiplied with at each step, from 0; None: as the settings say.
+        factor: Factor of the learning rates at a step, counted from 0. Default: that of the settings.
     """
     return LambdaLR(optimizer, factor or RateFactor.of(settings, steps_per_epoch).at)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateFactor:
-    """What the learning rate is multiplied with at each step, counted from 0.
+    """Factor of the learning rate at each step, counted from 0.
 
-    Warm-up is linear and reaches 1 at step `warmup_steps`, where the schedule begins and runs for the steps left. A
-    one-cycle schedule has a rise of its own, which takes the steps of the warm-up where there is one.
-    Same values as torch's LinearLR, CosineAnnealingLR, OneCycleLR (without its momentum cycle) and StepLR.
+    Warm-up is linear and reaches 1 at step `warmup_steps`. The schedule then runs for the remaining steps. One-cycle
+    rises during the warm-up steps, or by default for 30 % of all steps.
+    The values equal those of torch's LinearLR, CosineAnnealingLR, OneCycleLR (without its momentum cycle) and StepLR.
     Source: SGDR, Loshchilov and Hutter, arXiv:1608.03983; Super-Convergence, Smith and Topin, arXiv:1708.07120
     """
 
@@ -87,7 +87,7 @@ class RateFactor:
     total_steps: int
     warmup_steps: int = 0
     every_steps: int = 1
-    """Of the step schedule: how many steps until the next multiplication with `gamma`."""
+    """Steps between two multiplications by `gamma` in the step schedule."""
     gamma: float = 0.1
 
     @classmethod
@@ -113,14 +113,14 @@ class RateFactor:
         return 1.0
 
 
-def _one_cycle(step: int, steps: int, rising: float) -> float:
-    top, last = rising - 1, steps - 1
-    if step < top:
-        return _cosine(_START, 1, step / top)
-    if last <= top:  # nothing but warm-up: epochs of one step
+def _one_cycle(step: int, steps: int, rising_steps: float) -> float:
+    peak, last = rising_steps - 1, steps - 1
+    if step < peak:
+        return _cosine(_START, 1, step / peak)
+    if last <= peak:  # the rise takes all steps
         return 1.0
-    return _cosine(1, _END, min((step - top) / (last - top), 1))
+    return _cosine(1, _END, min((step - peak) / (last - peak), 1))
 
 
-def _cosine(start: float, end: float, part: float) -> float:
-    return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
+def _cosine(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * fraction))

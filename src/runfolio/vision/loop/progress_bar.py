@@ -1,4 +1,4 @@
-"""A training's line in a rich progress display that belongs to the caller; without a display, nothing."""
+"""Progress bar of a training in the caller's rich display."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ if TYPE_CHECKING:
 
 
 class EpochProgressBar:
-    """One task that counts steps over all epochs. It leaves the display when the training ends, however it ends."""
+    """Task that counts the steps of all epochs, removed from the display on exit. Without a display it does nothing."""
 
     def __init__(self, progress: Progress | None, name: str, *, epochs: int, steps: int, completed: int = 0) -> None:
-        """Args:
-        steps: Steps of one epoch.
-        completed: Steps of earlier attempts.
+        """Add the task to the display.
+
+        Args:
+            steps: Steps per epoch.
+            completed: Steps of earlier attempts.
         """
         self._progress = progress
         self._name = escape(name)
         self._epochs = epochs
         self._metrics = ""
         self._epoch = 0
-        # A series, whose own bar is on display, has one line per run.
+        # A series already has a task in the display and prints one line per run.
         self._prints_epochs = progress is not None and not progress.tasks
         if progress is not None:
             self._task = progress.add_task(self._name, total=epochs * steps, completed=completed)
@@ -41,7 +43,11 @@ class EpochProgressBar:
             self._progress.remove_task(self._task)
 
     def start_epoch(self, number: int) -> None:
-        """Show that epoch `number`, from 1, begins."""
+        """Show that an epoch starts.
+
+        Args:
+            number: Number of the epoch, counted from 1.
+        """
         self._epoch = number
         self.show(f"epoch {number}/{self._epochs}")
 
@@ -51,9 +57,9 @@ class EpochProgressBar:
             self._progress.advance(self._task)
 
     def report(self, metrics: Mapping[str, float], accuracy: str) -> None:
-        """Show the training loss and the accuracy that picks the best epoch, and print them as a line that stays.
+        """Show the training loss and the accuracy that chooses the best epoch, and print them as a permanent line.
 
-        The line goes to stdout unless that would disturb the bar; either way the console log of the run has it.
+        The line is printed to stdout unless that would disturb the bar. The run's console log has it in both cases.
         """
         results = f"loss {metrics['train/loss']:.3f}, {accuracy} {metrics[accuracy]:.1%}"
         self._metrics = f" · {results}"
@@ -69,6 +75,6 @@ class EpochProgressBar:
             sys.stdout.flush()
 
     def show(self, activity: str) -> None:
-        """Show the activity, and the metrics of the last epoch."""
+        """Show an activity and the metrics of the last epoch."""
         if self._progress is not None:
             self._progress.update(self._task, description=f"{self._name} · {activity}{self._metrics}")

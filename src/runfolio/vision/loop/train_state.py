@@ -22,17 +22,17 @@ from runfolio.vision.models.precision import Network, mixed_precision
 from runfolio.vision.prepare import Preparation
 
 UNAVERAGED = "unaveraged"
-"""The part of a checkpoint that holds the weights in training, if `model` is their average."""
+"""Checkpoint part with the weights in training, if part `model` is their average."""
 
-_SHAPING = ("optimizer", "ema", "precision")
-"""Settings that a checkpoint's parts depend on."""
+_SETTINGS_OF_PARTS = ("optimizer", "ema", "precision")
+"""Settings that decide which parts a checkpoint has."""
 
 
 class TrainState:
-    """A network in training, and everything that a checkpoint holds of it.
+    """Complete state of a training between two optimizer steps.
 
-    A step is one of the optimizer, from one batch or several. Between two steps a training is nothing but this state.
-    In the middle of an epoch, the state also holds the progress and the running totals.
+    One optimizer step uses one batch or several. In the middle of an epoch, the state also holds the progress and the
+    running totals.
 
     Attributes:
         settings: Settings of the training.
@@ -41,19 +41,21 @@ class TrainState:
         model: The network in training.
         optimizer: Updates the parameters of `model`.
         scaler: Scales the loss in fp16, so that small gradients do not become zero; otherwise does nothing.
-        stopping: Epochs since the best one.
-        freezing: Epochs in which the backbone is frozen.
+        stopping: Early stopping.
+        freezing: Schedule of the backbone.
         metrics: Sums over the images of the current epoch.
-        epoch: Epochs done: trained, validated and logged.
-        step: Optimizer steps done.
+        epoch: Number of completed epochs.
+        step: Number of completed optimizer steps.
         epoch_lr: Learning rate at the start of the current epoch.
-        epoch_seconds: Seconds of each epoch done, validation included.
-        epoch_values: Logged values of the last epoch done.
+        epoch_seconds: Seconds of each completed epoch, validation included.
+        epoch_values: Logged values of the last completed epoch.
     """
 
     def __init__(self, preparation: Preparation, schedule: Callable[[int], float] | None = None) -> None:
-        """Args:
-        schedule: Factor of the learning rate at each step. Default: as the settings say.
+        """Build the network and its optimizer.
+
+        Args:
+            schedule: Factor of the learning rate at a step. Default: that of the settings.
         """
         settings = preparation.settings
         self.settings = settings
@@ -83,7 +85,7 @@ class TrainState:
         self.metrics = EpochMetrics(self.device)
 
     def _forward(self, model: nn.Module) -> Network:
-        """Return the function that calls `model` in the precision of the settings, compiled if they say so."""
+        """Return a function that calls `model` in the precision of the settings, compiled if requested."""
         network = mixed_precision(model, self.device, self.settings.precision)
         return compile_network(network, self.settings.resolved_batch_size) if self.settings.compile else network
 
@@ -97,17 +99,17 @@ class TrainState:
 
     @property
     def steps_left(self) -> int:
-        """Steps that are left of the current epoch."""
+        """Remaining steps of the current epoch."""
         return (self.epoch + 1) * self.steps_per_epoch - self.step
 
     @property
     def batches_done(self) -> int:
-        """Batches of the current epoch that the steps so far have trained on."""
+        """Batches of the current epoch that are already trained on."""
         return (self.steps_per_epoch - self.steps_left) * self.settings.accumulate
 
     @property
     def progress(self) -> dict[str, float]:
-        """Epochs done, with the part of the current one, as `epoch`; images trained on so far as `samples`."""
+        """Fractional number of epochs (`epoch`) and number of images trained on (`samples`)."""
         epochs, steps = divmod(self.step, self.steps_per_epoch)
         samples_per_step = self.settings.accumulate * self.settings.resolved_batch_size
         return {
@@ -136,18 +138,18 @@ class TrainState:
 
     @property
     def predicting(self) -> nn.Module:
-        """The network to predict with: the average of the weights in training if there is one, else `model` itself."""
+        """Network to predict with: the weight average if there is one, else `model`."""
         return self.model if self._average is None else self._average.model
 
     def rate(self, step: int, stage: int = 0) -> float:
-        """Return the learning rate after `step` steps; of the head, or of a stage of the backbone."""
+        """Return the learning rate of a stage after `step` steps; stage 0 is the head."""
         return float(self._scheduler.base_lrs[stage] * self._scheduler.lr_lambdas[stage](step))
 
     @property
     def epoch_rates(self) -> dict[str, float]:
-        """Learning rates at the start of this epoch: of the head and, if it has its own, of the backbone.
+        """Learning rates at the start of the epoch: `lr` of the head, and `lr/backbone` if the backbone has its own.
 
-        The second is the rate of the stage next to the head; 0 while the backbone is frozen.
+        `lr/backbone` is the rate of the stage next to the head; 0 while the backbone is frozen.
         """
         rates = {"lr": self.epoch_lr}
         if self.settings.unfreeze_after is not None or len(self.optimizer.param_groups) > 1:
@@ -155,12 +157,12 @@ class TrainState:
         return rates
 
     def start_epoch(self) -> None:
-        """Put the network into training mode, with the parameters frozen that this epoch does not train."""
+        """Put the network into training mode, and freeze the parameters that this epoch does not train."""
         self.freezing.apply(self.epoch)
         train_mode(self.model, frozen_backbone=self.is_frozen)
 
     def update(self) -> None:
-        """Make one optimizer step by the gradients that were accumulated."""
+        """Make one optimizer step with the accumulated gradients."""
         if self.settings.clip is not None:
             self.scaler.unscale_(self.optimizer)
             parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -174,11 +176,11 @@ class TrainState:
         self.step += 1
 
     def end_epoch(self, values: dict[str, float], score: float) -> None:
-        """Count the epoch as done.
+        """Count the epoch as completed.
 
         Args:
-            values: Everything that is logged of the epoch.
-            score: The value that chooses the best epoch; higher is better.
+            values: Logged values of the epoch.
+            score: Value that chooses the best epoch; higher is better.
         """
         self.epoch += 1
         self.epoch_lr = self.rate(self.step)
@@ -190,9 +192,9 @@ class TrainState:
         self.metrics = EpochMetrics(self.device)
 
     def checkpoint_parts(self) -> dict[str, Any]:
-        """Return the parts of a checkpoint, for `run.checkpoint` and `run.restore`, which add the random generators.
+        """Return the parts of a checkpoint, for `run.checkpoint` and `run.restore`.
 
-        `model` is the network that predicts; the weights in training are saved in addition if they are others.
+        Part `model` is the network that predicts. If it is an average, the weights in training are a further part.
         """
         return {
             "model": self.predicting,
@@ -206,14 +208,14 @@ class TrainState:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counters, and the settings that a fork of other ones compares with its own."""
+        """Return the counters, and the settings that a fork compares with its own."""
         return {
             "epoch": self.epoch,
             "step": self.step,
             "epoch_lr": self.epoch_lr,
             "epoch_seconds": self.epoch_seconds,
             "figures": self.epoch_values,
-            "settings": {name: getattr(self.settings, name) for name in _SHAPING},
+            "settings": {name: getattr(self.settings, name) for name in _SETTINGS_OF_PARTS},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`--batch-size auto`: the size that suits network, images and machine, found by training some steps with several."""
+"""Choice of the batch size for `--batch-size auto`, by training a few steps with several sizes."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _STEPS_PER_EPOCH = 5
-"""Fewest steps of an epoch."""
+"""Minimum number of steps per epoch."""
 _SMALLEST = 8
 _STEPS = 5
-"""Steps of one trial; the first one warms up."""
+"""Steps of one trial. The first one is a warm-up."""
 _SHARE_OF_MEMORY = {"cpu": 0.5, "cuda": 0.8}
-"""Share of the free memory that a step may take; the rest is headroom."""
+"""Share of the free memory that a step may use."""
 _DEPENDS_ON = (
     *("data", "image_size", "augment", "cached_views", "mixup", "cutmix", "cache", "workers"),
     *("model", "hidden_units", "weights", "freeze_backbone", "unfreeze_after", "compile"),
     *("optimizer", "ema", "deterministic", "precision"),
 )
 _measurements: dict[tuple[object, ...], tuple[int, str]] = {}
-"""Sizes that this process chose, with a sentence of the reason, by device, sizes and settings."""
+"""Sizes that this process chose, and the reasons, by device, tried sizes and settings."""
 _AS_FAST = 0.95
-"""Share of the highest speed at which a smaller size is better: it makes more steps."""
+"""Share of the highest speed that counts as equally fast. The smaller size wins, since it makes more steps."""
 
 
 class _Trial(NamedTuple):
     speed: float
-    """Images a second."""
+    """Images per second."""
     bytes_taken: int
-    """Peak of one step on a GPU; on a CPU, bytes that it keeps for its gradients."""
+    """Peak memory of one step on a GPU; on a CPU, bytes of the tensors saved for the backward pass."""
 
 
 def resolve_batch_size(preparation: Preparation, progress: Progress | None = None) -> tuple[Preparation, str]:
-    """Replace `auto` by a number; return the preparation, and a sentence that says how the number was chosen.
+    """Replace `auto` by a number; return the preparation and a sentence with the reason.
 
-    On a GPU the largest power of two that leaves a fifth of the memory, on a CPU the smallest of those that are about
-    as fast as the fastest; with five steps an epoch at least. Since it is measured, it need not be the same each time;
-    a process measures once for all trainings that are alike in what it depends on, such as the runs of a series. One
-    that repeats a run takes that run's.
+    The size is a power of two that makes at least five steps per epoch. On a GPU it is the largest that leaves a fifth
+    of the memory free; on a CPU the smallest that is about as fast as the fastest. Measurements vary, so the result may
+    differ between calls. A process measures once for equal settings, such as in a series. A process that repeats a run
+    uses the recorded size.
 
     Raises:
         ConfigError: Not even the smallest batch fits into the memory.
@@ -65,7 +65,7 @@ def resolve_batch_size(preparation: Preparation, progress: Progress | None = Non
     if (repeated := repeated_run()) is not None:
         recorded_size = repeated.config.get("batch_size")
         if isinstance(recorded_size, int):
-            return _with_size(preparation, recorded_size), f"batch-size auto was {recorded_size} there"
+            return _with_size(preparation, recorded_size), f"batch-size auto is {recorded_size}, as in the repeated run"
     sizes = powers_of_two(len(preparation.train))
     key = (preparation.device, *sizes, *(getattr(settings, name) for name in _DEPENDS_ON))
     if key not in _measurements:
@@ -92,18 +92,21 @@ def _measure(preparation: Preparation, sizes: list[int], progress: Progress | No
             progress.remove_task(task)
     if not trials:
         raise ConfigError(
-            f"batch-size is auto, but not even {sizes[0]} images at once fit into the {preparation.device}'s memory;"
+            f"batch-size is auto, but not even a batch of {sizes[0]} images fits into the memory of"
+            f" {preparation.device};"
             " give a smaller --image-size or model, or --precision bf16"
         )
     speeds = {size: trial.speed for size, trial in trials.items()}
     chosen = max(speeds) if preparation.device == "cuda" else fastest(speeds)
     measured = ", ".join(f"{size}: {speed:,.0f}" for size, speed in speeds.items())
-    return chosen, f"batch-size auto is {chosen}, by what was measured now (size: images/s; {measured})"
+    return chosen, f"batch-size auto is {chosen} (measured images/s by size: {measured})"
 
 
 def powers_of_two(images: int) -> list[int]:
-    """The sizes to try, ascending: so many images make five batches of each, and none with a last batch of one image,
-    which BatchNorm could not be trained on; 2 where there are too few images for that.
+    """Return the sizes to try, in ascending order; 2 is always allowed.
+
+    Each size makes at least five batches of the images. Sizes that leave a last batch of one image are skipped, since
+    BatchNorm cannot train on it.
     """
     largest = max(images // _STEPS_PER_EPOCH, 2)
     powers = [2**power for power in range(1, int(math.log2(largest)) + 1)]
@@ -112,13 +115,17 @@ def powers_of_two(images: int) -> list[int]:
 
 
 def fastest(speeds: Mapping[int, float]) -> int:
-    """The smallest size that is about as fast as the fastest."""
+    """Return the smallest size that is about as fast as the fastest.
+
+    Args:
+        speeds: Images per second, by size.
+    """
     best = max(speeds.values())
     return min(size for size, speed in speeds.items() if speed >= _AS_FAST * best)
 
 
 def _trials(preparation: Preparation, sizes: list[int], progress: Progress | None) -> Iterator[tuple[int, _Trial]]:
-    """One size after another, up to the last that fits; on a CPU until larger ones are slower."""
+    """Yield trials in ascending order, until a size does not fit or, on a CPU, is slower."""
     on_gpu = preparation.device == "cuda"
     free = (torch.cuda.mem_get_info()[0] if on_gpu else _free_memory()) * _SHARE_OF_MEMORY[preparation.device]
     best = 0.0
@@ -140,7 +147,7 @@ def _trials(preparation: Preparation, sizes: list[int], progress: Progress | Non
 
 
 def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Trial:
-    """Make some steps of a training that is thrown away, on its first batch, with all that will ever train."""
+    """Make a few steps on the first batch, with the backbone unfrozen if it ever trains, and discard the training."""
     settings = replace(preparation.settings, batch_size=size, accumulate=1, workers=0)
     if settings.unfreeze_after is not None:
         settings = replace(settings, unfreeze_after=None, freeze_backbone=False)
@@ -152,7 +159,7 @@ def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Tri
     steps = min(_STEPS, state.steps_per_epoch)
 
     def on_step(loss: torch.Tensor) -> None:
-        loss.item()  # waits for a GPU
+        loss.item()  # wait for a GPU
         ends.append(time.perf_counter())
 
     if state.on_gpu:
@@ -167,11 +174,11 @@ def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Tri
         train_epoch(state, itertools.repeat(first_batch, steps), on_step)
     times = [end - start for start, end in itertools.pairwise(ends)]
     peak = torch.cuda.max_memory_allocated() if state.on_gpu else saved.total // steps
-    return _Trial(size / min(times), peak)  # what else the machine does only ever makes a step slower
+    return _Trial(size / min(times), peak)  # the minimum, since other processes only make steps slower
 
 
 class _SavedBytes:
-    """Counts the bytes that forward passes keep for the backward ones, without the parameters."""
+    """Counter of the bytes that forward passes save for backward passes, without the parameters."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.total = 0
@@ -184,7 +191,7 @@ class _SavedBytes:
 
 
 def _free_memory() -> int:
-    """Return the bytes that this process may still take."""
+    """Return the bytes that this process can still allocate."""
     free = psutil.virtual_memory().available
     limit, used = memory_limit(), memory_used()
     return free if limit is None or used is None else max(min(free, limit - used), 0)

@@ -1,4 +1,4 @@
-"""A learning rate range test: train with a rate that rises step by step, and see where the loss falls and diverges."""
+"""Learning rate range test: train with a rising rate, and find the rates at which the loss falls and diverges."""
 
 from __future__ import annotations
 
@@ -26,58 +26,58 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 LOSS, SMOOTHED, RATE = "lr_finder/loss", "lr_finder/smoothed", "lr_finder/lr"
-"""Metrics of the run: each step's loss, that smoothed, and its learning rate."""
+"""Metrics of the run: loss, smoothed loss and learning rate of each step."""
 STEEPEST, SAFE = "lr_finder/steepest", "lr_finder/safe"
 """Results of the run."""
 _LOWEST, _HIGHEST, _STEPS = 1e-7, 10.0, 100
 _DIVERGED = 4.0
-"""Times the lowest loss, as a mean of `_RECENT` steps: then it only gets worse."""
+"""Ratio to the lowest loss at which the test stops. Both losses are means of `_RECENT` steps."""
 _RECENT, _WINDOW = 5, 9
 _SAFE_SHARE = 0.1
 _FALLS = 0.05
-"""Share of its first value by which the loss must fall before anything can be said."""
+"""Share of its first value by which the loss must fall, else no rate is suggested."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RangeTest:
-    """Losses of a range test, and the learning rates that they suggest.
+    """Result of a range test: losses, and the suggested learning rates.
 
     Source: Smith, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186, section 3.3
     """
 
     folder: Path
-    """The run it is recorded as."""
+    """Folder of the run that records the test."""
     rates: NDArray[np.float64]
-    """[steps], rising by equal factors."""
+    """Learning rates, [steps], rising by equal factors."""
     losses: NDArray[np.float64]
-    """[steps], of one batch each; those behind the divergence were not trained."""
+    """Losses of the batches, [steps], up to the divergence."""
     smoothed: NDArray[np.float64]
-    """[steps], a weighted mean of the steps around each."""
+    """Weighted means of neighbouring losses, [steps]."""
     steepest: float | None
-    """The rate at which the loss falls fastest; None where it does not fall."""
+    """Rate at which the loss falls fastest; None if it does not fall."""
     safe: float | None
-    """A tenth of the rate at which the loss is lowest."""
+    """Tenth of the rate with the lowest loss; None if the loss does not fall."""
 
     @property
     def suggested(self) -> float | None:
-        """The lower of the two."""
+        """Lower of the two rates."""
         return None if self.steepest is None or self.safe is None else min(self.steepest, self.safe)
 
     @property
     def sentence(self) -> str:
         if self.steepest is None or self.safe is None:
             return (
-                f"The loss falls at no rate from {self.rates[0]:.1g} to {self.rates[-1]:.2g}, so none can be suggested;"
-                " see whether the network, its weights and the images are the right ones."
+                f"The loss does not fall at any rate from {self.rates[0]:.1g} to {self.rates[-1]:.2g}, so no rate is"
+                " suggested; check the network, its weights and the images."
             )
         return (
-            f"The loss falls fastest at lr {self.steepest:.2g}, and a tenth of the rate where it is lowest is"
-            f" {self.safe:.2g}: begin with the lower one, {self.suggested:.2g}."
+            f"The loss falls fastest at lr {self.steepest:.2g}; a tenth of the rate with the lowest loss is"
+            f" {self.safe:.2g}. Start with the lower one, {self.suggested:.2g}."
         )
 
 
-class _TestOver(Exception):  # noqa: N818 - nothing went wrong
-    """Ends the test in the middle of an epoch."""
+class _TestOver(Exception):  # noqa: N818 - not an error
+    """Signal that ends the test in the middle of an epoch."""
 
 
 def find_lr(
@@ -88,17 +88,17 @@ def find_lr(
     name: str | None = None,
     progress: Progress | None = None,
 ) -> RangeTest:
-    """Train some 100 steps with a rate that rises from 1e-7 to 10, and record them as a run of its own.
+    """Train up to 100 steps with a rate that rises from 1e-7 to 10, and record them as a run.
 
-    Everything but the schedule is as in a training of these settings, which begins with the same weights and images;
-    of the epochs as many as are needed, and a backbone that is frozen at first stays so. It ends early where the loss
-    diverges. The network is thrown away, and the random generators are as they were before.
+    The test trains like `run_experiment` with these settings, except for the schedule. A frozen backbone stays frozen.
+    The test stops early if the loss diverges. The network is discarded, and the random generators are restored.
 
     Raises:
-        NotFound, ConfigError: As `run_experiment`.
+        NotFound: Unknown model, data or weights.
+        ConfigError: The settings cannot be used on this machine.
     """
     generators = random_states.capture_states()
-    if settings.unfreeze_after is not None:  # the test would go over to another network half way
+    if settings.unfreeze_after is not None:  # unfreezing in the middle would change the network under test
         settings = replace(settings, unfreeze_after=None, layer_decay=None)
     preparation = prepare(settings, store=store, progress=progress)
     if settings.batch_size == AUTO:
@@ -179,10 +179,10 @@ def _record(run: runfolio.Run, losses: list[float]) -> RangeTest:
 
 
 def analyze(folder: Path, rates: list[float], losses: list[float]) -> RangeTest:
-    """Find the rates that the losses suggest.
+    """Return the rates that the losses suggest.
 
     Args:
-        folder: The run of the test.
+        folder: Run folder of the test.
         rates: Learning rate of each step.
         losses: Loss of each step; the last may be NaN or infinite.
     """
@@ -197,7 +197,7 @@ def analyze(folder: Path, rates: list[float], losses: list[float]) -> RangeTest:
 
 
 def _smooth(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average over a window centred on each step, so that nothing moves to higher rates; NaN is left out."""
+    """Return weighted means over centred windows, which do not shift the curve, of the finite losses."""
     weights = np.hanning(_WINDOW + 2)[1:-1]
     is_finite = np.isfinite(losses)
     sums = np.convolve(np.where(is_finite, losses, 0.0), weights)
@@ -208,7 +208,7 @@ def _smooth(losses: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def range_figure(test: RangeTest) -> Figure:
-    """Draw the loss over the learning rate, with the rates that are suggested."""
+    """Draw the loss over the learning rate, with the suggested rates."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")

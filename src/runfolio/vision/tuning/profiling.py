@@ -1,4 +1,4 @@
-"""Time of a training step by operator: a few steps under torch's profiler, kept with the run."""
+"""Profile of a few training steps by operator, stored with the run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Batch = TypeVar("Batch")
 PROFILE = "profile"
-"""The artifact's name and type."""
+"""Name and type of the artifact."""
 _LOADING, _STEP = "runfolio: next batch", "ProfilerStep*"
 _STEPS, _FEWEST, _MOST_OPERATORS = 3, 2, 100
 _MS = 1e-3
@@ -36,12 +36,12 @@ def train_epoch_with_profile(
     """Train one epoch, and profile its first steps if the run has no profile yet.
 
     Args:
-        notify: Gets a sentence if no profile can be made or kept.
+        notify: Function that reports why no profile can be made or stored.
     """
-    if (run.folder / ARTIFACTS / f"{PROFILE}.json").exists():  # of an earlier epoch, or of one before a resume
+    if (run.folder / ARTIFACTS / f"{PROFILE}.json").exists():  # of an earlier epoch or attempt
         return train_epoch(state, batches, on_step)
     if state.steps_left < _FEWEST:
-        notify(f"an epoch of fewer than {_FEWEST} steps is not profiled; a smaller --batch-size has more")
+        notify(f"an epoch of fewer than {_FEWEST} steps is not profiled; a smaller --batch-size makes more steps")
         return train_epoch(state, batches, on_step)
     profiler = StepProfiler(run, steps=state.steps_left, on_gpu=state.on_gpu, notify=notify)
 
@@ -54,17 +54,19 @@ def train_epoch_with_profile(
 
 
 class StepProfiler:
-    """Profiles some steps of the epoch that is trained while it is open, and keeps the profile with the run.
+    """Profiler of a few steps of an epoch, as a context manager. It stores the profile with the run.
 
-    The results of the training stay the same to the bit. See `docs/format.md`, Artifacts.
+    The results of the training stay bit-identical. See `docs/format.md`, Artifacts.
     """
 
     def __init__(self, run: Run, *, steps: int, on_gpu: bool, notify: Callable[[str], None]) -> None:
-        """Args:
-        steps: Steps that are left of the epoch, at least two. The first is skipped if there are enough.
-        notify: Gets a sentence if the profile cannot be kept.
+        """Plan the steps to profile.
+
+        Args:
+            steps: Remaining steps of the epoch, at least two. The first is skipped if there are enough.
+            notify: Function that reports why the profile cannot be stored.
         """
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it tells the terminal that it starts and stops
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # no messages of the profiler on the terminal
         self._run = run
         self._on_gpu = on_gpu
         self._notify = notify
@@ -72,7 +74,7 @@ class StepProfiler:
         self._profiler = profile(
             activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])],
             schedule=schedule(wait=int(steps > _STEPS + 1), warmup=1, active=self._active, repeat=1),
-            on_trace_ready=self._keep,
+            on_trace_ready=self._store,
         )
 
     def __enter__(self) -> Self:
@@ -85,7 +87,7 @@ class StepProfiler:
         self._profiler.stop()
 
     def batches(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the same batches, and profile the time until each arrives."""
+        """Yield the batches, and profile the time spent waiting for each."""
         iterator = iter(batches)
         while True:
             with record_function(_LOADING):
@@ -98,21 +100,21 @@ class StepProfiler:
         """Count an optimizer step."""
         self._profiler.step()
 
-    def _keep(self, profiler: profile) -> None:
-        """Store the profile as an artifact; a failure does not stop the training."""
+    def _store(self, profiler: profile) -> None:
+        """Store the profile as an artifact. A failure does not stop the training."""
         try:
             with tempfile.TemporaryDirectory() as folder:
                 profiler.export_chrome_trace(str(Path(folder) / "trace.json.gz"))
                 (Path(folder) / "operators.json").write_text(json.dumps(self._summary(profiler), indent=1))
                 self._run.artifact(folder, PROFILE, type=PROFILE)
         except (OSError, RuntimeError) as error:
-            self._notify(f"the profile of the first steps cannot be kept: {error}")
+            self._notify(f"the profile of the first steps cannot be stored: {error}")
 
     def _summary(self, profiler: profile) -> dict[str, Any]:
         events = profiler.key_averages()
         stepping = sum(event.cpu_time_total for event in events if event.key == _STEP)
         loading = sum(event.cpu_time_total for event in events if event.key == _LOADING)
-        # Steps and annotations hold operators, which count for themselves.
+        # Steps and annotations contain operators, which are counted separately.
         operators = [event for event in events if event.key not in (_STEP, _LOADING) and not event.is_user_annotation]
         times = [event.self_device_time_total if self._on_gpu else event.self_cpu_time_total for event in operators]
         ranked = sorted(zip(times, operators, strict=True), key=lambda pair: -pair[0])
