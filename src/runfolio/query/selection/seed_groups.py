@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
 
 from runfolio.errors import NotFound
 from runfolio.query.run_view import RunT, RunView
