@@ -127,7 +127,7 @@ def test_a_fork_outlives_its_parent_and_is_found_whole(store: Path):
 def test_a_fork_of_a_disk_without_hard_links_has_copies(store: Path, monkeypatch: pytest.MonkeyPatch):
     parent = parent_of_ten_steps(store)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("os.link", refuse)

@@ -1,4 +1,4 @@
-"""Checks of what a run keeps beside its points: pictures, checkpoints, artifacts, code, edits."""
+"""Checks of a run's other content: images, checkpoints, artifacts, code, data listings, edits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runfolio.errors import NewerFormat, NotFound, RunfolioError
 from runfolio.record.base import file_bounds, schema
-from runfolio.record.base.layout import ARTIFACTS, CODE, CODE_FILES, DATA
+from runfolio.record.base.layout import ARTIFACTS, CLAIMS, CODE, CODE_FILES, CONSOLE, DATA
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
@@ -29,8 +29,21 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
     yield from _artifacts(folder)
     yield from _code(folder)
     yield from _data(folder)
+    yield from _oversized(folder)
     for path, error in run_edits.find_damaged(folder):
         yield _unreadable_finding(path, error)
+
+
+def _oversized(folder: Path) -> Iterator[Finding]:
+    """Files that no other check opens, and that are larger than their kind can be."""
+    for part, most_bytes in ((CLAIMS, file_bounds.JSON_DOCUMENT), (CONSOLE, file_bounds.CONSOLE)):
+        for path in RecordPath(folder, part).files():
+            try:
+                path.open(most_bytes).close()
+            except UnusableFile as error:
+                yield Finding(path.relative, Severity.UNCHECKED, error.problem)
+            except OSError:
+                continue  # gone in the meantime, or not ours to read
 
 
 def _unreadable_finding(path: RecordPath, error: Exception) -> Finding:
@@ -45,18 +58,18 @@ def _pictures(folder: Path, census: Census) -> Iterator[Finding]:
         bad += [name for name in names if not _is_png(media.picture_path(folder, name))]
     if bad:
         named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
-        message = f"lacks {counted(len(bad), 'picture')} that media lines name, or holds them damaged: {named}"
+        message = f"lacks {counted(len(bad), 'image')} of media lines, or contains damaged ones: {named}"
         yield Finding("media/files", Severity.LOST, message)
 
 
 def _is_png(path: RecordPath) -> bool:
-    """Whether it begins and ends as one; what is in between is the decoder's matter."""
+    """Return whether a file starts and ends as a PNG; the content is left to the decoder."""
     try:
         with path.open(file_bounds.PICTURE) as file:
-            begins = file.read(len(_PNG_START)) == _PNG_START
+            has_start = file.read(len(_PNG_START)) == _PNG_START
             size = file.seek(0, os.SEEK_END)
             file.seek(size - min(len(_PNG_END), size))
-            return begins and file.read() == _PNG_END
+            return has_start and file.read() == _PNG_END
     except OSError:
         return False
 
@@ -74,7 +87,7 @@ def _checkpoints(folder: Path) -> Iterator[Finding]:
     for name, error in bad:
         path = manifests.manifest_path(folder, name)
         intact = ", ".join(f"{other!r} (step {step})" for other, step in good.items())
-        alternatives = f"still whole: {intact}" if intact else "no other checkpoint of the run is whole"
+        alternatives = f"intact: {intact}" if intact else "no other checkpoint of the run is intact"
         finding = _unreadable_finding(path, error)
         message = finding.message.replace(f"{path.parent}/", "")
         yield Finding(finding.file, finding.severity, f"{message}; {alternatives}")
@@ -91,17 +104,17 @@ def _artifacts(folder: Path) -> Iterator[Finding]:
             continue
         for entry in artifact.files:
             path = artifacts.files_folder(manifest, artifact).below(entry.file)
-            if trouble := _digest_trouble(path, entry.sha256):
-                yield Finding(path.relative, Severity.LOST, trouble)
+            if problem := _digest_problem(path, entry.sha256):
+                yield Finding(path.relative, Severity.LOST, problem)
 
 
-def _digest_trouble(path: RecordPath, digest: str) -> str | None:
-    """What is wrong with a file whose SHA-256 is noted; None where nothing is."""
+def _digest_problem(path: RecordPath, digest: str) -> str | None:
+    """Describe the problem of a file with a recorded SHA-256; None if it is intact."""
     try:
         intact = path.sha256(file_bounds.ARTIFACT) == digest
-        return None if intact else "is damaged (its SHA-256 is not the one noted)"
+        return None if intact else "is damaged (its SHA-256 differs from the recorded one)"
     except FileNotFoundError:
-        return "is gone"
+        return "is missing"
     except UnusableFile as error:
         return error.problem
     except OSError as error:
@@ -128,12 +141,12 @@ def _code(folder: Path) -> Iterator[Finding]:
     stored = {path.name for path in content_folder.files() if not path.name.startswith(".")}
     for digest in sorted(needed | stored):
         path = RecordPath(folder, CODE, CODE_FILES, digest)
-        if trouble := _content_trouble(path):
-            yield Finding(path.relative, Severity.LOST, trouble)
+        if problem := _content_problem(path):
+            yield Finding(path.relative, Severity.LOST, problem)
 
 
 def _data(folder: Path) -> Iterator[Finding]:
-    """Listings that are not what they are called after, and those that are named and not here."""
+    """Find listings whose content does not match their name, and listings that are missing."""
     needed = _named_data(folder)
     stored = {
         path.name.removesuffix(data_listings.ENDING)
@@ -145,13 +158,13 @@ def _data(folder: Path) -> Iterator[Finding]:
         try:
             data_listings.Listing.read(folder, fingerprint)
         except NotFound:
-            yield Finding(path.relative, Severity.LOST, "is gone")
+            yield Finding(path.relative, Severity.LOST, "is missing")
         except RunfolioError as error:
             yield _unreadable_finding(path, error)
 
 
 def _named_data(folder: Path) -> set[str]:
-    """The fingerprints of the listings that `run.json` says are here."""
+    """Return the fingerprints of the listings that `run.json` refers to."""
     try:
         data_entries = RunDocument.read(folder).data.values()
     except (RunfolioError, OSError):
@@ -164,13 +177,13 @@ def _named_data(folder: Path) -> set[str]:
     }
 
 
-def _content_trouble(path: RecordPath) -> str | None:
+def _content_problem(path: RecordPath) -> str | None:
     try:
         data = path.read_bytes(file_bounds.CODE)
     except FileNotFoundError:
-        return "is gone"
+        return "is missing"
     except UnusableFile as error:
         return error.problem
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return None if hashlib.sha256(data).hexdigest() == path.name else "is damaged (it is not what its name says)"
+    return None if hashlib.sha256(data).hexdigest() == path.name else "is damaged (its content does not match its name)"

@@ -1,4 +1,4 @@
-"""Which folders of a store are runs, also without a `run.json`, and what lies in one. No link is followed."""
+"""Run folders of a store, even without `run.json`, and their files. Links are not followed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RUN_FILE_PATTERN = re.compile(rf"({ALIVE}/[0-9a-z]+\.json|{METRICS}/(tail|segme
 
 
 def find_folders(store: Path) -> tuple[list[Path], list[Path]]:
-    """The run folders of a store, and the links in it that may lead to others; each sorted."""
+    """Return the run folders of a store, and links to folders; each list is sorted."""
     runs: list[Path] = []
     links: list[Path] = []
     pending = [store]
@@ -44,7 +44,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def walk_files(folder: Path) -> Iterator[RecordPath]:
-    """Every file below a run's folder, but what earlier repairs set aside."""
+    """Yield every file of a run, except those that earlier repairs moved to `damaged/`."""
     return (path for path in RecordPath(folder).walk() if path.parts[0] != DAMAGED and path.kind() == FILE)
 
 

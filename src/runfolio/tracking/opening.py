@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypedDict
 
-from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
 from runfolio.record.base.layout import (
     RUN_FILE,
     event_files,
@@ -196,6 +196,8 @@ def open_run(
             from runfolio.tracking.process.notebook import watch_cells  # asyncio, which scripts need not load
 
             watch_cells(shell)
+    except RunfolioError:
+        raise
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {folder} ({error.strerror or error});"

@@ -11,7 +11,7 @@ from runfolio.cli.output import formatting
 from runfolio.cli.output.console import print_line
 from runfolio.record.base import file_bounds
 from runfolio.record.base.record_path import RecordPath
-from runfolio.record.content.console_log import last_lines, log_path, printable
+from runfolio.record.content.console_log import log_path, printable, read_last_lines
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
@@ -45,7 +45,7 @@ class ConsoleLogPrinter:
         for attempt in reversed(run.document.attempts):
             path = log_path(self._run_path, attempt.writer)
             if path.exists():
-                lines = [] if self.log_exists else last_lines(path, count)
+                lines = [] if self.log_exists else read_last_lines(path, count)
                 self.log_exists = True
                 self._printed_bytes[attempt.writer] = path.status().st_size
                 for text in lines:

@@ -11,7 +11,7 @@ JSON_CONTAINERS = 2_000_000
 JSON_LINE = 16 * _MB
 """One line of a `.jsonl` file, with its newline."""
 JSON_LINES = 4096 * _MB
-"""`.jsonl` files, which are read a line at a time."""
+"""`.jsonl` files, which are read line by line."""
 SEGMENT = 1 << 40
 """Parquet files, which are read a row group at a time."""
 SEGMENT_FOOTER = 32 * _MB

@@ -17,21 +17,32 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
     Of a line that is longer than the longest in a record, one byte is left, which no decoder takes.
     """
     while line := file.readline(JSON_LINE):
-        if len(line) == JSON_LINE and not line.endswith(b"\n"):
-            while (line := file.readline(JSON_LINE)) and not line.endswith(b"\n"):
-                pass
-            line = _TOO_LONG + line[-1:]
+        if _is_cut(line):
+            line = _TOO_LONG + _skip_line(file)
         yield line
+        if not line.endswith(b"\n"):  # its end may be written at any moment
+            return
 
 
 def read_slices(file: BinaryIO, size: int) -> Iterator[bytes]:
     """Return the complete lines of a file, joined by newlines, in slices of about `size` bytes; long lines as above."""
-    partial = b""
     while block := file.read(size):
-        if partial == _TOO_LONG and b"\n" not in block:
-            continue
-        lines, newline, partial = (partial + block).rpartition(b"\n")
+        end = b"" if block.endswith(b"\n") else file.readline(JSON_LINE)
+        if _is_cut(end):
+            block, end = block[: block.rfind(b"\n") + 1], _TOO_LONG + _skip_line(file)
+        lines, newline, partial = (block + end).rpartition(b"\n")
         if newline:
             yield lines
-        if len(partial) > JSON_LINE:
-            partial = _TOO_LONG
+        if partial:
+            return
+
+
+def _is_cut(line: bytes) -> bool:
+    return len(line) == JSON_LINE and not line.endswith(b"\n")
+
+
+def _skip_line(file: BinaryIO) -> bytes:
+    """Pass over the rest of a line; return its newline, if it has one."""
+    while _is_cut(line := file.readline(JSON_LINE)):
+        pass
+    return line[-1:] if line.endswith(b"\n") else b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, d
 from runfolio.record.base import file_bounds, files, schema
 from runfolio.record.base.file_names import is_file_name
 from runfolio.record.base.layout import CHECKPOINTS, FORMAT
-from runfolio.record.base.record_path import RecordPath, descriptor_path
+from runfolio.record.base.record_path import RecordPath, UnusableFile, descriptor_path
 from runfolio.record.base.run_document import RunDocument, now, time_to_text
 from runfolio.record.base.schema import (
     AnyNumber,
@@ -31,9 +31,11 @@ from runfolio.record.base.schema import (
 from runfolio.record.checkpoints.loading import EXTRA_STATE_SUFFIX
 from runfolio.record.checkpoints.state_codec import (
     Packer,
+    StoredTensor,
     Unpacker,
     check_tensors,
     host_copies,
+    read_tensor_headers,
     read_tensors,
     write_tensors,
 )
@@ -115,16 +117,30 @@ class Checkpoint:
         tensors = self._read(part)
         return {key: tensor for key, tensor in tensors.items() if key not in self._files[part].wrapper_keys}
 
+    def stored_tensors(self, part: str = "model") -> dict[str, StoredTensor]:
+        """Return shape and dtype of each tensor of a module's `state_dict`; no tensor is read.
+
+        Raises:
+            NotFound, DamagedFile: As in `tensors`, but for the file's SHA-256.
+        """
+        entry = self._entry(part)
+        with _opened(self.folder, entry) as (path, shown):
+            tensors = read_tensor_headers(path, shown)
+        return {key: tensor for key, tensor in tensors.items() if key not in entry["wrapper_keys"]}
+
     def _read(self, part: str) -> dict[str, torch.Tensor]:
+        entry = self._entry(part)
+        _verify(_file_path(self.folder, entry), entry)
+        with _opened(self.folder, entry) as (path, shown):
+            return read_tensors(path, shown)
+
+    def _entry(self, part: str) -> dict[str, Any]:
         entry = self._files.get(part)
         if entry is None:
             raise NotFound(
                 f"checkpoint {self.name!r} of {self.folder} holds no {part!r}; {did_you_mean(part, self.parts)}"
             )
-        path = _file_path(self.folder, entry)
-        _verify(path, entry)
-        with path.open(file_bounds.TENSORS) as file:
-            return read_tensors(descriptor_path(file.fileno(), str(path)), path)
+        return entry
 
     def entries(self, part: str = "model") -> dict[str, Any]:
         """A module's tensors, those of its wrappers too, and what `get_extra_state` of its layers returned.
@@ -167,8 +183,10 @@ class Checkpoint:
         try:
             state = {name: unpackers[name].unpack(entry) for name, entry in self._state.items()}
             return state, {name: unpacker.lost for name, unpacker in unpackers.items()}
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise DamagedFile(f"checkpoint {self.name!r} of {self.folder} is damaged (state: {error})") from None
+        except (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+            raise DamagedFile(
+                f"checkpoint {self.name!r} of {self.folder} is damaged (state: {str(error)[:200]})"
+            ) from None
 
 
 class CheckpointList(list[Checkpoint]):
@@ -356,6 +374,24 @@ def _file_path(folder: Path, entry: TensorFile) -> RecordPath:
     return RecordPath(folder, CHECKPOINTS) / entry.file
 
 
+@contextlib.contextmanager
+def _opened(folder: Path, entry: Mapping[str, Any]) -> Iterator[tuple[Path, RecordPath]]:
+    """Open a tensor file; a path that leads through its descriptor, and the one that people know.
+
+    Raises:
+        DamagedFile: It is missing, or cannot be read.
+    """
+    path = _file_path(folder, entry)
+    try:
+        file = path.open(file_bounds.TENSORS)
+    except DamagedFile:
+        raise
+    except OSError as error:
+        raise DamagedFile(f"{path} cannot be read ({error.strerror})") from None
+    with file:
+        yield descriptor_path(file.fileno(), str(path)), path
+
+
 def _tensor_path(checkpoint_folder: RecordPath, stem: str, part: str) -> RecordPath:
     return checkpoint_folder / f"{stem}.{part}.safetensors"
 
@@ -392,7 +428,11 @@ def _is_tensor_file(name: str) -> bool:
 
 def names(folder: Path) -> list[str]:
     """The checkpoints of a run, sorted."""
-    return [path.stem for path in RecordPath(folder, CHECKPOINTS).entries() if path.suffix == ".json"]
+    try:
+        paths = RecordPath(folder, CHECKPOINTS).entries()
+    except UnusableFile:  # `runfolio doctor` names it, and nothing is written there
+        return []
+    return [path.stem for path in paths if path.suffix == ".json"]
 
 
 def manifest_of(folder: Path, name: str) -> Manifest:
@@ -529,7 +569,9 @@ def _verify(path: RecordPath, entry: TensorFile) -> None:
         if size != entry.bytes:
             raise DamagedFile(f"{path} is damaged ({size} bytes, {entry.bytes} when it was saved); {_REMEDY}")
         if path.sha256(file_bounds.TENSORS) != entry.sha256:
-            raise DamagedFile(f"{path} is damaged (its SHA-256 is not the one noted when it was saved); {_REMEDY}")
+            raise DamagedFile(
+                f"{path} is damaged (its SHA-256 differs from the recorded one when it was saved); {_REMEDY}"
+            )
     except DamagedFile:
         raise
     except OSError as error:

@@ -116,19 +116,28 @@ class Transcript:
 
 
 def last_lines(path: RecordPath, count: int) -> list[str]:
-    """The newest lines of a log, none of them able to do anything to a terminal; none where there is no log."""
+    """The newest lines of a log; none where there is no log, or none that can be read."""
     try:
-        with path.open(file_bounds.CONSOLE) as file:
-            size = file.seek(0, os.SEEK_END)
-            span = (count + 1) * _LINE_BYTES
-            while True:
-                start = file.seek(max(0, size - span))
-                data = file.read(size - start)
-                if start == 0 or data.count(b"\n") > count:
-                    break
-                span *= 4
+        return read_last_lines(path, count)
     except OSError:
         return []
+
+
+def read_last_lines(path: RecordPath, count: int) -> list[str]:
+    """The newest lines of a log, none of them able to do anything to a terminal.
+
+    Raises:
+        OSError: There is no log, or it cannot be read.
+    """
+    with path.open(file_bounds.CONSOLE) as file:
+        size = file.seek(0, os.SEEK_END)
+        span = (count + 1) * _LINE_BYTES
+        while True:
+            start = file.seek(max(0, size - span))
+            data = file.read(size - start)
+            if start == 0 or data.count(b"\n") > count:
+                break
+            span *= 4
     lines = printable(data.decode(errors="replace")).removesuffix("\n").split("\n")
     return lines[-count:] if count and data else []
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Required, TypedDict
 
 import orjson
 
-from runfolio.errors import DamagedFile, NewerFormat
+from runfolio.errors import ConfigError, DamagedFile, NewerFormat
 from runfolio.record.base import file_bounds, files, schema
 from runfolio.record.base.json_lines import read_lines
 from runfolio.record.base.layout import MEDIA, MEDIA_FILES, slug
@@ -135,8 +135,17 @@ def file_name(name: str, step: int, writer: str, seq: int) -> str:
 
 
 def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dict[str, Any]) -> bytes:
+    """Return the line of an entry.
+
+    Raises:
+        ConfigError: It is longer than a line of a record can be.
+    """
     line = {"seq": seq, "time_us": time_us, "step": step, "kind": kind, "name": name, **content}
-    return orjson.dumps(files.plain_json(line), option=orjson.OPT_APPEND_NEWLINE)
+    encoded = orjson.dumps(files.plain_json(line), option=orjson.OPT_APPEND_NEWLINE)
+    if len(encoded) > file_bounds.JSON_LINE:
+        most = file_bounds.JSON_LINE
+        raise ConfigError(f"it takes {len(encoded):,} bytes, of at most {most:,}; keep it as an artifact")
+    return encoded
 
 
 def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:

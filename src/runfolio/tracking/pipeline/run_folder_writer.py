@@ -16,6 +16,8 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 from runfolio.tracking.pipeline.outbox import Outbox
 
 _ONE_WRITE_BYTES = 4 * 1024 * 1024
+_MEDIA_BYTES = 1024**3
+"""Size of a list of media that is full."""
 
 
 class RunFolderWriter:
@@ -132,8 +134,10 @@ class RunFolderWriter:
         return len(batches)
 
     def _write_media(self, medium: EncodedMedia) -> None:
-        if self._media is not None and self._media.is_lost:
-            self._leave_media()
+        if self._media is not None:
+            is_full = self._media.size > _MEDIA_BYTES and not self._accepted
+            if is_full or self._media.is_lost:
+                self._leave_media()
         if medium.picture is not None and not self._accepted:
             name, content = medium.picture
             media.picture_path(self._folder, name).write_bytes(content)
