@@ -49,7 +49,6 @@ class EventFileSink:
         self._folder = folder
         self._start_module = start_module
         self._warn = warn
-        self._encoder = EventEncoder()
         self._files: dict[RecordPath, AppendFile] = {}
         """Event files by folder: that of the run, and those of the lines of its charts."""
         self._rebuild: subprocess.Popen[str] | None = None
@@ -152,7 +151,7 @@ class EventFileSink:
                 if folder.parts and not file.size:  # of a line of a chart
                     folder.parent.mkdir()
                     folder.mkdir()
-                file.write(self._records.pop(folder, b""))
+                file.write(bytes(self._records.pop(folder, b"")))
             except OSError as error:
                 failure = file, error
         if failure is None:
