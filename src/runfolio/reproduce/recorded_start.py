@@ -20,6 +20,8 @@ from runfolio.tracking.environment import git
 _NOTEBOOK_PROGRAMS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
 _ACTED_UPON = ("code", "environment")
 """Parts of `run.json` that must be undamaged, since they say what is executed."""
+_PATHS = ("script", "folder")
+"""Fields that must be absolute paths without `..`."""
 UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
 """Entry in `Code.left_out` for a diff that was too long."""
 
@@ -31,6 +33,8 @@ class RecordedStart:
     run: RecordedRun
     command: tuple[str, ...]
     """`sys.argv` without secrets."""
+    existing: frozenset[str]
+    """Arguments that named an existing file or folder at the start; empty if the record does not say."""
     module: str | None
     """Module of `python -m`, if used."""
     script: Path | None
@@ -70,11 +74,16 @@ def read_start(run: RecordedRun) -> RecordedStart:
     captured = code.read(run.folder, [own_attempts(run)[0].writer]) if own_attempts(run) else None
     if captured is not None and captured.damage:
         raise DamagedFile(f"the list of code in {run.folder} is damaged ({shorten_damage(captured.damage)})")
+    if captured is not None and not _is_whole_path(captured.root):
+        raise DamagedFile(
+            f"the list of the code of run {run.name} ({run.id}) is damaged (root is {captured.root[:40]!r})"
+        )
     script = Path(name) if (name := first_start.get("script")) else None
     folder = Path(first_start.get("folder") or "")
     return RecordedStart(
         run=run,
         command=command,
+        existing=frozenset(map(str, first_start.get("existing") or ())),
         module=first_start.get("module"),
         script=script,
         folder=folder,
@@ -90,7 +99,16 @@ def _first_start(run: RecordedRun) -> StartedCode:
     damage = [text for text in RunDocument.read(run.folder).damage if text.startswith(_ACTED_UPON)]
     if damage:
         raise DamagedFile(f"{run.folder / RUN_FILE} is damaged ({shorten_damage(damage)})")
-    return (run.code.info.get("earlier") or [run.code.info])[0]
+    first_start = (run.code.info.get("earlier") or [run.code.info])[0]
+    for name in _PATHS:
+        path = first_start.get(name)
+        if path is not None and not _is_whole_path(str(path)):
+            raise DamagedFile(f"{run.folder / RUN_FILE} is damaged ({name} is {str(path)[:40]!r})")
+    return first_start
+
+
+def _is_whole_path(text: str) -> bool:
+    return text.startswith("/") and ".." not in text.split("/")
 
 
 def own_attempts(run: RecordedRun) -> list[Attempt]:

@@ -14,7 +14,7 @@ JSON_LINES = 4096 * _MB
 """`.jsonl` files, which are read line by line."""
 SEGMENT = 1 << 40
 """Parquet files, which are read a row group at a time."""
-SEGMENT_FOOTER = 32 * _MB
+SEGMENT_FOOTER = 16 * _MB
 """Footer of a Parquet file."""
 TENSORS = 1 << 40
 """Files of a checkpoint."""

@@ -11,8 +11,6 @@ from typing import Any, NewType
 
 FileName = NewType("FileName", str)
 """One component of a path: letters and digits of any script, `.`, `_` and `-`; neither hidden nor reserved."""
-WriterId = NewType("WriterId", FileName)
-"""A file name without `.`, since what follows one in a file's name says what kind of file it is."""
 LONGEST = 240
 """Bytes of the longest name; with the prefix of a temporary file, it fits every usual file system."""
 
@@ -33,15 +31,15 @@ def file_name(value: Any) -> FileName:
     return FileName(value)
 
 
-def writer_id(value: Any) -> WriterId:
-    """Return a value of a record as the id of a writer.
+def writer_id(value: Any) -> FileName:
+    """Return a value of a record as the id of a writer: a name without `.`, which separates it in names of files.
 
     Raises:
         ValueError: It is not one.
     """
     if not is_writer_id(value):
         raise ValueError(f"{value!r:.100} is not an id of a writer")
-    return WriterId(FileName(value))
+    return FileName(value)
 
 
 def is_writer_id(value: Any) -> bool:

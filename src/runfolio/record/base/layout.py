@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -35,6 +36,7 @@ NAMES = ".names"
 CONSOLE = "console"
 DATA = "data"
 DAMAGED = "damaged"
+CHARTS = "charts"
 
 _EVENT_FILES = "events.out.tfevents."
 _ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -100,7 +102,26 @@ def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -
 def event_files(folder: Path) -> dict[str, RecordPath]:
     """The event files of a run by writer, in TensorBoard's order."""
     paths = [path for path in RecordPath(folder).entries() if path.name.startswith(_EVENT_FILES)]
-    return {path.name.rpartition(".")[2]: path for path in paths}
+    return {event_writer(path): path for path in paths}
+
+
+def event_writer(path: RecordPath) -> str:
+    """Return the writer of an event file."""
+    return path.name.rpartition(".")[2]
+
+
+def line_folder(folder: Path, chart: str, line: str) -> RecordPath:
+    """Return the folder of the event files of one line of a chart, which TensorBoard shows as a run."""
+    name = f"{chart}_{line}".replace("/", "_")  # as torch's SummaryWriter names it
+    safe = slug(name)
+    digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
+    return RecordPath(folder, CHARTS) / f"{safe}{digest}"
+
+
+def line_event_files(folder: Path) -> list[RecordPath]:
+    """Return the event files of all lines of charts of a run."""
+    paths = (path for line in RecordPath(folder, CHARTS).entries() for path in line.files())
+    return [path for path in paths if path.name.startswith(_EVENT_FILES)]
 
 
 def next_event_second(folder: Path, now_s: float) -> int:

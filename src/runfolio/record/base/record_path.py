@@ -128,9 +128,6 @@ class RecordPath:
         """The path below the run's folder, with `/`."""
         return "/".join(self.parts)
 
-    def with_name(self, name: str) -> RecordPath:
-        return self.parent / name
-
     def __str__(self) -> str:
         return "/".join((self.root, *self.parts))
 
@@ -232,8 +229,11 @@ class RecordPath:
 
         Raises:
             FileNotFoundError, FileExistsError: It is gone; `target` is there.
+            UnusableFile: It is not a regular file.
             OSError: The store cannot be written.
         """
+        if self.kind() != FILE:
+            raise self._unusable(self.parts, "file")
         with self._folder() as folder, target._folder() as target_folder:
             try:
                 os.link(

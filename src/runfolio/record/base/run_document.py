@@ -43,6 +43,8 @@ FORK = "fork"
 """The kind of lineage of a run that began from a checkpoint of another run."""
 REPRODUCTION = "reproduction"
 """The kind of lineage of a run that repeats another run."""
+TEST = "test"
+"""The purpose of an attempt that trains nothing."""
 _PREFIX = "prefix"
 """A former kind of lineage, read as a fork; nothing writes it any more."""
 STEPS, OTHERS = "(steps)", "(others)"
@@ -89,6 +91,8 @@ class Attempt:
     """How long it lasted, by a clock that nobody sets; None while it is not known."""
     inherited: Id | None = None
     """The id of the run it was an attempt of, where this one continues that one's points."""
+    purpose: Line | None = None
+    """`TEST` if the attempt only tested what earlier ones trained; None otherwise."""
 
 
 @dataclass
@@ -117,6 +121,8 @@ class RunDocument:
     attempts: list[Attempt] = field(default_factory=list)
     axes: list[Axis] = field(default_factory=list)
     """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
+    charts: list[Line] = field(default_factory=list)
+    """Names of charts with several lines: `CHART/LINE` is a metric. Grows in place, so that sinks see it at once."""
     refused: Annotated[dict[str, Count], Most(1_000)] = field(default_factory=dict)
     """How many values could not be stored, by name of metric or medium (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict, metadata=NOT_IN_FILE)

@@ -46,6 +46,8 @@ class StartedCode(TypedDict, total=False):
     """What was started, and git's word on it."""
 
     command: Annotated[list[Word], Most(1_000_000)]
+    existing: Annotated[list[Word], Most(1_000)]
+    """Arguments that named an existing file or folder."""
     module: Line | None
     script: PathText | None
     folder: PathText | None

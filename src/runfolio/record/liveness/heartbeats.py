@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from runfolio.errors import RunfolioError
 from runfolio.record.base import files, schema
 from runfolio.record.base.clock import steady
+from runfolio.record.base.file_names import is_writer_id
 from runfolio.record.base.layout import ALIVE, FORMAT
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RUNNING, RunDocument
@@ -101,8 +102,8 @@ class Heartbeat:
 
 def heartbeats(folder: Path) -> list[Heartbeat]:
     """Every heartbeat of a run that can be read: one a process that has written it, by attempt, rank and worker."""
-    paths = RecordPath(folder, ALIVE).entries()
-    names = [path.stem for path in paths if path.suffix == ".json" and not path.name.endswith(".death.json")]
+    paths = RecordPath(folder, ALIVE).files()
+    names = [path.stem for path in paths if path.suffix == ".json" and is_writer_id(path.stem)]
     readable = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
     return sorted(readable, key=_order)
 

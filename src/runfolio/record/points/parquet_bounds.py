@@ -23,9 +23,13 @@ _ROWS_PER_BYTE = 200
 """Rows for each byte of a file, at most; a metric that never changes has about 40."""
 _ZSTD_RATIO = 1 << 15
 """Bytes that one byte unpacks to, at most: a block of 4 bytes may stand for 128 KB."""
+_UNCOUNTED_BYTES = 1 << 20
+"""Bytes of a footer that needs no look: Arrow takes up to 250 times its size."""
+_STRUCT_BYTES = 8
+"""Bytes of a struct in a footer, at least, on average; those that Arrow writes have about 14."""
 _HEADER_BYTES = 4096
 """Bytes of the header of a page, at most: it repeats the least and greatest name in it."""
-_TRUTH_VALUES, _INTEGERS, _BINARY, _STRUCT = (1, 2), (4, 5, 6), 8, 12
+_TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
 """Types of Thrift's compact protocol."""
 _UNPACKED, _PACKED = 2, 3
 """Fields of a page's header: its sizes in bytes without the header."""
@@ -55,7 +59,7 @@ def read_footer(file: pa.OSFile) -> Footer:
     """Return the footer; what there is of it where its length is wrong.
 
     Raises:
-        ArrowInvalid: It is larger than that of any segment.
+        ArrowInvalid: It is larger than that of any segment, or describes more than it can.
     """
     size = file.size()
     length = int.from_bytes(file.read_at(min(8, size), max(size - 8, 0))[:4], "little")
@@ -63,6 +67,8 @@ def read_footer(file: pa.OSFile) -> Footer:
         raise pa.ArrowInvalid(f"its footer has {length:,} bytes, and such a footer at most {SEGMENT_FOOTER:,}")
     start = size - min(length + 8, size, SEGMENT_FOOTER)
     data = file.read_at(size - start, start)
+    if len(data) > _UNCOUNTED_BYTES and (structs := _count_structs(data)) * _STRUCT_BYTES > len(data):
+        raise pa.ArrowInvalid(f"its footer holds {structs:,} structs in {len(data):,} bytes")
     return Footer(data, file.read_at(min(8, start), max(start - 8, 0)))
 
 
@@ -109,6 +115,34 @@ def _unpacked_sizes(file: pa.OSFile, column: pq.ColumnChunkMetaData) -> Iterator
             raise pa.ArrowInvalid("a page has no size")
         yield fields[_UNPACKED]
         position += length + fields[_PACKED]
+
+
+def _count_structs(footer: bytes) -> int:
+    """Return the number of structs in a footer."""
+    try:
+        return _count(footer, 0, _STRUCT)[0]
+    except (IndexError, RecursionError):
+        raise pa.ArrowInvalid("its footer is damaged") from None
+
+
+def _count(data: bytes, position: int, kind: int) -> tuple[int, int]:
+    """Return the number of structs in a value, and where it ends."""
+    if kind == _STRUCT:
+        count = 1
+        while head := data[position]:
+            position = position + 1 if head >> 4 else _varint(data, position + 1)[1]
+            inner, position = _count(data, position, head & 15)
+            count += inner
+        return count, position + 1
+    if kind == _LIST:
+        head = data[position]
+        size, position = (head >> 4, position + 1) if head < 0xF0 else _varint(data, position + 1)
+        count = 0
+        for _ in range(size):
+            inner, position = _count(data, position, head & 15)
+            count += inner
+        return count, position
+    return 0, _value(data, position, kind)[1]
 
 
 def _integers(data: bytes) -> tuple[dict[int, int], int]:

@@ -29,7 +29,7 @@ from runfolio.record.base.layout import (
     run_folder,
     segment_path,
 )
-from runfolio.record.base.record_path import HIDDEN, RecordPath
+from runfolio.record.base.record_path import HIDDEN, RecordPath, UnusableFile
 from runfolio.record.base.run_document import FORK, Attempt, RunDocument, Status, now
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import BEST, LAST, Checkpoint
@@ -166,6 +166,7 @@ def _document(parent: RunDocument, checkpoint: Checkpoint, run_id: str, name: st
         },
         attempts=_attempts(parent, checkpoint),
         axes=parent.axes,
+        charts=parent.charts,
     )
 
 
@@ -209,7 +210,7 @@ def _copy_media(parent_path: Path, position: Mapping[str, int], into: Path) -> N
         written = lines.setdefault(path, [header(entry.writer, entry.attempt)])
         written.append(media.encode(entry.seq, entry.time_us, entry.step, entry.kind, entry.name, entry.content))
         if entry.path is not None:
-            with contextlib.suppress(FileNotFoundError):  # lost in the parent as well
+            with contextlib.suppress(FileNotFoundError, UnusableFile):  # lost in the parent as well
                 name = entry.path.name
                 media.picture_path(parent_path, name).link(media.picture_path(into, name))
     for path, written in lines.items():
@@ -258,7 +259,7 @@ def _copy_listings(parent_path: Path, parent: RunDocument, into: Path) -> None:
     """Of the data that the points up to there came of."""
     RecordPath(into, DATA).mkdir()
     for fingerprint in {entry["fingerprint"] for entry in _known_data(parent).values()}:
-        with contextlib.suppress(FileNotFoundError):  # too long to be kept
+        with contextlib.suppress(FileNotFoundError, UnusableFile):  # too long to be kept, or lost in the parent
             listing_path(parent_path, fingerprint).link(listing_path(into, fingerprint))
 
 
