@@ -11,6 +11,7 @@ from runfolio.record.base.layout import ALIVE, RUN_FILE
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.schema import shorten_damage
 from runfolio.record.liveness.heartbeats import BeatHistory, derive_state
 from runfolio.record.points import seq_ranges
 from runfolio.record.points.seq_ranges import SeqRanges
@@ -61,10 +62,13 @@ _GONE = "is missing: the run's name, config and results"
 
 
 def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
-    """Return a run's document, or the problem with it."""
+    """Return a run's document if it can be read, and the problem with it."""
     path = RecordPath(folder, RUN_FILE)
     try:
-        return RunDocument.read(folder), None
+        document = RunDocument.read(folder)
+        if document.damage:
+            return document, Finding(RUN_FILE, Severity.LOST, f"is damaged ({shorten_damage(document.damage)})")
+        return document, None
     except FileNotFoundError:
         return None, Finding(RUN_FILE, Severity.LOST, _GONE)
     except UnusableFile as error:

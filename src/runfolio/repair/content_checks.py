@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runfolio.errors import NewerFormat, NotFound, RunfolioError
-from runfolio.record.base import file_bounds, files
+from runfolio.record.base import file_bounds, schema
 from runfolio.record.base.layout import ARTIFACTS, CLAIMS, CODE, CODE_FILES, CONSOLE, DATA
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath, UnusableFile
@@ -98,17 +98,13 @@ def _artifacts(folder: Path) -> Iterator[Finding]:
         if manifest.suffix != ".json" or manifest.name.startswith("."):
             continue
         try:
-            about = files.read_json(manifest)
-            artifact_folder = artifacts.files_folder(manifest, about)
-            entries = [(artifact_folder.below(entry["file"]), str(entry["sha256"])) for entry in about["files"]]
+            artifact = artifacts.read(manifest)
         except (RunfolioError, OSError) as error:
             yield _unreadable_finding(manifest, error)
             continue
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            yield Finding(manifest.relative, Severity.LOST, f"is damaged (unexpected content: {error})")
-            continue
-        for path, digest in entries:
-            if problem := _digest_problem(path, digest):
+        for entry in artifact.files:
+            path = artifacts.files_folder(manifest, artifact).below(entry.file)
+            if problem := _digest_problem(path, entry.sha256):
                 yield Finding(path.relative, Severity.LOST, problem)
 
 
@@ -135,6 +131,9 @@ def _code(folder: Path) -> Iterator[Finding]:
                 yield _unreadable_finding(path, error)
                 continue
             if run_code is not None:
+                if run_code.damage:
+                    message = f"is damaged ({schema.shorten_damage(run_code.damage)})"
+                    yield Finding(path.relative, Severity.DAMAGED, message)
                 needed |= {entry.sha256 for entry in run_code.files} | (
                     {run_code.diff} if run_code.diff is not None else set()
                 )
@@ -170,15 +169,12 @@ def _named_data(folder: Path) -> set[str]:
         data_entries = RunDocument.read(folder).data.values()
     except (RunfolioError, OSError):
         return set()
-    fingerprints: set[str] = set()
-    for data_entry in data_entries:
-        earlier = data_entry.get("earlier") if isinstance(data_entry, dict) else None
-        for entry in (data_entry, *(earlier if isinstance(earlier, list) else ())):
-            if isinstance(entry, dict) and data_listings.is_fingerprint(entry.get("fingerprint")):
-                items = entry.get("items")
-                if not (isinstance(items, int) and items > data_listings.LISTED_AT_MOST):
-                    fingerprints.add(entry["fingerprint"])
-    return fingerprints
+    versions = [version for entry in data_entries for version in (entry, *entry.get("earlier", ()))]
+    return {
+        fingerprint
+        for version in versions
+        if (fingerprint := version.get("fingerprint")) and (version.get("items") or 0) <= data_listings.LISTED_AT_MOST
+    }
 
 
 def _content_problem(path: RecordPath) -> str | None:

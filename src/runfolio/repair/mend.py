@@ -12,10 +12,12 @@ import numpy as np
 
 from runfolio.errors import RunfolioError, StoreError
 from runfolio.record import spool
+from runfolio.record.base import damaged_files
 from runfolio.record.base.layout import ALIVE, DAMAGED, MEDIA, RUN_FILE, new_id, segment_path
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
+from runfolio.record.base.schema import shorten_damage
 from runfolio.record.content import media, run_edits
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.liveness import claims
@@ -57,6 +59,8 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
     census = take_census(folder, attempts_of(folder, document))
     if document is None:
         yield _rebuild_document(folder, census)
+    elif document.damage:
+        yield _rewrite_document(folder, document, census)
     writer, number = new_id(), 0  # for new segments: no other process uses names with this id
     for damaged in [segment for segment in census.segments if not segment.is_whole and not segment.is_partly_readable]:
         number += 1
@@ -80,14 +84,7 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
 
 def _set_aside(path: RecordPath) -> str:
     """Move a damaged file to `damaged/`; return its new path relative to the run's folder."""
-    folders = (DAMAGED, *path.parts[:-1])
-    for depth in range(1, len(folders) + 1):
-        RecordPath(path.root, *folders[:depth]).mkdir()
-    target = RecordPath(path.root, *folders, path.name)
-    number = 1
-    while target.exists():
-        number += 1
-        target = RecordPath(path.root, *folders, f"{path.name}-{number}")
+    target = damaged_files.free_path(path)
     path.rename(target)
     return target.relative
 
@@ -191,6 +188,14 @@ def _rebuild_document(folder: Path, census: Census) -> str:
     document.notes = f"run.json was lost; `runfolio doctor` rebuilt it on {now():%Y-%m-%d} from the other files."
     document.write(folder, sync=True)
     return f"rebuilt {RUN_FILE} from the other files: {run_id}, {counted(len(document.attempts), 'attempt')}{moved}"
+
+
+def _rewrite_document(folder: Path, document: RunDocument, census: Census) -> str:
+    """Write a run's `run.json` without its damaged fields; attempts that are all lost come from the other files."""
+    text = shorten_damage(document.damage)
+    document.attempts = document.attempts or _attempts(folder, census)
+    document.write(folder, sync=True)
+    return f"wrote {RUN_FILE} without damaged fields ({text}); a copy of the damaged one is in {DAMAGED}"
 
 
 def _attempts(folder: Path, census: Census) -> list[Attempt]:

@@ -81,7 +81,7 @@ def print_run_page(
     _print_facts("Environment", environment.environment_facts(run))
     _print_facts("Code", environment.code_facts(run))
     _print_facts("Files", _files(run.folder))
-    print_warnings(run.problems)
+    print_warnings([*run.problems, *filter(None, [run.code.problem])])
 
 
 def print_run_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
@@ -104,11 +104,12 @@ def print_run_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int 
         "data": {name: _data_in_json(facts) for name, facts in run.data.items()},
         "code": run.document.code,
         "children": [
-            {"id": child.id, "name": child.name, "kind": (child.document.lineage or {})["kind"]} for child in children
+            {"id": child.id, "name": child.name, "kind": (child.document.lineage or {}).get("kind")}
+            for child in children
         ],
         "files": _files(run.folder),
         "last_lines": _last_words(run),
-        "problems": run.problems,
+        "problems": [*run.problems, *filter(None, [run.code.problem])],
     }
     print_json(about)
 
@@ -128,7 +129,7 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
         run.reason or ""
     ):
         print_line(last, style="red")
-    series = f", series {run.document.series['name']}" if run.document.series else ""
+    series = f", series {name}" if (name := (run.document.series or {}).get("name")) else ""
     own = [attempt.purpose for attempt in run.document.attempts if attempt.inherited is None]
     trained = sum(purpose != TEST for purpose in own)
     attempts = (f", attempt {trained}" if trained > 1 else "") + (

@@ -121,7 +121,8 @@ def _entry(folder: Path, indexed: Entry | None) -> Entry:
 
     points = PointFiles(folder, document)
     metrics = points.summaries()
-    return Entry(signature, document, edits.values, metrics, (*points.problems, *edits.problems))
+    damage = () if document.problem is None else (document.problem,)
+    return Entry(signature, document, edits.values, metrics, (*damage, *points.problems, *edits.problems))
 
 
 def _problem(error: Exception, folder: Path) -> str:

@@ -8,14 +8,26 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, did_you_mean
-from runfolio.record.base import file_bounds, files
-from runfolio.record.base.file_names import file_name, is_file_name, writer_id
+from runfolio.record.base import file_bounds, files, schema
+from runfolio.record.base.file_names import is_file_name
 from runfolio.record.base.layout import CHECKPOINTS, FORMAT
 from runfolio.record.base.record_path import RecordPath, UnusableFile, descriptor_path
-from runfolio.record.base.run_document import RunDocument, now, time_from_text, time_to_text
+from runfolio.record.base.run_document import RunDocument, now, time_to_text
+from runfolio.record.base.schema import (
+    AnyNumber,
+    AttemptNumber,
+    Count,
+    FileNameText,
+    Integer,
+    Line,
+    Moment,
+    Most,
+    Sha256,
+    Writer,
+)
 from runfolio.record.checkpoints.loading import EXTRA_STATE_SUFFIX
 from runfolio.record.checkpoints.state_codec import (
     Packer,
@@ -28,7 +40,6 @@ from runfolio.record.checkpoints.state_codec import (
     write_tensors,
 )
 from runfolio.record.checkpoints.wrappers import ModuleState
-from runfolio.record.points.tails import is_integer
 
 if TYPE_CHECKING:
     import torch
@@ -67,7 +78,7 @@ class Checkpoint:
     """Name of the installed loader that rebuilds the model, where the run named one."""
     meta: dict[str, Any]
     _state: dict[str, Any]
-    _files: dict[str, dict[str, Any]]
+    _files: dict[str, TensorFile]
 
     def __repr__(self) -> str:
         metric = "" if self.metric is None else f", metric {self.metric:.4g}"
@@ -81,7 +92,7 @@ class Checkpoint:
     @property
     def file_names(self) -> list[str]:
         """Its tensor files, below `checkpoints/`."""
-        return [entry["file"] for entry in self._files.values()]
+        return [entry.file for entry in self._files.values()]
 
     def verify(self) -> None:
         """Look whether every tensor file is what it was when it was saved.
@@ -94,7 +105,7 @@ class Checkpoint:
 
     @property
     def size_bytes(self) -> int:
-        return sum(entry["bytes"] for entry in self._files.values())
+        return sum(entry.bytes for entry in self._files.values())
 
     def tensors(self, part: str = "model") -> dict[str, torch.Tensor]:
         """A module's `state_dict`, on the CPU, under its own keys.
@@ -104,7 +115,7 @@ class Checkpoint:
             DamagedFile: The file's size or SHA-256 is not the manifest's, or it is not a safetensors file.
         """
         tensors = self._read(part)
-        return {key: tensor for key, tensor in tensors.items() if key not in self._files[part]["wrapper_keys"]}
+        return {key: tensor for key, tensor in tensors.items() if key not in self._files[part].wrapper_keys}
 
     def stored_tensors(self, part: str = "model") -> dict[str, StoredTensor]:
         """Return shape and dtype of each tensor of a module's `state_dict`; no tensor is read.
@@ -146,7 +157,7 @@ class Checkpoint:
 
     def wrappers(self, part: str = "model") -> dict[str, list[str]]:
         """Types of the wrappers that a saved module had, outermost first, by path of the module in them."""
-        return self._files[part]["wrappers"] if part in self._files else {}
+        return self._files[part].wrappers if part in self._files else {}
 
     @property
     def state(self) -> dict[str, Any]:
@@ -184,6 +195,36 @@ class CheckpointList(list[Checkpoint]):
     def __repr__(self) -> str:
         older = len(self) - _MOST_PRINTED
         return f"[{f'{older} more, ' if older > 0 else ''}{', '.join(map(repr, self[-_MOST_PRINTED:]))}]"
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """A file of tensors that a manifest names."""
+
+    file: FileNameText
+    bytes: Count
+    sha256: Sha256
+    wrappers: dict[str, list[Line]] = field(default_factory=dict)
+    """Types of a module's wrappers, outermost first, by path of the module in them."""
+    wrapper_keys: list[Line] = field(default_factory=list)
+    """Keys of the file that belong to a wrapper."""
+
+
+@dataclass(frozen=True)
+class ManifestFields:
+    """`checkpoints/<name>.json`."""
+
+    step: Integer | None
+    metric: AnyNumber | None
+    saved: Moment
+    attempt: AttemptNumber
+    position: dict[Writer, Count]
+    loader: Line | None
+    meta: dict[str, Any]
+    state: dict[str, Any]
+    files: Annotated[dict[str, TensorFile], Most(10_000)]
+    position_us: Integer | None = None
+    """None: `saved`."""
 
 
 Manifest = dict[str, Any]
@@ -329,8 +370,8 @@ def manifest_path(folder: Path, name: str) -> RecordPath:
     return RecordPath(folder, CHECKPOINTS) / f"{name}.json"
 
 
-def _file_path(folder: Path, entry: Mapping[str, Any]) -> RecordPath:
-    return RecordPath(folder, CHECKPOINTS) / entry["file"]
+def _file_path(folder: Path, entry: TensorFile) -> RecordPath:
+    return RecordPath(folder, CHECKPOINTS) / entry.file
 
 
 @contextlib.contextmanager
@@ -499,49 +540,35 @@ def _content(folder: Path, name: str) -> dict[str, Any]:
 
 def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
     try:
-        return Checkpoint(
-            folder=folder,
-            name=name,
-            step=None if value["step"] is None else _checked_int(value["step"]),
-            metric=None if value["metric"] is None else files.number_from_json(value["metric"]),
-            saved=time_from_text(value["saved"]),
-            attempt=_checked_int(value["attempt"]),
-            position={writer_id(writer): _checked_int(seq) for writer, seq in value["position"].items()},
-            position_us=_checked_int(value.get("position_us", int(time_from_text(value["saved"]).timestamp() * 1e6))),
-            loader=None if value["loader"] is None else str(value["loader"]),
-            meta=dict(value["meta"]),
-            _state=dict(value["state"]),
-            _files={part: _checked_entry(entry) for part, entry in value["files"].items()},
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DamagedFile(f"{manifest_path(folder, name)} is damaged (unexpected content: {error})") from None
-
-
-def _checked_int(value: Any) -> int:
-    if not is_integer(value):
-        raise ValueError(f"{value!r} is not a whole number")
-    return value
-
-
-def _checked_entry(entry: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "file": file_name(entry["file"]),
-        "bytes": _checked_int(entry["bytes"]),
-        "sha256": str(entry["sha256"]),
-        "wrappers": {str(path): list(kinds) for path, kinds in entry.get("wrappers", {}).items()},
-        "wrapper_keys": list(entry.get("wrapper_keys", ())),
-    }
+        manifest = schema.decode_whole(ManifestFields, value)
+    except ValueError as error:
+        raise DamagedFile(f"{manifest_path(folder, name)} is damaged ({error})") from None
+    saved_us = int(manifest.saved.timestamp() * 1e6)
+    return Checkpoint(
+        folder=folder,
+        name=name,
+        step=manifest.step,
+        metric=manifest.metric,
+        saved=manifest.saved,
+        attempt=manifest.attempt,
+        position=manifest.position,
+        position_us=saved_us if manifest.position_us is None else manifest.position_us,
+        loader=manifest.loader,
+        meta=manifest.meta,
+        _state=manifest.state,
+        _files=manifest.files,
+    )
 
 
 _REMEDY = "restore it from a copy of the run, use another checkpoint, or train anew"
 
 
-def _verify(path: RecordPath, entry: Mapping[str, Any]) -> None:
+def _verify(path: RecordPath, entry: TensorFile) -> None:
     try:
         size = path.status().st_size
-        if size != entry["bytes"]:
-            raise DamagedFile(f"{path} is damaged ({size} bytes, {entry['bytes']} when it was saved); {_REMEDY}")
-        if path.sha256(file_bounds.TENSORS) != entry["sha256"]:
+        if size != entry.bytes:
+            raise DamagedFile(f"{path} is damaged ({size} bytes, {entry.bytes} when it was saved); {_REMEDY}")
+        if path.sha256(file_bounds.TENSORS) != entry.sha256:
             raise DamagedFile(
                 f"{path} is damaged (its SHA-256 differs from the recorded one when it was saved); {_REMEDY}"
             )

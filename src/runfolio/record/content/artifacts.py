@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
-from runfolio.record.base import files
-from runfolio.record.base.file_names import file_name
+from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, StoreError
+from runfolio.record.base import files, schema
 from runfolio.record.base.layout import ARTIFACTS, FORMAT, slug
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import now, time_to_text
+from runfolio.record.base.schema import Count, FileNameText, Line, Moment, PathText, Prose, Sha256
+
+
+@dataclass(frozen=True)
+class ArtifactFile:
+    """A file of an artifact."""
+
+    file: PathText
+    """Below the artifact's folder, with `/`."""
+    bytes: Count
+    sha256: Sha256
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """`artifacts/<name>.json`."""
+
+    files: list[ArtifactFile]
+    name: Line | None = None
+    type: Prose = "file"
+    saved: Moment | None = None
+    folder: FileNameText | None = None
+    """Folder below `artifacts/` that holds the files; None: the artifact's name."""
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
@@ -57,21 +79,34 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
     return target.path
 
 
-def files_folder(manifest: RecordPath, about: Mapping[str, Any]) -> RecordPath:
-    """Return the folder of an artifact's files.
+def read(manifest: RecordPath) -> Artifact:
+    """Return what a manifest says of an artifact; its files are below the folder that it names.
 
     Raises:
-        ValueError: The manifest names none below `artifacts/`.
+        FileNotFoundError: There is no such manifest.
+        DamagedFile: It is not one, or names a file or a folder outside of the artifact.
+        NewerFormat, StoreError: As `files.read_json`.
     """
-    return manifest.parent / file_name(about.get("folder", manifest.stem))
+    try:
+        artifact = schema.decode_whole(Artifact, files.read_json(manifest))
+        for entry in artifact.files:
+            files_folder(manifest, artifact).below(entry.file)
+    except ValueError as error:
+        raise DamagedFile(f"{manifest} is damaged ({error})") from None
+    return artifact
+
+
+def files_folder(manifest: RecordPath, artifact: Artifact) -> RecordPath:
+    """Return the folder of an artifact's files."""
+    return manifest.parent / (artifact.folder or manifest.stem)
 
 
 def find(folder: Path, name: str) -> RecordPath | None:
     """Return the folder of an artifact's files; None if there is none, or none that can be read."""
     try:
         manifest = RecordPath(folder, ARTIFACTS) / f"{name}.json"
-        return files_folder(manifest, files.read_json(manifest))
-    except (RunfolioError, OSError, ValueError):
+        return files_folder(manifest, read(manifest))
+    except (RunfolioError, OSError):
         return None
 
 

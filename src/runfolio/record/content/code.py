@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from runfolio.errors import DamagedFile, NotFound, StoreError
-from runfolio.record.base import file_bounds, files
+from runfolio.record.base import file_bounds, files, schema
 from runfolio.record.base.layout import CODE, CODE_FILES, FORMAT
 from runfolio.record.base.record_path import RecordPath, UnusableFile
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+from runfolio.record.base.schema import NOT_IN_FILE, Count, Line, PathText, Sha256
 
 
 @dataclass(frozen=True)
 class SourceFile:
     """A text file of the user's own, as it was."""
 
-    path: str
+    path: PathText
     """Relative to the root, with `/`; absolute where it lies outside."""
-    sha256: str
-    bytes: int
-    why: str
+    sha256: Sha256
+    bytes: Count
+    why: Line
     """`script`, `module` (it was imported), `untracked` (git does not know it) or `notebook` (the cells that ran)."""
 
 
@@ -33,26 +30,28 @@ class SourceFile:
 class OmittedFile:
     """A file that was not kept, and why."""
 
-    path: str
-    bytes: int | None
-    why: str
+    path: PathText
+    bytes: Count | None
+    why: Line
 
 
 @dataclass
 class Code:
     """`code/<writer>.json`."""
 
-    root: str
+    root: PathText
     """The repository, else the script's folder."""
-    diff: str | None = None
+    diff: Sha256 | None = None
     """Digest of the uncommitted changes; None where there were none."""
-    diff_bytes: int = 0
+    diff_bytes: Count = 0
     files: list[SourceFile] = field(default_factory=list)
     left_out: list[OmittedFile] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
+    """What of the file is not what its field says, and was left out."""
 
     def write(self, folder: Path, writer: str) -> None:
         _make_folders(folder)
-        files.write_json(RecordPath(folder, CODE) / f"{writer}.json", {"runfolio": FORMAT, **asdict(self)})
+        files.write_json(RecordPath(folder, CODE) / f"{writer}.json", {"runfolio": FORMAT, **schema.encode(self)})
 
 
 def save_content(folder: Path, content: bytes) -> str:
@@ -97,9 +96,12 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
     for writer in reversed(writers):
         path = RecordPath(folder, CODE) / f"{writer}.json"
         try:
-            return _code(files.read_json(path), path)
+            code, code.damage = schema.decode(Code, files.read_json(path))
+            return code
         except FileNotFoundError:
             continue
+        except ValueError as error:
+            raise DamagedFile(f"{path} is damaged ({error})") from None
     return None
 
 
@@ -128,24 +130,3 @@ def read_bytes(folder: Path, digest: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != digest:
         raise DamagedFile(f"{path} is damaged (it is not what its name says)")
     return data
-
-
-def _code(value: dict[str, Any], path: RecordPath) -> Code:
-    try:
-        code = Code(
-            str(value["root"]),
-            value["diff"],
-            int(value["diff_bytes"]),
-            [SourceFile(*(entry[key] for key in ("path", "sha256", "bytes", "why"))) for entry in value["files"]],
-            [OmittedFile(*(entry[key] for key in ("path", "bytes", "why"))) for entry in value["left_out"]],
-        )
-        digests = [entry.sha256 for entry in code.files] + ([code.diff] if code.diff is not None else [])
-        if not all(_DIGEST.fullmatch(digest) for digest in digests):
-            raise ValueError("a digest is none")
-        if not all(
-            isinstance(text, str) for entry in (*code.files, *code.left_out) for text in (entry.path, entry.why)
-        ):
-            raise TypeError("a path is no text")
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
-    return code

@@ -97,7 +97,7 @@ class Transcript:
                     self._write(screen.settle())
             self._write(self._screens[stream].feed(data, now))
 
-    def add(self, path: Path, line: str) -> None:
+    def add(self, path: RecordPath, line: str) -> None:
         """Add a line to one log that nobody printed."""
         if log := self._logs.get(path):
             log.write(redact_text(line) + "\n")

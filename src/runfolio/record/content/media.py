@@ -4,19 +4,94 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Required, TypedDict
 
 import orjson
 
 from runfolio.errors import ConfigError, DamagedFile, NewerFormat
-from runfolio.record.base import file_bounds, files
-from runfolio.record.base.file_names import is_file_name
+from runfolio.record.base import file_bounds, files, schema
 from runfolio.record.base.json_lines import read_lines
 from runfolio.record.base.layout import MEDIA, MEDIA_FILES, slug
 from runfolio.record.base.record_path import RecordPath
+from runfolio.record.base.schema import AnyNumber, Count, FileNameText, Integer, Line, Number, Prose
 from runfolio.record.points import tails
 
-KINDS = ("image", "figure", "text", "histogram", "graph", "layout")
+
+class Picture(TypedDict, total=False):
+    """What a line of an image or a figure adds."""
+
+    file: Required[FileNameText]
+    """Name below `media/files/`."""
+    caption: Prose | None
+    range: list[AnyNumber]
+    mode: Line
+    frames: Count
+    not_finite: Count
+
+
+class LoggedText(TypedDict):
+    text: Required[Prose]
+
+
+class Histogram(TypedDict, total=False):
+    edges: Required[list[Number]]
+    """One more than there are counts, ascending; none without counts."""
+    counts: Required[list[Number]]
+    mean: AnyNumber | None
+    std: AnyNumber | None
+    min: AnyNumber | None
+    max: AnyNumber | None
+    nan: Required[Count]
+    inf: Required[Count]
+
+
+class GraphNode(TypedDict):
+    name: Required[Line]
+    op: Required[Line]
+    inputs: Required[list[Line]]
+    attributes: Required[dict[str, Prose]]
+
+
+class Graph(TypedDict):
+    nodes: Required[list[GraphNode]]
+
+
+def _chart(value: Any) -> Any:
+    kind, tags = value
+    if kind not in ("multiline", "margin") or not all(isinstance(tag, str) for tag in tags):
+        raise ValueError
+    if not isinstance(tags, list) or (kind == "margin" and len(tags) != 3):
+        raise ValueError
+    return value
+
+
+Chart = Annotated[list[Any], schema.checked('`["multiline", [tag, ...]]` or `["margin", [tag, tag, tag]]`', _chart)]
+
+
+class Layout(TypedDict):
+    charts: Required[dict[str, dict[str, Chart]]]
+
+
+CONTENTS: dict[str, type] = {
+    "image": Picture,
+    "figure": Picture,
+    "text": LoggedText,
+    "histogram": Histogram,
+    "graph": Graph,
+    "layout": Layout,
+}
+"""What a line adds, by its kind."""
+KINDS = tuple(CONTENTS)
+
+
+class MediaLine(TypedDict):
+    """Fields that every line has."""
+
+    seq: Required[Integer]
+    time_us: Required[Integer]
+    step: Required[Integer]
+    kind: Required[Line]
+    name: Required[Line]
 
 
 @dataclass(frozen=True)
@@ -119,16 +194,12 @@ def decode(folder: Path, line: bytes, writer: str, attempt: int) -> MediaEntry |
     if value is None or files.is_deep(line, value):
         return None
     try:
-        content = dict(value)
-        fields = {key: content.pop(key) for key in ("seq", "time_us", "step", "kind", "name")}
-        picture = content.get("file")
-    except KeyError:
+        fields = schema.decode_whole(MediaLine, value)
+        content = schema.decode_whole(CONTENTS[fields["kind"]], schema.unknown_keys(MediaLine, fields))
+    except (KeyError, ValueError):
         return None
-    if not all(tails.is_integer(fields[key]) for key in ("seq", "time_us", "step")) or not isinstance(
-        fields["name"], str
-    ):
+    if fields["kind"] == "histogram" and len(content["edges"]) != len(content["counts"]) + bool(content["counts"]):
         return None
-    if fields["kind"] not in KINDS or (picture is not None and not is_file_name(picture)):
-        return None
-    path = picture_path(folder, picture).path if picture else None
-    return MediaEntry(**fields, attempt=attempt, writer=writer, content=content, path=path)
+    path = picture_path(folder, content["file"]).path if "file" in content else None
+    about = {name: fields[name] for name in schema.names(MediaLine)}
+    return MediaEntry(**about, attempt=attempt, writer=writer, content=content, path=path)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Required, TypedDict
 
 from runfolio.errors import ConfigError, DamagedFile, RunfolioError, StoreError
-from runfolio.record.base import files
+from runfolio.record.base import files, schema
 from runfolio.record.base.layout import FORMAT, NOTES, new_id
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RunDocument, time_to_text
+from runfolio.record.base.run_parts import Verdict
+from runfolio.record.base.schema import Line, Name, Prose, Tags
 from runfolio.record.liveness.heartbeats import hostname
 
 _FILE_NAME = re.compile(r"(\d{16})-[0-9a-z]{8}\.json")
@@ -26,24 +28,29 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+class EditedValues(TypedDict, total=False):
+    """Values that an edit sets."""
+
+    name: Name
+    tags: Tags
+    notes: Prose
+    archived: bool
+    verdict: Verdict
 
 
-_VALIDATORS: Mapping[str, Callable[[Any], bool]] = {
-    "name": lambda value: isinstance(value, str),
-    "tags": _are_texts,
-    "notes": lambda value: isinstance(value, str),
-    "archived": lambda value: isinstance(value, bool),
-    "verdict": lambda value: isinstance(value, dict),
-}
-"""What an edit may set, and what it must be."""
+class Edit(TypedDict, total=False):
+    """`notes/<time>-<random>.json`."""
+
+    set: Required[EditedValues]
+    time: Line
+    host: Line
+    user: Line | None
 
 
 class Edits(NamedTuple):
     """What all edits of a run come to."""
 
-    values: dict[str, Any]
+    values: EditedValues
     """`name`, `tags`, `notes`, `archived`, `verdict`: those that were edited."""
     problems: list[str]
     """What could not be read, a line each."""
@@ -51,11 +58,11 @@ class Edits(NamedTuple):
 
 def read(folder: Path, document: RunDocument) -> Edits:
     """The last value of each key, where the run itself did not set it later (`edited` in its `run.json`)."""
-    edits = Edits({}, [])
+    edits = Edits(EditedValues(), [])
     try:
         edit_files = _files(folder)
     except OSError as error:
-        return Edits({}, [f"cannot list {folder / NOTES}: {error.strerror}"])
+        return Edits(EditedValues(), [f"cannot list {folder / NOTES}: {error.strerror}"])
     for time_us, path in edit_files:
         try:
             values = _values(path)
@@ -64,7 +71,7 @@ def read(folder: Path, document: RunDocument) -> Edits:
         except RunfolioError as error:
             edits.problems.append(str(error))
             continue
-        edits.values.update({key: value for key, value in values.items() if time_us > _edited_us(document, key)})
+        edits.values.update({key: value for key, value in values.items() if time_us > _edited_us(document, key)})  # type: ignore[typeddict-item]
     return edits
 
 
@@ -144,15 +151,15 @@ def _files(folder: Path) -> list[tuple[int, RecordPath]]:
     return [(int(match[1]), path) for path in paths if (match := _FILE_NAME.fullmatch(path.name))]
 
 
-def _values(path: RecordPath) -> dict[str, Any]:
+def _values(path: RecordPath) -> EditedValues:
     """What one file sets; keys that this program does not know are passed over."""
-    values = files.read_json(path).get("set")
-    if not isinstance(values, dict):
-        raise DamagedFile(f"{path} is damaged (it does not say what it sets)")
-    settings = {key: value for key, value in values.items() if key in _VALIDATORS}
-    if invalid := [key for key, value in settings.items() if not _VALIDATORS[key](value)]:
-        raise DamagedFile(f"{path} is damaged (unexpected {invalid[0]})")
-    return settings
+    try:
+        values = schema.decode_whole(Edit, files.read_json(path))["set"]
+    except ValueError as error:
+        raise DamagedFile(f"{path} is damaged ({error})") from None
+    for key in schema.unknown_keys(EditedValues, values):
+        del values[key]
+    return values
 
 
 def _edited_us(document: RunDocument, key: str) -> int:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
 
 from runfolio.errors import RunfolioError, StoreError
-from runfolio.record.base import files
-from runfolio.record.base.file_names import writer_id
+from runfolio.record.base import files, schema
 from runfolio.record.base.layout import CLAIMS, FORMAT
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import now, time_to_text
+from runfolio.record.base.schema import AttemptNumber, Line, Pid, Writer
 from runfolio.record.liveness.heartbeats import Heartbeat
 
 _WHOLE_AFTER_S = 0.5
@@ -26,10 +26,10 @@ _WHOLE_AFTER_S = 0.5
 class Claim:
     """`claims/attempt-<n>.json`."""
 
-    attempt: int
-    writer: str
-    host: str
-    pid: int
+    attempt: AttemptNumber
+    writer: Writer
+    host: Line
+    pid: Pid
 
 
 class AttemptTaken(StoreError):  # noqa: N818 - as all of runfolio's errors, named by what happened
@@ -71,11 +71,10 @@ def read(folder: Path, attempt: int) -> Claim | None:
     deadline = time.monotonic() + _WHOLE_AFTER_S
     while True:
         try:
-            value = files.read_json(_path(folder, attempt))
-            return Claim(attempt, writer_id(value["writer"]), str(value["host"]), int(value["pid"]))
+            return replace(schema.decode_whole(Claim, files.read_json(_path(folder, attempt))), attempt=attempt)
         except (FileNotFoundError, StoreError):  # a store that cannot be read says nothing
             return None
-        except (KeyError, TypeError, ValueError, RunfolioError):
+        except (ValueError, RunfolioError):
             if time.monotonic() > deadline:
                 return _unknown_claim(attempt)
             time.sleep(0.01)

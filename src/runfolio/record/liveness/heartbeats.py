@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from runfolio.errors import RunfolioError
-from runfolio.record.base import files
+from runfolio.record.base import files, schema
 from runfolio.record.base.clock import steady
-from runfolio.record.base.file_names import is_writer_id, writer_id
+from runfolio.record.base.file_names import is_writer_id
 from runfolio.record.base.layout import ALIVE, FORMAT
 from runfolio.record.base.record_path import RecordPath
-from runfolio.record.base.run_document import ENDED, RUNNING, RunDocument
+from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.base.schema import AttemptNumber, Count, Line, Pid, Seconds, Small, Writer
 from runfolio.record.liveness.process_exits import Death
 
 Role = Literal["primary", "rank", "worker", "process"]
 """What a writer is to its run: the one that opened the attempt and owns `run.json`; another rank of the same job; a
 DataLoader's worker; any other process that joined."""
+End = Literal["finished", "failed", "interrupted", "preempted"]
 PRIMARY: Role = "primary"
 CRASHED = "crashed"
 SILENT_S = 60.0
@@ -32,22 +34,22 @@ SILENT_S = 60.0
 class Heartbeat:
     """`alive/<writer>.json`."""
 
-    writer: str
-    attempt: int
-    host: str
-    boot: str
-    pid_namespace: str
-    pid: int
-    pid_started: float
+    writer: Writer
+    attempt: AttemptNumber
+    host: Line
+    boot: Line
+    pid_namespace: Line
+    pid: Pid
+    pid_started: Seconds
     """When the process started, in seconds after `boot`; tells it from a later one of the same pid."""
-    every_s: float
-    beat: int = 0
-    end: str | None = None
+    every_s: Seconds
+    beat: Count = 0
+    end: End | None = None
     """The state the process ended in, once it has."""
     role: Role = PRIMARY
-    rank: int | None = None
+    rank: Small | None = None
     """Its rank among the processes of a distributed job; None where there is none."""
-    worker: int | None = None
+    worker: Small | None = None
     """Its number among the workers of a DataLoader; None where it is none."""
 
     @classmethod
@@ -71,16 +73,10 @@ class Heartbeat:
     def read(cls, folder: Path, writer: str) -> Heartbeat | None:
         """The heartbeat of a writer; None where it left none that can be read."""
         try:
-            value = files.read_json(_path(folder, writer))
-            fields = {entry.name: value[entry.name] for entry in dataclasses.fields(cls) if entry.name in value}
-            heartbeat = cls(**fields)
-            if writer_id(heartbeat.writer) != writer:
-                return None
-        except (FileNotFoundError, TypeError, ValueError, RunfolioError):
+            heartbeat = schema.decode_whole(cls, files.read_json(_path(folder, writer)))
+        except (FileNotFoundError, ValueError, RunfolioError):
             return None
-        numbers = (heartbeat.pid, heartbeat.pid_started, heartbeat.beat)
-        is_valid = all(isinstance(number, (int, float)) for number in numbers) and heartbeat.end in (None, *ENDED)
-        return heartbeat if is_valid else None
+        return heartbeat if heartbeat.writer == writer else None
 
     def write(self, folder: Path) -> None:
         files.write_json(_path(folder, self.writer), {"runfolio": FORMAT, **dataclasses.asdict(self)})
