@@ -25,7 +25,7 @@ _DETERMINISM_SWITCHES = (
     "cudnn_deterministic",
     "cudnn_benchmark",
 )
-_IMPORT = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_]\w*)", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 _NUMERIC_PACKAGES = ("torch", "numpy", "torchvision", "scipy", "triton", "safetensors")
 """Packages whose versions affect numbers even if the script does not import them itself."""
 

@@ -29,10 +29,16 @@ _STRUCT_BYTES = 8
 """Bytes of a struct in a footer, at least, on average; those that Arrow writes have about 14."""
 _HEADER_BYTES = 4096
 """Bytes of the header of a page, at most: it repeats the least and greatest name in it."""
+_VARINT_BITS = 64
+"""Bits of the largest integer."""
 _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
 """Types of Thrift's compact protocol."""
 _UNPACKED, _PACKED = 2, 3
 """Fields of a page's header: its sizes in bytes without the header."""
+
+
+PAGE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""Errors of reading a page: damage, a disk that fails, and texts that are not UTF-8."""
 
 
 class Footer(NamedTuple):
@@ -101,6 +107,17 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
                 raise pa.ArrowInvalid(f"column {name} would take {unpacked:,} bytes in one row group")
 
 
+def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
+    """Return the first and last text in a column of one row group; None if the footer does not say."""
+    statistics = column.statistics
+    if statistics is None or not statistics.has_min_max:
+        return None
+    try:
+        return statistics.min, statistics.max
+    except UnicodeDecodeError:
+        return None
+
+
 def _unpacked_sizes(file: pa.OSFile, column: pq.ColumnChunkMetaData) -> Iterator[int]:
     """Return the size that each page of a column unpacks to, as its header says."""
     starts = [column.data_page_offset]
@@ -125,8 +142,8 @@ def _count_structs(footer: bytes) -> int:
         raise pa.ArrowInvalid("its footer is damaged") from None
 
 
-def _count(data: bytes, position: int, kind: int) -> tuple[int, int]:
-    """Return the number of structs in a value, and where it ends."""
+def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> tuple[int, int]:
+    """Return the number of structs in a value, and where it ends; in a list, truth values take a byte each."""
     if kind == _STRUCT:
         count = 1
         while head := data[position]:
@@ -137,11 +154,15 @@ def _count(data: bytes, position: int, kind: int) -> tuple[int, int]:
     if kind == _LIST:
         head = data[position]
         size, position = (head >> 4, position + 1) if head < 0xF0 else _varint(data, position + 1)
+        if size > len(data) - position:  # each takes a byte or more
+            raise IndexError
         count = 0
         for _ in range(size):
-            inner, position = _count(data, position, head & 15)
+            inner, position = _count(data, position, head & 15, in_list=True)
             count += inner
         return count, position
+    if kind in _TRUTH_VALUES and in_list:
+        return 0, position + 1
     return 0, _value(data, position, kind)[1]
 
 
@@ -190,6 +211,8 @@ def _integer(data: bytes, position: int) -> tuple[int, int]:
 def _varint(data: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while (byte := data[position]) >= 128:
+        if shift > _VARINT_BITS:
+            raise IndexError
         value |= (byte & 127) << shift
         position, shift = position + 1, shift + 7
     return value | byte << shift, position + 1
