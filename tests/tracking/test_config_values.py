@@ -1,4 +1,4 @@
-"""Config values: each kind is stored as `docs/limits.md` says, alike in every process, and never changed in silence."""
+"""Config values: each kind is stored as in `docs/limits.md`, equally in every process, and never changed silently."""
 
 from __future__ import annotations
 
