@@ -181,7 +181,7 @@ def test_a_question_that_is_left_unanswered_ends_its_line(store):
         ("delete a --state failed", "--tag; not both"),
         ("delete no-such", "no run 'no-such' in "),
         ("undelete a", "no run 'a' in the trash of "),
-        ("purge --older-than 3x", "must be a number with s, m, h, d or w behind it, such as 12h or 30d"),
+        ("purge --older-than 3x", "must be a number followed by s, m, h, d or w, such as 12h or 30d"),
         ("note a --append", "--append needs a text"),
         ("delete --state fialed", "there is no state 'fialed'; did you mean failed"),
     ],

@@ -1,4 +1,4 @@
-"""The tree: every command, in the order of a first visit."""
+"""Tree of all commands, in the order in which a new user needs them."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ CONTEXT = {"max_content_width": 110, "help_option_names": HELP_FLAGS}
 @click.group(cls=CommandTree, params=[debug_option()], context_settings=CONTEXT)
 @click.version_option(__version__, message="runfolio %(version)s")
 def main() -> None:
-    """The experiment tracker for PyTorch: runs the experiments, keeps the record, says what worked.
+    """The experiment tracker for PyTorch: it runs experiments, records them, and shows which one is best.
 
     \b
     runfolio train --data digits --model tinyvgg     one tracked run
-    runfolio series series/digits.yaml               every combination, and which one won
-    runfolio runs                                    the record
-    runfolio predict best photo.png                  use the winner
+    runfolio series series/digits.yaml               every combination, and which one is best
+    runfolio runs                                    the recorded runs
+    runfolio predict best photo.png                  use the best model
 
-    Runs are named by id, the beginning of an id, name, or `last` and `best`. They live as plain files in
-    ./runs, or where --store or RUNFOLIO_STORE says.
+    A run is named by its id, the start of its id, its name, or `last` and `best`. Runs are plain files in ./runs, or
+    in the folder of --store or RUNFOLIO_STORE.
     """
 
 
 _HEADINGS: dict[str, tuple[click.Command, ...]] = {
     "Train": (data, train, resume, fork, series),
-    "Look": (list_runs, show, logs, plot, tensorboard),
+    "View": (list_runs, show, logs, plot, tensorboard),
     "Decide": (best, compare, diff, evaluate, predict, reproduce),
-    "Keep": (rename, tag, note, archive, unarchive),
-    "House": (delete, undelete, trash, purge, doctor, cache),
+    "Organize": (rename, tag, note, archive, unarchive),
+    "Maintain": (delete, undelete, trash, purge, doctor, cache),
 }
 
 for heading, commands in _HEADINGS.items():
