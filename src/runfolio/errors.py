@@ -25,7 +25,7 @@ class RunfolioError(Exception):
 
 
 class ConfigError(RunfolioError):
-    pass
+    """A setting, flag, argument or YAML key is wrong."""
 
 
 class FilterError(ConfigError):
@@ -38,32 +38,34 @@ class FilterError(ConfigError):
 
 
 class NotFound(RunfolioError):  # noqa: N818 - reads better where it is caught
-    pass
+    """There is no run, metric, checkpoint, model or data set of that name."""
 
 
 class Ambiguous(RunfolioError):  # noqa: N818
-    pass
+    """A name, or the beginning of an id, fits several runs."""
 
 
 class DamagedFile(RunfolioError):  # noqa: N818
-    pass
+    """A file of a record, a checkpoint or an image cannot be read as what it should be."""
 
 
 class NewerFormat(RunfolioError):  # noqa: N818
-    pass
+    """A newer version of runfolio wrote the record."""
 
 
 class DownloadFailed(RunfolioError):  # noqa: N818
-    pass
+    """Data could not be downloaded, or is not what was expected."""
 
 
 class MissingExtra(RunfolioError):  # noqa: N818
+    """An optional package is not installed; the message names the extra that brings it."""
+
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {package}; install it with `pip install 'runfolio[{extra}]'`")
 
 
 class StoreError(RunfolioError):
-    pass
+    """The store cannot be written or read."""
 
 
 def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> list[str]:

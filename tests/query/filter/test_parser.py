@@ -24,10 +24,10 @@ _names = _parts.map(
 )
 _values = st.one_of(
     st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8), st.booleans()
-).map(tree.Value)
+).map(tree.Constant)
 _operands = st.one_of(_names, _values, st.integers(-(10**6), 10**6).map(lambda seconds: tree.Now(float(seconds))))
 _predicates = st.one_of(
-    st.builds(tree.Comparison, _operands, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), _operands),
+    st.builds(tree.Compare, _operands, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), _operands),
     st.builds(tree.IsNull, _names),
     st.builds(tree.In, _operands, st.lists(_values, min_size=1, max_size=3).map(tuple)),
     st.builds(tree.Like, _names, st.text(max_size=8), st.booleans()),

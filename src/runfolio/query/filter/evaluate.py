@@ -22,7 +22,7 @@ from runfolio.record.points.metric_summary import MetricSummary
 
 Truth = bool | None
 Read = Callable[[RunView], Any]
-"""Value of a run; None if it is missing or NaN."""
+"""Constant of a run; None if it is missing or NaN."""
 Test = Callable[[RunView], Truth]
 
 _ALIASES = {"started": "created", "duration": "duration_s"}
@@ -77,7 +77,7 @@ class _Binder:
             case tree.Not(inner):
                 negated = self.test(inner)
                 return lambda run: _not(negated(run))
-            case tree.Comparison(left, sign, right):
+            case tree.Compare(left, sign, right):
                 return self._comparison(left, sign, right)
             case tree.IsNull(operand):
                 read = self._read(operand)
@@ -109,7 +109,7 @@ class _Binder:
             case Now(offset_s):
                 moment = self._now + timedelta(seconds=offset_s)
                 return lambda run: moment
-            case tree.Value(value):
+            case tree.Constant(value):
                 return lambda run: value
 
     def _column(self, name: Name) -> Read:

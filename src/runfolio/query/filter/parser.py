@@ -11,8 +11,9 @@ from runfolio.errors import FilterError
 from runfolio.query.filter.tree import (
     KEYWORDS,
     And,
-    Comparison,
+    Compare,
     Condition,
+    Constant,
     In,
     IsNull,
     IsTrue,
@@ -23,7 +24,6 @@ from runfolio.query.filter.tree import (
     Operand,
     Operator,
     Or,
-    Value,
 )
 
 LONGEST = 10_000
@@ -157,7 +157,7 @@ class _Parser:
     def _predicate(self) -> Condition:
         left = self._operand()
         if self.token.kind == "operator":
-            return Comparison(left, _OPERATORS[self.next().text], self._operand())
+            return Compare(left, _OPERATORS[self.next().text], self._operand())
         if self.accept("is"):
             is_negated = self.accept("not")
             self.expect("null")
@@ -168,7 +168,7 @@ class _Parser:
         if self.accept("between"):
             low = self._operand()
             self.expect("and")
-            between = And((Comparison(left, ">=", low), Comparison(left, "<=", self._operand())))
+            between = And((Compare(left, ">=", low), Compare(left, "<=", self._operand())))
             return self._maybe_not(is_negated, between)
         for word in ("like", "ilike"):
             if self.accept(word):
@@ -193,7 +193,7 @@ class _Parser:
             self.fail("expected a pattern in single quotes, such as 'res%'")
         return _unquote(self.next().text)
 
-    def _list(self) -> tuple[Value, ...]:
+    def _list(self) -> tuple[Constant, ...]:
         self.expect("(")
         values = [self._value()]
         while self.accept(","):
@@ -201,9 +201,9 @@ class _Parser:
         self.expect(")")
         return tuple(values)
 
-    def _value(self) -> Value:
+    def _value(self) -> Constant:
         operand = self._operand()
-        if isinstance(operand, Value):
+        if isinstance(operand, Constant):
             return operand
         raise FilterError(self.text, operand.position, "expected a number, a text in single quotes, true or false")
 
@@ -213,16 +213,16 @@ class _Parser:
             sign = self.next().text
             if self.token.kind != "number":
                 self.fail("expected a number")
-            return Value(_number(sign + self.next().text), token.position)
+            return Constant(_number(sign + self.next().text), token.position)
         if token.kind == "number":
-            return Value(_number(self.next().text), token.position)
+            return Constant(_number(self.next().text), token.position)
         if token.kind == "text":
-            return Value(_unquote(self.next().text), token.position)
+            return Constant(_unquote(self.next().text), token.position)
         if token.kind in ("name", "quoted"):
             return self._name()
         for word, value in (("true", True), ("false", False)):
             if self.accept(word):
-                return Value(value, token.position)
+                return Constant(value, token.position)
         if self.accept("now"):
             self.expect("(")
             self.expect(")")

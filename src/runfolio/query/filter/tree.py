@@ -26,7 +26,7 @@ class Name:
 
 
 @dataclass(frozen=True)
-class Value:
+class Constant:
     """A number, text or boolean."""
 
     value: float | int | str | bool
@@ -41,11 +41,11 @@ class Now:
     position: int = field(default=0, compare=False)
 
 
-Operand = Name | Value | Now
+Operand = Name | Constant | Now
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Compare:
     left: Operand
     operator: Operator
     right: Operand
@@ -61,7 +61,7 @@ class IsNull:
 @dataclass(frozen=True)
 class In:
     operand: Operand
-    values: tuple[Value, ...]
+    values: tuple[Constant, ...]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Or:
     conditions: tuple[Condition, ...]
 
 
-Condition = Comparison | IsNull | In | Like | IsTrue | Not | And | Or
+Condition = Compare | IsNull | In | Like | IsTrue | Not | And | Or
 
 
 def to_text(condition: Condition) -> str:
@@ -107,7 +107,7 @@ def to_text(condition: Condition) -> str:
             return " AND ".join(_nested(inner) for inner in conditions)
         case Not(inner):
             return f"NOT {_nested(inner)}"
-        case Comparison(left, operator, right):
+        case Compare(left, operator, right):
             return f"{operand_text(left)} {operator} {operand_text(right)}"
         case IsNull(operand):
             return f"{operand_text(operand)} IS NULL"
@@ -127,7 +127,7 @@ def operand_text(operand: Operand) -> str:
         case Now(offset_s):
             sign = "-" if offset_s < 0 else "+"
             return f"now() {sign} interval '{abs(offset_s)!r} s'" if offset_s else "now()"
-        case Value(value):
+        case Constant(value):
             return _value_text(value)
 
 

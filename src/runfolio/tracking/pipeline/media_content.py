@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError
+from runfolio.record.content.picture_bounds import FORMATS, excess
 from runfolio.tracking.pipeline.object_attributes import is_instance
 from runfolio.tracking.pipeline.pixels import StoredImage, stored_picture, stored_pixels
 from runfolio.tracking.pipeline.plain_texts import describe_error, is_tensor, path_of
@@ -73,11 +74,14 @@ def png(image: Any) -> StoredImage:
 
     if isinstance(image, bytes):
         try:
-            with Image.open(io.BytesIO(image)) as opened:
+            with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
+                if reason := excess(opened):
+                    raise ConfigError(f"its image file {reason}")
                 opened.load()
                 return stored_picture(opened)
         except UnidentifiedImageError:
-            raise ConfigError(f"its {len(image):,} bytes are not an image file that Pillow reads") from None
+            formats = ", ".join(FORMATS)
+            raise ConfigError(f"its {len(image):,} bytes are not an image file; give one of {formats}") from None
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise ConfigError(f"its image file is broken: {error}") from None
     return stored_picture(image) if isinstance(image, Image.Image) else _from_array(image)
