@@ -455,7 +455,7 @@ def test_objects_other_than_modules_do_not_end_the_capture(name: str, monkeypatc
     folder.mkdir()
     sources = Sources(folder, "a81kq0zd", tmp_path, None)
     sources.begin(str(script))
-    sources.go_on()
+    sources.update()
     recorded = code.read(folder, ["a81kq0zd"])
     assert recorded is not None
     assert [source.path for source in recorded.files] == ["train.py"]

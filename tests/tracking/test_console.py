@@ -404,7 +404,7 @@ def test_marks_are_removed_even_if_split_into_pieces(before: list[bytes], data: 
         stream.expect(mark)
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
     assert b"".join(map(stream.without_marks, pieces)) == printed + b"betweenafter"
-    assert not any(map(stream.waits_for, marks))
+    assert not any(map(stream.expects, marks))
     os.close(source)
     os.close(sink)
 

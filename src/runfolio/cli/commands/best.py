@@ -26,7 +26,7 @@ from runfolio.record.base.plurals import counted
 @run_filters
 @store_option
 def best(metric: str, mode: str | None, store: Path | None, **filters: Unpack[RunFilters]) -> None:
-    """Show the best run by a metric, and the data that was used to choose it.
+    """Show the best run by a metric, and the data that chose it.
 
     Whether more or less is better is guessed from the metric's name, unless --min or --max is given. A run is ranked
     by the value in its summary, else by the best value of its curve (with metrics.val/acc always). Failed runs,

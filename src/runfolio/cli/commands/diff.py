@@ -17,7 +17,7 @@ from runfolio.cli.output.options import Command, open_store, store_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_option
 def diff(first: str, second: str, as_json: bool, store: Path | None) -> None:
-    """Show how the start of the second run differs from that of the first.
+    """Show how the starts of two runs differ.
 
     A summary is followed by code (commit, captured files, uncommitted changes), settings, data, packages and
     environment. Use `runfolio compare` for the results.

@@ -36,7 +36,7 @@ def fork(
     store: Path | None,
     **flags: Any,
 ) -> None:
-    """Continue a training from one of its checkpoints with other settings.
+    """Continue a training from a checkpoint with other settings.
 
     The new run starts with RUN's curves up to the checkpoint and uses RUN's settings, as changed by flags. RUN is not
     changed and may be running. The images, their split and the network cannot be changed in a fork. RUN has
