@@ -101,7 +101,9 @@ def test_fork_of_a_step_uses_the_checkpoint_of_that_step(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.fork(parent.id, step=3, store=store) as fork:
         assert fork.restore().step == 3
-    with pytest.raises(NotFound, match=r"no checkpoint of step 4 in .*; there are those of 3, .*9, the nearest is 3"):
+    with pytest.raises(
+        NotFound, match=r"no checkpoint of step 4 in .*; it has those of steps 3, .*9, the nearest is 3"
+    ):
         runfolio.fork(parent.id, step=4, store=store)
 
 
@@ -238,7 +240,7 @@ os.kill(os.getpid(), 9)
     python(script, store, parent.folder)
     run = runfolio.open(store).run("abcdefgh")
     assert run.state == "interrupted"
-    assert run.reason == f"forked from net ({parent.id}) at checkpoint 'best' (step 3), and not gone on with"
+    assert run.reason == f"forked from net ({parent.id}) at checkpoint 'best' (step 3), and not continued"
     assert run.config == {"lr": 0.5, "seed": 1}
     assert (run.duration_s, run.metric("loss").values.tolist()) == (0.0, [10.0, 9.0, 8.0, 7.0])
     with runfolio.init(resume="abcdefgh", store=store) as fork:
@@ -325,7 +327,7 @@ def test_fork_of_a_damaged_checkpoint_is_refused_and_leaves_no_run(store: Path):
 
 def test_invalid_fork_is_refused(store: Path):
     parent = parent_of_ten_steps(store)
-    with pytest.raises(ConfigError, match="a fork begins from a checkpoint: give its name"):
+    with pytest.raises(ConfigError, match="a fork starts from a checkpoint: pass its name"):
         runfolio.fork(parent.id, checkpoint=None, store=store)
     with pytest.raises(NotFound, match="no run 'nowhere' in"):
         runfolio.fork("nowhere", store=store)
