@@ -101,7 +101,7 @@ def test_restore_falls_back_in_a_running_training(store: Path, caplog: pytest.Lo
             run.restore()
         flip(tensors(run, "last"))
         assert run.restore().step == 1
-    assert "SHA-256 is not the one noted" in caplog.text
+    assert "SHA-256 differs from the recorded one" in caplog.text
     assert "checkpoint 'last' cannot be used, so 'previous' (step 1) is: " in caplog.text
 
 

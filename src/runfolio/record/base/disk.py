@@ -1,4 +1,4 @@
-"""What kind of disk a folder lies on, and room on it that is kept for a run's last words."""
+"""Kind of disk of a folder, and space reserved for the end of a run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from runfolio.record.base.layout import ALIVE
 
 _RESERVE_BYTES = 128 * 1024
 RESERVE = ".reserve-"
-"""How the names of files begin that hold room for last words."""
+"""Start of the names of files that reserve space."""
 _LOCAL = frozenset(
     ("apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "ntfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs")
 )
 
 
 def is_local(folder: Path) -> bool:
-    """Whether every reader sees a change in `folder` at once; False on a network disk, and where it is not known."""
+    """Return whether every reader sees a change in `folder` at once; False on a network disk, or if unknown."""
     import psutil
 
     folder = folder.resolve()
@@ -41,7 +41,7 @@ def reserve(folder: Path, writer: str) -> None:
 
 
 def release(folder: Path, writer: str) -> None:
-    """Give that room back; to be called just before it is needed."""
+    """Release the reserved space; call this just before it is needed."""
     _reserve_path(folder, writer).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""How files of the record are written: whole by rename, or appended to; and how JSON is read from them."""
+"""Writing of files by rename or by appending, and reading of JSON."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ _MAX_DEPTH = 200
 HIDDEN = ".tmp-"
 """How the names of files begin that are not yet part of the record."""
 NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""What the format calls the numbers that JSON lacks."""
+"""The format's names of the numbers that JSON lacks."""
 
 
 def number_to_json(value: float) -> float | str:
-    """The number itself, or the format's name for one that JSON lacks."""
+    """Return the number, or the format's name of a number that JSON lacks."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def number_from_json(value: Any) -> float:
-    """The number that `number_to_json` wrote.
+    """Return the number that `number_to_json` wrote.
 
     Raises:
-        KeyError, TypeError: It is none.
+        KeyError, TypeError: It is not a number.
     """
     return NAMED_NUMBERS[value] if isinstance(value, str) else float(value)
 
 
 def plain_json(value: Any) -> Any:
-    """A tree of dicts, lists and plain values as JSON can say it: the numbers it lacks by their names, Unicode only.
+    """Convert a tree of dicts, lists and plain values to JSON: numbers that it lacks by name, and Unicode only.
 
-    Dicts may be changed by another thread meanwhile.
+    Another thread may change the dicts in the meantime.
     """
     if isinstance(value, str):
         return _unicode(value)
@@ -56,7 +56,7 @@ def plain_json(value: Any) -> Any:
 
 
 def _unicode(text: str) -> str:
-    """The text itself; what is no Unicode in it (bytes of a file name that were no UTF-8) written as `\\udcff`."""
+    """Return the text, with invalid Unicode (bytes of a file name that are not UTF-8) written as `\\udcff`."""
     try:
         text.encode()
     except UnicodeEncodeError:

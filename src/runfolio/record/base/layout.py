@@ -1,4 +1,4 @@
-"""Names and places: where a store is, which folders are runs, what the files of a run are called."""
+"""Names and paths: folders of stores and runs, and files of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from runfolio.record.base.start_folder import start_folder
 
 FORMAT = 0
-"""The version of the format this program writes, and the newest it reads."""
+"""Version of the format that this program writes, and newest version that it reads."""
 
 STORE_VARIABLE = "RUNFOLIO_STORE"
 RUN_FILE = "run.json"
@@ -39,7 +39,7 @@ _SLUG_LENGTH, _SLUG_BYTES = 80, 120
 
 
 def expand_home(path: str | os.PathLike[str]) -> Path:
-    """Return the path with `~` replaced by the home folder; shells do not in variables, YAML and `--store=~/runs`."""
+    """Replace `~` by the home folder, which shells do not in variables, YAML and `--store=~/runs`."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises if there is no home
 
 
@@ -49,10 +49,10 @@ def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
 
 
 def make_store(store: Path) -> None:
-    """Make the folder of a store, which git ignores; one that exists stays as it is.
+    """Create the folder of a store, which git ignores; an existing one is not changed.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     if not store.exists():
         store.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def make_store(store: Path) -> None:
 
 
 def new_id() -> str:
-    """Eight random characters of 0-9a-z (41 bits): the id of a run or a writer."""
+    """Return eight random characters of 0-9a-z (41 bits) as the id of a run or a writer."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
 
 
@@ -68,7 +68,7 @@ def slug(text: str) -> str:
     """Return `text` as one safe file name: letters and digits of any script, `.`, `_`, `-`; never empty or hidden.
 
     It has at most 80 characters and 120 bytes, so that an id fits after it on every usual file system. Letters are in
-    composed form (NFC): file systems disagree about the other one.
+    composed form (NFC), since file systems differ in the decomposed one.
     """
     safe = (
         char if char in "._-" or unicodedata.category(char)[0] in "LMN" else " "
@@ -101,7 +101,7 @@ def event_files(folder: Path) -> dict[str, Path]:
 
 
 def next_event_second(folder: Path, now_s: float) -> int:
-    """The `started_s` of an event file that is begun now: behind those that are there, however short ago they began."""
+    """Return the `started_s` of a new event file, which is larger than that of every existing one."""
     starts = (path.name.removeprefix(_EVENT_FILES).partition(".")[0] for path in event_files(folder).values())
     return max([int(now_s), *(int(start) + 1 for start in starts if start.isdecimal())])
 
@@ -115,7 +115,7 @@ def find_runs(store: Path) -> Iterator[Path]:
     visited: set[tuple[int, int]] = set()
     while pending:
         folder = pending.pop()
-        if _was_visited(folder, visited):  # a link to a folder above would be followed for ever
+        if _was_visited(folder, visited):  # a link to a parent folder would be followed forever
             continue
         if os.path.isfile(f"{folder}/{RUN_FILE}"):  # noqa: PTH113 - a store holds thousands; Path costs 3x
             yield Path(folder)

@@ -1,4 +1,4 @@
-"""`run.json`: who a run is, what it was given, and how it ended."""
+"""`run.json`: identity of a run, its config, and how it ended."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ RUNNING = "running"
 ENDED = ("finished", "failed", "interrupted", "preempted")
 """The states a run is recorded to have ended in; readers derive `crashed` (see `heartbeats.derive_state`)."""
 FORK = "fork"
-"""The kind of lineage of a run that began from a checkpoint of another run."""
+"""Kind of lineage of a run that started from a checkpoint of another run."""
 REPRODUCTION = "reproduction"
 """The kind of lineage of a run that repeats another run."""
 _PREFIX = "prefix"
-"""A former kind of lineage, read as a fork; nothing writes it any more."""
+"""Former kind of lineage, read as a fork; it is no longer written."""
 STEPS, OTHERS = "(steps)", "(others)"
 """What `refused` counts beside names."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
-"""Names in `refused`, and characters of one."""
+"""Largest number of names in `refused`, and of characters in one."""
 
 
 def now() -> datetime:
@@ -68,7 +68,7 @@ class Status:
 
 @dataclass
 class Attempt:
-    """One stretch of a run, from its start or a resume to its end (`docs/format.md`, Attempts)."""
+    """Part of a run, from its start or a resume to its end (`docs/format.md`, Attempts)."""
 
     attempt: int
     parent: int | None
@@ -143,7 +143,7 @@ class RunDocument:
         return document
 
     def axis_of(self, metric: str) -> str:
-        """What a metric is to be drawn over: `step`, `time` or the name of another one."""
+        """Return the default x axis of a metric: `step`, `time` or the name of another metric."""
         matching = (axis["x"] for axis in reversed(self.axes) if _matches(metric, axis["metric"]))
         return next(matching, "step")
 
@@ -158,7 +158,7 @@ class RunDocument:
         files.write_json(folder / RUN_FILE, self.to_json(), sync=sync)
 
     def without_secrets(self) -> RunDocument:
-        """The document as it may be written, sharing what holds none; the run itself keeps the values it was given."""
+        """Return the document without secrets, for writing; the run itself keeps its values."""
         names = ("reason", "traceback", "trouble")
         redacted = {name: redact_text(text) for name in names if (text := getattr(self.status, name))}
         config, defaults = redact_mapping(self.config), redact_mapping(self.defaults)

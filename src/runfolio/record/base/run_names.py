@@ -1,4 +1,4 @@
-"""Names for runs that were given none: a stem and a number that no other such run of the store has."""
+"""Default names of runs: a stem and a number, unique in the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artifacts: files kept with a run, each file with its digest (`docs/format.md`, Artifacts)."""
+"""Artifacts: files stored with a run, each with its digest (`docs/format.md`, Artifacts)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from runfolio.record.base.run_document import now, time_to_text
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
-    """Copy a file or a folder into a run's record, in the place of an earlier artifact of that name.
+    """Copy a file or a folder into a run's record; it replaces an earlier artifact of the same name.
 
     Args:
-        folder: The run's folder.
-        name: The artifact's name; letters, digits, `.`, `_` and `-`.
-        kind: What it is, for people: `dataset`, `report`.
+        folder: Folder of the run.
+        name: Name of the artifact: letters, digits, `.`, `_` and `-`.
+        kind: Kind of the artifact for people, such as `dataset` or `report`.
     Returns:
-        The folder of the copy.
+        Folder of the copy.
     Raises:
         NotFound: `source` does not exist.
-        ConfigError: The name is not one; or `source` holds the run itself.
+        ConfigError: The name is invalid, or `source` contains the run itself.
         StoreError: It cannot be copied.
     """
     if not source.exists():
@@ -124,6 +124,6 @@ def _description(target: Path, name: str, kind: str) -> dict[str, Any]:
 
 
 def _reason(error: OSError) -> str:
-    """What went wrong; where a whole folder was copied, with its first file."""
+    """Return the message of an error; for a copied folder, that of its first file."""
     several = error.args[0] if isinstance(error, shutil.Error) else None
     return str(several[0][2]) if isinstance(several, list) else str(error)

@@ -1,4 +1,4 @@
-"""The code a run was started from, each content once (`docs/format.md`, Code)."""
+"""Code from which a run was started, each content stored once (`docs/format.md`, Code)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A text file of the user's own, as it was."""
+    """Text file of the user at the start of the run."""
 
     path: str
     """Relative to the root, with `/`; absolute where it lies outside."""
@@ -30,7 +30,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class OmittedFile:
-    """A file that was not kept, and why."""
+    """File that was not recorded, with the reason."""
 
     path: str
     bytes: int | None
@@ -55,10 +55,10 @@ class Code:
 
 
 def save_content(folder: Path, content: bytes) -> str:
-    """Store a content in the run; its digest.
+    """Store a content in the run; return its digest.
 
     Raises:
-        OSError: The store does not take it.
+        OSError: The store cannot be written.
     """
     digest = hashlib.sha256(content).hexdigest()
     path = folder / CODE / CODE_FILES / digest
@@ -84,7 +84,7 @@ def delete_content(folder: Path, digest: str) -> None:
 
 
 def read(folder: Path, writers: Sequence[str]) -> Code | None:
-    """The code of the last of the writers that left some; None where none did.
+    """Return the code of the last writer that recorded some; None if no writer did.
 
     Raises:
         DamagedFile, NewerFormat, StoreError: It cannot be read.
@@ -99,7 +99,7 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
 
 
 def read_text(folder: Path, digest: str) -> str:
-    """A content that was kept, as text; raises what `read_bytes` does."""
+    """Return a stored content as text; raises the errors of `read_bytes`."""
     return read_bytes(folder, digest).decode(errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""Console logs: what a process printed, as text (`docs/format.md`, Console)."""
+"""Console logs: the output of a process as text (`docs/format.md`, Console)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEWEST = 1024 * 1024
 """What is kept of the end once a log is full."""
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE_BYTES = 200
-"""A guess at a line's size; where it is wrong, reading begins further up."""
+"""Estimated size of a line; if it is wrong, more of the file is read."""
 
 
 def log_path(folder: Path, writer: str) -> Path:
@@ -24,7 +24,7 @@ def log_path(folder: Path, writer: str) -> Path:
 
 
 class ConsoleLog:
-    """A log being written. What the disk does not take, or has no room in it any more, waits: the newest part of it."""
+    """Log being written. Output that the disk or the size limit rejects is held, but only its newest part."""
 
     def __init__(self, path: Path, largest: int = LARGEST, newest: int = NEWEST) -> None:
         self._path = path
@@ -35,7 +35,7 @@ class ConsoleLog:
         self._descriptor: int | None = None
 
     def write(self, text: str) -> None:
-        """Append whole lines."""
+        """Append complete lines."""
         self._waiting += text.encode(errors="replace")
         if not self._left_out:
             self._append(self._waiting.rfind(b"\n", 0, max(0, self._room)) + 1)
@@ -53,7 +53,7 @@ class ConsoleLog:
             self._descriptor = None
 
     def _append(self, size: int) -> None:
-        """Write the first `size` bytes of what waits, as far as the disk takes them."""
+        """Write the first `size` pending bytes, as far as the disk accepts them."""
         try:
             if self._descriptor is None:
                 self._path.parent.mkdir(exist_ok=True)
@@ -69,7 +69,7 @@ class ConsoleLog:
 
 
 class Transcript:
-    """The streams of one process, and the logs of the runs that are open in it: each gets all that is printed."""
+    """Streams of one process, and the logs of its open runs, which all get the whole output."""
 
     def __init__(self) -> None:
         self._screens: defaultdict[int, ConsoleScreen] = defaultdict(ConsoleScreen)
@@ -91,7 +91,7 @@ class Transcript:
             log.close()
 
     def feed(self, stream: int, data: bytes, now: float) -> None:
-        """Take what came from one stream. Lines of the others go first: they were printed first."""
+        """Process the output of one stream; lines of the others are written first, since they were printed earlier."""
         if self._logs:
             for other, screen in self._screens.items():
                 if other != stream:
@@ -99,7 +99,7 @@ class Transcript:
             self._write(self._screens[stream].feed(data, now))
 
     def tick(self, now: float) -> None:
-        """Write what has waited long enough; to be called several times a second while something comes."""
+        """Write lines that are due; call this several times per second while there is output."""
         for screen in self._screens.values():
             self._write(screen.flush_due(now))
 

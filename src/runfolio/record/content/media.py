@@ -28,9 +28,9 @@ class MediaEntry:
     attempt: int
     writer: str
     content: dict[str, Any] = field(default_factory=dict)
-    """What the kind adds: see `docs/format.md`, Media."""
+    """Values that depend on the kind; see `docs/format.md`, Media."""
     path: Path | None = None
-    """The picture, for images and figures."""
+    """Image file of images and figures."""
 
 
 def index_path(folder: Path, writer: str, number: int = 1) -> Path:
@@ -39,7 +39,7 @@ def index_path(folder: Path, writer: str, number: int = 1) -> Path:
 
 
 def file_name(name: str, step: int, writer: str, seq: int) -> str:
-    """Where a picture goes below `media/files/`; unique because (writer, seq) is."""
+    """Return the name of an image below `media/files/`, which is unique because (writer, seq) is."""
     return f"{slug(name)}-{step}-{writer}-{seq}.png"
 
 
@@ -49,7 +49,7 @@ def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dic
 
 
 def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
-    """All media of a run in order of arrival, and what could not be read, a line each."""
+    """Return all media of a run in order of arrival, and the problems found, one line each."""
     entries: list[MediaEntry] = []
     problems: list[str] = []
     for path in sorted((folder / MEDIA).glob("*.jsonl")):

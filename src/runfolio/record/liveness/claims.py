@@ -1,4 +1,4 @@
-"""Claims: which process opened each attempt of a run, decided by who creates a file first."""
+"""Claims: the process that creates the file of an attempt first has opened the attempt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.record.base.run_document import now, time_to_text
 from runfolio.record.liveness.heartbeats import Heartbeat
 
 _WHOLE_AFTER_S = 0.5
-"""How long a claim that is there may take to have its content, which is written just behind its creation."""
+"""Time in which the content of a new claim must appear, which is written right after its creation."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Claim:
     pid: int
 
 
-class AttemptTaken(StoreError):  # noqa: N818 - as all of runfolio's errors, named by what happened
-    """Somebody else has claimed the attempt."""
+class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, named after the event
+    """Another process has claimed the attempt."""
 
     def __init__(self, folder: Path, claim: Claim) -> None:
         self.claim = claim
@@ -42,10 +42,10 @@ class AttemptTaken(StoreError):  # noqa: N818 - as all of runfolio's errors, nam
 
 
 def acquire(folder: Path, heartbeat: Heartbeat) -> None:
-    """Claim the attempt of `heartbeat`, which must be there already, for its process.
+    """Claim the attempt of an existing `heartbeat` for its process.
 
     Raises:
-        AttemptTaken: Another process has it.
+        AttemptTaken: Another process has claimed it.
         OSError: The store cannot be written.
     """
     path = _path(folder, heartbeat.attempt)
@@ -65,7 +65,7 @@ def acquire(folder: Path, heartbeat: Heartbeat) -> None:
 
 
 def read(folder: Path, attempt: int) -> Claim | None:
-    """Who claimed an attempt; None where nobody has."""
+    """Return the claim of an attempt; None if there is none."""
     deadline = time.monotonic() + _WHOLE_AFTER_S
     while True:
         try:
@@ -90,7 +90,7 @@ def _path(folder: Path, attempt: int) -> Path:
 
 
 def _unknown_claim(attempt: int) -> Claim:
-    """A claim whose file does not say whose it is."""
+    """Return a claim of an unknown process, for an invalid file."""
     return Claim(attempt, "unknown", "an unknown host", 0)
 
 

@@ -1,4 +1,4 @@
-"""Deaths: what was seen of a process that ended otherwise than its run says (`docs/format.md`, Deaths)."""
+"""Deaths: observations of a process that ended differently than its run states (`docs/format.md`, Deaths)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runfolio.record.base.run_document import now, time_to_text
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
-    """`alive/<writer>.death.json`; None where it could not be seen."""
+    """`alive/<writer>.death.json`; unknown facts are None."""
 
     signal: int | None = None
     exit_code: int | None = None
@@ -24,7 +24,7 @@ class Death:
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Death | None:
-        """What was seen; None where there is nothing that can be read."""
+        """Return the observations; None if there is no valid file."""
         try:
             value = files.read_json(death_path(folder, writer))
         except (FileNotFoundError, RunfolioError):
