@@ -129,7 +129,7 @@ def test_hanging_store_delays_no_exit_and_doctor_recovers_its_points(store: Path
     with injected(process.pid, "write:delay_enter=60000000", only=tail_of(store)):
         go_on(process)
         assert process.stderr is not None
-        while b"`runfolio doctor --repair` brings them back" not in (line := process.stderr.readline()):
+        while b"`runfolio doctor --repair` restores them" not in (line := process.stderr.readline()):
             assert line, "it ended without a word"
     process.communicate(timeout=30)
     assert process.returncode == 0

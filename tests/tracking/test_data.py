@@ -166,7 +166,7 @@ def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Pa
     ]
     with runfolio.init(store=store, strict=True, recording=runfolio.RecordingConfig(code=False)) as run:
         for data in refused:
-            with pytest.raises(ConfigError, match=r"log_data takes|give|no array"):
+            with pytest.raises(ConfigError, match=r"log_data takes|pass|not an array"):
                 run.log_data("train", data)
         for name in ("", " ", "x" * 101, 3, None):
             with pytest.raises(ConfigError, match="name of data is a text"):

@@ -171,7 +171,7 @@ def test_ended_run_saves_no_checkpoints(store: Path, caplog: pytest.LogCaptureFi
         run.checkpoint(step=1)
     assert run.checkpoint(step=2, metric=1.0) is False
     assert run.restore().step == 1
-    assert "saves no more checkpoints: it has ended" in caplog.text
+    assert "has ended and saves no more checkpoints" in caplog.text
 
 
 def test_flush_waits_for_checkpoints(store: Path):

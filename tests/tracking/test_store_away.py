@@ -145,7 +145,7 @@ run.log_text("note", "hello")
     away = store / "away"
     done = python(script, store, away)
     assert done.returncode == 0
-    assert "`runfolio doctor --repair` brings them back" in done.stderr
+    assert "`runfolio doctor --repair` restores them" in done.stderr
     (waiting,) = spool.find_spools()
     result = CliRunner().invoke(main, ["doctor", "--store", str(store)])
     assert f"wait in {waiting.folder}, but its folder {waiting.run_folder} is gone" in " ".join(result.stdout.split())
