@@ -207,7 +207,7 @@ def test_unreadable_data_is_reported_and_training_continues(given, photos: Path,
         facts = given(photos)
 
     assert (facts["fingerprint"], facts["items"]) == (None, None)
-    assert facts["trouble"] == f"the link {photos / 'cat' / '3.jpg'} leads nowhere"
+    assert facts["trouble"] == f"the link {photos / 'cat' / '3.jpg'} has no target"
     assert "data 'train' has no fingerprint: the link" in caplog.text
 
 

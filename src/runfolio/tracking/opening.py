@@ -257,7 +257,13 @@ def open_fork(request: OpenRequest, make: Callable[[str], Path]) -> Opened:
 
 
 def open_earlier(
-    request: OpenRequest, folder: Path, checkpoint: str | None = LAST, step: int | None = None, *, force: bool = False
+    request: OpenRequest,
+    folder: Path,
+    checkpoint: str | None = LAST,
+    step: int | None = None,
+    *,
+    force: bool = False,
+    purpose: str | None = None,
 ) -> Opened:
     """Open a new attempt of a run, or join it if `RUNFOLIO_RUN_ID` names it and another rank has opened the attempt.
 
@@ -265,6 +271,7 @@ def open_earlier(
         checkpoint: Checkpoint to continue from; None keeps every point.
         step: Continue after this step instead.
         force: Take the run over from a process that still writes it.
+        purpose: See `Attempt.purpose`.
     """
     # Read before the document and only once, so that processes that arrive at the same time claim the same attempt.
     claimed = claims.newest_attempt(folder)
@@ -278,7 +285,7 @@ def open_earlier(
     parent, position, last_step = _branch_end(folder, document, source, step)
     _record_duration(folder, document)
     attempt = max(_last_attempt(document), claimed) + 1
-    document.attempts.append(Attempt(attempt, parent, position, new_id(), now()))
+    document.attempts.append(Attempt(attempt, parent, position, new_id(), now(), purpose=purpose))
     document.status = Status()
     return Opened(folder, document, last_step, checkpoint=source)
 

@@ -43,6 +43,15 @@ def test_columns_are_chosen_in_full_or_in_short(folio):
     ]
 
 
+def test_columns_of_other_runs_are_known_and_have_no_value(folio):
+    (failed, *_), runs = folio.runs(), folio.runs()
+
+    chosen = table([failed], ["name", "test/acc"], "test/acc", others=runs)
+    assert (chosen.names, chosen.rows) == (["name", "summary.test/acc"], [["c", None]])
+    with pytest.raises(NotFound, match="no column 'nothing'"):
+        table([failed], ["nothing"], others=runs)
+
+
 def test_a_setting_may_be_spelled_as_its_flag_is(store, write):
     write("a", config={"batch_size": 32})
 

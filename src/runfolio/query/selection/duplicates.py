@@ -34,8 +34,9 @@ class DistinctRuns(Generic[RunT]):
 def distinct_runs(runs: Iterable[RunT]) -> DistinctRuns[RunT]:
     """Return the runs that count in means, choices, leaderboards and pictures.
 
-    A reproduction repeats a run that is there already, so it would give that run a second vote. So would a copied
-    folder: of the folders of one id, the one in its own place counts (`EXPERIMENT/NAME-ID`).
+    A reproduction repeats a run that is there already, so it would give that run a second vote, unless it was given
+    other settings. So would a copied folder: of the folders of one id, the one in its own place counts
+    (`EXPERIMENT/NAME-ID`).
     """
     runs = list(runs)
     originals = [run for run in runs if not is_reproduction(run)]
@@ -48,8 +49,9 @@ def distinct_runs(runs: Iterable[RunT]) -> DistinctRuns[RunT]:
 
 
 def is_reproduction(run: RunView) -> bool:
-    """Return whether a run was started to repeat another one."""
-    return (run.document.lineage or {}).get("kind") == REPRODUCTION
+    """Return whether a run was started to repeat another one with the same settings."""
+    lineage = run.document.lineage or {}
+    return lineage.get("kind") == REPRODUCTION and not lineage.get("changed")
 
 
 def copied_runs(documents: Mapping[str, RunDocument]) -> dict[str, list[str]]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic
 
-from runfolio.errors import NotFound, did_you_mean
+from runfolio.errors import ConfigError, NotFound, did_you_mean
 from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.data_match import DataMatch, describe_matches, match_data
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import CHOSEN_BY, Kind, figure_of, has_metric
-from runfolio.query.selection.metric_names import Mode, Split, guess_mode, mode_of, split_of
+from runfolio.query.selection.metric_names import (
+    Mode,
+    Split,
+    guess_mode,
+    is_about_the_process,
+    mode_of,
+    split_of,
+)
 from runfolio.record.base.flat_names import as_number
 from runfolio.record.liveness.heartbeats import CRASHED
 
@@ -25,6 +32,8 @@ PARAMETERS = "parameters"
 
 _SHARES = ("acc", "accuracy")
 """How a metric ends that says which share of its images was right."""
+_MOST_LISTED = 6
+"""Metrics that an error names."""
 _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
 
 
@@ -99,7 +108,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
     distinct = distinct_runs(runs)
     if not any(has_metric(run, metric) for run in distinct.runs):
         raise NotFound(_no_metric(distinct.runs, metric, distinct.sentence))
-    direction = mode_of(metric, mode)
+    direction = _direction(distinct.runs, metric, mode)
     figures = [(run, figure) for run in distinct.runs if (figure := figure_of(run, metric, direction))]
     if not figures:
         raise NotFound(f"{metric!r} is not finite in any run that has it, so none is the best")
@@ -126,12 +135,44 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
 
 
 def _no_metric(runs: Sequence[RunView], metric: str, left_out: str) -> str:
-    if any(metric == name or metric == f"params.{name}" for run in runs for name in run.flat_config):
-        return f"{metric!r} is a setting of these runs, not a metric; `runfolio runs --sort {metric}` orders them by it"
     recorded = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
+    if _is_setting(runs, metric):
+        return (
+            f"{metric!r} is a setting of these runs, not a metric; {_metrics_listed(recorded)};"
+            f" `runfolio runs --sort {metric}` orders the runs by it"
+        )
     return f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}" + (
         f". {left_out}" if left_out else ""
     )
+
+
+def _direction(runs: Sequence[RunView], metric: str, mode: str | None) -> Mode:
+    """Return the direction of a metric.
+
+    Raises:
+        ConfigError: None is given and the name does not say. If it is a setting too, the message says that first.
+    """
+    try:
+        return mode_of(metric, mode)
+    except ConfigError as error:
+        if not _is_setting(runs, metric):
+            raise
+        recorded = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
+        raise ConfigError(
+            f"{metric!r} is a setting of these runs; {_metrics_listed(recorded - {metric})}. It was logged too: {error}"
+        ) from None
+
+
+def _is_setting(runs: Sequence[RunView], name: str) -> bool:
+    return any(name == setting or name == f"params.{setting}" for run in runs for setting in run.flat_config)
+
+
+def _metrics_listed(names: Collection[str]) -> str:
+    """Name the metrics that can choose a best run: their names say what is better. The usual ones come first."""
+    sensible = [name for name in sorted(names) if guess_mode(name) and not is_about_the_process(name)]
+    listed = sorted(sensible, key=lambda name: _USUAL.index(name) if name in _USUAL else len(_USUAL))
+    more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
+    return f"metrics here: {', '.join(listed[:_MOST_LISTED])}{more}" if listed else "no metric here says what is better"
 
 
 def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ LEVEL = 0.05
 
 _LARGEST_Z = 40.0
 """So many standard deviations are further out than a float's p can say."""
+_ROUNDING = 10 * sys.float_info.epsilon
+"""Standard error, as a share of the values, up to which they count as constant; that of R's `t.test`."""
 _TERMS, _ENOUGH = 1000, 1e-15
 """Of a continued fraction: how many at most, and how near to 1 the last one changes nothing."""
 
@@ -107,6 +110,8 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """How likely means of the same truth differ by as much; two-sided.
 
     The spread of the one need not be that of the other. With fewer than two values on a side nothing can be told: 1.
+    If neither side has a spread, Student's t is not defined, and a few equal values are no evidence of zero spread. The
+    exact permutation test then takes its place: it counts the ways in which chance can divide the values.
 
     Source: B. L. Welch, The generalization of `Student's' problem when several different population variances are
         involved, Biometrika 34 (1947), doi:10.1093/biomet/34.1-2.28
@@ -115,8 +120,9 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
         return 1.0
     difference = abs(statistics.fmean(first) - statistics.fmean(second))
     first_error, second_error = _of_mean(first), _of_mean(second)
-    if first_error + second_error == 0:
-        return 0.0 if difference else 1.0
+    if _is_constant(first_error + second_error, [*first, *second]):
+        count = math.comb(len(first) + len(second), len(first))
+        return min(1.0, 2 / count) if difference else 1.0
     freedom = (first_error + second_error) ** 2 / (
         first_error**2 / (len(first) - 1) + second_error**2 / (len(second) - 1)
     )
@@ -126,7 +132,8 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
 def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """Return how likely means of the same truth differ by as much, if values of equal position belong together.
 
-    With fewer than two pairs nothing can be told: 1.
+    With fewer than two pairs nothing can be told: 1. If all differences are equal, Student's t is not defined, and a
+    few equal differences are no evidence of zero spread. The exact sign test then takes its place.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
     """
@@ -135,8 +142,8 @@ def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
         return 1.0
     mean = abs(statistics.fmean(differences))
     error = _of_mean(differences)
-    if error == 0:
-        return 0.0 if mean else 1.0
+    if _is_constant(error, [*first, *second]):
+        return mcnemar_p(len(differences), 0) if mean else 1.0
     return _beyond(mean / math.sqrt(error), len(differences) - 1)
 
 
@@ -157,6 +164,11 @@ def t_95(freedom: float) -> float:
         else:
             high = middle
     return middle
+
+
+def _is_constant(error: float, values: Sequence[float]) -> bool:
+    """Return whether a squared standard error is nothing but what rounding leaves of values of this size."""
+    return math.sqrt(error) <= _ROUNDING * max(map(abs, values))
 
 
 def _of_mean(values: Sequence[float]) -> float:
