@@ -172,7 +172,7 @@ def bring_back(spool: StoredSpool) -> int:
         OSError: A part of it is still in the spool.
     """
     moved = 0
-    # Pictures first, so that no line ever names one that is not there.
+    # Images first, so that a line never refers to a missing one.
     for part in (f"{MEDIA}/{MEDIA_FILES}", MEDIA, METRICS):
         for source in sorted((spool.folder / part).iterdir()) if (spool.folder / part).is_dir() else ():
             if source.is_file() and not source.name.startswith("."):

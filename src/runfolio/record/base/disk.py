@@ -28,10 +28,10 @@ def is_local(folder: Path) -> bool:
 
 
 def reserve(folder: Path, writer: str) -> None:
-    """Keep room for how a run ended: on a disk that is full by then, nothing else could be written.
+    """Reserve space for the end of a run, which could not be recorded on a full disk otherwise.
 
     Raises:
-        OSError: There is none.
+        OSError: There is not enough space.
     """
     descriptor = os.open(_reserve_path(folder, writer), os.O_WRONLY | os.O_CREAT, 0o666)
     try:

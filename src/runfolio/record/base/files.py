@@ -16,7 +16,7 @@ from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.record.base.layout import FORMAT
 
 _MAX_DEPTH = 200
-"""How many objects and lists may lie in one another in a JSON file; what walks through one calls itself."""
+"""Largest nesting depth of objects and lists in a JSON file, since recursive functions process it."""
 HIDDEN = ".tmp-"
 """How the names of files begin that are not yet part of the record."""
 NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -99,12 +99,12 @@ def sync_file(path: Path) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of the record.
+    """Read a JSON object of the record.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         DamagedFile: It is not a JSON object.
-        NewerFormat: It says it is of a newer format than this program reads.
+        NewerFormat: It has a newer format than this version reads.
         StoreError: It cannot be read.
     """
     try:

@@ -27,7 +27,7 @@ def encode_numbers(value: Any) -> Any:
 
 
 def decode_numbers(value: Any) -> Any:
-    """Return the tree that `encode_numbers` was given."""
+    """Return the tree that was passed to `encode_numbers`."""
     if isinstance(value, str):
         return NAMED_NUMBERS.get(value, value)
     if isinstance(value, list):

@@ -93,12 +93,12 @@ def segment_path(folder: Path, writer: str, number: int) -> Path:
 
 
 def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> Path:
-    """The event file of one writer; TensorBoard reads a run's in the order of their names, so `started_s` must grow."""
+    """Return the event file of one writer. TensorBoard reads a run's files by name, so `started_s` must increase."""
     return folder / f"{_EVENT_FILES}{started_s:010d}.{slug(host)}.{pid}.{writer}"
 
 
 def event_files(folder: Path) -> dict[str, Path]:
-    """The event files of a run by writer, in TensorBoard's order."""
+    """Return the event files of a run by writer, in TensorBoard's order."""
     return {event_writer(path): path for path in sorted(folder.glob(f"{_EVENT_FILES}*"))}
 
 

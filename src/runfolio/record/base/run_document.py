@@ -18,17 +18,17 @@ from runfolio.record.base.redaction import redact_mapping, redact_text
 
 RUNNING = "running"
 ENDED = ("finished", "failed", "interrupted", "preempted")
-"""The states a run is recorded to have ended in; readers derive `crashed` (see `heartbeats.derive_state`)."""
+"""States in which a recorded run has ended; readers derive `crashed` (see `heartbeats.derive_state`)."""
 FORK = "fork"
 """Kind of lineage of a run that started from a checkpoint of another run."""
 REPRODUCTION = "reproduction"
-"""The kind of lineage of a run that repeats another run."""
+"""Kind of lineage of a run that repeats another run."""
 TEST = "test"
 """The purpose of an attempt that trains nothing."""
 _PREFIX = "prefix"
 """Former kind of lineage, read as a fork; it is no longer written."""
 STEPS, OTHERS = "(steps)", "(others)"
-"""What `refused` counts beside names."""
+"""Keys of `refused` that are not names."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
 """Largest number of names in `refused`, and of characters in one."""
 
@@ -63,9 +63,9 @@ class Status:
     exit_code: int | None = None
     traceback: str | None = None
     cause: str | None = None
-    """What it came down to, in one word of `docs/format.md`."""
+    """Root cause in one word of `docs/format.md`."""
     trouble: str | None = None
-    """What went wrong with the training itself, however it ended: where NaN came from first."""
+    """Problem of the training itself, such as the origin of NaN, independent of how it ended."""
 
 
 @dataclass
@@ -75,13 +75,13 @@ class Attempt:
     attempt: int
     parent: int | None
     kept: dict[str, int]
-    """The last seq kept of each earlier writer."""
+    """Last kept seq of each earlier writer."""
     writer: str
     started: datetime
     seconds: float | None = None
-    """How long it lasted, by a clock that nobody sets; None while it is not known."""
+    """Duration by a clock that is never set; None if it is unknown."""
     inherited: str | None = None
-    """The id of the run it was an attempt of, where this one continues that one's points."""
+    """Id of the run whose attempt this was, if a fork inherited it."""
     purpose: str | None = None
     """`TEST` if the attempt only tested what earlier ones trained; None otherwise."""
 
@@ -95,29 +95,29 @@ class RunDocument:
     status: Status = field(default_factory=Status)
     config: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
-    """Default values of settings, nested as `config`, as far as they are declared."""
+    """Declared default values of settings, nested like `config`."""
     summary: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
     notes: str = ""
     edited: dict[str, datetime] = field(default_factory=dict)
-    """When the run itself set its tags or notes after its start; tells whether an edit of somebody else is newer."""
+    """Times at which the run itself set its tags or notes after its start, to compare them with other edits."""
     series: dict[str, Any] | None = None
     code: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     seeds: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
-    """What was trained, validated and tested on, by name (`docs/format.md`, Data)."""
+    """Data for training, validation and test, by name (`docs/format.md`, Data)."""
     lineage: dict[str, Any] | None = None
-    """The run this one came of, by fork or reproduction (`docs/format.md`, Lineage)."""
+    """Parent of the run, by fork or reproduction (`docs/format.md`, Lineage)."""
     attempts: list[Attempt] = field(default_factory=list)
     axes: list[dict[str, str]] = field(default_factory=list)
-    """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
+    """X axes of metrics: `metric` (a name or a pattern) and `x`; the last match applies."""
     charts: list[str] = field(default_factory=list)
     """Names of charts with several lines: `CHART/LINE` is a metric. Grows in place, so that sinks see it at once."""
     refused: dict[str, int] = field(default_factory=dict)
-    """How many values could not be stored, by name of metric or medium (`docs/format.md`)."""
+    """Number of values that could not be stored, by name of metric or medium (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict)
-    """Keys of the file that this program does not know; written back as they were."""
+    """Unknown keys of the file, which are written back unchanged."""
 
     @classmethod
     def read(cls, folder: Path) -> RunDocument:
@@ -211,7 +211,7 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
 }
 """The keys of the file in their order, and what each must be."""
 _WITH_NUMBERS = ("config", "defaults", "summary")
-"""Keys that hold any numbers and texts of the user's."""
+"""Keys whose values may contain any numbers and texts of the user."""
 _STATUS_TYPES: dict[str, tuple[type, ...]] = {
     "state": _TEXT,
     "ended": (datetime, _NOTHING),

@@ -78,7 +78,7 @@ class Checkpoint:
 
     @property
     def file_names(self) -> list[str]:
-        """Its tensor files, below `checkpoints/`."""
+        """Names of its tensor files below `checkpoints/`."""
         return [entry["file"] for entry in self._files.values()]
 
     def verify(self) -> None:
@@ -142,7 +142,7 @@ class Checkpoint:
         return {**tensors, **self.state[EXTRA_STATE].get(part, {})} if EXTRA_STATE in self._state else tensors
 
     def wrappers(self, part: str = "model") -> dict[str, list[str]]:
-        """Types of the wrappers that a saved module had, outermost first, by path of the module in them."""
+        """Return the types of a saved module's wrappers, outermost first, by path of the wrapped module."""
         return self._files[part]["wrappers"] if part in self._files else {}
 
     @property
@@ -256,23 +256,23 @@ def save(
     renamed: Mapping[str, Manifest] | None = None,
     is_ours: Callable[[], bool] = lambda: True,
 ) -> Manifest | None:
-    """Save one checkpoint under several names; what no name refers to any more is deleted afterwards.
+    """Save one checkpoint under several names; delete files without a name afterwards.
 
-    At every moment of it each name that there was is there, of the old checkpoint or the new one.
+    At every moment each existing name refers to the old or the new checkpoint.
 
     Args:
-        folder: The run's folder.
-        names: Manifests to (re)place, such as `best` and `last`, in this order.
+        folder: Folder of the run.
+        names: Manifests to create or replace, such as `best` and `last`, in this order.
         stem: Start of the tensor files' names, never used before in this run.
-        snapshot: As `Snapshot.copy` gives it.
+        snapshot: Result of `Snapshot.copy`.
         about: step, metric, attempt, position, position_us, loader and meta of the manifest.
-        renamed: Earlier checkpoints that are given a name too: in this order, before those of the new one.
-        is_ours: Asked when the tensors are written, and before anything is deleted: whether the run is still this
-            process's to write.
+        renamed: Earlier checkpoints that get a name too, in this order, before those of the new one.
+        is_ours: Returns whether this process may still write the run; called after the tensors are written, and
+            before anything is deleted.
     Returns:
-        The manifest; None where the run is somebody else's by now.
+        The manifest; None if another process has taken over the run.
     Raises:
-        OSError: The store cannot be written; the checkpoints before are whole.
+        OSError: The store cannot be written; the earlier checkpoints are intact.
     """
     checkpoint_folder = folder / CHECKPOINTS
     checkpoint_folder.mkdir(exist_ok=True)
@@ -332,9 +332,9 @@ def _write_part(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, An
 
 
 def prune(folder: Path) -> None:
-    """Delete tensor files that no manifest names, half-written ones of killed processes among them.
+    """Delete tensor files without a manifest, including incomplete ones of killed processes.
 
-    A damaged manifest keeps what it may have named: all that is older than itself. What cannot be deleted stays.
+    A damaged manifest protects all older files, which it may have named. Files that cannot be deleted remain.
     """
     checkpoint_folder = folder / CHECKPOINTS
     with contextlib.suppress(RunfolioError, OSError):
@@ -357,7 +357,7 @@ def _is_tensor_file(name: str) -> bool:
 
 
 def names(folder: Path) -> list[str]:
-    """The checkpoints of a run, sorted."""
+    """Return the names of a run's checkpoints, sorted."""
     return sorted(path.stem for path in (folder / CHECKPOINTS).glob("*.json") if not path.name.startswith("."))
 
 

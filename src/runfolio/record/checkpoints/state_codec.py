@@ -363,7 +363,7 @@ def _translated_errors(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise DamagedFile(f"{path} is missing") from None
     except (SafetensorError, OSError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
-        # Asked only now: a safetensors file may begin with the two bytes of a pickle.
+        # Checked only now, because a safetensors file may start with the two bytes of a pickle.
         if reason := unsafe_format(path):
             raise DamagedFile(f"{path} is {reason}; runfolio reads tensors from safetensors files only") from None
         raise DamagedFile(f"{path} is not a whole safetensors file ({error})") from None

@@ -42,11 +42,11 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
         earlier = find(folder, name)
         target = _new_folder(manifest.parent, name)
         _copy(source, target)
-        if earlier is not None:  # the only copies must have reached the disk before the earlier ones go
+        if earlier is not None:  # the new copies must be on the disk before the earlier ones are removed
             _sync(target)
         files.write_json(manifest, _description(target, name, kind), sync=True)
     except BaseException as error:
-        if target is not None and find(folder, name) != target:  # an error may follow after the manifest is replaced
+        if target is not None and find(folder, name) != target:  # the error may follow the replacement of the manifest
             shutil.rmtree(target, ignore_errors=True)
         if not isinstance(error, OSError):
             raise
@@ -69,7 +69,7 @@ def files_folder(manifest: Path, about: Mapping[str, Any]) -> Path:
 
 
 def find(folder: Path, name: str) -> Path | None:
-    """Return the folder of an artifact's files; None if there is none, or none that can be read."""
+    """Return the folder of an artifact's files; None if there is no readable artifact."""
     manifest = folder / ARTIFACTS / f"{name}.json"
     try:
         return files_folder(manifest, files.read_json(manifest))
@@ -78,7 +78,7 @@ def find(folder: Path, name: str) -> Path | None:
 
 
 def _new_folder(parent: Path, name: str) -> Path:
-    """Create the first free one of the folders `name`, `name.2`, `name.3` and so on; never one named as a manifest."""
+    """Create the first free folder among `name`, `name.2`, `name.3` and so on; never one named like a manifest."""
     for number in itertools.count(2 if name.endswith(".json") else 1):
         folder = parent / (name if number == 1 else f"{name}.{number}")
         try:
@@ -91,7 +91,7 @@ def _new_folder(parent: Path, name: str) -> Path:
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        # Links are followed: the record must stand on its own.
+        # Links are followed, since the record must not depend on other files.
         shutil.copytree(source, target, dirs_exist_ok=True)
     else:
         shutil.copy2(source, target / source.name)

@@ -21,11 +21,11 @@ class SourceFile:
     """Text file of the user at the start of the run."""
 
     path: str
-    """Relative to the root, with `/`; absolute where it lies outside."""
+    """Path relative to the root, with `/`; absolute if it is outside."""
     sha256: str
     bytes: int
     why: str
-    """`script`, `module` (it was imported), `untracked` (git does not know it) or `notebook` (the cells that ran)."""
+    """`script`, `module` (imported), `untracked` (by git) or `notebook` (executed cells)."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Code:
     root: str
     """The repository, else the script's folder."""
     diff: str | None = None
-    """Digest of the uncommitted changes; None where there were none."""
+    """Digest of the uncommitted changes; None if there were none."""
     diff_bytes: int = 0
     files: list[SourceFile] = field(default_factory=list)
     left_out: list[OmittedFile] = field(default_factory=list)
@@ -69,17 +69,17 @@ def save_content(folder: Path, content: bytes) -> str:
 
 
 def _make_folders(folder: Path) -> None:
-    """Those of the code, not the run's own: one that was deleted must not come back.
+    """Create the folders of the code, but not the run's: a deleted run must not come back.
 
     Raises:
-        FileNotFoundError: The run's folder is gone.
+        FileNotFoundError: The run's folder does not exist.
     """
     for path in (folder / CODE, folder / CODE / CODE_FILES):
         path.mkdir(exist_ok=True)
 
 
 def delete_content(folder: Path, digest: str) -> None:
-    """Remove a content that another has replaced."""
+    """Remove a content that was replaced."""
     (folder / CODE / CODE_FILES / digest).unlink(missing_ok=True)
 
 
@@ -104,11 +104,11 @@ def read_text(folder: Path, digest: str) -> str:
 
 
 def read_bytes(folder: Path, digest: str) -> bytes:
-    """A content that was kept.
+    """Return a stored content.
 
     Raises:
-        NotFound: The record names it and does not hold it.
-        DamagedFile: It is not what its digest says.
+        NotFound: The record does not contain it.
+        DamagedFile: It does not match its digest.
         StoreError: It cannot be read.
     """
     path = folder / CODE / CODE_FILES / digest

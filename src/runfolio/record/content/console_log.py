@@ -12,7 +12,7 @@ from runfolio.record.content.console_screen import ConsoleScreen
 
 LARGEST = 50 * 1024 * 1024
 NEWEST = 1024 * 1024
-"""What is kept of the end once a log is full."""
+"""Size of the end of the output that is stored after a log has become full."""
 _LINE_BYTES = 200
 """Estimated size of a line; if it is wrong, more of the file is read."""
 
@@ -78,7 +78,7 @@ class Transcript:
         return list(self._logs)
 
     def attach(self, path: Path) -> None:
-        """Begin a log; what was printed before is not for it."""
+        """Start a log; earlier output is not part of it."""
         self._finish_lines()
         self._logs[path] = ConsoleLog(path)
 

@@ -20,7 +20,7 @@ from runfolio.record.base import files
 from runfolio.record.base.layout import DATA, FORMAT
 
 LISTED_AT_MOST = 1_000_000
-"""The record keeps no longer listing; of such data it has the fingerprint and the number of items alone."""
+"""Longest listing that the record stores; for longer ones it has only the fingerprint and the number of items."""
 _UNPACKED_AT_MOST = 1 << 30
 """Bytes: enough for any listing that is kept. A file that somebody sent may unpack to more than the memory holds."""
 ENDING = ".jsonl.gz"
@@ -107,13 +107,13 @@ class Listing:
 
     @classmethod
     def read(cls, folder: Path, fingerprint: str, *, most_bytes: int = _UNPACKED_AT_MOST) -> Self:
-        """A listing that a run keeps.
+        """Read a listing of a run.
 
         Args:
-            most_bytes: It is damaged where it unpacks to more.
+            most_bytes: Largest unpacked size of a valid listing.
         Raises:
-            NotFound: It keeps none of that fingerprint.
-            DamagedFile: It is not whole.
+            NotFound: The run has no listing with the fingerprint.
+            DamagedFile: It is damaged.
             NewerFormat: A newer runfolio wrote it.
             StoreError: It cannot be read.
         """

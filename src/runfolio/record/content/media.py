@@ -34,7 +34,7 @@ class MediaEntry:
 
 
 def index_path(folder: Path, writer: str, number: int = 1) -> Path:
-    """Where a writer's lines go; to numbers above 1 those that waited elsewhere while the store was away."""
+    """Return the media list of a writer; numbers above 1 are for lines from a spool."""
     return folder / MEDIA / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
 
 
@@ -79,7 +79,7 @@ def _read_index(folder: Path, path: Path) -> tuple[list[MediaEntry], int]:
 
 
 def decode(folder: Path, line: bytes, writer: str, attempt: int) -> MediaEntry | None:
-    """The entry of a line; None where it is not one."""
+    """Decode one line; None if it is invalid."""
     try:
         content = dict(tails.decode_object(line) or {})
         fields = {key: content.pop(key) for key in ("seq", "time_us", "step", "kind", "name")}

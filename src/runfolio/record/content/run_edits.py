@@ -43,13 +43,13 @@ class Edits(NamedTuple):
     """Result of all edits of a run."""
 
     values: dict[str, Any]
-    """`name`, `tags`, `notes`, `archived`, `verdict`: those that were edited."""
+    """Edited values among `name`, `tags`, `notes`, `archived`, `verdict`."""
     problems: list[str]
     """Problems of unreadable files, one line each."""
 
 
 def read(folder: Path, document: RunDocument) -> Edits:
-    """The last value of each key, where the run itself did not set it later (`edited` in its `run.json`)."""
+    """Return the last value of each key, unless the run itself set it later (`edited` in its `run.json`)."""
     edits = Edits({}, [])
     try:
         edit_files = _files(folder)
@@ -68,7 +68,7 @@ def read(folder: Path, document: RunDocument) -> Edits:
 
 
 def find_damaged(folder: Path) -> Iterator[tuple[Path, Exception]]:
-    """The files of edits that cannot be read, and why not."""
+    """Yield the unreadable files of edits, with the error."""
     try:
         edit_files = _files(folder)
     except OSError as error:
@@ -137,7 +137,7 @@ def _is_line(text: str, longest: int) -> bool:
 
 
 def _files(folder: Path) -> list[tuple[int, Path]]:
-    """The files of a run's edits in the order of their times, in microseconds since 1970."""
+    """Return the files of a run's edits with their times in microseconds since 1970, in order."""
     try:
         names = sorted(entry.name for entry in (folder / NOTES).iterdir())
     except FileNotFoundError:
@@ -146,7 +146,7 @@ def _files(folder: Path) -> list[tuple[int, Path]]:
 
 
 def _values(path: Path) -> dict[str, Any]:
-    """What one file sets; keys that this program does not know are passed over."""
+    """Return the values that a file sets; unknown keys are skipped."""
     values = files.read_json(path).get("set")
     if not isinstance(values, dict):
         raise DamagedFile(f"{path} is damaged (it does not say what it sets)")

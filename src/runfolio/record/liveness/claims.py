@@ -71,7 +71,7 @@ def read(folder: Path, attempt: int) -> Claim | None:
         try:
             value = files.read_json(_path(folder, attempt))
             return Claim(attempt, str(value["writer"]), str(value["host"]), int(value["pid"]))
-        except (FileNotFoundError, StoreError):  # a store that cannot be read says nothing
+        except (FileNotFoundError, StoreError):  # an unreadable store has no claims
             return None
         except (KeyError, TypeError, ValueError, RunfolioError):
             if time.monotonic() > deadline:
@@ -80,7 +80,7 @@ def read(folder: Path, attempt: int) -> Claim | None:
 
 
 def newest_attempt(folder: Path) -> int:
-    """The highest attempt that was claimed; 0 where none was."""
+    """Return the highest claimed attempt; 0 if there is none."""
     matches = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in (folder / CLAIMS).glob("attempt-*.json"))
     return max((int(match[1]) for match in matches if match), default=0)
 

@@ -18,8 +18,8 @@ from runfolio.record.base.run_document import ENDED, RUNNING, RunDocument
 from runfolio.record.liveness.process_exits import Death
 
 Role = Literal["primary", "rank", "worker", "process"]
-"""What a writer is to its run: the one that opened the attempt and owns `run.json`; another rank of the same job; a
-DataLoader's worker; any other process that joined."""
+"""Role of a writer in its run: the process that opened the attempt and owns `run.json`; another rank of the same job;
+a worker of a DataLoader; any other process that joined."""
 PRIMARY: Role = "primary"
 CRASHED = "crashed"
 SILENT_S = 60.0
@@ -37,16 +37,16 @@ class Heartbeat:
     pid_namespace: str
     pid: int
     pid_started: float
-    """When the process started, in seconds after `boot`; tells it from a later one of the same pid."""
+    """Start of the process in seconds after `boot`, which distinguishes it from a later one with the same pid."""
     every_s: float
     beat: int = 0
     end: str | None = None
-    """The state the process ended in, once it has."""
+    """State in which the process ended; None before."""
     role: Role = PRIMARY
     rank: int | None = None
-    """Its rank among the processes of a distributed job; None where there is none."""
+    """Rank in a distributed job; None without one."""
     worker: int | None = None
-    """Its number among the workers of a DataLoader; None where it is none."""
+    """Number among the workers of a DataLoader; None for other processes."""
 
     @classmethod
     def of_this_process(
@@ -101,7 +101,7 @@ class Heartbeat:
 
 
 def heartbeats(folder: Path) -> list[Heartbeat]:
-    """Every heartbeat of a run that can be read: one a process that has written it, by attempt, rank and worker."""
+    """Return every readable heartbeat of a run, one per writer, by attempt, rank and worker."""
     names = sorted(path.stem for path in (folder / ALIVE).glob("[!.]*.json") if not path.name.endswith(".death.json"))
     readable = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
     return sorted(readable, key=_order)

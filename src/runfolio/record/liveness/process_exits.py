@@ -18,9 +18,9 @@ class Death:
     signal: int | None = None
     exit_code: int | None = None
     oom_kills: int | None = None
-    """How many processes of the control group the kernel killed for lack of memory since the writer began."""
+    """Number of out-of-memory kills in the control group since the writer started."""
     memory_bytes: int | None = None
-    """The process's resident memory when it was last looked at."""
+    """Resident memory of the process at the last sample."""
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Death | None:

@@ -45,7 +45,7 @@ _SMALLEST_BLOCK = 8192
 _BUSY_NICE = 10
 T = TypeVar("T")
 TailCoverage = dict[Path, SeqRanges]
-"""Of each tail gone through what it covers; nothing where a line of it is damaged, so that it is kept."""
+"""Ranges that each tail covers; empty if a line is damaged, so that the tail is kept."""
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
@@ -61,10 +61,10 @@ def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
 
 
 def compact(folder: Path, writer: str, number: int) -> TailCoverage:
-    """Write everything readable in the run's segments and closed tails as one segment, number `number` of `writer`.
+    """Write all readable points in the run's segments and closed tails as segment `number` of `writer`.
 
-    Tails of other writers that may still be writing are left to them; `writer`'s own must be flushed. A damaged file
-    is left as it is and not covered, so that it is kept for whoever can still read it.
+    Tails of other writers that may still be written are skipped; `writer`'s own must be flushed. A damaged file is
+    neither changed nor covered, so that it is kept for later repairs.
     """
     damaged: set[Path] = set()
     while True:
@@ -226,7 +226,7 @@ def _translate_codes(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np
 
 
 def _free_path(folder: Path, writer: str, number: int, ranges: SeqRanges) -> Path | None:
-    """Where to write a segment of `ranges`: none is ever overwritten. None where nothing is to be written."""
+    """Return an unused path for a segment of `ranges`; None if nothing must be written."""
     while (path := segment_path(folder, writer, number)).exists():
         segment = _open_readable(Segment.open, path)
         if segment is not None and seq_ranges.contains(segment.ranges, ranges):
@@ -282,7 +282,7 @@ def _is_held(ranges: SeqRanges, segments: Sequence[Segment]) -> bool:
 
 
 def _disk_time(folder: Path) -> float:
-    """The time by the clock of the disk, which is not this machine's on a network disk."""
+    """Return the time by the clock of the disk, which differs from this machine's on a network disk."""
     path = folder / f"{files.HIDDEN}{secrets.token_hex(4)}-clock"
     try:
         path.touch()

@@ -167,7 +167,7 @@ class PointFiles:
         return {writer: int(last[index]) for writer, index in self._writers.items() if last[index]}
 
     def copy(self, path: Path, last: Mapping[str, int]) -> None:
-        """Write the log calls of some writers, up to the last seq given of each, as a segment, where there are any.
+        """Write the log calls of some writers, up to the given last seq of each, as a segment, if there are any.
 
         Raises:
             OSError: It cannot be written.
@@ -198,8 +198,8 @@ class PointFiles:
             except FileNotFoundError:
                 names = _list_files(folder)
                 continue
-            # A listing is no moment: a file that went while it was made, and the one made of it, may both have
-            # been missed. What a second one shows that the first did not is looked at too.
+            # A listing is not atomic: a file deleted during it, and its replacement, may both be missing from it. So
+            # files that only a second listing shows are opened too.
             before, names = names, _list_files(folder)
             if set(names) <= set(before):
                 return
@@ -207,7 +207,7 @@ class PointFiles:
 
     def _open_named(self, folder: Path, names: list[str]) -> None:
         self.problems = []
-        # Tails first: one that is sealed and deleted after this look is then met as a missing file, not missed.
+        # Tails first: one that is sealed and deleted after the listing then raises FileNotFoundError.
         self._tails = self._load(folder, names, "tail-", ".jsonl", _load_tail)
         self._segments = self._load(folder, names, "segment-", ".parquet", Segment.open)
         for tail, _ in self._tails:

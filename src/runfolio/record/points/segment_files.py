@@ -54,10 +54,10 @@ def write(
     """Write a segment: by temporary file, fsync, rename, fsync of the folder.
 
     Args:
-        blocks: Rows, ordered within and among each other; taken one by one, so that any number needs the same memory.
+        blocks: Rows, ordered within and among blocks; read one by one, so that memory is bounded.
         metrics: All metrics, sorted.
         writers: All writers, sorted.
-        ranges: The log calls whose every point is among the rows.
+        ranges: Log calls all of whose points are among the rows.
     """
     files.replace(path, lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
 
@@ -87,7 +87,7 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
 
 
 def _add_checksum(path: Path) -> None:
-    """Put a checksum of the footer before it. Parquet has none for it, and Arrow ends the process over some damage."""
+    """Insert a checksum before the footer. Parquet has none for it, and Arrow aborts the process after some damage."""
     with path.open("r+b") as file:
         footer = _footer(file)
         file.seek(-len(footer), os.SEEK_END)
@@ -184,8 +184,8 @@ class Segment:
         """Open a segment and read its footer.
 
         Raises:
-            FileNotFoundError: It is gone (covered by another one and deleted meanwhile).
-            DamagedFile: It is not a whole Parquet file of the expected columns.
+            FileNotFoundError: It was deleted in the meantime, since another one covers it.
+            DamagedFile: It is not an intact Parquet file with the expected columns.
             NewerFormat: A newer runfolio wrote it.
         """
         try:

@@ -75,10 +75,10 @@ class Tail:
         return seq_ranges.merge({self.writer: self._contiguous}) if self._contiguous else {}
 
     def slices(self) -> Iterator[CallColumns]:
-        """All complete lines, a slice at a time. To be gone through once.
+        """Yield all complete lines in slices. Call it only once.
 
         Raises:
-            FileNotFoundError: It is gone.
+            FileNotFoundError: The file was deleted.
         """
         with self.path.open("rb") as file:
             file.seek(self._start)

@@ -79,10 +79,10 @@ def complete_lines(data: bytes) -> list[bytes]:
 
 
 def read_header(line: bytes, path: Path) -> tuple[str, int]:
-    """Writer and attempt from the first line of a `.jsonl` file.
+    """Return writer and attempt from the first line of a `.jsonl` file.
 
     Raises:
-        DamagedFile: It is not the first line of one.
+        DamagedFile: The line is not a header.
         NewerFormat: A newer runfolio wrote it.
     """
     value = decode_object(line)
