@@ -115,7 +115,7 @@ def test_runs_sorted_by_any_column_either_way(runfolio, store):
 
 def test_deleted_listed_undeleted_and_purged(runfolio, store):
     run = rf.open(store).run("a")
-    assert f"deleted a ({run.id})\nback again  runfolio undelete {run.id}\n" in runfolio("delete", "a").stdout
+    assert f"deleted a ({run.id})\nundo  runfolio undelete {run.id}\n" in runfolio("delete", "a").stdout
     assert names(store) == ["c", "b"]
     (row,) = json.loads(runfolio("trash", "--json").stdout)
     assert (row["id"], row["name"], row["place"]) == (run.id, "a", run.run_path)
@@ -176,7 +176,7 @@ def test_a_question_that_is_left_unanswered_ends_its_line(store):
     [
         (
             "delete",
-            "name the runs, or choose them by --experiment, --state or --tag; `runfolio delete --help` explains",
+            "name the runs, or select them by --experiment, --state or --tag; `runfolio delete --help` explains",
         ),
         ("delete a --state failed", "--tag; not both"),
         ("delete no-such", "no run 'no-such' in "),
