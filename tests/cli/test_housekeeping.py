@@ -136,7 +136,7 @@ def test_deleted_listed_undeleted_and_purged(runfolio, store):
 def test_many_are_deleted_by_filters_once_somebody_agrees(runfolio, store):
     unasked = runfolio("delete", "--experiment", "tune", "--state", "failed")
     assert unasked.exit_code == 2
-    assert unasked.stderr == "error: nobody is there to be asked; say --yes to go on\n"
+    assert unasked.stderr == "error: no terminal to ask for confirmation; add --yes\n"
     assert [line.split()[1] for line in unasked.stdout.splitlines()[2:]] == ["b"]
     assert names(store) == ["c", "b", "a"]
 
