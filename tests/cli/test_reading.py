@@ -311,7 +311,7 @@ def test_show_lists_values_that_could_not_be_stored(runfolio, tmp_path):
         in shown
     )
     assert "1 call of artifact was left out" in shown
-    assert "1 step was not whole and was replaced" in shown
+    assert "1 step was incomplete and was replaced" in shown
     assert "\x1b" not in shown
 
 

@@ -1,4 +1,4 @@
-"""What `runfolio show` tells of a profiled training (`runfolio train --profile`)."""
+"""Print the profile of a training (`runfolio train --profile`)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_profile(folder: Path) -> dict[str, Any] | None:
 
 
 def print_profile(folder: Path, profile: dict[str, Any]) -> None:
-    """The operators that took most time, what share waiting for images was, and where the trace lies."""
+    """Print the operators that took most time, the share of waiting for images, and the path of the trace."""
     rows = profile["operators"][:_MAX_OPERATORS]
     on_gpu = profile.get("device") == "cuda"
     times = {"self_cpu_ms": "CPU ms", **({"self_gpu_ms": "GPU ms"} if on_gpu else {})}
