@@ -52,7 +52,7 @@ def test_data_shows_counts_sizes_and_duplicates(runfolio, pets):
         "train   40 to 64, median 64  30 to 48, median 48  RGB",
         "test    40                   30                   RGB",
         "",
-        "1 test image is a training image too, so test results on this data are too good: test/cat/seen.png = train/cat/2.png",
+        "1 test image is a training image too, so test results are too good: test/cat/seen.png = train/cat/2.png",
         "1 training image repeats another: train/dog/0.png = train/dog/again.png",
         f"fingerprint  train {description.train.fingerprint[:8]}, test {description.test.fingerprint[:8]}",
         "",

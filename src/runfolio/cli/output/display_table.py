@@ -57,7 +57,7 @@ class Column:
     """Formats all values of the column at once, so that numbers get the same decimals."""
     number: bool = False
     optional: int = 0
-    """If above 0, the column is omitted on a narrow terminal; of several, the highest number goes first."""
+    """Omitted if above 0 on a narrow terminal; of several such columns, the one with the highest number goes first."""
     wraps: bool = False
     """Wrap long texts instead of shortening them."""
     style: Callable[[Any], str | None] = lambda value: None

@@ -80,7 +80,7 @@ def _print_duplicates(data: DataDescription) -> None:
         pairs = [f"{pair.test} = {pair.train}" for pair in data.shared]
         predicate = "test image is a training image" if len(pairs) == 1 else "test images are training images"
         print_line(
-            f"{len(pairs):,} {predicate} too, so test results on this data are too good: {_joined_examples(pairs)}",
+            f"{len(pairs):,} {predicate} too, so test results are too good: {_joined_examples(pairs)}",
             style="yellow",
         )
     for split, part in (("training", data.train), ("validation", data.val), ("test", data.test)):

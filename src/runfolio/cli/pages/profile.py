@@ -16,7 +16,7 @@ _MAX_OPERATORS = 10
 
 
 def read_profile(folder: Path) -> dict[str, Any] | None:
-    """What the run's profile was summed up to (`docs/format.md`, Artifacts); None where there is none to be read."""
+    """Return the summary of the run's profile (`docs/format.md`, Artifacts); None if it is missing or unreadable."""
     try:
         profile = json.loads((_profile_folder(folder) / "operators.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

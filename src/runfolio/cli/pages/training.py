@@ -29,7 +29,7 @@ _SOURCES = ("model", "data", "test_data", "weights")
 
 @contextmanager
 def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
-    """On Ctrl-C, print the command that resumes the run."""
+    """Print on Ctrl-C the command that resumes the run."""
     start = datetime.now(UTC)
     try:
         yield

@@ -27,8 +27,11 @@ class AppendFile:
 
     @property
     def is_lost(self) -> bool:
-        """Whether it cannot be used: it has no name any more, and what is written to it is gone when it is closed; or,
-        tried before, its name is taken (on a network disk by itself: it was created, and the answer did not come)."""
+        """Return whether the file is unusable.
+
+        Either it was deleted while open, so that written data would be gone once it is closed. Or creating it failed
+        and its name exists, as on a network disk that created the file but did not answer.
+        """
         if self._descriptor is None:
             return self.path.exists()
         try:

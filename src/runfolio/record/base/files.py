@@ -18,7 +18,7 @@ from runfolio.record.base.layout import FORMAT
 _MAX_DEPTH = 200
 """Largest nesting depth of objects and lists in a JSON file, since recursive functions process it."""
 HIDDEN = ".tmp-"
-"""How the names of files begin that are not yet part of the record."""
+"""Start of the names of files that are not part of the record yet."""
 NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """The format's names of the numbers that JSON lacks."""
 
@@ -65,10 +65,10 @@ def _unicode(text: str) -> str:
 
 
 def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) -> None:
-    """Make `path` by writing a hidden neighbour and renaming it, so that nobody sees half a file.
+    """Create `path` by writing a hidden file and renaming it, so that readers never see an incomplete file.
 
     Args:
-        write: Called with the temporary path; must create the file.
+        write: Called with the temporary path; it must create the file.
         sync: Also flush file and folder to the disk, so that the file survives a power cut.
     """
     temporary = path.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{path.name}")
@@ -85,7 +85,7 @@ def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) 
 
 
 def write_json(path: Path, value: Any, *, sync: bool = False) -> None:
-    """Replace `path` by `value` as indented JSON (a record is also read by people)."""
+    """Replace `path` with `value` as indented JSON, since people also read the record."""
     data = orjson.dumps(plain_json(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     replace(path, lambda temporary: temporary.write_bytes(data), sync=sync)
 
@@ -145,7 +145,7 @@ def check_format(value: dict[str, Any], path: Path) -> None:
 
 
 def is_file_name(name: Any) -> bool:
-    """Whether a record may call a file of its own so: a name without folders, not hidden."""
+    """Return whether a record may use a name for a file: a text without folders, not hidden."""
     return isinstance(name, str) and bool(name) and not name.startswith(".") and not set(name) & set("/\\\0")
 
 

@@ -127,9 +127,9 @@ def next_event_second(folder: Path, now_s: float) -> int:
 
 
 def find_runs(store: Path) -> Iterator[Path]:
-    """Every folder of the store that holds a `run.json`, in no particular order; hidden folders are not searched.
+    """Yield every folder of the store with a `run.json`, in no particular order; hidden folders are not searched.
 
-    A folder that vanishes or cannot be listed meanwhile is passed over.
+    Folders that disappear in the meantime or cannot be listed are skipped.
     """
     pending = [str(store)]
     visited: set[tuple[int, int]] = set()

@@ -42,10 +42,10 @@ def time_to_text(moment: datetime) -> str:
 
 
 def time_from_text(text: str) -> datetime:
-    """A time of the record; one written without its zone is UTC, as all of them are.
+    """Parse a time of the record; one without a zone is in UTC.
 
     Raises:
-        ValueError, TypeError: It is none.
+        ValueError, TypeError: It is not a time.
     """
     moment = datetime.fromisoformat(text)
     try:
@@ -121,11 +121,11 @@ class RunDocument:
 
     @classmethod
     def read(cls, folder: Path) -> RunDocument:
-        """The document of a run folder.
+        """Read the document of a run folder.
 
         Raises:
-            FileNotFoundError: The folder holds no `run.json`.
-            DamagedFile: It is not what it should be.
+            FileNotFoundError: The folder has no `run.json`.
+            DamagedFile: It is invalid.
             NewerFormat: A newer runfolio wrote it.
         """
         return cls.from_json(files.read_json(folder / RUN_FILE), folder / RUN_FILE)
@@ -209,7 +209,7 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "charts": (list,),
     "refused": _OBJECT,
 }
-"""The keys of the file in their order, and what each must be."""
+"""Keys of the file in order, with the types of their values."""
 _WITH_NUMBERS = ("config", "defaults", "summary")
 """Keys whose values may contain any numbers and texts of the user."""
 _STATUS_TYPES: dict[str, tuple[type, ...]] = {

@@ -486,7 +486,7 @@ def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
 
 def _checked_int(value: Any) -> int:
     if not is_integer(value):
-        raise ValueError(f"{value!r} is not a whole number")
+        raise ValueError(f"{value!r} is not an integer")
     return value
 
 

@@ -318,18 +318,18 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 class StoredTensor(NamedTuple):
-    """A tensor as the header of its file describes it."""
+    """Tensor as described in the header of its file."""
 
     shape: tuple[int, ...]
     dtype: str
-    """The name in the file, such as `F32`."""
+    """Name in the file, such as `F32`."""
 
 
 def read_tensor_headers(path: Path) -> dict[str, StoredTensor]:
     """Return shape and dtype of each tensor of a safetensors file, without reading one.
 
     Raises:
-        DamagedFile: As `read_tensors` says; each tensor that is returned is whole in the file.
+        DamagedFile: As in `read_tensors`; each returned tensor is completely in the file.
     """
     with _translated_errors(path):
         from safetensors import safe_open
@@ -340,10 +340,10 @@ def read_tensor_headers(path: Path) -> dict[str, StoredTensor]:
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """All tensors of a safetensors file, on the CPU.
+    """Read all tensors of a safetensors file, on the CPU.
 
     Raises:
-        DamagedFile: It is not a whole safetensors file; where it is a pickle, the message says what it would import.
+        DamagedFile: It is not a complete safetensors file; for a pickle, the message lists what it would import.
     """
     with _translated_errors(path):
         from safetensors.torch import load_file
@@ -353,7 +353,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 @contextlib.contextmanager
 def _translated_errors(path: Path) -> Iterator[None]:
-    """Raise what the safetensors library raises about a file as one of our errors."""
+    """Convert the safetensors library's errors about a file to those of runfolio."""
     try:
         from safetensors import SafetensorError
     except ImportError:

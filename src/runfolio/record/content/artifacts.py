@@ -37,7 +37,7 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
     manifest = folder / ARTIFACTS / f"{name}.json"
     target: Path | None = None
     try:
-        # Without the folders above: a run that was deleted must not come back as half a folder.
+        # Without parents: a deleted run must not come back as an incomplete folder.
         manifest.parent.mkdir(exist_ok=True)
         earlier = find(folder, name)
         target = _new_folder(manifest.parent, name)
@@ -60,7 +60,7 @@ def files_folder(manifest: Path, about: Mapping[str, Any]) -> Path:
     """Return the folder of an artifact's files.
 
     Raises:
-        ValueError: The manifest names none below `artifacts/`.
+        ValueError: The manifest names no folder below `artifacts/`.
     """
     name = about.get("folder", manifest.stem)
     if not files.is_file_name(name):

@@ -22,7 +22,7 @@ from runfolio.record.base.layout import DATA, FORMAT
 LISTED_AT_MOST = 1_000_000
 """Longest listing that the record stores; for longer ones it has only the fingerprint and the number of items."""
 _UNPACKED_AT_MOST = 1 << 30
-"""Bytes: enough for any listing that is kept. A file that somebody sent may unpack to more than the memory holds."""
+"""Limit in bytes that suffices for any stored listing. A file from other people may unpack to exceed the memory."""
 ENDING = ".jsonl.gz"
 _DIGEST_BYTES = 16
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")

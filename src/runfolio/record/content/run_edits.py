@@ -36,7 +36,7 @@ _VALIDATORS: Mapping[str, Callable[[Any], bool]] = {
     "archived": lambda value: isinstance(value, bool),
     "verdict": lambda value: isinstance(value, dict),
 }
-"""What an edit may set, and what it must be."""
+"""Keys that an edit may set, with checks of their values."""
 
 
 class Edits(NamedTuple):
@@ -149,7 +149,7 @@ def _values(path: Path) -> dict[str, Any]:
     """Return the values that a file sets; unknown keys are skipped."""
     values = files.read_json(path).get("set")
     if not isinstance(values, dict):
-        raise DamagedFile(f"{path} is damaged (it does not say what it sets)")
+        raise DamagedFile(f"{path} is damaged (it has no values to set)")
     settings = {key: value for key, value in values.items() if key in _VALIDATORS}
     if invalid := [key for key, value in settings.items() if not _VALIDATORS[key](value)]:
         raise DamagedFile(f"{path} is damaged (unexpected {invalid[0]})")

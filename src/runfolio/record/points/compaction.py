@@ -113,7 +113,7 @@ def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage 
         if closed and _is_held((coverage or {}).get(tail.path) or _complete_ranges(tail, intact_ranges), intact):
             covered.append(tail.path)
     if covered:
-        files.sync_file(folder / METRICS)  # whoever renamed what covers them may not have come to sync it
+        files.sync_file(folder / METRICS)  # the process that renamed the covering segment may not have synced it
     return sum(map(_unlink, covered))
 
 

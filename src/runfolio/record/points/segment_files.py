@@ -95,7 +95,7 @@ def _add_checksum(path: Path) -> None:
 
 
 def _footer(file: BinaryIO) -> bytes:
-    """The footer, with its length and the format's name behind it; what there is where the length is wrong."""
+    """Return the footer with its length and the format's name; the available bytes if the length is wrong."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - 8, 0))
     length = min(int.from_bytes(file.read(4), "little") + 8, size)
@@ -104,16 +104,18 @@ def _footer(file: BinaryIO) -> bytes:
 
 
 def _check_footer(path: Path) -> None:
-    """Raises:
-    FileNotFoundError: It is gone.
-    DamagedFile: The footer is not the one that was written. Files of before there were checksums are passed.
+    """Check the checksum of the footer; files of earlier versions without one are accepted.
+
+    Raises:
+        FileNotFoundError: The file was deleted.
+        DamagedFile: The footer was changed.
     """
     with path.open("rb") as file:
         footer = _footer(file)
         file.seek(max(file.tell() - len(footer) - 8, 0))
         mark, checksum = file.read(4), file.read(4)
     if mark == _CHECKSUM and checksum != zlib.crc32(footer).to_bytes(4, "little"):
-        raise DamagedFile(f"{path} is damaged (its footer is not what was written)")
+        raise DamagedFile(f"{path} is damaged (its footer does not match its checksum)")
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:

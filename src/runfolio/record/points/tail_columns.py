@@ -56,11 +56,11 @@ class Tail:
 
     @classmethod
     def open(cls, path: Path) -> Tail | None:
-        """Read a tail's first line; None while even that is not complete.
+        """Read a tail's first line; return None if it is incomplete.
 
         Raises:
-            FileNotFoundError: It is gone (sealed and deleted meanwhile).
-            DamagedFile: Its first line is not a tail's.
+            FileNotFoundError: The tail was sealed and deleted in the meantime.
+            DamagedFile: Its first line is not a header.
             NewerFormat: A newer runfolio wrote it.
         """
         with path.open("rb") as file:

@@ -74,7 +74,7 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
 
 
 def complete_lines(data: bytes) -> list[bytes]:
-    """The lines that end in a newline; what follows the last newline is still being written."""
+    """Return the lines that end in a newline; the rest is still being written."""
     return data.split(b"\n")[:-1]
 
 
@@ -91,7 +91,7 @@ def read_header(line: bytes, path: Path) -> tuple[str, int]:
     files.check_format(value, path)
     writer, attempt = value.get("writer"), value.get("attempt")
     if not isinstance(writer, str) or not is_integer(attempt, bits=32):
-        raise DamagedFile(f"{path} is damaged (its first line names no writer and attempt)")
+        raise DamagedFile(f"{path} is damaged (its first line has no writer and attempt)")
     return writer, attempt
 
 
