@@ -25,6 +25,8 @@ ValueRange = tuple[float, float]
 
 _Read = TypeVar("_Read")
 
+JPEG_FORMATS = ("JPEG", "MPO")
+"""Pillow's names of what may be scaled down while it is decoded; MPO is a JPEG file of several pictures."""
 _FIRST_ON_ITS_SIDE = 5
 """Orientations of EXIF from this one on exchange width and height."""
 _KIND_OF_CHANNELS = {1: "L", 3: "RGB"}
@@ -64,7 +66,7 @@ def read_bytes(content: bytes, name: str, at_least: int | None = None) -> Image.
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """Return (width, height) of a picture's file turned upright; its pixels are not decoded.
+    """Return (width, height) of a JPEG file turned upright; its pixels are not decoded.
 
     Raises:
         DamagedFile: As `read_picture`.
