@@ -153,7 +153,7 @@ def test_run_folder_deleted_during_the_run_stays_deleted(store: Path, start: Cal
     go_on(process)
     out, stderr = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, b"through")
-    assert b"is gone, deleted or moved" in stderr
+    assert b"was deleted or moved" in stderr
     assert not folder.exists()
 
 

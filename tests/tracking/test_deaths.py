@@ -217,7 +217,7 @@ try:
 except OSError: pass
 for step in range(100_000): run.log({{"loss": 1.0}})
 """)
-    lost = "its last points could not be written (No space left on device); they wait in"
+    lost = "its last points could not be written (No space left on device); they are in"
     assert told(store).startswith(f"finished: {lost}")
 
 

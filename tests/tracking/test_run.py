@@ -423,7 +423,7 @@ def test_deleted_run_folder_is_reported_once(store: Path, tmp_path: Path, caplog
         run.folder.rename(tmp_path / "gone")  # in one step, since the run writes into it
         threading.Event().wait(0.3)
         run.log({"loss": 1.0})
-    assert caplog.text.count("is gone, deleted or moved") == 1
+    assert caplog.text.count("was deleted or moved") == 1
     assert "nothing was lost" not in caplog.text
 
 
