@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
 
 from runfolio.errors import NotFound
 from runfolio.query.run_view import RunT, RunView
@@ -17,6 +16,7 @@ from runfolio.query.selection.grouping import group_runs
 from runfolio.query.selection.metric_names import Mode, mode_of, split_of
 from runfolio.query.selection.ranking import BROKEN, default_metric, images_of, ranking_key
 from runfolio.query.selection.significance import holm, mean_interval, means_p, paired_means_p, wilson
+from runfolio.record.base.flat_names import identity
 
 REPEATING = ("seed", "fold", "test_at")
 """Settings that make a run the repetition of another: other random numbers, other images to validate with; and when it
@@ -203,9 +203,9 @@ def _pooled(group: str, members: Sequence[RunView], measured: Measured, metric: 
 
 def _whole_folds(members: Sequence[RunView]) -> int:
     """Of how many seeds there are all folds, and nothing beside them; 0 where one is missing or there are none."""
-    folds: dict[Any, list[str]] = {}
+    folds: dict[str, list[str]] = {}
     for run in members:
-        folds.setdefault(run.flat_config.get("seed"), []).append(str(run.flat_config.get("fold")))
+        folds.setdefault(identity(run.flat_config.get("seed")), []).append(str(run.flat_config.get("fold")))
     counts = {names[0].rpartition("/")[2] for names in folds.values()}
     count = counts.pop() if len(counts) == 1 else ""
     if not count.isdecimal():

@@ -325,13 +325,15 @@ class StoredTensor(NamedTuple):
     """Name in the file, such as `F32`."""
 
 
-def read_tensor_headers(path: Path) -> dict[str, StoredTensor]:
+def read_tensor_headers(path: Path, shown: object = None) -> dict[str, StoredTensor]:
     """Return shape and dtype of each tensor of a safetensors file, without reading one.
 
+    Args:
+        shown: Name of the file in errors, if it is not `path`.
     Raises:
         DamagedFile: As in `read_tensors`; each returned tensor is completely in the file.
     """
-    with _translated_errors(path):
+    with _translated_errors(path, shown or path):
         from safetensors import safe_open
 
         with safe_open(path, framework="pt") as file:
@@ -339,20 +341,22 @@ def read_tensor_headers(path: Path) -> dict[str, StoredTensor]:
         return {key: StoredTensor(tuple(entry.get_shape()), entry.get_dtype()) for key, entry in slices.items()}
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path, shown: object = None) -> dict[str, torch.Tensor]:
     """Read all tensors of a safetensors file, on the CPU.
 
+    Args:
+        shown: Name of the file in errors, if it is not `path`.
     Raises:
         DamagedFile: It is not a complete safetensors file; for a pickle, the message lists what it would import.
     """
-    with _translated_errors(path):
+    with _translated_errors(path, shown or path):
         from safetensors.torch import load_file
 
         return load_file(path)
 
 
 @contextlib.contextmanager
-def _translated_errors(path: Path) -> Iterator[None]:
+def _translated_errors(path: Path, shown: object) -> Iterator[None]:
     """Convert the safetensors library's errors about a file to those of runfolio."""
     try:
         from safetensors import SafetensorError
@@ -361,12 +365,13 @@ def _translated_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DamagedFile(f"{path} is missing") from None
+        raise DamagedFile(f"{shown} is missing") from None
     except (SafetensorError, OSError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         # Checked only now, because a safetensors file may start with the two bytes of a pickle.
         if reason := unsafe_format(path):
-            raise DamagedFile(f"{path} is {reason}; runfolio reads tensors from safetensors files only") from None
-        raise DamagedFile(f"{path} is not a whole safetensors file ({error})") from None
+            message = f"{shown} is {reason}; runfolio reads tensors from safetensors files only"
+            raise DamagedFile(message) from None
+        raise DamagedFile(f"{shown} is not a whole safetensors file ({error})") from None
 
 
 def unsafe_format(path: Path) -> str | None:
