@@ -59,7 +59,7 @@ def test_budget_persists_and_evicts_the_least_recently_used(runfolio, cache):
 
     assert "limit of features and pixels: 12 kB" in done.stdout
     assert [rows.folder.exists() for rows in folders] == [False, True]
-    assert "may take 12 kB" in runfolio("cache").stdout
+    assert "limit of features and pixels: 12 kB" in runfolio("cache").stdout
 
 
 def test_invalid_size_is_refused(runfolio):
@@ -95,7 +95,7 @@ def test_clear_keeps_entries_that_a_training_has_open(runfolio, cache):
     done = runfolio("cache", "clear", "--yes")
 
     assert rows.folder.exists()
-    assert "left " in done.stdout
+    assert "kept " in done.stdout
     assert "that a training has open" in done.stdout
 
 
@@ -103,7 +103,7 @@ def test_nothing_is_cleared_unasked(runfolio, filled):
     done = runfolio("cache", "clear", "features")
 
     assert done.exit_code == 2
-    assert "say --yes" in done.stderr
+    assert "add --yes" in done.stderr
     assert json.loads(runfolio("cache", "--json").stdout)[0]["entries"] == 1
 
 

@@ -176,9 +176,9 @@ def test_a_question_that_is_left_unanswered_ends_its_line(store):
     [
         (
             "delete",
-            "name the runs, or select them by --experiment, --state or --tag; `runfolio delete --help` explains",
+            "name the runs, or select them by --experiment, --state, --tag or --where; `runfolio delete --help` explains",
         ),
-        ("delete a --state failed", "--tag; not both"),
+        ("delete a --state failed", "--where; not both"),
         ("delete no-such", "no run 'no-such' in "),
         ("undelete a", "no run 'a' in the trash of "),
         ("purge --older-than 3x", "must be a number followed by s, m, h, d or w, such as 12h or 30d"),

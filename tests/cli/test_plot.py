@@ -167,7 +167,7 @@ def test_scatter_plot_shows_the_correlation(runfolio, store):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "name a metric to draw; there are train/loss, val/acc"),
+        ("", "name a metric to draw; recorded are train/loss, val/acc"),
         ("cnn-0", "name a metric to draw"),
         ("val/ac", "'val/ac' is neither a metric nor a run; did you mean val/acc?"),
         ("val/acc cnn-00", "did you mean cnn-0"),

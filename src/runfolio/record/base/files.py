@@ -70,7 +70,7 @@ def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) 
 
 
 def write_json(path: RecordPath, value: Any, *, sync: bool = False) -> None:
-    """Replace `path` by `value` as indented JSON (a record is also read by people).
+    """Replace `path` with `value` as indented JSON, since people also read the record.
 
     Raises:
         OSError: It cannot be written, or is too large to be read again.
@@ -115,7 +115,7 @@ def read_json(path: RecordPath) -> dict[str, Any]:
 
 
 def decode_json(data: bytes) -> Any:
-    """Return the value of JSON that may come from anybody.
+    """Decode JSON that may come from other people.
 
     Raises:
         ValueError: It is not JSON, or has too much of something.
@@ -132,7 +132,7 @@ def decode_json(data: bytes) -> Any:
 
 
 def _excess(data: bytes) -> str | None:
-    """Return what a document has too much of; as Python objects it may take many times its size."""
+    """Return which limit a document exceeds; as Python objects it may take many times its size."""
     if len(data) > file_bounds.JSON_DOCUMENT:
         return f"more than {file_bounds.JSON_DOCUMENT:,} bytes"
     if len(data) > file_bounds.JSON_CONTAINERS and _containers(data) > file_bounds.JSON_CONTAINERS:
@@ -141,14 +141,14 @@ def _excess(data: bytes) -> str | None:
 
 
 def _containers(data: bytes) -> int:
-    """Return a number that the objects and lists of JSON do not exceed."""
+    """Return an upper bound of the number of objects and lists in JSON."""
     return data.count(b"{") + data.count(b"[")
 
 
 def is_deep(data: bytes, value: Any) -> bool:
-    """Return whether JSON, given as text and as value, has more objects and lists in one another than are read.
+    """Return whether JSON, given as text and as value, is nested too deeply to be read.
 
-    What goes through such a value calls itself. The decoder has a limit of its own, of about 1,000.
+    Recursive functions process such values. The decoder has its own limit of about 1,000.
     """
     if _containers(data) <= _MAX_DEPTH:
         return False

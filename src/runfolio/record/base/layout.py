@@ -165,13 +165,13 @@ def leads_into(link: str | Path, real_store: str) -> bool:
 
 
 def runs_of_experiment(store: Path, experiment: str) -> Iterator[Path]:
-    """The folders of an experiment that hold a `run.json`, in no particular order; links out of the store excepted."""
+    """Yield the folders of an experiment with a `run.json`, in any order, except links out of the store."""
     folder, real_store = store / slug(experiment), os.path.realpath(store)
     return (path for path in folder.glob("*") if _has_run_file(str(path)) and leads_into(path, real_store))
 
 
 def make_experiment_folder(store: Path, experiment: str) -> Path:
-    """Make the folder of an experiment, unless it is there, and return it.
+    """Create the folder of an experiment if it is missing, and return it.
 
     Raises:
         StoreError: It is a link that leads out of the store.
@@ -185,7 +185,7 @@ def make_experiment_folder(store: Path, experiment: str) -> Path:
 
 
 def _has_run_file(folder: str) -> bool:
-    """Whether there is a `run.json`, whatever it is; a reader says what is wrong with one that is not a file."""
+    """Return whether a `run.json` exists; readers report the error if it is not a file."""
     try:
         mode = os.lstat(f"{folder}/{RUN_FILE}").st_mode  # a store holds thousands; Path costs 3x
     except OSError:

@@ -143,7 +143,7 @@ class RunDocument:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], folder: Path) -> RunDocument:
-        """Return the document of a JSON object; the folder gives the names that are damaged."""
+        """Return the document of a JSON object; the folder supplies damaged names."""
         document, document.damage = schema.decode(cls, value)
         document.unknown = schema.unknown_keys(cls, value)
         document.unknown.pop("runfolio", None)
@@ -155,7 +155,7 @@ class RunDocument:
 
     @classmethod
     def from_decoded(cls, value: dict[str, Any]) -> RunDocument:
-        """Return the document that `to_json` gave; parts that are the same in JSON are taken without a look at them."""
+        """Return the document from the result of `to_json`; parts that are equal in JSON are not checked."""
         parts = {name: value[name] for name in _PLAIN_PARTS}
         document = cls.from_json({name: entry for name, entry in value.items() if name not in parts}, Path())
         for name, part in parts.items():
@@ -164,7 +164,7 @@ class RunDocument:
 
     @property
     def problem(self) -> str | None:
-        """One line that names the damaged fields; None where there are none."""
+        """Line that names the damaged fields; None if there are none."""
         return f"{RUN_FILE}: {schema.shorten_damage(self.damage)}; left out" if self.damage else None
 
     def axis_of(self, metric: str) -> str:
@@ -180,7 +180,7 @@ class RunDocument:
         return key
 
     def write(self, folder: Path, *, sync: bool = False) -> None:
-        """Replace a folder's `run.json`; of one with damaged fields a copy is kept below `damaged/`."""
+        """Replace a folder's `run.json`; if it has damaged fields, first copy it to `damaged/`."""
         path = RecordPath(folder, RUN_FILE)
         if self.damage:
             damaged_files.keep_copy(path)
@@ -219,7 +219,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _take_from_neighbours(document: RunDocument, folder: Path) -> None:
-    """Fill in damaged names by the folder's, and damaged times by those of the other events."""
+    """Replace damaged names with the folder's, and damaged times with those of other events."""
     match = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
     name, run_id = match.groups() if match else (folder.name, re.sub(r"[^0-9A-Za-z_-]", "_", folder.name)[-64:])
     document.id = document.id or run_id or "unknown"

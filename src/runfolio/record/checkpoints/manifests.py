@@ -199,20 +199,20 @@ class CheckpointList(list[Checkpoint]):
 
 @dataclass(frozen=True)
 class TensorFile:
-    """A file of tensors that a manifest names."""
+    """File of tensors in a manifest."""
 
     file: FileNameText
     bytes: Count
     sha256: Sha256
     wrappers: dict[str, list[Line]] = field(default_factory=dict)
-    """Types of a module's wrappers, outermost first, by path of the module in them."""
+    """Types of a module's wrappers, outermost first, by path of the wrapped module."""
     wrapper_keys: list[Line] = field(default_factory=list)
     """Keys of the file that belong to a wrapper."""
 
 
 @dataclass(frozen=True)
 class ManifestFields:
-    """`checkpoints/<name>.json`."""
+    """File `checkpoints/<name>.json`."""
 
     step: Integer | None
     metric: AnyNumber | None
@@ -224,7 +224,7 @@ class ManifestFields:
     state: dict[str, Any]
     files: Annotated[dict[str, TensorFile], Most(10_000)]
     position_us: Integer | None = None
-    """None: `saved`."""
+    """None means `saved`."""
 
 
 Manifest = dict[str, Any]
@@ -376,7 +376,7 @@ def _file_path(folder: Path, entry: TensorFile) -> RecordPath:
 
 @contextlib.contextmanager
 def _opened(folder: Path, entry: Mapping[str, Any]) -> Iterator[tuple[Path, RecordPath]]:
-    """Open a tensor file; a path that leads through its descriptor, and the one that people know.
+    """Open a tensor file; yield a path through its descriptor, and its plain path for messages.
 
     Raises:
         DamagedFile: It is missing, or cannot be read.
@@ -430,7 +430,7 @@ def names(folder: Path) -> list[str]:
     """Return the names of a run's checkpoints, sorted."""
     try:
         paths = RecordPath(folder, CHECKPOINTS).entries()
-    except UnusableFile:  # `runfolio doctor` names it, and nothing is written there
+    except UnusableFile:  # `runfolio doctor` reports it, and nothing is written there
         return []
     return [path.stem for path in paths if path.suffix == ".json"]
 

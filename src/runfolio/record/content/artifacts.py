@@ -18,24 +18,24 @@ from runfolio.record.base.schema import Count, FileNameText, Line, Moment, PathT
 
 @dataclass(frozen=True)
 class ArtifactFile:
-    """A file of an artifact."""
+    """File of an artifact."""
 
     file: PathText
-    """Below the artifact's folder, with `/`."""
+    """Path below the artifact's folder, with `/`."""
     bytes: Count
     sha256: Sha256
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """`artifacts/<name>.json`."""
+    """File `artifacts/<name>.json`."""
 
     files: list[ArtifactFile]
     name: Line | None = None
     type: Prose = "file"
     saved: Moment | None = None
     folder: FileNameText | None = None
-    """Folder below `artifacts/` that holds the files; None: the artifact's name."""
+    """Folder of the files below `artifacts/`; None means the artifact's name."""
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
@@ -80,7 +80,7 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
 
 
 def read(manifest: RecordPath) -> Artifact:
-    """Return what a manifest says of an artifact; its files are below the folder that it names.
+    """Read the manifest of an artifact, which names the folder of the files.
 
     Raises:
         FileNotFoundError: There is no such manifest.

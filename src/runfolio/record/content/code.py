@@ -47,7 +47,7 @@ class Code:
     files: list[SourceFile] = field(default_factory=list)
     left_out: list[OmittedFile] = field(default_factory=list)
     damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
-    """What of the file is not what its field says, and was left out."""
+    """Damaged fields of the file, which were skipped."""
 
     def write(self, folder: Path, writer: str) -> None:
         _make_folders(folder)

@@ -119,7 +119,7 @@ class Transcript:
 
 
 def last_lines(path: RecordPath, count: int) -> list[str]:
-    """Return the newest lines of a log; empty if there is no log that can be read."""
+    """Return the newest lines of a log; empty if it is missing or unreadable."""
     try:
         return read_last_lines(path, count)
     except OSError:
@@ -130,7 +130,7 @@ def read_last_lines(path: RecordPath, count: int) -> list[str]:
     """Return the newest lines of a log.
 
     Raises:
-        OSError: There is no log, or it cannot be read.
+        OSError: The log is missing or unreadable.
     """
     with path.open(file_bounds.CONSOLE) as file:
         size = file.seek(0, os.SEEK_END)

@@ -18,7 +18,7 @@ from runfolio.record.points import tails
 
 
 class Picture(TypedDict, total=False):
-    """What a line of an image or a figure adds."""
+    """Fields of a line for an image or a figure."""
 
     file: Required[FileNameText]
     """Name below `media/files/`."""
@@ -35,7 +35,7 @@ class LoggedText(TypedDict):
 
 class Histogram(TypedDict, total=False):
     edges: Required[list[Number]]
-    """One more than there are counts, ascending; none without counts."""
+    """Ascending, one more than counts; empty without counts."""
     counts: Required[list[Number]]
     mean: AnyNumber | None
     std: AnyNumber | None
@@ -80,12 +80,12 @@ CONTENTS: dict[str, type] = {
     "graph": Graph,
     "layout": Layout,
 }
-"""What a line adds, by its kind."""
+"""Additional fields of a line, by kind."""
 KINDS = tuple(CONTENTS)
 
 
 class MediaLine(TypedDict):
-    """Fields that every line has."""
+    """Fields of every line."""
 
     seq: Required[Integer]
     time_us: Required[Integer]
@@ -135,10 +135,10 @@ def file_name(name: str, step: int, writer: str, seq: int) -> str:
 
 
 def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dict[str, Any]) -> bytes:
-    """Return the line of an entry.
+    """Encode an entry as a line.
 
     Raises:
-        ConfigError: It is longer than a line of a record can be.
+        ConfigError: It exceeds the longest line of a record.
     """
     line = {"seq": seq, "time_us": time_us, "step": step, "kind": kind, "name": name, **content}
     encoded = orjson.dumps(files.plain_json(line), option=orjson.OPT_APPEND_NEWLINE)

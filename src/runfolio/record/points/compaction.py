@@ -156,7 +156,7 @@ class _SortedTailRows:
         self._writers: dict[str, int] = {}
         self._rows: list[Rows] = []
         with folder.opened() as (_, path):
-            # By "/.", since a nameless file is not made through a link.
+            # With "/.", so that the unnamed file is not created through a link.
             self._file = tempfile.TemporaryFile(dir=f"{path}/.", prefix=HIDDEN, buffering=0)  # noqa: SIM115
         self._chunk_bounds = [0]
         """Bounds of the file's chunks, in rows."""

@@ -17,7 +17,7 @@ from runfolio.tracking.pipeline.outbox import Outbox
 
 _ONE_WRITE_BYTES = 4 * 1024 * 1024
 _MEDIA_BYTES = 1024**3
-"""Size of a list of media that is full."""
+"""Largest size of a list of media."""
 
 
 class RunFolderWriter:
