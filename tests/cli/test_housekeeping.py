@@ -176,7 +176,7 @@ def test_a_question_that_is_left_unanswered_ends_its_line(store):
     [
         (
             "delete",
-            "name the runs, or select them by --experiment, --state, --tag or --where; `runfolio delete --help` explains",
+            "name the runs, or select them by --experiment, --state, --tag or --where; `runfolio delete",
         ),
         ("delete a --state failed", "--where; not both"),
         ("delete no-such", "no run 'no-such' in "),

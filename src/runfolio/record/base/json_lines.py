@@ -25,7 +25,7 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def read_slices(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield the complete lines of a file in slices of about `size` bytes; long lines are replaced as in `read_lines`."""
+    """Yield the complete lines of a file in slices of about `size` bytes, with long lines as in `read_lines`."""
     while block := file.read(size):
         end = b"" if block.endswith(b"\n") else file.readline(JSON_LINE)
         if _is_cut(end):
