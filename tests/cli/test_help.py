@@ -14,7 +14,7 @@ def help_lines(*words: str) -> list[str]:
 
 def test_every_command_has_one_full_line_below_a_heading():
     lines = help_lines()
-    headings = [line for line in lines if line in ("Train:", "View:", "Decide:", "Organize:", "Maintain:")]
+    headings = [line for line in lines if line in ("Train:", "Look:", "Decide:", "Keep:", "House:")]
     assert len(headings) == 5
     described = [line.split()[0] for line in lines[lines.index("Train:") :] if line.startswith("  ")]
     assert sorted(described) == sorted(main.commands)

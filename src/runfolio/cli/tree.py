@@ -63,10 +63,10 @@ _READING = (list_runs, show, logs, plot, best, compare, diff)
 
 _HEADINGS: dict[str, tuple[click.Command, ...]] = {
     "Train": (data, train, resume, fork, series),
-    "View": (list_runs, show, logs, plot, tensorboard),
+    "Look": (list_runs, show, logs, plot, tensorboard),
     "Decide": (best, compare, diff, evaluate, predict, reproduce),
-    "Organize": (rename, tag, note, archive, unarchive),
-    "Maintain": (delete, undelete, trash, purge, doctor, cache),
+    "Keep": (rename, tag, note, archive, unarchive),
+    "House": (delete, undelete, trash, purge, doctor, cache),
 }
 
 for heading, commands in _HEADINGS.items():

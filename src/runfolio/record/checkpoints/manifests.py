@@ -126,7 +126,7 @@ class Checkpoint:
         entry = self._entry(part)
         with _opened(self.folder, entry) as (path, shown):
             tensors = read_tensor_headers(path, shown)
-        return {key: tensor for key, tensor in tensors.items() if key not in entry["wrapper_keys"]}
+        return {key: tensor for key, tensor in tensors.items() if key not in entry.wrapper_keys}
 
     def _read(self, part: str) -> dict[str, torch.Tensor]:
         entry = self._entry(part)
@@ -134,7 +134,7 @@ class Checkpoint:
         with _opened(self.folder, entry) as (path, shown):
             return read_tensors(path, shown)
 
-    def _entry(self, part: str) -> dict[str, Any]:
+    def _entry(self, part: str) -> TensorFile:
         entry = self._files.get(part)
         if entry is None:
             raise NotFound(
@@ -375,7 +375,7 @@ def _file_path(folder: Path, entry: TensorFile) -> RecordPath:
 
 
 @contextlib.contextmanager
-def _opened(folder: Path, entry: Mapping[str, Any]) -> Iterator[tuple[Path, RecordPath]]:
+def _opened(folder: Path, entry: TensorFile) -> Iterator[tuple[Path, RecordPath]]:
     """Open a tensor file; yield a path through its descriptor, and its plain path for messages.
 
     Raises:
