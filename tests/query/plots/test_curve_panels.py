@@ -171,7 +171,7 @@ def test_notes_explain_the_mean(seeds):
 def test_grouping_by_an_unknown_column_is_refused(seeds):
     with pytest.raises(NotFound, match=r"no column 'modle'; did you mean"):
         lines(seeds, "loss", group_by=["modle"])
-    with pytest.raises(ConfigError, match="either all names have a - before them, or none"):
+    with pytest.raises(ConfigError, match="either all names or no name must start with -"):
         lines(seeds, "loss", group_by=["model", "-seed"])
 
 

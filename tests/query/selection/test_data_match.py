@@ -72,8 +72,8 @@ def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path
 
     assert marks(store) == {"best": ("", "", False), "near": ("!", "!", False)}
     assert leaderboard(list(runs(store).values())).caption.endswith(
-        "val/acc: 1 run (marked !) had data that changed (1 changed (cat/0.jpg)): not to be ranked with the first."
-        " test/acc: 1 run (marked !) had data that changed (1 changed (test/0.jpg)): not to be ranked with the first."
+        "val/acc: 1 run (marked !) had changed data (1 changed (cat/0.jpg)), so do not compare with the first."
+        " test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg)), so do not compare with the first."
     )
     assert "val/acc: 1 run had data that changed" in choose(runs(store).values(), "val/acc").sentence
 
@@ -83,7 +83,7 @@ def test_another_seed_is_not_taken_for_other_data(write, store: Path):
     write("near", 0.94, [*IMAGES[8:], *IMAGES[:8]])
 
     assert marks(store) == {"best": ("", "", False), "near": ("~", "", True)}
-    assert "val/acc: 1 run (marked ~) had the same data divided otherwise, as another seed or fold does." in (
+    assert "val/acc: 1 run (marked ~) had the same data with another split, as from another seed or fold." in (
         leaderboard(list(runs(store).values())).caption
     )
 
@@ -117,7 +117,7 @@ def test_a_run_that_recorded_no_data_may_be_an_equal_and_that_is_said(write, sto
     write("near", 0.94, None, None)
 
     assert marks(store) == {"best": ("", "", False), "near": ("?", "?", True)}
-    assert "perhaps other data: not all of the runs recorded them" in leaderboard(list(runs(store).values())).caption
+    assert "possibly other data, since not all runs recorded them" in leaderboard(list(runs(store).values())).caption
 
 
 def test_runs_without_recorded_data_give_no_remark(write, store: Path):
@@ -134,9 +134,7 @@ def test_compare_names_no_winner_on_changed_data_and_says_why(write, store: Path
 
     assert [row.key for row in comparison.data] == ["val"]
     assert [row.winner for row in comparison.metrics if row.metric == "val/acc"] == [None]
-    assert comparison.mind == [
-        "val: 1 run had data that changed (1 changed (cat/0.jpg)): not to be ranked with the first."
-    ]
+    assert comparison.mind == ["val: 1 run had changed data (1 changed (cat/0.jpg)), so do not compare with the first."]
 
 
 def test_diff_names_the_items_that_differ(write, store: Path):

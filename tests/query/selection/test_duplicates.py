@@ -14,7 +14,7 @@ def test_the_folder_that_the_run_was_given_counts_before_its_copies(store, write
     distinct = distinct_runs(runs)
 
     assert [run.folder for run in distinct.runs] == [original]
-    assert distinct.sentence == "Left out: 3 further copies of runs."
+    assert distinct.sentence == "Left out: 3 copies of runs."
     (folders,) = copied_runs({run.run_path: run.document for run in runs}).values()
     assert (folders[0], len(folders)) == (f"digits/{original.name}", 4)
 

@@ -45,7 +45,7 @@ def test_a_setting_that_names_each_run_makes_no_groups(runs_of, name, values):
     grouping = group_runs(runs, "-seed")
 
     assert {label: len(members) for label, members in grouping.members.items()} == {"lr=0.01": 2, "lr=0.1": 2}
-    assert grouping.notes == [f"{name} differs in every run and was ignored, as by --group-by -seed,-{name}."]
+    assert grouping.notes == [f"{name} differs in each run and was ignored, as with --group-by -seed,-{name}."]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_names_may_be_one_text_as_on_the_command_line(runs_of):
     runs = runs_of(GRID)
 
     assert group_runs(runs, "lr, seed,").members.keys() == group_runs(runs, ["lr", "seed"]).members.keys()
-    with pytest.raises(ConfigError, match="either all names have a - before them, or none"):
+    with pytest.raises(ConfigError, match="either all names or no name must start with -"):
         group_runs(runs, "lr,-seed")
 
 
@@ -85,5 +85,5 @@ def test_groups_of_one_run_are_reported_with_the_remedy(runs_of):
     runs = runs_of([{"lr": 0.1 * (seed + 1), "seed": seed} for seed in range(3)])
 
     assert group_runs(runs, ["-seed"]).notes == [
-        "Each group holds one run, since lr differs in every run; --group-by -seed,-lr leaves that out."
+        "Each group has one run, since lr differs in each run; --group-by -seed,-lr ignores that."
     ]

@@ -20,7 +20,7 @@ def test_a_setting_explains_what_chance_alone_does_not(store, write):
     shares = explained_shares(runs, ["seed", "lr", "same", "out"], values)
 
     assert list(shares.items()) == [("lr", pytest.approx(0.85)), ("seed", 0.0)]
-    assert shares_sentence(shares) == "Share of the spread that each setting explains alone: lr 85%, seed 0%."
+    assert shares_sentence(shares) == "Share of the variance that each setting explains alone: lr 85%, seed 0%."
     assert explained_shares(runs, ["lr"], [math.nan, *values[1:]]) == {}
     assert shares_sentence({}) == ""
 

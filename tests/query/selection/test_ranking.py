@@ -19,7 +19,7 @@ def test_the_best_run_is_the_one_with_the_best_point_of_the_curve(store, write):
     assert (choice.run.name, choice.value, choice.step, choice.mode, choice.guessed) == ("early", 0.9, 1, "max", True)
     assert choice.sentence == (
         f"early ({choice.run.id}) has the best val/acc of 2 runs: 0.9 at step 1 (higher is better, guessed from its"
-        " name). The validation data chose."
+        " name). Measured on the validation data."
     )
 
 
@@ -31,7 +31,7 @@ def test_summary_value_takes_precedence_over_the_curve(store, write):
 
     assert (choice.run.name, choice.value, choice.step) == ("honest", 0.85, 1)
     assert choice.split == "test"
-    assert "too good for new data" in choice.sentence
+    assert "too optimistic" in choice.sentence
 
 
 def test_a_summary_alone_is_enough(store, write):
@@ -112,10 +112,10 @@ def test_ties_are_broken_by_lower_loss_then_by_smaller_network(write, store):
 
     choice = choose(runs, "val/acc")
     assert (choice.run.name, choice.equals, choice.decided_by) == ("small", 2, "parameters")
-    assert choice.sentence.endswith("2 other runs have the same; this one has the fewest parameters.")
+    assert choice.sentence.endswith("2 other runs have the same value; this run has the fewest parameters.")
     assert [row.label for row in leaderboard(runs).rows] == ["small", "large", "oldest"]
     assert choose([run for run in runs if run.name != "small"], "val/acc").sentence.endswith(
-        "1 other run has the same; this one has the lowest val/loss."
+        "1 other run has the same value; this run has the lowest val/loss."
     )
 
 

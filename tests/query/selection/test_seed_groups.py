@@ -87,7 +87,7 @@ def test_other_settings_can_be_taken_for_one(runs):
 
 
 def test_runs_without_the_metric_or_the_setting_are_refused(runs):
-    with pytest.raises(NotFound, match="no run here that came to an end has a metric 'cost'"):
+    with pytest.raises(NotFound, match="no run here that ended without an error has a metric 'cost'"):
         group_by_seed(runs, "cost", "min")
     with pytest.raises(NotFound, match="no column 'sede'"):
         group_by_seed(runs, group_by=["-sede"])
@@ -104,7 +104,7 @@ def test_groups_of_the_same_seeds_are_compared_seed_by_seed(store, write, seeds,
     groups = group_by_seed(open_folio(store).runs())
 
     assert row(groups.rows, "model=b").tied == tied
-    assert ("t test of pairs of equal seed" in groups.caption, "Welch" in groups.caption) == (False, tied)
+    assert ("paired t test" in groups.caption, "Welch" in groups.caption) == (False, tied)
 
 
 def test_each_metric_is_compared_by_the_seeds_that_have_it(store, write):
@@ -116,4 +116,4 @@ def test_each_metric_is_compared_by_the_seeds_that_have_it(store, write):
     groups = group_by_seed(open_folio(store).runs())
 
     assert [row.tied for row in groups.rows if row.metric == "test/acc"] == [False, True]
-    assert "t test of pairs of equal seed or Welch's t test" in groups.caption
+    assert "paired t test over the seeds or Welch's t test" in groups.caption

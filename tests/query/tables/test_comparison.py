@@ -71,5 +71,5 @@ def test_nan_is_the_same_as_nan(store, write):
 def test_one_run_is_nothing_to_compare(store, write):
     write("net")
 
-    with pytest.raises(ConfigError, match="name two runs or more"):
+    with pytest.raises(ConfigError, match="name two or more runs"):
         compare(open_folio(store).runs())

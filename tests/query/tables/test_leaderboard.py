@@ -55,13 +55,13 @@ def test_runs_tied_with_the_best_on_validation_are_marked(series):
 
 def test_caption_explains_the_leaderboard(series):
     assert leaderboard(series).caption == (
-        "Best first by val/acc (higher is better, by its name). The validation data chose."
+        "Best first by val/acc (higher is better, guessed from its name). Measured on the validation data."
         " Its 95 % interval (Wilson) is for 270 images."
-        " 1 run is marked =: so few images cannot tell it from the best"
-        " (Newcombe's interval, 5 % for all together by Holm's procedure)."
+        " 1 run marked = does not differ significantly from the best"
+        " (Newcombe's interval, 5 % over all with Holm's procedure)."
         " All runs were tested; the interval of test/acc is for 360 test images."
-        " The best of several test figures is too good: let them choose nothing."
-        " 1 of 4 runs failed; the reason stands beside each."
+        " The best of several test figures is too optimistic: do not choose by it."
+        " 1 of 4 runs failed, for the reasons in the table."
     )
 
 
@@ -81,7 +81,7 @@ def test_any_metric_may_order_it(series):
 
 
 def test_choosing_by_test_data_is_warned_of(series):
-    assert "too good for new data" in leaderboard(series, "test/acc").caption
+    assert "too optimistic" in leaderboard(series, "test/acc").caption
 
 
 def test_with_more_comparisons_it_takes_more_to_tell_a_run_from_the_best(store, write):
@@ -143,4 +143,4 @@ def test_a_metric_over_different_images_is_warned_of(write, store):
 
     caption = leaderboard(open_folio(store).runs()).caption
 
-    assert caption.endswith("Mind that val/acc is over 45 to 90 images: not the same ones in every run.")
+    assert caption.endswith("val/acc was measured on 45 to 90 images, so not on the same ones in each run.")
