@@ -27,7 +27,6 @@ SECTIONS = ("Args:", "Returns:", "Yields:", "Raises:", "Attributes:", "Example:"
 PENDING = (
     "src/runfolio/cli/",
     "src/runfolio/events/",
-    "src/runfolio/query/",
     "src/runfolio/record/",
     "src/runfolio/repair/",
     "src/runfolio/reproduce/",

@@ -118,11 +118,11 @@ def test_pictures_are_drawn_over_what_the_runs_defined(store: Path):
     (panel,) = curve_panels(["acc"], [run for run in runs if run.name != "c"])
     assert panel.x_label == "epoch"
     assert [line.x.tolist() for line in panel.lines] == [[1, 2], [1, 2]]
-    assert "2 points from before the first epoch not shown." in panel.notes
+    assert "Not shown: 2 points before the first epoch." in panel.notes
 
     (panel,) = curve_panels(["acc"], runs)
     assert (panel.x_label, panel.lines[0].x.tolist()) == ("step", [0, 100, 200])
-    assert "Over step, since the runs define several axes for acc: epoch, step." in panel.notes
+    assert "Drawn over step, since the runs define several x axes for acc: epoch, step." in panel.notes
 
     (panel,) = curve_panels(["acc"], runs[1:], CurveOptions(x="epoch", group_by=["name"]))
     assert [line.x.tolist() for line in panel.lines] == [[1, 2], [1, 2]]

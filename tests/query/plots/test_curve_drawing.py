@@ -152,7 +152,7 @@ def test_smoothed_curve_is_drawn_over_the_pale_original(store, write):
     assert np.asarray(pale.get_ydata()).tolist() == [1.0, 0.0, 1.0]
     assert np.asarray(curve.get_ydata()).tolist() == pytest.approx([1.0, 1 / 3, 5 / 7])
     assert pale.get_color() == curve.get_color()
-    assert "Smoothed by 0.5.\nPale: as it was logged." in texts(figure)
+    assert "Smoothed by 0.5.\nPale: logged values." in texts(figure)
 
 
 def test_a_mean_has_a_band_that_is_explained(store, write):

@@ -160,8 +160,8 @@ def test_notes_explain_the_mean(seeds):
 
     assert panel.notes == [
         "Each curve is the mean of n runs.",
-        "Straight lines between the points of runs that logged at different places.",
-        "Where some runs of a group have no points, the mean is of the others.",
+        "Runs that logged at different positions are interpolated linearly.",
+        "If some runs of a group have no points, the mean is that of the others.",
     ]
     assert panel.shades == ["Band: ± 1 standard deviation."]
     assert panel.lines[0].high is not None
@@ -223,7 +223,7 @@ def test_values_missing_from_a_log_axis_are_counted(store, write):
 def test_a_log_axis_without_anything_to_show_is_refused(store, write):
     write("net", points={"loss": [0.0, -1.0]})
 
-    with pytest.raises(ConfigError, match="loss has nothing above 0 to show on a log axis"):
+    with pytest.raises(ConfigError, match="loss has no value above 0 for a log axis"):
         lines(store, "loss", log="y")
 
 

@@ -39,7 +39,7 @@ def test_every_step_keeps_its_counts_on_common_edges(logged):
     assert (edges[0], edges[-1]) == (-1.0, 1.0)
     # Equal values are one bar, not spread over the bin they were counted in.
     assert np.count_nonzero(rows[3]) == 1
-    assert shown.notes == ["NaN or infinite values in 2 of 5 steps, left out."]
+    assert shown.notes == ["Left out: NaN or infinite values in 2 of 5 steps."]
 
 
 @given(

@@ -31,7 +31,7 @@ def test_a_scatter_takes_settings_results_and_the_best_of_metrics(runs):
     assert (shown.x.log, shown.y.log) == (True, False)
     assert shown.colour is not None
     assert shown.colour.categories == ["cnn", "mlp"]
-    assert shown.notes[1:] == ["Without one of the two, and left out: 1 of 4 runs."]
+    assert shown.notes[1:] == ["Left out: 1 of 4 runs without one of the two."]
 
 
 def test_the_correlation_is_that_of_the_axes(store, write):
@@ -75,12 +75,12 @@ def test_parallel_has_the_settings_that_differ_and_the_best_run_first(runs):
     assert shown.metric.positions.tolist() == [0.4, 0.6, 0.8]
     assert shown.lower_is_better
     assert shown.settings[2].categories == ["false", "true"]
-    assert shown.notes == ["Without val/loss, and left out: 1 of 4 runs."]
+    assert shown.notes == ["Left out: 1 of 4 runs without val/loss."]
 
 
 def test_runs_that_differ_in_nothing_have_no_parallel_coordinates(store, write):
     write("a", config={"lr": 1}, points={"val/acc": [1.0]})
-    with pytest.raises(NotFound, match="no setting differs among these runs"):
+    with pytest.raises(NotFound, match="no setting differs between these runs"):
         parallel(open_folio(store).runs(), "val/acc")
 
 

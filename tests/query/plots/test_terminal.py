@@ -125,7 +125,7 @@ def test_a_histogram_is_blocks_darker_where_there_is_more(store):
     assert width(text) <= 60
     assert lines[0].startswith("grad of net (")
     assert re.fullmatch(r" +0 +step +500", lines[-2])
-    assert lines[-1] == "NaN or infinite values in 1 of 6 steps, left out."
+    assert lines[-1] == "Left out: NaN or infinite values in 1 of 6 steps."
     shades = {line.split("│")[-1].split("┤")[-1][:1] for line in lines[1:-3]}
     assert {"█", " "} < shades
 
