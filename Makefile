@@ -9,7 +9,7 @@ WEIGHTS ?= mobilenet_v2.pth
 # One more than there are cores: tests often wait for a process or a disk.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: demo test lint soak bench bench-training clean
+.PHONY: demo test lint docs soak bench bench-training clean
 
 demo: $(READY)  ## Eight tracked experiments on real images, the leaderboard, the winner's predictions.
 	$(BIN)/runfolio series series/digits.yaml --store $(STORE)
@@ -25,6 +25,9 @@ lint: $(READY)  ## Style, types, the one-way layers, and the first lines of docs
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_docstrings.py
+
+docs: $(READY)  ## The reference pages, written again from the commands and docstrings.
+	$(BIN)/python -m docs.generators
 
 soak: $(READY)  ## Long runs: kill -9 in a loop, memory over ten million points.
 	$(BIN)/python -m pytest -m soak -o faulthandler_timeout=0

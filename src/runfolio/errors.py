@@ -2,6 +2,7 @@
 
 RunfolioError
 ├── ConfigError        a setting, flag or YAML key is wrong
+│   └── FilterError    a filter of runs cannot be read, or names an unknown column
 ├── NotFound           a run, metric, checkpoint, model or data set does not exist
 ├── Ambiguous          a name or prefix matches several runs
 ├── DamagedFile        a file of a record, a checkpoint or an image is damaged
@@ -15,42 +16,56 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_CARET_CONTEXT = 60
+"""Characters shown on both sides of the place of an error in a filter."""
+
 
 class RunfolioError(Exception):
     """Base class of all errors. The command line prints it as one line and exits with status 2."""
 
 
 class ConfigError(RunfolioError):
-    pass
+    """A setting, flag, argument or YAML key is wrong."""
+
+
+class FilterError(ConfigError):
+    """A filter that cannot be used. The message has three lines: the problem, the filter, and a caret at the place."""
+
+    def __init__(self, text: str, position: int, problem: str) -> None:
+        start = max(0, position - _CARET_CONTEXT)
+        line = "".join(char if char.isprintable() else " " for char in text[start : position + _CARET_CONTEXT])
+        super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")
 
 
 class NotFound(RunfolioError):  # noqa: N818 - reads better where it is caught
-    pass
+    """There is no run, metric, checkpoint, model or data set of that name."""
 
 
 class Ambiguous(RunfolioError):  # noqa: N818
-    pass
+    """A name, or the beginning of an id, fits several runs."""
 
 
 class DamagedFile(RunfolioError):  # noqa: N818
-    pass
+    """A file of a record, a checkpoint or an image cannot be read as what it should be."""
 
 
 class NewerFormat(RunfolioError):  # noqa: N818
-    pass
+    """A newer version of runfolio wrote the record."""
 
 
 class DownloadFailed(RunfolioError):  # noqa: N818
-    pass
+    """Data could not be downloaded, or is not what was expected."""
 
 
 class MissingExtra(RunfolioError):  # noqa: N818
+    """An optional package is not installed; the message names the extra that brings it."""
+
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {package}; install it with `pip install 'runfolio[{extra}]'`")
 
 
 class StoreError(RunfolioError):
-    pass
+    """The store cannot be written or read."""
 
 
 def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> list[str]:

@@ -1,9 +1,10 @@
-"""The command lines of a document, and whether the program would take them."""
+"""Blocks and command lines of a document, and the check that the program would take them."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -16,18 +17,53 @@ from runfolio.vision.settings import TrainSettings
 
 ROOT = Path(__file__).parents[2]
 
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+"""Every document."""
+WALKED = [
+    "README.md",
+    "docs/get-started.md",
+    "docs/your-own-script.md",
+    "docs/resume-and-reproduce.md",
+    "docs/series.md",
+    "docs/comparing.md",
+    "docs/data.md",
+    "docs/several-processes.md",
+    "docs/the-record.md",
+]
+"""Pages whose code and commands are run in the order of the page."""
+TUTORIALS = ["docs/tutorials/foodvision.md", "docs/tutorials/own-loop.md", "docs/tutorials/training-script.md"]
+"""Pages that are run the same way, on photos."""
 
-def blocks(document: str, language: str) -> list[str]:
-    """What stands in its fenced blocks of that language."""
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: `text` after a fence with `language` and `title`, as in "```python train.py"."""
+
+    language: str
+    title: str
+    text: str
+
+
+def blocks(document: str) -> list[Block]:
+    """Return the fenced blocks of a document."""
     pieces = re.split(r"^```(.*)$", document, flags=re.MULTILINE)
-    # Text, opening fence's language, block, closing fence's nothing, text, ...
-    return [block for name, block in zip(pieces[1::4], pieces[2::4], strict=True) if name == language]
+    # Text, opening fence's words, block, closing fence's nothing, text, ...
+    names = [name.partition(" ") for name in pieces[1::4]]
+    return [
+        Block(language, title, text.strip("\n")) for (language, _, title), text in zip(names, pieces[2::4], strict=True)
+    ]
 
 
-def command_lines(document: str, language: str) -> list[str]:
-    """Every `runfolio ...` line, continued lines joined, without what explains it further right."""
-    text = re.sub(r"\s*\\\n\s*", " ", "\n".join(blocks(document, language)))
-    return [re.split(r" {2,}", line)[0] for line in text.splitlines() if line.startswith("runfolio ")]
+def shell_lines(text: str) -> list[str]:
+    """Return the lines of a block of the shell, continued lines joined."""
+    joined = re.sub(r"\s*\\\n\s*", " ", text)
+    return [line.strip() for line in joined.splitlines() if line.strip()]
+
+
+def command_lines(document: str) -> list[str]:
+    """Return every `runfolio ...` line of the blocks of the shell, without the remark to its right."""
+    lines = [line for block in blocks(document) if block.language == "sh" for line in shell_lines(block.text)]
+    return [re.split(r" {2,}", line)[0] for line in lines if line.startswith("runfolio ")]
 
 
 def parse(line: str) -> None:
@@ -37,7 +73,7 @@ def parse(line: str) -> None:
         click.UsageError: An unknown command or flag, a word too many, a value that the flag does not take.
     """
     assert isinstance(main, click.Group)
-    _, *words = shlex.split(line)
+    _, *words = shlex.split(re.split(r" [>|] ", line)[0])
     with click.Context(main) as context:
         name, command, rest = main.resolve_command(context, words)
         assert command is not None

@@ -1,4 +1,4 @@
-"""Event files: TensorBoard reads ours, we read those of torch, and damage costs the damaged record."""
+"""Event files: TensorBoard reads those of runfolio, runfolio reads those of torch, and damage affects one record."""
 
 from __future__ import annotations
 
@@ -76,20 +76,20 @@ SIZE = sum(map(len, RECORDS))
 class TestWireFormat:
     @given(event=events)
     def test_message_round_trips(self, event: m.Event):
-        assert repr(m.Event.decode(event.encode())) == repr(event)  # repr, for NaN is not equal to itself
+        assert repr(m.Event.decode(event.encode())) == repr(event)  # repr, because NaN does not equal itself
 
     @given(event=events)
-    def test_protobuf_reads_ours_and_we_read_protobuf(self, event: m.Event):
+    def test_protobuf_and_runfolio_read_each_others_events(self, event: m.Event):
         theirs = TheirEvent.FromString(event.encode())
 
         assert repr(m.Event.decode(theirs.SerializeToString())) == repr(event)
 
     @given(data=st.binary(max_size=200))
-    def test_any_bytes_are_an_event_or_are_refused(self, data: bytes):
+    def test_any_bytes_are_decoded_or_rejected(self, data: bytes):
         with contextlib.suppress(WireError):
             m.Event.decode(data)
 
-    def test_numbers_of_a_tensor_however_it_holds_them(self):
+    def test_tensor_numbers_are_read_from_either_encoding(self):
         filled = m.Tensor(m.DT_FLOAT, m.TensorShape.of(2, 2), float_val=[7.0])
         packed = m.Tensor(m.DT_DOUBLE, m.TensorShape.of(2), struct.pack("<2d", 1.5, math.inf))
 
@@ -98,12 +98,12 @@ class TestWireFormat:
 
 
 class TestDamage:
-    """1,000 records, of which some are damaged; the others must all come back."""
+    """Files of 1,000 records, some of them damaged; all others must be read."""
 
     def steps(self, path: Path) -> list[int]:
         return [event.step for event in read(path)[0]]
 
-    def test_a_bad_payload_costs_its_record(self, tmp_path: Path):
+    def test_damaged_payload_affects_only_its_record(self, tmp_path: Path):
         bad = bytearray(RECORDS[500])
         bad[20] ^= 0xFF
         events, problems = read(written(tmp_path, *RECORDS[:500], bytes(bad), *RECORDS[501:]))
@@ -115,7 +115,7 @@ class TestDamage:
 
     @settings(max_examples=50)
     @given(where=st.integers(0, SIZE - 1), flip=st.integers(1, 255))
-    def test_a_flipped_byte_anywhere_costs_one_record(
+    def test_flipped_byte_affects_only_one_record(
         self, where: int, flip: int, tmp_path_factory: pytest.TempPathFactory
     ):
         data = bytearray(b"".join(RECORDS))
@@ -127,13 +127,13 @@ class TestDamage:
         assert len(problems) == 1
 
     @given(cut=st.integers(0, SIZE))
-    def test_a_file_still_being_written_is_its_whole_records(self, cut: int, tmp_path_factory: pytest.TempPathFactory):
+    def test_incomplete_file_yields_its_complete_records(self, cut: int, tmp_path_factory: pytest.TempPathFactory):
         events, problems = read(written(tmp_path_factory.mktemp("cut"), b"".join(RECORDS)[:cut]))
 
-        whole = sum(end <= cut for end in itertools.accumulate(map(len, RECORDS)))
-        assert ([event.step for event in events], problems) == ([*range(1, whole + 1)], [])
+        complete = sum(end <= cut for end in itertools.accumulate(map(len, RECORDS)))
+        assert ([event.step for event in events], problems) == ([*range(1, complete + 1)], [])
 
-    def test_megabytes_of_zeros_and_of_noise_are_passed_over(self, tmp_path: Path):
+    def test_megabytes_of_zeros_and_noise_are_skipped(self, tmp_path: Path):
         noise = np.random.default_rng(0).bytes(1_000_000)
         path = written(tmp_path, *RECORDS[:3], bytes(5_000_000), noise, *RECORDS[3:6], bytes(1_000_000))
 
@@ -143,18 +143,18 @@ class TestDamage:
         events, problems = read(written(tmp_path, RECORDS[0], frame(b"\xff\xff\xff"), RECORDS[1]))
 
         assert len(events) == 2
-        assert "a record is no event" in problems[0]
+        assert "a record is not an event" in problems[0]
 
-    def test_an_absurd_length_is_not_believed_even_with_a_right_checksum(self, tmp_path: Path):
+    def test_absurd_length_with_valid_checksum_is_rejected(self, tmp_path: Path):
         length = struct.pack("<Q", 2**40)
         endless = length + struct.pack("<I", masked_crc(length))
         assert self.steps(written(tmp_path, RECORDS[0], endless, RECORDS[1])) == [1, 2]
 
-    def test_an_empty_file_has_no_events(self, tmp_path: Path):
+    def test_empty_file_has_no_events(self, tmp_path: Path):
         assert read(written(tmp_path)) == ([], [])
 
 
-class TestTensorBoardReadsOurs:
+class TestTensorBoardReadsRunfolio:
     def theirs(self, path: Path) -> list[TheirEvent]:
         return list(LegacyEventFileLoader(str(path)).Load())
 
@@ -170,7 +170,7 @@ class TestTensorBoardReadsOurs:
             max_size=4,
         )
     )
-    def test_scalars_with_their_times_and_steps(self, calls: list[LogCall], tmp_path_factory: pytest.TempPathFactory):
+    def test_scalars_have_their_times_and_steps(self, calls: list[LogCall], tmp_path_factory: pytest.TempPathFactory):
         encoder = EventEncoder()
         records = [encoder.header(1.0), *map(encoder.scalars, calls)]
 
@@ -184,14 +184,14 @@ class TestTensorBoardReadsOurs:
                 expected = [float(np.float32(value)) for value in call.values.values()]
             assert repr([value.simple_value for value in event.summary.value]) == repr(expected)
 
-    def test_a_name_that_a_metric_and_a_picture_share_is_two_tags(self, tmp_path: Path):
+    def test_name_shared_by_metric_and_medium_gives_two_tags(self, tmp_path: Path):
         encoder = EventEncoder()
         scalars = encoder.scalars(LogCall(1, 1, 0, {"loss": 1.0}))
         path = written(tmp_path, scalars, encoder.medium(1, 0, "text", "loss", {"text": "high"}, None))
 
         assert [value.tag for event in self.theirs(path) for value in event.summary.value] == ["loss", "loss (text)"]
 
-    def test_hyperparameters_of_every_kind(self, tmp_path: Path):
+    def test_hyperparameters_of_every_type_are_encoded(self, tmp_path: Path):
         document = RunDocument(id="k3f9x2ab", name="net", experiment="demo", created=now())
         document.config = {
             "lr": 0.1,

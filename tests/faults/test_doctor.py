@@ -105,7 +105,7 @@ def test_leftovers_of_a_killed_process_are_removed_and_not_damage(copy: Callable
     before = points(folder)
     done = doctor(folder)
     assert done.exit_code == 0
-    assert "leftover   metrics: holds 1 tail that nobody sealed" in done.stdout
+    assert "leftover   metrics: contains 1 tail that can be sealed" in done.stdout
     run = examined(folder, "--repair")
     assert (run["state"], run["findings"]) == ("crashed", [])
     assert points(folder) == before
@@ -123,7 +123,7 @@ def test_a_damaged_line_costs_its_log_call_alone_and_the_rest_is_sealed(copy: Ca
 
     run = examined(folder)
     assert run["findings"][0]["what"] == "has 1 damaged line"
-    assert "holds 1 log call of" in run["findings"][1]["what"]
+    assert "contains 1 log call of" in run["findings"][1]["what"]
     assert run["findings"][1]["what"].endswith("(10)")
 
     run = examined(folder, "--repair")
@@ -146,7 +146,7 @@ def test_of_a_damaged_segment_the_row_groups_that_can_be_read_are_saved(copy: Ca
     run = examined(folder, "--repair")
 
     assert points(folder) == Counter({point: 1 for point in whole if point[0] == "loss"})
-    assert "brought 12,000 log calls" in run["repaired"][0]
+    assert "copied 12,000 log calls" in run["repaired"][0]
     assert (folder / "damaged/metrics" / segment.name).exists()
     assert PointFiles(folder).problems == []
 
@@ -160,7 +160,7 @@ def test_a_damaged_segment_whose_tail_is_still_there_loses_nothing(copy: Callabl
     segment = only(folder, "metrics/segment-*")
     (folder / "metrics" / name).write_bytes(tail)
     flip(segment, 100)
-    assert "all its log calls stand in other files too" in examined(folder)["findings"][0]["what"]
+    assert "other files contain all its log calls" in examined(folder)["findings"][0]["what"]
     assert said(examined(folder, "--repair")) == [("leftover", "damaged")]
     assert points(folder) == before
 
@@ -179,13 +179,13 @@ def test_lost_run_json_is_rebuilt_from_the_other_files(copy: Callable, damage: s
     made = RunDocument.read(folder)
     assert (made.id, made.name, made.experiment) == (document.id, document.name, document.experiment)
     assert [(attempt.attempt, attempt.writer) for attempt in made.attempts] == [(1, document.attempts[0].writer)]
-    assert "made this one on" in made.notes
+    assert "rebuilt it on" in made.notes
     assert runfolio.open(folder.parents[1]).run(document.id).state == "crashed"
     assert points(folder) == before
 
 
 def json_of_kept() -> dict:
-    what = "holds 1 damaged file that an earlier repair set aside"
+    what = "contains 1 damaged file that an earlier repair moved there"
     return {"file": "damaged", "severity": "leftover", "what": what}
 
 
@@ -255,9 +255,9 @@ def test_pictures_checkpoints_artifacts_code_and_edits_are_looked_at(store: Path
 
     findings = {finding["file"]: finding["what"] for finding in examined(folder)["findings"]}
 
-    assert "1 picture that media lines name" in findings["media/files"]
-    assert "its SHA-256 is not the one noted" in findings["checkpoints/last.json"]
-    assert "still whole: 'best' (step 1)" in findings["checkpoints/last.json"]
+    assert "1 image of media lines" in findings["media/files"]
+    assert "its SHA-256 differs from the recorded one" in findings["checkpoints/last.json"]
+    assert "intact: 'best' (step 1)" in findings["checkpoints/last.json"]
     assert "is damaged" in findings["artifacts/report/report.txt"]
     assert len(findings) == 5
     left = examined(folder, "--repair")

@@ -114,9 +114,9 @@ def test_restore_to_an_occupied_path_moves_nothing(store, write, copy):
     folio.trash.put(folio.run(folder))
     (store / "twin").rename(folder)
 
-    with pytest.raises(StoreError, match="is there already; move it away first"):
+    with pytest.raises(StoreError, match="exists already; move it away first"):
         folio.trash.restore(folio.trash.run("net"))
-    with pytest.raises(StoreError, match="is there already; move it away first"):
+    with pytest.raises(StoreError, match="exists already; move it away first"):
         folio.trash.put(folio.run("net"))
     assert (len(folio.runs()), len(folio.trash.runs())) == (1, 1)
 
@@ -144,7 +144,7 @@ def test_writer_of_a_deleted_run_warns_once_and_recreates_nothing(store, caplog)
         with pytest.raises(NotFound, match="it saved none"):
             run.restore()
         assert run.artifact(__file__) is None
-        assert len([line for line in caplog.messages if "is gone, deleted or moved; training goes on" in line]) == 1
+        assert len([line for line in caplog.messages if "was deleted or moved; the training continues" in line]) == 1
         assert not run.folder.exists()
 
         folio.trash.restore(folio.trash.run("live"))
@@ -163,7 +163,7 @@ def test_run_reached_through_a_link_is_not_moved(store, write, outside, wanted: 
     before = content(outside)
     folio = open_folio(store)
 
-    with pytest.raises(StoreError, match="is a link: what lies behind it is not moved or removed"):
+    with pytest.raises(StoreError, match="is a link, whose target is not moved or removed"):
         folio.trash.put(folio.run("net"))
     assert content(outside) == before
 
@@ -234,7 +234,7 @@ def test_read_only_store_is_reported(store, write):
     (store / ".trash").write_text("in the way")
     folio = open_folio(store)
 
-    with pytest.raises(StoreError, match=r"cannot make .*/\.trash: File exists; it needs the right to change"):
+    with pytest.raises(StoreError, match=r"cannot make .*/\.trash: File exists; this needs permission to change"):
         folio.trash.put(folio.run("net"))
     assert folder.exists()
     assert folio.trash.runs() == []

@@ -18,7 +18,7 @@ def test_code_is_read_as_written(tmp_path: Path):
     digest = code.save_content(tmp_path, "x = 'é'\n".encode())
     assert code.save_content(tmp_path, "x = 'é'\n".encode()) == digest
     written = Code(
-        "/home/ann", digest, 9, [SourceFile("a.py", digest, 9, "script")], [OmittedFile("b.bin", None, "no text")]
+        "/home/ann", digest, 9, [SourceFile("a.py", digest, 9, "script")], [OmittedFile("b.bin", None, "not text")]
     )
     written.write(tmp_path, "w1")
     assert code.read(tmp_path, ["w1"]) == written

@@ -17,7 +17,7 @@ from runfolio.record.content.hashing import digest, digests, files_below, items
 
 
 def test_missing_or_irregular_file_is_named(tmp_path: Path):
-    with pytest.raises(NotFound, match=r"nowhere\.bin is gone"):
+    with pytest.raises(NotFound, match=r"nowhere\.bin does not exist"):
         digest(tmp_path / "nowhere.bin")
     with pytest.raises(StoreError, match=f"cannot read {tmp_path}: Is a directory"):
         digest(tmp_path)
@@ -41,7 +41,7 @@ def test_a_file_that_is_being_written_has_no_digest(tmp_path: Path):
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        with pytest.raises(DamagedFile, match=r"growing\.bin changed while it was read; give the data once nobody"):
+        with pytest.raises(DamagedFile, match=r"growing\.bin changed while it was read; log the data when no process"):
             digest(path)
     finally:
         over.set()

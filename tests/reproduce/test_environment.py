@@ -51,7 +51,7 @@ def test_reproduction_stops_after_the_given_step(python: Python, tmp_path: Path,
     done = python(TRAIN, tmp_path, env=told(store, **{STOP_AFTER: "4"}))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     run = only_run(store)
-    assert (run.state, run.reason) == ("finished", "stopped behind step 4, as was asked for")
+    assert (run.state, run.reason) == ("finished", "stopped after step 4, as requested")
     assert run.metric("loss").steps.tolist() == run.metric("accuracy").steps.tolist() == [0, 1, 2, 3, 4]
 
 
@@ -73,7 +73,7 @@ def test_reproduction_cannot_resume_another_run(python: Python, tmp_path: Path, 
 def test_what_it_is_told_must_make_sense(python: Python, store: Path):
     init = "import runfolio; runfolio.init()"
     assert "must name a store by its absolute path" in python(init, env=told(Path("runs"))).stderr
-    assert "must be a step, a whole number" in python(init, env=told(store, **{STOP_AFTER: "2.5"})).stderr
+    assert "must be a step, an integer" in python(init, env=told(store, **{STOP_AFTER: "2.5"})).stderr
 
 
 def test_a_verdict_is_added_to_a_run_as_a_note(python: Python, tmp_path: Path, store: Path):

@@ -130,8 +130,7 @@ def test_a_run_that_fails_on_the_way_parts_there(project: Project):
     again = reproduced(project, run, "--here")
     assert (again.word, again.said["step"], again.said["after"]) == ("parts", 5, None)
     assert any(
-        "the repeated run did not come to its end: failed: AssertionError: too far" in remark
-        for remark in again.said["remarks"]
+        "the repeated run did not finish: failed: AssertionError: too far" in remark for remark in again.said["remarks"]
     )
     assert again.causes[0][0] == "code"
 
@@ -142,14 +141,14 @@ def test_a_link_in_the_repository_leads_nothing_out_of_the_fresh_folder(project:
     (project.folder / "out").symlink_to(outside)
     project.commit()
     run = project.start("train.py", "--seed", "7")
-    (listed,) = (run.folder / "code").glob("*.json")
-    code = json.loads(listed.read_text())
+    (listing,) = (run.folder / "code").glob("*.json")
+    code = json.loads(listing.read_text())
     code["files"].append({**code["files"][0], "path": "out/evil.py", "why": "untracked"})
-    listed.write_text(json.dumps(code))
+    listing.write_text(json.dumps(code))
     done = typed(project, run.id, "--yes")
     assert done.returncode == 2
     assert "out/evil.py of run net" in done.stderr
-    assert "would be laid outside of the fresh folder" in done.stderr
+    assert "would be written outside of the fresh folder" in done.stderr
     assert not list(outside.iterdir())
 
 

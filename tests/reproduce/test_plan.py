@@ -122,7 +122,7 @@ def test_data_that_git_ignores_is_linked_and_results_are_not(project: Project, p
 
 def test_a_secret_must_be_given_again(edited: Callable[..., RecordedRun], planned: Callable[..., Plan]):
     run = edited(code={"command": ["train.py", "--api-key", REDACTED, "--seed", "7"]})
-    with pytest.raises(ConfigError, match=r"does not hold the value of --api-key, a secret; .* -- --api-key VALUE"):
+    with pytest.raises(ConfigError, match=r"does not contain the value of --api-key, a secret; .* -- --api-key VALUE"):
         planned(run)
     assert planned(run, arguments=["--api-key", "s3cret"]).command[-4:] == ["--api-key", "s3cret", "--seed", "7"]
 
@@ -130,9 +130,9 @@ def test_a_secret_must_be_given_again(edited: Callable[..., RecordedRun], planne
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"code": {"command": ["/x/ipykernel_launcher.py", "-f", "k.json"], "script": None}}, "begun in a notebook"),
+        ({"code": {"command": ["/x/ipykernel_launcher.py", "-f", "k.json"], "script": None}}, "started in a notebook"),
         ({"code": {"command": ["-c"], "script": None}}, "Python's prompt or by `python -c`"),
-        ({"code": {"command": []}}, "does not say what was started"),
+        ({"code": {"command": []}}, "its record has no command"),
         ({"environment": {"variables": {"WORLD_SIZE": "4"}}}, "several ranks wrote it"),
     ],
 )
@@ -146,7 +146,7 @@ def test_run_that_cannot_be_repeated_is_refused(
 def test_code_that_is_nowhere(project: Project, planned: Callable[..., Plan]):
     project.variables = {"RUNFOLIO_CODE": "off"}
     run = project.start("train.py", "--seed", "7")
-    with pytest.raises(NotFound, match="its code was not kept; --here repeats it"):
+    with pytest.raises(NotFound, match="its code was not captured; --here repeats it"):
         planned(run)
     assert planned(run, here=True).tree == project.folder
     project.commit()
@@ -163,7 +163,7 @@ def test_uncommitted_changes_that_were_not_kept(project: Project, planned: Calla
     project.commit()
     (project.folder / "model.py").write_text("# changed\n" + (project.folder / "model.py").read_text())
     project.variables = {"RUNFOLIO_CODE": "off"}
-    with pytest.raises(ConfigError, match="uncommitted changes that were not kept"):
+    with pytest.raises(ConfigError, match="uncommitted changes that were not captured"):
         planned(project.start("train.py", "--seed", "7"))
 
 
@@ -178,8 +178,8 @@ def test_what_is_not_as_it_was_is_said(project: Project, planned: Callable[..., 
     (project.folder / "old.png").unlink()
     plan = planned(run)
     assert [remark.partition(":")[0].partition(" (")[0] for remark in plan.remarks] == [
-        "mask.bin differed from the commit, and is no text",
-        "old.png was not kept",
+        "mask.bin differed from the commit, and is not text",
+        "old.png was not captured",
         "login.py",
     ]
     assert project.temporary / "project" / "photo.png" in plan.links  # today's is taken
@@ -191,7 +191,7 @@ def test_a_run_that_was_resumed_is_repeated_from_its_first_start(project: Projec
     subprocess.run([sys.executable, "-c", resume, run.id], env=project.environment, cwd=project.folder, check=True)
     plan = planned(runfolio.open(project.store).run(run.id))
     assert plan.command[1:] == [str(project.temporary / "project" / "train.py"), "--seed", "7"]
-    assert plan.remarks == ["it was resumed (2 attempts); it is repeated whole, from its first start"]
+    assert plan.remarks == ["it was resumed (2 attempts); it is repeated entirely, from its first start"]
 
 
 def test_data_that_changed_between_two_attempts_is_said(
@@ -200,7 +200,7 @@ def test_data_that_changed_between_two_attempts_is_said(
     run = edited()
     run = edited(data={"train": {"fingerprint": run.data["train"].fingerprint, "earlier": [{"fingerprint": "0" * 32}]}})
     assert planned(run).remarks == [
-        "its train data changed while it was worked on; the whole of it is repeated on that of today"
+        "its train data changed between attempts; the repetition uses today's data throughout"
     ]
 
 
@@ -260,7 +260,7 @@ def test_changes_in_a_submodule_are_left_out_of_the_plan(project: Project, plann
     plan = planned(project.start("train.py", "--seed", "7"))
     assert b"model.py" in plan.diff
     assert b"conf.yaml" not in plan.diff
-    assert "the repository has submodules, which are not laid" in plan.remarks
+    assert "the repository has submodules, which are not checked out" in plan.remarks
 
 
 def test_missing_data_file_is_named_and_may_be_elsewhere(project: Project, planned: Callable[..., Plan]):
@@ -275,7 +275,7 @@ def test_missing_data_file_is_named_and_may_be_elsewhere(project: Project, plann
     corpus.rename(elsewhere)
     plan = planned(run)
     assert plan.missing_data == ["corpus.txt"]
-    assert "corpus.txt: read -> (none) (not here: --link corpus.txt=PATH gives it)" in [
+    assert "corpus.txt: read -> (none) (missing; pass it with --link corpus.txt=PATH)" in [
         deviation.text for deviation in find_deviations(plan)
     ]
     given = planned(run, links=[f"corpus.txt={elsewhere}"])

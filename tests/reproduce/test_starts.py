@@ -81,7 +81,7 @@ def test_the_repository_has_moved(project: Project):
     project.folder.rename(project.folder.with_name("moved"))
     alone = reproduced(project, run)
     assert alone.word == "bit-equal"
-    assert "the files kept with the run are used alone" in alone.stderr
+    assert "only the files captured with the run are used" in alone.stderr
     result = reproduced(project, run, "--repository", project.folder.with_name("moved"))
     assert result.word == "bit-equal"
     assert "in a fresh worktree" in result.stderr
@@ -147,7 +147,7 @@ def test_data_that_only_the_script_names(project: Project):
     run = project.start("train.py", "--seed", "7")
     lacking = reproduced(project, run)
     assert lacking.word == "parts"
-    assert any("is given by --link [NAME=]PATH" in remark for remark in lacking.said["remarks"])
+    assert any("with --link [NAME=]PATH" in remark for remark in lacking.said["remarks"])
     assert reproduced(project, run, "--link", "photos").word == "bit-equal"
 
 
@@ -175,6 +175,6 @@ def test_fork_is_reproduced_from_the_same_checkpoint(project: Project):
     assert repeated.document.lineage == {"kind": "reproduction", "run": fork.id, "name": "net"}
     manifest = parent.folder / "checkpoints" / "last.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"step": 7}))
-    assert "at step 5, which is of step 7 by now" in typed(project, fork.id, "--yes").stderr
+    assert "at step 5, which is now at step 7" in typed(project, fork.id, "--yes").stderr
     manifest.unlink()
-    assert "is a fork, and what it began from is not to be had" in typed(project, fork.id, "--yes").stderr
+    assert "is a fork, and its checkpoint is not available" in typed(project, fork.id, "--yes").stderr

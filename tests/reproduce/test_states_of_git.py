@@ -62,7 +62,7 @@ def test_a_secret_beside_an_uncommitted_change(project: Project):
     project.git("checkout", "-q", ".")
     again = reproduced(project, run)
     assert again.word == "bit-equal"
-    assert "secrets were taken out" not in again.stderr  # the commit has them
+    assert "secrets were removed" not in again.stderr  # the commit has them
 
 
 def test_before_the_first_commit(project: Project):

@@ -103,9 +103,9 @@ def test_missing_points_extra_points_and_other_steps_part(write: Write):
 def test_points_of_an_interrupted_original_are_compared(write: Write):
     verdict = compare_runs(write(CALLS[:4], "interrupted"), write())
     assert (verdict.word, verdict.points) == ("bit-equal", 8)
-    assert verdict.remarks[0].startswith("the original did not come to its end")
+    assert verdict.remarks[0].startswith("the original did not finish")
     failed = compare_runs(write(), write(CALLS[:4], "failed"))
-    assert failed.remarks[-1].startswith("the repeated run did not come to its end")
+    assert failed.remarks[-1].startswith("the repeated run did not finish")
     assert failed.sentence.startswith("could not be repeated: ")
     parted = compare_runs(write(), write([*CALLS[:2], (CALLS[2][0], 7)], "failed"))
     assert parted.first is not None

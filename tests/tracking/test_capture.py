@@ -147,8 +147,8 @@ def test_uncommitted_changes_are_restored_by_git_apply(repository: Path, start: 
     assert RunDocument.read(folder).code["dirty"] is True
     assert {path for path, why in kept(folder).items() if why == "untracked"} == {"notes with spaces é.md"}
     assert {(entry.path, entry.why) for entry in code_of(folder).left_out} == {
-        ("weights.bin", "no text"),
-        ("odd.txt", "no text"),
+        ("weights.bin", "not text"),
+        ("odd.txt", "not text"),
         (".env", "may hold secrets"),
     }
     git(repository, "clone", "--quiet", str(repository), str(tmp_path / "again"))
@@ -233,7 +233,7 @@ finally:
 def test_a_script_that_is_deleted_while_it_runs(project: Path, start: Callable[..., Path]):
     (project / "gone.py").write_text("import os, runfolio\nos.remove(__file__)\nrunfolio.init().finish()\n")
     folder = start("gone.py", cwd=project)
-    assert [(entry.path, entry.why) for entry in code_of(folder).left_out] == [("gone.py", "gone")]
+    assert [(entry.path, entry.why) for entry in code_of(folder).left_out] == [("gone.py", "deleted")]
 
 
 def test_large_files_and_too_many_of_them_are_named_and_left_out(repository: Path, start: Callable[..., Path]):

@@ -94,16 +94,16 @@ def test_mismatched_state_is_named_and_nothing_is_changed(store: Path, caplog: p
         run.checkpoint(model=model, optimizer=torch.optim.SGD(model.parameters(), lr=1), count=3)
         with pytest.raises(ConfigError, match=r"does not fit model: of another shape: weight \(1x2 instead of 1x3\)"):
             run.restore(model=other)
-        with pytest.raises(ConfigError, match=r"keys of the module begin with '0\.', .* load it into `module\.0`"):
+        with pytest.raises(ConfigError, match=r"keys of the module start with '0\.', .* load it into `module\.0`"):
             run.restore(model=torch.nn.Sequential(model))
-        with pytest.raises(NotFound, match=r"holds no 'scheduler'; known: count, model, optimizer"):
+        with pytest.raises(NotFound, match=r"has no 'scheduler'; known: count, model, optimizer"):
             run.restore(scheduler=torch.optim.SGD(model.parameters(), lr=1))
         with pytest.raises(ConfigError, match="count is a int, which has no load_state_dict"):
             run.restore(count=3)
         with pytest.raises(ConfigError, match=r"does not fit optimizer: .*parameter group"):
             run.restore(optimizer=torch.optim.SGD([other.weight, *model.parameters()], lr=1))
         run.checkpoint(generators={})
-    assert "'generators' is saved by itself" in caplog.text
+    assert "'generators' is saved automatically" in caplog.text
     assert other.weight.sum().item() == 0
 
 
@@ -281,7 +281,7 @@ run = runfolio.init("net", store=sys.argv[1], recording=recording)
 run.log({"loss": 0.0})
 assert run.flush()
 run.folder.rename(sys.argv[2])
-while run.recorder.store_writer.away_s < 0.1: time.sleep(0.01)
+while run.recorder.store_writer.unavailable_s < 0.1: time.sleep(0.01)
 for n in range(1, 100): run.log({"loss": float(n)})
 def spooled(): return sum(path.read_bytes().count(b"\\n") - 1 for path in Path(sys.argv[3]).glob("spool/*/metrics/*"))
 while spooled() < 99: time.sleep(0.01)
@@ -302,7 +302,7 @@ os._exit(9)
 def test_run_that_cannot_be_resumed_is_explained(store: Path):
     with pytest.raises(NotFound, match=r"no run 'nowhere' in"):
         runfolio.init(store=store, resume="nowhere")
-    in_use = r"run \w+ is being written by process \d+ on .*; stop that one first"
+    in_use = r"run \w+ is being written by process \d+ on .*; stop that process first"
     with runfolio.init("net", store=store) as run, pytest.raises(StoreError, match=in_use):
         runfolio.init(resume=run.folder)
     with pytest.raises(NotFound, match=r"no checkpoint 'last' .*; it saved none"):
@@ -320,7 +320,7 @@ def test_steps_and_metrics_of_numpy_and_torch_are_taken_and_others_named(store: 
         assert (run.restore().step, run.restore().metric) == (3, 0.5)
         with pytest.raises(ConfigError, match="the checkpoint's metric is not one number but Tensor of shape"):
             run.checkpoint(metric=torch.zeros(2))
-        with pytest.raises(ConfigError, match="step 'three' is not a whole number"):
+        with pytest.raises(ConfigError, match="step 'three' is not an integer"):
             run.checkpoint(step="three")  # type: ignore[arg-type]
 
 
@@ -329,7 +329,7 @@ def test_a_state_is_saved_without_details_that_are_none(store: Path, caplog: pyt
         assert not run.checkpoint(step="three", metric=torch.zeros(2), meta=3, count=7)  # type: ignore[arg-type]
         checkpoint = run.restore()
         assert (checkpoint.step, checkpoint.metric, checkpoint.meta) == (None, None, {})
-    assert "step 'three' is not a whole number" in caplog.text
+    assert "step 'three' is not an integer" in caplog.text
     assert "the checkpoint's metric is not one number but Tensor of shape (2,)" in caplog.text
     assert RunDocument.read(run.folder).refused == {"(checkpoint metadata)": 3}
 
@@ -346,7 +346,7 @@ with runfolio.init("net", store=sys.argv[1]) as run:
 """
     done = python(script, store)
     assert done.stdout == "parent\n"
-    assert "checkpoints are kept of its primary process" in done.stderr
+    assert "checkpoints are recorded only from the primary process" in done.stderr
 
 
 def test_a_run_without_attempts_can_be_resumed(store: Path):
@@ -362,4 +362,4 @@ def test_a_run_without_attempts_can_be_resumed(store: Path):
 
 def test_generators_of_missing_gpus_are_reported(caplog: pytest.LogCaptureFixture):
     random_states.restore({**random_states.capture_states(), "cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
-    assert "has the random generators of 99 GPUs, and there are" in caplog.text
+    assert "has the random generators of 99 GPUs, but this machine has" in caplog.text

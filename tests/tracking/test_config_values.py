@@ -271,7 +271,7 @@ def test_values_that_cannot_be_resolved_stay_as_written(store: Path, caplog: pyt
     with runfolio.init(store=store, config=config) as run:
         assert run.config == {"a": "???", "b": "${a}", "root": "${oc.env:NOT_SET}/x", "net": {"lr": 0.1}}
     assert [record.message for record in caplog.records if "as written" in record.message] == [
-        "config: recorded as written, since it cannot be read: a, b, root (Missing mandatory value: a)"
+        "config: stored as written, because it cannot be read: a, b, root (Missing mandatory value: a)"
     ]
 
 
@@ -281,7 +281,7 @@ def test_value_of_a_mapping_that_raises_is_named(caplog: pytest.LogCaptureFixtur
             raise RuntimeError("no server")
 
     assert plain_config({"lr": 0.1, "remote": Lazy(url=1)}) == {"lr": 0.1, "remote": {"url": "[unreadable]"}}
-    assert "config: recorded as written, since it cannot be read: remote/url (no server)" in caplog.text
+    assert "config: stored as written, because it cannot be read: remote/url (no server)" in caplog.text
 
 
 @pytest.mark.parametrize("config", [argparse.Namespace(lr=1), types.SimpleNamespace(lr=1), Adam(1), Point(1, 2)])
@@ -298,7 +298,7 @@ def test_pydantic_model_is_a_config():
 
 @pytest.mark.parametrize("config", [{1: "a", "1": "b"}, {"net": {None: 1, "None": 2}}])
 def test_two_keys_of_one_text_are_refused_by_name(config: dict):
-    with pytest.raises(ConfigError, match=r"two keys of .* are '(1|None)' in a record; rename one"):
+    with pytest.raises(ConfigError, match=r"two keys of .* have the text '(1|None)'; rename one"):
         plain_config(config)
 
 

@@ -114,7 +114,7 @@ class TestWhoseRun:
             pool.submit(stranger).result()
         assert losses(first) == losses(second) == []
         assert [record.message for record in caplog.records] == [
-            f"runfolio.log: {current_module.AMBIGUOUS}, so nothing is written; call run.log of the run that is meant"
+            f"runfolio.log: {current_module.AMBIGUOUS}, so nothing is written; call the log method of a run instead"
         ]
 
     def test_after_the_inner_block_the_outer_run_is_current(self, store: Path):
@@ -134,7 +134,7 @@ class TestWhoseRun:
         with runfolio.init("own", store=store):
             pass
         runfolio.log({"loss": 1.0})
-        assert "records nothing more: it has ended" in caplog.text
+        assert "has ended and records nothing more" in caplog.text
         other.submit(run.finish).result()
         other.shutdown()
         assert losses(run) == []
@@ -212,7 +212,7 @@ for _ in range(3):
 second.log({"loss": 2.0})
 """
         done = python(script, store)
-        assert done.stderr.count("records nothing more: it has ended") == 1
+        assert done.stderr.count("has ended and records nothing more") == 1
         first = runfolio.open(store).run("first")
         assert (first.state, first.document.refused) == ("finished", {"loss": 3})
         assert losses(runfolio.open(store).run("second")) == [2.0]

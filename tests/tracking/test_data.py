@@ -169,7 +169,7 @@ def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Pa
             with pytest.raises(ConfigError, match=r"log_data takes|give|no array"):
                 run.log_data("train", data)
         for name in ("", " ", "x" * 101, 3, None):
-            with pytest.raises(ConfigError, match="named by a text"):
+            with pytest.raises(ConfigError, match="name of data is a text"):
                 run.log_data(name, photos)  # type: ignore[arg-type] - what is refused
 
 
@@ -213,7 +213,7 @@ def test_unreadable_data_is_reported_and_training_continues(given, photos: Path,
 
 def test_failing_data_function_is_reported_and_training_continues(given, caplog):
     assert given(lambda: 1 / 0)["trouble"] == "ZeroDivisionError: division by zero"
-    assert "no runfolio.Listing" in given(lambda: [1])["trouble"]
+    assert "not a runfolio.Listing" in given(lambda: [1])["trouble"]
 
 
 def test_it_is_noted_at_once_and_computed_beside_the_training(store: Path):
@@ -245,7 +245,7 @@ def test_resume_on_other_data_keeps_both_fingerprints_and_warns(store: Path, pho
     after = recorded(run)
     assert after["fingerprint"] != before["fingerprint"]
     assert (after["attempt"], after["earlier"][0]["fingerprint"]) == (2, before["fingerprint"])
-    assert "is not what this run was given before (attempt 1): 1 changed (cat/2.jpg)" in caplog.text
+    assert "differs from the data of attempt 1: 1 changed (cat/2.jpg)" in caplog.text
     assert len(list((run.folder / "data").iterdir())) == 2
 
 
@@ -271,6 +271,6 @@ def test_a_process_that_joined_says_who_keeps_data(python, store: Path):
         "run.finish()\n",
         store,
     )
-    assert "data and checkpoints are kept of its primary process" in done.stderr
+    assert "data and checkpoints are recorded only from the primary process" in done.stderr
     (run,) = runfolio.open(store).runs()
     assert json.loads((run.folder / "run.json").read_text())["data"] == {}

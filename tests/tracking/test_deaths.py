@@ -81,7 +81,7 @@ def told(store: Path) -> str:
         ("import json; json.loads('[')", f" in train.py line {LINE}"),
         ("sys.exit(3)", "failed: exited with status 3"),
         ("raise SystemExit(3)", "failed: exited with status 3"),
-        ("sys.exit('no data')", "failed: exited saying: no data"),
+        ("sys.exit('no data')", "failed: exited with message: no data"),
         ("exit('no data')", "failed: exited with status 1"),
         ("try: sys.exit(3)\nexcept SystemExit: print('not yet')", "finished"),
         ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", "interrupted: interrupted from the keyboard (Ctrl-C)"),

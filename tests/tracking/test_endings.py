@@ -44,7 +44,7 @@ def ending(store: Path) -> tuple[str, Status, list[float]]:
         ("run.finish()", "finished", 0, None),
         ("sys.exit(0)", "finished", 0, None),
         ("sys.exit(3)", "failed", 3, "exited with status 3"),
-        ("sys.exit('no data')", "failed", 1, "exited saying: no data"),
+        ("sys.exit('no data')", "failed", 1, "exited with message: no data"),
         ("raise ValueError('bad shape')", "failed", 1, "ValueError: bad shape"),
         ("raise KeyboardInterrupt", "interrupted", -signal.SIGINT, "interrupted from the keyboard (Ctrl-C)"),
         ("with run: raise MemoryError('cuda')", "failed", 1, "MemoryError: cuda"),

@@ -101,7 +101,7 @@ def test_a_model_that_does_not_run_is_described_by_its_layers(caplog: pytest.Log
         ("body/1", "Dropout"),
         ("head", "Linear"),
     ]
-    assert "the graph of Net is that of its layers alone" in caplog.text
+    assert "the graph of Net has only its layers" in caplog.text
 
 
 def test_a_compiled_model_is_looked_into():

@@ -88,13 +88,13 @@ def test_exit_of_another_process_is_seen_before_and_after_its_wait(last_words: s
 
 class UnspeakableError(Exception):
     def __str__(self) -> str:
-        raise RuntimeError("no text")
+        raise RuntimeError("not text")
 
 
 def test_an_exception_without_a_text_is_named_by_its_class():
     outcome = RunOutcome.from_exception(UnspeakableError())
     assert (outcome.state, outcome.reason) == ("failed", f"{__name__}.UnspeakableError: <exception str() failed>")
-    assert RunOutcome.from_exit_code(UnspeakableError()).reason == "exited saying: UnspeakableError"
+    assert RunOutcome.from_exit_code(UnspeakableError()).reason == "exited with message: UnspeakableError"
 
 
 @pytest.mark.parametrize(

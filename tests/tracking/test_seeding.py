@@ -75,7 +75,7 @@ def test_a_seed_may_be_a_whole_number_of_numpy():
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.0, "1", True, None])
 def test_invalid_seed_is_refused(seed):
-    with pytest.raises(ConfigError, match=r"the seed is .*; it must be a whole number from 0 to 4294967295"):
+    with pytest.raises(ConfigError, match=r"the seed is .*; it must be an integer from 0 to 4294967295"):
         runfolio.seed_everything(seed)
 
 

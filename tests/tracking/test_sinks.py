@@ -206,7 +206,7 @@ def test_points_from_the_spool_are_reported_as_lost(store: Path, sink: LineSink)
     away = run.folder.with_name("away")
     run.flush()
     run.folder.rename(away)
-    while run.recorder.store_writer.away_s < 2 * QUICK.patience_s:
+    while run.recorder.store_writer.unavailable_s < 2 * QUICK.patience_s:
         threading.Event().wait(0.01)
     run.log({"loss": 1.0})
     run.flush()
@@ -214,7 +214,7 @@ def test_points_from_the_spool_are_reported_as_lost(store: Path, sink: LineSink)
     while not run.flush():
         threading.Event().wait(0.01)
     run.finish()
-    assert sink.events("lost") == [{"reason": "points that waited elsewhere are not in it"}]
+    assert sink.events("lost") == [{"reason": "points from the spool are missing in it"}]
     assert PointFiles(run.folder).read("loss").values.tolist() == [1.0]
 
 

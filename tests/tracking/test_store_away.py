@@ -63,7 +63,7 @@ def until(condition: Callable[[], object]) -> None:
 
 def until_given_up(run: Run) -> None:
     """Until what is logged goes to the spool, and not to memory only."""
-    until(lambda: run.recorder.store_writer.away_s > IMPATIENT.patience_s)
+    until(lambda: run.recorder.store_writer.unavailable_s > IMPATIENT.patience_s)
 
 
 def has_no_gap(tail: Path) -> bool:
@@ -97,7 +97,7 @@ def test_spooled_points_return_once_and_in_order(store: Path, cache: Path, caplo
             assert all(has_no_gap(path) for path in (run.folder / "metrics").glob("tail-*"))
     assert values(run.folder) == expected
     assert list(spool.find_spools()) == []
-    assert "until the store takes it" in caplog.text
+    assert "until the store accepts them" in caplog.text
     assert "can be written again; nothing was lost" in caplog.text
 
 
@@ -173,10 +173,10 @@ def test_without_cache_folder_and_store_points_wait_in_memory(
             until_given_up(run)
             for n in range(50):
                 run.log({"loss": float(n)})
-            until(lambda: "nor can a local spool be written" in caplog.text)
+            until(lambda: "a local spool cannot be written either" in caplog.text)
         until(run.flush)
         assert values(run.folder) == [float(n) for n in range(50)]
-    assert caplog.text.count("nor can a local spool be written") == 1
+    assert caplog.text.count("a local spool cannot be written either") == 1
 
 
 def test_points_beyond_disk_and_memory_are_lost_but_counted(
@@ -199,7 +199,7 @@ def test_points_beyond_disk_and_memory_are_lost_but_counted(
         assert points == sorted(set(points))
     trouble = RunDocument.read(run.folder).status.trouble or ""
     assert f"{lost} log calls were lost" in trouble
-    assert caplog.text.count("what is logged from now on is lost, and counted") == 1
+    assert caplog.text.count("new points are lost, and counted") == 1
 
 
 def test_points_written_after_a_tail_was_deleted_go_to_a_new_one(store: Path):
@@ -259,7 +259,7 @@ assert run.flush()
     store.mkdir()
     done = python(script, store)
     assert done.returncode == 0, done.stderr
-    assert "(Permission denied); training goes on" in done.stderr
+    assert "(Permission denied); the training continues" in done.stderr
     (folder,) = find_runs(store / "runs")
     assert values(folder) == [1.0]
 
@@ -273,7 +273,7 @@ def test_a_disk_that_is_full_for_the_spool_too_is_not_filled_with_attempts(
             for n in range(20):
                 run.log({"loss": float(n)})
                 run.flush()
-            until(lambda: run.recorder.store_writer.away_s > 10 * IMPATIENT.patience_s)
+            until(lambda: run.recorder.store_writer.unavailable_s > 10 * IMPATIENT.patience_s)
             for n in range(20, 40):
                 run.log({"loss": float(n)})
                 run.flush()

@@ -93,7 +93,7 @@ def test_images_look_as_torchs_do(
 def test_mismatched_axes_are_reported(writer: SummaryWriter, caplog: pytest.LogCaptureFixture):
     writer.add_image("image", np.zeros((4, 6)), dataformats="CHW")
     writer.flush()
-    assert "an image of shape (4, 6) has not the axes 'CHW'" in caplog.text
+    assert "an image of shape (4, 6) does not have the axes 'CHW'" in caplog.text
 
 
 def test_figures_texts_histograms_and_graphs(writer: SummaryWriter):

@@ -198,7 +198,7 @@ class TestTrouble:
 
         assert event_files(run.folder) == {}
         assert len([line for line in caplog.messages if "events.out.tfevents" in line]) == 1
-        assert "`runfolio tensorboard` makes one from the record" in caplog.text
+        assert "`runfolio tensorboard` writes one from the record" in caplog.text
         make_event_files(run.folder)
         (made,) = event_files(run.folder).values()
         assert len([1 for *_, value in contents(made) if "tag='loss'" in value or "tag='noise'" in value]) == 71

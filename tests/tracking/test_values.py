@@ -110,15 +110,15 @@ def test_what_torchmetrics_computes(run: Run):
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        (2**53 + 1, "is 9007199254740993, a whole number that float64 cannot hold exactly"),
-        (torch.tensor(2**53 + 1), "is 9007199254740993, a whole number that float64 cannot hold exactly"),
-        (np.uint64(2**64 - 1), "is 18446744073709551615, a whole number that float64 cannot hold exactly"),
-        (np.array([2**53 + 1]), "is 9007199254740993, a whole number that float64 cannot hold exactly"),
-        (10**400, "which is larger than float64 can hold"),
-        (10**5000, "is a int, which is larger than float64 can hold"),
-        (Decimal("1e400"), "is Decimal('1E+400'), which is larger than float64 can hold"),
-        (Fraction(10**400), "which is larger than float64 can hold"),
-        (np.longdouble("1e4000"), "which is larger than float64 can hold"),
+        (2**53 + 1, "is 9007199254740993, an integer that float64 cannot represent exactly"),
+        (torch.tensor(2**53 + 1), "is 9007199254740993, an integer that float64 cannot represent exactly"),
+        (np.uint64(2**64 - 1), "is 18446744073709551615, an integer that float64 cannot represent exactly"),
+        (np.array([2**53 + 1]), "is 9007199254740993, an integer that float64 cannot represent exactly"),
+        (10**400, "which exceeds float64"),
+        (10**5000, "is a int, which exceeds float64"),
+        (Decimal("1e400"), "is Decimal('1E+400'), which exceeds float64"),
+        (Fraction(10**400), "which exceeds float64"),
+        (np.longdouble("1e4000"), "which exceeds float64"),
         (1j, "is not one number but complex"),
         (torch.tensor(1j), "is not one number but complex"),
         (np.complex64(1), "is not one number but complex"),
@@ -159,9 +159,9 @@ def test_refused_value_is_named_counted_and_reported_once(store: Path, bad: obje
 @pytest.mark.parametrize("values", [{"": 1.0}, {"a" * 1001: 1.0}, {"\ud800": 1.0}, {"a/b": 1, "a": {"b": 2}}])
 def test_strict_runs_refuse_names_too(store: Path, values: dict):
     with runfolio.init(store=store, strict=True) as run:
-        with pytest.raises(ConfigError, match="nothing of this call was stored"):
+        with pytest.raises(ConfigError, match="the whole call was not stored"):
             run.log(values)
-        with pytest.raises(ConfigError, match=r"step 0\.5 is not a whole number"):
+        with pytest.raises(ConfigError, match=r"step 0\.5 is not an integer"):
             run.log({"x": 1.0}, step=0.5)  # type: ignore[arg-type]
         run.flush()
     assert PointFiles(run.folder).names() == []
@@ -235,7 +235,7 @@ def test_invalid_step_is_replaced_counted_and_reported(run: Run, bad: object, ca
     run.flush()
     assert PointFiles(run.folder).read("x").steps.tolist() == [4, 5]
     assert refused(run) == {"(steps)": 1}
-    assert "the next automatic step is taken" in caplog.text
+    assert "the next automatic step is used" in caplog.text
 
 
 class Phase(str, Enum):  # noqa: UP042 - many scripts still have such
@@ -328,7 +328,7 @@ def test_a_config_too_deep_to_be_read_again_is_refused(store: Path):
     assert refused(run) == {"(config)": 1}
     itself: dict = {}
     itself["itself"] = itself
-    with pytest.raises(ConfigError, match="or one in itself"):
+    with pytest.raises(ConfigError, match="or contain themselves"):
         runfolio.init(store=store, config=itself)
 
 

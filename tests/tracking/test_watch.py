@@ -22,7 +22,7 @@ import runfolio
 from runfolio.errors import ConfigError
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import media
-from runfolio.tracking.monitors.tensor_statistics import _count_unread, count_values, histogram_of, norms
+from runfolio.tracking.monitors.tensor_statistics import _count_on_device, count_values, histogram_of, norms
 from runfolio.tracking.pipeline.media_content import histogram
 
 
@@ -389,7 +389,7 @@ class TestFirstNonFinite:
             optimizer.step()
         assert trouble(run) == (
             "first non-finite: output of Linear (Linear) at batch 3;"
-            " its weights already were: the optimizer step before made them so"
+            " its weights were not finite before: the last optimizer step made them so"
         )
 
     def test_a_bad_input(self, run: runfolio.Run):
@@ -398,7 +398,7 @@ class TestFirstNonFinite:
         images, _ = batch(0)
         images[3, 0, 2, 2] = math.nan
         model(images)
-        assert trouble(run) == "first non-finite: output of conv (Conv2d) at batch 1; its input already was"
+        assert trouble(run) == "first non-finite: output of conv (Conv2d) at batch 1; its input was not finite either"
 
     def test_a_gradient(self, run: runfolio.Run):
         model = network()
@@ -421,7 +421,7 @@ class TestFirstNonFinite:
         run.watch(model)
         for _ in range(2):
             model(torch.ones(2, 2))
-        assert len([line for line in caplog.messages if "not looked for any more" in line]) == 1
+        assert len([line for line in caplog.messages if "search for the origin of NaN has ended" in line]) == 1
 
     @pytest.mark.parametrize(("filled_with", "reported"), [(-math.inf, False), (math.inf, True), (math.nan, True)])
     def test_scores_that_a_model_masks_are_no_trouble(self, run: runfolio.Run, filled_with: float, reported: bool):
@@ -440,7 +440,7 @@ class TestFirstNonFinite:
         for _ in range(2):
             model(torch.ones(2, 4))
         assert trouble(run) == (
-            "first non-finite: the model's output at batch 1; that of each layer is finite" if reported else None
+            "first non-finite: the model's output at batch 1; the output of each layer is finite" if reported else None
         )
 
     def test_evaluation_and_no_grad_are_not_looked_at(self, run: runfolio.Run):
@@ -474,7 +474,7 @@ class TestMeasures:
     floats = arrays.arrays(np.float32, st.integers(1, 200), elements=numbers)
 
     @given(numbers=floats)
-    @pytest.mark.parametrize("count", [count_values, _count_unread], ids=["on the CPU", "as on a GPU"])
+    @pytest.mark.parametrize("count", [count_values, _count_on_device], ids=["on the CPU", "as on a GPU"])
     def test_counts_are_those_of_the_numbers_between_numpys_edges(
         self, numbers: np.ndarray, count: Callable[[torch.Tensor], torch.Tensor]
     ):
@@ -492,7 +492,7 @@ class TestMeasures:
             assert ours[key] == pytest.approx(theirs[key], rel=1e-4, abs=1e-4)
 
     @pytest.mark.parametrize("extremes", [(-3e38, 3e38), (0.0, 1e-41)], ids=["huge", "tiny"])
-    @pytest.mark.parametrize("count", [count_values, _count_unread], ids=["on the CPU", "as on a GPU"])
+    @pytest.mark.parametrize("count", [count_values, _count_on_device], ids=["on the CPU", "as on a GPU"])
     def test_ranges_at_the_limits_of_the_numbers(
         self, extremes: tuple[float, float], count: Callable[[torch.Tensor], torch.Tensor]
     ):

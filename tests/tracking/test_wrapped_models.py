@@ -135,9 +135,9 @@ def test_prefixed_checkpoint_of_an_earlier_version_loads(tmp_path: Path, store: 
 def test_error_names_the_prefix_in_which_all_keys_differ(store: Path):
     model = plain()
     holder = nn.ModuleDict({"net": model})
-    with pytest.raises(ConfigError, match=r"its keys begin with 'net\.', those of the module do not"):
+    with pytest.raises(ConfigError, match=r"its keys start with 'net\.', those of the module do not"):
         restored(saved(store, model=holder), plain())
-    with pytest.raises(ConfigError, match=r"keys of the module begin with 'net\.', .* load it into `module\.net`"):
+    with pytest.raises(ConfigError, match=r"keys of the module start with 'net\.', .* load it into `module\.net`"):
         restored(saved(store, model=model), holder)
 
 
@@ -241,7 +241,7 @@ def test_extra_state_that_cannot_be_stored_is_refused_by_name(store: Path):
         saved(store, model=nn.Sequential(Counting(io.BytesIO())))
     with pytest.raises(ConfigError, match=r"entry extra_state/model/0\._extra_state is a Mode.* save .*\.value"):
         saved(store, model=nn.Sequential(Counting(Mode.MAX)))
-    with pytest.raises(ConfigError, match="'extra_state' is saved by itself"):
+    with pytest.raises(ConfigError, match="'extra_state' is saved automatically"):
         saved(store, extra_state=3)
 
 

@@ -13,7 +13,7 @@ from runfolio.vision import run_experiment
 from runfolio.vision.batches.augment import AUGMENTATIONS, Augmentation
 from runfolio.vision.batches.loaders import AugmentedImages, EpochOrder, PreparedImages, batch_loader
 from runfolio.vision.data import load_data
-from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.data.transform import ImageTransform, check_transform
 from runfolio.vision.loop.input_pipeline import InputPipeline
 from runfolio.vision.loop.train_state import TrainState
 from runfolio.vision.prepare import prepare
@@ -132,7 +132,7 @@ def test_an_unknown_augmentation_names_the_nearest(tiny):
 def test_meta_from_before_there_were_margins_squeezes_the_whole_picture():
     meta = {"channels": 1, "height": 8, "width": 8, "mean": [0.3], "std": [0.4]}
 
-    transform = ImageTransform.from_meta(meta)
+    transform = check_transform(meta)
 
     assert transform.as_meta() == meta | {"resize": None, "interpolation": "bilinear", "reducing_gap": None}
     assert transform(Image.new("RGB", (30, 10))).shape == (1, 8, 8)

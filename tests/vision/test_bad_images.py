@@ -46,7 +46,7 @@ def empty(path: Path) -> str:
 
 def bomb(path: Path) -> str:
     Image.new("1", (10_000, 9_000)).save(path, format="png")
-    return "claims more than 89,000,000 pixels"
+    return "claims 10,000 x 9,000 pixels"
 
 
 def dead_link(path: Path) -> str:

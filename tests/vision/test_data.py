@@ -15,7 +15,7 @@ from runfolio.vision.batches.augment import Augmentation
 from runfolio.vision.batches.loaders import AugmentedImages, EpochOrder, PreparedImages, batch_loader, default_workers
 from runfolio.vision.data import load_data
 from runfolio.vision.data.split import stratified_share, train_and_validation
-from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.data.transform import ImageTransform, check_transform
 from runfolio.vision.folds import Fold
 from runfolio.vision.settings import TrainSettings
 
@@ -197,7 +197,7 @@ def test_images_are_resized_on_request(digits):
 def test_a_transform_survives_its_trip_through_json(digits):
     transform = ImageTransform.for_source(digits)
 
-    assert ImageTransform.from_meta(transform.as_meta()) == transform
+    assert check_transform(transform.as_meta()) == transform
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -8,6 +8,7 @@ import torch
 from runfolio.errors import NotFound
 from runfolio.vision import architecture
 from runfolio.vision.models import ModelSpec, build_model
+from runfolio.vision.models.spec import check_spec
 
 SPEC = ModelSpec(name="tinyvgg", channels=1, height=8, width=8, classes=10, hidden_units=10)
 
@@ -26,7 +27,7 @@ def test_an_unknown_model_names_the_nearest():
 
 
 def test_a_description_survives_its_trip_through_json():
-    assert ModelSpec.from_meta(SPEC.as_meta()) == SPEC
+    assert check_spec(SPEC.as_meta()) == SPEC
 
 
 def test_the_architecture_lists_layers_as_they_ran():

@@ -14,7 +14,7 @@ from torch import nn
 import runfolio
 from runfolio import RecordedRun
 from runfolio.errors import ConfigError
-from runfolio.record.checkpoints.image_transforms import plain_steps
+from runfolio.record.checkpoints.image_transforms import check_steps, plain_steps
 from runfolio.vision._torchvision import models, transforms, v2
 from runfolio.vision.evaluation.own_classifier import StoredTransform
 
@@ -92,7 +92,7 @@ def test_stored_transform_gives_the_same_tensors_as_the_script():
     )
     steps = json.loads(json.dumps(plain_steps(weights)))
 
-    stored = StoredTransform.from_meta(steps, Brightness())
+    stored = StoredTransform.of(check_steps(steps), Brightness())
 
     assert torch.equal(stored(picture(1, 30, 20)), weights(picture(1, 30, 20)))
 
@@ -105,7 +105,7 @@ def test_stored_transform_gives_the_same_tensors_as_the_script():
     ],
 )
 def test_transforms_of_weights_and_of_the_older_package_are_stored(given):
-    stored = StoredTransform.from_meta(plain_steps(given), Brightness())
+    stored = StoredTransform.of(check_steps(plain_steps(given)), Brightness())
 
     assert torch.equal(stored(picture(1, 300, 260)), given(picture(1, 300, 260)))
 
@@ -114,14 +114,14 @@ def test_transforms_of_weights_and_of_the_older_package_are_stored(given):
 def test_stored_transform_names_nothing_but_dtypes(dtype, monkeypatch):
     monkeypatch.setattr(torch, "__getattr__", lambda name: pytest.fail(f"torch.{name} is imported"))
 
-    with pytest.raises(ValueError, match="no dtype"):
-        StoredTransform.from_meta([{"name": "ConvertImageDtype", "dtype": dtype}], Brightness())
+    with pytest.raises(ValueError, match=r"0\.dtype is .* it must be one of"):
+        check_steps([{"name": "ConvertImageDtype", "dtype": dtype}])
 
 
 def test_grey_images_stay_grey_for_a_network_that_takes_them():
     steps = plain_steps(v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]))
 
-    stored = StoredTransform.from_meta(steps, nn.Sequential(nn.Conv2d(1, 2, 3)))
+    stored = StoredTransform.of(check_steps(steps), nn.Sequential(nn.Conv2d(1, 2, 3)))
 
     assert stored(picture(1)).shape == (1, 8, 12)
 

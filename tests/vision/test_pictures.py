@@ -18,7 +18,7 @@ from PIL import Image
 from runfolio.errors import DamagedFile, NotFound
 from runfolio.vision.data.files import ImageFiles
 from runfolio.vision.data.pictures import read_picture, to_channels
-from runfolio.vision.data.transform import ImageTransform
+from runfolio.vision.data.transform import ImageTransform, check_transform
 
 RAMP = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4)
 
@@ -98,7 +98,7 @@ def test_a_file_cut_short_is_named_with_the_reason(tmp_path, ending):
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     path = written(tmp_path / "bomb.png", huge_png())
 
-    with pytest.raises(DamagedFile, match="claims more than 89,000,000 pixels; scale it down first"):
+    with pytest.raises(DamagedFile, match="claims far more pixels than can be decoded; scale it down first"):
         read_picture(path)
 
 
@@ -114,7 +114,7 @@ def test_a_missing_file_is_not_found(tmp_path):
 
 
 def test_a_folder_is_no_image(tmp_path):
-    with pytest.raises(DamagedFile, match="Is a directory"):
+    with pytest.raises(DamagedFile, match="is not a file"):
         read_picture(tmp_path)
 
 
@@ -171,6 +171,6 @@ def test_downscaled_decoding_looks_like_full_decoding(large):
 def test_old_records_use_full_decoding():
     transform = ImageTransform(channels=3, height=8, width=9, mean=(0.5,) * 3, std=(0.5,) * 3, reducing_gap=2.0)
     meta = transform.as_meta()
-    assert ImageTransform.from_meta(meta) == transform
+    assert check_transform(meta) == transform
     del meta["reducing_gap"]
-    assert ImageTransform.from_meta(meta).at_least is None
+    assert check_transform(meta).at_least is None

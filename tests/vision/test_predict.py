@@ -205,7 +205,7 @@ def test_a_checkpoint_that_describes_no_classifier_is_damaged(copied, trained, p
     meta = {key: value for key, value in trained.checkpoint("best").meta.items() if key != part}
     rewrite_manifest(copied, meta=meta)
 
-    with pytest.raises(DamagedFile, match=f"does not describe a classifier .*{part}"):
+    with pytest.raises(DamagedFile, match=f"does not describe a classifier: {part} is missing"):
         load(manifests.read(copied, "best"))
 
 

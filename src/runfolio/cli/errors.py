@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from runfolio.errors import Ambiguous, RunfolioError, did_you_mean, nearest
+from runfolio.errors import Ambiguous, FilterError, RunfolioError, did_you_mean, nearest
 
 _ALIASES = {"ls": "runs", "list": "runs"}
 """Names of commands in other programs, and ours."""
@@ -76,8 +76,8 @@ def _report(error: BaseException, *, debug: bool) -> int:
         return 2
     if debug:
         traceback.print_exception(error)
-    if isinstance(error, Ambiguous):
-        click.echo(f"error: {error}", err=True)  # its list stays one run per line
+    if isinstance(error, (Ambiguous, FilterError)):
+        click.echo(f"error: {error}", err=True)  # a list of runs and a caret need their lines
         return 2
     if isinstance(error, RunfolioError):
         return _print_error_line(str(error), status=2)

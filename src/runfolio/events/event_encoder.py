@@ -1,4 +1,4 @@
-"""What a run's log calls, media, config and results are in TensorBoard's terms, as records of an event file."""
+"""Conversion of a run's log calls, media, config and results to records of an event file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from runfolio.record.points.metric_summary import is_system_metric
 from runfolio.record.points.tails import LogCall
 
 _NULL = m.Tensor(m.DT_FLOAT, m.TensorShape.of(0))
-"""What stands in a value that is all metadata."""
+"""Placeholder tensor of a value that consists of metadata only."""
 
 
 class EventEncoder:
-    """Encodes one run, in the order of its record. Tags are the record's names.
+    """Encoder of one run, in the order of its record. Tags are the record's names.
 
-    A tag belongs to one plugin of TensorBoard, so of a name that both a metric and a picture have, the later is shown
-    as `name (image)`.
+    A tag belongs to one plugin of TensorBoard. If a metric and an image have the same name, the later one is shown as
+    `name (image)`.
     """
 
     def __init__(self) -> None:
@@ -35,15 +35,15 @@ class EventEncoder:
 
     @staticmethod
     def header(time_s: float) -> bytes:
-        """The first record of every file."""
+        """Return the first record of every file."""
         return _record(time_s, file_version=m.FILE_VERSION)
 
     def scalars(self, call: LogCall) -> bytes:
-        """One log call, or nothing of a sample of the machine's load, whose cards would hide those of the training.
+        """Encode one log call; return nothing for a sample of the machine's load.
 
-        Written out by hand, because a training has a million of them.
+        Its charts would hide those of the training. Encoded by hand, because a training has a million log calls.
         """
-        if is_system_metric(next(iter(call.values), "")):  # samples are calls of their own
+        if is_system_metric(next(iter(call.values), "")):  # a sample is a separate call
             return b""
         values = []
         for name, value in call.values.items():
@@ -55,7 +55,7 @@ class EventEncoder:
         return frame(moment + step + wire.length_field(5, b"".join(values)))
 
     def _head(self, name: str) -> bytes:
-        """The part of a scalar's `Value` before its number: the tag, and the key of `simple_value`."""
+        """Return the part of a scalar's `Value` before its number: the tag, and the key of `simple_value`."""
         tag = self._tag(name, "scalars", "scalar").encode(errors="backslashreplace")
         self._heads[name] = head = wire.length_field(1, tag) + b"\x15"
         return head
@@ -63,7 +63,7 @@ class EventEncoder:
     def medium(
         self, time_us: int, step: int, kind: str, name: str, content: Mapping[str, Any], picture: bytes | None
     ) -> bytes:
-        """One line of the record's media (`docs/format.md`); `picture` is the PNG that an image or figure names."""
+        """Encode one line of the record's media (`docs/format.md`); `picture` is the PNG of an image or figure."""
         time_s = time_us / 1e6
         if kind in ("image", "figure"):
             return self._image(time_s, step, kind, name, content.get("caption"), picture)
@@ -78,10 +78,10 @@ class EventEncoder:
         return _summary(time_s, step, m.Value("custom_scalars__config__", _metadata("custom_scalars"), tensor=layout))
 
     def session_start(self, document: RunDocument) -> bytes:
-        """The run's hyperparameters: one session of its own.
+        """Encode the run's hyperparameters as one session.
 
-        No `Experiment` message goes with it. TensorBoard would take that of the first run it meets for all runs, and
-        hide the hyperparameters and metrics which that one lacks; without any it collects them from the runs.
+        No `Experiment` message is written. TensorBoard would apply the first one it reads to all runs, and hide the
+        hyperparameters and metrics missing there. Without one, it collects them from the runs.
         """
         params = _flat(document.config)
         entries = [m.HparamEntry(name, _hparam(value)) for name, value in params.items()]
@@ -90,7 +90,7 @@ class EventEncoder:
         return _session("_hparams_/session_start_info", start.start_time_secs, data)
 
     def results(self, document: RunDocument, time_s: float) -> bytes:
-        """The numbers of the summary as scalars: of their own names, or `summary/NAME` where a metric has it."""
+        """Encode the numbers of the summary as scalars, named `summary/NAME` if a metric has the same name."""
         numbers = {key: as_number(value) for key, value in _flat(document.summary).items()}
         values = [
             m.Value(f"summary/{key}" if key in self._plugins else key, simple_value=value)
@@ -100,7 +100,7 @@ class EventEncoder:
         return _summary(time_s, 0, *values) if values else b""
 
     def session_end(self, document: RunDocument, time_s: float) -> bytes:
-        """How the run ended; nothing while it has not."""
+        """Encode how the run ended; empty if it has not."""
         if document.status.state == RUNNING:
             return b""
         status = m.STATUS_SUCCESS if document.status.state == "finished" else m.STATUS_FAILURE
@@ -112,9 +112,9 @@ class EventEncoder:
     ) -> bytes:
         if picture is None:
             return b""
-        width, height = struct.unpack_from(">II", picture, 16)  # of PNG's first chunk
+        width, height = struct.unpack_from(">II", picture, 16)  # in PNG's first chunk
         tag = self._tag(name, "images", kind)
-        image = m.Image(height, width, 4, picture)  # 4: RGBA; TensorBoard hands the PNG to the browser as it is
+        image = m.Image(height, width, 4, picture)  # 4: RGBA; TensorBoard passes the PNG to the browser unchanged
         return _summary(time_s, step, m.Value(tag, _metadata("images", caption or ""), image=image))
 
     def _histogram(self, time_s: float, step: int, name: str, content: Mapping[str, Any]) -> bytes:
@@ -130,7 +130,7 @@ class EventEncoder:
 
 
 def _flat(live: dict[str, Any]) -> dict[str, Any]:
-    """A config or summary, flat; the training may change it meanwhile."""
+    """Return a flat copy of a config or summary, which the training may change in the meantime."""
     return flatten(decode_numbers(plain_json(encode_numbers(live))))
 
 
@@ -152,11 +152,11 @@ def _metadata(plugin: str, description: str = "") -> m.Metadata:
 
 
 def _text(text: bytes) -> m.Tensor:
-    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # of one element; a row of one shows as a table
+    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # a scalar; a vector is shown as a table
 
 
 def _hparam(value: Any) -> m.Hparam:
-    """A value of the config. TensorBoard's JSON has no word for numbers that are not finite; these go as texts."""
+    """Encode a value of the config; non-finite numbers as texts, since TensorBoard's JSON does not support them."""
     if isinstance(value, bool):
         return m.Hparam(bool_value=value)
     if isinstance(value, (int, float)) and math.isfinite(value):
@@ -165,7 +165,7 @@ def _hparam(value: Any) -> m.Hparam:
 
 
 def _graph(nodes: list[dict[str, Any]]) -> m.Graph:
-    return m.Graph([_node(node) for node in nodes], m.Versions(22))  # 22: as torch's SummaryWriter says
+    return m.Graph([_node(node) for node in nodes], m.Versions(22))  # 22: as in torch's SummaryWriter
 
 
 def _node(node: Mapping[str, Any]) -> m.Node:

@@ -1,4 +1,4 @@
-"""How records lie in an event file (TFRecord): length, its checksum, the data, its checksum.
+"""Layout of records in an event file (TFRecord): length, its checksum, the data, its checksum.
 
 Source: tensorboard/compat/tensorflow_stub/pywrap_tensorflow.py. Checksums are CRC-32C, rotated and offset ("masked").
 """
@@ -16,13 +16,13 @@ _LENGTH = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
 _FRAME = _LENGTH.size + _CHECKSUM.size
 _LARGEST = 2**31
-"""Protobuf has no larger messages."""
+"""Largest message of protobuf."""
 _PLAUSIBLE_LENGTH = re.compile(rb"(?=(?!\0{4}).{4}\0{4})", re.DOTALL)
-"""Eight bytes that are a length above 0 and below 4 GiB."""
+"""Eight bytes that are a length between 1 byte and 4 GiB."""
 
 
 def frame(data: bytes) -> bytes:
-    """`data` as one record."""
+    """Return `data` as one record."""
     length = len(data).to_bytes(8, "little")
     return b"".join((length, _CHECKSUM.pack(masked_crc(length)), data, _CHECKSUM.pack(masked_crc(data))))
 
@@ -33,9 +33,9 @@ def masked_crc(data: bytes | memoryview) -> int:
 
 
 def read_records(data: bytes | mmap.mmap, problems: list[str]) -> Iterator[bytes]:
-    """Every record whose checksum is right, also those behind damage; `problems` gets a line for each gap.
+    """Yield every record with a valid checksum, also after damage; `problems` gets a line for each gap.
 
-    A record that is not there to its end is still being written, and is no problem.
+    An incomplete record at the end is still being written, and does not count as a problem.
     """
     offset = 0
     while offset + _LENGTH.size <= len(data):
@@ -57,7 +57,7 @@ def read_records(data: bytes | mmap.mmap, problems: list[str]) -> Iterator[bytes
 
 
 def _next_record(data: bytes | mmap.mmap, offset: int) -> int:
-    """Where the next length with a right checksum stands; the end of the data where there is none."""
+    """Return the offset of the next length with a valid checksum; the end of the data if there is none."""
     for match in _PLAUSIBLE_LENGTH.finditer(data, offset):
         start = match.start()
         if start + _LENGTH.size <= len(data):

@@ -1,4 +1,4 @@
-"""The messages of an event file, as far as they are used here.
+"""Messages of an event file, limited to the parts in use.
 
 Sources, all in the package `tensorboard`: compat/proto/{event, summary, tensor, tensor_shape, types, histogram, graph,
 node_def, attr_value}.proto, plugins/hparams/{plugin_data, api}.proto, plugins/custom_scalar/layout.proto; and of
@@ -19,7 +19,7 @@ FILE_VERSION = "brain.Event:2"
 
 DT_FLOAT, DT_DOUBLE, DT_STRING = 1, 2, 7
 _FORMS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 19: "e", 22: "I", 23: "Q"}
-"""How the numbers of a tensor lie in its `tensor_content`, by DataType."""
+"""Format of the numbers in a tensor's `tensor_content`, by DataType."""
 
 STATUS_SUCCESS, STATUS_FAILURE = 1, 2
 
@@ -56,27 +56,27 @@ class Tensor(Message):
 
     @property
     def numbers(self) -> list[float]:
-        """Its elements, row by row; empty for texts and kinds of number that are not known.
+        """Elements in row-major order; empty for texts and unknown dtypes.
 
         Raises:
-            ValueError: The content is no whole number of elements.
+            ValueError: The content is not a multiple of the element size.
         """
         if not self.tensor_content:
             values = self.float_val or self.double_val or self.int_val or self.int64_val or self.bool_val
             count = math.prod(self.tensor_shape.sizes) if self.tensor_shape else len(values)
-            # One number may stand for all of them.
+            # One number may represent all elements.
             return [*values, *values[-1:] * (count - len(values))] if count <= _MOST_NUMBERS else list(values)
         form = _FORMS.get(self.dtype)
         if form is None:
             return []
         form_size = struct.calcsize(f"<{form}")
         if len(self.tensor_content) % form_size:
-            raise ValueError(f"{len(self.tensor_content)} bytes are no whole number of elements of type {self.dtype}")
+            raise ValueError(f"{len(self.tensor_content)} bytes are not a multiple of the size of type {self.dtype}")
         return [value for (value,) in struct.iter_unpack(f"<{form}", self.tensor_content)]
 
 
 _MOST_NUMBERS = 1 << 24
-"""A damaged shape must not fill the memory."""
+"""Limit of elements, since a damaged shape must not fill the memory."""
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Image(Message):
 
 @dataclass
 class Histogram(Message):
-    """What torch's SummaryWriter writes: `bucket[i]` values lie between `bucket_limit[i - 1]` and `bucket_limit[i]`."""
+    """Histogram of SummaryWriter: `bucket[i]` values between `bucket_limit[i - 1]` and `bucket_limit[i]`."""
 
     min: float = part(1, DOUBLE, 0.0)
     max: float = part(2, DOUBLE, 0.0)
@@ -115,7 +115,7 @@ class Histogram(Message):
 
 @dataclass
 class Value(Message):
-    """One entry of a summary; of `simple_value`, `image`, `histo` and `tensor`, one is there."""
+    """Entry of a summary; exactly one of `simple_value`, `image`, `histo` and `tensor` is set."""
 
     tag: str = part(1, TEXT, "")
     metadata: Metadata | None = part(9, Metadata)
@@ -126,7 +126,7 @@ class Value(Message):
 
     @property
     def plugin(self) -> str:
-        """Which of TensorBoard's plugins the value is for, where it says so."""
+        """TensorBoard's plugin that the value belongs to; empty if it has none."""
         return self.metadata.plugin_data.plugin_name if self.metadata and self.metadata.plugin_data else ""
 
 
@@ -142,7 +142,7 @@ class Event(Message):
     step: int = part(2, INT, 0)
     file_version: str | None = part(3, TEXT)
     graph_def: bytes | None = part(4, BYTES)
-    """A `Graph`, encoded."""
+    """Encoded `Graph`."""
     summary: Summary | None = part(5, Summary)
 
 

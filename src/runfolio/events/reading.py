@@ -1,4 +1,4 @@
-"""Event files read back: anybody's, however damaged."""
+"""Reading of event files of any program, even damaged ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runfolio.events.wire import WireError
 
 
 def read_events(path: Path, problems: list[str]) -> Iterator[Event]:
-    """Every event of a file, in its order, also those behind damage; `problems` gets a line for each gap.
+    """Yield every event of a file in order, also after damage; `problems` gets a line for each gap.
 
     Raises:
         StoreError: The file cannot be read.
@@ -28,7 +28,7 @@ def read_events(path: Path, problems: list[str]) -> Iterator[Event]:
                     try:
                         yield Event.decode(record)
                     except WireError as error:
-                        gaps.append(f"a record is no event ({error})")
+                        gaps.append(f"a record is not an event ({error})")
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from None
     finally:

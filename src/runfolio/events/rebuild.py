@@ -1,7 +1,7 @@
-"""The event files of a run made from its record: for runs that had none, and after a resume.
+"""Writing of a run's event files from its record: for runs without them, and after a resume.
 
-Run as a program (`python -m runfolio.events.rebuild FOLDER`) it does what a resume needs, so that the training
-process needs no Arrow for it.
+As a program (`python -m runfolio.events.rebuild FOLDER`), it does the work for a resume, so that the training process
+does not need Arrow for it.
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ from runfolio.record.points.reader import PointFiles
 
 
 def make_event_files(folder: Path) -> None:
-    """Write the event files of a run that nobody writes any more, one for each attempt that its newest branch keeps.
+    """Write the event files of a run without a writer, one per attempt of its newest branch.
 
     Raises:
-        DamagedFile, NewerFormat, StoreError, OSError: As `RunDocument.read` and `PointFiles` do; or no room.
+        DamagedFile, NewerFormat, StoreError: As in `RunDocument.read` and `PointFiles`.
+        OSError: The files cannot be written.
     """
     document = RunDocument.read(folder)
     _write(folder, document, document.attempts)
 
 
 def follow_branch(folder: Path) -> None:
-    """After a resume: take out of the earlier attempts' event files what the new one abandoned.
+    """Remove abandoned points from the event files of earlier attempts, after a resume.
 
-    TensorBoard would show it (its own rule, to purge by step, fits only runs whose metrics all count the same steps),
-    and of the hyperparameters and the end of a run it believes the first that it meets.
+    TensorBoard would show them: its own purge by step fits only runs whose metrics count the same steps. It also uses
+    the first hyperparameters and the first end of a run that it reads.
 
     Raises:
-        As `make_event_files`.
+        DamagedFile, NewerFormat, StoreError, OSError: As in `make_event_files`.
     """
     document = RunDocument.read(folder)
     earlier = document.attempts[:-1]
@@ -53,7 +54,7 @@ def follow_branch(folder: Path) -> None:
 def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None:
     newest = document.attempts[-1]
     attempts_on_branch = [attempt for attempt in attempts if attempt is newest or attempt.writer in newest.kept]
-    # Encoded one writer after the other, so that not all of a long run is in memory at once.
+    # Writers are encoded one after another, so that a long run is never in memory at once.
     for attempt in attempts_on_branch:
         encoder = EventEncoder()
         records = [encoder.header(attempt.started.timestamp())]
@@ -71,7 +72,7 @@ def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None
 def _parts(
     folder: Path, document: RunDocument, attempt: Attempt, encoder: EventEncoder
 ) -> tuple[Iterator[tuple[int, bytes]], Iterator[tuple[int, bytes]]]:
-    """The records of an attempt's log calls and of its media, each with its seq."""
+    """Return the records of an attempt's log calls and of its media, each with its seq."""
     last = document.attempts[-1].kept.get(attempt.writer, sys.maxsize)
     calls = PointFiles(folder, document).log_calls(attempt.writer)
     entries, _ = media.read(folder)
@@ -86,7 +87,7 @@ def _parts(
 
 
 def _medium(entry: MediaEntry, encoder: EventEncoder) -> bytes:
-    """One medium; nothing where its line or picture is damaged, which readers of the record are told of."""
+    """Encode one medium; empty if its line or image is damaged, which readers of the record report."""
     try:
         picture = entry.path.read_bytes() if entry.path else None
         return encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, picture)
@@ -103,7 +104,7 @@ def _event_path(folder: Path, attempt: Attempt) -> Path:
 
 
 def _replace(path: Path, records: list[bytes]) -> None:
-    # Not `files.replace`: TensorBoard reads whatever has its word in the name, a hidden neighbour too.
+    # Not `files.replace`: TensorBoard reads every file with a matching name, also hidden ones.
     temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-events")
     try:
         temporary.write_bytes(b"".join(records))

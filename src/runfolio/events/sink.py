@@ -1,4 +1,4 @@
-"""The sink that writes TensorBoard's event file of an attempt while it is recorded."""
+"""Sink that writes TensorBoard's event file of an attempt during the run."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from runfolio.record.points.tails import LogCall
 _MOST_WAITING_BYTES = 64 * 1024 * 1024
 _REBUILD = "runfolio.events.rebuild"
 _SMALL_BYTES = 256 * 1024
-"""Size of points and event files up to which the process rebuilds them itself: quicker than to start another."""
+"""Size of points and event files up to which this process rebuilds them, which is faster than another one."""
 
 
 class EventFileSink:
-    """One attempt's event file; a `Sink`.
+    """`Sink` for the event file of one attempt.
 
-    Bytes that the disk does not take wait in memory, up to a limit, and are written again. Beyond the limit the file is
-    removed: one that lacks points of the record would mislead, and `runfolio tensorboard` makes a complete one.
+    Bytes that cannot be written stay in memory up to a limit, and are written later. Beyond the limit the file is
+    removed, since one with missing points would mislead; `runfolio tensorboard` writes a complete one.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class EventFileSink:
         """Prepare the event file of a run; nothing is created yet.
 
         Args:
-            folder: The run's folder.
+            folder: Folder of the run.
             start_module: Starts a Python module as a program, given its name and arguments.
-            warn: Logs a warning, as `logging.Logger.warning` does.
+            warn: Logs a warning, like `logging.Logger.warning`.
         """
         self._folder = folder
         self._start_module = start_module
@@ -55,19 +55,19 @@ class EventFileSink:
         self._is_failing = False
 
     def open(self, document: RunDocument, last_steps: Callable[[], Mapping[str, int]]) -> None:
-        """Begin the file after those of earlier attempts, which are cut to what the new attempt keeps.
+        """Start the file after those of earlier attempts, from which abandoned points are removed.
 
-        `last_steps` is not needed: each attempt has a file of its own.
+        `last_steps` is not needed: each attempt has its own file.
         """
         self._document = document
         *earlier, newest = document.attempts
         now = time.time()
-        # After those of earlier attempts, which do not exist yet in a fork.
+        # After the files of earlier attempts, which a fork does not have yet.
         second = next_event_second(self._folder, max([now, *(entry.started.timestamp() + 1 for entry in earlier)]))
         path = event_file(self._folder, newest.writer, second, hostname(), os.getpid())
         self._file = AppendFile(path, self._encoder.header(now))
         if earlier:
-            with contextlib.suppress(OSError, RunfolioError):  # earlier files then also show what was abandoned
+            with contextlib.suppress(OSError, RunfolioError):  # earlier files then keep the abandoned points
                 self._rebuild_earlier()
 
     def points(self, calls: Sequence[LogCall]) -> None:
@@ -80,10 +80,10 @@ class EventFileSink:
         )
 
     def document(self, document: RunDocument) -> None:
-        """Hand what was received to the operating system.
+        """Pass the received data to the operating system.
 
-        The hyperparameters go with the first points: they can be written only once, and a script that sets some of
-        them after `init` has done so by then.
+        The hyperparameters are written with the first points: they can be written only once, and scripts may set some
+        of them after `init`.
         """
         self._document = document
         if self._has_points and document.config:
@@ -96,7 +96,7 @@ class EventFileSink:
     def close(self) -> None:
         """Write the results and the run's end, close the file, and wait for the program started by `open`.
 
-        A preempted process has no time to wait, and a run that continues must not; the program ends by itself.
+        A preempted process has no time to wait, and a run that continues must not. The program then ends by itself.
         """
         if self._file is not None:
             ended = self._document.status.ended
@@ -111,7 +111,7 @@ class EventFileSink:
             self._rebuild.wait()
 
     def _rebuild_earlier(self) -> None:
-        """Cut the earlier files; by a program, unless they are small and the process uses Arrow anyway."""
+        """Rebuild the earlier files, in this process if they are small and it uses Arrow anyway, else in another."""
         paths = [*event_files(self._folder).values(), *(self._folder / METRICS).iterdir()]
         size = sum(path.stat().st_size for path in paths)
         if "pyarrow" in sys.modules and size <= _SMALL_BYTES:
@@ -145,23 +145,21 @@ class EventFileSink:
             elif not self._is_failing:
                 self._is_failing = True
                 self._warn(
-                    "run %s: cannot write %s (%s); tried again",
+                    "run %s: cannot write %s (%s); a retry follows",
                     self._document.id,
                     self._file.path,
                     error.strerror or error,
                 )
 
     def _give_up(self, reason: object) -> NoReturn:
-        """Remove the file.
+        """Remove the file and end this sink.
 
         Raises:
-            StoreError: Always; ends this sink.
+            StoreError: Always.
         """
         file, self._file = self._file, None
         if file is not None:
             with contextlib.suppress(OSError):
                 file.close(sync=False)
                 file.path.unlink(missing_ok=True)
-        raise StoreError(
-            f"no event file is written any more ({reason}); `runfolio tensorboard` makes one from the record"
-        )
+        raise StoreError(f"the event file was given up ({reason}); `runfolio tensorboard` writes one from the record")

@@ -5,8 +5,8 @@
         height: int = part(1, INT, 0)
         tags: list[str] = parts(2, TEXT)
 
-A part whose default is None is written whenever it is set (a `oneof`); any other when it differs from its default, as
-proto3 does. What a message does not declare is passed over.
+A part with the default None is written whenever it is set (a `oneof`). Any other part is written if it differs from its
+default, as in proto3. Fields that a message does not declare are skipped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Self, TypeAlias
 
 INT: Literal["int"] = "int"
-"""int32, int64, uint32 and enums below 2**63: a varint, negative numbers as 64-bit two's complement."""
+"""int32, int64, uint32 and enums below 2**63 as varints; negative numbers in 64-bit two's complement."""
 BOOL: Literal["bool"] = "bool"
 FLOAT: Literal["float"] = "float"
 DOUBLE: Literal["double"] = "double"
@@ -38,17 +38,17 @@ class WireError(ValueError):
 
 
 def part(number: int, kind: Kind, default: Any = None) -> Any:
-    """One field of a message."""
+    """Return one field of a message."""
     return dataclasses.field(default=default, metadata={"number": number, "kind": kind, "repeated": False})
 
 
 def parts(number: int, kind: Kind) -> Any:
-    """A repeated field; numbers are packed."""
+    """Return a repeated field; numbers are packed."""
     return dataclasses.field(default_factory=list, metadata={"number": number, "kind": kind, "repeated": True})
 
 
 class Message:
-    """Base of dataclasses whose fields are made by `part` and `parts`."""
+    """Base of dataclasses whose fields are created by `part` and `parts`."""
 
     def encode(self) -> bytes:
         return b"".join(self._pieces())
@@ -67,10 +67,10 @@ class Message:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message that `data` is.
+        """Decode a message.
 
         Raises:
-            WireError: It is none.
+            WireError: The data is not a message.
         """
         message = cls()
         field_by_number = {entry.metadata["number"]: entry for entry in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -102,12 +102,12 @@ def varint(value: int) -> bytes:
 
 
 def length_field(number: int, data: bytes) -> bytes:
-    """A field that says how long it is: bytes, a text, a message, packed numbers."""
+    """Encode a field with a length: bytes, a text, a message, packed numbers."""
     return varint(number << 3 | _LENGTH) + varint(len(data)) + data
 
 
 def float32(value: float) -> bytes:
-    """The nearest 32-bit number; what is too large for one is infinite."""
+    """Encode the nearest 32-bit number; numbers outside of the range become infinite."""
     try:
         return struct.pack("<f", value)
     except OverflowError:
@@ -115,10 +115,10 @@ def float32(value: float) -> bytes:
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
-    """Each field of a message: its number, its wire type, and its value as an int or as bytes.
+    """Yield number, wire type and value (an int or bytes) of each field of a message.
 
     Raises:
-        WireError: The bytes end within a field, or are of no known type.
+        WireError: The bytes end within a field, or a wire type is unknown.
     """
     offset = 0
     while offset < len(data):
@@ -133,9 +133,9 @@ def fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
         elif wire_type in (_FIXED32, _FIXED64):
             size = 4 if wire_type == _FIXED32 else 8
         else:
-            raise WireError(f"wire type {wire_type} at byte {offset} is none of those in use")
+            raise WireError(f"wire type {wire_type} at byte {offset} is unknown")
         if offset + size > len(data):
-            raise WireError(f"a field of {size} bytes at byte {offset} ends behind the message")
+            raise WireError(f"a field of {size} bytes at byte {offset} exceeds the message")
         yield number, wire_type, data[offset : offset + size]
         offset += size
 
@@ -172,15 +172,15 @@ def _number(kind: Kind, value: Any) -> bytes:
 def _value(kind: Kind, wire_type: int, value: Any) -> Any:
     if kind in (INT, BOOL):
         if wire_type != _VARINT:
-            raise WireError(f"wire type {wire_type} where a whole number should be")
+            raise WireError(f"wire type {wire_type} instead of an integer")
         return bool(value) if kind == BOOL else _signed(value)
     if kind in (FLOAT, DOUBLE):
         expected, form = _FIXED[kind]
         if wire_type != expected:
-            raise WireError(f"wire type {wire_type} where a {kind} should be")
+            raise WireError(f"wire type {wire_type} instead of a {kind}")
         return form.unpack(value)[0]
     if wire_type != _LENGTH:
-        raise WireError(f"wire type {wire_type} where bytes should be")
+        raise WireError(f"wire type {wire_type} instead of bytes")
     if isinstance(kind, type):
         return kind.decode(value)
     return value.decode(errors="backslashreplace") if kind == TEXT else value
@@ -190,7 +190,7 @@ def _unpack(kind: Kind, data: bytes) -> Iterable[Any]:
     if kind in (FLOAT, DOUBLE):
         form = _FIXED[kind][1]
         if len(data) % form.size:
-            raise WireError(f"{len(data)} bytes are not a whole number of {kind}s")
+            raise WireError(f"{len(data)} bytes are not a multiple of the size of a {kind}")
         return (value for (value,) in form.iter_unpack(data))
     return _packed_varints(kind, data)
 

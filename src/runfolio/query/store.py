@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
+from runfolio.query.filter.evaluate import select
 from runfolio.query.frames.points import points_of_runs
 from runfolio.query.index.run_index import Entry, StoreIndex
 from runfolio.query.index.scan import scan_store
@@ -137,19 +138,21 @@ class Folio:
         state: str | None = None,
         *,
         tags: Iterable[str] = (),
+        where: str | None = None,
         archived: bool = False,
     ) -> Runs:
-        """Return the runs of the store, newest first.
+        """Return runs of the store, newest first.
 
         Args:
-            experiment: Only runs of this experiment.
-            state: Only runs in this state.
-            tags: Only runs with all of these tags.
-            archived: Include archived runs.
+            experiment: Only the runs of this experiment.
+            state: Only the runs in this state.
+            tags: Only the runs with all of these tags.
+            where: Only the runs that match a filter (`docs/filter.md`), such as `lr < 0.1 AND val/acc > 0.9`.
+            archived: Also archived runs.
 
         Raises:
-            NotFound: The store has runs, but not this experiment; the message names the most similar ones.
-            ConfigError: The state does not exist.
+            NotFound: The store has runs, but none of that experiment; the message names the nearest.
+            ConfigError: There is no such state, or `where` is not a filter or names an unknown column.
         """
         if state is not None and state not in STATES:
             raise ConfigError(f"there is no state {state!r}; {did_you_mean(state, STATES)}")
@@ -163,6 +166,8 @@ class Folio:
             for run in scanned
             if experiment in (None, run.experiment) and state in (None, run.state) and required <= set(run.tags)
         )
+        if where is not None:
+            runs = Runs(select(where, runs))
         return runs if archived else runs.without_archived()
 
     def run(self, name: str | os.PathLike[str]) -> RecordedRun:

@@ -1,1 +1,1 @@
-"""The record: run folders as `docs/format.md` specifies them. Knows files, not training and not tables."""
+"""The record: run folders as specified in `docs/format.md`. It knows files, but neither training nor tables."""

@@ -1,4 +1,4 @@
-"""Interface of a sink: something that receives a copy of the record while it is written."""
+"""Interface of a sink, which receives a copy of the record while it is written."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from runfolio.record.points.tails import LogCall
 
 
 class Sink(Protocol):
-    """A copy of one process's part of a run, such as TensorBoard's event file.
+    """Copy of one process's part of a run, such as TensorBoard's event file.
 
-    A sink is fed only what the record holds already, so it can be made again from the record at any time.
+    A sink receives only what is already in the record, so it can be rebuilt from the record at any time.
 
     - Threads: every method is called on the thread that writes the record, never on the training thread. The record
-      waits for a method to return, so a sink that waits for a network needs a thread of its own.
-    - Order: `open` is called first, `close` last, and each of them once. In between, points and media arrive in the
-      order in which they were written, each at most once. Nothing is called after `close`.
-    - Failure: an exception costs only the sink. It is logged once, the sink is closed, and the run and its record
-      continue. The message of a `RunfolioError` is logged as it is; any other exception is logged with its traceback.
+      waits for each method, so a sink that waits for a network needs its own thread.
+    - Order: `open` is called first and `close` last, each once. In between, points and media arrive in the order in
+      which they were written, each at most once. Nothing is called after `close`.
+    - Failure: an exception affects only the sink. It is logged once, the sink is closed, and the run and its record
+      continue. The message of a `RunfolioError` is logged without a traceback, any other exception with it.
     """
 
     def open(self, document: RunDocument, last_steps: Callable[[], Mapping[str, int]]) -> None:
-        """Begin; the first files of the attempt are written.
+        """Start, after the first files of the attempt were written.
 
         Args:
-            document: The run, with the attempt that is recorded last in `attempts`. As in the record, without secrets.
-            last_steps: Reads the last step of every metric and medium that a resumed run keeps, so that its attempt
-                continues where the earlier one ended; empty for a new run. It reads all points, so call it only
-                if it is needed, and only in `open`.
+            document: The run without secrets, as in the record; the recorded attempt is the last of `attempts`.
+            last_steps: Returns the last step of every metric and medium that a resumed run keeps, so that the new
+                attempt continues there; empty for a new run. It reads all points, so call it only if needed, and only
+                in `open`.
         """
         ...
 
     def points(self, calls: Sequence[LogCall]) -> None:
-        """Receive log calls, in their order."""
+        """Receive log calls, in order."""
         ...
 
     def media(self, entry: MediaEntry, picture: bytes | None) -> None:
@@ -43,14 +43,14 @@ class Sink(Protocol):
         ...
 
     def document(self, document: RunDocument) -> None:
-        """Receive the run document, without secrets; flush what was received before.
+        """Receive the run document without secrets; flush what was received before.
 
-        Called after every write of the record, several times per second at most, also if nothing was changed.
+        It is called after every write of the record, at most several times per second, even if nothing has changed.
         """
         ...
 
     def lost(self, reason: str) -> None:
-        """Hear that the record has points or media that this sink did not receive."""
+        """Learn that the record has points or media that this sink did not receive."""
         ...
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""The trash of a store: deleted runs, each moved there whole and back whole by one rename (`docs/format.md`, Trash).
+"""Trash of a store: deleted runs, each moved there and back by one rename (`docs/format.md`, Trash).
 
-Places are folders below the store, with `/`. A link is never followed: neither a run nor a folder of the trash that
-is one can make us move or remove anything outside of the store.
+Run paths are folders relative to the store, with `/`. Links are never followed: a link to a run or in the trash must
+not cause changes outside of the store.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from runfolio.errors import NotFound, StoreError
 from runfolio.record.base.layout import RUN_FILE, TRASH, new_id
 
 _EVENTS, _HIDDEN_EVENTS = "tfevents", "tf~events"
-"""TensorBoard searches hidden folders too, and shows every file with the first in its name."""
+"""TensorBoard also searches hidden folders, and shows every file with the first text in its name."""
 _PURGED = ".purged-"
 
 
 def put(store: Path, run_path: str) -> Path:
-    """Move a run into the trash; where it lies now. The folder's own time says since when.
+    """Move a run into the trash; return its new folder. The folder's modification time is the time of deletion.
 
     Raises:
-        NotFound: It is gone.
-        StoreError: It cannot be moved, the trash holds a run of that place, or a link leads to it.
+        NotFound: The run does not exist.
+        StoreError: It cannot be moved, the trash has a run with the same path, or a link leads to it.
     """
     source = _checked_folder(store, run_path)
     target = _free_path(store / TRASH, run_path)
@@ -38,11 +38,11 @@ def put(store: Path, run_path: str) -> Path:
 
 
 def restore(store: Path, run_path: str) -> Path:
-    """Move a run back to where it was; that folder.
+    """Move a run back to its original folder, and return that.
 
     Raises:
-        NotFound: It is not in the trash.
-        StoreError: It cannot be moved, something else has taken its place, or a link leads to it.
+        NotFound: The run is not in the trash.
+        StoreError: It cannot be moved, its original path is taken, or a link leads to it.
     """
     source = _checked_folder(store / TRASH, run_path)
     target = _free_path(store, run_path)
@@ -56,14 +56,14 @@ def restore(store: Path, run_path: str) -> Path:
 
 
 def purge(store: Path, run_path: str) -> int:
-    """Remove a run of the trash for good; the bytes on the disk that this frees.
+    """Remove a run in the trash permanently; return the number of bytes freed on the disk.
 
     Raises:
-        NotFound: It is not in the trash.
+        NotFound: The run is not in the trash.
         StoreError: It cannot be removed, or a link leads to it.
     """
     source = _checked_folder(store / TRASH, run_path)
-    # Out of sight first: killed while removing, it leaves no half of a run, but something for `sweep`.
+    # Renamed first: if the process is killed, it leaves a folder for `sweep` instead of half a run.
     doomed = store / TRASH / f"{_PURGED}{new_id()}"
     try:
         source.rename(doomed)
@@ -74,7 +74,7 @@ def purge(store: Path, run_path: str) -> int:
 
 
 def sweep(store: Path) -> int:
-    """Remove what a purge that was killed left; the bytes that this frees.
+    """Remove the remains of killed purges; return the number of bytes freed.
 
     Raises:
         StoreError: It cannot be removed.
@@ -86,7 +86,7 @@ def sweep(store: Path) -> int:
 
 
 def run_paths(store: Path) -> Iterator[str]:
-    """The runs in the trash; links are not searched."""
+    """Yield the runs in the trash; links are not searched."""
     trash = store / TRASH
     if not _is_real(trash):
         return
@@ -98,7 +98,7 @@ def run_paths(store: Path) -> Iterator[str]:
 
 
 def size(folder: Path) -> int:
-    """The bytes on the disk that removing a folder frees."""
+    """Return the number of bytes on the disk that removing a folder frees."""
     paths = (f"{parent}/{name}" for parent, folders, names in os.walk(folder) for name in (*folders, *names))
     return _blocks(str(folder)) + sum(map(_blocks, paths))
 
@@ -113,7 +113,7 @@ def _blocks(path: str) -> int:
 
 
 def _checked_folder(top: Path, run_path: str) -> Path:
-    """The folder `run_path` below `top`, reached without a link."""
+    """Return the folder `run_path` below `top`; raise if a link leads to it."""
     folder = _check_folder(top, top, run_path)
     for part in PurePosixPath(run_path).parts:
         folder = _check_folder(folder / part, top, run_path)
@@ -122,14 +122,14 @@ def _checked_folder(top: Path, run_path: str) -> Path:
 
 def _check_folder(folder: Path, top: Path, run_path: str) -> Path:
     if folder.is_symlink():
-        raise StoreError(f"{folder} is a link: what lies behind it is not moved or removed; do that by hand")
+        raise StoreError(f"{folder} is a link, whose target is not moved or removed; do that by hand")
     if not folder.is_dir():
         raise NotFound(f"there is no run {run_path} in {top}")
     return folder
 
 
 def _free_path(top: Path, run_path: str) -> Path:
-    """Where `run_path` is to lie below `top`; the folders above it are made where they are missing."""
+    """Return the new folder `run_path` below `top`; create missing parents."""
     folder = top
     for part in ("", *PurePosixPath(run_path).parts[:-1]):
         folder = folder / part
@@ -139,8 +139,8 @@ def _free_path(top: Path, run_path: str) -> Path:
             raise _store_error("make", folder, error) from None
         _check_folder(folder, top, run_path)
     target = top / run_path
-    if os.path.lexists(target):  # rename would take the place of an empty folder
-        raise StoreError(f"{target} is there already; move it away first")
+    if os.path.lexists(target):  # rename would replace an empty folder
+        raise StoreError(f"{target} exists already; move it away first")
     return target
 
 
@@ -154,7 +154,7 @@ def _rename_events(folder: Path, old: str, new: str) -> None:
 def _remove(folder: Path) -> int:
     try:
         freed = size(folder)
-        shutil.rmtree(folder)  # follows no link, not even a folder that becomes one meanwhile
+        shutil.rmtree(folder)  # follows no links, not even if a folder is replaced by one in the meantime
     except OSError as error:
         raise _store_error("purge", folder, error) from None
     return freed
@@ -165,7 +165,7 @@ def _remove_empty(folder: Path, top: Path) -> None:
         try:
             folder.rmdir()
         except OSError:
-            return  # other runs lie there
+            return  # the folder contains other runs
         folder = folder.parent
 
 
@@ -174,4 +174,4 @@ def _is_real(folder: Path) -> bool:
 
 
 def _store_error(task: str, path: Path, error: OSError) -> StoreError:
-    return StoreError(f"cannot {task} {path}: {error.strerror}; it needs the right to change {path.parent}")
+    return StoreError(f"cannot {task} {path}: {error.strerror}; this needs permission to change {path.parent}")

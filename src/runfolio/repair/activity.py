@@ -1,4 +1,4 @@
-"""Who still writes a run, and which attempts it had, as far as files beside `run.json` tell."""
+"""Processes that still write a run, and its attempts, according to other files than `run.json`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from runfolio.repair.run_folders import list_files
 
 
 def heartbeat_by_writer(folder: Path) -> dict[str, Heartbeat | None]:
-    """By writer; None where the file cannot be read as what it should be."""
+    """Return the heartbeats by writer; None for an invalid file."""
     names = [path.name for path in list_files(folder / ALIVE)]
     writers = [name.removesuffix(".json") for name in names if name.endswith(".json")]
     return {writer: Heartbeat.read(folder, writer) for writer in writers if "." not in writer}
 
 
 def is_at_work(folder: Path, history: BeatHistory) -> bool:
-    """Whether some process may still be writing the run; where a heartbeat cannot be read, fresh files say so."""
+    """Return whether a process may still write the run; if a heartbeat is unreadable, recent files count as a sign."""
     beats = heartbeat_by_writer(folder)
     silent = [beat for beat in beats.values() if beat is not None and beat.end is None]
     if any(not death_path(folder, beat.writer).exists() and not is_gone(folder, beat, history) for beat in silent):

@@ -1,4 +1,4 @@
-"""Which log calls stand in which files of a run: the ground for saying what is lost and for mending without doubles."""
+"""Log calls in each file of a run, as the basis for reports of losses and for repairs without duplicates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runfolio.repair.row_groups import SegmentScan, scan_segment
 from runfolio.repair.run_folders import list_files, relative_path
 
 _SCAN_ATTEMPTS = 5
-"""How often to begin anew when a file vanishes meanwhile (it was sealed)."""
+"""Number of scans to try if a file disappears in the meantime because it was sealed."""
 ScanT = TypeVar("ScanT")
 
 
@@ -30,22 +30,22 @@ class Census:
     segments: list[SegmentScan] = field(default_factory=list)
     media: list[Lines] = field(default_factory=list)
     empty_files: list[Path] = field(default_factory=list)
-    """Tails and lists of media without a byte in them."""
+    """Empty tails and media lists."""
     unread: list[Finding] = field(default_factory=list)
-    """Files that this program cannot judge."""
+    """Files that this version cannot judge."""
 
     def points(self, *excluded: Lines | SegmentScan) -> SeqRanges:
-        """The log calls whose points can be read whole, from all files but these."""
+        """Return the log calls whose points are readable, from all files but the excluded ones."""
         ranges = [segment.ranges for segment in self.segments if segment.is_whole and segment not in excluded]
-        return seq_ranges.merge(*ranges, *(lines.held for lines in self.tails if lines not in excluded))
+        return seq_ranges.merge(*ranges, *(lines.readable for lines in self.tails if lines not in excluded))
 
     def all_calls(self) -> SeqRanges:
-        """Every log call of which there is something: points, or media."""
-        partial_ranges = [segment.held for segment in self.segments if not segment.is_whole]
+        """Return every log call of which points or media are present."""
+        partial_ranges = [segment.readable for segment in self.segments if not segment.is_whole]
         return seq_ranges.merge(self.points(), *partial_ranges, self.media_calls())
 
     def media_calls(self) -> SeqRanges:
-        return seq_ranges.merge(*(lines.held for lines in self.media))
+        return seq_ranges.merge(*(lines.readable for lines in self.media))
 
 
 def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
@@ -61,7 +61,7 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
         segments = [path for path in points if path.name.startswith("segment-") and path.suffix == ".parquet"]
         pictures = [path for path in list_files(folder / MEDIA) if is_media(path.name)]
         try:
-            # Tails first: one that is sealed and deleted after this look is met as a missing file, not missed.
+            # Tails first: one that is sealed and deleted after the listing then raises FileNotFoundError.
             census.tails = _scan(census, folder, tails, lambda path: scan_tail(path, attempts))
             census.segments = _scan(census, folder, segments, scan_segment)
             census.media = _scan(census, folder, pictures, lambda path: scan_media(path, attempts))
@@ -72,7 +72,7 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
 
 
 def noted_positions(folder: Path, document: RunDocument | None) -> dict[str, int]:
-    """The highest seq of each writer that checkpoints and resumed attempts speak of."""
+    """Return the highest seq of each writer in checkpoints and resumed attempts."""
     noted = [entry.kept for entry in document.attempts] if document is not None else []
     for name in manifests.names(folder):
         try:
@@ -87,7 +87,7 @@ def noted_positions(folder: Path, document: RunDocument | None) -> dict[str, int
 
 
 def missing_calls(census: Census, noted: Mapping[str, int]) -> SeqRanges:
-    """The log calls that were made and are in no file."""
+    """Return the log calls that were made but are in no file."""
     existing = census.all_calls()
     writers = {*existing, *noted, *(writer for segment in census.segments for writer in segment.ranges)}
     expected: SeqRanges = {}
@@ -116,19 +116,19 @@ def _scan(census: Census, folder: Path, paths: Iterable[Path], scan: Callable[[P
     return results
 
 
-def covered_ranges(held: SeqRanges, media: SeqRanges) -> SeqRanges:
-    """What a segment with these log calls covers: those between them that went to the media, too."""
+def covered_ranges(readable: SeqRanges, media: SeqRanges) -> SeqRanges:
+    """Return the ranges that a segment with these log calls covers, including calls in between that wrote media."""
     covered: SeqRanges = {}
-    for writer, ranges in seq_ranges.merge(held, {writer: media.get(writer, []) for writer in held}).items():
+    for writer, ranges in seq_ranges.merge(readable, {writer: media.get(writer, []) for writer in readable}).items():
         for first, last in ranges:
-            inside = [end for pair in held[writer] for end in pair if first <= end <= last]
+            inside = [end for pair in readable[writer] for end in pair if first <= end <= last]
             if inside:
                 covered.setdefault(writer, []).append((min(inside), max(inside)))
     return covered
 
 
 def subtract(outer: SeqRanges, inner: SeqRanges) -> SeqRanges:
-    """The log calls of `outer` that are not in `inner`; writers without any are left out."""
+    """Return the log calls of `outer` that are not in `inner`; writers without any are omitted."""
     difference: SeqRanges = {}
     inner_ranges = seq_ranges.merge(inner)
     for writer, ranges in seq_ranges.merge(outer).items():

@@ -1,4 +1,4 @@
-"""What is wrong with a run folder: every file of it is read."""
+"""Check of a run folder; every file in it is read."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _RANGES_SHOWN = 5
 
 @dataclass
 class Checkup:
-    """What was found in one run."""
+    """Result of the check of one run."""
 
     folder: Path
     state: str
-    """As a reader would say; `unknown` where `run.json` does not say."""
+    """State as a reader reports it; `unknown` if `run.json` is unreadable."""
     at_work: bool
-    """Some process may still be writing it."""
+    """True if a process may still write the run."""
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -43,24 +43,24 @@ class Checkup:
 def check(folder: Path, history: BeatHistory) -> Checkup:
     """Read every file of a run; nothing is changed.
 
-    A run whose `run.json` is of a newer format is not looked into.
+    If `run.json` has a newer format, the other files are not read.
     """
-    document, trouble = read_document(folder)
+    document, problem = read_document(folder)
     at_work = is_at_work(folder, history)
     state = "unknown" if document is None else derive_state(folder, document, history)
     checkup = Checkup(folder, state, at_work)
-    if trouble is not None and not (at_work and trouble.message == _GONE):  # written after the first heartbeat
-        checkup.findings.append(trouble)
-    if trouble is None or trouble.severity is not Severity.UNCHECKED:
+    if problem is not None and not (at_work and problem.message == _GONE):  # `run.json` follows the first heartbeat
+        checkup.findings.append(problem)
+    if problem is None or problem.severity is not Severity.UNCHECKED:
         checkup.findings += _findings(folder, document, at_work=at_work)
     return checkup
 
 
-_GONE = "is gone: what the run was called, given and came to"
+_GONE = "is missing: the run's name, config and results"
 
 
 def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
-    """A run's document, or what is wrong with it."""
+    """Return a run's document, or the problem with it."""
     path = folder / RUN_FILE
     if path.is_symlink():
         return None, Finding(RUN_FILE, Severity.UNCHECKED, "is a link, which is not followed")
@@ -75,7 +75,7 @@ def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
 
 
 def attempts_of(folder: Path, document: RunDocument | None) -> dict[str, int]:
-    """The attempt of each writer."""
+    """Return the attempt of each writer."""
     beats = {writer: beat.attempt for writer, beat in heartbeat_by_writer(folder).items() if beat is not None}
     return beats | ({entry.writer: entry.attempt for entry in document.attempts} if document is not None else {})
 
@@ -90,15 +90,15 @@ def _findings(folder: Path, document: RunDocument | None, *, at_work: bool) -> I
         return
     yield from census.unread
     yield from _point_findings(folder, census)
-    if not at_work:  # of a run being written, some calls are still on their way
+    if not at_work:  # a running process has not written all calls yet
         reported = seq_ranges.merge(*(segment.ranges for segment in census.segments if segment.lost))
         waiting = [take_census(spool.folder, {}).all_calls() for spool in spools_of(folder)]
         lost = subtract(missing_calls(census, noted_positions(folder, document)), seq_ranges.merge(reported, *waiting))
         for writer, ranges in seq_ranges.merge(*waiting).items():
-            message = f"lacks {_calls({writer: ranges})}, which wait on this machine since the store was away"
+            message = f"lacks {_calls({writer: ranges})}, which are in a spool on this machine"
             yield Finding("metrics", Severity.DAMAGED, message)
         for writer, ranges in lost.items():
-            yield Finding("metrics", Severity.LOST, f"no file that can be read holds {_calls({writer: ranges})}")
+            yield Finding("metrics", Severity.LOST, f"no readable file contains {_calls({writer: ranges})}")
     yield from content_checks.findings(folder, census)
     if not at_work:
         yield from leftovers.findings(folder, census)
@@ -108,7 +108,7 @@ def _point_findings(folder: Path, census: Census) -> Iterator[Finding]:
     for writer, beat in heartbeat_by_writer(folder).items():
         if beat is None:
             yield Finding(
-                f"{ALIVE}/{writer}.json", Severity.DAMAGED, "is no heartbeat; how that process ended is not known"
+                f"{ALIVE}/{writer}.json", Severity.DAMAGED, "is not a heartbeat; how that process ended is unknown"
             )
     for segment in census.segments:
         if not segment.is_whole:
@@ -125,10 +125,10 @@ def _point_findings(folder: Path, census: Census) -> Iterator[Finding]:
 
 def _describe_segment(segment: SegmentScan, census: Census) -> tuple[Severity, str]:
     if not segment.ranges:
-        return Severity.DAMAGED, f"{segment.problem}; which log calls it held is not known"
+        return Severity.DAMAGED, f"{segment.problem}; which log calls it contained is unknown"
     missing_ranges = subtract(segment.ranges, seq_ranges.merge(census.points(segment), census.media_calls()))
     if not missing_ranges:
-        return Severity.DAMAGED, f"{segment.problem}; all its log calls stand in other files too"
+        return Severity.DAMAGED, f"{segment.problem}; other files contain all its log calls"
     if not segment.lost:
         return Severity.DAMAGED, f"{segment.problem}"
     groups = ", ".join(segment.lost[:_RANGES_SHOWN]) + (
@@ -138,7 +138,7 @@ def _describe_segment(segment: SegmentScan, census: Census) -> tuple[Severity, s
 
 
 def _calls(ranges: SeqRanges) -> str:
-    """`3 log calls of a81kq0zd (5-6, 9)`."""
+    """Describe log calls, such as `3 log calls of a81kq0zd (5-6, 9)`."""
     return " and ".join(_calls_of(writer, pairs) for writer, pairs in ranges.items())
 
 

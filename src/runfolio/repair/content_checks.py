@@ -1,4 +1,4 @@
-"""Checks of what a run keeps beside its points: pictures, checkpoints, artifacts, code, edits."""
+"""Checks of a run's other content: images, checkpoints, artifacts, code, data listings, edits."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ def _pictures(folder: Path, census: Census) -> Iterator[Finding]:
         bad += [call.path.name for _, call in media_calls(lines) if call.path is not None and not _is_png(call.path)]
     if bad:
         named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
-        message = f"lacks {counted(len(bad), 'picture')} that media lines name, or holds them damaged: {named}"
+        message = f"lacks {counted(len(bad), 'image')} of media lines, or contains damaged ones: {named}"
         yield Finding("media/files", Severity.LOST, message)
 
 
 def _is_png(path: Path) -> bool:
-    """Whether it begins and ends as one; what is in between is the decoder's matter."""
+    """Return whether a file starts and ends as a PNG; the content is left to the decoder."""
     try:
         with path.open("rb") as file:
-            begins = file.read(len(_PNG_START)) == _PNG_START
+            has_start = file.read(len(_PNG_START)) == _PNG_START
             file.seek(-min(len(_PNG_END), path.stat().st_size), 2)
-            return begins and file.read() == _PNG_END
+            return has_start and file.read() == _PNG_END
     except OSError:
         return False
 
@@ -74,7 +74,7 @@ def _checkpoints(folder: Path) -> Iterator[Finding]:
     for name, error in bad:
         path = folder / CHECKPOINTS / f"{name}.json"
         intact = ", ".join(f"{other!r} (step {step})" for other, step in good.items())
-        alternatives = f"still whole: {intact}" if intact else "no other checkpoint of the run is whole"
+        alternatives = f"intact: {intact}" if intact else "no other checkpoint of the run is intact"
         finding = _unreadable_finding(path, folder, error)
         message = finding.message.replace(f"{path.parent}/", "")
         yield Finding(finding.file, finding.severity, f"{message}; {alternatives}")
@@ -95,30 +95,30 @@ def _artifacts(folder: Path) -> Iterator[Finding]:
             yield Finding(relative_path(manifest, folder), Severity.LOST, f"is damaged (unexpected content: {error})")
             continue
         for name, digest in entries:
-            if trouble := _digest_trouble(artifact_folder / name, digest, below=folder):
-                yield Finding(relative_path(artifact_folder / name, folder), Severity.LOST, trouble)
+            if problem := _digest_problem(artifact_folder / name, digest, below=folder):
+                yield Finding(relative_path(artifact_folder / name, folder), Severity.LOST, problem)
 
 
 def _inside(name: Any) -> PurePosixPath:
-    """A path below the artifact's folder.
+    """Return a path relative to the artifact's folder.
 
     Raises:
-        ValueError: It leads out of it.
+        ValueError: It is outside of the folder.
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError(f"{name!r} is no file of it")
+        raise ValueError(f"{name!r} is outside of its folder")
     return path
 
 
-def _digest_trouble(path: Path, digest: str, *, below: Path) -> str | None:
-    """What is wrong with a file whose SHA-256 is noted; None where nothing is."""
+def _digest_problem(path: Path, digest: str, *, below: Path) -> str | None:
+    """Describe the problem of a file with a recorded SHA-256; None if it is intact."""
     try:
         if not path.resolve().is_relative_to(below.resolve()):
             return "is a link, which is not followed"
-        return None if files.sha256(path) == digest else "is damaged (its SHA-256 is not the one noted)"
+        return None if files.sha256(path) == digest else "is damaged (its SHA-256 differs from the recorded one)"
     except FileNotFoundError:
-        return "is gone"
+        return "is missing"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
 
@@ -139,12 +139,12 @@ def _code(folder: Path) -> Iterator[Finding]:
     content_folder = folder / CODE / CODE_FILES
     stored = {path.name for path in list_files(content_folder) if not path.name.startswith(".")}
     for digest in sorted(needed | stored):
-        if trouble := _content_trouble(content_folder / digest):
-            yield Finding(relative_path(content_folder / digest, folder), Severity.LOST, trouble)
+        if problem := _content_problem(content_folder / digest):
+            yield Finding(relative_path(content_folder / digest, folder), Severity.LOST, problem)
 
 
 def _data(folder: Path) -> Iterator[Finding]:
-    """Listings that are not what they are called after, and those that are named and not here."""
+    """Find listings whose content does not match their name, and listings that are missing."""
     needed = _named_data(folder)
     stored = {
         path.name.removesuffix(data_listings.ENDING)
@@ -159,13 +159,13 @@ def _data(folder: Path) -> Iterator[Finding]:
         try:
             data_listings.Listing.read(folder, fingerprint)
         except NotFound:
-            yield Finding(relative_path(path, folder), Severity.LOST, "is gone")
+            yield Finding(relative_path(path, folder), Severity.LOST, "is missing")
         except RunfolioError as error:
             yield _unreadable_finding(path, folder, error)
 
 
 def _named_data(folder: Path) -> set[str]:
-    """The fingerprints of the listings that `run.json` says are here."""
+    """Return the fingerprints of the listings that `run.json` refers to."""
     try:
         data_entries = RunDocument.read(folder).data.values()
     except (RunfolioError, OSError):
@@ -181,13 +181,13 @@ def _named_data(folder: Path) -> set[str]:
     return fingerprints
 
 
-def _content_trouble(path: Path) -> str | None:
+def _content_problem(path: Path) -> str | None:
     if path.is_symlink():
         return "is a link, which is not followed"
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return "is gone"
+        return "is missing"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return None if hashlib.sha256(data).hexdigest() == path.name else "is damaged (it is not what its name says)"
+    return None if hashlib.sha256(data).hexdigest() == path.name else "is damaged (its content does not match its name)"

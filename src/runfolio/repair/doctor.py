@@ -1,4 +1,4 @@
-"""The doctor: a store checked run by run, and mended where that is safe."""
+"""`Doctor`: check of a store run by run, and safe repairs."""
 
 from __future__ import annotations
 
@@ -24,39 +24,41 @@ from runfolio.repair.run_folders import find_folders
 
 @dataclass(frozen=True)
 class Examination:
-    """One run, as it is now."""
+    """Current state of one run."""
 
     run_path: str
-    """Its folder below the store, with `/`."""
+    """Folder relative to the store, with `/`."""
     checkup: Checkup
     repairs: list[str] = field(default_factory=list)
-    """What was repaired before, a sentence each."""
+    """Repairs that were made, one sentence each."""
 
 
 class Doctor:
-    """Checks the runs of one store."""
+    """Checker of the runs of one store."""
 
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
-        """Raises:
-        NotFound: There is no such folder.
+        """List the runs of a store.
+
+        Raises:
+            NotFound: The folder does not exist.
         """
         self.store = store_folder(store).resolve()
         check_store(self.store)
         self.folders, self.links = find_folders(self.store)
-        """Run folders, those without a `run.json` among them; and links to folders, which are not followed."""
+        """Run folders, including those without `run.json`; and links to folders, which are not followed."""
         path = index_path(self.store)
         self.index_is_damaged = path is not None and is_damaged(path)
         self._index = StoreIndex(self.store)
         self._history = HeartbeatHistory({} if self.index_is_damaged else self._index.use(lambda index: index.beats()))
 
     def strays(self) -> list[StoredSpool]:
-        """What waits on this machine for runs of this store whose folders are not there."""
+        """Return spools on this machine for runs of this store whose folders are missing."""
         spool_folders = {spool.folder for folder in self.folders for spool in spools_of(folder)}
         of_store = [spool for spool in find_spools() if spool.run_folder.resolve().is_relative_to(self.store)]
         return [spool for spool in of_store if spool.folder not in spool_folders]
 
     def copies(self) -> dict[str, list[str]]:
-        """Return the runs of which the store holds several folders, by id; first the folder that counts."""
+        """Return the runs with several folders in the store, by id; the folder that readers use comes first."""
         documents: dict[str, RunDocument] = {}
         for folder in self.folders:
             with suppress(RunfolioError, OSError, UnicodeError):  # `examine` reports it
@@ -64,15 +66,15 @@ class Doctor:
         return copied_runs(documents)
 
     def select_folders(self, names: Sequence[str]) -> list[Path]:
-        """The folders of runs by id, name or folder; all for no names.
+        """Return the folders of runs by id, name or folder; all runs without names.
 
         Raises:
-            NotFound, Ambiguous: As `Folio.run`.
+            NotFound, Ambiguous: As in `Folio.run`.
         """
         return [self._find_folder(name) for name in dict.fromkeys(names)] or self.folders
 
     def examine(self, folder: Path, *, repair: bool = False) -> Examination:
-        """Check a run; with `repair`, mend it first where it is not whole and nobody writes it.
+        """Check a run; with `repair`, repair it first if it has findings and no process writes it.
 
         Raises:
             StoreError: The store cannot be written.
@@ -83,24 +85,24 @@ class Doctor:
         return Examination(run_path, check(folder, self._history) if repairs else checkup, repairs)
 
     def mend_index(self) -> None:
-        """Make the index anew."""
+        """Rebuild the index."""
         if (path := index_path(self.store)) is not None:
             remove(path)
         open_folio(self.store).runs()
         self.index_is_damaged = False
 
     def save_beats(self) -> None:
-        """Keep which heartbeats were seen when: a minute later, a writer far away that stands still is dead."""
+        """Store the times of the heartbeats: if one does not change within a minute, its remote process is dead."""
         if self._history.beats and not self.index_is_damaged:
             self._index.use(lambda index: index.update({}, (), {**index.beats(), **self._history.beats}))
 
     def _find_folder(self, name: str) -> Path:
         path = posixpath.normpath(name)
-        for folder in self.folders:  # first those that no reader finds: their `run.json` is gone
+        for folder in self.folders:  # also the runs without `run.json`, which readers do not find
             run_path = folder.relative_to(self.store).as_posix()
             if path in (run_path, folder.name, folder.name.rpartition("-")[2]) or Path(name).absolute() == folder:
                 return folder
         folder_of_run = open_folio(self.store).run(name).folder
         if folder_of_run not in self.folders:
-            raise NotFound(f"{folder_of_run} is behind a link, which is not followed; check the store that it is in")
+            raise NotFound(f"{folder_of_run} is reached by a link, which is not followed; check the store with the run")
         return folder_of_run

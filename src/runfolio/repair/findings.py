@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""Findings of a check."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from runfolio.errors import RunfolioError
 
 
 class Severity(StrEnum):
-    """How bad a finding is; all but `LEFTOVER` make a run one that is not whole."""
+    """Severity of a finding; a run is intact if it has only `LEFTOVER` findings."""
 
     LOST = "lost"
-    """Something that was recorded is in no file that can be read."""
+    """No readable file contains something that was recorded."""
     DAMAGED = "damaged"
-    """A file cannot be read as what it should be; what it held stands elsewhere, or is not needed."""
+    """A file is invalid, but its content is also elsewhere, or is not needed."""
     UNCHECKED = "unchecked"
-    """It cannot be judged: of a newer format, or not readable."""
+    """The file cannot be judged: it has a newer format, or cannot be opened."""
     LEFTOVER = "leftover"
-    """What a process that ended early left behind; nothing is missing."""
+    """Remains of a process that ended early; nothing is missing."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """One problem of a run."""
 
     file: str
-    """Below the run's folder, with `/`; a folder where it is about several files."""
+    """Path relative to the run's folder, with `/`; a folder if it concerns several files."""
     severity: Severity
     message: str
-    """A sentence without its end, for people."""
+    """Sentence for people, without subject and period."""
 
 
 def describe_error(error: Exception, path: Path) -> str:
-    """What an error says of a file, without the file's whole path, which stands beside it."""
+    """Return an error's text without the path, which is printed next to it."""
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror or error})"
     text = str(error)

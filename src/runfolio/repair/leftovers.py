@@ -1,4 +1,4 @@
-"""What processes that ended early left behind: no data is missing, but something may be tidied up."""
+"""Remains of processes that ended early: no data is missing, but files can be cleaned up."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from runfolio.repair.findings import Finding, Severity
 from runfolio.repair.run_folders import list_files, relative_path, walk_files
 
 STALE_S = 600.0
-"""So long ago must a temporary file have changed last: a note may be written, or a run sealed, at this moment."""
+"""Minimum age of a temporary file: a newer one may belong to a write in progress."""
 
 
 def findings(folder: Path, census: Census) -> Iterator[Finding]:
     yield from _torn_findings(folder, census)
     if sealable_tails(census):
         yield Finding(
-            "metrics", Severity.LEFTOVER, f"holds {counted(len(sealable_tails(census)), 'tail')} that nobody sealed"
+            "metrics", Severity.LEFTOVER, f"contains {counted(len(sealable_tails(census)), 'tail')} that can be sealed"
         )
     for path in stale_files(folder):
-        yield Finding(relative_path(path, folder), Severity.LEFTOVER, "was left behind by a process that ended")
+        yield Finding(relative_path(path, folder), Severity.LEFTOVER, "is a leftover of a process that ended")
     if unnamed := _unnamed_tensors(folder):
-        message = f"holds {counted(len(unnamed), 'tensor file')} that no checkpoint names, such as {unnamed[0]}"
+        message = f"contains {counted(len(unnamed), 'tensor file')} without a checkpoint, such as {unnamed[0]}"
         yield Finding(CHECKPOINTS, Severity.LEFTOVER, message)
-    if aside := sum(1 for path in (folder / DAMAGED).rglob("*") if path.is_file()):
+    if moved := sum(1 for path in (folder / DAMAGED).rglob("*") if path.is_file()):
         yield Finding(
-            DAMAGED, Severity.LEFTOVER, f"holds {counted(aside, 'damaged file')} that an earlier repair set aside"
+            DAMAGED, Severity.LEFTOVER, f"contains {counted(moved, 'damaged file')} that an earlier repair moved there"
         )
 
 
 def _torn_findings(folder: Path, census: Census) -> Iterator[Finding]:
-    """Ends of files as a killed process leaves them; of one that ended in order, something was lost since."""
+    """Report incomplete last lines. A killed process leaves them; after a regular end, data was lost since."""
     ended = {
         writer for writer, beat in heartbeat_by_writer(folder).items() if beat is not None and beat.end is not None
     }
     for lines in (*census.tails, *census.media):
         if lines.torn:
             severity = Severity.LOST if lines.writer in ended else Severity.LEFTOVER
-            message = f"is cut off in its last line ({lines.torn:,} bytes of that are there)"
+            message = f"is cut off in its last line (after {lines.torn:,} bytes of it)"
             yield Finding(relative_path(lines.path, folder), severity, message)
     for path in census.empty_files:
         severity = Severity.LOST if any(f"-{writer}-" in path.name for writer in ended) else Severity.LEFTOVER
@@ -53,15 +53,15 @@ def _torn_findings(folder: Path, census: Census) -> Iterator[Finding]:
 
 
 def sealable_tails(census: Census) -> list[Path]:
-    """Tails whose log calls could stand in a segment."""
+    """Return the tails whose log calls can be sealed to a segment."""
     return [lines.path for lines in census.tails if lines.calls and lines.is_whole]
 
 
 def stale_files(folder: Path) -> list[Path]:
-    """Temporary files, and room kept for last words, of processes that ended."""
+    """Return temporary files and space reservations of processes that ended."""
     paths = list(walk_files(folder))
     reserves = [path for path in paths if path.name.startswith(disk.RESERVE)]
-    # The safetensors library names its own `.tmpXXXX`.
+    # The safetensors library names its temporary files `.tmpXXXX`.
     temporary = [path for path in paths if path.name.startswith(files.HIDDEN.rstrip("-")) and _age_s(path) > STALE_S]
     return sorted(reserves + temporary)
 
@@ -79,6 +79,6 @@ def _unnamed_tensors(folder: Path) -> list[str]:
         try:
             named.update(manifests.read(folder, name).file_names)
         except (RunfolioError, OSError):
-            return []  # which ones it names is not known
+            return []  # the files of this checkpoint are unknown
     file_names = [path.name for path in list_files(folder / CHECKPOINTS) if path.name.endswith(".safetensors")]
     return sorted(name for name in file_names if not name.startswith(".") and name not in named)

@@ -1,4 +1,4 @@
-"""Files of JSON lines, read a line at a time: which log calls each holds, and where it is damaged."""
+"""Line-by-line scan of JSON-lines files: the log calls in each, and its damage."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ _MEDIA_NAME = re.compile(r"([0-9a-z]+)(-\d+)?\.jsonl")
 
 @dataclass(eq=False)
 class Lines:
-    """What is in a tail or a list of media."""
+    """Content of a tail or a media list."""
 
     path: Path
     writer: str
     attempt: int
     header: str | None = None
-    """What is wrong with the first line; writer and attempt are then as other files say."""
+    """Problem of the first line; writer and attempt then come from other files."""
     calls: int = 0
     damaged: int = 0
-    """Lines that are not what they should be."""
+    """Number of invalid lines."""
     disordered: int = 0
-    """Lines whose number is not above that of the line before."""
+    """Number of lines whose seq is not above that of the previous line."""
     torn: int = 0
-    """Bytes behind the last newline."""
+    """Number of bytes after the last newline."""
     ranges: list[tuple[int, int]] = field(default_factory=list)
-    """The log calls in it, in their order in the file; those that follow each other are one range."""
+    """Log calls in file order; consecutive ones form one range."""
 
     @property
     def is_whole(self) -> bool:
         return self.header is None and not self.damaged and not self.disordered
 
     @property
-    def held(self) -> SeqRanges:
+    def readable(self) -> SeqRanges:
         return {self.writer: list(self.ranges)}
 
     def add(self, seq: int) -> None:
@@ -68,12 +68,12 @@ def is_media(name: str) -> bool:
 
 
 def scan_tail(path: Path, attempts: Mapping[str, int]) -> Lines | None:
-    """What is in a tail; None where it is empty.
+    """Return the content of a tail; None if it is empty.
 
     Args:
-        attempts: The attempt of each writer, for a tail whose first line does not say.
+        attempts: Attempt of each writer, for a tail with an invalid first line.
     Raises:
-        FileNotFoundError: It is gone.
+        FileNotFoundError: It is missing.
         NewerFormat: A newer runfolio wrote it.
         OSError: It cannot be read.
     """
@@ -81,17 +81,17 @@ def scan_tail(path: Path, attempts: Mapping[str, int]) -> Lines | None:
 
 
 def scan_media(path: Path, attempts: Mapping[str, int]) -> Lines | None:
-    """The same for a list of media."""
+    """Return the content of a media list, as `scan_tail` does."""
     return _scan(path, _MEDIA_NAME, attempts, _media_decoder(path))
 
 
 def tail_calls(lines: Lines) -> Iterator[LogCall]:
-    """The log calls of a tail, in the order of the file."""
+    """Return the log calls of a tail, in file order."""
     return (call for _, call in _calls(lines, lambda line, _: _log_call(line)))
 
 
 def media_calls(lines: Lines) -> Iterator[tuple[bytes, MediaEntry]]:
-    """The entries of a list of media, each with its line."""
+    """Return the entries of a media list, each with its line."""
     return _calls(lines, _media_decoder(lines.path))
 
 
@@ -122,7 +122,7 @@ def _scan(
         if not first.endswith(b"\n"):
             lines.torn = len(first)
             return lines if first else None
-        lines.header = _header_trouble(lines, first, attempts)
+        lines.header = _header_problem(lines, first, attempts)
         for line in file:
             if not line.endswith(b"\n"):
                 lines.torn = len(line)
@@ -133,16 +133,16 @@ def _scan(
     return lines
 
 
-def _header_trouble(lines: Lines, first: bytes, attempts: Mapping[str, int]) -> str | None:
-    """What is wrong with the first line of a file; where nothing is, `lines` gets what it says."""
+def _header_problem(lines: Lines, first: bytes, attempts: Mapping[str, int]) -> str | None:
+    """Return the problem of a file's first line; if there is none, set the attempt of `lines`."""
     try:
         writer, attempt = tails.read_header(first, lines.path)
     except DamagedFile:
-        return "is damaged (its first line is not that of such a file)"
+        return "is damaged (its first line is not a valid header)"
     if writer != lines.writer:
-        return f"is damaged (its first line names {writer}, not the writer in its name)"
+        return f"is damaged (its first line has the writer {writer}, not the one in its name)"
     if attempt != attempts.get(writer, attempt):
-        return f"is damaged (its first line says attempt {attempt}, which is not that of its writer)"
+        return f"is damaged (its first line has attempt {attempt}, which is not its writer's)"
     lines.attempt = attempt
     return None
 

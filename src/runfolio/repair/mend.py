@@ -1,4 +1,4 @@
-"""Mending a run that nobody writes. Old bytes are kept: what is damaged moves to `damaged/`, nothing is rewritten."""
+"""Repair of a run without a writer. No bytes are lost: damaged files move to `damaged/`, and none is rewritten."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from runfolio.repair.run_folders import relative_path
 
 
 def mend(folder: Path, history: BeatHistory) -> list[str]:
-    """Repair what can be without losing a byte; what was done, a sentence each.
+    """Repair a run without losing a byte; return what was done, one sentence each.
 
-    A run that may still be written, or whose `run.json` is of a newer format, is left as it is.
+    A run that may still be written, or whose `run.json` has a newer format, is not changed.
 
     Raises:
-        StoreError: The store cannot be written; what was done so far stands.
+        StoreError: The store cannot be written; earlier repairs remain.
     """
-    document, trouble = read_document(folder)
-    if is_at_work(folder, history) or (trouble is not None and trouble.severity is Severity.UNCHECKED):
+    document, problem = read_document(folder)
+    if is_at_work(folder, history) or (problem is not None and problem.severity is Severity.UNCHECKED):
         return []
     try:
         return list(_mend(folder, document))
@@ -54,11 +54,11 @@ def mend(folder: Path, history: BeatHistory) -> list[str]:
 
 def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
     for stored_spool in spools_of(folder):
-        yield f"brought back {spool.bring_back(stored_spool):,} bytes that waited in {stored_spool.folder}"
+        yield f"moved {spool.bring_back(stored_spool):,} bytes from the spool {stored_spool.folder} into the run"
     census = take_census(folder, attempts_of(folder, document))
     if document is None:
         yield _rebuild_document(folder, census)
-    writer, number = new_id(), 0  # of the segments this repair writes: no other process makes names of this id
+    writer, number = new_id(), 0  # for new segments: no other process uses names with this id
     for damaged in [segment for segment in census.segments if not segment.is_whole and not segment.is_partly_readable]:
         number += 1
         yield _save_segment(folder, damaged, census, segment_path(folder, writer, number))
@@ -68,7 +68,7 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
     for lines in [lines for lines in census.media if lines.header or lines.damaged]:
         yield _save_media(folder, lines)
     for path in _unneeded_files(folder):
-        yield f"set {relative_path(path, folder)} aside as {_set_aside(folder, path)}"
+        yield f"moved {relative_path(path, folder)} to {_set_aside(folder, path)}"
     if leftovers.sealable_tails(census) and not any(lines.disordered for lines in census.tails):
         number += 1
         compaction.compact(folder, writer, number)
@@ -80,7 +80,7 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
 
 
 def _set_aside(folder: Path, path: Path) -> str:
-    """Move a damaged file below `damaged/`; its new place below the run's folder."""
+    """Move a damaged file to `damaged/`; return its new path relative to the run's folder."""
     target = folder / DAMAGED / path.relative_to(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     number = 1
@@ -92,46 +92,46 @@ def _set_aside(folder: Path, path: Path) -> str:
 
 
 def _unneeded_files(folder: Path) -> list[Path]:
-    """Damaged files that no reader needs, and that nothing can be had from."""
+    """Return damaged files that no reader needs and that have no recoverable content."""
     beats = [folder / ALIVE / f"{writer}.json" for writer, beat in heartbeat_by_writer(folder).items() if beat is None]
     return [*beats, *(path for path, error in run_edits.find_damaged(folder) if isinstance(error, RunfolioError))]
 
 
 def _save_segment(folder: Path, damaged: SegmentScan, census: Census, target: Path) -> str:
-    """Bring the row groups that can be read to a segment of their own."""
+    """Copy the readable row groups to a new segment."""
     name = relative_path(damaged.path, folder)
     elsewhere = census.points(damaged)
-    saved_calls = subtract(damaged.held, elsewhere)
+    saved_calls = subtract(damaged.readable, elsewhere)
     if saved_calls:
         ranges = covered_ranges(saved_calls, census.media_calls())
         metrics, writers, blocks = damaged.readable_rows()
         segment_files.write(
             target, (exclude_calls(block, writers, elsewhere) for block in blocks), metrics, writers, ranges
         )
-        census.segments.append(SegmentScan(target, ranges=ranges, held=saved_calls))
+        census.segments.append(SegmentScan(target, ranges=ranges, readable=saved_calls))
     census.segments.remove(damaged)
     new_path = _set_aside(folder, damaged.path)
     return _describe_save(name, saved_calls, target, new_path)
 
 
 def _save_tail(folder: Path, lines: Lines, census: Census, target: Path) -> str:
-    """Bring the lines that can be read to a segment."""
+    """Copy the readable lines to a segment."""
     name = relative_path(lines.path, folder)
     elsewhere = census.points(lines)
-    saved_calls = subtract(lines.held, elsewhere)
+    saved_calls = subtract(lines.readable, elsewhere)
     if saved_calls:
         ranges = covered_ranges(saved_calls, census.media_calls())
         metrics = sorted({name for call in tail_calls(lines) for name in call.values})
         rows = list(_rows(lines, elsewhere, {name: new_path for new_path, name in enumerate(metrics)}))
         segment_files.write(target, [sort_rows(np.array(rows, ROW))], metrics, [lines.writer], ranges)
-        census.segments.append(SegmentScan(target, ranges=ranges, held=saved_calls))
+        census.segments.append(SegmentScan(target, ranges=ranges, readable=saved_calls))
     census.tails.remove(lines)
     new_path = _set_aside(folder, lines.path)
     return _describe_save(name, saved_calls, target, new_path)
 
 
 def _rows(lines: Lines, elsewhere: SeqRanges, codes: Mapping[str, int]) -> Iterator[tuple]:
-    """The points of a tail that are nowhere else, as rows of `ROW`."""
+    """Yield the points of a tail that no other file contains, as rows of `ROW`."""
     existing = elsewhere.get(lines.writer, [])
     for call in tail_calls(lines):
         if not any(first <= call.seq <= last for first, last in existing):
@@ -141,13 +141,13 @@ def _rows(lines: Lines, elsewhere: SeqRanges, codes: Mapping[str, int]) -> Itera
 
 def _describe_save(name: str, saved_calls: SeqRanges, target: Path, new_path: str) -> str:
     if not saved_calls:
-        return f"set {name} aside as {new_path}: nothing in it can be read that is not elsewhere"
+        return f"moved {name} to {new_path}: it has no readable log call that is not elsewhere"
     calls = counted(seq_ranges.size(saved_calls), "log call")
-    return f"brought {calls} of {name} to {target.name}, and set it aside as {new_path}"
+    return f"copied {calls} of {name} to {target.name}, and moved it to {new_path}"
 
 
 def _save_media(folder: Path, lines: Lines) -> str:
-    """Bring the lines that can be read to a list of their own, beside the damaged one until that is set aside."""
+    """Copy the readable lines to a new media list before the damaged one is moved."""
     name = relative_path(lines.path, folder)
     target = _free_media(folder, lines.writer)
     header = tails.header(lines.writer, lines.attempt)
@@ -160,36 +160,36 @@ def _save_media(folder: Path, lines: Lines) -> str:
     if lines.calls:
         files.replace(target, write, sync=True)
     new_path = _set_aside(folder, lines.path)
-    return f"brought {lines.calls:,} lines of {name} to {target.name}, and set it aside as {new_path}"
+    return f"copied {lines.calls:,} lines of {name} to {target.name}, and moved it to {new_path}"
 
 
 def _free_media(folder: Path, writer: str) -> Path:
-    number = 2  # 1 is that without a number
+    number = 2  # the list without a number is the first
     while (path := folder / MEDIA / f"{writer}-{number}.jsonl").exists():
         number += 1
     return path
 
 
 def _rebuild_document(folder: Path, census: Census) -> str:
-    """Write what other files tell of a run whose `run.json` is gone or cannot be read.
+    """Write a new `run.json` from other files if it is missing or unreadable.
 
-    Of a run that was resumed, every point counts: which ones the last attempt left behind is not known any more.
+    If the run was resumed, every point counts: the points that the last attempt abandoned are unknown.
     """
     path = folder / RUN_FILE
-    aside = f"; the damaged one is {_set_aside(folder, path)}" if path.exists() else ""
+    moved = f"; the damaged one is now {_set_aside(folder, path)}" if path.exists() else ""
     match = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
     name, run_id = match.groups() if match else (folder.name, new_id())
     attempts = _attempts(folder, census)
     document = RunDocument(run_id, name, folder.parent.name, attempts[0].started, attempts=attempts)
     beat = heartbeat_by_writer(folder).get(attempts[-1].writer)
     document.status = Status(beat.end) if beat is not None and beat.end else Status()
-    document.notes = f"run.json was lost; `runfolio doctor` made this one on {now():%Y-%m-%d} from the other files."
+    document.notes = f"run.json was lost; `runfolio doctor` rebuilt it on {now():%Y-%m-%d} from the other files."
     document.write(folder, sync=True)
-    return f"made {RUN_FILE} from the other files: {run_id}, {counted(len(document.attempts), 'attempt')}{aside}"
+    return f"rebuilt {RUN_FILE} from the other files: {run_id}, {counted(len(document.attempts), 'attempt')}{moved}"
 
 
 def _attempts(folder: Path, census: Census) -> list[Attempt]:
-    """The attempts of a run as its files of points and its heartbeats tell them."""
+    """Derive the attempts of a run from its files of points and its heartbeats."""
     writers = _writers(folder, census)
     ranks = {writer: beat for writer, beat in heartbeat_by_writer(folder).items() if beat is not None}
     last = {writer: ranges[-1][1] for writer, ranges in census.all_calls().items() if ranges}
@@ -207,7 +207,7 @@ def _attempts(folder: Path, census: Census) -> list[Attempt]:
 
 
 def _writers(folder: Path, census: Census) -> dict[str, tuple[int, int]]:
-    """Of each writer its attempt, and the time of its first log call (of its heartbeat, where it made none)."""
+    """Return each writer's attempt, and the time of its first log call, or the current time if it made none."""
     now_us = int(now().timestamp() * 1e6)
     writers = {writer: (attempt, now_us) for writer, attempt in attempts_of(folder, None).items()}
 

@@ -1,4 +1,4 @@
-"""Segments read a row group at a time, so that one damaged page costs no more than its own row group."""
+"""Scan of segments by row group, so that a damaged page affects only its own row group."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ from runfolio.repair.findings import describe_error
 
 _COLUMNS = ["metric", "step", "time_us", "value", "attempt", "writer", "seq"]
 _SHOWN = ["step", "time_us", "value", "attempt"]
-"""What is read of a metric in a run that has but this file."""
+"""Columns that readers need for a metric of a run with only this file."""
 
 
 @dataclass(eq=False)
 class SegmentScan:
-    """What is in a segment, every page of it read."""
+    """Content of a segment after reading every page."""
 
     path: Path
     problem: str | None = None
-    """What is wrong with it."""
+    """Description of the damage."""
     ranges: SeqRanges = field(default_factory=dict)
-    """What it says itself; nothing where not even its footer can be read."""
-    held: SeqRanges = field(default_factory=dict)
-    """The log calls of which it holds rows that can be read."""
+    """Log calls that it covers by its own account; empty if its footer is unreadable."""
+    readable: SeqRanges = field(default_factory=dict)
+    """Log calls with readable rows."""
     lost: list[str] = field(default_factory=list)
-    """The row groups that cannot be read: what the footer says of each."""
+    """Descriptions of the unreadable row groups, from the footer."""
     is_partly_readable: bool = False
-    """Whether of one of those steps, times and values can be read, but not to which log calls they belong."""
+    """True if a row group has readable steps, times and values, but unreadable log calls."""
 
     @property
     def is_whole(self) -> bool:
         return self.problem is None
 
     def readable_rows(self) -> tuple[list[str], list[str], Iterator[Block]]:
-        """What can be read of it: metrics, writers, and rows in order, with their places in those.
+        """Return the readable content: metrics, writers, and rows with indices into both.
 
         Raises:
-            FileNotFoundError: It is gone.
-            DamagedFile: Nothing can.
+            FileNotFoundError: The file is missing.
+            DamagedFile: Nothing is readable.
         """
         segment = Segment.open(self.path)
-        segment.damaged = True  # so that what cannot be read is passed over
+        segment.damaged = True  # makes it skip unreadable parts
         metrics, writers = segment.names(), sorted(self.ranges)
         return metrics, writers, segment.blocks(_codes(metrics), _codes(writers))
 
     def first_calls(self) -> Iterator[tuple[str, int, int]]:
-        """Writer, attempt and time of the first log call, of each writer that can be read."""
-        _, writers, blocks = self.readable_rows() if self.held else ([], [], iter(()))
+        """Return writer, attempt and time of the first readable log call of each writer."""
+        _, writers, blocks = self.readable_rows() if self.readable else ([], [], iter(()))
         first: dict[tuple[int, int], int] = {}
         for block in blocks:
             for key in np.unique(block[["writer", "attempt"]]).tolist():
@@ -72,7 +72,7 @@ def scan_segment(path: Path) -> SegmentScan:
     """Read every page of a segment.
 
     Raises:
-        FileNotFoundError: It is gone.
+        FileNotFoundError: The file is missing.
         NewerFormat: A newer runfolio wrote it.
     """
     try:
@@ -82,26 +82,26 @@ def scan_segment(path: Path) -> SegmentScan:
         return SegmentScan(path, describe_error(error, path))
     for number in range(parquet_file.metadata.num_row_groups):
         try:
-            scan.held = seq_ranges.merge(scan.held, _calls(_read(parquet_file, number)))
+            scan.readable = seq_ranges.merge(scan.readable, _calls(_read(parquet_file, number)))
         except (pa.ArrowException, OSError, ValueError) as error:
             scan.problem = f"is damaged ({str(error).partition(chr(10))[0]})"
             scan.lost.append(_describe(parquet_file, number))
             scan.is_partly_readable = scan.is_partly_readable or _is_readable_in_part(parquet_file, number)
     if scan.problem is None and not _agrees(scan):
-        scan.problem = "is damaged (it says that it covers other log calls than it holds)"
+        scan.problem = "is damaged (the log calls that it lists differ from those in it)"
     if scan.problem is not None:
         _, writers, blocks = scan.readable_rows()
-        scan.held = seq_ranges.merge(*(calls_of(block, writers) for block in blocks))
+        scan.readable = seq_ranges.merge(*(calls_of(block, writers) for block in blocks))
     return scan
 
 
 def calls_of(block: Block, writers: Sequence[str]) -> SeqRanges:
-    """The log calls that have points in a block."""
+    """Return the log calls with points in a block."""
     return {str(writers[code]): _ranges(block["seq"][block["writer"] == code]) for code in np.unique(block["writer"])}
 
 
 def exclude_calls(block: Block, writers: Sequence[str], excluded: SeqRanges) -> Block:
-    """The rows of a block but those of log calls in `excluded`."""
+    """Return the rows of a block without the log calls in `excluded`."""
     double = np.zeros(len(block), dtype=bool)
     for code, writer in enumerate(writers):
         for first, last in excluded.get(writer, ()):
@@ -114,11 +114,11 @@ def _codes(names: Sequence[str]) -> dict[str, int]:
 
 
 def _read(parquet_file: pq.ParquetFile, number: int) -> pa.Table:
-    """All columns of a row group.
+    """Return all columns of a row group.
 
     Raises:
-        ArrowException, OSError: A page of it cannot be read.
-        ValueError: It is not what the footer says, or lacks values.
+        ArrowException, OSError: A page cannot be read.
+        ValueError: It does not match the footer, or has missing values.
     """
     rows = parquet_file.read_row_group(number, columns=_COLUMNS, use_threads=False)
     if any(column.null_count for column in rows.columns):
@@ -127,7 +127,7 @@ def _read(parquet_file: pq.ParquetFile, number: int) -> pa.Table:
     if names is not None and rows.num_rows:
         bounds = pc.min_max(rows["metric"]).as_py()  # type: ignore[attr-defined] - made at run time
         if (names.min, names.max) != (bounds["min"], bounds["max"]):
-            raise ValueError(f"its footer misnames the metrics of row group {number}")
+            raise ValueError(f"its footer has other metrics for row group {number}")
     return rows
 
 
@@ -142,7 +142,7 @@ def _is_readable_in_part(parquet_file: pq.ParquetFile, number: int) -> bool:
 
 
 def _describe(parquet_file: pq.ParquetFile, number: int) -> str:
-    """How many points of which metrics the footer says are in a row group."""
+    """Describe the number of points and the metrics of a row group, from the footer."""
     count = parquet_file.metadata.row_group(number).num_rows
     names = _names(parquet_file, number)
     if names is None:
@@ -151,7 +151,7 @@ def _describe(parquet_file: pq.ParquetFile, number: int) -> str:
 
 
 def _names(parquet_file: pq.ParquetFile, number: int) -> pq.Statistics | None:
-    """The first and last metric of a row group (`min`, `max`), where the footer says it."""
+    """Return the first and last metric of a row group (`min`, `max`); None if the footer lacks them."""
     group = parquet_file.metadata.row_group(number)
     columns = [group.column(index) for index in range(group.num_columns)]
     statistics = [column.statistics for column in columns if column.path_in_schema == "metric"]
@@ -159,7 +159,7 @@ def _names(parquet_file: pq.ParquetFile, number: int) -> pq.Statistics | None:
 
 
 def _calls(rows: pa.Table) -> SeqRanges:
-    """The log calls that have points in a table."""
+    """Return the log calls with points in a table."""
     writers = rows["writer"].combine_chunks().dictionary_encode()
     codes, seqs = arrow_arrays.to_numpy(writers.indices), arrow_arrays.to_numpy(rows["seq"])
     return {writer: _ranges(seqs[codes == code]) for code, writer in enumerate(writers.dictionary.to_pylist())}
@@ -172,6 +172,6 @@ def _ranges(seqs: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def _agrees(scan: SegmentScan) -> bool:
-    """Whether what it covers is what it holds; log calls in between may have gone to the media."""
+    """Return whether a segment contains the log calls that it covers, except media in between."""
     ends = {writer: [(end, end) for pair in ranges for end in pair] for writer, ranges in scan.ranges.items()}
-    return seq_ranges.contains(scan.ranges, scan.held) and seq_ranges.contains(scan.held, ends)
+    return seq_ranges.contains(scan.ranges, scan.readable) and seq_ranges.contains(scan.readable, ends)

@@ -1,4 +1,4 @@
-"""Which folders of a store are runs, also without a `run.json`, and what lies in one. No link is followed."""
+"""Run folders of a store, even without `run.json`, and their files. Links are not followed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RUN_FILE_PATTERN = re.compile(rf"({ALIVE}/[0-9a-z]+\.json|{METRICS}/(tail|segme
 
 
 def find_folders(store: Path) -> tuple[list[Path], list[Path]]:
-    """The run folders of a store, and the links in it that may lead to others; each sorted."""
+    """Return the run folders of a store, and links to folders; each list is sorted."""
     runs: list[Path] = []
     links: list[Path] = []
     pending = [store]
@@ -43,7 +43,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """The files of a folder, sorted, hidden ones too; none where it cannot be listed. Neither links nor folders."""
+    """Return the files of a folder, including hidden ones, sorted; empty if it cannot be listed."""
     if folder.is_symlink():
         return []
     try:
@@ -54,7 +54,7 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def walk_files(folder: Path) -> Iterator[Path]:
-    """Every file below a run's folder, but what earlier repairs set aside."""
+    """Yield every file of a run, except those that earlier repairs moved to `damaged/`."""
     for parent, folders, names in os.walk(folder):
         if Path(parent) == folder and DAMAGED in folders:
             folders.remove(DAMAGED)
@@ -65,7 +65,7 @@ def walk_files(folder: Path) -> Iterator[Path]:
 
 
 def find_links(folder: Path) -> list[Path]:
-    """The links below a run's folder."""
+    """Return the links in a run's folder."""
     return sorted(
         path
         for parent, folders, names in os.walk(folder)

@@ -1,6 +1,6 @@
-"""Repeating a recorded run, and saying whether the same came out (`runfolio reproduce`).
+"""Repetition of a recorded run, and comparison of the results (`runfolio reproduce`).
 
-`recorded_start` reads how a run was started, `plan` collects what repeating it takes, `checkout` writes its code into a
-fresh folder, and `environment_check` lists the deviations from the record. `repeat` then has `child` run the command,
-`verdict` compare the two runs, and `causes` name the likely causes of a different result.
+`recorded_start` reads how a run was started, and `plan` collects what its repetition needs. `checkout` writes its code
+to a fresh folder, and `environment_check` lists the deviations from the record. `repeat` then calls `child` to run the
+command, `verdict` to compare the two runs, and `causes` to find the likely causes of a different result.
 """

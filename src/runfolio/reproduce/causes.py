@@ -1,4 +1,4 @@
-"""What another result may be due to: where two runs, or a run and today, differ; and what was left to chance."""
+"""Possible causes of a different result: differences between two runs or between a run and today, and randomness."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _DETERMINISM_SWITCHES = (
 )
 _IMPORT = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_]\w*)", re.MULTILINE)
 _NUMERIC_PACKAGES = ("torch", "numpy", "torchvision", "scipy", "triton", "safetensors")
-"""Packages whose versions decide about numbers even where the script does not import them itself."""
+"""Packages whose versions affect numbers even if the script does not import them itself."""
 
 
 def find_causes(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> list[Deviation]:
-    """In what two runs differ by their own records: what only the run itself could know is there as well.
+    """Return the differences between two runs, from their records.
 
     Raises:
         DamagedFile, NotFound: A record of captured code cannot be read.
@@ -47,42 +47,42 @@ def find_causes(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> lis
 
 
 def _seed_deviation(change: Change) -> Deviation:
-    """A seed that is another, or a generator that began in another state."""
+    """Describe a different seed, or a generator that started in a different state."""
     if str(change.before).startswith("state ") and str(change.after).startswith("state "):
-        return Deviation("seeds", change.name, "one state", "another", "as of any generator that was not seeded before")
+        return Deviation("seeds", change.name, "one state", "another", "the generator was not seeded before")
     return Deviation("seeds", change.name, change.before, change.after, rank=0)
 
 
 def uncontrolled_randomness(run: RecordedRun) -> list[str]:
-    """What a run did not fix, where nothing else explains that it came out otherwise."""
+    """Describe sources of randomness that a run did not control."""
     torch = run.document.environment.get("torch") or {}
     workers = sum(writer.role == "worker" for writer in read_writers(run.folder))
     threads = torch.get("threads") or 1
     conditions = {
         "no seed was set by runfolio.seed_everything": run.document.seeds.get("seed") is None,
-        "PYTHONHASHSEED was not set, so sets are in another order in each process": run.document.seeds.get(
+        "PYTHONHASHSEED was not set, so the order of sets differs between processes": run.document.seeds.get(
             "PYTHONHASHSEED"
         )
         is None,
         "torch.use_deterministic_algorithms was off": torch and not torch.get("deterministic_algorithms"),
         "cudnn.benchmark was on": torch.get("cudnn_benchmark"),
         f"torch used {threads} threads": threads > 1,
-        f"{workers} DataLoader workers took part": workers,
+        f"{workers} DataLoader workers were used": workers,
     }
     return [text for text, holds in conditions.items() if holds]
 
 
 def code_deviation(path: str, before: str, after: str) -> Deviation:
-    """Where two states of a file differ: the first line in words, of further places the number."""
+    """Describe the difference between two states of a file: its first line, and the number of further differences."""
     old, new = before.splitlines(), after.splitlines()
     edits = [
         edit for edit in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if edit[0] != "equal"
     ]
     if not edits:
-        return Deviation("code", path, None, None, "differs in its last line's end")
+        return Deviation("code", path, None, None, "differs in the end of its last line")
     _, start, end, new_start, new_end = edits[0]
     before_line, after_line = _first_line(old[start:end]), _first_line(new[new_start:new_end])
-    more = f" (and {len(edits) - 1} more places)" if len(edits) > 1 else ""
+    more = f" (and {len(edits) - 1} more changes)" if len(edits) > 1 else ""
     return Deviation(
         "code",
         path,
@@ -100,13 +100,13 @@ def _file_deviations(plan: Plan, original: RecordedRun, repeated: RecordedRun) -
     unknown = {file.path for run in (original, repeated) for file in run.code.files if file.why == "untracked"}
     for file in diff_of_runs(original, repeated).files:
         if file.path == UNCOMMITTED:
-            continue  # of another commit they are others, though the files be the same
+            continue  # relative to another commit, equal files have another diff
         if plan.source.kind != "here" and file.kind != "changed" and file.path in unknown:
-            continue  # which files git does not know is another matter where they are laid anew
+            continue  # a fresh checkout has other untracked files
         if file.kind == "added":
-            yield Deviation("code", file.path, None, "there", "was not there", rank=2)
+            yield Deviation("code", file.path, None, "present", "was missing", rank=2)
         elif file.kind == "removed":
-            yield Deviation("code", file.path, "there", None, "is not there, or was not imported", rank=2)
+            yield Deviation("code", file.path, "present", None, "is missing, or was not imported", rank=2)
         else:
             yield code_deviation(file.path, original.code.read(file.path), repeated.code.read(file.path))
 
@@ -119,20 +119,20 @@ def _change_deviations(plan: Plan, kind: Any, changes: list[Change]) -> Iterator
 
 
 def _data_deviations(original: RecordedRun, repeated: RecordedRun) -> Iterator[Deviation]:
-    """Where the data of two runs differ, by their listings."""
+    """Yield the differences between the data of two runs, from their listings."""
     for name in sorted(original.data.keys() | repeated.data.keys()):
         before, after = (run.data.get(name) for run in (original, repeated))
         fingerprints = before and before.fingerprint, after and after.fingerprint
         if fingerprints[0] == fingerprints[1] or (
             fingerprints[1] is None and repeated.state != "finished"
-        ):  # it did not come so far
+        ):  # the repeated run ended before the fingerprint was computed
             continue
         if before is None or after is None:
             yield Deviation("data", name, *fingerprints)
             continue
         try:
             changes = compare_listings(before.listing(), after.listing())
-        except RunfolioError:  # too long to be kept
+        except RunfolioError:  # a listing was too long to be stored
             yield Deviation("data", name, *fingerprints)
             continue
         for kind, items in vars(changes).items():
@@ -143,7 +143,7 @@ def _data_deviations(original: RecordedRun, repeated: RecordedRun) -> Iterator[D
 def environment_deviations(
     before: Mapping[str, Any], after: Mapping[str, Any], start: RecordedStart, plan: Plan | None = None
 ) -> Iterator[Deviation]:
-    """Packages, machine, torch's switches and variables; what only one of them says is no difference."""
+    """Yield differences of packages, machine, torch settings and variables, if both runs recorded them."""
     imported = _imported_packages(start)
     origins = [(environment.get("installed_from") or {}) for environment in (before, after)]
     for change in changes(before.get("packages") or {}, after.get("packages") or {}):
@@ -177,6 +177,6 @@ def _hardware(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _imported_packages(start: RecordedStart) -> set[str]:
-    """What the kept code imports, by canonical name."""
+    """Return the canonical names of the packages that the captured code imports."""
     texts = [start.run.code.read(file.path) for file in start.run.code.files if file.path.endswith(".py")]
     return {name.lower().replace("_", "-") for text in texts for name in _IMPORT.findall(text)}

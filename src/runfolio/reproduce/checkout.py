@@ -1,4 +1,4 @@
-"""Laying the code of a run into a fresh folder, and taking it away again."""
+"""Checkout of a run's code into a fresh folder, and its removal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from runfolio.record.content import code
 from runfolio.reproduce.plan import Plan
 
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "core.fsmonitor=false")
-"""No hook of the repository runs for it."""
+"""Settings that disable the repository's hooks."""
 
 
 @contextlib.contextmanager
 def fresh_folder(keep: bool) -> Iterator[Path]:
-    """A folder of its own, in which everything is laid; removed at the end, unless it is to be kept."""
+    """Create a fresh folder for the repetition, and remove it at the end unless `keep` is set."""
     folder = Path(tempfile.mkdtemp(prefix="runfolio-reproduce-")).resolve()
     try:
         yield folder
@@ -31,10 +31,10 @@ def fresh_folder(keep: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def checked_out(plan: Plan, *, keep: bool) -> Iterator[None]:
-    """The code of the plan, in its place for as long as this lasts.
+    """Check out the code of the plan, and remove the worktree at the end unless `keep` is set.
 
     Raises:
-        ConfigError: git does not lay it; the message has git's own words.
+        ConfigError: git fails; the message contains git's own message.
         StoreError: The folder cannot be written.
     """
     if plan.source.kind == "here":
@@ -45,7 +45,7 @@ def checked_out(plan: Plan, *, keep: bool) -> Iterator[None]:
         yield
     finally:
         if plan.source.kind == "worktree" and not keep:
-            # Also the note of it in the repository; of one that was not laid there is none.
+            # This also removes the worktree's entry in the repository.
             subprocess.run(
                 ["git", "-C", str(plan.source.repository), "worktree", "remove", "--force", str(plan.tree)],
                 capture_output=True,
@@ -69,7 +69,7 @@ def _check_out(plan: Plan) -> None:
             path = _target_path(plan, file.path)
             content = code.read_bytes(plan.run.folder, file.sha256)
             path.write_bytes(content)
-            if content.startswith(b"#!"):  # the record has no modes
+            if content.startswith(b"#!"):  # the record does not contain file modes
                 path.chmod(path.stat().st_mode | 0o111)
         for path, target in plan.links.items():
             _target_path(plan, path.relative_to(plan.tree).as_posix()).symlink_to(target)
@@ -77,16 +77,16 @@ def _check_out(plan: Plan) -> None:
             _make_folder(plan)
     except OSError as error:
         raise StoreError(
-            f"cannot lay the code of {plan.start.label} into {tree} ({error.strerror or error});"
-            " TMPDIR names another place for it"
+            f"cannot write the code of {plan.start.label} to {tree} ({error.strerror or error});"
+            " set TMPDIR to another folder"
         ) from None
 
 
 def _target_path(plan: Plan, path: str) -> Path:
-    """Where a file goes, its folder made.
+    """Return where a file is written, and create its folder.
 
     Raises:
-        ConfigError: A link of the repository would lead it elsewhere.
+        ConfigError: A link of the repository leads outside.
     """
     target = plan.tree / path
     if target.is_symlink() or not target.parent.resolve().is_relative_to(plan.tree):
@@ -96,8 +96,10 @@ def _target_path(plan: Plan, path: str) -> Path:
 
 
 def _make_folder(plan: Plan) -> None:
-    """Raises:
-    ConfigError: A link of the repository would lead it elsewhere.
+    """Create the folder in which the command is started.
+
+    Raises:
+        ConfigError: A link of the repository leads outside.
     """
     if not plan.folder.resolve().is_relative_to(plan.tree):
         raise _outside_error(plan, plan.folder.relative_to(plan.tree).as_posix())
@@ -105,7 +107,7 @@ def _make_folder(plan: Plan) -> None:
 
 
 def _outside_error(plan: Plan, path: str) -> ConfigError:
-    return ConfigError(f"{path} of {plan.start.label} would be laid outside of the fresh folder; it is not repeated")
+    return ConfigError(f"{path} of {plan.start.label} would be written outside of the fresh folder; not repeated")
 
 
 def _git(*arguments: str, stdin: bytes | None = None) -> None:
@@ -121,5 +123,5 @@ def _git(*arguments: str, stdin: bytes | None = None) -> None:
         messages = process.stderr.decode(errors="replace").strip().splitlines()
         raise ConfigError(
             f"`git {' '.join(arguments[:4])} ...` failed: {messages[-1] if messages else process.returncode};"
-            " --here repeats the run with the code as it is today"
+            " --here repeats the run with today's code"
         )

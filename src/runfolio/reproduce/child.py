@@ -1,4 +1,4 @@
-"""Running the command of a plan, and finding the run that came of it."""
+"""Execution of a plan's command, and search for the run that it opened."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from runfolio.record.base.flat_names import identity
 from runfolio.record.base.run_document import REPRODUCTION
 from runfolio.reproduce.plan import Plan
 
-LINK_HINT = "data that git ignores, and that only the script itself names, is given by --link [NAME=]PATH"
+LINK_HINT = "pass data that git ignores and that only the script names with --link [NAME=]PATH"
 _STOP_TIMEOUT_S = 15.0
-"""How long an interrupted program may take to end by itself."""
+"""Time for an interrupted program to end by itself."""
 
 
 def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
-    """Run the command; its exit status. What it prints goes where this process prints, or to `output`.
+    """Run the command; return its exit status. Its output goes to `output`, or to this process's.
 
-    Ctrl-C ends it, and SIGTERM; what was laid is then still taken away.
+    Ctrl-C and SIGTERM end it; the checkout is still removed afterwards.
 
     Raises:
-        NotFound: There is no such program.
+        NotFound: The program does not exist.
     """
     environment = plan.environment(os.environ)
     with _ended_by_sigterm():
@@ -40,7 +40,7 @@ def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
             raise NotFound(f"cannot start {plan.command[0]} in {plan.folder}: {error.strerror}") from None
         try:
             return process.wait()
-        except KeyboardInterrupt:  # it got its own from the terminal, and has the time to close its record
+        except KeyboardInterrupt:  # the program also gets Ctrl-C from the terminal, and has time to close its record
             _stop(process, lambda: None, process.terminate, process.kill)
             raise
         except BaseException:
@@ -49,7 +49,7 @@ def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
 
 
 def _stop(process: subprocess.Popen[bytes], *stops: Callable[[], None]) -> None:
-    """One after another, until it has ended."""
+    """Call one function after another until the process has ended."""
     for stop in stops:
         stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -70,15 +70,15 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 def find_repeated_run(folio: Folio, plan: Plan, earlier_folders: set[Path], status: int) -> tuple[RecordedRun, int]:
-    """The run that came of a command, and how many others did.
+    """Return the run that a command opened, and the number of further ones.
 
-    Of several that one program opened, the one that was begun with the settings of the original.
+    If it opened several, return the one whose settings are most like the original's.
 
     Args:
-        earlier_folders: The folders of the runs that were there before.
-        status: What the command exited with.
+        earlier_folders: Folders of the runs that existed before.
+        status: Exit status of the command.
     Raises:
-        NotFound: None did.
+        NotFound: It opened no run.
     """
     original = plan.run
     opened = [
@@ -90,7 +90,7 @@ def find_repeated_run(folio: Folio, plan: Plan, earlier_folders: set[Path], stat
     if not opened:
         raise NotFound(
             f"the command exited with status {status} and opened no run in {folio.store}: it ended before"
-            f" `runfolio.init`, or its runfolio cannot repeat runs; {LINK_HINT}"
+            f" `runfolio.init`, or its runfolio version cannot repeat runs; {LINK_HINT}"
         )
     candidates = sorted(
         opened,
@@ -101,5 +101,5 @@ def find_repeated_run(folio: Folio, plan: Plan, earlier_folders: set[Path], stat
 
 
 def _count_equal_settings(run: RecordedRun, original: RecordedRun) -> int:
-    """How many settings are the same."""
+    """Count the settings with equal values."""
     return sum(identity(run.flat_config.get(name)) == identity(value) for name, value in original.flat_config.items())

@@ -1,4 +1,4 @@
-"""Command lines taken apart into flags with their values, to give some of them another value."""
+"""Command lines, parsed into flags with values, to override some of the values."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _NUMBER = re.compile(r"-[\d.]+(e[-+]?\d+)?\Z", re.IGNORECASE)
 
 
 class _Group(NamedTuple):
-    """A flag and what follows it up to the next; without a flag, what stands before the first."""
+    """Flag with the words up to the next flag; the first group has no flag."""
 
     flag: str
     values: list[str]
     joined: bool
-    """`--flag=value`."""
+    """True for `--flag=value`."""
 
     def words(self) -> list[str]:
         if self.joined:
@@ -26,10 +26,10 @@ class _Group(NamedTuple):
 
 
 def merge_arguments(recorded: Sequence[str], overrides: Sequence[str]) -> tuple[list[str], list[Deviation]]:
-    """The recorded arguments with those given in the place of theirs; and what that changes.
+    """Override recorded arguments; return the new arguments and the deviations.
 
-    A flag that is there gets the given values in the place of as many of its own (what is left may be arguments
-    without a flag); everything else is added at the end.
+    The given values of a recorded flag replace as many of its own, since the rest may be positional arguments. Other
+    flags are added at the end.
     """
     groups, changed = _groups(recorded), list[Deviation]()
     for new in _groups(overrides):
@@ -48,7 +48,7 @@ def merge_arguments(recorded: Sequence[str], overrides: Sequence[str]) -> tuple[
 
 
 def without_flag(arguments: Sequence[str], flag: str) -> list[str]:
-    """The arguments without a flag that takes one value."""
+    """Return the arguments without a flag that takes one value."""
     groups = [
         _Group("", group.values[1:], joined=False) if group.flag == flag else group for group in _groups(arguments)
     ]

@@ -1,6 +1,6 @@
-"""Files and folders that a run was given by relative paths, and that no repository holds: data, mostly.
+"""Files and folders that a run got by relative paths and that no repository contains, mostly data.
 
-A fresh folder lacks them, so a link stands in their place there.
+A fresh folder lacks them, so it gets links to them.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from runfolio.reproduce.recorded_start import RecordedStart
 
 _MAX_LINKS = 1_000
 _OUTPUT_FLAG = re.compile(r"-{1,2}(o|.*(out|output|save|log|dest|store|result|checkpoint).*)", re.IGNORECASE)
-"""Flags that say where something goes: a link there would have the repeated run write over the results of then."""
+"""Flags for outputs: with a link, the repeated run would overwrite the original results."""
 _DATA_ENDINGS = (
     *(".arrow", ".bin", ".csv", ".db", ".gz", ".h5", ".hdf5", ".jpg", ".json", ".jsonl", ".npy", ".npz", ".parquet"),
     *(".pkl", ".png", ".pt", ".pth", ".safetensors", ".tar", ".tsv", ".txt", ".xml", ".yaml", ".yml", ".zip", ".zst"),
 )
-"""Endings by which a text is taken for the name of a file that the script reads."""
+"""Suffixes that mark a text as the name of a file that the script reads."""
 _SCHEME = re.compile(r"[a-z_0-9]{2,}:(?!//)")
-"""`folder:photos`."""
+"""Prefix of a source, such as `folder:photos`."""
 
 
 def find_links(
@@ -36,18 +36,18 @@ def find_links(
     required: Sequence[str],
     store: Path,
 ) -> dict[Path, Path]:
-    """Where links are to be laid, and what they lead to.
+    """Return the links to create, with their targets.
 
     Args:
-        tree: Where the code is laid.
-        tree_files: The files of the code, relative to the tree.
-        binary: Files of the code whose uncommitted changes were not kept.
-        arguments: More arguments of the command.
-        required: Paths that must be there, or `NAME=PATH`: what the script knows as NAME is at PATH here.
-        store: What holds the runs, which is never linked.
+        tree: Folder for the code.
+        tree_files: Files of the code, relative to the tree.
+        binary: Files of the code whose uncommitted changes were not captured.
+        arguments: Further arguments of the command.
+        required: Paths that must exist, or `NAME=PATH` to link NAME of the script to PATH.
+        store: Folder of the runs, which is never linked.
     Raises:
-        NotFound: One of `required` is not there.
-        ConfigError: One of them would be outside of the fresh folder.
+        NotFound: A required path does not exist.
+        ConfigError: A required path would be outside of the fresh folder.
     """
     present = {path for name in tree_files for path in (name, *_parents(name))}
     given = dict(text.split("=", 1) for text in required if "=" in text and not (start.folder / text).exists())
@@ -77,7 +77,7 @@ def find_links(
 def missing_files(
     start: RecordedStart, tree: Path, tree_files: AbstractSet[str], links: AbstractSet[Path], arguments: Sequence[str]
 ) -> list[str]:
-    """Return the data files that arguments, settings or the record name and that are not here."""
+    """Return missing data files that arguments, settings or the record name."""
     named = [text for text in _named_paths(start, [*start.command[1:], *arguments]) if _is_data_file(text)]
     sources = [path for path in _data_paths(start) if Path(path).is_relative_to(start.root)]
     recorded = [os.path.relpath(path, start.folder) for path in sources]
@@ -99,7 +99,7 @@ def _is_data_file(text: str) -> bool:
 
 def _existing(option: str, path: Path) -> Path:
     if not path.exists():
-        raise NotFound(f"{option}: there is no {path}")
+        raise NotFound(f"{option}: {path} does not exist")
     return path.absolute()
 
 
@@ -117,7 +117,7 @@ def _parents(name: str) -> Iterator[str]:
 
 
 def _named_paths(start: RecordedStart, words: Sequence[str]) -> Iterator[str]:
-    """Whatever could be a relative path: arguments and settings."""
+    """Yield possible relative paths in arguments and settings."""
     flag = ""
     for word in words:
         name, _, value = word.partition("=") if word.startswith("-") else (flag, "", word)
@@ -130,14 +130,14 @@ def _named_paths(start: RecordedStart, words: Sequence[str]) -> Iterator[str]:
 
 
 def _data_paths(start: RecordedStart) -> Iterator[str]:
-    """Where the data is said to come from: by whole paths, however the script named it."""
+    """Yield the recorded sources of the data, which are absolute paths."""
     for data in start.run.data.values():
         if path := _path(data.source or ""):
             yield path
 
 
 def _relative_paths(text: str) -> Iterator[str]:
-    """A relative path; a whole one leads where it led."""
+    """Yield a text if it may be a relative path; an absolute path stays valid."""
     if (path := _path(text)) and not os.path.isabs(path):  # noqa: PTH117 - a text that may be anything
         yield path
 
@@ -148,7 +148,7 @@ def _path(text: str) -> str | None:
 
 
 def _left_out_files(start: RecordedStart, binary: Sequence[str]) -> Iterator[str]:
-    """Files of the code that were too large, or no text: those of today."""
+    """Yield code files that were too large or binary; their current versions are used."""
     left_out = start.captured.left_out if start.captured else []
     for path in [*(entry.path for entry in left_out), *binary]:
         if path:
@@ -156,7 +156,7 @@ def _left_out_files(start: RecordedStart, binary: Sequence[str]) -> Iterator[str
 
 
 def _missing_paths(original: Path, name: str, present: AbstractSet[str]) -> Iterator[Path]:
-    """What of a file or folder the fresh folder will lack."""
+    """Yield the parts of a file or folder that the fresh folder lacks."""
     if not original.exists():
         return
     if name not in present:

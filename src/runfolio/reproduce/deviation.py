@@ -1,4 +1,4 @@
-"""A deviation from the record: one thing that is not as it was when a run was recorded."""
+"""Deviation from the record: one difference between the recorded run and the current state."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from runfolio.record.base.files import number_to_json
 
 DeviationKind = Literal["code", "flag", "setting", "data", "package", "hardware", "environment", "seeds"]
 DEVIATION_KINDS: tuple[DeviationKind, ...] = get_args(DeviationKind)
-"""The likeliest cause of another result first."""
+"""Kinds of deviations, the likeliest cause of a different result first."""
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """Something that was one way then and is another way now."""
+    """One difference between the recorded run and the current state or the repeated run."""
 
     kind: DeviationKind
     name: str
-    """A file, flag, package, image, fact of the machine."""
+    """Name of a file, flag, package or image, or of a property of the machine."""
     before: Any
-    """None where there was nothing."""
+    """Value in the original; None if it had none."""
     after: Any
     remark: str = ""
     rank: int = 1
-    """Of two of a kind, the one with the lower is the likelier cause."""
+    """Order among deviations of one kind; a lower rank is a likelier cause."""
 
     @property
     def text(self) -> str:
-        """In one line."""
+        """Description in one line."""
         if self.kind == "code":
             return f"{self.name}: {self.remark}"
         return f"{self.name}: {_shown(self.before)} -> {_shown(self.after)}" + (
@@ -38,7 +38,7 @@ class Deviation:
 
 
 def sort_deviations(deviations: Iterable[Deviation]) -> list[Deviation]:
-    """Each thing once, as it was named first; the likeliest cause first."""
+    """Remove duplicates, keeping the first, and sort by the likelihood of a different result."""
     unique: dict[tuple[DeviationKind, str], Deviation] = {}
     for deviation in deviations:
         unique.setdefault((deviation.kind, deviation.name), deviation)

@@ -1,4 +1,4 @@
-"""What is different from when a run was recorded, before anything of it is run."""
+"""Deviations from the record before the command is run."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _SCHEME = re.compile(r"[a-z_0-9]{2,}:(?!//)")
 
 
 def find_deviations(plan: Plan) -> list[Deviation]:
-    """Code (with `here`), flags, data, packages, machine; the likeliest cause of another result first.
+    """Return deviations of code (with `here`), flags, data, packages and machine, likeliest causes first.
 
     Raises:
-        ConfigError: The interpreter has no runfolio that can repeat runs.
+        ConfigError: The interpreter's runfolio cannot repeat runs.
     """
     recorded = plan.run.document.environment
     current = _interpreter_info(plan)
-    if plan.venv is not None:  # what will be installed there is what was recorded
+    if plan.venv is not None:  # the recorded packages will be installed there
         current |= {name: recorded.get(name) for name in ("packages", "installed_from")}
     deviations = [*plan.flags, *_data(plan), *environment_deviations(recorded, current, plan.start)]
     if plan.source.kind == "here":
@@ -44,7 +44,7 @@ def find_deviations(plan: Plan) -> list[Deviation]:
 
 
 def _interpreter_info(plan: Plan) -> dict[str, Any]:
-    """What the interpreter says. Nothing of the run's own is executed for it: that is yet to be agreed to."""
+    """Query the interpreter without executing the run's code, since the user has not agreed to that yet."""
     path = plan.variables.get("PYTHONPATH", "")
     if os.fspath(plan.interpreter) == sys.executable:
         return interpreter_info(path)
@@ -59,15 +59,15 @@ def _interpreter_info(plan: Plan) -> dict[str, Any]:
         return json.loads(process.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         raise ConfigError(
-            f"{plan.interpreter}, the interpreter of {plan.start.label}, does not run this runfolio; install it there,"
-            " or move that interpreter away to use this one"
+            f"{plan.interpreter}, the interpreter of {plan.start.label}, cannot run this runfolio; install it there,"
+            " or move that interpreter away to use the current one"
         ) from None
 
 
 def _data(plan: Plan) -> Iterator[Deviation]:
-    """Files of the data that are not here, or not what they were where they still are where the record says."""
+    """Yield data files that are missing, or that differ at their recorded place."""
     for name in plan.missing_data:
-        yield Deviation("data", name, "read", None, f"not here: --link {name}=PATH gives it")
+        yield Deviation("data", name, "read", None, f"missing; pass it with --link {name}=PATH")
     for name, data in plan.run.data.items():
         source = data.source or ""
         name_on_disk = source[match.end() :] if (match := _SCHEME.match(source)) else source
@@ -77,7 +77,7 @@ def _data(plan: Plan) -> Iterator[Deviation]:
         try:
             yield from _changed_files(name, data.listing(), path)
         except (RunfolioError, OSError):
-            continue  # the listing is too long, or gone: what the repeated run records is compared
+            continue  # the listing was too long or is missing; the repeated run's fingerprint is compared later
 
 
 def _changed_files(name: str, listing: Listing, path: Path) -> Iterator[Deviation]:
@@ -92,13 +92,13 @@ def _changed_files(name: str, listing: Listing, path: Path) -> Iterator[Deviatio
     for item in changed[:_MAX_LISTED]:
         yield Deviation("data", f"{name}/{item}", items[item], now[item], "changed")
     for item in missing[:_MAX_LISTED]:
-        yield Deviation("data", f"{name}/{item}", items[item], None, "gone")
+        yield Deviation("data", f"{name}/{item}", items[item], None, "missing")
     if (more := len(changed) + len(missing) - 2 * _MAX_LISTED) > 0:
         yield Deviation("data", name, len(items), None, f"and {more:,} more", rank=2)
 
 
 def _code(plan: Plan) -> Iterator[Deviation]:
-    """Where the code of today differs: in kept files line by line, in others that git knows by name."""
+    """Yield differences of the current code: line by line for captured files, by name for other tracked ones."""
     start = plan.start
     captured = start.captured
     captured_files = [file for file in captured.files if is_inside_root(file.path)] if captured else []
@@ -107,7 +107,7 @@ def _code(plan: Plan) -> Iterator[Deviation]:
         try:
             after = redact_text((start.root / file.path).read_bytes().decode(errors="replace"))
         except OSError:
-            yield Deviation("code", file.path, "there", None, "is gone")
+            yield Deviation("code", file.path, "present", None, "is missing")
             continue
         if before != after:
             yield code_deviation(file.path, before, after)

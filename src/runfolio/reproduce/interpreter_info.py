@@ -1,4 +1,4 @@
-"""What an interpreter runs with today: asked in itself by `python -m runfolio.reproduce.interpreter_info PATH`."""
+"""Environment of an interpreter, printed by itself (`python -m runfolio.reproduce.interpreter_info PATH`)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from runfolio.tracking.environment import machine, packages
 
 
 def interpreter_info(path: str) -> dict[str, Any]:
-    """As a run's `environment` has it, as far as it can be asked without running any code of it.
+    """Return the parts of a run's `environment` that can be read without executing the run's code.
 
     Args:
-        path: What PYTHONPATH is to be. Packages are looked for there, and nothing is imported from it.
+        path: Value of PYTHONPATH for the run. Packages are searched there, but not imported.
     """
     python_path = set(os.environ.get("PYTHONPATH", "").split(os.pathsep))
     folders = [*path.split(os.pathsep), *(folder for folder in sys.path if folder not in python_path)]

@@ -1,4 +1,4 @@
-"""The uncommitted changes of a run, as far as `git apply` can bring them back."""
+"""Uncommitted changes of a run in a form that `git apply` can restore."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _HUNK = re.compile(rb"@@ -(?P<line>\d+)")
 class Patch(NamedTuple):
     text: bytes
     added: frozenset[str]
-    """The files there are behind it that it speaks of."""
+    """Files of the patch that exist after it is applied."""
     binary: tuple[str, ...]
-    """Files of which it only says that they differ."""
+    """Binary files, of which the patch only states that they differ."""
 
 
 EMPTY = Patch(b"", frozenset(), ())
 
 
 def read_patch(start: RecordedStart, repository: Path | None, committed: AbstractSet[str]) -> Patch:
-    """Return the uncommitted changes, without those inside of submodules, which are not checked out.
+    """Return the uncommitted changes, except those inside of submodules, which are not checked out.
 
     Args:
-        repository: What holds the commit.
-        committed: The paths of the commit; a submodule is one, and the files in it are not.
+        repository: Repository with the commit.
+        committed: Paths of the commit; a submodule is one path, without its files.
     Raises:
-        DamagedFile, NotFound: What was kept is not what it was.
+        DamagedFile, NotFound: The captured diff is damaged or missing.
     """
     captured = start.captured
     if captured is None or captured.diff is None:
@@ -62,18 +62,18 @@ def read_patch(start: RecordedStart, repository: Path | None, committed: Abstrac
 
 
 def sections_by_path(diff: bytes) -> dict[str, bytes]:
-    """What `git diff` prints, by the file it is about."""
+    """Return the sections of a `git diff` by path."""
     return {path: section for section in _SECTION.split(diff) if (path := _path(section))}
 
 
 def _path(section: bytes) -> str | None:
-    """The file that a section is about, by its name behind the change."""
+    """Return the path of a section after the change."""
     named = _NEW.search(section) or _NAMES.search(section)
     return named["path"].decode(errors="replace") if named else None
 
 
 def _with_committed_secrets(section: bytes, repository: Path | None) -> bytes:
-    """A section with the lines of the commit as the commit has them: else git would not find its place."""
+    """Restore redacted lines of the commit in a section: otherwise git could not match it."""
     blob = _BLOB.search(section)
     if REDACTED.encode() not in section or blob is None or repository is None:
         return section

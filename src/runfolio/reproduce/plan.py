@@ -1,6 +1,6 @@
-"""What repeating a run takes: which code is laid where, the command, its folder and its variables.
+"""Plan of a repetition: the code and its folder, the command, its folder and its variables.
 
-Nothing is run for it but questions to git, so that all of it can be shown before anything is done.
+Making a plan only queries git, so that the plan can be shown before anything is done.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ _MACHINE_VARIABLES = (
     *("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
     *("TORCHELASTIC_*", "ACCELERATE_*", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX"),
 )
-"""Recorded variables that say where a program ran, and not how."""
+"""Recorded variables of the machine or cluster, which do not affect the program."""
 _REMOVED_VARIABLES = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER)
-"""Variables of today's shell that would have the repeated run be recorded another way."""
+"""Current variables that would change the recording of the repeated run."""
 _THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReproduceOptions:
-    """What is asked for, beside the run."""
+    """User's choices for the repetition of a run."""
 
     here: bool = False
-    """With the code as it is today, in its own folder."""
+    """Use the current code in its own folder."""
     repository: Path | None = None
-    """Where the commit is to be had."""
+    """Repository with the commit."""
     arguments: Sequence[str] = ()
-    """More of the command line, or other values for flags of it."""
+    """Additional arguments, or new values for recorded flags."""
     links: Sequence[str] = ()
-    """Files and folders the script reads, relative to the folder it was started in, beside those the command names."""
+    """Files and folders that the script reads, relative to its start folder, in addition to those in the command."""
     steps: int | None = None
-    """Up to this step; None: to the end."""
+    """Last step to repeat; None: all steps."""
     fresh_venv: bool = False
 
 
@@ -63,51 +63,53 @@ class Plan:
     start: RecordedStart
     source: CodeSource
     tree: Path
-    """Where the root of the code is laid; with `here` the root itself."""
+    """Folder for the root of the code; with `here`, the root itself."""
     folder: Path
-    """Where the command is started."""
+    """Folder in which the command is started."""
     interpreter: Path
-    """The recorded one, else that which runs now."""
+    """The recorded interpreter, else the current one."""
     venv: Path | None
-    """A fresh virtual environment to be made by it there first."""
+    """Virtual environment that the interpreter creates first."""
     command: list[str]
     variables: dict[str, str]
-    """What is set for the command beside today's environment."""
+    """Variables set for the command in addition to the current environment."""
     unset: list[str]
     diff: bytes = b""
-    """The uncommitted changes, as `git apply` takes them."""
+    """Uncommitted changes for `git apply`."""
     captured_files: list[SourceFile] = field(default_factory=list)
-    """Kept files that are laid: those that git does not have."""
+    """Captured files to write, which git does not have."""
     links: dict[Path, Path] = field(default_factory=dict)
-    """Where a link is laid, and what of today it leads to."""
+    """Links to create, with their targets."""
     flags: list[Deviation] = field(default_factory=list)
-    """What the given arguments change."""
+    """Changes made by the given arguments."""
     missing_data: list[str] = field(default_factory=list)
-    """Files that the script reads, by its own words, and that are not here."""
+    """Missing files that the script reads, according to its arguments and data."""
     remarks: list[str] = field(default_factory=list)
-    """What else is to be known before it begins."""
+    """Further remarks for the user."""
 
     @property
     def run(self) -> RecordedRun:
         return self.start.run
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """The environment of the command."""
+        """Return the environment of the command."""
         return {name: value for name, value in variables.items() if name not in self.unset} | self.variables
 
     def as_recorded(self, text: str) -> str:
-        """A text with the paths of the original in the place of those of the fresh folder."""
+        """Return a text with the fresh folder's paths replaced by the original's."""
         return text.replace(os.fspath(self.tree), os.fspath(self.start.root))
 
 
 def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path, store: Path) -> Plan:
-    """Args:
-        fresh_folder: An empty folder, not yet there perhaps, in which everything is laid.
-        store: Where the repeated run goes.
+    """Make the plan of a repetition.
+
+    Args:
+        fresh_folder: An empty folder for everything that is written; it need not exist yet.
+        store: Store of the repeated run.
     Raises:
-        ConfigError: The run cannot be repeated, or not without what is said to be given.
-        NotFound: Its code, or what was to be linked, is not to be had.
-        DamagedFile: What was kept of it is not what it was.
+        ConfigError: The run cannot be repeated, or needs further options.
+        NotFound: Its code, or a path to link, is not available.
+        DamagedFile: Its captured code is damaged.
     """
     start = read_start(run)
     _check_fork(run, store)
@@ -158,10 +160,10 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
 
 
 def _check_fork(run: RecordedRun, store: Path) -> None:
-    """See that what a fork began from is still there, and still the same.
+    """Check that the checkpoint of a fork still exists and is the same.
 
     Raises:
-        NotFound: It is not.
+        NotFound: It is missing or has changed.
     """
     lineage = run.document.lineage or {}
     if lineage.get("kind") != FORK:
@@ -170,18 +172,16 @@ def _check_fork(run: RecordedRun, store: Path) -> None:
     try:
         checkpoint = manifests.read(open_folio(store).run(str(lineage.get("run"))).folder, name)
     except (NotFound, DamagedFile) as error:
-        raise NotFound(
-            f"run {run.name} ({run.id}) is a fork, and what it began from is not to be had: {error}"
-        ) from None
+        raise NotFound(f"run {run.name} ({run.id}) is a fork, and its checkpoint is not available: {error}") from None
     if checkpoint.step != step:
         raise NotFound(
-            f"run {run.name} ({run.id}) is a fork of checkpoint {name} at step {step}, which is of step"
-            f" {checkpoint.step} by now; `runfolio reproduce {lineage.get('run')}` repeats the run it came of"
+            f"run {run.name} ({run.id}) is a fork of checkpoint {name} at step {step}, which is now at step"
+            f" {checkpoint.step}; `runfolio reproduce {lineage.get('run')}` repeats the forked run"
         )
 
 
 def _files_to_write(start: RecordedStart, source: CodeSource) -> list[SourceFile]:
-    """The kept files that the commit does not hold, below the root."""
+    """Return the captured files below the root that are not in the commit."""
     captured_files = start.captured.files if start.captured else []
     return [
         file
@@ -191,7 +191,7 @@ def _files_to_write(start: RecordedStart, source: CodeSource) -> list[SourceFile
 
 
 def is_inside_root(path: str) -> bool:
-    """Whether a path of a record names a file below the root, whatever the record may say."""
+    """Return whether a recorded path is a safe path below the root."""
     parts = PurePosixPath(path).parts
     return (
         bool(parts)
@@ -201,25 +201,27 @@ def is_inside_root(path: str) -> bool:
     )
 
 
-def _moved_path(path: Path, root: Path, tree: Path) -> Path:
-    """The same place in the fresh folder, where it lies below the root."""
+def _fresh_path(path: Path, root: Path, tree: Path) -> Path:
+    """Return the corresponding path in the fresh folder if it is below the root."""
     return tree / path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def _start_folder(start: RecordedStart, tree: Path) -> Path:
-    """Raises:
-    NotFound: It was begun outside of its code, in a folder that is gone.
+    """Return the folder in which the command is started.
+
+    Raises:
+        NotFound: It is outside of the code's folder, and missing.
     """
-    folder = _moved_path(start.folder, start.root, tree)
+    folder = _fresh_path(start.folder, start.root, tree)
     if not (folder.is_relative_to(tree) or folder.is_dir()):
-        raise NotFound(f"{folder}, where {start.label} was begun, is gone; make it anew, with what it read there")
+        raise NotFound(f"{folder}, where {start.label} was started, is missing; create it with the files read there")
     return folder
 
 
 def _interpreter(start: RecordedStart, store: Path) -> tuple[Path, list[str]]:
-    """The interpreter, and what is to be said of it.
+    """Return the interpreter, and remarks on it.
 
-    It is asked what is installed before anybody agreed to anything: none that came with the record is taken.
+    It is queried before the user has agreed to anything, so an interpreter inside the records is not used.
     """
     recorded = start.run.document.environment.get("executable")
     if not recorded:
@@ -228,40 +230,40 @@ def _interpreter(start: RecordedStart, store: Path) -> tuple[Path, list[str]]:
     if not (path.is_absolute() and path.name.startswith(("python", "pypy"))) or is_inside_records(
         start.run, path, store
     ):
-        return Path(sys.executable), [f"{recorded} is no interpreter to be trusted; {sys.executable} is taken"]
+        return Path(sys.executable), [f"{recorded} is not a trusted interpreter; {sys.executable} is used"]
     if not os.access(path, os.X_OK):
-        return Path(sys.executable), [f"the interpreter {recorded} of then is gone; {sys.executable} is taken"]
+        return Path(sys.executable), [f"the recorded interpreter {recorded} is missing; {sys.executable} is used"]
     return path, []
 
 
 def _command(
     start: RecordedStart, python: Path, arguments: list[str], tree: Path, tree_files: frozenset[str], *, is_fresh: bool
 ) -> list[str]:
-    """Raises:
-    NotFound: The script lies outside of the root and is gone, or there is no such program.
+    """Return the command to run.
+
+    Raises:
+        NotFound: The script is outside of the root and missing, or the program does not exist.
     """
-    arguments = [_moved_word(word, start.root, tree, tree_files) for word in arguments]
+    arguments = [_with_fresh_path(word, start.root, tree, tree_files) for word in arguments]
     if start.module is not None:
         return [os.fspath(python), "-m", start.module.removesuffix(".__main__"), *arguments]
     if start.script is not None:
         name = start.script_name
         script = start.script if name is None else tree / name
         if name is None and not script.is_file():
-            raise NotFound(f"the script {script} of {start.label} lies outside of {start.root}, and is gone")
+            raise NotFound(f"the script {script} of {start.label} is outside of {start.root}, and missing")
         return [os.fspath(python), os.fspath(script), *arguments]
     program = python.with_name(Path(start.command[0]).name)
     if program.name == "runfolio":
-        arguments = command_line.without_flag(arguments, "--store")  # it prints from there what is not there
+        arguments = command_line.without_flag(arguments, "--store")  # RUNFOLIO_STORE names the store
         return [os.fspath(python), "-m", "runfolio", *arguments]
     if not (is_fresh or program.is_file()):
-        raise NotFound(
-            f"the program {program.name} that {start.label} was begun with is not installed in {program.parent}"
-        )
+        raise NotFound(f"the program {program.name} that started {start.label} is not installed in {program.parent}")
     return [os.fspath(python), os.fspath(program), *arguments]
 
 
-def _moved_word(word: str, root: Path, tree: Path, tree_files: frozenset[str]) -> str:
-    """An argument that names a file of the code by its whole path names the fresh one."""
+def _with_fresh_path(word: str, root: Path, tree: Path, tree_files: frozenset[str]) -> str:
+    """Replace the absolute path of a code file by its path in the fresh folder."""
     prefix = os.path.join(os.fspath(root), "")  # noqa: PTH118 - compared as text
     before, separator, path = word.partition(prefix)
     is_in_tree = path in tree_files or any(name.startswith(f"{path}/") for name in tree_files)
@@ -273,13 +275,13 @@ def _refuse_secrets(start: RecordedStart, words: Sequence[str]) -> None:
         if REDACTED in word:
             flag = word.partition("=")[0] if "=" in word else words[number - 1] if number else "the first argument"
             raise ConfigError(
-                f"the record of {start.label} does not hold the value of {flag}, a secret; give it behind --:"
+                f"the record of {start.label} does not contain the value of {flag}, a secret; pass it after --:"
                 f" `runfolio reproduce {start.run.id} -- {flag} VALUE`"
             )
 
 
 def _variables(start: RecordedStart, tree: Path) -> tuple[dict[str, str], list[str]]:
-    """The recorded variables that are to be set for the command, and those of today that were not set then."""
+    """Return the recorded variables to set for the command, and current ones to remove."""
     recorded = program_variables(start.run.document.environment.get("variables") or {})
     recorded = {name: value for name, value in recorded.items() if REDACTED not in value}
     threads = (start.run.document.environment.get("torch") or {}).get("threads")
@@ -288,7 +290,7 @@ def _variables(start: RecordedStart, tree: Path) -> tuple[dict[str, str], list[s
     recorded_paths = [entry for entry in recorded.pop("PYTHONPATH", "").split(os.pathsep) if entry]
     paths = [
         *_editable_package_folders(start, tree),
-        *(os.fspath(_moved_path(Path(entry), start.root, tree)) for entry in recorded_paths),
+        *(os.fspath(_fresh_path(Path(entry), start.root, tree)) for entry in recorded_paths),
     ]
     if paths:
         recorded["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
@@ -297,7 +299,7 @@ def _variables(start: RecordedStart, tree: Path) -> tuple[dict[str, str], list[s
 
 
 def program_variables(values: Mapping[str, str]) -> dict[str, str]:
-    """The recorded variables that say how a program ran, and not where."""
+    """Return the recorded variables that affect the program, without those of the machine."""
     return {
         name: value
         for name, value in values.items()
@@ -306,50 +308,50 @@ def program_variables(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _editable_package_folders(start: RecordedStart, tree: Path) -> list[str]:
-    """Folders of packages that were installed from the repository itself, to go before today's on Python's path."""
+    """Return folders of packages installed from the repository itself, which precede others on Python's path."""
     if tree == start.root:
         return []
     folders = []
     for origin in (start.run.document.environment.get("installed_from") or {}).values():
         project = Path(str(origin).removeprefix("file://").removesuffix(" (editable)"))
         if str(origin).endswith(" (editable)") and project.is_relative_to(start.root):
-            moved_project = _moved_path(project, start.root, tree)
-            folders += [os.fspath(moved_project / "src"), os.fspath(moved_project)]
+            fresh_project = _fresh_path(project, start.root, tree)
+            folders += [os.fspath(fresh_project / "src"), os.fspath(fresh_project)]
     return folders
 
 
 def _remarks(start: RecordedStart, source: CodeSource) -> Iterator[str]:
-    """What is to be known of the run and of where its code comes from."""
+    """Yield remarks on the run and on the source of its code."""
     if (attempts := len(own_attempts(start.run))) > 1:
-        yield f"it was resumed ({attempts} attempts); it is repeated whole, from its first start"
+        yield f"it was resumed ({attempts} attempts); it is repeated entirely, from its first start"
     for name, data in start.run.data.items():
         if data.earlier:
-            yield f"its {name} data changed while it was worked on; the whole of it is repeated on that of today"
+            yield f"its {name} data changed between attempts; the repetition uses today's data throughout"
     if start.run.document.series:
-        yield f"it is a run of the series {start.run.document.series.get('name')}; of that, it alone is repeated"
+        yield f"it belongs to the series {start.run.document.series.get('name')}; only this run is repeated"
     if source.kind == "kept" and start.commit:
-        yield f"commit {start.commit[:12]} is not to be had; the files kept with the run are used alone"
+        yield f"commit {start.commit[:12]} is not available; only the files captured with the run are used"
     if ".gitmodules" in source.paths:
-        yield "the repository has submodules, which are not laid"
+        yield "the repository has submodules, which are not checked out"
 
 
 def _missing_files(
     start: RecordedStart, source: CodeSource, uncommitted: patch.Patch, linked: AbstractSet[Path], tree: Path
 ) -> Iterator[str]:
-    """What of the code is not as it was, since it was not kept.
+    """Yield remarks on code that was not captured and therefore differs.
 
     Raises:
-        ConfigError: That is the whole of the uncommitted changes.
+        ConfigError: The uncommitted changes were not captured at all.
     """
     captured = start.captured
     if start.dirty and (captured is None or any(entry.path == UNCOMMITTED_LEFT_OUT for entry in captured.left_out)):
         raise ConfigError(
-            f"{start.label} was begun with uncommitted changes that were not kept; --here repeats it with the code as"
-            " it is today"
+            f"{start.label} was started with uncommitted changes that were not captured; --here repeats it with today's"
+            " code"
         )
     yield from _missing_binary(source, uncommitted, linked, tree)
     if REDACTED.encode() in uncommitted.text:
-        yield "secrets were taken out of the uncommitted changes when they were kept"
+        yield "secrets were removed from the captured uncommitted changes"
     for entry in captured.left_out if captured else ():
         if (
             entry.path
@@ -357,12 +359,12 @@ def _missing_files(
             and entry.path not in source.paths
             and tree / entry.path not in linked
         ):
-            yield f"{entry.path} was not kept ({entry.why}), and is not there today"
+            yield f"{entry.path} was not captured ({entry.why}), and is missing today"
     for file in captured.files if captured else ():
         if not is_inside_root(file.path):
-            yield f"{file.path} lies outside of the code's folder; it is used as it is today"
+            yield f"{file.path} is outside of the code's folder; its current version is used"
         elif file.path not in source.paths and REDACTED in code.read_text(start.run.folder, file.sha256):
-            yield f"{file.path}: secrets were taken out of it when it was kept"
+            yield f"{file.path}: secrets were removed when it was captured"
 
 
 def _missing_binary(
@@ -370,6 +372,6 @@ def _missing_binary(
 ) -> Iterator[str]:
     for path in uncommitted.binary:
         if path in source.paths:
-            yield f"{path} differed from the commit, and is no text: it is taken as it was committed"
+            yield f"{path} differed from the commit, and is not text: its committed version is used"
         elif tree / path not in linked:
-            yield f"{path} was not kept (no text), and is not there today"
+            yield f"{path} was not captured (not text), and is missing today"

@@ -1,4 +1,4 @@
-"""How a run was begun, as far as its record says; refused where that cannot be done again."""
+"""Start of a run according to its record; runs that cannot be started again are refused."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from runfolio.tracking.environment import git
 _NOTEBOOK_PROGRAMS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
 _CODE_TYPES = {"command": list, **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str)}
 _ENVIRONMENT_TYPES = {"executable": str, **dict.fromkeys(("packages", "installed_from", "variables", "torch"), dict)}
-"""What of a record is acted upon, and the kind it must be of where it is not null."""
+"""Types of the record's fields in use; null is allowed too."""
 UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
-"""What `Code.left_out` calls a diff that was too long."""
+"""Entry in `Code.left_out` for a diff that was too long."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedStart:
-    """The first start of a run: a resumed one is repeated whole, a fork from where it began."""
+    """First start of a run: a resumed run is repeated entirely, a fork from its checkpoint."""
 
     run: RecordedRun
     command: tuple[str, ...]
-    """`sys.argv`, without secrets."""
+    """`sys.argv` without secrets."""
     module: str | None
-    """Where it was started by `python -m`."""
+    """Module of `python -m`, if used."""
     script: Path | None
     folder: Path
-    """The folder it was started in."""
+    """Folder in which it was started."""
     root: Path
-    """What the paths of its code are relative to: the repository, else the script's folder."""
+    """Folder that the paths of its code are relative to: the repository, else the script's folder."""
     commit: str | None
     dirty: bool
     remote: str | None
@@ -49,7 +49,7 @@ class RecordedStart:
 
     @property
     def script_name(self) -> str | None:
-        """The script relative to the root, with `/`; None where there is none, or it lies elsewhere."""
+        """Path of the script relative to the root, with `/`; None without a script, or if it is elsewhere."""
         for path in filter(None, (self.script, self.script and self.script.resolve())):
             if path.is_relative_to(self.root):
                 return path.relative_to(self.root).as_posix()
@@ -57,13 +57,15 @@ class RecordedStart:
 
 
 def read_start(run: RecordedRun) -> RecordedStart:
-    """Raises:
-    ConfigError: The run cannot be started by a command again; the message says why.
-    DamagedFile: The list of its code cannot be read, or the record does not say these things as it should.
+    """Read how a run was started.
+
+    Raises:
+        ConfigError: No command can start the run again; the message says why.
+        DamagedFile: The list of its code cannot be read, or the record has invalid fields.
     """
     first_start = _first_start(run)
     command = tuple(map(str, first_start.get("command") or ()))
-    for reason in _objections(run, first_start, command):
+    for reason in _refusal_reasons(run, first_start, command):
         raise ConfigError(f"run {run.name} ({run.id}) cannot be repeated: {reason}")
     captured = code.read(run.folder, [own_attempts(run)[0].writer]) if own_attempts(run) else None
     script = Path(first_start["script"]) if first_start.get("script") else None
@@ -100,31 +102,31 @@ def _is_valid(value: Any, kind: type) -> bool:
 
 
 def own_attempts(run: RecordedRun) -> list[Attempt]:
-    """The attempts of a run, without those a fork has from another."""
+    """Return the attempts of a run, without those that a fork inherited."""
     return [attempt for attempt in run.document.attempts if attempt.inherited is None]
 
 
 def _root(folder: Path) -> Path:
-    """The repository that a folder lies in today, where no list of code says what it was; else the folder itself."""
+    """Return the current repository of a folder, else the folder itself; used if no code was captured."""
     repository = git.repository(str(folder))
     return folder if repository is None else repository.root
 
 
-def _objections(run: RecordedRun, first_start: dict[str, Any], command: tuple[str, ...]) -> Iterator[str]:
-    """Why it cannot be started by a command again."""
+def _refusal_reasons(run: RecordedRun, first_start: dict[str, Any], command: tuple[str, ...]) -> Iterator[str]:
+    """Yield reasons why no command can start the run again."""
     if not command or not first_start.get("folder"):
-        yield "its record does not say what was started, or in which folder"
+        yield "its record has no command, or no folder"
         return
     program = Path(command[0]).name.lower()
     notebook = any(file.why == "notebook" for file in run.code.files)
     if notebook or any(name in program for name in _NOTEBOOK_PROGRAMS):
-        yield "it was begun in a notebook, whose cells have no command; `runfolio show RUN --code` lists what was kept"
+        yield "it was started in a notebook, which has no command; `runfolio show RUN --code` lists the captured code"
     if command[0] in ("", "-", "-c"):
-        yield "it was begun at Python's prompt or by `python -c`; put the code into a script, and track that"
+        yield "it was started at Python's prompt or by `python -c`; put the code into a script, and record that"
     size = str((run.document.environment.get("variables") or {}).get("WORLD_SIZE", "1"))
     ranks = {writer.rank for writer in read_writers(run.folder) if writer.rank is not None}
     if len(ranks) > 1 or (size.isdecimal() and int(size) > 1):
         yield (
-            "several ranks wrote it, and what launched them is not recorded;"
-            " launch them by hand, and `runfolio compare` the two"
+            "several ranks wrote it, and their launcher is not recorded;"
+            " launch them by hand, and use `runfolio compare` for the two runs"
         )

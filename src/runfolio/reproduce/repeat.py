@@ -1,4 +1,4 @@
-"""Running a plan whose code is laid, and judging what came of it."""
+"""Execution of a plan after the checkout, and comparison of the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runfolio.reproduce.plan import Plan
 from runfolio.reproduce.verdict import Tolerance, Verdict, compare_runs, verdict_as_json
 
 _MISSING_DATA_TEXTS = ("No such file", "NotFound", "no file or folder")
-"""Words of a failure that may be due to data which the fresh folder lacks."""
+"""Messages of failures that may be due to missing data in the fresh folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +23,13 @@ class ReproduceResult:
     repeated: RecordedRun
     verdict: Verdict
     causes: list[Deviation]
-    """Every difference that is known, the likeliest cause of another result first."""
+    """Every known difference, likeliest causes of a different result first."""
     chance: list[str]
-    """What the run left to chance, where it came out otherwise and no difference is known."""
+    """Uncontrolled randomness, if the result differs without a known difference."""
     remarks: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """As the record keeps it (`docs/format.md`, Lineage)."""
+        """Return the verdict as stored in the record (`docs/format.md`, Lineage)."""
         return {
             **verdict_as_json(self.verdict),
             "causes": [{"kind": cause.kind, "text": cause.text} for cause in self.causes],
@@ -46,15 +46,15 @@ def reproduce_run(
     steps: int | None = None,
     output: IO[Any] | None = None,
 ) -> ReproduceResult:
-    """Execute a plan, compare, and keep the verdict with the repeated run.
+    """Execute a plan, compare the runs, and store the verdict with the repeated run.
 
     Args:
-        current_deviations: What is known to be different before.
-        ignore, steps: As of `verdict.judge`.
-        output: Where the program prints. Default: where this process does.
+        current_deviations: Deviations that are known before.
+        ignore, steps: As in `verdict.compare_runs`.
+        output: Output of the program. Default: that of this process.
     Raises:
-        ConfigError: The fresh environment cannot be made.
-        NotFound: The command left no run, or there is nothing to compare.
+        ConfigError: The fresh environment cannot be created.
+        NotFound: The command opened no run, or there is nothing to compare.
         DamagedFile: A record cannot be read.
     """
     venv.make_venv(plan)
@@ -77,13 +77,13 @@ def reproduce_run(
 
 
 def _any_beyond_seeds(deviations: Sequence[Deviation]) -> bool:
-    """Whether something else differs than where random numbers began: that of a generator nobody seeded always does."""
+    """Return whether anything but seeds differs: the state of an unseeded generator always does."""
     return any(deviation.kind != "seeds" for deviation in deviations)
 
 
 def _remarks(status: int, other_runs: int, repeated: RecordedRun) -> list[str]:
     conditions = {
-        f"the command ended with status {status} behind its run": status and repeated.state == "finished",
+        f"the command ended with status {status} after its run": status and repeated.state == "finished",
         child.LINK_HINT: repeated.state == "failed"
         and any(text in (repeated.reason or "") for text in _MISSING_DATA_TEXTS),
         f"the command opened {other_runs + 1} runs; the one most like the original is compared": other_runs,

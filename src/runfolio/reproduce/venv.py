@@ -1,4 +1,4 @@
-"""A fresh virtual environment with the packages of a run, in their versions."""
+"""Fresh virtual environment with the recorded packages of a run, in the same versions."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from runfolio.tracking.environment.packages import packages
 _EDITABLE = " (editable)"
 _MAX_ERROR_LINES = 3
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
-"""A name or a version. Anything else could be an option of pip's, on a line of its own."""
+"""A name or a version. Other text could be an option of pip."""
 
 
 def requirements_of(plan: Plan) -> list[str]:
-    """What pip is to install: each recorded package from where it came.
+    """Return the requirements for pip: each recorded package from its origin.
 
-    What lies on the recorded PYTHONPATH is there anyway. A package that came from the code itself is installed from the
+    Packages on the recorded PYTHONPATH are available anyway. A package of the run's own code is installed from the
     fresh folder.
 
     Raises:
-        ConfigError: Some came from where they are not to be had any more; the message names them.
-        DamagedFile: One is no package.
+        ConfigError: The origin of a package is missing; the message names it.
+        DamagedFile: An entry is not a package.
     """
     recorded = plan.run.document.environment
     origins = recorded.get("installed_from") or {}
@@ -36,23 +36,22 @@ def requirements_of(plan: Plan) -> list[str]:
     for name, version in (recorded.get("packages") or {}).items():
         origin = str(origins.get(name, ""))
         if not (_PLAIN_WORD.fullmatch(name) and _PLAIN_WORD.fullmatch(str(version)) and origin.isprintable()):
-            raise DamagedFile(f"the record of {plan.start.label} names a package {f'{name} {version} {origin}'!r}")
+            package = f"{name} {version} {origin}"
+            raise DamagedFile(f"the record of {plan.start.label} has an invalid package {package!r}")
         if name == "pip" or on_python_path.get(name) == version:
             continue
         requirement = _requirement_from_origin(plan, name, origins[name]) if name in origins else f"{name}=={version}"
         requirements += [requirement] if requirement else []
         missing += [] if requirement else [f"{name} {version} from {origins[name]}"]
     if not recorded.get("packages"):
-        raise ConfigError(f"the record of {plan.start.label} does not say which packages were installed")
+        raise ConfigError(f"the record of {plan.start.label} does not list the installed packages")
     if missing:
-        raise ConfigError(
-            f"not to be had any more: {'; '.join(missing)}; put them back there, or leave out --fresh-venv"
-        )
+        raise ConfigError(f"no longer available: {'; '.join(missing)}; restore them there, or omit --fresh-venv")
     return requirements
 
 
 def _requirement_from_origin(plan: Plan, name: str, origin: str) -> str | None:
-    """The requirement of a package that is of no index; None where it is gone."""
+    """Return the requirement of a package that is not from an index; None if its origin is missing."""
     url, editable = origin.removesuffix(_EDITABLE), origin.endswith(_EDITABLE)
     if REDACTED in url:
         return None
@@ -66,10 +65,10 @@ def _requirement_from_origin(plan: Plan, name: str, origin: str) -> str | None:
 
 
 def make_venv(plan: Plan) -> None:
-    """Make the environment of the plan; where pip looks for packages, its own configuration says.
+    """Create the environment of the plan; pip's own configuration determines its package index.
 
     Raises:
-        ConfigError: It cannot be made; the message has the words of who failed.
+        ConfigError: It cannot be created; the message contains the failed program's message.
     """
     if plan.venv is None:
         return
@@ -92,7 +91,7 @@ def _run_command(command: list[str]) -> None:
             -_MAX_ERROR_LINES:
         ]
         raise ConfigError(
-            f"the fresh environment cannot be made ({' '.join(command[1:4])}):"
+            f"the fresh environment cannot be created ({' '.join(command[1:4])}):"
             f" {' / '.join(messages) or process.returncode};"
-            " PIP_INDEX_URL and the like say where packages are, and without --fresh-venv those of today are used"
+            " set PIP_INDEX_URL or pip's other settings, or omit --fresh-venv to use the current packages"
         )

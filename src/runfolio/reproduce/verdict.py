@@ -1,4 +1,4 @@
-"""Whether the same came out: metric by metric, point by point, tensor by tensor."""
+"""Comparison of a repeated run with its original: metrics, points and tensors."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from runfolio.reproduce import weights
 
 VerdictWord = Literal["bit-equal", "within tolerance", "parts"]
 RTOL, ATOL = 1e-5, 1e-8
-"""`torch.allclose` and `numpy.allclose` have the same."""
+"""Same defaults as `torch.allclose` and `numpy.allclose`."""
 TIME_METRICS = (
     *("*second", "*seconds", "*seconds/*", "*_s", "*_ms", "*_per_s", "*per_sec*", "*per_minute", "*/s"),
     *("time", "time/*", "*/time", "*/time/*", "*_time", "*_times", "*elapsed*", "*duration*", "*throughput*"),
     *("*latency*", "*runtime*", "*speed*", "*fps", "eta", "*/eta", "*memory_mb*", "*memory_gb*", "predict_ms"),
 )
-"""Names of measures of time, speed and load, which are never the same twice."""
+"""Names of measurements of time, speed and load, which always differ."""
 _OPTIMIZER_STEP_METRICS = ("grad_norm", "grad_norm/*", "weight_norm", "weight_norm/*")
-"""Metrics of a watched model count optimizer steps, whatever the others count."""
+"""Metrics of a watched model, whose steps are optimizer steps."""
 
 
 class Tolerance(NamedTuple):
-    """Two numbers are as good as equal where |a - b| <= atol + rtol * |a|, a being the original's."""
+    """Two numbers are within tolerance if |a - b| <= atol + rtol * |a|, with a from the original."""
 
     rtol: float = RTOL
     atol: float = ATOL
@@ -39,12 +39,12 @@ class Tolerance(NamedTuple):
 
 @dataclass(frozen=True)
 class ValueGap:
-    """One point, or one number of a tensor, that is not the same in both."""
+    """Point, or number of a tensor, that differs."""
 
     metric: str
     step: int | None
     before: float | None
-    """None where the original has no such point."""
+    """Original value; None if the original lacks the point."""
     after: float | None
 
     @property
@@ -62,20 +62,20 @@ class ValueGap:
 class Verdict:
     word: VerdictWord
     first: ValueGap | None
-    """The first point that is not the same; where it parts, the first beyond the tolerance."""
+    """First point that differs; if runs part, the first one beyond the tolerance."""
     largest: ValueGap | None
-    """The largest difference; None where all are bit-equal."""
+    """Largest difference; None if all points are bit-equal."""
     points: int
-    """How many were compared."""
+    """Number of compared points."""
     metrics: int
     tensors: int
     tolerance: Tolerance
     left_out: list[str] = field(default_factory=list)
-    """Metrics that were not compared: measures of time, and those that were to be ignored."""
+    """Metrics that were not compared: measurements of time, and ignored ones."""
     remarks: list[str] = field(default_factory=list)
-    """What could not be compared, and why."""
+    """Parts that could not be compared, with the reason."""
     failure: str | None = None
-    """Why the repeated run did not come to its end, if it did not and has no other value up to there."""
+    """Reason why the repeated run failed, if its values up to there are the same."""
 
     @property
     def sentence(self) -> str:
@@ -104,13 +104,13 @@ class Verdict:
 
 
 class _Comparison(NamedTuple):
-    """What one metric, or one checkpoint, came to."""
+    """Result for one metric or one checkpoint."""
 
     points: int
     first: tuple[float, ValueGap] | None = None
-    """The first gap at all, with its place in the order of arrival."""
+    """First gap, with its time."""
     first_beyond: tuple[float, ValueGap] | None = None
-    """The first beyond the tolerance."""
+    """First gap beyond the tolerance."""
     largest: ValueGap | None = None
 
 
@@ -122,13 +122,13 @@ def compare_runs(
     ignore: Sequence[str] = (),
     steps: int | None = None,
 ) -> Verdict:
-    """What a repeated run came to, beside its original.
+    """Compare a repeated run with its original.
 
-    Points in order of arrival on the newest branch; NaN is NaN, and -0 is not 0.
+    Points are compared in order of arrival on the newest branch; NaN equals NaN, and -0 differs from 0.
 
     Args:
-        ignore: Patterns of metrics that are not compared, beside `TIME_METRICS`.
-        steps: The repeated run was to end behind this step; the original's later points are not missed.
+        ignore: Patterns of metrics that are not compared, in addition to `TIME_METRICS`.
+        steps: Last step of the repeated run; later points of the original are ignored.
     Raises:
         NotFound: There is nothing to compare.
         DamagedFile: A record cannot be read.
@@ -156,8 +156,8 @@ def compare_runs(
     comparisons += [_tensor_comparison(tensors)]
     if not names and not tensors.count:
         raise NotFound(
-            f"nothing of run {original.name} ({original.id}) can be compared: it logged no metric but measures of time,"
-            " and has no checkpoint that the repeated run has too"
+            f"nothing of run {original.name} ({original.id}) can be compared: it has only metrics of time, and no"
+            " checkpoint in common with the repeated run"
         )
     first = _earliest(comparison.first_beyond for comparison in comparisons) or _earliest(
         comparison.first for comparison in comparisons
@@ -184,9 +184,9 @@ def compare_runs(
 
 def _endings(original: RecordedRun, repeated: RecordedRun) -> Iterator[str]:
     if original.state != "finished":
-        yield f"the original did not come to its end ({original.ending}); what it has is compared"
+        yield f"the original did not finish ({original.ending}); its existing points are compared"
     if repeated.state != "finished":
-        yield f"the repeated run did not come to its end: {repeated.ending}"
+        yield f"the repeated run did not finish: {repeated.ending}"
 
 
 def _word(compared: Iterable[_Comparison]) -> VerdictWord:
@@ -214,7 +214,7 @@ def _counts_optimizer_steps(name: str) -> bool:
 
 
 def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
-    """When the original first logged a later step."""
+    """Return when the original first logged a later step."""
     later = [
         curve.times[curve.steps > steps].min()
         for name, curve in curves.items()
@@ -224,7 +224,7 @@ def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
 
 
 def _points_until(curve: _CurvePoints, moment: float, after: _CurvePoints, *, prefix: bool) -> _CurvePoints:
-    """The points up to a moment; with `prefix` rather as many as there are to compare them with."""
+    """Return the points up to a time; with `prefix`, as many as `after` has."""
     count = min(len(after.steps), len(curve.steps)) if prefix else int((curve.times < moment).sum())
     return _CurvePoints(curve.steps[:count], curve.times[:count], curve.values[:count])
 
@@ -232,14 +232,16 @@ def _points_until(curve: _CurvePoints, moment: float, after: _CurvePoints, *, pr
 def _compare_metric(
     name: str, before: _CurvePoints, after: _CurvePoints, tolerance: Tolerance, *, open_end: bool
 ) -> _Comparison:
-    """Args:
-    open_end: Points beyond the original's last are none too many: it was cut short.
+    """Compare one metric.
+
+    Args:
+        open_end: Accept points after the original's last one, because it was cut short.
     """
     shared = min(len(before.steps), len(after.steps))
     old, new = before.values[:shared], after.values[:shared]
     same_step = before.steps[:shared] == after.steps[:shared]
     same = same_step & ((old.view(np.int64) == new.view(np.int64)) | (np.isnan(old) & np.isnan(new)))
-    with np.errstate(over="ignore"):  # numbers that far apart are not near, which infinity says too
+    with np.errstate(over="ignore"):  # an overflow to infinity is beyond the tolerance as well
         near = same_step & np.isclose(new, old, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=True)
 
     def gap(index: int) -> tuple[float, ValueGap]:
@@ -247,7 +249,7 @@ def _compare_metric(
         original = float(before.values[index]) if index < len(before.steps) else None
         repeated = float(after.values[index]) if index < len(after.steps) else None
         if original is not None and repeated is not None and not same_step[index]:
-            repeated = None  # its point is that of another step
+            repeated = None  # its point has another step
         return float(before.times[index]) if points is before else math.inf, ValueGap(
             name, int(points.steps[index]), original, repeated
         )
@@ -268,7 +270,7 @@ def _compare_metric(
 
 
 def _tensor_comparison(weights_compared: weights.WeightComparison) -> _Comparison:
-    """What the checkpoints came to: behind all points, for they are saved last."""
+    """Return the result for checkpoints; they count as later than all points, since they are saved last."""
     first, beyond = (
         None if gap is None else (math.inf, ValueGap(gap.name, gap.step, gap.before, gap.after))
         for gap in (weights_compared.first, weights_compared.first_beyond)
@@ -277,7 +279,7 @@ def _tensor_comparison(weights_compared: weights.WeightComparison) -> _Compariso
 
 
 def _earliest(gaps: Iterable[tuple[float, ValueGap] | None]) -> ValueGap | None:
-    """The one that came first; of the same moment, that of the lowest step."""
+    """Return the earliest gap; ties are broken by the lower step."""
     present = [gap for gap in gaps if gap is not None]
     return (
         min(present, key=lambda gap: (gap[0], math.inf if gap[1].step is None else gap[1].step, gap[1].metric))[1]
@@ -295,7 +297,7 @@ def _value_text(value: float | None) -> str:
 
 
 def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
-    """As the record keeps it (`docs/format.md`, Lineage)."""
+    """Return a verdict as stored in the record (`docs/format.md`, Lineage)."""
     first = verdict.first
     return {
         "word": verdict.word,

@@ -1,4 +1,4 @@
-"""Whether the tensors of two runs' last and best checkpoints are the same."""
+"""Comparison of the tensors in two runs' last and best checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TensorGap(NamedTuple):
-    """A tensor that is not the same; the number in it that is furthest off."""
+    """Tensor that differs, with its largest difference."""
 
     name: str
     step: int | None
@@ -27,20 +27,20 @@ class TensorGap(NamedTuple):
 @dataclass
 class WeightComparison:
     count: int = 0
-    """Tensors that were compared."""
+    """Number of compared tensors."""
     first: TensorGap | None = None
     first_beyond: TensorGap | None = None
-    """The first beyond the tolerance."""
+    """First tensor beyond the tolerance."""
     remarks: list[str] = field(default_factory=list)
 
 
 def compare_weights(
     original: RecordedRun, repeated: RecordedRun, rtol: float, atol: float, *, to_the_end: bool
 ) -> WeightComparison:
-    """The tensors of `last` and `best`, bit by bit, where both runs have them whole, and of the same step.
+    """Compare the tensors of `last` and `best` bit by bit, if both runs have them intact at the same step.
 
     Args:
-        to_the_end: The repeated run went to its end: a checkpoint it lacks, or has of another step, is worth a word.
+        to_the_end: The repeated run was not limited in steps, so a checkpoint of another step is remarked on.
     """
     comparison = WeightComparison()
     for name in (LAST, BEST):
@@ -65,7 +65,7 @@ def compare_weights(
 def _compare_checkpoints(
     comparison: WeightComparison, before: Checkpoint, after: Checkpoint, *, rtol: float, atol: float
 ) -> None:
-    import torch  # only where there are tensors
+    import torch  # only needed if there are tensors
 
     old, new = dict(_tensors(before)), dict(_tensors(after))
     for name in sorted(old.keys() | new.keys()):
@@ -86,7 +86,7 @@ def _tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
     for part in checkpoint.parts:
         for name, tensor in checkpoint.tensors(part).items():
             yield f"{part}/{name}", tensor
-    # The generators' states may differ where nothing was drawn from them.
+    # The generators' states may differ although no random number was drawn from them.
     state = {name: value for name, value in checkpoint.state.items() if name != GENERATORS}
     yield from _inside(STATE, state)
 
@@ -113,7 +113,7 @@ def _bits(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _as_doubles(tensor: torch.Tensor) -> torch.Tensor:
-    """As numbers that can be compared by size, whatever kind they are."""
+    """Return the numbers of any dtype as float64."""
     import torch
 
     real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor

@@ -1,1 +1,1 @@
-"""The SummaryWriter API on runfolio's record, and TensorBoard's own server."""
+"""SummaryWriter's API for runfolio's record, and TensorBoard's own server."""

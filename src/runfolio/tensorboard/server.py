@@ -1,4 +1,4 @@
-"""TensorBoard's own server on a folder, as a child process."""
+"""TensorBoard's own server for a folder, as a child process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _STOP_TIMEOUT_S = 10.0
 
 
 def serve(log_dir: Path, host: str, port: int | None, on_address: Callable[[str], None]) -> None:
-    """Run TensorBoard until it ends or is ended.
+    """Run TensorBoard until it ends or is stopped.
 
-    Its output goes to stderr after its address is known, and is shown before that only if it fails.
+    Its output goes to stderr after its address is known. Earlier output is shown only if it fails.
 
     Args:
-        port: The default is the first free port from 6006 on.
-        on_address: Called with the address of the server once it listens.
+        port: Default: the first free port from 6006 on.
+        on_address: Called with the address of the server when it listens.
     Raises:
         StoreError: TensorBoard did not start; the message has the reason.
     """
@@ -29,7 +29,7 @@ def serve(log_dir: Path, host: str, port: int | None, on_address: Callable[[str]
     if port is not None:
         command += ["--port", str(port)]
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    # Ctrl-C goes to the whole terminal, TensorBoard too.
+    # Ctrl-C reaches all processes of the terminal, including TensorBoard.
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
         try:
             startup_output = _forward_output(server, on_address)
@@ -41,12 +41,12 @@ def serve(log_dir: Path, host: str, port: int | None, on_address: Callable[[str]
         error = next((line for line in startup_output if "ERROR" in line), startup_output[-1])
         raise StoreError(
             f"TensorBoard did not start (exit status {status}): {error.removeprefix('ERROR: ').strip()};"
-            " --port and --host name another address, if that is it"
+            " if the address is in use, choose another one with --port and --host"
         )
 
 
 def _forward_output(server: subprocess.Popen[str], on_address: Callable[[str], None]) -> list[str]:
-    """Report the address and copy all later output to stderr; return the output if no address came."""
+    """Report the address and copy all later output to stderr; return the output if there was no address."""
     output: list[str] = []
     for line in server.stderr or ():
         output.append(line)
@@ -54,7 +54,7 @@ def _forward_output(server: subprocess.Popen[str], on_address: Callable[[str], N
             on_address(match[0])
             sys.stderr.writelines(server.stderr or ())
             return []
-    return output or ["it said nothing"]
+    return output or ["no output"]
 
 
 def _stop(server: subprocess.Popen[str]) -> None:

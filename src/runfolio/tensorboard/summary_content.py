@@ -1,4 +1,4 @@
-"""Contents that SummaryWriter's methods make of arrays: pictures, animations, sounds, curves, and files of arrays."""
+"""Contents for SummaryWriter's methods: images, animations, sounds, curves, and files of arrays."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _CURVES = ("true_positives", "false_positives", "true_negatives", "false_negativ
 
 
 def image_grid(image: Any, dataformats: str) -> Any:
-    """Return an image, or several as one, as an array [height, width, channels], from axes named N, C, H and W.
+    """Combine images with axes named N, C, H and W into one array [height, width, channels].
 
     Raises:
-        ConfigError: The axes are not those of the array, or not of an image.
+        ConfigError: The axes do not fit the array, or an image.
     """
     import numpy as np
 
     array, axes = media_content.as_numbers(image), dataformats.upper()
     if array.ndim != len(axes) or len(set(axes)) != len(axes) or not {"H", "W"} <= set(axes) <= set("NCHW"):
-        raise ConfigError(f"an image of shape {array.shape} has not the axes {dataformats!r}")
+        raise ConfigError(f"an image of shape {array.shape} does not have the axes {dataformats!r}")
     for missing in (axis for axis in "CN" if axis not in axes):
         array, axes = array[None], missing + axes
     batch = np.transpose(array, [axes.index(axis) for axis in "NHWC"])
@@ -49,8 +49,8 @@ def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[st
     """Return an image with boxes (x and y of two corners) drawn on it, as PNG.
 
     Args:
-        rescale: Factor by which the result is larger.
-        labels: A text for each box; ignored if there are not as many.
+        rescale: Factor of the enlargement.
+        labels: One text per box; ignored if their numbers differ.
     """
     from PIL import ImageDraw
 
@@ -70,14 +70,14 @@ def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[st
 
 
 def animation(video: Any, fps: float) -> StoredImage:
-    """Return videos [N, frames, channels, height, width], side by side, as an animated PNG."""
+    """Return videos [N, frames, channels, height, width], combined into one, as an animated PNG."""
     import numpy as np
 
     array = media_content.as_numbers(video)
     if array.ndim != 5 or 0 in array.shape:
-        raise ConfigError(f"a video has the axes [N, frames, channels, height, width]; not the shape {array.shape}")
+        raise ConfigError(f"a video has the axes [N, frames, channels, height, width], not the shape {array.shape}")
     grids = [image_grid(array[:, number], "NCHW") for number in range(array.shape[1])]
-    stored = media_content.png(np.concatenate(grids))  # all frames at once, so that they are scaled alike
+    stored = media_content.png(np.concatenate(grids))  # all frames at once, for a common scale
     strip, height = _picture(stored), len(grids[0])
     first, *others = (strip.crop((0, top, strip.width, top + height)) for top in range(0, strip.height, height))
     buffer = io.BytesIO()
@@ -86,14 +86,14 @@ def animation(video: Any, fps: float) -> StoredImage:
 
 
 def sound(values: Any, sample_rate: int) -> bytes:
-    """Return samples from -1 to 1 as a WAV file of 16 bits; louder ones are clipped."""
+    """Return samples from -1 to 1 as a WAV file with 16 bits; louder ones are clipped."""
     import wave
 
     import numpy as np
 
     samples = np.asarray(media_content.as_numbers(values), dtype=np.float64).squeeze()
     if samples.ndim != 1:
-        raise ConfigError(f"a sound has one axis, its samples; not the shape {samples.shape}")
+        raise ConfigError(f"a sound has one axis, its samples, not the shape {samples.shape}")
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
@@ -106,17 +106,17 @@ def sound(values: Any, sample_rate: int) -> bytes:
 def raw_histogram(
     lowest: float, highest: float, count: float, total: float, total_of_squares: float, limits: Any, counts: Any
 ) -> dict[str, Any]:
-    """Return counted numbers as a histogram of the record, without the empty bins at both ends.
+    """Return binned numbers as a histogram of the record, without the empty bins at both ends.
 
     Args:
-        limits: The upper end of each bin.
+        limits: Upper edge of each bin.
     """
     import numpy as np
 
     ends = np.asarray(media_content.as_numbers(limits), dtype=np.float64)
     bins = np.asarray(media_content.as_numbers(counts), dtype=np.float64)
     if ends.shape != bins.shape or ends.ndim != 1:
-        raise ConfigError(f"bucket_limits of shape {ends.shape} do not belong to bucket_counts of shape {bins.shape}")
+        raise ConfigError(f"bucket_limits of shape {ends.shape} do not match bucket_counts of shape {bins.shape}")
     used = np.flatnonzero(bins)
     if not used.size or not count:
         statistics = dict.fromkeys(("mean", "std", "min", "max"))
@@ -144,7 +144,7 @@ def precision_recall(labels: Any, predictions: Any, thresholds: int, weights: An
     truth = np.asarray(media_content.as_numbers(labels), dtype=np.float64).ravel()
     scores = np.asarray(media_content.as_numbers(predictions), dtype=np.float64).ravel()
     if truth.shape != scores.shape:
-        raise ConfigError(f"{truth.size} labels do not belong to {scores.size} predictions")
+        raise ConfigError(f"{truth.size} labels do not match {scores.size} predictions")
     weight = 1.0 if weights is None else np.asarray(media_content.as_numbers(weights), dtype=np.float64).ravel()
     bins = np.floor(scores * (thresholds - 1)).clip(0, thresholds - 1)
 
@@ -165,7 +165,7 @@ def curves(*values: Any) -> dict[str, list[float]]:
 
 
 def table(rows: Any, header: Any) -> dict[str, Any]:
-    """Return the metadata of an embedding, a text or a list of texts for each point, as plain texts."""
+    """Return the metadata of an embedding (one text or list of texts per point) as plain texts."""
 
     def cells(row: Any) -> list[str]:
         return [text_of(cell, "metadata") for cell in (row if isinstance(row, (list, tuple)) else [row])]
@@ -174,7 +174,7 @@ def table(rows: Any, header: Any) -> dict[str, Any]:
 
 
 def artifact_name(tag: str, step: int) -> str:
-    """Return a name for what belongs to a tag and a step; other tags and steps have other names."""
+    """Return a file name for a tag and a step, unique among them."""
     safe = slug(tag).encode()[:_NAME_BYTES].decode(errors="ignore")
     digest = "" if safe == tag else "-" + hashlib.blake2b(tag.encode(errors="replace"), digest_size=4).hexdigest()
     return f"{safe}{digest}-{step}"
@@ -183,7 +183,7 @@ def artifact_name(tag: str, step: int) -> str:
 def write_files(
     folder: Path, details: Mapping[str, Any], contents: Mapping[str, bytes], arrays: Mapping[str, Any]
 ) -> None:
-    """Write `about.json`, files by their names, and arrays, where they are not None, as `.npy` files."""
+    """Write `about.json`, files by name, and arrays that are not None as `.npy` files."""
     import numpy as np
 
     files.write_json(folder / "about.json", details)
@@ -195,7 +195,7 @@ def write_files(
 
 
 def _picture(stored: StoredImage) -> Any:
-    """Return a stored image for Pillow to draw on, in 8 bits."""
+    """Return a stored image in 8 bits for Pillow to draw on."""
     import numpy as np
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""The methods of `torch.utils.tensorboard.SummaryWriter` on a run of its own, for scripts that know them."""
+"""Methods of `torch.utils.tensorboard.SummaryWriter` for a run, for scripts that use them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
 _LAST_MOMENT = 2**63 / 1e6
-"""Seconds since 1970 whose microseconds 64 bits do not hold any more."""
+"""Seconds since 1970 from which microseconds exceed 64 bits."""
 
 
 def create_writer(
@@ -38,32 +38,32 @@ def create_writer(
     store: str | os.PathLike[str] | None = None,
     config: Any = None,
 ) -> SummaryWriter:
-    """Open a run that TensorBoard shows too, named `model` or `model-extra`, and write to it as to a SummaryWriter.
+    """Open a run with TensorBoard's event file, named `model` or `model-extra`, and return a SummaryWriter for it.
 
     Raises:
-        As `runfolio.init`.
+        RunfolioError: As in `runfolio.init`.
     """
     name = model if extra is None else f"{model}-{extra}"
     return SummaryWriter(init(name, experiment=experiment, store=store, config=config, tensorboard=True))
 
 
 class SummaryWriter:
-    """A run behind the methods of torch's SummaryWriter; `run` is the run itself.
+    """SummaryWriter for a run, with the methods of torch's SummaryWriter; `run` is the run itself.
 
-    Arguments have the names, the order and the meaning they have there. Where no step is given, each tag counts its
-    own. Histograms have 64 bins of equal width, whatever is asked for; `new_style` and `double_precision` change
-    nothing, for the record holds float64. Tensors, embeddings, meshes, sounds and curves of precision and recall become
-    artifacts. What cannot be recorded is reported once and counted, as with `Run`.
+    Arguments have the same names, order and meaning as there. Without a step, each tag counts its own steps. Histograms
+    always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record has float64.
+    Tensors, embeddings, meshes, sounds and curves of precision and recall become artifacts. Values that cannot be
+    recorded are reported once and step_count, as with `Run`.
     """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self._closed = False
-        self._counted: dict[str, int] = {}
+        self._step_counts: dict[str, int] = {}
 
     @property
     def log_dir(self) -> str:
-        """The run's folder."""
+        """Folder of the run."""
         return str(self.run.folder)
 
     def get_logdir(self) -> str:
@@ -90,7 +90,7 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Metrics `main_tag/key` of this run; SummaryWriter makes a run of each."""
+        """Record metrics `main_tag/key` of this run; torch's SummaryWriter creates one run for each."""
         main_tag = text_of(main_tag, "main_tag")
         values = {f"{main_tag}/{text_of(key, 'a key')}": value for key, value in tag_scalar_dict.items()}
         self._add_scalars(values, main_tag, global_step, walltime)
@@ -131,7 +131,7 @@ class SummaryWriter:
         walltime: float | None = None,
         dataformats: str = "NCHW",
     ) -> None:
-        """Several images as one, eight in a row."""
+        """Record several images as one, eight per row."""
         self.add_image(tag, img_tensor, global_step, walltime, dataformats)
 
     @guarded(None)
@@ -143,7 +143,7 @@ class SummaryWriter:
         close: bool = True,
         walltime: float | None = None,
     ) -> None:
-        """A matplotlib figure; of a list, each is one: `tag`, `tag/1`, and so on."""
+        """Record a matplotlib figure, or each one of a list as `tag`, `tag/1`, and so on."""
         tag = text_of(tag, "tag")
         figures = list(figure) if isinstance(figure, (list, tuple)) else [figure]
         for index, single in enumerate(figures):
@@ -163,7 +163,7 @@ class SummaryWriter:
     def add_graph(
         self, model: Any, input_to_model: Any = None, verbose: bool = False, use_strict_trace: bool = True
     ) -> None:
-        self._opened().log_graph(model, input_to_model)
+        self._open_run().log_graph(model, input_to_model)
 
     @guarded(None)
     def add_hparams(
@@ -174,18 +174,19 @@ class SummaryWriter:
         run_name: str | None = None,
         global_step: int | None = None,
     ) -> None:
-        """Config and results of this run; SummaryWriter makes another run for them."""
+        """Record config and results of this run; torch's SummaryWriter creates another run for them."""
         for values in (hparam_dict, metric_dict):
             if not isinstance(values, Mapping):
                 raise ConfigError(f"add_hparams takes two dicts; one is a {type(values).__name__}")
-        run = self._opened()
+        run = self._open_run()
         run.config.update(hparam_dict)
         run.summary.update(metric_dict)
 
     @guarded(None)
     def add_custom_scalars(self, layout: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
-        """Which metrics go into one chart: `{"category": {"title": ["Multiline", [tag, ...]]}}`, or `["Margin", [value,
-        lower, upper]]`.
+        """Combine metrics in one chart.
+
+        The layout is `{"category": {"title": ["Multiline", [tag, ...]]}}`, or `["Margin", [value, lower, upper]]`.
         """
         try:
             charts = {
@@ -215,7 +216,7 @@ class SummaryWriter:
     def add_histogram_raw(
         self,
         tag: str,
-        min: float,  # noqa: A002 - the names of SummaryWriter
+        min: float,  # noqa: A002 - names of SummaryWriter
         max: float,  # noqa: A002
         num: float,
         sum: float,  # noqa: A002
@@ -248,7 +249,7 @@ class SummaryWriter:
         dataformats: str = "CHW",
         labels: Sequence[str] | None = None,
     ) -> None:
-        """An image with boxes (x1, y1, x2, y2) drawn on it."""
+        """Record an image with boxes (x1, y1, x2, y2) drawn on it."""
         image, boxes = media_content.own_copy(img_tensor), media_content.own_copy(box_tensor)
         axes, factor = text_of(dataformats, "dataformats"), _number(rescale, "rescale")
         texts = [labels] if isinstance(labels, str) else labels
@@ -268,7 +269,7 @@ class SummaryWriter:
         fps: float = 4,
         walltime: float | None = None,
     ) -> None:
-        """Videos [N, frames, channels, height, width] as one animated image."""
+        """Record videos [N, frames, channels, height, width] as one animated image."""
         copied, rate = media_content.own_copy(vid_tensor), _number(fps, "fps")
         self._add("image", tag, lambda: summary_content.animation(copied, rate), global_step, walltime)
 
@@ -281,14 +282,14 @@ class SummaryWriter:
         sample_rate: int = 44100,
         walltime: float | None = None,
     ) -> None:
-        """A sound as an artifact with a WAV file."""
+        """Record a sound as an artifact with a WAV file."""
         sound = summary_content.sound(snd_tensor, round(_number(sample_rate, "sample_rate")))
-        self._keep("audio", tag, global_step, {}, sounds={"audio.wav": sound})
+        self._save_artifact("audio", tag, global_step, {}, sounds={"audio.wav": sound})
 
     @guarded(None)
     def add_tensor(self, tag: str, tensor: Any, global_step: int | None = None, walltime: float | None = None) -> None:
-        """A tensor as an artifact with an `.npy` file."""
-        self._keep("tensor", tag, global_step, {}, tensor=tensor)
+        """Record a tensor as an artifact with an `.npy` file."""
+        self._save_artifact("tensor", tag, global_step, {}, tensor=tensor)
 
     @guarded(None)
     def add_embedding(
@@ -300,9 +301,9 @@ class SummaryWriter:
         tag: str = "default",
         metadata_header: Any = None,
     ) -> None:
-        """Points, what they are, and their images as an artifact."""
+        """Record points with their metadata and images as an artifact."""
         details = {} if metadata is None else summary_content.table(metadata, metadata_header)
-        self._keep("embedding", tag, global_step, details, points=mat, images=label_img)
+        self._save_artifact("embedding", tag, global_step, details, points=mat, images=label_img)
 
     @guarded(None)
     def add_mesh(
@@ -315,9 +316,9 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Vertices, their colors and the faces between them as an artifact."""
+        """Record vertices with their colors and faces as an artifact."""
         details = {"config": plain_value(config_dict)}
-        self._keep("mesh", tag, global_step, details, vertices=vertices, colors=colors, faces=faces)
+        self._save_artifact("mesh", tag, global_step, details, vertices=vertices, colors=colors, faces=faces)
 
     @guarded(None)
     def add_pr_curve(
@@ -330,11 +331,11 @@ class SummaryWriter:
         weights: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Precision and recall at thresholds from 0 to 1 as an artifact."""
+        """Record precision and recall at thresholds from 0 to 1 as an artifact."""
         curves = summary_content.precision_recall(
             labels, predictions, round(_number(num_thresholds, "num_thresholds")), weights
         )
-        self._keep("pr_curve", tag, global_step, curves)
+        self._save_artifact("pr_curve", tag, global_step, curves)
 
     @guarded(None)
     def add_pr_curve_raw(
@@ -352,18 +353,18 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         counts = (true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts)
-        self._keep("pr_curve", tag, global_step, summary_content.curves(*counts, precision, recall))
+        self._save_artifact("pr_curve", tag, global_step, summary_content.curves(*counts, precision, recall))
 
     @guarded(None)
     def add_onnx_graph(self, prototxt: str | os.PathLike[str]) -> None:
-        """An ONNX file as an artifact."""
-        self._opened().artifact(prototxt, type="onnx")
+        """Record an ONNX file as an artifact."""
+        self._open_run().artifact(prototxt, type="onnx")
 
     def flush(self) -> None:
         self.run.flush()
 
     def close(self) -> None:
-        """End the run. What is added later opens it again, as with SummaryWriter: many close it in each epoch."""
+        """End the run. Later calls open it again, as with SummaryWriter, since many scripts close it in each epoch."""
         self.run.finish()
         self._closed = True
 
@@ -376,10 +377,10 @@ class SummaryWriter:
     ) -> None:
         self.run.__exit__(kind, error, trace)
 
-    def _opened(self) -> Run:
-        """Return the run; if `close` or a further `init` has ended it, a new attempt of it that keeps every point.
+    def _open_run(self) -> Run:
+        """Return the run; if `close` or a further `init` has ended it, open a new attempt that keeps every point.
 
-        If that fails, it stays closed.
+        If that fails, the run stays closed.
         """
         if self._closed or self.run.recorder.is_replaced:
             self._closed = self.run.recorder.is_replaced = False
@@ -392,11 +393,11 @@ class SummaryWriter:
 
     def _add_scalars(self, values: Mapping[str, Any], counter: str, step: int | None, walltime: float | None) -> None:
         copied = {name: detach_value(value) for name, value in values.items()}
-        recorder = self._opened().recorder
+        recorder = self._open_run().recorder
         moment = recorder.now() if walltime is None else _moment(walltime)
         recorder.record(Scalars(moment, self._step(counter, step), copied))
 
-    def _keep(
+    def _save_artifact(
         self,
         kind: str,
         tag: str,
@@ -406,13 +407,13 @@ class SummaryWriter:
         sounds: Mapping[str, bytes] | None = None,
         **arrays: Any,
     ) -> None:
-        """Keep what has no medium of its own as an artifact of `tag` and the step; see `docs/format.md`, Artifacts."""
+        """Store values without a medium as an artifact of a tag and a step; see `docs/format.md`, Artifacts."""
         tag = text_of(tag, "tag")
         step = whole_step(self._step(tag, step))
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             summary_content.write_files(folder, {"tag": tag, "step": step, **details}, sounds or {}, arrays)
-            self._opened().artifact(folder, summary_content.artifact_name(tag, step), type=kind)
+            self._open_run().artifact(folder, summary_content.artifact_name(tag, step), type=kind)
 
     def _note_failure(self, call: str, error: Exception) -> None:
         self.run.recorder.note_failure(call, error)
@@ -426,14 +427,14 @@ class SummaryWriter:
         walltime: float | None,
     ) -> None:
         tag = text_of(tag, "tag")
-        recorder = self._opened().recorder
+        recorder = self._open_run().recorder
         moment = recorder.now() if walltime is None else _moment(walltime)
         recorder.record(Media(moment, self._step(tag, step), kind, tag, content))
 
     def _step(self, tag: str, step: Any) -> Any:
-        counted = self._counted.get(tag, 0)
-        self._counted[tag] = counted + 1
-        return counted if step is None else step if type(step) is int else detach_value(step)
+        step_count = self._step_counts.get(tag, 0)
+        self._step_counts[tag] = step_count + 1
+        return step_count if step is None else step if type(step) is int else detach_value(step)
 
 
 def _number(value: Any, what: str) -> float:
@@ -449,7 +450,7 @@ def _moment(walltime: float) -> float:
     except ConfigError:
         moment = math.nan
     if not abs(moment) < _LAST_MOMENT:
-        raise ConfigError(f"walltime {shorten(walltime)} is no time; give seconds since 1970, as time.time() does")
+        raise ConfigError(f"walltime {shorten(walltime)} is not a time; pass seconds since 1970, like time.time()")
     return moment
 
 

@@ -1,1 +1,1 @@
-"""The writing side: `init` and `Run`. Imports neither torch, NumPy nor Arrow until a run needs them."""
+"""Writing of runs: `init` and `Run`. Torch, NumPy and Arrow are imported only when a run needs them."""

@@ -1,4 +1,4 @@
-"""The run that `runfolio.log` speaks to."""
+"""The run that `runfolio.log` writes to."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def current() -> Run:
 def log(values: Mapping[str, Any], step: int | None = None) -> None:
     """Call `Run.log` of the run that `current` returns.
 
-    If the run of this thread or task has ended, or several runs are open and none belongs to it, nothing is written
-    and one warning is logged.
+    Nothing is written and one warning is logged in two cases: the run of this thread or task has ended, or several
+    runs are open and none belongs to it.
 
     Raises:
         ConfigError: No run is open.
@@ -45,11 +45,11 @@ def log(values: Mapping[str, Any], step: int | None = None) -> None:
         run.log(values, step)
     elif not _is_ambiguity_logged:
         _is_ambiguity_logged = True
-        logger.warning("runfolio.log: %s, so nothing is written; call run.log of the run that is meant", AMBIGUOUS)
+        logger.warning("runfolio.log: %s, so nothing is written; call the log method of a run instead", AMBIGUOUS)
 
 
 def _find() -> Run | None:
-    """Return the run of this context, even if it has ended; else the only open run; None if several are open.
+    """Return the run of this context, even if it has ended, else the only open run; None if several are open.
 
     Raises:
         ConfigError: No run is open, and this context never had one.
@@ -64,7 +64,7 @@ def _find() -> Run | None:
 
 
 def _no_run() -> ConfigError:
-    hint = ", or hand it the run: Process(target=work, args=(run,))" if _is_spawned() else ""
+    hint = ", or pass it the run: Process(target=work, args=(run,))" if _is_spawned() else ""
     return ConfigError(f"no run is open; call runfolio.init() first{hint}")
 
 

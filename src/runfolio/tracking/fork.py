@@ -1,4 +1,4 @@
-"""`fork`: beginning a new run from a checkpoint of another."""
+"""`fork`: start of a new run from a checkpoint of another."""
 
 from __future__ import annotations
 
@@ -24,24 +24,23 @@ def fork(
     notes: str = "",
     **options: Unpack[RunOptions],
 ) -> Run:
-    """Begin a new run from a checkpoint of another, which stays as it is and may be running.
+    """Start a new run from a checkpoint of another, which is not changed and may be running.
 
-    The new run begins with all points up to the checkpoint, and `run.restore("last", ...)` restores the state that
-    was saved there.
+    The new run contains all points up to the checkpoint, and `run.restore("last", ...)` restores its state.
 
     Args:
         run: The run to fork: its id, the beginning of its id, its name, its folder, or a `Run` or `RecordedRun`.
-        checkpoint: Name of the checkpoint to begin from.
-        step: Begin from the checkpoint of exactly this step instead.
+        checkpoint: Name of the checkpoint to start from.
+        step: Start from the checkpoint of exactly this step instead.
         name: Default: the name of the forked run with `-fork` appended.
         experiment: Default: the experiment of the forked run.
-        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict`,
+        options: `config` (overrides single settings), `store`, `tensorboard`, `checkpoints`, `strict`,
             `recording` and `keep_others`, as in `init`.
     Raises:
         NotFound: There is no such run or checkpoint.
         DamagedFile: The checkpoint cannot be read.
         StoreError: The store cannot be written.
-        Ambiguous: Several runs fit.
+        Ambiguous: Several runs match.
         ConfigError: An argument is invalid.
     """
     new = NewRun.of(name, experiment, tags, notes)

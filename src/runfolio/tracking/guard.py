@@ -1,4 +1,4 @@
-"""The guard around calls that record: whatever a value, a file, a library or the store does, the training continues."""
+"""Guard of calls that record: if a value, a file, a library or the store fails, the training continues."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def guarded(otherwise: object, call: str | None = None) -> Callable[[_Method], _Method]:
-    """Make a method report what it raises, by its object's `_note_failure(call, error)`; see `Recorder.note_failure`.
+    """Make a method report its exceptions by `_note_failure(call, error)` of its object (`Recorder.note_failure`).
 
-    Interrupts pass, and so does Python's own TypeError about arguments that the method does not have.
+    Interrupts are raised, and so is Python's own TypeError about the method's arguments.
 
     Args:
-        otherwise: Returned by a call that failed.
-        call: The name of the call in the report. Default: the method's name.
+        otherwise: Result of a call that failed.
+        call: Name of the call in the report. Default: the method's name.
     """
 
     def guard(method: _Method) -> _Method:
@@ -38,15 +38,15 @@ def guarded(otherwise: object, call: str | None = None) -> Callable[[_Method], _
 
 
 def _is_wrong_call(error: Exception) -> bool:
-    """Return whether Python refused the arguments, so that no line of the method was executed."""
+    """Return whether Python rejected the arguments, so that the method was not entered."""
     trace = error.__traceback__
     return isinstance(error, TypeError) and trace is not None and trace.tb_next is None
 
 
 def is_interrupt(error: Exception) -> bool:
-    """Return whether a signal handler raised the error, and not the call that it interrupted.
+    """Return whether a signal handler raised the error, rather than the call that it interrupted.
 
-    Such as a handler of a time limit, or torch's, which reports a DataLoader worker that was killed.
+    Examples are handlers of time limits, and torch's, which reports a killed DataLoader worker.
     """
     handlers = map(signal.getsignal, signal.valid_signals())
     codes = {getattr(handler, "__code__", None) for handler in handlers}

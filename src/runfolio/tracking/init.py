@@ -1,4 +1,4 @@
-"""`init`: opening a new run, or an earlier one again."""
+"""`init`: start of a new run, or continuation of an earlier one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from runfolio.tracking.opening import (
 from runfolio.tracking.recording_config import RecordingConfig
 from runfolio.tracking.resume import find_unfinished_run
 from runfolio.tracking.run import Run
-from runfolio.tracking.run_lookup import RunReference, spelled
+from runfolio.tracking.run_lookup import RunReference, spelling_of
 
 _EXPERIMENT = "default"
 _AUTO = "auto"
@@ -47,46 +47,45 @@ def init(
 ) -> Run:
     """Open a run and start recording.
 
-    With `RUNFOLIO_RUN_ID`, it is the run of that id: a new one, or one that another process writes and this one joins,
-    or one whose processes are gone and that continues, from its last checkpoint if there is one. Rank 0 continues it
-    and the other ranks join. A finished run is continued with `resume="auto"` only, and refused otherwise.
+    With `RUNFOLIO_RUN_ID`, it opens the run of that id. It creates the run if it is new, and joins it if another
+    process writes it. Otherwise it continues the run from its last checkpoint, if there is one. Rank 0 continues it,
+    and the other ranks join. A finished run is continued only with `resume="auto"`, and refused otherwise.
 
     Args:
-        name: Readable name; the id is added to it in the folder. Default: the name of the script (or module, program
-            or notebook) and the next number that is free in the store, such as `train-3`; with `RUNFOLIO_RUN_ID`, that
-            id; in a job of Hydra, its overrides, such as `lr=0.1`.
-        experiment: The experiment that the run belongs to, and the folder of its folder. Default: `default`.
-        config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config. A resumed run keeps the
-            settings that are not given again.
+        name: Readable name; the folder's name also contains the id. Default: in a job of Hydra, its overrides, such
+            as `lr=0.1`; with `RUNFOLIO_RUN_ID`, that id; else the name of the script (or module, program or
+            notebook) and the next free number, such as `train-3`.
+        experiment: Experiment of the run, and name of its parent folder. Default: `default`.
+        config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config. A resumed run keeps
+            earlier settings that are not given.
         store: Folder of all runs. Default: `$RUNFOLIO_STORE`, else `./runs`.
         series: Name and fingerprint of the series that the run is part of.
-        resume: The run to continue from its `last` checkpoint instead of opening a new one: its id, the beginning of
-            its id, its name, its folder, or a `Run` or `RecordedRun`. Name, experiment, tags and notes are then those
-            of that run. With `"auto"`, which suits a script that a
-            cluster starts again, it is the newest run of this experiment (and name, if one is given) that the same
-            script began with the same arguments, that has a checkpoint, did not finish and is not being written; if
-            there is none, a new run is opened. `run.resumed` says which. `runfolio.resume` continues a run from
-            another checkpoint or step.
-        tensorboard: Write TensorBoard's event file in addition to the record; a resumed run that has one keeps it.
-        checkpoints: When `run.checkpoint` saves, and which checkpoints are kept. Default: each call saves; the last,
-            the one before and the best are kept.
-        strict: `log` raises ConfigError at once if something cannot be stored, instead of leaving it out with a
-            warning and a count. Values on a GPU are then waited for.
-        recording: Settings that few runs change: console, code, durability, and the intervals of the writing.
-        keep_others: Keep the open runs of this thread or asyncio task open. By default they end here, at the time of
-            their last call, unless they are in a `with` block.
+        resume: Run to continue from its `last` checkpoint instead of a new one: its id, the start of its id, its
+            name, its folder, or a `Run` or `RecordedRun`. It keeps its name, experiment, tags and notes.
+            `"auto"`, for scripts that a cluster restarts, continues the newest matching run, or opens a new one if
+            there is none. Experiment, name (if given), script and arguments must match. The run must have a
+            checkpoint, must not have finished, and must not be written by a process.
+            `run.resumed` reports which. `runfolio.resume` continues from another checkpoint or step.
+        tensorboard: Also write TensorBoard's event file; always on for a resumed run that has one.
+        checkpoints: Policy of when `run.checkpoint` saves, and which checkpoints are kept. Default: each call saves;
+            the last, the previous and the best one are kept.
+        strict: Raise ConfigError from `log` if a value cannot be stored, instead of omitting it with a warning and a
+            count. Each call then waits for values on a GPU.
+        recording: Settings that few runs change: console, code, durability, and write intervals.
+        keep_others: Keep the other open runs of this thread or asyncio task open. By default they end here, with the
+            time of their last call, unless they are in a `with` block.
     Returns:
-        The run. `runfolio.log` of this thread or task speaks to it until it ends.
+        The run. `runfolio.log` of this thread or task writes to it until it ends.
     Raises:
-        StoreError: The store cannot be written; the run is being written by another process, or has finished.
-        TypeError: An argument has another name here, as `project`.
-        ConfigError: `config` is none of the kinds above, a name or tag is past its limits (`docs/limits.md`), or
-            `resume` names a run in what `runfolio reproduce` started.
-        Ambiguous: Several runs fit `resume`.
-        NotFound: There is no run `resume`, or it has no checkpoint.
+        StoreError: The store cannot be written; or another process writes the run, or it has finished.
+        TypeError: An argument has another name here, such as `project`.
+        ConfigError: `config` has another type, a name or tag exceeds its limits (`docs/limits.md`), or `resume` names
+            a run in a process that `runfolio reproduce` started.
+        Ambiguous: Several runs match `resume`.
+        NotFound: The run `resume` does not exist, or has no checkpoint.
     """
     if resume is not None and resume != _AUTO:
-        refuse_in_reproduction(f"init(resume={spelled(resume)!r})")
+        refuse_in_reproduction(f"init(resume={spelling_of(resume)!r})")
     new = NewRun.of(job_name() if name is None else name, experiment, tags, notes, series)
 
     def find(request: OpenRequest) -> Opened:

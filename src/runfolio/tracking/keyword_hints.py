@@ -1,4 +1,4 @@
-"""Hints for keyword arguments that other trackers have, and runfolio spells in another way."""
+"""Hints for keyword arguments that other trackers have and runfolio names differently."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def hint_at(hints: Mapping[str, str]) -> Callable[[_Function], _Function]:
-    """Make a function name the right spelling in its TypeError.
+    """Make a function's TypeError name the correct argument.
 
     Args:
-        hints: The right spelling by the name of an argument that the function does not have.
+        hints: Correct spelling, by the name of an unsupported argument.
     """
 
     def decorate(function: _Function) -> _Function:

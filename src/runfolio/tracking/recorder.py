@@ -49,25 +49,25 @@ _BRAKE_S = 0.0005
 
 
 class Phase(enum.IntEnum):
-    """Phase in the life of a recorder. Phases only advance; a forked child begins again with `OPENING`."""
+    """Phase of a recorder. Phases only advance, but a forked child starts again with `OPENING`."""
 
     OPENING = enum.auto()
-    """Items wait: the threads are not started yet."""
+    """Items are queued: the threads have not been started."""
     ASLEEP = enum.auto()
-    """The first item starts the threads; the store holds no trace of this process before."""
+    """The first item will start the threads; until then the store has no trace of this process."""
     RECORDING = enum.auto()
     STOPPING = enum.auto()
-    """The monitors are being stopped; their last items are taken."""
+    """The monitors are being stopped; their last items are still accepted."""
     CLOSING = enum.auto()
-    """Items are refused; those that wait are written."""
+    """New items are refused; queued ones are written."""
     CLOSED = enum.auto()
 
 
 class Recorder:
-    """Records one run from this process: owns its threads, monitors and checkpoints, and ends it with the process."""
+    """Recorder of one run in this process: it owns threads, monitors and checkpoints, and ends with the process."""
 
     append: Callable[[Item], None]
-    """Takes one item of the record. Only `_route` sets it, so that `Run.log` needs no test of the phase."""
+    """Append one item to the record. Only `_route` sets it, so that `Run.log` does not test the phase."""
 
     def __init__(
         self,
@@ -84,17 +84,17 @@ class Recorder:
         resumed: Checkpoint | None = None,
         restarts: bool = False,
     ) -> None:
-        """Prepare; `start` or `sleep` follows.
+        """Prepare the recorder; call `start` or `sleep` next.
 
         Args:
-            last_step: The step before the first automatic one.
-            sinks: Receive points and media once they are in the record.
-            strict: Raise if something logged cannot be stored.
-            role: Part of this process in the run; only the primary one records more than what is logged.
+            last_step: Step before the first automatic one.
+            sinks: Receivers of points and media after they are in the record.
+            strict: Raise if a logged value cannot be stored.
+            role: Role of this process in the run; only the primary one records more than log calls.
             stop_after: End the process at the first log call of a later step (see `reproduction.stop_after`).
-            policy: Which calls of `checkpoint` save, and which checkpoints are kept.
-            resumed: The checkpoint that the run continues from.
-            restarts: The run continues without one, so that its script may start again.
+            policy: Policy of when `checkpoint` saves, and which checkpoints are kept.
+            resumed: Checkpoint that the run continues from.
+            restarts: The run continues without a checkpoint, so its script may start from the beginning.
         """
         self.folder = folder
         self.document = document
@@ -102,40 +102,40 @@ class Recorder:
         self.strict = strict
         self.role: Role = role
         self.handle: object = None
-        """The `Run` that the user has."""
+        """The user's `Run`."""
         self.is_in_with = False
-        """The run is in its `with` block, which ends it."""
+        """True inside the run's `with` block, which ends it."""
         self.is_replaced = False
-        """A further `init` has ended the run."""
+        """True if a further `init` has ended the run."""
         self.ends_as: RunOutcome | None = None
-        """Outcome if nobody ends the run; None: that of the process."""
+        """Outcome if the process does not end the run explicitly; None: the outcome of the process."""
         self.is_idle = False
-        """Nothing is being run in the notebook, so that a signal does not change how the run ends."""
+        """True if no cell of the notebook is running, so that a signal does not change how the run ends."""
         self.monitors: list[Monitor] = []
         self.clock = Clock()
         self._called_at: float | None = None
-        """When a call that is not in the queue last used the run."""
+        """Time of the last use of the run by a call that is not queued."""
         self.restarts = restarts
-        """The run continues without a checkpoint, so that its script may start again."""
+        """True if the run continues without a checkpoint, so that its script may start from the beginning."""
         self._stop_after = stop_after
         self._seconds_before = _seconds_before(document, self.clock.now())
         self._attempt = document.attempts[-1]
         self._phase = Phase.OPENING
         self._is_overloaded = False
-        """More is logged than can be encoded."""
+        """True if items are logged faster than they are encoded."""
         self._is_started = False
-        """The threads have been started, or are being started."""
+        """True once the start of the threads has begun."""
         self._is_refusal_logged = False
         self._is_joining_logged = False
         self._data: DataLog | None = None
-        self._surroundings: EnvironmentRecorder | None = None
+        self._environment: EnvironmentRecorder | None = None
         if role == PRIMARY:
             contents = keep_code(config.code)
-            self._surroundings = EnvironmentRecorder(folder, document, self.save_document, contents=contents)
-            self._surroundings.begin()
+            self._environment = EnvironmentRecorder(folder, document, self.save_document, contents=contents)
+            self._environment.begin()
         self._connect(last_step, sinks)
         self._resumed = resumed if resumed is not None and resumed.name != LAST else None
-        """Checkpoint that `last` names until a new one is saved."""
+        """Checkpoint that `last` refers to until a new one is saved."""
         self.saver: Saver | None = None
         if role == PRIMARY:
             self.saver = Saver(self, self.encoder_thread, self._attempt, config, policy, resumed)
@@ -160,7 +160,7 @@ class Recorder:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the end of the run has begun."""
+        """True once the end of the run has begun."""
         return self._phase >= Phase.STOPPING
 
     # The life cycle
@@ -176,10 +176,10 @@ class Recorder:
             self.encoder_thread.start()
         except RuntimeError as error:
             with contextlib.suppress(OSError):
-                self.folder.rmdir()  # of a new run; that of a resumed one is not empty
+                self.folder.rmdir()  # fails for a resumed run, whose folder is not empty
             raise StoreError(
                 f"run {self.id} cannot start its writer thread ({error});"
-                " raise the limit of threads and processes (`ulimit -u`, or the container's)"
+                " raise the limit of threads and processes (`ulimit -u`, or that of the container)"
             ) from None
         self._enter(Phase.RECORDING)
         exit_hooks.register(self)
@@ -189,44 +189,44 @@ class Recorder:
             self.store_writer.start_capture()
 
     def sleep(self) -> None:
-        """Have the first item start the threads."""
+        """Start the threads with the first item."""
         self._wakers = iter((self._wake,))  # an iterator gives each element to one thread only, without a lock
         self._enter(Phase.ASLEEP)
 
     def end(self, outcome: RunOutcome, *, ending: exit_hooks.Ending = "run", at_last_call: bool = False) -> None:
         """Close the record with an outcome; see `exit_hooks`.
 
-        The run stays registered until that is done: if it is interrupted, the process completes it at its own end.
+        The run stays registered until then: if this is interrupted, the process completes it at its own end.
 
         Args:
-            at_last_call: Nobody asked for the end: it is dated back to the last call, and `ends_as` may decide it.
+            at_last_call: End the run with the time of its last call; `ends_as` then overrides the outcome.
         """
         if self._phase is Phase.CLOSED:
             return
         if not self.has_ended:
             self._enter(Phase.STOPPING)
-            if self._surroundings is not None:
-                self._surroundings.note_threads()
+            if self._environment is not None:
+                self._environment.note_threads()
             for monitor in reversed(self.monitors):
                 self._guard(monitor, lambda monitor: monitor.stop(ending))
         self._enter(Phase.CLOSING)
-        is_whole = self._close(outcome, ending, at_last_call) if self._is_started else True
+        is_complete = self._close(outcome, ending, at_last_call) if self._is_started else True
         self._enter(Phase.CLOSED)
         exit_hooks.unregister(self)
-        if not is_whole:
+        if not is_complete:
             self._log_lost_points()
         if self.role == PRIMARY and self.config.announce:
             announcements.print_end(self.folder, self.document)
 
     def reset_after_fork(self) -> None:
-        """Become the recorder of a forked child: one that joins the run with its first item, as another process.
+        """Become the recorder of a forked child, which joins the run as another process with its first item.
 
-        Nothing of the parent's is touched: the items that wait there are written by the parent only.
+        The parent's queue is not touched: only the parent writes it.
         """
         has_ended = self.has_ended  # in another thread of the parent
         self.monitors = []
         self.role = "process"
-        self.saver = self._resumed = self._surroundings = self._data = self._stop_after = None
+        self.saver = self._resumed = self._environment = self._data = self._stop_after = None
         self._phase, self._is_overloaded, self._is_started = Phase.OPENING, False, False
         self._is_joining_logged, self._is_refusal_logged = False, has_ended
         self._connect(self.last_step)
@@ -235,12 +235,12 @@ class Recorder:
         else:
             self.sleep()
 
-    def awaited_s(self) -> float:
-        """Return how long a process that was told to go may continue to the next checkpoint; see `exit_hooks`."""
-        return 0.0 if self.saver is None or self.has_ended else self.saver.awaited_s()
+    def checkpoint_wait_s(self) -> float:
+        """Return how long a process asked to stop may continue to the next checkpoint; see `exit_hooks`."""
+        return 0.0 if self.saver is None or self.has_ended else self.saver.checkpoint_wait_s()
 
     def note_preemption(self) -> None:
-        """Write everything to the store, and that the process was told to go; see `exit_hooks`."""
+        """Write everything, including the request to stop, to the store; see `exit_hooks`."""
         outcome = exit_hooks.preemption_outcome()
         if outcome is not None and self.role == PRIMARY and not self.has_ended:
             self.store_writer.do(lambda: self._set_status(outcome))
@@ -249,12 +249,12 @@ class Recorder:
             self.encoder_thread.flush(_PREEMPTION_WAIT_S, sync=True)
 
     def flush(self) -> bool:
-        """Wait until everything logged and saved is in the record's files; False if the store does not take it."""
+        """Wait until everything logged and saved is written; return False if the store cannot be written."""
         self.note_call()
         is_saved = self.saver is None or self.saver.wait(_FLUSH_WAIT_S)
         return is_saved and (not self._is_started or self.encoder_thread.flush(_FLUSH_WAIT_S))
 
-    # The interface for monitors and other writers of the record
+    # Interface for monitors and other writers of the record
 
     def now(self) -> float:
         """Return the run's time, in seconds since 1970: it never goes back, even if the clock is set."""
@@ -265,7 +265,7 @@ class Recorder:
         self.append(item)
 
     def note_failure(self, call: str, error: Exception) -> None:
-        """Count a call that recorded nothing, and report it once for each cause; see `guard.py`.
+        """Count a call that recorded nothing, and report it once per cause; see `guard.py`.
 
         Raises:
             Exception: The error itself, if the run is strict, or if it is an interrupt.
@@ -274,18 +274,18 @@ class Recorder:
             raise error
         reason = describe_error(error)
         if not isinstance(error, RunfolioError):
-            reason += "; init(strict=True) raises it where it happens"
+            reason += "; init(strict=True) raises it from the call"
         message = f"{call} was left out, and the training continues: {reason}"
         self.append(FailedCall(f"({call})", f"{call} {_origin(error)}", message))
 
     def log_system(self, values: Mapping[str, float]) -> None:
-        """Record system metrics (`system/...`) by whole seconds of work on the run; automatic steps skip them."""
+        """Record system metrics (`system/...`), with the run's working time in seconds as the step."""
         seconds = int(self._seconds_before + self.clock.elapsed_s())
-        # Not by `append`: a sample that is taken while the run ends may be lost without a warning.
+        # Not by `append`: a sample taken while the run ends may be lost without a warning.
         self.encoder_thread.pending.append(Scalars(self.now(), seconds, dict(values), aside=True))
 
     def note_trouble(self, text: str) -> None:
-        """Record the first thing that went wrong with the training itself, such as the origin of NaN.
+        """Record the first problem of the training itself, such as the origin of NaN.
 
         Later notes are dropped. `runfolio show` prints it however the run ends.
         """
@@ -294,71 +294,71 @@ class Recorder:
             self.save_document()
 
     def note_seeds(self, values: Mapping[str, Any]) -> None:
-        """Record the seeds of the generators, for `seed_everything`. Other ranks have seeds of their own."""
+        """Record the seeds of generators, for `seed_everything`. Other ranks have their own seeds."""
         if self.role == PRIMARY:
             self.document.seeds = {**self.document.seeds, **values, **seeds.torch_seed()}
             self.save_document()
 
     def add_monitor(self, monitor: Monitor) -> None:
-        """Start a monitor and stop it at the run's end. One that fails is logged, and costs the training nothing."""
+        """Start a monitor and stop it at the run's end. A failure is logged and does not affect the training."""
         if not self.has_ended and self._guard(monitor, lambda monitor: monitor.start(self)):
             self.monitors.append(monitor)
 
     # Parts of `Run`
 
     def save_document(self) -> None:
-        """Have a change of the document saved; a joined process logs that it cannot."""
+        """Schedule saving the document; a joined process logs that it cannot change it."""
         if self.role != PRIMARY:
             self.log_joining()
         self.store_writer.save_document()
 
     def note_change(self) -> None:
-        """Have a change saved that the user has made."""
+        """Schedule saving a change made by the user."""
         self.note_call()
         self.save_document()
 
     def note_edit(self, key: str) -> None:
-        """Note the time of an edit: the later one of it and another user's edit counts (`run_edits`)."""
+        """Record the time of an edit: the later of two conflicting edits applies (`run_edits`)."""
         self.document.edited[key] = self.clock.moment()
         self.note_change()
 
     def note_call(self) -> None:
-        """Note that the run is being used; `called_at` sees items of the record by itself."""
+        """Record the time of a use of the run; `called_at` also covers items of the record."""
         self._called_at = self.clock.now()
 
     def called_at(self) -> float | None:
         """Return when the run was last used, in seconds since 1970; None if it never was."""
         moments = [moment for moment in (self._called_at, self.encoder_thread.called_at) if moment is not None]
-        return min(max(moments), self.now()) if moments else None  # SummaryWriter takes times of the future, too
+        return min(max(moments), self.now()) if moments else None  # SummaryWriter also accepts times in the future
 
     def log_joining(self) -> None:
         """Log once that this process has only joined the run."""
         if not self._is_joining_logged:
             self._is_joining_logged = True
             log.warning(
-                "run %s: process %d has joined it, and what it logs is recorded; config, summary, tags, notes,"
-                " data and checkpoints are kept of its primary process (rank 0, the one that opened it) alone",
+                "run %s: process %d has joined it, and its log calls are recorded; config, summary, tags, notes, data"
+                " and checkpoints are recorded only from the primary process (rank 0, which opened the run)",
                 self.id,
                 os.getpid(),
             )
 
     def add_data(self, name: str, data: Any, source: str | None) -> None:
-        """Record a fingerprint of data, computed by a thread of its own; see `Run.log_data`."""
+        """Record a fingerprint of data, computed by a separate thread; see `Run.log_data`."""
         from runfolio.tracking.data_log import DataLog
 
         if self.role != PRIMARY:
             self.log_joining()
             return
         if self.has_ended:
-            log.warning("run %s records nothing more: it has ended", self.id)
+            log.warning("run %s has ended and records nothing more", self.id)
             return
         self.note_call()
         data_log = self._data = self._data or DataLog(self.folder, self.document, self.save_document)
-        data_log.take(name, data, source)
+        data_log.add(name, data, source)
 
         def measure() -> None:
             data_log.measure()
-            self.store_writer.do(data_log.bring)
+            self.store_writer.do(data_log.save)
 
         try:
             self.store_writer.start_task(measure)
@@ -366,7 +366,7 @@ class Recorder:
             log.warning("run %s: data %r has no fingerprint (%s)", self.id, name, error)
 
     def find_checkpoint(self, name: str) -> Checkpoint:
-        """Return the checkpoint that `name` means now, after those being saved; see `Run.restore`."""
+        """Return the checkpoint of a name after pending ones are saved; see `Run.restore`."""
         self.note_call()
         if self.saver is not None:
             self.saver.wait()
@@ -377,12 +377,12 @@ class Recorder:
     # Private
 
     def _enter(self, phase: Phase) -> None:
-        """Advance to a phase. A signal handler that interrupted `end` may have advanced further already."""
+        """Advance to a phase. A signal handler that interrupted `end` may have advanced further."""
         self._phase = max(self._phase, phase)
         self._route()
 
     def _route(self) -> None:
-        """Set `append` for the current phase and load; again if another thread or a signal handler changed them."""
+        """Set `append` for the current phase and load; repeat if another thread or a signal handler changed them."""
         while True:
             state = self._phase, self._is_overloaded
             self.append = self._append_function(*state)
@@ -397,7 +397,7 @@ class Recorder:
         return self._take_slowly if is_overloaded else self._take
 
     def _set_overloaded(self, is_overloaded: bool) -> None:
-        """Called by the encoder thread."""
+        """Slow down logging if the encoder is overloaded; called by the encoder thread."""
         self._is_overloaded = is_overloaded
         self._route()
 
@@ -406,7 +406,7 @@ class Recorder:
         time.sleep(_BRAKE_S)
 
     def _take_checked(self, item: Item) -> None:
-        """Take an item of `init(strict=True)`; what it cannot store raises here."""
+        """Append an item of a strict run; raise if it cannot be stored."""
         if not isinstance(item, Mark) and item[1] is not None:
             whole_step(item[1])
         if isinstance(item, Media):
@@ -425,7 +425,7 @@ class Recorder:
         self._late_calls.count(item)
         if not self._is_refusal_logged:
             self._is_refusal_logged = True
-            log.warning("run %s records nothing more: it has ended; what is logged to it is counted", self.id)
+            log.warning("run %s has ended and records nothing more; further log calls are counted", self.id)
 
     def _wake(self) -> None:
         self._is_started = True
@@ -437,12 +437,12 @@ class Recorder:
                 self.encoder_thread.start(wait=False)
                 exit_hooks.register(self)
         except RuntimeError as error:
-            log.warning("run %s: what process %d logs is not recorded (%s)", self.id, os.getpid(), error)
+            log.warning("run %s: the log calls of process %d are not recorded (%s)", self.id, os.getpid(), error)
             self._is_refusal_logged = True
             self._enter(Phase.CLOSED)
 
     def _connect(self, last_step: int, sinks: Sequence[Sink] = ()) -> None:
-        """Make the threads of this process and its heartbeat, without starting them."""
+        """Create the threads of this process and its heartbeat, without starting them."""
         writer = self._attempt.writer if self.role == PRIMARY else new_id()
         self._heartbeat = Heartbeat.of_this_process(
             writer, self._attempt.attempt, self.config.heartbeat_s, self.role, distributed.rank()
@@ -458,7 +458,7 @@ class Recorder:
             sync=self.config.durability == "full",
         )
         self.encoder_thread = EncoderThread(
-            store_writer, self.document, writer, self.config, last_step, press=self._set_overloaded
+            store_writer, self.document, writer, self.config, last_step, set_overloaded=self._set_overloaded
         )
         self._late_calls = LateCalls(self.folder, writer)
         self._take: Callable[[Item], None] = self._take_checked if self.strict else self.encoder_thread.pending.append
@@ -469,7 +469,7 @@ class Recorder:
         self._route()
 
     def _drop_points_from(self, step: int) -> None:
-        """Take the points of earlier attempts from a step on off the newest branch."""
+        """Remove the points of earlier attempts from a step on from the newest branch."""
         from runfolio.record.checkpoints import resume_points  # Arrow, which few runs need here
 
         earlier = replace(self.document, attempts=self.document.attempts[:-1])
@@ -477,22 +477,22 @@ class Recorder:
         self.save_document()
 
     def _capture(self) -> None:
-        if self._surroundings is not None:
-            self._surroundings.find_out()
+        if self._environment is not None:
+            self._environment.collect()
 
     def _capture_changes(self) -> None:
-        """Called by the store thread with each heartbeat."""
-        if self._surroundings is not None:
-            self._surroundings.look_again()
+        """Record changes of the environment and the data; called by the store thread with each heartbeat."""
+        if self._environment is not None:
+            self._environment.refresh()
         if self._data is not None:
-            self._data.bring()
+            self._data.save()
 
     def _close(self, outcome: RunOutcome, ending: exit_hooks.Ending, at_last_call: bool) -> bool:
-        """Write everything that waits; False if something could not be written."""
+        """Write everything that is queued; return False if something could not be written."""
         if self.saver is not None:
             self.saver.close(ending)
-        noted, preempted = self.ends_as if at_last_call else None, exit_hooks.preemption_outcome()
-        outcome = (noted or preempted if self.is_idle else preempted or noted) or outcome
+        run_outcome, preempted = self.ends_as if at_last_call else None, exit_hooks.preemption_outcome()
+        outcome = (run_outcome or preempted if self.is_idle else preempted or run_outcome) or outcome
         return self.encoder_thread.close(
             lambda _: self._set_status(outcome, self.called_at() if at_last_call else None),
             ending,
@@ -501,11 +501,11 @@ class Recorder:
 
     def _log_lost_points(self) -> None:
         spooled = self.store_writer.left_in_spool
-        hint = f"; they wait in {spooled[0].parent}, and `runfolio doctor --repair` brings them back" if spooled else ""
+        hint = f"; they are in {spooled[0].parent}, and `runfolio doctor --repair` restores them" if spooled else ""
         log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, hint)
 
     def _set_status(self, outcome: RunOutcome, ended_at: float | None = None) -> None:
-        """Called by the store thread, which writes it; None is now."""
+        """Set the status that the calling store thread writes; the default time is now."""
         self.document.status = Status(
             outcome.state,
             self.clock.moment(ended_at),
@@ -519,7 +519,7 @@ class Recorder:
         self.document.seeds.update(seeds.torch_seed())
 
     def _guard(self, monitor: Monitor, task: Callable[[Monitor], None]) -> bool:
-        """Run a task of a monitor; False if it failed, which must not stop the training."""
+        """Run a task of a monitor; return False if it failed, which must not stop the training."""
         try:
             task(monitor)
         except Exception as error:
@@ -537,6 +537,6 @@ def _origin(error: Exception) -> str:
 
 
 def _seconds_before(document: RunDocument, now: float) -> float:
-    """Return the seconds from the run's start to `now` (since 1970) without the pauses between its attempts."""
+    """Return the seconds from the run's start to `now` (since 1970), without the pauses between attempts."""
     *earlier, newest = document.attempts
     return sum(entry.seconds or 0.0 for entry in earlier) + max(0.0, now - newest.started.timestamp())

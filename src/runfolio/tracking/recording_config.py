@@ -1,4 +1,4 @@
-"""Settings of a recording that few runs change."""
+"""Recording settings that few runs change."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class RecordingConfig(WriterConfig):
     """
 
     console: bool = True
-    """Record the output of the process and its children, and what the cells of a notebook print.
+    """Record the output of the process, of its children and of notebook cells.
     `RUNFOLIO_CONSOLE=off` turns this off for all runs."""
     announce: bool = True
     """Print one line to stderr when the run starts, and one if it ends in another state than finished.
     `RUNFOLIO_QUIET=1` turns this off for all runs."""
     code: bool | None = None
-    """Keep the code that started the run: script, own modules, uncommitted changes. Default: yes, unless
+    """Record the code of the run: script, own modules, uncommitted changes. Default: yes, unless
     `RUNFOLIO_CODE` is off. Commit, branch and command are always recorded."""
     durability: Literal["normal", "full"] = "normal"
-    """Events that a flushed point survives. `normal`: the death of the process, whatever kills it, and of the machine
-    once the point is sealed, at a checkpoint, or at the run's end. `full`: the death of the machine at any time."""
+    """Failures that a flushed point survives. `normal`: the death of the process; also of the machine after the point
+    is sealed, at a checkpoint, or at the run's end. `full`: the death of the machine at any time."""
 
     def __post_init__(self) -> None:
         if self.durability not in ("normal", "full"):

@@ -1,4 +1,4 @@
-"""`resume`: continuing an earlier run; and the search for the run that `init(resume="auto")` continues."""
+"""`resume`: continuation of an earlier run, and the search for the run that `init(resume="auto")` continues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.tracking.environment import program
 from runfolio.tracking.opening import RunOptions, open_earlier, open_run, refuse_in_reproduction
 from runfolio.tracking.process import distributed
 from runfolio.tracking.run import Run
-from runfolio.tracking.run_lookup import RunReference, spelled
+from runfolio.tracking.run_lookup import RunReference, spelling_of
 
 
 def resume(
@@ -26,26 +26,26 @@ def resume(
     force: bool = False,
     **options: Unpack[RunOptions],
 ) -> Run:
-    """Continue a run with a new attempt. Its name, experiment, tags and notes stay as they are.
+    """Continue a run with a new attempt. Its name, experiment, tags and notes stay unchanged.
 
     Args:
-        run: The run: its id, the beginning of its id, its name, its folder, or a `Run` or `RecordedRun`.
+        run: The run: its id, the start of its id, its name, its folder, or a `Run` or `RecordedRun`.
         checkpoint: Name of the checkpoint to continue from. Points logged after it was saved become an abandoned
-            branch. If `last` is damaged, the newest whole checkpoint is used instead. None keeps every point and
+            branch. If `last` is damaged, the newest intact checkpoint is used instead. None keeps every point and
             continues after the last one.
         step: Continue after this step instead of from a checkpoint; -1 continues from the beginning.
         force: Take the run over from a process that still writes it. That process stops recording.
-        options: `config` (replaces the settings that it names), `store`, `tensorboard`, `checkpoints`, `strict`,
+        options: `config` (overrides single settings), `store`, `tensorboard`, `checkpoints`, `strict`,
             `recording` and `keep_others`, as in `init`.
     Returns:
-        The run. `run.restore("last", ...)` restores the state of the training.
+        The run. `run.restore("last", ...)` restores the training state.
     Raises:
-        NotFound: There is no such run or checkpoint.
+        NotFound: The run or checkpoint does not exist.
         StoreError: The store cannot be written, or another process writes the run.
-        Ambiguous: Several runs fit.
+        Ambiguous: Several runs match.
         ConfigError: An argument is invalid, or `runfolio reproduce` started this process.
     """
-    refuse_in_reproduction(f"runfolio.resume({spelled(run)!r})")
+    refuse_in_reproduction(f"runfolio.resume({spelling_of(run)!r})")
     return open_run(
         lambda request: open_earlier(request, cast("Path", request.named), checkpoint, step, force=force),
         reference=run,
@@ -80,7 +80,7 @@ def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path 
 
 
 def _program(code: dict[str, Any]) -> tuple[Any, ...] | None:
-    """Return script, module and arguments from the `code` of a document; None for code that is in no file."""
+    """Return script, module and arguments from the `code` of a document; None for code without a file."""
     command = code.get("command") or [""]
     script = code.get("script") or command[0]
     return None if script in ("", "-", "-c") else (script, code.get("module"), *command[1:])

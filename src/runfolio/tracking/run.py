@@ -1,4 +1,4 @@
-"""`Run`: the API of a training script for its record."""
+"""`Run`: the API with which a training script records."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ if TYPE_CHECKING:
     from runfolio.tracking.monitors.watch import Logged
 
 _EXACT = 2**53
-"""Whole numbers up to here are float64 as well."""
+"""Largest range of integers that float64 represents exactly."""
 _MOST_AXES = 1000
 
 
 class Run:
-    """One experiment being recorded, from `init` to `finish`, the end of its `with`, or the end of the process."""
+    """Run being recorded, until `finish`, the end of its `with` block, or the end of the process."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        """Internal: the interface for monitors and other writers of the record."""
+        """Internal: interface for monitors and other writers of the record."""
         self._clock_offset = recorder.clock.offset
         document = recorder.document
         self.folder = recorder.folder
         """Folder of the run's record."""
         self.config = document.config = LiveDict(document.config, recorder.note_change, self._failures_of("config"))
-        """Hyperparameters; what is set here is saved within the flush interval."""
+        """Hyperparameters; changes are saved within the flush interval."""
         self.summary = document.summary = LiveDict(document.summary, recorder.note_change, self._failures_of("summary"))
-        """Results to be shown in tables: final figures, sizes, times."""
+        """Results shown in tables: final figures, sizes, times."""
         self._tags = document.tags = LiveTags(
             document.tags, lambda: recorder.note_edit("tags"), self._failures_of("tags")
         )
@@ -74,7 +74,7 @@ class Run:
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment variables that make `runfolio.init` of another process join this run.
+        """Environment variables with which `runfolio.init` of another process joins this run.
 
         `subprocess.run(command, env={**os.environ, **run.env})`
         """
@@ -89,13 +89,13 @@ class Run:
     def resumed(self) -> bool:
         """True if the run continues an earlier attempt, or the run it was forked from.
 
-        Not if `RUNFOLIO_RUN_ID` named a run without a checkpoint: there is no state to restore.
+        False if `RUNFOLIO_RUN_ID` named a run without a checkpoint: there is no state to restore.
         """
         return self.recorder.document.attempts[-1].parent is not None and not self.recorder.restarts
 
     @property
     def tags(self) -> list[str]:
-        """The run's tags; `run.tags.append("good")` and the like are recorded."""
+        """Tags of the run; changes of the list, such as `run.tags.append("good")`, are recorded."""
         return self._tags
 
     @tags.setter
@@ -113,16 +113,16 @@ class Run:
         self.recorder.note_edit("notes")
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Record values of metrics; returns at once, whatever the disk or the GPU is doing.
+        """Record values of metrics; returns at once, even if the disk or the GPU is busy.
 
         Args:
-            values: Metric names and their values: numbers, one-element arrays or tensors; nested dicts become `a/b`.
-                NaN and infinities are kept. What is not a number is left out, counted and warned of once.
-                Of two keys that come to one name (`"a/b"`, and `b` in `a`) the last counts.
-            step: The x axis: a whole number. Default: one more than the call before.
+            values: Metric names and values: numbers, one-element arrays or tensors; nested dicts become `a/b`.
+                NaN and infinities are stored. Other values are omitted, counted and reported once. If two keys result
+                in the same name (`"a/b"`, and `b` in `a`), the last one counts.
+            step: Value of the x axis: an integer. Default: one more than in the previous call.
         Raises:
-            ConfigError: With `init(strict=True)`: `values` is not a dict, something in it cannot be stored, or the
-                step is no whole number; nothing of the call is stored then.
+            ConfigError: Only with `init(strict=True)`: `values` is not a dict, a value cannot be stored, or the step
+                is not an integer; the whole call is then omitted.
         """
         moment = steady() + self._clock_offset
         try:
@@ -133,20 +133,20 @@ class Run:
             if step is not None and step.__class__ is not int:
                 return self.recorder.append(_scalars(moment, step, copied))
             return self.recorder.append((moment, step, copied))
-        except Exception as error:  # what `guarded` does; the decorator would add a call to each log
+        except Exception as error:  # same as `guarded`, whose wrapper would slow down each call
             self._note_failure("log", error if issubclass(type(values), Mapping) else _no_dict(values))
 
     @guarded(None)
     def define_metric(self, metric: str, *, x: str) -> None:
-        """Say what the curves of a metric are drawn over, where nobody asks for something else.
+        """Set the default x axis of a metric's curves.
 
         Args:
-            metric: A name, or a pattern such as `val/*`. Of several that fit a metric, the one defined last counts.
-            x: The name of another metric, whose value is taken from the same log call, else from the last before; or
-                "step", or "time" (since the start, without pauses).
+            metric: A name, or a pattern such as `val/*`. If several match a metric, the last one defined counts.
+            x: Name of another metric, whose value comes from the same log call, else from the last earlier one; or
+                "step"; or "time" (since the start, without pauses).
         Raises:
-            ConfigError: With `init(strict=True)`: one of them is no name of a metric, or more than 1,000 patterns are
-                defined.
+            ConfigError: Only with `init(strict=True)`: an argument is not a valid metric name, or more than 1,000
+                patterns are defined.
         """
         for name in (metric, x):
             check_name(name)
@@ -159,24 +159,24 @@ class Run:
 
     @guarded(None)
     def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
-        """Record a picture.
+        """Record an image.
 
         Args:
-            image: A Pillow image, an array or tensor (see `media_content.png`), or the path, the binary file or the
-                bytes of an image file.
+            image: A Pillow image, an array or tensor (see `media_content.png`), or an image file as a path, a binary
+                file object or bytes.
         """
         copied = media_content.image_copy(image)
         self._record_media(step, "image", name, lambda: media_content.png(copied), caption)
 
     @guarded(None)
     def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:
-        """Record a matplotlib figure as it looks now; what lies far outside of it is cut off (`docs/limits.md`)."""
+        """Record a matplotlib figure in its current state; parts far outside of it are cropped (`docs/limits.md`)."""
         drawn = figure_image.figure_png(figure)
         self._record_media(step, "figure", name, lambda: drawn, caption)
 
     @guarded(None)
     def log_histogram(self, name: str, values: Any, step: int | None = None) -> None:
-        """Record how the numbers of an array or tensor of any shape are distributed."""
+        """Record the distribution of the values of an array or tensor of any shape."""
         copied = media_content.own_copy(values)
         self._record_media(step, "histogram", name, lambda: media_content.histogram(copied))
 
@@ -188,13 +188,13 @@ class Run:
 
     @guarded(None)
     def log_graph(self, model: Module, example: Any = None, step: int | None = None) -> None:
-        """Record the structure of a network: its layers, what goes from one to the next, and of what shape.
+        """Record the structure of a network: its layers, their connections and the shapes of their outputs.
 
-        The model runs once on `example`, in eval mode; nothing of it or of the random numbers is changed. Without an
-        example, or where it does not run, the record has its layers alone.
+        The model runs once on `example` in eval mode; the model and the random generators are not changed. Without an
+        example, or if the model fails on it, only the layers are recorded.
 
         Args:
-            example: What the model takes: a tensor, a list or tuple of arguments, a dict of named ones.
+            example: Input of the model: a tensor, a list or tuple of arguments, or a dict of keyword arguments.
         """
         from runfolio.tracking.monitors.model_graph import graph_of
         from runfolio.tracking.monitors.watch import unwrap
@@ -204,18 +204,18 @@ class Run:
 
     @guarded(None)
     def log_data(self, name: str, data: Any, *, source: str | None = None) -> None:
-        """Record what the run was given: a fingerprint of its content, and the list of its items.
+        """Record the data of the run: a fingerprint of its content, and the list of its items.
 
-        Runs on other data are told apart by it, and the same run resumed on other data hears of it. Files are read on
-        a thread beside the training, one after another, and those that an earlier run has read not again. Arrays, which
-        may change later, are read before this returns.
+        Fingerprints distinguish runs on different data; a run resumed on different data logs a warning. A thread reads
+        the files one after another during the training, except those that an earlier run has read. Arrays, which may
+        change later, are read before this returns.
 
         Args:
-            name: What it was given for: `train`, `val`, `test`, or any; a metric `val/...` is taken to be of `val`.
-            data: A file or folder (all files below it that do not begin with a dot), a list of files, an array or
-                tensor or nested dicts of such, a `runfolio.Listing`, or a function that makes one, called on that
-                thread. A torch data set is none of these: what it reads is.
-            source: Where the data comes from, for people. Default: the path, or the array's shape.
+            name: Use of the data, such as `train`, `val` or `test`; metrics `val/...` belong to `val`.
+            data: A file or folder (hidden files are skipped), a list of files, an array or tensor, nested dicts of
+                them, or a `runfolio.Listing`. A function that returns a `Listing` is called on that thread. For a torch
+                dataset, pass the data that it reads.
+            source: Description of the data's origin. Default: the path, or the array's shape.
         """
         self.recorder.add_data(name, data, source)
 
@@ -226,10 +226,10 @@ class Run:
         name: str | None = None,
         type: str = "file",  # noqa: A002
     ) -> Path | None:
-        """Keep a copy of a file or folder with the run, in the place of an earlier one of that name.
+        """Store a copy of a file or folder with the run; it replaces an earlier one of the same name.
 
         Returns:
-            The folder of the copy; None if it could not be made.
+            Folder of the copy; None if it could not be made.
         """
         self.recorder.note_call()
         source = path_of(path)
@@ -249,31 +249,31 @@ class Run:
         transform: Any = None,
         **state: Any,
     ) -> bool:
-        """Save the state of the training as checkpoint `last`, and as `best` too when `metric` is the best so far.
+        """Save the training state as checkpoint `last`, and also as `best` if `metric` is the best so far.
 
-        May be called at every step: `init(checkpoints=CheckpointPolicy(...))` says which calls save. A copy of the
-        state is taken here, and written beside the training; `flush` does not wait for it, the run's end does. Whole
-        or not at all: a crash meanwhile leaves the checkpoints before. It notes the record's position at this call, so
-        that a resumed run continues exactly here, and the states of all random generators, as `generators`.
+        It may be called at every step: `init(checkpoints=CheckpointPolicy(...))` sets which calls save. The state is
+        copied here and written in the background; `flush` does not wait for the write, the end of the run does. A
+        crash during the write leaves the earlier checkpoints intact. The checkpoint contains the record's position and,
+        as `generators`, the states of all random generators, so that a resumed run continues exactly here.
 
-        Where the process was told to go (SIGTERM and its like), the call saves, waits for the disk, and the process
-        ends as the signal asked.
+        If the process was asked to stop (by SIGTERM or a similar signal), the call saves and waits for the disk. Then
+        the signal ends the process.
 
         Args:
-            metric: What tells how good this state is; NaN is never the best.
+            metric: Quality of this state; NaN is never the best.
             mode: Whether a higher or a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
-            meta: What that loader needs: plain data.
+            meta: Input of that loader: plain data.
             classes: Names of the classes, in the order of the model's outputs. With them and the transform, `predict`
                 and `evaluate` work on the run (`--module` names the class of the model).
-            transform: What images go through before the model, of steps of torchvision that are not random: `Resize`,
-                `CenterCrop`, `Grayscale`, `ToTensor`, `ToImage`, `ToDtype`, `Normalize` and such.
-            state: By name: modules, anything with a `state_dict`, tensors, arrays, numbers, texts, and lists,
+            transform: Preprocessing of the images: deterministic steps of torchvision such as `Resize`, `CenterCrop`,
+                `Grayscale`, `ToTensor`, `ToImage`, `ToDtype` and `Normalize`.
+            state: By name: modules, objects with a `state_dict`, tensors, arrays, numbers, texts, and lists,
                 tuples and dicts of them.
         Returns:
-            Whether it is the best so far. What the store then does not take is told, and no longer counts as best.
-            False if the state holds something that cannot be saved. A `step`, `metric` or `meta` that is none is left
-            out, and the state is saved without it.
+            Whether it is the best so far; False if the state contains an object that cannot be saved. An invalid
+            `step`, `metric` or `meta` is omitted. If the store cannot be written, a warning is logged and the
+            checkpoint no longer counts as the best.
         """
         if self.recorder.saver is None:
             self.recorder.log_joining()
@@ -290,18 +290,18 @@ class Run:
         return self.recorder.saver.call(step, metric, mode, state, loader, meta)
 
     def restore(self, name: str = LAST, **targets: Any) -> Checkpoint:
-        """A checkpoint of this run; and the state of the training as it was then, put into `targets`.
+        """Return a checkpoint of this run, and load its state into `targets`.
 
-        What is being saved is waited for. `last` of a run that was resumed and has not saved since is what it was
-        resumed from. For a damaged `last` the newest whole one of the others is taken, and told.
+        It waits for pending checkpoints. If a resumed run has not saved since, `last` is the checkpoint that it was
+        resumed from. If `last` is damaged, the newest intact checkpoint is used with a warning.
 
         Args:
-            targets: By the name it was saved under: what has a `load_state_dict`, such as `model=model`. Where there is
-                one, all random generators go on as they were, too. Without any, nothing is changed.
+            targets: Objects with a `load_state_dict`, by the name of their saved state, such as `model=model`. If there
+                are any, all random generators are restored too.
         Raises:
-            NotFound: There is none of that name, or nothing of a target's name in it.
-            ConfigError: A target has no `load_state_dict`, or what was saved does not fit it; the message says where.
-            DamagedFile: It cannot be read.
+            NotFound: The checkpoint does not exist, or has no state of a target's name.
+            ConfigError: A target has no `load_state_dict`, or the saved state does not fit it; the message says where.
+            DamagedFile: The checkpoint cannot be read.
         """
         checkpoint = self.recorder.find_checkpoint(name)
         if targets:
@@ -318,19 +318,19 @@ class Run:
         histograms: bool = True,
         step: int = 0,
     ) -> None:
-        """Record norms and histograms of a model's gradients and weights, and where NaN first comes from.
+        """Record norms and histograms of a model's gradients and weights, and the origin of the first NaN.
 
-        Read at every N-th step of each optimizer that holds parameters of the model, as the optimizer gets them: after
-        accumulation and unscaling, compiled or not. Metrics `grad_norm`, `weight_norm` and one of each a parameter
-        (`grad_norm/conv.weight`), histograms `grad/conv.weight` and `weight/conv.weight`; their step counts optimizer
-        steps from 0. The first layer, or gradient, that is not finite is logged once and noted in the record.
+        They are read at every N-th step of each optimizer with parameters of the model, after accumulation and
+        unscaling. Metrics are `grad_norm`, `weight_norm` and one of each per parameter (`grad_norm/conv.weight`);
+        histograms are `grad/conv.weight` and `weight/conv.weight`. Their step counts optimizer steps from 0. The first
+        layer or gradient that is not finite is logged once and recorded.
 
         Args:
-            model: The module, also one that is compiled or wrapped for DDP. Watched anew, it is watched only so.
-            every: How many steps lie between two readings.
+            model: The module; it may be compiled or wrapped for DDP. A second call for it replaces the first.
+            every: Number of optimizer steps between two readings.
             log: "all", "gradients" or "weights".
-            histograms: Whether to record distributions, and not only norms.
-            step: Optimizer steps done before, of a training that is resumed. What is told of batches counts on from it.
+            histograms: Whether to record distributions in addition to norms.
+            step: Optimizer steps done before, if a training is resumed. Batch numbers in messages continue from it.
         """
         from runfolio.tracking.monitors.watch import Watch
 
@@ -340,7 +340,7 @@ class Run:
 
     @guarded(None)
     def unwatch(self, model: Module) -> None:
-        """Stop watching a model; nothing happens where it is not watched."""
+        """Stop watching a model; do nothing if it is not watched."""
         from runfolio.tracking.monitors.watch import Watch, unwrap
 
         model = unwrap(model)
@@ -350,17 +350,17 @@ class Run:
                 self.recorder.monitors.remove(watch)
 
     def flush(self) -> bool:
-        """Wait until all that was logged, checkpoints too, is in the record's files; False if the store refuses it."""
+        """Wait until all logged values and checkpoints are written; return False if the store cannot be written."""
         return self.recorder.flush()
 
     def finish(self, state: str = "finished", reason: str | None = None) -> None:
-        """Write what is left and close the record. Finishing twice does nothing.
+        """Write pending data and close the record. A second call does nothing.
 
         Args:
             state: finished, failed, interrupted or preempted.
             reason: One sentence for people.
         Raises:
-            ConfigError: `state` is none of these.
+            ConfigError: `state` is not one of these.
         """
         if state not in ENDED:
             raise ConfigError(f"a run ends {', '.join(ENDED)}; not {state!r}")
@@ -404,7 +404,7 @@ class Run:
 
     @guarded(None, call="checkpoint metadata")
     def _checkpoint_detail(self, read: Callable[[Any], Any], value: Any) -> Any:
-        """Return the plain form of what a checkpoint is described by; None if it has none."""
+        """Return the plain form of a checkpoint's step, metric or metadata; None if it is invalid or None."""
         return None if value is None else read(value)
 
     def _failures_of(self, part: str) -> Callable[[str, Exception], None]:
@@ -419,7 +419,7 @@ def _no_dict(values: object) -> ConfigError:
 
 
 def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
-    """Return the item of a call that is not of floats only: converted here as far as that is exact, else later."""
+    """Return the item of a call with other values than floats, converted here if that is exact, else later."""
     is_plain = True
     for name, value in values.items():
         if value.__class__ is not float:
@@ -436,7 +436,7 @@ def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
 def _unpickled(
     folder: Path, document: RunDocument, config: RecordingConfig, last_step: int, strict: bool, has_ended: bool
 ) -> Run:
-    """Return the run of that folder if it is open in this process, else one that joins it when it is used."""
+    """Return the run of a folder if it is open in this process, else one that joins it on first use."""
     for recorder in exit_hooks.open_runs():
         run = recorder.handle
         if isinstance(run, Run) and run.folder == folder:

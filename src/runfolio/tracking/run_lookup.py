@@ -17,14 +17,14 @@ from runfolio.record.content import run_edits
 
 
 class HasFolder(Protocol):
-    """A run of either side: `Run` or `RecordedRun`."""
+    """Run with a folder: `Run` or `RecordedRun`."""
 
     @property
     def folder(self) -> Path: ...
 
 
 RunReference = str | os.PathLike[str] | HasFolder
-"""A run, its id, the beginning of its id, its name, or its folder."""
+"""Run, its id, the start of its id, its name, or its folder."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class _StoredRun:
 
 
 def find_run(store: Path, run: RunReference) -> Path:
-    """Return the folder of a run. A whole id or name precedes the beginning of an id, as in `Folio.run`.
+    """Return the folder of a run. A full id or name takes precedence over the start of an id, as in `Folio.run`.
 
     Raises:
-        Ambiguous: Several runs fit.
-        NotFound: No run does.
+        Ambiguous: Several runs match.
+        NotFound: No run matches.
     """
-    spelling = spelled(run)
+    spelling = spelling_of(run)
     for candidate in (expand_home(spelling), store / spelling):
         if (candidate / RUN_FILE).is_file():
             return candidate.absolute()
@@ -63,14 +63,16 @@ def _describe(runs: Iterable[_StoredRun]) -> list[str]:
     return [f"{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for run in runs]
 
 
-def spelled(run: RunReference) -> str:
-    """Return how a user names a run."""
+def spelling_of(run: RunReference) -> str:
+    """Return the user's notation for a run."""
     return os.fspath(run if isinstance(run, str | os.PathLike) else run.folder)
 
 
 def _stored_runs(store: Path, spelling: str) -> Iterator[_StoredRun]:
-    """Raises:
-    RunfolioError: The run of that id cannot be read; others are left out.
+    """Yield the runs of a store, without unreadable ones.
+
+    Raises:
+        RunfolioError: The run with the id `spelling` cannot be read.
     """
     for folder in find_runs(store):
         try:

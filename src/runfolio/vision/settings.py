@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from runfolio.errors import ConfigError
+from runfolio.record.checkpoints.image_transforms import MAX_SIDE
 from runfolio.settings import COMMON, Settings, setting
 from runfolio.vision.folds import Fold
 
@@ -86,6 +87,7 @@ class DataConfig(Settings):
         "Height and width of all images in pixels; none: those of the pretrained weights, else those of the data.",
         group=_DATA,
         at_least=4,
+        at_most=MAX_SIDE,
     )
     normalize: str = setting(
         "auto",

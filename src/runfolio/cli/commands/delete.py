@@ -16,6 +16,7 @@ from runfolio.cli.output.options import (
     Command,
     RunFilters,
     filter_runs,
+    has_filters,
     open_store,
     run_filters,
     store_flag,
@@ -59,10 +60,10 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **
 
 
 def _named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilters) -> list[RecordedRun]:
-    has_filters = any((filters["experiment"], filters["state"], filters["tags"]))
-    if bool(names) == has_filters:
+    if bool(names) == has_filters(filters):
         raise click.UsageError(
-            "name the runs, or choose them by --experiment, --state or --tag" + ("; not both" if names else ""),
+            "name the runs, or choose them by --experiment, --state, --tag or --where"
+            + ("; not both" if names else ""),
             click.get_current_context(),
         )
     return [folio.run(name) for name in dict.fromkeys(names)] or list(filter_runs(folio, filters)[0])

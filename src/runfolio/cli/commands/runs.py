@@ -9,7 +9,15 @@ import click
 
 from runfolio.cli.output.console import print_line, print_text, print_warnings
 from runfolio.cli.output.display_table import OutputFormat, output_format_options, print_table
-from runfolio.cli.output.options import Command, RunFilters, filter_runs, open_store, run_filters, store_option
+from runfolio.cli.output.options import (
+    Command,
+    RunFilters,
+    filter_runs,
+    has_filters,
+    open_store,
+    run_filters,
+    store_option,
+)
 from runfolio.record.base.plurals import counted
 
 
@@ -45,6 +53,7 @@ def list_runs(
     runfolio runs
     runfolio runs --sort val/acc -r
     runfolio runs --state failed --tag baseline
+    runfolio runs --where "lr < 0.1 AND metrics.val/acc.max > 0.9"
     runfolio runs --columns name,lr,epochs,val/acc --csv > runs.csv
     """
     from runfolio.cli.output.tables import runs_table
@@ -62,7 +71,7 @@ def list_runs(
         print_table(runs_table(rows, all_needed=column_names is not None), output)
         for note in rows.notes if output == "table" else ():
             print_text(note)
-    elif any((filters["experiment"], filters["state"], filters["tags"])):
+    elif has_filters(filters):
         print_line(f"No run in {folio.store} is like that.")
     elif not hidden:
         print_line(f"No runs in {folio.store} yet; `runfolio train` makes one.")

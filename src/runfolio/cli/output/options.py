@@ -48,8 +48,9 @@ def run_filters(command: Decorated) -> Decorated:
     """Add options that select runs of the store; the command gets the fields of `RunFilters`."""
     state = click.option("--state", metavar="STATE", help="Only the runs in this state, such as finished or failed.")
     tags = click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only the runs with this tag; repeatable.")
+    where = click.option("--where", metavar="FILTER", help="Only the runs that match, such as 'lr < 0.1'.")
     archived = click.option("--archived", is_flag=True, help="Also the archived runs.")
-    return experiment_option(state(tags(archived(command))))
+    return experiment_option(state(tags(where(archived(command)))))
 
 
 class RunFilters(TypedDict):
@@ -58,12 +59,20 @@ class RunFilters(TypedDict):
     experiment: str | None
     state: str | None
     tags: tuple[str, ...]
+    where: str | None
     archived: bool
+
+
+def has_filters(filters: RunFilters) -> bool:
+    """Return whether an option selects runs; `--archived` alone does not."""
+    return any((filters["experiment"], filters["state"], filters["tags"], filters["where"]))
 
 
 def filter_runs(folio: Folio, filters: RunFilters) -> tuple[Runs, int]:
     """Return the runs that the options select, and the number of archived ones left out."""
-    matches = folio.runs(filters["experiment"], filters["state"], tags=filters["tags"], archived=True)
+    matches = folio.runs(
+        filters["experiment"], filters["state"], tags=filters["tags"], where=filters["where"], archived=True
+    )
     shown = matches if filters["archived"] else matches.without_archived()
     return shown, len(matches) - len(shown)
 

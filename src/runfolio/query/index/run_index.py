@@ -70,7 +70,7 @@ _metrics = Table(
     Column("folder", LargeBinary, primary_key=True),
     Column("metric", Text, primary_key=True),
     *(
-        Column(entry.name, Float if entry.name in ("last", "min", "max") else BigInteger)
+        Column(entry.name, Float if entry.name in ("last", "min", "max", "mean") else BigInteger)
         for entry in fields(MetricSummary)
     ),
 )

@@ -1,6 +1,6 @@
-"""Where things are kept that can be made or fetched again, and what of them lies there.
+"""Cache folder for data that can be computed or downloaded again, and its entries.
 
-Only the spool is something else: it waits there to be brought to its runs (`spool.py`).
+The spool is an exception: it contains points that must be moved into their runs (`spool.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ INDEX, SPOOL = "index", "spool"
 
 
 def cache_folder() -> Path | None:
-    """`$RUNFOLIO_CACHE`, else `$XDG_CACHE_HOME/runfolio`, else `~/.cache/runfolio`; None where there is no home."""
+    """Return `$RUNFOLIO_CACHE`, else `$XDG_CACHE_HOME/runfolio`, else `~/.cache/runfolio`; None without a home."""
     if own := os.environ.get("RUNFOLIO_CACHE"):
         return expand_home(own).absolute()
     if shared := os.environ.get("XDG_CACHE_HOME"):
@@ -29,40 +29,40 @@ def cache_folder() -> Path | None:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of thing in the cache."""
+    """Kind of cache entry."""
 
     name: str
     description: str
-    """For people."""
+    """Description for people."""
     pattern: str
-    """Of its entries below the cache folder."""
+    """Pattern of its entries relative to the cache folder."""
 
 
 KINDS = (
-    Kind("features", "what frozen networks make of images", "features/*"),
+    Kind("features", "features of images from frozen networks", "features/*"),
     Kind("pixels", "images decoded and resized", "pixels/*"),
-    Kind("images", "what a look at image files found", "images/*"),
-    Kind("digests", "what files of data contain", "digests/*"),
-    Kind("data", "data that was fetched or unpacked", "data/*"),
+    Kind("images", "results of checks of image files", "images/*"),
+    Kind("digests", "digests of data files", "digests/*"),
+    Kind("data", "data that was downloaded or unpacked", "data/*"),
     Kind(INDEX, "figures of the runs of each store", "[0-9a-f]*/index.db"),
-    Kind(SPOOL, "points of runs whose store was away", "spool/*"),
+    Kind(SPOOL, "points of runs whose store was unavailable", "spool/*"),
 )
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One thing in the cache: a folder, or a file."""
+    """Folder or file in the cache."""
 
     kind: Kind
     path: Path
     size: int
-    """In bytes."""
+    """Size in bytes."""
     used: float
-    """When something in it last changed, in seconds since 1970."""
+    """Time of the last change in it, in seconds since 1970."""
 
 
 def cache_entries(kind: Kind) -> list[CacheEntry]:
-    """What there is of a kind; what vanishes meanwhile, or cannot be read, is passed over."""
+    """Return the entries of a kind; entries that disappear in the meantime or cannot be read are skipped."""
     cache = cache_folder()
     paths = sorted(cache.glob(kind.pattern)) if cache else []
     if kind.name == INDEX:

@@ -1,4 +1,4 @@
-"""Time that nobody sets: what a run's points, durations and heartbeats are measured by."""
+"""Time that does not change when the clock is set, for points, durations and heartbeats."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if hasattr(time, "CLOCK_BOOTTIME"):
     steady: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 else:
     steady = time.monotonic
-"""Seconds since some moment, the same for all processes of the machine. What it slept counts, where it can tell."""
+"""Seconds since a moment that all processes of the machine share. Time asleep counts, if the system supports that."""
 
 
 class Clock:
-    """The wall clock as it stood when this was made, carried on by the steady one.
+    """Wall clock at its creation, continued by the steady clock.
 
-    So the times of one process never go back and their differences are true, although the wall clock be set meanwhile.
+    The times of one process therefore never decrease, even if the wall clock is set in the meantime.
     """
 
     def __init__(self) -> None:
         self._started_s = steady()
         self.offset = time.time() - self._started_s
-        """Added to `steady()` it is the time."""
+        """Difference between the time and `steady()`."""
 
     def now(self) -> float:
-        """Seconds since 1970."""
+        """Return the time in seconds since 1970."""
         return steady() + self.offset
 
     def moment(self, at: float | None = None) -> datetime:
@@ -34,5 +34,5 @@ class Clock:
         return datetime.fromtimestamp(self.now() if at is None else at, UTC)
 
     def elapsed_s(self, at: float | None = None) -> float:
-        """Return the seconds from the making of this clock to a time, by default now; never negative."""
+        """Return the seconds from the creation of this clock to a time, by default now; never negative."""
         return max(0.0, (self.now() if at is None else at) - self.offset - self._started_s)

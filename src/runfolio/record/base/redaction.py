@@ -1,9 +1,8 @@
-"""Secrets, taken out of whatever is about to be written (`docs/format.md`, Secrets).
+"""Redaction of secrets before anything is written (`docs/format.md`, Secrets).
 
-Four signs give a secret away: the name it is given (`api_key`, `--token`), its own shape (`ghp_...`, a private key,
-the address of a webhook), its place in a URL or a cookie, and being the value of an environment variable with such a
-name. Names that mean something harmless as often as not (`pad_token`, `image_key`) count only where the value looks
-random.
+A secret is detected by its name (`api_key`, `--token`), its form (`ghp_...`, a private key, the address of a webhook),
+or its position in a URL or a cookie. The values of environment variables with such names are secrets everywhere. Names
+that are often harmless (`pad_token`, `image_key`) count only if the value looks random.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ _SECRETS = _words(
     "apikey accesskey secretkey authtoken accesstoken authorization credential credentials passcode passphrase passwd"
     " password passwords pwd secret secrets userpass cookie cookies sessionid"
 )
-"""Words that make a name secret wherever they stand in it."""
+"""Words that make a name secret at any position."""
 _URLS = _words("webhook webhooks")
-"""Words that make a URL a secret."""
+"""Words of names whose URLs are secrets."""
 _PASSWORDS = _words("passcode passphrase passwd password pwd")
 _DOUBTFUL = _words("auth key keys pass token tokens")
-"""Words that make a name secret only in good company."""
+"""Words that make a name secret only with certain other words."""
 _KEY_QUALIFIERS = _words(
     "access account admin anthropic api app auth aws azure client comet deploy encryption gemini host kaggle license"
     " master neptune openai private secret service shared signing ssh storage subscription wandb"
@@ -45,7 +44,7 @@ _METADATA_WORDS = _words(
     "column count dim dims dir domain env field file folder format hash idx index init len length mode name names num"
     " path policy rate ratio size type url"
 )
-"""Last words of names that say something about a secret and do not hold it."""
+"""Last words of names that describe a secret rather than contain it."""
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NUMBER = re.compile(r"[-+]?[\d._]+(?:e[-+]?\d+)?\Z", re.IGNORECASE)
@@ -55,21 +54,21 @@ _HARMLESS = _words(
 
 
 class Strength(Enum):
-    """How far a name gives its value away as a secret."""
+    """Strength of a name as a sign that its value is a secret."""
 
     NONE = 0
     DOUBTFUL = 1
-    """A secret where it looks random."""
+    """Secret if the value looks random."""
     SECRET = 2
     PASSWORD = 3
-    """A secret even where it is a number."""
+    """Secret even if the value is a number."""
     URL = 4
-    """A secret where it is a URL."""
+    """Secret if the value is a URL."""
 
 
 @lru_cache(maxsize=4096)
 def strength_of(name: str) -> Strength:
-    """What a name says of its value: `api_key`, `dbPassword` and `GITHUB_TOKEN` are secrets, `num_tokens` is not."""
+    """Return the strength of a name: `api_key`, `dbPassword` and `GITHUB_TOKEN` are secrets, `num_tokens` is not."""
     words = [word.lower() for word in _WORDS.findall(name)]
     if _URLS & {*words}:
         return Strength.URL
@@ -88,7 +87,7 @@ def strength_of(name: str) -> Strength:
 
 
 def _has_secret_qualifier(words: Sequence[str], *, is_upper: bool) -> bool:
-    """Whether `key`, `token` or `pass` is meant as a secret; in the name of an environment variable it mostly is."""
+    """Return whether `key`, `token` or `pass` means a secret, as mostly in names of environment variables."""
     last, previous = words[-1], words[-2] if len(words) > 1 else ""
     if "token" in words and previous not in _TOKENIZER_QUALIFIERS and (last == "token" or is_upper):
         return True
@@ -100,7 +99,7 @@ def _has_secret_qualifier(words: Sequence[str], *, is_upper: bool) -> bool:
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether the text `value` is a secret under that name."""
+    """Return whether the text `value` is a secret under a name."""
     strength = strength_of(name)
     if strength is Strength.NONE or not value or value.startswith(REDACTED) or value.lower() in _HARMLESS:
         return False
@@ -116,15 +115,15 @@ def _names_a_secret(name: str) -> bool:
 
 
 def _looks_random(value: str) -> bool:
-    """16 letters and digits in a row, letters and two digits among them: no word, no name of a network or a file."""
+    """Return whether a value has 16 letters and digits in a row, with letters and two digits, unlike usual names."""
     runs = re.findall(r"[A-Za-z0-9]{16,}", value)
     return any(not run.isdigit() and sum(map(str.isdigit, run)) >= 2 for run in runs)
 
 
 def redact_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A config or an environment without its secrets. Texts below a secret name go; numbers and truth values stay.
+    """Return a config or an environment without secrets: texts below a secret name are removed, numbers remain.
 
-    It may be changed by another thread meanwhile.
+    Another thread may change the mapping in the meantime.
     """
     secret_values = _environment_pattern()
 
@@ -148,7 +147,7 @@ _ASSIGNMENT = re.compile(r"(?P<name>-{0,2}[A-Za-z_][\w.\-]*)=(?P<value>.+)", re.
 
 
 def redact_command(arguments: Sequence[str]) -> list[str]:
-    """A command line without its secrets: `--api-key X`, `--token=X`, `password=X`, and what `redact_text` finds."""
+    """Return a command line without secrets: `--api-key X`, `--token=X`, `password=X`, and as in `redact_text`."""
     redacted: list[str] = []
     flag = ""
     for argument in arguments:
@@ -199,12 +198,12 @@ _SECRET_PATH = re.compile(
     r"))[^\s\"'<>`)]+",
     re.IGNORECASE,
 )
-"""Addresses of well-known services whose path is the secret."""
+"""Addresses of services whose path is a secret."""
 _WHOLE_URL = re.compile(r"\w[\w+.-]*://\S+\Z")
 _COOKIE = re.compile(
     r"(?P<name>\b(?:set-)?cookie[\"']?[ \t]{0,8}:[ \t]{0,8}[\"']?)[\w.%-]{1,200}=[^\s;\"',][^\r\n\"']*", re.IGNORECASE
 )
-"""A header of HTTP, to the end of its line or text."""
+"""HTTP header, up to the end of its line or text."""
 _URL_PASSWORD = re.compile(r"(?<=://)(?P<user>[^\s/@:\"']{0,200}):[^\s/@\"']{1,500}(?=@)")
 _URL_USER = re.compile(r"(?<=://)[^\s/@:\"']{20,500}(?=@)")
 _URL_SIGNATURE = re.compile(r"(?P<name>[?&](?:X-Amz-Signature|sig|signature)=)[^&\s\"']+", re.IGNORECASE)
@@ -224,10 +223,10 @@ _NAMED_VALUE = re.compile(
 
 
 def redact_text(text: str) -> str:
-    """Free text without its secrets: lines of a console, a traceback, code, a diff, a command line, a URL.
+    """Return a text without secrets: console lines, a traceback, code, a diff, a command line, a URL.
 
-    Some 25 us a call, most of it for a look at the environment: many lines are better given at once. A private key is
-    found where its first and last line are in the same text.
+    A call takes about 25 us, mostly to read the environment, so pass many lines at once. A private key is found only if
+    its first and last line are in the same text.
     """
     return _redact(text, _environment_pattern())
 
@@ -248,7 +247,7 @@ def _redact(text: str, secret_values: re.Pattern[str] | None) -> str:
 
 
 def _has_name_hint(text: str) -> bool:
-    """Whether it is worth a closer look: most lines hold none of the words, and this is quick to see."""
+    """Return whether a text needs a closer check: this test is fast and excludes most lines."""
     lowered = text.lower()
     return any(hint in lowered for hint in _NAME_HINTS)
 
@@ -268,7 +267,7 @@ def _replace_value(match: re.Match[str]) -> str:
 
 
 def _is_assignment(match: re.Match[str], value: str) -> bool:
-    """Whether the name is really given this value: `name=value`, not a sentence or a list in which both stand."""
+    """Return whether the name is assigned this value (`name=value`), rather than near it in a sentence or a list."""
     if match["space"]:
         return match["name"].startswith("--") and any(map(str.isdigit, value))
     if match["sign"].strip() == ",":  # os.environ.get("TOKEN", "...")
@@ -277,7 +276,7 @@ def _is_assignment(match: re.Match[str], value: str) -> bool:
 
 
 def _is_placeholder(match: re.Match[str], value: str) -> bool:
-    """`<your key>`, `${TOKEN}`, `{token}`, `%s`, `***`."""
+    """Return whether a value is a placeholder: `<your key>`, `${TOKEN}`, `{token}`, `%s`, `***`."""
     filled_in = bool(match["prefix"]) and match["prefix"] in "fF" and "{" in value
     return filled_in or value[0] in "<${%*#" or set(value) <= {"*", ".", "x", "X", "-"}
 
@@ -287,21 +286,21 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z_.]*[:?]?\Z")
 
 
 def _is_expression(match: re.Match[str], value: str) -> bool:
-    """Whether a value without quotes is a piece of a program (`token = tokens[i]`, `password: str`), not a text."""
+    """Return whether an unquoted value is part of a program (`token = tokens[i]`, `password: str`), not a text."""
     following = match.string[match.end() : match.end() + 1]
     if _CODE.search(value) or following in ("(", "["):
         return True
     if value.replace(".", "_").isidentifier() and sum(map(str.isdigit, value)) <= 1 and _names_a_secret(value):
-        return True  # variables such as `token2` are called after what they hold
+        return True  # variables such as `token2` are named after their content
     if not _WORD.match(value):
         return False
-    # Of words, only those are texts that stand where programs have none: `NAME=word` and `name: word`, then nothing.
+    # A plain word is a text only where programs have none: `NAME=word`, or `name: word` at the end of a line.
     alone = following in ("", "\r") or (match["sign"] == "=" and following in (" ", "&", ";", "\t"))
     return not alone or (match["sign"] != "=" and match["sign"].strip() != ":")
 
 
 def _environment_pattern() -> re.Pattern[str] | None:
-    """What finds the values of this process's environment variables that are secrets by name."""
+    """Return a pattern for the values of environment variables with secret names."""
     return _alternatives(tuple(_secret_values()))
 
 

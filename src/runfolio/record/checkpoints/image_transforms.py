@@ -3,25 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from runfolio.errors import ConfigError
+from runfolio.record.checkpoints.bounded_values import (
+    Check,
+    WrongValue,
+    checked,
+    choice,
+    described,
+    either,
+    integer,
+    number,
+    optional,
+    sequence,
+    text,
+)
 
-STEPS: Mapping[str, tuple[str, ...]] = {
-    "Resize": ("size", "interpolation", "max_size", "antialias"),
-    "CenterCrop": ("size",),
-    "Grayscale": ("num_output_channels",),
-    "RGB": (),
-    "ToTensor": (),
-    "ToImage": (),
-    "PILToTensor": (),
-    "ToPureTensor": (),
-    "ConvertImageDtype": ("dtype",),
-    "ToDtype": ("dtype", "scale"),
-    "Normalize": ("mean", "std"),
+MAX_SIDE = 4096
+"""Longest side of a network's images that a checkpoint may describe, in pixels."""
+MAX_VALUE = 3.4e38
+"""Largest value of a pixel, a mean or a deviation: a float32 holds no larger one."""
+INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic", "box", "hamming", "lanczos")
+_DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64")
+_MAX_STEPS = 64
+_MAX_CLASSES = 1_000_000
+_MAX_CHANNELS = 64
+
+_size = either(sequence(integer(1, MAX_SIDE), 1, 2), optional(integer(1, MAX_SIDE)))
+_dtype = choice(*_DTYPES)
+
+STEPS: Mapping[str, Mapping[str, Check]] = {
+    "Resize": {
+        "size": _size,
+        "interpolation": choice(*INTERPOLATIONS),
+        "max_size": optional(integer(1, MAX_SIDE)),
+        "antialias": choice(True, False, None),
+    },
+    "CenterCrop": {"size": _size},
+    "Grayscale": {"num_output_channels": choice(1, 3)},
+    "RGB": {},
+    "ToTensor": {},
+    "ToImage": {},
+    "PILToTensor": {},
+    "ToPureTensor": {},
+    "ConvertImageDtype": {"dtype": _dtype},
+    "ToDtype": {"dtype": _dtype, "scale": choice(True, False)},
+    "Normalize": {
+        "mean": sequence(number(-MAX_VALUE, MAX_VALUE), 1, _MAX_CHANNELS),
+        "std": sequence(number(0, MAX_VALUE, above=True), 1, _MAX_CHANNELS),
+    },
 }
-"""Transforms that can be stored, with their arguments; none of them is random."""
+"""Transforms that can be stored, with the checks of their arguments; none of them is random."""
+V2 = "v2."
+"""Start of the names of transforms of `torchvision.transforms.v2`."""
 
 _PACKAGE = "torchvision.transforms"
 
@@ -35,6 +72,38 @@ def plain_steps(transform: Any) -> list[dict[str, Any]]:
         ConfigError: A step is random, of one's own or of another kind that cannot be stored.
     """
     return list(_plain_steps(transform))
+
+
+@dataclass(frozen=True)
+class TransformStep:
+    """A transform of torchvision with its arguments, all of which are within their bounds."""
+
+    name: str
+    is_v2: bool
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ScriptClassifier:
+    """Classes and transform of a script's checkpoint."""
+
+    classes: tuple[str, ...]
+    transform: tuple[TransformStep, ...]
+
+
+def _check_step(value: Any) -> TransformStep:
+    arguments = dict(value) if type(value) is dict else {}
+    name = text(arguments.pop("name", None))
+    plain_name = name.removeprefix(V2)
+    if plain_name not in STEPS or arguments.keys() != STEPS[plain_name].keys():
+        raise WrongValue(f"is no known transform: {name[:80]!r} with {', '.join(arguments)[:80] or 'no arguments'}")
+    return TransformStep(plain_name, name.startswith(V2), checked(arguments, STEPS[plain_name]))
+
+
+check_steps = sequence(_check_step, 1, _MAX_STEPS)
+"""Returns the steps that `plain_steps` gave as JSON; raises `WrongValue`."""
+check_classifier = described(ScriptClassifier, {"classes": sequence(text, 1, _MAX_CLASSES), "transform": check_steps})
+"""Returns the classes and the transform that a script's checkpoint holds; raises `WrongValue`."""
 
 
 def class_names(classes: Any) -> list[str]:
@@ -65,7 +134,7 @@ def _plain_steps(step: Any) -> Iterator[dict[str, Any]]:
     elif name in STEPS:
         arguments = [_plain(getattr(step, argument)) for argument in STEPS[name]]
         is_v2 = kind.__module__.startswith(f"{_PACKAGE}.v2")
-        yield _step(name, *arguments) | ({"name": f"v2.{name}"} if is_v2 else {})
+        yield _step(name, *arguments) | ({"name": V2 + name} if is_v2 else {})
     else:
         raise ConfigError(
             f"the transform {kind.__name__} cannot be stored; give the one that validates, of {', '.join(STEPS)}"

@@ -1,4 +1,4 @@
-"""Tensors into a module: keys and shapes are compared, and what does not fit is named."""
+"""Loading of tensors into a module: keys and shapes are compared, and mismatches are named."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 4
 EXTRA_STATE_SUFFIX = "_extra_state"
-"""End of the key of what a module's `get_extra_state` returned."""
+"""End of the keys for the results of `get_extra_state`."""
 
 Tensors = Mapping[str, "torch.Tensor"]
 
 
 def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
-    """Put exactly these entries into a module, whatever wrappers it has and the saved one had.
+    """Load exactly these entries into a module, independent of its wrappers and those of the saved one.
 
-    They are said to be of the version that the module itself is of: some architectures refuse or rewrite tensors that
-    come without one, as those of a safetensors file do.
+    They get the module's own version, because some architectures refuse or convert tensors without a version, as in
+    a safetensors file.
 
     Args:
-        subject: What does not fit what, for the error: `checkpoint 'best' does not fit model tinyvgg`.
+        subject: Start of the error message: `checkpoint 'best' does not fit model tinyvgg`.
     Raises:
-        ConfigError: A key is missing, unexpected, or of another shape; nothing was changed.
+        ConfigError: A key is missing, unexpected, or has another shape; nothing was changed.
     """
     module.load_state_dict(fitting_state(module, entries, subject))
 
 
 def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> Any:
-    """Return entries as `module.load_state_dict` takes them: under its keys, sharded as its own state is.
+    """Return entries for `module.load_state_dict`: with its keys, and sharded like its own state.
 
     Raises:
-        ConfigError: As `fill` says.
+        ConfigError: As in `fill`.
     """
     current: Any = module.state_dict()
     keys = {key: plain_key(module, key) for key in current}
@@ -47,7 +47,7 @@ def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> A
     of_wrappers = {plain.key for plain in keys.values() if plain.is_of_wrapper}
     compare(expected, {key: value for key, value in entries.items() if key not in of_wrappers}, subject)
     ready: Any = OrderedDict(
-        # A wrapper keeps its own entries if the saved one had none.
+        # A wrapper keeps its own entries if the saved model had none.
         (key, sharded_like(entries.get(plain.key, current[key]), current[key]))
         for key, plain in keys.items()
     )
@@ -56,19 +56,19 @@ def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> A
 
 
 def compare(expected: Mapping[str, Any], tensors: Mapping[str, Any], subject: str) -> None:
-    """See whether tensors are those of a module's `state_dict`, by name and shape.
+    """Check that tensors match a module's `state_dict` in names and shapes.
 
     Raises:
-        ConfigError: They are not; it names which, or the prefix in which all keys differ.
+        ConfigError: They differ; the message names the keys, or the prefix in which all keys differ.
     """
     if prefix := common_prefix(tensors, expected):
         raise ConfigError(
-            f"{subject}: its keys begin with {prefix!r}, those of the module do not; load it into the module that holds"
-            f" this one as `{prefix.rstrip('.')}`"
+            f"{subject}: its keys start with {prefix!r}, those of the module do not; load it into the module that"
+            f" contains this one as `{prefix.rstrip('.')}`"
         )
     if prefix := common_prefix(expected, tensors):
         raise ConfigError(
-            f"{subject}: the keys of the module begin with {prefix!r}, those saved do not; load it into"
+            f"{subject}: the keys of the module start with {prefix!r}, the saved ones do not; load it into"
             f" `module.{prefix.rstrip('.')}`"
         )
     refuse_mismatches(
@@ -80,7 +80,7 @@ def compare(expected: Mapping[str, Any], tensors: Mapping[str, Any], subject: st
 
 
 def shape_mismatches(expected: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, str]:
-    """Return a description of each key of another shape. Extra states have none, and lazy parameters take any."""
+    """Describe each key with another shape. Extra states have no shape, and lazy parameters accept any."""
     return {
         key: f"{key} ({_shape_text(tensors[key])} instead of {_shape_text(expected[key])})"
         for key in expected
@@ -92,8 +92,10 @@ def shape_mismatches(expected: Mapping[str, Any], tensors: Mapping[str, Any]) ->
 
 
 def refuse_mismatches(subject: str, *, missing: list[str], unexpected: list[str], shapes: Mapping[str, str]) -> None:
-    """Raises:
-    ConfigError: There are any.
+    """Check that there are no mismatches.
+
+    Raises:
+        ConfigError: There are some.
     """
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes.values()))
     if mismatches := "; ".join(f"{kind}: {_name_some(keys)}" for kind, keys in kinds if keys):
@@ -108,4 +110,4 @@ def _name_some(keys: Iterable[str]) -> str:
 
 def _shape_text(tensor: Any) -> str:
     shape = getattr(tensor, "shape", None)
-    return "no tensor" if shape is None else "x".join(map(str, shape)) or "one number"
+    return "not a tensor" if shape is None else "x".join(map(str, shape)) or "one number"

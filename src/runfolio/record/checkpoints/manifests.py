@@ -17,9 +17,11 @@ from runfolio.record.base.run_document import RunDocument, now, time_from_text, 
 from runfolio.record.checkpoints.loading import EXTRA_STATE_SUFFIX
 from runfolio.record.checkpoints.state_codec import (
     Packer,
+    StoredTensor,
     Unpacker,
     check_tensors,
     host_copies,
+    read_tensor_headers,
     read_tensors,
     write_tensors,
 )
@@ -102,15 +104,29 @@ class Checkpoint:
         tensors = self._read(part)
         return {key: tensor for key, tensor in tensors.items() if key not in self._files[part]["wrapper_keys"]}
 
+    def stored_tensors(self, part: str = "model") -> dict[str, StoredTensor]:
+        """Return shape and dtype of each tensor of a module's `state_dict`; no tensor is read.
+
+        Raises:
+            NotFound, DamagedFile: As in `tensors`, but for the file's SHA-256.
+        """
+        entry = self._entry(part)
+        tensors = read_tensor_headers(self.folder / CHECKPOINTS / entry["file"])
+        return {key: tensor for key, tensor in tensors.items() if key not in entry["wrapper_keys"]}
+
     def _read(self, part: str) -> dict[str, torch.Tensor]:
+        entry = self._entry(part)
+        path = self.folder / CHECKPOINTS / entry["file"]
+        _verify(path, entry)
+        return read_tensors(path)
+
+    def _entry(self, part: str) -> dict[str, Any]:
         entry = self._files.get(part)
         if entry is None:
             raise NotFound(
                 f"checkpoint {self.name!r} of {self.folder} holds no {part!r}; {did_you_mean(part, self.parts)}"
             )
-        path = self.folder / CHECKPOINTS / entry["file"]
-        _verify(path, entry)
-        return read_tensors(path)
+        return entry
 
     def entries(self, part: str = "model") -> dict[str, Any]:
         """A module's tensors, those of its wrappers too, and what `get_extra_state` of its layers returned.
@@ -153,8 +169,10 @@ class Checkpoint:
         try:
             state = {name: unpackers[name].unpack(entry) for name, entry in self._state.items()}
             return state, {name: unpacker.lost for name, unpacker in unpackers.items()}
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise DamagedFile(f"checkpoint {self.name!r} of {self.folder} is damaged (state: {error})") from None
+        except (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+            raise DamagedFile(
+                f"checkpoint {self.name!r} of {self.folder} is damaged (state: {str(error)[:200]})"
+            ) from None
 
 
 class CheckpointList(list[Checkpoint]):
@@ -495,6 +513,8 @@ def _verify(path: Path, entry: Mapping[str, Any]) -> None:
         if size != entry["bytes"]:
             raise DamagedFile(f"{path} is damaged ({size} bytes, {entry['bytes']} when it was saved); {_REMEDY}")
         if files.sha256(path) != entry["sha256"]:
-            raise DamagedFile(f"{path} is damaged (its SHA-256 is not the one noted when it was saved); {_REMEDY}")
+            raise DamagedFile(
+                f"{path} is damaged (its SHA-256 differs from the recorded one when it was saved); {_REMEDY}"
+            )
     except OSError as error:
         raise DamagedFile(f"{path} cannot be read ({error.strerror})") from None

@@ -1,4 +1,4 @@
-"""Where a branch ends: the last log call of each writer that a resumed run keeps (`docs/format.md`, Attempts)."""
+"""End of a branch: the last log call of each writer that a resumed run keeps (`docs/format.md`, Attempts)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS: list[str] = ["attempt", "seq", "step", "time_us"]
 
 @dataclass(frozen=True)
 class _Calls:
-    """One writer's log calls by seq, those of `system/` aside; arrays [n] of int64."""
+    """One writer's log calls by seq, except those of `system/`; arrays [n] of int64."""
 
     attempt: int
     seqs: NDArray[np.int64]
@@ -28,18 +28,18 @@ class _Calls:
     times_us: NDArray[np.int64]
 
     def count_until(self, column: NDArray[np.int64], limit: int) -> int:
-        """How many calls stand before the first whose `column` (steps or times) is past `limit`."""
+        """Count the calls before the first one whose `column` (steps or times) exceeds `limit`."""
         later = np.flatnonzero(column > limit)
         return int(later[0]) if len(later) else len(column)
 
 
 def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[dict[str, int], int]:
-    """What a run keeps that goes on behind `step`: of each writer the calls before the first of a greater step.
+    """Return what a run keeps that continues after `step`: the calls of each writer before its first later step.
 
-    Other counts among them (epochs beside batches) are cut where the greater one passes `step`.
+    If a writer also counts other steps (epochs besides batches), its calls end where the larger count exceeds `step`.
 
     Returns:
-        The last seq kept of each writer, and the last step kept; -1 where nothing is.
+        The last kept seq of each writer, and the last kept step, or -1 if nothing is kept.
     """
     seqs: dict[str, int] = {}
     last_step = -1
@@ -51,7 +51,7 @@ def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[d
 
 
 def last_seqs(folder: Path, document: RunDocument) -> dict[str, int]:
-    """The last seq of each writer on the newest branch, of pictures and texts too: what is kept where all of it is."""
+    """Return the last seq of each writer on the newest branch, including media."""
     seqs = PointFiles(folder, document).last_seqs()
     for entry in media.read(folder)[0]:
         if _is_on_newest_branch(entry, document):
@@ -69,10 +69,10 @@ def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
 
 
 def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
-    """The last seq kept of each writer that had joined the attempt in which `checkpoint` was saved.
+    """Return the last kept seq of each writer that had joined the attempt of `checkpoint`.
 
-    Another rank that counts as the checkpoint does is kept up to its step: ranks come to it a moment before or after
-    the primary one. Of all others what was logged by the time it was saved.
+    Ranks with the same step count are kept up to the checkpoint's step, since they reach it slightly earlier or later
+    than the primary one. Other writers are kept up to the time of the checkpoint.
     """
     roles = {heartbeat.writer: heartbeat.role for heartbeat in joined_heartbeats(folder, document)}
     calls = _calls(folder, document, "all")
@@ -90,7 +90,7 @@ def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint
 
 
 def _last_steps(calls: dict[str, _Calls], checkpoint: Checkpoint) -> set[int]:
-    """The last step before the checkpoint of each writer that it knows."""
+    """Return the last step before the checkpoint of each writer in it."""
     counts = {
         writer: calls[writer].count_until(calls[writer].seqs, seq)
         for writer, seq in checkpoint.position.items()
@@ -100,7 +100,7 @@ def _last_steps(calls: dict[str, _Calls], checkpoint: Checkpoint) -> set[int]:
 
 
 def _calls(folder: Path, document: RunDocument, branch: Branch) -> dict[str, _Calls]:
-    """Every writer's log calls on the branch, pictures and texts among them."""
+    """Return every writer's log calls on the branch, including media."""
     rows_by_writer = {writer: rows[_COLUMNS] for writer, rows in PointFiles(folder, document).calls(branch).items()}
     for entry in media.read(folder)[0]:
         if branch == "all" or _is_on_newest_branch(entry, document):

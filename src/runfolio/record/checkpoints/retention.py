@@ -1,4 +1,4 @@
-"""Which checkpoints of a run are kept, under which names."""
+"""Retention of checkpoints: which ones a run keeps, with their names."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from runfolio.record.checkpoints.manifests import BEST, LAST, PREVIOUS, Checkpoi
 
 Mode = Literal["max", "min"]
 STEP = "step-"
-"""How the names of those begin that are kept for good."""
+"""Prefix of the names of permanent checkpoints."""
 _MB = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointPolicy:
-    """When `run.checkpoint` saves, and what is kept. Without `every_steps` and `every_minutes` each call saves.
+    """Policy of when `run.checkpoint` saves, and what is kept.
 
-    With one of them a call saves when it is due, when it has a metric, or when the process was told to go.
+    Each call saves by default. With `every_steps` or `every_minutes`, a call saves when it is due, if it has a metric,
+    or if the process was asked to stop.
     """
 
     every_steps: int | None = None
-    """Due once the step has come to, or past, the next multiple of this; without steps, calls are counted."""
+    """A call is due if its step has reached the next multiple of this; without steps, calls are counted."""
     every_minutes: float | None = None
-    """Due so long after the one before."""
+    """Minutes after the previous checkpoint at which a call is due."""
     keep_best: int = 1
-    """How many are kept by their metric: `best`, `best-2`, `best-3` ..."""
+    """Number of checkpoints kept by their metric: `best`, `best-2`, `best-3` ..."""
     keep_every: int | None = None
-    """Keep one for every so many steps for good, as `step-<step>`."""
+    """Interval of steps at which one checkpoint is kept permanently, as `step-<step>`."""
     budget_mb: float | None = None
-    """Most megabytes (of 1,000,000 bytes) of all together: the oldest `step-...` go first, then the worst of the best
-    but `best` itself, then `previous`; `last` and `best` stay."""
+    """Total limit in megabytes (of 1,000,000 bytes). Checkpoints are removed in this order: the oldest `step-...`, the
+    worst of the best except `best`, then `previous`; `last` and `best` stay."""
 
     def __post_init__(self) -> None:
         for name in ("every_steps", "every_minutes", "keep_best", "keep_every", "budget_mb"):
@@ -47,39 +48,41 @@ class CheckpointPolicy:
 
 
 def is_better(value: float, than: float | None, mode: Mode) -> bool:
-    """Whether a metric's value is better than another one; NaN never is, and nothing is worse than none."""
+    """Return whether a metric's value is better than another one; NaN never is, every number is better than None."""
     if value != value:
         return False
     return than is None or (value > than if mode == "max" else value < than)
 
 
 def step_name(step: int) -> str:
-    """What a checkpoint is called that is kept for good."""
+    """Return the name of a permanent checkpoint."""
     return f"{STEP}{step}"
 
 
 class CheckpointRetention:
-    """The checkpoints of a run, as its one writer keeps them. Not to be used by two threads at once."""
+    """Checkpoints of a run, managed by its only writer. Not thread-safe."""
 
     def __init__(
         self, folder: Path, policy: CheckpointPolicy, resumed: Checkpoint | None, last_seqs: Mapping[str, float]
     ) -> None:
-        """Args:
-        resumed: The checkpoint that the run goes on from.
-        last_seqs: The last seq of each writer that counts: what was saved behind that is of an abandoned branch.
+        """Read the existing checkpoints.
+
+        Args:
+            resumed: Checkpoint that the run continues from.
+            last_seqs: Last seq of each writer on the branch; later checkpoints belong to an abandoned branch.
         """
         self._folder = folder
         self._policy = policy
         self._last_seqs = last_seqs
         self._last: Manifest | None = None
         self._best: list[Manifest] = []
-        """The best first."""
+        """Best checkpoints, best first."""
         self._named_best: dict[str, Manifest] = {}
-        """What the names `best`, `best-2` ... stand for on the disk."""
+        """Manifests of `best`, `best-2` ... on the disk."""
         self._sizes: dict[str, dict[str, int]] = {}
-        """Of each name, the bytes of each of its tensor files."""
+        """Sizes in bytes of the tensor files, by checkpoint."""
         self._is_current = True
-        """Whether that is what the disk holds; not after a save that failed, perhaps when it had renamed some."""
+        """True if this matches the disk; False after a failed save, which may have renamed some."""
         self._read_names()
         if resumed is not None:
             self._last = manifests.manifest_of(folder, resumed.name)
@@ -89,7 +92,7 @@ class CheckpointRetention:
     def _read_names(self) -> None:
         manifest_by_name: dict[str, Manifest] = {}
         for name in manifests.names(self._folder):
-            with contextlib.suppress(RunfolioError):  # damaged: it goes when its name is given anew
+            with contextlib.suppress(RunfolioError):  # damaged; replaced when its name is used again
                 manifest_by_name[name] = manifests.manifest_of(self._folder, name)
         self._sizes = {name: _sizes(manifest) for name, manifest in manifest_by_name.items()}
         self._named_best = {
@@ -99,18 +102,18 @@ class CheckpointRetention:
         for name in sorted(self._named_best, key=_best_rank_or_first):
             manifest = self._named_best[name]
             is_on_branch = all(seq <= self._last_seqs.get(writer, 0) for writer, seq in manifest["position"].items())
-            # A process that was killed while it renamed them has left one under two names.
+            # If a process was killed while renaming, one checkpoint has two names.
             if is_on_branch and _metric(manifest) is not None and manifest not in self._best:
                 self._best.append(manifest)
 
     @property
     def best(self) -> float | None:
-        """The metric of the best one."""
+        """Metric of the best checkpoint."""
         return _metric(self._best[0]) if self._best else None
 
     @property
     def last_kept_step(self) -> int:
-        """The last step of which one is kept for good; 0 where there is none."""
+        """Last step with a permanent checkpoint; 0 if there is none."""
         return max((_step(name) or 0 for name in self._sizes), default=0)
 
     def save(
@@ -123,22 +126,22 @@ class CheckpointRetention:
         permanent_name: str | None,
         is_ours: Callable[[], bool],
     ) -> list[str]:
-        """Save a checkpoint as `last`, and under the other names that are its; see `checkpoints.save`.
+        """Save a checkpoint as `last` and under its other names; see `manifests.save`.
 
         Args:
             mode: Whether a higher or a lower metric is better.
-            permanent_name: The name by which it is kept besides.
+            permanent_name: Additional name under which it is kept permanently.
         Returns:
-            The names that had to go for the budget.
+            Names that were removed for the budget.
         Raises:
-            OSError: As `checkpoints.save`.
+            OSError: As in `manifests.save`.
         """
         if not self._is_current:
             self._read_names()
         best, rank = self._insert_by_metric(about["metric"], mode)
         names = [permanent_name] if permanent_name else []
         renamed: dict[str, Manifest] = {}
-        # From the end: killed in between, one has two names, and none has no name.
+        # From the end: if the process is killed in between, a checkpoint has two names rather than none.
         for index, other in reversed(list(enumerate(best))):
             if index == rank:
                 names.append(_best_name(index))
@@ -168,12 +171,12 @@ class CheckpointRetention:
         if over_budget or surplus:
             for name in (*over_budget, *surplus):
                 self._drop(name)
-            with contextlib.suppress(OSError):  # they go when the next one is saved, or their names are given anew
+            with contextlib.suppress(OSError):  # the next save removes or replaces them
                 manifests.delete_names(self._folder, [*over_budget, *surplus])
         return over_budget
 
     def _insert_by_metric(self, metric: float | None, mode: Mode) -> tuple[list[Manifest], int | None]:
-        """The best with the new one (here an empty manifest) among them, and its place; None where it is not."""
+        """Return the best with a placeholder (empty manifest) for the new one, and its rank; None if it is not one."""
         if metric is None or metric != metric:
             return self._best, None
         rank = sum(not is_better(metric, _metric(other), mode) for other in self._best)
@@ -181,7 +184,7 @@ class CheckpointRetention:
         return (best, rank) if rank < len(best) else (self._best, None)
 
     def _names_over_budget(self) -> list[str]:
-        """The names that go until the rest takes no more than the budget; `last` and `best` never do."""
+        """Return the names to remove so that the rest fits the budget; `last` and `best` always stay."""
         if self._policy.budget_mb is None:
             return []
         remaining = dict(self._sizes)
@@ -208,7 +211,7 @@ class CheckpointRetention:
 
     @property
     def size_bytes(self) -> int:
-        """What all of them take."""
+        """Total size of all checkpoints in bytes."""
         return _total(self._sizes)
 
 
@@ -217,7 +220,7 @@ def _best_name(rank: int) -> str:
 
 
 def _best_rank(name: str) -> int | None:
-    """The place of `best` (0), `best-2` (1) ... among the best; None of any other name."""
+    """Return the rank of `best` (0), `best-2` (1) ... among the best; None for other names."""
     if name == BEST:
         return 0
     rank = name.removeprefix(f"{BEST}-")

@@ -1,6 +1,6 @@
-"""Standard types of a training's state: each is a list of plain parts, under a mark of its own (`docs/format.md`).
+"""Standard types in a training's state, each stored as a list of plain parts with its own mark (`docs/format.md`).
 
-The list is fixed: a record cannot name another type, so that nothing is imported or called because a file says so.
+The list of types is fixed: a file cannot cause any other type to be imported or called.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _SCALAR_KINDS = "biufcU"
 
 
 class StandardType(NamedTuple):
-    """A type of the list."""
+    """One of the standard types."""
 
     mark: str
     parts: Callable[[Any], list[Any] | None]
-    """Returns the parts of a value, which are plain values or of a standard type again; None if it has others."""
+    """Returns the parts of a value, which are plain values or of a standard type; None if it has others."""
     build: Callable[[list[Any]], Any]
-    """Returns the value of these parts; raises TypeError, ValueError or KeyError for others."""
+    """Returns the value from these parts; raises TypeError, ValueError or KeyError for others."""
 
 
 def standard_type(value: Any) -> StandardType | None:
-    """Return the entry of a value's type, which is exactly one of the list, not derived from it; else None."""
+    """Return the entry for a value's exact type, not for a base class; None if it is not a standard type."""
     kind = type(value)
     numpy: Any = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
@@ -44,7 +44,7 @@ def _pairs(value: dict[Any, Any]) -> list[Any]:
 
 
 def _dict(pairs: list[Any]) -> dict[Any, Any]:
-    return {key: entry for key, entry in pairs}  # noqa: C416 - `dict` copies a long range before it refuses it
+    return {key: entry for key, entry in pairs}  # noqa: C416 - `dict` copies a long range before it rejects it
 
 
 def _defaultdict_parts(value: defaultdict[Any, Any]) -> list[Any] | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runfolio.errors import ConfigError, DamagedFile, MissingExtra
 from runfolio.record.base.files import NAMED_NUMBERS, number_to_json
@@ -313,22 +313,52 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     path.chmod(path.parent.stat().st_mode & 0o666)
 
 
+class StoredTensor(NamedTuple):
+    """A tensor as the header of its file describes it."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    """The name in the file, such as `F32`."""
+
+
+def read_tensor_headers(path: Path) -> dict[str, StoredTensor]:
+    """Return shape and dtype of each tensor of a safetensors file, without reading one.
+
+    Raises:
+        DamagedFile: As `read_tensors` says; each tensor that is returned is whole in the file.
+    """
+    with _translated_errors(path):
+        from safetensors import safe_open
+
+        with safe_open(path, framework="pt") as file:
+            slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - it cannot be iterated over
+        return {key: StoredTensor(tuple(entry.get_shape()), entry.get_dtype()) for key, entry in slices.items()}
+
+
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file, on the CPU.
 
     Raises:
         DamagedFile: It is not a whole safetensors file; where it is a pickle, the message says what it would import.
     """
+    with _translated_errors(path):
+        from safetensors.torch import load_file
+
+        return load_file(path)
+
+
+@contextlib.contextmanager
+def _translated_errors(path: Path) -> Iterator[None]:
+    """Raise what the safetensors library raises about a file as one of our errors."""
     try:
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
     except ImportError:
         raise MissingExtra("safetensors", "torch", "reading a checkpoint") from None
     try:
-        return load_file(path)
+        yield
     except FileNotFoundError:
         raise DamagedFile(f"{path} is missing") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         # Asked only now: a safetensors file may begin with the two bytes of a pickle.
         if reason := unsafe_format(path):
             raise DamagedFile(f"{path} is {reason}; runfolio reads tensors from safetensors files only") from None
@@ -349,7 +379,7 @@ def unsafe_format(path: Path) -> str | None:
                     return "a zip archive"
                 with archive.open(pickles[0]) as file:
                     return f"a torch.save archive{_describe_imports(file.read(_PICKLE_SCAN_BYTES))}"
-        if start[:1] == b"\x80" and start[1:2] <= b"\x05":
+        if start[:1] == b"\x80" and b"\x02" <= start[1:2] <= b"\x05":
             with path.open("rb") as file:
                 return f"a pickle{_describe_imports(file.read(_PICKLE_SCAN_BYTES))}"
     except Exception:  # a hostile archive may break its reader in any way

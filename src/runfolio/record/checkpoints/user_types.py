@@ -1,7 +1,7 @@
-"""Enums and namedtuples of the user's own in a training's state.
+"""Enums and namedtuples of the user in a training's state.
 
-A record holds the names of their types and never imports them: they come back as a type of that name that the state
-of the restored object has, else as their plain value.
+A record contains the names of their types and never imports them. They are restored as the type of that name in the
+state of the restored object, else as plain values.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def _collect(state: Any, types: dict[str, type], visited: set[int]) -> None:
 
 
 def build_member(types: Mapping[str, type], type_name: str, name: str, value: Any) -> tuple[Any, bool]:
-    """Return the enum member of that name, else its value; and whether it is the member."""
+    """Return the enum member of a name, else its value; and whether it is the member."""
     members = getattr(types.get(type_name), "__members__", {})
     return (members[name], True) if name in members else (value, False)
 
 
 def build_namedtuple(types: Mapping[str, type], type_name: str, *fields: Any) -> tuple[Any, bool]:
-    """Return the namedtuple of these (name, value) pairs, else a tuple; and whether it is the former."""
+    """Return the namedtuple of (name, value) pairs, else a tuple; and whether it is the former."""
     names, values = tuple(name for name, _ in fields), [value for _, value in fields]
     kind: Any = types.get(type_name)
     return (kind._make(values), True) if getattr(kind, "_fields", None) == names else (tuple(values), False)

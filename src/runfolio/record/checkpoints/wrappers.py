@@ -1,7 +1,7 @@
-"""Wrappers around modules (torch.compile, DataParallel, DDP, FSDP, averages), whose keys are recorded without prefixes.
+"""Wrappers of modules (torch.compile, DataParallel, DDP, FSDP, averages), whose prefixes are not recorded in keys.
 
-A wrapper is recognised by its type and its place in the model, so that a layer that is called `module` keeps its name.
-Only of keys without a model, as records of earlier versions have them, the prefixes are recognised by name.
+A wrapper is recognised by its type and its position in the model, so that a layer with the name `module` keeps its
+name. Only for keys without a model, as in records of earlier versions, prefixes are recognised by name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INNER = {
     "FullyShardedDataParallel": "_fsdp_wrapped_module",
     "CheckpointWrapper": "_checkpoint_wrapped_module",
 }
-"""Types of torch's wrappers, and the name under which they hold the module."""
+"""Types of torch's wrappers, with the names under which they contain the module."""
 _SHARDED = "FSDPModule"
 """Type of a module that FSDP2 shards in place: its keys have no prefix."""
 _OWN = "n_averaged"
@@ -32,10 +32,10 @@ _OWN = "n_averaged"
 
 
 class ModuleState(NamedTuple):
-    """A module's state under the keys of the module without its wrappers."""
+    """State of a module with the keys that it has without its wrappers."""
 
     entries: dict[str, Any]
-    """Tensors, and what `get_extra_state` returned."""
+    """Tensors, and results of `get_extra_state`."""
     wrappers: dict[str, list[str]]
     """Types of the wrappers, outermost first, by the path of the wrapped module ('' is the whole model)."""
     wrapper_keys: list[str]
@@ -46,9 +46,9 @@ def module_state(module: Module, name: str) -> ModuleState:
     """Return the state of a module.
 
     Args:
-        name: Its name in the checkpoint, for errors.
-    Raises:
-        ConfigError: It is sharded over several processes, or two of its keys are one without prefixes.
+            name: Name in the checkpoint, for errors.
+        Raises:
+            ConfigError: It is sharded over several processes, or two of its keys are equal without prefixes.
     """
     wrappers = _wrappers(module)
     if _is_sharded_over_processes(module):
@@ -68,7 +68,7 @@ def module_state(module: Module, name: str) -> ModuleState:
 
 
 class PlainKey(NamedTuple):
-    """A key of a module's state without the prefixes of wrappers."""
+    """Key of a module's state without the prefixes of wrappers."""
 
     key: str
     is_of_wrapper: bool
@@ -76,7 +76,7 @@ class PlainKey(NamedTuple):
 
 
 def plain_key(module: Module, key: str) -> PlainKey:
-    """Return a key of `module.state_dict()` as it is without wrappers."""
+    """Return a key of `module.state_dict()` without the prefixes of wrappers."""
     names, is_of_wrapper = _plain_names(module, key.split("."))
     return PlainKey(".".join(names), is_of_wrapper)
 
@@ -89,7 +89,7 @@ def _plain_names(module: Any, names: Sequence[str]) -> tuple[list[str], bool]:
             return _plain_names(module._modules[inner], names[1:])
         if names[0] in module._buffers or names[0] in module._parameters:
             return list(names), True
-        return _plain_names(module._modules[inner], names)  # FSDP leaves its prefix out
+        return _plain_names(module._modules[inner], names)  # FSDP omits its prefix
     child = module._modules.get(names[0]) if len(names) > 1 else None
     if child is None:
         return list(names), False
@@ -115,7 +115,7 @@ def _wrappers(module: Module) -> dict[str, list[str]]:
 
 
 def _is_sharded_over_processes(module: Module) -> bool:
-    """Return whether its state can only be gathered by all processes together, which would wait for each other."""
+    """Return whether its state can only be gathered by all processes together, which would block."""
     distributed: Any = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return False
@@ -126,12 +126,12 @@ def _is_sharded_over_processes(module: Module) -> bool:
 def _sharded_message(name: str) -> str:
     return (
         f"checkpoint entry {name} is sharded over several processes; gather it in all of them by"
-        " torch.distributed.checkpoint.state_dict.get_state_dict with full_state_dict=True, and save what that returns"
+        " torch.distributed.checkpoint.state_dict.get_state_dict with full_state_dict=True, and save the result"
     )
 
 
 def whole_tensor(value: Any, name: str) -> Any:
-    """Return a value as it is, but of a tensor that this process alone holds in shards the whole of it."""
+    """Return a value; if it is a sharded tensor of this process only, return the full tensor."""
     if not hasattr(value, "full_tensor"):
         return value
     if value.device_mesh.size() > 1:
@@ -140,7 +140,7 @@ def whole_tensor(value: Any, name: str) -> Any:
 
 
 def sharded_like(value: torch.Tensor, current: Any) -> Any:
-    """Return a tensor sharded as the current one is; as it is, if that is not sharded."""
+    """Return a tensor sharded like the current one; unchanged if that is not sharded."""
     if not hasattr(current, "full_tensor"):
         return value
     from torch.distributed.tensor import distribute_tensor
@@ -149,9 +149,9 @@ def sharded_like(value: torch.Tensor, current: Any) -> Any:
 
 
 def with_expected_keys(entries: Mapping[str, Any], expected: Iterable[str]) -> dict[str, Any]:
-    """Return entries under the expected keys if they differ from these by prefixes of wrappers only.
+    """Return entries with the expected keys if they differ only by prefixes of wrappers.
 
-    Entries that belong to a wrapper are left out unless they are expected.
+    Entries that belong to a wrapper are omitted unless they are expected.
     """
     expected = set(expected)
     by_stripped = {_without_prefixes(key): key for key in expected}
@@ -166,7 +166,7 @@ def _without_prefixes(key: str) -> str:
 
 
 def common_prefix(keys: Iterable[str], bare_keys: Iterable[str]) -> str | None:
-    """Return what precedes every one of `bare_keys` in `keys`; None if that is not all that differs."""
+    """Return the prefix that `keys` have before `bare_keys`; None if they also differ otherwise."""
     keys, bare_keys = set(keys), set(bare_keys)
     shortest = min(bare_keys, key=len, default="")
     prefixes = {key.removesuffix(shortest) for key in keys if key.endswith(f".{shortest}")}

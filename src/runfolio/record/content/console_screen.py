@@ -1,8 +1,8 @@
-"""What a stream of console output leaves to be read: lines of plain text, redrawn ones in their last state.
+"""Readable text of a console stream: plain lines, and redrawn ones in their last state.
 
-A small terminal: it keeps the newest rows, follows the cursor in them, and gives a row away for good once the cursor
-has left it for a while. So a progress bar (`\\r`), several of them (tqdm), and a table that is painted again and
-again (rich's Live) each become what they last looked like.
+It works as a small terminal: it stores the newest rows, follows the cursor in them, and outputs a row some time after
+the cursor has left it. So a progress bar (`\\r`), several bars (tqdm), and a table that is drawn repeatedly (rich's
+Live) are stored in their last state.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from dataclasses import dataclass
 
 LINE_LENGTH = 10_000
 _ROWS = 100
-"""How far up the cursor can go: no terminal redraws more than it shows."""
+"""Number of rows within which the cursor can move: no terminal redraws more than it shows."""
 _HOLD_S = 1.0
-"""So long a row that the cursor has left waits for being redrawn."""
+"""Time for which a row that the cursor has left may still be redrawn."""
 _SNAPSHOT_S = 30.0
-"""A running bar is shown as it stands so often."""
+"""Interval at which the state of a running bar is output."""
 _LONGEST_ESCAPE = 4096
 
 _NUMBERS = r"[0-?]{0,64}[ -/]{0,8}"
 _STRING = rf"\x1b[\]PX^_][^\x07\x1b]{{0,{_LONGEST_ESCAPE}}}"
 _TOKEN = re.compile(
     rf"""
-    (?P<text> [^\x00-\x08\x0b-\x1f\x7f-\x9f]+ )              # tabs and newlines too
+    (?P<text> [^\x00-\x08\x0b-\x1f\x7f-\x9f]+ )              # including tabs and newlines
   | (?: \x1b\[ | \x9b ) (?P<numbers> {_NUMBERS} ) (?P<move> [@-~] )
-  | {_STRING} (?: \x07 | \x1b\\ )                             # titles, links and the like
+  | {_STRING} (?: \x07 | \x1b\\ )                             # titles, links and others
   | \x1b [ -/]{{0,8}} [0-OQ-WYZ\\`-~]
   | (?P<control> [\r\b] )
   | [\x00-\x1f\x7f-\x9f]
@@ -35,7 +35,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _UNFINISHED = re.compile(rf"(?:(?:\x1b\[|\x9b){_NUMBERS}|{_STRING}\x1b?|\x1b[ -/]{{0,8}})\Z")
-"""An escape sequence whose end has not come yet."""
+"""Escape sequence that is not complete yet."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class _Row:
     touched: float
     text: str = ""
     redrawn: float | None = None
-    """Since when it is a bar: something was written over something; or when it was last shown."""
+    """Time since when it has been redrawn, or was last output; None if it has not been redrawn."""
     shown: str | None = None
 
     def final(self) -> str:
@@ -52,7 +52,7 @@ class _Row:
 
 
 class ConsoleScreen:
-    """One stream's end. Times are seconds of any clock that only goes forward."""
+    """Screen of one stream. Times are in seconds of any clock that never goes back."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -64,17 +64,17 @@ class ConsoleScreen:
         self._lines: list[str] = []
 
     def feed(self, data: bytes, now: float) -> list[str]:
-        """Take what came; the lines that it made final."""
+        """Process new output; return the lines that became final."""
         self._now = now
         text = self._unfinished + self._decoder.decode(data)
         unfinished = _UNFINISHED.search(text, max(0, len(text) - _LONGEST_ESCAPE - 8))
         end = unfinished.start() if unfinished else len(text)
         self._unfinished = text[end:]
-        self._obey(text[:end])
+        self._apply(text[:end])
         return self._take_lines()
 
     def flush_due(self, now: float) -> list[str]:
-        """The lines that nobody redraws any more, and what each running bar looks like now and then."""
+        """Return the lines that will not be redrawn, and the current state of running bars at intervals."""
         while self._row > 0 and now - self._rows[0].touched >= self._hold_s:
             self._drop_first()
             self._hold_s = _HOLD_S
@@ -86,14 +86,14 @@ class ConsoleScreen:
         return self._take_lines()
 
     def settle(self) -> list[str]:
-        """All rows but the one being written, though they may be redrawn yet."""
+        """Return all rows except the current one, although they may be redrawn later."""
         while self._row > 0:
             self._drop_first()
         return self._take_lines()
 
     def finish(self) -> list[str]:
-        """All that is left; the screen is empty then."""
-        self._obey(self._unfinished + self._decoder.decode(b"", final=True))
+        """Return all remaining lines, and reset the screen."""
+        self._apply(self._unfinished + self._decoder.decode(b"", final=True))
         rows = [row.final() for row in self._rows]
         while len(rows) > self._row and not rows[-1]:
             rows.pop()
@@ -101,7 +101,7 @@ class ConsoleScreen:
         self.__init__()
         return lines
 
-    def _obey(self, text: str) -> None:
+    def _apply(self, text: str) -> None:
         for token in _TOKEN.finditer(text):
             match token.lastgroup:
                 case "text":
@@ -123,7 +123,7 @@ class ConsoleScreen:
         first, *lines = text.split("\n")
         self._put(first)
         if len(lines) > _ROWS and self._row == len(self._rows) - 1:
-            # What will have left the window at the end of this need not go through it.
+            # Lines that leave the window within this call need not be written to it.
             self._lines += [row.final() for row in self._rows]
             passing = len(lines) - _ROWS - 1
             self._lines += [_Row(0.0, line[: LINE_LENGTH + 1]).final() for line in lines[:passing]]
@@ -142,13 +142,13 @@ class ConsoleScreen:
                 self._drop_first()
 
     def _put(self, text: str) -> None:
-        """Write over the current row, without its newline."""
+        """Overwrite a part of the current row with a text without newlines."""
         if not text:
             return
         row, column = self._rows[self._row], self._column
         if column < len(row.text):
             self._mark_redrawn(row)
-        # One more letter than a line may have: so it is known to have been cut.
+        # One character more than the limit, to detect that the line was cut.
         row.text = (row.text[:column].ljust(column) + text + row.text[column + len(text) :])[: LINE_LENGTH + 1]
         row.touched = self._now
         self._column = min(column + len(text), LINE_LENGTH + 1)
@@ -166,7 +166,7 @@ class ConsoleScreen:
     def _up(self, rows: int | None) -> None:
         rows = rows or 1
         if rows > self._row:
-            # Too late: those rows were given away. This painter is a slow one, so the next rows wait longer.
+            # Those rows were output already. This program draws slowly, so further rows wait longer.
             self._hold_s = _SNAPSHOT_S
         self._row = max(0, self._row - rows)
 
@@ -183,7 +183,7 @@ class ConsoleScreen:
         self._column = min(LINE_LENGTH, max(1, column or 1) - 1)
 
     def _home(self, row: int | None) -> None:
-        """Where the top of the real screen is, is not known: the oldest row that can still be redrawn stands for it."""
+        """Move to the oldest row that can still be redrawn, since the top of the real screen is unknown."""
         self._row = self._column = 0
 
     def _erase_in_line(self, mode: int | None) -> None:
@@ -194,7 +194,7 @@ class ConsoleScreen:
             row.text = remaining + (row.text[self._column :] if mode == 1 else "")
 
     def _erase_below(self, mode: int | None) -> None:
-        if mode in (2, 3):  # a cleared screen is still worth reading in a log
+        if mode in (2, 3):  # the cleared content is still useful in a log
             self._row = len(self._rows) - 1
             self._next_row()
             while self._row > 0:
@@ -216,4 +216,4 @@ _MOVES: dict[str, Callable[[ConsoleScreen, int | None], None]] = {
     "J": ConsoleScreen._erase_below,
     "K": ConsoleScreen._erase_in_line,
 }
-"""By the letter that ends the sequence, as ECMA-48 has them; all others say nothing to a reader."""
+"""Functions by the final letter of the sequence, as in ECMA-48; other sequences do not affect the text."""

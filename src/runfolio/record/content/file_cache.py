@@ -1,6 +1,6 @@
-"""What was found out about files, kept in the user's cache by path and by what tells that a file is another one.
+"""Results of checks of files, cached by path as long as the file is unchanged.
 
-A second look at the same files then costs their stats. Losing the cache costs time and nothing else.
+A further check of the same files only needs their `stat`. Losing the cache only costs time.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from runfolio.record.base.files import replace
 
 
 class CachedResult(Protocol):
-    """A named tuple of plain values that says as of when it holds."""
+    """Named tuple of plain values that contains the state of the file at the check."""
 
     @property
     def as_of(self) -> Sequence[int]:
-        """The file's `stamp`."""
+        """`stamp` of the file."""
         ...
 
 
@@ -30,13 +30,15 @@ ResultT = TypeVar("ResultT", bound=CachedResult)
 
 
 class FileCache(Generic[ResultT]):
-    """The findings below one folder, in a file of their own."""
+    """Cached results for the files of one folder, stored in one file."""
 
     def __init__(self, kind: str, root: Path, producer: str, make: Callable[..., ResultT]) -> None:
-        """Args:
-        kind: The folder of the cache that all findings of this kind are in.
-        producer: What made them; those of anything else are not taken.
-        make: The class of a finding.
+        """Open the cache of a folder; nothing is read yet.
+
+        Args:
+            kind: Folder of the cache for results of this kind.
+            producer: Version of the check; results of other versions are ignored.
+            make: Class of a result.
         """
         cache = cache_folder()
         key = hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
@@ -45,7 +47,7 @@ class FileCache(Generic[ResultT]):
         self._make = make
 
     def load(self) -> dict[str, ResultT]:
-        """By name below the folder; empty where nothing of use was kept."""
+        """Return the results by path relative to the folder; empty if there is no valid cache."""
         if self._path is None:
             return {}
         try:
@@ -62,18 +64,18 @@ class FileCache(Generic[ResultT]):
     def save(self, results: Mapping[str, ResultT]) -> None:
         if self._path is None:
             return
-        # Names in hex: they are bytes, and JSON has none.
+        # Names in hex, since they are bytes, which JSON lacks.
         stored: dict[str, Any] = {os.fsencode(name).hex(): result for name, result in results.items()}
         content = orjson.dumps({"by": self._producer, "files": stored}, default=tuple)
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace(self._path, lambda path: path.write_bytes(_checksum(content) + b"\n" + content))
         except OSError:
-            pass  # a full or read-only cache: the next look reads them again
+            pass  # a full or read-only disk: the next check reads the files again
 
 
 def is_current(result: CachedResult | None, path: Path) -> bool:
-    """Whether the file is as it was when that was found out."""
+    """Return whether the file is unchanged since the check."""
     if result is None:
         return False
     try:
@@ -84,8 +86,9 @@ def is_current(result: CachedResult | None, path: Path) -> bool:
 
 
 def stamp(status: os.stat_result) -> tuple[int, int, int, int]:
-    """What is another one when a file was changed, replaced or renamed: two files often share size and mtime, as those
-    of one archive do, and tools set mtime back.
+    """Return values that differ if a file was changed, replaced or renamed.
+
+    Size and mtime do not suffice: files of one archive often share them, and tools reset mtime.
     """
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 

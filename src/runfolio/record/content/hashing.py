@@ -1,4 +1,4 @@
-"""Files as a listing: each by its name and a digest of its content, remembered across runs."""
+"""Files as a listing: names with digests of the content, cached across runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.record.content.file_cache import FileCache, is_current, stamp
 
 _FOLDER, _ALGORITHM = "digests", "BLAKE2b-128"
 _SAVE_EVERY_S = 10.0
-"""How much work a process that is killed meanwhile leaves undone."""
+"""Interval between two saves of the cache, which limits the work lost if the process is killed."""
 _ATTEMPTS = 3
 
 
@@ -25,17 +25,17 @@ class Digest(NamedTuple):
     as_of: Sequence[int]
     """See `file_cache.stamp`."""
     digest: str
-    """BLAKE2b-128 of the file's bytes, in hex."""
+    """BLAKE2b-128 of the file's content, in hex."""
 
 
 def files_below(folder: Path) -> list[str]:
-    """The regular files below a folder, by name with `/`, sorted.
+    """Return the regular files below a folder by name with `/`, sorted.
 
-    Links are followed, each folder once on the way down; what begins with a dot, and what is neither file nor folder,
-    is passed over.
+    Links are followed, except to a parent folder. Hidden files, and entries that are neither file nor folder, are
+    skipped.
 
     Raises:
-        NotFound: A link leads nowhere.
+        NotFound: A link has no target.
         StoreError: A folder cannot be read.
     """
     return sorted(_below(folder, "", frozenset()))
@@ -43,7 +43,7 @@ def files_below(folder: Path) -> list[str]:
 
 def _below(folder: Path, name: str, above: frozenset[str]) -> Iterator[str]:
     real_path = os.path.realpath(folder)
-    if real_path in above:  # a link to a folder above would be followed for ever
+    if real_path in above:  # a link to a parent folder would be followed forever
         return
     try:
         with os.scandir(folder) as entries:
@@ -54,18 +54,18 @@ def _below(folder: Path, name: str, above: frozenset[str]) -> Iterator[str]:
             elif entry.is_file():
                 yield name + entry.name
             elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - there may be millions
-                raise NotFound(f"the link {entry.path} leads nowhere")
+                raise NotFound(f"the link {entry.path} has no target")
     except OSError as error:
         raise StoreError(f"cannot read {error.filename}: {error.strerror}") from None
 
 
 def digests(root: Path, names: Iterable[str]) -> Iterator[Digest]:
-    """The digest of each file below `root`; only those that are new or changed since an earlier look are read.
+    """Yield the digest of each file below `root`; only files that are new or changed are read.
 
     Raises:
-        NotFound: A file is gone.
-        DamagedFile: It is being written.
-        StoreError: It cannot be read.
+        NotFound: A file does not exist.
+        DamagedFile: A file is being written.
+        StoreError: A file cannot be read.
     """
     cache = FileCache(_FOLDER, root, _ALGORITHM, Digest)
     digest_by_name = cache.load()
@@ -85,15 +85,15 @@ def digests(root: Path, names: Iterable[str]) -> Iterator[Digest]:
 
 
 def content_digest(file: BufferedReader) -> str:
-    """BLAKE2b-128 of all that a file opened for reading holds, in hex."""
+    """Return BLAKE2b-128 of the content of an open file, in hex."""
     return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def digest(path: Path) -> Digest:
-    """What a file holds; read again where it changed meanwhile.
+    """Return the digest of a file; read it again if it changed in the meantime.
 
     Raises:
-        NotFound, DamagedFile, StoreError: As `digests`.
+        NotFound, DamagedFile, StoreError: As in `digests`.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -104,19 +104,19 @@ def digest(path: Path) -> Digest:
                 content = content_digest(file)
                 after = os.fstat(file.fileno())
         except FileNotFoundError:
-            raise NotFound(f"{path} is gone") from None
+            raise NotFound(f"{path} does not exist") from None
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror}") from None
         if stamp(before) == stamp(after):
             return Digest(stamp(after), content)
-    raise DamagedFile(f"{path} changed while it was read; give the data once nobody writes it")
+    raise DamagedFile(f"{path} changed while it was read; log the data when no process writes it")
 
 
 def items(root: Path, names: list[str]) -> tuple[list[Item], int]:
-    """The files as items of a listing, and their bytes together.
+    """Return the files as items of a listing, and their total size in bytes.
 
     Raises:
-        NotFound, DamagedFile, StoreError: As `digests`.
+        NotFound, DamagedFile, StoreError: As in `digests`.
     """
     file_digests = list(digests(root, names))
     size = sum(file_digest.as_of[0] for file_digest in file_digests)

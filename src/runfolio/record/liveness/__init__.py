@@ -1,1 +1,1 @@
-"""Heartbeats, claims and process exits: who writes a run, and whether it still lives."""
+"""Heartbeats, claims and process exits: which processes write a run, and whether they are alive."""

@@ -1,7 +1,7 @@
-"""Between NumPy and Arrow without pandas.
+"""Conversion between NumPy and Arrow without pandas.
 
-Arrow's own ways (`pa.array`, `to_numpy`, comparisons) ask whether pandas is installed by importing it, which takes a
-reader longer than all else it does.
+Arrow's own functions (`pa.array`, `to_numpy`, comparisons) import pandas to check whether it is installed. That takes
+longer than everything else that a reader does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 def to_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-    """Numbers without gaps, [n], as a view of Arrow's memory where they lie in one piece."""
+    """Convert numbers without nulls, [n], without a copy if they are in one chunk."""
     if isinstance(column, pa.ChunkedArray):
         pieces = [np.from_dlpack(chunk) for chunk in column.chunks]
         return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]
@@ -23,13 +23,13 @@ def to_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
 
 
 def from_numpy(numbers: NDArray[Any]) -> pa.Array:
-    """Numbers, [n], as Arrow's, which share their memory."""
+    """Convert numbers, [n], without a copy."""
     numbers = np.ascontiguousarray(numbers)
     return pa.Array.from_buffers(_TYPES[numbers.dtype.str[1:]], len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def texts(values: Sequence[str]) -> pa.Array:
-    """Texts as Arrow's."""
+    """Convert texts to an Arrow array."""
     encoded = [value.encode() for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.Array.from_buffers(pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])

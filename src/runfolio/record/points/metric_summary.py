@@ -20,7 +20,7 @@ AXES = frozenset({"epoch", "samples"})
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """What a table shows of one metric. `min` and `max` pass over NaN; they are NaN where there is nothing else."""
+    """Summary of one metric. `min`, `max` and `mean` ignore NaN; they are NaN if there is no other value."""
 
     count: int
     first_step: int
@@ -30,8 +30,9 @@ class MetricSummary:
     min_step: int
     max: float
     max_step: int
+    mean: float
     nan: int
-    """How many values are NaN."""
+    """Number of values that are NaN."""
 
 
 def is_system_metric(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Whose points a reader shows, of a run that several processes wrote (`docs/format.md`, Several writers)."""
+"""Choice of the points that a reader shows of a run with several writers (`docs/format.md`, Several writers)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from runfolio.record.points.row_merging import Rows
 
 
 class WriterChoice(NamedTuple):
-    """Writers by place: of each metric and attempt the points of the `first`, where these logged it, else of `all`."""
+    """Writer indices: for each metric and attempt, points of the `first` writers that logged it, else of `all`."""
 
     first: list[int]
     all: list[int]
 
     @classmethod
     def for_rank(cls, folder: Path, document: RunDocument, rank: int | None, writers: Mapping[str, int]) -> Self | None:
-        """The choice for a rank, or for none; None where every point is shown.
+        """Return the choice for a rank, or for None; None if every point is shown.
 
         Raises:
-            NotFound: No process of that rank wrote the run.
+            NotFound: No process of the rank wrote the run.
         """
         if rank is None:
             primary = {attempt.writer for attempt in document.attempts}
@@ -53,15 +53,15 @@ class WriterChoice(NamedTuple):
             [writers[name] for name in is_first_by_writer],
         )
 
-    def led_keys(self, blocks: Iterable[Rows]) -> NDArray[np.int64]:
-        """The metrics and attempts, as `_key` has them, that the first writers logged."""
+    def primary_keys(self, blocks: Iterable[Rows]) -> NDArray[np.int64]:
+        """Return the keys (`_key`) of the metrics and attempts that the first writers logged."""
         keys = [np.unique(_key(rows[np.isin(rows["writer"], self.first)])) for rows in blocks]
         return np.unique(np.concatenate([np.empty(0, np.int64), *keys]))
 
-    def select_rows(self, rows: Rows, led: NDArray[np.int64]) -> Rows:
-        """The rows of the choice; `led` as found in all rows there are."""
+    def select_rows(self, rows: Rows, primary_keys: NDArray[np.int64]) -> Rows:
+        """Return the rows of the choice; `primary_keys` comes from all rows (`primary_keys`)."""
         first = np.isin(rows["writer"], self.first)
-        return rows[first | (np.isin(rows["writer"], self.all) & ~np.isin(_key(rows), led))]
+        return rows[first | (np.isin(rows["writer"], self.all) & ~np.isin(_key(rows), primary_keys))]
 
 
 def _key(rows: Rows) -> NDArray[np.int64]:

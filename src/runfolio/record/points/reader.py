@@ -121,9 +121,9 @@ class PointFiles:
         def compute() -> dict[str, MetricSummary]:
             names, blocks = self._stream("newest")
             if choice is not None:
-                led = choice.led_keys(blocks)
+                primary_keys = choice.primary_keys(blocks)
                 names, blocks = self._stream("newest")
-                blocks = (choice.select_rows(rows, led) for rows in blocks)
+                blocks = (choice.select_rows(rows, primary_keys) for rows in blocks)
             return {names[metric]: summary for metric, summary in summarize(blocks).items()}
 
         return self._retry_damaged(compute)
@@ -263,7 +263,7 @@ class PointFiles:
             row_blocks += [tail.rows_of(calls, metric, self._writers[tail.writer]) for calls in slices]
         pieces = sorted((piece for piece in row_blocks if len(piece)), key=lambda piece: key_of(piece[0]))
         rows = self._on_branch(sort_rows(np.concatenate([empty_rows(), *pieces])), branch)
-        return rows if choice is None else choice.select_rows(rows, choice.led_keys([rows]))
+        return rows if choice is None else choice.select_rows(rows, choice.primary_keys([rows]))
 
     def _stream(self, branch: Branch) -> tuple[list[str], Iterator[Rows]]:
         """All metrics, and all rows, ordered, in blocks; a row's metric is a place among the metrics."""

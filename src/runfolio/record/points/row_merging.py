@@ -1,4 +1,4 @@
-"""Points as rows of a NumPy array: sorted, merged and freed of doubles in bounded memory."""
+"""Points as rows of a NumPy array: sorting, merging and removal of duplicates in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ROW = np.dtype(
         ("value", np.float64),
     ]
 )
-"""One point. `metric` and `writer` are places in sorted lists of names, so that rows sort as their names do."""
+"""One point. `metric` and `writer` are indices into sorted lists of names, so that rows sort like names."""
 KEYS = ("metric", "attempt", "writer", "seq")
-"""What rows are sorted by, and what names a point for good: two rows of the same key are doubles."""
+"""Columns that rows are sorted by and that identify a point: two rows with the same key are duplicates."""
 
 Rows = NDArray[np.void]
-"""[n] of `ROW`."""
+"""Array [n] of `ROW`."""
 Key = tuple[int, int, int, int]
 
 
@@ -32,7 +32,7 @@ def empty_rows() -> Rows:
 
 
 def sort_rows(rows: Rows) -> Rows:
-    """The rows sorted by `KEYS`, of doubles the first."""
+    """Return the rows sorted by `KEYS`; of duplicates, only the first is kept."""
     if is_ordered(rows):
         return rows
     rows = rows[np.lexsort([rows[key] for key in reversed(KEYS)])]
@@ -43,7 +43,7 @@ def sort_rows(rows: Rows) -> Rows:
 
 
 def is_ordered(rows: Rows) -> bool:
-    """Whether the rows' keys strictly ascend: sorted, and no doubles."""
+    """Return whether the rows' keys strictly increase: sorted, without duplicates."""
     undecided = np.ones(max(len(rows) - 1, 0), dtype=bool)
     for key in KEYS:
         column = np.ascontiguousarray(rows[key])
@@ -58,9 +58,9 @@ def key_of(row: np.void) -> Key:
 
 
 def merge_rows(streams: Iterable[Iterator[Rows]]) -> Iterator[Rows]:
-    """One ordered stream of what several ordered streams of rows hold, without doubles.
+    """Merge several ordered streams of rows into one, without duplicates.
 
-    Holds one block of each stream at a time. Where streams do not interleave, their blocks pass as they are.
+    It holds one block of each stream at a time. Blocks of streams that do not interleave are passed on unchanged.
     """
     heads = [(block, stream) for stream in streams if (block := _next(stream)) is not None]
     while len(heads) > 1:
@@ -86,7 +86,7 @@ def _next(stream: Iterator[Rows]) -> Rows | None:
 
 
 def _count_up_to(block: Rows, bound: Key) -> int:
-    """How many rows of an ordered block have keys up to `bound`."""
+    """Count the rows of an ordered block with keys up to `bound`."""
     if key_of(block[0]) > bound:
         return 0
     start, stop = 0, len(block)
@@ -97,7 +97,7 @@ def _count_up_to(block: Rows, bound: Key) -> int:
 
 
 def find_spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where runs of equal codes start and stop; two arrays [number of runs]."""
+    """Return the starts and stops of runs of equal codes; two arrays [number of runs]."""
     if len(codes) == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     changes = np.flatnonzero(codes[1:] != codes[:-1]) + 1
@@ -105,5 +105,5 @@ def find_spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def lookup_codes(names: Iterable[str], codes: Mapping[str, int]) -> NDArray[np.int32]:
-    """The place of each name: what translates one file's codes."""
+    """Return the code of each name, to translate one file's codes."""
     return np.fromiter((codes[name] for name in names), np.int32)

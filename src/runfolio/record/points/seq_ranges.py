@@ -1,15 +1,15 @@
-"""Which log calls a file holds: for each writer, closed ranges of seq (`docs/format.md`, Points)."""
+"""Log calls in a file: closed ranges of seq per writer (`docs/format.md`, Points)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 SeqRanges = dict[str, list[tuple[int, int]]]
-"""Closed, ascending, disjoint ranges of seq for each writer."""
+"""Closed, ascending, disjoint ranges of seq by writer."""
 
 
 def merge(*several: SeqRanges) -> SeqRanges:
-    """The union of ranges, each writer's ascending and as few as possible."""
+    """Return the union of ranges, ascending and as few as possible per writer."""
     merged: SeqRanges = {}
     for writer in {writer for ranges in several for writer in ranges}:
         result: list[tuple[int, int]] = []
@@ -23,7 +23,7 @@ def merge(*several: SeqRanges) -> SeqRanges:
 
 
 def truncate(ranges: SeqRanges, last: Mapping[str, int]) -> SeqRanges:
-    """What of the ranges is up to the last seq given of each writer, and of those writers alone."""
+    """Return the ranges up to the given last seq of each writer, without other writers."""
     cut = {
         writer: [(first, min(end, last[writer])) for first, end in pairs if first <= last[writer]]
         for writer, pairs in ranges.items()
@@ -33,7 +33,7 @@ def truncate(ranges: SeqRanges, last: Mapping[str, int]) -> SeqRanges:
 
 
 def contains(outer: SeqRanges, inner: SeqRanges) -> bool:
-    """Whether every log call of `inner` is in `outer`."""
+    """Return whether every log call of `inner` is in `outer`."""
     return all(
         any(a <= first and last <= b for a, b in outer.get(writer, ()))
         for writer, ranges in inner.items()
@@ -42,7 +42,7 @@ def contains(outer: SeqRanges, inner: SeqRanges) -> bool:
 
 
 def overlap(ranges_a: SeqRanges, ranges_b: SeqRanges) -> bool:
-    """Whether any log call is in both."""
+    """Return whether any log call is in both."""
     return any(
         first <= b and a <= last
         for writer, ranges in ranges_a.items()
@@ -52,5 +52,5 @@ def overlap(ranges_a: SeqRanges, ranges_b: SeqRanges) -> bool:
 
 
 def size(ranges: SeqRanges) -> int:
-    """How many log calls are in them."""
+    """Count the log calls."""
     return sum(last - first + 1 for pairs in ranges.values() for first, last in pairs)

@@ -35,6 +35,9 @@ def _summarize_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
     nan = np.isnan(values)
     lowest = _extreme_positions(np.where(nan, np.inf, values), np.minimum, nan, starts, stops)
     highest = _extreme_positions(np.where(nan, -np.inf, values), np.maximum, nan, starts, stops)
+    nan_counts = np.add.reduceat(nan.astype(np.int64), starts)
+    with np.errstate(invalid="ignore", over="ignore"):  # 0 / 0 is NaN, which is what the mean of no value is
+        means = np.add.reduceat(np.where(nan, 0.0, values), starts) / (stops - starts - nan_counts)
     columns = (
         stops - starts,
         steps[starts],
@@ -44,7 +47,8 @@ def _summarize_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
         steps[lowest],
         values[highest],
         steps[highest],
-        np.add.reduceat(nan.astype(np.int64), starts),
+        means,
+        nan_counts,
     )
     for metric, *entries in zip(rows["metric"][starts].tolist(), *(column.tolist() for column in columns), strict=True):
         yield metric, MetricSummary(*entries)
@@ -71,5 +75,13 @@ def _combine(a: MetricSummary, b: MetricSummary) -> MetricSummary:
         min_step=b.min_step if lower else a.min_step,
         max=b.max if higher else a.max,
         max_step=b.max_step if higher else a.max_step,
+        mean=_combined_mean(a, b),
         nan=a.nan + b.nan,
     )
+
+
+def _combined_mean(a: MetricSummary, b: MetricSummary) -> float:
+    count_a, count_b = a.count - a.nan, b.count - b.nan
+    if not count_a or not count_b:
+        return a.mean if count_a else b.mean
+    return a.mean + (b.mean - a.mean) * (count_b / (count_a + count_b))

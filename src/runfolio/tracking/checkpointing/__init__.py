@@ -1,1 +1,1 @@
-"""Saving and restoring the state of a training, random generators and batch order included."""
+"""Saving and restoring of the training state, including random generators and batch order."""

@@ -1,4 +1,4 @@
-"""The states of all random generators a training draws from: Python's, NumPy's, torch's; of those that are imported."""
+"""States of the random generators of Python, NumPy and torch, for the libraries that are imported."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from runfolio.errors import ConfigError
 
 log = logging.getLogger("runfolio")
 _WORDS = "<625I"
-"""Python's Mersenne Twister: 624 words, and the place in them."""
+"""Python's Mersenne Twister: 624 words and a position."""
 
 
 def capture_states() -> dict[str, Any]:
-    """Each generator's state, as plain values and tensors; of the GPUs once they are in use."""
+    """Return each generator's state as plain values and tensors; GPUs only if they are in use."""
     version, words, gauss = random.getstate()
     captured: dict[str, Any] = {
         "python": {"version": version, "words": struct.pack(_WORDS, *words).hex(), "gauss": gauss},
@@ -40,10 +40,10 @@ def capture_states() -> dict[str, Any]:
 
 
 def restore(saved: Mapping[str, Any]) -> None:
-    """Continue where `capture_states` was taken. GPUs get theirs back where there are as many as there were.
+    """Restore the states of `capture_states`. States of GPUs are restored only if their number is the same.
 
     Raises:
-        ConfigError: These are no such states.
+        ConfigError: The states are invalid.
     """
     try:
         _restore(saved)
@@ -68,8 +68,8 @@ def _restore(saved: Mapping[str, Any]) -> None:
             torch.cuda.set_rng_state_all(saved["cuda"])
         elif "cuda" in saved:
             log.warning(
-                "the checkpoint has the random generators of %d GPUs, and there are %d here: what is drawn on a GPU"
-                " differs from now on",
+                "the checkpoint has the random generators of %d GPUs, but this machine has %d GPUs: random numbers"
+                " drawn on a GPU will differ",
                 len(saved["cuda"]),
                 torch.cuda.device_count(),
             )

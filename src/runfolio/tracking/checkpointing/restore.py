@@ -1,4 +1,4 @@
-"""A checkpoint's state into the objects of a training."""
+"""Restoring of a checkpoint's state into the objects of a training."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ log = logging.getLogger("runfolio")
 
 
 def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
-    """Put what was saved under the name of each target into it, and restore the random generators, last of all.
+    """Load the state saved under the name of each target into it, then restore the random generators.
 
     Raises:
-        NotFound, ConfigError, DamagedFile: As `Run.restore` says; where a module does not fit, nothing was changed.
+        NotFound, ConfigError, DamagedFile: As in `Run.restore`; if a module does not fit, nothing was changed.
     """
     subject = f"checkpoint {checkpoint.name!r} of {checkpoint.folder}"
     objects = {name: target for name, target in targets.items() if name not in checkpoint.parts}
     state, lost_types = checkpoint.unpack_state({})
-    if any(lost_types.values()):  # only then: of some iterators of batches, `state_dict` starts the workers
+    if any(lost_types.values()):  # only if needed: `state_dict` of some batch iterators starts the workers
         types = user_types([target.state_dict() for target in objects.values() if hasattr(target, "state_dict")])
         state, lost_types = checkpoint.unpack_state(types)
     for name, target in targets.items():
@@ -34,7 +34,7 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
             raise ConfigError(f"{name} is a {type(target).__name__}, which has no load_state_dict; see `.state`")
         if name not in checkpoint.parts and name not in state:
             names = [*checkpoint.parts, *(key for key in state if key not in RESERVED)]
-            raise NotFound(f"{subject} holds no {name!r}; {did_you_mean(name, names)}")
+            raise NotFound(f"{subject} has no {name!r}; {did_you_mean(name, names)}")
     modules = {
         name: (targets[name], fitting_state(targets[name], checkpoint.entries(name), f"{subject} does not fit {name}"))
         for name in checkpoint.parts
@@ -53,7 +53,7 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
 def _load(target: Any, state: Any, subject: str) -> None:
     try:
         target.load_state_dict(state)
-    except Exception as error:  # each kind of object has errors of its own
+    except Exception as error:  # each kind of object has its own errors
         raise ConfigError(f"{subject}: {str(error) or type(error).__name__}") from error
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(target, torch.optim.Optimizer):
@@ -61,7 +61,7 @@ def _load(target: Any, state: Any, subject: str) -> None:
 
 
 def _shard_optimizer(optimizer: Any) -> None:
-    """Shard what an optimizer holds of each parameter as the parameter is sharded: it was saved whole."""
+    """Shard an optimizer's state like its parameters: it was saved unsharded."""
     for parameter, values in optimizer.state.items():
         for name, value in values.items():
             if getattr(value, "shape", None) == parameter.shape and not hasattr(value, "full_tensor"):

@@ -1,4 +1,4 @@
-"""Where a run goes on from: what it has, and how much of that belongs to a checkpoint."""
+"""Position at which a run continues: its data, and the part of it that belongs to a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from runfolio.record.liveness import heartbeats
 
 
 def bring_back_spools(folder: Path) -> None:
-    """What waits on this machine's disk for the run is part of what it has: before it is said what of that is kept."""
+    """Move spooled points of this machine into the run, before it is decided which points continue."""
     for waiting in spool.spools_of(folder):
         if heartbeats.is_over(folder, waiting.writer):
             spool.bring_back(waiting)
 
 
 def position_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
-    """The last seq of each writer that belongs to a checkpoint."""
+    """Return the last seq of each writer that belongs to a checkpoint."""
     if not heartbeats.joined_heartbeats(folder, document):
         return checkpoint.position
     from runfolio.record.checkpoints import resume_points  # Arrow, which few runs need

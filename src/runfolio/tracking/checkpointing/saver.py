@@ -1,7 +1,7 @@
-"""`Run.checkpoint`: which calls save, what they take, and the thread that writes it.
+"""`Run.checkpoint`: which calls save, the copy of the state, and the thread that writes it.
 
-The training waits for a copy of its state in memory and for nothing else: not for the disk, nor for the points that it
-logged before, whose number the writer thread says when it comes to them.
+The training waits only for the copy of its state in memory. It waits neither for the disk nor for the points that it
+logged before: the encoder thread determines their number later.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from runfolio.tracking.process import exit_hooks
 from runfolio.tracking.process.exit_hooks import Ending
 
 _COPIES = 2
-"""Of the state, at most: one that is being written, one that waits. One of them stays for the next."""
+"""Largest number of copies of the state: one being written, one queued. The memory of one is reused."""
 _FLUSH_WAIT_S = 30.0
-_LOOK_S = 0.05
+_SLOT_POLL_S = 0.05
 _POLL_S = 0.002
 _LOG_WAIT_S = 0.2
 _SLOWEST_BYTES_PER_S = 20e6
-"""A disk as slow as that is still waited for at a run's end."""
+"""Slowest disk that the end of a run still waits for."""
 
 
 class SavedRun(Protocol):
@@ -58,27 +58,27 @@ class SavedRun(Protocol):
         ...
 
     def note_call(self) -> None:
-        """Note that the run is being used."""
+        """Record that the run is being used."""
         ...
 
 
 @dataclass
 class _Job:
-    """A state that is to be written."""
+    """State to be written."""
 
     stem: str
     snapshot: Snapshot
     mark: Mark
-    """What the record holds up to it."""
+    """Position in the record at which the state was taken."""
     details: dict[str, Any]
     mode: Mode
     permanent_name: str | None
     is_best: bool
     is_one_of_the_best: bool
-    """Not the best, perhaps, but kept by its metric."""
+    """True if its metric may keep it among the best ones."""
 
     def is_replaced_by(self, newer_is_best: bool) -> bool:
-        """Whether nothing is lost where a newer one is written instead."""
+        """Return whether a newer checkpoint may be written instead without a loss."""
         return self.permanent_name is None and not self.is_one_of_the_best and (newer_is_best or not self.is_best)
 
     @property
@@ -87,7 +87,7 @@ class _Job:
 
 
 class Saver:
-    """Saves a run's checkpoints. Called by the training thread; a thread of its own does the writing."""
+    """Saver of a run's checkpoints. The training thread calls it; a separate thread writes."""
 
     def __init__(
         self,
@@ -98,8 +98,10 @@ class Saver:
         policy: CheckpointPolicy | None,
         resumed: Checkpoint | None,
     ) -> None:
-        """Args:
-        resumed: The checkpoint that the run goes on from.
+        """Create a saver.
+
+        Args:
+            resumed: Checkpoint that the run continues from.
         """
         self._run = run
         self._writer = writer
@@ -110,31 +112,31 @@ class Saver:
             run.folder, self._policy, resumed, {**attempt.kept, attempt.writer: math.inf}
         )
         self._best = self._retention.best
-        """The best metric so far, of what waits to be written too."""
+        """Best metric, including queued checkpoints."""
         self._calls = self._retention.last_kept_step
-        """Counted on where a run is resumed: what is kept for good is not to be replaced."""
+        """Number of calls. A resumed run continues the count, so that permanent checkpoints are not replaced."""
         self._saved = 0
         self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
-        """The step of the checkpoint before; of a later call, where steps begin anew."""
+        """Step of the previous checkpoint, or of a later call if the steps restart."""
         self._saved_at = time.monotonic()
         self._called_at = math.nan
         self._gap_s = math.nan
-        """How long after the call before it the last one came."""
+        """Time between the last two calls."""
         self._warned_budget = False
         self._warned_end = False
         # No lock: a signal handler that ends the run may have interrupted a call.
         self._copy_slots: queue.SimpleQueue[None] = queue.SimpleQueue()
-        """One for each further copy of the state that may be taken."""
+        """One entry per further copy of the state that may be made."""
         for _ in range(_COPIES):
             self._copy_slots.put(None)
         self._copying: list[int] = []
-        """The thread of each call that takes its copy or waits to; a signal handler's may have interrupted another."""
+        """Threads of calls that make a copy or wait to; a call in a signal handler may have interrupted another."""
         self._spare: Snapshot | None = None
-        """What was written last: the next copy is put into its memory."""
+        """Snapshot that was written last; the next copy reuses its memory."""
         self._waiting: deque[_Job] = deque()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._busy: _Job | bool = False
-        """What is being written; True for the moment in which it is taken."""
+        """Job being written; True briefly while a job is dequeued."""
         self._is_closed = False
         self._thread: threading.Thread | None = None
 
@@ -147,7 +149,7 @@ class Saver:
         loader: str | None,
         meta: Mapping[str, Any] | None,
     ) -> bool:
-        """Save the state if that is due; whether it is the best so far. See `Run.checkpoint`."""
+        """Save the state if that is due; return whether it is the best so far. See `Run.checkpoint`."""
         if type(mode) is not str or mode not in ("max", "min"):
             raise ConfigError(f"mode is {shorten(mode)}; it must be max or min")
         self._run.note_call()
@@ -163,12 +165,12 @@ class Saver:
             return False
         is_best = value is not None and is_better(value, self._best, mode)
         try:
-            is_taken = self._copy_and_queue(step, step_or_call, value, mode, is_best, state, loader, meta)
+            is_queued = self._copy_and_queue(step, step_or_call, value, mode, is_best, state, loader, meta)
         finally:
             if exit_hooks.is_stopping():
                 self.wait(exit_hooks.grace_left_s())
                 exit_hooks.send_stop_signal()
-        return is_best and is_taken
+        return is_best and is_queued
 
     def _copy_and_queue(
         self,
@@ -181,9 +183,9 @@ class Saver:
         loader: str | None,
         meta: Mapping[str, Any] | None,
     ) -> bool:
-        """Copy the state and have it written; False where that cannot be."""
+        """Copy the state and queue it; return False if that fails."""
         if names := [name for name in RESERVED if name in state]:
-            raise ConfigError(f"{names[0]!r} is saved by itself; give your own state another name")
+            raise ConfigError(f"{names[0]!r} is saved automatically; give your own state another name")
         modules, values = _parts(state)
         restorable = [name for name, value in state.items() if hasattr(value, "load_state_dict")]
         snapshot = Snapshot.capture(modules, {**values, GENERATORS: random_states.capture_states()}, restorable)
@@ -210,9 +212,9 @@ class Saver:
         try:
             spare, self._spare = self._spare, None
             snapshot = snapshot.copy(spare)
-        except (MemoryError, RuntimeError) as error:  # the latter is torch's
+        except (MemoryError, RuntimeError) as error:  # torch raises the latter
             self._copy_slots.put(None)
-            self._log_failure(step, f"no memory for a copy of it: {error}")
+            self._log_failure(step, f"no memory for a copy: {error}")
             return False
         except BaseException:
             self._copy_slots.put(None)
@@ -240,7 +242,7 @@ class Saver:
         return True
 
     def wait(self, timeout_s: float = math.inf) -> bool:
-        """Until everything that was taken is written, or cannot be; False where that takes longer."""
+        """Wait until all queued checkpoints are written or have failed; return False on a timeout."""
         deadline = time.monotonic() + timeout_s
         while self._waiting or self._busy:
             if time.monotonic() >= deadline:
@@ -250,35 +252,35 @@ class Saver:
         return True
 
     def close(self, ending: Ending) -> None:
-        """Wait for what is being saved, for as long as a run's end may take and a slow disk needs; then save no more.
+        """Wait for pending checkpoints, as long as the run's end and a slow disk may take; then refuse further ones.
 
-        May be called again, by a signal handler that interrupted it too.
+        A signal handler that interrupted it may call it again.
         """
         self._is_closed = True
         remaining_s = exit_hooks.seconds_left(ending)
         started = time.monotonic()
         jobs = [job for job in (self._busy, *self._waiting.copy()) if isinstance(job, _Job)]
         size = sum(job.size_bytes for job in jobs)
-        # The points come first where the process is being killed: half the time is theirs.
+        # Points have priority if the process is being killed: half of the time is reserved for them.
         if not self.wait(remaining_s / 2 if ending == "killed" else remaining_s + size / _SLOWEST_BYTES_PER_S):
             for job in jobs:
-                self._log_failure(job.details["step"], "there was no time left for it")
+                self._log_failure(job.details["step"], "there was no time left")
         elif ending != "killed":
             exit_hooks.extend_deadline(ending, time.monotonic() - started)
         self._wake.put(None)
 
-    def awaited_s(self) -> float:
-        """How long a process that was told to go may wait for the next call; 0 where none is to be expected in time.
+    def checkpoint_wait_s(self) -> float:
+        """Return how long a process asked to stop may wait for the next call; 0 if none is expected in time.
 
-        What tells is how long after each other the last two came.
+        The time between the last two calls is the estimate.
         """
         since, most = time.monotonic() - self._called_at, self._pace.grace_s
-        is_soon = self._gap_s - since <= most and since <= self._gap_s + most  # False while one of them is NaN
+        is_soon = self._gap_s - since <= most and since <= self._gap_s + most  # False if one of them is NaN
         return most if is_soon and not self._is_closed else 0.0
 
     @property
     def has_saved(self) -> bool:
-        """Whether anything was taken since the run was opened."""
+        """True if a checkpoint was queued since the run was opened."""
         return self._saved > 0
 
     def _is_due(self, step: int) -> bool:
@@ -290,21 +292,21 @@ class Saver:
         return minutes is not None and time.monotonic() - self._saved_at >= minutes * 60
 
     def _take_copy_slot(self, is_best: bool) -> str | None:
-        """Wait until another copy of the state may be taken; why not, where that will not be."""
+        """Wait until another copy of the state may be made; return the reason if that fails."""
         while True:
             with contextlib.suppress(queue.Empty):
                 self._copy_slots.get_nowait()
                 return None
-            with contextlib.suppress(IndexError):  # the thread has come to it meanwhile
+            with contextlib.suppress(IndexError):  # the thread has dequeued it in the meantime
                 if self._waiting[-1].is_replaced_by(is_best):
                     self._spare = self._waiting.pop().snapshot
                     return None
             if self._copying.count(threading.get_ident()) > _COPIES:  # signal handlers that interrupted each other
-                return "the calls that it interrupted have not taken their copies yet"
+                return "it interrupted calls that have not made their copies yet"
             with contextlib.suppress(queue.Empty):
-                self._copy_slots.get(timeout=_LOOK_S)
+                self._copy_slots.get(timeout=_SLOT_POLL_S)
                 return None
-            if self._writer.store_writer.away_s > self._pace.patience_s:
+            if self._writer.store_writer.unavailable_s > self._pace.patience_s:
                 return self._writer.store_writer.failure
 
     def _start(self) -> None:
@@ -312,7 +314,7 @@ class Saver:
             self._thread = threading.Thread(target=self._work, name=f"runfolio-saves-{self._run.id}", daemon=True)
             try:
                 self._thread.start()
-            except RuntimeError:  # no thread to be had
+            except RuntimeError:  # no thread can be started
                 self._thread = None
                 self._work_once()
 
@@ -323,8 +325,8 @@ class Saver:
         self._spare = None
 
     def _work_once(self) -> None:
-        self._busy = True  # before it waits no more: `wait` sees it here or there
-        with contextlib.suppress(IndexError):  # a newer one has replaced it
+        self._busy = True  # before the job is dequeued, so that `wait` always sees it
+        with contextlib.suppress(IndexError):  # a newer job has replaced it
             self._busy = job = self._waiting.popleft()
             self._write(job)
             self._spare, self._busy = job.snapshot, True
@@ -339,7 +341,7 @@ class Saver:
                 return
             self._writer.flush(_FLUSH_WAIT_S, sync=True)
             if job.mark.seq is None:
-                raise OSError("the record has not taken what was logged before")
+                raise OSError("the earlier points could not be written")
             position = {**self._attempt.kept, self._attempt.writer: job.mark.seq}
             removed_names = self._retention.save(
                 job.stem,
@@ -356,7 +358,7 @@ class Saver:
 
     def _log_failure(self, step: int | None, reason: str) -> None:
         log.error(
-            "run %s: checkpoint at step %s was not saved (%s); the one before is whole, training goes on",
+            "run %s: checkpoint at step %s was not saved (%s); the previous one is intact, and the training continues",
             self._run.id,
             step,
             reason,
@@ -365,7 +367,7 @@ class Saver:
     def _warn_ended(self) -> None:
         if not self._warned_end:
             self._warned_end = True
-            log.warning("run %s saves no more checkpoints: it has ended", self._run.id)
+            log.warning("run %s has ended and saves no more checkpoints", self._run.id)
 
     def _warn_budget(self, removed_names: list[str]) -> None:
         most = self._policy.budget_mb
@@ -373,18 +375,18 @@ class Saver:
             return
         self._warned_budget = True
         message = (
-            f"{', '.join(removed_names)} had to go, and so will others"
+            f"{', '.join(removed_names)} had to be removed, and others will follow"
             if removed_names
-            else "`last` and `best` alone take more"
+            else "`last` and `best` alone exceed it"
         )
-        log.warning("run %s: checkpoints may take %g MB; %s", self._run.id, most, message)
+        log.warning("run %s: the budget of its checkpoints is %g MB; %s", self._run.id, most, message)
 
 
 def checkpoint_metric(metric: Any) -> float:
     """Return the metric of a checkpoint as a number.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not a number.
     """
     try:
         return metric_value(detach_value(metric))
@@ -393,7 +395,7 @@ def checkpoint_metric(metric: Any) -> float:
 
 
 def _parts(state: Mapping[str, Any]) -> tuple[dict[str, ModuleState], dict[str, Any]]:
-    """State split into modules' states and the rest."""
+    """Split the state into the states of modules and other values."""
     torch = sys.modules.get("torch")
     modules: dict[str, ModuleState] = {}
     values: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""One seed for every generator, and the switches that make torch repeat its results bit for bit.
+"""One seed for every generator, and the settings that make torch reproduce its results bit for bit.
 
 Source: https://pytorch.org/docs/stable/notes/randomness.html
 """
@@ -17,31 +17,31 @@ from runfolio.tracking.environment import seeds
 from runfolio.tracking.process import run_context
 
 SEED, DETERMINISTIC = "seed", "deterministic"
-"""What `run.json` has under `seeds` of a call."""
+"""Keys under `seeds` in `run.json` for a call of `seed_everything`."""
 _LARGEST = 2**32 - 1
 """NumPy's largest seed."""
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def seed_everything(seed: int, *, deterministic: bool = False) -> None:
-    """Seed Python's, NumPy's and torch's generators, and note the seed in the run of this thread or task.
+    """Seed the generators of Python, NumPy and torch, and record the seed in the run of this thread or task.
 
-    If none is open there, the next run that is opened there gets the seed.
+    If no run is open there, the next one opened there records the seed.
 
-    NumPy and torch are imported where they are installed, so that what uses them later is seeded too. A DataLoader's
-    workers, and new modules, draw from torch's generator. Python's order of sets of texts is not to be changed
-    from inside: `PYTHONHASHSEED=0` decides it when the process starts; it is recorded with the seeds. On a CPU, the
-    first results of some functions of torch, which else may be wrong in the fourth digit, are those of all later calls.
+    NumPy and torch are imported if they are installed, so that later uses are seeded too. A DataLoader's workers and
+    new modules draw from torch's generator. Python's order of sets of texts cannot be changed from inside:
+    `PYTHONHASHSEED=0` fixes it when the process starts; it is recorded with the seeds. On a CPU, the first results of
+    some torch functions may otherwise be wrong in the fourth digit; this call prevents that.
 
     Args:
         seed: 0 to 2^32 - 1.
-        deterministic: Also have torch use only algorithms that give the same bits each time: slower on a GPU, and an
-            error from torch where there is none. Call it before anything uses a GPU: cuBLAS reads its variable once.
-            Switches that are on are left on without it.
+        deterministic: Restrict torch to algorithms that give the same bits each time. They are slower on a GPU, and
+            torch raises an error if there is none. Call it before anything uses a GPU: cuBLAS reads its variable
+            once. False leaves existing settings unchanged.
     Raises:
-        ConfigError: `seed` is something else.
+        ConfigError: `seed` is invalid.
     """
-    seed = _checked(seed)
+    seed = _check_seed(seed)
     random.seed(seed)
     with suppress(ImportError):
         import numpy as np
@@ -51,22 +51,22 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
         import torch
 
         torch.manual_seed(seed)
-        _settle_kernels(torch)
+        _select_kernels(torch)
         if deterministic:
-            _switch_on(torch)
+            _apply_settings(torch)
     _note({SEED: seed, DETERMINISTIC: deterministic})
 
 
 @contextmanager
 def deterministic_algorithms(enabled: bool) -> Iterator[None]:
-    """Inside, all switches of `seed_everything(deterministic=True)`, if wanted; afterwards, what was set before."""
+    """Apply the settings of `seed_everything(deterministic=True)` if `enabled`; restore the old ones at the end."""
     if not enabled:
         yield
         return
     import torch
 
-    before = [(change, _asked(ask, torch)) for ask, change, _ in _SWITCHES]
-    _switch_on(torch)
+    before = [(change, _read_setting(ask, torch)) for ask, change, _ in _SETTINGS]
+    _apply_settings(torch)
     try:
         yield
     finally:
@@ -75,11 +75,11 @@ def deterministic_algorithms(enabled: bool) -> Iterator[None]:
                 change(torch, value)
 
 
-def _checked(seed: Any) -> int:
+def _check_seed(seed: Any) -> int:
     with suppress(TypeError):
-        if not isinstance(seed, bool) and 0 <= (whole := index(seed)) <= _LARGEST:
-            return whole
-    raise ConfigError(f"the seed is {seed!r}; it must be a whole number from 0 to {_LARGEST}")
+        if not isinstance(seed, bool) and 0 <= (integer := index(seed)) <= _LARGEST:
+            return integer
+    raise ConfigError(f"the seed is {seed!r}; it must be an integer from 0 to {_LARGEST}")
 
 
 def _note(values: dict[str, Any]) -> None:
@@ -90,43 +90,43 @@ def _note(values: dict[str, Any]) -> None:
         run.note_seeds(values)
 
 
-def _asked(ask: Callable[[Any], Any], torch: Any) -> Any:
-    """How a switch is set; None where torch cannot say, because it was set by two rival interfaces."""
+def _read_setting(ask: Callable[[Any], Any], torch: Any) -> Any:
+    """Return a setting; None if torch cannot, because two conflicting interfaces set it."""
     try:
         return ask(torch)
     except RuntimeError:
         return None
 
 
-def _settle_kernels(torch: Any) -> None:
-    """Have Intel's MKL find out which of its kernels to use, while one thread alone asks.
+def _select_kernels(torch: Any) -> None:
+    """Make Intel's MKL select its kernels while only one thread calls it.
 
-    It does so at each function's first call. Where several threads make that call together, as they do for a tensor of
-    some thousand numbers, one of them may be given a kernel that is right to four digits only: the first step of a
-    training then differs from run to run. In one of the releases of MKL that come with torch.
+    MKL selects a kernel at each function's first call. Several threads make that call together for a tensor of some
+    thousand numbers. One of them may then get a kernel that is right to only four digits, and the first step of a
+    training differs between runs. Some releases of MKL that come with torch are affected.
     Source: https://github.com/pytorch/pytorch/issues/188792
     """
     for kind in (torch.float32, torch.float64):
         operand = torch.full((1,), 0.5, dtype=kind, device="cpu")
-        for name in _OF_MKL:
+        for name in _MKL_FUNCTIONS:
             getattr(torch, name)(operand)
 
 
-_OF_MKL = (
+_MKL_FUNCTIONS = (
     *("acos", "asin", "atan", "cos", "erf", "erfc", "erfinv", "exp", "log", "log10", "log2", "sin", "sqrt", "tan"),
     *("tanh", "trunc"),
 )
-"""The functions that torch has MKL compute on a CPU (`aten/src/ATen/cpu/vml.h`)."""
+"""Functions that torch computes by MKL on a CPU (`aten/src/ATen/cpu/vml.h`)."""
 
 
-def _switch_on(torch: Any) -> None:
+def _apply_settings(torch: Any) -> None:
     os.environ.setdefault(_WORKSPACE, ":4096:8")
-    for _, change, value in _SWITCHES:
+    for _, change, value in _SETTINGS:
         change(torch, value)
 
 
 def _attribute(path: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
-    """How to read and set `torch.<path>`."""
+    """Return functions that read and set `torch.<path>`."""
     *modules, name = path.split(".")
 
     def owner(torch: Any) -> Any:
@@ -137,7 +137,7 @@ def _attribute(path: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], No
     return lambda torch: getattr(owner(torch), name), lambda torch, value: setattr(owner(torch), name, value)
 
 
-_SWITCHES: tuple[tuple[Callable[[Any], Any], Callable[[Any, Any], None], Any], ...] = (
+_SETTINGS: tuple[tuple[Callable[[Any], Any], Callable[[Any, Any], None], Any], ...] = (
     (
         lambda torch: torch.are_deterministic_algorithms_enabled(),
         lambda torch, value: torch.use_deterministic_algorithms(value),
@@ -152,4 +152,4 @@ _SWITCHES: tuple[tuple[Callable[[Any], Any], Callable[[Any, Any], None], Any], .
         "highest",
     ),
 )
-"""How each is asked and set, and what it must be."""
+"""Functions that read and change each setting, and its deterministic value."""

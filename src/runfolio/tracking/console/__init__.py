@@ -1,1 +1,1 @@
-"""Console of a run: its capture and the helper program that passes it on."""
+"""Console of a run: capture of the output and the helper program that forwards it."""

@@ -1,9 +1,9 @@
-"""The console of a run: what the process, its C code and its children print, recorded while the terminal shows it.
+"""Capture of a run's console: the output of the process, its C code and its children.
 
-Descriptors 1 and 2 are led through a pseudo-terminal where they were a terminal (so that bars and colours stay), and
-through a pipe where they were anything else, to a helper process (`relay`) that passes everything on and writes the
-log. What the cells of a notebook print goes past these descriptors; it is copied into the log. The helper is started
-beside the training and never waited for, but at the end.
+Descriptors 1 and 2 are redirected to a helper process (`helper_program`), which forwards the output and writes the log.
+A descriptor that was a terminal goes through a pseudo-terminal, so that progress bars and colours stay; any other goes
+through a pipe. The cells of a notebook bypass these descriptors, so their output is copied into the log. The training
+waits for the helper only at the end of the run.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _Identity = tuple[int, int, int]
 
 
 class Console:
-    """Records the console of one run."""
+    """Recorder of the console of one run."""
 
     def __init__(self) -> None:
-        # Seen before anything of the run is opened: where a stream is closed, a file of ours could get its number.
+        # Read before the run opens any file: if a stream is closed, a new file could get its number.
         self._open = [
             number for number, stream in ((1, sys.__stdout__), (2, sys.__stderr__)) if stream and _is_open(number)
         ]
@@ -51,8 +51,10 @@ class Console:
         self._tee: StreamTee | None = None
 
     def start(self, run: MonitoredRun) -> None:
-        """Raises:
-        OSError: There is no helper process, or nothing to be redirected.
+        """Start to record.
+
+        Raises:
+            OSError: The helper process cannot be started, or stdout and stderr are closed.
         """
         self._run = (os.fspath(run.folder), run.writer)
         with StreamTee.changing:
@@ -66,22 +68,22 @@ class Console:
 
 @dataclass(eq=False)
 class _Stream:
-    """One place that output goes to, and the detour to it. All are descriptors of this process."""
+    """One output destination and the descriptors that redirect it."""
 
     replaced: list[int]
-    """1, 2, or both where they are the same place: then one detour keeps their order."""
+    """1, 2, or both if they share a destination: a single redirection keeps their order."""
     original: int
     entrance: int
-    """What stands in for the original: the write end of a pipe, or the slave of a pseudo-terminal."""
+    """Replaces the original: the write end of a pipe, or the slave of a pseudo-terminal."""
     exit: int
-    """The read end. Kept open here too, so that a helper that dies takes no printing process with it (SIGPIPE)."""
+    """The read end. Also open in this process: if the helper dies, printing must not raise SIGPIPE."""
 
     def redirect(self) -> None:
         for descriptor in self.replaced:
             os.dup2(self.entrance, descriptor)
 
     def restore(self) -> None:
-        """Undo `redirect`, where nobody else has led the descriptor elsewhere since."""
+        """Undo `redirect`, unless other code has redirected the descriptor since."""
         for descriptor in self.replaced:
             with contextlib.suppress(OSError):
                 if _identity(descriptor) == _identity(self.entrance):
@@ -97,28 +99,28 @@ class _Stream:
                 os.close(descriptor)
 
     def mark(self, mark: bytes, deadline: float) -> None:
-        """Print a mark, unless the detour is full to the brim."""
+        """Write a mark, unless the pipe stays full until the deadline."""
         poll = select.poll()
         poll.register(self.entrance, select.POLLOUT)
         if poll.poll(max(0.0, 1000 * (deadline - time.monotonic()))):
             os.write(self.entrance, mark)
 
-    def pass_on(self, *, to_the_end: bool) -> None:
-        """Be the helper, without a log: for what it left, or for children that still print until none does."""
+    def forward(self, *, to_the_end: bool) -> None:
+        """Forward the output that the helper left, or, `to_the_end`, wait until no child prints any more."""
         os.set_blocking(self.exit, to_the_end)
-        with contextlib.suppress(OSError):  # nothing more for now, too
+        with contextlib.suppress(OSError):  # also raised when no output is available
             while data := os.read(self.exit, _READ_BYTES):
                 while data:
                     data = data[os.write(self.original, data) :]
 
-    def pass_on_and_close(self) -> None:
-        self.pass_on(to_the_end=True)
+    def forward_and_close(self) -> None:
+        self.forward(to_the_end=True)
         self.close()
 
 
 @dataclass(eq=False)
 class _CellStream(_Stream):
-    """The output of a notebook's cells: copied into the log, and not passed on."""
+    """Output of a notebook's cells: copied into the log, not forwarded."""
 
     def __post_init__(self) -> None:
         self._output = CellOutput(self.entrance)
@@ -136,10 +138,10 @@ class _CellStream(_Stream):
 
 
 class StreamTee:
-    """This process's streams, led through a helper process while any run records them."""
+    """Redirection of this process's streams through a helper process while any run records them."""
 
     changing = threading.RLock()
-    """Held while the streams are led elsewhere: runs start and end in several threads at once."""
+    """Held while the streams are redirected: runs start and end in several threads at once."""
     _current: StreamTee | None = None
 
     def __init__(self, open_: list[int]) -> None:
@@ -147,14 +149,14 @@ class StreamTee:
         self._attached: list[tuple[str, str]] = []
         self._requests = self._answered = 0
         self._ended = False
-        """The helper has."""
+        """True if the helper process has ended."""
         try:
             self._streams = list(_streams(open_))
             if not self._streams:
                 raise OSError("stdout and stderr are closed")
             own_end, helper_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self._control = socket.socket(fileno=_high(own_end.detach()))
-            self._helper = _start_helper(_high(helper_end.detach()), self._streams)
+            self._control = socket.socket(fileno=_move_up(own_end.detach()))
+            self._helper = _start_helper(_move_up(helper_end.detach()), self._streams)
             threading.Thread(target=self._listen, name="runfolio-console", daemon=True).start()
         except (OSError, RuntimeError):
             self._close()
@@ -162,24 +164,24 @@ class StreamTee:
 
     @classmethod
     def of_this_process(cls, open_: list[int]) -> StreamTee:
-        """The one there is, or a new one where there is none that still works.
+        """Return the current tee, or a new one if there is none that still works.
 
         Args:
-            open_: Which of the descriptors 1 and 2 are stdout and stderr.
+            open_: The descriptors among 1 and 2 that are open.
         Raises:
-            OSError: No process, pipe or terminal is to be had.
-            RuntimeError: No thread is.
+            OSError: A process, pipe or pseudo-terminal cannot be created.
+            RuntimeError: A thread cannot be started.
         """
         tee = cls._current
         if tee is not None and not tee._ended and all(stream.still_fits() for stream in tee._streams):
             return tee
         if tee is not None and not tee._attached:
-            tee._retire()
+            tee._disconnect()
         cls._current = tee = cls(open_)
         return tee
 
     def attach(self, run: tuple[str, str]) -> None:
-        """Record into a run from now on."""
+        """Start to record into a run."""
         self._send({"do": "attach", "folder": run[0], "writer": run[1]})
         if not self._attached:
             _flush()
@@ -188,7 +190,7 @@ class StreamTee:
         self._attached.append(run)
 
     def detach(self, run: tuple[str, str], ending: exit_hooks.Ending) -> None:
-        """Complete a run's log; with the last one, lead the streams back to where they went."""
+        """Complete a run's log; after the last run, restore the streams."""
         if run not in self._attached:
             return
         _flush()
@@ -200,11 +202,11 @@ class StreamTee:
             if not self._attached:
                 for stream in self._streams:
                     stream.restore()
-                if StreamTee._current is not self:  # the streams were led elsewhere, and another took its place
-                    self._retire()
+                if StreamTee._current is not self:  # a new tee replaced this one
+                    self._disconnect()
 
     def forget_in_child(self) -> None:
-        """A forked child prints into the detour, but has nothing to say to the helper."""
+        """Drop the tee in a forked child, which keeps printing into the redirection but must not control the helper."""
         StreamTee._current = None
         StreamTee.changing = threading.RLock()
         self._close()
@@ -226,7 +228,7 @@ class StreamTee:
         for stream in self._streams:
             with contextlib.suppress(OSError):
                 stream.mark(mark.encode(), deadline)
-        # As in the writer: neither a lock nor a join survives being interrupted by somebody who waits for the same.
+        # Polling, because a signal handler may interrupt this thread and wait for the same lock or thread.
         while self._answered < number and not self._ended and time.monotonic() < deadline:
             time.sleep(0.001)
 
@@ -235,31 +237,31 @@ class StreamTee:
             self._control.send(json.dumps(message).encode(), socket.MSG_NOSIGNAL)
 
     def _listen(self) -> None:
-        """Take the helper's answers, and its place where it dies; on a thread of its own."""
-        self._helper.wait()  # it goes on as a grandchild
+        """Receive the helper's answers, and forward the output if it dies; runs on its own thread."""
+        self._helper.wait()  # the helper continues as a grandchild
         while packet := self._packet():
             answer = json.loads(packet)
             if "broken" in answer:
-                self._let_go(answer["broken"])
+                self._drop_stream(answer["broken"])
             else:
                 exit_hooks.set_senders([Sender(**sender) for sender in answer["senders"]])
                 self._answered = max(self._answered, answer["ack"])
         self._ended = True
         for stream in self._streams:
-            stream.pass_on(to_the_end=False)  # before anything that is printed past it
+            stream.forward(to_the_end=False)  # before output that no longer goes through the redirection
             stream.restore()
             os.close(stream.entrance)
-            stream.entrance = -1  # its number may be somebody else's from now on
+            stream.entrance = -1  # other code may get this number
         if self._attached:
-            log.warning("the console is no longer recorded: its helper process ended; training goes on")
+            log.warning("the console is no longer recorded: its helper process ended; the training continues")
         self._control.close()
         for stream in self._streams[1:]:
-            threading.Thread(target=stream.pass_on_and_close, daemon=True).start()
+            threading.Thread(target=stream.forward_and_close, daemon=True).start()
         if self._streams:
-            self._streams[0].pass_on_and_close()
+            self._streams[0].forward_and_close()
 
-    def _retire(self) -> None:
-        """Let the helper go; `_listen` tidies up."""
+    def _disconnect(self) -> None:
+        """Close the connection to the helper; `_listen` then cleans up."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
 
@@ -269,8 +271,8 @@ class StreamTee:
         except OSError:
             return b""
 
-    def _let_go(self, exit_: int) -> None:
-        """Nobody reads this stream any more; what prints must learn that from the descriptor itself."""
+    def _drop_stream(self, exit_: int) -> None:
+        """Restore a stream that lost its reader: the printing code must get the error from the descriptor itself."""
         for stream in [stream for stream in self._streams if stream.exit == exit_]:
             stream.restore()
             self._streams = [other for other in self._streams if other is not stream]
@@ -285,21 +287,21 @@ class StreamTee:
 
 
 def _streams(open_: list[int]) -> Iterator[_Stream]:
-    """A detour for each place that these descriptors lead to."""
+    """Yield a redirection for each destination of these descriptors."""
     descriptors: dict[_Identity, list[int]] = {}
     for descriptor in open_:
         descriptors.setdefault(_identity(descriptor), []).append(descriptor)
     for replaced in descriptors.values():
-        original = _high(os.dup(replaced[0]))
-        entrance, exit_ = _terminal_like(original) if os.isatty(original) else reversed(os.pipe())
-        yield _Stream(replaced, original, _high(entrance), _high(exit_))
+        original = _move_up(os.dup(replaced[0]))
+        entrance, exit_ = _open_pseudo_terminal(original) if os.isatty(original) else reversed(os.pipe())
+        yield _Stream(replaced, original, _move_up(entrance), _move_up(exit_))
     if CellOutput.exists():
         exit_, entrance = os.pipe()
-        yield _CellStream([], _high(os.open(os.devnull, os.O_WRONLY)), _high(entrance), _high(exit_))
+        yield _CellStream([], _move_up(os.open(os.devnull, os.O_WRONLY)), _move_up(entrance), _move_up(exit_))
 
 
-def _terminal_like(original: int) -> tuple[int, int]:
-    """A pseudo-terminal as wide and high as the real one, which alone translates what is printed."""
+def _open_pseudo_terminal(original: int) -> tuple[int, int]:
+    """Open a pseudo-terminal of the same size in raw mode: only the real terminal translates the output."""
     master, slave = os.openpty()
     tty.setraw(slave)
     with contextlib.suppress(OSError):
@@ -308,23 +310,25 @@ def _terminal_like(original: int) -> tuple[int, int]:
 
 
 def _start_helper(control: int, streams: list[_Stream]) -> subprocess.Popen[str]:
-    """Raises:
-    OSError: No process is to be had.
+    """Start the helper process.
+
+    Raises:
+        OSError: The process cannot be started.
     """
     shared = [control, *(number for stream in streams for number in (stream.exit, stream.original))]
     mine = [control]
-    with contextlib.suppress(OSError):  # an old kernel; asked for here, since the helper may come too late for it
-        mine.append(_high(os.pidfd_open(os.getpid())))
+    with contextlib.suppress(OSError):  # old kernels; opened here because the process may end before the helper starts
+        mine.append(_move_up(os.pidfd_open(os.getpid())))
         shared.append(mine[-1])
     pidfd = str(mine[1]) if len(mine) > 1 else "-"
-    # Counted from here: memory may run out before the helper has come up.
+    # Read here: the kernel may kill processes before the helper has started.
     oom = str(OomKills.of_this_process() or "-")
     pairs = [f"{stream.exit}:{stream.original}" for stream in streams]
-    # Signals that are blocked while it starts stay blocked in it: Ctrl-C must not stop it before it can say so.
+    # Signals blocked during the start stay blocked in the helper: Ctrl-C must not end it before it handles signals.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_HELD_BACK)
     try:
         return subprocesses.start(
-            # -P: a module of the user's that is called like one of Python's is not meant.
+            # -P: a module of the user must not replace one of Python's of the same name.
             [
                 sys.executable,
                 "-P",
@@ -359,8 +363,8 @@ def _identity(descriptor: int) -> _Identity:
     return status.st_dev, status.st_ino, status.st_rdev
 
 
-def _high(descriptor: int) -> int:
-    """The same with a number above stderr's: where those are closed, new descriptors get their numbers."""
+def _move_up(descriptor: int) -> int:
+    """Return the descriptor, moved above stderr's: if stdout or stderr is closed, a new descriptor gets its number."""
     if descriptor > 2:
         return descriptor
     higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
@@ -369,7 +373,7 @@ def _high(descriptor: int) -> int:
 
 
 def _flush() -> None:
-    """Hand on what Python still holds; the streams may be anything, closed, or in the middle of a write."""
+    """Flush Python's buffers; the streams may be any object, closed, or in the middle of a write."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

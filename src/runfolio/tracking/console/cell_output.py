@@ -1,4 +1,4 @@
-"""Text that the cells of a notebook print: its streams send it to the notebook, past descriptors 1 and 2."""
+"""Output of a notebook's cells, which goes to the notebook and bypasses descriptors 1 and 2."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Write = Callable[[str], int]
 
 
 class CellOutput:
-    """Copy of what is written to the streams of a notebook's kernel, into a descriptor."""
+    """Copier of the text written to the streams of a notebook's kernel into a descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor: int | None = descriptor
-        """None: nothing is copied any more."""
+        """None after copying has ended."""
         self._replaced: list[tuple[Any, Write, Write]] = []
-        """Streams, with the `write` that replaced theirs and their own."""
+        """Streams, each with our `write` and its original one."""
 
     @staticmethod
     def exists() -> bool:
@@ -29,9 +29,9 @@ class CellOutput:
         return bool(_kernel_streams())
 
     def start(self) -> None:
-        """Copy from now on."""
+        """Start to copy."""
         self._replace()
-        # At the end of a cell, IPython puts back the `write` of its start.
+        # After each cell, IPython restores the `write` that the stream had before the cell.
         ipython_shell().events.register("pre_run_cell", self._replace)
 
     def stop(self) -> None:
@@ -44,17 +44,19 @@ class CellOutput:
         self._replaced = []
 
     def _replace(self, info: object = None) -> None:
-        standing = [stream for stream, write, _ in self._replaced if stream.write is write]
+        patched = [stream for stream, write, _ in self._replaced if stream.write is write]
         for stream in _kernel_streams():
-            if stream not in standing:
+            if stream not in patched:
                 original = stream.write
-                stream.write = self._copying(original, getattr(stream, "watch_fd_thread", None))
+                stream.write = self._with_copy(original, getattr(stream, "watch_fd_thread", None))
                 self._replaced = [entry for entry in self._replaced if entry[0] is not stream]
                 self._replaced.append((stream, stream.write, original))
 
-    def _copying(self, original: Write, echo: threading.Thread | None) -> Write:
-        """Args:
-        echo: Writes to the stream what came from descriptor 1 or 2, which is recorded already.
+    def _with_copy(self, original: Write, echo: threading.Thread | None) -> Write:
+        """Return a `write` that also copies the text.
+
+        Args:
+            echo: Thread that echoes output of descriptors 1 and 2, which is recorded already.
         """
 
         def write(text: str) -> int:

@@ -1,19 +1,18 @@
-"""The program beside a training process that passes its output on, keeps the console log, and sees how it ends.
+"""Helper program of a training process: forwards its output, writes the console log and records how it ends.
 
-`python -m runfolio.tracking.console.helper_program CONTROL PID PIDFD OOM IN:OUT ...`: the numbers of descriptors it
-inherits, but for PID and OOM; the socket the process speaks through, its pidfd (`-` if there is none), what
-`OomKills.parse` reads,
-and for each stream where its output comes from and where it goes. Messages are JSON objects, one a packet:
+`python -m runfolio.tracking.console.helper_program CONTROL PID PIDFD OOM IN:OUT ...`. CONTROL is the descriptor of the
+socket to the process, PIDFD that of its pidfd (`-` if there is none), OOM the text for `OomKills.parse`. IN and OUT are
+the descriptors that a stream is read from and forwarded to. Each packet is one JSON object:
 
     {"do": "attach", "folder": "...", "writer": "..."}        record into that run from now on
-    {"do": "detach", "folder": "...", "writer": "...",        stop that, once `mark` has come through every stream
-     "number": 3, "mark": "...",                              "signal": what ends the process, so who sent it is asked
-     "signal": null, "watch": false}                          "watch": note an exit status that the run cannot know
-    {"ack": 3, "senders": [...]}                              answer: done; who sent the signals of the last seconds
-    {"broken": 3}                                             nobody reads what comes from descriptor 3 any more
+    {"do": "detach", "folder": "...", "writer": "...",        stop that after `mark` has arrived on every stream
+     "number": 3, "mark": "...",                              "signal": the signal that ends the process, to find its
+     "signal": null, "watch": false}                          sender; "watch": record a later exit status other than 0
+    {"ack": 3, "senders": [...]}                              answer: done, with the senders of the recent signals
+    {"broken": 3}                                             the output of descriptor 3 has lost its reader
 
-It is a process, not a thread, because it must outlive a `kill -9` of the training, and because C code that prints
-while it holds the interpreter's lock would wait for ever for a thread that needs that lock to read.
+It is a process, not a thread, because it must survive a `kill -9` of the training. Besides, C code that prints while it
+holds the interpreter's lock would wait forever for a thread that needs the lock to read.
 """
 
 from __future__ import annotations
@@ -42,54 +41,54 @@ from runfolio.tracking.process.process_observer import OomKills, ProcessObserver
 
 _READ_BYTES = 65536
 _TICK_S = 0.25
-_LOOK_S = 2.0
-"""How often the process's memory is looked at."""
+_SAMPLE_S = 2.0
+"""Interval between two samples of the process's memory."""
 _MARK_WAIT_S = 1.5
-_LAST_WORDS_S = 2.0
-"""How long what a dead process printed is read before its log is closed; its children may go on printing for ever."""
+_DRAIN_S = 2.0
+"""Time to read the output of a dead process before its log is closed; its children may print forever."""
 _SENDER_S = 10.0
-"""How long a signal is remembered as the possible cause of an end."""
+"""Time for which a signal counts as the possible cause of an end."""
 _SENDER_WAIT_S = 0.1
-"""A signal for the whole group may reach this process a little later than the other."""
+"""A signal to the process group may reach this process slightly later."""
 _UNREAD = 120
-"""What Python exits with where its last output found no reader (`| head`): that is no failure of a training."""
-_HEARD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH}
-"""Of the signals that are blocked from the very start; see `console`."""
+"""Exit status of Python if its last output had no reader (`| head`), which is not a failure of the training."""
+_HANDLED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH}
+"""Signals that this process handles; all of them are blocked from its start, see `capture`."""
 
 
 class Stream:
-    """One stream of the process's output, on its way."""
+    """One stream of the process's output."""
 
     def __init__(self, source: int, target: int) -> None:
         self.source = source
         self._target: int | None = target
         self._marks: list[bytes] = []
-        """One for each run that ends; in threads, several runs end at once."""
+        """One mark per run that is ending; several threads may end runs at once."""
         self._held = b""
         os.set_blocking(source, False)
 
     def read(self) -> bytes | None:
-        """What has come, perhaps nothing; None at the end."""
+        """Return the available output, possibly empty; None at the end."""
         try:
             return os.read(self.source, _READ_BYTES) or None
         except BlockingIOError:
             return b""
-        except OSError:  # a terminal that nobody holds any more
+        except OSError:  # the pseudo-terminal has no writer left
             return None
 
     def expect(self, mark: bytes) -> None:
         self._marks.append(mark)
 
-    def waits_for(self, mark: bytes) -> bool:
+    def expects(self, mark: bytes) -> bool:
         return mark in self._marks
 
-    def give_up(self, mark: bytes) -> bytes:
-        """Stop waiting for it; what was held back because it could have been its beginning."""
+    def stop_expecting(self, mark: bytes) -> bytes:
+        """Stop waiting for a mark; return the bytes held back as its possible beginning."""
         self._marks.remove(mark)
         return self.without_marks(b"")
 
     def without_marks(self, data: bytes) -> bytes:
-        """The data without the expected marks, which may come in pieces and in any order."""
+        """Return the data without the expected marks, which may arrive in pieces and in any order."""
         if not self._marks:
             held, self._held = self._held, b""
             return held + data
@@ -102,21 +101,21 @@ class Stream:
         self._held = data[len(data) - size :]
         return data[: len(data) - size]
 
-    def pass_on(self, data: bytes) -> None:
-        """Write it where it would have gone.
+    def forward(self, data: bytes) -> None:
+        """Write data to the original destination.
 
         Raises:
-            OSError: Nobody takes it any more.
+            OSError: The destination has no reader, or is full.
         """
         while data and self._target is not None:
             try:
                 data = data[os.write(self._target, data) :]
-            except BlockingIOError:  # somebody else made the terminal non-blocking
+            except BlockingIOError:  # other code made the terminal non-blocking
                 select.select([], [self._target], [], 1.0)
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
-                self._target = None  # the terminal was closed: no reason to stop the training, and the log goes on
+                self._target = None  # the terminal was closed: the training and the log continue
 
     def follow_window(self) -> None:
         if self._target is not None:
@@ -134,13 +133,13 @@ class Relay:
         self._streams = {stream.source: stream for stream in streams}
         self._transcript = Transcript()
         self._runs: dict[tuple[str, str], None] = {}
-        """Folder and writer of each run that is recorded into."""
+        """Folder and writer of each run that is being recorded."""
         self._watched: list[tuple[str, str]] = []
         self._detaching: list[tuple[dict[str, Any], float]] = []
-        """Requests to detach whose mark has not come yet, and until when it is waited for."""
+        """Requests to detach, each with the deadline for its mark."""
         self._signals = [(time.monotonic(), sender) for sender in senders]
-        self._last_words_until: float | None = None
-        self._next_look = 0.0
+        self._drain_until: float | None = None
+        self._next_sample = 0.0
         self._poll = select.poll()
         for descriptor in (control.fileno(), observer.descriptor, *self._streams):
             if descriptor is not None:
@@ -148,33 +147,33 @@ class Relay:
 
     def run(self) -> None:
         threading.Thread(target=self._take_signals, daemon=True).start()
-        lives = True
-        while lives or self._streams:
-            patience = _SENDER_WAIT_S / 5 if self._detaching else _TICK_S if self._runs else _LOOK_S
-            ready = [descriptor for descriptor, _ in self._poll.poll(1000 * patience)]
+        is_alive = True
+        while is_alive or self._streams:
+            timeout_s = _SENDER_WAIT_S / 5 if self._detaching else _TICK_S if self._runs else _SAMPLE_S
+            ready = [descriptor for descriptor, _ in self._poll.poll(1000 * timeout_s)]
             self._receive()
             streams = [self._streams[descriptor] for descriptor in ready if descriptor in self._streams]
             for stream in streams:
                 self._pump(stream)
-            self._detach_where_due()
+            self._detach_due()
             self._transcript.tick(time.monotonic())
-            self._look()
-            if lives and self._is_dead(ready):
-                lives = not self._has_said_all(streams)
+            self._sample_memory()
+            if is_alive and self._is_dead(ready):
+                is_alive = not self._is_drained(streams)
 
     def _pump(self, stream: Stream) -> None:
         data = stream.read()
         if data is None:
             self._close(stream)
             return
-        self._receive()  # who sends a mark says so first; so the mark in `data` is known now
+        self._receive()  # the request that announces a mark is sent before the mark
         self._deliver(stream, stream.without_marks(data))
 
     def _deliver(self, stream: Stream, data: bytes) -> None:
         try:
-            stream.pass_on(data)
+            stream.forward(data)
         except OSError:
-            # As without us, it is the process itself that must meet the closed pipe or the full disk.
+            # The process itself must get the error of the closed pipe or the full disk, as without the helper.
             self._close(stream)
             self._send({"broken": stream.source})
         self._transcript.feed(stream.source, data, time.monotonic())
@@ -197,9 +196,9 @@ class Relay:
                 self._control.close()
                 self._control = None
                 return
-            self._obey(json.loads(packet))
+            self._handle(json.loads(packet))
 
-    def _obey(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         run = (message["folder"], message["writer"])
         if message["do"] == "attach":
             self._runs[run] = None
@@ -209,20 +208,20 @@ class Relay:
             stream.expect(message["mark"].encode())
         self._detaching.append((message, time.monotonic() + _MARK_WAIT_S))
 
-    def _detach_where_due(self) -> None:
+    def _detach_due(self) -> None:
         while self._detaching:
             message, deadline = self._detaching[0]
             mark = message["mark"].encode()
-            waiting = [stream for stream in self._streams.values() if stream.waits_for(mark)]
+            waiting = [stream for stream in self._streams.values() if stream.expects(mark)]
             now = time.monotonic()
             if waiting and now < deadline:
                 return
             senders = [sender for when, sender in self._signals if when >= now - _SENDER_S]
-            heard = message["signal"] is None or any(sender.signal == message["signal"] for sender in senders)
-            if not heard and now < deadline - _MARK_WAIT_S + _SENDER_WAIT_S:
+            has_sender = message["signal"] is None or any(sender.signal == message["signal"] for sender in senders)
+            if not has_sender and now < deadline - _MARK_WAIT_S + _SENDER_WAIT_S:
                 return
             for stream in waiting:
-                self._deliver(stream, stream.give_up(mark))
+                self._deliver(stream, stream.stop_expecting(mark))
             del self._detaching[0]
             run = (message["folder"], message["writer"])
             self._transcript.detach(log_path(Path(run[0]), run[1]))
@@ -237,26 +236,26 @@ class Relay:
                 self._control.send(json.dumps(message).encode(), socket.MSG_NOSIGNAL)
 
     def _is_dead(self, ready: list[int]) -> bool:
-        if self._last_words_until is not None:
+        if self._drain_until is not None:
             return True
         if self._control is None and not (self._runs or self._watched):
-            return True  # nothing of it is to be known any more
-        if self._observer.descriptor is None:  # then the socket must do; children of C code may hold it open
+            return True  # no run depends on how the process ends
+        if self._observer.descriptor is None:  # the socket is the fallback, although children may hold it open
             return self._control is None
         return self._observer.descriptor in ready
 
-    def _has_said_all(self, busy: list[Stream]) -> bool:
-        """Note the death once nothing comes any more."""
-        if self._last_words_until is None:
-            self._last_words_until = time.monotonic() + _LAST_WORDS_S
-        if busy and time.monotonic() < self._last_words_until:
+    def _is_drained(self, busy: list[Stream]) -> bool:
+        """Return whether the output of the dead process has been read; then record the death."""
+        if self._drain_until is None:
+            self._drain_until = time.monotonic() + _DRAIN_S
+        if busy and time.monotonic() < self._drain_until:
             return False
         if self._observer.descriptor is not None:
             self._poll.unregister(self._observer.descriptor)
-        self._bury()
+        self._record_death()
         return True
 
-    def _bury(self) -> None:
+    def _record_death(self) -> None:
         code = self._observer.exit_code()
         watched = [] if code in (None, 0, _UNREAD) else self._watched
         for folder, writer in [*self._runs, *watched]:
@@ -267,20 +266,20 @@ class Relay:
                 oom_kills=self._observer.oom_kills(),
                 memory_bytes=self._observer.memory_bytes,
             )
-            with contextlib.suppress(OSError):  # the disk is full, or the run's folder gone
+            with contextlib.suppress(OSError):  # the disk is full, or the folder was deleted
                 disk.release(Path(folder), writer)
                 death.write(Path(folder), writer)
         self._runs.clear()
 
-    def _look(self) -> None:
-        if self._runs and time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + _LOOK_S
-            self._observer.look()
+    def _sample_memory(self) -> None:
+        if self._runs and time.monotonic() >= self._next_sample:
+            self._next_sample = time.monotonic() + _SAMPLE_S
+            self._observer.sample_memory()
 
     def _take_signals(self) -> None:
-        """Ctrl-C and SIGTERM for the whole group are not for us: we end when everything has been passed on."""
+        """Handle signals. Ctrl-C and SIGTERM do not end the helper: it ends after all output is forwarded."""
         while True:
-            info = signal.sigwaitinfo(_HEARD)
+            info = signal.sigwaitinfo(_HANDLED)
             if info.si_signo == signal.SIGWINCH:
                 for stream in list(self._streams.values()):
                     stream.follow_window()
@@ -289,10 +288,10 @@ class Relay:
 
 
 def main(control: str, pid: str, pidfd: str, oom_kills: str, *streams: str) -> None:
-    early = []  # a signal that waits is not inherited
-    while info := signal.sigtimedwait(_HEARD, 0):
+    early = []  # pending signals are not inherited by the child
+    while info := signal.sigtimedwait(_HANDLED, 0):
         early.append(Sender.from_siginfo(info))
-    # Nobody's child but init's: a training that waits for its children, or kills them, does not mean us.
+    # As a child of init, the helper is neither waited for nor killed with the children of the training.
     if os.fork():
         os._exit(0)
     pairs = [tuple(map(int, stream.split(":"))) for stream in streams]

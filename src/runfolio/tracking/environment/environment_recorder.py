@@ -1,4 +1,4 @@
-"""What surrounds a run, written into its document: at once what is quick, later what takes a while or changes."""
+"""Recording of a run's environment in its document: quick facts at once, slow or changing ones later."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from runfolio.errors import ConfigError
 from runfolio.record.base.redaction import redact_text
 from runfolio.record.base.run_document import RunDocument
 
-# Imported before the thread begins that uses them: code that defines a class there while a Ctrl-C ends the process
-# (a dataclass is made by `exec`) has Python forget that it was one, and exit with status 1.
+# Imported before the thread starts: if Ctrl-C interrupts the definition of a class (dataclasses use `exec`) in it,
+# Python forgets the interrupt and exits with status 1.
 from runfolio.tracking.environment import git, libraries, machine, packages, program, seeds, variables
 from runfolio.tracking.environment.sources import Sources
 
@@ -23,7 +23,7 @@ _OFF, _ON = ("0", "false", "no", "off"), ("", "1", "true", "yes", "on")
 
 
 def keep_code(code: bool | None) -> bool:
-    """Whether contents of code are kept: as asked, else as `RUNFOLIO_CODE` says, else yes.
+    """Return whether the contents of code files are recorded: `code`, else `RUNFOLIO_CODE`, else True.
 
     Raises:
         ConfigError: `RUNFOLIO_CODE` is neither on nor off.
@@ -37,15 +37,17 @@ def keep_code(code: bool | None) -> bool:
 
 
 class EnvironmentRecorder:
-    """Fills `code`, `environment` and `seeds` of a document, and the run's `code/`.
+    """Recorder of `code`, `environment` and `seeds` of a document, and of the run's `code/`.
 
-    `begin` is called by the training thread, `find_out` once by a thread of its own, `look_again` by the writer thread.
+    The training thread calls `begin`, a thread of its own calls `collect` once, and the writer thread calls `refresh`.
     """
 
     def __init__(self, folder: Path, document: RunDocument, changed: Callable[[], None], *, contents: bool) -> None:
-        """Args:
-        changed: Called when the document is to be saved.
-        contents: Whether contents of code are kept too.
+        """Create a recorder.
+
+        Args:
+            changed: Called when the document must be saved.
+            contents: Whether the contents of code files are recorded too.
         """
         self._folder = folder
         self._document = document
@@ -53,13 +55,13 @@ class EnvironmentRecorder:
         self._contents = contents
         self._repository: git.Repository | None = None
         self._sources: Sources | None = None
-        """What is kept of the code, once that has begun."""
-        self._found_out = False
+        """Recorded code; None before it is first collected."""
+        self._is_collected = False
         self._threads: int | None = None
-        """PyTorch's for the training thread."""
+        """PyTorch's number of threads in the training thread."""
 
     def begin(self) -> None:
-        """What is quick to find out and must be asked before the training goes on."""
+        """Record quick facts that must be read before the training continues."""
         earlier = self._document.code
         code = {**program.command(), "remote": None, "commit": None, "branch": None, "dirty": None}
         self._document.code = {**code, "earlier": [*earlier.pop("earlier", ()), earlier]} if earlier else code
@@ -67,31 +69,31 @@ class EnvironmentRecorder:
         self.note_threads()
 
     def note_threads(self) -> None:
-        """Ask what the training thread alone can tell; it calls this at the end too."""
+        """Read what only the training thread can read; also called at the end."""
         self._threads = libraries.threads()
 
-    def find_out(self) -> None:
-        """What takes a while: git, machine, packages, and the contents of code."""
+    def collect(self) -> None:
+        """Record what takes longer: git, machine, packages, and the contents of code files."""
         try:
             self._repository = self._find_repository()
             self._document.environment = self._environment()
             self._changed()
-            with suppress(OSError):  # the writer thread tries again, and tells of it
+            with suppress(OSError):  # the writer thread tries again, and logs a failure
                 self._keep_code()
         finally:
-            self._found_out = True
+            self._is_collected = True
 
-    def look_again(self) -> None:
-        """What may have changed: torch imported, its switches, the GPU in use, more modules.
+    def refresh(self) -> None:
+        """Record what may have changed: torch's import and settings, the GPU in use, imported modules.
 
         Raises:
-            OSError: The store does not take the code.
+            OSError: The code cannot be written to the store.
         """
-        if not self._found_out:
+        if not self._is_collected:
             return
         self._keep_code()
         now = {"torch": libraries.torch_info(self._threads), "device": libraries.device()}
-        # A run may outlive its use of the GPU.
+        # Near its end, a run may no longer use the GPU that it used before.
         changes = {name: value for name, value in now.items() if value not in (None, "cpu")}
         environment = self._document.environment
         if environment and any(environment.get(name) != value for name, value in changes.items()):
@@ -100,14 +102,14 @@ class EnvironmentRecorder:
 
     def _keep_code(self) -> None:
         if self._sources is not None:
-            self._sources.go_on()
+            self._sources.update()
         elif self._contents and (root := self._root(self._repository)) is not None:
             sources = Sources(self._folder, self._document.attempts[-1].writer, root, self._repository)
             sources.begin(self._document.code["script"])
             self._sources = sources
 
     def _find_repository(self) -> git.Repository | None:
-        """The script's repository, else that of the current folder."""
+        """Find the script's repository, else that of the current folder."""
         code = self._document.code
         for folder in (_parent(code["script"]), code["folder"]):
             if folder is not None and (repository := git.repository(folder)) is not None:
@@ -120,7 +122,7 @@ class EnvironmentRecorder:
         return None
 
     def _root(self, repository: git.Repository | None) -> Path | None:
-        """What the paths of code are relative to; None where nothing is known of it."""
+        """Return the folder that the paths of code are relative to; None if it is unknown."""
         if repository is not None:
             return repository.root
         folder = _parent(self._document.code["script"]) or self._document.code["folder"]

@@ -1,4 +1,4 @@
-"""What git says of the user's repository: read only, without locks, prompts or network; bounded in time and size."""
+"""Facts about the user's git repository: read-only, without locks, prompts or network, limited in time and size."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from runfolio.tracking.process import subprocesses
 _TIMEOUT_S = 10.0
 _ANSWER_BYTES = 4_000_000
 DIFF_BYTES = 10_000_000
-"""A longer diff is left out: cut, it could not be applied."""
+"""Size above which a diff is left out: a truncated one could not be applied."""
 _QUIET = {
-    "GIT_OPTIONAL_LOCKS": "0",  # not even the index's time stamps are refreshed
+    "GIT_OPTIONAL_LOCKS": "0",  # do not refresh the time stamps of the index
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "true",
-    "GIT_NO_LAZY_FETCH": "1",  # a partial clone would ask the network for what a diff needs
+    "GIT_NO_LAZY_FETCH": "1",  # a partial clone would fetch missing objects for a diff
     "GIT_PAGER": "cat",
     "LC_ALL": "C",
 }
 _TRACKED_FILES = ("--untracked-files=no", "--ignore-submodules=untracked")
 _ANY_OWNER = ("-c", "safe.directory=*")
-"""Only for commands that run no program of the repository: its filters and hooks are another user's."""
+"""Only for commands that run no program of the repository: its filters and hooks belong to another user."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A work tree and its commit; each fact None where git did not say."""
+    """Work tree and its commit; unknown facts are None."""
 
     root: Path
     commit: str | None
     branch: str | None
     dirty: bool | None
-    """True if tracked files differ from the commit, also those of submodules."""
+    """True if tracked files differ from the commit, including those of submodules."""
     remote: str | None
     problem: str | None = None
-    """Why git does not read the work tree, and the remedy."""
+    """Reason why git does not read the work tree, with the remedy."""
 
 
 def repository(folder: str) -> Repository | None:
-    """The repository that a folder lies in; None outside of one, and without git."""
+    """Return the repository that contains a folder; None outside of one, and without git."""
     root = _text(folder, "rev-parse", "--show-toplevel")
     if not root:
         return _foreign_repository(folder)
@@ -65,7 +65,7 @@ def repository(folder: str) -> Repository | None:
 
 
 def _foreign_repository(folder: str) -> Repository | None:
-    """A repository of another user, as far as git can be asked without running a program that its settings name."""
+    """Return a repository of another user, read without running programs that its settings name."""
     root = _text(folder, *_ANY_OWNER, "rev-parse", "--show-toplevel")
     if not root:
         return None
@@ -76,21 +76,21 @@ def _foreign_repository(folder: str) -> Repository | None:
         dirty=None,  # comparing files would run the repository's filters
         remote=_remote(folder, *_ANY_OWNER),
         problem="the repository belongs to another user, so uncommitted changes were not read;"
-        f" `git config --global --add safe.directory {shlex.quote(root)}` has git trust it",
+        f" `git config --global --add safe.directory {shlex.quote(root)}` makes git trust it",
     )
 
 
 def _remote(folder: str, *options: str) -> str | None:
-    """Where the repository came from: `origin`, else the first remote there is."""
+    """Return the URL of `origin`, else of the first remote."""
     output = _text(folder, *options, "config", "--get-regexp", r"^remote\..*\.url$") or ""
     urls = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
     return urls.get("remote.origin.url") or next(iter(urls.values()), None)
 
 
 def diff(root: Path, commit: str = "HEAD") -> bytes | None:
-    """Return what differs from a commit, staged or not, then what each submodule differs from its own commit.
+    """Return the changes since a commit, staged or not, then those of each submodule since its own commit.
 
-    None if git does not say, or it is larger than `DIFF_BYTES`.
+    Return None if git fails, or if the diff exceeds `DIFF_BYTES`.
     """
     options = ("--no-ext-diff", "--no-textconv", "--no-color", "--full-index", "--ignore-submodules=dirty")
     parts = []
@@ -104,7 +104,7 @@ def diff(root: Path, commit: str = "HEAD") -> bytes | None:
 
 
 def _changed_submodules(root: Path, above: str = "") -> list[str]:
-    """Return the paths of submodules with uncommitted changes, those inside of submodules too."""
+    """Return the paths of submodules with uncommitted changes, including nested ones."""
     status = run_git(root / above, ["status", "--porcelain=v2", "-z", *_TRACKED_FILES], _ANSWER_BYTES) or b""
     lines = [line.split(" ", 8) for line in os.fsdecode(status).split("\0") if line.startswith("1 ")]
     paths = [f"{above}{line[8]}" for line in lines if line[2].startswith("S") and line[2][2] == "M"]
@@ -112,10 +112,10 @@ def _changed_submodules(root: Path, above: str = "") -> list[str]:
 
 
 def untracked_files(root: Path, *, staged: bool) -> list[str]:
-    """Files that git neither knows nor ignores, relative to the root; as many as it can list in time.
+    """Return the files that git neither tracks nor ignores, relative to the root; as many as git lists in time.
 
     Args:
-        staged: Also those that it is to know from the next commit on.
+        staged: Include files that are staged.
     """
     options = ["--cached"] if staged else []
     command = ["ls-files", "--others", *options, "--exclude-standard", "-z"]
@@ -129,16 +129,16 @@ def _text(folder: str, *arguments: str) -> str | None:
 
 
 def run_git(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bool = False) -> bytes | None:
-    """What git prints. None where it fails, takes too long or prints more than `limit` bytes.
+    """Return git's output; None if git fails, takes too long or prints more than `limit` bytes.
 
     Args:
-        cut: Take what there is by then instead.
+        cut: Return the output read so far instead of None.
     """
-    # Without the second, `git diff` writes the index where files were only touched.
+    # Without `diff.autoRefreshIndex=false`, `git diff` writes the index if files were only touched.
     settings = ("-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=false")
     command = ["git", "--no-optional-locks", *settings, "-C", os.fspath(folder), *arguments]
     try:
-        # A session of its own: Ctrl-C is not meant for it, and what it starts can be ended with it.
+        # In a session of its own, git does not get Ctrl-C, and its children can be killed with it.
         process = subprocesses.start_brief(
             command,
             stdout=subprocess.PIPE,
@@ -157,7 +157,7 @@ def run_git(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bo
 
 
 def _read(process: subprocess.Popen, limit: int) -> tuple[bytes, bool]:
-    """What a process prints, and whether that is all of it."""
+    """Return the output of a process, and whether it is complete."""
     output = bytearray()
     deadline = time.monotonic() + _TIMEOUT_S
     pipe = process.stdout.fileno() if process.stdout else -1

@@ -1,4 +1,4 @@
-"""What PyTorch is set to, asked without importing it and without starting CUDA."""
+"""Settings of PyTorch, read without importing it and without starting CUDA."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 
 def device() -> str:
-    """The GPU the process uses, or `cpu`. CUDA is not started for the question: a later fork could not use it then."""
+    """Return the GPU in use, or `cpu`. CUDA is not started: a child forked later could not use it."""
     torch: Any = sys.modules.get("torch")
     try:
         return torch.cuda.get_device_name() if torch.cuda.is_initialized() else "cpu"
-    except Exception:  # no torch, one just being imported, a driver that has given up
+    except Exception:  # torch is missing or just being imported, or the driver failed
         return "cpu"
 
 
@@ -37,19 +37,19 @@ _TORCH_PROPERTIES: dict[str, Callable[[Any], Any]] = {
 
 
 def threads() -> int | None:
-    """How many threads PyTorch computes with for the thread that asks; None where it is not (wholly) imported.
+    """Return PyTorch's number of threads in the calling thread; None if it is not (fully) imported.
 
-    Each thread has a number of its own: that which was set when it first computed anything.
+    Each thread keeps the number that was set when it first computed something.
     """
     torch = _torch()
     return None if torch is None else torch.get_num_threads()
 
 
 def torch_info(threads: int | None = None) -> dict[str, Any] | None:
-    """Versions and switches of PyTorch; None where it is not (wholly) imported.
+    """Return versions and settings of PyTorch; None if it is not (fully) imported.
 
     Args:
-        threads: The training thread's, where another one asks.
+        threads: Number of threads of the training thread, if another thread calls this.
     """
     torch = _torch()
     if torch is None:
@@ -58,7 +58,7 @@ def torch_info(threads: int | None = None) -> dict[str, Any] | None:
     for name, ask in _TORCH_PROPERTIES.items():
         try:
             info[name] = ask(torch)
-        except Exception:  # other versions; switches set by two rival interfaces
+        except Exception:  # other versions of torch; settings made through two conflicting interfaces
             info[name] = None
     return info if threads is None else {**info, "threads": threads}
 
@@ -67,5 +67,5 @@ def _torch() -> Any:
     torch: Any = sys.modules.get("torch")
     try:
         return torch if hasattr(torch, "get_default_dtype") and hasattr(torch, "compile") else None
-    except Exception:  # something else of that name
+    except Exception:  # another object of that name
         return None

@@ -1,4 +1,4 @@
-"""The machine: processor, memory, disk, GPUs, container, and how much of it the process may use."""
+"""The machine: processor, memory, disk, GPUs and container, with the limits for this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MB = 1_000_000
 
 
 def machine(store: Path) -> dict[str, Any]:
-    """What does not change while a process lives, but for the free space."""
+    """Return facts that stay constant during a process, and the free disk space."""
     return {**_machine(), "disk_free_mb": disk_free_mb(store)}
 
 
@@ -28,7 +28,7 @@ def _machine() -> dict[str, Any]:
 
     gpus, driver = _gpus()
     return {
-        # Not platform.platform(): it runs `uname`, and a worker forked then keeps its pipe open (see `subprocesses`).
+        # Not platform.platform(): it runs `uname`, a worker forked then would inherit its pipe (see `subprocesses`).
         "system": "-".join((platform.system(), platform.release(), platform.machine())),
         "host": hostname(),
         "user": _user(),
@@ -55,7 +55,7 @@ def disk_free_mb(store: Path) -> int | None:
 
 
 def usable_cpus() -> float | None:
-    """How many processors the process may keep busy: by its affinity, and by the quota of its control group."""
+    """Return the number of processors that CPU affinity and the quota of the control group allow."""
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count()
     allowed = float(len(os.sched_getaffinity(0)))
@@ -66,13 +66,13 @@ def usable_cpus() -> float | None:
 
 
 def memory_limit() -> int | None:
-    """Bytes the control group may use; None where there is no limit."""
+    """Return the memory limit of the control group in bytes; None if there is none."""
     limits = [_first(name, int) for name in ("memory.max", "memory/memory.limit_in_bytes")]
     return min((limit for limit in limits if limit is not None and limit < 1 << 60), default=None)
 
 
 def memory_used() -> int | None:
-    """Bytes the control group uses, caches of files among them; None where there is no such group."""
+    """Return the memory used by the control group in bytes, including file caches; None if there is no group."""
     used = [_first(name, int) for name in ("memory.current", "memory/memory.usage_in_bytes")]
     return next((size for size in used if size is not None), None)
 
@@ -86,11 +86,11 @@ def _quota_v1(text: str) -> float:
     quota = int(text)
     if quota <= 0:
         raise ValueError(text)
-    return quota / 100_000  # the period that everybody leaves as it is
+    return quota / 100_000  # the default period, which is rarely changed
 
 
 def _first(name: str, read: Callable[[str], Any]) -> Any:
-    """What `read` makes of a file of the process's control group, or the nearest group above that says something."""
+    """Apply `read` to a file of the innermost control group that has a valid one."""
     for folder in _groups():
         with suppress(OSError, ValueError):
             return read((folder / name).read_text(encoding="ascii"))
@@ -99,7 +99,7 @@ def _first(name: str, read: Callable[[str], Any]) -> Any:
 
 @lru_cache(maxsize=1)
 def _groups() -> tuple[Path, ...]:
-    """The folders of the process's control group, innermost first; in a container that is the root of what it sees."""
+    """Return the folders of the control group, innermost first; in a container, the root that it sees."""
     root = Path("/sys/fs/cgroup")
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
@@ -120,12 +120,12 @@ def _cpu_model() -> str | None:
 def _user() -> str | None:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container without a name for the user's number
+    except (OSError, KeyError):  # a container may have no name for the user id
         return str(os.getuid()) if hasattr(os, "getuid") else None
 
 
 def _container() -> dict[str, str] | None:
-    """What kind of container the process lives in, and its id where it can be seen."""
+    """Return the kind of container that runs the process, and its id if it is visible."""
     kinds = {
         "kubernetes": "KUBERNETES_SERVICE_HOST" in os.environ,
         "podman": Path("/run/.containerenv").exists(),
@@ -138,7 +138,7 @@ def _container() -> dict[str, str] | None:
 
 
 def _container_id() -> str | None:
-    """64 hexadecimal digits that container engines put into the paths of groups and mounts."""
+    """Return the 64 hexadecimal digits that container engines put into the paths of groups and mounts."""
     for path in ("/proc/self/cgroup", "/proc/self/mountinfo"):
         with suppress(OSError):
             text = Path(path).read_text(encoding="utf-8", errors="replace")
@@ -150,7 +150,7 @@ def _container_id() -> str | None:
 
 @contextmanager
 def nvml() -> Iterator[Any]:
-    """NVIDIA's management library; None where there is none. It never starts CUDA."""
+    """Open NVIDIA's management library; None if it is missing. It never starts CUDA."""
     import pynvml
 
     try:
@@ -166,7 +166,7 @@ def nvml() -> Iterator[Any]:
 
 
 def _gpus() -> tuple[list[dict[str, Any]], str | None]:
-    """The GPUs of the machine that the process may see, and the driver's version."""
+    """Return the visible GPUs of the machine, and the driver's version."""
     with nvml() as library:
         if library is None:
             return [], None
@@ -185,7 +185,7 @@ def _gpus() -> tuple[list[dict[str, Any]], str | None]:
 
 
 def visible_gpus(library: Any) -> list[tuple[int, Any]]:
-    """Number and handle of each GPU, those alone that `CUDA_VISIBLE_DEVICES` names where it is set."""
+    """Return index and handle of each GPU, limited to those of `CUDA_VISIBLE_DEVICES` if it is set."""
     gpus = [(index, library.nvmlDeviceGetHandleByIndex(index)) for index in range(library.nvmlDeviceGetCount())]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:

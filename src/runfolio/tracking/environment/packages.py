@@ -1,7 +1,7 @@
-"""The packages that are installed, all of them.
+"""Installed packages, read from folder names.
 
-`importlib.metadata` parses a file for each, which holds the interpreter for about a millisecond a package. Name and
-version stand in the folder's name too (PyPA, Recording installed projects).
+`importlib.metadata` parses one file per package and holds the interpreter for about a millisecond each. The folder's
+name also contains name and version (PyPA, Recording installed projects).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _METADATA = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*?)-(?P<version>[^-]+)(?:-py[\
 
 
 def packages(path: Sequence[str] | None = None) -> tuple[dict[str, str], dict[str, str]]:
-    """Versions by canonical name, sorted; and where those came from that were installed from a folder or a URL.
+    """Return versions by canonical name, and the origins of packages installed from a folder or a URL; sorted.
 
     Args:
-        path: The folders to look into. Default: `sys.path`.
+        path: Folders to search. Default: `sys.path`.
     """
     folders = sys.path if path is None else path
     return _packages(tuple(stamp for folder in folders if (stamp := _stamp(folder)) is not None))
 
 
 def _stamp(folder: str) -> tuple[str, int] | None:
-    """A folder of `sys.path` and when something was last installed into it."""
+    """Return a folder with its modification time, which changes with every installation."""
     try:
         return folder, os.stat(folder).st_mtime_ns  # noqa: PTH116 - `sys.path` holds texts
     except OSError:
@@ -47,7 +47,7 @@ def _packages(folders: tuple[tuple[str, int], ...]) -> tuple[dict[str, str], dic
         for path in _metadata_folders(Path(folder)):
             match = _METADATA.fullmatch(path.name)
             name = re.sub(r"[-_.]+", "-", match["name"]).lower() if match else ""
-            if match is None or name in versions:  # of two, the first on the path is imported
+            if match is None or name in versions:  # the first one on the path is imported
                 continue
             versions[name] = match["version"]
             if (origin := _origin(path)) is not None:
@@ -63,7 +63,7 @@ def _metadata_folders(folder: Path) -> list[Path]:
 
 
 def _origin(metadata: Path) -> str | None:
-    """What PEP 610 wrote down where the package did not come from an index."""
+    """Return the origin that PEP 610 records for packages that were not installed from an index."""
     try:
         direct: dict[str, Any] = orjson.loads((metadata / "direct_url.json").read_bytes())
         commit = direct.get("vcs_info", {}).get("commit_id")

@@ -1,4 +1,4 @@
-"""Where the random numbers begin, as far as it can be asked without importing or disturbing anything."""
+"""Seeds of random generators, read without importing or changing anything."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from types import MappingProxyType
 from typing import Any
 
 _pending: ContextVar[Mapping[str, Any]] = ContextVar("runfolio_seeds", default=MappingProxyType({}))
-"""Seeds that were set while this thread or task had no open run: those of the run that it opens next."""
+"""Seeds set while this thread or task had no open run; its next run records them."""
 
 
 def keep_for_next_run(values: Mapping[str, Any]) -> None:
-    """Keep the seeds of generators until this thread or task opens a run."""
+    """Store the seeds of generators until this thread or task opens a run."""
     _pending.set({**_pending.get(), **values})
 
 
 def _take_pending() -> Mapping[str, Any]:
-    """Return what `keep_for_next_run` kept, once: a later run does not begin with these seeds."""
+    """Return and clear the stored seeds: they apply to one run only."""
     values = _pending.get()
     _pending.set({})
     return values
 
 
 def seeds() -> dict[str, Any]:
-    """The seed of `seed_everything`, `PYTHONHASHSEED`, torch's seed, and digests of the states of `random` and NumPy.
+    """Return the seeds of `seed_everything`, `PYTHONHASHSEED` and torch, and digests of the `random` and NumPy states.
 
-    Two runs that began with the same seed have the same digest; the seed itself these generators do not keep.
+    Equal seeds give equal digests; these generators do not store the seed itself.
     """
     values: dict[str, Any] = {
         **_take_pending(),
         "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED"),
         **torch_seed(),
     }
-    with suppress(Exception):  # not imported, or a file of the user's of that name
+    with suppress(Exception):  # not imported, or a file of the user has that name
         values["random"] = _digest(repr(sys.modules["random"].getstate()).encode())
     with suppress(Exception):
         values["numpy"] = _digest(repr(_plain(sys.modules["numpy.random"].get_state(legacy=False))).encode())
@@ -45,14 +45,14 @@ def seeds() -> dict[str, Any]:
 
 
 def torch_seed() -> dict[str, Any]:
-    """The seed torch was last given; empty where it is not there, or just being imported by another thread."""
+    """Return torch's last seed; empty if torch is missing, or being imported by another thread."""
     with suppress(Exception):
         return {"torch": sys.modules["torch"].initial_seed()}
     return {}
 
 
 def _plain(value: Any) -> Any:
-    """A state as lists and numbers, arrays in full."""
+    """Convert a state to lists and numbers, including all values of arrays."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     return value.tolist() if hasattr(value, "tolist") else value

@@ -1,4 +1,4 @@
-"""The code a run is started from: script, modules of one's own, uncommitted diff, files unknown to git. Bounded."""
+"""Code of a run: script, the user's modules, uncommitted diff and untracked files, limited in size."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ FILE_BYTES = 1_000_000
 FILES = 1_000
 ALL_BYTES = 20_000_000
 MOST_OMITTED = 1_000
-"""So many names of what was left out are written down; the rest is counted."""
+"""Number of omitted files that are listed; the rest is counted."""
 
-_NO_TEXT = {
+_BINARY_SUFFIXES = {
     *(".bin", ".bmp", ".bz2", ".ckpt", ".gif", ".gz", ".h5", ".hdf5", ".ico", ".jpeg", ".jpg", ".mp3", ".mp4", ".npy"),
     *(".npz", ".onnx", ".parquet", ".pdf", ".pickle", ".pkl", ".png", ".pt", ".pth", ".pyc", ".safetensors", ".so"),
     *(".tar", ".tif", ".tiff", ".wav", ".webp", ".whl", ".zip", ".zst"),
 }
 _SECRET_FILES = (".env", ".env.*", ".netrc", ".npmrc", ".pgpass", ".pypirc", "*.key", "*.p12", "*.pem", "*.pfx", "id_*")
-"""Files that people keep secrets in, left out whole."""
+"""Files that usually contain secrets; they are left out entirely."""
 
 
 class Sources:
-    """What has been kept of the code so far. Used by one thread at a time."""
+    """Recorded code of a run. Not thread-safe."""
 
     def __init__(self, folder: Path, writer: str, root: Path, repository: git.Repository | None) -> None:
-        """Args:
-        folder: The run's.
-        root: What paths are relative to: the repository, else the script's folder.
+        """Create an empty record.
+
+        Args:
+            folder: Folder of the run.
+            root: Folder that paths are relative to: the repository, else the script's folder.
         """
         self._folder = folder
         self._writer = writer
@@ -44,23 +46,23 @@ class Sources:
         self._code = Code(os.fspath(root))
         self._root = os.path.join(self._code.root, "")  # noqa: PTH118 - compared as text, thousands of times
         self._visited: set[str] = set()
-        """Paths that were looked at."""
+        """Paths that were handled before."""
         self._modules = 0
-        """How many modules were loaded at the last look."""
+        """Number of loaded modules when they were last listed."""
         self._executed = b""
-        """The cells of a notebook that were kept last, and as what."""
+        """Executed cells of a notebook that were recorded last."""
         self._cells: SourceFile | None = None
         self._bytes = 0
         self._unwritten = False
-        """Whether something was kept that the list does not name yet."""
+        """True if the written list misses a recorded file."""
         self._unnamed = 0
-        """How many files were left out beyond those that are named."""
+        """Number of omitted files that are not listed."""
 
     def begin(self, script: str | None) -> None:
-        """Keep the script, the modules that are loaded, the diff and what git does not know.
+        """Record the script, the loaded modules, the diff and the untracked files.
 
         Raises:
-            OSError: The store does not take it.
+            OSError: The store cannot be written.
         """
         if script is not None:
             self._keep(script, "script")
@@ -72,11 +74,11 @@ class Sources:
         self._keep_cells()
         self._write()
 
-    def go_on(self) -> None:
-        """Keep what was imported or, in a notebook, executed since.
+    def update(self) -> None:
+        """Record modules that were imported since, and cells of a notebook that were executed since.
 
         Raises:
-            OSError: The store does not take it.
+            OSError: The store cannot be written.
         """
         self._keep_modules()
         self._keep_cells()
@@ -112,7 +114,7 @@ class Sources:
         return path.startswith(self._root) or os.path.realpath(path).startswith(self._root)
 
     def _keep_untracked(self, repository: git.Repository) -> None:
-        """Keep what git does not know, before the first commit all of it; nothing of the store, which may lie there."""
+        """Record untracked files, before the first commit also staged ones. Skip the store, which may be among them."""
         store = os.path.join(os.path.realpath(self._folder.parents[1]), "")  # noqa: PTH118 - compared as text
         for name in git.untracked_files(repository.root, staged=repository.commit is None):
             path = os.path.join(repository.root, name)  # noqa: PTH118 - as above, thousands of times
@@ -120,25 +122,25 @@ class Sources:
                 continue
             if len(self._code.files) < FILES or len(self._code.left_out) < MOST_OMITTED:
                 self._keep(path, "untracked")
-            else:  # a folder of images that git was not told to ignore: not worth a look at each
+            else:  # such as a folder of images that git does not ignore: not worth reading each file
                 self._unnamed += 1
 
     def _keep(self, path: str, why: str) -> None:
         if path in self._visited:
             return
-        size, objection = self._objection(path, why)
+        size, reason = self._omission_reason(path, why)
         content = b""
-        if objection is None:
+        if reason is None:
             try:
                 content = Path(path).read_bytes()
             except OSError as error:
-                objection = error.strerror or "cannot be read"
+                reason = error.strerror or "cannot be read"
         if b"\0" in content:
-            objection = "no text"
-        if objection is None:
+            reason = "not text"
+        if reason is None:
             self._add(self._name(path), content, why)
         else:
-            self._omit(self._name(path), size, objection)
+            self._omit(self._name(path), size, reason)
         self._visited.add(path)
 
     def _add(self, name: str, content: bytes, why: str) -> SourceFile:
@@ -149,23 +151,23 @@ class Sources:
         self._unwritten = True
         return source
 
-    def _objection(self, path: str, why: str) -> tuple[int | None, str | None]:
-        """The size of a file, and what speaks against keeping it."""
+    def _omission_reason(self, path: str, why: str) -> tuple[int | None, str | None]:
+        """Return the size of a file, and the reason for leaving it out, if any."""
         try:
             status = os.stat(path)  # noqa: PTH116 - there may be thousands
         except OSError:
-            return None, "gone"
+            return None, "deleted"
         name = Path(path)
-        objections = {
+        reasons = {
             "a link": why == "untracked" and name.is_symlink(),
-            "no file": not stat.S_ISREG(status.st_mode),
+            "not a regular file": not stat.S_ISREG(status.st_mode),
             "may hold secrets": any(fnmatch(name.name, pattern) for pattern in _SECRET_FILES),
-            "no text": name.suffix.lower() in _NO_TEXT,
+            "not text": name.suffix.lower() in _BINARY_SUFFIXES,
             f"larger than {FILE_BYTES:,} bytes": status.st_size > FILE_BYTES,
-            f"beyond {FILES:,} files": len(self._code.files) >= FILES,
-            f"beyond {ALL_BYTES:,} bytes in all": self._bytes + status.st_size > ALL_BYTES,
+            f"more than {FILES:,} files": len(self._code.files) >= FILES,
+            f"more than {ALL_BYTES:,} bytes in total": self._bytes + status.st_size > ALL_BYTES,
         }
-        return status.st_size, next((objection for objection, holds in objections.items() if holds), None)
+        return status.st_size, next((reason for reason, holds in reasons.items() if holds), None)
 
     def _omit(self, name: str, size: int | None, why: str) -> None:
         self._unwritten = True
@@ -175,12 +177,12 @@ class Sources:
             self._unnamed += 1
 
     def _name(self, path: str) -> str:
-        """A path below the root without it."""
+        """Return a path relative to the root if it is below it."""
         candidates = [candidate for candidate in (path, os.path.realpath(path)) if candidate.startswith(self._root)]
         return candidates[0].removeprefix(self._root) if candidates else path
 
     def _keep_cells(self) -> None:
-        """The cells of a notebook that were executed, in the place of those kept before."""
+        """Record the executed cells of a notebook in place of the previous ones."""
         cells = _executed_cells()
         if not cells or cells == self._executed or len(cells) > FILE_BYTES:
             return
@@ -190,17 +192,17 @@ class Sources:
             self._code.files.remove(before)
             self._bytes -= before.bytes
             self._write()
-            if before.sha256 != self._cells.sha256:  # a secret may be all that differs
+            if before.sha256 != self._cells.sha256:  # equal if only a redacted secret changed
                 code.delete_content(self._folder, before.sha256)
 
 
 def _executed_cells() -> bytes:
-    """What was executed in IPython or Jupyter, cell by cell; empty elsewhere."""
+    """Return the cells executed in IPython or Jupyter; empty elsewhere."""
     ipython: Any = sys.modules.get("IPython")
     try:
         shell = ipython.get_ipython()
         cells = shell.user_ns.get("In", [])
-    except Exception:  # no IPython, or something else of that name
+    except Exception:  # IPython is missing, or another object has that name
         return b""
     return "".join(f"# In [{number}]\n{cell}\n\n" for number, cell in enumerate(cells) if cell).encode(errors="replace")
 

@@ -1,4 +1,4 @@
-"""The environment variables that shape a training, by an allow list (`docs/format.md`, Environment)."""
+"""Environment variables that affect training, selected by an allow list (`docs/format.md`, Environment)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RECORDED = (
     # GPUs and threads
     *("CUDA_*", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG"),
     *("OMP_*", "MKL_*", "KMP_*", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "GOMP_CPU_AFFINITY"),
-    # torch and those who distribute it
+    # torch and its launchers
     *("PYTORCH_*", "TORCH_*", "TORCHINDUCTOR_*", "TORCHDYNAMO_*", "TORCHELASTIC_*"),
     *("NCCL_*", "GLOO_*", "NVIDIA_TF32_OVERRIDE"),
     *("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
@@ -22,11 +22,11 @@ RECORDED = (
     *("PYTHONHASHSEED", "PYTHONPATH", "PYTHONOPTIMIZE", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX"),
     *("LD_PRELOAD", "LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "RUNFOLIO_*"),
 )
-"""Names, in which `*` stands for anything. All others stay unread."""
+"""Patterns of names, with `*` as the wildcard. Other variables are not read."""
 
 
 def variables() -> dict[str, str]:
-    """The recorded variables that are set, sorted, without secrets."""
+    """Return the recorded variables that are set, sorted and without secrets."""
     named = {name: value for name, value in os.environ.items() if _is_recorded(name)}
     return redact_mapping(dict(sorted(named.items())))
 

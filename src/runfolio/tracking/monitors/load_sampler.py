@@ -1,4 +1,4 @@
-"""The load of the machine and the speed of the training, on a slow timer beside it."""
+"""Periodic sampling of machine load and training speed."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 log = logging.getLogger("runfolio")
 _FIRST_S = 1.0
-"""When the first sample is taken, so that short runs have some; shorter ones have none."""
+"""Delay of the first sample, so that short runs have one."""
 _SHORTEST_S = 0.5
-"""Shares and rates over less than this say nothing."""
+"""Shortest interval over which shares and rates are meaningful."""
 _END_WAIT_S = 1.0
 
 
 class Gauge(Protocol):
-    """Something that is read again and again."""
+    """Source of metrics that is read periodically."""
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Metrics by name, of the `elapsed_s` seconds since the last reading."""
+        """Return metrics by name, for the `elapsed_s` seconds since the last reading."""
         ...
 
     def close(self) -> None: ...
 
 
 class LoadSampler:
-    """Samples the gauges every so often, and once more at the run's end."""
+    """Sampler of several gauges at a fixed interval, and once more at the end of the run."""
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
@@ -55,14 +55,14 @@ class LoadSampler:
             self._thread.join(_END_WAIT_S)
 
     def _sample(self, run: MonitoredRun) -> None:
-        from runfolio.tracking.monitors.machine_load import (  # psutil and NVML: not in the training thread's time
+        from runfolio.tracking.monitors.machine_load import (  # psutil and NVML would delay the training thread
             GpuGauge,
             MachineGauge,
         )
 
         gauges: list[Gauge] = [self._throughput]
         for make in (lambda: MachineGauge(run.folder), GpuGauge):
-            with _told(run):
+            with _log_failures(run):
                 gauges.append(make())
         last = time.monotonic()
         wait_s = due_s = min(_FIRST_S, self._every_s)
@@ -79,19 +79,19 @@ class LoadSampler:
 
 
 def _read(run: MonitoredRun, gauges: list[Gauge], elapsed_s: float) -> dict[str, float]:
-    """What all gauges say; one that breaks is told of, and not asked again."""
+    """Return the metrics of all gauges; drop a gauge that fails."""
     readings: dict[str, float] = {}
     for gauge in tuple(gauges):
         gauges.remove(gauge)
-        with _told(run):
+        with _log_failures(run):
             readings |= gauge.read(elapsed_s)
             gauges.append(gauge)
     return readings
 
 
 @contextmanager
-def _told(run: MonitoredRun) -> Iterator[None]:
+def _log_failures(run: MonitoredRun) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # whatever a driver or a container's /proc comes up with: the training goes on
-        log.warning("run %s: a part of the machine's load is not recorded (%s)", run.id, error)
+    except Exception as error:  # drivers and a container's /proc can raise anything; the training continues
+        log.warning("run %s: part of the machine's load is not recorded (%s)", run.id, error)

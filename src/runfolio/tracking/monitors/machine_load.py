@@ -1,4 +1,4 @@
-"""What the machine is doing: processor, memory, disk, network, GPUs (`docs/format.md`, Metrics under `system/`)."""
+"""Load of processor, memory, disk, network and GPUs (`docs/format.md`, Metrics under `system/`)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _GB = 1000  # MB
 
 
 class MachineGauge:
-    """Processor, memory, disk and network, of the machine and of the process with its children."""
+    """Load of processor, memory, disk and network, for the machine and for the process with its children."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
         self._processes: dict[int, psutil.Process] = {}
         self._byte_counts = self._bytes_moved()
-        psutil.cpu_percent()  # counts from here
+        psutil.cpu_percent()  # starts the first interval
         self._tree()
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Shares and rates are those of the time since the last reading, `elapsed_s` seconds ago."""
+        """Return metrics; shares and rates cover the `elapsed_s` seconds since the last reading."""
         process_cpu, memory = self._tree()
         metrics = {
             "cpu": psutil.cpu_percent(),
@@ -45,13 +45,13 @@ class MachineGauge:
         return {f"system/{name}": value for name, value in (metrics | rates).items()}
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is held open."""
 
     def _tree(self) -> tuple[float, int]:
-        """Percent of one processor since the last call, and resident bytes, of the process and its children."""
+        """Return the CPU use in percent of one processor since the last call, and the resident bytes."""
         process = psutil.Process()
         processes = {child.pid: child for child in (process, *process.children(recursive=True))}
-        # A process's share is counted between two questions to the same object.
+        # psutil computes the CPU use between two calls on the same object.
         self._processes = {pid: self._processes.get(pid, child) for pid, child in processes.items()}
         cpu, memory = 0.0, 0
         for child in self._processes.values():
@@ -61,7 +61,7 @@ class MachineGauge:
         return cpu, memory
 
     def _bytes_moved(self) -> dict[str, int]:
-        """Bytes read, written, received and sent since the machine started; without the network within it."""
+        """Return bytes read, written, received and sent since the machine started, without the loopback interface."""
         moved = {}
         if (disk := psutil.disk_io_counters()) is not None:
             moved |= {"disk_read_mb_per_s": disk.read_bytes, "disk_write_mb_per_s": disk.write_bytes}
@@ -72,14 +72,14 @@ class MachineGauge:
 
 
 class GpuGauge:
-    """Use, memory, power and temperature of each NVIDIA GPU the process may see."""
+    """Use, memory, power and temperature of each visible NVIDIA GPU."""
 
     def __init__(self) -> None:
         self._opened = ExitStack()
         self._library: Any = self._opened.enter_context(nvml())
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """As they are now; what a GPU does not tell is left out."""
+        """Return the current values; omit those that a GPU does not report."""
         if self._library is None:
             return {}
         metrics: dict[str, float] = {}

@@ -1,7 +1,7 @@
-"""The structure of a network, seen by running it once: a node for each layer and each function between layers.
+"""Graph of a network, traced by running it once: one node per layer and per function between layers.
 
-Tensors are followed from where they are made to where they are used, so control flow in Python is no obstacle; what is
-seen is the way that the example took.
+Tensors are followed from creation to use, so control flow in Python is supported. The graph shows only the path that
+the example took.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ Node = dict[str, Any]
 
 
 def graph_of(model: nn.Module, example: Any) -> list[Node]:
-    """The nodes of `docs/format.md`, Media, in the order of their calls.
+    """Return the nodes of `docs/format.md`, Media, in the order of their calls.
 
-    The model runs in eval mode and without gradients; its training mode, its statistics and all random numbers stay as
-    they are. A model that cannot be run so is described by its layers alone, with a warning.
+    The model runs in eval mode and without gradients. Its mode, its statistics and all random generators are preserved.
+    If it fails on the example, the graph has only its layers, and a warning is logged.
 
     Args:
-        example: What the model takes: a tensor or another single argument, such as a `PackedSequence`; a list or tuple
-            of arguments; a dict of named ones; None: unknown.
+        example: Input of the model: a tensor or another single argument, such as a `PackedSequence`; a list or tuple of
+            arguments; a dict of keyword arguments; None if unknown.
     """
     if example is not None:
         try:
             return _trace(model, example)
         except Exception as error:  # whatever the model's own code raises
             log.warning(
-                "the graph of %s is that of its layers alone: it did not run on the example (%s)",
+                "the graph of %s has only its layers: it did not run on the example (%s)",
                 type(model).__name__,
                 describe_error(error),
             )
@@ -63,14 +63,14 @@ def _trace(model: nn.Module, example: Any) -> list[Node]:
 
 
 class _Recorder(TorchFunctionMode):
-    """Notes every call of a layer, and of a function of torch outside of layers."""
+    """Recorder of calls of layers, and of torch functions outside of layers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.nodes: list[Node] = []
         self._names: set[str] = set()
         self._makers: dict[int, tuple[str, Tensor]] = {}
-        """By tensor, the node that made it; with the tensor, so that its id is not given to another."""
+        """Node that made each tensor, by the tensor's id. The tensor is stored too, so that its id is not reused."""
         self._scope: list[str] = []
         self._in_layer = 0
 
@@ -113,7 +113,7 @@ class _Recorder(TorchFunctionMode):
         self._makers.update({id(tensor): (name, tensor) for tensor in outputs})
 
     def _unique(self, name: str) -> str:
-        """The name, or for a second call of the same `name_1`, and so on."""
+        """Return the name, or `name_1`, `name_2`, ... for further calls."""
         number, unique = 0, name
         while unique in self._names:
             number += 1
@@ -124,7 +124,7 @@ class _Recorder(TorchFunctionMode):
 
 @contextmanager
 def _preserve_state(model: nn.Module) -> Iterator[None]:
-    """Eval mode, and afterwards every module's own mode and all generators as they were."""
+    """Switch to eval mode; afterwards restore every module's mode and all generators."""
     modes = {module: module.training for module in model.modules()}
     devices = {parameter.device.index for parameter in model.parameters() if parameter.device.type == "cuda"}
     try:

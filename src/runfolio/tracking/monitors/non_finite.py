@@ -1,8 +1,8 @@
-"""Where NaN and infinity first come from: the layer and the batch.
+"""Search for the layer and the batch where NaN or infinity first occurs.
 
-On the CPU the model's output is looked at after each forward of the training; only when it is not finite are the layers
-gone through, in the order of their calls. On a GPU looking would wait for it, so there the layers are looked at in
-sampled forwards, and the answer is read later by the writer thread.
+On the CPU, the model's output is checked after each forward of the training. If it is not finite, the layers are
+checked in the order of their calls. On a GPU a check would wait for the device. There the layers are checked in sampled
+forwards only, and the writer thread reads the results later.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger("runfolio")
 
 
 class _Call(NamedTuple):
-    """One call of a layer; held only until the model's forward is over."""
+    """Call of a layer; held only until the model's forward ends."""
 
     name: str
     module: Module
@@ -33,7 +33,7 @@ class _Call(NamedTuple):
 
 
 class _Flags(NamedTuple):
-    """Whether what each layer gave in a forward was finite, still to be read."""
+    """Results of the checks of one forward, not read yet: whether each layer's output was finite."""
 
     labels: list[str]
     batch: int
@@ -41,7 +41,7 @@ class _Flags(NamedTuple):
 
 
 class _Hook:
-    """A hook on a module. In a copy of the model (an average of its weights), or a saved one, it does nothing."""
+    """Hook of a module. It does nothing in a copy of the model (such as averaged weights) or in a saved model."""
 
     def __init__(self, act: Callable[..., None] | None = None) -> None:
         self._act = act
@@ -55,15 +55,17 @@ class _Hook:
 
 
 class FirstNonFinite:
-    """Watches the forwards of a model in training, until something is found."""
+    """Watcher of a model's training forwards until the first non-finite value."""
 
     def __init__(
         self, model: Module, sampled: Callable[[], bool], report: Callable[[str], None], batches_done: int = 0
     ) -> None:
-        """Args:
-        sampled: Whether a forward on a GPU is to be looked at.
-        report: Gets one sentence, once; on the training thread, or by `read`.
-        batches_done: Batches before this one, of a training that goes on.
+        """Create a watcher.
+
+        Args:
+            sampled: Returns whether to check this forward on a GPU.
+            report: Gets one sentence, once; on the training thread, or by `read`.
+            batches_done: Number of batches before the first watched one, if a training continues.
         """
         self._model = model
         self._sampled = sampled
@@ -82,7 +84,7 @@ class FirstNonFinite:
         self._hooks = [
             self._model.register_forward_pre_hook(_Hook(self._begin)),
             *(module.register_forward_hook(_Hook(self._note_call(name))) for name, module in leaves),
-            # Behind the model's own, if it is a leaf.
+            # After the model's own hook, if it is a leaf.
             self._model.register_forward_hook(_Hook(self._end), always_call=True),
         ]
 
@@ -93,13 +95,13 @@ class FirstNonFinite:
         self._calls = []
 
     def report_once(self, text: str) -> None:
-        """Report, unless something was found before."""
+        """Report the finding, unless another was reported before."""
         if not self._is_reported:
             self._is_reported = True
             self._report(f"first non-finite: {text}")
 
     def take_unread(self) -> Callable[[], None]:
-        """What reads, on another thread, the answers that a GPU still owes."""
+        """Return a function that reads the pending results of a GPU; it may run on another thread."""
         unread, self._unread = self._unread, []
 
         def read() -> None:
@@ -117,7 +119,7 @@ class FirstNonFinite:
         self._active = False
         if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
             return
-        if self._is_reported:  # by another thread, which must not take hooks away under a forward
+        if self._is_reported:  # by another thread, which must not remove hooks during a forward
             self.stop()
         elif torch.is_grad_enabled() and model.training:
             self._active = True
@@ -142,8 +144,8 @@ class FirstNonFinite:
         try:
             with torch.no_grad():
                 self._check_forward(calls, output)
-        except Exception as error:  # kinds of tensors that we did not think of
-            log.warning("where NaN comes from is not looked for any more: %s", error)
+        except Exception as error:  # an unsupported kind of tensor
+            log.warning("the search for the origin of NaN has ended: %s", error)
             self.stop()
 
     def _check_forward(self, calls: list[_Call], output: Any) -> None:
@@ -152,7 +154,7 @@ class FirstNonFinite:
             return
         if first.device.type != "cpu":
             self._request_flags(calls)
-        elif not _finite(output) and (description := self._blame(calls, output)):
+        elif not _finite(output) and (description := self._describe_origin(calls, output)):
             self.report_once(description)
             self.stop()
 
@@ -166,14 +168,14 @@ class FirstNonFinite:
             flags = torch.stack([tensor.isfinite().all() for _, tensor in labelled])
             self._unread.append(_Flags([label for label, _ in labelled], self._batch, DeferredValues(flags)))
 
-    def _blame(self, calls: list[_Call], output: Any) -> str | None:
-        """What was not finite first; None for scores that were masked, which is no trouble."""
+    def _describe_origin(self, calls: list[_Call], output: Any) -> str | None:
+        """Describe the first non-finite output; None for masked scores, which are intended."""
         for call in calls:
             if not _finite(call.output):
                 return f"output of {_label(call)} at batch {self._batch}{_why(call)}"
         if all(bool((tensor < math.inf).all()) for tensor in _floats(output)):
             return None
-        return f"the model's output at batch {self._batch}; that of each layer is finite"
+        return f"the model's output at batch {self._batch}; the output of each layer is finite"
 
 
 def _label(call: _Call) -> str:
@@ -182,15 +184,15 @@ def _label(call: _Call) -> str:
 
 def _why(call: _Call) -> str:
     if not _finite(list(call.module.parameters(recurse=False))):
-        return "; its weights already were: the optimizer step before made them so"
-    return "" if _finite(call.inputs) else "; its input already was"
+        return "; its weights were not finite before: the last optimizer step made them so"
+    return "" if _finite(call.inputs) else "; its input was not finite either"
 
 
 def _finite(value: Any) -> bool:
-    # The sum is the quicker look; one that overflows says nothing yet.
+    # The sum is faster; it may overflow, so a non-finite sum needs the full check.
     return all(math.isfinite(tensor.sum().item()) or bool(tensor.isfinite().all()) for tensor in _floats(value))
 
 
 def _floats(value: Any) -> Iterator[Tensor]:
-    """The floating-point tensors in what a module takes or gives."""
+    """Return the floating-point tensors among a module's inputs or outputs."""
     return (tensor for tensor in tensors(value) if tensor.is_floating_point())

@@ -1,4 +1,4 @@
-"""Norms and histograms of many tensors, computed where they lie and read later, so that nobody waits for a GPU."""
+"""Norms and histograms of tensors, computed on their device and read later, so that no thread waits for a GPU."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class DeferredValues:
-    """Numbers of a tensor that its device may still be computing; reading them waits for it.
+    """Values of a tensor that its device may still be computing; the first read waits for them.
 
-    `check` gets them when they are read first.
+    The first read also passes them to `check`.
     """
 
     def __init__(self, tensor: Tensor, check: Callable[[list[Any]], None] | None = None) -> None:
@@ -35,7 +35,7 @@ class DeferredValues:
 
 @dataclass(frozen=True)
 class Number:
-    """One of them, as a metric's value: `item()` is what the writer thread asks every array for."""
+    """One of the deferred values as a metric's value; the writer thread calls `item()` on it, as on any array."""
 
     deferred: DeferredValues
     index: int
@@ -45,7 +45,7 @@ class Number:
 
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
-    """The 2-norm of each tensor; [n] float64, on the first one's device. Summed as float64, so that none overflows."""
+    """Return the 2-norm of each tensor; [n] float64, on the first one's device. Float64 sums do not overflow."""
     import torch
 
     tensors = [torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor for tensor in tensors]
@@ -61,7 +61,7 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def count_values(tensor: Tensor) -> Tensor:
-    """What `histogram_of` makes a histogram from: counts, extremes, mean, variance; [BINS + 6] float64."""
+    """Return counts, minimum, maximum, mean, variance and the numbers of NaN and infinity; [BINS + 6] float64."""
     import torch
 
     numbers = (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).detach().flatten()
@@ -72,30 +72,30 @@ def count_values(tensor: Tensor) -> Tensor:
         lowest, highest = (extreme.item() for extreme in numbers.aminmax())
         if highest - lowest < torch.finfo(numbers.dtype).max:
             return _count_finite(numbers, lowest, highest)
-    return _count_unread(numbers)
+    return _count_on_device(numbers)
 
 
 def _count_finite(numbers: Tensor, lowest: float, highest: float) -> Tensor:
-    """In few passes, for its extremes are known and nothing lies outside of them."""
+    """Count finite numbers with known extremes, which needs few passes."""
     import torch
 
-    parts = [part.histc(BINS, lowest, highest).double() for part in numbers.split(_MOST_EXACT)]
+    parts = [part.histc(BINS, lowest, highest).double() for part in numbers.split(_FLOAT32_EXACT)]
     variance, mean = torch.var_mean(numbers, correction=0)
     return torch.cat([torch.stack(parts).sum(0), torch.tensor([lowest, highest, mean, variance, 0, 0]).double()])
 
 
-_MOST_EXACT = 2**24
-"""A float32 counts no further one by one."""
+_FLOAT32_EXACT = 2**24
+"""Largest count that float32 represents exactly."""
 
 
-def _count_unread(numbers: Tensor) -> Tensor:
-    """Without a look at any number on the way, which would wait for a GPU."""
+def _count_on_device(numbers: Tensor) -> Tensor:
+    """Count numbers without reading any value, which would wait for a GPU."""
     import torch
 
     finite = numbers.isfinite()
     lowest, highest = numbers.where(finite, math.inf).amin(), numbers.where(finite, -math.inf).amax()
     numbers_or_0 = numbers.where(finite, 0)
-    # As float64, because the range may be wider, or a bin narrower, than the kind of number can hold.
+    # As float64, because the tensor's dtype may not hold the range, or the width of a bin.
     share = (numbers_or_0.double() - lowest.double()) / (highest.double() - lowest.double())
     bins = (share * BINS).nan_to_num_(0).long().clamp_(0, BINS - 1)
     counts = torch.zeros(BINS, dtype=torch.int64, device=numbers.device).scatter_add_(0, bins, finite.long())
@@ -106,7 +106,7 @@ def _count_unread(numbers: Tensor) -> Tensor:
 
 
 def histogram_of(row: Sequence[float]) -> dict[str, Any]:
-    """A histogram as `docs/format.md` has it, from the numbers of `count_values`."""
+    """Return a histogram in the layout of `docs/format.md`, from the result of `count_values`."""
     *counts, lowest, highest, mean, variance, nan, inf = row
     count = sum(counts)
     content: dict[str, Any] = {"nan": int(nan), "inf": int(inf)}

@@ -1,4 +1,4 @@
-"""The tensors in what a module or a function takes or gives."""
+"""Search for the tensors in nested values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """All tensors in a tensor, or in lists, tuples, dicts and dataclasses of them, in their order."""
+    """Yield all tensors in a tensor, or in lists, tuples, dicts and dataclasses of tensors, in order."""
     import torch
 
     if isinstance(value, torch.Tensor):

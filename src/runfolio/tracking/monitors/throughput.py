@@ -1,7 +1,7 @@
-"""How fast the training goes and how much of its time it waits for data, with no line of user code.
+"""Training speed and the share of time spent waiting for data, measured without user code.
 
-While a run is open, the step of torch's DataLoader iterators is timed: the outermost loader's in this process. What
-others put around it stays there.
+While a run is open, the step of torch's DataLoader iterators is timed. Only the outermost loader of this process
+counts. Wrappers that other code adds around the step are preserved.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 _LOADER = "torch.utils.data.dataloader"
 _ITERATOR = "_BaseDataLoaderIter"
 _DEPTH = 4
-"""So deep in lists and dicts a batch's first tensor is looked for."""
+"""Depth of lists and dicts at which a batch's first tensor is searched."""
 
 
 class _Totals:
-    """Since the process began, of all loaders."""
+    """Totals of all loaders since the process began."""
 
     __slots__ = ("batches", "inside", "readers", "samples", "waited_s")
 
@@ -28,22 +28,24 @@ class _Totals:
         self.batches = 0
         self.samples = 0
         self.inside = False
-        """Whether a loader is being waited for: one that it uses itself does not count."""
+        """True while a loader is being timed; loaders that it uses itself do not count."""
         self.readers = 0
-        """How many runs are open; where none is, nothing is timed."""
+        """Number of open runs; if there are none, nothing is timed."""
 
 
 _totals = _Totals()
 _timed: Callable[[Any], Any] | None = None
-"""What stands in the place of the iterator's own step, once it does."""
+"""Replacement of the iterator's step while it is installed."""
 
 
 class Throughput:
-    """Speed since the last reading. Made when a run begins, closed when it ends."""
+    """Speed since the last reading, from the start of a run until `close`."""
 
     def __init__(self, step: Callable[[], int]) -> None:
-        """Args:
-        step: The step of the run's last log call.
+        """Start to measure.
+
+        Args:
+            step: Returns the step of the run's last log call.
         """
         self._step = step
         self._before = self._now()
@@ -51,7 +53,7 @@ class Throughput:
         _time_loaders()
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """`system/...` metrics of the last `elapsed_s` seconds; none where nothing was loaded or logged."""
+        """Return `system/...` metrics of the last `elapsed_s` seconds; empty if nothing was loaded or logged."""
         _time_loaders()  # torch may have been imported since
         before, self._before = self._before, self._now()
         waited_s, batches, samples, steps = (now - then for now, then in zip(self._before, before, strict=True))
@@ -75,7 +77,7 @@ class Throughput:
 
 
 def _time_loaders() -> None:
-    """Put a clock around the iterator's step, if torch is there and nobody has done so yet."""
+    """Install the timed step, if torch is imported and it is not installed yet."""
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
     if _timed is None and hasattr(iterator, "__next__"):
@@ -84,7 +86,7 @@ def _time_loaders() -> None:
 
 
 def _restore_loaders() -> None:
-    """Put the iterator's own step back. Where others have wrapped ours since, it stays, and only passes on."""
+    """Restore the original step. If other code has wrapped ours since, ours stays and only calls the original."""
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
     if _timed is not None and vars(iterator).get("__next__") is _timed:
@@ -114,7 +116,7 @@ def _time_calls(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def samples_in(batch: Any) -> int:
-    """The length of a batch's first tensor; 0 where none is found."""
+    """Return the length of a batch's first tensor; 0 if there is none."""
     for _ in range(_DEPTH):
         shape = getattr(batch, "shape", None)
         if shape is not None:

@@ -1,7 +1,7 @@
-"""Gradients and weights of a model, read at the steps of its optimizers.
+"""Gradients and weights of a model, read before each step of its optimizers.
 
-There they are what the optimizer will use: summed over accumulated batches, unscaled by AMP's scaler, and the same
-objects whether the model is compiled, wrapped for DDP, or plain. Steps that a scaler skips never come here.
+At that point gradients are summed over accumulated batches and unscaled by AMP's scaler. The parameters are the same
+objects whether the model is compiled, wrapped for DDP, or plain. Steps that a scaler skips are not seen.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _KINDS: dict[str, tuple[str, ...]] = {"all": ("grad", "weight"), "gradients": ("
 
 
 class Watch:
-    """One watched model, from `start` to `stop`; a monitor of its run."""
+    """Monitor of one watched model."""
 
     def __init__(self, model: Module, every: int, logged: Logged, histograms: bool, step: int) -> None:
-        """Raises ConfigError for what cannot be watched, or not so."""
+        """Check the arguments; raise ConfigError for what cannot be watched."""
         if type(every) is not int or every < 1:
             raise ConfigError(f"every is {shorten(every)}; it is a number of optimizer steps, at least 1")
         if type(logged) is not str or logged not in _KINDS:
@@ -73,28 +73,30 @@ class Watch:
             state = self._optimizers.get(optimizer)
             if state is None or state.groups != len(optimizer.param_groups):
                 self._optimizers[optimizer] = state = self._state_of(optimizer, state)
-            if state.holds and not _skipped(optimizer, sampled=state.step % self._every == 0):
+            if state.is_relevant and not _skipped(optimizer, sampled=state.step % self._every == 0):
                 if state.step % self._every == 0:
                     self._sample(optimizer, state)
                 state.step += 1
                 self._next_step = max(self._next_step, state.step)
-        except Exception:  # whatever a model has that we did not think of, the training goes on
-            log.exception("run %s: watching ends; the training goes on", self._run.id)
+        except Exception:  # a model may have unsupported properties; the training must continue
+            log.exception("run %s: watching ended; training continues", self._run.id)
             self.stop()
 
     def _state_of(self, optimizer: Optimizer, known_state: _OptimizerState | None) -> _OptimizerState:
-        holds = any(id(parameter) in self._names for group in optimizer.param_groups for parameter in group["params"])
+        is_relevant = any(
+            id(parameter) in self._names for group in optimizer.param_groups for parameter in group["params"]
+        )
         if known_state is not None:
-            known_state.holds, known_state.groups = holds, len(optimizer.param_groups)
+            known_state.is_relevant, known_state.groups = is_relevant, len(optimizer.param_groups)
             return known_state
-        other_count = sum(state.holds for state in self._optimizers.values())
-        # One that comes after the others are gone goes on where they were; one beside them counts for itself.
+        other_count = sum(state.is_relevant for state in self._optimizers.values())
+        # If the earlier optimizers are gone, a new one continues their steps; else it has its own count.
         step, suffix = (self._first_step, f"/optimizer_{other_count + 1}") if other_count else (self._next_step, "")
-        return _OptimizerState(holds, len(optimizer.param_groups), step, suffix)
+        return _OptimizerState(is_relevant, len(optimizer.param_groups), step, suffix)
 
     def _is_sampled_next(self) -> bool:
-        """Whether the next step, as far as is known, will be sampled; the first of all is."""
-        steps = [state.step for state in self._optimizers.values() if state.holds]
+        """Return whether the next step will be sampled, as far as known; the first one is."""
+        steps = [state.step for state in self._optimizers.values() if state.is_relevant]
         return not steps or any(step % self._every == 0 for step in steps)
 
     def _sample(self, optimizer: Optimizer, state: _OptimizerState) -> None:
@@ -119,7 +121,7 @@ class Watch:
         check = self._check(list(tensors), state.step) if kind == "grad" else None
         later = DeferredValues(torch.cat([tensor_norms, total[None]]), check)
         if tensor_norms.device.type == "cpu":
-            _ = later.values  # what is wrong is told at once
+            _ = later.values  # report non-finite values at once
         named = {f"{kind}_norm/{name}": Number(later, index) for index, name in enumerate(tensors)}
         return {**named, f"{kind}_norm{state.suffix}": Number(later, len(tensors))}
 
@@ -157,10 +159,10 @@ class Watch:
         return {self._names[id(parameter)]: parameter.detach() for parameter in self._parameters(optimizer)}
 
     def _parameters(self, optimizer: Optimizer) -> list[Tensor]:
-        """Those of the model, in its order."""
+        """Return the model's parameters that the optimizer has, in the model's order."""
         every = itertools.chain.from_iterable(group["params"] for group in optimizer.param_groups)
-        held = {id(parameter): parameter for parameter in every}
-        return [held[key] for key in self._names if key in held]
+        optimized = {id(parameter): parameter for parameter in every}
+        return [optimized[key] for key in self._names if key in optimized]
 
     def _report(self, text: str) -> None:
         log.warning("run %s: %s", self._run.id, text)
@@ -169,23 +171,23 @@ class Watch:
 
 @dataclass
 class _OptimizerState:
-    """An optimizer that has stepped."""
+    """State of an optimizer that has stepped."""
 
-    holds: bool
-    """Whether it has parameters of the model."""
+    is_relevant: bool
+    """True if it has parameters of the model."""
     groups: int
-    """How many groups of parameters it had then."""
+    """Number of its parameter groups at the last check."""
     step: int
-    """Its steps so far."""
+    """Number of its steps."""
     suffix: str
-    """Tells its totals from those of the first optimizer."""
+    """Suffix that distinguishes its totals from those of the first optimizer."""
 
 
 def unwrap(model: Module) -> Module:
-    """The model itself, out of what torch.compile and DDP put around it.
+    """Return the model inside the wrappers of torch.compile and DDP.
 
     Raises:
-        ConfigError: It is no module.
+        ConfigError: It is not a module.
     """
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
@@ -199,9 +201,9 @@ def unwrap(model: Module) -> Module:
 
 
 def _skipped(optimizer: Optimizer, *, sampled: bool) -> bool:
-    """Whether AMP's scaler has a fused optimizer skip this step by itself.
+    """Return whether AMP's scaler makes a fused optimizer skip this step.
 
-    On a GPU that is asked only where a sample depends on it, since the answer must be waited for.
+    On a GPU, reading the answer waits for the device, so it is read only if a sample depends on it.
     """
     found_inf = getattr(optimizer, "found_inf", None)
     return found_inf is not None and (sampled or found_inf.device.type == "cpu") and bool(found_inf)

@@ -1,4 +1,4 @@
-"""Arrays and tensors as items of a listing: each by a digest of its dtype, shape and bytes."""
+"""Arrays and tensors as items of a listing, identified by a digest of dtype, shape and bytes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from runfolio.errors import ConfigError
 from runfolio.record.content.data_listings import Item
 from runfolio.tracking.pipeline.plain_texts import text_of
 
-ALONE = "array"
-"""What an array is called that is no entry of a dict."""
+SINGLE = "array"
+"""Name of an array that is not in a dict."""
 
 
 def is_array(value: Any) -> bool:
@@ -27,25 +27,25 @@ def _is(value: Any, package: str, kind: str) -> bool:
 
 
 def items(data: Any) -> tuple[list[Item], int]:
-    """The arrays in an array, a tensor or nested dicts of such, and their bytes together.
+    """Return the arrays in an array, a tensor or nested dicts of them, and their total number of bytes.
 
-    Equal arrays are equal items, be they NumPy's or torch's, in whatever layout and byte order, on whatever device.
+    Equal arrays give equal items, for NumPy and torch, any layout, byte order and device.
 
     Raises:
-        ConfigError: Something in it is no array of plain values.
+        ConfigError: A value is not an array of plain values.
     """
-    listed, size = [], 0
+    entries, size = [], 0
     for name, value in _named(data, ""):
-        listed.append(Item(name, digest(value, name)))
+        entries.append(Item(name, digest(value, name)))
         size += value.nbytes
-    return listed, size
+    return entries, size
 
 
-def digest(value: Any, name: str = ALONE) -> str:
-    """Of an array's or tensor's dtype, shape and values (`docs/format.md`, Data).
+def digest(value: Any, name: str = SINGLE) -> str:
+    """Return the digest of an array's or tensor's dtype, shape and values (`docs/format.md`, Data).
 
     Raises:
-        ConfigError: It holds no plain values; `name` says whose.
+        ConfigError: It has no plain values; the message contains `name`.
     """
     array, kind = _plain(value, name)
     content = hashlib.blake2b(orjson.dumps([kind, list(value.shape)]) + b"\n", digest_size=16)
@@ -58,13 +58,13 @@ def _named(data: Any, name: str) -> Iterator[tuple[str, Any]]:
         for key, value in data.items():
             yield from _named(value, f"{name}/{text_of(key, 'a key')}".removeprefix("/"))
     elif is_array(data):
-        yield name or ALONE, data
+        yield name or SINGLE, data
     else:
-        raise ConfigError(f"{name or 'data'} is no array or tensor, but a {type(data).__name__}")
+        raise ConfigError(f"{name or 'data'} is a {type(data).__name__}, not an array or tensor")
 
 
 def _plain(value: Any, name: str) -> tuple[Any, str]:
-    """An array as contiguous little-endian bytes that NumPy can hold, and the name of its dtype."""
+    """Return an array as contiguous little-endian bytes in NumPy, and the name of its dtype."""
     import numpy as np
 
     if _is(value, "torch", "Tensor"):
@@ -74,11 +74,11 @@ def _plain(value: Any, name: str) -> tuple[Any, str]:
             array = tensor.view(_torch().uint8).numpy()
         except (RuntimeError, TypeError, NotImplementedError):
             raise ConfigError(
-                f"{name} is a tensor without plain values ({value.layout}, {kind}); give its parts"
+                f"{name} is a tensor without plain values ({value.layout}, {kind}); pass its parts"
             ) from None
         return array, kind
     if value.dtype.kind not in "?biufcmMSU":
-        raise ConfigError(f"{name} is an array of {value.dtype}; give arrays of numbers, texts or times")
+        raise ConfigError(f"{name} is an array of {value.dtype}; pass arrays of numbers, texts or times")
     array = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<")).reshape(-1)
     kind = value.dtype.name if value.dtype.kind in "?biufc" else value.dtype.newbyteorder("<").str
     return array.view(np.uint8), kind

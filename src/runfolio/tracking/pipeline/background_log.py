@@ -1,7 +1,7 @@
-"""A logger for the writing threads: messages are handled by a thread that nobody waits for.
+"""Logger for the writing threads: a separate thread handles the messages, and no thread waits for it.
 
 A logging handler is locked while it writes. A signal handler that ends the process may have interrupted the training
-thread inside that lock; a writing thread that waited for the lock would never bring the last points to the disk.
+thread inside that lock. A writing thread that waited for the lock could then not write the last points.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _logger = logging.getLogger("runfolio")
 
 
 class BackgroundLogger:
-    """Passes messages on to the `runfolio` logger, from a thread of its own."""
+    """Logger that passes messages to the `runfolio` logger on its own thread."""
 
     def __init__(self) -> None:
         self._reset()
@@ -32,12 +32,12 @@ class BackgroundLogger:
         self._put(lambda: _logger.error(message, *values))
 
     def exception(self, message: str, *values: object) -> None:
-        """Log an error with the exception that is being handled."""
+        """Log an error with the exception that is currently handled."""
         error = sys.exception()
         self._put(lambda: _logger.error(message, *values, exc_info=error))
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until all messages so far are handled, at most `timeout_s`."""
+        """Wait until all earlier messages are handled, at most `timeout_s`."""
         if self._has_thread:
             answer: queue.SimpleQueue[None] = queue.SimpleQueue()
             self._tasks.put(lambda: answer.put(None))
@@ -57,11 +57,11 @@ class BackgroundLogger:
     def _run(self) -> None:
         tasks = self._tasks
         while True:
-            with contextlib.suppress(Exception):  # of a handler that the user added
+            with contextlib.suppress(Exception):  # raised by a handler that the user added
                 tasks.get()()
 
     def _reset(self) -> None:
-        """Start without a thread, as after a fork: the child has none, and waiting messages are the parent's."""
+        """Start without a thread, as after a fork: a child has no thread, and the parent handles queued messages."""
         self._tasks: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._has_thread = False
 

@@ -1,4 +1,4 @@
-"""Tasks that take a while and belong to a run, each on a thread of its own."""
+"""Slow tasks of a run, each on its own thread."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Callable
 
 
 class BackgroundTasks:
-    """Finds out what surrounds the run, and whatever else the record needs that takes time."""
+    """Threads that capture the environment of a run and do other slow tasks for its record."""
 
     def __init__(self, guard: Callable[[Callable[[], object]], None], capture: Callable[[], None]) -> None:
-        """Prepare.
+        """Prepare the tasks.
 
         Args:
-            guard: Calls a task and catches what it raises.
-            capture: The task of `start_capture`.
+            guard: Calls a task and catches its exceptions.
+            capture: Task of `start_capture`.
         """
         self._guard = guard
         self._capture = self._thread(capture)
         self._threads = [self._capture]
 
     def start_capture(self) -> None:
-        """Start the capture; without a second thread, the record lacks what surrounds the run."""
+        """Start the capture; if no thread can be started, the record lacks the environment."""
         with contextlib.suppress(RuntimeError):
             self._capture.start()
 
@@ -38,7 +38,7 @@ class BackgroundTasks:
         self._threads.append(thread)
 
     def wait(self, timeout_s: float, is_hurried: Callable[[], bool]) -> None:
-        """Wait for all tasks, as long as there is time and nobody is in a hurry."""
+        """Wait for all tasks until the timeout, or until `is_hurried` returns True."""
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             while thread.is_alive() and not is_hurried() and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Warnings of libraries that we call, as warnings about the user's line that called us."""
+"""Warnings of called libraries, reported for the user's line that called runfolio."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 @contextmanager
 def warnings_at_caller() -> Iterator[None]:
-    """Collect the warnings inside, and then issue them for the line outside of this package that called it."""
+    """Collect the warnings inside, then issue them for the line outside of this package that called it."""
     caller = _caller()
     with warnings.catch_warnings(record=True) as collected:
         warnings.simplefilter("always")

@@ -1,6 +1,7 @@
 """Configs and summaries as plain data (`docs/limits.md`, Config).
 
-Equal values have the same form in every process, and other values have another: no addresses, nothing abbreviated.
+Equal values have the same form in every process, and different values have different forms: addresses are removed, and
+nothing is abbreviated.
 """
 
 from __future__ import annotations
@@ -35,17 +36,17 @@ from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.plain_values import count_numbers
 
 MOST_NUMBERS = 1000
-"""Elements of an array that is stored as lists; of a larger one shape, dtype and digest are."""
+"""Largest number of elements of an array that is stored as lists; a larger one is stored as shape, dtype and digest."""
 MOST_VALUES = 100
-"""Values of an object that are stored one by one; of a larger one type and digest are."""
+"""Largest number of stored values of an object; a larger one is stored as type and digest."""
 MOST_VISITED = 10_000
-"""Containers and objects that are read for the attributes of one object."""
+"""Largest number of containers and objects that are read for the attributes of one object."""
 UNREADABLE = "[unreadable]"
-"""Stands for a value that raises when it is read and has no written form."""
+"""Replacement of a value that raises when it is read and has no written form."""
 _MAX_DEPTH = 100
 """Greatest nesting depth of dicts and lists."""
 _TYPE, _TYPE_IF_TAKEN = "type", "__class__"
-"""Keys for the type of an object; the latter if it has an attribute `type`."""
+"""Keys for the type of an object; the latter if the object has an attribute `type`."""
 
 log = logging.getLogger("runfolio")
 
@@ -54,23 +55,23 @@ def plain_config(config: Any) -> dict[str, Any]:
     """Return a config as nested dicts of JSON values.
 
     Raises:
-        ConfigError: It has no named values, two keys with the same text, or is nested too deeply.
+        ConfigError: It has no named values, two keys have the same text, or it is nested too deeply.
     """
     if not _is_omegaconf(config) and _named_values(config) is None:
         raise ConfigError(
-            f"config is a {type(config).__name__}; give a dict, argparse.Namespace, dataclass, OmegaConf config or the"
-            " like; of an object of your own give vars(config)"
+            f"config is a {type(config).__name__}; pass a dict, argparse.Namespace, dataclass, OmegaConf config or the"
+            " like; for an object of your own, pass vars(config)"
         )
     plain = plain_value(config, declared=type(config))
     if not isinstance(plain, dict):
-        raise ConfigError("config is an OmegaConf list; give a dict")
+        raise ConfigError("config is an OmegaConf list; pass a dict")
     return plain
 
 
 def config_defaults(config: Any) -> dict[str, Any]:
-    """Return the default values that a dataclass config declares, nested ones too; nothing for other configs.
+    """Return the default values that a dataclass config declares, including nested ones; empty for other configs.
 
-    Default factories are not called: they may draw random numbers.
+    Default factories are not called, since they may draw random numbers.
     """
     if not dataclasses.is_dataclass(config):
         return {}
@@ -85,23 +86,23 @@ def config_defaults(config: Any) -> dict[str, Any]:
 
 
 def plain_value(value: Any, declared: Any = None) -> Any:
-    """Return one value of a config or summary as JSON has it. What cannot be read stays as written, with one warning.
+    """Return one value of a config or summary as JSON. Unreadable values are stored as written, with one warning.
 
     Args:
-        declared: The type that it is expected to have, which is not noted then.
+        declared: Expected type, which is not recorded if it matches.
     Raises:
-        ConfigError: Its dicts and lists are nested too deeply, or contain themselves, or two keys have the same text.
+        ConfigError: Its dicts and lists are nested too deeply or contain themselves, or two keys have the same text.
     """
     reader = _Reader()
     plain = reader.read(value, (), declared)
     if reader.unreadable:
         names = ", ".join(reader.unreadable[:5]) + (" and more" if len(reader.unreadable) > 5 else "")
-        log.warning("config: recorded as written, since it cannot be read: %s (%s)", names, reader.reason)
+        log.warning("config: stored as written, because it cannot be read: %s (%s)", names, reader.reason)
     return plain
 
 
 class _Reader:
-    """Reads one config or value; notes what cannot be read."""
+    """Reader of one config or value, which collects unreadable values."""
 
     def __init__(self) -> None:
         self.unreadable: list[str] = []
@@ -113,15 +114,15 @@ class _Reader:
         self._visited = 0
 
     def read(self, value: Any, path: tuple[str, ...], declared: Any = None) -> Any:
-        """Return a value as JSON has it.
+        """Return a value as JSON.
 
         Args:
-            path: Names of the containers it is in.
-            declared: Type that the field around it declares.
+            path: Names of the containers that contain it.
+            declared: Type that the containing field declares.
         """
         if value is None or isinstance(value, bool):
             return value
-        kind = type(value)  # `isinstance` would ask the value for its class, which may be foreign code
+        kind = type(value)  # `isinstance` would call the value's `__class__`, which may be the user's code
         if issubclass(kind, (int, float, str)):
             return _plain_scalar(value)
         self._check_size(path)
@@ -140,7 +141,7 @@ class _Reader:
     def _check_size(self, path: tuple[str, ...]) -> None:
         if len(path) >= _MAX_DEPTH:
             raise ConfigError(
-                f"config or summary: more than {_MAX_DEPTH} dicts and lists in one another, or one in itself"
+                f"config or summary: dicts and lists are nested deeper than {_MAX_DEPTH} levels, or contain themselves"
             )
         if self._open:
             self._visited += 1
@@ -157,16 +158,16 @@ class _Reader:
             name = self._key(key, path)
             if name in plain:
                 raise ConfigError(
-                    f"config: two keys of {'/'.join(path) or 'it'} are {name!r} in a record; rename one of them"
+                    f"config: two keys of {'/'.join(path) or 'it'} have the text {name!r}; rename one of them"
                 )
             plain[name] = self._entry(lambda key=key: named[key], UNREADABLE, (*path, name), annotations.get(key))
         return plain
 
     def _entry(self, get: Callable[[], Any], written: Any, path: tuple[str, ...], declared: Any = None) -> Any:
-        """Read a value that may raise when it is asked for; then it stays as written."""
+        """Read a value; if it raises, return it as written."""
         try:
             value = get()
-        except Exception as error:  # whatever somebody's own config raises
+        except Exception as error:  # a user's config may raise anything
             self._note(path, error)
             value = written
         return self.read(value, path, declared)
@@ -210,9 +211,9 @@ class _Reader:
 
     def _numbers(self, array: Any, path: tuple[str, ...]) -> Any:
         if getattr(array.dtype, "kind", "") in ("m", "M"):
-            array = array.astype(str)  # NumPy gives some times as whole numbers
+            array = array.astype(str)  # `tolist` converts some times to integers
         numbers = array.tolist()
-        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # a long double gives itself
+        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # `tolist` keeps a long double
 
     def _other(self, value: Any, path: tuple[str, ...]) -> Any:
         kind = type(value)
@@ -231,7 +232,7 @@ class _Reader:
         return self._object(value, path)
 
     def _function(self, function: Any, path: tuple[str, ...]) -> str:
-        """Return a function's full name; of a local function or a lambda, with a digest of its code and values."""
+        """Return a function's full name; for a local function or a lambda, add a digest of its code and values."""
         name = type_name(function)
         code = getattr(function, "__code__", None)
         if code is None or "<" not in name:
@@ -241,7 +242,7 @@ class _Reader:
         return f"{name} {_digest([code_content(code), plain])}"
 
     def _object(self, value: Any, path: tuple[str, ...]) -> Any:
-        """Return an object as its type and attributes; without any, as its text if that holds no address."""
+        """Return an object as type and attributes; without attributes, as its text if that has no address."""
         kind = type_name(type(value))
         attributes = attributes_of(value)
         if not attributes:
@@ -258,7 +259,7 @@ class _Reader:
         return {key: kind, **plain}
 
     def _attributes(self, value: Any, attributes: Any, path: tuple[str, ...]) -> Any:
-        """Read the attributes of an object; None if it is one of its own, or has too many values."""
+        """Read the attributes of an object; None if it contains itself, or has too many values."""
         if any(value is outer for outer in self._open):
             return None
         if not self._open:
@@ -273,7 +274,7 @@ class _Reader:
 
 
 def _named_values(value: Any) -> Mapping[Any, Any] | None:
-    """Return the values of a mapping, namespace or record by name; None for anything else."""
+    """Return the values of a mapping, namespace or record by name; None for other values."""
     kind: Any = type(value)
     if issubclass(kind, Mapping):
         return value
@@ -293,7 +294,7 @@ def _named_values(value: Any) -> Mapping[Any, Any] | None:
 
 
 def _is_namespace(value: Any) -> bool:
-    # If argparse is not imported, nobody has made a Namespace.
+    # If argparse is not imported, the value cannot be a Namespace.
     return issubclass(type(value), SimpleNamespace) or is_instance(value, "argparse", "Namespace")
 
 
@@ -308,7 +309,7 @@ def _plain_scalar(value: float | str) -> int | float | str:
         integer = int.__int__(value)  # type: ignore[arg-type]
         if -(2**63) <= integer < 2**64:
             return integer
-        return str(integer) if abs(integer) < 10**4000 else hex(integer)  # Python writes out 4,300 digits at most
+        return str(integer) if abs(integer) < 10**4000 else hex(integer)  # Python prints at most 4,300 digits
     return float.__float__(value)  # type: ignore[arg-type]
 
 

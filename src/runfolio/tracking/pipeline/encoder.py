@@ -1,6 +1,6 @@
 """Encoder of logged items into lines of the record.
 
-Called for a few items at a time, since it holds the interpreter's lock.
+Each call gets a few items only, because it holds the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STEPS = 2**63
 
 @dataclass
 class EncodedPoints:
-    """Log calls as whole lines of a tail."""
+    """Log calls as complete lines of a tail."""
 
     lines: bytes
     count: int
@@ -38,7 +38,7 @@ class EncodedPoints:
 
 @dataclass
 class EncodedMedia:
-    """One line of the media, and the picture that it names."""
+    """One line of the media index, with its image if it has one."""
 
     line: bytes
     picture: tuple[str, bytes] | None = None
@@ -55,26 +55,26 @@ EncodedBatch = EncodedPoints | EncodedMedia
 
 @dataclass
 class Encoder:
-    """Gives log calls their seq and step, in order of arrival; counts values that cannot be stored, and warns once."""
+    """Encoder that assigns seq and step to log calls in order, and counts values that cannot be stored."""
 
     document: RunDocument
-    """Where refusals are counted."""
+    """Document in which refused values are counted."""
     changed: Callable[[], None]
     """Called when the document must be saved."""
     writer: str
     last_step: int
-    """The step of the last log call that was taken up."""
+    """Step of the last encoded log call."""
     seq: int = 0
-    """The last seq given to a log call; one that leaves nothing gets none."""
+    """Last assigned seq; a log call without stored values gets none."""
     _reported: set[str] = field(default_factory=set)
-    """Causes of refusals that were reported."""
+    """Reported causes of refusals."""
     _checked_names: set[str] = field(default_factory=set)
-    """Names that were checked."""
+    """Valid metric names that were checked."""
     _image_warnings: set[str] = field(default_factory=set)
-    """Changes of images that were reported."""
+    """Reported changes of images."""
 
     def encode(self, items: Iterable[Item]) -> list[EncodedBatch]:
-        """Encode items, in their order."""
+        """Encode items in order."""
         batches: list[EncodedBatch] = []
         for kind, group in groupby(items, key=type):
             if kind is Media:
@@ -95,7 +95,7 @@ class Encoder:
         return batches
 
     def _plain(self, items: list[Plain]) -> EncodedPoints | None:
-        """Encode calls of floats only, by few long calls of C; None if a call must be checked value by value."""
+        """Encode calls that contain only floats, in few C calls; None if a call must be checked value by value."""
         if not self._checked_names.issuperset(chain.from_iterable(values for _, _, values in items)):
             return None
         seq, last_step = self.seq, self.last_step
@@ -131,7 +131,7 @@ class Encoder:
 
     def _medium(self, item: Media) -> EncodedMedia | None:
         seq = self.seq + 1
-        # What comes before the first point belongs to its step, not to one before.
+        # A medium before the first point belongs to the step of that point.
         step = self._step(item.step, after=0 if self.last_step >= 0 else 1)
         try:
             content = item.content()
@@ -150,19 +150,19 @@ class Encoder:
         return EncodedMedia(line, picture)
 
     def _report_changes(self, item: Media, image: StoredImage) -> None:
-        """Warn of what was changed in an image, once of each kind of change."""
+        """Warn once about each kind of change of an image."""
         for warning in image.warnings:
             if warning not in self._image_warnings:
                 self._image_warnings.add(warning)
                 log.warning("run %s: %s %r %s", self.document.id, item.kind, item.name, warning)
 
     def _step(self, step: Any, *, after: int) -> int:
-        """Return the step of a call: as given, or `after` steps after the call before."""
+        """Return the given step of a call, or `after` steps after the previous call."""
         try:
             if step is not None:
                 return plain_values.whole_step(step)
         except ConfigError as error:
-            self._refuse(STEPS, f"{error}; the next automatic step is taken")
+            self._refuse(STEPS, f"{error}; the next automatic step is used")
         return min(self.last_step + after, plain_values.LARGEST_STEP)
 
     def _numbers(self, values: dict[str, Any]) -> dict[str, float]:
@@ -173,7 +173,7 @@ class Encoder:
         return numbers
 
     def _refuse(self, name: str, message: str, cause: str | None = None) -> None:
-        """Count a value that cannot be stored, and warn the first time that its name, or a cause, comes up."""
+        """Count a value that cannot be stored; warn once per name or cause."""
         key = self.document.count_refused(name)
         self.changed()
         if (cause or key) not in self._reported:

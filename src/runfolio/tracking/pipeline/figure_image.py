@@ -1,4 +1,4 @@
-"""Matplotlib figures as PNG, drawn by the thread that owns them: matplotlib is not thread-safe."""
+"""Matplotlib figures as PNG, drawn on the calling thread: matplotlib is not thread-safe."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.caller_warnings import warnings_at_caller
 
 _LONGEST_SIDE, _MOST_PIXELS = 8_000, 16_000_000
-"""Bounds of the image; a larger figure is drawn with fewer dots per inch."""
+"""Limits of the image; a larger figure is drawn with fewer dots per inch."""
 _PAD_INCHES = 0.1
 _NEAR = 1.0
-"""Distance beyond an edge up to which something is still shown, in widths or heights of the figure."""
+"""Distance from an edge up to which content outside is still shown, in widths or heights of the figure."""
 
 
 def figure_png(figure: Any) -> bytes:
-    """Return a figure, or that of axes or of pyplot, as PNG. It is cut to what is drawn, near its edges at most.
+    """Return a figure, or the figure of axes or of pyplot, as PNG, cropped to its content.
 
     Raises:
         ConfigError: It is not a matplotlib figure.
-        Exception: Whatever matplotlib raises.
+        Exception: Any error of matplotlib.
     """
     figure = _figure_of(figure)
     buffer = io.BytesIO()
     dpi = _dpi(figure)
     with warnings_at_caller(), _bounded_dpi(figure):
-        figure.draw_without_rendering()  # which moves things to where they will be
+        figure.draw_without_rendering()  # moves content to its final position
         with _hide_far_texts(figure):
             box = _bounded_box(figure)
             dpi = min(dpi, _largest_dpi(box.width, box.height))
@@ -43,7 +43,7 @@ def _figure_of(value: Any) -> Any:
     if value is pyplot and pyplot is not None:
         return pyplot.gcf()
     candidate = value if hasattr(value, "savefig") else getattr(value, "figure", None)
-    for figure in (candidate, getattr(candidate, "figure", None)):  # the latter for what seaborn draws
+    for figure in (candidate, getattr(candidate, "figure", None)):  # the latter for objects of seaborn
         if module is not None and isinstance(figure, module.Figure):
             return figure
     raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(value).__name__}")
@@ -51,7 +51,7 @@ def _figure_of(value: Any) -> Any:
 
 @contextmanager
 def _bounded_dpi(figure: Any) -> Iterator[None]:
-    """Give a figure no more dots per inch than its image may have: even a draft takes the memory of all its pixels."""
+    """Limit a figure's dots per inch to those of its image: even a draft needs memory for all its pixels."""
     own = figure.dpi
     figure.dpi = min(own, _largest_dpi(*figure.get_size_inches()))
     try:
@@ -66,7 +66,7 @@ def _largest_dpi(width: float, height: float) -> float:
 
 @contextmanager
 def _hide_far_texts(figure: Any) -> Iterator[None]:
-    """Hide texts that are far outside of the figure: matplotlib cannot draw them, not even where they are cut off."""
+    """Hide texts far outside of the figure: matplotlib cannot draw them, even if they are cropped."""
     from matplotlib.text import Text
 
     width, height = figure.bbox.width, figure.bbox.height
@@ -83,7 +83,7 @@ def _hide_far_texts(figure: Any) -> Iterator[None]:
 
 
 def _bounded_box(figure: Any) -> Any:
-    """Return the area to draw, in inches. An edge that something is far beyond is that of the figure itself."""
+    """Return the area to draw, in inches. If content is far beyond an edge, that edge is the figure's own."""
     from matplotlib.transforms import Bbox
 
     drawn = figure.get_tightbbox()

@@ -1,4 +1,4 @@
-"""Calls on a run after its end: counted, and added to the record when the process exits."""
+"""Calls on a run after its end: they are counted, and added to the record when the process exits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 
 
 class LateCalls:
-    """Counter of what was logged to a run after its end, by name of metric or medium."""
+    """Counter of calls after a run's end, by name of metric or medium."""
 
     def __init__(self, folder: Path, writer: str) -> None:
         self._folder = folder
@@ -36,7 +36,7 @@ class LateCalls:
         self._counts.update(names)
 
     def _save(self) -> None:
-        """Add the counts to `refused`, unless another attempt has followed or the process is a forked child."""
+        """Add the counts to `refused`, unless another attempt was opened or the process is a forked child."""
         with contextlib.suppress(OSError, RunfolioError):
             document = RunDocument.read(self._folder)
             if document.attempts[-1].writer == self._writer and os.getpid() == self._pid:

@@ -11,10 +11,10 @@ from runfolio.tracking.pipeline.plain_texts import text_of
 
 
 class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] - the stubs have dict below the other
-    """A dict of plain values that says when it was changed. What cannot be one is reported and left out.
+    """Dict of plain values that reports its changes. Values that are not plain are reported and omitted.
 
-    A dict itself, dicts in it too, so that `json.dumps` and the like take it; every change goes through
-    `__setitem__` and `__delitem__`, by the methods of MutableMapping, which come first.
+    It is a real dict, and so are nested ones, so that `json.dumps` accepts it. Every change is made by `__setitem__` or
+    `__delitem__`, since the methods of MutableMapping take precedence.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] 
     def update(self, *args: Any, **values: Any) -> None:  # type: ignore[override]
         MutableMapping.update(self, *args, **values)
 
-    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc] - a dict's own would not say that it changed
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc] - a dict's own would not report the change
         self.update(other)
         return self
 
@@ -56,7 +56,7 @@ class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] 
         return dict.__repr__(self)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        """A copy, here or in another process, is a plain dict: it belongs to no run."""
+        """Return a plain dict for a copy, here or in another process: it belongs to no run."""
         return dict, ({**self},)
 
     def _live(self, value: Any) -> Any:

@@ -11,7 +11,7 @@ from runfolio.tracking.pipeline.plain_texts import text_of
 
 
 class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - the stubs have list below the other
-    """A list of tags that says when it was changed. What cannot be a tag is reported and left out."""
+    """List of tags that reports its changes. Values that cannot be tags are reported and omitted."""
 
     def __init__(
         self, tags: Iterable[str], changed: Callable[[], None], note_failure: Callable[[str, Exception], None]
@@ -36,7 +36,7 @@ class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - the stu
         return list.__len__(self)
 
     def __reduce__(self) -> tuple[type[list[str]], tuple[list[str]]]:
-        """A copy, here or in another process, is a plain list: it belongs to no run."""
+        """Return a plain list for a copy, here or in another process: it belongs to no run."""
         return list, ([*self],)
 
     @guarded(None)
@@ -54,7 +54,7 @@ def plain_tags(tags: Iterable[str]) -> list[str]:
     """Return tags as they are recorded; a text is one tag.
 
     Raises:
-        ConfigError: One cannot be a tag.
+        ConfigError: One of them cannot be a tag.
     """
     return [_plain_tag(tag) for tag in ([tags] if isinstance(tags, str) else tags)]
 

@@ -1,4 +1,4 @@
-"""Images and histograms as they are stored: PNG bytes, and counts between edges."""
+"""Images and histograms in their stored form: PNG bytes, and counts between edges."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError
+from runfolio.record.content.picture_bounds import FORMATS, excess
 from runfolio.tracking.pipeline.object_attributes import is_instance
 from runfolio.tracking.pipeline.pixels import StoredImage, stored_picture, stored_pixels
 from runfolio.tracking.pipeline.plain_texts import describe_error, is_tensor, path_of
@@ -20,7 +21,7 @@ _ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
 def own_copy(value: Any) -> Any:
-    """Return an array that later changes in place do not reach; what makes one of itself does so now.
+    """Return a copy of an array, independent of later changes in place.
 
     Raises:
         ConfigError: It is not an array of numbers.
@@ -29,7 +30,7 @@ def own_copy(value: Any) -> Any:
 
 
 def image_copy(image: Any) -> Any:
-    """Return an image that later changes do not reach; of a file, its path or its bytes, the bytes.
+    """Return a copy of an image, independent of later changes; the bytes of a file.
 
     Raises:
         ConfigError: The file cannot be read.
@@ -47,7 +48,7 @@ def image_copy(image: Any) -> Any:
 
 
 def _file_content(file: Any) -> bytes:
-    """Return all bytes of a binary file, which stays at its position."""
+    """Return all bytes of a binary file and restore its position."""
     if file.seekable() is True:
         position = file.tell()
         file.seek(0)
@@ -61,24 +62,26 @@ def _file_content(file: Any) -> bytes:
 
 
 def png(image: Any) -> StoredImage:
-    """An image as PNG.
+    """Return an image as PNG.
 
     Args:
         image: A Pillow image, the bytes of an image file, or an array or tensor: [height, width],
-            [height, width, 1|3|4] or [1|3|4, height, width]; see
-            `docs/limits.md`, Images, for values.
+            [height, width, 1|3|4] or [1|3|4, height, width]; see `docs/limits.md`, Images, for values.
     Raises:
-        ConfigError: It is none of these.
+        ConfigError: It is not a valid image.
     """
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(image, bytes):
         try:
-            with Image.open(io.BytesIO(image)) as opened:
+            with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
+                if reason := excess(opened):
+                    raise ConfigError(f"its image file {reason}")
                 opened.load()
                 return stored_picture(opened)
         except UnidentifiedImageError:
-            raise ConfigError(f"its {len(image):,} bytes are not an image file that Pillow reads") from None
+            formats = ", ".join(FORMATS)
+            raise ConfigError(f"its {len(image):,} bytes are not an image file; give one of {formats}") from None
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise ConfigError(f"its image file is broken: {error}") from None
     return stored_picture(image) if isinstance(image, Image.Image) else _from_array(image)
@@ -98,12 +101,12 @@ def _from_array(image: Any) -> StoredImage:
             " nor [channels, height, width] with 1, 3 or 4 channels"
         )
     if array.dtype.kind == "c":
-        raise ConfigError("an image of complex numbers; give its magnitude, or its parts")
+        raise ConfigError("an image of complex numbers; pass its magnitude, or its parts")
     return stored_pixels(array)
 
 
 def bin_edges(low: float, high: float) -> list[float]:
-    """Return the edges of equally wide bins; of a single one if float64 has no room for as many."""
+    """Return the edges of equally wide bins, or of a single bin if float64 cannot represent as many edges."""
     low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
     edges = [*(low * (1 - number / BINS) + high * (number / BINS) for number in range(BINS)), high]
     if all(left < right for left, right in itertools.pairwise(edges)):
@@ -117,15 +120,15 @@ def _count(numbers: Any) -> tuple[Any, Any]:
 
     low, high = float(numbers.min()), float(numbers.max())
     edges = bin_edges(low, high)
-    is_usual = len(edges) > 2 and math.isfinite(high - low)  # what NumPy counts without sorting
+    is_usual = len(edges) > 2 and math.isfinite(high - low)  # NumPy then counts without sorting
     return np.histogram(numbers, bins=BINS if is_usual else np.array(edges))
 
 
 def histogram(values: Any) -> dict[str, Any]:
-    """Numbers of any shape as counts between equally wide edges, with what is not finite counted apart."""
+    """Count numbers of any shape between equally wide edges; NaN and infinity are counted separately."""
     import numpy as np
 
-    with np.errstate(all="ignore"):  # the mean of huge numbers may be infinite, which the record says
+    with np.errstate(all="ignore"):  # the mean of huge numbers may be infinite, and is stored so
         return _histogram(values)
 
 
@@ -152,18 +155,18 @@ def _histogram(values: Any) -> dict[str, Any]:
 
 
 def as_numbers(values: Any) -> Any:
-    """Return an array or tensor as an array of NumPy, without a change of its numbers.
+    """Return an array or tensor as a NumPy array with unchanged numbers.
 
     Raises:
-        ConfigError: It holds no numbers, or some of them are masked.
+        ConfigError: It does not contain numbers, or some of them are masked.
     """
     import numpy as np
 
     if issubclass(type(values), np.ma.MaskedArray):
-        raise ConfigError("an array with a mask; give array.compressed() or array.filled(...)")
+        raise ConfigError("an array with a mask; pass array.compressed() or array.filled(...)")
     if is_tensor(values):
         tensor = values.detach().cpu().resolve_conj().resolve_neg()
-        # NumPy lacks bfloat16 and float8, whose numbers float32 holds.
+        # NumPy lacks bfloat16 and float8; float32 represents them exactly.
         is_narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4
         return (tensor.float() if is_narrow else tensor).numpy()
     try:
@@ -176,7 +179,7 @@ def as_numbers(values: Any) -> Any:
 
 
 def _is_array_like(values: Any) -> bool:
-    """Return whether NumPy makes an array of a value without asking a foreign sequence for its length."""
+    """Return whether NumPy converts a value without asking a user's sequence for its length."""
     kinds = set(map(type, values)) if issubclass(type(values), (list, tuple)) else {type(values)}
     nested = {kind for kind in kinds if issubclass(kind, (list, tuple))}
     if not all(issubclass(kind, _ARRAY_LIKE) or hasattr(kind, "__array__") for kind in kinds - nested):

@@ -1,4 +1,4 @@
-"""Objects as their names and attributes: the same in every process that makes an equal object."""
+"""Objects as names and attributes, equal in every process for equal objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 _TEXT_PACKAGES = sys.stdlib_module_names | {"numpy", "torch"}
-"""Packages of types whose texts say what they are, and are made without foreign code."""
+"""Packages of types whose texts describe them, and are created without a user's code."""
 _ARRAY_PACKAGES = ("jax", "jaxlib", "tensorflow", "cupy")
 _FUNCTIONS = (
     *(types.FunctionType, types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType),
@@ -25,7 +25,7 @@ def type_name(value: Any) -> str:
     """Return the full name of a type or function: `module.qualname`; the script is named by its file."""
     qualname = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or type(value).__qualname__
     module = getattr(value, "__module__", None) or type(getattr(value, "__self__", value)).__module__
-    if module in ("__main__", "__mp_main__"):  # the latter in a process that multiprocessing has spawned
+    if module in ("__main__", "__mp_main__"):  # the latter in a process spawned by multiprocessing
         main = sys.modules["__main__"]
         spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
         module = spec.name if spec is not None else Path(file).stem if file else module
@@ -33,13 +33,13 @@ def type_name(value: Any) -> str:
 
 
 def is_instance(value: Any, package: str, kind: str) -> bool:
-    """Return whether a value is of a type of a package; if nobody has imported that, it is not."""
+    """Return whether a value's type is from a package; False if the package is not imported."""
     base = getattr(sys.modules.get(package), kind, None)
     return base is not None and issubclass(type(value), base)
 
 
 def is_function(kind: type) -> bool:
-    """Return whether values of a type are functions, whose names can be read without running foreign code."""
+    """Return whether values of a type are functions, whose names can be read without running a user's code."""
     return issubclass(kind, _FUNCTIONS) or (kind.__module__, kind.__name__) == ("numpy", "ufunc")
 
 
@@ -53,7 +53,7 @@ def is_array(value: Any) -> bool:
 
 
 def plain_array(value: Any) -> Any:
-    """Return an array as one of NumPy or a dense tensor."""
+    """Convert an array to a NumPy array or a dense tensor."""
     if is_instance(value, "torch", "Tensor"):
         return value.detach().to_dense()
     if _package(type(value)) != "numpy" and not is_instance(value, "numpy", "ndarray"):
@@ -64,7 +64,7 @@ def plain_array(value: Any) -> Any:
 
 
 def own_attributes(value: Any) -> dict[str, Any]:
-    """Return what an object holds by name, without asking its own `__getattr__`."""
+    """Return the attributes of an object by name, without calling its `__getattr__`."""
     try:
         return dict(object.__getattribute__(value, "__dict__"))
     except AttributeError:
@@ -72,7 +72,7 @@ def own_attributes(value: Any) -> dict[str, Any]:
 
 
 def present_attributes(value: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Return those attributes of an object that are set."""
+    """Return the attributes of an object that are set, among `names`."""
     attributes: dict[str, Any] = {}
     for name in names:
         with contextlib.suppress(AttributeError):
@@ -81,7 +81,7 @@ def present_attributes(value: Any, names: Iterable[str]) -> dict[str, Any]:
 
 
 def attributes_of(value: Any) -> Mapping[str, Any]:
-    """Return the attributes of an object by name; of a network without the values of its weights."""
+    """Return the attributes of an object by name; for a network, without the values of its weights."""
     if _package(type(value)) == "pandas" and hasattr(value, "to_dict"):
         frame = value if hasattr(value, "columns") else value.to_frame()
         return frame.to_dict("split")
@@ -97,10 +97,10 @@ def attributes_of(value: Any) -> Mapping[str, Any]:
 
 
 def _module_attributes(module: Any) -> Mapping[str, Any]:
-    held = own_attributes(module)
-    plain = {name: value for name, value in held.items() if not name.startswith("_")}
-    weights = {name: _weight_text(tensor) for name, tensor in held.get("_parameters", {}).items()}
-    return {**plain, **weights, **held.get("_buffers", {}), **held.get("_modules", {})}
+    attributes = own_attributes(module)
+    plain = {name: value for name, value in attributes.items() if not name.startswith("_")}
+    weights = {name: _weight_text(tensor) for name, tensor in attributes.get("_parameters", {}).items()}
+    return {**plain, **weights, **attributes.get("_buffers", {}), **attributes.get("_modules", {})}
 
 
 def _weight_text(tensor: Any) -> str | None:
@@ -108,7 +108,7 @@ def _weight_text(tensor: Any) -> str | None:
         return None
     try:
         return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
-    except RuntimeError:  # of a lazy module
+    except RuntimeError:  # raised for a lazy module
         return "uninitialized"
 
 
@@ -118,7 +118,7 @@ def _slots(kind: type) -> Iterable[str]:
 
 
 def own_text(value: Any) -> str | None:
-    """Return the text of an object of a standard library; None if that defines none, or has an address."""
+    """Return the text of an object of a standard library; None if it defines none, or has an address."""
     kind = type(value)
     if _package(kind) not in _TEXT_PACKAGES or kind.__repr__ is object.__repr__:
         return None
@@ -134,13 +134,13 @@ def closure_values(function: Any) -> list[Any]:
     """Return the values of the outer variables that a local function uses."""
     values: list[Any] = []
     for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # a variable that has no value yet
+        with contextlib.suppress(ValueError):  # a variable without a value
             values.append(cell.cell_contents)
     return values
 
 
 def code_content(value: Any) -> Any:
-    """Return what a piece of code does, in a form without addresses."""
+    """Return the content of a code object in a form without addresses."""
     if isinstance(value, types.CodeType):
         return [value.co_code.hex(), value.co_names, [code_content(constant) for constant in value.co_consts]]
     if isinstance(value, frozenset):

@@ -1,4 +1,4 @@
-"""The queue between the thread that encodes and the thread that writes to the store."""
+"""Queue between the encoder thread and the store thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 
 
 class Outbox:
-    """Encoded batches that are not in the store yet. One thread puts, one takes; both may read."""
+    """Encoded batches that are not in the store yet. One thread adds, one removes, and both may read."""
 
     def __init__(self) -> None:
         self._batches: deque[tuple[int, EncodedBatch]] = deque()
@@ -25,16 +25,16 @@ class Outbox:
         self._put_bytes += batch.size
 
     def mark_gap(self) -> None:
-        """Note that later batches do not follow the earlier ones: calls in between are elsewhere, or lost.
+        """Mark that later batches do not follow the earlier ones: calls in between are stored elsewhere, or lost.
 
-        Later batches then go to a new tail, since a tail lacks no call between its first and its last.
+        Later batches then go to a new tail, since a tail has no gaps.
         """
         self._contiguous_id += 1
 
     def front(self, most_bytes: int) -> tuple[int, list[EncodedBatch]]:
-        """Return the batches that may be written at once, and their contiguous id.
+        """Return the batches that can be written at once, and their contiguous id.
 
-        They are one medium, or points without a gap. The list is empty if nothing waits.
+        They are one medium, or points without a gap. The list is empty if the outbox is.
         """
         batches: list[EncodedBatch] = []
         size, contiguous_id = 0, 0
@@ -49,10 +49,10 @@ class Outbox:
         return contiguous_id, batches
 
     def drop(self, count: int) -> None:
-        """Remove the first `count` batches: the store has them."""
+        """Remove the first `count` batches after they were written."""
         for _ in range(count):
             self._taken_bytes += self._batches.popleft()[1].size
 
     def waiting_batches(self) -> list[EncodedBatch]:
-        """Return all batches that still wait."""
+        """Return all remaining batches."""
         return [batch for _, batch in self._batches.copy()]

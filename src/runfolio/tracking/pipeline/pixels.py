@@ -1,4 +1,4 @@
-"""Pixels as PNG can hold them: unchanged, or scaled or converted with a note of how."""
+"""Pixels in forms that PNG supports: unchanged, or scaled or converted with a note."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _UNCHANGED = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-"""Modes of Pillow that PNG holds."""
+"""Pillow modes that PNG supports."""
 _CONVERTED = {"PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
-"""Modes of other modes than RGB."""
+"""Modes that are converted to another mode than RGB."""
 _HALF_LEVEL = 0.5 / 255
-_SCALED = "has values outside of 0 to 1 (floats) or 0 to 255, so it is scaled; its `range` is noted in the record"
+_SCALED = "has values outside of 0 to 1 (floats) or 0 to 255, so it is scaled; its `range` is stored in the record"
 _NOT_FINITE = "has pixels that are not finite: NaN is stored as black, infinities as the ends of the range"
-_FRAMES = "has several frames, of which the first is stored"
+_FRAMES = "has several frames; only the first is stored"
 
 
 class StoredImage(NamedTuple):
@@ -24,11 +24,11 @@ class StoredImage(NamedTuple):
     png: bytes
     notes: dict[str, Any]
     warnings: tuple[str, ...]
-    """Descriptions of the changes, each the end of a sentence that begins with the image's name."""
+    """Descriptions of the changes, each to follow the image's name in a sentence."""
 
 
 def stored_picture(picture: Image.Image) -> StoredImage:
-    """Return a Pillow image: upright, and in a mode that PNG holds."""
+    """Return a Pillow image, upright, and in a mode that PNG supports."""
     import numpy as np
     from PIL import ImageOps
 
@@ -47,10 +47,10 @@ def stored_picture(picture: Image.Image) -> StoredImage:
 
 
 def stored_pixels(array: Any) -> StoredImage:
-    """Return an array [height, width] or [height, width, 3|4] of truth values, integers, or floats.
+    """Return an array [height, width] or [height, width, 3|4] of booleans, integers, or floats.
 
-    Integers of 0 to 255 are kept, in one channel also those of 0 to 65,535; floats of 0 to 1 become 256 levels.
-    Others are scaled from their range to 256 levels, in one channel to 65,536.
+    Integers of 0 to 255 are stored unchanged, also those of 0 to 65,535 in one channel; floats of 0 to 1 become 256
+    levels. Other values are scaled from their range to 256 levels, or to 65,536 in one channel.
     """
     import numpy as np
     from PIL import Image
@@ -84,7 +84,7 @@ def _scaled(array: Any, *, is_single: bool) -> StoredImage:
         notes["not_finite"] = int(pixels.size - finite.size)
         warnings = (*warnings, _NOT_FINITE)
     pixels = np.clip(np.nan_to_num(pixels, nan=low, posinf=high, neginf=low), low, high)
-    # Halves, since the range may be wider than float64 can say.
+    # Halved, since the range may exceed float64.
     shares = (pixels / 2 - low / 2) / (high / 2 - low / 2) if high / 2 > low / 2 else np.zeros_like(pixels)
     kind = np.uint8 if levels == 255 else np.uint16
     return StoredImage(_png(Image.fromarray((shares * levels + 0.5).astype(kind))), notes, warnings)

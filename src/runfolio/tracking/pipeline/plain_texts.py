@@ -1,4 +1,4 @@
-"""Texts of what users hand in, made without running their code: a foreign `__str__` may raise, or never return."""
+"""Texts for values of users, created without running their code: a user's `__str__` may raise, or never return."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LONGEST_REASON = 300
 
 
 def is_plain(value: Any) -> bool:
-    """Return whether a value is a number, text, time or path of Python, NumPy or torch, or a tuple of such.
+    """Return whether a value is a number, text, time or path of Python, NumPy or torch, or a tuple of them.
 
-    Their methods run no code of a user.
+    Their methods run no code of the user.
     """
     kind = type(value)
     if kind in _PLAIN_TYPES or kind.__module__ in _PLAIN_MODULES:
@@ -38,48 +38,48 @@ def is_tensor(value: Any) -> bool:
 
 
 def text_of(value: Any, what: str) -> str:
-    """Return a text; of a plain value, its text.
+    """Return a text, or the text of a plain value.
 
     Args:
-        what: The name of the value in the message.
+        what: Name of the value in the message.
     Raises:
-        ConfigError: It is anything else.
+        ConfigError: The value is neither.
     """
     if issubclass(type(value), str):
         return str.__str__(value)
     if not is_plain(value):
-        raise ConfigError(f"{what} is a {type(value).__name__}, not a text; give str(...) of it")
+        raise ConfigError(f"{what} is a {type(value).__name__}, not a text; pass str(...) of it")
     return str(value)
 
 
 def path_of(value: Any) -> Path:
-    """Return the path that a text or an object with `__fspath__` means; `~` is the home folder."""
+    """Return the path of a text or an object with `__fspath__`; `~` is the home folder."""
     return expand_home(str.__str__(value) if issubclass(type(value), str) else os.fspath(value))
 
 
 def type_or_text(value: Any) -> str:
-    """Return the text of a plain value, and of any other object the name of its type."""
+    """Return the text of a plain value, or the name of the type of another object."""
     return str(value) if is_plain(value) else f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def shorten(value: Any, length: int = 40) -> str:
-    """Return a value for a message: a plain one as it is, at most `length` characters of it; else its type."""
+    """Return a value for a message: at most `length` characters of a plain one; else its type."""
     try:
         text = repr(value) if is_plain(value) else ""
-    except ValueError:  # a whole number of more than 4,300 digits has no text
+    except ValueError:  # an integer of more than 4,300 digits has no text
         text = ""
     return text[:length] + "..." * (len(text) > length) if text else f"a {type(value).__name__}"
 
 
 def exact_number(value: Any) -> Any:
-    """Return an integer or float of a subclass as one of Python's own; anything else as it is."""
+    """Convert an integer or float of a subclass to Python's own type; return other values unchanged."""
     if issubclass(type(value), int):
         return int.__int__(value)
     return float.__float__(value) if issubclass(type(value), float) else value
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an exception as one line: its class, and the texts it was given."""
+    """Describe an exception in one line: its class and its texts."""
     if isinstance(error, RunfolioError):
         return str(error)
     details = error.args

@@ -1,4 +1,4 @@
-"""Values of metrics and steps that users hand in, as plain data."""
+"""Values of metrics and steps as plain data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.plain_texts import exact_number, is_plain, is_tensor, shorten, text_of
 
 LONGEST_NAME = 1000
-"""Characters of a metric's name."""
+"""Longest name of a metric, in characters."""
 _MAX_DEPTH = 100
 """Greatest nesting depth of dicts in a log call."""
 _STEP_BITS = 64
@@ -20,7 +20,7 @@ LARGEST_STEP = 2 ** (_STEP_BITS - 1) - 1
 
 
 def count_numbers(value: Any) -> int | None:
-    """How many numbers a NumPy or torch value holds; None for anything else."""
+    """Return how many numbers a NumPy or torch value contains; None for other values."""
     if not hasattr(value, "item"):
         return None
     count = value.numel() if hasattr(value, "numel") else getattr(value, "size", None)
@@ -28,7 +28,7 @@ def count_numbers(value: Any) -> int | None:
 
 
 class NoNumber(NamedTuple):
-    """Stands for a value that was refused, so that its memory and its graph are not held."""
+    """Replacement of a refused value, so that its memory and its graph are released."""
 
     reason: str
 
@@ -38,14 +38,14 @@ class Refusal(NamedTuple):
 
     name: str
     reason: str
-    """Goes on where `metric 'name'` ended."""
+    """Reason, to follow `metric 'name'` in a sentence."""
 
 
 def detach_value(value: Any) -> Any:
-    """One number as it is now, cheap to keep: later changes in place do not reach it, no graph hangs on it.
+    """Return the current number of a value, independent of later changes and of the autograd graph.
 
-    A tensor on a device is copied there, on its stream, and read by the writer thread: nothing is waited for. Dicts
-    are copied; what surely is no number, and what raises, becomes a `NoNumber`.
+    A tensor on a device is copied there, on its stream, and read by the writer thread, so this does not wait. Dicts are
+    copied. Values that are not a number, or that raise, become a `NoNumber`.
     """
     return _try_detach(value, ())
 
@@ -53,14 +53,14 @@ def detach_value(value: Any) -> Any:
 def _try_detach(value: Any, ancestors: tuple[int, ...]) -> Any:
     try:
         return _detach(value, ancestors)
-    except Exception:  # whatever somebody's own `item` raises
+    except Exception:  # a user's `item` may raise anything
         return NoNumber(f"is not one number but {_describe(value)}")
 
 
 def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
     if isinstance(value, Mapping):
         if id(value) in ancestors or len(ancestors) == _MAX_DEPTH:
-            return NoNumber(f"is a dict that holds itself, or lies in {_MAX_DEPTH} others")
+            return NoNumber(f"is a dict that contains itself, or is nested in {_MAX_DEPTH} others")
         return {key: _try_detach(value[key], (*ancestors, id(value))) for key in value}
     count = count_numbers(value)
     if count is not None and count != 1:
@@ -69,16 +69,16 @@ def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
         tensor = value.detach()
         return tensor.item() if tensor.device.type == "cpu" else tensor.clone()
     if count is not None:
-        if getattr(getattr(value, "dtype", None), "kind", "") in "mMSU":  # NumPy gives times as whole numbers
+        if getattr(getattr(value, "dtype", None), "kind", "") in "mMSU":  # `item` converts times to integers
             return NoNumber(f"is not one number but a {value.dtype}")
         if bool(getattr(value, "mask", False)):
             return NoNumber("is masked")
         value = value.item()
-    return value if is_plain(value) else _number_now(value)
+    return value if is_plain(value) else _to_number(value)
 
 
-def _number_now(value: Any) -> float | NoNumber:
-    """Return the number that an object makes of itself, before it changes: no thread of ours runs its code."""
+def _to_number(value: Any) -> float | NoNumber:
+    """Convert an object to a number before it changes; a background thread must not run its code."""
     try:
         return metric_value(value)
     except ConfigError as error:
@@ -86,9 +86,9 @@ def _number_now(value: Any) -> float | NoNumber:
 
 
 def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Refusal]]:
-    """What of a log call is stored, by flat names, and what is refused.
+    """Return the stored numbers of a log call by flat names, and the refused values.
 
-    Nested dicts become `a/b`. Where two keys come to the same name, the last counts and the others are refused.
+    Nested dicts become `a/b`. If two keys result in the same name, the last one counts and the others are refused.
     """
     numbers: dict[str, float] = {}
     refused: list[Refusal] = []
@@ -106,14 +106,14 @@ def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Re
 
 
 def check_numbers(values: Mapping[Any, Any]) -> dict[str, float]:
-    """What is stored of a log call of which nothing may be refused; waits for tensors on a device.
+    """Return the numbers of a log call without refused values; waits for tensors on a device.
 
     Raises:
-        ConfigError: Something would be refused; the message names it.
+        ConfigError: A value would be refused; the message names it.
     """
     numbers, refused = metric_numbers(values)
     if refused:
-        raise ConfigError(f"metric {short(refused[0].name)} {refused[0].reason}; nothing of this call was stored")
+        raise ConfigError(f"metric {short(refused[0].name)} {refused[0].reason}; the whole call was not stored")
     return numbers
 
 
@@ -121,7 +121,7 @@ def _flatten(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]
     for key, value in values.items():
         try:
             name = prefix + text_of(key, "a key")
-        except (ConfigError, ValueError):  # the latter is that of a whole number of more than 4,300 digits
+        except (ConfigError, ValueError):  # the latter for an integer of more than 4,300 digits
             yield f"{prefix}<{type(key).__name__}>", NoNumber("has a key that cannot be written as a text")
             continue
         if isinstance(value, Mapping):
@@ -131,10 +131,10 @@ def _flatten(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]
 
 
 def check_name(name: Any) -> None:
-    """Refuse what cannot be the name of a metric.
+    """Check the name of a metric.
 
     Raises:
-        ConfigError: It is no text, empty, longer than 1,000 characters, or no Unicode.
+        ConfigError: It is not a text, empty, longer than 1,000 characters, or not valid Unicode.
     """
     if not issubclass(type(name), str):
         raise ConfigError(f"a metric's name is a text, not {_describe(name)}")
@@ -148,10 +148,10 @@ def check_name(name: Any) -> None:
 
 
 def metric_value(value: Any) -> float:
-    """A metric's value as float64: whole numbers exactly, other numbers rounded to the nearest.
+    """Return a metric's value as float64: integers exactly, other numbers rounded to the nearest.
 
     Raises:
-        ConfigError: It is not one number, or one that float64 cannot hold.
+        ConfigError: It is not one number, or float64 cannot represent it.
     """
     if value.__class__ is float:
         return value
@@ -164,48 +164,48 @@ def metric_value(value: Any) -> float:
         result = float(number)
     except OverflowError:
         result, number = math.inf, None
-    except Exception:  # whatever somebody's own `__float__` raises
+    except Exception:  # a user's `__float__` may raise anything
         raise ConfigError(f"is not one number but {_describe(value)}") from None
     if math.isinf(result) and (number is None or (is_plain(number) and number != result)):
-        raise ConfigError(f"is {shorten(value)}, which is larger than float64 can hold")
+        raise ConfigError(f"is {shorten(value)}, which exceeds float64")
     if isinstance(number, int) and int(result) != number:
-        raise ConfigError(f"is {number}, a whole number that float64 cannot hold exactly")
+        raise ConfigError(f"is {number}, an integer that float64 cannot represent exactly")
     return result
 
 
 def whole_step(step: Any) -> int:
-    """A step as a whole number; 9.0 and one-element arrays and tensors are.
+    """Return a step as an integer; 9.0 and one-element arrays and tensors are accepted.
 
     Raises:
-        ConfigError: It is none, or has more than 64 bits.
+        ConfigError: It is not an integer, or has more than 64 bits.
     """
     if isinstance(step, NoNumber):
         raise ConfigError(f"step {step.reason}")
     integer = step if type(step) is int else _integer(step)
     if integer is None:
-        raise ConfigError(f"step {shorten(step)} is not a whole number")
+        raise ConfigError(f"step {shorten(step)} is not an integer")
     if not -LARGEST_STEP - 1 <= integer <= LARGEST_STEP:
         raise ConfigError(f"step {shorten(step)} has more than {_STEP_BITS} bits")
     return integer
 
 
 def _integer(step: Any) -> int | None:
-    with contextlib.suppress(Exception):  # whatever somebody's own `item` raises
+    with contextlib.suppress(Exception):  # a user's `item` may raise anything
         exact = step.item() if hasattr(step, "item") else step
         with contextlib.suppress(TypeError):
             return operator.index(exact)
-        if is_plain(exact) and int(exact) == exact:  # a text equals no number
+        if is_plain(exact) and int(exact) == exact:  # False for a text
             return int(exact)
     return None
 
 
 def short(name: str) -> str:
-    """A name for a message."""
+    """Return a name for a message."""
     return repr(name if len(name) <= 60 else f"{name[:60]}...")
 
 
 def _describe(value: Any) -> str:
-    """Describe a value that is not a number, for a message: a text as it is, else the type and the shape."""
+    """Describe a value that is not a number: a text itself, else type and shape."""
     kind = type(value)
     if kind in (str, bytes, type(None)):
         return shorten(value)

@@ -1,4 +1,4 @@
-"""Items that the training thread hands to the encoder thread."""
+"""Items that the training thread passes to the encoder thread."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any, NamedTuple
 from runfolio.tracking.pipeline.pixels import StoredImage
 
 Plain = tuple[float, int | None, dict[str, float]]
-"""A call of `Run.log` whose values are all floats: time, step, values. The usual kind, therefore a bare tuple."""
+"""Call of `Run.log` whose values are all floats: time, step, values. It is the usual kind, hence a plain tuple."""
 
 
 class Scalars(NamedTuple):
-    """A call of `Run.log` that the encoder thread must check value by value."""
+    """Call of `Run.log` that the encoder thread must check value by value."""
 
     time: float
     step: Any
     values: dict[str, Any]
     aside: bool = False
-    """Whether its step counts something else: the next automatic step then ignores it."""
+    """True if its step counts something else, so that the next automatic step ignores it."""
 
 
 class Media(NamedTuple):
-    """One image, figure, text or histogram; `content` computes what is stored, on the encoder thread."""
+    """Image, figure, text or histogram; the encoder thread calls `content` to compute the stored form."""
 
     time: float
     step: Any
@@ -34,17 +34,17 @@ class Media(NamedTuple):
 
 
 class Mark:
-    """A position between items: it receives the last seq given out before it, once the encoder thread reaches it."""
+    """Position between items. When the encoder thread reaches it, it gets the last assigned seq."""
 
     seq: int | None = None
 
 
 @dataclass
 class FailedCall(Mark):
-    """A position at which a call recorded nothing, to be counted and reported."""
+    """Position of a call that recorded nothing, to be counted and reported."""
 
     name: str
-    """The name that it is counted under."""
+    """Name under which it is counted."""
     cause: str
     """Key of the failure; each cause is reported once."""
     message: str

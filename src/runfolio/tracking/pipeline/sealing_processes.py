@@ -11,9 +11,9 @@ from runfolio.tracking.process import subprocesses
 
 
 class SealingProcesses:
-    """Seals the tails of one writer, without Arrow, its memory and its hold on the interpreter in the training.
+    """Sealer of the tails of one writer, in processes without effect on the memory and the speed of the training.
 
-    A failure costs nothing: tails stay, and are read as they are.
+    A failure is harmless: the tails remain and are readable.
     """
 
     def __init__(self, folder: Path, writer: str) -> None:
@@ -30,8 +30,8 @@ class SealingProcesses:
         self._start("compact", number)
 
     def compact_here(self, number: int) -> None:
-        """Do the same in this process: for a small run, quicker than to start another."""
-        from runfolio.record.points import compaction  # Arrow; not before the training is over
+        """Compact in this process, which is faster than another process for a small run."""
+        from runfolio.record.points import compaction  # imports Arrow; the training is over here
 
         compaction.compact(self._folder, self._writer, number)
         compaction.sweep(self._folder)
@@ -40,7 +40,7 @@ class SealingProcesses:
         self._processes = [process for process in self._processes if process.poll() is None]
 
     def wait(self) -> None:
-        """Wait until all have ended."""
+        """Wait until all processes have ended."""
         for process in self._processes:
             process.wait()
 

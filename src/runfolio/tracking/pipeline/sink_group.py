@@ -1,4 +1,4 @@
-"""The sinks of a run: the one place that knows whether there are any."""
+"""Sinks of a run, possibly none."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 
 
 class SinkGroup:
-    """Feeds every sink with what was written to the record, and drops a sink that fails.
+    """Group that passes everything written to the record to each sink, and drops a sink that fails.
 
-    Keeps the promise of `Sink`. All methods are called on the thread that writes the record, and none raises.
+    It meets the contract of `Sink`. All methods are called on the thread that writes the record, and none raises.
     """
 
     def __init__(self, sinks: Iterable[Sink], folder: Path, document: RunDocument, heartbeat: Heartbeat) -> None:
@@ -32,10 +32,10 @@ class SinkGroup:
         self._call_each(lambda sink: sink.open(self._document.without_secrets(), self._last_steps))
 
     def write(self, batches: Iterable[EncodedBatch]) -> None:
-        """Hand over batches that the record's files have taken.
+        """Pass on batches that were written to the record.
 
-        They are decoded from their lines: only a run with sinks pays for that, and each sink receives exactly what a
-        reader of the record would.
+        They are decoded from their lines, so that a sink gets exactly what a reader of the record gets. Runs without
+        sinks avoid this cost.
         """
         if not self._sinks:
             return
@@ -46,11 +46,11 @@ class SinkGroup:
                 self._write_media(batch)
 
     def save_document(self) -> None:
-        """Hand over the run document, at the end of every write of the record."""
+        """Pass on the run document, at the end of every write of the record."""
         self._call_each(lambda sink: sink.document(self._document.without_secrets()))
 
-    def lose(self, reason: str) -> None:
-        """Report that the record has something that was not handed over."""
+    def report_loss(self, reason: str) -> None:
+        """Report that a part of the record was not passed on."""
         self._call_each(lambda sink: sink.lost(reason))
 
     def close(self) -> None:

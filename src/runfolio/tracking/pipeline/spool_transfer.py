@@ -13,11 +13,11 @@ _SPOOL_BYTES = 1_000_000_000
 
 
 class SpoolTransfer:
-    """Creates spools for what the store does not take, and moves them into the run once it does."""
+    """Mover of spools: creates one if the store cannot be written, and moves it into the run later."""
 
     def __init__(self, folder: Path, run_id: str, writer: str, attempt: int, tail_numbers: Iterator[int]) -> None:
         self.lost = 0
-        """Number of log calls that neither the store nor the spool took."""
+        """Number of log calls that neither the store nor the spool could store."""
         self._folder = folder
         self._run_id = run_id
         self._writer = writer
@@ -28,7 +28,7 @@ class SpoolTransfer:
 
     @property
     def folders(self) -> list[Path]:
-        """Folders of spools that hold what the store did not take."""
+        """Folders of spools with data that is not in the store."""
         return [spool.folder for spool in self._spools if spool.folder is not None and spool.folder.exists()]
 
     def new_spool(self) -> Spool:
@@ -36,14 +36,14 @@ class SpoolTransfer:
         return Spool(self._folder, self._run_id, self._writer, self._attempt, self._tail_numbers, _SPOOL_BYTES)
 
     def add(self, spool: Spool) -> None:
-        """Have a spool moved into the run; nothing is written to it any more."""
+        """Schedule the move of a closed spool into the run."""
         self._spools.append(spool)
 
-    def bring_back_next(self) -> bool:
+    def return_next(self) -> bool:
         """Move the next spool into the run; return False if there is none.
 
         Raises:
-            OSError: A part of it is still in the spool.
+            OSError: A part of it remains in the spool.
         """
         if not self._spools:
             return False
@@ -52,10 +52,9 @@ class SpoolTransfer:
         return True
 
     def save_waiting(self, outbox: Outbox) -> None:
-        """Copy what is left in the outbox to a spool, at the end of a run whose store does not take it any more.
+        """Copy the rest of the outbox to a spool, at the end of a run whose store cannot be written.
 
-        Called on the store thread, or on another if that hangs. Batches that both have saved are there twice and
-        read once.
+        It is called on the store thread, or on another one if that hangs. If both write a batch, readers see it once.
 
         Raises:
             OSError: The spool cannot be written.
@@ -69,11 +68,11 @@ class SpoolTransfer:
             self._spools.append(spool)
 
     def describe_loss(self, failure: str) -> str:
-        """Return a sentence for the record on what it lacks."""
+        """Describe what the record lacks, in one sentence."""
         if folders := self.folders:
-            return f"its last points could not be written ({failure}); they wait in {folders[0].parent}"
+            return f"its last points could not be written ({failure}); they are in {folders[0].parent}"
         if self.lost:
-            return f"{self.lost} log calls were lost, which neither the store nor the local spool took"
+            return f"{self.lost} log calls were lost, since neither the store nor the local spool could store them"
         return f"its last points could not be written ({failure})"
 
 
@@ -81,7 +80,7 @@ def write_batch(spool: Spool, batch: EncodedBatch) -> None:
     """Write a batch to a spool.
 
     Raises:
-        OSError: It is not written, or not completely.
+        OSError: It was not written, or only in part.
     """
     if isinstance(batch, EncodedPoints):
         spool.write_points(batch.lines)

@@ -1,4 +1,4 @@
-"""The branch of a run that continues without a checkpoint, whose script may start again."""
+"""Branch of a run that continues without a checkpoint, whose script may start from the beginning."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 
 
 class StartAgain:
-    """Passes items on; if the first step logged is not after the last one, the points from there on are dropped.
+    """Filter that detects a restart: if the first logged step is not after the last one, later points are dropped.
 
-    A script that continues by `run.last_step` keeps every point. One that starts again gets a curve without doubles.
+    A script that continues at `run.last_step` keeps every point. One that restarts gets a curve without duplicates.
     """
 
     def __init__(self, last_step: int, take: Callable[[Item], None], drop_from: Callable[[int], None]) -> None:
-        """Args:
-        drop_from: Takes the points from a step on off the newest branch.
+        """Create a filter.
+
+        Args:
+            drop_from: Removes the points from a step on from the newest branch.
         """
         self._last_step = last_step
         self._take = take
@@ -33,7 +35,7 @@ class StartAgain:
         self._is_decided = True
         try:
             step = None if item[1] is None else whole_step(item[1])
-        except ConfigError:  # reported where the item is encoded
+        except ConfigError:  # reported by the encoder
             return
         if step is not None and step <= self._last_step:
             self._drop_from(step)

@@ -1,4 +1,4 @@
-"""Ending a run and its process after a number of steps, for `runfolio reproduce RUN --steps K`."""
+"""End of a run and its process after a number of steps, for `runfolio reproduce RUN --steps K`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class _Run(Protocol):
 
 
 class StopAfter:
-    """Stands before what takes items up, until the first log call whose step is beyond; that is not taken up any more.
+    """Filter of items that ends the run at the first log call of a later step, which is not recorded.
 
-    Steps are counted as `Run.log` counts them; what was measured beside the training has steps of its own.
+    Steps are counted as in `Run.log`; items logged `aside` have separate steps.
     """
 
     def __init__(self, last: int, take: Callable[[Item], None], run: _Run) -> None:
@@ -34,16 +34,16 @@ class StopAfter:
         if not isinstance(item, Media | Mark) and not (isinstance(item, Scalars) and item.aside):
             try:
                 self._step = self._step + 1 if item[1] is None else whole_step(item[1])
-            except ConfigError:  # told where it is encoded, and replaced by the next
+            except ConfigError:  # reported by the encoder, which then uses the next step
                 self._step += 1
             if self._step > self._last:
                 self._stop()
         self._take(item)
 
     def _stop(self) -> NoReturn:
-        self._run.end(RunOutcome(reason=f"stopped behind step {self._last}, as was asked for"))
+        self._run.end(RunOutcome(reason=f"stopped after step {self._last}, as requested"))
         if threading.current_thread() is not threading.main_thread():
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(0)  # an exception would end this thread alone
+            os._exit(0)  # an exception would end only this thread
         raise SystemExit(0)

@@ -1,4 +1,4 @@
-"""State of the store as the thread that writes to it sees it: working, failing or hanging."""
+"""State of the store for the thread that writes to it: working, failing or hanging."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class StoreHealth:
-    """Measures for how long the store has not taken anything; logs when it fails and when it works again.
+    """Measure of how long the store has been unavailable; it logs failures and recoveries.
 
-    Written by the store thread, read by any.
+    The store thread writes it; any thread may read it.
     """
 
     def __init__(self, folder: Path, run_id: str, patience_s: float) -> None:
         self.last_failure = ""
-        """The reason of the last failure."""
+        """Reason of the last failure."""
         self._folder = folder
         self._run_id = run_id
         self._patience_s = patience_s
@@ -29,20 +29,20 @@ class StoreHealth:
         return self._failing_since is not None
 
     @property
-    def away_s(self) -> float:
-        """Seconds for which the store has been failing or hanging; 0 if it does neither."""
+    def unavailable_s(self) -> float:
+        """Seconds since the store began to fail or hang; 0 if it works."""
         since = [moment for moment in (self._busy_since, self._failing_since) if moment is not None]
         return time.monotonic() - min(since) if since else 0.0
 
     @property
     def failure(self) -> str:
-        """The reason why the store cannot be written."""
+        """Reason why the store cannot be written."""
         if self.is_failing:
             return self.last_failure
-        return "it does not answer" if self.away_s > self._patience_s else "it is slower than what is logged"
+        return "it does not respond" if self.unavailable_s > self._patience_s else "it is slower than the logging"
 
     def note_progress(self) -> None:
-        """Note that the store thread begins something, or has got on with it: what goes on does not hang."""
+        """Record that the store thread starts a task or makes progress, so it does not hang."""
         self._busy_since = time.monotonic()
 
     def note_idle(self) -> None:
@@ -53,17 +53,17 @@ class StoreHealth:
         if self._failing_since is not None:
             return
         self._failing_since = time.monotonic()
-        # Not `Path.exists`, which raises if the folder cannot even be looked for.
+        # Not `Path.exists`, which raises if the parent folder cannot be read.
         if isinstance(error, FileNotFoundError) and not os.path.exists(self._folder):  # noqa: PTH110
             log.warning(
-                "run %s: its folder %s is gone, deleted or moved; training goes on, and is recorded again"
-                " once the folder is back",
+                "run %s: its folder %s was deleted or moved; the training continues, and recording continues"
+                " when the folder is back",
                 self._run_id,
                 self._folder,
             )
             return
         log.warning(
-            "run %s: cannot write %s (%s); training goes on, what is logged waits in memory and is tried again",
+            "run %s: cannot write %s (%s); the training continues, and points stay in memory until a retry succeeds",
             self._run_id,
             self._folder,
             self.last_failure,
@@ -71,7 +71,7 @@ class StoreHealth:
         )
 
     def note_success(self, lost: int) -> None:
-        """Note that everything is written, apart from `lost` log calls."""
+        """Record that everything is written, except `lost` log calls."""
         if self._failing_since is not None:
             self._failing_since = None
             log.warning(

@@ -1,8 +1,8 @@
-"""The thread that writes to the run's folder.
+"""Thread that writes to the run's folder.
 
-Nothing else in a running process touches the store, apart from checkpoints and artifacts, which their callers write.
-So a store that hangs, is full or gone holds up nobody: batches wait in the outbox, and the encoder thread puts into a
-spool what is too much for it. Nothing here raises into training.
+Only this thread touches the store, except for checkpoints and artifacts, which their callers write. So a store that
+hangs, is full or missing delays no other thread: batches wait in the outbox, and the encoder thread writes the excess
+to a spool. No error is raised into the training.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process.exit_hooks import Ending
 
 _CAPTURE_WAIT_S = 10.0
-"""Longest time the run's end waits for background tasks, such as git on a slow disk and fingerprints of data."""
+"""Longest wait of the run's end for background tasks, such as git on a slow disk and fingerprints of data."""
 _SMALL_BYTES = 4 * 1024 * 1024
-"""Size up to which a run's only tail is sealed by the process itself at the end: quicker than to start another."""
+"""Size up to which a run's only tail is sealed in this process at the end, which is faster than another process."""
 
 
 class StoreWriter:
-    """Executes commands on the store, one after another, and writes what waits in the outbox in between."""
+    """Writer to the store: executes commands one after another, and writes the outbox in between."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class StoreWriter:
         heartbeat: Heartbeat,
         config: WriterConfig,
         capture: Callable[[], None],
-        notice: Callable[[], None],
+        capture_changes: Callable[[], None],
         sinks: Iterable[Sink] = (),
         *,
         sync: bool = False,
@@ -54,22 +54,22 @@ class StoreWriter:
         """Prepare; nothing is written before `start`.
 
         Args:
-            capture: Called once, on a thread of its own: finds out about the run what takes a while.
-            notice: Called at each heartbeat and before the end: finds out what may have changed about the run.
-            sinks: Receive what was written to the record.
-            sync: Whether every write is brought to the disk itself before it counts.
+            capture: Called once, on its own thread; records slow facts about the environment.
+            capture_changes: Called at each heartbeat and before the end; records facts that may have changed.
+            sinks: Receivers of what was written to the record.
+            sync: Whether every write is flushed to the physical disk before it counts.
         """
         self.folder = folder
         self.outbox = Outbox()
         self.closed = False
-        """Whether the run's end is written, as far as that was possible."""
+        """True once the run's end is written, as far as possible."""
         self.is_complete = False
-        """Whether everything is in the store."""
+        """True once everything is in the store."""
         self.ending: Ending = "run"
-        """What ends, once something does."""
+        """Scope of the end, once it begins."""
         self._document = document
         self._config = config
-        self._notice = notice
+        self._capture_changes = capture_changes
         writer, attempt = heartbeat.writer, document.attempts[-1].attempt
         self._tail_numbers = tail_numbers = count(1)
         self._files = RunFolderWriter(folder, writer, attempt, tail_numbers, config.seal_bytes, sync=sync)
@@ -85,30 +85,29 @@ class StoreWriter:
 
     @property
     def lost(self) -> int:
-        """Number of log calls that neither the store nor the spool took."""
+        """Number of log calls that neither the store nor the spool could store."""
         return self._spools.lost
 
     @property
-    def away_s(self) -> float:
-        """Seconds for which the store has been failing or hanging; 0 if it does neither."""
-        return self._health.away_s
+    def unavailable_s(self) -> float:
+        """Seconds since the store began to fail or hang; 0 if it works."""
+        return self._health.unavailable_s
 
     @property
     def failure(self) -> str:
-        """The reason why the store cannot be written."""
+        """Reason why the store cannot be written."""
         return self._health.failure
 
     @property
     def left_in_spool(self) -> list[Path]:
-        """Folders of spools that hold what the store did not take."""
+        """Folders of spools with data that is not in the store."""
         return self._spools.folders
 
     def start(self, *, wait: bool = True) -> None:
         """Write the first files and start the thread.
 
         Args:
-            wait: False for a process that joins: its first file is written when that is possible, which holds up
-                nobody.
+            wait: False for a process that joins: its first file is written later, without delaying the caller.
         Raises:
             OSError: The store cannot be written.
             RuntimeError: No thread can be started; nothing was written.
@@ -127,14 +126,14 @@ class StoreWriter:
         self.do(self._sinks.open)
 
     def start_capture(self) -> None:
-        """Begin to find out what surrounds the run; after the monitors have started.
+        """Start to capture the environment of the run; call this after the monitors have started.
 
-        Programs that are asked have pipes, which must not take the numbers of streams that the console is to record.
+        Programs started by the capture use pipes, which must not get the numbers of streams that the console records.
         """
         self._tasks.start_capture()
 
     def start_task(self, task: Callable[[], object]) -> None:
-        """Execute a task on a thread of its own; the run's end waits for it as long as for the capture.
+        """Execute a task on its own thread; the run's end waits for it as long as for the capture.
 
         Raises:
             RuntimeError: No thread can be started.
@@ -142,11 +141,11 @@ class StoreWriter:
         self._tasks.start(task)
 
     def do(self, command: Callable[[], object]) -> None:
-        """Have the thread execute a command, after those it was given before."""
+        """Schedule a command on the store thread, after earlier ones."""
         self._commands.put(command)
 
     def save_document(self) -> None:
-        """Have the changed document saved with the next write."""
+        """Schedule saving the changed document with the next write."""
         self._lifecycle.mark_changed()
 
     def is_superseded(self) -> bool:
@@ -154,18 +153,18 @@ class StoreWriter:
         return self._lifecycle.is_superseded()
 
     def write(self, *, sync: bool = False) -> bool:
-        """Write what waits, on this thread; return whether all of it is in the store now.
+        """Write the outbox on this thread; return whether everything is in the store.
 
         Args:
-            sync: Down to the disk itself.
+            sync: Also flush to the physical disk.
         """
         try:
             self._write_outbox()
             self._lifecycle.save_changes()
             if self._health.is_failing:
-                self._lifecycle.write_heartbeat()  # the folder itself may be gone, and only open files take more
-            while self._spools.bring_back_next():
-                self._sinks.lose("points that waited elsewhere are not in it")
+                self._lifecycle.write_heartbeat()  # the folder may be gone, while open files still accept writes
+            while self._spools.return_next():
+                self._sinks.report_loss("points from the spool are missing in it")
             if sync:
                 self._files.sync()
         except Exception as error:
@@ -176,31 +175,31 @@ class StoreWriter:
         return True
 
     def new_spool(self) -> Spool:
-        """Return an empty spool on a local disk, for what the store does not take."""
+        """Return an empty spool on a local disk."""
         return self._spools.new_spool()
 
     def bring_back(self, spool: Spool) -> None:
-        """Move a spool into the run as soon as that is possible; nothing is written to it any more."""
+        """Move a closed spool into the run as soon as possible."""
         self._spools.add(spool)
         self.do(self.write)
 
     def count_lost(self, calls: int) -> None:
-        """Count log calls that nothing took."""
+        """Count log calls that were lost."""
         self._spools.lost += calls
 
     def spool_waiting(self) -> None:
-        """Copy what is left in the outbox to a spool, for the store does not take it any more.
+        """Copy the rest of the outbox to a spool if the store cannot be written at the end.
 
-        Called at the end: by this thread, or if it hangs by another.
+        This thread calls it, or another one if this thread hangs.
         """
         try:
             self._spools.save_waiting(self.outbox)
         except OSError as error:
-            reason = f"{self.failure}; nor could the local spool: {error.strerror or error}"
+            reason = f"{self.failure}; the local spool failed too: {error.strerror or error}"
             self._health.last_failure = reason
 
     def end(self, set_status: Callable[[RunDocument], None]) -> None:
-        """Write everything, then the run's end, then seal it to one segment; `closed` says when that is done."""
+        """Write everything, then the run's end, then seal it to one segment; then set `closed`."""
         self.do(lambda: self._end(set_status))
 
     def _run(self) -> None:
@@ -223,11 +222,11 @@ class StoreWriter:
         except OSError as error:
             self._health.note_failure(error)
         except Exception:
-            log.exception("run %s: a background task failed; logging goes on", self._document.id)
+            log.exception("run %s: a background task failed; logging continues", self._document.id)
 
     def _beat(self) -> None:
         if self._lifecycle.beat():
-            self._notice()
+            self._capture_changes()
             self._sealing.forget_ended()
 
     def _write_outbox(self) -> None:
@@ -246,7 +245,7 @@ class StoreWriter:
             if not written:
                 self.spool_waiting()
             self._tasks.wait(_CAPTURE_WAIT_S, is_hurried=lambda: self.ending == "killed")
-            self._guard(self._notice)
+            self._guard(self._capture_changes)
             self._guard(lambda: set_status(self._document))
             if self.lost or not written:
                 self._lifecycle.add_trouble(self._spools.describe_loss(self._health.last_failure))
@@ -259,7 +258,7 @@ class StoreWriter:
                 self._lifecycle.end_heartbeat,
             ):
                 self._guard(task)
-            self.is_complete = written and not self.lost  # before the sinks, which may take their time
+            self.is_complete = written and not self.lost  # before the sinks, which may be slow
             self._sinks.save_document()
             self._sinks.close()
             if written:
@@ -268,10 +267,10 @@ class StoreWriter:
             self._stop()
 
     def _compact(self) -> None:
-        """Seal the run to one segment, small ones here. Arrow cannot be started by an interpreter that is ending."""
+        """Seal the run to one segment, here if it is small. Arrow cannot be started while the interpreter ends."""
         if self.ending == "killed" or not self._lifecycle.is_primary or self._lifecycle.is_known_superseded:
             return
-        self._sealing.wait()  # what they seal is then one segment of those to be put together
+        self._sealing.wait()  # their segments are then part of the compaction
         if not self._files.has_points():
             return
         number, tail_size = next(self._tail_numbers), self._files.tail_size

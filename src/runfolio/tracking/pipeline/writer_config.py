@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class WriterConfig:
-    """Intervals, limits and patience of the threads that write a record."""
+    """Intervals and limits of the threads that write a record."""
 
     flush_s: float = 0.5
-    """Longest time a logged point waits in memory."""
+    """Longest time that a logged point stays in memory."""
     heartbeat_s: float = 5.0
     system_s: float = 10.0
     """Interval between samples of the machine's load and the training's speed; 0 turns them off."""
@@ -19,8 +19,8 @@ class WriterConfig:
     patience_s: float = 10.0
     """Longest time that a store may fail or hang before points go to the local spool instead."""
     join_s: float = 25.0
-    """Longest time that a process waits for rank 0 to open the run they share, before it opens the run itself."""
+    """Longest wait of a process for rank 0 to open their common run, before it opens the run itself."""
     memory_bytes: int = 32 * 1024 * 1024
-    """Number of bytes that may wait in memory for the store before points go to the spool."""
+    """Number of bytes that may be queued for the store before points go to the spool."""
     grace_s: float = 25.0
-    """Longest time that a process told to end (SIGTERM) may continue to its next checkpoint."""
+    """Longest time that a process asked to stop (SIGTERM) may continue to its next checkpoint."""

@@ -1,4 +1,4 @@
-"""The lines that a run prints to stderr: where it is recorded, and an end that is not `finished`."""
+"""Lines that a run prints to stderr: its folder at the start, and any end other than `finished`."""
 
 from __future__ import annotations
 

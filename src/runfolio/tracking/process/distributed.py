@@ -1,4 +1,4 @@
-"""Several processes, one run: which run this process is told to join, and whether somebody else writes it."""
+"""Runs of several processes: which run this process joins, and whether another process writes it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from runfolio.record.liveness.heartbeats import SILENT_S, Heartbeat, process_sta
 log = logging.getLogger("runfolio")
 RUN_ID = "RUNFOLIO_RUN_ID"
 _SAME_LAUNCH = timedelta(seconds=30)
-"""Ranks of one job start within this time of each other."""
+"""Time within which the ranks of a job start."""
 _RETRY_S = 0.05
 
 
 def run_id_from_environment() -> str | None:
-    """The id of the run that `RUNFOLIO_RUN_ID` says this process is part of.
+    """Return the id in `RUNFOLIO_RUN_ID` of the run that this process belongs to.
 
     Raises:
-        ConfigError: It is no id.
+        ConfigError: It is not a valid id.
     """
     run_id = os.environ.get(RUN_ID) or None
     if run_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", run_id):
@@ -35,7 +35,7 @@ def run_id_from_environment() -> str | None:
 
 
 def rank() -> int | None:
-    """This process's rank in its job, by torchrun, Slurm or Open MPI; None where nobody says."""
+    """Return this process's rank, as set by torchrun, Slurm or Open MPI; None if none of them set it."""
     for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
         if (value := os.environ.get(name, "")).isdecimal():
             return int(value)
@@ -43,37 +43,37 @@ def rank() -> int | None:
 
 
 def data_loader_worker() -> int | None:
-    """This process's number among a DataLoader's workers; None where it is none."""
+    """Return this process's number among a DataLoader's workers; None if it is not a worker."""
     data = sys.modules.get("torch.utils.data")
     info = data.get_worker_info() if data is not None else None
     return None if info is None else info.id
 
 
 def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
-    """The run of that id in the store.
+    """Return the run with an id; None if the store has none.
 
     Raises:
-        ConfigError: There are several.
+        ConfigError: Several runs have the id.
     """
     runs: list[tuple[Path, RunDocument]] = []
     for folder in store.glob(f"*/*-{run_id}"):
         try:
             document = RunDocument.read(folder)
-        except (OSError, RunfolioError):  # not there yet, or no run of ours
+        except (OSError, RunfolioError):  # not written yet, or not a run
             continue
         if document.id == run_id and document.attempts:
             runs.append((folder.absolute(), document))
     if len(runs) > 1:
         folders = ", ".join(str(folder) for folder, _ in runs)
-        raise ConfigError(f"several runs have the id {run_id}: {folders}; give {RUN_ID} another, or move the copy away")
+        raise ConfigError(f"several runs have the id {run_id}: {folders}; change {RUN_ID}, or move the copy away")
     return runs[0] if runs else None
 
 
 def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: bool = False) -> bool:
-    """Return whether the process that opened the newest attempt still writes it, or this rank is late for it.
+    """Return whether the newest attempt is still written, or belongs to this rank's job.
 
-    A rank that comes late must not fail because the others were quick: an attempt that began since this job was
-    started, and has come to an end, is the one it belongs to. If it `resumes`, the attempt must be a resumed one.
+    A late rank joins an attempt that began after its job did, even if the other ranks have ended it. If the rank
+    `resumes`, that attempt must be a resumed one.
     """
     newest = document.attempts[-1]
     if document.status.state == RUNNING:
@@ -87,25 +87,25 @@ def refuse_if_written(folder: Path, document: RunDocument, claimed: int, patienc
     """Check that no other process writes the run; see `find_writer`.
 
     Raises:
-        StoreError: One does.
+        StoreError: Another process writes it.
     """
     if (heartbeat := find_writer(folder, document, claimed, patience_s)) is not None:
         raise StoreError(
             f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host}"
             f" (last heartbeat {heartbeat.age_s(folder):.0f} s ago);"
-            " stop that one first, start a new run, or take this one over with runfolio.resume(run, force=True)"
+            " stop that process first, start a new run, or take this run over with runfolio.resume(run, force=True)"
         )
 
 
 def find_writer(folder: Path, document: RunDocument, claimed: int, patience_s: float = SILENT_S) -> Heartbeat | None:
-    """Return the heartbeat of the process that writes the run; None if none does.
+    """Return the heartbeat of the process that writes the run; None if no process does.
 
     The heartbeat of a process on another machine is watched for `patience_s` seconds.
 
     Args:
-        claimed: The newest attempt that was claimed, before `document` was read.
+        claimed: Number of the newest claimed attempt, read before `document`.
     """
-    heartbeat = _holder(folder, document, claimed)
+    heartbeat = _newest_heartbeat(folder, document, claimed)
     if heartbeat is None or heartbeat.end is not None:
         return None
     is_gone = heartbeat.process_is_gone()
@@ -114,8 +114,8 @@ def find_writer(folder: Path, document: RunDocument, claimed: int, patience_s: f
     return None if is_gone else heartbeat
 
 
-def _holder(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | None:
-    """The heartbeat of who opened the newest attempt, which run.json may not say yet."""
+def _newest_heartbeat(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | None:
+    """Return the heartbeat of the process that opened the newest attempt, which run.json may not list yet."""
     last = document.attempts[-1] if document.attempts else None
     if claimed > (last.attempt if last is not None else 0) and (claim := claims.read(folder, claimed)) is not None:
         return Heartbeat.read(folder, claim.writer)
@@ -125,7 +125,7 @@ def _holder(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | No
 def _is_alive(folder: Path, document: RunDocument) -> bool:
     """Return whether a process still writes the newest attempt.
 
-    If it is on another machine, its last heartbeat is believed if the attempt belongs to this job; else it is watched.
+    A fresh heartbeat from another machine suffices if the attempt belongs to this job; otherwise it is watched.
     """
     newest = document.attempts[-1]
     heartbeat = Heartbeat.read(folder, newest.writer)
@@ -160,7 +160,7 @@ def _still_beats(folder: Path, document: RunDocument, first: Heartbeat, patience
 
 
 def wait_for_retry(deadline: float) -> bool:
-    """Wait a moment; False once `deadline`, by the monotonic clock, is over."""
+    """Wait briefly; return False if `deadline`, by the monotonic clock, has passed."""
     if time.monotonic() >= deadline:
         return False
     time.sleep(_RETRY_S)
@@ -168,13 +168,13 @@ def wait_for_retry(deadline: float) -> bool:
 
 
 def _job_started() -> datetime:
-    """When the job was started that this process is a rank of: with its launcher, and not long before itself."""
+    """Return when this process's job was started: with its launcher, but at most shortly before this process."""
     own, launcher = (_started(pid) for pid in (os.getpid(), os.getppid()))
     return max(own - _SAME_LAUNCH, launcher)
 
 
 def _started(pid: int) -> datetime:
-    """When a process was started; long ago where that is not known."""
+    """Return when a process was started; 1970 if that is unknown."""
     import psutil
 
     seconds = process_started(pid)

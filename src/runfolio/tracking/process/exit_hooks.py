@@ -1,13 +1,13 @@
-"""How a process ended, and what becomes of the runs it left open.
+"""Hooks that end open runs with the process, with the outcome of the process.
 
-Hooked once, at the first `init`: `sys.excepthook` (a traceback), `sys.exit` (an exit code), SIGTERM and SIGHUP, under
-Slurm SIGUSR1 too (preempted), and `atexit` (everything else). What was hooked before still runs; exceptions, exit codes
-and signals reach everybody else unchanged. C code that crashes prints where (`faulthandler`).
+The first `init` hooks `sys.excepthook` (tracebacks), `sys.exit` (exit codes), SIGTERM, SIGHUP, under Slurm also SIGUSR1
+(preemption), and `atexit` (any other end). Previous hooks still run, and exceptions, exit codes and signals keep their
+effect. `faulthandler` prints where C code crashed.
 
-A process whose loop comes to `run.checkpoint` often is not ended by the first such signal at once: its points and its
-state are brought to the store, then the loop continues to its next checkpoint, or until the time is over.
+If the training calls `run.checkpoint` often, the first such signal does not end the process at once. Its points and
+its state are saved, then it runs until its next checkpoint or the end of the grace period.
 
-A forked child is killed by these signals as if there were no hooks, until it logs something: then it is hooked as well.
+In a forked child these signals keep their default effect until it logs something; then it is hooked as well.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.process_observer import Sender
 
 Ending = Literal["run", "process", "killed"]
-"""What ends: the run alone, the process with it, or the process within seconds."""
+"""Scope of an end: only the run, the process, or the process within seconds."""
 _WAIT_S: dict[Ending, float] = {"run": 120.0, "process": 9.0, "killed": 5.0}
-"""How long an end waits for the disk. A store that hangs must not keep a process alive, and the time one has left
-after SIGTERM is not known: clusters give 5 to 30 s."""
+"""Longest wait for the disk at an end. A hanging store must not keep a process alive. The time left after SIGTERM is
+unknown: clusters grant 5 to 30 s."""
 _LEAST_WAIT_S = 0.5
 _SAME_REQUEST_S = 1.0
-"""Signals that follow each other faster are one request: many are sent to the process, and then to its whole group."""
+"""Interval within which signals count as one request: many are sent to the process and then to its whole group."""
 _ONCE_MORE_S = 1.5
-"""Half a second of it is left for the spool, where the store does not answer."""
+"""Wait after a second Ctrl-C; half a second of it is left for the spool if the store does not respond."""
 
 
 class OpenRun(Protocol):
-    """What is ended with the process: a run."""
+    """Run that ends with the process."""
 
     ends_as: RunOutcome | None
-    """Outcome if nobody ends the run; None: that of the process."""
+    """Outcome if the process does not end the run explicitly; None: the outcome of the process."""
     is_idle: bool
-    """Nothing is being run in the notebook, so that a signal does not change how the run ends."""
+    """No cell of the notebook is running, so a signal does not change how the run ends."""
 
     def now(self) -> float: ...
 
     def called_at(self) -> float | None:
-        """When the run was last used, in seconds since 1970, as `now`."""
+        """Return when the run was last used, in seconds since 1970, by the clock of `now`."""
         ...
 
     def end(self, outcome: RunOutcome, *, ending: Ending = "run", at_last_call: bool = False) -> None:
@@ -61,45 +61,45 @@ class OpenRun(Protocol):
 
     @property
     def handle(self) -> object:
-        """The object that the user has of the run."""
+        """The user's object of the run."""
         ...
 
     def reset_after_fork(self) -> None: ...
 
-    def awaited_s(self) -> float:
-        """How long the process, told to go, may go on for the run's next checkpoint; 0 where none is expected."""
+    def checkpoint_wait_s(self) -> float:
+        """Return how long a process asked to stop may wait for the run's next checkpoint; 0 if none is expected."""
         ...
 
     def note_preemption(self) -> None:
-        """Bring all there is to the store, and say there how it ends; the process goes on for a while."""
+        """Save the data and the expected outcome to the store; the process continues for a while."""
         ...
 
 
 @dataclass
 class _StopRequest:
-    """A process that was told to go and goes on to its next checkpoint."""
+    """Request to stop, granted at the next checkpoint."""
 
     requested_at: float
     deadline: float
     is_over: bool = False
-    """The next signal ends it."""
+    """True if the next signal ends the process."""
 
 
 _open_runs: list[OpenRun] = []
 _outcome = RunOutcome()
 _stop_signal: signal.Signals | None = None
-"""The signal that asked this process to go, whatever somebody else's handler made of it."""
+"""Signal that asked this process to stop, even if another handler ignores it."""
 _senders: Sequence[Sender] = ()
 _end_started_at: dict[Ending, float] = {}
-"""When the process began to end its runs."""
+"""Time when the process began to end its runs."""
 _finalized = 0
-"""The process, a child of `multiprocessing`, that ends its runs by a finalizer."""
+"""Id of this process if it is a child of `multiprocessing` and ends its runs by a finalizer."""
 _stop_request: _StopRequest | None = None
 _hooked = False
 _signals_to_hook = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
-"""Signals yet to be hooked: only the main thread may, and the first run may be another's."""
+"""Signals still to hook: only the main thread may do so, and another thread may open the first run."""
 _fatal_handlers: dict[signal.Signals, Any] = {}
-"""Our handlers of the signals that would kill if there were none."""
+"""Our handlers of signals that kill the process by default."""
 _HELD_SIGNALS = frozenset(_signals_to_hook)
 _is_forked = False
 
@@ -107,14 +107,14 @@ _is_forked = False
 class _Masks(threading.local):
     def __init__(self) -> None:
         self.before_fork: list[set[int]] = []
-        """The signals that were held back anyway."""
+        """Signals that were blocked before the fork."""
 
 
 _masks = _Masks()
 
 
 def register(run: OpenRun) -> None:
-    """End `run` with the process, unless it is forgotten before."""
+    """End `run` with the process, unless it is unregistered earlier."""
     _hook()
     _end_with_multiprocessing()
     if run not in _open_runs:
@@ -133,52 +133,52 @@ def open_runs() -> Sequence[OpenRun]:
 
 
 def stop_signal() -> int | None:
-    """The signal that asked this process to go."""
+    """Return the signal that asked this process to stop."""
     return _stop_signal
 
 
 def preemption_outcome() -> RunOutcome | None:
-    """The outcome that a signal to go means; None where none came."""
+    """Return the outcome that the stop signal means; None if none arrived."""
     return None if _stop_signal is None else RunOutcome.from_signal(_stop_signal, _senders)
 
 
 def is_stopping() -> bool:
-    """Whether the process was told to go and is to end at its next checkpoint."""
+    """Return whether the process was asked to stop and will end at its next checkpoint."""
     return _stop_request is not None
 
 
 def grace_left_s() -> float:
-    """How long that may take yet."""
+    """Return the seconds left until then."""
     return 0.0 if _stop_request is None else max(0.0, _stop_request.deadline - time.monotonic())
 
 
 def send_stop_signal() -> None:
-    """End the process as the signal does that asked for it. On another thread than the main one this returns."""
+    """End the process by the signal that asked it to stop. Outside of the main thread this returns."""
     if _stop_request is not None and _stop_signal is not None:
         _stop_request.is_over = True
         os.kill(os.getpid(), _stop_signal)
 
 
 def set_senders(senders: Sequence[Sender]) -> None:
-    """Note who sent the signals of the last seconds; to be called before `preemption_outcome` is."""
+    """Set the senders of the recent signals; call it before `preemption_outcome`."""
     global _senders
     _senders = senders
 
 
 def is_successful() -> bool:
-    """Whether nothing is known to have gone wrong with this process."""
+    """Return whether the process has no known failure."""
     return _stop_signal is None and _outcome.exit_code == 0
 
 
 def seconds_left(ending: Ending) -> float:
-    """How long the end of a run may wait for the disk; what a process has for its end, all its runs share."""
+    """Return how long the end of a run may wait for the disk; all runs of an ending process share its time."""
     if ending == "run":
         return _WAIT_S["run"]
     return max(_LEAST_WAIT_S, _end_started_at.setdefault(ending, time.monotonic()) + _WAIT_S[ending] - time.monotonic())
 
 
 def extend_deadline(ending: Ending, by_s: float) -> None:
-    """Have what was waited for a checkpoint, which takes as long as it is large, not count."""
+    """Extend the deadline by the wait for a checkpoint, which depends on its size."""
     if ending in _end_started_at:
         _end_started_at[ending] += by_s
 
@@ -198,15 +198,15 @@ def _hook() -> None:
         _hook_exit()
         _hook_crashes()
     is_main = threading.current_thread() is threading.main_thread()
-    # torch hooks a DataLoader's workers below Python, and takes a death of theirs by a signal for an error.
+    # torch hooks the workers of a DataLoader below Python and treats their death by a signal as an error.
     if _signals_to_hook and is_main and distributed.data_loader_worker() is None:
         _hook_signals()
 
 
 def _hook_crashes() -> None:
     if not faulthandler.is_enabled():
-        with contextlib.suppress(Exception):  # stderr is closed, or no file: a notebook's
-            faulthandler.enable(all_threads=False)  # ours would hide the user's
+        with contextlib.suppress(Exception):  # stderr is closed, or not a file, as in a notebook
+            faulthandler.enable(all_threads=False)  # runfolio's threads would hide the user's
 
 
 def _hook_exceptions() -> None:
@@ -220,18 +220,18 @@ def _hook_exceptions() -> None:
 
 
 class _Exit(SystemExit):
-    """What our `sys.exit` raises: it sees whether it ends the process, or somebody catches it."""
+    """Exception of our `sys.exit`, which detects whether it ends the process or is caught."""
 
     outcome = RunOutcome()
 
     def __del__(self) -> None:
-        # The interpreter drops the one that ends it with no Python code left to return to.
+        # If it ends the process, the interpreter deletes it when no Python frame is left.
         if sys._getframe().f_back is not None and _outcome is self.outcome:
             _note(RunOutcome())
 
 
 def _exit(code: Any, outcome: RunOutcome) -> _Exit:
-    # Not in the frame that raises it: with that in its traceback it would hold itself, and not be dropped in time.
+    # Built in a function of its own: in the traceback of its own frame it would refer to itself and be deleted late.
     error = _Exit() if code is None else _Exit(code)
     error.outcome = outcome
     return error
@@ -239,14 +239,14 @@ def _exit(code: Any, outcome: RunOutcome) -> _Exit:
 
 def _hook_exit() -> None:
     previous_exit = sys.exit
-    is_pythons = getattr(previous_exit, "__self__", None) is sys
+    is_builtin = getattr(previous_exit, "__self__", None) is sys
 
     def note(code: Any = None, /) -> None:
         if threading.current_thread() is not threading.main_thread():
             previous_exit(code)
         outcome = RunOutcome.from_exit_code(code)
         _note(outcome)
-        if not is_pythons:
+        if not is_builtin:
             previous_exit(code)
         raise _exit(code, outcome)
 
@@ -256,7 +256,7 @@ def _hook_exit() -> None:
 def _hook_signals() -> None:
     while _signals_to_hook:
         number = _signals_to_hook.pop()
-        # Anybody's own handler of the others reads its settings again, or so.
+        # Existing handlers of the other signals often have another purpose, such as reloading settings.
         is_free = signal.getsignal(number) == signal.SIG_DFL
         if number == signal.SIGTERM or (is_free and (number == signal.SIGHUP or "SLURM_JOB_ID" in os.environ)):
             _hook_signal(number)
@@ -278,7 +278,7 @@ def _hook_signal(number: signal.Signals) -> None:
             return
         if _is_same_request() if is_repeated else _grant_grace():
             return
-        _die(number)
+        _end_by_signal(number)
 
     signal.signal(number, note)
     if previous_handler == signal.SIG_DFL:
@@ -286,23 +286,23 @@ def _hook_signal(number: signal.Signals) -> None:
 
 
 def _is_same_request() -> bool:
-    """Whether a further signal asks for nothing new: the end is begun, or the first one came just now."""
+    """Return whether a further signal repeats the request: the process is ending, or the first one has just arrived."""
     return _stop_request is None or not (
         _stop_request.is_over or time.monotonic() - _stop_request.requested_at > _SAME_REQUEST_S
     )
 
 
 def _grant_grace() -> bool:
-    """Whether the process goes on to its next checkpoint; all there is has then been brought to the store."""
+    """Return whether the process continues to its next checkpoint; if so, save all data first."""
     global _stop_request
-    wait_s = max((run.awaited_s() for run in _open_runs), default=0.0)
+    wait_s = max((run.checkpoint_wait_s() for run in _open_runs), default=0.0)
     if not wait_s:
         return False
     now = time.monotonic()
     _stop_request = _StopRequest(now, now + wait_s)
     try:
-        threading.Thread(target=_stop_after_grace, args=(_stop_request,), name="runfolio-leaves", daemon=True).start()
-    except RuntimeError:  # no thread to be had
+        threading.Thread(target=_stop_after_grace, args=(_stop_request,), name="runfolio-grace", daemon=True).start()
+    except RuntimeError:  # no thread can be started
         return False
     for run in list(_open_runs):
         run.note_preemption()
@@ -316,7 +316,7 @@ def _stop_after_grace(request: _StopRequest) -> None:
         send_stop_signal()
 
 
-def _die(number: signal.Signals) -> None:
+def _end_by_signal(number: signal.Signals) -> None:
     global _stop_request
     _stop_request = None
     _end_all("killed")
@@ -330,14 +330,14 @@ def _end_all(ending: Ending = "process") -> None:
     for run in list(_open_runs):
         try:
             run.end(outcome, ending=ending, at_last_call=True)
-        except KeyboardInterrupt:  # Ctrl-C once more: what is begun has one second more, and then none
+        except KeyboardInterrupt:  # a second Ctrl-C: the end has about one more second
             _end_started_at[ending] = time.monotonic() - _WAIT_S[ending] + _ONCE_MORE_S
             run.end(outcome, ending=ending, at_last_call=True)
 
 
 @contextlib.contextmanager
 def hold_signals() -> Iterator[None]:
-    """Have the signals that end this process wait, as far as this thread would be told of them."""
+    """Block the signals that end this process in this thread."""
     previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_SIGNALS)
     try:
         yield
@@ -346,8 +346,8 @@ def hold_signals() -> Iterator[None]:
 
 
 def _before_fork() -> None:
-    """Python drops a signal that comes while a child is made; and one that came a moment later would end the parent's
-    run in it."""
+    """Block signals: Python drops one that arrives during a fork, and right after it one would end the run in the
+    child."""
     _masks.before_fork.append(signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_SIGNALS))
 
 
@@ -357,7 +357,7 @@ def _after_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    """A forked child has the run, but none of its threads: it joins it as a process of its own."""
+    """Reset a forked child: it has the run but none of its threads, and joins it as a separate process."""
     global _outcome, _stop_signal, _is_forked, _stop_request
     _outcome, _stop_signal, _is_forked, _stop_request = RunOutcome(), None, True, None
     try:
@@ -379,13 +379,13 @@ def _unhook_signals() -> None:
 
 
 def _multiprocessing() -> ModuleType | None:
-    """`multiprocessing.util`, in a child of `multiprocessing`."""
+    """Return `multiprocessing.util` in a child of `multiprocessing`."""
     process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
     return util if process and process.parent_process() is not None else None
 
 
 def _end_with_multiprocessing() -> None:
-    """The children of `multiprocessing` do not end as Python does: they call their finalizers, then `os._exit`."""
+    """Register a finalizer in a child of `multiprocessing`, which ends by its finalizers and `os._exit`."""
     global _finalized
     util = _multiprocessing()
     if util is not None and _finalized != os.getpid():

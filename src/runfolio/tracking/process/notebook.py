@@ -1,4 +1,4 @@
-"""Notebooks: the cells of an IPython shell say how a run ends, since the kernel exits with 0 whatever happened."""
+"""Notebooks: cells determine how a run ends, since the kernel always exits with 0."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
 class _CellError(NamedTuple):
     outcome: RunOutcome
     is_used: bool
-    """The cell used the run."""
+    """True if the cell used the run."""
 
 
 class CellWatcher:
-    """Notes how the cells end that are run while a run is open.
+    """Watcher of the outcomes of cells while a run is open.
 
-    A run ends as the last cell that used it. An error of a later cell counts too, until another cell succeeds.
+    A run ends with the outcome of the last cell that used it. Errors of later cells count too, until a cell succeeds.
     """
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._started_at: dict[OpenRun, float] = {}
-        """When the present cell started, for each run that was open by then."""
+        """Start of the current cell, by the clock of each run that was open then."""
         self._errors: dict[OpenRun, _CellError] = {}
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
@@ -68,7 +68,7 @@ class CellWatcher:
         return replace(outcome, reason=f"{outcome.reason} in {cell}", exit_code=None)
 
     def _line(self, trace: TracebackType | None) -> int | None:
-        """Return the last line of the cell itself that a traceback passes; functions of other cells are not it."""
+        """Return the last line of the cell itself in a traceback, ignoring functions of other cells."""
         path = line = None
         while trace is not None:
             code = trace.tb_frame.f_code
@@ -79,15 +79,15 @@ class CellWatcher:
 
 
 def _leading_blank_lines(cell: str) -> int:
-    """Return how many lines IPython cuts off before it runs a cell."""
+    """Return the number of leading lines that IPython removes before it runs a cell."""
     return len(list(takewhile(lambda line: not line.strip(), cell.splitlines())))
 
 
 _watchers: dict[int, CellWatcher] = {}
-"""The watcher of each shell, by its identity."""
+"""Watcher of each shell, by its `id`."""
 
 
 def watch_cells(shell: Any) -> None:
-    """Have the cells of an IPython shell watched, once."""
+    """Watch the cells of an IPython shell; further calls have no effect."""
     if id(shell) not in _watchers:
         _watchers[id(shell)] = CellWatcher(shell)

@@ -1,4 +1,4 @@
-"""How a run ended, as the record's status says it: its state, the cause in one word, and the reason in one sentence."""
+"""Outcome of a run, as in the status of its record: state, cause in one word, and reason in one sentence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _AT_LIMIT_S = 5.0
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended; the fields are those of the record's status."""
+    """Outcome of a run; the fields are those of the record's status."""
 
     state: str = "finished"
     reason: str | None = None
@@ -37,7 +37,7 @@ class RunOutcome:
 
     @classmethod
     def from_exception(cls, error: BaseException | None) -> RunOutcome:
-        """The outcome that an exception leaving the training means; None is a good end."""
+        """Return the outcome of an exception that leaves the training; None means success."""
         if error is None or isinstance(error, GeneratorExit):
             return cls()
         if isinstance(error, SystemExit):
@@ -46,22 +46,22 @@ class RunOutcome:
             if isinstance(error, KeyboardInterrupt):
                 return cls("interrupted", "interrupted from the keyboard (Ctrl-C)", 130, _text(error), "interrupt")
             return cls("failed", _first_line(error), 1, _text(error), cause_of(error))
-        except MemoryError:  # none left to say more
+        except MemoryError:  # too little memory for a description
             return cls("failed", type(error).__name__, 1, None, "out-of-memory")
 
     @classmethod
     def from_exit_code(cls, code: Any) -> RunOutcome:
-        """The outcome of `sys.exit(code)`."""
+        """Return the outcome of `sys.exit(code)`."""
         if code in (None, 0):
             return cls()
         if isinstance(code, int):
             return cls("failed", f"exited with status {code}", code, cause="exit")
-        return cls("failed", f"exited saying: {_message(code)}", 1, cause="exit")
+        return cls("failed", f"exited with message: {_message(code)}", 1, cause="exit")
 
     def with_last_error(self) -> RunOutcome:
-        """Return the outcome that `sys.last_value` means, where IPython or pytest has caught the training's exception.
+        """Return the outcome of `sys.last_value`, if IPython or pytest has caught the training's exception.
 
-        It counts if the process exits with an error, or in a way that is not known; never at a prompt.
+        It counts only if the process exits with an error or in an unknown way, and never at a prompt.
         """
         error = getattr(sys, "last_value", None)
         is_unknown = self == RunOutcome() and not hasattr(sys, "ps1")
@@ -71,13 +71,13 @@ class RunOutcome:
 
     @classmethod
     def from_signal(cls, number: signal.Signals, senders: Sequence[Sender]) -> RunOutcome:
-        """The outcome of a signal that asks the process to go."""
+        """Return the outcome of a signal that asks the process to stop."""
         reason = f"stopped by {number.name}{_describe_origin(number, senders)}"
         return cls("preempted", reason, 128 + number, cause=number.name.lower())
 
 
 def cause_of(error: BaseException) -> str:
-    """What an exception comes down to: memory, disk, or itself. Its causes and contexts are looked at too."""
+    """Return the root cause of an exception: memory, disk, or the exception itself. Its chain is searched."""
     for link in _chain(error):
         message = _message(link)
         if _NO_GPU_MEMORY.search(message) or any(kind.__name__ == "OutOfMemoryError" for kind in type(link).__mro__):
@@ -92,7 +92,7 @@ def cause_of(error: BaseException) -> str:
 def _message(value: object) -> str:
     try:
         return str(value)
-    except Exception:  # of somebody's own `__str__`
+    except Exception:  # raised by the object's `__str__`
         return type(value).__name__
 
 
@@ -110,14 +110,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _describe_origin(number: signal.Signals, senders: Sequence[Sender]) -> str:
-    """Who sent the signal and where that was, as far as it is known."""
+    """Describe who sent the signal, and the job or pod, as far as known."""
     return _describe_sender(number, senders) + _describe_scheduler(os.environ, time.time())
 
 
 def _describe_sender(number: signal.Signals, senders: Sequence[Sender]) -> str:
     sender = next((sender for sender in reversed(senders) if sender.signal == number), None)
     if sender is None:
-        return ", begun by `timeout`" if _parent_name() == "timeout" else ""
+        return ", sent by `timeout`" if _parent_name() == "timeout" else ""
     if sender.pid == 0:
         return ": its terminal was closed" if number == signal.SIGHUP else " from outside this container"
     if sender.pid == os.getpid():
@@ -142,7 +142,7 @@ def _parent_name() -> str | None:
 
 
 def _first_line(error: BaseException) -> str:
-    """The line that names an exception, without the notes and further lines it may have."""
+    """Return the line that names an exception, without notes and further lines."""
     summary = traceback.TracebackException(type(error), error, None)
     summary.__notes__ = None
     return list(summary.format_exception_only())[-1].strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What one process can see of another: its memory, the signals both got, and how it ended."""
+"""Observation of a process by another one: its memory, signals to both, and its exit status."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pathlib import Path
 _PIDFD_GET_INFO = 0xC040FF0B
 """_IOWR(0xFF, 11, struct pidfd_info), 64 bytes: linux/pidfd.h, since Linux 6.13."""
 _PIDFD_INFO_EXIT = 1 << 3
-"""Tells the exit status of a process that has been waited for; since Linux 6.15."""
+"""Requests the exit status of a process that was already waited for; since Linux 6.15."""
 _STATUS_TRIES = 20
 _STATUS_FIELD = 51
-"""Of /proc/PID/stat, from 0: the status as `waitpid` gives it, while nobody has waited for the process yet."""
+"""Index of the `waitpid` status in /proc/PID/stat, from 0; set until the process has been waited for."""
 
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sent a signal."""
+    """Sender of a signal."""
 
     signal: int
     pid: int
@@ -45,14 +45,14 @@ class Sender:
 
 @dataclass(frozen=True)
 class OomKills:
-    """The out-of-memory kills in a control group since a moment. `str` of it is what `parse` reads."""
+    """Count of out-of-memory kills in a control group since a moment; `parse` reads its `str`."""
 
     counter: Path
     before: int
 
     @classmethod
     def of_this_process(cls) -> OomKills | None:
-        """Those from now on in this process's group; None where the kernel counts none."""
+        """Start to count in this process's group; None if the kernel does not count."""
         for counter in _counter_paths():
             if (count := _read_count(counter)) is not None:
                 return cls(counter, count)
@@ -72,31 +72,33 @@ class OomKills:
 
 
 class ProcessObserver:
-    """Watches a process from another one of the same machine."""
+    """Observer of a process on the same machine."""
 
     def __init__(self, pid: int, descriptor: int | None, oom_kills: OomKills | None = None) -> None:
-        """Args:
-        descriptor: A pidfd of it, readable once it has ended; None where the kernel gives none.
-        oom_kills: Counts those of its control group since it began.
+        """Create an observer.
+
+        Args:
+            descriptor: Its pidfd, readable after it has ended; None if the kernel has no pidfds.
+            oom_kills: Count of the kills in its control group since it began.
         """
         self._pid = pid
         self._oom_kills = oom_kills
         self.descriptor = descriptor
         self.memory_bytes: int | None = None
-        """As of the last `look`."""
+        """Resident bytes at the last sample."""
 
-    def look(self) -> None:
+    def sample_memory(self) -> None:
         with contextlib.suppress(OSError, ValueError, IndexError):
             pages = int(Path(f"/proc/{self._pid}/statm").read_text().split()[1])
             if pages:
                 self.memory_bytes = pages * os.sysconf("SC_PAGE_SIZE")
 
     def oom_kills(self) -> int | None:
-        """How many processes of its control group the kernel killed for lack of memory; None where it does not say."""
+        """Return the number of out-of-memory kills in its control group; None if unknown."""
         return None if self._oom_kills is None else self._oom_kills.since()
 
     def exit_code(self) -> int | None:
-        """How the process ended: its exit status, or minus the signal; None where that is not to be seen."""
+        """Return the exit status, or minus the signal's number; None if unknown."""
         for _ in range(_STATUS_TRIES):
             status = self._status_before_wait()
             status = self._status_after_wait() if status is None else status
@@ -110,7 +112,7 @@ class ProcessObserver:
             stat = Path(f"/proc/{self._pid}/stat").read_text(errors="replace")
         except OSError:
             return None
-        # The name in parentheses may hold anything.
+        # The name in parentheses may contain any character.
         fields = ["", "", *stat.rpartition(")")[2].split()]
         return int(fields[_STATUS_FIELD]) if fields[2] in "ZX" and len(fields) > _STATUS_FIELD else None
 
@@ -136,7 +138,7 @@ def _read_count(counter: Path) -> int | None:
 
 
 def _counter_paths() -> list[Path]:
-    """Where the kernel may count the out-of-memory kills in this process's control group.
+    """Return the files in which the kernel may count out-of-memory kills of this process's control group.
 
     Source: `memory.events` of cgroup v2, `memory.oom_control` of v1 (Linux's Documentation/admin-guide).
     """
@@ -148,6 +150,6 @@ def _counter_paths() -> list[Path]:
             if not controllers:
                 paths.append(Path("/sys/fs/cgroup", relative_path, "memory.events"))
             elif "memory" in controllers.split(","):
-                # In a container the mount often shows the container's own group as the root.
+                # In a container, the mount often shows the container's own group as the root.
                 paths += [Path("/sys/fs/cgroup/memory", part, "memory.oom_control") for part in (relative_path, "")]
     return paths

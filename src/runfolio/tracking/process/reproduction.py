@@ -1,6 +1,6 @@
-"""What `runfolio reproduce` tells the program it starts, by environment variables.
+"""Environment variables that `runfolio reproduce` sets for the program that it starts.
 
-They go before what the program itself says: whatever store it names, its run belongs beside the one it repeats.
+They take precedence over the program's arguments: its run must be in the store of the run that it repeats.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ STOP_AFTER = "RUNFOLIO_STOP_AFTER"
 
 
 class Reproduction(NamedTuple):
-    """The run to repeat."""
+    """Request to repeat a run."""
 
     run: str
     name: str
     store: Path
-    """Where the new run goes; absolute."""
+    """Store of the new run; absolute."""
 
     @property
     def lineage(self) -> dict[str, Any]:
         return {"kind": REPRODUCTION, "run": self.run, "name": self.name}
 
     def environment(self) -> dict[str, str]:
-        """The variables from which `requested_reproduction` reads it."""
+        """Return the variables that `requested_reproduction` reads."""
         return {RUN: self.run, NAME: self.name, STORE: os.fspath(self.store)}
 
 
 def requested_reproduction() -> Reproduction | None:
-    """What this process is to repeat; None where it was not started by `runfolio reproduce`.
+    """Return the run that this process repeats; None if `runfolio reproduce` did not start it.
 
     Raises:
-        ConfigError: It was told a run, but no store.
+        ConfigError: The variables name a run, but no store.
     """
     run, store = os.environ.get(RUN), os.environ.get(STORE)
     if not run:
@@ -49,14 +49,14 @@ def requested_reproduction() -> Reproduction | None:
 
 
 def stop_after() -> int | None:
-    """The last step that is to be recorded; None where the run goes on to its end.
+    """Return the last step to record; None if the run is not limited.
 
     Raises:
-        ConfigError: It is no whole number.
+        ConfigError: It is not an integer.
     """
     value = os.environ.get(STOP_AFTER)
     if not value:
         return None
     if not value.isdecimal():
-        raise ConfigError(f"{STOP_AFTER} is {value!r}; it must be a step, a whole number such as 100")
+        raise ConfigError(f"{STOP_AFTER} is {value!r}; it must be a step, an integer such as 100")
     return int(value)

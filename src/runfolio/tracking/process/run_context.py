@@ -1,7 +1,7 @@
 """The current run of a thread or asyncio task: the run that it opened last.
 
-Held by a context variable, so that threads have runs of their own, and a task starts with the run of its creator. A
-notebook runs each cell in another task and drops what an `await` cell sets, so all its cells count as one context.
+A context variable holds it, so that threads have separate runs and a task starts with the run of its creator. A
+notebook runs each cell in a new task and drops what an `await` cell sets, so all its cells share one context.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NOTEBOOK_PACKAGES = ("ipykernel", "IPython", "tornado")
 
 
 class CurrentRun(Protocol):
-    """The recorder of a run, as far as it matters to which run is current."""
+    """Part of a run's recorder that determines the current run."""
 
     is_in_with: bool
     is_replaced: bool
@@ -30,7 +30,7 @@ class CurrentRun(Protocol):
 
     @property
     def handle(self) -> object:
-        """The object that the user has of the run."""
+        """The user's object of the run."""
         ...
 
     @property
@@ -44,12 +44,12 @@ class CurrentRun(Protocol):
 class _Entry(NamedTuple):
     run: CurrentRun
     owner: object
-    """The process, thread and task that opened the run."""
+    """Process, thread and task that opened the run."""
 
 
 _entries: ContextVar[tuple[_Entry, ...]] = ContextVar("runfolio_runs", default=())
 _cell_entries: tuple[_Entry, ...] = ()
-"""The entries of the cells of a notebook."""
+"""Entries of the cells of a notebook."""
 
 
 def enter(run: CurrentRun) -> None:
@@ -62,7 +62,7 @@ def enter(run: CurrentRun) -> None:
 
 
 def current_run() -> CurrentRun | None:
-    """Return the run that this context opened last and that has not ended, else the one that ended last."""
+    """Return the open run that this context opened last, else the one that ended last."""
     entries = _context_entries()
     for entry in reversed(entries):
         if not entry.run.has_ended:
@@ -71,7 +71,7 @@ def current_run() -> CurrentRun | None:
 
 
 def unattended_runs() -> list[CurrentRun]:
-    """Return the open runs that this very thread or task has opened, except those in a `with` block."""
+    """Return the open runs that this thread or task itself has opened, except those in a `with` block."""
     owner = _owner()
     return [
         entry.run
@@ -85,7 +85,7 @@ def _context_entries() -> tuple[_Entry, ...]:
 
 
 def ipython_shell() -> Any:
-    """Return the shell that runs the cells of this process; None outside notebooks and IPython."""
+    """Return the shell that runs the cells of this process; None outside of notebooks and IPython."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return None if get_ipython is None else get_ipython()
 
@@ -96,7 +96,7 @@ def _owner() -> object:
 
 
 def _is_cell() -> bool:
-    """Return whether a cell of a notebook or of IPython is being run, and not a task that it has created."""
+    """Return whether a cell of a notebook or of IPython is running, rather than a task that it created."""
     if ipython_shell() is None or threading.current_thread() is not threading.main_thread():
         return False
     task = _current_task()

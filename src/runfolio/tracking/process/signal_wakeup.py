@@ -1,8 +1,8 @@
-"""Seeing that a signal is acted on whatever the main thread waits for.
+"""Prompt handling of signals while the main thread waits.
 
-Python acts on a signal between two instructions of the main thread. One that comes after the last of them, but before
-the thread has begun to wait, is acted on when that is over: for a worker of a `multiprocessing.Pool` that is terminated
-while it goes for its next task, never; and whoever terminated it waits for it for ever.
+Python runs a signal handler between two instructions of the main thread. If a signal arrives just before the thread
+starts to wait, its handler runs only after that wait. A worker of a `multiprocessing.Pool` that is terminated while it
+waits for its next task would never end, and the terminating process would wait forever.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from collections.abc import Callable, Container
 
 _RETRY_S = 0.05
 _pipe: tuple[int, int] | None = None
-"""What Python writes the numbers of signals to, as they come: read end and write end."""
+"""Pipe that Python writes the numbers of arriving signals to: read end and write end."""
 
 
 def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
-    """Interrupt the main thread, which calls this, until it has acted on one of these signals.
+    """Interrupt the main thread until it has handled one of these signals; call this in the main thread.
 
-    Not where somebody else is told of signals as they come, such as asyncio: their main thread wakes up for them.
+    It has no effect if other code, such as asyncio, already gets the signals: it wakes up the main thread itself.
     """
     global _pipe
     if _pipe is not None:
         return
-    with contextlib.suppress(OSError, RuntimeError):  # no descriptor or thread is to be had
+    with contextlib.suppress(OSError, RuntimeError):  # no descriptor or thread is available
         _pipe = reader, writer = os.pipe()
         os.set_blocking(writer, False)
         previous_descriptor = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -41,7 +41,7 @@ def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
 
 
 def stop() -> None:
-    """Tell nobody any more; for a forked child, too, whose signals are not its parent's."""
+    """Stop interrupting; also called in a forked child, whose signals differ from its parent's."""
     global _pipe
     if _pipe is None:
         return

@@ -1,7 +1,7 @@
-"""Starting other programs from the writer thread while the training thread may fork.
+"""Start of other programs by the writer thread while the training thread may fork.
 
-`subprocess` opens pipes between parent and child; a DataLoader worker that is forked at that very moment inherits
-them, and the writer would then wait for the worker's end. So no fork happens while a program is being started.
+`subprocess` opens pipes between parent and child. A DataLoader worker forked at that moment would inherit them, and the
+writer would wait until the worker ends. So forks are blocked while a program is being started.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release,
 
 
 def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
-    """`subprocess.Popen`, with no terminal to read from.
+    """Start a program without a terminal to read from, as `subprocess.Popen` does.
 
     Raises:
         OSError: The program cannot be started.
@@ -28,7 +28,7 @@ def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
 
 
 def start_module(module: str, *arguments: str) -> subprocess.Popen[str]:
-    """Run a module as a program in the background, so that its memory and its work do not burden the training.
+    """Run a module as a program in the background, so that its memory and work do not burden the training.
 
     Raises:
         OSError: The program cannot be started.
@@ -37,19 +37,19 @@ def start_module(module: str, *arguments: str) -> subprocess.Popen[str]:
         [sys.executable, "-m", module, *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C in the terminal is not meant for it
+        start_new_session=True,  # Ctrl-C must not reach it
     )
 
 
 def start_brief(arguments: list[str], **options: Any) -> subprocess.Popen:
-    """The same for a program that may end within a millisecond; where it is not found, it ends with status 127.
+    """Start a program that may end within a millisecond; a missing program ends with status 127.
 
-    It is held until it may end. subprocess forks with all signals blocked in this thread; of a child that ends before
-    they are let through again, the training thread is told instead, whose write to a full pipe then returns short. An
-    unbuffered Python (PYTHONUNBUFFERED=1) takes that for the whole, and what it printed is cut.
+    A shell delays the program. `subprocess` forks with all signals blocked in this thread. If the child ended before
+    they are unblocked, the training thread would get SIGCHLD, and its write to a full pipe could return early. An
+    unbuffered Python (PYTHONUNBUFFERED=1) would then lose the rest of its output.
 
     Raises:
-        OSError: No program can be started.
+        OSError: The program cannot be started.
     """
     held = ["/bin/sh", "-c", 'read -r _; exec "$@" < /dev/null', "sh", *arguments]
     with _starting:

@@ -6,6 +6,7 @@ is over at once. Losing the cache costs time and nothing else.
 
 from __future__ import annotations
 
+import math
 import stat
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import PIL
+from PIL.Image import Image
 
 from runfolio._version import __version__
 from runfolio.errors import DamagedFile, NotFound
 from runfolio.record.content.file_cache import FileCache, is_current, stamp
 from runfolio.record.content.hashing import content_digest
 from runfolio.vision.data.files import ImageFiles, printable
-from runfolio.vision.data.pictures import is_deep, read_picture, values_of
+from runfolio.vision.data.pictures import is_deep, read_picture, upright_size, value_bands
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 _FOLDER = "images"
 MIN_LEVELS = 8
 """Images of fewer levels are masks or drawings, or hold values that were meant to be scaled."""
-_CACHE_VERSION = f"runfolio {__version__} (2), Pillow {PIL.__version__}"
+_CACHE_VERSION = f"runfolio {__version__} (3), Pillow {PIL.__version__}"
 """Another version of either may judge a file differently; the number counts changes of `ImageInspection`."""
+_ENOUGH_PIXELS = 2048
+"""Pixels of the shorter side that a look at a large JPEG keeps (see `read_picture`)."""
 _CHUNK_FILES = 1024
 """Files handed to the threads together, so that Ctrl-C need not wait for all of them."""
 
@@ -98,23 +102,35 @@ def _inspect_file(path: Path) -> ImageInspection:
         reason = "the link leads nowhere" if path.is_symlink() and not path.exists() else error.strerror
         return ImageInspection((), "", problem=f"{printable(str(path))} cannot be read: {reason}")
     try:
-        picture = read_picture(path)
+        picture = read_picture(path, _ENOUGH_PIXELS)
+        width, height = picture.size if min(picture.size) < _ENOUGH_PIXELS else upright_size(path)
     except (DamagedFile, NotFound) as error:
         return ImageInspection(stamp(status), digest, problem=printable(str(error)))
     if not is_deep(picture.mode):
         colors = picture.getcolors(MIN_LEVELS - 1)  # None as soon as there are more
         levels = MIN_LEVELS if colors is None else len(colors)
-        return ImageInspection(stamp(status), digest, picture.width, picture.height, picture.mode, levels=levels)
-    values = values_of(picture)
-    if not len(values):
+        return ImageInspection(stamp(status), digest, width, height, picture.mode, levels=levels)
+    levels, low, high = _levels_and_range(picture)
+    if not levels:
         return ImageInspection(stamp(status), digest, problem=f"{printable(str(path))} holds no finite value")
     return ImageInspection(
         stamp(status),
         digest,
-        picture.width,
-        picture.height,
+        width,
+        height,
         picture.mode,
-        levels=min(len(np.unique(values)), MIN_LEVELS),
-        low=float(values.min()),
-        high=float(values.max()),
+        levels=levels,
+        low=low,
+        high=high,
     )
+
+
+def _levels_and_range(picture: Image) -> tuple[int, float, float]:
+    """Return the number of levels of a deep picture, counted up to `MIN_LEVELS`, and its least and greatest value."""
+    levels: set[float] = set()
+    low, high = math.inf, -math.inf
+    for values in value_bands(picture):
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+        if len(levels) < MIN_LEVELS:
+            levels.update(np.unique(values)[:MIN_LEVELS].tolist())
+    return min(len(levels), MIN_LEVELS), low, high

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -11,9 +10,20 @@ from typing import Any
 import torch
 from PIL import Image
 
+from runfolio.errors import DamagedFile
+from runfolio.record.checkpoints.bounded_values import (
+    WrongValue,
+    choice,
+    described,
+    integer,
+    number,
+    optional,
+    sequence,
+)
+from runfolio.record.checkpoints.image_transforms import INTERPOLATIONS, MAX_SIDE, MAX_VALUE
 from runfolio.vision._torchvision import v2
 from runfolio.vision.data.base import ImageSet, ImageSource
-from runfolio.vision.data.pictures import to_channels
+from runfolio.vision.data.pictures import CHANNELS, check_resize, to_channels
 
 REDUCING_GAP = 2.0
 """Of new trainings; those recorded before there was one decoded every picture whole."""
@@ -48,22 +58,6 @@ class ImageTransform:
             std=source.std,
             reducing_gap=REDUCING_GAP,
             value_range=source.value_range,
-        )
-
-    @classmethod
-    def from_meta(cls, meta: Mapping[str, Any]) -> ImageTransform:
-        resize = meta.get("resize")  # records from before there was one squeezed every picture
-        value_range = meta.get("value_range")
-        return cls(
-            channels=int(meta["channels"]),
-            height=int(meta["height"]),
-            width=int(meta["width"]),
-            mean=tuple(float(value) for value in meta["mean"]),
-            std=tuple(float(value) for value in meta["std"]),
-            resize=None if resize is None else int(resize),
-            reducing_gap=meta.get("reducing_gap"),
-            interpolation=v2.InterpolationMode(meta.get("interpolation", cls.interpolation)).value,
-            value_range=None if value_range is None else (float(value_range[0]), float(value_range[1])),
         )
 
     def as_meta(self) -> dict[str, Any]:
@@ -103,10 +97,19 @@ class ImageTransform:
 
     def pixels_of(self, images: ImageSet, index: int) -> torch.Tensor:
         """Of an image of a set: as `pixels`."""
-        return self.pixels(images.image(index, self.at_least))
+        picture = images.image(index, self.at_least)
+        try:
+            return self.pixels(picture)
+        except DamagedFile as error:
+            raise DamagedFile(f"{images.reference(index)}: {error}") from None
 
     def pixels(self, picture: Image.Image) -> torch.Tensor:
-        """[c, h, w] uint8: all but scaling and normalising."""
+        """[c, h, w] uint8: all but scaling and normalising.
+
+        Raises:
+            DamagedFile: The picture takes too much memory to resize.
+        """
+        check_resize(picture.size, (self.width, self.height) if self.resize is None else self.resize)
         return self._geometry(to_channels(picture, self.channels, self.value_range))
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -122,6 +125,35 @@ class ImageTransform:
             [v2.Resize(size, mode)] if self.resize is None else [v2.Resize([self.resize], mode), v2.CenterCrop(size)]
         )
         return v2.Compose([*steps, v2.PILToTensor()])
+
+
+_check_fields = described(
+    ImageTransform,
+    {
+        "channels": choice(*CHANNELS),
+        "height": integer(1, MAX_SIDE),
+        "width": integer(1, MAX_SIDE),
+        "mean": sequence(number(-MAX_VALUE, MAX_VALUE), 1, max(CHANNELS)),
+        "std": sequence(number(0, MAX_VALUE, above=True), 1, max(CHANNELS)),
+        "resize": optional(integer(1, 2 * MAX_SIDE)),
+        "interpolation": choice(*INTERPOLATIONS),
+        "reducing_gap": optional(number(1, 100)),
+        "value_range": optional(sequence(number(-MAX_VALUE, MAX_VALUE), 2, 2)),
+    },
+)
+
+
+def check_transform(meta: Any) -> ImageTransform:
+    """Return the transform that a checkpoint's JSON describes.
+
+    Raises:
+        WrongValue: A field is missing, of another kind or out of bounds.
+    """
+    transform = _check_fields(meta)
+    for name in ("mean", "std"):
+        if len(getattr(transform, name)) != transform.channels:
+            raise WrongValue(f"has {len(getattr(transform, name))} values for {transform.channels} channels", name)
+    return transform
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from runfolio.errors import ConfigError, StoreError
 from runfolio.vision._extras import vision_extra
-from runfolio.vision.data.pictures import ValueRange, is_deep, to_channels, values_of
+from runfolio.vision.data.pictures import ValueRange, is_deep, to_channels, value_bands
 from runfolio.vision.evaluation.predict import Picture, open_picture
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | Non
     Args:
         value_range: Values drawn black and white, for pictures of more than 8 bits. Default: those of the picture.
     """
-    if value_range is None and is_deep(picture.mode) and len(values := values_of(picture)):
-        value_range = float(values.min()), float(values.max())
+    if value_range is None and is_deep(picture.mode) and (bands := [(v.min(), v.max()) for v in value_bands(picture)]):
+        value_range = float(min(low for low, _ in bands)), float(max(high for _, high in bands))
     channels = 1 if picture.mode in _GREY_MODES or is_deep(picture.mode) else 3
     picture = to_channels(picture, channels, value_range)
     if max(picture.size) > _MAX_PIXELS:

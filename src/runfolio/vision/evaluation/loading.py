@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runfolio.errors import NotFound
+from runfolio.errors import DamagedFile, NotFound
 from runfolio.vision._extras import vision_extra
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedCl
         own_model: The network of a script's checkpoint, with its tensors.
 
     Raises:
-        DamagedFile: The meta describes no classifier, or the tensors do not fit the model; the message names them.
+        DamagedFile: The meta describes no classifier, or a network that cannot be built; the message names the field.
+        ConfigError: The tensors do not fit the model; the message names them.
         NotFound: The model is one this version does not have.
         MissingExtra: torch or torchvision is not installed, or timm for one of its models.
     """
@@ -32,6 +33,7 @@ def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedCl
         from runfolio.vision.evaluation.predict import LoadedClassifier
         from runfolio.vision.models import build_model
         from runfolio.vision.models.description import checkpoint_label, describe
+        from runfolio.vision.models.stored_network import check_stored_network
 
     if own_model is not None:
         from runfolio.vision.evaluation.own_classifier import own_classifier
@@ -39,13 +41,19 @@ def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedCl
         return own_classifier(checkpoint, own_model)
     description, label = describe(checkpoint), checkpoint_label(checkpoint)
     try:
+        check_stored_network(description.spec, checkpoint.stored_tensors("model"), label)
         model = build_model(description.spec)
     except NotFound as error:
         raise NotFound(f"{label}: {error}") from None
     fill(model, checkpoint.tensors("model"), f"{label} does not fit model {description.spec.name}")
     model.eval()
-    with (
-        torch.inference_mode()
-    ):  # the first pass starts torch's threads and kernels: no prediction is to be timed with it
-        model(torch.zeros(1, *description.spec.image_shape))
+    try:
+        with torch.inference_mode():  # the first pass starts torch's threads: no prediction is to be timed with it
+            model(torch.zeros(1, *description.spec.image_shape))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        height, width = description.spec.image_shape[1:]
+        raise DamagedFile(
+            f"{label} describes images of {height}x{width} pixels, which model {description.spec.name} cannot take"
+            f" ({str(error).partition(chr(10))[0]})"
+        ) from None
     return LoadedClassifier(model, description.classes, description.transform, description.data, description.test_data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,17 @@ from PIL import Image
 from torch import nn
 
 from runfolio.errors import ConfigError, DamagedFile
-from runfolio.record.checkpoints.image_transforms import STEPS
+from runfolio.record.checkpoints.bounded_values import WrongValue
+from runfolio.record.checkpoints.image_transforms import TransformStep, check_classifier
 from runfolio.vision._torchvision import transforms, v2
-from runfolio.vision.data.pictures import to_channels
+from runfolio.vision.data.pictures import check_resize, to_channels
 from runfolio.vision.evaluation.predict import LoadedClassifier
 from runfolio.vision.models.description import checkpoint_label
 
 if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
+
+_TRIAL_SIZE = (64, 64)
 
 
 @dataclass(frozen=True)
@@ -28,19 +31,20 @@ class StoredTransform:
     steps: v2.Compose
     channels: int
     """Channels that a picture is converted to before the first step."""
+    shorter_side: int | None
+    """Pixels that the shorter side of a picture is resized to at most; None if its shape is not kept."""
     at_least: None = None
     value_range: None = None
 
     @classmethod
-    def from_meta(cls, steps: Sequence[Mapping[str, Any]], model: nn.Module) -> StoredTransform:
-        """Build the transform from `plain_steps`.
-
-        Raises:
-            KeyError, TypeError, ValueError: They are not what `plain_steps` gives.
-        """
-        return cls(v2.Compose([_step(**step) for step in steps]), _channels(steps, model))
+    def of(cls, steps: Sequence[TransformStep], model: nn.Module) -> StoredTransform:
+        """Build the transform; `model` is asked for its channels if the steps do not tell them."""
+        sides = [side for step in steps if step.name == "Resize" if (side := _shorter_side(step.arguments["size"]))]
+        return cls(v2.Compose([_build(step) for step in steps]), _channels(steps, model), max(sides, default=None))
 
     def __call__(self, picture: Image.Image) -> torch.Tensor:
+        if self.shorter_side is not None:
+            check_resize(picture.size, self.shorter_side)
         return self.steps(to_channels(picture, self.channels)).as_subclass(torch.Tensor)
 
 
@@ -52,48 +56,50 @@ def own_classifier(checkpoint: Checkpoint, model: nn.Module) -> LoadedClassifier
 
     Raises:
         ConfigError: The script gave no classes or no transform to `run.checkpoint`.
-        DamagedFile: They cannot be read.
+        DamagedFile: A value of them is of another kind or out of bounds, or the steps do not fit together.
     """
     label = checkpoint_label(checkpoint)
     stored = checkpoint.meta.get("classifier") or {}
+    if type(stored) is not dict:
+        raise DamagedFile(f"{label} describes no classifier: classifier is a {type(stored).__name__}")
     if missing := [name for name in ("classes", "transform") if stored.get(name) is None]:
         raise ConfigError(
             f"{label} holds no {' and no '.join(missing)}; save them with"
             " `run.checkpoint(model=model, classes=[...], transform=transform)`"
         )
     try:
-        classes = tuple(str(name) for name in stored["classes"])
-        transform = StoredTransform.from_meta(stored["transform"], model)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DamagedFile(f"{label} describes no classifier ({type(error).__name__}: {error})") from None
-    return LoadedClassifier(model.eval(), classes, transform, None)
+        description = check_classifier(stored)
+    except WrongValue as error:
+        raise DamagedFile(f"{label} describes no classifier: {error}") from None
+    transform = StoredTransform.of(description.transform, model)
+    try:
+        transform(Image.new("RGB", _TRIAL_SIZE))
+    except Exception as error:  # torchvision raises almost anything for steps that do not fit together
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DamagedFile(f"{label} describes a transform that cannot be used: {reason}") from None
+    return LoadedClassifier(model.eval(), description.classes, transform, None)
 
 
-def _step(*, name: str, **arguments: Any) -> Any:
-    plain_name = name.removeprefix("v2.")
-    if plain_name not in STEPS or arguments.keys() != set(STEPS[plain_name]):
-        raise ValueError(f"no transform {name!r} with {', '.join(arguments) or 'no arguments'}")
+def _build(step: TransformStep) -> Any:
+    arguments = dict(step.arguments)
     if "dtype" in arguments:
-        arguments["dtype"] = _dtype(arguments["dtype"])
+        arguments["dtype"] = getattr(torch, arguments["dtype"])
     if "interpolation" in arguments:
         arguments["interpolation"] = v2.InterpolationMode(arguments["interpolation"])
     # The v2 variant of ToTensor is the older one with a warning.
-    package = v2 if name.startswith("v2.") and plain_name != "ToTensor" else transforms
-    return getattr(package, plain_name)(**arguments)
+    package = v2 if step.is_v2 and step.name != "ToTensor" else transforms
+    return getattr(package, step.name)(**arguments)
 
 
-def _dtype(name: str) -> torch.dtype:
-    dtype = vars(torch).get(name)  # `getattr` would import some modules of torch by their names
-    if not isinstance(dtype, torch.dtype):
-        raise ValueError(f"no dtype {name!r}")
-    return dtype
+def _shorter_side(size: int | tuple[int, ...] | None) -> int | None:
+    return size[0] if isinstance(size, tuple) and len(size) == 1 else size if isinstance(size, int) else None
 
 
-def _channels(steps: Sequence[Mapping[str, Any]], model: nn.Module) -> int:
+def _channels(steps: Sequence[TransformStep], model: nn.Module) -> int:
     """Return 1 for a network of grey images, else 3: by what normalises, else by the first convolution."""
-    if any(step["name"].endswith(("Grayscale", "RGB")) for step in steps):
+    if any(step.name in ("Grayscale", "RGB") for step in steps):
         return 3
-    means = [len(step["mean"]) for step in steps if "mean" in step]
+    means = [len(step.arguments["mean"]) for step in steps if step.name == "Normalize"]
     first = next((weight for weight in model.parameters() if weight.ndim == 4), None)
     known = [*means, *([] if first is None else [first.shape[1]])]
     return 1 if known[:1] == [1] else 3

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from runfolio.errors import ConfigError
+from runfolio.errors import ConfigError, DamagedFile
 from runfolio.vision.data import load_data
 from runfolio.vision.data.pictures import ValueRange, read_bytes, read_picture, upright
 
@@ -99,7 +99,22 @@ class LoadedClassifier:
             picture, self.transform.at_least, name=name, is_deep=self.transform.value_range is not None
         )
         began = time.perf_counter()
-        logits = self.model(self.transform(decoded).unsqueeze(0).to(_device(self.model)))
+        try:
+            pixels = self.transform(decoded)
+        except DamagedFile as error:
+            raise DamagedFile(f"{name}: {error}") from None
+        try:
+            logits = self.model(pixels.unsqueeze(0).to(_device(self.model)))
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"{name}: the network cannot take what the transform makes of it, {pixels.dtype} of shape"
+                f" {tuple(pixels.shape)} ({str(error).partition(chr(10))[0]})"
+            ) from None
+        if logits.shape != (1, len(self.classes)):
+            raise ConfigError(
+                f"the network gives an output of shape {tuple(logits.shape)} for one picture and"
+                f" {len(self.classes)} classes; save the classes of this network with `run.checkpoint`"
+            )
         shares = logits.double().softmax(dim=1)[0].tolist()
         seconds = time.perf_counter() - began
         best = max(range(len(shares)), key=shares.__getitem__)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import DamagedFile
-from runfolio.vision.data.transform import ImageTransform
+from runfolio.record.checkpoints.bounded_values import WrongValue, described, optional, sequence, text
+from runfolio.vision.data.transform import ImageTransform, check_transform
 from runfolio.vision.models import ModelSpec
+from runfolio.vision.models.spec import MAX_CLASSES, check_spec
 
 if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
@@ -44,22 +46,42 @@ def checkpoint_label(checkpoint: Checkpoint) -> str:
 
 
 def describe(checkpoint: Checkpoint) -> ClassifierDescription:
-    """What the checkpoint's meta says.
+    """Return the classifier that the checkpoint's meta describes, with every value within its bounds.
 
     Raises:
-        DamagedFile: It describes no classifier.
+        DamagedFile: A field is missing, of another kind or out of bounds, or contradicts another one.
     """
-    label, meta = checkpoint_label(checkpoint), checkpoint.meta
+    label = checkpoint_label(checkpoint)
     try:
-        description = ClassifierDescription(
-            spec=ModelSpec.from_meta(meta["model"]),
-            transform=ImageTransform.from_meta(meta["transform"]),
-            classes=tuple(str(name) for name in meta["classes"]),
-            data=str(meta["data"]),
-            test_data=meta.get("test_data"),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DamagedFile(f"{label} does not describe a classifier ({type(error).__name__}: {error})") from None
-    if len(description.classes) != description.spec.classes:
-        raise DamagedFile(f"{label} names {len(description.classes)} classes for a model of {description.spec.classes}")
+        description = _check_description(checkpoint.meta)
+        _check_agreement(description)
+    except WrongValue as error:
+        raise DamagedFile(f"{label} does not describe a classifier: {error}") from None
     return description
+
+
+_check_description = described(
+    ClassifierDescription,
+    {
+        "spec": check_spec,
+        "transform": check_transform,
+        "classes": sequence(text, 1, MAX_CLASSES),
+        "data": text,
+        "test_data": optional(text),
+    },
+    keys={"spec": "model"},
+)
+
+
+def _check_agreement(description: ClassifierDescription) -> None:
+    """Raise `WrongValue` if the parts of a description contradict each other."""
+    spec, transform = description.spec, description.transform
+    if len(description.classes) != spec.classes:
+        raise WrongValue(f"names {len(description.classes)} classes for a model of {spec.classes}")
+    if len(set(description.classes)) != len(description.classes):
+        raise WrongValue("names a class twice", "classes")
+    for name in ("channels", "height", "width"):
+        if getattr(transform, name) != getattr(spec, name):
+            raise WrongValue(
+                f"is {getattr(transform, name)}, but the model takes {getattr(spec, name)}", f"transform.{name}"
+            )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from runfolio.record.checkpoints.bounded_values import choice, described, integer, number, optional, text
+from runfolio.record.checkpoints.image_transforms import MAX_SIDE
+from runfolio.vision.data.pictures import CHANNELS
+
+MAX_CLASSES = 1_000_000
+_MAX_UNITS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +34,17 @@ class ModelSpec:
     def as_meta(self) -> dict[str, Any]:
         return asdict(self)
 
-    @classmethod
-    def from_meta(cls, meta: Mapping[str, Any]) -> ModelSpec:
-        sizes = {key: int(meta[key]) for key in ("channels", "height", "width", "classes", "hidden_units")}
-        dropout = None if meta["dropout"] is None else float(meta["dropout"])
-        return cls(name=str(meta["name"]), dropout=dropout, **sizes)
+
+check_spec = described(
+    ModelSpec,
+    {
+        "name": text,
+        "channels": choice(*CHANNELS),
+        "height": integer(1, MAX_SIDE),
+        "width": integer(1, MAX_SIDE),
+        "classes": integer(1, MAX_CLASSES),
+        "hidden_units": integer(1, _MAX_UNITS),
+        "dropout": optional(number(0, 1)),
+    },
+)
+"""Returns the network that a checkpoint's JSON describes; raises `WrongValue`."""

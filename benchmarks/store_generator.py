@@ -1,0 +1,165 @@
+"""A store of many varied runs, written through `runfolio.record`: what reading is measured on.
+
+python -m benchmarks.store_generator FOLDER --runs 10000
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+
+from runfolio.record.base import files
+from runfolio.record.base.layout import (
+    ALIVE,
+    ARTIFACTS,
+    CHECKPOINTS,
+    CLAIMS,
+    CONSOLE,
+    FORMAT,
+    MEDIA,
+    METRICS,
+    run_folder,
+    segment_path,
+)
+from runfolio.record.base.run_document import Attempt, RunDocument, Status, time_to_text
+from runfolio.record.points import segment_files
+from runfolio.record.points.row_merging import ROW
+
+MAIN_METRICS = ("train/loss", "val/loss", "train/acc", "val/acc", "lr", "grad_norm")
+MODELS = ("tinyvgg", "resnet18", "resnet50", "efficientnet_b0", "vit_b_16", "mobilenet_v2", "convnext_tiny", "mlp")
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_CHUNK = 100
+"""Runs that one process writes at a time."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of each run."""
+
+    settings: int = 50
+    metrics: int = 20
+    points: int = 200
+
+
+LONG = Shape(points=10_000)
+HUGE = Shape(metrics=1, points=1_000_000)
+
+
+def generate(store: Path, runs: int, shape: Shape = Shape(), *, first: int = 0, experiment: str = "sweep") -> None:
+    """Write runs that look like those of a sweep; the same arguments give the same store.
+
+    Args:
+        first: Number of the first run, from which its settings and points are drawn.
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    chunks = [range(start, min(start + _CHUNK, first + runs)) for start in range(first, first + runs, _CHUNK)]
+    write = partial(_write_runs, store, shape, experiment)
+    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for _ in track(pool.map(write, chunks), f"{runs:,} runs", total=len(chunks), transient=True):
+            pass
+
+
+def _write_runs(store: Path, shape: Shape, experiment: str, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        _write_run(store, shape, f"{experiment}-{number // 1000}", number)
+
+
+def _write_run(store: Path, shape: Shape, experiment: str, number: int) -> None:
+    chance = np.random.default_rng(number)
+    run_id, writer = ("".join(_LETTERS[index] for index in chance.integers(0, 36, 8)) for _ in range(2))
+    document = _document(chance, shape, experiment, number, run_id, writer)
+    folder = run_folder(store, experiment, document.name, run_id)
+    for part in ("", ALIVE, ARTIFACTS, CHECKPOINTS, CLAIMS, CONSOLE, MEDIA, METRICS):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    _write_points(chance, shape, folder, writer, document)
+    heartbeat = {"writer": writer, "attempt": 1, "host": "node-1", "boot": "b", "pid_namespace": "", "pid": 1}
+    ending = {"pid_started": 1.0, "every_s": 5.0, "beat": 9, "end": document.status.state, "role": "primary"}
+    files.write_json(folder / ALIVE / f"{writer}.json", {"runfolio": FORMAT, **heartbeat, **ending})
+    claim = {"attempt": 1, "writer": writer, "host": "node-1", "pid": 1, "time": time_to_text(document.created)}
+    files.write_json(folder / CLAIMS / "attempt-1.json", {"runfolio": FORMAT, **claim})
+    (folder / CONSOLE / f"{writer}.log").write_text("epoch 1\n")
+    document.write(folder)
+
+
+def _document(
+    chance: np.random.Generator, shape: Shape, experiment: str, number: int, run_id: str, writer: str
+) -> RunDocument:
+    settings: dict[str, Any] = {
+        "model": MODELS[int(chance.integers(len(MODELS)))],
+        "lr": float(f"{10 ** chance.uniform(-5, -1):.2g}"),
+        "batch_size": int(2 ** chance.integers(3, 9)),
+        "epochs": int(chance.choice([5, 10, 20])),
+        "seed": number % 5,
+        "amp": bool(chance.integers(2)),
+        "optimizer": {"name": str(chance.choice(["sgd", "adamw"])), "weight_decay": float(chance.choice([0, 1e-4]))},
+    }
+    settings |= {f"option_{index}": int(chance.integers(4)) for index in range(shape.settings - 8)}
+    state = str(chance.choice(["finished"] * 9 + ["failed"]))
+    created = _BEGIN + timedelta(minutes=7 * number)
+    seconds = float(chance.uniform(60, 7200))
+    return RunDocument(
+        id=run_id,
+        name=f"{settings['model']}-{number}",
+        experiment=experiment,
+        created=created,
+        status=Status(state, created + timedelta(seconds=seconds), exit_code=int(state == "failed")),
+        config=settings,
+        summary={"test/acc": round(float(chance.uniform(0.5, 0.95)), 4), "parameters": int(chance.integers(10**6))},
+        tags=["baseline"] if number % 10 == 0 else [],
+        code={
+            "command": ["train.py", "--lr", str(settings["lr"])],
+            "folder": "/home/ann/project",
+            "commit": "8f0c" * 10,
+        },
+        environment={
+            "python": "3.11.7",
+            "host": "node-1",
+            "device": "cuda",
+            "packages": {f"package-{index}": f"1.{index}" for index in range(100)},
+        },
+        seeds={"seed": number % 5},
+        attempts=[Attempt(1, None, {}, writer, created, seconds)],
+    )
+
+
+def _write_points(chance: np.random.Generator, shape: Shape, folder: Path, writer: str, document: RunDocument) -> None:
+    names = sorted([*MAIN_METRICS, *(f"layer_{index}/norm" for index in range(shape.metrics))][: shape.metrics])
+    steps = np.arange(shape.points)
+    rows = np.zeros(len(names) * shape.points, ROW)
+    rows["metric"] = np.repeat(np.arange(len(names), dtype=np.int32), shape.points)
+    rows["attempt"] = 1
+    rows["seq"] = np.tile(steps + 1, len(names))
+    rows["step"] = np.tile(steps, len(names))
+    rows["time_us"] = int(document.created.timestamp() * 1e6) + rows["step"] * 1_000_000
+    decay = np.exp(-steps / (shape.points / chance.uniform(2, 6)))
+    for index, name in enumerate(names):
+        curve = decay * chance.uniform(1, 3) + chance.normal(0, 0.02, shape.points)
+        rows["value"][index * shape.points : (index + 1) * shape.points] = 1 - curve if name.endswith("acc") else curve
+    path = segment_path(folder, writer, 1)
+    hidden = path.with_name(f".tmp-{path.name}")
+    segment_files.fill(hidden, [rows], names, [writer], {writer: [(1, shape.points)]})
+    hidden.replace(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--points", type=int, default=Shape.points, help="points of each metric")
+    args = parser.parse_args()
+    generate(args.store, args.runs, replace(Shape(), points=args.points))
+
+
+if __name__ == "__main__":
+    main()

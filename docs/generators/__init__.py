@@ -1,0 +1,1 @@
+"""Generators of the reference pages: `docs/cli.md` from the commands, `docs/api/` from the docstrings."""

@@ -1,0 +1,1 @@
+"""The filter language of runs: parsing, printing and evaluating it (`docs/filter.md`)."""

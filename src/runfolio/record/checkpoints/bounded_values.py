@@ -1,0 +1,141 @@
+"""Values of a checkpoint's description, checked by kind and bounds before anything is made of them.
+
+A check is a function from a value of JSON to the value that is meant. Checks are put together: `sequence(number(0, 1),
+1, 4)` checks a list. They never convert a value of another kind, and nothing they return is larger than what was read.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
+
+Check = Callable[[Any], Any]
+"""Returns the value that is meant; raises `WrongValue`."""
+_Described = TypeVar("_Described")
+
+LARGEST_TEXT = 4_096
+"""Characters."""
+
+
+class WrongValue(ValueError):  # noqa: N818 - it is a value, not a bug
+    """A value of another kind or out of bounds; the message names its field, the value and what is allowed."""
+
+    def __init__(self, problem: str, field: str = "") -> None:
+        super().__init__(f"{field} {problem}".lstrip())
+        self.problem = problem
+        self.field = field
+
+    def inside(self, name: str) -> WrongValue:
+        """Return the error for a value in the field `name` of something larger."""
+        return WrongValue(self.problem, f"{name}.{self.field}".rstrip("."))
+
+
+def integer(lowest: int, highest: int) -> Check:
+    """Return the check of an integer between two bounds, both allowed."""
+    allowed = f"an integer from {lowest:,} to {highest:,}"
+    return lambda value: value if type(value) is int and lowest <= value <= highest else _refuse(value, allowed)
+
+
+def number(lowest: float, highest: float, *, above: bool = False) -> Check:
+    """Return the check of a finite number between two bounds.
+
+    Args:
+        above: The lowest bound itself is not allowed.
+    """
+    allowed = f"a number {'above' if above else 'from'} {lowest:g} {'and up ' if above else ''}to {highest:g}"
+
+    def check(value: Any) -> float:
+        if type(value) not in (int, float) or not lowest <= value <= highest or (above and value == lowest):
+            return _refuse(value, allowed)
+        return float(value)
+
+    return check
+
+
+def text(value: Any) -> str:
+    """Check a text of at most `LARGEST_TEXT` characters."""
+    is_text = type(value) is str and len(value) <= LARGEST_TEXT
+    return value if is_text else _refuse(value, f"a text of at most {LARGEST_TEXT:,} characters")
+
+
+def choice(*options: Any) -> Check:
+    """Return the check of one of a few values."""
+    allowed = f"one of {', '.join(map(repr, options))}"
+    return lambda value: (
+        value if any(type(value) is type(option) and value == option for option in options) else _refuse(value, allowed)
+    )
+
+
+def optional(check: Check) -> Check:
+    """Return the check of a value that may be null."""
+    return lambda value: None if value is None else check(value)
+
+
+def sequence(check: Check, shortest: int, longest: int) -> Check:
+    """Return the check of a list; it gives a tuple."""
+    allowed = f"a list of {shortest:,} to {longest:,} entries" if shortest != longest else f"a list of {shortest:,}"
+
+    def check_all(value: Any) -> tuple[Any, ...]:
+        if type(value) is not list or not shortest <= len(value) <= longest:
+            return _refuse(value, allowed)
+        return tuple(_check_field(str(index), check, entry) for index, entry in enumerate(value))
+
+    return check_all
+
+
+def either(first: Check, second: Check) -> Check:
+    """Return the check of a value that one of two checks accepts; the error is of the second."""
+
+    def check(value: Any) -> Any:
+        try:
+            return first(value)
+        except WrongValue:
+            return second(value)
+
+    return check
+
+
+def described(
+    kind: type[_Described], checks: Mapping[str, Check], keys: Mapping[str, str] | None = None
+) -> Callable[[Any], _Described]:
+    """Return the check of an object that gives a dataclass.
+
+    A field that is missing has the dataclass's default; without one it is an error. Keys without a check are ignored.
+
+    Args:
+        checks: Check of each field.
+        keys: Keys of the fields that are not called as their key is.
+    """
+    required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type] - a dataclass
+
+    def check_all(value: Any) -> _Described:
+        if type(value) is not dict:
+            return _refuse(value, "an object")
+        values: dict[str, Any] = {}
+        for name, check in checks.items():
+            key = (keys or {}).get(name, name)
+            if key in value:
+                values[name] = _check_field(key, check, value[key])
+            elif name in required:
+                raise WrongValue("is missing", key)
+        return kind(**values)
+
+    return check_all
+
+
+def checked(values: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
+    """Return the values of several fields after the check of each."""
+    return {name: _check_field(name, check, values[name]) for name, check in checks.items()}
+
+
+def _check_field(name: str, check: Check, value: Any) -> Any:
+    try:
+        return check(value)
+    except WrongValue as error:
+        raise error.inside(name) from None
+
+
+def _refuse(value: Any, allowed: str) -> Any:
+    raise WrongValue(f"is {reprlib.repr(value)}; it must be {allowed}")

@@ -1,0 +1,51 @@
+"""Bounds of image files: the formats that are decoded, and the memory that decoding one may take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
+"""Names of Pillow. Decoders of other formats run programs, or trust what a file says of its size."""
+MAX_DECODED_BYTES = 256 * 1024 * 1024
+
+_BYTES_A_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
+"""Bytes that Pillow takes for a pixel of each mode; four for those of every other mode."""
+_COLOR_BYTES = 4
+_ORIENTATION = 0x0112
+
+
+def excess(picture: Image.Image) -> str | None:
+    """Return why a picture is too large to be decoded, as the end of a sentence; None if it is not.
+
+    It is asked of an opened picture, before or after its pixels are decoded.
+    """
+    needed = decoded_bytes(picture)
+    if needed <= MAX_DECODED_BYTES:
+        return None
+    return (
+        f"claims {picture.width:,} x {picture.height:,} pixels of {picture.mode}, which take {needed:,} bytes to decode"
+        f" and convert (at most {MAX_DECODED_BYTES:,}); scale it down first"
+    )
+
+
+def decoded_bytes(picture: Image.Image) -> int:
+    """Return the bytes that a picture's pixels take when they are decoded, and once more turned upright or converted.
+
+    A progressive JPEG is decoded from all of its coefficients, which take two bytes each.
+    """
+    pixels = picture.width * picture.height
+    bytes_a_pixel = _BYTES_A_PIXEL.get(picture.mode, 4)
+    if picture.mode != "RGB" or _is_turned(picture):
+        bytes_a_pixel += _COLOR_BYTES
+    coefficients = 2 * len(picture.getbands()) * pixels if picture.info.get("progressive") else 0
+    return pixels * bytes_a_pixel + coefficients
+
+
+def _is_turned(picture: Image.Image) -> bool:
+    # A PNG without EXIF data at its start would be decoded to look for some at its end.
+    if picture.format == "PNG" and "exif" not in picture.info:
+        return False
+    return picture.getexif().get(_ORIENTATION, 1) != 1
