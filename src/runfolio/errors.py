@@ -38,15 +38,15 @@ class FilterError(ConfigError):
 
 
 class NotFound(RunfolioError):  # noqa: N818 - reads better where it is caught
-    """There is no run, metric, checkpoint, model or data set of that name."""
+    """A run, metric, checkpoint, model or data set does not exist."""
 
 
 class Ambiguous(RunfolioError):  # noqa: N818
-    """A name, or the beginning of an id, fits several runs."""
+    """A name or prefix matches several runs."""
 
 
 class DamagedFile(RunfolioError):  # noqa: N818
-    """A file of a record, a checkpoint or an image cannot be read as what it should be."""
+    """A file of a record, a checkpoint or an image is damaged."""
 
 
 class NewerFormat(RunfolioError):  # noqa: N818
@@ -54,7 +54,7 @@ class NewerFormat(RunfolioError):  # noqa: N818
 
 
 class DownloadFailed(RunfolioError):  # noqa: N818
-    """Data could not be downloaded, or is not what was expected."""
+    """Data could not be downloaded, or have the wrong content."""
 
 
 class MissingExtra(RunfolioError):  # noqa: N818

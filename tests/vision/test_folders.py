@@ -127,9 +127,9 @@ def test_invalid_data_is_refused_with_the_expected_layout(tmp_path):
     (tmp_path / "food.zip").write_bytes(b"")
 
     for folder, kind, message in [
-        ("one", ConfigError, "images of one class only (pizza); give a folder with two or more folders of images"),
+        ("one", ConfigError, "images of only one class (pizza); give a folder with two or more folders of images"),
         ("none", ConfigError, "no images in folders; give a folder with two or more folders of images"),
-        ("nowhere", NotFound, "nowhere is not there; check the path"),
+        ("nowhere", NotFound, "nowhere does not exist; check the path"),
         ("food.zip", NotFound, f"is a file, not a folder; did you mean zip:{tmp_path / 'food.zip'}?"),
     ]:
         with pytest.raises(kind) as refusal:
@@ -166,7 +166,7 @@ def test_a_missing_part_is_named_with_the_remedy(tmp_path):
 def test_a_class_too_small_to_be_tested_is_named(tmp_path):
     fill(tmp_path, {"pizza": 10, "sushi": 1})
 
-    with pytest.raises(ConfigError, match=r"class 'sushi' of .* has too few images to keep any for test"):
+    with pytest.raises(ConfigError, match=r"class 'sushi' of .* has too few images to split off any for test"):
         load(tmp_path)
 
 

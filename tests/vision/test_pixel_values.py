@@ -87,7 +87,7 @@ def train(tmp_path: Path) -> Callable[[str, Make, str], RecordedRun]:
 
 def test_deep_images_train_and_predict_as_well_as_in_eight_bits(train, tmp_path):
     plain = train("plain", eight_bits, "png")
-    with pytest.warns(match="30 of 30 images have more than 8 bits: .* by the range of the training images, -1 to 2"):
+    with pytest.warns(match="30 of 30 images have more than 8 bits: .* from the range of the training images, -1 to 2"):
         deep = train("deep", *KINDS["floats"])
 
     accuracy = plain.metric("train/acc").values[-1]
@@ -119,7 +119,7 @@ def test_images_of_few_levels_are_named(tmp_path):
 
     (notice,) = load_data(f"folder:{tmp_path}").notices
 
-    assert notice.startswith("1 of 11 images have fewer than 8 levels, such as cat/mask.png (2): they look like masks")
+    assert notice.startswith("1 of 11 images have fewer than 8 levels, such as cat/mask.png (2): they may be masks")
 
 
 def test_deep_images_that_one_outlier_darkens_are_named(tmp_path):
@@ -136,5 +136,5 @@ def test_an_image_without_a_finite_value_is_bad(tmp_path):
     fill(tmp_path, {"cat": 5, "dog": 5})
     Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)).save(tmp_path / "cat" / "empty.tif")
 
-    with pytest.raises(DamagedFile, match=r"empty.tif holds no finite value; repair or remove the file"):
+    with pytest.raises(DamagedFile, match=r"empty.tif has no finite value; repair or remove the file"):
         load_data(f"folder:{tmp_path}")

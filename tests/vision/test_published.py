@@ -90,7 +90,7 @@ def test_it_is_fetched_once(mirror):
 
 def test_one_that_is_not_there_whole_is_not_taken_for_whole(mirror):
     (mirror / "t10k-labels-idx1-ubyte.gz").write_bytes(b"half")
-    with pytest.raises(DownloadFailed, match=r"cannot fetch torchvision:FashionMNIST .*; check the network connection"):
+    with pytest.raises(DownloadFailed, match=r"cannot download torchvision:FashionMNIST .*; check the network"):
         load_data("torchvision:FashionMNIST")
 
     (mirror / "t10k-labels-idx1-ubyte.gz").write_bytes(FILES["t10k-labels-idx1-ubyte.gz"])
@@ -113,7 +113,7 @@ def test_offline_is_one_clear_line(monkeypatch):
     with pytest.raises(DownloadFailed) as refusal:
         load_data("torchvision:FashionMNIST")
 
-    assert str(refusal.value).startswith("cannot fetch torchvision:FashionMNIST (")
+    assert str(refusal.value).startswith("cannot download torchvision:FashionMNIST (")
     assert str(refusal.value).endswith("); check the network connection and try again")
     assert "\n" not in str(refusal.value)
 

@@ -53,7 +53,7 @@ def test_parts_are_recognised_in_any_usual_spelling(tmp_path, train, val, test):
     assert source.classes == ("cat", "dog")
     assert sizes(source) == (8, 4, 6)
     assert source.notices == (
-        f"taken: {train}/ (8 images) for training, {val}/ (4 images) for validation, {test}/ (6 images) for test",
+        f"used: {train}/ (8 images) for training, {val}/ (4 images) for validation, {test}/ (6 images) for test",
     )
 
 
@@ -71,7 +71,7 @@ def test_the_other_of_two_folders_of_the_same_classes_is_test(tmp_path):
     source = load(divided(tmp_path, {"train": "Training", "test": "unseen"}))
 
     assert sizes(source) == (8, 0, 6)
-    assert source.notices == ("taken: Training/ (8 images) for training, unseen/ (6 images) for test",)
+    assert source.notices == ("used: Training/ (8 images) for training, unseen/ (6 images) for test",)
 
 
 def test_parts_inside_each_class_folder_are_recognised(tmp_path):
@@ -81,7 +81,7 @@ def test_parts_inside_each_class_folder_are_recognised(tmp_path):
     source = load(tmp_path)
 
     assert (source.classes, sizes(source)) == (("cat", "dog"), (8, 0, 6))
-    assert source.notices == ("taken: */Train/ (8 images) for training, */Test/ (6 images) for test",)
+    assert source.notices == ("used: */Train/ (8 images) for training, */Test/ (6 images) for test",)
 
 
 def test_without_a_test_folder_a_fifth_of_training_is_kept(tmp_path):
@@ -92,7 +92,7 @@ def test_without_a_test_folder_a_fifth_of_training_is_kept(tmp_path):
 
     assert sizes(source) == (16, 4, 4)
     assert all(source.test.reference(index).startswith("train/") for index in range(4))
-    assert source.notices[1] == "no test folder: 4 images of train/ are kept for test, the same in every run"
+    assert source.notices[1] == "no test folder: 4 images of train/ test, the same in each run"
 
 
 def test_a_validation_folder_of_other_classes_is_named(tmp_path):
@@ -102,7 +102,7 @@ def test_a_validation_folder_of_other_classes_is_named(tmp_path):
     source = load(tmp_path)
 
     assert sizes(source) == (12, 4, 9)
-    assert source.notices[1:] == ("left out: val/hen/ (not a class elsewhere)", "val/ has no images of: cow")
+    assert source.notices[1:] == ("left out: val/hen/ (only in this folder)", "val/ has no images of: cow")
 
 
 def test_what_is_left_out_is_named(tmp_path):
@@ -135,7 +135,7 @@ def test_empty_classes_and_loose_images_are_named(tmp_path):
 def test_parts_without_class_folders_are_refused(tmp_path):
     fill(tmp_path, {"Train": 5, "Test": 5})
 
-    with pytest.raises(ConfigError, match=r"Test/ and Train/ of .* hold images but no folders of classes; put the"):
+    with pytest.raises(ConfigError, match=r"Test/ and Train/ of .* have images but no class folders; put the"):
         load(tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_a_class_with_the_name_of_a_part_is_named(tmp_path):
     source = load(tmp_path)
 
     assert source.classes == ("bus", "train")
-    assert source.notices == ("taken for classes although they have names of parts of the data: train",)
+    assert source.notices == ("used as classes although they have names of parts of the data: train",)
 
 
 def test_classes_that_all_hold_the_same_folders_are_doubted(tmp_path):
@@ -163,9 +163,7 @@ def test_classes_that_all_hold_the_same_folders_are_doubted(tmp_path):
     source = load(tmp_path)
 
     assert source.classes == ("2023", "2024")
-    assert source.notices[0].startswith(
-        "2023/, 2024/ were taken for the classes, but all hold the same folders (cat, dog)"
-    )
+    assert source.notices[0].startswith("2023/, 2024/ were used as classes, but all have the same folders (cat, dog)")
 
 
 @pytest.fixture
@@ -199,7 +197,7 @@ def test_a_division_that_is_asked_for_leaves_the_folder_out(food, division):
     assert (len(prepared.train), len(prepared.val)) == (6, 2)
     assert all(item.name.startswith("train/") for item in prepared.listing("val"))
     assert prepared.source.notices[-1] == (
-        "valid/ (4 images) left out: --val-fraction or --fold divides the training images instead"
+        "valid/ (4 images) left out: --val-fraction or --fold splits the training images instead"
     )
 
 
@@ -219,7 +217,7 @@ def test_validation_images_cannot_be_test_data(food):
 
 
 def test_a_run_records_what_was_taken_for_what(food, tmp_path):
-    with pytest.warns(match="taken: .* valid/"):
+    with pytest.warns(match="used: .* valid/"):
         folder = run_experiment(settings_for(food), store=tmp_path / "runs")
 
     run = runfolio.open(tmp_path / "runs").run(folder)
