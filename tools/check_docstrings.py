@@ -32,9 +32,7 @@ PENDING = (
     "src/runfolio/reproduce/",
     "src/runfolio/tensorboard/",
     "src/runfolio/tracking/",
-    "src/runfolio/vision/data/",
-    "src/runfolio/vision/evaluation/",
-    "src/runfolio/vision/models/",
+    "src/runfolio/vision/data/download.py",
 )
 """Files and folders not checked yet, unless they are given on the command line."""
 

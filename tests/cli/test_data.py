@@ -128,7 +128,7 @@ def test_an_evaluation_of_other_data_names_the_classes_that_differ(runfolio, tra
     done = runfolio("evaluate", "large", f"folder:{pets}", "--skip-bad-images", "--store", trained)
 
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "the model does not know cat, dog; the data lacks 0, 1, 2, 3, 4 and 5 more" in done.stderr
+    assert "the model does not have cat, dog; the data does not have 0, 1, 2, 3, 4 and 5 more" in done.stderr
     refused = runfolio("evaluate", "large", f"folder:{pets}", "--store", trained)
     assert "broken.png is not an image" in refused.stderr
     assert "or give --skip-bad-images" in refused.stderr

@@ -128,7 +128,7 @@ def test_data_with_other_classes_is_refused_by_name(classifier, source):
 
     assert str(refusal.value) == (
         "cannot evaluate on digits: its classes are not those of the model, trained on digits:"
-        " the model does not know eight, nine; the data lacks 8, 9"
+        " the model does not have eight, nine; the data does not have 8, 9"
     )
 
 

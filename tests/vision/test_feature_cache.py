@@ -446,7 +446,7 @@ def test_a_disk_that_is_full_says_so_and_what_was_written_counts(model, food, mo
 
 def test_a_network_that_cannot_be_cut_is_not_cached(food, model):
     with pytest.raises(
-        CacheUnavailable, match=r"mobilenet_v3_small cannot be cut: its answer does not come from a layer"
+        CacheUnavailable, match=r"mobilenet_v3_small cannot be cut: its output does not come from a layer"
     ):
         FeatureCache(model.requires_grad_(False), SPEC, transform_of(food))
 

@@ -210,10 +210,10 @@ class NoHead(Backbone):
     ("kind", "why"),
     [
         (AcrossTheBatch, "depend on the other images of its batch"),
-        (AroundTheHead, "uses more of it than the inputs of the layers that train"),
+        (AroundTheHead, "uses other tensors of the frozen part than its own inputs"),
         (CountsImages, "depends on the number of images"),
-        (DrawsInside, "dropped at random where no hook reaches"),
-        (TwoAnswers, "answers with a tuple"),
+        (DrawsInside, "is a function, which has no hooks"),
+        (TwoAnswers, "returns a tuple"),
         (HeadTwice, "its layer head runs more than once"),
         (NoHead, "does not come from a layer that trains"),
     ],

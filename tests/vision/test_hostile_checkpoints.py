@@ -171,7 +171,7 @@ def test_script_with_more_classes_than_outputs_is_reported(checkpoint):
     meta = script_meta()
     meta["classifier"]["classes"].append("bird")
 
-    with pytest.raises(ConfigError, match=r"gives an output of shape \(1, 2\) for one picture and 3 classes"):
+    with pytest.raises(ConfigError, match=r"output of shape \(1, 2\) for one picture, but there are 3 classes"):
         predict_script(checkpoint)(meta)
 
 

@@ -133,7 +133,7 @@ def test_random_transform_is_left_out_with_one_warning(store, caplog):
             run.checkpoint(model=Brightness(), step=step, metric=step, classes=CLASSES, transform=random)
 
     assert caplog.text.count("the transform RandomHorizontalFlip cannot be stored; give the one that validates") == 1
-    with pytest.raises(ConfigError, match="holds no transform; save them with"):
+    with pytest.raises(ConfigError, match="has no transform; save them with"):
         runfolio.open(store).run(run.id).predict([picture()], Brightness)
 
 

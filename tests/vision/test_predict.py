@@ -169,7 +169,7 @@ def test_a_sample_is_drawn_from_the_test_images_by_seed(classifier):
 
 @pytest.mark.parametrize("count", [0, 360])
 def test_a_sample_cannot_be_larger_than_the_test_set(classifier, count):
-    with pytest.raises(ConfigError, match=f"cannot draw {count} test images of digits; there are 1 to 359"):
+    with pytest.raises(ConfigError, match=f"cannot draw {count} test images of digits; give 1 to 359"):
         sample_test_images(classifier, count)
 
 

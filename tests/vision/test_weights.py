@@ -151,7 +151,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(small, tmp_path, ho
 
     assert said.startswith(f"{path} is {how} that would import ")
     assert "pathlib.Path" in said
-    assert said.endswith("as plain tensors only: save `model.state_dict()`, or a safetensors file")
+    assert said.endswith("weights must be plain tensors: save `model.state_dict()`, or a safetensors file")
     assert not mark.exists()
 
 
@@ -166,10 +166,10 @@ def test_a_whole_pickled_module_is_refused(small, tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ([torch.zeros(1)], "holds a list; weights are a `state_dict`, names with tensors"),
-        ({}, "holds a dict; weights are a `state_dict`"),
-        ({"epoch": 3}, "holds 'epoch', a int; weights are names with plain tensors"),
-        ({"w": torch.zeros(2, 2).to_sparse()}, "holds 'w', a Tensor; weights are names with plain tensors"),
+        ([torch.zeros(1)], "contains a list; weights must be a `state_dict`, tensors by name"),
+        ({}, "contains a dict; weights must be a `state_dict`"),
+        ({"epoch": 3}, "contains 'epoch', a int; weights must be plain tensors by name"),
+        ({"w": torch.zeros(2, 2).to_sparse()}, "contains 'w', a Tensor; weights must be plain tensors by name"),
     ],
 )
 def test_a_file_of_something_else_is_refused(small, tmp_path, content, said):
@@ -276,7 +276,7 @@ class TestFineTuning:
         assert f"{label} does not fit model tinyvgg: of another shape: block_1.0.weight (16x1x3x3 instead of" in (
             refusal_of(tiny(hidden_units=8, weights=trained.id), ConfigError, store)
         )
-        assert "weights is 'tinyvgg-50pct', which is no file, and no run 'tinyvgg-50pct'" in (
+        assert "weights is 'tinyvgg-50pct', which is not a file, and no run 'tinyvgg-50pct'" in (
             refusal_of(tiny(weights="tinyvgg-50pct"), NotFound, store)
         )
 
@@ -284,7 +284,7 @@ class TestFineTuning:
         settings = tiny(hidden_units=16, weights=trained.id)
 
         experiment.check(settings, store=trained.folder.parent.parent)
-        with pytest.raises(NotFound, match="which is no file, and there is no store at"):
+        with pytest.raises(NotFound, match="which is not a file, and there is no store at"):
             experiment.check(settings, store=store)
 
 

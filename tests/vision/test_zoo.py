@@ -117,7 +117,7 @@ def test_a_transformer_is_built_for_the_size_of_its_images():
     with torch.device("meta"):
         model = build_model(spec_of("vit_b_32", height=64, width=64))
         assert model(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
-        with pytest.raises(ConfigError, match="vit_b_32 takes square images only, not 64x32; give --image-size"):
+        with pytest.raises(ConfigError, match="vit_b_32 accepts only square images, not 64x32; give --image-size"):
             build_model(spec_of("vit_b_32", height=64, width=32))
 
 
@@ -134,7 +134,7 @@ def test_a_network_is_filled_from_tensors_without_torchs_version_numbers():
     ("name", "said"),
     [
         ("efficientnet_b00", "no model 'efficientnet_b00'; did you mean efficientnet_b0 or"),
-        ("zzz", "no model 'zzz'; known: tinyvgg, mlp, torchvision's and timm:NAME"),
+        ("zzz", "no model 'zzz'; known: tinyvgg, mlp, models of torchvision, and timm:NAME"),
     ],
 )
 def test_an_unknown_name_is_refused_in_one_short_line(name, said):

@@ -112,7 +112,7 @@ def test_a_scatter_is_drawn_with_its_correlation(runs, colour):
     assert sum(len(np.asarray(points.get_offsets())) for points in figure.axes[0].collections) == 3
     assert figure.get_supxlabel().startswith("Pearson")
     assert "(of logarithms)" in figure.get_supxlabel()
-    assert "left out: 1 of 4 runs." in figure.get_supxlabel()
+    assert "Left out: 1 of 4 runs" in figure.get_supxlabel()
 
 
 def test_categories_are_ticks(runs):

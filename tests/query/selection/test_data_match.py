@@ -75,7 +75,7 @@ def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path
         "val/acc: 1 run (marked !) had changed data (1 changed (cat/0.jpg)), so do not compare with the first."
         " test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg)), so do not compare with the first."
     )
-    assert "val/acc: 1 run had data that changed" in choose(runs(store).values(), "val/acc").sentence
+    assert "val/acc: 1 run had changed data" in choose(runs(store).values(), "val/acc").sentence
 
 
 def test_another_seed_is_not_taken_for_other_data(write, store: Path):
@@ -192,7 +192,7 @@ def test_means_over_seeds_report_changed_data(write, store: Path):
     every = list(runs(store).values())
     two = [run for run in every if run.name != "seed 2"]
 
-    warning = "val/acc: 1 run had data that changed (1 changed (cat/0.jpg))"
+    warning = "val/acc: 1 run had changed data (1 changed (cat/0.jpg))"
     assert warning in group_by_seed(every, "val/acc", "max", []).caption
     assert "had" not in group_by_seed(two, "val/acc", "max", []).caption
 

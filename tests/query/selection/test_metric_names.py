@@ -36,7 +36,7 @@ def test_a_given_mode_goes_before_the_name():
 
 
 def test_metric_name_without_a_hint_requires_a_mode():
-    with pytest.raises(ConfigError, match=r"'grad_norm' does not say .* --min or --max"):
+    with pytest.raises(ConfigError, match=r"'grad_norm' does not tell .* --min or --max"):
         mode_of("grad_norm")
 
 

@@ -1,4 +1,4 @@
-"""Every classification model of torchvision, by torchvision's own names.
+"""Classification models of torchvision, by their names in torchvision.
 
 Source: https://pytorch.org/vision/stable/models.html
 """
@@ -23,13 +23,13 @@ from runfolio.vision.models.spec import ModelSpec
 
 CHANNELS = 3
 
-# Auxiliary classifiers only help a training from scratch and give three answers where one is asked for; the published
-# weights of both models expect their own normalisation, which `transform_input` makes of ImageNet's.
+# Auxiliary classifiers only help training from scratch, and return three outputs. The published weights of both models
+# expect another normalisation, to which `transform_input` converts that of ImageNet.
 _WITH_AUXILIARY: dict[str, Any] = {"aux_logits": False, "init_weights": True, "transform_input": True}
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _OPTIONS = {"googlenet": _WITH_AUXILIARY, "inception_v3": _WITH_AUXILIARY}
 
-# The published weights of densenets are from a time when a module's name could hold a dot.
+# The published weights of densenets have names with dots, which modules can no longer have.
 _DOTTED = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.(?=\d)")
 
 
@@ -38,10 +38,10 @@ def names() -> list[str]:
 
 
 def build(name: str, spec: ModelSpec) -> nn.Module:
-    """A fresh network: [b, 3, h, w] images to [b, classes] logits.
+    """Return a newly initialised network, from [b, 3, h, w] images to [b, classes] logits.
 
     Raises:
-        ConfigError: A transformer whose size is part of its weights, and images that are not square.
+        ConfigError: The model only accepts square images, and these are not square.
     """
     model = models.get_model(
         name, weights=None, num_classes=spec.classes, **_OPTIONS.get(name, {}), **_size(name, spec)
@@ -57,12 +57,12 @@ def _size(name: str, spec: ModelSpec) -> dict[str, Any]:
     if not name.startswith("vit"):
         return {}
     if spec.height != spec.width:
-        raise ConfigError(f"model {name} takes square images only, not {spec.height}x{spec.width}; give --image-size")
+        raise ConfigError(f"model {name} accepts only square images, not {spec.height}x{spec.width}; give --image-size")
     return {"image_size": spec.height}
 
 
 def transform(name: str) -> ImageTransform:
-    """How the newest published weights want their images."""
+    """Return the transform of the newest published weights."""
     preset = models.get_model_weights(name).DEFAULT.transforms()  # type: ignore[attr-defined] - an enum made per model - every such enum has it
     (size,), (resize,) = preset.crop_size, preset.resize_size
     return ImageTransform(
@@ -98,7 +98,7 @@ def download(name: str) -> Tensors:
 
 
 def current(name: str, tensors: Tensors) -> Tensors:
-    """Published tensors under the names that `build` gives, without those of auxiliary classifiers."""
+    """Return published tensors with the names in `build`, without those of auxiliary classifiers."""
     renamed: Any = OrderedDict(
         (_DOTTED.sub(r"\1", key) if name.startswith("densenet") else key, tensor)
         for key, tensor in tensors.items()
