@@ -72,7 +72,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_member_is_named_and_nothing_is_left(tmp_path, kind):
+def test_hostile_member_is_named_and_nothing_remains(tmp_path, kind):
     content, reason = HOSTILE[kind]
     (tmp_path / "hostile.zip").write_bytes(content)
 
@@ -84,7 +84,7 @@ def test_a_hostile_member_is_named_and_nothing_is_left(tmp_path, kind):
     assert [path.name for path in tmp_path.iterdir() if path.name not in ("hostile.zip", "cache")] == []
 
 
-def test_modes_of_a_zip_are_not_taken_over(tmp_path):
+def test_file_modes_of_a_zip_are_ignored(tmp_path):
     (tmp_path / "a.zip").write_bytes(member("program", stat.S_IFREG | 0o4755))
 
     extract(tmp_path / "a.zip", tmp_path / "out")
@@ -99,7 +99,7 @@ def zeros(path: Path, size: int) -> Path:
     return path
 
 
-def test_a_small_zip_that_would_become_large_is_refused(tmp_path):
+def test_zip_with_high_compression_ratio_is_refused(tmp_path):
     bomb = zeros(tmp_path / "bomb.zip", 100 * 2**20)
 
     with pytest.raises(DamagedFile, match=r"bytes would become 104,857,600, most of them in member 'zeros'"):
@@ -117,7 +117,7 @@ def test_archive_member_never_exceeds_its_declared_size(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_zip_in_a_zip_stays_one(tmp_path):
+def test_zip_in_a_zip_is_not_unpacked(tmp_path):
     inner = zeros(tmp_path / "inner.zip", 100 * 2**20)
     with zipfile.ZipFile(tmp_path / "outer.zip", "w") as file:
         file.write(inner, "inner.zip")
@@ -140,7 +140,7 @@ def test_zip_of_too_many_members_is_refused_before_listing(tmp_path):
 
 
 @given(cut=st.integers(0, len(PHOTOS) - 1))
-def test_a_zip_cut_anywhere_leaves_nothing(tmp_path_factory, cut):
+def test_truncated_zip_leaves_nothing(tmp_path_factory, cut):
     folder = tmp_path_factory.mktemp("cut")
     (folder / "cut.zip").write_bytes(PHOTOS[:cut])
 
@@ -151,7 +151,7 @@ def test_a_zip_cut_anywhere_leaves_nothing(tmp_path_factory, cut):
 
 
 @given(offset=st.integers(0, len(PHOTOS) - 1), bit=st.integers(0, 7))
-def test_a_flipped_bit_is_noticed_or_harmless(tmp_path_factory, offset, bit):
+def test_flipped_bit_is_detected_or_harmless(tmp_path_factory, offset, bit):
     folder = tmp_path_factory.mktemp("flipped")
     content = bytearray(PHOTOS)
     content[offset] ^= 1 << bit
@@ -166,7 +166,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(tmp_path_factory, offset, bit):
     assert (folder / "out").exists() is not refused
 
 
-def test_a_local_zip_is_data(tmp_path):
+def test_local_zip_is_loaded(tmp_path):
     (tmp_path / "food.zip").write_bytes(PHOTOS)
 
     source = load_data(f"zip:{tmp_path / 'food.zip'}")
@@ -189,7 +189,7 @@ def test_zip_is_unpacked_once_and_again_after_a_change(tmp_path, cache):
     assert len(unpacked) == 2
 
 
-def test_a_zip_with_the_digest_it_must_have_is_taken(tmp_path):
+def test_zip_with_the_required_digest_is_accepted(tmp_path):
     path = tmp_path / "food.zip"
     path.write_bytes(PHOTOS)
     name = f"zip:{path}#sha256={sha256(path).upper()}"

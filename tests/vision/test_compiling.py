@@ -51,7 +51,7 @@ def test_only_whole_batches_are_compiled_once_per_mode(frames, tiny):
     assert frames == [(16, 1, 8, 8)] * 2
 
 
-def test_a_compiled_training_is_watched_saved_and_loaded_as_any_other(frames, store, tiny):
+def test_compiled_training_is_watched_saved_and_loaded(frames, store, tiny):
     folder = run_experiment(tiny(**SMALL), store=store)
     plain_folder = run_experiment(tiny(**SMALL | {"compile": False}), store=store)
 

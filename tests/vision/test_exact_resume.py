@@ -245,7 +245,7 @@ CASES = [(name, workers) for name in SETTINGS for workers in (0, 2, 4)]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_killed_at_random_a_resumed_training_ends_with_the_same_bits(victims, straight, tmp_path, seed):
+def test_training_killed_at_random_ends_with_the_same_bits(victims, straight, tmp_path, seed):
     name, workers = CASES[seed % len(CASES)]
 
     kill_and_resume(victims, straight, tmp_path / "runs", name, workers, random.Random(seed))

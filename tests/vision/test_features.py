@@ -83,7 +83,7 @@ def test_cut_network_equals_the_whole_one_also_with_dropout(name):
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SLOW)
-def test_every_other_network_of_torchvision_is_cut_as_well(name):
+def test_other_networks_of_torchvision_are_cut(name):
     size = SMALLEST.get(name, 64)
     check(frozen(name, size), size)
 
@@ -93,7 +93,7 @@ def test_dropout_of_a_convolutional_head_ignores_memory_format():
 
 
 @pytest.mark.parametrize("name", ["resnet18", "inception_v3", "squeezenet1_1", "shufflenet_v2_x0_5"])
-def test_a_dropout_that_was_asked_for_is_in_the_head(name):
+def test_requested_dropout_is_in_the_head(name):
     size = SMALLEST.get(name, 64)
     model = frozen(name, size, dropout=0.5)
     cut = check(model, size)
@@ -126,19 +126,19 @@ class TestTimm:
             "regnetx_002",
         ],
     )
-    def test_models_are_cut(self, name):
+    def test_models_of_timm_are_cut(self, name):
         size = self.size(name)
         check(frozen(f"timm:{name}", size, dropout=0.3), size)
 
     @pytest.mark.soak
     @pytest.mark.parametrize("name", OF_TIMM.split())
-    def test_a_model_of_every_module_of_timm_is_cut(self, name):
+    def test_model_of_each_module_of_timm_is_cut(self, name):
         size = self.size(name)
         check(frozen(f"timm:{name}", size, dropout=0.2), size)
 
     @pytest.mark.soak
     @pytest.mark.parametrize("name", REFUSED)
-    def test_or_refused_with_a_reason(self, name):
+    def test_models_that_cannot_be_cut_have_a_reason(self, name):
         size = self.size(name)
         with pytest.raises(CutUnavailable, match=r"frozen part|dropped at random"):
             cut_network(frozen(f"timm:{name}", size, dropout=0.2), (3, size, size))
@@ -226,7 +226,7 @@ def test_network_that_cannot_be_cut_is_explained(kind, why):
         cut_network(model, (3, 16, 16))
 
 
-def test_cutting_leaves_the_network_and_torchs_generator_as_they_were():
+def test_cutting_does_not_change_network_or_generator():
     model = frozen("efficientnet_b0", dropout=0.2).train()
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     generator = torch.get_rng_state()
@@ -250,7 +250,7 @@ def test_cut_is_before_the_first_trained_layer():
     assert set(frozen_tensors(model)) == {"body.0.weight", "body.0.bias"}
 
 
-def test_with_its_head_alone_a_network_takes_features_and_trains_as_ever():
+def test_head_trains_on_features_like_the_whole_network():
     model = frozen("mobilenet_v2")
     images = torch.randn(4, 3, 64, 64)
     cut = cut_network(model, (3, 64, 64))
@@ -269,7 +269,7 @@ def test_with_its_head_alone_a_network_takes_features_and_trains_as_ever():
     assert model(images).shape == (4, 5)
 
 
-def test_a_cut_fits_another_copy_of_the_network():
+def test_cut_fits_a_copy_of_the_network():
     model, copy = frozen("mobilenet_v2"), frozen("mobilenet_v2")
     with torch.no_grad():
         copy.get_submodule("classifier.1").weight.mul_(2)  # type: ignore[operator,union-attr]

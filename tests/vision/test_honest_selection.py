@@ -91,7 +91,7 @@ def test_only_the_run_chosen_by_validation_is_tested(run_series, store, tmp_path
     assert [len(run.document.attempts) for run in looked_at(store)] == [2]
 
 
-def test_testing_all_includes_earlier_runs_and_repeats_nothing(run_series, store):
+def test_testing_all_runs_tests_earlier_runs_once(run_series, store):
     run_series(lr=[1e-3, 1e-2])
     assert len(looked_at(store)) == 1
 
@@ -102,7 +102,7 @@ def test_testing_all_includes_earlier_runs_and_repeats_nothing(run_series, store
         assert [len(run.document.attempts) for run in looked_at(store)] == [2, 2]
 
 
-def test_a_run_that_is_repeated_is_tested_where_its_original_was(run_series, store, monkeypatch):
+def test_repeated_run_is_tested_if_its_original_was(run_series, store, monkeypatch):
     run_series(lr=[1e-3, 1e-2])
     (tested,) = looked_at(store)
     for original in runfolio.open(store).runs():
@@ -118,7 +118,7 @@ def test_a_run_that_is_repeated_is_tested_where_its_original_was(run_series, sto
     assert repeated[tested.id].flat_summary["test/acc"] == tested.flat_summary["test/acc"]
 
 
-def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
+def test_nothing_is_tested_while_another_process_trains_a_run(run_series, store):
     planned = run_series(lr=1e-2).outcomes[0].plan  # to learn its fingerprint
     folder = looked_at(store)[0].folder
     with runfolio.resume(folder, checkpoint=None):
@@ -129,7 +129,7 @@ def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
     assert [run.folder for run in looked_at(store)] == [folder]
 
 
-def test_failed_test_is_reported_and_the_runs_stay(run_series, store, monkeypatch):
+def test_failed_test_is_reported_and_runs_remain(run_series, store, monkeypatch):
     def refuse(*args, **named):
         raise StoreError("the disk is full")
 

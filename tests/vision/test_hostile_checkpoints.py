@@ -158,7 +158,7 @@ def test_tensors_of_another_dtype_or_shape_are_named(name):
         check_stored_network(spec, {other: stored[other] for other in stored if other != key}, "it")
 
 
-def test_image_that_a_network_cannot_take_is_reported(checkpoint):
+def test_image_that_a_network_does_not_accept_is_reported(checkpoint):
     meta = copy.deepcopy(checkpoint.meta)
     for part in ("model", "transform"):
         meta[part] |= {"height": 1, "width": 1}

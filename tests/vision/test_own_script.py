@@ -111,7 +111,7 @@ def test_transforms_of_weights_and_of_the_older_package_are_stored(given):
 
 
 @pytest.mark.parametrize("dtype", ["onnx", "load", "nothing"])
-def test_stored_transform_names_nothing_but_dtypes(dtype, monkeypatch):
+def test_stored_transform_only_names_dtypes(dtype, monkeypatch):
     monkeypatch.setattr(torch, "__getattr__", lambda name: pytest.fail(f"torch.{name} is imported"))
 
     with pytest.raises(ValueError, match=r"0\.dtype is .* it must be one of"):
@@ -137,7 +137,7 @@ def test_random_transform_is_left_out_with_one_warning(store, caplog):
         runfolio.open(store).run(run.id).predict([picture()], Brightness)
 
 
-def test_run_of_a_script_without_module_shows_the_way_in_python(recorded):
+def test_run_of_a_script_without_module_prints_python_code(recorded):
     with pytest.raises(ConfigError) as refusal:
         recorded.predict([picture()])
 

@@ -122,7 +122,7 @@ def test_images_of_few_levels_are_named(tmp_path):
     assert notice.startswith("1 of 11 images have fewer than 8 levels, such as cat/mask.png (2): they may be masks")
 
 
-def test_deep_images_that_one_outlier_darkens_are_named(tmp_path):
+def test_deep_images_darkened_by_an_outlier_are_named(tmp_path):
     write(tmp_path, lambda pixels: Image.fromarray((pixels * 100).astype(np.uint16)), "png")
     Image.fromarray(np.full((8, 8), 65535, dtype=np.uint16)).save(tmp_path / "dark" / "hot.png")
 
@@ -132,7 +132,7 @@ def test_deep_images_that_one_outlier_darkens_are_named(tmp_path):
     assert few.startswith("31 of 31 images have fewer than 8 levels")
 
 
-def test_an_image_without_a_finite_value_is_bad(tmp_path):
+def test_image_without_finite_values_is_bad(tmp_path):
     fill(tmp_path, {"cat": 5, "dog": 5})
     Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)).save(tmp_path / "cat" / "empty.tif")
 

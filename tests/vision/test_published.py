@@ -66,7 +66,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("mirror")
-def test_a_published_set_is_fetched_and_read():
+def test_published_set_is_downloaded_and_read():
     source = load_data("torchvision:FashionMNIST")
 
     assert source.name == "torchvision:FashionMNIST"
@@ -80,7 +80,7 @@ def test_a_published_set_is_fetched_and_read():
     assert source.test.digests()[3] == digest(CLOTHES[23])
 
 
-def test_it_is_fetched_once(mirror):
+def test_published_set_is_downloaded_once(mirror):
     load_data("torchvision:FashionMNIST")
     for file in mirror.iterdir():
         file.unlink()
@@ -88,7 +88,7 @@ def test_it_is_fetched_once(mirror):
     assert len(load_data("torchvision:FashionMNIST").test) == 10
 
 
-def test_one_that_is_not_there_whole_is_not_taken_for_whole(mirror):
+def test_incomplete_download_is_not_used(mirror):
     (mirror / "t10k-labels-idx1-ubyte.gz").write_bytes(b"half")
     with pytest.raises(DownloadFailed, match=r"cannot download torchvision:FashionMNIST .*; check the network"):
         load_data("torchvision:FashionMNIST")
@@ -107,7 +107,7 @@ def test_prints_of_torchvision_are_hidden_and_the_display_is_paused(capsys):
     assert "Extracting" not in capsys.readouterr().out
 
 
-def test_offline_is_one_clear_line(monkeypatch):
+def test_offline_error_is_one_line(monkeypatch):
     monkeypatch.setattr(datasets.FashionMNIST, "mirrors", ["http://nowhere.invalid/"])
 
     with pytest.raises(DownloadFailed) as refusal:
@@ -118,12 +118,12 @@ def test_offline_is_one_clear_line(monkeypatch):
     assert "\n" not in str(refusal.value)
 
 
-def test_an_unknown_set_names_the_nearest():
+def test_unknown_set_is_refused_with_similar_names():
     with pytest.raises(NotFound, match="no data 'torchvision:Cifar10'; did you mean CIFAR10 or CIFAR100"):
         load_data("torchvision:Cifar10")
 
 
-def test_torchvision_knows_every_set_of_ours():
+def test_torchvision_has_all_named_sets():
     assert [name for name in _SETS if not hasattr(datasets, name)] == []
 
 
@@ -148,7 +148,7 @@ def test_photographs_keep_their_sizes(cache):
 
 
 @pytest.mark.parametrize("name", [name for name, published in _SETS.items() if published.photos])
-def test_the_files_of_every_set_of_photographs_are_known(name: str):
+def test_files_of_each_set_of_photos_are_found(name: str):
     """By the attributes that torchvision's own code fills."""
     bases = [base for base in getattr(datasets, name).__mro__ if base.__module__.startswith("torchvision")]
     code = "".join(map(inspect.getsource, bases))

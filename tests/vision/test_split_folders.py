@@ -67,7 +67,7 @@ def test_a_folder_repeated_inside_itself_is_one_part(tmp_path):
     assert sizes(load(divided(tmp_path, names))) == (8, 0, 6)
 
 
-def test_the_other_of_two_folders_of_the_same_classes_is_test(tmp_path):
+def test_other_folder_with_the_same_classes_is_the_test_folder(tmp_path):
     source = load(divided(tmp_path, {"train": "Training", "test": "unseen"}))
 
     assert sizes(source) == (8, 0, 6)
@@ -105,7 +105,7 @@ def test_a_validation_folder_of_other_classes_is_named(tmp_path):
     assert source.notices[1:] == ("left out: val/hen/ (only in this folder)", "val/ has no images of: cow")
 
 
-def test_what_is_left_out_is_named(tmp_path):
+def test_left_out_folders_are_named(tmp_path):
     divided(tmp_path, {"train": "train", "test": "test"})
     fill(tmp_path, {"unlabelled": 3})
     picture().save(tmp_path / "cover.png")
@@ -156,7 +156,7 @@ def test_a_class_with_the_name_of_a_part_is_named(tmp_path):
     assert source.notices == ("used as classes although they have names of parts of the data: train",)
 
 
-def test_classes_that_all_hold_the_same_folders_are_doubted(tmp_path):
+def test_classes_with_equal_subfolders_give_a_notice(tmp_path):
     fill(tmp_path / "2023", {"cat": 5, "dog": 5})
     fill(tmp_path / "2024", {"cat": 5, "dog": 5}, seed=50)
 
@@ -176,7 +176,7 @@ def settings_for(food: Path, **changes) -> TrainSettings:
     return TrainSettings(**options)
 
 
-def test_a_validation_folder_validates(food):
+def test_validation_folder_is_used_for_validation(food):
     prepared = prepare(settings_for(food))
 
     assert (len(prepared.train), len(prepared.val), len(prepared.test)) == (8, 4, 6)
@@ -184,14 +184,14 @@ def test_a_validation_folder_validates(food):
     assert all(item.name.startswith("train/") for item in prepared.listing("train"))
 
 
-def test_a_share_of_the_data_keeps_all_of_the_validation_folder(food):
+def test_data_fraction_does_not_reduce_the_validation_folder(food):
     prepared = prepare(settings_for(food, data_fraction=0.5))
 
     assert (len(prepared.train), len(prepared.val)) == (4, 4)
 
 
 @pytest.mark.parametrize("division", [{"val_fraction": 0.25}, {"fold": "1/4"}])
-def test_a_division_that_is_asked_for_leaves_the_folder_out(food, division):
+def test_requested_split_replaces_the_validation_folder(food, division):
     prepared = prepare(settings_for(food, **division))
 
     assert (len(prepared.train), len(prepared.val)) == (6, 2)
@@ -216,7 +216,7 @@ def test_validation_images_cannot_be_test_data(food):
         load(food, test_data=f"folder:{food / 'valid'}")
 
 
-def test_a_run_records_what_was_taken_for_what(food, tmp_path):
+def test_run_records_the_use_of_folders(food, tmp_path):
     with pytest.warns(match="used: .* valid/"):
         folder = run_experiment(settings_for(food), store=tmp_path / "runs")
 

@@ -36,7 +36,7 @@ def tensorboards(values: list[float], weight: float) -> list[float]:
 
 
 @given(values=gappy, weight=st.floats(0.01, 0.99))
-def test_smoothing_is_tensorboards(values: list[float], weight: float):
+def test_smoothing_equals_that_of_tensorboard(values: list[float], weight: float):
     np.testing.assert_allclose(
         exponential_smoothing(np.array(values), weight), tensorboards(values, weight), rtol=1e-9, atol=1e-9
     )
@@ -50,7 +50,7 @@ def test_smoothing_keeps_a_constant_and_starts_at_the_first_value():
 
 @given(values=st.lists(st.one_of(numbers, st.just(math.nan)), max_size=400), most=st.integers(3, 60))
 @example(values=[*[1.0] * 200, math.nan, *[2.0] * 200], most=30)
-def test_a_thinned_curve_keeps_ends_extremes_and_gaps(values: list[float], most: int):
+def test_downsampling_keeps_ends_extremes_and_gaps(values: list[float], most: int):
     curve = np.array(values, dtype=float)
     indices = downsampled_indices(curve, most)
 
@@ -68,7 +68,7 @@ def lines(store, *metrics: str, **options):
     return [line for panel in panels for line in panel.lines]
 
 
-def test_steps_are_put_in_order_and_broken_stretches_named(store):
+def test_points_are_sorted_and_non_finite_ranges_are_recorded(store):
     with runfolio.init("net", store=store) as run:
         for step, value in [(3, 0.3), (0, 0.0), (1, math.nan), (2, -math.inf), (4, math.nan)]:
             run.log({"loss": value}, step=step)
@@ -79,7 +79,7 @@ def test_steps_are_put_in_order_and_broken_stretches_named(store):
     assert line.broken == [(1.0, 2.0), (4.0, 4.0)]
 
 
-def test_best_first_and_the_same_place_in_every_panel(store, write):
+def test_lines_are_sorted_best_first_with_one_position_in_all_panels(store, write):
     write("worse", points={"val/acc": [0.5], "loss": [1.0]})
     write("better", points={"val/acc": [0.9], "loss": [9.0]})
     write("other", points={"loss": [5.0]})
@@ -90,7 +90,7 @@ def test_best_first_and_the_same_place_in_every_panel(store, write):
     assert (acc.heading, loss.heading) == ("highest val/acc", "lowest loss")
 
 
-def test_time_is_since_the_start_in_a_unit_that_fits(store, write, edit):
+def test_time_since_the_start_has_a_suitable_unit(store, write, edit):
     folder = write("net", points={"loss": [1.0, 0.5]})
     with (folder / "run.json").open() as file:
         (attempt,) = json.load(file)["attempts"]
@@ -144,7 +144,7 @@ def seeds(store, write):
 
 
 @pytest.mark.parametrize("group_by", [["model"], ["-seed"], ["params.model"]])
-def test_runs_that_differ_in_the_seed_alone_are_one_mean(seeds, group_by):
+def test_runs_that_differ_only_in_seed_are_averaged(seeds, group_by):
     mlp, cnn = lines(seeds, "loss", group_by=group_by)
 
     assert (mlp.label, cnn.label) == ("model=mlp  n=3", "model=cnn  n=3")
@@ -220,7 +220,7 @@ def test_values_missing_from_a_log_axis_are_counted(store, write):
     assert panel.notes == ["1 point at 0 or below is not on the log axis."]
 
 
-def test_a_log_axis_without_anything_to_show_is_refused(store, write):
+def test_log_axis_without_positive_values_is_refused(store, write):
     write("net", points={"loss": [0.0, -1.0]})
 
     with pytest.raises(ConfigError, match="loss has no value above 0 for a log axis"):

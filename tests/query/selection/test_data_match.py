@@ -78,7 +78,7 @@ def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path
     assert "val/acc: 1 run had changed data" in choose(runs(store).values(), "val/acc").sentence
 
 
-def test_another_seed_is_not_taken_for_other_data(write, store: Path):
+def test_other_seed_is_not_marked_as_other_data(write, store: Path):
     write("best", 0.95)
     write("near", 0.94, [*IMAGES[8:], *IMAGES[:8]])
 
@@ -98,21 +98,21 @@ def test_share_of_the_same_images_is_described_by_its_sizes(write, store: Path):
     )
 
 
-def test_of_a_share_that_is_far_from_the_other_only_the_numbers_are_told(write, store: Path):
+def test_very_different_shares_are_described_by_numbers_only(write, store: Path):
     write("best", 0.95, IMAGES[:15])
     write("near", 0.94, IMAGES[9:])
 
     assert "items of the data (5 added, 9 removed)" in leaderboard(list(runs(store).values())).caption
 
 
-def test_images_that_were_relabelled_are_other_data(write, store: Path):
+def test_relabelled_images_are_other_data(write, store: Path):
     write("best", 0.95)
     write("near", 0.94, [(IMAGES[0][0], IMAGES[0][1], "dog"), *IMAGES[1:]])
 
     assert marks(store)["near"][0] == "!"
 
 
-def test_a_run_that_recorded_no_data_may_be_an_equal_and_that_is_said(write, store: Path):
+def test_run_without_recorded_data_is_marked_as_unknown(write, store: Path):
     write("best", 0.95)
     write("near", 0.94, None, None)
 
@@ -120,14 +120,14 @@ def test_a_run_that_recorded_no_data_may_be_an_equal_and_that_is_said(write, sto
     assert "possibly other data, since not all runs recorded them" in leaderboard(list(runs(store).values())).caption
 
 
-def test_runs_without_recorded_data_give_no_remark(write, store: Path):
+def test_runs_without_recorded_data_are_not_marked(write, store: Path):
     write("best", 0.95, None, None)
     write("near", 0.94, None, None)
 
     assert marks(store) == {"best": ("", "", False), "near": ("", "", True)}
 
 
-def test_compare_names_no_winner_on_changed_data_and_says_why(write, store: Path):
+def test_compare_has_no_winner_on_changed_data(write, store: Path):
     for name, images in (("a", IMAGES), ("b", edited(IMAGES))):
         write(name, 0.9 if name == "a" else 0.8, images)
     comparison = compare([runs(store)["a"], runs(store)["b"]])
@@ -148,7 +148,7 @@ def test_diff_names_the_items_that_differ(write, store: Path):
     assert json.loads(as_json)["items"][0]["items"]["added"] == {"count": 1, "first": ["test/new.jpg"]}
 
 
-def test_show_and_runs_tell_the_fingerprint(write, store: Path):
+def test_show_and_runs_print_the_fingerprint(write, store: Path):
     folder = write("net", 0.9)
     run = runs(store)["net"]
     fingerprint = run.data["val"].fingerprint or ""
@@ -174,7 +174,7 @@ def test_runs_without_listings_are_still_distinguished(write, store: Path):
     ]
 
 
-def test_a_damaged_list_is_found_by_the_doctor(write, store: Path):
+def test_doctor_finds_a_damaged_listing(write, store: Path):
     folder = write("net", 0.9)
     listings = sorted((folder / "data").iterdir())
     listings[0].write_bytes(listings[0].read_bytes()[:-5])

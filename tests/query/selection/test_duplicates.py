@@ -6,7 +6,7 @@ from runfolio.query.selection.duplicates import copied_runs, distinct_runs
 from runfolio.query.store import open_folio
 
 
-def test_the_folder_that_the_run_was_given_counts_before_its_copies(store, write, copy):
+def test_original_folder_takes_precedence_over_copies(store, write, copy):
     original = write("net")
     for place in ("a-backup/net", f"digits/again-{original.name}", f"digits/{original.name}-old"):
         copy(original, store / place)

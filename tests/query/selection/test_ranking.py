@@ -9,7 +9,7 @@ from runfolio.query.store import open_folio
 from runfolio.query.tables.leaderboard import leaderboard
 
 
-def test_the_best_run_is_the_one_with_the_best_point_of_the_curve(store, write):
+def test_best_run_has_the_best_point_of_all_curves(store, write):
     write("early", points={"val/acc": [0.5, 0.9, 0.6]})
     write("late", points={"val/acc": [0.5, 0.6, 0.8]})
     folio = open_folio(store)
@@ -34,7 +34,7 @@ def test_summary_value_takes_precedence_over_the_curve(store, write):
     assert "too optimistic" in choice.sentence
 
 
-def test_a_summary_alone_is_enough(store, write):
+def test_result_in_the_summary_suffices(store, write):
     write("net", summary={"val": {"acc": 0.9}})
     choice = choose(open_folio(store).runs(), "val/acc")
 
@@ -64,14 +64,14 @@ def test_non_finite_value_never_wins(store, write, bad: float, mode: str):
     assert folio.best("final", mode).name == "good"
 
 
-def test_all_nan_has_no_best(store, write):
+def test_only_nan_values_have_no_best_run(store, write):
     write("bad", points={"loss": [math.nan]})
 
     with pytest.raises(NotFound, match="'loss' is not finite in any run"):
         open_folio(store).best("loss")
 
 
-def test_failed_run_wins_only_without_finished_ones(store, write):
+def test_failed_run_only_wins_without_other_runs(store, write):
     write("failed", points={"acc": [0.9], "extra/acc": [0.1]}, state="failed")
     write("finished", points={"acc": [0.5]})
     folio = open_folio(store)
@@ -81,14 +81,14 @@ def test_failed_run_wins_only_without_finished_ones(store, write):
     assert folio.best("extra/acc").name == "failed"
 
 
-def test_of_one_experiment(store, write):
+def test_best_run_of_one_experiment_is_chosen(store, write):
     write("a", experiment="digits", points={"acc": [0.5]})
     write("b", experiment="pets", points={"acc": [0.9]})
 
     assert open_folio(store).best("acc", experiment="digits").name == "a"
 
 
-def test_an_unknown_metric_names_the_nearest(store, write):
+def test_unknown_metric_is_refused_with_similar_names(store, write):
     write(points={"val/acc": [0.5]}, summary={"test/acc": 0.5})
 
     with pytest.raises(NotFound, match=r"no run here has a metric 'val/ac'; did you mean val/acc\?"):

@@ -73,18 +73,18 @@ def test_figures_that_no_run_has_are_left_out(series, store, write):
     assert leaderboard(open_folio(store).runs("other")).columns == ["label", "value", "state"]
 
 
-def test_any_metric_may_order_it(series):
+def test_any_metric_can_order_the_leaderboard(series):
     board = leaderboard(series, "predict_ms", "max")
     assert (board.mode, {row.value for row in board.rows}) == ("max", {1.25, None})
     with pytest.raises(ConfigError, match="--min or --max"):
         leaderboard(series, "parameters")
 
 
-def test_choosing_by_test_data_is_warned_of(series):
+def test_choice_by_test_data_has_a_warning(series):
     assert "too optimistic" in leaderboard(series, "test/acc").caption
 
 
-def test_with_more_comparisons_it_takes_more_to_tell_a_run_from_the_best(store, write):
+def test_more_comparisons_need_larger_differences(store, write):
     """0.87 of 200 is told from 0.94 alone (p is 0.02), and not as one of many."""
     for number, acc in enumerate([0.94, 0.87]):
         write(f"net{number}", summary={"val/acc": acc, "val/images": 200})
@@ -104,7 +104,7 @@ def test_caption_explains_how_to_test_runs_that_were_not_chosen(store, write):
     )
 
 
-def test_what_chose_the_epochs_chooses_the_run_where_all_say_the_same(store, write):
+def test_metric_that_chose_the_epochs_orders_the_runs(store, write):
     write("tested", summary={"chosen_by": "train/acc", "train/acc": 0.9, "test/acc": 0.99})
     write("best", summary={"chosen_by": "train/acc", "train/acc": 0.95})
 
@@ -120,7 +120,7 @@ def test_an_accuracy_in_percent_has_no_interval(store, write):
     assert (row.test, row.test_low, row.tied) == (95.0, None, False)
 
 
-def test_a_series_of_failures_is_a_board_of_reasons(store, write):
+def test_leaderboard_of_failed_runs_has_their_reasons(store, write):
     write("a", state="failed", reason="no such file")
     write("b", points={"val/acc": [math.nan]}, state="failed", reason="diverged")
 
@@ -130,14 +130,14 @@ def test_a_series_of_failures_is_a_board_of_reasons(store, write):
     }
 
 
-def test_there_must_be_runs(store):
+def test_leaderboard_without_runs_is_refused(store):
     store.mkdir()
 
     with pytest.raises(NotFound, match="no runs to rank"):
         leaderboard(open_folio(store).runs())
 
 
-def test_a_metric_over_different_images_is_warned_of(write, store):
+def test_metric_over_different_images_has_a_warning(write, store):
     write("small", summary={"val/acc": 0.9, "val/images": 45})
     write("large", summary={"val/acc": 0.8, "val/images": 90})
 
