@@ -124,7 +124,7 @@ def test_only_training_images_are_augmented(tiny):
     assert all(torch.equal(one, other) for one, other in zip(augmented, plain, strict=True))
 
 
-def test_unknown_augmentation_is_refused_with_all_names(tiny):
+def test_unknown_augmentation_is_refused_with_similar_names(tiny):
     with pytest.raises(ConfigError, match=r"augment is 'trivail'; .* did you mean trivial"):
         tiny(augment="trivail")
 

@@ -27,7 +27,7 @@ def width(text: str) -> int:
     return max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in text.splitlines())
 
 
-def test_runs_are_letters_without_colours(store, write):
+def test_runs_are_letters_on_a_terminal_without_colours(store, write):
     write("up", points={"val/acc": [0.1, 0.5, 0.9]})
     write("flat", points={"val/acc": [0.2, 0.2, 0.2]})
     text = curves(store, "val/acc")
@@ -52,7 +52,7 @@ def test_best_curve_is_drawn_on_top(store, write):
     assert "b" not in "".join(line for line in text.splitlines() if "│" in line)
 
 
-def test_legend_is_coloured_with_colours(store, write):
+def test_coloured_terminal_has_fine_lines_and_a_coloured_legend(store, write):
     write("up", points={"val/acc": [0.1, 0.9]})
     text = curves(store, "val/acc", screen=COLOURED)
 

@@ -65,7 +65,7 @@ def test_note_names_the_other_meanings_of_a_bare_name(runs):
     assert choice_note(columns[2:]) == ""
 
 
-def test_column_of_both_kinds_of_figures_has_kind_figure(store, write):
+def test_heading_of_mixed_figures_names_both_kinds(store, write):
     write(points={"val/acc": [0.5, 0.9]})
     write(points={"val/acc": [0.5, 0.8]}, summary={"val/acc": 0.7})
     column = find_column("val/acc", open_folio(store).runs())
