@@ -1,4 +1,4 @@
-"""Renaming, tagging, noting, archiving: seen by every reader at once, whoever writes the run."""
+"""Edits of runs: visible to each reader at once, also while the run is written."""
 
 from __future__ import annotations
 

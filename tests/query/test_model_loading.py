@@ -1,4 +1,4 @@
-"""Loading what a run saved: by the loader its checkpoint names, or into a module of one's own."""
+"""Loading of models, with the loader of the checkpoint or into a given module."""
 
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def test_missing_loader_is_never_imported(save, loader: str):
 
 
 def test_an_installed_loader_builds_the_model_and_predicts(save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A package of somebody else's, found by the entry point it declares."""
+    """The loader is in another package, which declares an entry point."""
     (tmp_path / "toy_package.py").write_text(
         "import torch\n"
         "class Loaded:\n"

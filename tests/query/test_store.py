@@ -270,7 +270,7 @@ def test_unchanged_runs_are_listed_without_reading_them(store, write, copy, edit
 
 
 def overwrite_unnoticed(path: Path) -> None:
-    """Other content, of the same size and time, in the same file: who reads it again comes to grief."""
+    """Overwrite a file with other content of the same size and time, so that reading it again fails."""
     status = path.stat()
     with path.open("r+b") as file:
         file.write(b"?" * status.st_size)
@@ -278,7 +278,7 @@ def overwrite_unnoticed(path: Path) -> None:
 
 
 def test_reading_a_run_imports_no_pandas(store: Path, fresh_python: Callable):
-    """Arrow would, in half a second, wherever it is installed."""
+    """Arrow imports pandas if it is installed, which takes half a second."""
     script = """
 import sys, runfolio
 with runfolio.init("net", store=sys.argv[1]) as run:

@@ -1,4 +1,4 @@
-"""Deleting: whole into the trash, whole out of it, nothing outside of the store ever touched."""
+"""Deletion and restoration of runs, without touching anything outside of the store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def outside(tmp_path) -> Path:
-    """A folder beside the store that nothing here may touch."""
+    """Return a folder outside of the store, which must not be changed."""
     folder = tmp_path / "outside"
     folder.mkdir()
     (folder / "canary").write_text("alive")

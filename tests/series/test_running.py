@@ -1,4 +1,4 @@
-"""What a series does with its runs: each once, failures aside, and on where it was stopped."""
+"""Execution of a series: each run once, also after failures and interruptions."""
 
 import shutil
 from pathlib import Path
@@ -116,7 +116,7 @@ def test_run_with_damaged_checkpoint_resumes_from_another_or_restarts(store, dam
 
 
 class Vanishing:
-    """A target that takes the whole store away after each run."""
+    """Target that removes the store after each run."""
 
     def __init__(self) -> None:
         self._walk = load_target("walk:target")

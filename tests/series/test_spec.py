@@ -1,4 +1,4 @@
-"""How a series is written, and what is said where it is written wrongly."""
+"""Definition of a series, and errors for invalid ones."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Zips from strangers: whole into one folder, or refused by the member that is wrong."""
+"""Unpacking of untrusted zips."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PHOTOS = zipped({"pizza": 5, "sushi": 5})
 
 
 def member(name: str, mode: int = 0, content: bytes = b"x") -> bytes:
-    """A zip of one good member and this one."""
+    """Return a zip with a valid member and this one."""
     info = zipfile.ZipInfo(name)
     info.external_attr = mode << 16
     packed = io.BytesIO()
@@ -34,7 +34,7 @@ def member(name: str, mode: int = 0, content: bytes = b"x") -> bytes:
 
 
 def renamed(archive: bytes, old: bytes, new: bytes, where: int = -1) -> bytes:
-    """The same bytes with a name replaced in them: `where` 1 does so in the member's own header only."""
+    """Replace a name in the bytes; with `where` 1 only in the header of the member."""
     assert len(old) == len(new)
     return archive.replace(old, new, where)
 

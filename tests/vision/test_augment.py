@@ -1,4 +1,4 @@
-"""Random changes to training images: never to others, and the same whoever prepares them."""
+"""Augmentation: only of training images, and the same in all processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every image is looked at once before training: odd ones work, bad ones are named or left out."""
+"""Inspection of images before training: unusual ones are accepted, bad ones refused or skipped."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_unusual_images_are_accepted(food):
 
 
 class Counting(Progress):
-    """Counts the files that are read."""
+    """Progress display that counts the files that are read."""
 
     read = 0
 

@@ -1,4 +1,4 @@
-"""Training images before anything is trained: as stored, as the network sees them, augmented."""
+"""Figure of training images: as stored, as the network sees them, augmented."""
 
 import numpy as np
 import torch

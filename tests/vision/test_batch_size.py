@@ -1,4 +1,4 @@
-"""A batch size that is found by trying."""
+"""Measured batch sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data by name, its stratified shares, and the order of its batches."""
+"""Data by name, stratified shares, and the order of batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training records of its images, and what it says when they change."""
+"""Recorded data of a training, and reactions to changed images."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def train(store: Path, settings) -> Callable[..., RecordedRun]:
 
 @pytest.fixture
 def stopped(store: Path, settings, food: Path) -> RecordedRun:
-    """A run that was interrupted in its third epoch."""
-    describe(f"folder:{food}")  # a first look at the images shows its progress too
+    """Return a run that was interrupted in its third epoch."""
+    describe(f"folder:{food}")  # inspects the images, so that the progress display only counts batches
     return interrupted(settings(food, epochs=4, batch_size=8, augment="trivial"), store, after_batches=10)
 
 
@@ -186,7 +186,7 @@ def test_run_continues_with_changed_images_on_request(stopped: RecordedRun, food
 
 
 def test_resumed_run_ignores_new_images(store: Path, settings, tmp_path: Path):
-    food = fill(tmp_path / "food", {"ham": 30, "spam": 30})  # whose test images are chosen by all that lie there
+    food = fill(tmp_path / "food", {"ham": 30, "spam": 30})  # the split depends on all images
     ours = settings(food, epochs=4, batch_size=8, augment="trivial")
     folder = run_experiment(ours, store=tmp_path / "straight")
     straight = runfolio.open(tmp_path / "straight").run(folder)

@@ -1,4 +1,4 @@
-"""What `describe` tells of data before anything is trained on it."""
+"""Description of data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 def local(name: str) -> str:
-    """The zip of that name among the data that lies beside a developer's checkout."""
+    """Return the name of a zip next to a developer's checkout, and skip the test if it is missing."""
     path = SHARED / f"{name}.zip"
     if not path.exists() and not os.environ.get("CI"):
         pytest.skip(f"{path} is not there")

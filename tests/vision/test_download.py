@@ -1,4 +1,4 @@
-"""Data over HTTP, from a real server of this machine that can fail in every way servers do."""
+"""Downloads over HTTP, from a local server that can fail in many ways."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ HURRIED = RetryPolicy(attempts=3, first_wait_s=0.01, silence_s=5)
 
 
 class Site:
-    """One file under every path, and what is to go wrong with the next requests."""
+    """Server with one file under each path, and the planned failures of its next requests."""
 
     def __init__(self) -> None:
         self.content = CONTENT
         self.etag = '"first"'
         self.faults: list[Callable[[BaseHTTPRequestHandler], None] | None] = []
-        """One a request, first come first served; None and those after the last are answered well."""
+        """Failures of the next requests in order; None and later requests succeed."""
         self.takes_ranges = True
         self.asked: list[str] = []
-        """The range each request asked for; empty for all."""
+        """Requested range of each request; empty for the whole file."""
         self.url = ""
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
@@ -84,7 +84,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request, client_address) -> None:
-            pass  # a client that went away is part of these tests
+            pass  # clients that disconnect are part of these tests
 
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,)).start()
@@ -96,7 +96,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def fetch(site: Site, tmp_path: Path) -> Callable[..., bytes]:
-    """Download the site's file, and give what came."""
+    """Download the file of the site, and return its content."""
 
     def run(progress: Progress | None = None, patience: RetryPolicy = HURRIED) -> bytes:
         download(site.url, tmp_path / "food.zip", progress=progress, retries=patience)
@@ -310,7 +310,7 @@ def test_killed_download_leaves_no_partial_data_and_is_continued(site, forked, t
     site.faults = [stall]
     process = forked.start("-c", LOADING, f"zip:{site.url}", cwd=tmp_path)
     assert halfway.wait(60)
-    time.sleep(0.2)  # for the bytes to reach the disk
+    time.sleep(0.2)  # until the bytes are on the disk
     process.kill()
     process.wait()
     killed.set()

@@ -1,4 +1,4 @@
-"""Steps of a training: accumulation, clipping, averaged weights, mixed images, early stopping."""
+"""Training steps: accumulation, clipping, averaged weights, mixed images, early stopping."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from runfolio.vision.loop.train_state import UNAVERAGED, TrainState
 from runfolio.vision.prepare import Preparation, prepare
 
 EXACT = {"optimizer": "sgd", "lr": 0.1, "schedule": "constant", "batch_size": 23, "seed": 3}
-"""115 images in five equal batches, and steps whose size shows in the weights."""
+"""Settings with 115 images in five equal batches, and an optimizer whose steps show the gradients."""
 
 
 def in_precision(precision: str, preparation: Preparation) -> Preparation:
-    """Return the preparation in a precision that `prepare` may refuse: a CPU computes fp16, though slowly."""
+    """Return the preparation in a precision that `prepare` may refuse. A CPU computes fp16, but slowly."""
     return replace(preparation, settings=replace(preparation.settings, precision=precision))
 
 
 @pytest.fixture
 def trained_once(tiny):
-    """Train one epoch; return its state, and the loss of each step."""
+    """Train one epoch, and return its state and the loss of each step."""
 
     def train(precision: str = "32", **settings) -> tuple[TrainState, list[float]]:
         torch.manual_seed(3)
@@ -69,7 +69,7 @@ def test_accumulated_batches_equal_one_larger_batch(trained_once, batches):
 
 
 class Reads(TorchDispatchMode):
-    """Counts how often a number is taken out of a tensor, for which a GPU has to be waited for."""
+    """Counter of reads of numbers from tensors, which wait for a GPU."""
 
     count = 0
 
@@ -204,7 +204,7 @@ def test_mixing_depends_only_on_seed_epoch_and_batch(ways):
 
 
 def test_labels_are_mixed_like_their_images():
-    images = torch.eye(3)[torch.arange(6) % 3].reshape(6, 3, 1, 1).expand(6, 3, 8, 8)  # the label is the colour
+    images = torch.eye(3)[torch.arange(6) % 3].reshape(6, 3, 1, 1).expand(6, 3, 8, 8)  # the label equals the colour
 
     for batch in range(10):
         mixed, shares = Mixing(mixup=1, cutmix=1, classes=3, seed=0)(images, torch.arange(6) % 3, epoch=0, batch=batch)

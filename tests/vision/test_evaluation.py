@@ -1,4 +1,4 @@
-"""A finished run's classifier measured on labelled images; every figure beside scikit-learn's and torchmetrics'."""
+"""Evaluation of a finished run, compared with scikit-learn and torchmetrics."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def result(classifier, source) -> EvaluationResult:
 
 @pytest.fixture
 def probabilities(classifier, source) -> NDArray[np.float64]:
-    """[images, classes], asked for one image at a time."""
+    """Return predicted probabilities, [images, classes], computed one image at a time."""
     predictions = classifier.predict([source.test.image(index) for index in range(len(source.test))])
     return np.array([list(prediction.probabilities.values()) for prediction in predictions])
 
@@ -145,7 +145,7 @@ def test_diverged_model_is_evaluated(classifier, source, tmp_path):
 
     assert math.isnan(result.loss)
     assert math.isnan(result.calibration.error)
-    assert result.accuracy == result.per_class[0].images / 359  # it says the first class of everything
+    assert result.accuracy == result.per_class[0].images / 359  # it always predicts the first class
     assert len(draw_evaluation(result, source, tmp_path, "diverged")) == 3
 
 

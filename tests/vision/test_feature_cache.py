@@ -1,4 +1,4 @@
-"""Features and pixels are computed once, and kept through kills, damage, full disks and many processes."""
+"""Cache of features and pixels: kills, damage, full disks and several processes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def rows_of(*numbers: int, size: int = 100) -> np.ndarray:
 
 
 class TestRowStore:
-    """The files themselves (`rows.py`)."""
+    """Files of the cache (`cache_rows.py`)."""
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -192,10 +192,10 @@ def flip(path: Path, offset: int) -> None:
 
 
 class TestRoom:
-    """How much is kept (`room.py`)."""
+    """Budget of the cache (`cache_budget.py`)."""
 
     def filled(self, name: str, used: float) -> RowStore:
-        """A folder of 10,000 bytes and a few."""
+        """Return a folder of slightly more than 10,000 bytes."""
         rows = open_row_store("features", {"name": name}, 1000)
         rows.add(ids(*range(10)), rows_of(*range(10), size=1000))
         os.utime(rows.folder / ".lock", (used, used))
@@ -264,7 +264,7 @@ def model() -> nn.Module:
 
 
 class Counting(Progress):
-    """Counts the images whose features are computed."""
+    """Progress display that counts the images whose features are computed."""
 
     def __init__(self) -> None:
         super().__init__(disable=True)
@@ -281,7 +281,7 @@ def transform_of(source: ImageSource, size: int = 32) -> ImageTransform:
 
 
 def cached(model: nn.Module, source: ImageSource, **options) -> tuple[CachedFeatures, int]:
-    """Features of the training images, and how many were computed for it."""
+    """Return the features of the training images, and how many were computed."""
     progress = Counting()
     opened = FeatureCache(model, SPEC, transform_of(source), progress=progress, **options)
     return opened.features_of(source.train, np.arange(len(source.train))), progress.computed
@@ -292,7 +292,7 @@ def through(model: nn.Module, features: CachedFeatures) -> torch.Tensor:
 
 
 def expected(model: nn.Module, source: ImageSource) -> torch.Tensor:
-    """The input of the head, image by image."""
+    """Return the input of the head, computed image by image."""
     got: list[torch.Tensor] = []
     hook = model.get_submodule("classifier.2").register_forward_pre_hook(lambda module, inputs: got.append(inputs[0]))
     transform = transform_of(source)
@@ -374,7 +374,7 @@ def test_only_new_and_changed_images_are_computed(model, food, tmp_path):
     opened.features_of(source.test, np.arange(len(source.test)))
 
     test_images = len(food.test)
-    assert progress.computed in range(1, test_images + 2)  # the changed one, and those that were never asked for
+    assert progress.computed in range(1, test_images + 2)  # the changed image, and those that were not requested before
 
 
 def test_only_damaged_rows_are_computed_again(model, food, cache):
@@ -405,7 +405,7 @@ def test_unwritable_or_too_small_cache_is_reported(model, food, tmp_path, monkey
 
 @pytest.fixture
 def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Mount the cache with these options; called again, mount it anew with others."""
+    """Mount the cache with these options. Another call mounts it again with other options."""
     mount_point = tmp_path / "disk"
     mount_point.mkdir()
     monkeypatch.setenv("RUNFOLIO_CACHE", str(mount_point))
@@ -432,7 +432,7 @@ def test_read_only_cache_serves_its_rows(model, food, mounted):
 
 
 def test_full_disk_is_reported_and_written_rows_are_used(model, food, mounted, monkeypatch):
-    monkeypatch.setattr(cache_budget, "RESERVED_BYTES", -(10**9))  # as if others had taken it meanwhile
+    monkeypatch.setattr(cache_budget, "RESERVED_BYTES", -(10**9))  # as if other processes had filled the disk
     monkeypatch.setattr(feature_cache, "_BATCH", 2)
     mounted("size=80k")
 
@@ -480,7 +480,7 @@ def test_views_equal_the_augmented_images_of_the_epochs(model, food):
 def trained(
     network: Callable[[], nn.Module], spec: ModelSpec, source: ImageSource, transform: ImageTransform, **how
 ) -> dict[str, torch.Tensor]:
-    """The weights after a short training of the head: on features, or through the network."""
+    """Return the weights after a short training of the head, on features or through the whole network."""
     on_features, workers, images = how["on_features"], how["workers"], how["images"]
     chosen = np.arange(0, len(source.train), len(source.train) // images)
     torch.manual_seed(0)
@@ -504,7 +504,7 @@ def trained(
 
 
 def check_the_same_head(*what, **how) -> None:
-    """Same seed, same order, same draws of dropout: equal to float tolerance."""
+    """Check that heads trained with the same seed are equal up to float tolerance."""
     through_network, on_features = (trained(*what, **how, on_features=on) for on in (False, True))
     for key, tensor in through_network.items():
         torch.testing.assert_close(on_features[key], tensor, rtol=1e-3, atol=1e-4)
@@ -539,7 +539,7 @@ def real(data: Path, image_size: int) -> TrainSettings:
 
 
 class AsVisited(torch.utils.data.Dataset):
-    """The images themselves, asked for by sample."""
+    """Data set of the images, indexed by sample."""
 
     def __init__(self, source: ImageSource, chosen: np.ndarray, transform: ImageTransform) -> None:
         self._images = PreparedImages(source.train, chosen, transform)
@@ -584,7 +584,7 @@ print(computed, float(sum(row.double().sum() for row, _ in found.__getitems__(ra
 
 
 class Filling:
-    """A process that fills the cache: its lines of output, and the word to begin."""
+    """Process that fills the cache after a signal to start."""
 
     def __init__(self, forked: Forked, source: ImageSource) -> None:
         assert isinstance(source.train, ImageFiles)

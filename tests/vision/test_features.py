@@ -1,4 +1,4 @@
-"""A network is cut behind its frozen part, whatever its architecture: both halves together are the whole."""
+"""Cuts of networks of all architectures after their frozen part."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from runfolio.vision.models.tape import CutUnavailable
 from .test_zoo import HEADS
 
 SMALLEST = {"vit_h_14": 70, "maxvit_t": 224, "inception_v3": 75}
-"""Sides of the smallest images that an architecture takes; others take 64 pixels."""
+"""Sides of the smallest images of some architectures; others accept 64 pixels."""
 _LARGE = ("maxvit_t", "regnet_x_400mf", "resnext50_32x4d", "swin_v2_t", "vgg11_bn", "vit_b_32", "wide_resnet50_2")
 QUICK = [name for name in HEADS if name not in _LARGE]
-"""One of each family, but for those that another stands for and those that take long."""
+"""One network of each family, without similar ones and slow ones."""
 SLOW = [name for name in torchvision_zoo.names() if name not in QUICK]
 
 OF_TIMM = """
@@ -36,9 +36,9 @@ swin_tiny_patch4_window7_224 swinv2_cr_tiny_224 swinv2_tiny_window8_256 tiny_vit
 tnt_s_legacy_patch16_224 tresnet_m twins_svt_small visformer_tiny vit_srelpos_small_patch16_224 vit_tiny_patch16_224
 vit_tiny_r_s16_p8_224 vitamin_small_224 xception41 xcit_nano_12_p8_224
 """
-"""A small model of each module of timm 1.0."""
+"""Small model of each module of timm 1.0."""
 REFUSED = ["efficientvim_m1", "levit_384_s8", "shvit_s1", "volo_d1_224"]
-"""Their heads take more than what the frozen part ends with."""
+"""Models whose heads need more than the output of the frozen part."""
 
 
 def frozen(name: str, size: int = 64, dropout: float | None = None) -> nn.Module:
@@ -55,7 +55,7 @@ def features_of(cut: NetworkCut, model: nn.Module, images: torch.Tensor) -> torc
 
 
 def check(model: nn.Module, size: int) -> NetworkCut:
-    """Both halves against the whole, on images the cut was not tried on."""
+    """Compare both parts with the whole network, on images that were not used for the cut."""
     cut = cut_network(model, (3, size, size))
     images = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -122,7 +122,7 @@ class TestTimm:
             "test_vit",
             "test_convnext",
             "test_nfnet",
-            "mobilenetv3_small_050",  # norm and activation behind the pooling, dropout by a function
+            "mobilenetv3_small_050",  # norm and activation after the pooling, functional dropout
             "regnetx_002",
         ],
     )
@@ -156,7 +156,7 @@ class TestTimm:
 
 
 class Backbone(nn.Module):
-    """A small network; subclasses spoil it."""
+    """Small network, which subclasses modify."""
 
     def __init__(self) -> None:
         super().__init__()

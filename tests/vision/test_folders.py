@@ -1,4 +1,4 @@
-"""`folder:PATH`: what counts as data, what is passed over, and what is refused."""
+"""Data `folder:PATH`: accepted, ignored and refused content."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_one_test_set_is_shared_by_several_data_sets(tmp_path):
 
     source = load(tmp_path / "small", test_data=tested_on)
 
-    assert len(source.train) == 8  # nothing need be kept back
+    assert len(source.train) == 8  # no images are needed for test
     assert references(source.test) == references(load_data(tested_on).test)
 
 

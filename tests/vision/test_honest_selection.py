@@ -1,4 +1,4 @@
-"""Validation picks the epoch and the model; the test images are looked at once, for the chosen."""
+"""Selection of epoch and model by validation, and one test of the chosen run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RunSeries = Callable[..., SeriesReport]
 
 @pytest.fixture
 def run_series(store: Path) -> RunSeries:
-    """Run a series of small trainings; its grid as lists, other settings as values."""
+    """Run a series of small trainings. Lists are rows of the grid, other values are settings."""
 
     def run(folds: int | None = None, **settings) -> SeriesReport:
         given = {
@@ -61,7 +61,7 @@ def looked_at(store: Path) -> list[RecordedRun]:
 
 
 def pictures(run: RecordedRun) -> set[str]:
-    """What was drawn, by name and step, such as `confusion-2`."""
+    """Return the drawn figures by name and step, such as `confusion-2`."""
     return {path.name.rsplit("-", 2)[0] for path in (run.folder / "media").rglob("*.png")}
 
 
@@ -119,7 +119,7 @@ def test_repeated_run_is_tested_if_its_original_was(run_series, store, monkeypat
 
 
 def test_nothing_is_tested_while_another_process_trains_a_run(run_series, store):
-    planned = run_series(lr=1e-2).outcomes[0].plan  # to learn its fingerprint
+    planned = run_series(lr=1e-2).outcomes[0].plan  # to get its fingerprint
     folder = looked_at(store)[0].folder
     with runfolio.resume(folder, checkpoint=None):
         report = run_series(lr=[1e-3, 1e-2])

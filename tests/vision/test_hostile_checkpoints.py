@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: whatever one describes, an error names the field before memory is taken for it."""
+"""Untrusted checkpoints: invalid descriptions give an error that names the field, without using memory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def network() -> nn.Module:
 
 
 def script_meta() -> dict[str, Any]:
-    """Return what the checkpoint of a script of one's own holds."""
+    """Return the metadata of a script's checkpoint."""
     steps = [v2.Resize((8, 8)), v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.5] * 3)]
     return {"classifier": {"classes": ["cat", "dog"], "transform": plain_steps(v2.Compose(steps))}}
 
@@ -52,7 +52,7 @@ def predict_script(checkpoint: Checkpoint) -> Callable[[Any], object]:
 
 
 def dicts(mutants: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Leave out what a manifest cannot hold: its meta and state are objects."""
+    """Keep only objects, since metadata and state of a manifest are objects."""
     return (mutant for mutant in mutants if isinstance(mutant, dict))
 
 

@@ -1,4 +1,4 @@
-"""The learning rate range test."""
+"""Learning rate range test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RATES = np.geomspace(1e-7, 10, 100)
 
 @pytest.fixture(scope="module")
 def tested(tiny, tmp_path_factory) -> RangeTest:
-    """tinyvgg on a tenth of the digits: 4 steps an epoch. Read only."""
+    """Return a range test of tinyvgg on a tenth of the digits: 4 steps per epoch. Read only."""
     torch.manual_seed(11)
     return find_lr(tiny(hidden_units=8, tensorboard=False), store=tmp_path_factory.mktemp("range"))
 

@@ -1,4 +1,4 @@
-"""The learning rate, step by step, against torch's own schedulers."""
+"""Learning rate schedules, compared with the schedulers of torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def an_sgd() -> SGD:
 
 
 def rates(optimizer: torch.optim.Optimizer, scheduler: LRScheduler, steps: int) -> list[float]:
-    """The learning rate of each step of a training that has `steps` of them."""
+    """Return the learning rate of each step of a training of `steps` steps."""
     rates_by_step = []
     for step in range(steps):
         rates_by_step.append(optimizer.param_groups[0]["lr"])
@@ -56,7 +56,7 @@ def test_one_cycle_schedule_equals_torch(steps):
         assert ours(steps, schedule="one-cycle") == pytest.approx(rates(optimizer, scheduler, steps))
 
 
-@given(warmup=st.integers(2, 30), after=st.integers(1, 30))  # torch divides by zero where the rise is one step
+@given(warmup=st.integers(2, 30), after=st.integers(1, 30))  # torch divides by zero if the rise has one step
 def test_the_rise_of_one_cycle_takes_the_steps_of_the_warm_up(warmup, after):
     optimizer, steps = an_sgd(), warmup + after
     scheduler = OneCycleLR(optimizer, max_lr=1.0, total_steps=steps, pct_start=warmup / steps, cycle_momentum=False)

@@ -1,4 +1,4 @@
-"""A network of one's own script at work: `predict` and `evaluate` by what `run.checkpoint` was given."""
+"""`predict` and `evaluate` with networks of the user's scripts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Brightness(nn.Module):
 
 
 class Brightness(nn.Module):
-    """Calls an image bright if its mean is above the middle."""
+    """Network that classifies an image as bright if its mean is above one half."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ def recorded(store: Path) -> RecordedRun:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Dark and bright noise in a folder per class, divided."""
+    """Return a folder of dark and bright noise, with training and test images."""
     random = np.random.default_rng(0)
     for part in ("train", "test"):
         for name, low in (("dark", 0), ("bright", 140)):

@@ -1,4 +1,4 @@
-"""What it costs to import `runfolio.vision`, and what happens where a package it needs is missing or broken."""
+"""Import of `runfolio.vision`, also with missing or broken packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image files of every kind, good and bad."""
+"""Reading of image files, valid and damaged."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def huge_png() -> bytes:
-    """A few bytes that claim 50,000 x 50,000 pixels."""
+    """Return a few bytes that declare 50,000 x 50,000 pixels."""
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
@@ -135,7 +135,7 @@ def test_reading_in_threads_does_not_disable_other_warnings(tmp_path):
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A photograph of 1600 x 1200 pixels that a camera held sideways has stored as 1200 x 1600."""
+    """Return a photo of 1600 x 1200 pixels that is stored rotated, as 1200 x 1600."""
     path = tmp_path_factory.mktemp("large") / "sideways.jpg"
     rng = np.random.default_rng(0)
     waves = np.add.outer(np.sin(np.arange(1600) / 90), np.cos(np.arange(1200) / 70))[..., None] * [40, 30, 20]

@@ -1,4 +1,4 @@
-"""Images of more than 8 bits train like the same images in 8 bits; hardly any levels are noticed."""
+"""Images of more than 8 bits, and images of few levels."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def eight_bits(pixels: Pixels) -> Image.Image:
 
 
 def write(root: Path, make: Make, ending: str) -> Path:
-    """Dark and bright noise, 15 images of each, the brightest and the darkest pixel among them."""
+    """Write 15 images of dark and 15 of bright noise, which include the extreme values."""
     random = np.random.default_rng(0)
     for name, low in (("bright", 0.6), ("dark", 0.0)):
         (root / name).mkdir(parents=True)

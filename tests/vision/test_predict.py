@@ -1,4 +1,4 @@
-"""A finished run's classifier: loaded without unpickling anything, asked about pictures, drawn."""
+"""Classifier of a finished run: loading, prediction and figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def classifier(trained) -> LoadedClassifier:
 
 @pytest.fixture
 def copied(trained, tmp_path) -> Path:
-    """A copy of the run's folder, to be damaged."""
+    """Return a copy of the run's folder for changes."""
     return Path(shutil.copytree(trained.folder, tmp_path / "copied"))
 
 
@@ -36,7 +36,7 @@ def rewrite_manifest(folder: Path, **changes) -> None:
 
 
 def rewrite_weights(folder: Path, change) -> None:
-    """Replace the model's tensors by `change(tensors)` in a manifest whose digests are right."""
+    """Replace the tensors of the model by `change(tensors)`, with correct digests in the manifest."""
     old = manifests.read(folder, "best")
     manifests.save(
         folder,
@@ -119,7 +119,7 @@ def test_a_pillow_image_is_turned_upright(classifier, tmp_path):
     (sample,) = sample_test_images(classifier, 1)
     exif = Image.Exif()
     exif[0x0112] = 6
-    sample.picture.rotate(90).save(tmp_path / "sideways.png", exif=exif)  # turned back by the orientation
+    sample.picture.rotate(90).save(tmp_path / "sideways.png", exif=exif)  # the orientation reverses the rotation
 
     with Image.open(tmp_path / "sideways.png") as sideways:
         (prediction,) = classifier.predict(sideways)

@@ -1,4 +1,4 @@
-"""A few steps under torch's profiler."""
+"""Profiles of a few training steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAST = {"epochs": 1, "watch": 0, "tensorboard": False}
 
 @pytest.fixture(scope="module")
 def profiled(tiny, tmp_path_factory) -> RecordedRun:
-    """Four steps. Read only."""
+    """Return a profiled run of four steps. Read only."""
     store = tmp_path_factory.mktemp("profiled")
     return runfolio.open(store).run(run_experiment(tiny(profile=True, **FAST), store=store))
 

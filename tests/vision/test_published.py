@@ -1,4 +1,4 @@
-"""`torchvision:NAME`: torchvision's own code at work on a small data set of the same form, from a real server."""
+"""Data `torchvision:NAME`, with small data sets of the same format from a local server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LABELS = np.arange(30, dtype=np.uint8) % 10
 
 
 def idx(array: np.ndarray) -> bytes:
-    """The format of MNIST and its kin: http://yann.lecun.com/exdb/mnist"""
+    """Return data in the format of MNIST: http://yann.lecun.com/exdb/mnist"""
     header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
     return gzip.compress(header + array.tobytes())
 
@@ -44,7 +44,7 @@ FILES = {
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What the server holds that torchvision now takes for that of FashionMNIST."""
+    """Return the folder of a local server that replaces that of FashionMNIST."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     folder = tmp_path / "mirror"
     folder.mkdir()
@@ -128,7 +128,7 @@ def test_torchvision_has_all_named_sets():
 
 
 def test_photographs_keep_their_sizes(cache):
-    """DTD as torchvision unpacks it: textures in files, lists of the parts beside them."""
+    """The files have the structure of DTD: images, and lists of the parts."""
     root = cache / "data" / "torchvision-DTD" / "dtd" / "dtd"
     (root / "labels").mkdir(parents=True)
     for number, texture in enumerate(("banded", "dotted")):
@@ -149,7 +149,7 @@ def test_photographs_keep_their_sizes(cache):
 
 @pytest.mark.parametrize("name", [name for name, published in _SETS.items() if published.photos])
 def test_files_of_each_set_of_photos_are_found(name: str):
-    """By the attributes that torchvision's own code fills."""
+    """The attributes are those that torchvision's code sets."""
     bases = [base for base in getattr(datasets, name).__mro__ if base.__module__.startswith("torchvision")]
     code = "".join(map(inspect.getsource, bases))
 

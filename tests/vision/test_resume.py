@@ -1,4 +1,4 @@
-"""A training that was interrupted goes on as if nothing had happened."""
+"""Resumed trainings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def interrupted(settings: TrainSettings, store: Path, after_batches: int) -> run
     return run
 
 
-# 115 images train: 4 batches an epoch.
+# 115 training images: 4 batches per epoch.
 MID_EPOCH_3 = 10
 
 TIMES = {"epoch_seconds", "images_per_second", "predict_ms"}
@@ -40,7 +40,7 @@ def test_resumed_training_ends_with_the_same_bits(store, tmp_path, tiny, setting
     stopped = interrupted(settings, store, MID_EPOCH_3)
     assert stopped.checkpoint("last").step == 8
 
-    torch.manual_seed(1234)  # whatever the process did meanwhile
+    torch.manual_seed(1234)  # random numbers of the process must not matter
     folder = run_experiment(store=store, resume=stopped.id)
     resumed = runfolio.open(store).run(folder)
 

@@ -1,4 +1,4 @@
-"""Folders of training, validation and test images under other names, and what is said of them."""
+"""Recognition of folders for training, validation and test, with their notices."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from runfolio.vision.prepare import prepare
 from .photos import fill, picture
 
 PARTS = {"train": 4, "val": 2, "test": 3}
-"""Images of each of two classes."""
+"""Number of images of each of two classes."""
 
 
 def divided(root: Path, folders: dict[str, str], classes: tuple[str, ...] = ("cat", "dog")) -> Path:
-    """A folder with the parts (`train`, `val`, `test`) under other names."""
+    """Write a folder whose parts (`train`, `val`, `test`) have other names."""
     for seed, (part, folder) in enumerate(folders.items()):
         fill(root / folder, dict.fromkeys(classes, PARTS[part]), seed=100_000 * seed)
     return root

@@ -1,4 +1,4 @@
-"""What a training leaves in its record."""
+"""Record of a training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runfolio.vision.loop.notices import TrainingWarning
 
 @pytest.fixture
 def train(store):
-    """Train with the settings, and give the run as it was recorded."""
+    """Return a function that trains with the settings and returns the recorded run."""
 
     def run(settings: TrainSettings, **options) -> runfolio.RecordedRun:
         folder = run_experiment(settings, store=store, **options)
@@ -161,7 +161,7 @@ def test_without_validation_training_accuracy_chooses_the_epoch(train, tiny):
 
 
 def test_requested_checkpoints_are_kept(train, tiny):
-    run = train(tiny(epochs=3, lr=1e-2, checkpoint_steps=2, keep_every=4, keep_best=2))  # 4 steps an epoch
+    run = train(tiny(epochs=3, lr=1e-2, checkpoint_steps=2, keep_every=4, keep_best=2))  # 4 steps per epoch
 
     steps = {path.stem: run.checkpoint(path.stem).step for path in (run.folder / "checkpoints").glob("*.json")}
     assert (steps["last"], steps["step-4"], steps["step-8"], steps["step-12"]) == (12, 4, 8, 12)

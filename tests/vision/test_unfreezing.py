@@ -1,4 +1,4 @@
-"""A head first, then the backbone too, each stage at a rate of its own."""
+"""Trainings that unfreeze the backbone, with a learning rate per stage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STAGES = {
     "timm:efficientnet_b0": ["classifier", "conv_head", *(f"blocks.{n}." for n in range(6, -1, -1)), "conv_stem"],
     "timm:convnext_atto": ["head.fc", "stages.3", "stages.2", "stages.1", "stages.0", "stem"],
 }
-"""What the name of each stage's first parameter begins with."""
+"""Prefix of the first parameter of each stage."""
 START = "start.safetensors"
 
 
@@ -64,7 +64,7 @@ def trained(settings: TrainSettings, store: Path) -> RecordedRun:
 
 @pytest.fixture(scope="module")
 def unfrozen(weights, tiny, tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
-    """Four epochs, the backbone frozen in the first two. Read only."""
+    """Return a run of four epochs with a frozen backbone in the first two. Read only."""
     settings = tiny(
         weights=weights,
         freeze_backbone=True,

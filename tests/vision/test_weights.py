@@ -1,4 +1,4 @@
-"""What a network starts from: published weights, a file, an earlier run. And what is refused, and why."""
+"""Initial weights: published ones, files, and those of earlier runs."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from runfolio.vision.prepare import prepare
 from .photos import fill
 
 NAME = "shufflenet_v2_x0_5"
-"""The smallest network of torchvision, with BatchNorm all over."""
+"""Smallest network of torchvision, with many BatchNorm layers."""
 
 Tensors = dict[str, torch.Tensor]
 
 
 def trained_tensors(name: str = NAME, classes: int = 1000) -> Tensors:
-    """Weights and statistics as a training leaves them, none of them at its first value."""
+    """Return weights and statistics that all differ from their initial values."""
     torch.manual_seed(0)
     spec = ModelSpec(name=name, channels=3, height=64, width=64, classes=classes, hidden_units=4)
     tensors = build_model(spec).state_dict()
@@ -44,7 +44,7 @@ def trained_tensors(name: str = NAME, classes: int = 1000) -> Tensors:
 
 @pytest.fixture(scope="module")
 def published() -> Tensors:
-    """As torchvision's own files are: of 1000 classes."""
+    """Return tensors for 1000 classes, like the files of torchvision."""
     return trained_tensors()
 
 
@@ -57,7 +57,7 @@ def file(published, tmp_path) -> Path:
 
 @pytest.fixture
 def small(tiny):
-    """Settings of a training of that network on few small images."""
+    """Return a function that makes settings of a training of the network on a few small images."""
 
     def make(**changes) -> TrainSettings:
         return tiny(**{"model": NAME, "image_size": 32, "epochs": 2, "batch_size": 64} | changes)
@@ -130,7 +130,7 @@ def test_only_a_few_of_many_wrong_keys_are_named(file, small):
 
 
 class Marked:
-    """Leaves a mark where it is unpickled."""
+    """Object that creates a file when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self._mark = mark
@@ -204,7 +204,7 @@ def test_published_weights_are_read_from_the_torch_cache(published, small, tmp_p
 
 def test_offline_message_says_where_to_put_the_weights(small, store, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no server listens there
 
     with pytest.raises(NotFound) as refused:
         run_experiment(small(weights="DEFAULT"), store=store)

@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm: whatever their architecture, one head with the right classes."""
+"""Networks of torchvision and timm."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HEADS = {
     "vit_b_32": "heads.head",
     "wide_resnet50_2": "fc",
 }
-"""The smallest of every family that torchvision has."""
+"""Smallest network of each family of torchvision."""
 
 
 def spec_of(name: str, **changes) -> ModelSpec:
@@ -63,7 +63,7 @@ def spec_of(name: str, **changes) -> ModelSpec:
 
 
 def built_without_memory(spec: ModelSpec) -> nn.Module:
-    # A regnet computes its widths with tensors, which have no values on the meta device.
+    # RegNets compute their widths with tensors, which have no values on the meta device.
     with torch.device("cpu" if "regnet" in spec.name else "meta"):
         return build_model(spec)
 
@@ -122,7 +122,7 @@ def test_transformer_is_built_for_the_image_size():
 
 
 def test_network_is_filled_without_torchs_version_numbers():
-    """torchvision's mnasnet refuses them in `load_state_dict`."""
+    """The mnasnet of torchvision needs version numbers in `load_state_dict`."""
     model, other = (build_model(spec_of("mnasnet0_5")) for _ in range(2))
 
     fill(other, {key: tensor.clone() for key, tensor in model.state_dict().items()}, "it")

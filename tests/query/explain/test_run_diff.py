@@ -1,4 +1,4 @@
-"""How two runs were started differently, from what their records say."""
+"""Differences between the starts of two runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCRIPT = "import sys, helper, runfolio\nrunfolio.init('net', config={'lr': float
 
 @pytest.fixture
 def start(store: Path, tmp_path: Path) -> Callable[..., RecordedRun]:
-    """Run a script with a module of its own, whose content may change between two runs."""
+    """Run a script with a module whose content can change between two runs."""
 
     def start(lr: float = 0.1, helper: str = "SIZE = 3\n", **environment: str) -> RecordedRun:
         folder = tmp_path / "project"
@@ -32,7 +32,7 @@ def start(store: Path, tmp_path: Path) -> Callable[..., RecordedRun]:
         (folder / "train.py").write_text(SCRIPT)
         (folder / "helper.py").write_text(helper)
         env = {**os.environ, "PYTHONHASHSEED": "0", "RUNFOLIO_STORE": str(store), **environment}
-        # Written twice within a second, a module would be taken from the bytecode of the first.
+        # A module that is written twice within a second would be loaded from the first bytecode.
         subprocess.run([sys.executable, "-B", "train.py", str(lr)], cwd=folder, env=env, check=True, timeout=60)
         return runfolio.open(store).runs()[0]
 
@@ -88,7 +88,9 @@ def test_missing_code_is_not_reported_as_equal(start: Callable[..., RecordedRun]
     assert difference.files == []
 
 
-def test_added_removed_and_changed_packages_are_listed(write: Callable[..., Path], edit: Callable[..., None], store: Path):
+def test_added_removed_and_changed_packages_are_listed(
+    write: Callable[..., Path], edit: Callable[..., None], store: Path
+):
     runs = []
     for versions in ({"torch": "2.12", "old": "1"}, {"torch": "2.13", "new": "3"}):
         folder = write()

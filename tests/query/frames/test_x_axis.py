@@ -1,4 +1,4 @@
-"""What a curve is drawn over: what the run defined, or what is asked for."""
+"""X axis of curves: the defined one, or the requested one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index is a cache: whatever befalls it, the answer is the same."""
+"""Index as a cache: damage and loss do not change results."""
 
 import json
 import os
@@ -148,7 +148,7 @@ def test_many_readers_share_the_index_at_once(store, write, index):
 
 
 def test_remote_run_is_crashed_after_a_minute_without_heartbeat(folio, index, store, edit):
-    """Two commands a minute apart tell it, because the index remembers when a beat was first seen."""
+    """The index stores when a beat was first seen, so two commands a minute apart suffice."""
     folder = folio.run("net").folder
     edit(folder, status={"state": "running"})
     (heart,) = (folder / "alive").glob("*.json")

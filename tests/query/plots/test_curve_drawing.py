@@ -1,4 +1,4 @@
-"""Curves as pictures: what can be told apart, what is said, and the files."""
+"""Drawing of curves: styles, notes and files."""
 
 from __future__ import annotations
 

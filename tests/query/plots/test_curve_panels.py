@@ -1,4 +1,4 @@
-"""What a picture of curves shows, before anything is drawn."""
+"""Content of plots of curves, before drawing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ gappy = st.lists(st.one_of(numbers, st.just(math.nan), st.just(math.inf)), min_s
 
 
 def tensorboards(values: list[float], weight: float) -> list[float]:
-    """TensorBoard's own loop, line by line."""
+    """Smooth like the source code of TensorBoard, line by line."""
     last, count, averages = 0.0, 0, []
     for value in values:
         if not math.isfinite(value):
@@ -135,7 +135,7 @@ def test_run_without_epochs_gets_advice_to_log_them(store, write):
 
 @pytest.fixture
 def seeds(store, write):
-    """Two models of three seeds each; one run ended early."""
+    """Return two models with three seeds each, one of which ended early."""
     for model, value in (("mlp", 1.0), ("cnn", 2.0)):
         for seed in (0, 1, 2):
             values = [value + seed, value, value] if (model, seed) != ("cnn", 2) else [value + seed]
@@ -192,7 +192,7 @@ def test_mean_curve_interpolates_linearly_and_skips_non_finite_values():
     assert len(mean([(np.array([0.0]), np.array([math.nan]))], "std").x) == 0
 
 
-# Steps, times to the microsecond, epochs: what lies closer together is one place, where a slope has no bounds.
+# Positions are multiples of a microsecond, since closer ones would have unbounded slopes.
 coordinates = numbers.map(lambda x: round(x, 6))
 
 

@@ -1,4 +1,4 @@
-"""Histograms over steps: none of the counts lost where edges change, and drawn both ways."""
+"""Histograms over steps: common edges without lost counts, and both kinds of plots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.query.store import open_folio
 
 @pytest.fixture
 def logged(store):
-    """Gradients that shrink; at step 20 one is NaN and one infinite, at step 30 all are 0, at step 40 all NaN."""
+    """Return shrinking gradients: some not finite at step 20, all 0 at step 30, all NaN at step 40."""
     with runfolio.init("net", store=store) as run:
         for step in range(0, 20, 10):
             run.log_histogram("grad/head", np.linspace(-1, 1, 100) / (step + 1), step=step)
@@ -37,7 +37,7 @@ def test_each_step_keeps_its_counts_on_common_edges(logged):
     assert shown.broken.tolist() == [0, 0, 2, 0, 1]
     assert rows.sum(axis=1) == pytest.approx([100, 100, 1, 50, 0])
     assert (edges[0], edges[-1]) == (-1.0, 1.0)
-    # Equal values are one bar, not spread over the bin they were counted in.
+    # Equal values are in one bin, not spread over the logged bin.
     assert np.count_nonzero(rows[3]) == 1
     assert shown.notes == ["Left out: NaN or infinite values in 2 of 5 steps."]
 

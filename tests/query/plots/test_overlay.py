@@ -1,4 +1,4 @@
-"""Curves that belong together: in one picture, on one scale, and told apart where they coincide."""
+"""Related curves: in one panel, on one scale, and distinguishable if they coincide."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_band_of_a_mean_can_be_its_95_percent_interval(store, write):
     (line,) = panel.lines
     assert line.low is not None
     assert line.high is not None
-    half = 4.302653 / 3**0.5  # t of 2 degrees of freedom, standard deviation 1
+    half = 4.302653 / 3**0.5  # quantile of t with 2 degrees of freedom; the standard deviation is 1
     assert (line.low[0], line.high[0]) == pytest.approx((2 - half, 2 + half), rel=1e-5)
     assert panel.shades == ["Band: 95 % interval of the mean (Student's t)."]
 

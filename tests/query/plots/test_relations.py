@@ -1,4 +1,4 @@
-"""Runs against each other: scatter plots and parallel coordinates."""
+"""Scatter plots and parallel coordinates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.query.store import open_folio
 
 @pytest.fixture
 def runs(store, write):
-    """Four runs; the last lacks a setting, and its loss is NaN."""
+    """Return four runs. The last one lacks a setting, and its loss is NaN."""
     for lr, model, loss in ((1e-4, "mlp", 0.8), (1e-3, "cnn", 0.4), (1e-1, "cnn", 0.6)):
         config = {"lr": lr, "model": model, "same": 1, "bias": model == "mlp"}
         write(f"{model}-{lr:g}", config=config, points={"val/loss": [2.0, loss, 1.0]}, summary={"size": lr * 10})

@@ -1,4 +1,4 @@
-"""Pictures of characters: they fit, say the same as the files, and are plain where there is no terminal."""
+"""Plots as text: size, content and colours."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_non_finite_values_are_marked_at_the_bottom(store):
 )
 @pytest.mark.parametrize("log", ["", "xy"])
 def test_extreme_values_are_drawn(store, write, values, log: str):
-    write(points={"m": [1.0, 1.0, *values] if log else values})  # step 0 is not on a log axis
+    write(points={"m": [1.0, 1.0, *values] if log else values})  # a log axis has no step 0
 
     assert width(curves(store, "m", log=log)) <= 60
 

@@ -1,4 +1,4 @@
-"""Names of columns: a bare name is the setting, then the result, then the metric."""
+"""Names of columns, and the order in which bare names are looked up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runfolio.query.store import open_folio
 
 @pytest.fixture
 def runs(store, write):
-    """Two runs in which settings, results and metrics share names."""
+    """Return two runs with settings, results and metrics of the same names."""
     for lr in (0.1, 0.01):
         write(
             config={"lr": lr, "loss": "mse", "batch_size": 8, "device": "cuda:1", "name": "mine"},

@@ -1,4 +1,4 @@
-"""Runs on different data are never ranked as equals: what tables and sentences say of them."""
+"""Marks and sentences for runs on different data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEST = [(f"test/{number}.jpg", f"test {number}", "cat") for number in range(360)
 
 @pytest.fixture
 def write(store: Path) -> Callable[..., Path]:
-    """A run on images divided after the fourth; its folder."""
+    """Write a run on images that are split after the fourth, and return its folder."""
 
     def write(name: str, accuracy: float, images: list | None = IMAGES, test: list | None = TEST, val: int = 4) -> Path:
         with runfolio.init(
@@ -44,7 +44,7 @@ def write(store: Path) -> Callable[..., Path]:
 
 
 def edited(items: list) -> list:
-    """The same items, the first of another content."""
+    """Return the items with other content of the first one."""
     return [(items[0][0], "another content", items[0][2]), *items[1:]]
 
 
@@ -53,7 +53,7 @@ def runs(store: Path) -> dict[str, RecordedRun]:
 
 
 def marks(store: Path) -> dict[str, tuple[str, str, bool]]:
-    """Of each row the mark of its metric, that of its test accuracy, and whether it is tied with the best."""
+    """Return for each row the marks of metric and test accuracy, and whether it is tied with the best."""
     rows = leaderboard(list(runs(store).values())).rows
     return {row.label: (row.data.mark, row.test_data.mark, row.tied) for row in rows}
 

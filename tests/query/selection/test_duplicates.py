@@ -1,4 +1,4 @@
-"""Runs that count once: no reproductions, and one folder of each id."""
+"""Runs without reproductions and copied folders."""
 
 from __future__ import annotations
 

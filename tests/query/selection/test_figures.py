@@ -1,4 +1,4 @@
-"""The figure of a metric, and what it is called."""
+"""Figures of metrics, and their headings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runfolio.query.store import open_folio
 
 @pytest.fixture
 def run(store, write) -> RecordedRun:
-    """A run whose metrics have all kinds of figures."""
+    """Return a run whose metrics have all kinds of figures."""
     write(
         points={
             "val/acc": [0.5, 0.9, 0.6],

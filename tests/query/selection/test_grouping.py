@@ -14,7 +14,7 @@ from runfolio.query.store import Runs, open_folio
 
 @pytest.fixture
 def runs_of(store, write) -> Callable[[Sequence[Mapping[str, Any]]], Runs]:
-    """One run for each config."""
+    """Return one run for each config."""
 
     def runs_of(configs: Sequence[Mapping[str, Any]]) -> Runs:
         for config in configs:

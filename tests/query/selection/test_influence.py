@@ -1,4 +1,4 @@
-"""Shares of a metric's spread that go with single settings."""
+"""Shares of a metric's variance that single settings explain."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_best_run_has_the_best_point_of_all_curves(store, write):
 
 
 def test_summary_value_takes_precedence_over_the_curve(store, write):
-    """The test accuracy of the epoch that validation chose, not the highest of all epochs."""
+    """The summary has the test accuracy of the chosen epoch, not the highest of all epochs."""
     write("honest", points={"test/acc": [0.80, 0.85]}, summary={"test/acc": 0.85})
     write("lucky", points={"test/acc": [0.99, 0.70]}, summary={"test/acc": 0.70})
     choice = choose(open_folio(store).runs(), "test/acc")

@@ -1,4 +1,4 @@
-"""Runs that differ in their seed alone are told as one: mean, spread, interval."""
+"""Groups of runs that differ only in seed: mean, spread, interval."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ACC = {"mlp": [0.80, 0.82, 0.84], "cnn": [0.90, 0.92, 0.91], "tie": [0.85, 0.95,
 
 @pytest.fixture
 def runs(store, write):
-    """Three models of three seeds each, and one that failed."""
+    """Return three models with three seeds each, and a failed run."""
     for model, values in ACC.items():
         for seed, value in enumerate(values):
             write(model, config={"model": model, "seed": seed}, summary={"val/acc": value, "test/acc": value - 0.1})
@@ -110,7 +110,7 @@ def test_groups_with_the_same_seeds_are_compared_in_pairs(store, write, seeds, t
 def test_each_metric_is_paired_by_its_own_seeds(store, write):
     for model, seeds in (("a", (0, 1)), ("b", (1, 2))):
         for seed in (0, 1, 2):
-            # Paired by their places, all differences would be 0.1: a certain difference.
+            # Paired by position, all differences would be 0.1, which is significant.
             tested = {"test/acc": 0.7 + seed / 10 - 0.2 * (model == "b")} if seed in seeds else {}
             write(config={"model": model, "seed": seed}, summary={"val/acc": 0.8 + seed / 100, **tested})
     groups = group_by_seed(open_folio(store).runs())

@@ -47,7 +47,7 @@ def test_invalid_share_has_no_interval(share: float, count: int):
 def test_significance_of_two_shares_equals_published_results(
     first: tuple[int, int], second: tuple[int, int], apart: bool
 ):
-    """Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10: the interval leaves out 0."""
+    """Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10: the interval excludes 0."""
     (a, n), (b, m) = first, second
     p = shares_p(a / n, n, b / m, m)
     assert (p < 0.05) is apart

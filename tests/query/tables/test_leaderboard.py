@@ -9,7 +9,7 @@ from runfolio.query.tables.leaderboard import leaderboard
 
 @pytest.fixture
 def series(store, write):
-    """Four runs as a series leaves them: three results and one that failed."""
+    """Return four runs of a series, one of which failed."""
     sizes = {
         "parameters": 8234,
         "size_mb": 0.03,
@@ -85,7 +85,7 @@ def test_choice_by_test_data_has_a_warning(series):
 
 
 def test_more_comparisons_need_larger_differences(store, write):
-    """0.87 of 200 is told from 0.94 alone (p is 0.02), and not as one of many."""
+    """0.87 of 200 differs from 0.94 in a single comparison (p is 0.02), but not in several."""
     for number, acc in enumerate([0.94, 0.87]):
         write(f"net{number}", summary={"val/acc": acc, "val/images": 200})
     assert [row.tied for row in leaderboard(open_folio(store).runs()).rows] == [False, False]

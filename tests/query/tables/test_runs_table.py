@@ -60,7 +60,7 @@ def test_setting_can_be_spelled_like_its_flag(store, write):
         ("-metrics.val/acc", "bac"),
         ("val/acc", "abc"),
         ("depth", "acb"),  # numbers before texts
-        ("test/acc", "acb"),  # no value, and NaN, last
+        ("test/acc", "acb"),  # missing values and NaN come last
         ("-test/acc", "acb"),
     ],
 )
