@@ -193,3 +193,15 @@ def test_mistyped_arguments_are_refused_in_one_line(runfolio, store, words: str,
     (line,) = done.stderr.splitlines()
     assert message in line
     assert names(store) == ["c", "b", "a"]
+
+
+def test_limit_shows_the_newest_runs_and_any_column_of_the_store(runfolio, tmp_path):
+    for name, results in (("a", {"val/acc": 0.5}), ("b", {}), ("c", {})):
+        with rf.init(name, store=tmp_path / "runs") as run:
+            run.log({"loss": 1.0, **results})
+
+    rows = json.loads(runfolio("runs", "--limit", "2", "--columns", "name,val/acc", "--json").stdout)
+    assert [row["name"] for row in rows] == ["c", "b"]
+    assert [row["metrics.val/acc.best"] for row in rows] == [None, None]
+    assert runfolio("runs", "--last", "2").stdout == runfolio("runs", "--limit", "2").stdout
+    assert "--last" not in runfolio("runs", "--help").stdout

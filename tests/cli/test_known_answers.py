@@ -41,12 +41,15 @@ def write(tmp_path: Path) -> Write:
 def reproduce(write: Write, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Write a run as a program does that `runfolio reproduce` started."""
 
-    def reproduce(original: Path, config: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> Path:
+    def reproduce(
+        original: Path, config: Mapping[str, Any], curves: Mapping[str, Sequence[float]], changed: str = ""
+    ) -> Path:
         document = json.loads((original / "run.json").read_text())
         with monkeypatch.context() as patched:
             patched.setenv("RUNFOLIO_REPRODUCES", document["id"])
             patched.setenv("RUNFOLIO_REPRODUCES_NAME", document["name"])
             patched.setenv("RUNFOLIO_REPRODUCE_STORE", str(original.parents[1]))
+            patched.setenv("RUNFOLIO_REPRODUCES_CHANGED", changed)
             return write(document["name"], config, curves)
 
     return reproduce
@@ -126,6 +129,19 @@ def test_reproductions_and_copies_count_in_no_mean(runfolio, repeated):
 
     assert groups(runfolio(*words, "--csv").stdout) == GROUPS
     assert "Left out: 2 reproductions and 1 copy of a run." in " ".join(runfolio(*words).stdout.split())
+
+
+def test_a_repetition_with_other_settings_counts(runfolio, seeds, reproduce):
+    changed = reproduce(seeds, {"lr": 0.001, "seed": 0}, {"val/loss": [2.0, 0.9, 3.0]}, changed="--lr")
+    words = ("compare", "--experiment", "own", "--group-by", "-seed")
+
+    assert groups(runfolio(*words, "--csv").stdout) == [("lr=0.001", "1", "0.9"), *GROUPS]
+    assert "Left out" not in runfolio(*words).stdout
+    assert changed.name.rpartition("-")[2] in runfolio("best", "val/loss").stdout
+    assert len(rf.open("runs").runs().plot("val/loss").axes[0].get_lines()) == 5
+    assert (
+        f"reproduction of net ({seeds.name.rpartition('-')[2]}), with another --lr" in runfolio("show", changed).stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,6 +242,15 @@ def sweep(write: Write) -> None:
         for seed in range(3):
             config = {"lr": lr, "seed": seed, "out": f"out/{lr:g}-{seed}", "block": 64}
             write("net", config, {"val/loss": [2.0, 10 * lr + seed / 10]})
+
+
+def test_two_equal_differences_tell_no_difference(runfolio, write):
+    for lr, losses in ((0.1, (1.0, 2.0)), (0.01, (1.5, 2.5))):
+        for seed, loss in enumerate(losses):
+            write("net", {"lr": lr, "seed": seed}, {"val/loss": [loss]})
+
+    shown = rows(runfolio("compare", "--experiment", "own", "--group-by", "-seed", "--csv").stdout)
+    assert [(row["group"], row["tied"]) for row in shown] == [("lr=0.1", "False"), ("lr=0.01", "True")]
 
 
 def test_groups_ignore_an_output_folder_and_say_so(runfolio, sweep):

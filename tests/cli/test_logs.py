@@ -110,4 +110,4 @@ def test_a_log_of_somebody_else_cannot_write_on_the_terminal(store):
     path = log_path(run.folder, run.recorder.writer)
     path.parent.mkdir()
     path.write_bytes(b"\x1b]0;owned\x07harmless\x1b[2J\n")
-    assert logs(store, "net").stdout == logs(store, "net", "-n", "5").stdout == "]0;ownedharmless[2J\n"
+    assert logs(store, "net").stdout == logs(store, "net", "-n", "5").stdout == "\\x1b]0;owned\\x07harmless\\x1b[2J\n"

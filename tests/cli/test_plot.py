@@ -34,13 +34,14 @@ def test_without_a_file_the_terminal_is_drawn_on(runfolio, store, tmp_path):
     drawn = runfolio("plot", "val/acc").stdout.splitlines()
 
     assert drawn[0] == "val/acc"
-    assert drawn[-6:] == [
+    assert drawn[-7:] == [
         "  highest val/acc",
         "a 0.4100  cnn-1",
         "b 0.4100  mlp-1 = cnn-1",
         "c 0.4000  cnn-0",
         "d 0.4000  mlp-0 = cnn-0",
         "1 archived run not shown; --archived adds them.",
+        "All 4 runs are drawn; the newest alone: `runfolio plot val/acc last`.",
     ]
     assert max(map(len, drawn)) <= 80
     assert "\x1b" not in "".join(drawn)
@@ -91,9 +92,18 @@ def test_which_runs_are_drawn(runfolio, store):
         return runfolio("plot", "val/acc", "--out", "x.svg", *words).stdout.splitlines()[0]
 
     assert drawn("--archived") == "val/acc of 5 runs: x.svg"
-    assert drawn("--last", "2") == "val/acc of 2 runs: x.svg"
+    assert drawn("--limit", "2") == "val/acc of 2 runs: x.svg"
     assert drawn("--experiment", "grid", "--state", "finished") == "val/acc of 4 runs: x.svg"
+    assert drawn("--last", "2") == drawn("--limit", "2")
     assert drawn("old") == "val/acc of 1 run: x.svg"
+
+
+def test_plot_without_a_run_says_that_all_are_drawn(runfolio, store):
+    said = "runs are drawn; the newest alone: `runfolio plot val/acc last`."
+
+    assert f"All 4 {said}" in runfolio("plot", "val/acc").stdout
+    for words in (("last",), ("--limit", "2"), ("--experiment", "grid")):
+        assert said not in runfolio("plot", "val/acc", *words).stdout
 
 
 def test_groups_smoothing_and_axes(runfolio, store):
@@ -169,7 +179,7 @@ def test_scatter_plot_shows_the_correlation(runfolio, store):
         ("--parallel val/acc --smooth 0.5", "--smooth is for a picture of curves alone"),
         ("--parallel --scatter seed val/acc", "one picture at a time: --parallel or --scatter"),
         ("--parallel", "--parallel takes one metric, not 0"),
-        ("--histogram grad/head", "a histogram is of one run, and here are 4; name one, or say --last 1"),
+        ("--histogram grad/head", "a histogram is of one run, and here are 4; name one, or say --limit 1"),
         ("--histogram grad/haed cnn-0", "did you mean grad/head"),
         ("--scatter seed val/loss", "no column 'val/loss'; did you mean"),
         ("val/acc --size 8", "'8' must be WIDTHxHEIGHT, such as 8x5"),

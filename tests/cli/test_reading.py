@@ -14,7 +14,7 @@ import pytest
 
 import runfolio as rf
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
-from runfolio.cli.output.formatting import elementwise
+from runfolio.cli.output.formatting import aligned_numbers, elementwise
 
 
 @pytest.fixture
@@ -271,6 +271,21 @@ def test_show_names_the_parent_of_a_fork_and_forks_of_a_parent(runfolio, tmp_pat
     assert f"fork of net ({parent.id})" in listed
 
 
+def test_show_tells_a_test_from_a_continued_training(runfolio, tmp_path):
+    with rf.init("net", store=tmp_path / "runs") as run:
+        run.log({"loss": 1.0})
+    with rf.resume(run, checkpoint=None, purpose="test", store=tmp_path / "runs") as tested:
+        tested.log({"test/acc": 0.5})
+
+    line = runfolio("show", "net").stdout.splitlines()[2]
+    assert line.endswith(", tested in an attempt of its own")
+    assert ", attempt" not in line
+    assert "attempts" not in runfolio("reproduce", "net", "--dry-run").stdout
+
+    rf.resume(run, checkpoint=None, store=tmp_path / "runs").finish()
+    assert ", attempt 2, tested in" in runfolio("show", "net").stdout
+
+
 def test_show_tells_the_seed_and_every_switch(runfolio, tmp_path):
     from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 
@@ -470,3 +485,17 @@ def test_tiny_number_is_not_printed_as_zero(runfolio, tmp_path):
             run.log({"error": error})
     figures = {line.split()[1]: line.split()[-1] for line in runfolio("runs").output.splitlines() if "finished" in line}
     assert figures == {"tiny": "9.9e-17", "zero": "0.0000", "large": "0.7528"}
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.7528, 0.62, None, 1], ["0.7528", "0.6200", "-", "1.0000"]),
+        ([123.4, 0.6, 9.9e-17, 0.0], ["123.4", "0.6", "9.9e-17", "0.0"]),
+        ([0.0005, 0.00012, 0], ["5.00e-04", "1.20e-04", "0"]),
+        ([1_234_567.5, 512.0], ["1.23e+06", "5.12e+02"]),
+        ([10, 2_000], ["10", "2,000"]),
+    ],
+)
+def test_numbers_of_a_column_have_the_same_decimals(values, shown):
+    assert aligned_numbers(values) == shown

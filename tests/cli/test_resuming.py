@@ -53,6 +53,18 @@ def test_resume_prints_the_results(runfolio, stopped):
     assert f"runfolio evaluate {stopped.id}" in done.stdout
 
 
+@pytest.mark.parametrize("command", [["resume"], ["fork", "--epochs", "4"]])
+def test_what_a_record_has_read_is_named_before_it_is_read(runfolio, stopped, command):
+    document = json.loads((stopped.folder / "run.json").read_text())
+    document["config"] |= {"data": "zip:http://127.0.0.1:1/\x1b[2Ka.zip", "weights": "a b.pt"}
+    (stopped.folder / "run.json").write_text(json.dumps(document))
+    done = runfolio(command[0], stopped.id, *command[1:])
+
+    *named, error = done.stderr.splitlines()
+    assert named == ["model    tinyvgg", r"data     'zip:http://127.0.0.1:1/\x1b[2Ka.zip'", "weights  'a b.pt'"]
+    assert error.startswith("error: ")
+
+
 def test_early_stop_is_printed(runfolio):
     words = ["train", "--model", "mlp", "--data-fraction", "0.1", "--epochs", "9", "--patience", "1", "--lr", "1e-30"]
 

@@ -87,10 +87,5 @@ def test_the_newest_lines(tmp_path: Path, count: int):
     assert last_lines(tmp_path / "a.log", count) == (lines[-count:] if count else [])
 
 
-def test_a_log_of_somebody_else_can_do_nothing_to_the_terminal(tmp_path: Path):
-    (tmp_path / "a.log").write_bytes(b"\x1b]0;owned\x07a\x1b[2Jb\r\xc2\x9bc\n")
-    assert last_lines(tmp_path / "a.log", 5) == ["]0;owneda[2Jbc"]
-
-
 def test_no_log_has_no_lines(tmp_path: Path):
     assert last_lines(tmp_path / "a.log", 5) == []

@@ -93,10 +93,9 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        paths = [str(self.libraries), os.environ.get("PYTHONPATH", "")]
-        variables = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "RUNFOLIO_STORE": str(self.store)}
         # Written twice within a second, a module would be taken from the bytecode of the first.
-        return {**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1", **self.variables}
+        variables = {"RUNFOLIO_STORE": str(self.store), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**os.environ, **variables, **self.variables}
 
     def start(self, *words: object, cwd: Path | None = None) -> RecordedRun:
         """Run a command of Python, and return the run that it recorded."""
@@ -144,8 +143,10 @@ class Reproduced:
 
 
 @pytest.fixture
-def project(tmp_path: Path, store: Path, forked_runfolio: Forked) -> Project:
+def project(tmp_path: Path, store: Path, forked_runfolio: Forked, monkeypatch: pytest.MonkeyPatch) -> Project:
     made = Project(tmp_path / "project", store, tmp_path / "libraries", forked_runfolio)
+    # Of the recorded path, only what today's shell has too is taken.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(made.libraries), os.environ.get("PYTHONPATH")])))
     made.folder.mkdir()
     (made.folder / "train.py").write_text(SCRIPT)
     (made.folder / "model.py").write_text(MODEL)

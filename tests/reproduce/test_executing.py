@@ -47,10 +47,11 @@ def test_plan_is_shown_before_execution(project: Project):
     said = typed(project, run.id, "--dry-run", "--steps", "3", "--", "--lr", "0.3").stdout
     shown = dict(line.split(maxsplit=1) for line in said.splitlines() if " " in line)
     assert shown["command"].endswith("project/train.py --seed 7 --lr 0.3")
-    assert shown["code"].startswith(f"commit {project.git('rev-parse', 'HEAD')[:12]} of {project.folder}")
-    assert "PYTHONHASHSEED=3" in shown["set"]
-    assert "RUNFOLIO_STOP_AFTER=3" in shown["set"]
-    assert shown["link"].endswith(f"-> {project.folder / 'photos'}")
+    assert shown["code"].startswith(f"commit {project.git('rev-parse', 'HEAD')[:12]}, ")
+    assert shown["from"] == str(project.folder)
+    assert "set      PYTHONHASHSEED=3\n" in said
+    assert "set      RUNFOLIO_STOP_AFTER=3\n" in said
+    assert shown["link"].endswith(f"project/photos {project.folder / 'photos'}")
     assert shown["flag"] == "--lr: (none) -> 0.3"
     assert shown["package"] == "stepping: 1.0 -> 1.1"
 
@@ -172,6 +173,7 @@ def test_the_verdict_is_kept_and_shown_with_both_runs(project: Project):
     assert repeated.edits.verdict is not None
     assert repeated.edits.verdict["sentence"] == again.said["sentence"]
     assert repeated.edits.verdict["causes"][0] == {"kind": "flag", "text": "--lr: (none) -> 0.2"}
+    assert repeated.document.lineage == {"kind": "reproduction", "run": run.id, "name": "net", "changed": ["--lr"]}
     assert folio.run("net").id == run.id  # its name still means the original alone
     pages = {
         name: subprocess.run(
@@ -180,7 +182,7 @@ def test_the_verdict_is_kept_and_shown_with_both_runs(project: Project):
         ).stdout
         for name in (run.id, repeated.id)
     }  # fmt: skip
-    assert f"reproduction of net ({run.id}): parts at step 1: loss was" in pages[repeated.id]
+    assert f"reproduction of net ({run.id}), with another --lr: parts at step 1: loss was" in pages[repeated.id]
     assert f"reproductions: net-reproduced ({repeated.id}): parts" in pages[run.id]
 
 

@@ -80,7 +80,7 @@ def test_pythons_path_and_arguments_lead_into_the_fresh_folder(project: Project,
     project.commit()
     script = project.folder / "train.py"
     script.write_text(SCRIPT.replace("flags = flags.parse_args()", "flags = flags.parse_known_args()[0]"))
-    project.variables = {"PYTHONPATH": f"{project.folder}/lib:{project.libraries}:{os.environ.get('PYTHONPATH', '')}"}
+    project.variables = {"PYTHONPATH": f"{project.folder}/lib:{os.environ['PYTHONPATH']}"}
     run = project.start(script, "--seed", "7", f"--config={project.folder}/settings.txt", f"{project.folder}/photos")
     plan = planned(run)
     tree = project.temporary / "project"
@@ -263,6 +263,31 @@ def test_changes_in_a_submodule_are_left_out_of_the_plan(project: Project, plann
     assert "the repository has submodules, which are not checked out" in plan.remarks
 
 
+def test_missing_folder_that_an_argument_named_is_listed(project: Project, planned: Callable[..., Plan]):
+    (project.folder / ".gitignore").write_text("photos/\nextra/\nmade/\n")
+    project.commit()
+    script = project.folder / "train.py"
+    script.write_text(SCRIPT.replace("flags = flags.parse_args()", "flags = flags.parse_known_args()[0]"))
+    shared = project.store.parent / "shared"
+    folders = [project.folder / "extra", project.folder / "made", shared]
+    for folder in folders:
+        folder.mkdir()
+    arguments = ("--extra=extra", "--out", "made", "--shared", str(shared), "--mode", "fast")
+    run = project.start("train.py", "--seed", "7", *arguments)
+    assert run.document.code["existing"] == ["extra", "made", str(shared)]
+    assert planned(run).missing_data == []
+
+    for folder in folders:
+        folder.rmdir()
+    plan = planned(run)
+    assert plan.missing_data == ["extra", str(shared)]
+    said = [deviation.text for deviation in find_deviations(plan)]
+    assert "extra: there -> (none) (missing; pass it with --link extra=PATH)" in said
+    assert f"{shared}: there -> (none) (missing; pass another path after --)" in said
+    assert planned(run, arguments=["--extra=photos", "--shared", "photos"]).missing_data == []
+    assert planned(run, links=[f"extra={project.folder / 'photos'}"]).missing_data == [str(shared)]
+
+
 def test_missing_data_file_is_named_and_may_be_elsewhere(project: Project, planned: Callable[..., Plan]):
     (project.folder / ".gitignore").write_text("corpus.txt\nphotos/\n")
     project.commit()
@@ -275,7 +300,7 @@ def test_missing_data_file_is_named_and_may_be_elsewhere(project: Project, plann
     corpus.rename(elsewhere)
     plan = planned(run)
     assert plan.missing_data == ["corpus.txt"]
-    assert "corpus.txt: read -> (none) (missing; pass it with --link corpus.txt=PATH)" in [
+    assert "corpus.txt: there -> (none) (missing; pass it with --link corpus.txt=PATH)" in [
         deviation.text for deviation in find_deviations(plan)
     ]
     given = planned(run, links=[f"corpus.txt={elsewhere}"])

@@ -116,6 +116,8 @@ def test_up_to_a_step(project: Project):
     assert (again.word, again.said["points"]) == ("bit-equal", 5)
     changed = reproduced(project, run, "--steps", "4", "--", "--lr", "0.2")
     assert (changed.word, changed.said["step"]) == ("parts", 1)
+    repeated = runfolio.open(project.store).run(changed.said["id"])
+    assert not (repeated.document.lineage or {}).get("changed")  # cut short, it counts nowhere
 
 
 def test_worktree_is_removed_and_the_project_is_unchanged(project: Project):

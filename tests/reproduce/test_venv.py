@@ -55,20 +55,36 @@ def test_a_package_of_no_index_is_named_before_one_agrees(project: Project, tmp_
     project.commit()
     run = with_packages(project, {"a": "1.0", "b": "2.0"}, {"b": f"https://example.org/b.git@{COMMIT}"})
     done = typed(project, run.id, "--fresh-venv", "--dry-run")
-    assert (
-        f"recorded packages in their versions, 1 from the index; b @ git+https://example.org/b.git@{COMMIT}"
-        in done.stdout
-    )
+    shown = [line for line in done.stdout.splitlines() if line.startswith("install")]
+    assert shown == ["install  a==1.0", f"install  b @ git+https://example.org/b.git@{COMMIT}"]
 
 
 @pytest.mark.parametrize(
     ("packages", "origins"),
-    [({"a": "1.0\n--index-url=https://example.org"}, {}), ({"-r x": "1"}, {}), ({"a": "1"}, {"a": "https://x\n-r y"})],
+    [({"a": "1.0\n--index-url=https://example.org"}, {}), ({"-r x": "1"}, {}), ({"a": "1"}, {"a": "https://x\n-r y"})]
+    + [
+        ({"a": "1"}, {"a": url}) for url in ("https://x --config-settings=y", "https://x/${TOKEN}", "https://x/\u202ey")
+    ],
 )
 def test_no_option_of_pips_comes_with_a_record(project: Project, packages: dict, origins: dict):
     project.commit()
     with pytest.raises(DamagedFile, match="has an invalid package"):
         required(project, with_packages(project, packages, origins))
+
+
+@pytest.mark.parametrize("url", ["http://x/a.whl", "ext::sh%20-c%20true", "git+ssh://-oProxyCommand=x/y"])
+def test_a_package_from_an_address_that_proves_nothing_is_not_installed(project: Project, url: str):
+    project.commit()
+    with pytest.raises(ConfigError, match="not to be had any more: a 1 from"):
+        required(project, with_packages(project, {"a": "1"}, {"a": url}))
+
+
+def test_a_package_that_came_with_the_record_is_not_installed(project: Project):
+    project.commit()
+    sent = project.store / "e" / "package"
+    sent.mkdir(parents=True)
+    with pytest.raises(ConfigError, match="not to be had any more: a 1 from"):
+        required(project, with_packages(project, {"a": "1"}, {"a": f"file://{sent}"}))
 
 
 def test_a_package_that_came_from_a_folder_that_is_gone_is_named(project: Project):

@@ -426,3 +426,24 @@ for batch in DataLoader(Data(), num_workers=2): pass
     done = python_torch(script, store)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(console(store).splitlines()) == [f"item {index}" for index in range(4)]
+
+
+def test_lines_are_added_to_the_log_of_one_run_and_not_printed(store: Path, python):
+    script = (
+        START
+        + """
+other = runfolio.init("other", store=sys.argv[1], keep_others=True)
+print("printed", flush=True)
+run.log_console("epoch 1\\nepoch 2 " + "\N{GRINNING FACE}" * 9000)
+run.finish()
+run.log_console("too late")
+other.finish()
+"""
+    )
+    done = python(script, store)
+
+    assert done.stdout == "printed\n"
+    logs = {folder.name.partition("-")[0]: folder / "console" for folder in find_runs(store)}
+    net, other = ("".join(path.read_text() for path in logs[name].glob("*.log")) for name in ("net", "other"))
+    assert {line[:9] for line in net.splitlines()} == {"printed", "epoch 1", "epoch 2 \N{GRINNING FACE}"}
+    assert other == "printed\n"

@@ -202,6 +202,20 @@ raise RuntimeError("plotting failed")
         assert (again.id, again.last_step) == (run.id, 3)
         again.finish()
 
+    def test_calls_after_the_end_do_not_hold_up_the_exit_if_the_store_hangs(self, store: Path, python: Callable):
+        script = """
+import os, sys, runfolio
+run = runfolio.init("net", store=sys.argv[1])
+run.finish()
+run.log({"loss": 1.0})
+path = run.folder / "run.json"
+path.unlink()
+os.mkfifo(path)  # whoever opens it waits for ever
+"""
+        began = time.monotonic()
+        assert python(script, store).returncode == 0
+        assert time.monotonic() - began < 60
+
     def test_calls_after_the_end_are_warned_of_and_counted(self, store: Path, python: Callable):
         script = """
 import sys, runfolio

@@ -38,6 +38,36 @@ def ending(store: Path) -> tuple[str, Status, list[float]]:
 
 
 @pytest.mark.parametrize(
+    ("last_words", "state", "reason"),
+    [
+        ("", "finished", None),
+        ("sys.exit(3)", "failed", "exited with status 3"),
+        ("raise ValueError('later')", "failed", "ValueError: later"),
+    ],
+)
+def test_an_error_caught_at_an_embedded_prompt_is_not_the_end(
+    store: Path, python: Callable, last_words: str, state: str, reason: str | None
+):
+    script = """
+import code, io
+sys.stdin = io.StringIO("1 / 0\\n")
+code.interact()
+assert isinstance(sys.last_value, ZeroDivisionError)
+del sys.ps1  # as newer versions of Python do
+"""
+    assert "ZeroDivisionError" in python(f"{START}{script}{last_words}", store).stderr
+    run, status, _ = ending(store)
+    assert (run, status.reason) == (state, reason)
+
+
+def test_an_error_caught_in_an_embedded_ipython_is_not_the_end(store: Path, fresh_python: Callable):
+    script = START + "import IPython; IPython.embed(colors='nocolor')\nassert sys.last_value; sys.exit(3)"
+    done = fresh_python(script, store, input="1 / 0\nexit()\n")
+    assert "ZeroDivisionError" in done.stdout
+    assert ending(store)[1].reason == "exited with status 3", done.stderr
+
+
+@pytest.mark.parametrize(
     ("last_words", "state", "exit_code", "reason"),
     [
         ("", "finished", 0, None),

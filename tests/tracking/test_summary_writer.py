@@ -14,10 +14,12 @@ import torch
 from matplotlib import pyplot as plt
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 from torch.utils import tensorboard
 from torch.utils.tensorboard import summary
 
 import runfolio
+from runfolio.events.rebuild import make_event_files
 from runfolio.record.base.layout import event_files
 from runfolio.record.content import artifacts
 from runfolio.tensorboard.summary_writer import SummaryWriter
@@ -34,6 +36,15 @@ def writer(store: Path):
 def recorded(writer: SummaryWriter) -> runfolio.RecordedRun:
     writer.flush()
     return runfolio.open(writer.run.folder.parents[1]).run(writer.run.id)
+
+
+def shown_scalars(logdir: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    """What TensorBoard finds in a folder: the scalars of each run, by tag."""
+    multiplexer = EventMultiplexer(size_guidance={"scalars": 0}).AddRunsFromDirectory(str(logdir)).Reload()
+    return {
+        name: {tag: [(event.step, event.value) for event in multiplexer.Scalars(name, tag)] for tag in tags["scalars"]}
+        for name, tags in multiplexer.Runs().items()
+    }
 
 
 def test_a_writer_is_a_run_of_its_own_that_tensorboard_sees(writer: SummaryWriter):
@@ -231,7 +242,68 @@ def test_writer_closed_in_every_epoch_continues_its_run(store: Path):
     assert (run.state, run.config, run.summary["accuracy"]) == ("finished", {"lr": 0.1}, 0.9)
     assert run.metric("Loss/test").values.tolist() == [1.5, 2.5, 3.5]
     events = EventAccumulator(writer.log_dir).Reload()
-    assert [(event.step, event.value) for event in events.Scalars("Loss/train")] == [(0, 0.5), (1, 1.5), (2, 2.5)]
+    assert events.Tags()["scalars"] == ["accuracy"]
+    lines = shown_scalars(run.folder)
+    assert lines["charts/Loss_train"] == {"Loss": [(0, 0.5), (1, 1.5), (2, 2.5)]}
+
+
+class TestScalarsTogether:
+    """What `add_scalars` is given is one card with several lines, as SummaryWriter has it."""
+
+    @pytest.fixture
+    def folder(self, store: Path) -> Path:
+        with runfolio.create_writer("data", "net", store=store) as writer:
+            for epoch in range(2):
+                writer.add_scalar("lr", 0.5, epoch)
+                writer.add_scalars("Loss", {"train": epoch + 0.5, "test": epoch + 1.5}, epoch)
+            writer.add_scalars("Acc/top", {"1, of 10": 0.25}, 7)
+        return writer.run.folder
+
+    def test_lines_of_one_card_are_runs_below_the_run(self, folder: Path):
+        shown = shown_scalars(folder)
+
+        assert shown["."] == {"lr": [(0, 0.5), (1, 0.5)]}
+        assert shown["charts/Loss_train"] == {"Loss": [(0, 0.5), (1, 1.5)]}
+        assert shown["charts/Loss_test"] == {"Loss": [(0, 1.5), (1, 2.5)]}
+        (other,) = shown.keys() - {".", "charts/Loss_train", "charts/Loss_test"}
+        assert other.startswith("charts/Acc_top_1-of-10-")  # no file name: with a digest
+        assert shown[other] == {"Acc/top": [(7, 0.25)]}
+
+    def test_cards_and_lines_are_those_of_summary_writer(self, folder: Path, tmp_path: Path):
+        with tensorboard.SummaryWriter(str(tmp_path / "torch")) as writer:
+            for epoch in range(2):
+                writer.add_scalars("Loss", {"train": epoch + 0.5, "test": epoch + 1.5}, epoch)
+
+        ours, theirs = shown_scalars(folder), shown_scalars(tmp_path / "torch")
+        for line in ("Loss_train", "Loss_test"):
+            assert ours[f"charts/{line}"] == theirs[line]
+
+    def test_the_record_has_metrics_of_the_run_itself(self, folder: Path):
+        run = runfolio.open(folder.parents[1]).run(folder)
+        assert run.metric("Loss/test").values.tolist() == [1.5, 2.5]
+        assert run.document.charts == ["Loss", "Acc/top"]
+
+    def test_lines_are_made_afterwards_as_they_would_have_been_written(self, folder: Path):
+        written = shown_scalars(folder)
+        for path in folder.rglob("*tfevents*"):
+            path.unlink()
+
+        make_event_files(folder)
+
+        assert shown_scalars(folder) == written
+
+    def test_lines_follow_the_newest_branch_of_a_resumed_run(self, store: Path):
+        with runfolio.create_writer("data", "net", store=store) as writer:
+            writer.add_scalars("Loss", {"train": 1.0}, 0)
+            writer.run.checkpoint(step=0, weights=torch.zeros(1))
+            writer.add_scalars("Loss", {"train": -1.0}, 1)
+            writer.add_scalars("Abandoned", {"train": -1.0}, 1)
+
+        with runfolio.resume(writer.run, store=store) as run:
+            SummaryWriter(run).add_scalars("Loss", {"train": 2.0}, 1)
+
+        shown = {name: cards for name, cards in shown_scalars(run.folder).items() if cards}
+        assert shown == {"charts/Loss_train": {"Loss": [(0, 1.0), (1, 2.0)]}}
 
 
 def test_logging_to_a_closed_writer_of_a_deleted_run_only_warns(store: Path, caplog: pytest.LogCaptureFixture):

@@ -24,7 +24,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import runfolio
 from runfolio.events.reading import read_events
 from runfolio.events.rebuild import make_event_files
-from runfolio.record.base.layout import event_files
+from runfolio.record.base.layout import event_files, line_folder
 from runfolio.record.base.run_document import RunDocument
 
 
@@ -183,6 +183,17 @@ class TestTrouble:
 
         assert scalars(run.folder, "loss") == [(step, float(step)) for step in range(1000)]
         assert len(runfolio.open(store).run(run.id).metric("loss").values) == 1000
+
+    def test_full_disk_loses_no_point_of_a_line(self, store: Path):
+        writer = runfolio.create_writer("demo", "net", store=store)
+        with no_file_grows_past(20_000):
+            for step in range(1000):
+                writer.add_scalars("Loss", {"train": step}, step)
+            assert not writer.run.flush()
+        writer.close()
+
+        line = line_folder(writer.run.folder, "Loss", "train")
+        assert scalars(line, "Loss") == [(step, float(step)) for step in range(1000)]
 
     def test_a_file_that_falls_too_far_behind_is_given_up_and_made_afterwards(
         self, store: Path, caplog: pytest.LogCaptureFixture

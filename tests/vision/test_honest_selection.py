@@ -72,7 +72,7 @@ def test_only_the_run_chosen_by_validation_is_tested(run_series, store, tmp_path
     (only,) = looked_at(store)
     assert [only.id] == [run.id for run in best_group(runs, "val/acc")]
     assert report.conclude_error is None
-    assert (only.state, len(only.document.attempts)) == ("finished", 2)
+    assert (only.state, [attempt.purpose for attempt in only.document.attempts]) == ("finished", [None, "test"])
 
     settings = TrainSettings(**{**SMALL, "ema": 0.5, "epochs": only.config["epochs"], "test_at": "end"})
     folder = run_experiment(settings, store=tmp_path / "alone")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
 
+from runfolio.cli.output.console import print_failure, print_traceback
 from runfolio.errors import Ambiguous, FilterError, RunfolioError, did_you_mean, nearest
 
 _ALIASES = {"ls": "runs", "list": "runs"}
@@ -64,7 +64,7 @@ def _summary(command: click.Command) -> str:
 def _report(error: BaseException, *, debug: bool) -> int:
     """Print what happened, and return the exit status."""
     if isinstance(error, click.Abort):
-        click.echo(err=True)  # ends the line of the question that was not answered
+        print_failure("")  # ends the line of the question that was not answered
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return 130
     if isinstance(error, BrokenPipeError):
@@ -75,9 +75,9 @@ def _report(error: BaseException, *, debug: bool) -> int:
         error.show()
         return 2
     if debug:
-        traceback.print_exception(error)
-    if isinstance(error, (Ambiguous, FilterError)):
-        click.echo(f"error: {error}", err=True)  # a list of runs and a caret need their lines
+        print_traceback(error)
+    if isinstance(error, (Ambiguous, FilterError)):  # a list of runs and a caret need their lines
+        print_failure(*f"error: {error}".rsplit("\n", 2 if isinstance(error, FilterError) else -1))
         return 2
     if isinstance(error, RunfolioError):
         return _print_error_line(str(error), status=2)
@@ -91,6 +91,8 @@ def _usage_message(error: click.ClickException) -> str:
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         message = f"no option {error.option_name}; {_near_options(error)}"
+    first, *following = (line.strip() for line in message.splitlines())  # each choice has a line of its own
+    message = f"{first} {'; '.join(following)}".rstrip()
     message = message[:1].lower() + message[1:].removesuffix(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
@@ -109,6 +111,5 @@ def _first_line(error: BaseException) -> str:
 
 
 def _print_error_line(message: str, *, status: int) -> int:
-    first, *following = (line.strip() for line in message.splitlines())
-    click.echo(f"error: {first} {'; '.join(following)}".rstrip(), err=True)
+    print_failure(f"error: {message.strip()}")
     return status

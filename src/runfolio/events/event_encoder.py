@@ -6,7 +6,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from runfolio.events import messages as m
@@ -26,10 +26,17 @@ class EventEncoder:
     """Encoder of one run, in the order of its record. Tags are the record's names.
 
     A tag belongs to one plugin of TensorBoard. If a metric and an image have the same name, the later one is shown as
-    `name (image)`.
+    `name (image)`. A metric `CHART/LINE` of a chart is not a metric of the run there: each line has its own file, in
+    which the tag is the chart's name, so that TensorBoard draws the lines in one card.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, charts: Collection[str] = ()) -> None:
+        """Prepare to encode a run.
+
+        Args:
+            charts: The run's `charts`, which may grow later.
+        """
+        self._charts = charts
         self._heads: dict[str, bytes] = {}
         self._plugins: dict[str, str] = {}
 
@@ -41,12 +48,28 @@ class EventEncoder:
     def scalars(self, call: LogCall) -> bytes:
         """Encode one log call; return nothing for a sample of the machine's load.
 
-        Its charts would hide those of the training. Encoded by hand, because a training has a million log calls.
+        Its charts would hide those of the training.
         """
         if is_system_metric(next(iter(call.values), "")):  # a sample is a separate call
             return b""
+        if not self._charts:
+            return self._scalars(call, call.values)
+        own = {name: value for name, value in call.values.items() if self._chart_of(name) is None}
+        return self._scalars(call, own) if own else b""
+
+    def lines(self, call: LogCall) -> Iterator[tuple[tuple[str, str], bytes]]:
+        """Yield chart, line and record of each value of a log call that belongs to a chart."""
+        for name, value in call.values.items() if self._charts else ():
+            if (chart := self._chart_of(name)) is not None:
+                yield (chart, name[len(chart) + 1 :]), self._scalars(call, {chart: value})
+
+    def _chart_of(self, name: str) -> str | None:
+        return max((chart for chart in self._charts if name.startswith(f"{chart}/")), key=len, default=None)
+
+    def _scalars(self, call: LogCall, named: Mapping[str, float]) -> bytes:
+        """Encode values at the step and time of a call; by hand, because a training has a million of them."""
         values = []
-        for name, value in call.values.items():
+        for name, value in named.items():
             head = self._heads.get(name) or self._head(name)
             content = head + wire.float32(value)
             values.append(b"\x0a" + wire.varint(len(content)) + content)

@@ -10,16 +10,18 @@ import heapq
 import secrets
 import struct
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from runfolio.events.event_encoder import EventEncoder
-from runfolio.record.base.layout import event_file, event_files
+from runfolio.record.base.layout import event_file, event_files, event_writer, line_event_files, line_folder
 from runfolio.record.base.run_document import Attempt, RunDocument
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.liveness.heartbeats import Heartbeat
 from runfolio.record.points.reader import PointFiles
+from runfolio.record.points.tails import LogCall
 
 
 def make_event_files(folder: Path) -> None:
@@ -43,46 +45,55 @@ def follow_branch(folder: Path) -> None:
         DamagedFile, NewerFormat, StoreError, OSError: As in `make_event_files`.
     """
     document = RunDocument.read(folder)
-    earlier = document.attempts[:-1]
-    _write(folder, document, earlier)
-    abandoned = {attempt.writer for attempt in earlier} - document.attempts[-1].kept.keys()
-    for writer, path in event_files(folder).items():
-        if writer in abandoned:
-            path.unlink(missing_ok=True)
+    _write(folder, document, document.attempts[:-1])
 
 
 def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None:
+    """Write the files of those attempts that the newest branch keeps, and remove those of the others."""
     newest = document.attempts[-1]
-    attempts_on_branch = [attempt for attempt in attempts if attempt is newest or attempt.writer in newest.kept]
-    # Writers are encoded one after another, so that a long run is never in memory at once.
-    for attempt in attempts_on_branch:
-        encoder = EventEncoder()
-        records = [encoder.header(attempt.started.timestamp())]
-        records += (record for _, record in heapq.merge(*_parts(folder, document, attempt, encoder)))
-        if attempt is newest:
-            ended = document.status.ended or attempt.started
-            records += (
-                encoder.session_start(document),
-                encoder.results(document, ended.timestamp()),
-                encoder.session_end(document, ended.timestamp()),
-            )
-        _replace(_event_path(folder, attempt), records)
+    written: set[Path] = set()
+    # Encoded one writer after the other, so that not all of a long run is in memory at once.
+    for attempt in attempts:
+        if attempt is newest or attempt.writer in newest.kept:
+            files = _encode(_event_path(folder, attempt), document, attempt)
+            for path, records in files.items():
+                _replace(path, records)
+            written |= files.keys()
+    for path in (*event_files(folder).values(), *line_event_files(folder)):
+        if path not in written and event_writer(path) in {attempt.writer for attempt in attempts}:
+            path.unlink(missing_ok=True)
 
 
-def _parts(
-    folder: Path, document: RunDocument, attempt: Attempt, encoder: EventEncoder
-) -> tuple[Iterator[tuple[int, bytes]], Iterator[tuple[int, bytes]]]:
-    """Return the records of an attempt's log calls and of its media, each with its seq."""
+def _encode(path: Path, document: RunDocument, attempt: Attempt) -> dict[Path, list[bytes]]:
+    """Return the records of an attempt by event file: `path` for the run, and one for each line of its charts."""
+    folder = path.parent
+    encoder = EventEncoder(document.charts)
+    header = encoder.header(attempt.started.timestamp())
+    files = defaultdict(lambda: [header], {path: [header]})
+    for item in heapq.merge(*_parts(folder, document, attempt), key=lambda item: item.seq):
+        if isinstance(item, MediaEntry):
+            files[path].append(_medium(item, encoder))
+            continue
+        files[path].append(encoder.scalars(item))
+        for (chart, line), record in encoder.lines(item):
+            files[line_folder(folder, chart, line) / path.name].append(record)
+    if attempt is document.attempts[-1]:
+        ended = (document.status.ended or attempt.started).timestamp()
+        files[path] += (
+            encoder.session_start(document),
+            encoder.results(document, ended),
+            encoder.session_end(document, ended),
+        )
+    return files
+
+
+def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Iterator[LogCall], Iterator[MediaEntry]]:
+    """Return an attempt's log calls and media, each in the order of their seqs."""
     last = document.attempts[-1].kept.get(attempt.writer, sys.maxsize)
-    calls = PointFiles(folder, document).log_calls(attempt.writer)
     entries, _ = media.read(folder)
     return (
-        ((call.seq, encoder.scalars(call)) for call in calls),
-        (
-            (entry.seq, _medium(entry, encoder))
-            for entry in entries
-            if entry.writer == attempt.writer and entry.seq <= last
-        ),
+        PointFiles(folder, document).log_calls(attempt.writer),
+        (entry for entry in entries if entry.writer == attempt.writer and entry.seq <= last),
     )
 
 
@@ -104,6 +115,7 @@ def _event_path(folder: Path, attempt: Attempt) -> Path:
 
 
 def _replace(path: Path, records: list[bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Not `files.replace`: TensorBoard reads every file with a matching name, also hidden ones.
     temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-events")
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -14,7 +16,7 @@ from typing import NoReturn
 from runfolio.errors import RunfolioError, StoreError
 from runfolio.events.event_encoder import EventEncoder
 from runfolio.record.base.append_file import AppendFile
-from runfolio.record.base.layout import METRICS, event_file, event_files, next_event_second
+from runfolio.record.base.layout import METRICS, event_file, event_files, line_folder, next_event_second
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.liveness.heartbeats import hostname
@@ -27,10 +29,10 @@ _SMALL_BYTES = 256 * 1024
 
 
 class EventFileSink:
-    """`Sink` for the event file of one attempt.
+    """`Sink` for the event files of one attempt: that of the run, and one for each line of its charts.
 
-    Bytes that cannot be written stay in memory up to a limit, and are written later. Beyond the limit the file is
-    removed, since one with missing points would mislead; `runfolio tensorboard` writes a complete one.
+    Bytes that cannot be written stay in memory up to a limit, and are written later. Beyond the limit the files are
+    removed, since one with missing points would mislead; `runfolio tensorboard` writes complete ones.
     """
 
     def __init__(
@@ -47,9 +49,10 @@ class EventFileSink:
         self._start_module = start_module
         self._warn = warn
         self._encoder = EventEncoder()
-        self._file: AppendFile | None = None
+        self._files: dict[Path, AppendFile] = {}
+        """Event files by folder: that of the run, and those of the lines of its charts."""
         self._rebuild: subprocess.Popen[str] | None = None
-        self._records = bytearray()
+        self._records: defaultdict[Path, bytearray] = defaultdict(bytearray)
         self._has_points = False
         self._has_config = False
         self._is_failing = False
@@ -65,7 +68,10 @@ class EventFileSink:
         # After the files of earlier attempts, which a fork does not have yet.
         second = next_event_second(self._folder, max([now, *(entry.started.timestamp() + 1 for entry in earlier)]))
         path = event_file(self._folder, newest.writer, second, hostname(), os.getpid())
-        self._file = AppendFile(path, self._encoder.header(now))
+        self._encoder = EventEncoder(document.charts)
+        self._header = self._encoder.header(now)
+        self._file_name = path.name
+        self._files = {self._folder: AppendFile(path, self._header)}
         if earlier:
             with contextlib.suppress(OSError, RunfolioError):  # earlier files then keep the abandoned points
                 self._rebuild_earlier()
@@ -73,6 +79,11 @@ class EventFileSink:
     def points(self, calls: Sequence[LogCall]) -> None:
         self._has_points = True
         self._append(lambda: b"".join(map(self._encoder.scalars, calls)))
+        for (chart, line), record in itertools.chain.from_iterable(map(self._encoder.lines, calls)):
+            folder = line_folder(self._folder, chart, line)
+            if folder not in self._files:
+                self._files[folder] = AppendFile(folder / self._file_name, self._header)
+            self._records[folder] += record
 
     def media(self, entry: MediaEntry, picture: bytes | None) -> None:
         self._append(
@@ -98,15 +109,16 @@ class EventFileSink:
 
         A preempted process has no time to wait, and a run that continues must not. The program then ends by itself.
         """
-        if self._file is not None:
+        if self._files:
             ended = self._document.status.ended
             ended_s = ended.timestamp() if ended else time.time()
             self._append_config()
             self._append(lambda: self._encoder.results(self._document, ended_s))
             self._append(lambda: self._encoder.session_end(self._document, ended_s))
             self._write()
-            with contextlib.suppress(OSError):
-                self._file.close(sync=False)
+            for file in self._files.values():
+                with contextlib.suppress(OSError):
+                    file.close(sync=False)
         if self._rebuild is not None and self._document.status.state not in (RUNNING, "preempted"):
             self._rebuild.wait()
 
@@ -128,37 +140,42 @@ class EventFileSink:
 
     def _append(self, encode: Callable[[], bytes]) -> None:
         try:
-            self._records += encode()
+            self._records[self._folder] += encode()
         except Exception as error:  # a bug in the encoder
             self._give_up(error)
 
     def _write(self) -> None:
-        if self._file is None:
-            return
-        records, self._records = bytes(self._records), bytearray()
-        try:
-            self._file.write(records)
+        failure: tuple[AppendFile, OSError] | None = None
+        for folder, file in self._files.items():
+            try:
+                if folder != self._folder and not file.size:
+                    folder.parent.mkdir(exist_ok=True)
+                    folder.mkdir(exist_ok=True)
+                file.write(self._records.pop(folder, b""))
+            except OSError as error:
+                failure = file, error
+        if failure is None:
             self._is_failing = False
-        except OSError as error:
-            if self._file.waiting > _MOST_WAITING_BYTES:
-                self._give_up(error)
-            elif not self._is_failing:
-                self._is_failing = True
-                self._warn(
-                    "run %s: cannot write %s (%s); a retry follows",
-                    self._document.id,
-                    self._file.path,
-                    error.strerror or error,
-                )
+        elif self._waiting_bytes() > _MOST_WAITING_BYTES:
+            self._give_up(failure[1])
+        elif not self._is_failing:
+            self._is_failing = True
+            file, error = failure
+            self._warn(
+                "run %s: cannot write %s (%s); a retry follows", self._document.id, file.path, error.strerror or error
+            )
+
+    def _waiting_bytes(self) -> int:
+        return sum(file.waiting for file in self._files.values()) + sum(map(len, self._records.values()))
 
     def _give_up(self, reason: object) -> NoReturn:
-        """Remove the file and end this sink.
+        """Remove the files and end this sink.
 
         Raises:
             StoreError: Always.
         """
-        file, self._file = self._file, None
-        if file is not None:
+        files, self._files = self._files, {}
+        for file in files.values():
             with contextlib.suppress(OSError):
                 file.close(sync=False)
                 file.path.unlink(missing_ok=True)

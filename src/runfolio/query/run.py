@@ -20,6 +20,7 @@ from runfolio.query.recorded_code import RecordedCode
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_edits import RunEdits
 from runfolio.record.base.flat_names import flatten
+from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Checkpoint, CheckpointList
 from runfolio.record.content import media
@@ -43,12 +44,13 @@ class RecordedRun:
         self.state = scanned.state
         """One of running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) and crashed (no heartbeat)."""
         summaries = scanned.entry.metrics
+        system = {name for name in summaries if is_system_metric(name)}
         self.metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if not is_system_metric(name)
+            name: summary for name, summary in summaries.items() if name not in system
         }
         """Summary of each metric: last value, extreme values, number of points."""
         self.system_metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if is_system_metric(name)
+            name: summary for name, summary in summaries.items() if name in system
         }
         """Summary of each `system/...` metric: load of the machine and speed of the training."""
         self.metric_summaries: dict[str, MetricSummary] = summaries
@@ -62,7 +64,7 @@ class RecordedRun:
         """Recorded code: `info` (command, commit), captured `files`, `read(path)`, uncommitted `diff`."""
 
     def __repr__(self) -> str:
-        return f"<RecordedRun {self.name} ({self.id}, {self.experiment}, {self.state})>"
+        return visible_line(f"<RecordedRun {self.name} ({self.id}, {self.experiment}, {self.state})>")
 
     @property
     def id(self) -> str:

@@ -23,6 +23,7 @@ from runfolio.query.tables.runs_table import table
 from runfolio.record.base.layout import expand_home, store_folder
 from runfolio.record.base.name_lookup import LAST, find_by_name
 from runfolio.record.base.run_document import ENDED, RUNNING
+from runfolio.record.base.visible_text import visible_line
 from runfolio.record.liveness.heartbeats import CRASHED
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Runs(Sequence[RecordedRun]):
         return len(self._runs)
 
     def __repr__(self) -> str:
-        return f"<Runs: {', '.join(run.name for run in self) or 'none'}>"
+        return visible_line(f"<Runs: {', '.join(run.name for run in self) or 'none'}>")
 
     def without_archived(self) -> Runs:
         """Return the runs that are not archived."""

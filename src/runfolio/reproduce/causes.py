@@ -14,8 +14,9 @@ from runfolio.query.recorded_writers import read_writers
 from runfolio.query.run import RecordedRun
 from runfolio.record.content.data_listings import compare_listings
 from runfolio.reproduce.deviation import Deviation, sort_deviations
-from runfolio.reproduce.plan import Plan, program_variables
+from runfolio.reproduce.plan import Plan
 from runfolio.reproduce.recorded_start import RecordedStart
+from runfolio.reproduce.recorded_variables import program_variables
 
 _DETERMINISM_SWITCHES = (
     "deterministic_algorithms",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from runfolio.errors import ConfigError, StoreError
 from runfolio.record.content import code
+from runfolio.reproduce.agreement import agreed_fields
 from runfolio.reproduce.plan import Plan
 
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "core.fsmonitor=false")
@@ -34,9 +35,10 @@ def checked_out(plan: Plan, *, keep: bool) -> Iterator[None]:
     """Check out the code of the plan, and remove the worktree at the end unless `keep` is set.
 
     Raises:
-        ConfigError: git fails; the message contains git's own message.
+        ConfigError: git fails; the message contains git's own message. Or a field of the plan has hidden characters.
         StoreError: The folder cannot be written.
     """
+    agreed_fields(plan)
     if plan.source.kind == "here":
         yield
         return

@@ -77,20 +77,35 @@ def find_links(
 def missing_files(
     start: RecordedStart, tree: Path, tree_files: AbstractSet[str], links: AbstractSet[Path], arguments: Sequence[str]
 ) -> list[str]:
-    """Return missing data files that arguments, settings or the record name."""
-    named = [text for text in _named_paths(start, [*start.command[1:], *arguments]) if _is_data_file(text)]
+    """Return missing data that arguments, settings or the record name.
+
+    Files are known by their ending, or because the record says that an argument named an existing file or folder.
+
+    Args:
+        arguments: Arguments of the command that is started.
+    """
+    named = [text for text in _named_paths(start, arguments) if _is_data_file(text)]
+    existing = [text for text in _argument_values(arguments) if text in start.existing]
     sources = [path for path in _data_paths(start) if Path(path).is_relative_to(start.root)]
     recorded = [os.path.relpath(path, start.folder) for path in sources]
     missing = []
-    for text in dict.fromkeys([*named, *recorded]):
+    for text in dict.fromkeys([*existing, *named, *recorded]):
         original = Path(os.path.normpath(start.folder / text))
-        if original.exists() or not original.is_relative_to(start.root):
+        if original.exists():
+            continue
+        if not original.is_relative_to(start.root):
+            missing += [text] if text in existing else []
             continue
         name = original.relative_to(start.root).as_posix()
         linked = any(tree / path in links for path in (name, *_parents(name)))
         if not linked and name not in tree_files and not any(path.startswith(f"{name}/") for path in tree_files):
             missing.append(text)
     return missing
+
+
+def is_output_flag(flag: str) -> bool:
+    """Return whether a flag says where something goes, such as `--out`."""
+    return _OUTPUT_FLAG.fullmatch(flag) is not None
 
 
 def _is_data_file(text: str) -> bool:
@@ -118,15 +133,21 @@ def _parents(name: str) -> Iterator[str]:
 
 def _named_paths(start: RecordedStart, words: Sequence[str]) -> Iterator[str]:
     """Yield possible relative paths in arguments and settings."""
+    for value in _argument_values(words):
+        yield from _relative_paths(value)
+    for name, value in start.run.flat_config.items():
+        if isinstance(value, str) and not is_output_flag(f"-{name}"):
+            yield from _relative_paths(value)
+
+
+def _argument_values(words: Sequence[str]) -> Iterator[str]:
+    """Yield arguments and values of flags, except of flags that name an output."""
     flag = ""
     for word in words:
         name, _, value = word.partition("=") if word.startswith("-") else (flag, "", word)
-        if not _OUTPUT_FLAG.fullmatch(name):
-            yield from _relative_paths(value)
+        if not is_output_flag(name):
+            yield value
         flag = name if word.startswith("-") else ""
-    for name, value in start.run.flat_config.items():
-        if isinstance(value, str) and not _OUTPUT_FLAG.fullmatch(f"-{name}"):
-            yield from _relative_paths(value)
 
 
 def _data_paths(start: RecordedStart) -> Iterator[str]:

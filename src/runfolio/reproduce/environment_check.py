@@ -67,7 +67,9 @@ def _interpreter_info(plan: Plan) -> dict[str, Any]:
 def _data(plan: Plan) -> Iterator[Deviation]:
     """Yield data files that are missing, or that differ at their recorded place."""
     for name in plan.missing_data:
-        yield Deviation("data", name, "read", None, f"missing; pass it with --link {name}=PATH")
+        is_absolute = Path(name).is_absolute()
+        remedy = "pass another path after --" if is_absolute else f"pass it with --link {name}=PATH"
+        yield Deviation("data", name, "there", None, f"missing; {remedy}")
     for name, data in plan.run.data.items():
         source = data.source or ""
         name_on_disk = source[match.end() :] if (match := _SCHEME.match(source)) else source

@@ -10,14 +10,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import open_folio
 from runfolio.record.base.redaction import REDACTED
-from runfolio.record.base.run_document import FORK
+from runfolio.record.base.run_document import FORK, TEST
 from runfolio.record.checkpoints import manifests
 from runfolio.record.content import code
 from runfolio.record.content.code import SourceFile
@@ -25,20 +24,9 @@ from runfolio.reproduce import code_source, command_line, data_links, patch
 from runfolio.reproduce.code_source import CodeSource, is_inside_records
 from runfolio.reproduce.deviation import Deviation
 from runfolio.reproduce.recorded_start import UNCOMMITTED_LEFT_OUT, RecordedStart, own_attempts, read_start
-from runfolio.tracking.environment.variables import variables
+from runfolio.reproduce.recorded_variables import TakenVariables, take_variables
 from runfolio.tracking.process import reproduction
-from runfolio.tracking.process.distributed import RUN_ID
 from runfolio.tracking.process.reproduction import Reproduction
-
-_MACHINE_VARIABLES = (
-    *("RUNFOLIO_*", "SLURM_*", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "KUBERNETES_SERVICE_HOST", "HOSTNAME"),
-    *("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
-    *("TORCHELASTIC_*", "ACCELERATE_*", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX"),
-)
-"""Recorded variables of the machine or cluster, which do not affect the program."""
-_REMOVED_VARIABLES = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER)
-"""Current variables that would change the recording of the repeated run."""
-_THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +71,7 @@ class Plan:
     flags: list[Deviation] = field(default_factory=list)
     """Changes made by the given arguments."""
     missing_data: list[str] = field(default_factory=list)
-    """Missing files that the script reads, according to its arguments and data."""
+    """Missing files and folders that the script reads, according to its arguments and data."""
     remarks: list[str] = field(default_factory=list)
     """Further remarks for the user."""
 
@@ -126,14 +114,16 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
         else data_links.find_links(start, tree, tree_files, uncommitted.binary, options.arguments, options.links, store)
     )
     missing = [] if options.here else list(_missing_files(start, source, uncommitted, links.keys(), tree))
-    missing_data = data_links.missing_files(start, tree, tree_files, links.keys(), options.arguments)
+    arguments, flags = command_line.merge_arguments(start.command[1:], options.arguments)
+    missing_data = data_links.missing_files(start, tree, tree_files, links.keys(), arguments)
     venv = fresh_folder / "venv" if options.fresh_venv else None
     interpreter, interpreter_remarks = _interpreter(start, store)
     python = interpreter if venv is None else venv / "bin" / "python"
-    arguments, flags = command_line.merge_arguments(start.command[1:], options.arguments)
     _refuse_secrets(start, arguments)
-    recorded_variables, unset = _variables(start, tree)
-    reproduction_of = Reproduction(run.id, run.name, store)
+    taken = take_variables(start, tree)
+    # A repetition that stops early has no results of its own, and an output folder is not a setting.
+    changed = [flag.name for flag in flags if options.steps is None and not data_links.is_output_flag(flag.name)]
+    reproduction_of = Reproduction(run.id, run.name, store, tuple(changed))
     step_limit = {} if options.steps is None else {reproduction.STOP_AFTER: str(options.steps)}
     return Plan(
         start=start,
@@ -144,18 +134,18 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
         venv=venv,
         command=_command(start, python, arguments, tree, tree_files, is_fresh=venv is not None),
         variables={
-            **recorded_variables,
+            **taken.values,
             **reproduction_of.environment(),
             "RUNFOLIO_STORE": os.fspath(store),
             **step_limit,
         },
-        unset=unset,
+        unset=taken.unset,
         diff=uncommitted.text,
         captured_files=files,
         links=links,
         flags=flags,
         missing_data=missing_data,
-        remarks=[*interpreter_remarks, *_remarks(start, source), *missing],
+        remarks=[*interpreter_remarks, *_variable_remarks(taken), *_remarks(start, source), *missing],
     )
 
 
@@ -198,6 +188,7 @@ def is_inside_root(path: str) -> bool:
         and not path.startswith("/")
         and not {"..", ".git"} & {part.lower() for part in parts}
         and "\0" not in path
+        and PurePosixPath(path).as_posix() == path
     )
 
 
@@ -280,49 +271,17 @@ def _refuse_secrets(start: RecordedStart, words: Sequence[str]) -> None:
             )
 
 
-def _variables(start: RecordedStart, tree: Path) -> tuple[dict[str, str], list[str]]:
-    """Return the recorded variables to set for the command, and current ones to remove."""
-    recorded = program_variables(start.run.document.environment.get("variables") or {})
-    recorded = {name: value for name, value in recorded.items() if REDACTED not in value}
-    threads = (start.run.document.environment.get("torch") or {}).get("threads")
-    if threads:
-        recorded.setdefault(_THREADS_VARIABLE, str(threads))
-    recorded_paths = [entry for entry in recorded.pop("PYTHONPATH", "").split(os.pathsep) if entry]
-    paths = [
-        *_editable_package_folders(start, tree),
-        *(os.fspath(_fresh_path(Path(entry), start.root, tree)) for entry in recorded_paths),
-    ]
-    if paths:
-        recorded["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    unset = [name for name in program_variables(variables()) if name not in recorded]
-    return recorded, [*unset, *(name for name in _REMOVED_VARIABLES if name in os.environ)]
-
-
-def program_variables(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the recorded variables that affect the program, without those of the machine."""
-    return {
-        name: value
-        for name, value in values.items()
-        if not any(fnmatchcase(name, pattern) for pattern in _MACHINE_VARIABLES)
-    }
-
-
-def _editable_package_folders(start: RecordedStart, tree: Path) -> list[str]:
-    """Return folders of packages installed from the repository itself, which precede others on Python's path."""
-    if tree == start.root:
-        return []
-    folders = []
-    for origin in (start.run.document.environment.get("installed_from") or {}).values():
-        project = Path(str(origin).removeprefix("file://").removesuffix(" (editable)"))
-        if str(origin).endswith(" (editable)") and project.is_relative_to(start.root):
-            fresh_project = _fresh_path(project, start.root, tree)
-            folders += [os.fspath(fresh_project / "src"), os.fspath(fresh_project)]
-    return folders
+def _variable_remarks(taken: TakenVariables) -> Iterator[str]:
+    if taken.left_out:
+        yield (
+            f"recorded variables that are not taken from a record: {', '.join(taken.left_out)};"
+            " set them yourself if the run needs them"
+        )
 
 
 def _remarks(start: RecordedStart, source: CodeSource) -> Iterator[str]:
     """Yield remarks on the run and on the source of its code."""
-    if (attempts := len(own_attempts(start.run))) > 1:
+    if (attempts := sum(attempt.purpose != TEST for attempt in own_attempts(start.run))) > 1:
         yield f"it was resumed ({attempts} attempts); it is repeated entirely, from its first start"
     for name, data in start.run.data.items():
         if data.earlier:

@@ -17,9 +17,15 @@ from runfolio.record.content.code import Code
 from runfolio.tracking.environment import git
 
 _NOTEBOOK_PROGRAMS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
-_CODE_TYPES = {"command": list, **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str)}
+_CODE_TYPES = {
+    "command": list,
+    "existing": list,
+    **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str),
+}
 _ENVIRONMENT_TYPES = {"executable": str, **dict.fromkeys(("packages", "installed_from", "variables", "torch"), dict)}
 """Types of the record's fields in use; null is allowed too."""
+_PATHS = ("script", "folder")
+"""Fields that must be absolute paths without `..`."""
 UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
 """Entry in `Code.left_out` for a diff that was too long."""
 
@@ -31,6 +37,8 @@ class RecordedStart:
     run: RecordedRun
     command: tuple[str, ...]
     """`sys.argv` without secrets."""
+    existing: frozenset[str]
+    """Arguments that named an existing file or folder at the start; empty if the record does not say."""
     module: str | None
     """Module of `python -m`, if used."""
     script: Path | None
@@ -68,11 +76,16 @@ def read_start(run: RecordedRun) -> RecordedStart:
     for reason in _refusal_reasons(run, first_start, command):
         raise ConfigError(f"run {run.name} ({run.id}) cannot be repeated: {reason}")
     captured = code.read(run.folder, [own_attempts(run)[0].writer]) if own_attempts(run) else None
+    if captured is not None and not _is_whole_path(captured.root):
+        raise DamagedFile(
+            f"the list of the code of run {run.name} ({run.id}) is damaged (root is {captured.root[:40]!r})"
+        )
     script = Path(first_start["script"]) if first_start.get("script") else None
     folder = Path(first_start["folder"])
     return RecordedStart(
         run=run,
         command=command,
+        existing=frozenset(map(str, first_start.get("existing") or ())),
         module=first_start.get("module"),
         script=script,
         folder=folder,
@@ -92,13 +105,17 @@ def _first_start(run: RecordedRun) -> dict[str, Any]:
     for section, kinds in ((first_start, _CODE_TYPES), (run.document.environment, _ENVIRONMENT_TYPES)):
         for name, kind in kinds.items():
             value = section.get(name)
-            if not (value is None or _is_valid(value, kind)):
+            if not (value is None or (_is_valid(value, kind) and (name not in _PATHS or _is_whole_path(value)))):
                 raise DamagedFile(f"{run.folder / RUN_FILE} is damaged ({name} is {str(value)[:40]!r})")
     return first_start
 
 
 def _is_valid(value: Any, kind: type) -> bool:
     return isinstance(value, kind) and not (isinstance(value, str) and "\0" in value)
+
+
+def _is_whole_path(text: str) -> bool:
+    return text.startswith("/") and ".." not in text.split("/")
 
 
 def own_attempts(run: RecordedRun) -> list[Attempt]:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from runfolio.errors import ConfigError, DamagedFile
 from runfolio.record.base.redaction import REDACTED
+from runfolio.reproduce.code_source import is_inside_records
 from runfolio.reproduce.plan import Plan
 from runfolio.tracking.environment.packages import packages
 
@@ -17,6 +18,10 @@ _EDITABLE = " (editable)"
 _MAX_ERROR_LINES = 3
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 """A name or a version. Other text could be an option of pip."""
+_ORIGIN = re.compile(r"([!#%-~]+( \(editable\))?)?")
+"""The origin of a package. pip takes text after a space for options, and replaces `${NAME}` by a variable."""
+_TRUSTED_URL = re.compile(r"(https|git\+https|git\+ssh)://([A-Za-z0-9_.~%-]+@)?[A-Za-z0-9].*")
+"""Addresses of servers that prove who they are. A host that begins with `-` would be an option of ssh."""
 
 
 def requirements_of(plan: Plan) -> list[str]:
@@ -35,7 +40,7 @@ def requirements_of(plan: Plan) -> list[str]:
     requirements, missing = [], []
     for name, version in (recorded.get("packages") or {}).items():
         origin = str(origins.get(name, ""))
-        if not (_PLAIN_WORD.fullmatch(name) and _PLAIN_WORD.fullmatch(str(version)) and origin.isprintable()):
+        if not (_PLAIN_WORD.fullmatch(name) and _PLAIN_WORD.fullmatch(str(version)) and _ORIGIN.fullmatch(origin)):
             package = f"{name} {version} {origin}"
             raise DamagedFile(f"the record of {plan.start.label} has an invalid package {package!r}")
         if name == "pip" or on_python_path.get(name) == version:
@@ -51,7 +56,10 @@ def requirements_of(plan: Plan) -> list[str]:
 
 
 def _requirement_from_origin(plan: Plan, name: str, origin: str) -> str | None:
-    """Return the requirement of a package that is not from an index; None if its origin is missing."""
+    """Return the requirement of a package that is not from an index.
+
+    None if its origin is missing, not to be trusted or among the records.
+    """
     url, editable = origin.removesuffix(_EDITABLE), origin.endswith(_EDITABLE)
     if REDACTED in url:
         return None
@@ -59,9 +67,11 @@ def _requirement_from_origin(plan: Plan, name: str, origin: str) -> str | None:
         path = Path(unquote(urlsplit(url).path))
         if path.is_relative_to(plan.start.root):
             path = plan.tree / path.relative_to(plan.start.root)
-        return f"{'-e ' if editable else f'{name} @ '}{path.as_uri()}" if path.exists() else None
+        is_gone = not path.exists() or is_inside_records(plan.run, path, Path(plan.variables["RUNFOLIO_STORE"]))
+        return None if is_gone else f"{'-e ' if editable else f'{name} @ '}{path.as_uri()}"
     is_commit = len(url.rpartition("@")[2]) >= 40
-    return f"{name} @ {'git+' * (is_commit and not url.startswith('git+'))}{url}"
+    url = f"{'git+' * (is_commit and not url.startswith('git+'))}{url}"
+    return f"{name} @ {url}" if _TRUSTED_URL.fullmatch(url) else None
 
 
 def make_venv(plan: Plan) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runfolio.errors import StoreError
+from runfolio.record.base.visible_text import visible_text
 
 _STOP_TIMEOUT_S = 10.0
 
@@ -52,7 +53,8 @@ def _forward_output(server: subprocess.Popen[str], on_address: Callable[[str], N
         output.append(line)
         if match := re.search(r"http://\S+(?= \(Press)", line):
             on_address(match[0])
-            sys.stderr.writelines(server.stderr or ())
+            for later in server.stderr or ():
+                sys.stderr.write(visible_text(later))
             return []
     return output or ["no output"]
 

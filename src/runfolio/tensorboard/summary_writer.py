@@ -26,6 +26,7 @@ from runfolio.tracking.resume import resume
 from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
+_MOST_CHARTS = 1000
 _LAST_MOMENT = 2**63 / 1e6
 """Seconds since 1970 from which microseconds exceed 64 bits."""
 
@@ -90,8 +91,16 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Record metrics `main_tag/key` of this run; torch's SummaryWriter creates one run for each."""
+        """Record metrics `main_tag/key`, which TensorBoard draws as the lines of one card named `main_tag`.
+
+        As with torch's SummaryWriter, TensorBoard lists each line as a run. After 1,000 main tags, further metrics get
+        a card each.
+        """
         main_tag = text_of(main_tag, "main_tag")
+        charts = self._opened().recorder.document.charts
+        if main_tag not in charts and len(charts) < _MOST_CHARTS:
+            charts.append(main_tag)
+            self.run.recorder.note_change()
         values = {f"{main_tag}/{text_of(key, 'a key')}": value for key, value in tag_scalar_dict.items()}
         self._add_scalars(values, main_tag, global_step, walltime)
 

@@ -255,7 +255,13 @@ def open_fork(request: OpenRequest, make: Callable[[str], Path]) -> Opened:
 
 
 def open_earlier(
-    request: OpenRequest, folder: Path, checkpoint: str | None = LAST, step: int | None = None, *, force: bool = False
+    request: OpenRequest,
+    folder: Path,
+    checkpoint: str | None = LAST,
+    step: int | None = None,
+    *,
+    force: bool = False,
+    purpose: str | None = None,
 ) -> Opened:
     """Open a new attempt of a run, or join it if `RUNFOLIO_RUN_ID` names it and another rank has opened the attempt.
 
@@ -263,6 +269,7 @@ def open_earlier(
         checkpoint: The checkpoint to continue from; None keeps every point.
         step: Continue after this step instead.
         force: Take the run over from a process that still writes it.
+        purpose: See `Attempt.purpose`.
     """
     # Before the document, and not again: of processes that come this far at once, all claim the same attempt.
     claimed = claims.newest_attempt(folder)
@@ -276,7 +283,7 @@ def open_earlier(
     parent, position, last_step = _cut(folder, document, source, step)
     _note_seconds(folder, document)
     attempt = max(_last_attempt(document), claimed) + 1
-    document.attempts.append(Attempt(attempt, parent, position, new_id(), now()))
+    document.attempts.append(Attempt(attempt, parent, position, new_id(), now(), purpose=purpose))
     document.status = Status()
     return Opened(folder, document, last_step, checkpoint=source)
 

@@ -112,6 +112,7 @@ class Recorder:
         self.is_idle = False
         """True if no cell of the notebook is running, so that a signal does not change how the run ends."""
         self.monitors: list[Monitor] = []
+        self.add_console_lines: Callable[[str], None] = lambda text: None
         self.clock = Clock()
         self._called_at: float | None = None
         """Time of the last use of the run by a call that is not queued."""

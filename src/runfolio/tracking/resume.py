@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Unpack, cast
+from typing import Any, Literal, Unpack, cast
 
 from runfolio.errors import RunfolioError
 from runfolio.record.base.layout import RUN_FILE, slug
@@ -24,6 +24,7 @@ def resume(
     checkpoint: str | None = LAST,
     step: int | None = None,
     force: bool = False,
+    purpose: Literal["test"] | None = None,
     **options: Unpack[RunOptions],
 ) -> Run:
     """Continue a run with a new attempt. Its name, experiment, tags and notes stay unchanged.
@@ -35,6 +36,7 @@ def resume(
             continues after the last one.
         step: Continue after this step instead of from a checkpoint; -1 continues from the beginning.
         force: Take the run over from a process that still writes it. That process stops recording.
+        purpose: "test" if this attempt trains nothing; it then does not count as a continued training.
         options: `config` (overrides single settings), `store`, `tensorboard`, `checkpoints`, `strict`,
             `recording` and `keep_others`, as in `init`.
     Returns:
@@ -47,7 +49,9 @@ def resume(
     """
     refuse_in_reproduction(f"runfolio.resume({spelling_of(run)!r})")
     return open_run(
-        lambda request: open_earlier(request, cast("Path", request.named), checkpoint, step, force=force),
+        lambda request: open_earlier(
+            request, cast("Path", request.named), checkpoint, step, force=force, purpose=purpose
+        ),
         reference=run,
         **options,
     )

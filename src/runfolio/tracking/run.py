@@ -187,6 +187,11 @@ class Run:
         self._record_media(step, "text", name, lambda: content)
 
     @guarded(None)
+    def log_console(self, text: str) -> None:
+        """Add lines to the console log (`runfolio logs`) without printing them; none if the console is not recorded."""
+        self.recorder.add_console_lines(text_of(text, "the text"))
+
+    @guarded(None)
     def log_graph(self, model: Module, example: Any = None, step: int | None = None) -> None:
         """Record the structure of a network: its layers, their connections and the shapes of their outputs.
 

@@ -268,7 +268,7 @@ def _train(
         save()
 
     with EpochProgressBar(
-        progress, run.name, epochs=settings.epochs, steps=state.steps_per_epoch, completed=state.step
+        progress, run.name, run.log_console, epochs=settings.epochs, steps=state.steps_per_epoch, completed=state.step
     ) as bar:
         while not state.is_over:
             bar.start_epoch(state.epoch + 1)

@@ -53,6 +53,21 @@ def test_mode_is_guessed_from_the_name_unless_given(store, write):
         folio.best("size")
 
 
+def test_a_setting_in_the_place_of_a_metric_is_said_first(store, write):
+    write("net", config={"lr": 0.1, "depth": 3}, points={"lr": [0.1, 0.01], "val/acc": [0.5, 0.6], "loss": [1.0, 0.5]})
+    runs = open_folio(store).runs()
+
+    with pytest.raises(
+        NotFound, match=r"^'depth' is a setting of these runs, not a metric; metrics here: val/acc, loss;"
+    ):
+        choose(runs, "depth")
+    with pytest.raises(
+        ConfigError, match=r"^'lr' is a setting of these runs; metrics here: val/acc, loss. .* --min or"
+    ):
+        choose(runs, "lr")
+    assert choose(runs, "lr", "min").value == 0.01
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_non_finite_value_never_wins(store, write, bad: float, mode: str):

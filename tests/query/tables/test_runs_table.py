@@ -43,6 +43,15 @@ def test_columns_are_chosen_by_full_or_bare_names(folio):
     ]
 
 
+def test_columns_of_other_runs_are_known_and_have_no_value(folio):
+    (failed, *_), runs = folio.runs(), folio.runs()
+
+    chosen = table([failed], ["name", "test/acc"], "test/acc", others=runs)
+    assert (chosen.names, chosen.rows) == (["name", "summary.test/acc"], [["c", None]])
+    with pytest.raises(NotFound, match="no column 'nothing'"):
+        table([failed], ["nothing"], others=runs)
+
+
 def test_setting_can_be_spelled_like_its_flag(store, write):
     write("a", config={"batch_size": 32})
 

@@ -98,7 +98,8 @@ def _print_cache(output: OutputFormat) -> None:
 
     print_table(cache_table([entry for kind in KINDS for entry in cache_entries(kind)], KINDS), output)
     if output == "table":
-        print_line(f"\nin {_cache_path()}; features and pixels may take {formatting.byte_size(cache_budget())}")
+        print_line("")
+        print_line(f"in {_cache_path()}; features and pixels may take {formatting.byte_size(cache_budget())}")
 
 
 def _cache_path() -> Path:

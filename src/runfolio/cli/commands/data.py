@@ -61,4 +61,5 @@ def data(name: str, path: Path | None, store: Path | None, as_json: bool, **flag
     else:
         print_data(description)
         if path:
-            print_line(f"\na batch of it is drawn in {path}")
+            print_line("")
+            print_line(f"a batch of it is drawn in {path}")

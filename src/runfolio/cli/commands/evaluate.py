@@ -102,7 +102,8 @@ def evaluate(
     if folder and not rivals:
         picture_paths = draw_evaluation(results[0], source, folder, runs[0].name)
         if not as_json:
-            print_line(f"\ndrawn in {', '.join(map(str, picture_paths))}")
+            print_line("")
+            print_line(f"drawn in {', '.join(map(str, picture_paths))}")
     print_warnings(source.bad_images)
 
 

@@ -9,7 +9,7 @@ import click
 
 from runfolio.cli.output.options import Command, changed_data_option, open_store, settings_options, store_option
 from runfolio.cli.output.progress import progress_display
-from runfolio.cli.pages.training import print_training_result, resume_hint_on_interrupt
+from runfolio.cli.pages.training import print_recorded_sources, print_training_result, resume_hint_on_interrupt
 from runfolio.record.checkpoints.manifests import LAST
 from runfolio.vision.settings import TrainSettings
 
@@ -52,6 +52,7 @@ def fork(
     recorded = open_store(store).run(run)
     changes = {key: value for key, value in flags.items() if value is not None}
     planned_fork = Fork.plan(recorded, changes, int(at) if at.isdecimal() else at)
+    print_recorded_sources({**recorded.config, **changes})
     with resume_hint_on_interrupt(store), progress_display() as progress:
         folder = run_experiment(
             fork=planned_fork,

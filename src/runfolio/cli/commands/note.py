@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runfolio.cli.output.console import print_line
+from runfolio.cli.output.console import print_line, print_lines
 from runfolio.cli.output.options import Command, best_metric_option, experiment_option, run_or_best, store_option
 
 
@@ -32,7 +32,7 @@ def note(run: str, text: str | None, append: bool, metric: str, experiment: str 
     if text is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         if append:
             raise click.UsageError("--append needs a text", click.get_current_context())
-        print_line(recorded.notes)
+        print_lines(recorded.notes)
         return
     if text is None:
         text = click.edit(recorded.notes, extension=".md")

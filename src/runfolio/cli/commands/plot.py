@@ -11,6 +11,7 @@ from runfolio.cli.output.options import (
     Command,
     RunFilters,
     best_metric_option,
+    limit_option,
     open_store,
     run_filters,
     store_option,
@@ -51,7 +52,7 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 @click.option("--parallel", is_flag=True, help="All settings that differ, the metric, and which mattered.")
 @click.option("--scatter", nargs=2, metavar="A B", help="A point a run: any two columns of `runfolio runs`.")
 @click.option("--color", "colour", metavar="C", help="The column that colours the points of a scatter plot.")
-@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the N newest of the runs.")
+@limit_option
 @click.option("--title", help="Stands above the picture.")
 @click.option("--size", type=FigureSizeParamType(), metavar="WxH", help="Inches of a file, characters in the terminal.")
 @best_metric_option
@@ -62,14 +63,16 @@ def plot(ctx: click.Context, **arguments: Any) -> None:
     """Draw runs: in the terminal, or into a file with --out.
 
     A name that is a metric is drawn; any other names a run (also `best`, and `last`: the newest). Without a run,
-    all that the filters choose are drawn, but no reproductions and no second copies. Several metrics make a small
-    picture each. The legend names the best run first.
+    all that the filters choose are drawn, to be compared, but no reproductions and no second copies; `show` and
+    `logs`, which are about one run, take the newest. Several metrics make a small picture each. The legend names the
+    best run first.
 
     --scatter, --color and --group-by take names as `runfolio runs` does: lr is the setting, metrics.lr what was logged.
     Of a metric they take what the run reports in its summary, else the best of the curve; the axis says which.
 
     \b
     runfolio plot val/acc
+    runfolio plot val/acc last
     runfolio plot train/loss val/loss k3f9 a7x2 --smooth 0.9 --log y --out losses.svg
     runfolio plot val/acc --group-by -seed --experiment digits
     runfolio plot --histogram grad/head.weight k3f9 --out head.png --as heatmap

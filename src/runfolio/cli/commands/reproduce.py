@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runfolio.cli.output.console import stderr_console, stdout_console
+from runfolio.cli.output.console import ask, print_line
 from runfolio.cli.output.json_output import print_json
 from runfolio.cli.output.options import Command, open_store, store_flag, store_option
 from runfolio.cli.output.param_types import PathParamType
@@ -81,7 +81,7 @@ def reproduce(
     from runfolio.reproduce.repeat import reproduce_run
     from runfolio.reproduce.verdict import Tolerance
 
-    folio, console = open_store(store), stderr_console() if as_json else stdout_console()
+    folio = open_store(store)
     output = sys.stderr if as_json else None
     with fresh_folder(keep) as folder:
         planned = make_plan(
@@ -92,7 +92,7 @@ def reproduce(
         )
         with checked_out(planned, keep=keep):
             today = find_deviations(planned)
-            print_plan(console, planned, today, steps)
+            print_plan(planned, today, steps, stderr=as_json)
             if dry_run:
                 if as_json:
                     print_json(plan_to_json(planned, today))
@@ -105,7 +105,7 @@ def reproduce(
     if as_json:
         print_json({"id": result.repeated.id, **result.to_json(), "remarks": result.remarks, "chance": result.chance})
     else:
-        print_result(console, result, store_flag(store))
+        print_result(result, store_flag(store))
     ctx.exit(1 if result.verdict.word == "parts" else 0)
 
 
@@ -120,4 +120,6 @@ def _confirm_execution(yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigError("nobody is there to agree to what will be executed; add --yes, or --dry-run to only see it")
-    click.confirm("\nExecute this?", abort=True, err=True)
+    print_line("", stderr=True)
+    if not ask("Execute this?", stderr=True):
+        raise click.Abort

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from runfolio.cli.output.options import Command, changed_data_option, store_option
+from runfolio.cli.output.options import Command, changed_data_option, open_store, store_option
 from runfolio.cli.output.progress import progress_display
-from runfolio.cli.pages.training import print_training_result, resume_hint_on_interrupt
+from runfolio.cli.pages.training import print_recorded_sources, print_training_result, resume_hint_on_interrupt
 
 
 @click.command(cls=Command)
@@ -27,6 +27,7 @@ def resume(run: str, force: bool, changed_data: bool, store: Path | None) -> Non
     """
     from runfolio.vision import run_experiment
 
+    print_recorded_sources(open_store(store).run(run).config)
     with resume_hint_on_interrupt(store), progress_display() as progress:
         folder = run_experiment(resume=run, force=force, changed_data=changed_data, store=store, progress=progress)
     print_training_result(folder, store)

@@ -14,6 +14,7 @@ from runfolio.cli.output.options import (
     RunFilters,
     filter_runs,
     has_filters,
+    limit_option,
     open_store,
     run_filters,
     store_option,
@@ -25,7 +26,7 @@ from runfolio.record.base.plurals import counted
 @click.option("--sort", metavar="COLUMN", help="Order by any column, smallest first; with - before it, largest first.")
 @click.option("-r", "--reverse", is_flag=True, help="Turn the order round.")
 @click.option("--columns", metavar="A,B,...", help="The columns to show, such as name,state,lr,val/acc.")
-@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the N newest of the runs.")
+@limit_option
 @run_filters
 @store_option
 @output_format_options
@@ -33,7 +34,7 @@ def list_runs(
     sort: str | None,
     reverse: bool,
     columns: str | None,
-    last: int | None,
+    limit: int | None,
     store: Path | None,
     output: OutputFormat,
     **filters: Unpack[RunFilters],
@@ -62,12 +63,12 @@ def list_runs(
 
     folio = open_store(store)
     runs, hidden = filter_runs(folio, filters)
-    runs = runs[:last]
+    newest = runs[:limit]
     column_names = [name.strip() for name in columns.split(",")] if columns else None
     if column_names is None and output != "table":
-        column_names = every_column(runs)
-    if runs or output != "table":
-        rows = table(runs, column_names, sort, reverse=reverse)
+        column_names = every_column(newest)
+    if newest or output != "table":
+        rows = table(newest, column_names, sort, reverse=reverse, others=runs)
         print_table(runs_table(rows, all_needed=column_names is not None), output)
         for note in rows.notes if output == "table" else ():
             print_text(note)

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from runfolio.cli.output.console import ask
 from runfolio.errors import ConfigError
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -19,4 +20,4 @@ def confirm(question: str) -> bool:
     """
     if not sys.stdin.isatty():
         raise ConfigError("nobody is there to be asked; say --yes to go on")
-    return click.confirm(question)
+    return ask(question)

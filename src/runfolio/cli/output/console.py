@@ -1,33 +1,50 @@
-"""Text on stdout and stderr."""
+"""Printing on stdout and stderr: the only module of the commands that does.
+
+Text of a record is untrusted. Every function escapes what would steer a terminal (`record/base/visible_text.py`), but
+`print_for_program`.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
-import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runfolio.record.base.visible_text import visible_drawing, visible_line, visible_text, visible_traceback
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 UNLIMITED_WIDTH = 10_000
 """Columns of a "terminal" that is a file or a pipe: nothing is cut there."""
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_FIELD_WIDTH = 8
 
 
 def stdout_console() -> Console:
     """Return a console on stdout; a table that goes to a file or a pipe is as wide as it needs to be."""
-    from rich.console import Console
-
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNLIMITED_WIDTH
-    return Console(width=width, highlight=False)
+    return _console_type()(width=width, highlight=False, emoji=False)
 
 
 def stderr_console() -> Console:
-    from rich.console import Console
+    return _console_type()(stderr=True, highlight=False, emoji=False)
 
-    return Console(stderr=True, highlight=False)
+
+@functools.cache
+def _console_type() -> type[Console]:
+    """Return the console that escapes every string it is given, also by those who get it with a progress display."""
+    from rich.console import Console
+    from rich.text import Text
+
+    class EscapingConsole(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(visible_line(text), **options)
+
+    return EscapingConsole
 
 
 def print_text(text: str) -> None:
@@ -35,22 +52,85 @@ def print_text(text: str) -> None:
     stdout_console().print(text, markup=False)
 
 
-def print_line(text: str, style: str | None = None) -> None:
-    """Print one unwrapped line on stdout, so that a path or a command in it can be copied."""
-    stdout_console().print(text, style=style, markup=False, soft_wrap=True)
+def print_line(text: str, style: str | None = None, *, stderr: bool = False) -> None:
+    """Print one unwrapped line, so that a path or a command in it can be copied."""
+    console = stderr_console() if stderr else stdout_console()
+    console.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def print_field(name: str, text: str, style: str | None = None, *, stderr: bool = False) -> None:
+    """Print one field of several below each other.
+
+    A terminal's further rows of a long text are set in, so that none of them looks like a field of its own.
+    """
+    from rich.cells import chop_cells
+
+    console = stderr_console() if stderr else stdout_console()
+    text = visible_line(text)
+    rows = chop_cells(text, max(20, console.width - _FIELD_WIDTH - 1)) if console.is_terminal else [text]
+    for label, row in zip([name, *[""] * len(rows)], rows, strict=False):
+        console.print(f"{label:<{_FIELD_WIDTH}} {row}", style=style, markup=False, soft_wrap=True)
+
+
+def print_heading(title: str, *, stderr: bool = False) -> None:
+    """Print the bold title of a section below an empty line."""
+    print_line("", stderr=stderr)
+    print_line(title, "bold", stderr=stderr)
+
+
+def print_lines(text: str, style: str | None = None) -> None:
+    """Print text on stdout that may have several lines: notes, a table of layers, lines side by side."""
+    from rich.text import Text
+
+    stdout_console().print(Text(visible_text(text)), style=style, soft_wrap=True)
+
+
+def print_renderable(renderable: RenderableType) -> None:
+    """Print a rich table on stdout. Its strings are escaped; a `Text` in it must have been."""
+    stdout_console().print(renderable)
+
+
+def print_drawing(text: str) -> None:
+    """Print text on stdout in which only the sequences that set colours are obeyed."""
+    click.echo(visible_drawing(text))
+
+
+def print_log(text: str) -> None:
+    """Print a piece of a console log on stdout as it is, without a newline at its end."""
+    click.echo(visible_text(text), nl=False)
+
+
+def print_for_program(text: str) -> None:
+    """Print on stdout what a program reads: JSON, CSV, a patch. Nothing is escaped here."""
+    click.echo(text, nl=False, color=True)
 
 
 def print_warnings(warnings: Sequence[str]) -> None:
     """Print on stderr what the user should know in addition to the answer."""
     for text in warnings:
-        stderr_console().print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+        print_line(f"warning: {text}", "yellow", stderr=True)
 
 
 def print_error(text: str) -> None:
     """Print on stderr what went wrong."""
-    stderr_console().print(text, style="red", markup=False, soft_wrap=True)
+    print_line(text, "red", stderr=True)
 
 
-def escape_controls(text: str) -> str:
-    """Escape the control characters of recorded text, which would steer the terminal."""
-    return _CONTROL_CHARACTER.sub(lambda match: repr(match[0])[1:-1], text)
+def print_failure(*lines: str) -> None:
+    """Print on stderr why a command ends."""
+    for text in lines:
+        click.echo(visible_line(text), err=True)
+
+
+def print_traceback(error: BaseException) -> None:
+    """Print the traceback of an error on stderr."""
+    click.echo(visible_traceback(error), err=True, nl=False)
+
+
+def ask(question: str, *, stderr: bool = False) -> bool:
+    """Return whether the user agrees.
+
+    Raises:
+        click.Abort: The input ended.
+    """
+    return click.confirm(visible_line(question), err=stderr)

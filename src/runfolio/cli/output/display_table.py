@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import sys
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from runfolio.cli.output.console import UNLIMITED_WIDTH, stdout_console
+from runfolio.cli.output.console import (
+    UNLIMITED_WIDTH,
+    print_for_program,
+    print_line,
+    print_renderable,
+    stdout_console,
+)
 from runfolio.cli.output.json_output import print_json, to_json_value
+from runfolio.record.base.visible_text import visible_line, visible_text
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -27,6 +35,8 @@ _LABEL_SHARE = 0.6
 """Part of the width that the first column of blocks may take."""
 _GAP = 2
 """Characters between two columns."""
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+"""How a cell begins that spreadsheets take for a formula."""
 
 
 def output_format_options(command: Decorated) -> Decorated:
@@ -42,6 +52,7 @@ class Column:
 
     key: str
     title: str
+    """May have several lines; a name from a record must be one of them."""
     formatter: Callable[[Sequence[Any]], list[str]]
     """Formats all values of the column at once, so that numbers get the same decimals."""
     number: bool = False
@@ -68,9 +79,11 @@ def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
     if output == "json":
         print_json([{column.key: row.get(column.key) for column in table.columns} for row in table.rows])
     elif output == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow([column.key for column in table.columns])
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([_csv_cell(column.key) for column in table.columns])
         writer.writerows([[_csv_cell(row.get(column.key)) for column in table.columns] for row in table.rows])
+        print_for_program(text.getvalue())
     else:
         _print_rich_table(table)
 
@@ -81,8 +94,13 @@ def table_width(table: DisplayTable) -> int:
 
 
 def _csv_cell(value: Any) -> Any:
+    """Return a number, or text; a `'` before text that looks like a formula has spreadsheets take it for text."""
     value = to_json_value(value)
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, str):
+        return value
+    return visible_text(f"'{value}" if _FORMULA.match(value) else value)
 
 
 def _print_rich_table(table: DisplayTable) -> None:
@@ -96,8 +114,8 @@ def _print_rich_table(table: DisplayTable) -> None:
         formatted[label] = shorten_middle(formatted[label], int(console.width * _LABEL_SHARE))
     for number, block in enumerate(blocks):
         if number:
-            console.print()
-        console.print(_rich_block(table, block, _shortened_texts(block, formatted, console.width)))
+            print_line("")
+        print_renderable(_rich_block(table, block, _shortened_texts(block, formatted, console.width)))
 
 
 def _rich_block(table: DisplayTable, columns: Sequence[Column], formatted: Mapping[str, Sequence[str]]) -> RichTable:
@@ -109,7 +127,8 @@ def _rich_block(table: DisplayTable, columns: Sequence[Column], formatted: Mappi
     for column in columns:
         # If it is still too wide, texts give way to numbers, and lines end in an ellipsis.
         side: Literal["left", "right"] = "right" if column.number else "left"
-        rich_table.add_column(Text(column.title, no_wrap=True), justify=side, no_wrap=column.number, vertical="bottom")
+        title = Text(visible_text(column.title), no_wrap=True)
+        rich_table.add_column(title, justify=side, no_wrap=column.number, vertical="bottom")
     for index, row in enumerate(table.rows):
         cells = [
             Text(
@@ -125,7 +144,10 @@ def _rich_block(table: DisplayTable, columns: Sequence[Column], formatted: Mappi
 
 
 def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
-    return {column.key: column.formatter([row.get(column.key) for row in table.rows]) for column in table.columns}
+    return {
+        column.key: [visible_line(text) for text in column.formatter([row.get(column.key) for row in table.rows])]
+        for column in table.columns
+    }
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:

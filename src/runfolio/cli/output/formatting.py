@@ -27,16 +27,21 @@ def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
     """Format a column of measured numbers with the same decimals.
 
     `digits` is the number of significant digits of the largest number. Integers are printed in full, and numbers too
-    small for these decimals as powers of ten: only 0 is printed as 0.
+    small for these decimals as powers of ten: only 0 is printed as 0. If the largest number is below 0.001 or has more
+    than six digits, all are powers of ten.
     """
     if all(isinstance(value, int) for value in values if is_number(value)):
         return elementwise(lambda value: count(value) if is_number(value) else str(value))(values)
     magnitudes = [abs(value) for value in values if is_number(value) and math.isfinite(value) and value]
     largest = max(magnitudes, default=1.0)
     if not 1e-3 <= largest < 1e6:
-        return elementwise(lambda value: f"{value:.3g}" if is_number(value) else str(value))(values)
+        return elementwise(lambda value: _power_of_ten(value) if is_number(value) else str(value))(values)
     decimals = max(0, digits - math.ceil(math.log10(largest)))  # a share of 1 has the decimals of 0.9
     return elementwise(lambda value: _fixed_point(value, decimals) if is_number(value) else str(value))(values)
+
+
+def _power_of_ten(value: float) -> str:
+    return f"{value:.2e}" if value else "0"
 
 
 def _fixed_point(value: float, decimals: int) -> str:

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import click
-
+from runfolio.cli.output.console import print_for_program
 from runfolio.record.base.files import number_to_json
+from runfolio.record.base.visible_text import HIDDEN_CHARACTER
 
 
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    click.echo(json.dumps(to_json_value(value), indent=2, ensure_ascii=False))
+    """Print a value as indented JSON; characters that steer a terminal as JSON's own escapes, which say the same."""
+    text = json.dumps(to_json_value(value), indent=2, ensure_ascii=False)
+    print_for_program(HIDDEN_CHARACTER.sub(lambda match: json.dumps(match[0])[1:-1], text) + "\n")
 
 
 def to_json_value(value: Any) -> Any:

@@ -27,6 +27,23 @@ store_option = click.option(
     help="Folder that holds the runs.  [default: $RUNFOLIO_STORE, else ./runs]",
 )
 experiment_option = click.option("--experiment", metavar="NAME", help="Only the runs of this experiment.")
+
+
+class _AliasedOption(click.Option):
+    """An option of several spellings, of which the help has the first alone."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        return record and (record[0].replace(", ".join(self.opts), self.opts[0]), record[1])
+
+
+limit_option = click.option(
+    *("--limit", "--last", "limit"),
+    cls=_AliasedOption,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only the N newest of the runs.",
+)
 changed_data_option = click.option(
     "--changed-data", is_flag=True, help="Go on although its images changed since; new ones play no part."
 )

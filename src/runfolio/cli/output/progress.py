@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runfolio.cli.output.console import stderr_console
+from runfolio.record.base.visible_text import visible_line
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, Task
+    from rich.text import Text
 
 
 def progress_display() -> Progress:
@@ -15,10 +17,14 @@ def progress_display() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
+    class DescriptionColumn(TextColumn):
+        def render(self, task: Task) -> Text:
+            return _plain_description(task.description)
+
     console = stderr_console()
     return Progress(
         # What is being done gives way to how far it is.
-        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        DescriptionColumn("", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
@@ -31,3 +37,15 @@ def progress_display() -> Progress:
         redirect_stderr=False,
         disable=not console.is_terminal,
     )
+
+
+def _plain_description(description: str) -> Text:
+    """Return the text of a task without the styles and links of its markup: it may hold the name of a run."""
+    from rich.errors import MarkupError
+    from rich.text import Text
+
+    try:
+        plain = Text.from_markup(description, emoji=False).plain
+    except MarkupError:
+        plain = description
+    return Text(visible_line(plain))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
 from runfolio.cli.output.display_table import Column, DisplayTable, OutputFormat
+from runfolio.record.base.visible_text import visible_line
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
@@ -33,14 +34,14 @@ COSTS: Mapping[str, Column] = {
     "size_mb": Column(
         key="size_mb",
         title="MB",
-        formatter=formatting.elementwise(formatting.significant_digits),
+        formatter=formatting.aligned_numbers,
         number=True,
         optional=4,
     ),
     "predict_ms": Column(
         key="predict_ms",
         title="ms an\nimage",
-        formatter=formatting.elementwise(formatting.significant_digits),
+        formatter=formatting.aligned_numbers,
         number=True,
         optional=2,
     ),
@@ -104,7 +105,7 @@ def _runs_column(column: RunsColumn, values: Sequence[Any], *, optional: int) ->
 
 def measured_heading(heading: str) -> str:
     """Return the head of a column in as many lines as keep it narrow."""
-    return textwrap.fill(heading, _HEADING_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(visible_line(heading), _HEADING_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def leaderboard_table(board: Leaderboard) -> DisplayTable:
@@ -135,7 +136,7 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
         "epoch_seconds": Column(
             key="epoch_seconds",
             title="s an\nepoch",
-            formatter=formatting.elementwise(formatting.significant_digits),
+            formatter=formatting.aligned_numbers,
             number=True,
             optional=1,
         ),
@@ -308,7 +309,7 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> DisplayTable:
             number=True,
         ),
         Column(key="top", title="then", formatter=formatting.elementwise(_runners_up)),
-        Column(key="ms", title="ms", formatter=formatting.elementwise(formatting.significant_digits), number=True),
+        Column(key="ms", title="ms", formatter=formatting.aligned_numbers, number=True),
     ]
     if any(row["truth"] is not None for row in rows):
         columns += [

@@ -6,10 +6,15 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import escape_controls, print_line, print_text, print_warnings
+from runfolio.cli.output.console import (
+    print_for_program,
+    print_heading,
+    print_line,
+    print_lines,
+    print_text,
+    print_warnings,
+)
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
 
 if TYPE_CHECKING:
@@ -37,12 +42,13 @@ def print_captured_files(run: RecordedRun) -> None:
     rows = [{"file": file.path, "why": file.why, "bytes": file.bytes} for file in captured.files]
     rows += [{"file": file.path, "why": f"left out: {file.why}", "bytes": file.bytes} for file in captured.left_out]
     columns = [
-        Column(key="file", title="file", formatter=formatting.elementwise(escape_controls)),
+        Column(key="file", title="file", formatter=formatting.elementwise(str)),
         Column(key="bytes", title="bytes", formatter=formatting.elementwise(formatting.count), number=True),
-        Column(key="why", title="why", formatter=formatting.elementwise(escape_controls)),
+        Column(key="why", title="why", formatter=formatting.elementwise(str)),
     ]
     print_table(DisplayTable(columns=columns, rows=rows))
-    print_line(f"\nBelow {captured.root}; contents: {run.folder / 'code' / 'files'}")
+    print_line("")
+    print_line(f"Below {captured.root}; contents: {run.folder / 'code' / 'files'}")
 
 
 def print_uncommitted_diff(run: RecordedRun) -> None:
@@ -53,7 +59,7 @@ def print_uncommitted_diff(run: RecordedRun) -> None:
     elif sys.stdout.isatty():
         print_diff(diff)
     else:
-        click.echo(diff, nl=False, color=True)  # as it is, escapes in somebody's code too
+        print_for_program(diff)
 
 
 def print_run_diff(diff: RunDiff) -> None:
@@ -65,25 +71,25 @@ def print_run_diff(diff: RunDiff) -> None:
         _print_changes(title, getattr(diff, name))
         if name == "data":
             for change in diff.items:
-                print_line(f"{change.name}: {escape_controls(change.sentence)}")
+                print_line(f"{change.name}: {change.sentence}")
     for file in diff.files:
-        print_line(f"\n{file.path}, {file.kind}", style="bold")
+        print_heading(f"{file.path}, {file.kind}")
         print_diff(file.diff)
 
 
 def print_diff(diff: str) -> None:
-    for line in diff.splitlines():
-        print_line(escape_controls(line), style=_STYLES.get(line[:1]))
+    for line in diff.removesuffix("\n").split("\n"):
+        print_lines(line, _STYLES.get(line[:1]))
 
 
 def _print_changes(title: str, changes: Sequence[Change]) -> None:
     if not changes:
         return
-    print_line(f"\n{title}", style="bold")
+    print_heading(title)
     longest = max(len(change.name) for change in changes)
     for change in changes:
         print_line(f"{change.name:<{longest}}  {_value_text(change.before)} -> {_value_text(change.after)}")
 
 
 def _value_text(value: Any) -> str:
-    return "(none)" if value is None else escape_controls(formatting.setting_value(value))
+    return "(none)" if value is None else formatting.setting_value(value)

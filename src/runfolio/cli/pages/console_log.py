@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import print_line
-from runfolio.record.content.console_log import last_lines, log_path, printable
+from runfolio.cli.output.console import print_line, print_log
+from runfolio.record.content.console_log import last_lines, log_path
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
@@ -46,12 +44,11 @@ class ConsoleLogPrinter:
                 lines = [] if self.log_exists else last_lines(path, count)
                 self.log_exists = True
                 self._printed_bytes[attempt.writer] = path.stat().st_size
-                for text in lines:
-                    click.echo(text)
+                print_log("".join(f"{text}\n" for text in lines))
 
     def _print_from_offset(self, path: Path, writer: str) -> None:
         with path.open("rb") as file:
             file.seek(self._printed_bytes.setdefault(writer, 0))
             while data := file.read(_CHUNK_BYTES):
                 self._printed_bytes[writer] = file.tell()
-                click.echo(printable(data.decode(errors="replace")), nl=False)
+                print_log(data.decode(errors="replace"))

@@ -18,7 +18,8 @@ _MAX_BAD = 10
 
 def print_data(data: DataDescription) -> None:
     """Print what was taken for what, counts, sizes, images that are there twice, and files that cannot be read."""
-    print_line(f"{data.name}: {len(data.classes)} classes\n", style="bold")
+    print_line(f"{data.name}: {len(data.classes)} classes", "bold")
+    print_line("")
     print_table(_counts(data))
     print_line("")
     print_table(_sizes(data))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import escape_controls
 from runfolio.record.points.metric_summary import SYSTEM
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ _MB = 1e6
 
 def data_facts(run: RecordedRun) -> dict[str, Any]:
     """What it was given: how much, the fingerprint, from where; and whether that changed on the way."""
-    return {escape_controls(name): ", ".join(_dataset_facts(facts, run)) for name, facts in run.data.items()}
+    return {name: ", ".join(_dataset_facts(facts, run)) for name, facts in run.data.items()}
 
 
 def _dataset_facts(facts: DataFacts, run: RecordedRun) -> list[str]:
@@ -35,7 +34,7 @@ def _dataset_facts(facts: DataFacts, run: RecordedRun) -> list[str]:
         facts.source,
         f"since attempt {facts.attempt}; before that {', '.join(earlier)}" if earlier else None,
     ]
-    return [escape_controls(text) for text in texts if text]
+    return [text for text in texts if text]
 
 
 def environment_facts(run: RecordedRun) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from runfolio.cli.output import formatting
 from runfolio.cli.output.console import print_line, print_text, stdout_console
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table, table_width
 from runfolio.cli.output.tables import COSTS, interval_text, three_digits, with_marks
+from runfolio.record.base.visible_text import visible_line
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
@@ -21,7 +22,8 @@ _MAX_CONFUSIONS = 10
 
 def print_evaluation(run: RecordedRun, result: EvaluationResult) -> None:
     """The figures of one model, a row for each class, and what it takes for what."""
-    print_line(f"{run.name} ({run.id}) on {_images_text(result)}\n", style="bold")
+    print_line(f"{run.name} ({run.id}) on {_images_text(result)}", "bold")
+    print_line("")
     for text in _overall_lines(result):
         print_line(text)
     print_line("")
@@ -149,7 +151,7 @@ def _matrix(result: EvaluationResult, *, numbered: bool) -> DisplayTable:
         *(
             Column(
                 key=number,
-                title=number if numbered else name,
+                title=number if numbered else visible_line(name),
                 formatter=formatting.elementwise(lambda count: f"{count.images:,}" if count.images else "·"),
                 number=True,
                 style=lambda count: "green" if count.right else "red" if count.images else "dim",

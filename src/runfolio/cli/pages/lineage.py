@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import escape_controls
 from runfolio.query.durations import inherited_s
 from runfolio.record.base.run_document import FORK, REPRODUCTION
 
@@ -18,9 +17,10 @@ def origin_line(run: RecordedRun) -> str | None:
     """`forked from net (k3f9x2ab) at step 120, checkpoint best`; None of a run that came of no other."""
     if (lineage := run.document.lineage) is None:
         return None
-    parent = f"{escape_controls(str(lineage.get('name')))} ({escape_controls(str(lineage.get('run')))})"
+    parent = f"{lineage.get('name')} ({lineage.get('run')})"
     if lineage.get("kind") != FORK:
-        return f"{escape_controls(str(lineage.get('kind')))} of {parent}{_verdict(run, 'sentence')}"
+        changed = "".join(f", with another {flag}" for flag in lineage.get("changed") or ())
+        return f"{lineage.get('kind')} of {parent}{changed}{_verdict(run, 'sentence')}"
     seconds = inherited_s(run)
     inherited = f"; {formatting.duration(seconds)} inherited" if seconds else ""
     return f"forked from {parent} at {_checkpoint_text(lineage)}{inherited}"
@@ -38,15 +38,14 @@ def child_lines(children: Sequence[RecordedRun]) -> list[str]:
 
 def _child_names(children: Iterable[RecordedRun]) -> str:
     return ", ".join(
-        f"{escape_controls(child.name)} ({child.id}){_at(child.document.lineage or {})}{_verdict(child, 'word')}"
-        for child in children
+        f"{child.name} ({child.id}){_at(child.document.lineage or {})}{_verdict(child, 'word')}" for child in children
     )
 
 
 def _verdict(run: RecordedRun, part: str) -> str:
     """What came of a reproduction, where that was said."""
     text = (run.edits.verdict or {}).get(part)
-    return f": {escape_controls(str(text))}" if text else ""
+    return f": {text}" if text else ""
 
 
 def _at(lineage: Mapping[str, Any]) -> str:
@@ -54,5 +53,5 @@ def _at(lineage: Mapping[str, Any]) -> str:
 
 
 def _checkpoint_text(lineage: Mapping[str, Any]) -> str:
-    checkpoint = f"checkpoint {escape_controls(str(lineage.get('checkpoint')))}"
+    checkpoint = f"checkpoint {lineage.get('checkpoint')}"
     return checkpoint if lineage.get("step") is None else f"step {lineage['step']}, {checkpoint}"

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import print_line
+from runfolio.cli.output.console import print_drawing, print_line
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
-from runfolio.cli.output.options import BEST, RunFilters, filter_runs, run_or_best
+from runfolio.cli.output.options import BEST, RunFilters, filter_runs, has_filters, run_or_best
 from runfolio.errors import ConfigError, NotFound, nearest
 from runfolio.record.base.plurals import counted
+from runfolio.record.base.visible_text import visible_line
 from runfolio.record.points.metric_summary import listed_metrics
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class PlotOptions:
     parallel: bool
     scatter: tuple[str, str] | None
     colour: str | None
-    last: int | None
+    limit: int | None
     title: str | None
     size: tuple[float, float] | None
     metric: str
@@ -95,13 +94,15 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
     if run_names:
         lacking = [run for run in counting if run not in drawn]
         warnings += [f"no {' or '.join(metrics)} in {run.name} ({run.id})" for run in lacking]
+    if len(drawn) > 1 and not (run_names or options.limit or has_filters(options.filters)):
+        notes.append(f"All {len(drawn)} runs are drawn; the newest alone: `runfolio plot {metrics[0]} last`.")
     if options.overlay:
         panels = [overlay(panels)]
     look: dict[str, Any] = {"log": curve_options.log, "title": options.title, "y_range": options.y_range}
     return Plot(
         description=f"{', '.join(metrics)} of {counted(len(drawn), 'run')}",
         figure=lambda: draw_curves(panels, size=options.size, legend=options.legend, **look),
-        print_to=lambda screen: click.echo(
+        print_to=lambda screen: print_drawing(
             curves_text(panels, screen, has_legend=options.legend != "none", **look),
         ),
         notes=notes,
@@ -116,12 +117,12 @@ def histogram_plot(folio: Folio, options: PlotOptions) -> Plot:
 
     runs, _ = _select_runs(folio, options.names, options)
     if len(runs) != 1:
-        raise ConfigError(f"a histogram is of one run, and here are {len(runs)}; name one, or say --last 1")
+        raise ConfigError(f"a histogram is of one run, and here are {len(runs)}; name one, or say --limit 1")
     shown = distribution(runs[0], options.histogram or "")
     return Plot(
         description=f"{shown.name} of {shown.run}",
         figure=lambda: draw_distribution(shown, options.look or "ridgeline", title=options.title, size=options.size),
-        print_to=lambda screen: click.echo(heatmap_text(shown, screen, title=options.title)),
+        print_to=lambda screen: print_drawing(heatmap_text(shown, screen, title=options.title)),
     )
 
 
@@ -137,7 +138,7 @@ def scatter_plot(folio: Folio, options: PlotOptions) -> Plot:
     return Plot(
         description=f"{y} over {x} of {counted(len(shown.labels), 'run')}",
         figure=lambda: draw_scatter(shown, title=options.title, size=options.size),
-        print_to=lambda screen: click.echo(scatter_text(shown, screen, title=options.title)),
+        print_to=lambda screen: print_drawing(scatter_text(shown, screen, title=options.title)),
         notes=[*shown.notes, *notes],
     )
 
@@ -202,7 +203,7 @@ def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tu
         matches, hidden = filter_runs(folio, options.filters)
         runs = list(matches)
         notes = [f"{counted(hidden, 'archived run')} not shown; --archived adds them."] if hidden else []
-    return runs[: options.last], notes
+    return runs[: options.limit], notes
 
 
 def _print_parallel(shown: Parallel, title: str | None) -> None:
@@ -222,7 +223,7 @@ def _print_parallel(shown: Parallel, title: str | None) -> None:
     columns = [
         Column(key="run", title="run", formatter=formatting.elementwise(str)),
         *(
-            Column(key=axis.name, title=axis.name, formatter=setting, number=axis.categories is None)
+            Column(key=axis.name, title=visible_line(axis.name), formatter=setting, number=axis.categories is None)
             for axis in shown.settings
         ),
         Column(

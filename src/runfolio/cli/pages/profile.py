@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import escape_controls, print_line
+from runfolio.cli.output.console import print_line
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
 from runfolio.record.content import artifacts
 
@@ -30,7 +30,7 @@ def print_profile(folder: Path, profile: dict[str, Any]) -> None:
     on_gpu = profile.get("device") == "cuda"
     times = {"self_cpu_ms": "CPU ms", **({"self_gpu_ms": "GPU ms"} if on_gpu else {})}
     columns = [
-        Column(key="name", title="operator", formatter=formatting.elementwise(escape_controls)),
+        Column(key="name", title="operator", formatter=formatting.elementwise(str)),
         Column(key="calls", title="calls", formatter=formatting.elementwise(formatting.count), number=True),
         *(
             Column(key=key, title=title, formatter=formatting.elementwise("{:.2f}".format), number=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import print_error, print_line, print_text
+from runfolio.cli.output.console import print_drawing, print_error, print_heading, print_line, print_text
 from runfolio.cli.output.options import open_store
 from runfolio.cli.output.plot_screen import plot_screen
 from runfolio.errors import MissingExtra
@@ -23,7 +23,7 @@ def print_range_test(ctx: click.Context, test: RangeTest, store: Path | None) ->
     _print_curve(test, store)
     print_text(test.sentence)
     run = open_store(store).run(test.folder)
-    print_line(f"\nrun   {run.folder}", style="bold")
+    print_heading(f"run   {run.folder}")
     for picture in run.media("figure"):
         print_line(f"plot  {picture.path}")
     if test.suggested is not None:
@@ -38,7 +38,7 @@ def _print_curve(test: RangeTest, store: Path | None) -> None:
     run = open_store(store).run(test.folder)
     try:
         panels = curve_panels([SMOOTHED], [run], CurveOptions(log="x"))
-        click.echo(curves_text(panels, plot_screen(), log="x"))
+        print_drawing(curves_text(panels, plot_screen(), log="x"))
     except MissingExtra as error:
         print_error(str(error))
 

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import escape_controls
+from runfolio.cli.output.console import print_field, print_heading, print_line
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from runfolio.reproduce.deviation import Deviation
     from runfolio.reproduce.plan import Plan
     from runfolio.reproduce.repeat import ReproduceResult
@@ -23,34 +21,42 @@ _MAX_CAUSES = 5
 _STYLES = {"bit-equal": "bold green", "within tolerance": "bold yellow", "parts": "bold red"}
 
 
-def print_plan(console: Console, plan: Plan, today: Sequence[Deviation], steps: int | None) -> None:
-    """All that will be executed, and where; what is in the way; what is different from then."""
+def print_plan(plan: Plan, today: Sequence[Deviation], steps: int | None, *, stderr: bool = False) -> None:
+    """Print all that will be executed, one line for each field, then what is different from then."""
+    from runfolio.reproduce.agreement import agreed_fields
+    from runfolio.reproduce.venv import requirements_of
+
     start = plan.start
-    _line(console, f"{start.run.name}  {start.run.id}, begun {formatting.timestamp(start.run.created)}", "bold")
-    facts = [
+    print_line(
+        f"{start.run.name}  {start.run.id}, begun {formatting.timestamp(start.run.created)}", "bold", stderr=stderr
+    )
+    fields = [
         ("code", _code(plan)),
-        ("kept", ", ".join(file.path for file in plan.captured_files)),
-        *(("link", f"{link} -> {target}") for link, target in plan.links.items()),
-        ("venv", _venv(plan) if plan.venv else ""),
-        ("folder", os.fspath(plan.folder)),
-        ("command", shlex.join(plan.command)),
-        ("set", shlex.join(f"{name}={value}" for name, value in sorted(plan.variables.items()))),
-        ("unset", " ".join(sorted(plan.unset))),
+        *agreed_fields(plan),
+        *(("install", requirement) for requirement in (requirements_of(plan) if plan.venv else ())),
+        ("unset", shlex.join(sorted(plan.unset))),
         ("steps", f"the first log call behind step {steps} ends it" if steps is not None else ""),
         *(("note", remark) for remark in plan.remarks),
     ]
-    for name, text in facts:
+    for name, text in fields:
         if text:
-            _line(console, f"{name:<8} {text}", "yellow" if name == "note" else None)
-    _line(console, "")
-    _line(console, "Different today" if today else "Nothing is known to be different today.", "bold")
-    _print_differences(console, today)
+            print_field(name, text, "yellow" if name == "note" else None, stderr=stderr)
+    print_heading("Different today" if today else "Nothing is known to be different today.", stderr=stderr)
+    _print_differences(today, stderr=stderr)
 
 
 def plan_to_json(plan: Plan, today: Sequence[Deviation]) -> dict[str, Any]:
     """Return the plan and the differences to today as a JSON object."""
+    from runfolio.reproduce.agreement import changed_paths
+    from runfolio.reproduce.venv import requirements_of
+
     return {
         "code": plan.source.kind,
+        "from": plan.source.repository,
+        "changed": changed_paths(plan),
+        "kept": [file.path for file in plan.captured_files],
+        "links": plan.links,
+        "install": requirements_of(plan) if plan.venv else [],
         "command": plan.command,
         "folder": os.fspath(plan.folder),
         "set": plan.variables,
@@ -60,63 +66,49 @@ def plan_to_json(plan: Plan, today: Sequence[Deviation]) -> dict[str, Any]:
     }
 
 
-def print_result(console: Console, result: ReproduceResult, store_flag: str) -> None:
+def print_result(result: ReproduceResult, store_flag: str) -> None:
     """The verdict first, then what it may be due to."""
     verdict = result.verdict
-    _line(console, "")
-    _line(console, verdict.sentence, _STYLES[verdict.word])
+    print_line("")
+    print_line(verdict.sentence, _STYLES[verdict.word])
     for remark in result.remarks:
-        _line(console, f"note: {remark}", "yellow")
+        print_line(f"note: {remark}", "yellow")
     if verdict.left_out:
-        _line(console, f"left out, as measures of time or by --ignore: {', '.join(verdict.left_out)}")
+        print_line(f"left out, as measures of time or by --ignore: {', '.join(verdict.left_out)}")
     if verdict.word != "bit-equal":
-        _print_causes(console, result)
+        _print_causes(result)
     elif harmless_causes := [cause.name for cause in result.causes if cause.kind != "seeds"]:
         more = ", ..." * (len(harmless_causes) > _MAX_CAUSES)
-        _line(console, f"what is different made no difference: {', '.join(harmless_causes[:_MAX_CAUSES])}{more}")
-    _line(console, f"\nnext  runfolio diff {result.original.id} {result.repeated.id}{store_flag}")
+        print_line(f"what is different made no difference: {', '.join(harmless_causes[:_MAX_CAUSES])}{more}")
+    print_line("")
+    print_line(f"next  runfolio diff {result.original.id} {result.repeated.id}{store_flag}")
 
 
-def _print_causes(console: Console, result: ReproduceResult) -> None:
+def _print_causes(result: ReproduceResult) -> None:
     if result.chance:
-        _line(console, "\nNothing else differs than what is left to chance:", "bold")
+        print_heading("Nothing else differs than what is left to chance:")
         for text in result.chance:
-            _line(console, text)
+            print_line(text)
     elif result.repeated.state != "finished":
-        _line(console, "\nWhat is different:", "bold")
+        print_heading("What is different:")
     else:
-        _line(console, "\nThe likely cause is the first of these differences:", "bold")
-    _print_differences(console, result.causes)
+        print_heading("The likely cause is the first of these differences:")
+    _print_differences(result.causes)
 
 
 def _code(plan: Plan) -> str:
     origin, commit = plan.source, (plan.start.commit or "")[:12]
     changes = ", with its uncommitted changes" if plan.diff else ""
     return {
-        "worktree": f"commit {commit} of {origin.repository}{changes}, in a fresh worktree",
-        "clone": f"commit {commit} of {origin.repository}{changes}, in a fresh clone",
+        "worktree": f"commit {commit}{changes}, in a fresh worktree",
+        "clone": f"commit {commit}{changes}, in a fresh clone",
         "kept": "the files kept with the run alone, in a fresh folder",
-        "here": f"{plan.tree} as it is today",
+        "here": "as it is today",
     }[origin.kind]
 
 
-def _venv(plan: Plan) -> str:
-    """Packages that come from elsewhere than an index run code of their own when they are installed: each is named."""
-
-    from runfolio.reproduce.venv import requirements_of
-
-    packages = requirements_of(plan)
-    elsewhere = [package for package in packages if package.startswith("-e ") or " @ " in package]
-    indexed = f"recorded packages in their versions, {len(packages) - len(elsewhere)} from the index"
-    return f"{plan.venv}, by {plan.interpreter} -m venv and pip: {'; '.join((indexed, *elsewhere))}"
-
-
-def _print_differences(console: Console, differences: Sequence[Deviation]) -> None:
+def _print_differences(differences: Sequence[Deviation], *, stderr: bool = False) -> None:
     for difference in differences[:_MAX_DIFFERENCES]:
-        _line(console, f"{difference.kind:<12}{difference.text}")
+        print_line(f"{difference.kind:<12}{difference.text}", stderr=stderr)
     if len(differences) > _MAX_DIFFERENCES:
-        _line(console, f"and {len(differences) - _MAX_DIFFERENCES:,} more")
-
-
-def _line(console: Console, text: str, style: str | None = None) -> None:
-    console.print(escape_controls(text), style=style, markup=False, soft_wrap=True)
+        print_line(f"and {len(differences) - _MAX_DIFFERENCES:,} more", stderr=stderr)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import escape_controls, print_line, print_warnings, stdout_console
+from runfolio.cli.output.console import print_heading, print_line, print_lines, print_warnings, stdout_console
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
 from runfolio.cli.output.json_output import print_json
 from runfolio.cli.output.tables import state_style
@@ -23,7 +23,8 @@ from runfolio.query.frames.points import rank_metrics
 from runfolio.record.base.flat_names import flatten, identity
 from runfolio.record.base.layout import event_files
 from runfolio.record.base.plurals import counted
-from runfolio.record.base.run_document import OTHERS, STEPS
+from runfolio.record.base.run_document import OTHERS, STEPS, TEST
+from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints.retention import STEP
 from runfolio.record.content.console_log import last_lines, log_path
 from runfolio.record.points.metric_summary import PER_PARAMETER, listed_metrics
@@ -61,13 +62,13 @@ def print_run_page(
         _print_layers(run)
     _print_results(run, everything=everything)
     if metrics:
-        _heading("Metrics" if rank is None else f"Metrics of rank {rank}")
+        print_heading("Metrics" if rank is None else f"Metrics of rank {rank}")
         _print_metrics(metrics, everything=everything)
     if (profile := read_profile(run.folder)) is not None:
-        _heading("Profile")
+        print_heading("Profile")
         print_profile(run.folder, profile)
     if saved := run.checkpoints:
-        _heading("Checkpoints")
+        print_heading("Checkpoints")
         older = [checkpoint for checkpoint in saved if checkpoint.name.startswith(STEP)][:-_MOST_STEPS]
         print_table(_checkpoints([checkpoint for checkpoint in saved if checkpoint not in older]))
         if older:
@@ -127,8 +128,11 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     ):
         print_line(last, style="red")
     series = f", series {run.document.series['name']}" if run.document.series else ""
-    own = sum(attempt.inherited is None for attempt in run.document.attempts)
-    attempts = f", attempt {own}" if own > 1 else ""
+    own = [attempt.purpose for attempt in run.document.attempts if attempt.inherited is None]
+    trained = sum(purpose != TEST for purpose in own)
+    attempts = (f", attempt {trained}" if trained > 1 else "") + (
+        ", tested in an attempt of its own" if TEST in own else ""
+    )
     print_line(f"experiment {run.experiment}{series}, begun {formatting.timestamp(run.created)}{attempts}")
     print_line(str(run.folder))
     for text in (lineage.origin_line(run), *lineage.child_lines(children)):
@@ -138,7 +142,7 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     if run.tags:
         print_line(f"tags: {', '.join(run.tags)}")
     if run.notes:
-        print_line(run.notes)
+        print_lines(run.notes)
 
 
 def _json_facts(run: RecordedRun) -> dict[str, Any]:
@@ -174,9 +178,8 @@ def _print_writers(run: RecordedRun) -> None:
 
 def _print_last_words(run: RecordedRun) -> None:
     if lines := _last_words(run):
-        _heading(f"Last lines of the console (all: runfolio logs {run.id})")
-        for text in lines:
-            print_line(text)
+        print_heading(f"Last lines of the console (all: runfolio logs {run.id})")
+        print_lines("\n".join(lines))
 
 
 def _last_words(run: RecordedRun) -> Sequence[str]:
@@ -190,8 +193,8 @@ def _print_layers(run: RecordedRun) -> None:
     """Print the table of layers that a run of `runfolio train` recorded."""
     tables = [entry.content.get("text") for entry in run.media("text") if entry.name == ARCHITECTURE]
     if tables:
-        _heading("Layers")
-        print_line(escape_controls(str(tables[-1])))
+        print_heading("Layers")
+        print_lines(str(tables[-1]))
 
 
 def _print_results(run: RecordedRun, *, everything: bool) -> None:
@@ -227,7 +230,7 @@ def _metrics(metrics: Mapping[str, MetricSummary]) -> DisplayTable:
         rows.append({"metric": name, "last": summary.last, "best": best, "step": step, "points": summary.count})
     number = formatting.elementwise("{:.5g}".format)
     columns = [
-        Column(key="metric", title="metric", formatter=formatting.elementwise(escape_controls)),
+        Column(key="metric", title="metric", formatter=formatting.elementwise(str)),
         Column(key="last", title="last", formatter=number, number=True),
         Column(key="best", title="best", formatter=number, number=True),
         Column(key="step", title="at step", formatter=formatting.elementwise(formatting.count), number=True),
@@ -248,9 +251,9 @@ def _checkpoints(saved: Sequence[Checkpoint]) -> DisplayTable:
         for checkpoint in saved
     ]
     columns = [
-        Column(key="name", title="checkpoint", formatter=formatting.elementwise(escape_controls)),
+        Column(key="name", title="checkpoint", formatter=formatting.elementwise(str)),
         Column(key="step", title="step", formatter=formatting.elementwise(formatting.count), number=True),
-        Column(key="metric", title="metric", formatter=formatting.elementwise("{:.5g}".format), number=True),
+        Column(key="metric", title="metric", formatter=formatting.aligned_numbers, number=True),
         Column(key="bytes", title="size", formatter=formatting.elementwise(formatting.byte_size), number=True),
         Column(key="saved", title="saved", formatter=formatting.elementwise(formatting.timestamp)),
     ]
@@ -263,7 +266,7 @@ def _left_out(run: RecordedRun) -> list[str]:
     steps, other_values = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
     calls = {name[1:-1]: counts.pop(name) for name in list(counts) if name.startswith("(") and name.endswith(")")}
     sentences = [
-        f"{counted(number, 'value')} of '{escape_controls(name)}' could not be stored and {_were(number)} left out"
+        f"{counted(number, 'value')} of '{name}' could not be stored and {_were(number)} left out"
         for name, number in counts.items()
     ]
     sentences += [f"{counted(number, 'call')} of {name} {_were(number)} left out" for name, number in calls.items()]
@@ -315,16 +318,20 @@ def _print_settings(run: RecordedRun, *, everything: bool) -> None:
     _print_facts("Settings", shown)
     if hidden := len(settings) - len(shown):
         if not shown:
-            _heading("Settings")
+            print_heading("Settings")
         print_line(f"{counted(hidden, 'setting')} at {'its default' if hidden == 1 else 'their defaults'}: --all")
 
 
 def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Names and values; side by side where the terminal has room, a long value going on below its own beginning."""
-    shown = {name: _fact(value) for name, value in facts.items() if value not in (None, "", {}, [])}
+    shown = {
+        visible_line(name): visible_line(_fact(value))
+        for name, value in facts.items()
+        if value not in (None, "", {}, [])
+    }
     if not shown:
         return
-    _heading(title)
+    print_heading(title)
     longest = max(map(len, shown))
     width = stdout_console().width
     cells = [
@@ -338,7 +345,7 @@ def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
         for name, text in shown.items()
     ]
     for text in _side_by_side(cells, width):
-        print_line(text)
+        print_lines(text)
 
 
 def _side_by_side(cells: Sequence[str], width: int) -> list[str]:
@@ -359,7 +366,3 @@ def _fact(value: Any) -> str:
 
 def _joined(values: Iterable[Any]) -> str:
     return ", ".join(map(_fact, values))
-
-
-def _heading(title: str) -> None:
-    print_line(f"\n{title}", style="bold")

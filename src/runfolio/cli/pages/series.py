@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runfolio.cli.output.console import print_error, print_line, print_text
+from runfolio.cli.output.console import print_error, print_heading, print_line, print_text
 from runfolio.cli.output.display_table import print_table
 from runfolio.cli.output.options import open_store, store_flag
 from runfolio.errors import NotFound
@@ -50,7 +50,8 @@ def _print_winner(winners: Sequence[RecordedRun], board: Leaderboard, store: Pat
             other.value for other in board.rows if other.value is not None and other.run_path in run_paths
         )
         sentence = f"Of {len(winners)} runs with the best mean {board.metric}, {mean:.4f}, the best is {name}."
-    print_line(f"\n{sentence}", style="bold green")
+    print_line("")
+    print_line(sentence, "bold green")
     flag = store_flag(store)
     print_line(f"next  runfolio predict {row.id} --sample 24{flag}")
     print_line(f"      runfolio plot {board.metric} --experiment {winners[0].experiment}{flag}")
@@ -67,7 +68,7 @@ def _print_seed_groups(runs: Sequence[RecordedRun], metric: str, mode: str) -> N
         return
     if groups.any_repeated:
         varied = [f"{name}s" for name in ("seed", "fold") if len({run.flat_config.get(name) for run in runs}) > 1]
-        print_line(f"\nOver {' and '.join(varied)}", style="bold")
+        print_heading(f"Over {' and '.join(varied)}")
         print_table(seed_groups_table(groups, "table"))
         print_line("")
         print_text(groups.caption)

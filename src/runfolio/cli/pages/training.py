@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from runfolio.cli.output import formatting
-from runfolio.cli.output.console import print_error, print_line, print_text, stdout_console
+from runfolio.cli.output.console import (
+    print_error,
+    print_field,
+    print_heading,
+    print_line,
+    print_renderable,
+    print_text,
+)
 from runfolio.cli.output.display_table import print_table
 from runfolio.cli.output.options import open_store, store_flag
 from runfolio.cli.output.progress import progress_display
 from runfolio.vision.settings import TrainSettings
+
+_SOURCES = ("model", "data", "test_data", "weights")
+"""Settings that name files, addresses and published networks."""
 
 
 @contextmanager
@@ -28,6 +40,13 @@ def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
         raise
 
 
+def print_recorded_sources(config: Mapping[str, Any]) -> None:
+    """Print on stderr what a recorded training is about to read or fetch: the record may come from somebody."""
+    for name in _SOURCES:
+        if value := config.get(name):
+            print_field(name.replace("_", "-"), shlex.quote(str(value)), stderr=True)
+
+
 def print_architecture(settings: TrainSettings, store: Path | None, *, layers: bool) -> None:
     """Print the size of the network that the settings describe, or all of its layers."""
     from runfolio.vision import architecture
@@ -37,7 +56,8 @@ def print_architecture(settings: TrainSettings, store: Path | None, *, layers: b
         preparation = prepare(settings, store=store, progress=progress)
     network = architecture(preparation.network(), preparation.spec.image_shape)
     if layers:
-        stdout_console().print(network.table(), "")
+        print_renderable(network.table())
+        print_line("")
     else:
         size = formatting.large_count(network.parameters)
         print_line(f"{settings.model}, {size} parameters, {network.trainable_parameters:,} trainable")
@@ -60,7 +80,7 @@ def print_training_result(folder: Path, store: Path | None) -> None:
     if run.document.status.reason:  # it stopped early
         print_text(f"It {run.document.status.reason}.")
     flag = store_flag(store)
-    print_line(f"\nrun   {run.folder}", style="bold")
+    print_heading(f"run   {run.folder}")
     print_line(f"next  runfolio show {run.id}{flag}")
     print_line(f"      runfolio evaluate {run.id}{flag}")
     print_line(f"      runfolio predict {run.id} --sample 24{flag}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError, MissingExtra, StoreError
+from runfolio.record.base.visible_text import visible_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +66,9 @@ def plain_axes(axes: Axes, x_label: str | None = None, y_label: str | None = Non
 
 def notes_below(figure: Figure, notes: Sequence[str]) -> None:
     if notes:
-        figure.supxlabel(literal("\n".join(notes)), fontsize=8, color=FAINT, x=0.01, ha="left", multialignment="left")
+        figure.supxlabel(
+            "\n".join(map(literal, notes)), fontsize=8, color=FAINT, x=0.01, ha="left", multialignment="left"
+        )
 
 
 def heading(figure: Figure, title: str | None) -> None:
@@ -74,8 +77,8 @@ def heading(figure: Figure, title: str | None) -> None:
 
 
 def literal(text: str) -> str:
-    """Escape a text for matplotlib, which treats `$` as a formula and hides labels with a leading `_`."""
-    text = text.replace("$", r"\$")
+    """Return one line escaped for matplotlib, which treats `$` as a formula and hides labels with a leading `_`."""
+    text = visible_line(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 

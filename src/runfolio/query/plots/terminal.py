@@ -17,6 +17,7 @@ from runfolio.query.plots.histograms import Distribution, common_edges, on_commo
 from runfolio.query.plots.overlay import kind_of
 from runfolio.query.plots.relations import Axis, Scatter
 from runfolio.query.plots.style import short
+from runfolio.record.base.visible_text import visible_line
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _RGB = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
@@ -72,7 +73,7 @@ def curves_text(
     Raises:
         MissingExtra: plotext is not installed.
     """
-    texts = [title] if title else []
+    texts = [visible_line(title)] if title else []
     lines = {line.position: line for panel in reversed(panels) for line in panel.lines}
     marks = {position: _mark(number, screen) for number, position in enumerate(sorted(lines))}
     for panel in panels:
@@ -82,12 +83,12 @@ def curves_text(
     if not has_legend:
         return "\n".join(texts)
     heading = panels[0].heading if len(panels) == 1 else None
-    texts += [f"  {heading}"] if heading else []
+    texts += [f"  {visible_line(heading)}"] if heading else []
     few = sorted(lines)[: len(_LETTERS)]
     texts += [_legend_line(lines[position], marks[position], screen, best=heading is not None) for position in few]
     if hidden := len(lines) - len(few):
         texts.append(f"· {hidden} others")
-    texts += dict.fromkeys(note for panel in panels for note in panel.notes)
+    texts += dict.fromkeys(visible_line(note) for panel in panels for note in panel.notes)
     return "\n".join(texts)
 
 
@@ -105,11 +106,11 @@ def scatter_text(shown: Scatter, screen: Screen, *, title: str | None = None) ->
         mark = _mark(number, screen, line=False) if shown.colour else _Mark("●", _RGB[0])
         canvas.points(shown.x.shown[in_group], shown.y.shown[in_group], mark)
         if shown.colour:
-            legend.append(f"{_painted(mark, screen)} {name}")
+            legend.append(f"{_painted(mark, screen)} {visible_line(name)}")
     for index, count in _coincident_points(shown, screen):
         mark = _Mark(str(count) if count < 10 else "+", _GREY)
         canvas.points(shown.x.shown[index : index + 1], shown.y.shown[index : index + 1], mark)
-    return "\n".join([*([title] if title else []), canvas.text(), *legend])
+    return "\n".join([*([visible_line(title)] if title else []), canvas.text(), *legend])
 
 
 def _coincident_points(shown: Scatter, screen: Screen) -> list[tuple[int, int]]:
@@ -167,7 +168,8 @@ def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = Non
     first, last = f"{shown.steps[0]:,}", f"{shown.steps[-1]:,}"
     lines.append(" " * margin + "└" + "─" * columns)
     lines.append(" " * (margin + 1) + first + f"{'step':^{max(6, columns - len(first) - len(last))}}" + last)
-    return "\n".join([title or f"{shown.name} of {shown.run}", *lines, *shown.notes])
+    heading = title or f"{shown.name} of {shown.run}"
+    return "\n".join([visible_line(heading), *lines, *map(visible_line, shown.notes)])
 
 
 def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str, shown: NDArray[np.float64]) -> str:
@@ -212,13 +214,13 @@ class _Canvas:
             raise MissingExtra("plotext", "plot", "drawing in a terminal") from None
         self._plotext: Any = plotext
         self._screen = screen
-        self._heading = y_label
+        self._heading = visible_line(y_label)
         self._lowest = 0.0
         self._figure: Any = plotext.figure
         self._figure.clear()
         self._figure.theme("colorless")
         self._figure.plot_size(screen.width, screen.height)
-        self._figure.label(x_label)
+        self._figure.label(visible_line(x_label))
 
     def x_axis(self, values: NDArray[np.float64], ticks: Sequence[tuple[float, str]]) -> None:
         self._axis("x", values, ticks)
@@ -279,7 +281,7 @@ def _legend_line(line: Line, mark: _Mark, screen: Screen, *, best: bool) -> str:
     if best:
         figure = f"{line.best:#.4g}  " if line.best is not None and math.isfinite(line.best) else "(no number)  "
     label = line.label if line.same_as is None else f"{line.label} = {line.same_as}"
-    return f"{_painted(mark, screen)} {figure}{short(label, screen.width - len(figure) - 3)}"
+    return f"{_painted(mark, screen)} {figure}{short(visible_line(label), screen.width - len(figure) - 3)}"
 
 
 def _painted(mark: _Mark, screen: Screen) -> str:
@@ -297,7 +299,7 @@ def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def _axis_ticks(axis: Axis, most: int) -> list[tuple[float, str]]:
     if axis.categories is not None:
-        return [(float(position), name[:_TICK_COLUMNS]) for position, name in enumerate(axis.categories)]
+        return [(float(position), visible_line(name)[:_TICK_COLUMNS]) for position, name in enumerate(axis.categories)]
     return _ticks(axis.shown, most, log=axis.log)
 
 

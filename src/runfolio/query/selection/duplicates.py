@@ -34,7 +34,8 @@ class DistinctRuns(Generic[RunT]):
 def distinct_runs(runs: Iterable[RunT]) -> DistinctRuns[RunT]:
     """Return the runs without reproductions and copied folders, which would count a run twice.
 
-    If several folders have one id, the original is the one with the expected path `EXPERIMENT/NAME-ID`.
+    A reproduction with changed settings does not count a run twice, so it stays. If several folders have one id, the
+    original is the one with the expected path `EXPERIMENT/NAME-ID`.
     """
     runs = list(runs)
     originals = [run for run in runs if not is_reproduction(run)]
@@ -47,8 +48,9 @@ def distinct_runs(runs: Iterable[RunT]) -> DistinctRuns[RunT]:
 
 
 def is_reproduction(run: RunView) -> bool:
-    """Return whether a run was started to repeat another one."""
-    return (run.document.lineage or {}).get("kind") == REPRODUCTION
+    """Return whether a run was started to repeat another one with the same settings."""
+    lineage = run.document.lineage or {}
+    return lineage.get("kind") == REPRODUCTION and not lineage.get("changed")
 
 
 def copied_runs(documents: Mapping[str, RunDocument]) -> dict[str, list[str]]:

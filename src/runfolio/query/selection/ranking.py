@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic
 
-from runfolio.errors import NotFound, did_you_mean
+from runfolio.errors import ConfigError, NotFound, did_you_mean
 from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.data_match import DataMatch, describe_matches, match_data
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import CHOSEN_BY, Kind, figure_of, has_metric
-from runfolio.query.selection.metric_names import Mode, Split, guess_mode, mode_of, split_of
+from runfolio.query.selection.metric_names import (
+    Mode,
+    Split,
+    guess_mode,
+    is_about_the_process,
+    mode_of,
+    split_of,
+)
 from runfolio.record.base.flat_names import as_number
 from runfolio.record.liveness.heartbeats import CRASHED
 
@@ -25,6 +32,8 @@ PARAMETERS = "parameters"
 
 _ACCURACIES = ("acc", "accuracy")
 """Last words of metrics that are shares of images."""
+_MOST_LISTED = 6
+"""Most metrics that an error lists."""
 _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
 
 
@@ -105,7 +114,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
     distinct = distinct_runs(runs)
     if not any(has_metric(run, metric) for run in distinct.runs):
         raise NotFound(_no_metric(distinct.runs, metric, distinct.sentence))
-    direction = mode_of(metric, mode)
+    direction = _direction(distinct.runs, metric, mode)
     figures = [(run, figure) for run in distinct.runs if (figure := figure_of(run, metric, direction))]
     if not figures:
         raise NotFound(f"{metric!r} is not finite in any run, so there is no best run")
@@ -132,11 +141,46 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
 
 
 def _no_metric(runs: Sequence[RunView], metric: str, left_out: str) -> str:
-    if any(metric == name or metric == f"params.{name}" for run in runs for name in run.flat_config):
-        return f"{metric!r} is a setting of these runs, not a metric; `runfolio runs --sort {metric}` sorts them by it"
     recorded = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
+    if _is_setting(runs, metric):
+        return (
+            f"{metric!r} is a setting of these runs, not a metric; {_metrics_listed(recorded)};"
+            f" `runfolio runs --sort {metric}` sorts the runs by it"
+        )
     return f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}" + (
         f". {left_out}" if left_out else ""
+    )
+
+
+def _direction(runs: Sequence[RunView], metric: str, mode: str | None) -> Mode:
+    """Return the direction of a metric.
+
+    Raises:
+        ConfigError: It is not given and cannot be guessed. The message also says if the name is that of a setting.
+    """
+    try:
+        return mode_of(metric, mode)
+    except ConfigError as error:
+        if not _is_setting(runs, metric):
+            raise
+        recorded = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
+        raise ConfigError(
+            f"{metric!r} is a setting of these runs; {_metrics_listed(recorded - {metric})}."
+            f" It was also logged as a metric: {error}"
+        ) from None
+
+
+def _is_setting(runs: Sequence[RunView], name: str) -> bool:
+    return any(name == setting or name == f"params.{setting}" for run in runs for setting in run.flat_config)
+
+
+def _metrics_listed(names: Collection[str]) -> str:
+    """List the metrics that can choose a best run, since their direction is known. The usual ones come first."""
+    usable = [name for name in sorted(names) if guess_mode(name) and not is_about_the_process(name)]
+    listed = sorted(usable, key=lambda name: _USUAL.index(name) if name in _USUAL else len(_USUAL))
+    more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
+    return (
+        f"metrics here: {', '.join(listed[:_MOST_LISTED])}{more}" if listed else "no metric here has a known direction"
     )
 
 

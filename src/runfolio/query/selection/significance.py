@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ LEVEL = 0.05
 
 _LARGEST_Z = 40.0
 """Standard deviations at which p is too small for a float."""
+_ROUNDING = 10 * sys.float_info.epsilon
+"""Standard error, as a share of the values, up to which they count as constant; that of R's `t.test`."""
 _MAX_TERMS, _TOLERANCE = 1000, 1e-15
 """Most terms of a continued fraction, and the relative change at which it has converged."""
 
@@ -115,6 +118,9 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 def means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the two-sided p value of the difference of two means (Welch's t test); 1 for fewer than two values.
 
+    If neither side has a spread, Student's t is not defined, and a few equal values do not prove that the spread is
+    zero. Then the exact permutation test is used, which counts the ways in which chance can divide the values.
+
     Source: B. L. Welch, The generalization of `Student's' problem when several different population variances are
         involved, Biometrika 34 (1947), doi:10.1093/biomet/34.1-2.28
     """
@@ -122,8 +128,9 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
         return 1.0
     difference = abs(statistics.fmean(first) - statistics.fmean(second))
     first_error, second_error = _squared_error(first), _squared_error(second)
-    if first_error + second_error == 0:
-        return 0.0 if difference else 1.0
+    if _is_constant(first_error + second_error, [*first, *second]):
+        count = math.comb(len(first) + len(second), len(first))
+        return min(1.0, 2 / count) if difference else 1.0
     freedom = (first_error + second_error) ** 2 / (
         first_error**2 / (len(first) - 1) + second_error**2 / (len(second) - 1)
     )
@@ -133,6 +140,9 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
 def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the two-sided p value of the difference of two means of pairs (paired t test); 1 for fewer than two pairs.
 
+    If all differences are equal, Student's t is not defined, and a few equal differences do not prove that the spread
+    is zero. Then the exact sign test is used.
+
     Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
     """
     differences = [before - after for before, after in zip(first, second, strict=True)]
@@ -140,8 +150,8 @@ def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
         return 1.0
     mean = abs(statistics.fmean(differences))
     error = _squared_error(differences)
-    if error == 0:
-        return 0.0 if mean else 1.0
+    if _is_constant(error, [*first, *second]):
+        return mcnemar_p(len(differences), 0) if mean else 1.0
     return _two_sided_p(mean / math.sqrt(error), len(differences) - 1)
 
 
@@ -163,6 +173,11 @@ def t_95(freedom: float) -> float:
         else:
             high = middle
     return middle
+
+
+def _is_constant(error: float, values: Sequence[float]) -> bool:
+    """Return whether a squared standard error is only a rounding error of values of this size."""
+    return math.sqrt(error) <= _ROUNDING * max(map(abs, values))
 
 
 def _squared_error(values: Sequence[float]) -> float:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from runfolio.errors import NotFound
 from runfolio.query.run_view import RunView
-from runfolio.query.selection.columns import FACTS, RunsColumn, choice_note, find_column, find_columns, find_metric
+from runfolio.query.selection.columns import FACTS, RunsColumn, choice_note, find_columns, find_metric
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.grouping import differing_settings, naming_settings
 from runfolio.query.selection.metric_names import is_about_the_process
@@ -51,6 +52,7 @@ def table(
     sort: str | None = None,
     *,
     reverse: bool = False,
+    others: Sequence[RunView] = (),
 ) -> Table:
     """Return the runs as a table.
 
@@ -63,22 +65,33 @@ def table(
         sort: Column to sort by, in ascending order, or with the prefix `-` in descending order. Rows without a value
             come last. Default: keep the order of `runs`.
         reverse: Reverse the order. Rows without a value still come last.
+        others: Runs without a row, whose columns can also be named.
 
     Raises:
         NotFound: No run has the column; the message names the most similar ones.
     """
     runs = list(runs)
-    chosen = find_columns(columns, runs) if columns is not None else _default_columns(runs)
+    chosen = _find(columns, runs, others) if columns is not None else _default_columns(runs)
     named = chosen if columns is not None else []
     ordered = list(runs)
     if sort is not None:
-        column = find_column(sort.removeprefix("-"), runs)
+        (column,) = _find([sort.removeprefix("-")], runs, others)
         ordered = _sorted(ordered, column, descending=sort.startswith("-") != reverse)
         named = [*named, column]
     elif reverse:
         ordered.reverse()
     rows = [[column.value(run) for column in chosen] for run in ordered]
     return Table(chosen, rows, [note] if (note := choice_note(named)) else [])
+
+
+def _find(names: Sequence[str], runs: Sequence[RunView], others: Sequence[RunView]) -> list[RunsColumn]:
+    """Return the columns that names mean in `runs`, else in `others`, which are read only if needed."""
+    try:
+        return find_columns(names, runs)
+    except NotFound:
+        if not others:
+            raise
+        return find_columns(names, others)
 
 
 def _shown(value: Any) -> str:

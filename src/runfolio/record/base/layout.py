@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -31,6 +32,7 @@ NAMES = ".names"
 CONSOLE = "console"
 DATA = "data"
 DAMAGED = "damaged"
+CHARTS = "charts"
 
 _EVENT_FILES = "events.out.tfevents."
 _ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -97,7 +99,25 @@ def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -
 
 def event_files(folder: Path) -> dict[str, Path]:
     """The event files of a run by writer, in TensorBoard's order."""
-    return {path.name.rpartition(".")[2]: path for path in sorted(folder.glob(f"{_EVENT_FILES}*"))}
+    return {event_writer(path): path for path in sorted(folder.glob(f"{_EVENT_FILES}*"))}
+
+
+def event_writer(path: Path) -> str:
+    """Return the writer of an event file."""
+    return path.name.rpartition(".")[2]
+
+
+def line_folder(folder: Path, chart: str, line: str) -> Path:
+    """Return the folder of the event files of one line of a chart, which TensorBoard shows as a run."""
+    name = f"{chart}_{line}".replace("/", "_")  # as torch's SummaryWriter names it
+    safe = slug(name)
+    digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
+    return folder / CHARTS / f"{safe}{digest}"
+
+
+def line_event_files(folder: Path) -> list[Path]:
+    """Return the event files of all lines of charts of a run."""
+    return sorted(folder.glob(f"{CHARTS}/*/{_EVENT_FILES}*"))
 
 
 def next_event_second(folder: Path, now_s: float) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from runfolio.errors import Ambiguous
+from runfolio.record.base.visible_text import visible_line
 
 LAST = "last"
 """Name of the newest run, unless a run is called so."""
@@ -49,6 +50,6 @@ def find_by_name(
             shown = matches[:_MOST_LISTED]
             lines = [f"{run.id}  {run.run_path}  ({text})" for run, text in zip(shown, describe(shown), strict=True)]
             lines += [f"and {len(matches) - len(shown)} older ones"] if len(matches) > len(shown) else []
-            listed = "".join(f"\n  {line}" for line in lines)
+            listed = "".join(f"\n  {visible_line(line)}" for line in lines)
             raise Ambiguous(f"{name!r} fits {len(matches)} runs; say more of the id, or the folder:{listed}")
     return None

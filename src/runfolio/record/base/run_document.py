@@ -23,6 +23,8 @@ FORK = "fork"
 """The kind of lineage of a run that began from a checkpoint of another run."""
 REPRODUCTION = "reproduction"
 """The kind of lineage of a run that repeats another run."""
+TEST = "test"
+"""The purpose of an attempt that trains nothing."""
 _PREFIX = "prefix"
 """A former kind of lineage, read as a fork; nothing writes it any more."""
 STEPS, OTHERS = "(steps)", "(others)"
@@ -80,6 +82,8 @@ class Attempt:
     """How long it lasted, by a clock that nobody sets; None while it is not known."""
     inherited: str | None = None
     """The id of the run it was an attempt of, where this one continues that one's points."""
+    purpose: str | None = None
+    """`TEST` if the attempt only tested what earlier ones trained; None otherwise."""
 
 
 @dataclass
@@ -108,6 +112,8 @@ class RunDocument:
     attempts: list[Attempt] = field(default_factory=list)
     axes: list[dict[str, str]] = field(default_factory=list)
     """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
+    charts: list[str] = field(default_factory=list)
+    """Names of charts with several lines: `CHART/LINE` is a metric. Grows in place, so that sinks see it at once."""
     refused: dict[str, int] = field(default_factory=dict)
     """How many values could not be stored, by name of metric or medium (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict)
@@ -200,6 +206,7 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "lineage": (dict, _NOTHING),
     "attempts": (list,),
     "axes": (list,),
+    "charts": (list,),
     "refused": _OBJECT,
 }
 """The keys of the file in their order, and what each must be."""
@@ -222,6 +229,7 @@ _ATTEMPT_TYPES: dict[str, tuple[type, ...]] = {
     "started": (datetime,),
     "seconds": (float, int, _NOTHING),
     "inherited": (str, _NOTHING),
+    "purpose": (str, _NOTHING),
 }
 
 
@@ -233,8 +241,8 @@ def _check_types(values: dict[str, Any], types: dict[str, tuple[type, ...]]) -> 
     for name, value in values.items():
         if not isinstance(value, types[name]):
             raise TypeError(f"{name} is a {type(value).__name__}")
-    if not all(isinstance(tag, str) for tag in values.get("tags", ())):
-        raise TypeError("a tag is not a text")
+    if not all(isinstance(text, str) for key in ("tags", "charts") for text in values.get(key, ())):
+        raise TypeError("a tag or the name of a chart is not a text")
     if not all(type(count) is int for count in values.get("refused", {}).values()):
         raise TypeError("refused holds what is no count")
     if not all(isinstance(axis["metric"], str) and isinstance(axis["x"], str) for axis in values.get("axes", ())):

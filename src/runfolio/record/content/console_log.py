@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from runfolio.record.content.console_screen import ConsoleScreen
 LARGEST = 50 * 1024 * 1024
 NEWEST = 1024 * 1024
 """What is kept of the end once a log is full."""
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE_BYTES = 200
 """A guess at a line's size; where it is wrong, reading begins further up."""
 
@@ -98,6 +96,11 @@ class Transcript:
                     self._write(screen.settle())
             self._write(self._screens[stream].feed(data, now))
 
+    def add(self, path: Path, line: str) -> None:
+        """Add a line to one log that nobody printed."""
+        if log := self._logs.get(path):
+            log.write(redact_text(line) + "\n")
+
     def tick(self, now: float) -> None:
         """Write what has waited long enough; to be called several times a second while something comes."""
         for screen in self._screens.values():
@@ -115,7 +118,7 @@ class Transcript:
 
 
 def last_lines(path: Path, count: int) -> list[str]:
-    """The newest lines of a log, none of them able to do anything to a terminal; none where there is no log."""
+    """Return the newest lines of a log; none if there is no log."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -128,10 +131,5 @@ def last_lines(path: Path, count: int) -> list[str]:
                 span *= 4
     except OSError:
         return []
-    lines = printable(data.decode(errors="replace")).removesuffix("\n").split("\n")
+    lines = data.decode(errors="replace").removesuffix("\n").split("\n")
     return lines[-count:] if count and data else []
-
-
-def printable(text: str) -> str:
-    """Text without what a terminal would obey: a log may come from anybody."""
-    return _UNPRINTABLE.sub("", text)

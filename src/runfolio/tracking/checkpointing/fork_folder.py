@@ -164,6 +164,7 @@ def _document(parent: RunDocument, checkpoint: Checkpoint, run_id: str, name: st
         },
         attempts=_attempts(parent, checkpoint),
         axes=parent.axes,
+        charts=parent.charts,
     )
 
 

@@ -36,6 +36,8 @@ log = logging.getLogger("runfolio")
 _END_WAIT_S: dict[exit_hooks.Ending, float] = {"run": 2.0, "process": 2.0, "killed": 1.0}
 _NOT_HELD_BACK = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
 _READ_BYTES = 65536
+_ADDED_CHARACTERS = 4000
+"""Of a line that is added to a log: a message of more than `_READ_BYTES` does not arrive."""
 _Identity = tuple[int, int, int]
 
 
@@ -60,10 +62,15 @@ class Console:
         with StreamTee.changing:
             self._tee = StreamTee.of_this_process(self._open)
             self._tee.attach(self._run)
+        run.add_console_lines = self._add_lines
 
     def stop(self, ending: exit_hooks.Ending) -> None:
         if self._tee is not None:
             self._tee.detach(self._run, ending)
+
+    def _add_lines(self, text: str) -> None:
+        if self._tee is not None:
+            self._tee.add_lines(self._run, text)
 
 
 @dataclass(eq=False)
@@ -188,6 +195,11 @@ class StreamTee:
             for stream in self._streams:
                 stream.redirect()
         self._attached.append(run)
+
+    def add_lines(self, run: tuple[str, str], text: str) -> None:
+        """Add lines to a run's log alone."""
+        for line in text.splitlines():
+            self._send({"do": "add", "folder": run[0], "writer": run[1], "line": line[:_ADDED_CHARACTERS]})
 
     def detach(self, run: tuple[str, str], ending: exit_hooks.Ending) -> None:
         """Complete a run's log; after the last run, restore the streams."""

@@ -5,6 +5,8 @@ socket to the process, PIDFD that of its pidfd (`-` if there is none), OOM the t
 the descriptors that a stream is read from and forwarded to. Each packet is one JSON object:
 
     {"do": "attach", "folder": "...", "writer": "..."}        record into that run from now on
+    {"do": "add", "folder": "...", "writer": "...",           add a line to the log of that run
+     "line": "..."}
     {"do": "detach", "folder": "...", "writer": "...",        stop that after `mark` has arrived on every stream
      "number": 3, "mark": "...",                              "signal": the signal that ends the process, to find its
      "signal": null, "watch": false}                          sender; "watch": record a later exit status other than 0
@@ -203,6 +205,9 @@ class Relay:
         if message["do"] == "attach":
             self._runs[run] = None
             self._transcript.attach(log_path(Path(run[0]), run[1]))
+            return
+        if message["do"] == "add":
+            self._transcript.add(log_path(Path(run[0]), run[1]), message["line"])
             return
         for stream in self._streams.values():
             stream.expect(message["mark"].encode())

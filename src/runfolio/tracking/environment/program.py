@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path, PurePath
 from types import ModuleType
@@ -12,12 +13,27 @@ from typing import Any
 
 from runfolio.record.base.redaction import redact_command
 
+_CHECKED_ARGUMENTS = 100
+"""Arguments that are looked up on the disk."""
 _MODULE_VARIABLES: Any = vars(ModuleType)["__dict__"]
 
 
 def command() -> dict[str, Any]:
     """What was started, and where; quick enough for the training thread."""
-    return {"command": redact_command(sys.argv), "module": _module(), "script": script(), "folder": current_folder()}
+    words = redact_command(sys.argv)
+    return {
+        "command": words,
+        "module": _module(),
+        "script": script(),
+        "folder": current_folder(),
+        "existing": _existing_paths(words[1 : 1 + _CHECKED_ARGUMENTS]),
+    }
+
+
+def _existing_paths(words: Sequence[str]) -> list[str]:
+    """Return the arguments, or values of `--flag=value`, that name an existing file or folder."""
+    values = (word.partition("=")[2] if word.startswith("-") else word for word in words)
+    return [value for value in dict.fromkeys(values) if value and os.path.exists(value)]  # noqa: PTH110 - any text
 
 
 def current_folder() -> str | None:

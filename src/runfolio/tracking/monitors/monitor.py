@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,8 @@ class MonitoredRun(Protocol):
     """The part of a run that monitors use."""
 
     folder: Path
+    add_console_lines: Callable[[str], None]
+    """Adds lines to the console log; set by the monitor that records it."""
 
     @property
     def id(self) -> str: ...

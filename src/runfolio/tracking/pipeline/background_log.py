@@ -15,7 +15,20 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from runfolio.record.base.visible_text import visible_line, visible_traceback
+
 _logger = logging.getLogger("runfolio")
+
+
+def _escape_controls(record: logging.LogRecord) -> bool:
+    """Escape what steers a terminal in a message and its traceback: they hold names of runs, files and metrics."""
+    record.msg, record.args = visible_line(record.getMessage()), None
+    if record.exc_info and record.exc_info[1] is not None:
+        record.exc_text = visible_traceback(record.exc_info[1]).removesuffix("\n")
+    return True
+
+
+_logger.addFilter(_escape_controls)
 
 
 class BackgroundLogger:

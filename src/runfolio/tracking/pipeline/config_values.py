@@ -23,6 +23,7 @@ from runfolio.tracking.pipeline.object_attributes import (
     attributes_of,
     closure_values,
     code_content,
+    generator_state,
     is_array,
     is_function,
     is_instance,
@@ -244,6 +245,13 @@ class _Reader:
     def _object(self, value: Any, path: tuple[str, ...]) -> Any:
         """Return an object as type and attributes; without attributes, as its text if that has no address."""
         kind = type_name(type(value))
+        try:
+            state = generator_state(value)
+        except Exception as error:
+            self._note(path, error)
+            return {_TYPE: kind}
+        if state is not None:
+            return {_TYPE: kind, "digest": _digest(self.read(state, path))}
         attributes = attributes_of(value)
         if not attributes:
             text = own_text(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -13,15 +14,24 @@ from runfolio.record.base.run_document import RunDocument
 from runfolio.tracking.pipeline.plain_texts import type_or_text
 from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 
+_EXIT_WAIT_S = 5.0
+"""Longest time that the exit of the process waits for the record."""
+
 
 class LateCalls:
-    """Counter of calls after a run's end, by name of metric or medium."""
+    """Counter of calls after a run's end, by name of metric or medium.
+
+    A thread changes the record, since the store may hang. It starts at the first such call, because Python starts no
+    threads while it exits.
+    """
 
     def __init__(self, folder: Path, writer: str) -> None:
         self._folder = folder
         self._writer = writer
         self._pid = os.getpid()
         self._counts: Counter[str] = Counter()
+        self._is_exiting = threading.Event()
+        self._thread = threading.Thread(target=self._save, name="runfolio-late-calls", daemon=True)
 
     def count(self, item: Item) -> None:
         """Count an item that is not recorded."""
@@ -32,14 +42,23 @@ class LateCalls:
         else:
             names = map(type_or_text, item[2])
         if not self._counts:
-            atexit.register(self._save)
+            with contextlib.suppress(RuntimeError):  # no thread is to be had
+                self._thread.start()
+                atexit.register(self._exit)
         self._counts.update(names)
 
+    def _exit(self) -> None:
+        """Have the counts saved, and wait for that a while; in a forked child there is no such thread."""
+        if os.getpid() == self._pid:
+            self._is_exiting.set()
+            self._thread.join(_EXIT_WAIT_S)
+
     def _save(self) -> None:
-        """Add the counts to `refused`, unless another attempt was opened or the process is a forked child."""
+        """Add the counts to `refused` when the process exits, unless another attempt was opened."""
+        self._is_exiting.wait()
         with contextlib.suppress(OSError, RunfolioError):
             document = RunDocument.read(self._folder)
-            if document.attempts[-1].writer == self._writer and os.getpid() == self._pid:
+            if document.attempts[-1].writer == self._writer:
                 for name, count in self._counts.items():
                     document.count_refused(name, count)
                 document.write(self._folder)

@@ -38,6 +38,20 @@ def is_instance(value: Any, package: str, kind: str) -> bool:
     return base is not None and issubclass(type(value), base)
 
 
+def generator_state(value: Any) -> Any:
+    """Return the state of a random generator of Python, NumPy or torch; None for anything else."""
+    if is_instance(value, "random", "Random"):
+        with contextlib.suppress(NotImplementedError):  # that of the operating system has none
+            return value.getstate()
+    if is_instance(value, "torch", "Generator"):
+        return [str(value.device), value.get_state()]
+    if is_instance(value, "numpy.random", "Generator"):
+        return value.bit_generator.state
+    if is_instance(value, "numpy.random", "BitGenerator"):
+        return value.state
+    return value.get_state(legacy=False) if is_instance(value, "numpy.random", "RandomState") else None
+
+
 def is_function(kind: type) -> bool:
     """Return whether values of a type are functions, whose names can be read without running a user's code."""
     return issubclass(kind, _FUNCTIONS) or (kind.__module__, kind.__name__) == ("numpy", "ufunc")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints import manifests
 
 QUIET = "RUNFOLIO_QUIET"
@@ -44,4 +45,4 @@ def _print(line: str) -> None:
     if os.environ.get(QUIET, "").lower() in _OFF:
         # stderr may be closed, or a signal handler may have interrupted a write to it.
         with contextlib.suppress(Exception):
-            print(line, file=sys.stderr, flush=True)  # noqa: T201
+            print(visible_line(line), file=sys.stderr, flush=True)  # noqa: T201

@@ -26,7 +26,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Literal, Protocol
 
 from runfolio.tracking.process import distributed, signal_wakeup
-from runfolio.tracking.process.outcome import RunOutcome
+from runfolio.tracking.process.outcome import RunOutcome, was_caught_at_prompt
 from runfolio.tracking.process.process_observer import Sender
 
 Ending = Literal["run", "process", "killed"]
@@ -213,7 +213,8 @@ def _hook_exceptions() -> None:
     previous_hook = sys.excepthook
 
     def note(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        _note(RunOutcome.from_exception(error))
+        if not was_caught_at_prompt(error):
+            _note(RunOutcome.from_exception(error))
         previous_hook(kind, error, trace)
 
     sys.excepthook = note

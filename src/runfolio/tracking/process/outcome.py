@@ -61,11 +61,12 @@ class RunOutcome:
     def with_last_error(self) -> RunOutcome:
         """Return the outcome of `sys.last_value`, if IPython or pytest has caught the training's exception.
 
-        It counts only if the process exits with an error or in an unknown way, and never at a prompt.
+        It counts only if the process exits with an error or in an unknown way. It never counts at a prompt, nor if it
+        was caught at one.
         """
         error = getattr(sys, "last_value", None)
         is_unknown = self == RunOutcome() and not hasattr(sys, "ps1")
-        if isinstance(error, Exception) and (self.cause == "exit" or is_unknown):
+        if isinstance(error, Exception) and not was_caught_at_prompt(error) and (self.cause == "exit" or is_unknown):
             return replace(RunOutcome.from_exception(error), exit_code=self.exit_code or 1)
         return self
 
@@ -74,6 +75,19 @@ class RunOutcome:
         """Return the outcome of a signal that asks the process to stop."""
         reason = f"stopped by {number.name}{_describe_origin(number, senders)}"
         return cls("preempted", reason, 128 + number, cause=number.name.lower())
+
+
+def was_caught_at_prompt(error: BaseException) -> bool:
+    """Return whether an exception was raised by input at a prompt inside a program, which continues afterwards.
+
+    `code.interact` passes such errors to `sys.excepthook`, as if they ended the process. Cells of IPython are such
+    input only if its shell has ended (`IPython.embed`); in IPython itself they are the program.
+    """
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if "<console>" in files:
+        return True
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is None and any(name.startswith("<ipython-input-") for name in files)
 
 
 def cause_of(error: BaseException) -> str:

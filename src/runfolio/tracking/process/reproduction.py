@@ -14,6 +14,7 @@ from runfolio.record.base.run_document import REPRODUCTION
 
 RUN, NAME = "RUNFOLIO_REPRODUCES", "RUNFOLIO_REPRODUCES_NAME"
 STORE = "RUNFOLIO_REPRODUCE_STORE"
+CHANGED = "RUNFOLIO_REPRODUCES_CHANGED"
 STOP_AFTER = "RUNFOLIO_STOP_AFTER"
 
 
@@ -24,14 +25,22 @@ class Reproduction(NamedTuple):
     name: str
     store: Path
     """Store of the new run; absolute."""
+    changed: tuple[str, ...] = ()
+    """Flags with other values than in the repeated run."""
 
     @property
     def lineage(self) -> dict[str, Any]:
-        return {"kind": REPRODUCTION, "run": self.run, "name": self.name}
+        changed = {"changed": list(self.changed)} if self.changed else {}
+        return {"kind": REPRODUCTION, "run": self.run, "name": self.name, **changed}
 
     def environment(self) -> dict[str, str]:
         """Return the variables that `requested_reproduction` reads."""
-        return {RUN: self.run, NAME: self.name, STORE: os.fspath(self.store)}
+        return {
+            RUN: self.run,
+            NAME: self.name,
+            STORE: os.fspath(self.store),
+            **({CHANGED: " ".join(self.changed)} if self.changed else {}),
+        }
 
 
 def requested_reproduction() -> Reproduction | None:
@@ -45,7 +54,7 @@ def requested_reproduction() -> Reproduction | None:
         return None
     if not store or not Path(store).is_absolute():
         raise ConfigError(f"{RUN} is set, so {STORE} must name a store by its absolute path, not {store!r}")
-    return Reproduction(run, os.environ.get(NAME) or run, Path(store))
+    return Reproduction(run, os.environ.get(NAME) or run, Path(store), tuple(os.environ.get(CHANGED, "").split()))
 
 
 def stop_after() -> int | None:

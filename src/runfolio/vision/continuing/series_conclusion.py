@@ -65,6 +65,7 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
         runfolio.resume(
             recorded.folder,
             checkpoint=None,
+            purpose="test",
             store=store,
             recording=runfolio.RecordingConfig(console=False, announce=False),
         ) as run,

@@ -19,6 +19,7 @@ import orjson
 
 from runfolio._version import __version__
 from runfolio.errors import ConfigError, DownloadFailed, StoreError
+from runfolio.record.base.visible_text import visible_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -170,7 +171,7 @@ class _Download:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self._received_bytes:
             self._discard_part()
             return _TransferFailed("the server no longer has the file that was begun; try again")
-        answer = f"the server answers {error.code} {error.reason}".strip()
+        answer = f"the server answers {error.code} {visible_line(str(error.reason))}".strip()
         if error.code in _RETRYABLE_STATUSES:
             return _TransferFailed(f"{answer}; try again later")
         return _TransferRefused(f"{answer}; check the address")
@@ -238,7 +239,7 @@ def _reason(error: object) -> str:
         return "it stays silent"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return visible_line((str(error) or type(error).__name__).splitlines()[0])
 
 
 def _web_only_opener() -> urllib.request.OpenerDirector:

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from runfolio.record.base.visible_text import visible_line
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -37,7 +39,7 @@ class Notices:
         self._run.log_text("notice", text)
         message = f"{self._run.name}: {text}"
         if self._progress is None:
-            warnings.warn(message, TrainingWarning, stacklevel=2)
+            warnings.warn(visible_line(message), TrainingWarning, stacklevel=2)
         else:
             self._progress.console.print(message, style="yellow", markup=False, soft_wrap=True)
 

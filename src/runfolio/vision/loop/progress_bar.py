@@ -1,9 +1,9 @@
-"""Progress bar of a training in the caller's rich display."""
+"""Progress bar of a training in the caller's rich display, and the line of each epoch."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -14,21 +14,32 @@ if TYPE_CHECKING:
 
 
 class EpochProgressBar:
-    """Task that counts the steps of all epochs, removed from the display on exit. Without a display it does nothing."""
+    """Task that counts the steps of all epochs, removed from the display on exit. Without a display there is none."""
 
-    def __init__(self, progress: Progress | None, name: str, *, epochs: int, steps: int, completed: int = 0) -> None:
+    def __init__(
+        self,
+        progress: Progress | None,
+        name: str,
+        log_line: Callable[[str], None],
+        *,
+        epochs: int,
+        steps: int,
+        completed: int = 0,
+    ) -> None:
         """Add the task to the display.
 
         Args:
+            log_line: Takes the line of an epoch that is not printed.
             steps: Steps per epoch.
             completed: Steps of earlier attempts.
         """
         self._progress = progress
         self._name = escape(name)
         self._epochs = epochs
+        self._log_line = log_line
         self._metrics = ""
         self._epoch = 0
-        # A series already has a task in the display and prints one line per run.
+        # A series already has a task in the display and prints one line per run; only the records get those of epochs.
         self._prints_epochs = progress is not None and not progress.tasks
         if progress is not None:
             self._task = progress.add_task(self._name, total=epochs * steps, completed=completed)
@@ -57,18 +68,18 @@ class EpochProgressBar:
             self._progress.advance(self._task)
 
     def report(self, metrics: Mapping[str, float], accuracy: str) -> None:
-        """Show the training loss and the accuracy that chooses the best epoch, and print them as a permanent line.
+        """Show the training loss and the accuracy that chooses the best epoch, also as a permanent line.
 
-        The line is printed to stdout unless that would disturb the bar. The run's console log has it in both cases.
+        The line is printed to stdout unless that would disturb the bar. The run's console log has it in any case.
         """
         results = f"loss {metrics['train/loss']:.3f}, {accuracy} {metrics[accuracy]:.1%}"
         self._metrics = f" · {results}"
-        if self._progress is None or not self._prints_epochs:
-            return
         line = (
             f"epoch {self._epoch:>{len(str(self._epochs))}}/{self._epochs}  {results}, {metrics['epoch_seconds']:.3g} s"
         )
-        if self._progress.console.is_terminal and sys.stdout.isatty():
+        if self._progress is None or not self._prints_epochs:
+            self._log_line(line)
+        elif self._progress.console.is_terminal and sys.stdout.isatty():
             self._progress.console.print(line, markup=False, soft_wrap=True)
         else:
             sys.stdout.write(f"{line}\n")

@@ -1,0 +1,60 @@
+r"""Text of a record made safe to print: what steers a terminal or reorders a line becomes a visible escape.
+
+A record may come from anybody. Escape sequences move the cursor, change colours and open links, bidirectional controls
+show a line in another order than it is read, and invisible characters hide a part of it. Python's escapes stand for
+them: `\x1b`, `\u202e`.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+
+_HIDDEN = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, without tab and newline
+    r"\ud800-\udfff"  # lone surrogates: bytes of a file name that are not UTF-8
+    r"\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c"  # bidirectional controls
+    r"\u2028\u2029"  # line and paragraph separators
+    r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
+    r"\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # invisible
+)
+_STRAY_JOINER = r"(?<![^\x00-\u058f\u2000-\u206f])[\u200c\u200d]"
+"""Emoji and many scripts need joiners between their characters. After other characters a joiner is only invisible."""
+HIDDEN_CHARACTER = re.compile(rf"[{_HIDDEN}]|{_STRAY_JOINER}")
+"""Matches in text of several lines."""
+HIDDEN_IN_LINE = re.compile(rf"[\t\n{_HIDDEN}]|{_STRAY_JOINER}")
+"""Matches in text of one line, which has no tabs either."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def visible_line(text: str) -> str:
+    """Return text of one line; a newline in it becomes `\\n`, so that it cannot write lines of its own."""
+    return HIDDEN_IN_LINE.sub(_escape, text)
+
+
+def visible_text(text: str) -> str:
+    """Return text of several lines, with its newlines and tabs."""
+    return HIDDEN_CHARACTER.sub(_escape, text)
+
+
+def visible_drawing(text: str) -> str:
+    """Return text of several lines with the sequences that set colours; these are kept as they are."""
+    shown, end = [], 0
+    for colour in _COLOUR.finditer(text):
+        shown += [visible_text(text[end : colour.start()]), colour[0]]
+        end = colour.end()
+    return "".join([*shown, visible_text(text[end:])])
+
+
+def visible_traceback(error: BaseException) -> str:
+    """Return the traceback of an error; the message of an error is one line of it."""
+    entries = traceback.format_exception(error)
+    frames = ("  ", "Traceback", "\n")
+    return "".join(
+        visible_text(entry) if entry.startswith(frames) else f"{visible_line(entry.removesuffix(chr(10)))}\n"
+        for entry in entries
+    )
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()

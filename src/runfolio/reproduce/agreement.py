@@ -1,0 +1,78 @@
+"""Fields of a plan as a user agrees to them: everything that will be started, set and written, one line each."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from runfolio.errors import ConfigError
+from runfolio.record.base.visible_text import HIDDEN_IN_LINE
+from runfolio.reproduce.plan import Plan
+
+
+class AgreedField(NamedTuple):
+    """One fact of a plan. `shlex.split` of the text gives its words exactly."""
+
+    name: str
+    text: str
+
+
+def agreed_fields(plan: Plan) -> list[AgreedField]:
+    """Return where the code is from, what is laid, where the command starts, the command, and its variables.
+
+    Raises:
+        ConfigError: A field holds characters that a terminal does not show; the message names it. The uncommitted
+            changes are not a patch.
+    """
+    fields = [AgreedField(name, shlex.join(words)) for name, words in _fields(plan)]
+    for name, text in fields:
+        if HIDDEN_IN_LINE.search(text):
+            raise ConfigError(
+                f"{plan.start.label} is not repeated: {_FIELD_NAMES.get(name, name)} holds control or bidirectional"
+                f" characters, by which it could be another than it looks: {text}"
+            )
+    return fields
+
+
+_FIELD_NAMES = {
+    "from": "the folder of the code",
+    "venv": "the interpreter",
+    "changed": "the path of an uncommitted change",
+    "kept": "the path of a kept file",
+    "link": "a link",
+    "folder": "the folder",
+    "command": "the command",
+    "set": "a variable",
+}
+
+
+def _fields(plan: Plan) -> Iterator[tuple[str, list[str]]]:
+    if (folder := plan.tree if plan.source.kind == "here" else plan.source.repository) is not None:
+        yield "from", [os.fspath(folder)]
+    if plan.venv is not None:
+        yield "venv", [os.fspath(plan.interpreter), "-m", "venv", os.fspath(plan.venv)]
+    for path in changed_paths(plan):
+        yield "changed", [path]
+    for file in plan.captured_files:
+        yield "kept", [file.path]
+    for link, target in plan.links.items():
+        yield "link", [os.fspath(link), os.fspath(target)]
+    yield "folder", [os.fspath(plan.folder)]
+    yield "command", plan.command
+    for name, value in sorted(plan.variables.items()):
+        yield "set", [f"{name}={value}"]
+
+
+def changed_paths(plan: Plan) -> list[str]:
+    """Return the files that the uncommitted changes write or remove, as git reads them."""
+    if not plan.diff:
+        return []
+    # Nothing is applied. In a repository, git would only name the files below the current folder.
+    command = ["git", "-C", os.sep, "apply", "--numstat", "-z", "-"]
+    listed = subprocess.run(command, input=plan.diff, capture_output=True, check=False)
+    if listed.returncode:
+        raise ConfigError(f"the uncommitted changes of {plan.start.label} are not a patch; --here goes without them")
+    return [os.fsdecode(entry.split(b"\t", 2)[2]) for entry in listed.stdout.split(b"\0") if entry]

@@ -1,0 +1,122 @@
+"""Environment variables of a record: which of them are set again for the command.
+
+A record may come from somebody. Variables can load libraries, name programs and open connections (`LD_PRELOAD`,
+`XLA_FLAGS`, `NCCL_NET_PLUGIN`), so those alone are taken that only choose between ways to compute.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+from runfolio.record.base.redaction import REDACTED
+from runfolio.reproduce.recorded_start import RecordedStart
+from runfolio.tracking.environment.variables import variables
+from runfolio.tracking.process import reproduction
+from runfolio.tracking.process.distributed import RUN_ID
+
+PYTHON_PATH = "PYTHONPATH"
+_MACHINE_VARIABLES = (
+    *("RUNFOLIO_*", "SLURM_*", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "KUBERNETES_SERVICE_HOST", "HOSTNAME"),
+    *("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
+    *("TORCHELASTIC_*", "ACCELERATE_*", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX"),
+)
+"""Recorded variables that say where a program ran, and not how."""
+_TAKEN = frozenset(
+    (
+        # Python, time zone and language
+        *("PYTHONHASHSEED", "PYTHONOPTIMIZE", "TZ", "LANG", "LC_ALL"),
+        # which GPUs, and how exactly they compute
+        *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUDA_DEVICE_MAX_CONNECTIONS"),
+        *("CUDA_MODULE_LOADING", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
+        *("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
+        *("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "PYTORCH_ENABLE_MPS_FALLBACK"),
+        # threads
+        *("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC", "OMP_NESTED", "OMP_MAX_ACTIVE_LEVELS", "OMP_SCHEDULE"),
+        *("OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY", "OMP_STACKSIZE", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"),
+        *("KMP_BLOCKTIME", "KMP_DETERMINISTIC_REDUCTION", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"),
+        *("MKL_NUM_THREADS", "MKL_DOMAIN_NUM_THREADS", "MKL_DYNAMIC", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
+        *("MKL_THREADING_LAYER", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "TOKENIZERS_PARALLELISM"),
+        # compiling, and several processes
+        *("TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE", "TORCHINDUCTOR_MAX_AUTOTUNE", "TORCHINDUCTOR_FREEZING"),
+        *("TORCHINDUCTOR_FALLBACK_RANDOM", "TORCHINDUCTOR_COORDINATE_DESCENT_TUNING", "HF_HUB_OFFLINE"),
+        *("NCCL_ALGO", "NCCL_PROTO", "NCCL_P2P_DISABLE", "NCCL_P2P_LEVEL", "NCCL_SHM_DISABLE", "NCCL_IB_DISABLE"),
+        *("NCCL_MIN_NCHANNELS", "NCCL_MAX_NCHANNELS", "NCCL_NTHREADS", "NCCL_BUFFSIZE"),
+    )
+)
+"""Names of variables that are taken from a record. None of them names a program, library, file or host to be used."""
+_REMOVED_VARIABLES = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER, reproduction.CHANGED)
+"""Variables of today's shell that would have the repeated run be recorded another way."""
+_THREADS_VARIABLE = "OMP_NUM_THREADS"
+
+
+class TakenVariables(NamedTuple):
+    """Variables for the command, in addition to those of today's shell."""
+
+    values: dict[str, str]
+    unset: list[str]
+    """Variables of today's shell that it must not have."""
+    left_out: list[str]
+    """Recorded ones that today's shell has otherwise, and that are not taken from a record."""
+
+
+def program_variables(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the recorded variables that say how a program ran, and not where."""
+    return {
+        name: value
+        for name, value in values.items()
+        if not any(fnmatchcase(name, pattern) for pattern in _MACHINE_VARIABLES)
+    }
+
+
+def take_variables(start: RecordedStart, tree: Path) -> TakenVariables:
+    """Choose what is set for the command and what is not.
+
+    Of the recorded `PYTHONPATH`, only folders of the code are taken, and those that are on today's `PYTHONPATH`.
+
+    Args:
+        tree: Where the code is laid.
+    """
+    recorded = program_variables(start.run.document.environment.get("variables") or {})
+    recorded = {name: value for name, value in recorded.items() if isinstance(value, str) and REDACTED not in value}
+    values = {name: value for name, value in recorded.items() if name in _TAKEN}
+    threads = (start.run.document.environment.get("torch") or {}).get("threads")
+    if isinstance(threads, int) and threads > 0:
+        values.setdefault(_THREADS_VARIABLE, str(threads))
+    entries = [entry for entry in recorded.pop(PYTHON_PATH, "").split(os.pathsep) if entry]
+    folders = {entry: _trusted_folder(entry, start, tree) for entry in entries}
+    paths = [*_editable_package_folders(start, tree), *filter(None, folders.values())]
+    if paths:
+        values[PYTHON_PATH] = os.pathsep.join(dict.fromkeys(paths))
+    unset = [name for name in variables() if name in {*_TAKEN, PYTHON_PATH} and name not in values]
+    left_out = [name for name, value in recorded.items() if name not in _TAKEN and os.environ.get(name) != value]
+    left_out += [f"{entry} of {PYTHON_PATH}" for entry, folder in folders.items() if folder is None]
+    return TakenVariables(values, [*unset, *(name for name in _REMOVED_VARIABLES if name in os.environ)], left_out)
+
+
+def _trusted_folder(entry: str, start: RecordedStart, tree: Path) -> str | None:
+    """Return a folder of the recorded `PYTHONPATH` as it is for the command; None if the record alone names it."""
+    if entry in os.environ.get(PYTHON_PATH, "").split(os.pathsep) and os.path.isabs(entry):  # noqa: PTH117 - a text
+        return _moved(entry, start.root, tree)
+    folder = os.path.normpath(start.folder / entry)
+    return _moved(folder, start.root, tree) if Path(folder).is_relative_to(start.root) else None
+
+
+def _editable_package_folders(start: RecordedStart, tree: Path) -> Iterable[str]:
+    """Folders of packages that were installed from the repository itself, to go before today's on Python's path."""
+    if tree == start.root:
+        return
+    for origin in (start.run.document.environment.get("installed_from") or {}).values():
+        project = os.path.normpath(str(origin).removeprefix("file://").removesuffix(" (editable)"))
+        if str(origin).endswith(" (editable)") and Path(project).is_relative_to(start.root):
+            moved = _moved(project, start.root, tree)
+            yield from (os.fspath(Path(moved) / "src"), moved)
+
+
+def _moved(folder: str, root: Path, tree: Path) -> str:
+    """Return the same place in the fresh folder, if it is below the root."""
+    path = Path(folder)
+    return os.fspath(tree / path.relative_to(root) if path.is_relative_to(root) else path)
