@@ -201,7 +201,9 @@ def _mark_non_finite(axes: Axes, lines: Sequence[Line]) -> None:
             )
 
 
-def _legend(figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: dict[str, Line], where: Legend) -> None:
+def _legend(
+    figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: dict[str, Line], position: Legend
+) -> None:
     """Draw the legend, with a heading that explains its numbers."""
     from matplotlib.lines import Line2D
 
@@ -220,17 +222,17 @@ def _legend(figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: 
     if hidden := len(shown) - len(handles):
         handles.append(Line2D([], [], label=f"{hidden} others", color=style.OTHERS, lw=0.8))
     heading = panels[0].heading if len(panels) == 1 else None
-    if where == "below":
+    if position == "below":
         heading = "\n".join([*_notes(panels), *([heading] if heading else [])])
     locations: dict[Legend, dict[str, Any]] = {
         "beside": {"loc": "outside right upper"},
         "below": {"loc": "outside lower left", "ncols": 2},
         "inside": {"loc": "best"},
     }
-    owner = first_axes if where == "inside" else figure
+    owner = first_axes if position == "inside" else figure
     legend = owner.legend(
         handles=handles,
-        **locations[where],
+        **locations[position],
         title=style.literal(heading) if heading else None,
         alignment="left",
         frameon=False,

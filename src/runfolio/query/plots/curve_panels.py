@@ -115,10 +115,10 @@ def curve_panels(
     metrics = [_metric_name(metric, runs) for metric in metrics]
     distinct = distinct_runs(runs)
     drawn = runs if named and not options.group_by else distinct.runs
-    having = [run for run in drawn if any(metric in run.metric_summaries for metric in metrics)]
-    if not having:
+    plotted = [run for run in drawn if any(metric in run.metric_summaries for metric in metrics)]
+    if not plotted:
         raise NotFound(f"only left out runs have {' or '.join(metrics)}. {distinct.sentence}")
-    grouping = group_runs(having, options.group_by) if options.group_by else _single_runs(drawn, having)
+    grouping = group_runs(plotted, options.group_by) if options.group_by else _single_runs(drawn, plotted)
     ordered = _best_first(grouping.members, metrics[0])
     panels = [_panel(metric, ordered, options) for metric in metrics]
     notes = [*grouping.notes, *([distinct.sentence] if distinct.sentence and drawn is not runs else [])]
@@ -139,10 +139,10 @@ def _metric_name(metric: str, runs: Sequence[RunView]) -> str:
     raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}")
 
 
-def _single_runs(runs: Sequence[RunView], having: Sequence[RunView]) -> Grouping[RunView]:
-    """Return groups of one run each for the runs in `having`, with labels that are unique among all runs."""
+def _single_runs(runs: Sequence[RunView], selected: Sequence[RunView]) -> Grouping[RunView]:
+    """Return groups of one run each for the runs in `selected`, with labels that are unique among all runs."""
     labels = zip(unique_labels(runs), runs, strict=True)
-    return Grouping({label: [run] for label, run in labels if run in having}, [])
+    return Grouping({label: [run] for label, run in labels if run in selected}, [])
 
 
 def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: CurveOptions) -> Panel:
@@ -151,16 +151,16 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: C
     shades: list[str] = []
     with_raw = len(ordered) <= MAX_RAW and not options.group_by
     for position, (label, runs) in enumerate(ordered):
-        having = [run for run in runs if metric in run.metric_summaries]
-        if not having:
+        members = [run for run in runs if metric in run.metric_summaries]
+        if not members:
             continue
         if options.group_by:
-            line, mean_notes = _mean_line(having, metric, x, options)
+            line, mean_notes = _mean_line(members, metric, x, options)
             notes += mean_notes
-            label = f"{label}  n={len(having)}"
+            label = f"{label}  n={len(members)}"
         else:
-            line = _line(having[0], metric, x, options, with_raw=with_raw)
-        lines.append(replace(line, label=label, position=position, best=_mean_best(having, metric)))
+            line = _line(members[0], metric, x, options, with_raw=with_raw)
+        lines.append(replace(line, label=label, position=position, best=_mean_best(members, metric)))
     if lost := sum(line.lost for line in lines):
         notes.append(f"Not shown: {'1 point' if lost == 1 else f'{lost:,} points'} before the first {x}.")
     if any(line.broken for line in lines):

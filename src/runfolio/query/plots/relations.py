@@ -108,20 +108,20 @@ def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) 
     distinct = distinct_runs(runs)
     columns = find_columns((x, y), distinct.runs)
     colour_column = find_column(colour, distinct.runs) if colour else None
-    having = [run for run in distinct.runs if all(_value(run, column) is not None for column in columns)]
-    if not having:
+    usable = [run for run in distinct.runs if all(_value(run, column) is not None for column in columns)]
+    if not usable:
         raise NotFound(f"no run here has both {x} and {y}")
-    first, second = (_axis(having, column) for column in columns)
+    first, second = (_axis(usable, column) for column in columns)
     relation = correlation(first, second)
     notes = [relation.sentence] if relation and math.isfinite(relation.pearson) else []
-    if left_out := len(distinct.runs) - len(having):
+    if left_out := len(distinct.runs) - len(usable):
         notes.append(f"Left out: {left_out} of {len(distinct.runs)} runs without one of the two.")
     notes += [distinct.sentence, choice_note([*columns, *([colour_column] if colour_column else [])])]
     return Scatter(
-        labels=unique_labels(having),
+        labels=unique_labels(usable),
         x=first,
         y=second,
-        colour=_axis(having, colour_column) if colour_column else None,
+        colour=_axis(usable, colour_column) if colour_column else None,
         correlation=relation,
         notes=[note for note in notes if note],
     )
@@ -137,29 +137,29 @@ def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
     """
     distinct = distinct_runs(runs)
     column = find_metric(metric, distinct.runs)
-    having = [run for run in distinct.runs if _value(run, column) is not None]
-    if not having:
+    usable = [run for run in distinct.runs if _value(run, column) is not None]
+    if not usable:
         raise NotFound(f"no run here has {metric}")
     mode = guess_mode(metric) or "max"
-    having.sort(key=lambda run: _sort_key(_value(run, column), mode))
-    naming = naming_settings(having)
-    names = [name for name in differing_settings(having) if name not in naming]
-    settings = [_axis(having, setting) for setting in find_columns([f"params.{name}" for name in names], having)]
+    usable.sort(key=lambda run: _sort_key(_value(run, column), mode))
+    naming = naming_settings(usable)
+    names = [name for name in differing_settings(usable) if name not in naming]
+    settings = [_axis(usable, setting) for setting in find_columns([f"params.{name}" for name in names], usable)]
     if not settings:
         raise NotFound("no setting differs between these runs; name other runs, or remove filters")
-    numbers = [math.nan if (number := as_number(_value(run, column))) is None else number for run in having]
-    notes = [shares_sentence(explained_shares(having, names, numbers))]
+    numbers = [math.nan if (number := as_number(_value(run, column))) is None else number for run in usable]
+    notes = [shares_sentence(explained_shares(usable, names, numbers))]
     if naming:
         notes.append(f"Not drawn, since they only name a run: {', '.join(naming)}.")
     if len(settings) > MOST_SETTINGS:
         notes.append(f"{len(settings) - MOST_SETTINGS} more settings differ; the first {MOST_SETTINGS} are shown.")
-    if left_out := len(distinct.runs) - len(having):
+    if left_out := len(distinct.runs) - len(usable):
         notes.append(f"Left out: {left_out} of {len(distinct.runs)} runs without {metric}.")
     notes += [distinct.sentence, choice_note([column])]
     return Parallel(
-        labels=name_labels(having),
+        labels=name_labels(usable),
         settings=settings[:MOST_SETTINGS],
-        metric=_axis(having, column),
+        metric=_axis(usable, column),
         lower_is_better=mode == "min",
         notes=[note for note in notes if note],
     )
@@ -169,11 +169,11 @@ def correlation(first: Axis, second: Axis) -> Correlation | None:
     """Return the correlation over the runs with numbers on both axes; None for categories or fewer than three runs."""
     if first.categories is not None or second.categories is not None:
         return None
-    both = np.isfinite(first.shown) & np.isfinite(second.shown)
-    if both.sum() < 3:
+    complete = np.isfinite(first.shown) & np.isfinite(second.shown)
+    if complete.sum() < 3:
         return None
-    x, y = first.shown[both], second.shown[both]
-    return Correlation(_pearson(x, y), _pearson(_ranks(x), _ranks(y)), int(both.sum()), first.log or second.log)
+    x, y = first.shown[complete], second.shown[complete]
+    return Correlation(_pearson(x, y), _pearson(_ranks(x), _ranks(y)), int(complete.sum()), first.log or second.log)
 
 
 def heights(axis: Axis) -> NDArray[np.float64]:

@@ -226,9 +226,9 @@ def _labelled(root: Path, by_class: ClassImages, classes: tuple[str, ...]) -> Im
 
 def _with_validation(train: ImageFiles, val: ImageFiles) -> tuple[ImageFiles, NDArray[np.int64]]:
     """Return the images of both sets, sorted by class and name, and the indices of the validation images."""
-    both = ImageFiles(train.root, train.names + val.names, np.concatenate([train.labels, val.labels]))
-    order = np.array(sorted(range(len(both)), key=lambda index: (both.labels[index], both.names[index])))
-    return both.only(order), np.flatnonzero(order >= len(train))
+    images = ImageFiles(train.root, train.names + val.names, np.concatenate([train.labels, val.labels]))
+    order = np.array(sorted(range(len(images)), key=lambda index: (images.labels[index], images.names[index])))
+    return images.only(order), np.flatnonzero(order >= len(train))
 
 
 def _class_count(classes: tuple[str, ...]) -> str:

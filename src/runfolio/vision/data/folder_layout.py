@@ -132,10 +132,10 @@ def _without_images(folders: Iterable[Folder]) -> list[str]:
     return [f"{folder.name}/ (no images)" for folder in folders if not folder.images]
 
 
-def _loose(images: Sequence[str], where: str = "") -> list[str]:
+def _loose(images: Sequence[str], location: str = "") -> list[str]:
     if not images:
         return []
-    return [f"{_images(len(images))}{where} outside of the class folders, such as {Path(images[0]).name}"]
+    return [f"{_images(len(images))}{location} outside of the class folders, such as {Path(images[0]).name}"]
 
 
 def _as_notice(left_out: Sequence[str]) -> list[str]:

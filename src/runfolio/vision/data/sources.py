@@ -129,11 +129,11 @@ def _check_disjoint(train: ImageSet, test: ImageSet, test_data: str) -> None:
     if not (isinstance(train, ImageFiles) and isinstance(test, ImageFiles)):
         return
     trained = {train.path(index) for index in range(len(train))}
-    both = [index for index in range(len(test)) if test.path(index) in trained]
-    if both:
+    shared = [index for index in range(len(test)) if test.path(index) in trained]
+    if shared:
         raise ConfigError(
-            f"{len(both):,} of the {len(test):,} images of test-data {test_data} are training images too, "
-            f"such as {test.reference(both[0])}; leave test-data out to split off test images"
+            f"{len(shared):,} of the {len(test):,} images of test-data {test_data} are training images too, "
+            f"such as {test.reference(shared[0])}; leave test-data out to split off test images"
         )
 
 
