@@ -53,14 +53,17 @@ def _head(results: Results) -> str:
     effort = results.effort
     return f"""# Benchmarks
 
-Written by `make bench`; not to be edited. All loggers were measured in this one run, on this machine, with the same
-values: falling losses with noise, of float32 precision. Every figure is of fresh processes; in each round every logger
-had its turn, so that a machine whose speed drifts treats them alike ({effort.import_rounds} rounds of imports,
-{effort.rounds} of first calls and unpaced ones, one of the rest). Figures are medians over the rounds, maxima the
-largest of all. "x {US}" is the ratio to {US} in the same round, the median of these ratios.
+Written by `make bench`; not to be edited. All loggers were measured in one run, on this machine, with the same values:
+falling losses with noise, of float32 precision. Every figure is of fresh processes.
 
-What a checkpoint costs the training thread, beside a bare copy of the state and torch.save:
-`python -m benchmarks.checkpoint_cost`.
+In each round, every logger had its turn, so a machine whose speed drifts treats them alike:
+{effort.import_rounds} rounds
+of imports, {effort.rounds} of first calls and unpaced ones, one of the rest. Figures are medians over the rounds,
+maxima
+the largest of all. "x {US}" is the median of the ratios to {US} in the same round.
+
+`python -m benchmarks.checkpoint_cost` measures what a checkpoint costs the training thread, compared with a bare copy
+of the state and with torch.save.
 
 {table(["machine", ""], results.machine.items(), left=2)}"""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def replace_part(page: Path, part: str) -> None:
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     starts = [match.start() for match in _PART.finditer(text)]
     parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=False)]
+    part = wrapped(part)
     heading = part.partition("\n")[0]
     matches = [index for index, section in enumerate(parts) if section.partition("\n")[0] == heading]
     if matches:
@@ -27,6 +29,12 @@ def replace_part(page: Path, part: str) -> None:
     else:
         parts.append(part)
     page.write_text("\n\n".join(section.strip("\n") for section in parts) + "\n", encoding="utf-8")
+
+
+def wrapped(part: str) -> str:
+    """Return the part with its prose wrapped at 100 columns; tables and headings stay as they are."""
+    blocks = part.split("\n\n")
+    return "\n\n".join(block if block.startswith(("|", "#")) else textwrap.fill(block, 100) for block in blocks)
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:

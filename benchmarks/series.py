@@ -159,13 +159,15 @@ def _head(results: Results) -> str:
     return f"""# The classic series
 
 Written by `python -m benchmarks.series`; not to be edited. A new head on a frozen network, {data} x
-{epochs} epochs, images of {size.pixels} pixels, one test set: `series/foodvision.yaml` with
-these networks. {REAL} has the weights of `{Path(results.weights).name}`; the others have random ones, which are good
-for times alone. The usual loop is `benchmarks/usual.py`: plain PyTorch with SummaryWriter, as tutorials teach it. Ours
-is `runfolio series` with all that it does by default: record, watch, checkpoints, figures, TensorBoard's event files.
-Both begin with the zips, in a process of their own that is timed from its start to its end, on the same machine with
-the same threads. Ours holds a fifth of the training images back for validation, as it does by default, so as many
-images are looked at. An empty cache is what a first series finds, a filled one what the next finds.
+{epochs} epochs, images of {size.pixels} pixels, one test set: `series/foodvision.yaml` with these networks.
+{REAL} has the weights of `{Path(results.weights).name}`. The others have random ones, which are good for times alone.
+
+The usual loop is `benchmarks/usual.py`: plain PyTorch with SummaryWriter, as tutorials teach it. Ours is
+`runfolio series` with everything that it does by default: record, watch, checkpoints, figures, event files.
+
+Both begin with the zips, each in a process that is timed from its start to its end, on the same machine with the same
+threads. Ours holds a fifth of the training images back for validation, so both look at as many images. A first series
+finds the cache empty, and the next one finds it filled.
 
 {parts.table(["machine", ""], results.about.items(), left=2)}"""
 

@@ -136,7 +136,9 @@ def render(results: Results) -> str:
 Written by `python -m benchmarks.series_cost`; not to be edited. Whole `runfolio series` commands, each in a
 fresh process and store, with everything that is recorded by default. "Heads" is a sweep of {size.heads} learning
 rates x {size.epochs} epochs: a new head on {REAL}, frozen, on `{Path(size.data).stem}`, whose features are cached
-already. A trivial run trains a small MLP for one epoch on 2 % of the digits; each further one is the difference
+already.
+
+A trivial run trains a small MLP for one epoch on 2 % of the digits; each further one is the difference
 between a series of {size.trivial_runs} and of one. Medians (and ranges) of {size.rounds} rounds.
 
 {parts.table(["machine", ""], results.about.items(), left=2)}

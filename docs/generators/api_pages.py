@@ -59,7 +59,7 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
 CONSTRUCTED = {runfolio.BatchOrder, runfolio.CheckpointPolicy, runfolio.RecordingConfig, runfolio.Listing}
 """Classes that users call; the objects of the others come from functions and methods."""
 
-NAMES = {runfolio.open: "open"}
+NAMES: dict[Any, str] = {runfolio.open: "open"}
 """Public names of objects that are called otherwise in the code."""
 
 
@@ -86,7 +86,7 @@ def _index_blocks() -> Iterator[str]:
 
 
 def _name(member: Any) -> str:
-    return NAMES.get(member, member.__name__)
+    return NAMES.get(member) or str(member.__name__)
 
 
 def _summary(member: Any) -> str:
@@ -133,8 +133,7 @@ def _attributes(cls: type) -> Iterator[tuple[str, str]]:
         for body in [node.body, *(function.body for function in init)]:
             for statement, following in pairwise(body):
                 name, text = _assigned_name(statement), getattr(following, "value", None)
-                documented = isinstance(following, ast.Expr) and isinstance(text, ast.Constant)
-                if documented and name and not name.startswith("_"):
+                if isinstance(following, ast.Expr) and isinstance(text, ast.Constant) and name and name[0] != "_":
                     yield name, str(text.value)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import click
 from docs.generators.markdown import anchor, code_block, page, prose, table
@@ -40,7 +40,7 @@ class MarkdownHelp(click.HelpFormatter):
     def write_paragraph(self) -> None:
         """Add nothing: blocks are apart anyway."""
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 0, col_spacing: int = 0) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 0, col_spacing: int = 0) -> None:
         self.blocks.append(table(["option", "meaning"], [[f"`{name}`", " ".join(text.split())] for name, text in rows]))
 
 

@@ -25,7 +25,7 @@ class RunfolioError(Exception):
 
 
 class ConfigError(RunfolioError):
-    """A setting, flag, argument or YAML key is wrong."""
+    """Invalid setting, flag, argument or YAML key."""
 
 
 class FilterError(ConfigError):
@@ -38,34 +38,34 @@ class FilterError(ConfigError):
 
 
 class NotFound(RunfolioError):  # noqa: N818 - reads better where it is caught
-    """A run, metric, checkpoint, model or data set does not exist."""
+    """Missing run, metric, checkpoint, model or data set."""
 
 
 class Ambiguous(RunfolioError):  # noqa: N818
-    """A name or prefix matches several runs."""
+    """Name or prefix that matches several runs."""
 
 
 class DamagedFile(RunfolioError):  # noqa: N818
-    """A file of a record, a checkpoint or an image is damaged."""
+    """Damaged file of a record, a checkpoint or an image."""
 
 
 class NewerFormat(RunfolioError):  # noqa: N818
-    """A newer version of runfolio wrote the record."""
+    """Record that a newer version of runfolio wrote."""
 
 
 class DownloadFailed(RunfolioError):  # noqa: N818
-    """Data could not be downloaded, or have the wrong content."""
+    """Failed download, or downloaded data with the wrong content."""
 
 
 class MissingExtra(RunfolioError):  # noqa: N818
-    """An optional package is not installed; the message names the extra that brings it."""
+    """Optional package that is not installed; the message names the extra that brings it."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {package}; install it with `pip install 'runfolio[{extra}]'`")
 
 
 class StoreError(RunfolioError):
-    """The store cannot be written or read."""
+    """Store that cannot be written or read."""
 
 
 def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> list[str]:

@@ -26,6 +26,7 @@ def type_in(*words: str | Path) -> Result:
 def runfolio(tmp_path, monkeypatch) -> Typed:
     """Type a command: `runfolio("runs", "--json")`. The current folder is empty, the store is ./runs."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNFOLIO_MEMORY_LIMIT", "off")  # it would stay for all later tests
     monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it; output to a file is not cut
     return type_in
 

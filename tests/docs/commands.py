@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -26,6 +27,7 @@ WALKED = [
     "docs/resume-and-reproduce.md",
     "docs/series.md",
     "docs/comparing.md",
+    "docs/filter.md",
     "docs/data.md",
     "docs/several-processes.md",
     "docs/the-record.md",
@@ -73,7 +75,7 @@ def parse(line: str) -> None:
         click.UsageError: An unknown command or flag, a word too many, a value that the flag does not take.
     """
     assert isinstance(main, click.Group)
-    _, *words = shlex.split(re.split(r" [>|] ", line)[0])
+    _, *words = takewhile(lambda word: word not in (">", "|"), shlex.split(line))
     with click.Context(main) as context:
         name, command, rest = main.resolve_command(context, words)
         assert command is not None

@@ -39,7 +39,7 @@ def test_vision_imports_only_the_declared_names_of_tracking_and_query():
     _, _, table = PAGE.partition("it uses only these names:")
     declared = {
         f"runfolio.{row[0].strip().strip('`')}.{name}"
-        for line in table.strip().splitlines()[3:]
+        for line in table.strip().partition("\n\n")[0].splitlines()[3:]
         if line.startswith("|") and (row := line.strip("|").split("|"))
         for name in re.findall(r"`([\w.]+)`", row[1])
     }

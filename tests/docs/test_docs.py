@@ -25,6 +25,7 @@ def text_of(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
+@pytest.mark.timeout(600)  # some twenty processes, on a machine that may be busy
 @pytest.mark.parametrize("page", WALKED)
 def test_page_can_be_followed(page: str, forked: Forked, tmp_path: Path):
     Walk(forked, tmp_path).page(text_of(page))

@@ -7,6 +7,8 @@
 | `sh` | each line is typed; a line that ends with `# Ctrl-C` is interrupted after its second epoch |
 | `sh` with a title, such as `sh network` | only parsed, by `test_docs.py` |
 | `text` | every word of it must be in what the blocks before it printed |
+| `text same` | the same, and also on a walk at a budget, where other blocks of text are passed over |
+| `text figures` | so must every figure such as 0.8990, but for 0.01, since machines round differently |
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ class Walk:
             change: Returns the words of a command as they are typed here, at a budget for tests.
         """
         self._forked, self._folder, self._change = forked, folder, change
+        self._whole = change is list
         # What conftest.py turns off for other tests, a reader has.
         hidden = ("RUNFOLIO_QUIET", "RUNFOLIO_CONSOLE")
         self._environment = {name: value for name, value in os.environ.items() if name not in hidden}
@@ -59,9 +62,14 @@ class Walk:
         elif block.language == "sh" and not block.title:
             self._printed = ""
             self._shell(block.text)
-        elif block.language == "text":
+        elif block.language == "text" and (self._whole or block.title == "same"):
             missing = words(block.text) - words(self._printed)
             assert not missing, f"not printed any more: {sorted(missing)}\n{block.text}\n---\n{self._printed}"
+            if block.title == "figures":
+                printed = figures(self._printed)
+                assert not [
+                    value for value in figures(block.text) if min(abs(value - other) for other in printed) > 0.01
+                ]
 
     def _shell(self, text: str) -> None:
         if text.startswith("for "):
@@ -72,13 +80,13 @@ class Walk:
             command, _, remark = line.partition("  # ")
             if remark.startswith("Ctrl-C"):
                 self._interrupt(shlex.split(command))
-            elif re.match(r"(python|runfolio) [^|>]*$", command):
+            elif re.match(r"(python|runfolio) [^|]*$", command):
                 self._run(shlex.split(command))
             else:
                 self._printed += self._bash(command)
 
     def _bash(self, text: str) -> str:
-        """Run a line of ordinary programs, or of `runfolio` in a pipe."""
+        """Run a line of ordinary programs."""
         done = subprocess.run(
             ["bash", "-ec", text], cwd=self._folder, env=self._environment, capture_output=True, text=True, check=False
         )
@@ -86,15 +94,18 @@ class Walk:
         return done.stdout
 
     def _run(self, typed: list[str]) -> None:
+        """Run a command; `> NAME` at its end writes what it prints into a file."""
+        file = typed[-1] if typed[-2:-1] == [">"] else None
+        typed = typed[:-2] if file else typed
         done = self._forked.run(*self._arguments(typed), cwd=self._folder, env=self._environment)
         assert done.returncode == 0, f"{shlex.join(typed)}\n{done.stdout}\n{done.stderr}"
         self._printed += done.stdout + done.stderr
+        if file is not None:
+            (self._folder / file).write_text(done.stdout, encoding="utf-8")
 
     def _arguments(self, typed: list[str]) -> list[str]:
         program, *rest = typed
-        if program == "python":
-            return rest
-        return ["-m", "runfolio", *self._change(rest)]
+        return [*([] if program == "python" else ["-m", "runfolio"]), *self._change(rest)]
 
     def _interrupt(self, typed: list[str]) -> None:
         """Start the command, and interrupt it once it has saved a checkpoint."""
@@ -106,7 +117,8 @@ class Walk:
             while process.poll() is None and not self._saved(before):
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)
-            assert process.wait() == 130, f"{shlex.join(typed)} was over before it could be interrupted"
+            ends = (130, -signal.SIGINT)  # of `runfolio`, and of a Python script
+            assert process.wait() in ends, f"{shlex.join(typed)} was over before it could be interrupted"
             printed.seek(0)
             self._printed += printed.read()
 
@@ -117,5 +129,11 @@ class Walk:
 
 def words(text: str) -> set[str]:
     """Return the words of a text; ids, numbers, times, paths and names that were shortened are none."""
-    tokens = [token for token in text.split() if not re.search(r"[\d/…]", token)]
+    named = re.sub(r"(^|\()[0-9a-z]{8}\b", "", text, flags=re.MULTILINE)  # an id need not have a digit
+    tokens = [token for token in named.split() if not re.search(r"[\d/…]", token)]
     return {word for token in tokens for word in re.findall(r"[a-z]{3,}", token)} - {"ago", "just", "min", "now"}
+
+
+def figures(text: str) -> list[float]:
+    """Return the numbers of a text that have exactly four decimals."""
+    return [float(number) for number in re.findall(r"(?<![\d.])\d\.\d{4}(?!\d)", text)]

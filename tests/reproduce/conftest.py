@@ -95,6 +95,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         # Written twice within a second, a module would be taken from the bytecode of the first.
         variables = {"RUNFOLIO_STORE": str(self.store), "PYTHONDONTWRITEBYTECODE": "1"}
+        variables["TORCHINDUCTOR_CACHE_DIR"] = str(self.store.parent / "compiled")  # else in `temporary`
         return {**os.environ, **variables, **self.variables}
 
     def start(self, *words: object, cwd: Path | None = None) -> RecordedRun:

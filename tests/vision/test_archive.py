@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import stat
 import struct
+import time
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 from runfolio.errors import ConfigError, DamagedFile, DownloadFailed, NotFound
 from runfolio.record.base.files import sha256
 from runfolio.vision.data import load_data
-from runfolio.vision.data.unzip import MAX_MEMBERS, extract
+from runfolio.vision.data.folder_layout import read_layout
+from runfolio.vision.data.unzip import MAX_DEPTH, MAX_MEMBERS, extract
 
 from .photos import zipped
 
@@ -62,6 +65,8 @@ HOSTILE = {
     "a file and a folder": (member("good.txt/x"), "'good.txt' is a file and a folder"),
     "no name": (member("./"), "'./' has no name"),
     "two names": (renamed(member("inside"), b"inside", b"../out", 1), "is damaged (File name in directory"),
+    "deep": (member("d/" * 400 + "x"), "is in more than 64 folders"),
+    "a file and an empty folder": (member("good.txt/"), "'good.txt' is a file and a folder"),
     "a very long name": (member("a" * 300), "has an invalid file name"),
     "another method": (method(zipfile.ZIP_LZMA), "'x' has a compression method other than deflate"),
     "encrypted": (
@@ -127,16 +132,78 @@ def test_zip_in_a_zip_is_not_unpacked(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["inner.zip"]
 
 
-def test_zip_of_too_many_members_is_refused_before_listing(tmp_path):
+def million_members(path: Path) -> Path:
+    """Write a zip that lists a million empty members."""
     count = 1_000_000
     entry = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 0, 20, 0, 0, 0, 0, 33, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"x"
     directory = entry * count
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count & 0xFFFF, count & 0xFFFF, len(directory), 0, 0)
-    (tmp_path / "many.zip").write_bytes(directory + end)
+    path.write_bytes(directory + end)
+    return path
 
-    with pytest.raises(DamagedFile, match=r"members, which may be unsafe; .* as folder:PATH"):
-        extract(tmp_path / "many.zip", tmp_path / "out")
-    assert count > MAX_MEMBERS
+
+def deep_zip(path: Path, chains: int) -> Path:
+    """Write a zip whose members make far more folders than there are members."""
+    with zipfile.ZipFile(path, "w") as file:
+        for chain in range(chains):
+            file.writestr(f"{chain}/" + "d/" * (MAX_DEPTH - 1) + "x.png", b"")
+    return path
+
+
+def test_deep_folders_are_unpacked_and_listed_in_linear_time(tmp_path):
+    path = deep_zip(tmp_path / "deep.zip", 60)
+    began = time.process_time()
+
+    extract(path, tmp_path / "out")
+    layout = read_layout(tmp_path / "out")
+
+    assert len(layout.classes) == 60
+    assert time.process_time() - began < 5
+
+
+def ten_gigabytes(path: Path, declared: int) -> Path:
+    """Write a zip of 10 MB with one member of 10 GB of zeros."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    piece = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    content = piece * 10_000 + packer.flush()
+    name, sizes = b"zeros", struct.pack("<3L", 0, len(content), declared)
+    local = struct.pack("<4s5H", b"PK\x03\x04", 20, 0, 8, 0, 33) + sizes + struct.pack("<2H", len(name), 0) + name
+    central = struct.pack("<4s6H", b"PK\x01\x02", 20, 20, 0, 8, 0, 33) + sizes
+    central += struct.pack("<5H2L", len(name), 0, 0, 0, 0, 0, 0) + name
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(central), len(local) + len(content), 0)
+    path.write_bytes(local + content + central + end)
+    return path
+
+
+BOMBS = {
+    "a declared size": (lambda path: ten_gigabytes(path, 2**32 - 2), "would become 4,294,967,294, most of them in"),
+    "a lying size": (lambda path: ten_gigabytes(path, 1000), "is damaged"),
+    "members": (million_members, "has more than 250,000 files and folders, which may be unsafe"),
+    "folders": (lambda path: deep_zip(path, MAX_MEMBERS // MAX_DEPTH + 1), "has more than 250,000 files and folders"),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_bomb_is_refused_in_little_time_and_memory(tmp_path, python, kind):
+    write, reason = BOMBS[kind]
+    path = write(tmp_path / "bomb.zip")
+    script = """
+import resource, sys, time
+from pathlib import Path
+from runfolio.errors import DamagedFile
+from runfolio.vision.data.unzip import extract
+try:
+    extract(Path(sys.argv[1]), Path(sys.argv[2]))
+except DamagedFile as error:
+    print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, error)
+"""
+    done = python(script, path, tmp_path / "out")
+
+    seconds, megabytes, said = done.stdout.split(" ", 2)
+    assert reason in said
+    assert float(seconds) < 5
+    assert float(megabytes) < 256
+    assert not (tmp_path / "out").exists()
 
 
 @given(cut=st.integers(0, len(PHOTOS) - 1))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -264,6 +266,129 @@ def test_a_redirect_to_a_file_is_not_followed(site, fetch):
 
     with pytest.raises(DownloadFailed, match="the server answers 302"):
         fetch()
+
+
+IMPATIENT = RetryPolicy(attempts=2, first_wait_s=0.01, silence_s=5, window_s=0.3, window_bytes=5_000)
+
+
+def dripping(*lines: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Send lines, then the last one again and again, a few bytes at a time, for as long as anybody listens."""
+
+    def fault(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"".join(lines))
+        with contextlib.suppress(OSError):
+            while True:
+                request.wfile.write(lines[-1])
+                time.sleep(0.02)
+
+    return fault
+
+
+ENDLESS = {
+    "headers": dripping(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+    "one header": dripping(b"HTTP/1.1 200 OK\r\nX-A: ", b"b"),
+    "continuations": dripping(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "content": dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", b"PK"),
+    "content without a length": dripping(b"HTTP/1.0 200 OK\r\n\r\n", b"PK"),
+    "chunks": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nP\r\n"),
+    "a chunk's head": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a"),
+    "trailers": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X-A: b\r\n"),
+}
+
+
+@pytest.mark.parametrize("part", ENDLESS)
+def test_server_that_drips_is_given_up(site, fetch, part, tmp_path):
+    site.faults = [ENDLESS[part]] * 9
+    began = time.monotonic()
+
+    with pytest.raises(DownloadFailed) as refusal:
+        fetch(patience=replace(IMPATIENT, total_s=3))
+
+    assert str(refusal.value).startswith(f"cannot fetch {site.url}: ")
+    assert str(refusal.value).endswith("fetch it by hand, and name the file") or "got more than 100 headers" in str(
+        refusal.value
+    )
+    assert time.monotonic() - began < 20
+    assert not (tmp_path / "food.zip").exists()
+
+
+def test_slow_server_is_named_with_the_least_speed(site, fetch):
+    site.faults = [ENDLESS["one header"]] * 2
+
+    with pytest.raises(DownloadFailed) as refusal:
+        fetch(patience=IMPATIENT)
+
+    assert str(refusal.value) == (
+        f"cannot fetch {site.url}: the server sends less than 5,000 bytes in 0.3 s; try again later, or fetch it by"
+        " hand, and name the file"
+    )
+
+
+def test_download_ends_when_its_time_is_up(site, fetch):
+    site.faults = [site.cut_after(count) for count in range(1, 1000)]
+    site.takes_ranges = False
+
+    with pytest.raises(DownloadFailed, match=r"it is not done after 0\.0002\d* hours; fetch it by hand"):
+        fetch(patience=replace(HURRIED, total_s=1, first_wait_s=0.05))
+
+
+def answering(head: str, content: bytes = CONTENT) -> Callable[[BaseHTTPRequestHandler], None]:
+    def fault(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + content)
+        request.close_connection = True
+
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (f"HTTP/1.1 200 OK\nContent-Length: {'9' * 5000}", "states an impossible length, 9999"),
+        ("HTTP/1.1 200 OK\nContent-Length: -1", "states an impossible length, -1; fetch it by hand"),
+        ("HTTP/1.1 200 OK\nContent-Length: \xb2", "states an impossible length, \xb2"),
+        (f"HTTP/1.1 206 OK\nContent-Range: bytes {'0' * 5000}-1/2", "a part of the file without saying which"),
+        ("HTTP/1.1 206 OK\nContent-Range: bytes 5-1/9", "a part of the file without saying which"),
+        ("HTTP/1.1 302 Found\nLocation: http://[::1/x", "leads to an address that is none"),
+        ("HTTP/1.1 302 Found\nLocation: http://[zz]/x", "leads to an address that is none"),
+        ("HTTP/1.1 302 Found\nLocation: http://127.0.0.1:99999999/x", "leads to an address that is none"),
+        (f"HTTP/1.1 302 Found\nLocation: http://{'a' * 70}.invalid/x", "leads to an address that is none"),
+        (f"HTTP/1.1 404 {'x' * 5000}", "the server answers 404 xxxx"),
+        ("HTTP/1.1 404 \x1b]0;owned\x07\x9b31m", r"the server answers 404 \x1b]0;owned\x07\x9b31m; check"),
+        ("HTTP/1.1 999999 OK", "no connection to 127.0.0.1"),
+        ("SSH-2.0-OpenSSH_9.9", "no connection to 127.0.0.1"),
+    ],
+)
+def test_lying_answer_is_one_short_line(site, fetch, head, said):
+    site.faults = [answering(head)] * 3
+
+    with pytest.raises(DownloadFailed) as refusal:
+        fetch()
+
+    assert said in str(refusal.value)
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 400
+
+
+def test_redirects_in_a_circle_are_reported(site, fetch):
+    site.faults = [answering("HTTP/1.1 302 Found\nLocation: /food.zip", b"")] * 50
+
+    with pytest.raises(DownloadFailed, match=r"the server answers 302 .*; check the address"):
+        fetch()
+    assert len(site.asked) <= 12
+
+
+@pytest.mark.parametrize("etag", ['"\x00"', '"a\n b"', '"\xff"', '"' + "a" * 5000 + '"'])
+def test_mark_of_a_version_that_cannot_be_sent_back_is_ignored(site, fetch, etag):
+    site.faults = [answering(f"HTTP/1.1 200 OK\nETag: {etag}\nContent-Length: {len(CONTENT)}", CONTENT[:500])]
+
+    assert fetch() == CONTENT
+    assert site.asked == ["", ""]
+
+
+@pytest.mark.parametrize("url", ["http://[::1/x.zip", "http://[zz]/x.zip", "http://a:b/x.zip", "http://a:99999/x.zip"])
+def test_address_that_is_none_is_refused(url):
+    with pytest.raises(ConfigError, match="is not an address that can be fetched"):
+        load_data(f"zip:{url}")
 
 
 def test_data_by_address_is_fetched_once(site):

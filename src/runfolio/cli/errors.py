@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from runfolio.cli.memory_limit import memory_message
 from runfolio.cli.output.console import print_failure, print_traceback
 from runfolio.errors import Ambiguous, FilterError, RunfolioError, did_you_mean, nearest
 
@@ -83,6 +84,8 @@ def _report(error: BaseException, *, debug: bool) -> int:
         return _print_error_line(str(error), status=2)
     if isinstance(error, click.ClickException):
         return _print_error_line(_usage_message(error), status=2)
+    if isinstance(error, MemoryError):
+        return _print_error_line(memory_message(error), status=1)
     hint = "" if debug else "; run again with --debug for the traceback"
     return _print_error_line(f"{type(error).__name__}: {_first_line(error)}{hint}", status=1)
 

@@ -33,6 +33,7 @@ from runfolio.cli.commands.trash import trash
 from runfolio.cli.commands.unarchive import unarchive
 from runfolio.cli.commands.undelete import undelete
 from runfolio.cli.errors import CommandTree
+from runfolio.cli.memory_limit import limit_memory
 from runfolio.cli.output.options import HELP_FLAGS, debug_option
 
 CONTEXT = {"max_content_width": 110, "help_option_names": HELP_FLAGS}
@@ -40,7 +41,8 @@ CONTEXT = {"max_content_width": 110, "help_option_names": HELP_FLAGS}
 
 @click.group(cls=CommandTree, params=[debug_option()], context_settings=CONTEXT)
 @click.version_option(__version__, message="runfolio %(version)s")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """The experiment tracker for PyTorch: runs the experiments, keeps the record, says what worked.
 
     \b
@@ -52,7 +54,12 @@ def main() -> None:
     Runs are named by id, the beginning of an id, name, or `last` and `best`. They live as plain files in
     ./runs, or where --store or RUNFOLIO_STORE says.
     """
+    if context.invoked_subcommand in {command.name for command in _READING}:
+        limit_memory()
 
+
+_READING = (list_runs, show, logs, plot, best, compare, diff)
+"""Commands that read records and nothing else; `doctor` is one without `--repair`."""
 
 _HEADINGS: dict[str, tuple[click.Command, ...]] = {
     "Train": (data, train, resume, fork, series),

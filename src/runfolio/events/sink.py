@@ -48,7 +48,6 @@ class EventFileSink:
         self._folder = folder
         self._start_module = start_module
         self._warn = warn
-        self._encoder = EventEncoder()
         self._files: dict[Path, AppendFile] = {}
         """Event files by folder: that of the run, and those of the lines of its charts."""
         self._rebuild: subprocess.Popen[str] | None = None
@@ -151,7 +150,7 @@ class EventFileSink:
                 if folder != self._folder and not file.size:
                     folder.parent.mkdir(exist_ok=True)
                     folder.mkdir(exist_ok=True)
-                file.write(self._records.pop(folder, b""))
+                file.write(bytes(self._records.pop(folder, b"")))
             except OSError as error:
                 failure = file, error
         if failure is None:

@@ -91,7 +91,7 @@ def missing_files(
     missing = []
     for text in dict.fromkeys([*existing, *named, *recorded]):
         original = Path(os.path.normpath(start.folder / text))
-        if original.exists():
+        if original.exists() or original in (start.root, *start.root.parents):
             continue
         if not original.is_relative_to(start.root):
             missing += [text] if text in existing else []

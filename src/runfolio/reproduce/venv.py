@@ -51,7 +51,10 @@ def requirements_of(plan: Plan) -> list[str]:
     if not recorded.get("packages"):
         raise ConfigError(f"the record of {plan.start.label} does not list the installed packages")
     if missing:
-        raise ConfigError(f"no longer available: {'; '.join(missing)}; restore them there, or omit --fresh-venv")
+        raise ConfigError(
+            f"cannot be installed: {'; '.join(missing)}; only https, ssh and folders outside of the store are used:"
+            " restore them there, or omit --fresh-venv"
+        )
     return requirements
 
 

@@ -97,7 +97,7 @@ class SummaryWriter:
         a card each.
         """
         main_tag = text_of(main_tag, "main_tag")
-        charts = self._opened().recorder.document.charts
+        charts = self._open_run().recorder.document.charts
         if main_tag not in charts and len(charts) < _MOST_CHARTS:
             charts.append(main_tag)
             self.run.recorder.note_change()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Unpack, cast
 
-from runfolio.errors import RunfolioError
+from runfolio.errors import ConfigError, RunfolioError
 from runfolio.record.base.layout import RUN_FILE, slug
-from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.run_document import TEST, RunDocument
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import LAST
 from runfolio.record.liveness import claims
@@ -47,6 +47,8 @@ def resume(
         Ambiguous: Several runs match.
         ConfigError: An argument is invalid, or `runfolio reproduce` started this process.
     """
+    if purpose not in (None, TEST):
+        raise ConfigError(f"purpose is {purpose!r}; it must be {TEST!r} or None")
     refuse_in_reproduction(f"runfolio.resume({spelling_of(run)!r})")
     return open_run(
         lambda request: open_earlier(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runfolio.cli.memory_limit import limit_memory
 from runfolio.cli.output.json_output import print_json
 from runfolio.cli.output.options import Command, store_option
 from runfolio.cli.output.progress import progress_display
@@ -36,6 +37,8 @@ def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | Non
     """
     from runfolio.repair.doctor import Doctor
 
+    if not repair:
+        limit_memory()
     examiner = Doctor(store)
     examined = list(_examine_runs(examiner, list(examiner.select_folders(runs)), repair=repair, as_json=as_json))
     examiner.save_beats()

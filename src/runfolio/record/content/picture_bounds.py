@@ -13,6 +13,8 @@ MAX_DECODED_BYTES = 256 * 1024 * 1024
 
 _BYTES_A_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 """Bytes that Pillow takes for a pixel of each mode; four for those of every other mode."""
+_DECODER_BYTES = {"WEBP": 12, "TIFF": 3}
+"""Bytes that a decoder takes for a pixel in addition, because it decodes the whole picture or strip at once."""
 _COLOR_BYTES = 4
 _ORIENTATION = 0x0112
 
@@ -37,7 +39,7 @@ def decoded_bytes(picture: Image.Image) -> int:
     A progressive JPEG is decoded from all of its coefficients, which take two bytes each.
     """
     pixels = picture.width * picture.height
-    bytes_a_pixel = _BYTES_A_PIXEL.get(picture.mode, 4)
+    bytes_a_pixel = _BYTES_A_PIXEL.get(picture.mode, 4) + _DECODER_BYTES.get(picture.format or "", 0)
     if picture.mode != "RGB" or _is_turned(picture):
         bytes_a_pixel += _COLOR_BYTES
     coefficients = 2 * len(picture.getbands()) * pixels if picture.info.get("progressive") else 0

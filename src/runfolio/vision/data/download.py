@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
@@ -20,17 +20,23 @@ import orjson
 from runfolio._version import __version__
 from runfolio.errors import ConfigError, DownloadFailed, StoreError
 from runfolio.record.base.visible_text import visible_line
+from runfolio.vision.data.transfer_watch import TOO_LONG, TOO_SLOW, TransferWatch, watched_handlers
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _CHUNK_BYTES = 256 * 1024
 _RETRYABLE_STATUSES = (408, 425, 429, 500, 502, 503, 504)
+_MAX_TEXT = 100
+"""Characters of a server's text that a message repeats."""
+_SIZE = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_VALIDATOR = re.compile(r"[ -~]{1,200}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How long to go on with a server that fails."""
+    """How long to go on with a server that fails, is slow or stays silent."""
 
     attempts: int = 5
     """In a row that bring not one new byte."""
@@ -38,6 +44,11 @@ class RetryPolicy:
     """Before the second attempt; twice as long before each one after."""
     silence_s: float = 30.0
     """A connection that brings nothing for so long is given up."""
+    window_s: float = 60.0
+    """Time in which an attempt must bring `window_bytes`; the headers of the answer count as nothing."""
+    window_bytes: int = 60_000
+    total_s: float = 24 * 3600.0
+    """Time for all attempts together."""
 
 
 def download(url: str, path: Path, *, progress: Progress | None = None, retries: RetryPolicy | None = None) -> None:
@@ -53,13 +64,7 @@ def download(url: str, path: Path, *, progress: Progress | None = None, retries:
         DownloadFailed: It could not be fetched; the message says why and what to do.
         StoreError: The disk is full or cannot be written.
     """
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ConfigError(f"{url!r} is not an address that can be fetched; it must begin with http:// or https://")
-    if urlsplit(url).username is not None:
-        raise ConfigError(
-            f"the address of {redacted_url(url)} holds a user's name, which would be recorded with the run; "
-            "fetch it by hand, and name the file"
-        )
+    check_address(url)
     task = progress.add_task(f"downloading {redacted_url(url)}, MB", total=None) if progress else None
     try:
         _Download(url, path, retries or RetryPolicy(), progress, task).run()
@@ -68,6 +73,26 @@ def download(url: str, path: Path, *, progress: Progress | None = None, retries:
     finally:
         if progress and task is not None:
             progress.remove_task(task)
+
+
+def check_address(url: str) -> None:
+    """Check that an address is one of HTTP that can be recorded.
+
+    Raises:
+        ConfigError: It is not, or it holds a user's name.
+    """
+    try:
+        parts = urlsplit(url)
+        is_web_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that hold no IPv6 address, or a port that is not a number
+        is_web_address = False
+    if not is_web_address:
+        raise ConfigError(f"{url!r} is not an address that can be fetched; it must begin with http:// or https://")
+    if urlsplit(url).username is not None:
+        raise ConfigError(
+            f"the address of {redacted_url(url)} holds a user's name, which would be recorded with the run; "
+            "fetch it by hand, and name the file"
+        )
 
 
 def redacted_url(url: str) -> str:
@@ -107,7 +132,7 @@ class _Download:
         self._retries = retries
         self._progress = progress
         self._task = task
-        self._opener = _web_only_opener()
+        self._ends = time.monotonic() + retries.total_s
 
     def run(self) -> None:
         self._try_until_complete()
@@ -120,7 +145,7 @@ class _Download:
         while True:
             before = self._received_bytes
             try:
-                self._attempt()
+                self._watched_attempt()
                 return
             except _TransferFailed as error:
                 failures = 1 if self._received_bytes > before else failures + 1
@@ -128,13 +153,33 @@ class _Download:
                     raise DownloadFailed(f"cannot fetch {redacted_url(self._url)}: {error}") from None
             time.sleep(self._retries.first_wait_s * 2 ** (failures - 1))
 
+    def _watched_attempt(self) -> None:
+        """Make an attempt; one that is too slow or takes too long is cut off in whatever it waits for."""
+        with TransferWatch(self._retries.window_s, self._retries.window_bytes, self._ends) as watch:
+            try:
+                self._attempt(watch)
+                if watch.verdict is not None:  # content without a stated length seems to be whole when it is cut
+                    raise _TransferFailed("the connection was cut")
+            except _TransferFailed:
+                if watch.verdict == TOO_LONG:
+                    raise _TransferRefused(
+                        f"it is not done after {self._retries.total_s / 3600:.3g} hours; fetch it by hand, and name the"
+                        " file"
+                    ) from None
+                if watch.verdict == TOO_SLOW:
+                    raise _TransferFailed(
+                        f"the server sends less than {self._retries.window_bytes:,} bytes in"
+                        f" {self._retries.window_s:g} s; try again later, or fetch it by hand, and name the file"
+                    ) from None
+                raise
+
     @property
     def _received_bytes(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
 
-    def _attempt(self) -> None:
+    def _attempt(self, watch: TransferWatch) -> None:
         try:
-            response = self._opener.open(self._request(), timeout=self._retries.silence_s)
+            response = _web_only_opener(watch).open(self._request(), timeout=self._retries.silence_s)
         except urllib.error.HTTPError as error:
             with error:
                 raise self._http_failure(error) from None
@@ -142,6 +187,8 @@ class _Download:
             raise _unreachable(error.reason, urlsplit(self._url).hostname) from None
         except (http.client.HTTPException, OSError) as error:
             raise _unreachable(error, urlsplit(self._url).hostname) from None
+        except ValueError as error:  # a path or a host that cannot be sent
+            raise _TransferRefused(f"the address cannot be asked for ({_reason(error)}); check it") from None
         with response:
             answer = _read_response(response)
             if answer.start not in (0, self._received_bytes):
@@ -151,7 +198,7 @@ class _Download:
             if answer.start == 0:
                 self._part.unlink(missing_ok=True)
             self._note.write_bytes(orjson.dumps({"url": self._url, "validator": answer.validator}))
-            self._receive(response, answer)
+            self._receive(response, answer, watch)
 
     def _request(self) -> urllib.request.Request:
         headers = {"User-Agent": f"runfolio/{__version__}", "Accept-Encoding": "identity"}
@@ -171,7 +218,7 @@ class _Download:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self._received_bytes:
             self._discard_part()
             return _TransferFailed("the server no longer has the file that was begun; try again")
-        answer = f"the server answers {error.code} {visible_line(str(error.reason))}".strip()
+        answer = f"the server answers {error.code} {_one_line(error.reason)}".strip()
         if error.code in _RETRYABLE_STATUSES:
             return _TransferFailed(f"{answer}; try again later")
         return _TransferRefused(f"{answer}; check the address")
@@ -181,19 +228,29 @@ class _Download:
         self._note.unlink(missing_ok=True)
 
     def _check_room(self, answer: _ServerResponse) -> None:
-        free = shutil.disk_usage(self._path.parent).free
-        if answer.total is not None and answer.total - answer.start > free:
-            raise StoreError(
-                f"{redacted_url(self._url)} has {answer.total:,} bytes, but only {free:,} are free in"
-                f" {self._path.parent}; free some, or set RUNFOLIO_CACHE to a folder on a larger disk"
-            )
+        if answer.total is not None and answer.total - answer.start > self._free_bytes():
+            raise self._full(f"{answer.total:,}")
 
-    def _receive(self, response: http.client.HTTPResponse, answer: _ServerResponse) -> None:
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._path.parent).free
+
+    def _full(self, size: str) -> StoreError:
+        return StoreError(
+            f"{redacted_url(self._url)} has {size} bytes, but only {self._free_bytes():,} are free in"
+            f" {self._path.parent}; free some, or set RUNFOLIO_CACHE to a folder on a larger disk"
+        )
+
+    def _receive(self, response: http.client.HTTPResponse, answer: _ServerResponse, watch: TransferWatch) -> None:
         received = answer.start
+        most = received + self._free_bytes() // 2  # of a file whose size the server does not tell
         with self._part.open("ab", buffering=0) as file:  # what came is there even if this process is killed
             while chunk := self._chunk(response):
                 file.write(chunk)
                 received += len(chunk)
+                watch.count(len(chunk))
+                if answer.total is None and received > most:
+                    self._discard_part()
+                    raise self._full(f"more than {received:,}")
                 self._report_progress(received, answer.total)
         if answer.total is not None and received != answer.total:
             raise _TransferFailed(f"the connection broke off after {received:,} of {answer.total:,} bytes; try again")
@@ -214,13 +271,17 @@ def _read_response(response: http.client.HTTPResponse) -> _ServerResponse:
     headers = response.headers
     etag = headers.get("ETag", "")
     validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified", "")
-    length = headers.get("Content-Length", "")
-    start, total = 0, int(length) if length.isdecimal() else None
+    if not _VALIDATOR.fullmatch(validator):  # it is sent back in a header
+        validator = ""
+    length = headers.get("Content-Length")
+    if length is not None and not _SIZE.fullmatch(length):
+        raise _TransferRefused(f"the server states an impossible length, {_one_line(length)}; fetch it by hand")
+    start, total = 0, None if length is None else int(length)
     if response.status == http.HTTPStatus.PARTIAL_CONTENT:
-        sent = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
-        if sent is None:
+        sent = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
+        if sent is None or int(sent[1]) > int(sent[2]) or (sent[3] != "*" and int(sent[2]) >= int(sent[3])):
             raise _TransferRefused("the server sent a part of the file without saying which; fetch it by hand")
-        start, total = int(sent[1]), None if sent[2] == "*" else int(sent[2])
+        start, total = int(sent[1]), None if sent[3] == "*" else int(sent[3])
     return _ServerResponse(start, total, validator)
 
 
@@ -239,20 +300,41 @@ def _reason(error: object) -> str:
         return "it stays silent"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return visible_line((str(error) or type(error).__name__).splitlines()[0])
+    return _one_line(str(error) or type(error).__name__)
 
 
-def _web_only_opener() -> urllib.request.OpenerDirector:
+def _one_line(text: str) -> str:
+    """Return a server's text, short, with what is not printable in it escaped."""
+    escaped = visible_line(text[:_MAX_TEXT])
+    return escaped if len(escaped) <= _MAX_TEXT and len(text) <= _MAX_TEXT else f"{escaped[:_MAX_TEXT]}..."
+
+
+class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
+    def http_error_302(self, req: urllib.request.Request, fp: Any, *answer: Any) -> Any:
+        try:
+            return super().http_error_302(req, fp, *answer)
+        except ValueError as error:  # brackets without an IPv6 address, a host that is no name, a port that is none
+            fp.close()
+            raise _TransferRefused(f"the server leads to an address that is none ({_reason(error)})") from None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+    def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
+        newurl = answer[-1]
+        _ = urlsplit(newurl).port  # raises a ValueError for a number that is not one of a port
+        return super().redirect_request(req, *answer)
+
+
+def _web_only_opener(watch: TransferWatch) -> urllib.request.OpenerDirector:
     """An opener that knows no `file:` or `ftp:`, to which a server could otherwise redirect it."""
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.UnknownHandler,
+        urllib.request.ProxyHandler(),
+        *watched_handlers(watch),
+        urllib.request.HTTPDefaultErrorHandler(),
+        _CheckedRedirects(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
     ):
-        opener.add_handler(handler())
+        opener.add_handler(handler)
     return opener

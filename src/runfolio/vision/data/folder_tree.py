@@ -46,10 +46,10 @@ def read_folder(path: Path, *, name: str | None = None) -> Folder:
         name: Name of the result. Default: that of the folder.
     """
     by_folder: dict[str, list[str]] = {}
-    above = frozenset([os.path.realpath(path)])
+    outer = _Visit(os.fspath(path), os.path.realpath(path), None)
     for entry in visible_entries(path):
         if entry.is_dir():
-            by_folder.setdefault(printable(entry.name), []).extend(_images_below(entry.path, above))
+            by_folder.setdefault(printable(entry.name), []).extend(_images_below(outer.inner(entry)))
     return Folder(
         name=name or printable(path.name),
         path=path,
@@ -69,15 +69,38 @@ def visible_entries(folder: str | Path) -> list[os.DirEntry[str]]:
         return [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _IGNORED_FOLDERS]
 
 
-def _images_below(folder: str, above: frozenset[str]) -> Iterator[str]:
-    real_path = os.path.realpath(folder)
-    if real_path in above:  # a link to a parent folder would cause an endless loop
-        return
-    for entry in visible_entries(folder):
-        if entry.is_dir():
-            yield from _images_below(entry.path, above | {real_path})
-        elif _is_image(entry):
-            yield entry.path
+@dataclass(frozen=True)
+class _Visit:
+    """Folder in a tree whose links to folders are followed."""
+
+    path: str
+    real_path: str
+    above: _Visit | None
+
+    def inner(self, entry: os.DirEntry[str]) -> _Visit:
+        real_path = os.path.realpath(entry.path) if entry.is_symlink() else f"{self.real_path}/{entry.name}"
+        return _Visit(entry.path, real_path, self)
+
+    @property
+    def is_circle(self) -> bool:
+        """Return whether the folder is one of its own parents, reached by a link, which would be an endless loop."""
+        above = self.above
+        while above is not None and above.real_path != self.real_path:
+            above = above.above
+        return above is not None
+
+
+def _images_below(folder: _Visit) -> Iterator[str]:
+    waiting = [folder]
+    while waiting:
+        visit = waiting.pop()
+        if visit.is_circle:
+            continue
+        for entry in visible_entries(visit.path):
+            if entry.is_dir():
+                waiting.append(visit.inner(entry))
+            elif _is_image(entry):
+                yield entry.path
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

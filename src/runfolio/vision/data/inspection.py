@@ -21,7 +21,7 @@ from runfolio.errors import DamagedFile, NotFound
 from runfolio.record.content.file_cache import FileCache, is_current, stamp
 from runfolio.record.content.hashing import content_digest
 from runfolio.vision.data.files import ImageFiles, printable
-from runfolio.vision.data.pictures import is_deep, read_picture, upright_size, value_bands
+from runfolio.vision.data.pictures import JPEG_FORMATS, is_deep, read_picture, upright_size, value_bands
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -105,7 +105,7 @@ def _inspect_file(path: Path) -> ImageInspection:
         return ImageInspection((), "", problem=f"{printable(str(path))} cannot be read: {reason}")
     try:
         picture = read_picture(path, _MIN_DECODED_PIXELS)
-        width, height = picture.size if min(picture.size) < _MIN_DECODED_PIXELS else upright_size(path)
+        width, height = upright_size(path) if picture.format in JPEG_FORMATS else picture.size
     except (DamagedFile, NotFound) as error:
         return ImageInspection(stamp(status), digest, problem=printable(str(error)))
     if not is_deep(picture.mode):

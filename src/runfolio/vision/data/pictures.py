@@ -25,6 +25,8 @@ ValueRange = tuple[float, float]
 
 _Read = TypeVar("_Read")
 
+JPEG_FORMATS = ("JPEG", "MPO")
+"""Formats of Pillow that can be scaled down while decoding. MPO is a JPEG file with several pictures."""
 _FIRST_TRANSPOSED = 5
 """First of the EXIF orientations that exchange width and height."""
 _MODE_OF_CHANNELS = {1: "L", 3: "RGB"}
@@ -70,7 +72,7 @@ def read_bytes(content: bytes, name: str, at_least: int | None = None) -> Image.
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """Return (width, height) of the upright picture without decoding its pixels.
+    """Return (width, height) of the upright picture of a JPEG file without decoding its pixels.
 
     Raises:
         DamagedFile: The file is not a usable image.

@@ -24,6 +24,7 @@ from runfolio.record.content.hashing import digests
 from runfolio.tracking.pipeline.arrays import digest
 from runfolio.vision._torchvision import datasets
 from runfolio.vision.data.base import ImageSource
+from runfolio.vision.data.download import download
 from runfolio.vision.data.fetch_claims import hold_claim
 from runfolio.vision.data.folder import photo_source
 from runfolio.vision.data.zip_source import data_folder, publish_folder
@@ -173,7 +174,7 @@ def _fetch(root: Path, name: str, progress: Progress | None) -> None:
         partial_folder = root.with_name(f".{root.name}{'' if is_locked else secrets.token_hex(4)}.begun")
         _remove_unpacked(partial_folder)
         partial_folder.mkdir(exist_ok=True)
-        with _translated_errors(name), _paused(progress), redirect_stdout(io.StringIO()):
+        with _translated_errors(name), _paused(progress), redirect_stdout(io.StringIO()), _bounded_transfers():
             for part in ("train", "test"):
                 _open(name, partial_folder, part, download=True)
         publish_folder(partial_folder, root)
@@ -184,6 +185,25 @@ def _remove_unpacked(partial_folder: Path) -> None:
     for entry in partial_folder.iterdir() if partial_folder.is_dir() else ():
         if entry.is_dir():
             shutil.rmtree(entry)
+
+
+@contextmanager
+def _bounded_transfers() -> Iterator[None]:
+    """Have torchvision fetch its files by `download`: its own transfers wait for a silent server for ever."""
+    utilities: Any = datasets.utils
+    own = utilities._urlretrieve, utilities._get_redirect_url
+    utilities._urlretrieve, utilities._get_redirect_url = _retrieve, lambda url, max_hops=3: url
+    try:
+        yield
+    finally:
+        utilities._urlretrieve, utilities._get_redirect_url = own
+
+
+def _retrieve(url: str, path: str, chunk_size: int = 0) -> None:
+    try:
+        download(url, Path(path))
+    except DownloadFailed as error:
+        raise URLError(str(error)) from None  # after which torchvision tries another mirror
 
 
 @contextmanager

@@ -14,9 +14,9 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runfolio.errors import DamagedFile, StoreError
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MAX_MEMBERS = 250_000
+"""Most files and folders."""
+MAX_DEPTH = 64
+"""Most nested folders."""
 MAX_RATIO = 200
 """Highest compression ratio. Photographs are hardly compressible."""
 SMALL_BYTES = 64 * 1024 * 1024
@@ -54,10 +57,12 @@ def extract(archive: Path, folder: Path, *, label: str | None = None, progress: 
     name = label or str(archive)
     with _translated_errors(name), _LimitedReader(archive, name) as file, zipfile.ZipFile(file) as zipped:
         members = zipped.infolist()
-        _check_names(name, members)
+        folders = _check_names(name, members)
         _check_size(name, members, archive.stat().st_size, folder.parent)
         try:
             folder.mkdir()
+            for path in folders:
+                (folder / path).mkdir()
             for member in _with_progress(members, name, progress):
                 _write(zipped, member, folder)
         except BaseException:
@@ -74,17 +79,18 @@ class _LimitedReader(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _MAX_DIRECTORY_BYTES:
-            raise self._too_many()
+            raise _too_many(self._label)
         content = super().read(size)
         if content.count(_MEMBER_MARK) > MAX_MEMBERS:
-            raise self._too_many()
+            raise _too_many(self._label)
         return content
 
-    def _too_many(self) -> DamagedFile:
-        return DamagedFile(
-            f"{self._label} has more than {MAX_MEMBERS:,} members, which may be unsafe; "
-            "if you trust it, unpack it by hand, and give the folder as folder:PATH"
-        )
+
+def _too_many(name: str) -> DamagedFile:
+    return DamagedFile(
+        f"{name} has more than {MAX_MEMBERS:,} files and folders, which may be unsafe;"
+        " if you trust it, unpack it by hand, and give the folder as folder:PATH"
+    )
 
 
 @contextmanager
@@ -114,20 +120,39 @@ def _translated_errors(name: str) -> Iterator[None]:
         raise DamagedFile(f"{name} is damaged ({_first_line(error)}); download it again") from None
 
 
-def _check_names(name: str, members: Sequence[zipfile.ZipInfo]) -> None:
-    files: set[PurePosixPath] = set()
+def _check_names(name: str, members: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """Check the paths of the members, and return the required folders, outer ones first."""
+    files: set[str] = set()
+    folders: dict[str, None] = {}
     for member in members:
         if wrong := _reason_unsafe(member):
             raise DamagedFile(f"{name} is not safe to unpack: member {member.orig_filename[:200]!r} {wrong}")
-        path = PurePosixPath(member.filename)
-        if path in files:
-            raise DamagedFile(f"{name} is not safe to unpack: member {member.filename!r} occurs twice")
+        parts = _parts(member)
         if not member.is_dir():
+            path = "/".join(parts)
+            if path in files:
+                raise DamagedFile(f"{name} is not safe to unpack: member {path[:200]!r} occurs twice")
             files.add(path)
-    for path in files:
-        for parent in path.parents:
-            if parent in files:
-                raise DamagedFile(f"{name} is not safe to unpack: member {str(parent)!r} is a file and a folder")
+        folders.update(dict.fromkeys(_missing_folders(parts if member.is_dir() else parts[:-1], folders)))
+        if len(files) + len(folders) > MAX_MEMBERS:
+            raise _too_many(name)
+    if ambiguous := files & folders.keys():
+        raise DamagedFile(f"{name} is not safe to unpack: member {min(ambiguous)[:200]!r} is a file and a folder")
+    return list(folders)
+
+
+def _parts(member: zipfile.ZipInfo) -> list[str]:
+    return [part for part in member.filename.split("/") if part not in ("", ".")]
+
+
+def _missing_folders(parts: Sequence[str], existing: Container[str]) -> list[str]:
+    """Return the folders of a path that are not in `existing`, outer ones first."""
+    missing: list[str] = []
+    for count in range(len(parts), 0, -1):
+        if (path := "/".join(parts[:count])) in existing:
+            break
+        missing.append(path)
+    return missing[::-1]
 
 
 def _reason_unsafe(member: zipfile.ZipInfo) -> str:
@@ -139,6 +164,7 @@ def _reason_unsafe(member: zipfile.ZipInfo) -> str:
         "would be written outside the folder": name.startswith("/") or ".." in name.split("/"),
         "names a drive": re.match(r"[A-Za-z]:", name),
         "has no name": not name.strip("/."),
+        f"is in more than {MAX_DEPTH} folders": name.count("/") > MAX_DEPTH,
         "is a link": kind == stat.S_IFLNK,
         "is neither a file nor a folder": kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK),
         "is encrypted": member.flag_bits & _ENCRYPTED,
@@ -179,11 +205,9 @@ def _with_progress(
 
 
 def _write(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
-    path = folder.joinpath(*(part for part in member.filename.split("/") if part not in ("", ".")))
     if member.is_dir():
-        path.mkdir(parents=True, exist_ok=True)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = folder.joinpath(*_parts(member))
     with zipped.open(member) as source, path.open("xb") as file:
         shutil.copyfileobj(source, file, _CHUNK_BYTES)
     if path.stat().st_size != member.file_size:

@@ -15,7 +15,7 @@ from runfolio.errors import ConfigError, DamagedFile, DownloadFailed, NotFound, 
 from runfolio.record.base import files
 from runfolio.record.base.cache_folder import cache_folder
 from runfolio.record.base.layout import expand_home, slug
-from runfolio.vision.data.download import download, redacted_url
+from runfolio.vision.data.download import check_address, download, redacted_url
 from runfolio.vision.data.fetch_claims import hold_claim
 from runfolio.vision.data.folder import ImageFolder, open_folder
 from runfolio.vision.data.unzip import extract
@@ -80,6 +80,7 @@ class _Zip:
         if marked and not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise ConfigError(f"{digest!r} is not a SHA-256 digest; {_DIGEST} needs 64 hexadecimal digits")
         if "://" in address:
+            check_address(address)
             return cls(location=address, digest=digest, remote=True)
         path = expand_home(address).resolve()
         if not path.is_file():

@@ -72,8 +72,8 @@ def own_classifier(checkpoint: Checkpoint, model: nn.Module) -> LoadedClassifier
         description = check_classifier(stored)
     except WrongValue as error:
         raise DamagedFile(f"{label} does not describe a classifier: {error}") from None
-    transform = StoredTransform.of(description.transform, model)
     try:
+        transform = StoredTransform.of(description.transform, model)
         transform(Image.new("RGB", _TRIAL_SIZE))
     except Exception as error:  # torchvision raises almost anything for steps that do not fit together
         reason = str(error).partition("\n")[0] or type(error).__name__

@@ -6,6 +6,7 @@ Source: https://pytorch.org/vision/stable/models.html
 from __future__ import annotations
 
 import re
+import secrets
 import sys
 from collections import OrderedDict
 from pathlib import Path
@@ -14,14 +15,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from runfolio.errors import ConfigError, DamagedFile, NotFound
+from runfolio.errors import ConfigError, DamagedFile, DownloadFailed, NotFound
+from runfolio.record.base.files import sha256
 from runfolio.record.checkpoints.loading import Tensors
 from runfolio.vision._torchvision import models
+from runfolio.vision.data.download import RetryPolicy
+from runfolio.vision.data.download import download as download_file
+from runfolio.vision.data.fetch_claims import hold_claim
 from runfolio.vision.data.transform import REDUCING_GAP, ImageTransform
 from runfolio.vision.models.head import set_dropout
 from runfolio.vision.models.spec import ModelSpec
 
 CHANNELS = 3
+_DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
+"""Beginning of the SHA-256 in the name of a file of weights."""
 
 # Auxiliary classifiers only help training from scratch, and return three outputs. The published weights of both models
 # expect another normalisation, to which `transform_input` converts that of ImageNet.
@@ -86,15 +93,41 @@ def download(name: str) -> Tensors:
     """
     weights: Any = models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined] - an enum made per model
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    if not cached.exists():
+        try:
+            _fetch(weights.url, cached)
+        except (DownloadFailed, OSError) as error:
+            raise NotFound(
+                f"the weights of {name} are not at {cached} and cannot be downloaded from {weights.url}"
+                f" ({_reason(error)}); go online, put the file there, or give another with --weights FILE"
+            ) from None
     try:
-        return weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
-    except OSError as error:
-        raise NotFound(
-            f"the weights of {name} are not at {cached} and cannot be downloaded from {weights.url}"
-            f" ({_reason(error)}); go online, put the file there, or give another with --weights FILE"
-        ) from None
+        return weights.get_state_dict(progress=False, weights_only=True)
     except Exception as error:  # damaged bytes make torch.load raise almost anything
         raise DamagedFile(f"{cached} is damaged ({_reason(error)}); delete it and try again") from None
+
+
+def _fetch(url: str, path: Path) -> None:
+    """Download published weights to `path`, where they appear with the digest that their name states.
+
+    Raises:
+        DownloadFailed: They cannot be fetched, or have another digest.
+        StoreError, OSError: The disk is full or cannot be written.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with hold_claim(path.with_name(f".{path.name}.lock")) as alone:
+        if path.exists():  # another process has been at it
+            return
+        fetched = path.with_name(f".{'' if alone else secrets.token_hex(4)}{path.name}")
+        with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+            download_file(url, fetched, progress=progress, retries=RetryPolicy(attempts=2))
+        digest = sha256(fetched)
+        if not digest.startswith(_DIGEST_IN_NAME.findall(path.name)[-1]):
+            fetched.unlink()
+            raise DownloadFailed(f"what came has the SHA-256 {digest}, not the one in its name")
+        fetched.replace(path)
 
 
 def current(name: str, tensors: Tensors) -> Tensors:
