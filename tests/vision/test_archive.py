@@ -271,7 +271,7 @@ def test_zip_of_another_digest_is_refused_with_an_accepted_name(tmp_path):
     with pytest.raises(DownloadFailed) as refusal:
         load_data(f"zip:{path}#sha256={'0' * 64}")
 
-    name = str(refusal.value).rpartition(" name it ")[2]
+    name = str(refusal.value).rpartition(" give ")[2]
     assert name == f"zip:{path}#sha256={sha256(path)}"
     assert load_data(name).classes == ("pizza", "sushi")
 
@@ -283,7 +283,7 @@ def test_zip_of_another_digest_is_refused_with_an_accepted_name(tmp_path):
         ("zip:~nobody-here/a.zip", NotFound, "no zip .*a.zip; check the path"),
         ("zip:.", NotFound, "did you mean folder:"),
         ("zip:x.zip#sha256=12", ConfigError, "'12' is not a SHA-256 digest; #sha256= needs 64 hexadecimal digits"),
-        ("zip:ftp://example.org/x.zip", ConfigError, "must begin with http:// or https://"),
+        ("zip:ftp://example.org/x.zip", ConfigError, "must start with http:// or https://"),
     ],
 )
 def test_non_zip_file_is_refused(name, kind, message):

@@ -189,21 +189,21 @@ def _remove_unpacked(partial_folder: Path) -> None:
 
 @contextmanager
 def _bounded_transfers() -> Iterator[None]:
-    """Have torchvision fetch its files by `download`: its own transfers wait for a silent server for ever."""
+    """Make torchvision download files with `download`, since its own downloads never time out."""
     utilities: Any = datasets.utils
-    own = utilities._urlretrieve, utilities._get_redirect_url
+    functions = utilities._urlretrieve, utilities._get_redirect_url
     utilities._urlretrieve, utilities._get_redirect_url = _retrieve, lambda url, max_hops=3: url
     try:
         yield
     finally:
-        utilities._urlretrieve, utilities._get_redirect_url = own
+        utilities._urlretrieve, utilities._get_redirect_url = functions
 
 
 def _retrieve(url: str, path: str, chunk_size: int = 0) -> None:
     try:
         download(url, Path(path))
     except DownloadFailed as error:
-        raise URLError(str(error)) from None  # after which torchvision tries another mirror
+        raise URLError(str(error)) from None  # makes torchvision try the next mirror
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from runfolio.vision.models.spec import ModelSpec
 
 CHANNELS = 3
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
-"""Beginning of the SHA-256 in the name of a file of weights."""
+"""Prefix of the SHA-256 in the name of a file of weights."""
 
 # Auxiliary classifiers only help training from scratch, and return three outputs. The published weights of both models
 # expect another normalisation, to which `transform_input` converts that of ImageNet.
@@ -85,11 +85,11 @@ def transform(name: str) -> ImageTransform:
 
 
 def download(name: str) -> Tensors:
-    """The newest published weights, from torch's cache or the network.
+    """Return the newest published weights from torch's cache or the network.
 
     Raises:
-        NotFound: They are not in the cache and cannot be downloaded.
-        DamagedFile: What is in the cache, or came, is not what was published.
+        NotFound: The weights are not in the cache and cannot be downloaded.
+        DamagedFile: The file in the cache is damaged.
     """
     weights: Any = models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined] - an enum made per model
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
@@ -108,26 +108,27 @@ def download(name: str) -> Tensors:
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Download published weights to `path`, where they appear with the digest that their name states.
+    """Download published weights to `path`, and check them against the digest in their name.
 
     Raises:
-        DownloadFailed: They cannot be fetched, or have another digest.
-        StoreError, OSError: The disk is full or cannot be written.
+        DownloadFailed: The weights cannot be downloaded, or have another digest.
+        StoreError: The disk is full or cannot be written.
+        OSError: The folder cannot be created.
     """
     from rich.console import Console
     from rich.progress import Progress
 
-    with hold_claim(path.with_name(f".{path.name}.lock")) as alone:
-        if path.exists():  # another process has been at it
+    with hold_claim(path.with_name(f".{path.name}.lock")) as is_locked:
+        if path.exists():  # another process has downloaded it
             return
-        fetched = path.with_name(f".{'' if alone else secrets.token_hex(4)}{path.name}")
+        temporary = path.with_name(f".{'' if is_locked else secrets.token_hex(4)}{path.name}")
         with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
-            download_file(url, fetched, progress=progress, retries=RetryPolicy(attempts=2))
-        digest = sha256(fetched)
+            download_file(url, temporary, progress=progress, retries=RetryPolicy(attempts=2))
+        digest = sha256(temporary)
         if not digest.startswith(_DIGEST_IN_NAME.findall(path.name)[-1]):
-            fetched.unlink()
-            raise DownloadFailed(f"what came has the SHA-256 {digest}, not the one in its name")
-        fetched.replace(path)
+            temporary.unlink()
+            raise DownloadFailed(f"the file has the SHA-256 {digest}, not the one in its name")
+        temporary.replace(path)
 
 
 def current(name: str, tensors: Tensors) -> Tensors:
