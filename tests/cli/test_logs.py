@@ -107,7 +107,7 @@ def test_run_without_a_log_is_reported(store):
 def test_a_log_of_somebody_else_cannot_write_on_the_terminal(store):
     with rf.init("net", store=store) as run:
         pass
-    path = log_path(run.folder, run.recorder.writer)
+    path = log_path(run.folder, run.recorder.writer).path
     path.parent.mkdir()
     path.write_bytes(b"\x1b]0;owned\x07harmless\x1b[2J\n")
     assert logs(store, "net").stdout == logs(store, "net", "-n", "5").stdout == "\\x1b]0;owned\\x07harmless\\x1b[2J\n"

@@ -85,7 +85,7 @@ def test_foodvision_can_be_followed(forked: Forked, tmp_path: Path):
     assert len([run for run in series if "test/acc" in run.flat_summary and len(run.document.attempts) > 1]) == 1
     best = folio.best("val/acc", experiment="foodvision")
     assert best.flat_summary["val/acc"] == max(run.flat_summary["val/acc"] for run in series)
-    assert len(folio.run("second").document.attempts) == 2
+    assert len(folio.run("long").document.attempts) == 2
     for picture in ("batch.png", "val-loss.png", "predictions.png", "evaluation/mistakes.png"):
         assert (tmp_path / picture).stat().st_size > 1000, picture
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.content.console_log import ConsoleLog, Transcript, last_lines
 
 
 def test_printed_text_goes_to_every_open_run(tmp_path: Path):
-    first, second = tmp_path / "console" / "a.log", tmp_path / "console" / "b.log"
+    first, second = RecordPath(tmp_path, "console", "a.log"), RecordPath(tmp_path, "console", "b.log")
     transcript = Transcript()
     transcript.feed(1, b"before any\n", 0.0)
     transcript.attach(first)
@@ -20,22 +21,22 @@ def test_printed_text_goes_to_every_open_run(tmp_path: Path):
     transcript.detach(first)
     transcript.feed(1, b"three\n", 3.0)
     transcript.detach(second)
-    assert first.read_text() == "one\nbegun\ntwo\n"
-    assert second.read_text() == "two\nthree\n"
+    assert first.path.read_text() == "one\nbegun\ntwo\n"
+    assert second.path.read_text() == "two\nthree\n"
 
 
 def test_lines_of_both_streams_stand_in_the_order_in_which_they_came(tmp_path: Path):
     transcript = Transcript()
-    transcript.attach(tmp_path / "a.log")
+    transcript.attach(RecordPath(tmp_path, "a.log"))
     for number in range(6):
         transcript.feed(1 + number % 2, f"line {number}\n".encode(), 0.0)
-    transcript.detach(tmp_path / "a.log")
+    transcript.detach(RecordPath(tmp_path, "a.log"))
     assert (tmp_path / "a.log").read_text().split("\n") == [*(f"line {number}" for number in range(6)), ""]
 
 
 def test_a_line_is_in_the_file_soon_after_it_was_printed(tmp_path: Path):
     transcript = Transcript()
-    transcript.attach(tmp_path / "a.log")
+    transcript.attach(RecordPath(tmp_path, "a.log"))
     transcript.feed(1, b"epoch 1\n", 5.0)
     transcript.tick(6.0)
     assert (tmp_path / "a.log").read_text() == "epoch 1\n"
@@ -43,14 +44,14 @@ def test_a_line_is_in_the_file_soon_after_it_was_printed(tmp_path: Path):
 
 def test_secrets_are_not_written(tmp_path: Path):
     transcript = Transcript()
-    transcript.attach(tmp_path / "a.log")
+    transcript.attach(RecordPath(tmp_path, "a.log"))
     transcript.feed(1, b"OPENAI_API_KEY=sk-abcdefghijklmnop1234567890abcdef\nepoch 1\n", 0.0)
-    transcript.detach(tmp_path / "a.log")
+    transcript.detach(RecordPath(tmp_path, "a.log"))
     assert (tmp_path / "a.log").read_text() == "OPENAI_API_KEY=[redacted]\nepoch 1\n"
 
 
 def test_too_large_log_keeps_its_beginning_and_end(tmp_path: Path):
-    log = ConsoleLog(tmp_path / "a.log", largest=1000, newest=200)
+    log = ConsoleLog(RecordPath(tmp_path, "a.log"), largest=1000, newest=200)
     for number in range(1000):
         log.write(f"line {number:03}\n")
     log.close()
@@ -64,7 +65,7 @@ def test_too_large_log_keeps_its_beginning_and_end(tmp_path: Path):
 
 
 def test_a_log_just_small_enough_is_whole(tmp_path: Path):
-    log = ConsoleLog(tmp_path / "a.log", largest=1000, newest=200)
+    log = ConsoleLog(RecordPath(tmp_path, "a.log"), largest=1000, newest=200)
     for number in range(110):
         log.write(f"line {number:03}\n")
     log.close()
@@ -72,7 +73,7 @@ def test_a_log_just_small_enough_is_whole(tmp_path: Path):
 
 
 def test_text_that_cannot_be_written_yet_is_retried(tmp_path: Path):
-    log = ConsoleLog(tmp_path / "folder" / "console" / "a.log")
+    log = ConsoleLog(RecordPath(tmp_path / "folder", "console", "a.log"))
     log.write("one\n")
     (tmp_path / "folder").mkdir()
     log.write("two\n")
@@ -84,8 +85,8 @@ def test_text_that_cannot_be_written_yet_is_retried(tmp_path: Path):
 def test_the_newest_lines(tmp_path: Path, count: int):
     lines = [f"{number} {'x' * (number * 7 % 1000)}" for number in range(200)]
     (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
-    assert last_lines(tmp_path / "a.log", count) == (lines[-count:] if count else [])
+    assert last_lines(RecordPath(tmp_path, "a.log"), count) == (lines[-count:] if count else [])
 
 
 def test_no_log_has_no_lines(tmp_path: Path):
-    assert last_lines(tmp_path / "a.log", 5) == []
+    assert last_lines(RecordPath(tmp_path, "a.log"), 5) == []

@@ -115,7 +115,7 @@ def test_of_many_changes_the_first_are_named():
 def test_missing_damaged_or_newer_listing_is_reported(tmp_path: Path):
     listing = Listing([CAT, DOG])
     listing.write(tmp_path)
-    path = listing_path(tmp_path, listing.fingerprint)
+    path = listing_path(tmp_path, listing.fingerprint).path
     whole = path.read_bytes()
     lines = gzip.decompress(whole)
 
@@ -145,7 +145,7 @@ def test_missing_damaged_or_newer_listing_is_reported(tmp_path: Path):
 def test_a_listing_that_unpacks_to_more_than_any_that_is_kept_is_damaged(tmp_path: Path):
     listing = Listing([CAT, DOG])
     listing.write(tmp_path)
-    path = listing_path(tmp_path, listing.fingerprint)
+    path = listing_path(tmp_path, listing.fingerprint).path
     size = len(gzip.decompress(path.read_bytes()))
     assert Listing.read(tmp_path, listing.fingerprint, most_bytes=size) == listing
     with pytest.raises(DamagedFile, match="unpacks to more than"):

@@ -65,34 +65,86 @@ def test_unknown_keys_are_kept(folder: Path):
     assert json.loads(path.read_text())["from_the_future"] == [1]
 
 
+def change(folder: Path, values: dict) -> Path:
+    """Write a document in which some values are others; its path."""
+    a_document().write(folder)
+    path = folder / layout.RUN_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    return path
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("values", "message"),
     [
         ({"runfolio": 9}, "newer runfolio .format 9"),
         ({"runfolio": None}, "not a runfolio file"),
-        ({"status": {"state": "sleeping"}}, "unknown state 'sleeping'"),
-        ({"status": 3}, "damaged"),
-        ({"created": "yesterday"}, "damaged"),
-        ({"config": [1]}, "config is a list"),
-        ({"attempts": [{}]}, "damaged"),
-        ({"attempts": [{**ATTEMPT, "kept": [1]}]}, "kept is a list"),
-        ({"attempts": [{**ATTEMPT, "kept": {"w": "x"}}]}, "kept holds what is no seq"),
-        ({"attempts": [{**ATTEMPT, "writer": "../x"}]}, "no id of a writer"),
-        ({"tags": None}, "tags is a NoneType"),
-        ({"status": {"state": "failed", "reason": 5}}, "reason is a int"),
-        ({"created": "0001-01-01T00:00:00+23:00"}, "no time"),
         (
             {"config": functools.reduce(lambda inner, _: {"a": inner}, range(300), {})},
             "objects and lists in one another",
         ),
     ],
 )
-def test_errors_of_a_document_are_specific(folder: Path, change: dict, message: str):
-    a_document().write(folder)
-    path = folder / layout.RUN_FILE
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+def test_errors_of_a_document_are_specific(folder: Path, values: dict, message: str):
+    change(folder, values)
     with pytest.raises((DamagedFile, NewerFormat), match=message):
         RunDocument.read(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "damage"),
+    [
+        ({"status": {"state": "sleeping"}}, "status/state must be"),
+        ({"status": 3}, "status must be object"),
+        ({"created": "yesterday"}, "created must be time"),
+        ({"created": "0001-01-01T00:00:00+23:00"}, "created must be time"),
+        ({"config": [1]}, "config must be object of any values"),
+        ({"attempts": [{}]}, "attempts/0/attempt is missing"),
+        ({"attempts": [{**ATTEMPT, "kept": [1]}]}, "attempts/0/kept must be object"),
+        ({"attempts": [{**ATTEMPT, "kept": {"w": "x"}}]}, "attempts/0/kept/w must be integer from 0"),
+        ({"attempts": [{**ATTEMPT, "writer": "../x"}]}, "attempts/0/writer must be id"),
+        ({"tags": None}, "tags must be list"),
+        ({"status": {"state": "failed", "reason": 5}}, "status/reason must be text"),
+        ({"environment": {"packages": {"torch": 2}}}, "environment/packages/torch must be text"),
+        ({"code": {"script": "train\0.py"}}, "code/script must be path"),
+        ({"axes": [{"metric": "loss"}]}, "axes/0/x is missing"),
+    ],
+)
+def test_damage_of_a_field_is_named(folder: Path, values: dict, damage: str):
+    change(folder, values)
+    document = RunDocument.read(folder)
+    assert document.damage[0].startswith(damage)
+    assert (document.problem or "").startswith(f"run.json: {damage}")
+
+
+def test_damaged_entries_alone_are_left_out(folder: Path):
+    second = {**ATTEMPT, "attempt": 2, "parent": 1, "started": "2026-11-23T11:13:33Z", "seconds": -1}
+    change(folder, {"tags": ["a", 5, "b"], "refused": {"x": 1, "y": -1}, "attempts": [ATTEMPT, {"attempt": 7}, second]})
+    document = RunDocument.read(folder)
+    assert document.tags == ["a", "b"]
+    assert document.refused == {"x": 1}
+    assert [(attempt.attempt, attempt.seconds) for attempt in document.attempts] == [(1, None), (2, None)]
+    assert document.config == a_document().config
+
+
+def test_folder_gives_names_that_are_damaged(tmp_path: Path):
+    folder = tmp_path / "digits" / "net-k3f9x2ab"
+    folder.mkdir(parents=True)
+    change(folder, {"id": None, "name": 5, "experiment": "", "created": 1, "attempts": [ATTEMPT]})
+    document = RunDocument.read(folder)
+    assert (document.id, document.name, document.experiment) == ("k3f9x2ab", "net", "digits")
+    assert document.created == document.attempts[0].started
+
+
+def test_rewriting_keeps_a_copy_of_a_damaged_document(folder: Path):
+    path = change(folder, {"tags": 5, "series": "s"})
+    damaged = path.read_bytes()
+
+    document = RunDocument.read(folder)
+    document.without_secrets().write(folder)
+    document.write(folder)
+
+    assert [(copy.name, copy.read_bytes()) for copy in (folder / layout.DAMAGED).iterdir()] == [("run.json", damaged)]
+    assert RunDocument.read(folder).damage == []
 
 
 def state_of(folder: Path, heartbeat: Heartbeat | None, memory: Memory | None = None) -> str:

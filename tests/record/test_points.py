@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from runfolio.record.base.layout import ALIVE, METRICS, segment_path, tail_path
 from runfolio.record.base.run_document import Attempt, RunDocument, now
 from runfolio.record.liveness.heartbeats import Heartbeat
 from runfolio.record.points import compaction, segment_files, seq_ranges, tails
+from runfolio.record.points.metric_summary import MetricSummary
 from runfolio.record.points.reader import PointFiles
 from runfolio.record.points.tails import LogCall
 
@@ -57,7 +60,7 @@ def beat(
 
 def write_tail(folder: Path, number: int, seqs: range, writer: str = "w1", attempt: int = 1) -> None:
     calls = [LogCall(seq, seq * 1000, seq - 1, {"loss": 1 / seq, "acc": seq / 100}) for seq in seqs]
-    tail_path(folder, writer, number).write_bytes(tails.header(writer, attempt) + tails.encode(calls))
+    tail_path(folder, writer, number).path.write_bytes(tails.header(writer, attempt) + tails.encode(calls))
 
 
 def make_old(path: Path) -> None:
@@ -96,7 +99,7 @@ def test_sealing_compacting_and_sweeping_change_no_point(run: Path):
     compaction.seal_tail(run, "w1", 1)
     compaction.seal_tail(run, "w1", 2)
     assert look() == before
-    make_old(segment_path(run, "w1", 1))
+    make_old(segment_path(run, "w1", 1).path)
     assert compaction.sweep(run, after_s=100) == 1
     assert look() == before
     compaction.compact(run, "w1", 4)
@@ -109,7 +112,7 @@ def test_sealing_compacting_and_sweeping_change_no_point(run: Path):
 def test_new_tail_is_never_removed(run: Path):
     """Only its header can be read yet; the writer has it open and goes on writing."""
     compaction.compact(run, "w1", 4)
-    begun = tail_path(run, "w1", 5)
+    begun = tail_path(run, "w1", 5).path
     begun.write_bytes(tails.header("w1", 1) + b'{"seq":91,"time_us":')
     compaction.sweep(run, after_s=0)
     assert [path.name for path in (run / METRICS).iterdir() if path.suffix == ".jsonl"] == [begun.name]
@@ -128,7 +131,7 @@ def test_segment_of_unknown_columns_is_reported_and_skipped(run: Path, wrong: di
         {name: pa.array(values, types.get(name)) for name, values in {**good, "attempt": [1], **wrong}.items()}
     )
     about = {b"runfolio": b'{"runfolio":0,"covers":{"w9":[[91,91]]}}'}
-    pq.write_table(table.replace_schema_metadata(about), segment_path(run, "w9", 1))
+    pq.write_table(table.replace_schema_metadata(about), segment_path(run, "w9", 1).path)
     files = PointFiles(run)
     assert len(files.read("loss")) == 90
     assert "segment-w9-1.parquet is damaged" in files.problems[0]
@@ -174,7 +177,7 @@ class Life:
 
     def write(self, number: int, seqs: list[int]) -> None:
         calls = [LogCall(seq, seq * 1000, seq - 1, values(seq)) for seq in seqs]
-        tail_path(self.folder, "w1", number).write_bytes(tails.header("w1", 1) + tails.encode(calls))
+        tail_path(self.folder, "w1", number).path.write_bytes(tails.header("w1", 1) + tails.encode(calls))
 
     def note(self) -> None:
         self.ever.update({path: path.read_bytes() for path in (self.folder / METRICS).iterdir()})
@@ -242,6 +245,10 @@ def test_every_call_that_a_reader_sees_in_any_file_is_read_once(data: st.DataObj
     check(life.folder, seen)
 
 
+def without_means(summaries: Mapping[str, MetricSummary]) -> dict[str, MetricSummary]:
+    return {name: replace(summary, mean=0.0) for name, summary in summaries.items()}
+
+
 def test_more_points_than_are_held_in_memory_are_compacted_the_same(run: Path, monkeypatch: pytest.MonkeyPatch):
     """Metrics that appear late sort before others, tails overlap, and one metric is larger than a row group."""
     for name, most in (("_ROWS_AT_ONCE", 50), ("_SMALLEST_BLOCK", 7)):
@@ -249,7 +256,7 @@ def test_more_points_than_are_held_in_memory_are_compacted_the_same(run: Path, m
     for name, most in (("LARGEST_GROUP", 64), ("OWN_GROUP_POINTS", 20)):
         monkeypatch.setattr(segment_files, name, most)
     calls = [LogCall(seq, seq, seq, {"loss": 1 / seq, f"a{(seq * 7) % 50}": seq}) for seq in range(85, 301)]
-    tail_path(run, "w1", 4).write_bytes(tails.header("w1", 1) + tails.encode(calls))
+    tail_path(run, "w1", 4).path.write_bytes(tails.header("w1", 1) + tails.encode(calls))
     before = PointFiles(run)
     summaries = before.summaries()
     curves = {name: before.read(name).values.tolist() for name in before.names()}
@@ -259,9 +266,11 @@ def test_more_points_than_are_held_in_memory_are_compacted_the_same(run: Path, m
     compaction.sweep(run)
     assert [path.name for path in (run / METRICS).iterdir()] == ["segment-w1-5.parquet"]
     after = PointFiles(run)
-    assert after.summaries() == summaries
+    assert without_means(after.summaries()) == without_means(summaries)
+    for name, summary in after.summaries().items():
+        assert summary.mean == pytest.approx(summaries[name].mean)  # sums round by the size of their blocks
     assert {name: after.read(name).values.tolist() for name in after.names()} == curves
-    metadata = pq.ParquetFile(segment_path(run, "w1", 5)).metadata
+    metadata = pq.ParquetFile(segment_path(run, "w1", 5).path).metadata
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     assert [group.num_rows for group in groups if group.column(0).statistics.min == "loss"] == [64, 64, 64, 64, 44]
     assert all(group.num_rows >= 20 for group in groups[:-1])
@@ -286,7 +295,7 @@ def test_calls_between_two_tails_are_not_taken_for_sealed(tmp_path: Path):
 def test_a_call_on_a_damaged_line_is_read_from_the_tail_that_has_it_whole(tmp_path: Path):
     folder = make_run(tmp_path / "run")
     write_tail(folder, 1, range(1, 11))
-    path = tail_path(folder, "w1", 1)
+    path = tail_path(folder, "w1", 1).path
     path.write_bytes(path.read_bytes().replace(b'"seq":5', b'"seq":X'))
     compaction.seal_tail(folder, "w1", 1)
     write_tail(folder, 2, range(4, 8))
@@ -320,7 +329,7 @@ def test_tails_of_a_live_writer_are_not_compacted_or_removed(tmp_path: Path):
         write_tail(folder, 2, range(1, 11), writer="w2")
         compaction.seal_tail(folder, "w2", 2)
         compaction.sweep(folder, after_s=0)
-        assert tail_path(folder, "w2", 1).exists()
+        assert tail_path(folder, "w2", 1).path.exists()
         assert calls_of(folder, "w1", "w2") == [*range(1, 11)] * 2
     beat(folder, "w2", end="finished")
     compaction.compact(folder, "w1", 3)
@@ -410,6 +419,8 @@ def test_segment_is_synced_before_its_tails_are_removed(run: Path, python):
     """fsync of the file, rename, fsync of the folder, and only then unlink: as the calls come."""
     script = """
 import os, sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from runfolio.record.points import compaction
 calls = []
@@ -439,7 +450,7 @@ def test_segments_that_overlap_in_part_double_no_point(tmp_path: Path):
     for number, seqs in ((4, range(1, 61)), (5, range(31, 91))):
         write_tail(run, number, seqs)
         compaction.seal_tail(run, "w1", number)
-        tail_path(run, "w1", number).unlink()
+        tail_path(run, "w1", number).path.unlink()
 
     assert PointFiles(run).read("loss").steps.tolist() == list(range(90))
     assert PointFiles(run).summaries()["acc"].count == 90
@@ -451,7 +462,7 @@ def test_segments_that_overlap_in_part_double_no_point(tmp_path: Path):
 
 def test_damaged_segment_is_reported_and_its_tail_is_read_instead(run: Path):
     compaction.seal_tail(run, "w1", 2)
-    path = segment_path(run, "w1", 2)
+    path = segment_path(run, "w1", 2).path
     path.write_bytes(path.read_bytes()[:-30])
 
     files = PointFiles(run)
@@ -466,8 +477,8 @@ def test_damage_in_the_first_page_is_reported_and_never_misread(tmp_path: Path):
     folder = make_run(tmp_path / "net-aaaaaaaa")
     write_tail(folder, 1, range(1, 301))
     compaction.compact(folder, "w1", 4)
-    tail_path(folder, "w1", 1).unlink(missing_ok=True)
-    path = segment_path(folder, "w1", 4)
+    tail_path(folder, "w1", 1).path.unlink(missing_ok=True)
+    path = segment_path(folder, "w1", 4).path
     whole = path.read_bytes()
     files = PointFiles(folder)
     truth = {name: files.read(name).values.tolist() for name in files.names()}
@@ -484,8 +495,8 @@ def test_damage_in_the_first_page_is_reported_and_never_misread(tmp_path: Path):
 def test_a_flipped_byte_in_a_page_is_noticed(run: Path):
     compaction.compact(run, "w1", 4)
     for number in (1, 2, 3):
-        tail_path(run, "w1", number).unlink()
-    path = segment_path(run, "w1", 4)
+        tail_path(run, "w1", number).path.unlink()
+    path = segment_path(run, "w1", 4).path
     data = bytearray(path.read_bytes())
     column = pq.ParquetFile(path).metadata.row_group(0).column(3)
     data[column.data_page_offset + column.total_compressed_size - 3] ^= 0x10
@@ -503,10 +514,10 @@ def test_a_large_metric_has_row_groups_of_its_own_and_small_ones_share(tmp_path:
         LogCall(seq, seq, seq, {"large": 1.0, **({"a": 2.0, "z": 3.0} if seq % 100 == 0 else {})})
         for seq in range(1, count + 1)
     ]
-    tail_path(folder, "w1", 1).write_bytes(tails.header("w1", 1) + tails.encode(calls))
+    tail_path(folder, "w1", 1).path.write_bytes(tails.header("w1", 1) + tails.encode(calls))
     compaction.compact(folder, "w1", 2)
 
-    metadata = pq.ParquetFile(segment_path(folder, "w1", 2)).metadata
+    metadata = pq.ParquetFile(segment_path(folder, "w1", 2).path).metadata
     groups = [
         (metadata.row_group(n).column(0).statistics.min, metadata.row_group(n).num_rows)
         for n in range(metadata.num_row_groups)
@@ -517,7 +528,7 @@ def test_a_large_metric_has_row_groups_of_its_own_and_small_ones_share(tmp_path:
 
 def test_a_segment_is_plain_parquet_for_everybody(run: Path):
     compaction.compact(run, "w1", 4)
-    frame = pq.read_table(segment_path(run, "w1", 4)).to_pandas()
+    frame = pq.read_table(segment_path(run, "w1", 4).path).to_pandas()
     assert list(frame.columns) == ["metric", "step", "time_us", "value", "attempt", "writer", "seq"]
     assert frame[frame.metric == "acc"].value.tolist() == [seq / 100 for seq in range(1, 91)]
 
@@ -528,7 +539,7 @@ def test_a_resumed_run_shows_its_newest_branch_and_keeps_the_abandoned_one(tmp_p
     folder = make_run(tmp_path / "run", attempts)
     write_tail(folder, 1, range(1, 51))
     calls = [LogCall(seq, seq, 39 + seq, {"loss": -seq}) for seq in range(1, 21)]
-    tail_path(folder, "w2", 1).write_bytes(tails.header("w2", 2) + tails.encode(calls))
+    tail_path(folder, "w2", 1).path.write_bytes(tails.header("w2", 2) + tails.encode(calls))
 
     for _ in ("as tails", "as one segment"):
         files = PointFiles(folder)
@@ -546,7 +557,7 @@ def test_extremes_pass_over_nan(tmp_path: Path):
     folder = make_run(tmp_path / "run")
     values = [float("nan"), 3.0, 1.0, float("inf"), 2.0]
     calls = [LogCall(n + 1, n, n, {"loss": value, "broken": float("nan")}) for n, value in enumerate(values)]
-    tail_path(folder, "w1", 1).write_bytes(tails.header("w1", 1) + tails.encode(calls))
+    tail_path(folder, "w1", 1).path.write_bytes(tails.header("w1", 1) + tails.encode(calls))
 
     loss, broken = (PointFiles(folder).summaries()[name] for name in ("loss", "broken"))
 
@@ -574,7 +585,7 @@ def test_merged_ranges_are_the_union(a: list, b: list):
 def test_changed_footer_is_reported_before_arrow_reads_it(run: Path):
     """Arrow ends the whole process over some of them, and believes others."""
     compaction.compact(run, "w1", 4)
-    path = segment_path(run, "w1", 4)
+    path = segment_path(run, "w1", 4).path
     data = path.read_bytes()
     footer = int.from_bytes(data[-8:-4], "little")
     for offset in range(len(data) - 8 - footer, len(data) - 8, 7):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runfolio.errors import DamagedFile, NewerFormat
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.points import tail_columns as decoding
 from runfolio.record.points import tails
 from runfolio.record.points.tail_columns import Tail
@@ -21,9 +22,13 @@ calls = st.lists(
 )
 
 
+def record_path(path: Path) -> RecordPath:
+    return RecordPath(path.parent, path.name)
+
+
 def read(path: Path) -> tuple[Tail, list[LogCall]] | None:
     """A tail and its calls, one by one."""
-    tail = Tail.open(path)
+    tail = Tail.open(record_path(path))
     if tail is None:
         return None
     calls = []
@@ -156,11 +161,11 @@ def test_a_file_that_is_no_tail_is_named(tmp_path: Path):
     path = tmp_path / "tail.jsonl"
     path.write_bytes(b"<html>\n")
     with pytest.raises(DamagedFile, match=r"tail\.jsonl is damaged"):
-        Tail.open(path)
+        Tail.open(record_path(path))
 
 
 def test_a_tail_of_a_newer_format_is_refused_by_name(tmp_path: Path):
     path = tmp_path / "tail.jsonl"
     path.write_bytes(b'{"runfolio":7,"writer":"w","attempt":1}\n')
     with pytest.raises(NewerFormat, match=r"format 7, this one reads up to 0.*upgrade"):
-        Tail.open(path)
+        Tail.open(record_path(path))

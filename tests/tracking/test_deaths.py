@@ -259,7 +259,7 @@ def test_what_was_seen_of_a_vanished_process_is_told_and_no_more(
 def test_damaged_exit_file_is_ignored(store: Path, train: Callable):
     train("run.finish()")
     run = runfolio.open(store).run("net")
-    death_path(run.folder, run.document.attempts[-1].writer).write_text('{"runfolio": 0, "exit_code": "many"}')
+    death_path(run.folder, run.document.attempts[-1].writer).path.write_text('{"runfolio": 0, "exit_code": "many"}')
     assert why(runfolio.open(store).run("net")) == "finished"
 
 

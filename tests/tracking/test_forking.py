@@ -127,7 +127,7 @@ def test_a_fork_outlives_its_parent_and_is_found_whole(store: Path):
 def test_a_fork_of_a_disk_without_hard_links_has_copies(store: Path, monkeypatch: pytest.MonkeyPatch):
     parent = parent_of_ten_steps(store)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("os.link", refuse)
@@ -251,15 +251,14 @@ def test_fork_killed_while_created_leaves_no_run_and_is_cleaned_up(store: Path, 
     parent = parent_of_ten_steps(store)
     script = """
 import os, signal, sys
-from runfolio.record.base import files
-sync, left = files.sync_file, int(sys.argv[3])
-def killed(path):
+sync, left = os.fsync, int(sys.argv[3])
+def killed(descriptor):
     global left
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    sync(path)
-files.sync_file = killed
+    sync(descriptor)
+os.fsync = killed
 import runfolio
 runfolio.fork(sys.argv[2], store=sys.argv[1], recording=runfolio.RecordingConfig(console=False))
 """

@@ -104,7 +104,7 @@ def test_the_cells_of_a_session_decide_how_its_runs_end(kernel: _Manager, execut
     assert awaited.metric("loss").values.tolist() == [3.0]
     assert awaited.document.seeds["seed"] == 3
     failed = runfolio.open().run("fails")
-    console = log_path(failed.folder, failed.document.attempts[-1].writer).read_text()
+    console = log_path(failed.folder, failed.document.attempts[-1].writer).path.read_text()
     assert sorted(console.splitlines()) == ["a cell without the run", "printed by a cell", "printed by a program"]
     assert failed.duration_s is not None
 

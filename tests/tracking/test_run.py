@@ -7,6 +7,7 @@ import contextlib
 import copy
 import json
 import math
+import os
 import pickle
 import shutil
 import threading
@@ -474,9 +475,9 @@ def test_artifacts_named_like_a_manifest_are_apart(run: Run, tmp_path: Path):
     (tmp_path / "f").write_text("x")
     for name in ("a.json", "a"):
         assert run.artifact(tmp_path / "f", name=name)
-    assert [artifacts.find(run.folder, name) for name in ("a.json", "a")] == [
-        run.folder / "artifacts" / "a.json.2",
-        run.folder / "artifacts" / "a",
+    assert [str(artifacts.find(run.folder, name)) for name in ("a.json", "a")] == [
+        str(run.folder / "artifacts" / "a.json.2"),
+        str(run.folder / "artifacts" / "a"),
     ]
 
 
@@ -504,7 +505,7 @@ def test_an_artifact_that_cannot_be_copied_keeps_the_one_before(run: Run, tmp_pa
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "broken").symlink_to("nowhere")
     assert run.artifact(tmp_path / "f") is None
-    assert artifacts.find(run.folder, "f") == target
+    assert str(artifacts.find(run.folder, "f")) == str(target)
     assert (target / "f").read_text() == "x"
 
 
@@ -514,20 +515,20 @@ def test_artifact_whose_manifest_is_not_on_disk_is_whole(
 ):
     """The rename of the manifest is done when the folder cannot be synced, or Ctrl-C comes."""
     (tmp_path / "f").write_text("x")
-    sync = files.sync_file
+    sync = os.fsync
 
-    def fail_for_the_folder(path: Path) -> None:
-        sync(path)
-        if path.name == "artifacts":
+    def fail_for_the_folder(descriptor: int) -> None:
+        sync(descriptor)
+        if Path(f"/proc/self/fd/{descriptor}").resolve().name == "artifacts":
             raise error
 
-    monkeypatch.setattr(files, "sync_file", fail_for_the_folder)
+    monkeypatch.setattr(os, "fsync", fail_for_the_folder)
     for _ in range(2):
         with contextlib.suppress(KeyboardInterrupt):
             assert run.artifact(tmp_path / "f") is None
         kept = artifacts.find(run.folder, "f")
         assert kept is not None
-        assert (kept / "f").read_text() == "x"
+        assert (kept.path / "f").read_text() == "x"
 
 
 def test_interrupted_copy_of_an_artifact_leaves_no_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -16,6 +16,7 @@ import torch
 import runfolio
 from runfolio import CheckpointPolicy
 from runfolio.record.base import files
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Snapshot
 from runfolio.record.points.reader import PointFiles
@@ -113,7 +114,7 @@ def test_best_checkpoints_survive_a_full_disk_during_their_renaming(store: Path,
     write = files.write_json
     full_for: list[str] = []
 
-    def write_json(path: Path, value: Any, *, sync: bool = False) -> None:
+    def write_json(path: RecordPath, value: Any, *, sync: bool = False) -> None:
         if path.name in full_for:
             full_for.clear()
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

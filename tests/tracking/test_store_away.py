@@ -233,7 +233,7 @@ def test_a_file_whose_name_is_taken_gets_another(store: Path):
     """As on a network disk where a file was created and the answer did not come: it never can be created again."""
     with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         (run.folder / "metrics" / f"tail-{run.recorder.writer}-1.jsonl").touch()
-        media.index_path(run.folder, run.recorder.writer).touch()
+        media.index_path(run.folder, run.recorder.writer).path.touch()
         run.log({"loss": 1.0})
         run.log_text("note", "hello")
         until(run.flush)

@@ -150,7 +150,8 @@ def kept(writer: SummaryWriter, name: str) -> tuple[dict[str, Any], dict[str, np
     """Return the details and the arrays of an artifact."""
     folder = artifacts.find(writer.run.folder, name)
     assert folder is not None
-    return json.loads((folder / "about.json").read_text()), {path.stem: np.load(path) for path in folder.glob("*.npy")}
+    arrays = {path.stem: np.load(path) for path in folder.path.glob("*.npy")}
+    return json.loads((folder.path / "about.json").read_text()), arrays
 
 
 def test_tensors_meshes_and_embeddings_are_artifacts(writer: SummaryWriter):

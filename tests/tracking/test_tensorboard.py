@@ -151,13 +151,13 @@ class TestMadeFromTheRecord:
         with runfolio.init("net", store=store, tensorboard=True, config={"lr": 0.1}) as run:
             log_everything(run)
         (written,) = event_files(run.folder).values()
-        original = contents(written)
+        original = contents(written.path)
         written.unlink()
 
         make_event_files(run.folder)
 
         (made,) = event_files(run.folder).values()
-        assert contents(made) == original
+        assert contents(made.path) == original
 
     def test_damaged_media_are_left_out(self, store: Path):
         with runfolio.init("net", store=store) as run:
@@ -192,7 +192,7 @@ class TestTrouble:
             assert not writer.run.flush()
         writer.close()
 
-        line = line_folder(writer.run.folder, "Loss", "train")
+        line = line_folder(writer.run.folder, "Loss", "train").path
         assert scalars(line, "Loss") == [(step, float(step)) for step in range(1000)]
 
     def test_a_file_that_falls_too_far_behind_is_given_up_and_made_afterwards(
@@ -212,7 +212,7 @@ class TestTrouble:
         assert "`runfolio tensorboard` writes one from the record" in caplog.text
         make_event_files(run.folder)
         (made,) = event_files(run.folder).values()
-        assert len([1 for *_, value in contents(made) if "tag='loss'" in value or "tag='noise'" in value]) == 71
+        assert len([1 for *_, value in contents(made.path) if "tag='loss'" in value or "tag='noise'" in value]) == 71
 
 
 @contextmanager

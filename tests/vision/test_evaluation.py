@@ -133,7 +133,7 @@ def test_data_with_other_classes_is_refused_by_name(classifier, source):
 
 
 def test_long_list_of_other_classes_is_shortened(classifier, source):
-    with pytest.raises(ConfigError, match=r"know a, b, c, d, e and 5 more; the data lacks 0, 1, 2, 3, 4 and 5 more$"):
+    with pytest.raises(ConfigError, match="e and 5 more; the data does not have 0, 1, 2, 3, 4 and 5 more"):
         evaluate(classifier, replace(source, classes=tuple("abcdefghij")))
 
 

@@ -7,7 +7,6 @@ does not need Arrow for it.
 from __future__ import annotations
 
 import heapq
-import secrets
 import struct
 import sys
 from collections import defaultdict
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from runfolio.events.event_encoder import EventEncoder
 from runfolio.record.base.layout import event_file, event_files, event_writer, line_event_files, line_folder
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import Attempt, RunDocument
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
@@ -51,7 +51,7 @@ def follow_branch(folder: Path) -> None:
 def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None:
     """Write the files of those attempts that the newest branch keeps, and remove those of the others."""
     newest = document.attempts[-1]
-    written: set[Path] = set()
+    written: set[RecordPath] = set()
     # Encoded one writer after the other, so that not all of a long run is in memory at once.
     for attempt in attempts:
         if attempt is newest or attempt.writer in newest.kept:
@@ -64,15 +64,15 @@ def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None
             path.unlink(missing_ok=True)
 
 
-def _encode(path: Path, document: RunDocument, attempt: Attempt) -> dict[Path, list[bytes]]:
+def _encode(path: RecordPath, document: RunDocument, attempt: Attempt) -> dict[RecordPath, list[bytes]]:
     """Return the records of an attempt by event file: `path` for the run, and one for each line of its charts."""
-    folder = path.parent
+    folder = Path(path.root)
     encoder = EventEncoder(document.charts)
     header = encoder.header(attempt.started.timestamp())
     files = defaultdict(lambda: [header], {path: [header]})
     for item in heapq.merge(*_parts(folder, document, attempt), key=lambda item: item.seq):
         if isinstance(item, MediaEntry):
-            files[path].append(_medium(item, encoder))
+            files[path].append(_medium(folder, item, encoder))
             continue
         files[path].append(encoder.scalars(item))
         for (chart, line), record in encoder.lines(item):
@@ -97,16 +97,16 @@ def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Itera
     )
 
 
-def _medium(entry: MediaEntry, encoder: EventEncoder) -> bytes:
+def _medium(folder: Path, entry: MediaEntry, encoder: EventEncoder) -> bytes:
     """Encode one medium; empty if its line or image is damaged, which readers of the record report."""
     try:
-        picture = entry.path.read_bytes() if entry.path else None
+        picture = media.read_picture(folder, entry)
         return encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, picture)
     except (OSError, AttributeError, KeyError, TypeError, ValueError, struct.error):
         return b""
 
 
-def _event_path(folder: Path, attempt: Attempt) -> Path:
+def _event_path(folder: Path, attempt: Attempt) -> RecordPath:
     if path := event_files(folder).get(attempt.writer):
         return path
     heartbeat = Heartbeat.read(folder, attempt.writer)
@@ -114,16 +114,12 @@ def _event_path(folder: Path, attempt: Attempt) -> Path:
     return event_file(folder, attempt.writer, int(attempt.started.timestamp()), host, pid)
 
 
-def _replace(path: Path, records: list[bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not `files.replace`: TensorBoard reads every file with a matching name, also hidden ones.
-    temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-events")
-    try:
-        temporary.write_bytes(b"".join(records))
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def _replace(path: RecordPath, records: list[bytes]) -> None:
+    if path.parent.parts:  # of a line of a chart
+        path.parent.parent.mkdir()
+        path.parent.mkdir()
+    # TensorBoard reads every file with a matching name, also hidden ones.
+    path.replace(lambda temporary: temporary.write_bytes(b"".join(records)), label="events")
 
 
 if __name__ == "__main__":

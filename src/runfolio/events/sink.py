@@ -17,6 +17,7 @@ from runfolio.errors import RunfolioError, StoreError
 from runfolio.events.event_encoder import EventEncoder
 from runfolio.record.base.append_file import AppendFile
 from runfolio.record.base.layout import METRICS, event_file, event_files, line_folder, next_event_second
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.liveness.heartbeats import hostname
@@ -48,10 +49,10 @@ class EventFileSink:
         self._folder = folder
         self._start_module = start_module
         self._warn = warn
-        self._files: dict[Path, AppendFile] = {}
+        self._files: dict[RecordPath, AppendFile] = {}
         """Event files by folder: that of the run, and those of the lines of its charts."""
         self._rebuild: subprocess.Popen[str] | None = None
-        self._records: defaultdict[Path, bytearray] = defaultdict(bytearray)
+        self._records: defaultdict[RecordPath, bytearray] = defaultdict(bytearray)
         self._has_points = False
         self._has_config = False
         self._is_failing = False
@@ -70,7 +71,7 @@ class EventFileSink:
         self._encoder = EventEncoder(document.charts)
         self._header = self._encoder.header(now)
         self._file_name = path.name
-        self._files = {self._folder: AppendFile(path, self._header)}
+        self._files = {path.parent: AppendFile(path, self._header)}
         if earlier:
             with contextlib.suppress(OSError, RunfolioError):  # earlier files then keep the abandoned points
                 self._rebuild_earlier()
@@ -123,8 +124,8 @@ class EventFileSink:
 
     def _rebuild_earlier(self) -> None:
         """Rebuild the earlier files, in this process if they are small and it uses Arrow anyway, else in another."""
-        paths = [*event_files(self._folder).values(), *(self._folder / METRICS).iterdir()]
-        size = sum(path.stat().st_size for path in paths)
+        paths = [*event_files(self._folder).values(), *RecordPath(self._folder, METRICS).entries()]
+        size = sum(path.status().st_size for path in paths)
         if "pyarrow" in sys.modules and size <= _SMALL_BYTES:
             from runfolio.events.rebuild import follow_branch
 
@@ -139,7 +140,7 @@ class EventFileSink:
 
     def _append(self, encode: Callable[[], bytes]) -> None:
         try:
-            self._records[self._folder] += encode()
+            self._records[RecordPath(self._folder)] += encode()
         except Exception as error:  # a bug in the encoder
             self._give_up(error)
 
@@ -147,9 +148,9 @@ class EventFileSink:
         failure: tuple[AppendFile, OSError] | None = None
         for folder, file in self._files.items():
             try:
-                if folder != self._folder and not file.size:
-                    folder.parent.mkdir(exist_ok=True)
-                    folder.mkdir(exist_ok=True)
+                if folder.parts and not file.size:  # of a line of a chart
+                    folder.parent.mkdir()
+                    folder.mkdir()
                 file.write(bytes(self._records.pop(folder, b"")))
             except OSError as error:
                 failure = file, error

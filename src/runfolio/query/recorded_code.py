@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from runfolio.errors import NotFound, did_you_mean
+from runfolio.errors import NotFound, RunfolioError, did_you_mean
+from runfolio.record.base.run_parts import StartedCode
+from runfolio.record.base.schema import shorten_damage
 from runfolio.record.content import code
 from runfolio.record.content.code import Code, SourceFile
 
@@ -15,7 +16,7 @@ from runfolio.record.content.code import Code, SourceFile
 class RecordedCode:
     """Command, commit and captured files of one run. Files are read on access."""
 
-    def __init__(self, run_id: str, folder: Path, info: dict[str, Any], writers: Sequence[str]) -> None:
+    def __init__(self, run_id: str, folder: Path, info: StartedCode, writers: Sequence[str]) -> None:
         self.info = info
         """Mapping with `command`, `module`, `script`, `folder`, and `remote`, `commit`, `branch`, `dirty` of git."""
         self._run_id = run_id
@@ -30,6 +31,23 @@ class RecordedCode:
             DamagedFile: The list cannot be read.
         """
         return code.read(self._folder, self._writers)
+
+    @property
+    def readable_capture(self) -> Code | None:
+        """List like `capture`, but None if it cannot be read, with the reason in `problem`."""
+        try:
+            return self.capture
+        except RunfolioError:
+            return None
+
+    @property
+    def problem(self) -> str | None:
+        """Reason why captured files cannot be read, in one line; None if there is no problem."""
+        try:
+            damage = [] if self.capture is None else self.capture.damage
+        except RunfolioError as error:
+            return str(error)
+        return f"code: {shorten_damage(damage)}; left out" if damage else None
 
     @property
     def files(self) -> list[SourceFile]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from runfolio.errors import NotFound
-from runfolio.record.content.data_listings import LISTED_AT_MOST, Listing, is_fingerprint
+from runfolio.record.base.run_parts import GivenData
+from runfolio.record.content.data_listings import LISTED_AT_MOST, Listing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,22 +33,11 @@ class DataFacts:
     """Folder of the run."""
 
     @classmethod
-    def of(cls, folder: Path, name: str, recorded: Any) -> DataFacts:
-        """Create the facts from an entry of `run.json`. Values of an unexpected type are unknown."""
-        entry = recorded if isinstance(recorded, Mapping) else {}
-        fingerprint = entry.get("fingerprint")
-        earlier = entry.get("earlier")
-        return cls(
-            name=name,
-            fingerprint=fingerprint if is_fingerprint(fingerprint) else None,
-            items=_whole(entry.get("items")),
-            bytes=_whole(entry.get("bytes")),
-            source=_text(entry.get("source")),
-            trouble=_text(entry.get("trouble")),
-            attempt=_whole(entry.get("attempt")),
-            earlier=tuple(cls.of(folder, name, facts) for facts in (earlier if isinstance(earlier, list) else ())),
-            folder=folder,
-        )
+    def of(cls, folder: Path, name: str, recorded: GivenData) -> DataFacts:
+        """Create the facts from an entry of `run.json`."""
+        facts = {key: recorded.get(key) for key in ("fingerprint", "items", "bytes", "source", "trouble", "attempt")}
+        earlier = tuple(cls.of(folder, name, entry) for entry in recorded.get("earlier", ()))
+        return cls(name=name, folder=folder, earlier=earlier, **facts)
 
     def listing(self) -> Listing:
         """Return the items.
@@ -71,11 +59,3 @@ class DataFacts:
 def _read(folder: Path, fingerprint: str) -> Listing:
     """Read a listing. It can be cached, since its name is a digest of its content."""
     return Listing.read(folder, fingerprint)
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.run_parts import Verdict
 from runfolio.record.content import run_edits
+from runfolio.record.content.run_edits import EditedValues
 
 
 class RunEdits:
@@ -16,7 +18,7 @@ class RunEdits:
     Each method raises StoreError if the store cannot be written or the run is gone.
     """
 
-    def __init__(self, folder: Path, document: RunDocument, values: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, document: RunDocument, values: EditedValues) -> None:
         self._folder = folder
         self._document = document
         self._values = values
@@ -40,7 +42,7 @@ class RunEdits:
         return self._values.get("archived", False)
 
     @property
-    def verdict(self) -> dict[str, Any] | None:
+    def verdict(self) -> Verdict | None:
         """Result of a reproduction: `word`, `sentence`, `causes` ... (`docs/format.md`, Lineage)."""
         return self._values.get("verdict")
 
@@ -71,10 +73,10 @@ class RunEdits:
         """Exclude the run from tables, selections and plots; False includes it again."""
         self._write(archived=archived)
 
-    def set_verdict(self, verdict: dict[str, Any]) -> None:
+    def set_verdict(self, verdict: Verdict) -> None:
         """Set the verdict of a reproduction."""
         self._write(verdict=verdict)
 
     def _write(self, **values: Any) -> None:
         run_edits.add(self._folder, self._document, values)
-        self._values = {**self._values, **values}
+        self._values = EditedValues(**{**self._values, **values})

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,9 @@ from runfolio.errors import RunfolioError
 from runfolio.record.base import files
 from runfolio.record.base.append_file import AppendFile
 from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.file_names import writer_id
 from runfolio.record.base.layout import FORMAT, MEDIA, MEDIA_FILES, METRICS, tail_path
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.content import media
 from runfolio.record.points import tails
 
@@ -70,7 +73,7 @@ class Spool:
         folder = self._make_room(len(line) + size)
         if picture:
             name, content = picture
-            files.replace(folder / MEDIA / MEDIA_FILES / name, lambda path: path.write_bytes(content))
+            media.picture_path(folder, name).write_bytes(content)
             self._bytes += size
         if self._media is None:
             number = next(self._numbers) + 1  # 1 is that of the run's own
@@ -126,7 +129,7 @@ class Spool:
             for name in (METRICS, f"{MEDIA}/{MEDIA_FILES}"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             about = {"run": self._run_id, "writer": self._writer, "folder": os.fspath(self._run_folder)}
-            files.write_json(self.folder / _ABOUT, {"runfolio": FORMAT, **about})
+            files.write_json(RecordPath(self.folder, _ABOUT), {"runfolio": FORMAT, **about})
         return self.folder
 
 
@@ -147,9 +150,9 @@ def find_spools() -> Iterator[StoredSpool]:
         return
     for folder in sorted((cache / "spool").iterdir()):
         try:
-            about = files.read_json(folder / _ABOUT)
-            yield StoredSpool(folder, Path(about["folder"]), str(about["run"]), str(about["writer"]))
-        except (RunfolioError, OSError, KeyError, TypeError):
+            about = files.read_json(RecordPath(folder, _ABOUT))
+            yield StoredSpool(folder, Path(about["folder"]), str(about["run"]), writer_id(about["writer"]))
+        except (RunfolioError, OSError, KeyError, TypeError, ValueError):
             continue
 
 
@@ -171,11 +174,11 @@ def bring_back(spool: StoredSpool) -> int:
     """
     moved = 0
     # Pictures first, so that no line ever names one that is not there.
-    for part in (f"{MEDIA}/{MEDIA_FILES}", MEDIA, METRICS):
-        for source in sorted((spool.folder / part).iterdir()) if (spool.folder / part).is_dir() else ():
-            if source.is_file() and not source.name.startswith("."):
-                moved += source.stat().st_size
-                files.replace(spool.run_folder / part / source.name, lambda to: shutil.copyfile(source, to), sync=True)  # noqa: B023 - called at once
+    for parts in ((MEDIA, MEDIA_FILES), (MEDIA,), (METRICS,)):
+        for source in RecordPath(spool.folder, *parts).entries():
+            if stat.S_ISREG(source.status().st_mode):
+                moved += source.status().st_size
+                source.copy(RecordPath(spool.run_folder, *source.parts))
                 source.unlink()
     shutil.rmtree(spool.folder, ignore_errors=True)
     return moved

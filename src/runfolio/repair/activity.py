@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from runfolio.record.base.file_names import is_writer_id
 from runfolio.record.base.layout import ALIVE, METRICS
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.liveness.heartbeats import SILENT_S, BeatHistory, Heartbeat, is_gone
 from runfolio.record.liveness.process_exits import death_path
-from runfolio.repair.run_folders import list_files
 
 
 def heartbeat_by_writer(folder: Path) -> dict[str, Heartbeat | None]:
     """Return the heartbeats by writer; None for an invalid file."""
-    names = [path.name for path in list_files(folder / ALIVE)]
+    names = [path.name for path in RecordPath(folder, ALIVE).files()]
     writers = [name.removesuffix(".json") for name in names if name.endswith(".json")]
-    return {writer: Heartbeat.read(folder, writer) for writer in writers if "." not in writer}
+    return {writer: Heartbeat.read(folder, writer) for writer in writers if is_writer_id(writer)}
 
 
 def is_at_work(folder: Path, history: BeatHistory) -> bool:
@@ -29,9 +30,9 @@ def is_at_work(folder: Path, history: BeatHistory) -> bool:
 
 def _is_fresh(folder: Path) -> bool:
     newest = 0.0
-    for path in (*list_files(folder / ALIVE), *list_files(folder / METRICS)):
+    for path in (*RecordPath(folder, ALIVE).files(), *RecordPath(folder, METRICS).files()):
         try:
-            newest = max(newest, path.stat().st_mtime)
+            newest = max(newest, path.status().st_mtime)
         except OSError:
             continue
     return abs(time.time() - newest) < SILENT_S

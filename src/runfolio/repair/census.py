@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from runfolio.errors import NewerFormat, RunfolioError, StoreError
 from runfolio.record.base.layout import MEDIA, METRICS
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
 from runfolio.record.points import seq_ranges
@@ -17,7 +18,6 @@ from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.line_scan import Lines, is_media, is_tail, scan_media, scan_tail
 from runfolio.repair.row_groups import SegmentScan, scan_segment
-from runfolio.repair.run_folders import list_files, relative_path
 
 _SCAN_ATTEMPTS = 5
 """Number of scans to try if a file disappears in the meantime because it was sealed."""
@@ -29,7 +29,7 @@ class Census:
     tails: list[Lines] = field(default_factory=list)
     segments: list[SegmentScan] = field(default_factory=list)
     media: list[Lines] = field(default_factory=list)
-    empty_files: list[Path] = field(default_factory=list)
+    empty_files: list[RecordPath] = field(default_factory=list)
     """Empty tails and media lists."""
     unread: list[Finding] = field(default_factory=list)
     """Files that this version cannot judge."""
@@ -56,15 +56,15 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
     """
     for _ in range(_SCAN_ATTEMPTS):
         census = Census()
-        points = list_files(folder / METRICS)
+        points = RecordPath(folder, METRICS).files()
         tails = [path for path in points if is_tail(path.name)]
         segments = [path for path in points if path.name.startswith("segment-") and path.suffix == ".parquet"]
-        pictures = [path for path in list_files(folder / MEDIA) if is_media(path.name)]
+        pictures = [path for path in RecordPath(folder, MEDIA).files() if is_media(path.name)]
         try:
             # Tails first: one that is sealed and deleted after the listing then raises FileNotFoundError.
-            census.tails = _scan(census, folder, tails, lambda path: scan_tail(path, attempts))
-            census.segments = _scan(census, folder, segments, scan_segment)
-            census.media = _scan(census, folder, pictures, lambda path: scan_media(path, attempts))
+            census.tails = _scan(census, tails, lambda path: scan_tail(path, attempts))
+            census.segments = _scan(census, segments, scan_segment)
+            census.media = _scan(census, pictures, lambda path: scan_media(path, attempts))
         except FileNotFoundError:
             continue
         return census
@@ -99,7 +99,7 @@ def missing_calls(census: Census, noted: Mapping[str, int]) -> SeqRanges:
     return subtract(expected, existing)
 
 
-def _scan(census: Census, folder: Path, paths: Iterable[Path], scan: Callable[[Path], ScanT | None]) -> list[ScanT]:
+def _scan(census: Census, paths: Iterable[RecordPath], scan: Callable[[RecordPath], ScanT | None]) -> list[ScanT]:
     results: list[ScanT] = []
     for path in paths:
         try:
@@ -107,7 +107,7 @@ def _scan(census: Census, folder: Path, paths: Iterable[Path], scan: Callable[[P
         except FileNotFoundError:
             raise
         except (NewerFormat, OSError) as error:
-            census.unread.append(Finding(relative_path(path, folder), Severity.UNCHECKED, describe_error(error, path)))
+            census.unread.append(Finding(path.relative, Severity.UNCHECKED, describe_error(error, path)))
             continue
         if result is None:
             census.empty_files.append(path)

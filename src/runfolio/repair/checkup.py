@@ -9,7 +9,9 @@ from pathlib import Path
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.record.base.layout import ALIVE, RUN_FILE
 from runfolio.record.base.plurals import counted
+from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.schema import shorten_damage
 from runfolio.record.liveness.heartbeats import BeatHistory, derive_state
 from runfolio.record.points import seq_ranges
 from runfolio.record.points.seq_ranges import SeqRanges
@@ -19,7 +21,7 @@ from runfolio.repair.activity import heartbeat_by_writer, is_at_work
 from runfolio.repair.census import Census, missing_calls, noted_positions, subtract, take_census
 from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.row_groups import SegmentScan
-from runfolio.repair.run_folders import find_links, relative_path
+from runfolio.repair.run_folders import unusable_files
 
 _RANGES_SHOWN = 5
 
@@ -60,14 +62,17 @@ _GONE = "is missing: the run's name, config and results"
 
 
 def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
-    """Return a run's document, or the problem with it."""
-    path = folder / RUN_FILE
-    if path.is_symlink():
-        return None, Finding(RUN_FILE, Severity.UNCHECKED, "is a link, which is not followed")
+    """Return a run's document if it can be read, and the problem with it."""
+    path = RecordPath(folder, RUN_FILE)
     try:
-        return RunDocument.read(folder), None
+        document = RunDocument.read(folder)
+        if document.damage:
+            return document, Finding(RUN_FILE, Severity.LOST, f"is damaged ({shorten_damage(document.damage)})")
+        return document, None
     except FileNotFoundError:
         return None, Finding(RUN_FILE, Severity.LOST, _GONE)
+    except UnusableFile as error:
+        return None, Finding(RUN_FILE, Severity.UNCHECKED, error.problem)
     except DamagedFile as error:
         return None, Finding(RUN_FILE, Severity.LOST, describe_error(error, path))
     except (NewerFormat, StoreError, OSError) as error:
@@ -81,8 +86,8 @@ def attempts_of(folder: Path, document: RunDocument | None) -> dict[str, int]:
 
 
 def _findings(folder: Path, document: RunDocument | None, *, at_work: bool) -> Iterator[Finding]:
-    for path in find_links(folder):
-        yield Finding(relative_path(path, folder), Severity.UNCHECKED, "is a link, which is not followed")
+    for path, kind in unusable_files(folder):
+        yield Finding(path.relative, Severity.UNCHECKED, f"is {kind}")
     try:
         census = take_census(folder, attempts_of(folder, document))
     except (StoreError, OSError) as error:
@@ -112,9 +117,9 @@ def _point_findings(folder: Path, census: Census) -> Iterator[Finding]:
             )
     for segment in census.segments:
         if not segment.is_whole:
-            yield Finding(relative_path(segment.path, folder), *_describe_segment(segment, census))
+            yield Finding(segment.path.relative, *_describe_segment(segment, census))
     for lines in (*census.tails, *census.media):
-        file = relative_path(lines.path, folder)
+        file = lines.path.relative
         if lines.header:
             yield Finding(file, Severity.DAMAGED, lines.header)
         if lines.damaged:

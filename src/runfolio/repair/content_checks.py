@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from runfolio.errors import NewerFormat, NotFound, RunfolioError
-from runfolio.record.base import files
-from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, CODE, CODE_FILES, DATA
+from runfolio.record.base import file_bounds, schema
+from runfolio.record.base.layout import ARTIFACTS, CLAIMS, CODE, CODE_FILES, CONSOLE, DATA
 from runfolio.record.base.plurals import counted
+from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
-from runfolio.record.content import artifacts, code, data_listings, run_edits
+from runfolio.record.content import artifacts, code, data_listings, media, run_edits
 from runfolio.repair.census import Census
 from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.line_scan import media_calls
-from runfolio.repair.run_folders import list_files, relative_path
 
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _NAMED = 3
@@ -29,33 +29,46 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
     yield from _artifacts(folder)
     yield from _code(folder)
     yield from _data(folder)
+    yield from _oversized(folder)
     for path, error in run_edits.find_damaged(folder):
-        yield _unreadable_finding(path, folder, error)
+        yield _unreadable_finding(path, error)
 
 
-def _unreadable_finding(path: Path, folder: Path, error: Exception) -> Finding:
+def _oversized(folder: Path) -> Iterator[Finding]:
+    """Files that no other check opens, and that are larger than their kind can be."""
+    for part, most_bytes in ((CLAIMS, file_bounds.JSON_DOCUMENT), (CONSOLE, file_bounds.CONSOLE)):
+        for path in RecordPath(folder, part).files():
+            try:
+                path.open(most_bytes).close()
+            except UnusableFile as error:
+                yield Finding(path.relative, Severity.UNCHECKED, error.problem)
+            except OSError:
+                continue  # gone in the meantime, or not ours to read
+
+
+def _unreadable_finding(path: RecordPath, error: Exception) -> Finding:
     newer = isinstance(error, NewerFormat) or (isinstance(error, OSError) and not isinstance(error, FileNotFoundError))
-    return Finding(
-        relative_path(path, folder), Severity.UNCHECKED if newer else Severity.LOST, describe_error(error, path)
-    )
+    return Finding(path.relative, Severity.UNCHECKED if newer else Severity.LOST, describe_error(error, path))
 
 
 def _pictures(folder: Path, census: Census) -> Iterator[Finding]:
     bad: list[str] = []
     for lines in census.media:
-        bad += [call.path.name for _, call in media_calls(lines) if call.path is not None and not _is_png(call.path)]
+        names = (call.path.name for _, call in media_calls(lines) if call.path is not None)
+        bad += [name for name in names if not _is_png(media.picture_path(folder, name))]
     if bad:
         named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
         message = f"lacks {counted(len(bad), 'image')} of media lines, or contains damaged ones: {named}"
         yield Finding("media/files", Severity.LOST, message)
 
 
-def _is_png(path: Path) -> bool:
+def _is_png(path: RecordPath) -> bool:
     """Return whether a file starts and ends as a PNG; the content is left to the decoder."""
     try:
-        with path.open("rb") as file:
+        with path.open(file_bounds.PICTURE) as file:
             has_start = file.read(len(_PNG_START)) == _PNG_START
-            file.seek(-min(len(_PNG_END), path.stat().st_size), 2)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(size - min(len(_PNG_END), size))
             return has_start and file.read() == _PNG_END
     except OSError:
         return False
@@ -72,75 +85,64 @@ def _checkpoints(folder: Path) -> Iterator[Finding]:
         except (RunfolioError, OSError) as error:
             bad.append((name, error))
     for name, error in bad:
-        path = folder / CHECKPOINTS / f"{name}.json"
+        path = manifests.manifest_path(folder, name)
         intact = ", ".join(f"{other!r} (step {step})" for other, step in good.items())
         alternatives = f"intact: {intact}" if intact else "no other checkpoint of the run is intact"
-        finding = _unreadable_finding(path, folder, error)
+        finding = _unreadable_finding(path, error)
         message = finding.message.replace(f"{path.parent}/", "")
         yield Finding(finding.file, finding.severity, f"{message}; {alternatives}")
 
 
 def _artifacts(folder: Path) -> Iterator[Finding]:
-    for manifest in list_files(folder / ARTIFACTS):
+    for manifest in RecordPath(folder, ARTIFACTS).files():
         if manifest.suffix != ".json" or manifest.name.startswith("."):
             continue
         try:
-            about = files.read_json(manifest)
-            entries = [(_inside(entry["file"]), str(entry["sha256"])) for entry in about["files"]]
-            artifact_folder = artifacts.files_folder(manifest, about)
+            artifact = artifacts.read(manifest)
         except (RunfolioError, OSError) as error:
-            yield _unreadable_finding(manifest, folder, error)
+            yield _unreadable_finding(manifest, error)
             continue
-        except (KeyError, TypeError, ValueError) as error:
-            yield Finding(relative_path(manifest, folder), Severity.LOST, f"is damaged (unexpected content: {error})")
-            continue
-        for name, digest in entries:
-            if problem := _digest_problem(artifact_folder / name, digest, below=folder):
-                yield Finding(relative_path(artifact_folder / name, folder), Severity.LOST, problem)
+        for entry in artifact.files:
+            path = artifacts.files_folder(manifest, artifact).below(entry.file)
+            if problem := _digest_problem(path, entry.sha256):
+                yield Finding(path.relative, Severity.LOST, problem)
 
 
-def _inside(name: Any) -> PurePosixPath:
-    """Return a path relative to the artifact's folder.
-
-    Raises:
-        ValueError: It is outside of the folder.
-    """
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError(f"{name!r} is outside of its folder")
-    return path
-
-
-def _digest_problem(path: Path, digest: str, *, below: Path) -> str | None:
+def _digest_problem(path: RecordPath, digest: str) -> str | None:
     """Describe the problem of a file with a recorded SHA-256; None if it is intact."""
     try:
-        if not path.resolve().is_relative_to(below.resolve()):
-            return "is a link, which is not followed"
-        return None if files.sha256(path) == digest else "is damaged (its SHA-256 differs from the recorded one)"
+        intact = path.sha256(file_bounds.ARTIFACT) == digest
+        return None if intact else "is damaged (its SHA-256 differs from the recorded one)"
     except FileNotFoundError:
         return "is missing"
+    except UnusableFile as error:
+        return error.problem
     except OSError as error:
         return f"cannot be read ({error.strerror})"
 
 
 def _code(folder: Path) -> Iterator[Finding]:
     needed: set[str] = set()
-    for path in list_files(folder / CODE):
+    for path in RecordPath(folder, CODE).files():
         if path.suffix == ".json" and not path.name.startswith("."):
             try:
                 run_code = code.read(folder, [path.stem])
             except (RunfolioError, OSError) as error:
-                yield _unreadable_finding(path, folder, error)
+                yield _unreadable_finding(path, error)
                 continue
             if run_code is not None:
+                if run_code.damage:
+                    message = f"is damaged ({schema.shorten_damage(run_code.damage)})"
+                    yield Finding(path.relative, Severity.DAMAGED, message)
                 needed |= {entry.sha256 for entry in run_code.files} | (
                     {run_code.diff} if run_code.diff is not None else set()
                 )
-    content_folder = folder / CODE / CODE_FILES
-    stored = {path.name for path in list_files(content_folder) if not path.name.startswith(".")}
+    content_folder = RecordPath(folder, CODE, CODE_FILES)
+    stored = {path.name for path in content_folder.files() if not path.name.startswith(".")}
     for digest in sorted(needed | stored):
-        if problem := _content_problem(content_folder / digest):
-            yield Finding(relative_path(content_folder / digest, folder), Severity.LOST, problem)
+        path = RecordPath(folder, CODE, CODE_FILES, digest)
+        if problem := _content_problem(path):
+            yield Finding(path.relative, Severity.LOST, problem)
 
 
 def _data(folder: Path) -> Iterator[Finding]:
@@ -148,20 +150,17 @@ def _data(folder: Path) -> Iterator[Finding]:
     needed = _named_data(folder)
     stored = {
         path.name.removesuffix(data_listings.ENDING)
-        for path in list_files(folder / DATA)
+        for path in RecordPath(folder, DATA).files()
         if not path.name.startswith(".")
     }
     for fingerprint in sorted(needed | stored):
-        path = data_listings.listing_path(folder, fingerprint)
-        if path.is_symlink():
-            yield Finding(relative_path(path, folder), Severity.LOST, "is a link, which is not followed")
-            continue
+        path = RecordPath(folder, DATA, f"{fingerprint}{data_listings.ENDING}")
         try:
             data_listings.Listing.read(folder, fingerprint)
         except NotFound:
-            yield Finding(relative_path(path, folder), Severity.LOST, "is missing")
+            yield Finding(path.relative, Severity.LOST, "is missing")
         except RunfolioError as error:
-            yield _unreadable_finding(path, folder, error)
+            yield _unreadable_finding(path, error)
 
 
 def _named_data(folder: Path) -> set[str]:
@@ -170,24 +169,21 @@ def _named_data(folder: Path) -> set[str]:
         data_entries = RunDocument.read(folder).data.values()
     except (RunfolioError, OSError):
         return set()
-    fingerprints: set[str] = set()
-    for data_entry in data_entries:
-        earlier = data_entry.get("earlier") if isinstance(data_entry, dict) else None
-        for entry in (data_entry, *(earlier if isinstance(earlier, list) else ())):
-            if isinstance(entry, dict) and data_listings.is_fingerprint(entry.get("fingerprint")):
-                items = entry.get("items")
-                if not (isinstance(items, int) and items > data_listings.LISTED_AT_MOST):
-                    fingerprints.add(entry["fingerprint"])
-    return fingerprints
+    versions = [version for entry in data_entries for version in (entry, *entry.get("earlier", ()))]
+    return {
+        fingerprint
+        for version in versions
+        if (fingerprint := version.get("fingerprint")) and (version.get("items") or 0) <= data_listings.LISTED_AT_MOST
+    }
 
 
-def _content_problem(path: Path) -> str | None:
-    if path.is_symlink():
-        return "is a link, which is not followed"
+def _content_problem(path: RecordPath) -> str | None:
     try:
-        data = path.read_bytes()
+        data = path.read_bytes(file_bounds.CODE)
     except FileNotFoundError:
         return "is missing"
+    except UnusableFile as error:
+        return error.problem
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     return None if hashlib.sha256(data).hexdigest() == path.name else "is damaged (its content does not match its name)"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from runfolio.errors import RunfolioError
+from runfolio.record.base.record_path import UnusableFile
 
 
 class Severity(StrEnum):
@@ -33,8 +33,10 @@ class Finding:
     """Sentence for people, without subject and period."""
 
 
-def describe_error(error: Exception, path: Path) -> str:
+def describe_error(error: Exception, path: object) -> str:
     """Return an error's text without the path, which is printed next to it."""
+    if isinstance(error, UnusableFile):
+        return error.problem
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror or error})"
     text = str(error)

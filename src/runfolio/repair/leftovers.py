@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runfolio.errors import RunfolioError
-from runfolio.record.base import disk, files
+from runfolio.record.base import disk
 from runfolio.record.base.layout import CHECKPOINTS, DAMAGED
 from runfolio.record.base.plurals import counted
+from runfolio.record.base.record_path import HIDDEN, RecordPath
 from runfolio.record.checkpoints import manifests
 from runfolio.repair.activity import heartbeat_by_writer
 from runfolio.repair.census import Census
 from runfolio.repair.findings import Finding, Severity
-from runfolio.repair.run_folders import list_files, relative_path, walk_files
+from runfolio.repair.run_folders import walk_files
 
 STALE_S = 600.0
 """Minimum age of a temporary file: a newer one may belong to a write in progress."""
@@ -27,11 +28,11 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
             "metrics", Severity.LEFTOVER, f"contains {counted(len(sealable_tails(census)), 'tail')} that can be sealed"
         )
     for path in stale_files(folder):
-        yield Finding(relative_path(path, folder), Severity.LEFTOVER, "is a leftover of a process that ended")
+        yield Finding(path.relative, Severity.LEFTOVER, "is a leftover of a process that ended")
     if unnamed := _unnamed_tensors(folder):
         message = f"contains {counted(len(unnamed), 'tensor file')} without a checkpoint, such as {unnamed[0]}"
         yield Finding(CHECKPOINTS, Severity.LEFTOVER, message)
-    if moved := sum(1 for path in (folder / DAMAGED).rglob("*") if path.is_file()):
+    if moved := len(list(RecordPath(folder, DAMAGED).walk())):
         yield Finding(
             DAMAGED, Severity.LEFTOVER, f"contains {counted(moved, 'damaged file')} that an earlier repair moved there"
         )
@@ -46,29 +47,29 @@ def _torn_findings(folder: Path, census: Census) -> Iterator[Finding]:
         if lines.torn:
             severity = Severity.LOST if lines.writer in ended else Severity.LEFTOVER
             message = f"is cut off in its last line (after {lines.torn:,} bytes of it)"
-            yield Finding(relative_path(lines.path, folder), severity, message)
+            yield Finding(lines.path.relative, severity, message)
     for path in census.empty_files:
         severity = Severity.LOST if any(f"-{writer}-" in path.name for writer in ended) else Severity.LEFTOVER
-        yield Finding(relative_path(path, folder), severity, "is empty")
+        yield Finding(path.relative, severity, "is empty")
 
 
-def sealable_tails(census: Census) -> list[Path]:
+def sealable_tails(census: Census) -> list[RecordPath]:
     """Return the tails whose log calls can be sealed to a segment."""
     return [lines.path for lines in census.tails if lines.calls and lines.is_whole]
 
 
-def stale_files(folder: Path) -> list[Path]:
+def stale_files(folder: Path) -> list[RecordPath]:
     """Return temporary files and space reservations of processes that ended."""
     paths = list(walk_files(folder))
     reserves = [path for path in paths if path.name.startswith(disk.RESERVE)]
     # The safetensors library names its temporary files `.tmpXXXX`.
-    temporary = [path for path in paths if path.name.startswith(files.HIDDEN.rstrip("-")) and _age_s(path) > STALE_S]
+    temporary = [path for path in paths if path.name.startswith(HIDDEN.rstrip("-")) and _age_s(path) > STALE_S]
     return sorted(reserves + temporary)
 
 
-def _age_s(path: Path) -> float:
+def _age_s(path: RecordPath) -> float:
     try:
-        return time.time() - path.stat().st_mtime
+        return time.time() - path.status().st_mtime
     except OSError:
         return 0.0
 
@@ -80,5 +81,5 @@ def _unnamed_tensors(folder: Path) -> list[str]:
             named.update(manifests.read(folder, name).file_names)
         except (RunfolioError, OSError):
             return []  # the files of this checkpoint are unknown
-    file_names = [path.name for path in list_files(folder / CHECKPOINTS) if path.name.endswith(".safetensors")]
+    file_names = [path.name for path in RecordPath(folder, CHECKPOINTS).files() if path.name.endswith(".safetensors")]
     return sorted(name for name in file_names if not name.startswith(".") and name not in named)

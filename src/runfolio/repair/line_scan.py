@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from runfolio.errors import DamagedFile
-from runfolio.record.base import files
+from runfolio.record.base import file_bounds, files
+from runfolio.record.base.json_lines import read_lines
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.points import tails
@@ -26,7 +28,7 @@ _MEDIA_NAME = re.compile(r"([0-9a-z]+)(-\d+)?\.jsonl")
 class Lines:
     """Content of a tail or a media list."""
 
-    path: Path
+    path: RecordPath
     writer: str
     attempt: int
     header: str | None = None
@@ -67,7 +69,7 @@ def is_media(name: str) -> bool:
     return _MEDIA_NAME.fullmatch(name) is not None
 
 
-def scan_tail(path: Path, attempts: Mapping[str, int]) -> Lines | None:
+def scan_tail(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
     """Return the content of a tail; None if it is empty.
 
     Args:
@@ -80,7 +82,7 @@ def scan_tail(path: Path, attempts: Mapping[str, int]) -> Lines | None:
     return _scan(path, _TAIL_NAME, attempts, lambda line, _: _log_call(line))
 
 
-def scan_media(path: Path, attempts: Mapping[str, int]) -> Lines | None:
+def scan_media(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
     """Return the content of a media list, as `scan_tail` does."""
     return _scan(path, _MEDIA_NAME, attempts, _media_decoder(path))
 
@@ -106,24 +108,25 @@ def _log_call(line: bytes) -> LogCall | None:
     return call._replace(values=numbers) if integers else None
 
 
-def _media_decoder(path: Path) -> Callable[[bytes, Lines], MediaEntry | None]:
-    folder = path.parent.parent
+def _media_decoder(path: RecordPath) -> Callable[[bytes, Lines], MediaEntry | None]:
+    folder = Path(path.root)
     return lambda line, lines: media.decode(folder, line, lines.writer, lines.attempt)
 
 
 def _scan(
-    path: Path, name: re.Pattern[str], attempts: Mapping[str, int], decode: Callable[[bytes, Lines], Call | None]
+    path: RecordPath, name: re.Pattern[str], attempts: Mapping[str, int], decode: Callable[[bytes, Lines], Call | None]
 ) -> Lines | None:
     match = name.fullmatch(path.name)
     writer = match[1] if match else ""
     lines = Lines(path, writer, attempts.get(writer, 1))
-    with path.open("rb") as file:
-        first = file.readline()
+    with path.open(file_bounds.JSON_LINES) as file:
+        content = read_lines(file)
+        first = next(content, b"")
         if not first.endswith(b"\n"):
             lines.torn = len(first)
             return lines if first else None
         lines.header = _header_problem(lines, first, attempts)
-        for line in file:
+        for line in content:
             if not line.endswith(b"\n"):
                 lines.torn = len(line)
             elif (call := decode(line, lines)) is not None:
@@ -148,7 +151,7 @@ def _header_problem(lines: Lines, first: bytes, attempts: Mapping[str, int]) -> 
 
 
 def _calls(lines: Lines, decode: Callable[[bytes, Lines], Call | None]) -> Iterator[tuple[bytes, Call]]:
-    with lines.path.open("rb") as file:
-        for line in file:
+    with lines.path.open(file_bounds.JSON_LINES) as file:
+        for line in read_lines(file):
             if line.endswith(b"\n") and (call := decode(line, lines)) is not None:
                 yield line, call

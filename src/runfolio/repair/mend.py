@@ -12,11 +12,13 @@ import numpy as np
 
 from runfolio.errors import RunfolioError, StoreError
 from runfolio.record import spool
-from runfolio.record.base import files
+from runfolio.record.base import damaged_files
 from runfolio.record.base.layout import ALIVE, DAMAGED, MEDIA, RUN_FILE, new_id, segment_path
 from runfolio.record.base.plurals import counted
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
-from runfolio.record.content import run_edits
+from runfolio.record.base.schema import shorten_damage
+from runfolio.record.content import media, run_edits
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.liveness import claims
 from runfolio.record.liveness.heartbeats import BeatHistory
@@ -32,7 +34,6 @@ from runfolio.repair.checkup import attempts_of, read_document
 from runfolio.repair.findings import Severity
 from runfolio.repair.line_scan import Lines, media_calls, tail_calls
 from runfolio.repair.row_groups import SegmentScan, exclude_calls
-from runfolio.repair.run_folders import relative_path
 
 
 def mend(folder: Path, history: BeatHistory) -> list[str]:
@@ -58,6 +59,8 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
     census = take_census(folder, attempts_of(folder, document))
     if document is None:
         yield _rebuild_document(folder, census)
+    elif document.damage:
+        yield _rewrite_document(folder, document, census)
     writer, number = new_id(), 0  # for new segments: no other process uses names with this id
     for damaged in [segment for segment in census.segments if not segment.is_whole and not segment.is_partly_readable]:
         number += 1
@@ -68,7 +71,7 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
     for lines in [lines for lines in census.media if lines.header or lines.damaged]:
         yield _save_media(folder, lines)
     for path in _unneeded_files(folder):
-        yield f"moved {relative_path(path, folder)} to {_set_aside(folder, path)}"
+        yield f"moved {path.relative} to {_set_aside(path)}"
     if leftovers.sealable_tails(census) and not any(lines.disordered for lines in census.tails):
         number += 1
         compaction.compact(folder, writer, number)
@@ -76,30 +79,29 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
         yield f"sealed {counted(len(leftovers.sealable_tails(census)), 'tail')}"
     for path in leftovers.stale_files(folder):
         path.unlink(missing_ok=True)
-        yield f"removed {relative_path(path, folder)}"
+        yield f"removed {path.relative}"
 
 
-def _set_aside(folder: Path, path: Path) -> str:
+def _set_aside(path: RecordPath) -> str:
     """Move a damaged file to `damaged/`; return its new path relative to the run's folder."""
-    target = folder / DAMAGED / path.relative_to(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while target.exists():
-        number += 1
-        target = target.with_name(f"{path.name}-{number}")
+    target = damaged_files.free_path(path)
     path.rename(target)
-    return relative_path(target, folder)
+    return target.relative
 
 
-def _unneeded_files(folder: Path) -> list[Path]:
+def _unneeded_files(folder: Path) -> list[RecordPath]:
     """Return damaged files that no reader needs and that have no recoverable content."""
-    beats = [folder / ALIVE / f"{writer}.json" for writer, beat in heartbeat_by_writer(folder).items() if beat is None]
+    beats = [
+        RecordPath(folder, ALIVE, f"{writer}.json")
+        for writer, beat in heartbeat_by_writer(folder).items()
+        if beat is None
+    ]
     return [*beats, *(path for path, error in run_edits.find_damaged(folder) if isinstance(error, RunfolioError))]
 
 
-def _save_segment(folder: Path, damaged: SegmentScan, census: Census, target: Path) -> str:
+def _save_segment(folder: Path, damaged: SegmentScan, census: Census, target: RecordPath) -> str:
     """Copy the readable row groups to a new segment."""
-    name = relative_path(damaged.path, folder)
+    name = damaged.path.relative
     elsewhere = census.points(damaged)
     saved_calls = subtract(damaged.readable, elsewhere)
     if saved_calls:
@@ -110,13 +112,13 @@ def _save_segment(folder: Path, damaged: SegmentScan, census: Census, target: Pa
         )
         census.segments.append(SegmentScan(target, ranges=ranges, readable=saved_calls))
     census.segments.remove(damaged)
-    new_path = _set_aside(folder, damaged.path)
+    new_path = _set_aside(damaged.path)
     return _describe_save(name, saved_calls, target, new_path)
 
 
-def _save_tail(folder: Path, lines: Lines, census: Census, target: Path) -> str:
+def _save_tail(folder: Path, lines: Lines, census: Census, target: RecordPath) -> str:
     """Copy the readable lines to a segment."""
-    name = relative_path(lines.path, folder)
+    name = lines.path.relative
     elsewhere = census.points(lines)
     saved_calls = subtract(lines.readable, elsewhere)
     if saved_calls:
@@ -126,7 +128,7 @@ def _save_tail(folder: Path, lines: Lines, census: Census, target: Path) -> str:
         segment_files.write(target, [sort_rows(np.array(rows, ROW))], metrics, [lines.writer], ranges)
         census.segments.append(SegmentScan(target, ranges=ranges, readable=saved_calls))
     census.tails.remove(lines)
-    new_path = _set_aside(folder, lines.path)
+    new_path = _set_aside(lines.path)
     return _describe_save(name, saved_calls, target, new_path)
 
 
@@ -139,7 +141,7 @@ def _rows(lines: Lines, elsewhere: SeqRanges, codes: Mapping[str, int]) -> Itera
                 yield codes[name], lines.attempt, 0, call.seq, call.step, call.time_us, value
 
 
-def _describe_save(name: str, saved_calls: SeqRanges, target: Path, new_path: str) -> str:
+def _describe_save(name: str, saved_calls: SeqRanges, target: RecordPath, new_path: str) -> str:
     if not saved_calls:
         return f"moved {name} to {new_path}: it has no readable log call that is not elsewhere"
     calls = counted(seq_ranges.size(saved_calls), "log call")
@@ -148,7 +150,7 @@ def _describe_save(name: str, saved_calls: SeqRanges, target: Path, new_path: st
 
 def _save_media(folder: Path, lines: Lines) -> str:
     """Copy the readable lines to a new media list before the damaged one is moved."""
-    name = relative_path(lines.path, folder)
+    name = lines.path.relative
     target = _free_media(folder, lines.writer)
     header = tails.header(lines.writer, lines.attempt)
 
@@ -158,14 +160,14 @@ def _save_media(folder: Path, lines: Lines) -> str:
             file.writelines(line for line, _ in media_calls(lines))
 
     if lines.calls:
-        files.replace(target, write, sync=True)
-    new_path = _set_aside(folder, lines.path)
+        target.replace(write, sync=True)
+    new_path = _set_aside(lines.path)
     return f"copied {lines.calls:,} lines of {name} to {target.name}, and moved it to {new_path}"
 
 
-def _free_media(folder: Path, writer: str) -> Path:
+def _free_media(folder: Path, writer: str) -> RecordPath:
     number = 2  # the list without a number is the first
-    while (path := folder / MEDIA / f"{writer}-{number}.jsonl").exists():
+    while (path := media.index_path(folder, writer, number)).exists():
         number += 1
     return path
 
@@ -175,8 +177,8 @@ def _rebuild_document(folder: Path, census: Census) -> str:
 
     If the run was resumed, every point counts: the points that the last attempt abandoned are unknown.
     """
-    path = folder / RUN_FILE
-    moved = f"; the damaged one is now {_set_aside(folder, path)}" if path.exists() else ""
+    path = RecordPath(folder, RUN_FILE)
+    moved = f"; the damaged one is now {_set_aside(path)}" if path.exists() else ""
     match = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
     name, run_id = match.groups() if match else (folder.name, new_id())
     attempts = _attempts(folder, census)
@@ -186,6 +188,14 @@ def _rebuild_document(folder: Path, census: Census) -> str:
     document.notes = f"run.json was lost; `runfolio doctor` rebuilt it on {now():%Y-%m-%d} from the other files."
     document.write(folder, sync=True)
     return f"rebuilt {RUN_FILE} from the other files: {run_id}, {counted(len(document.attempts), 'attempt')}{moved}"
+
+
+def _rewrite_document(folder: Path, document: RunDocument, census: Census) -> str:
+    """Write a run's `run.json` without its damaged fields; attempts that are all lost come from the other files."""
+    text = shorten_damage(document.damage)
+    document.attempts = document.attempts or _attempts(folder, census)
+    document.write(folder, sync=True)
+    return f"wrote {RUN_FILE} without damaged fields ({text}); a copy of the damaged one is in {DAMAGED}"
 
 
 def _attempts(folder: Path, census: Census) -> list[Attempt]:
@@ -224,4 +234,4 @@ def _writers(folder: Path, census: Census) -> dict[str, tuple[int, int]]:
 
 
 def _calls(lines: Lines) -> Iterator[LogCall | MediaEntry]:
-    return (call for _, call in media_calls(lines)) if lines.path.parent.name == MEDIA else tail_calls(lines)
+    return (call for _, call in media_calls(lines)) if lines.path.parts[0] == MEDIA else tail_calls(lines)

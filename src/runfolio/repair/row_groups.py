@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile
-from runfolio.record.points import arrow_arrays, seq_ranges
+from runfolio.record.base.record_path import RecordPath
+from runfolio.record.points import arrow_arrays, parquet_bounds, seq_ranges
 from runfolio.record.points.row_merging import Rows as Block
 from runfolio.record.points.segment_files import Segment
 from runfolio.record.points.seq_ranges import SeqRanges
@@ -29,7 +29,7 @@ _SHOWN = ["step", "time_us", "value", "attempt"]
 class SegmentScan:
     """Content of a segment after reading every page."""
 
-    path: Path
+    path: RecordPath
     problem: str | None = None
     """Description of the damage."""
     ranges: SeqRanges = field(default_factory=dict)
@@ -68,7 +68,7 @@ class SegmentScan:
         return ((writers[code], attempt, time_us) for (code, attempt), time_us in first.items())
 
 
-def scan_segment(path: Path) -> SegmentScan:
+def scan_segment(path: RecordPath) -> SegmentScan:
     """Read every page of a segment.
 
     Raises:
@@ -77,7 +77,7 @@ def scan_segment(path: Path) -> SegmentScan:
     """
     try:
         scan = SegmentScan(path, ranges=Segment.open(path).ranges)
-        parquet_file = pq.ParquetFile(path, page_checksum_verification=True)
+        parquet_file = pq.ParquetFile(parquet_bounds.open_file(path), page_checksum_verification=True)
     except DamagedFile as error:
         return SegmentScan(path, describe_error(error, path))
     for number in range(parquet_file.metadata.num_row_groups):

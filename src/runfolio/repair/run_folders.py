@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runfolio.record.base.layout import ALIVE, DAMAGED, METRICS, RUN_FILE
+from runfolio.record.base.record_path import FILE, RecordPath
 
 _RUN_FILE_PATTERN = re.compile(rf"({ALIVE}/[0-9a-z]+\.json|{METRICS}/(tail|segment)-[0-9a-z]+-\d+\.(jsonl|parquet))")
 
@@ -38,41 +39,15 @@ def _is_run(folder: Path) -> bool:
     return any(
         _RUN_FILE_PATTERN.fullmatch(f"{part}/{path.name}")
         for part in (ALIVE, METRICS)
-        for path in list_files(folder / part)
+        for path in RecordPath(folder, part).files()
     )
 
 
-def list_files(folder: Path) -> list[Path]:
-    """Return the files of a folder, including hidden ones, sorted; empty if it cannot be listed."""
-    if folder.is_symlink():
-        return []
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False))
-    except OSError:
-        return []
-
-
-def walk_files(folder: Path) -> Iterator[Path]:
+def walk_files(folder: Path) -> Iterator[RecordPath]:
     """Yield every file of a run, except those that earlier repairs moved to `damaged/`."""
-    for parent, folders, names in os.walk(folder):
-        if Path(parent) == folder and DAMAGED in folders:
-            folders.remove(DAMAGED)
-        for name in names:
-            path = Path(parent, name)
-            if not path.is_symlink():
-                yield path
+    return (path for path in RecordPath(folder).walk() if path.parts[0] != DAMAGED and path.kind() == FILE)
 
 
-def find_links(folder: Path) -> list[Path]:
-    """Return the links in a run's folder."""
-    return sorted(
-        path
-        for parent, folders, names in os.walk(folder)
-        for name in (*folders, *names)
-        if (path := Path(parent, name)).is_symlink()
-    )
-
-
-def relative_path(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
+def unusable_files(folder: Path) -> Iterator[tuple[RecordPath, str]]:
+    """Yield what is below a run's folder and neither a file nor a folder, with its kind."""
+    return ((path, kind) for path in RecordPath(folder).walk() if (kind := path.kind()) != FILE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from runfolio.errors import RunfolioError
@@ -12,6 +12,7 @@ from runfolio.query.explain.run_diff import UNCOMMITTED, Change, changes
 from runfolio.query.explain.run_diff import diff as diff_of_runs
 from runfolio.query.recorded_writers import read_writers
 from runfolio.query.run import RecordedRun
+from runfolio.record.base.run_parts import Environment
 from runfolio.record.content.data_listings import compare_listings
 from runfolio.reproduce.deviation import Deviation, sort_deviations
 from runfolio.reproduce.plan import Plan
@@ -142,7 +143,7 @@ def _data_deviations(original: RecordedRun, repeated: RecordedRun) -> Iterator[D
 
 
 def environment_deviations(
-    before: Mapping[str, Any], after: Mapping[str, Any], start: RecordedStart, plan: Plan | None = None
+    before: Environment, after: Environment, start: RecordedStart, plan: Plan | None = None
 ) -> Iterator[Deviation]:
     """Yield differences of packages, machine, torch settings and variables, if both runs recorded them."""
     imported = _imported_packages(start)
@@ -166,7 +167,7 @@ def environment_deviations(
         yield from _change_deviations(plan, "environment", changes(*variables))
 
 
-def _hardware(environment: Mapping[str, Any]) -> dict[str, Any]:
+def _hardware(environment: Environment) -> dict[str, Any]:
     cpu = environment.get("cpu") or {}
     return {
         "processor": cpu.get("model"),

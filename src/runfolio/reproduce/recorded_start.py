@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runfolio.errors import ConfigError, DamagedFile
 from runfolio.query.recorded_writers import read_writers
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.layout import RUN_FILE
-from runfolio.record.base.run_document import Attempt
+from runfolio.record.base.run_document import Attempt, RunDocument
+from runfolio.record.base.run_parts import StartedCode
+from runfolio.record.base.schema import shorten_damage
 from runfolio.record.content import code
 from runfolio.record.content.code import Code
 from runfolio.tracking.environment import git
 
 _NOTEBOOK_PROGRAMS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
-_CODE_TYPES = {
-    "command": list,
-    "existing": list,
-    **dict.fromkeys(("module", "script", "folder", "commit", "remote"), str),
-}
-_ENVIRONMENT_TYPES = {"executable": str, **dict.fromkeys(("packages", "installed_from", "variables", "torch"), dict)}
-"""Types of the record's fields in use; null is allowed too."""
+_ACTED_UPON = ("code", "environment")
+"""Parts of `run.json` that must be undamaged, since they say what is executed."""
 _PATHS = ("script", "folder")
 """Fields that must be absolute paths without `..`."""
 UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
@@ -76,12 +72,14 @@ def read_start(run: RecordedRun) -> RecordedStart:
     for reason in _refusal_reasons(run, first_start, command):
         raise ConfigError(f"run {run.name} ({run.id}) cannot be repeated: {reason}")
     captured = code.read(run.folder, [own_attempts(run)[0].writer]) if own_attempts(run) else None
+    if captured is not None and captured.damage:
+        raise DamagedFile(f"the list of code in {run.folder} is damaged ({shorten_damage(captured.damage)})")
     if captured is not None and not _is_whole_path(captured.root):
         raise DamagedFile(
             f"the list of the code of run {run.name} ({run.id}) is damaged (root is {captured.root[:40]!r})"
         )
-    script = Path(first_start["script"]) if first_start.get("script") else None
-    folder = Path(first_start["folder"])
+    script = Path(name) if (name := first_start.get("script")) else None
+    folder = Path(first_start.get("folder") or "")
     return RecordedStart(
         run=run,
         command=command,
@@ -97,21 +95,16 @@ def read_start(run: RecordedRun) -> RecordedStart:
     )
 
 
-def _first_start(run: RecordedRun) -> dict[str, Any]:
-    earlier = run.code.info.get("earlier") or [run.code.info]
-    first_start = earlier[0] if isinstance(earlier, list) else None
-    if not isinstance(first_start, dict):
-        raise DamagedFile(f"{run.folder / RUN_FILE} is damaged (its code is {first_start!r})")
-    for section, kinds in ((first_start, _CODE_TYPES), (run.document.environment, _ENVIRONMENT_TYPES)):
-        for name, kind in kinds.items():
-            value = section.get(name)
-            if not (value is None or (_is_valid(value, kind) and (name not in _PATHS or _is_whole_path(value)))):
-                raise DamagedFile(f"{run.folder / RUN_FILE} is damaged ({name} is {str(value)[:40]!r})")
+def _first_start(run: RecordedRun) -> StartedCode:
+    damage = [text for text in RunDocument.read(run.folder).damage if text.startswith(_ACTED_UPON)]
+    if damage:
+        raise DamagedFile(f"{run.folder / RUN_FILE} is damaged ({shorten_damage(damage)})")
+    first_start = (run.code.info.get("earlier") or [run.code.info])[0]
+    for name in _PATHS:
+        path = first_start.get(name)
+        if path is not None and not _is_whole_path(str(path)):
+            raise DamagedFile(f"{run.folder / RUN_FILE} is damaged ({name} is {str(path)[:40]!r})")
     return first_start
-
-
-def _is_valid(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and not (isinstance(value, str) and "\0" in value)
 
 
 def _is_whole_path(text: str) -> bool:
@@ -129,7 +122,7 @@ def _root(folder: Path) -> Path:
     return folder if repository is None else repository.root
 
 
-def _refusal_reasons(run: RecordedRun, first_start: dict[str, Any], command: tuple[str, ...]) -> Iterator[str]:
+def _refusal_reasons(run: RecordedRun, first_start: StartedCode, command: tuple[str, ...]) -> Iterator[str]:
     """Yield reasons why no command can start the run again."""
     if not command or not first_start.get("folder"):
         yield "its record has no command, or no folder"

@@ -12,6 +12,7 @@ from typing import Any
 from runfolio.errors import ConfigError
 from runfolio.record.base import files
 from runfolio.record.base.layout import slug
+from runfolio.record.base.record_path import RecordPath
 from runfolio.tracking.pipeline import media_content
 from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import text_of
@@ -186,7 +187,7 @@ def write_files(
     """Write `about.json`, files by name, and arrays that are not None as `.npy` files."""
     import numpy as np
 
-    files.write_json(folder / "about.json", details)
+    files.write_json(RecordPath(folder, "about.json"), details)
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     for name, values in arrays.items():

@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypedDict
 
-from runfolio.errors import ConfigError, NotFound, StoreError
-from runfolio.record.base.layout import RUN_FILE, event_files, make_store, new_id, run_folder, store_folder
+from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
+from runfolio.record.base.layout import (
+    RUN_FILE,
+    event_files,
+    make_experiment_folder,
+    make_store,
+    new_id,
+    run_folder,
+    store_folder,
+)
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.base.run_names import claim_name
 from runfolio.record.checkpoints import manifests
@@ -188,6 +196,8 @@ def open_run(
             from runfolio.tracking.process.notebook import watch_cells  # asyncio, which scripts need not load
 
             watch_cells(shell)
+    except RunfolioError:
+        raise
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {folder} ({error.strerror or error});"
@@ -333,7 +343,7 @@ def _create(store: Path, name: str, experiment: str, run_id: str) -> Opened:
         FileExistsError: Another process has created it.
     """
     folder = run_folder(store.absolute(), experiment, name, run_id)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_experiment_folder(store.absolute(), experiment)
     folder.mkdir()
     document = RunDocument(id=run_id, name=name, experiment=experiment, created=now())
     document.attempts = [Attempt(1, None, {}, new_id(), document.created)]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Unpack, cast
 
 from runfolio.errors import ConfigError, RunfolioError
-from runfolio.record.base.layout import RUN_FILE, slug
+from runfolio.record.base.layout import runs_of_experiment
 from runfolio.record.base.run_document import TEST, RunDocument
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import LAST
@@ -71,13 +71,13 @@ def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path 
     """
     command = _program(program.command())
     runs: list[tuple[RunDocument, Path]] = []
-    for path in (store / slug(experiment)).glob(f"*/{RUN_FILE}"):
+    for folder in runs_of_experiment(store, experiment):
         try:
-            document = RunDocument.read(path.parent)
+            document = RunDocument.read(folder)
         except (OSError, RunfolioError):
             continue
         if document.experiment == experiment and name in (None, document.name):
-            runs.append((document, path.parent))
+            runs.append((document, folder))
     for document, folder in sorted(runs, key=lambda run: run[0].created, reverse=True):
         is_same_program = command is not None and _program(document.code) == command
         if is_same_program and _is_unfinished(folder, document) and not _is_written(folder):

@@ -27,7 +27,9 @@ def resume(run: str, force: bool, changed_data: bool, store: Path | None) -> Non
     """
     from runfolio.vision import run_experiment
 
-    print_recorded_sources(open_store(store).run(run).config)
+    recorded = open_store(store).run(run)
+    if recorded.state != "finished":
+        print_recorded_sources(recorded.config)
     with resume_hint_on_interrupt(store), progress_display() as progress:
         folder = run_experiment(resume=run, force=force, changed_data=changed_data, store=store, progress=progress)
     print_training_result(folder, store)

@@ -96,8 +96,8 @@ def print_drawing(text: str) -> None:
 
 
 def print_log(text: str) -> None:
-    """Print a piece of a console log on stdout as it is, without a newline at its end."""
-    click.echo(visible_text(text), nl=False)
+    """Print a piece of a console log on stdout, without a newline at its end. Colours stay, the rest is escaped."""
+    click.echo(visible_drawing(text), nl=False)
 
 
 def print_for_program(text: str) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from runfolio.cli.output import formatting
 from runfolio.cli.output.console import print_line, print_log
-from runfolio.record.content.console_log import last_lines, log_path
+from runfolio.record.base import file_bounds
+from runfolio.record.base.record_path import RecordPath
+from runfolio.record.content.console_log import log_path, read_last_lines
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
@@ -41,13 +43,13 @@ class ConsoleLogPrinter:
         for attempt in reversed(run.document.attempts):
             path = log_path(self._run_path, attempt.writer)
             if path.exists():
-                lines = [] if self.log_exists else last_lines(path, count)
+                lines = [] if self.log_exists else read_last_lines(path, count)
                 self.log_exists = True
-                self._printed_bytes[attempt.writer] = path.stat().st_size
+                self._printed_bytes[attempt.writer] = path.status().st_size
                 print_log("".join(f"{text}\n" for text in lines))
 
-    def _print_from_offset(self, path: Path, writer: str) -> None:
-        with path.open("rb") as file:
+    def _print_from_offset(self, path: RecordPath, writer: str) -> None:
+        with path.open(file_bounds.CONSOLE) as file:
             file.seek(self._printed_bytes.setdefault(writer, 0))
             while data := file.read(_CHUNK_BYTES):
                 self._printed_bytes[writer] = file.tell()

@@ -12,6 +12,7 @@ from runfolio.record.points.metric_summary import SYSTEM
 if TYPE_CHECKING:
     from runfolio.query.recorded_data import DataFacts
     from runfolio.query.run import RecordedRun
+    from runfolio.record.base.run_parts import Environment, Torch
 
 _KEY_PACKAGES = ("torch", "torchvision", "numpy", "lightning", "transformers", "timm", "runfolio")
 _MB = 1e6
@@ -52,15 +53,15 @@ def environment_facts(run: RecordedRun) -> dict[str, Any]:
 
 
 def code_facts(run: RecordedRun) -> dict[str, Any]:
-    recorded, captured = run.code.info, run.code.capture
-    branch = f" on {recorded['branch']}" if recorded.get("branch") else ""
+    recorded, captured = run.code.info, run.code.readable_capture
+    branch = f" on {name}" if (name := recorded.get("branch")) else ""
     size = f" ({formatting.byte_size(captured.diff_bytes)})" if captured and captured.diff else ""
     changed = f", with uncommitted changes{size}" if recorded.get("dirty") else ""
     return {
         "command": " ".join(map(str, recorded.get("command") or ())),
         "folder": recorded.get("folder"),
         "remote": recorded.get("remote"),
-        "commit": f"{recorded['commit']}{branch}{changed}" if recorded.get("commit") else None,
+        "commit": f"{commit}{branch}{changed}" if (commit := recorded.get("commit")) else None,
         "git": recorded.get("git_problem"),
         "files": f"{len(captured.files)} kept, {len(captured.left_out)} left out" if captured else None,
     }
@@ -100,24 +101,24 @@ def _megabytes(value: float) -> str:
     return formatting.byte_size(value * _MB)
 
 
-def _machine(environment: Mapping[str, Any]) -> list[str]:
+def _machine(environment: Environment) -> list[str]:
     """Host, processor, memory, GPUs, container."""
     cpu = environment.get("cpu") or {}
     memory = environment.get("memory_limit_mb") or environment.get("memory_mb")
-    gpus = Counter((gpu["name"], gpu["memory_mb"]) for gpu in environment.get("gpus") or ())
+    gpus = Counter((gpu.get("name", "GPU"), gpu.get("memory_mb")) for gpu in environment.get("gpus") or ())
     parts = [
         environment.get("host"),
         cpu.get("model"),
-        f"{cpu['usable']:g} of {cpu['threads']} processors" if cpu.get("usable") else None,
+        f"{usable:g} of {cpu.get('threads')} processors" if (usable := cpu.get("usable")) else None,
         f"{_megabytes(memory)} memory" if memory else None,
-        *(f"{count} x {name} with {_megabytes(size)}" for (name, size), count in gpus.items()),
-        f"driver {environment['driver']}" if environment.get("driver") else None,
-        environment["container"]["kind"] if environment.get("container") else None,
+        *(f"{count} x {name}" + (f" with {_megabytes(size)}" if size else "") for (name, size), count in gpus.items()),
+        f"driver {driver}" if (driver := environment.get("driver")) else None,
+        (environment.get("container") or {}).get("kind"),
     ]
     return [part for part in parts if part]
 
 
-def _switches(torch: Mapping[str, Any]) -> list[str]:
+def _switches(torch: Torch) -> list[str]:
     """What torch was set to, as far as it decides how exactly a result can be had again."""
     precision, threads = torch.get("matmul_precision"), torch.get("threads")
     names = {

@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
 from runfolio.cli.output import formatting
 from runfolio.cli.output.console import print_line
 from runfolio.cli.output.display_table import Column, DisplayTable, print_table
+from runfolio.errors import RunfolioError
+from runfolio.record.base import file_bounds, schema
+from runfolio.record.base.files import decode_json
+from runfolio.record.base.record_path import RecordPath
+from runfolio.record.base.schema import Count, Line, Number, Seconds
 from runfolio.record.content import artifacts
 
 _PROFILE = "profile"
 _MAX_OPERATORS = 10
 
 
-def read_profile(folder: Path) -> dict[str, Any] | None:
+class Operator(TypedDict, total=False):
+    """An operator of a profile."""
+
+    name: Required[Line]
+    calls: Count | None
+    self_cpu_ms: Number | None
+    self_gpu_ms: Number | None
+    share: Number | None
+
+
+class Profile(TypedDict, total=False):
+    """`operators.json` of the artifact `profile`."""
+
+    operators: Required[list[Operator]]
+    steps: Count
+    seconds: Seconds
+    loading: Number | None
+    device: Line
+
+
+def read_profile(folder: Path) -> Profile | None:
     """What the run's profile was summed up to (`docs/format.md`, Artifacts); None where there is none to be read."""
     try:
-        profile = json.loads((_profile_folder(folder) / "operators.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = (_profile_folder(folder) / "operators.json").read_bytes(file_bounds.JSON_DOCUMENT)
+        return schema.decode(Profile, decode_json(content))[0]
+    except (RunfolioError, OSError, ValueError):
         return None
-    return profile if isinstance(profile, dict) and isinstance(profile.get("operators"), list) else None
 
 
-def print_profile(folder: Path, profile: dict[str, Any]) -> None:
+def print_profile(folder: Path, profile: Profile) -> None:
     """The operators that took most time, what share waiting for images was, and where the trace lies."""
-    rows = profile["operators"][:_MAX_OPERATORS]
+    rows: list[dict[str, Any]] = [{**operator} for operator in profile["operators"][:_MAX_OPERATORS]]
     on_gpu = profile.get("device") == "cuda"
     times = {"self_cpu_ms": "CPU ms", **({"self_gpu_ms": "GPU ms"} if on_gpu else {})}
     columns = [
@@ -47,6 +71,6 @@ def print_profile(folder: Path, profile: dict[str, Any]) -> None:
     print_line(f"trace for ui.perfetto.dev or chrome://tracing: {_profile_folder(folder) / 'trace.json.gz'}")
 
 
-def _profile_folder(folder: Path) -> Path:
+def _profile_folder(folder: Path) -> RecordPath:
     """Return the folder of the profile's files; the run's own folder if there is no profile."""
-    return artifacts.find(folder, _PROFILE) or folder
+    return artifacts.find(folder, _PROFILE) or RecordPath(folder)

@@ -21,8 +21,9 @@ from runfolio.query import durations, recorded_writers
 from runfolio.query.explain.run_end import exit_code
 from runfolio.query.frames.points import rank_metrics
 from runfolio.record.base.flat_names import flatten, identity
-from runfolio.record.base.layout import event_files
+from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, event_files
 from runfolio.record.base.plurals import counted
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import OTHERS, STEPS, TEST
 from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints.retention import STEP
@@ -80,7 +81,7 @@ def print_run_page(
     _print_facts("Environment", environment.environment_facts(run))
     _print_facts("Code", environment.code_facts(run))
     _print_facts("Files", _files(run.folder))
-    print_warnings(run.problems)
+    print_warnings([*run.problems, *filter(None, [run.code.problem])])
 
 
 def print_run_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
@@ -103,11 +104,12 @@ def print_run_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int 
         "data": {name: _data_in_json(facts) for name, facts in run.data.items()},
         "code": run.document.code,
         "children": [
-            {"id": child.id, "name": child.name, "kind": (child.document.lineage or {})["kind"]} for child in children
+            {"id": child.id, "name": child.name, "kind": (child.document.lineage or {}).get("kind")}
+            for child in children
         ],
         "files": _files(run.folder),
         "last_lines": _last_words(run),
-        "problems": run.problems,
+        "problems": [*run.problems, *filter(None, [run.code.problem])],
     }
     print_json(about)
 
@@ -127,7 +129,7 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
         run.reason or ""
     ):
         print_line(last, style="red")
-    series = f", series {run.document.series['name']}" if run.document.series else ""
+    series = f", series {name}" if (name := (run.document.series or {}).get("name")) else ""
     own = [attempt.purpose for attempt in run.document.attempts if attempt.inherited is None]
     trained = sum(purpose != TEST for purpose in own)
     attempts = (f", attempt {trained}" if trained > 1 else "") + (
@@ -284,14 +286,10 @@ def _were(number: int) -> str:
 def _files(folder: Path) -> dict[str, str]:
     """Return the number and size of the files in each folder of the run; checkpoints by name."""
     summaries: dict[str, str] = {}
-    for subfolder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        files = [path for path in subfolder.rglob("[!.]*") if path.is_file()]
-        sizes = [path.stat().st_size for path in files]
-        names = (
-            sorted(path.stem for path in subfolder.glob("*.json"))
-            if subfolder.name in ("checkpoints", "artifacts")
-            else []
-        )
+    for subfolder in RecordPath(folder).entries():
+        sizes = [path.status().st_size for path in subfolder.walk() if not path.name.startswith(".")]
+        manifests = subfolder.files() if subfolder.name in (CHECKPOINTS, ARTIFACTS) else []
+        names = [path.stem for path in manifests if path.suffix == ".json" and not path.name.startswith(".")]
         listed = f" ({', '.join(names)})" if names else ""
         if sizes:
             summaries[subfolder.name] = (

@@ -45,6 +45,7 @@ from runfolio.errors import RunfolioError
 from runfolio.record.base.cache_folder import cache_folder
 from runfolio.record.base.layout import FORMAT
 from runfolio.record.base.run_document import RunDocument
+from runfolio.record.content.run_edits import EditedValues
 from runfolio.record.points.metric_summary import MetricSummary
 
 BUSY_S = 10.0
@@ -96,7 +97,7 @@ class Entry:
     signature: str
     """Digest that changes if a file of the run changes."""
     document: RunDocument
-    edits: dict[str, Any] = field(default_factory=dict)
+    edits: EditedValues = field(default_factory=EditedValues)
     """Values of edits, which take precedence over the document (see `run_edits`)."""
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -307,8 +308,8 @@ def _entry(run: Row[Any], metrics: Sequence[Sequence[Any]]) -> Entry:
         raise _Unusable
     return Entry(
         run.signature,
-        RunDocument.from_json(orjson.loads(run.document), Path("run.json")),
-        dict(orjson.loads(run.edits)),
+        RunDocument.from_decoded(orjson.loads(run.document)),
+        EditedValues(**orjson.loads(run.edits)),
         {metric: _summary(numbers) for metric, *numbers in metrics},
         tuple(orjson.loads(run.problems)),
     )

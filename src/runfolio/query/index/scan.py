@@ -12,6 +12,7 @@ from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.query.index.run_index import Entry, Index, SeenHeartbeat
 from runfolio.record.base.clock import steady
 from runfolio.record.base.layout import METRICS, NOTES, RUN_FILE, find_runs
+from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import run_edits
 from runfolio.record.liveness.heartbeats import derive_state
@@ -72,17 +73,19 @@ def signature_of(folder: Path) -> str:
     Raises:
         FileNotFoundError: The run is gone.
     """
-    status = os.stat(folder / RUN_FILE)  # noqa: PTH116 - a store holds thousands of runs
+    status = os.lstat(folder / RUN_FILE)
     parts = [f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"]
     for part in (METRICS, NOTES):
         try:
-            with os.scandir(folder / part) as entries:
+            with RecordPath(folder, part).scan() as entries:
                 for entry in entries:
                     if not entry.name.startswith("."):
-                        status = entry.stat()
+                        status = entry.stat(follow_symlinks=False)
                         parts.append(f"{part} {entry.name} {status.st_mtime_ns} {status.st_size}")
         except FileNotFoundError:
             continue  # no folder yet, or a tail was sealed in the meantime; the next scan sees the change
+        except UnusableFile as error:
+            parts.append(str(error))
     return hashlib.blake2b("\n".join(sorted(parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
@@ -118,11 +121,12 @@ def _entry(folder: Path, indexed: Entry | None) -> Entry:
 
     points = PointFiles(folder, document)
     metrics = points.summaries()
-    return Entry(signature, document, edits.values, metrics, (*points.problems, *edits.problems))
+    damage = () if document.problem is None else (document.problem,)
+    return Entry(signature, document, edits.values, metrics, (*damage, *points.problems, *edits.problems))
 
 
 def _problem(error: Exception, folder: Path) -> str:
-    if isinstance(error, NewerFormat):
+    if isinstance(error, (NewerFormat, UnusableFile)):
         return str(error)
     if isinstance(error, DamagedFile):
         return f"{error}; restore it from a copy, or move the run's folder out of the store"

@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
 
 from runfolio.errors import NotFound
 from runfolio.query.run_view import RunT, RunView
@@ -17,6 +16,7 @@ from runfolio.query.selection.grouping import group_runs
 from runfolio.query.selection.metric_names import Mode, mode_of, split_of
 from runfolio.query.selection.ranking import BROKEN, default_metric, images_of, ranking_key
 from runfolio.query.selection.significance import holm, mean_interval, means_p, paired_means_p, wilson
+from runfolio.record.base.flat_names import identity
 
 REPEATING = ("seed", "fold", "test_at")
 """Settings that only repeat a run, with other random numbers, validation images or test times."""
@@ -212,9 +212,9 @@ def _pooled(group: str, members: Sequence[RunView], measured: Measured, metric: 
 
 def _complete_seeds(members: Sequence[RunView]) -> int:
     """Return the number of seeds if each has all folds exactly once; else 0."""
-    folds: dict[Any, list[str]] = {}
+    folds: dict[str, list[str]] = {}
     for run in members:
-        folds.setdefault(run.flat_config.get("seed"), []).append(str(run.flat_config.get("fold")))
+        folds.setdefault(identity(run.flat_config.get("seed")), []).append(str(run.flat_config.get("fold")))
     counts = {names[0].rpartition("/")[2] for names in folds.values()}
     count = counts.pop() if len(counts) == 1 else ""
     if not count.isdecimal():

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 
-from runfolio.record.base import files
+from runfolio.record.base.record_path import RecordPath
 
 
 class AppendFile:
     """A file that only grows. A failed write is kept, from the very byte where it stopped, for the next try."""
 
-    def __init__(self, path: Path, first_line: bytes) -> None:
+    def __init__(self, path: RecordPath, first_line: bytes) -> None:
         self.path = path
         self.size = 0
         self._waiting = bytearray(first_line)
@@ -44,8 +43,7 @@ class AppendFile:
         """
         self._waiting += data
         if self._descriptor is None:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-            self._descriptor = os.open(self.path, flags, 0o666)
+            self._descriptor = self.path.create()
         while self._waiting:
             written = os.write(self._descriptor, self._waiting)
             self.size += written
@@ -60,7 +58,7 @@ class AppendFile:
         if self._descriptor is not None:
             os.fsync(self._descriptor)
             if not self._is_entry_synced:
-                files.sync_file(self.path.parent)
+                self.path.parent.sync()
                 self._is_entry_synced = True
 
     def close(self, *, sync: bool) -> None:

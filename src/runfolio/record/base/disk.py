@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from runfolio.record.base.layout import ALIVE
+from runfolio.record.base.record_path import RecordPath
 
 _RESERVE_BYTES = 128 * 1024
 RESERVE = ".reserve-"
@@ -33,7 +34,9 @@ def reserve(folder: Path, writer: str) -> None:
     Raises:
         OSError: There is none.
     """
-    descriptor = os.open(_reserve_path(folder, writer), os.O_WRONLY | os.O_CREAT, 0o666)
+    path = _reserve_path(folder, writer)
+    path.unlink(missing_ok=True)
+    descriptor = path.create()
     try:
         os.posix_fallocate(descriptor, 0, _RESERVE_BYTES)
     finally:
@@ -45,5 +48,5 @@ def release(folder: Path, writer: str) -> None:
     _reserve_path(folder, writer).unlink(missing_ok=True)
 
 
-def _reserve_path(folder: Path, writer: str) -> Path:
-    return folder / ALIVE / f"{RESERVE}{writer}"
+def _reserve_path(folder: Path, writer: str) -> RecordPath:
+    return RecordPath(folder, ALIVE).hidden(f"{RESERVE}{writer}")

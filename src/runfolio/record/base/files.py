@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from typing import Any
 import orjson
 
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
+from runfolio.record.base import file_bounds
 from runfolio.record.base.layout import FORMAT
+from runfolio.record.base.record_path import RecordPath
 
 _MAX_DEPTH = 200
 """How many objects and lists may lie in one another in a JSON file; what walks through one calls itself."""
-HIDDEN = ".tmp-"
-"""How the names of files begin that are not yet part of the record."""
 NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """What the format calls the numbers that JSON lacks."""
 
@@ -65,29 +65,20 @@ def _unicode(text: str) -> str:
 
 
 def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) -> None:
-    """Make `path` by writing a hidden neighbour and renaming it, so that nobody sees half a file.
+    """Make a file of the cache as `RecordPath.replace` does one of a record."""
+    RecordPath(path.parent, path.name).replace(write, sync=sync)
 
-    Args:
-        write: Called with the temporary path; must create the file.
-        sync: Also flush file and folder to the disk, so that the file survives a power cut.
+
+def write_json(path: RecordPath, value: Any, *, sync: bool = False) -> None:
+    """Replace `path` by `value` as indented JSON (a record is also read by people).
+
+    Raises:
+        OSError: It cannot be written, or is larger than what is read again.
     """
-    temporary = path.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{path.name}")
-    try:
-        write(temporary)
-        if sync:
-            sync_file(temporary)
-        temporary.replace(path)
-        if sync:
-            sync_file(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, value: Any, *, sync: bool = False) -> None:
-    """Replace `path` by `value` as indented JSON (a record is also read by people)."""
     data = orjson.dumps(plain_json(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    replace(path, lambda temporary: temporary.write_bytes(data), sync=sync)
+    if problem := _excess(data):
+        raise OSError(errno.EFBIG, f"it would hold {problem}", str(path))
+    path.write_bytes(data, sync=sync)
 
 
 def sync_file(path: Path) -> None:
@@ -98,7 +89,7 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: RecordPath) -> dict[str, Any]:
     """A JSON object of the record.
 
     Raises:
@@ -108,22 +99,59 @@ def read_json(path: Path) -> dict[str, Any]:
         StoreError: It cannot be read.
     """
     try:
-        value = orjson.loads(path.read_bytes())
-    except FileNotFoundError:
+        data = path.read_bytes(file_bounds.JSON_DOCUMENT)
+    except (FileNotFoundError, DamagedFile):
         raise
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
-        raise DamagedFile(f"{path} is damaged (not JSON: {error})") from None
+    try:
+        value = decode_json(data)
+    except ValueError as error:
+        raise DamagedFile(f"{path} is damaged ({error})") from None
     if not isinstance(value, dict):
         raise DamagedFile(f"{path} is damaged (not a JSON object)")
-    if _is_deep(value):
-        raise DamagedFile(f"{path} is damaged (more than {_MAX_DEPTH} objects and lists in one another)")
     check_format(value, path)
     return value
 
 
-def _is_deep(value: Any) -> bool:
+def decode_json(data: bytes) -> Any:
+    """Return the value of JSON that may come from anybody.
+
+    Raises:
+        ValueError: It is not JSON, or has too much of something.
+    """
+    if problem := _excess(data):
+        raise ValueError(problem)
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if is_deep(data, value):
+        raise ValueError(f"more than {_MAX_DEPTH} objects and lists in one another")
+    return value
+
+
+def _excess(data: bytes) -> str | None:
+    """Return what a document has too much of; as Python objects it may take many times its size."""
+    if len(data) > file_bounds.JSON_DOCUMENT:
+        return f"more than {file_bounds.JSON_DOCUMENT:,} bytes"
+    if len(data) > file_bounds.JSON_CONTAINERS and _containers(data) > file_bounds.JSON_CONTAINERS:
+        return f"more than {file_bounds.JSON_CONTAINERS:,} objects and lists"
+    return None
+
+
+def _containers(data: bytes) -> int:
+    """Return a number that the objects and lists of JSON do not exceed."""
+    return data.count(b"{") + data.count(b"[")
+
+
+def is_deep(data: bytes, value: Any) -> bool:
+    """Return whether JSON, given as text and as value, has more objects and lists in one another than are read.
+
+    What goes through such a value calls itself. The decoder has a limit of its own, of about 1,000.
+    """
+    if _containers(data) <= _MAX_DEPTH:
+        return False
     level = [value]
     for _ in range(_MAX_DEPTH):
         nested = [entry.values() if isinstance(entry, dict) else entry for entry in level]
@@ -133,7 +161,7 @@ def _is_deep(value: Any) -> bool:
     return True
 
 
-def check_format(value: dict[str, Any], path: Path) -> None:
+def check_format(value: dict[str, Any], path: RecordPath) -> None:
     version = value.get("runfolio")
     if not isinstance(version, int):
         raise DamagedFile(f"{path} is not a runfolio file (no format version in it)")
@@ -142,11 +170,6 @@ def check_format(value: dict[str, Any], path: Path) -> None:
             f"{path} was written by a newer runfolio (format {version}, this one reads up to {FORMAT});"
             " upgrade with `pip install -U runfolio`"
         )
-
-
-def is_file_name(name: Any) -> bool:
-    """Whether a record may call a file of its own so: a name without folders, not hidden."""
-    return isinstance(name, str) and bool(name) and not name.startswith(".") and not set(name) & set("/\\\0")
 
 
 def sha256(path: Path) -> str:

@@ -28,12 +28,13 @@ def encode_numbers(value: Any) -> Any:
 
 def decode_numbers(value: Any) -> Any:
     """Return the tree that `encode_numbers` was given."""
-    if isinstance(value, str):
+    kind = type(value)  # of JSON, which has no subclasses
+    if kind is str:
         return NAMED_NUMBERS.get(value, value)
-    if isinstance(value, list):
+    if kind is list:
         return [decode_numbers(entry) for entry in value]
-    if isinstance(value, dict):
-        if value.keys() == {_TEXT} and value[_TEXT] in tuple(NAMED_NUMBERS):
+    if kind is dict:
+        if len(value) == 1 and value.get(_TEXT) in tuple(NAMED_NUMBERS):
             return value[_TEXT]
         return {key: decode_numbers(entry) for key, entry in value.items()}
     return value

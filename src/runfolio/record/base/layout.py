@@ -6,10 +6,14 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from runfolio.errors import StoreError
+from runfolio.record.base.file_names import is_allowed, is_reserved
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.start_folder import start_folder
 
 FORMAT = 0
@@ -72,52 +76,52 @@ def slug(text: str) -> str:
     It has at most 80 characters and 120 bytes, so that an id fits after it on every usual file system. Letters are in
     composed form (NFC): file systems disagree about the other one.
     """
-    safe = (
-        char if char in "._-" or unicodedata.category(char)[0] in "LMN" else " "
-        for char in unicodedata.normalize("NFC", text)
-    )
+    safe = (char if is_allowed(char) else " " for char in unicodedata.normalize("NFC", text))
     name = re.sub(r" +", "-", "".join(safe)).strip(".-")[:_SLUG_LENGTH]
-    return name.encode()[:_SLUG_BYTES].decode(errors="ignore") or "unnamed"
+    name = name.encode()[:_SLUG_BYTES].decode(errors="ignore") or "unnamed"
+    return f"{name}_" if is_reserved(name) else name
 
 
 def run_folder(store: Path, experiment: str, name: str, run_id: str) -> Path:
     return store / slug(experiment) / f"{slug(name)}-{run_id}"
 
 
-def tail_path(folder: Path, writer: str, number: int) -> Path:
-    return folder / METRICS / f"tail-{writer}-{number}.jsonl"
+def tail_path(folder: Path, writer: str, number: int) -> RecordPath:
+    return RecordPath(folder, METRICS) / f"tail-{writer}-{number}.jsonl"
 
 
-def segment_path(folder: Path, writer: str, number: int) -> Path:
-    return folder / METRICS / f"segment-{writer}-{number}.parquet"
+def segment_path(folder: Path, writer: str, number: int) -> RecordPath:
+    return RecordPath(folder, METRICS) / f"segment-{writer}-{number}.parquet"
 
 
-def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> Path:
+def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> RecordPath:
     """The event file of one writer; TensorBoard reads a run's in the order of their names, so `started_s` must grow."""
-    return folder / f"{_EVENT_FILES}{started_s:010d}.{slug(host)}.{pid}.{writer}"
+    return RecordPath(folder) / f"{_EVENT_FILES}{started_s:010d}.{slug(host)}.{pid}.{writer}"
 
 
-def event_files(folder: Path) -> dict[str, Path]:
+def event_files(folder: Path) -> dict[str, RecordPath]:
     """The event files of a run by writer, in TensorBoard's order."""
-    return {event_writer(path): path for path in sorted(folder.glob(f"{_EVENT_FILES}*"))}
+    paths = [path for path in RecordPath(folder).entries() if path.name.startswith(_EVENT_FILES)]
+    return {event_writer(path): path for path in paths}
 
 
-def event_writer(path: Path) -> str:
+def event_writer(path: RecordPath) -> str:
     """Return the writer of an event file."""
     return path.name.rpartition(".")[2]
 
 
-def line_folder(folder: Path, chart: str, line: str) -> Path:
+def line_folder(folder: Path, chart: str, line: str) -> RecordPath:
     """Return the folder of the event files of one line of a chart, which TensorBoard shows as a run."""
     name = f"{chart}_{line}".replace("/", "_")  # as torch's SummaryWriter names it
     safe = slug(name)
     digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
-    return folder / CHARTS / f"{safe}{digest}"
+    return RecordPath(folder, CHARTS) / f"{safe}{digest}"
 
 
-def line_event_files(folder: Path) -> list[Path]:
+def line_event_files(folder: Path) -> list[RecordPath]:
     """Return the event files of all lines of charts of a run."""
-    return sorted(folder.glob(f"{CHARTS}/*/{_EVENT_FILES}*"))
+    paths = (path for line in RecordPath(folder, CHARTS).entries() for path in line.files())
+    return [path for path in paths if path.name.startswith(_EVENT_FILES)]
 
 
 def next_event_second(folder: Path, now_s: float) -> int:
@@ -129,22 +133,64 @@ def next_event_second(folder: Path, now_s: float) -> int:
 def find_runs(store: Path) -> Iterator[Path]:
     """Every folder of the store that holds a `run.json`, in no particular order; hidden folders are not searched.
 
-    A folder that vanishes or cannot be listed meanwhile is passed over.
+    A folder that vanishes or cannot be listed meanwhile is passed over, and so is a link that leads out of the store.
     """
+    real_store = os.path.realpath(store)
     pending = [str(store)]
     visited: set[tuple[int, int]] = set()
     while pending:
         folder = pending.pop()
         if _was_visited(folder, visited):  # a link to a folder above would be followed for ever
             continue
-        if os.path.isfile(f"{folder}/{RUN_FILE}"):  # noqa: PTH113 - a store holds thousands; Path costs 3x
+        if _has_run_file(folder):
             yield Path(folder)
             continue
         try:
             with os.scandir(folder) as entries:
-                pending.extend(entry.path for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError:
             continue
+        pending.extend(entry.path for entry in visible if _is_searched(entry, real_store))
+
+
+def _is_searched(entry: os.DirEntry[str], real_store: str) -> bool:
+    if not entry.is_symlink():
+        return entry.is_dir()
+    return leads_into(entry.path, real_store) and entry.is_dir()
+
+
+def leads_into(link: str | Path, real_store: str) -> bool:
+    """Return whether a link stays in a folder, given by its path without links."""
+    return os.path.realpath(link).startswith(f"{real_store}{os.sep}")
+
+
+def runs_of_experiment(store: Path, experiment: str) -> Iterator[Path]:
+    """The folders of an experiment that hold a `run.json`, in no particular order; links out of the store excepted."""
+    folder, real_store = store / slug(experiment), os.path.realpath(store)
+    return (path for path in folder.glob("*") if _has_run_file(str(path)) and leads_into(path, real_store))
+
+
+def make_experiment_folder(store: Path, experiment: str) -> Path:
+    """Make the folder of an experiment, unless it is there, and return it.
+
+    Raises:
+        StoreError: It is a link that leads out of the store.
+        OSError: It cannot be made.
+    """
+    folder = store / slug(experiment)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not leads_into(folder, os.path.realpath(store)):
+        raise StoreError(f"{folder} is a link that leads out of the store; remove it, or name another experiment")
+    return folder
+
+
+def _has_run_file(folder: str) -> bool:
+    """Whether there is a `run.json`, whatever it is; a reader says what is wrong with one that is not a file."""
+    try:
+        mode = os.lstat(f"{folder}/{RUN_FILE}").st_mode  # a store holds thousands; Path costs 3x
+    except OSError:
+        return False
+    return not stat.S_ISDIR(mode)
 
 
 def _was_visited(folder: str, visited: set[tuple[int, int]]) -> bool:

@@ -8,16 +8,36 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from runfolio.errors import DamagedFile
-from runfolio.record.base import files
-from runfolio.record.base.flat_names import decode_numbers, encode_numbers
+from runfolio.record.base import damaged_files, files, schema
+from runfolio.record.base.flat_names import encode_numbers
 from runfolio.record.base.layout import FORMAT, RUN_FILE
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.redaction import redact_mapping, redact_text
+from runfolio.record.base.run_parts import Axis, Environment, GivenData, Lineage, Series, StartedCode
+from runfolio.record.base.schema import (
+    NOT_IN_FILE,
+    AttemptNumber,
+    Count,
+    Id,
+    Integer,
+    Line,
+    Moment,
+    Most,
+    Name,
+    Prose,
+    Scalar,
+    Seconds,
+    Tags,
+    Tree,
+    Writer,
+    damaged_as,
+)
 
-RUNNING = "running"
-ENDED = ("finished", "failed", "interrupted", "preempted")
+State = Literal["running", "finished", "failed", "interrupted", "preempted"]
+RUNNING: State = "running"
+ENDED: tuple[State, ...] = ("finished", "failed", "interrupted", "preempted")
 """The states a run is recorded to have ended in; readers derive `crashed` (see `heartbeats.derive_state`)."""
 FORK = "fork"
 """The kind of lineage of a run that began from a checkpoint of another run."""
@@ -29,6 +49,8 @@ _PREFIX = "prefix"
 """A former kind of lineage, read as a fork; nothing writes it any more."""
 STEPS, OTHERS = "(steps)", "(others)"
 """What `refused` counts beside names."""
+_UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
+"""A time that is damaged, until another one takes its place."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
 """Names in `refused`, and characters of one."""
 
@@ -41,30 +63,17 @@ def time_to_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def time_from_text(text: str) -> datetime:
-    """A time of the record; one written without its zone is UTC, as all of them are.
-
-    Raises:
-        ValueError, TypeError: It is none.
-    """
-    moment = datetime.fromisoformat(text)
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{text} is no time") from None
-
-
 @dataclass
 class Status:
-    state: str = RUNNING
-    ended: datetime | None = None
-    reason: str | None = None
+    state: State = RUNNING
+    ended: Moment | None = None
+    reason: Prose | None = None
     """One sentence for people."""
-    exit_code: int | None = None
-    traceback: str | None = None
-    cause: str | None = None
+    exit_code: Integer | None = None
+    traceback: Prose | None = None
+    cause: Line | None = None
     """What it came down to, in one word of `docs/format.md`."""
-    trouble: str | None = None
+    trouble: Prose | None = None
     """What went wrong with the training itself, however it ended: where NaN came from first."""
 
 
@@ -72,81 +81,91 @@ class Status:
 class Attempt:
     """One stretch of a run, from its start or a resume to its end (`docs/format.md`, Attempts)."""
 
-    attempt: int
-    parent: int | None
-    kept: dict[str, int]
+    attempt: AttemptNumber
+    parent: AttemptNumber | None = field(metadata=damaged_as(None))
+    kept: dict[Writer, Count] = field(metadata=damaged_as({}))
     """The last seq kept of each earlier writer."""
-    writer: str
-    started: datetime
-    seconds: float | None = None
+    writer: Writer
+    started: Moment = field(metadata=damaged_as(_UNKNOWN, "`created`"))
+    seconds: Seconds | None = None
     """How long it lasted, by a clock that nobody sets; None while it is not known."""
-    inherited: str | None = None
+    inherited: Id | None = None
     """The id of the run it was an attempt of, where this one continues that one's points."""
-    purpose: str | None = None
+    purpose: Line | None = None
     """`TEST` if the attempt only tested what earlier ones trained; None otherwise."""
 
 
 @dataclass
 class RunDocument:
-    id: str
-    name: str
-    experiment: str
-    created: datetime
+    id: Id = field(metadata=damaged_as("", "the end of the folder's name"))
+    name: Name = field(metadata=damaged_as("", "the beginning of the folder's name"))
+    experiment: Name = field(metadata=damaged_as("", "the name of the folder above"))
+    created: Moment = field(metadata=damaged_as(_UNKNOWN, "the start of the first attempt, else of 1970"))
     status: Status = field(default_factory=Status)
-    config: dict[str, Any] = field(default_factory=dict)
-    defaults: dict[str, Any] = field(default_factory=dict)
+    config: Tree = field(default_factory=dict)
+    defaults: Tree = field(default_factory=dict)
     """Default values of settings, nested as `config`, as far as they are declared."""
-    summary: dict[str, Any] = field(default_factory=dict)
-    tags: list[str] = field(default_factory=list)
-    notes: str = ""
-    edited: dict[str, datetime] = field(default_factory=dict)
+    summary: Tree = field(default_factory=dict)
+    tags: Tags = field(default_factory=list)
+    notes: Prose = ""
+    edited: dict[str, Moment] = field(default_factory=dict)
     """When the run itself set its tags or notes after its start; tells whether an edit of somebody else is newer."""
-    series: dict[str, Any] | None = None
-    code: dict[str, Any] = field(default_factory=dict)
-    environment: dict[str, Any] = field(default_factory=dict)
-    seeds: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
+    series: Series | None = None
+    code: StartedCode = field(default_factory=StartedCode)
+    environment: Environment = field(default_factory=Environment)
+    seeds: dict[str, Scalar] = field(default_factory=dict)
+    data: Annotated[dict[str, GivenData], Most(1_000)] = field(default_factory=dict)
     """What was trained, validated and tested on, by name (`docs/format.md`, Data)."""
-    lineage: dict[str, Any] | None = None
+    lineage: Lineage | None = None
     """The run this one came of, by fork or reproduction (`docs/format.md`, Lineage)."""
     attempts: list[Attempt] = field(default_factory=list)
-    axes: list[dict[str, str]] = field(default_factory=list)
+    axes: list[Axis] = field(default_factory=list)
     """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
-    charts: list[str] = field(default_factory=list)
+    charts: list[Line] = field(default_factory=list)
     """Names of charts with several lines: `CHART/LINE` is a metric. Grows in place, so that sinks see it at once."""
-    refused: dict[str, int] = field(default_factory=dict)
+    refused: Annotated[dict[str, Count], Most(1_000)] = field(default_factory=dict)
     """How many values could not be stored, by name of metric or medium (`docs/format.md`)."""
-    unknown: dict[str, Any] = field(default_factory=dict)
+    unknown: dict[str, Any] = field(default_factory=dict, metadata=NOT_IN_FILE)
     """Keys of the file that this program does not know; written back as they were."""
+    damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
+    """What of the file is not what its field says, and was left out; `write` keeps such a file first."""
 
     @classmethod
     def read(cls, folder: Path) -> RunDocument:
-        """The document of a run folder.
+        """Return the document of a run folder; fields that are damaged have their defaults, and `damage` names them.
 
         Raises:
             FileNotFoundError: The folder holds no `run.json`.
-            DamagedFile: It is not what it should be.
+            DamagedFile: It is not a JSON object of the record.
             NewerFormat: A newer runfolio wrote it.
         """
-        return cls.from_json(files.read_json(folder / RUN_FILE), folder / RUN_FILE)
+        return cls.from_json(files.read_json(RecordPath(folder, RUN_FILE)), folder)
 
     @classmethod
-    def from_json(cls, value: dict[str, Any], path: Path) -> RunDocument:
-        value = dict(value)
-        value.pop("runfolio")
-        try:
-            fields = {name: value.pop(name) for name in _FIELD_TYPES if name in value}
-            fields["created"] = time_from_text(fields["created"])
-            fields["status"] = _status(fields.get("status", {}))
-            fields["lineage"] = _lineage(fields.get("lineage"))
-            fields["attempts"] = [_attempt(entry) for entry in fields.get("attempts", [])]
-            fields["edited"] = {key: time_from_text(text) for key, text in fields.get("edited", {}).items()}
-            fields |= {name: decode_numbers(fields[name]) for name in _WITH_NUMBERS if name in fields}
-            _check_types(fields, _FIELD_TYPES)
-            document = cls(**fields, unknown=value)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
+    def from_json(cls, value: dict[str, Any], folder: Path) -> RunDocument:
+        """Return the document of a JSON object; the folder gives the names that are damaged."""
+        document, document.damage = schema.decode(cls, value)
+        document.unknown = schema.unknown_keys(cls, value)
+        document.unknown.pop("runfolio", None)
+        if document.lineage is not None and document.lineage["kind"] == _PREFIX:
+            document.lineage["kind"] = FORK
+        if document.damage:
+            _take_from_neighbours(document, folder.absolute())
         return document
+
+    @classmethod
+    def from_decoded(cls, value: dict[str, Any]) -> RunDocument:
+        """Return the document that `to_json` gave; parts that are the same in JSON are taken without a look at them."""
+        parts = {name: value[name] for name in _PLAIN_PARTS}
+        document = cls.from_json({name: entry for name, entry in value.items() if name not in parts}, Path())
+        for name, part in parts.items():
+            setattr(document, name, part)
+        return document
+
+    @property
+    def problem(self) -> str | None:
+        """One line that names the damaged fields; None where there are none."""
+        return f"{RUN_FILE}: {schema.shorten_damage(self.damage)}; left out" if self.damage else None
 
     def axis_of(self, metric: str) -> str:
         """What a metric is to be drawn over: `step`, `time` or the name of another one."""
@@ -161,7 +180,12 @@ class RunDocument:
         return key
 
     def write(self, folder: Path, *, sync: bool = False) -> None:
-        files.write_json(folder / RUN_FILE, self.to_json(), sync=sync)
+        """Replace a folder's `run.json`; of one with damaged fields a copy is kept below `damaged/`."""
+        path = RecordPath(folder, RUN_FILE)
+        if self.damage:
+            damaged_files.keep_copy(path)
+            self.damage.clear()
+        files.write_json(path, self.to_json(), sync=sync)
 
     def without_secrets(self) -> RunDocument:
         """The document as it may be written, sharing what holds none; the run itself keeps the values it was given."""
@@ -174,7 +198,7 @@ class RunDocument:
         ended = self.status.ended
         return {
             "runfolio": FORMAT,
-            **{name: getattr(self, name) for name in _FIELD_TYPES},
+            **{name: getattr(self, name) for name in schema.names(RunDocument)},
             **{name: encode_numbers(getattr(self, name)) for name in _WITH_NUMBERS},
             "created": time_to_text(self.created),
             "edited": {key: time_to_text(moment) for key, moment in tuple(self.edited.items())},
@@ -184,91 +208,26 @@ class RunDocument:
         }
 
 
-_TEXT, _OBJECT = (str,), (dict,)
-_NOTHING = type(None)
-_FIELD_TYPES: dict[str, tuple[type, ...]] = {
-    "id": _TEXT,
-    "name": _TEXT,
-    "experiment": _TEXT,
-    "created": (datetime,),
-    "status": (Status,),
-    "config": _OBJECT,
-    "defaults": _OBJECT,
-    "summary": _OBJECT,
-    "tags": (list,),
-    "notes": _TEXT,
-    "edited": _OBJECT,
-    "series": (dict, _NOTHING),
-    "code": _OBJECT,
-    "environment": _OBJECT,
-    "seeds": _OBJECT,
-    "data": _OBJECT,
-    "lineage": (dict, _NOTHING),
-    "attempts": (list,),
-    "axes": (list,),
-    "charts": (list,),
-    "refused": _OBJECT,
-}
-"""The keys of the file in their order, and what each must be."""
+_PLAIN_PARTS = ("series", "code", "environment", "seeds", "data", "lineage", "axes", "refused")
+"""Keys whose values are the same in JSON."""
 _WITH_NUMBERS = ("config", "defaults", "summary")
 """Keys that hold any numbers and texts of the user's."""
-_STATUS_TYPES: dict[str, tuple[type, ...]] = {
-    "state": _TEXT,
-    "ended": (datetime, _NOTHING),
-    "reason": (str, _NOTHING),
-    "exit_code": (int, _NOTHING),
-    "traceback": (str, _NOTHING),
-    "cause": (str, _NOTHING),
-    "trouble": (str, _NOTHING),
-}
-_ATTEMPT_TYPES: dict[str, tuple[type, ...]] = {
-    "attempt": (int,),
-    "parent": (int, _NOTHING),
-    "kept": _OBJECT,
-    "writer": _TEXT,
-    "started": (datetime,),
-    "seconds": (float, int, _NOTHING),
-    "inherited": (str, _NOTHING),
-    "purpose": (str, _NOTHING),
-}
 
 
 def _matches(name: str, pattern: str) -> bool:
     return name == pattern or fnmatchcase(name, pattern)
 
 
-def _check_types(values: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
-    for name, value in values.items():
-        if not isinstance(value, types[name]):
-            raise TypeError(f"{name} is a {type(value).__name__}")
-    if not all(isinstance(text, str) for key in ("tags", "charts") for text in values.get(key, ())):
-        raise TypeError("a tag or the name of a chart is not a text")
-    if not all(type(count) is int for count in values.get("refused", {}).values()):
-        raise TypeError("refused holds what is no count")
-    if not all(isinstance(axis["metric"], str) and isinstance(axis["x"], str) for axis in values.get("axes", ())):
-        raise TypeError("an axis is no text")
-
-
-def _lineage(value: Any) -> Any:
-    return {**value, "kind": FORK} if isinstance(value, dict) and value.get("kind") == _PREFIX else value
-
-
-def _status(value: dict[str, Any]) -> Status:
-    fields = {name: value[name] for name in _STATUS_TYPES if name in value}
-    fields["ended"] = time_from_text(fields["ended"]) if fields.get("ended") else None
-    _check_types(fields, _STATUS_TYPES)
-    status = Status(**fields)
-    if status.state not in (RUNNING, *ENDED):
-        raise ValueError(f"unknown state {status.state!r}")
-    return status
-
-
-def _attempt(value: dict[str, Any]) -> Attempt:
-    fields = {name: value[name] for name in _ATTEMPT_TYPES if name in value}
-    fields["started"] = time_from_text(fields["started"])
-    _check_types(fields, _ATTEMPT_TYPES)
-    if not re.fullmatch(r"[0-9A-Za-z_-]+", fields["writer"]):
-        raise ValueError(f"{fields['writer']!r} is no id of a writer")
-    if not all(isinstance(seq, int) for seq in fields["kept"].values()):
-        raise TypeError("kept holds what is no seq")
-    return Attempt(**fields)
+def _take_from_neighbours(document: RunDocument, folder: Path) -> None:
+    """Fill in damaged names by the folder's, and damaged times by those of the other events."""
+    match = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
+    name, run_id = match.groups() if match else (folder.name, re.sub(r"[^0-9A-Za-z_-]", "_", folder.name)[-64:])
+    document.id = document.id or run_id or "unknown"
+    document.name = document.name or name or "unknown"
+    document.experiment = document.experiment or folder.parent.name or "unknown"
+    starts = [attempt.started for attempt in document.attempts if attempt.started != _UNKNOWN]
+    if document.created == _UNKNOWN:
+        document.created = min(starts, default=_UNKNOWN)
+    for attempt in document.attempts:
+        if attempt.started == _UNKNOWN:
+            attempt.started = document.created

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from runfolio.record.base.layout import NAMES, slug
+from runfolio.record.base.record_path import RecordPath
 
 _STEM_LENGTH = 24
 
@@ -19,21 +20,21 @@ def claim_name(store: Path, stem: str) -> str:
     Raises:
         OSError: The store cannot be written.
     """
-    folder = store / NAMES
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = RecordPath(store, NAMES)
+    folder.mkdir()
     stem = slug(stem)[:_STEM_LENGTH].rstrip("-.")
     number = _last_claimed(folder, stem)
     while True:
         number += 1
         name = f"{stem}-{number}"
         try:
-            (folder / name).open("x").close()
+            os.close((folder / name).create())
         except FileExistsError:  # by a process that started at the same time
             continue
         return name
 
 
-def _last_claimed(folder: Path, stem: str) -> int:
+def _last_claimed(folder: RecordPath, stem: str) -> int:
     """Return the last number claimed for a stem, 0 if none is; by bisection, since listing a large store is slow."""
     prefix = f"{folder}/{stem}-"
     claimed, free = 0, 1

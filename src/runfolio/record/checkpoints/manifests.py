@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, did_you_mean
-from runfolio.record.base import files
+from runfolio.record.base import file_bounds, files, schema
+from runfolio.record.base.file_names import is_file_name
 from runfolio.record.base.layout import CHECKPOINTS, FORMAT
-from runfolio.record.base.run_document import RunDocument, now, time_from_text, time_to_text
+from runfolio.record.base.record_path import RecordPath, UnusableFile, descriptor_path
+from runfolio.record.base.run_document import RunDocument, now, time_to_text
+from runfolio.record.base.schema import (
+    AnyNumber,
+    AttemptNumber,
+    Count,
+    FileNameText,
+    Integer,
+    Line,
+    Moment,
+    Most,
+    Sha256,
+    Writer,
+)
 from runfolio.record.checkpoints.loading import EXTRA_STATE_SUFFIX
 from runfolio.record.checkpoints.state_codec import (
     Packer,
@@ -26,7 +40,6 @@ from runfolio.record.checkpoints.state_codec import (
     write_tensors,
 )
 from runfolio.record.checkpoints.wrappers import ModuleState
-from runfolio.record.points.tails import is_integer
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +78,7 @@ class Checkpoint:
     """Name of the installed loader that rebuilds the model, where the run named one."""
     meta: dict[str, Any]
     _state: dict[str, Any]
-    _files: dict[str, dict[str, Any]]
+    _files: dict[str, TensorFile]
 
     def __repr__(self) -> str:
         metric = "" if self.metric is None else f", metric {self.metric:.4g}"
@@ -79,7 +92,7 @@ class Checkpoint:
     @property
     def file_names(self) -> list[str]:
         """Its tensor files, below `checkpoints/`."""
-        return [entry["file"] for entry in self._files.values()]
+        return [entry.file for entry in self._files.values()]
 
     def verify(self) -> None:
         """Look whether every tensor file is what it was when it was saved.
@@ -88,11 +101,11 @@ class Checkpoint:
             DamagedFile: One is gone, or its size or SHA-256 is not the manifest's.
         """
         for entry in self._files.values():
-            _verify(self.folder / CHECKPOINTS / entry["file"], entry)
+            _verify(_file_path(self.folder, entry), entry)
 
     @property
     def size_bytes(self) -> int:
-        return sum(entry["bytes"] for entry in self._files.values())
+        return sum(entry.bytes for entry in self._files.values())
 
     def tensors(self, part: str = "model") -> dict[str, torch.Tensor]:
         """A module's `state_dict`, on the CPU, under its own keys.
@@ -102,7 +115,7 @@ class Checkpoint:
             DamagedFile: The file's size or SHA-256 is not the manifest's, or it is not a safetensors file.
         """
         tensors = self._read(part)
-        return {key: tensor for key, tensor in tensors.items() if key not in self._files[part]["wrapper_keys"]}
+        return {key: tensor for key, tensor in tensors.items() if key not in self._files[part].wrapper_keys}
 
     def stored_tensors(self, part: str = "model") -> dict[str, StoredTensor]:
         """Return shape and dtype of each tensor of a module's `state_dict`; no tensor is read.
@@ -111,14 +124,15 @@ class Checkpoint:
             NotFound, DamagedFile: As in `tensors`, but for the file's SHA-256.
         """
         entry = self._entry(part)
-        tensors = read_tensor_headers(self.folder / CHECKPOINTS / entry["file"])
+        with _opened(self.folder, entry) as (path, shown):
+            tensors = read_tensor_headers(path, shown)
         return {key: tensor for key, tensor in tensors.items() if key not in entry["wrapper_keys"]}
 
     def _read(self, part: str) -> dict[str, torch.Tensor]:
         entry = self._entry(part)
-        path = self.folder / CHECKPOINTS / entry["file"]
-        _verify(path, entry)
-        return read_tensors(path)
+        _verify(_file_path(self.folder, entry), entry)
+        with _opened(self.folder, entry) as (path, shown):
+            return read_tensors(path, shown)
 
     def _entry(self, part: str) -> dict[str, Any]:
         entry = self._files.get(part)
@@ -143,7 +157,7 @@ class Checkpoint:
 
     def wrappers(self, part: str = "model") -> dict[str, list[str]]:
         """Types of the wrappers that a saved module had, outermost first, by path of the module in them."""
-        return self._files[part]["wrappers"] if part in self._files else {}
+        return self._files[part].wrappers if part in self._files else {}
 
     @property
     def state(self) -> dict[str, Any]:
@@ -181,6 +195,36 @@ class CheckpointList(list[Checkpoint]):
     def __repr__(self) -> str:
         older = len(self) - _MOST_PRINTED
         return f"[{f'{older} more, ' if older > 0 else ''}{', '.join(map(repr, self[-_MOST_PRINTED:]))}]"
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """A file of tensors that a manifest names."""
+
+    file: FileNameText
+    bytes: Count
+    sha256: Sha256
+    wrappers: dict[str, list[Line]] = field(default_factory=dict)
+    """Types of a module's wrappers, outermost first, by path of the module in them."""
+    wrapper_keys: list[Line] = field(default_factory=list)
+    """Keys of the file that belong to a wrapper."""
+
+
+@dataclass(frozen=True)
+class ManifestFields:
+    """`checkpoints/<name>.json`."""
+
+    step: Integer | None
+    metric: AnyNumber | None
+    saved: Moment
+    attempt: AttemptNumber
+    position: dict[Writer, Count]
+    loader: Line | None
+    meta: dict[str, Any]
+    state: dict[str, Any]
+    files: Annotated[dict[str, TensorFile], Most(10_000)]
+    position_us: Integer | None = None
+    """None: `saved`."""
 
 
 Manifest = dict[str, Any]
@@ -274,8 +318,8 @@ def save(
     Raises:
         OSError: The store cannot be written; the checkpoints before are whole.
     """
-    checkpoint_folder = folder / CHECKPOINTS
-    checkpoint_folder.mkdir(exist_ok=True)
+    checkpoint_folder = RecordPath(folder, CHECKPOINTS)
+    checkpoint_folder.mkdir()
     try:
         entries = {
             part: _write_part(_tensor_path(checkpoint_folder, stem, part), tensors) | snapshot.notes.get(part, {})
@@ -306,7 +350,7 @@ def delete_names(folder: Path, names: Iterable[str]) -> None:
         OSError: The store cannot be written.
     """
     for name in names:
-        (folder / CHECKPOINTS / f"{name}.json").unlink(missing_ok=True)
+        manifest_path(folder, name).unlink(missing_ok=True)
     prune(folder)
 
 
@@ -317,18 +361,45 @@ def _pop_extra_state(entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def _part_name(part: str) -> str:
-    if not part.isidentifier():
+    if not part.isidentifier() or not is_file_name(part):
         raise ConfigError(f"{part!r} is not a name for a part of a checkpoint; use letters, digits and _")
     return part
 
 
-def _tensor_path(checkpoint_folder: Path, stem: str, part: str) -> Path:
+def manifest_path(folder: Path, name: str) -> RecordPath:
+    return RecordPath(folder, CHECKPOINTS) / f"{name}.json"
+
+
+def _file_path(folder: Path, entry: TensorFile) -> RecordPath:
+    return RecordPath(folder, CHECKPOINTS) / entry.file
+
+
+@contextlib.contextmanager
+def _opened(folder: Path, entry: Mapping[str, Any]) -> Iterator[tuple[Path, RecordPath]]:
+    """Open a tensor file; a path that leads through its descriptor, and the one that people know.
+
+    Raises:
+        DamagedFile: It is missing, or cannot be read.
+    """
+    path = _file_path(folder, entry)
+    try:
+        file = path.open(file_bounds.TENSORS)
+    except DamagedFile:
+        raise
+    except OSError as error:
+        raise DamagedFile(f"{path} cannot be read ({error.strerror})") from None
+    with file:
+        yield descriptor_path(file.fileno(), str(path)), path
+
+
+def _tensor_path(checkpoint_folder: RecordPath, stem: str, part: str) -> RecordPath:
     return checkpoint_folder / f"{stem}.{part}.safetensors"
 
 
-def _write_part(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    files.replace(path, lambda temporary: write_tensors(temporary, tensors), sync=True)
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": files.sha256(path)}
+def _write_part(path: RecordPath, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    path.replace(lambda temporary: write_tensors(temporary, tensors), sync=True)
+    digest = path.sha256(file_bounds.TENSORS)
+    return {"file": path.name, "bytes": path.status().st_size, "sha256": digest}
 
 
 def prune(folder: Path) -> None:
@@ -336,18 +407,17 @@ def prune(folder: Path) -> None:
 
     A damaged manifest keeps what it may have named: all that is older than itself. What cannot be deleted stays.
     """
-    checkpoint_folder = folder / CHECKPOINTS
     with contextlib.suppress(RunfolioError, OSError):
-        paths = [path for path in checkpoint_folder.iterdir() if _is_tensor_file(path.name)]
+        paths = [path for path in RecordPath(folder, CHECKPOINTS).all_entries() if _is_tensor_file(path.name)]
         used: set[str] = set()
         damaged_ns = -1
         for name in names(folder):
             try:
                 used.update(read(folder, name).file_names)
             except DamagedFile:
-                damaged_ns = max(damaged_ns, (checkpoint_folder / f"{name}.json").stat().st_mtime_ns)
+                damaged_ns = max(damaged_ns, manifest_path(folder, name).status().st_mtime_ns)
         for path in paths:
-            if path.name not in used and path.stat().st_mtime_ns > damaged_ns:
+            if path.name not in used and path.status().st_mtime_ns > damaged_ns:
                 path.unlink(missing_ok=True)
 
 
@@ -358,7 +428,11 @@ def _is_tensor_file(name: str) -> bool:
 
 def names(folder: Path) -> list[str]:
     """The checkpoints of a run, sorted."""
-    return sorted(path.stem for path in (folder / CHECKPOINTS).glob("*.json") if not path.name.startswith("."))
+    try:
+        paths = RecordPath(folder, CHECKPOINTS).entries()
+    except UnusableFile:  # `runfolio doctor` names it, and nothing is written there
+        return []
+    return [path.stem for path in paths if path.suffix == ".json"]
 
 
 def manifest_of(folder: Path, name: str) -> Manifest:
@@ -455,9 +529,9 @@ def read(folder: Path, name: str = LAST) -> Checkpoint:
 
 def _content(folder: Path, name: str) -> dict[str, Any]:
     try:
-        if not files.is_file_name(name):
+        if not is_file_name(f"{name}.json"):
             raise FileNotFoundError
-        return files.read_json(folder / CHECKPOINTS / f"{name}.json")
+        return files.read_json(manifest_path(folder, name))
     except FileNotFoundError:
         available = names(folder)
         hint = f"it has {', '.join(available)}" if available else "it saved none"
@@ -466,55 +540,39 @@ def _content(folder: Path, name: str) -> dict[str, Any]:
 
 def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
     try:
-        return Checkpoint(
-            folder=folder,
-            name=name,
-            step=None if value["step"] is None else _checked_int(value["step"]),
-            metric=None if value["metric"] is None else files.number_from_json(value["metric"]),
-            saved=time_from_text(value["saved"]),
-            attempt=_checked_int(value["attempt"]),
-            position={writer: _checked_int(seq) for writer, seq in value["position"].items()},
-            position_us=_checked_int(value.get("position_us", int(time_from_text(value["saved"]).timestamp() * 1e6))),
-            loader=None if value["loader"] is None else str(value["loader"]),
-            meta=dict(value["meta"]),
-            _state=dict(value["state"]),
-            _files={part: _checked_entry(entry) for part, entry in value["files"].items()},
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        path = folder / CHECKPOINTS / f"{name}.json"
-        raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
-
-
-def _checked_int(value: Any) -> int:
-    if not is_integer(value):
-        raise ValueError(f"{value!r} is not a whole number")
-    return value
-
-
-def _checked_entry(entry: dict[str, Any]) -> dict[str, Any]:
-    name = entry["file"]
-    if not files.is_file_name(name):
-        raise ValueError(f"{name!r} is not a name of a file of the checkpoint")
-    return {
-        "file": name,
-        "bytes": _checked_int(entry["bytes"]),
-        "sha256": str(entry["sha256"]),
-        "wrappers": {str(path): list(kinds) for path, kinds in entry.get("wrappers", {}).items()},
-        "wrapper_keys": list(entry.get("wrapper_keys", ())),
-    }
+        manifest = schema.decode_whole(ManifestFields, value)
+    except ValueError as error:
+        raise DamagedFile(f"{manifest_path(folder, name)} is damaged ({error})") from None
+    saved_us = int(manifest.saved.timestamp() * 1e6)
+    return Checkpoint(
+        folder=folder,
+        name=name,
+        step=manifest.step,
+        metric=manifest.metric,
+        saved=manifest.saved,
+        attempt=manifest.attempt,
+        position=manifest.position,
+        position_us=saved_us if manifest.position_us is None else manifest.position_us,
+        loader=manifest.loader,
+        meta=manifest.meta,
+        _state=manifest.state,
+        _files=manifest.files,
+    )
 
 
 _REMEDY = "restore it from a copy of the run, use another checkpoint, or train anew"
 
 
-def _verify(path: Path, entry: Mapping[str, Any]) -> None:
+def _verify(path: RecordPath, entry: TensorFile) -> None:
     try:
-        size = path.stat().st_size
-        if size != entry["bytes"]:
-            raise DamagedFile(f"{path} is damaged ({size} bytes, {entry['bytes']} when it was saved); {_REMEDY}")
-        if files.sha256(path) != entry["sha256"]:
+        size = path.status().st_size
+        if size != entry.bytes:
+            raise DamagedFile(f"{path} is damaged ({size} bytes, {entry.bytes} when it was saved); {_REMEDY}")
+        if path.sha256(file_bounds.TENSORS) != entry.sha256:
             raise DamagedFile(
                 f"{path} is damaged (its SHA-256 differs from the recorded one when it was saved); {_REMEDY}"
             )
+    except DamagedFile:
+        raise
     except OSError as error:
         raise DamagedFile(f"{path} cannot be read ({error.strerror})") from None

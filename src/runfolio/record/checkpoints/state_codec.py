@@ -321,13 +321,15 @@ class StoredTensor(NamedTuple):
     """The name in the file, such as `F32`."""
 
 
-def read_tensor_headers(path: Path) -> dict[str, StoredTensor]:
+def read_tensor_headers(path: Path, shown: object = None) -> dict[str, StoredTensor]:
     """Return shape and dtype of each tensor of a safetensors file, without reading one.
 
+    Args:
+        shown: Name of the file in errors, if it is not `path`.
     Raises:
         DamagedFile: As `read_tensors` says; each tensor that is returned is whole in the file.
     """
-    with _translated_errors(path):
+    with _translated_errors(path, shown or path):
         from safetensors import safe_open
 
         with safe_open(path, framework="pt") as file:
@@ -335,20 +337,22 @@ def read_tensor_headers(path: Path) -> dict[str, StoredTensor]:
         return {key: StoredTensor(tuple(entry.get_shape()), entry.get_dtype()) for key, entry in slices.items()}
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path, shown: object = None) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file, on the CPU.
 
+    Args:
+        shown: Name of the file in errors, if it is not `path`.
     Raises:
         DamagedFile: It is not a whole safetensors file; where it is a pickle, the message says what it would import.
     """
-    with _translated_errors(path):
+    with _translated_errors(path, shown or path):
         from safetensors.torch import load_file
 
         return load_file(path)
 
 
 @contextlib.contextmanager
-def _translated_errors(path: Path) -> Iterator[None]:
+def _translated_errors(path: Path, shown: object) -> Iterator[None]:
     """Raise what the safetensors library raises about a file as one of our errors."""
     try:
         from safetensors import SafetensorError
@@ -357,12 +361,13 @@ def _translated_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DamagedFile(f"{path} is missing") from None
+        raise DamagedFile(f"{shown} is missing") from None
     except (SafetensorError, OSError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         # Asked only now: a safetensors file may begin with the two bytes of a pickle.
         if reason := unsafe_format(path):
-            raise DamagedFile(f"{path} is {reason}; runfolio reads tensors from safetensors files only") from None
-        raise DamagedFile(f"{path} is not a whole safetensors file ({error})") from None
+            message = f"{shown} is {reason}; runfolio reads tensors from safetensors files only"
+            raise DamagedFile(message) from None
+        raise DamagedFile(f"{shown} is not a whole safetensors file ({error})") from None
 
 
 def unsafe_format(path: Path) -> str | None:

@@ -4,14 +4,38 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
-from runfolio.record.base import files
+from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, StoreError
+from runfolio.record.base import files, schema
 from runfolio.record.base.layout import ARTIFACTS, FORMAT, slug
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import now, time_to_text
+from runfolio.record.base.schema import Count, FileNameText, Line, Moment, PathText, Prose, Sha256
+
+
+@dataclass(frozen=True)
+class ArtifactFile:
+    """A file of an artifact."""
+
+    file: PathText
+    """Below the artifact's folder, with `/`."""
+    bytes: Count
+    sha256: Sha256
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """`artifacts/<name>.json`."""
+
+    files: list[ArtifactFile]
+    name: Line | None = None
+    type: Prose = "file"
+    saved: Moment | None = None
+    folder: FileNameText | None = None
+    """Folder below `artifacts/` that holds the files; None: the artifact's name."""
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
@@ -34,85 +58,97 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
         raise ConfigError(f"artifact name {name!r} must be of letters, digits, '.', '_' and '-': say {slug(name)!r}")
     if folder.resolve().is_relative_to(source.resolve()):
         raise ConfigError(f"{source} holds this run's own record, {folder}; name what is to be kept below it")
-    manifest = folder / ARTIFACTS / f"{name}.json"
-    target: Path | None = None
+    manifest = RecordPath(folder, ARTIFACTS) / f"{name}.json"
+    target: RecordPath | None = None
     try:
-        # Without the folders above: a run that was deleted must not come back as half a folder.
-        manifest.parent.mkdir(exist_ok=True)
+        manifest.parent.mkdir()
         earlier = find(folder, name)
         target = _new_folder(manifest.parent, name)
-        _copy(source, target)
+        entries = _copy(source, target)
         if earlier is not None:  # the only copies must have reached the disk before the earlier ones go
             _sync(target)
-        files.write_json(manifest, _description(target, name, kind), sync=True)
+        files.write_json(manifest, _description(target, name, kind, entries), sync=True)
     except BaseException as error:
         if target is not None and find(folder, name) != target:  # an error may follow after the manifest is replaced
-            shutil.rmtree(target, ignore_errors=True)
+            target.rmtree()
         if not isinstance(error, OSError):
             raise
         raise StoreError(f"cannot keep {source} as artifact {name!r}: {_reason(error)}") from None
     if earlier is not None:
-        shutil.rmtree(earlier, ignore_errors=True)
-    return target
+        earlier.rmtree()
+    return target.path
 
 
-def files_folder(manifest: Path, about: Mapping[str, Any]) -> Path:
-    """Return the folder of an artifact's files.
+def read(manifest: RecordPath) -> Artifact:
+    """Return what a manifest says of an artifact; its files are below the folder that it names.
 
     Raises:
-        ValueError: The manifest names none below `artifacts/`.
+        FileNotFoundError: There is no such manifest.
+        DamagedFile: It is not one, or names a file or a folder outside of the artifact.
+        NewerFormat, StoreError: As `files.read_json`.
     """
-    name = about.get("folder", manifest.stem)
-    if not files.is_file_name(name):
-        raise ValueError(f"{name!r} is no folder of it")
-    return manifest.parent / name
-
-
-def find(folder: Path, name: str) -> Path | None:
-    """Return the folder of an artifact's files; None if there is none, or none that can be read."""
-    manifest = folder / ARTIFACTS / f"{name}.json"
     try:
-        return files_folder(manifest, files.read_json(manifest))
-    except (RunfolioError, OSError, ValueError):
+        artifact = schema.decode_whole(Artifact, files.read_json(manifest))
+        for entry in artifact.files:
+            files_folder(manifest, artifact).below(entry.file)
+    except ValueError as error:
+        raise DamagedFile(f"{manifest} is damaged ({error})") from None
+    return artifact
+
+
+def files_folder(manifest: RecordPath, artifact: Artifact) -> RecordPath:
+    """Return the folder of an artifact's files."""
+    return manifest.parent / (artifact.folder or manifest.stem)
+
+
+def find(folder: Path, name: str) -> RecordPath | None:
+    """Return the folder of an artifact's files; None if there is none, or none that can be read."""
+    try:
+        manifest = RecordPath(folder, ARTIFACTS) / f"{name}.json"
+        return files_folder(manifest, read(manifest))
+    except (RunfolioError, OSError):
         return None
 
 
-def _new_folder(parent: Path, name: str) -> Path:
+def _new_folder(parent: RecordPath, name: str) -> RecordPath:
     """Create the first free one of the folders `name`, `name.2`, `name.3` and so on; never one named as a manifest."""
     for number in itertools.count(2 if name.endswith(".json") else 1):
         folder = parent / (name if number == 1 else f"{name}.{number}")
         try:
-            folder.mkdir()
+            folder.create_folder()
         except FileExistsError:
             continue
         return folder
     raise AssertionError
 
 
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        # Links are followed: the record must stand on its own.
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copy2(source, target / source.name)
+def _copy(source: Path, target: RecordPath) -> list[dict[str, Any]]:
+    """Copy the files, and return what a manifest says of each."""
+    with target.opened() as (_, path):
+        if source.is_dir():
+            # Links are followed: the record must stand on its own.
+            shutil.copytree(source, path, dirs_exist_ok=True)
+        else:
+            shutil.copy2(source, path / source.name)
+        return [
+            {
+                "file": copied.relative_to(path).as_posix(),
+                "bytes": copied.stat().st_size,
+                "sha256": files.sha256(copied),
+            }
+            for copied in sorted(path.rglob("*"))
+            if copied.is_file()
+        ]
 
 
-def _sync(folder: Path) -> None:
-    for path in (folder, *folder.rglob("*")):
-        files.sync_file(path)
+def _sync(folder: RecordPath) -> None:
+    with folder.opened() as (_, path):
+        for copied in (path, *path.rglob("*")):
+            files.sync_file(copied)
 
 
-def _description(target: Path, name: str, kind: str) -> dict[str, Any]:
+def _description(target: RecordPath, name: str, kind: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the content of an artifact's manifest."""
-    entries = [
-        {
-            "file": path.relative_to(target).as_posix(),
-            "bytes": path.stat().st_size,
-            "sha256": files.sha256(path),
-        }
-        for path in sorted(target.rglob("*"))
-        if path.is_file()
-    ]
     return {
         "runfolio": FORMAT,
         "name": name,

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from runfolio.errors import DamagedFile, NotFound, StoreError
-from runfolio.record.base import files
+from runfolio.record.base import file_bounds, files, schema
 from runfolio.record.base.layout import CODE, CODE_FILES, FORMAT
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+from runfolio.record.base.record_path import RecordPath, UnusableFile
+from runfolio.record.base.schema import NOT_IN_FILE, Count, Line, PathText, Sha256
 
 
 @dataclass(frozen=True)
 class SourceFile:
     """A text file of the user's own, as it was."""
 
-    path: str
+    path: PathText
     """Relative to the root, with `/`; absolute where it lies outside."""
-    sha256: str
-    bytes: int
-    why: str
+    sha256: Sha256
+    bytes: Count
+    why: Line
     """`script`, `module` (it was imported), `untracked` (git does not know it) or `notebook` (the cells that ran)."""
 
 
@@ -32,26 +30,28 @@ class SourceFile:
 class OmittedFile:
     """A file that was not kept, and why."""
 
-    path: str
-    bytes: int | None
-    why: str
+    path: PathText
+    bytes: Count | None
+    why: Line
 
 
 @dataclass
 class Code:
     """`code/<writer>.json`."""
 
-    root: str
+    root: PathText
     """The repository, else the script's folder."""
-    diff: str | None = None
+    diff: Sha256 | None = None
     """Digest of the uncommitted changes; None where there were none."""
-    diff_bytes: int = 0
+    diff_bytes: Count = 0
     files: list[SourceFile] = field(default_factory=list)
     left_out: list[OmittedFile] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
+    """What of the file is not what its field says, and was left out."""
 
     def write(self, folder: Path, writer: str) -> None:
         _make_folders(folder)
-        files.write_json(folder / CODE / f"{writer}.json", {"runfolio": FORMAT, **asdict(self)})
+        files.write_json(RecordPath(folder, CODE) / f"{writer}.json", {"runfolio": FORMAT, **schema.encode(self)})
 
 
 def save_content(folder: Path, content: bytes) -> str:
@@ -61,11 +61,15 @@ def save_content(folder: Path, content: bytes) -> str:
         OSError: The store does not take it.
     """
     digest = hashlib.sha256(content).hexdigest()
-    path = folder / CODE / CODE_FILES / digest
+    path = content_path(folder, digest)
     if not path.exists():
         _make_folders(folder)
-        files.replace(path, lambda temporary: temporary.write_bytes(content))
+        path.write_bytes(content)
     return digest
+
+
+def content_path(folder: Path, digest: str) -> RecordPath:
+    return RecordPath(folder, CODE, CODE_FILES) / digest
 
 
 def _make_folders(folder: Path) -> None:
@@ -74,13 +78,13 @@ def _make_folders(folder: Path) -> None:
     Raises:
         FileNotFoundError: The run's folder is gone.
     """
-    for path in (folder / CODE, folder / CODE / CODE_FILES):
-        path.mkdir(exist_ok=True)
+    for path in (RecordPath(folder, CODE), RecordPath(folder, CODE, CODE_FILES)):
+        path.mkdir()
 
 
 def delete_content(folder: Path, digest: str) -> None:
     """Remove a content that another has replaced."""
-    (folder / CODE / CODE_FILES / digest).unlink(missing_ok=True)
+    content_path(folder, digest).unlink(missing_ok=True)
 
 
 def read(folder: Path, writers: Sequence[str]) -> Code | None:
@@ -90,11 +94,14 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
         DamagedFile, NewerFormat, StoreError: It cannot be read.
     """
     for writer in reversed(writers):
-        path = folder / CODE / f"{writer}.json"
+        path = RecordPath(folder, CODE) / f"{writer}.json"
         try:
-            return _code(files.read_json(path), path)
+            code, code.damage = schema.decode(Code, files.read_json(path))
+            return code
         except FileNotFoundError:
             continue
+        except ValueError as error:
+            raise DamagedFile(f"{path} is damaged ({error})") from None
     return None
 
 
@@ -111,34 +118,15 @@ def read_bytes(folder: Path, digest: str) -> bytes:
         DamagedFile: It is not what its digest says.
         StoreError: It cannot be read.
     """
-    path = folder / CODE / CODE_FILES / digest
+    path = content_path(folder, digest)
     try:
-        data = path.read_bytes()
+        data = path.read_bytes(file_bounds.CODE)
     except FileNotFoundError:
         raise NotFound(f"{path} is gone; restore it from a copy of the run") from None
+    except UnusableFile:
+        raise
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != digest:
         raise DamagedFile(f"{path} is damaged (it is not what its name says)")
     return data
-
-
-def _code(value: dict[str, Any], path: Path) -> Code:
-    try:
-        code = Code(
-            str(value["root"]),
-            value["diff"],
-            int(value["diff_bytes"]),
-            [SourceFile(*(entry[key] for key in ("path", "sha256", "bytes", "why"))) for entry in value["files"]],
-            [OmittedFile(*(entry[key] for key in ("path", "bytes", "why"))) for entry in value["left_out"]],
-        )
-        digests = [entry.sha256 for entry in code.files] + ([code.diff] if code.diff is not None else [])
-        if not all(_DIGEST.fullmatch(digest) for digest in digests):
-            raise ValueError("a digest is none")
-        if not all(
-            isinstance(text, str) for entry in (*code.files, *code.left_out) for text in (entry.path, entry.why)
-        ):
-            raise TypeError("a path is no text")
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedFile(f"{path} is damaged (unexpected content: {error})") from None
-    return code

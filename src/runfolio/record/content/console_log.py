@@ -6,7 +6,9 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+from runfolio.record.base import file_bounds
 from runfolio.record.base.layout import CONSOLE
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.redaction import redact_text
 from runfolio.record.content.console_screen import ConsoleScreen
 
@@ -17,14 +19,14 @@ _LINE_BYTES = 200
 """A guess at a line's size; where it is wrong, reading begins further up."""
 
 
-def log_path(folder: Path, writer: str) -> Path:
-    return folder / CONSOLE / f"{writer}.log"
+def log_path(folder: Path, writer: str) -> RecordPath:
+    return RecordPath(folder, CONSOLE) / f"{writer}.log"
 
 
 class ConsoleLog:
     """A log being written. What the disk does not take, or has no room in it any more, waits: the newest part of it."""
 
-    def __init__(self, path: Path, largest: int = LARGEST, newest: int = NEWEST) -> None:
+    def __init__(self, path: RecordPath, largest: int = LARGEST, newest: int = NEWEST) -> None:
         self._path = path
         self._room = largest - newest
         self._newest = newest
@@ -54,9 +56,8 @@ class ConsoleLog:
         """Write the first `size` bytes of what waits, as far as the disk takes them."""
         try:
             if self._descriptor is None:
-                self._path.parent.mkdir(exist_ok=True)
-                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-                self._descriptor = os.open(self._path, flags, 0o666)
+                self._path.parent.mkdir()
+                self._descriptor = self._path.create()
             while size > 0:
                 written = os.write(self._descriptor, self._waiting[:size])
                 self._room -= written
@@ -71,18 +72,18 @@ class Transcript:
 
     def __init__(self) -> None:
         self._screens: defaultdict[int, ConsoleScreen] = defaultdict(ConsoleScreen)
-        self._logs: dict[Path, ConsoleLog] = {}
+        self._logs: dict[RecordPath, ConsoleLog] = {}
 
     @property
-    def logs(self) -> list[Path]:
+    def logs(self) -> list[RecordPath]:
         return list(self._logs)
 
-    def attach(self, path: Path) -> None:
+    def attach(self, path: RecordPath) -> None:
         """Begin a log; what was printed before is not for it."""
         self._finish_lines()
         self._logs[path] = ConsoleLog(path)
 
-    def detach(self, path: Path) -> None:
+    def detach(self, path: RecordPath) -> None:
         """Complete a log."""
         self._finish_lines()
         if log := self._logs.pop(path, None):
@@ -96,7 +97,7 @@ class Transcript:
                     self._write(screen.settle())
             self._write(self._screens[stream].feed(data, now))
 
-    def add(self, path: Path, line: str) -> None:
+    def add(self, path: RecordPath, line: str) -> None:
         """Add a line to one log that nobody printed."""
         if log := self._logs.get(path):
             log.write(redact_text(line) + "\n")
@@ -117,19 +118,28 @@ class Transcript:
                 log.write(text)
 
 
-def last_lines(path: Path, count: int) -> list[str]:
-    """Return the newest lines of a log; none if there is no log."""
+def last_lines(path: RecordPath, count: int) -> list[str]:
+    """Return the newest lines of a log; empty if there is no log that can be read."""
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            span = (count + 1) * _LINE_BYTES
-            while True:
-                start = file.seek(max(0, size - span))
-                data = file.read(size - start)
-                if start == 0 or data.count(b"\n") > count:
-                    break
-                span *= 4
+        return read_last_lines(path, count)
     except OSError:
         return []
+
+
+def read_last_lines(path: RecordPath, count: int) -> list[str]:
+    """Return the newest lines of a log.
+
+    Raises:
+        OSError: There is no log, or it cannot be read.
+    """
+    with path.open(file_bounds.CONSOLE) as file:
+        size = file.seek(0, os.SEEK_END)
+        span = (count + 1) * _LINE_BYTES
+        while True:
+            start = file.seek(max(0, size - span))
+            data = file.read(size - start)
+            if start == 0 or data.count(b"\n") > count:
+                break
+            span *= 4
     lines = data.decode(errors="replace").removesuffix("\n").split("\n")
     return lines[-count:] if count and data else []

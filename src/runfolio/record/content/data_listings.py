@@ -16,13 +16,12 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
-from runfolio.record.base import files
+from runfolio.record.base import file_bounds, files
 from runfolio.record.base.layout import DATA, FORMAT
+from runfolio.record.base.record_path import RecordPath, UnusableFile
 
 LISTED_AT_MOST = 1_000_000
 """The record keeps no longer listing; of such data it has the fingerprint and the number of items alone."""
-_UNPACKED_AT_MOST = 1 << 30
-"""Bytes: enough for any listing that is kept. A file that somebody sent may unpack to more than the memory holds."""
 ENDING = ".jsonl.gz"
 _DIGEST_BYTES = 16
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
@@ -98,13 +97,13 @@ class Listing:
         path = listing_path(folder, self.fingerprint)
         if path.exists():
             return
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir()
         header = orjson.dumps({"runfolio": FORMAT, "items": len(self)}) + b"\n"
         content = gzip.compress(b"".join((header, *self._lines)), mtime=0)
-        files.replace(path, lambda temporary: temporary.write_bytes(content), sync=True)
+        path.write_bytes(content, sync=True)
 
     @classmethod
-    def read(cls, folder: Path, fingerprint: str, *, most_bytes: int = _UNPACKED_AT_MOST) -> Self:
+    def read(cls, folder: Path, fingerprint: str, *, most_bytes: int = file_bounds.LISTING) -> Self:
         """A listing that a run keeps.
 
         Args:
@@ -117,7 +116,7 @@ class Listing:
         """
         path = listing_path(folder, fingerprint)
         try:
-            with gzip.open(path) as file:
+            with path.open(file_bounds.LISTING) as packed, gzip.open(packed) as file:
                 content = file.read(most_bytes + 1)
             if len(content) > most_bytes:
                 raise ValueError(f"it unpacks to more than {most_bytes:,} bytes")
@@ -130,6 +129,8 @@ class Listing:
                 _check(orjson.loads(line))
         except FileNotFoundError:
             raise NotFound(f"{path} is gone; restore it from a copy of the run") from None
+        except UnusableFile:
+            raise
         except (EOFError, TypeError, ValueError, zlib.error, gzip.BadGzipFile) as error:
             raise DamagedFile(
                 f"{path} is damaged ({error or 'it is empty'}); restore it from a copy of the run"
@@ -142,8 +143,8 @@ class Listing:
         return listing
 
 
-def listing_path(folder: Path, fingerprint: str) -> Path:
-    return folder / DATA / f"{fingerprint}{ENDING}"
+def listing_path(folder: Path, fingerprint: str) -> RecordPath:
+    return RecordPath(folder, DATA) / f"{fingerprint}{ENDING}"
 
 
 def is_fingerprint(text: Any) -> bool:

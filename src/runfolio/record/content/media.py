@@ -4,16 +4,94 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Required, TypedDict
 
 import orjson
 
-from runfolio.errors import DamagedFile, NewerFormat
-from runfolio.record.base import files
+from runfolio.errors import ConfigError, DamagedFile, NewerFormat
+from runfolio.record.base import file_bounds, files, schema
+from runfolio.record.base.json_lines import read_lines
 from runfolio.record.base.layout import MEDIA, MEDIA_FILES, slug
+from runfolio.record.base.record_path import RecordPath
+from runfolio.record.base.schema import AnyNumber, Count, FileNameText, Integer, Line, Number, Prose
 from runfolio.record.points import tails
 
-KINDS = ("image", "figure", "text", "histogram", "graph", "layout")
+
+class Picture(TypedDict, total=False):
+    """What a line of an image or a figure adds."""
+
+    file: Required[FileNameText]
+    """Name below `media/files/`."""
+    caption: Prose | None
+    range: list[AnyNumber]
+    mode: Line
+    frames: Count
+    not_finite: Count
+
+
+class LoggedText(TypedDict):
+    text: Required[Prose]
+
+
+class Histogram(TypedDict, total=False):
+    edges: Required[list[Number]]
+    """One more than there are counts, ascending; none without counts."""
+    counts: Required[list[Number]]
+    mean: AnyNumber | None
+    std: AnyNumber | None
+    min: AnyNumber | None
+    max: AnyNumber | None
+    nan: Required[Count]
+    inf: Required[Count]
+
+
+class GraphNode(TypedDict):
+    name: Required[Line]
+    op: Required[Line]
+    inputs: Required[list[Line]]
+    attributes: Required[dict[str, Prose]]
+
+
+class Graph(TypedDict):
+    nodes: Required[list[GraphNode]]
+
+
+def _chart(value: Any) -> Any:
+    kind, tags = value
+    if kind not in ("multiline", "margin") or not all(isinstance(tag, str) for tag in tags):
+        raise ValueError
+    if not isinstance(tags, list) or (kind == "margin" and len(tags) != 3):
+        raise ValueError
+    return value
+
+
+Chart = Annotated[list[Any], schema.checked('`["multiline", [tag, ...]]` or `["margin", [tag, tag, tag]]`', _chart)]
+
+
+class Layout(TypedDict):
+    charts: Required[dict[str, dict[str, Chart]]]
+
+
+CONTENTS: dict[str, type] = {
+    "image": Picture,
+    "figure": Picture,
+    "text": LoggedText,
+    "histogram": Histogram,
+    "graph": Graph,
+    "layout": Layout,
+}
+"""What a line adds, by its kind."""
+KINDS = tuple(CONTENTS)
+
+
+class MediaLine(TypedDict):
+    """Fields that every line has."""
+
+    seq: Required[Integer]
+    time_us: Required[Integer]
+    step: Required[Integer]
+    kind: Required[Line]
+    name: Required[Line]
 
 
 @dataclass(frozen=True)
@@ -33,9 +111,22 @@ class MediaEntry:
     """The picture, for images and figures."""
 
 
-def index_path(folder: Path, writer: str, number: int = 1) -> Path:
+def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
     """Where a writer's lines go; to numbers above 1 those that waited elsewhere while the store was away."""
-    return folder / MEDIA / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
+    return RecordPath(folder, MEDIA) / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
+
+
+def picture_path(folder: Path, name: str) -> RecordPath:
+    return RecordPath(folder, MEDIA, MEDIA_FILES) / name
+
+
+def read_picture(folder: Path, entry: MediaEntry) -> bytes | None:
+    """Return the picture of an entry; None if it has none.
+
+    Raises:
+        OSError: It is gone, or cannot be read.
+    """
+    return None if entry.path is None else picture_path(folder, entry.path.name).read_bytes(file_bounds.PICTURE)
 
 
 def file_name(name: str, step: int, writer: str, seq: int) -> str:
@@ -44,15 +135,28 @@ def file_name(name: str, step: int, writer: str, seq: int) -> str:
 
 
 def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dict[str, Any]) -> bytes:
+    """Return the line of an entry.
+
+    Raises:
+        ConfigError: It is longer than a line of a record can be.
+    """
     line = {"seq": seq, "time_us": time_us, "step": step, "kind": kind, "name": name, **content}
-    return orjson.dumps(files.plain_json(line), option=orjson.OPT_APPEND_NEWLINE)
+    encoded = orjson.dumps(files.plain_json(line), option=orjson.OPT_APPEND_NEWLINE)
+    if len(encoded) > file_bounds.JSON_LINE:
+        most = file_bounds.JSON_LINE
+        raise ConfigError(f"it takes {len(encoded):,} bytes, of at most {most:,}; keep it as an artifact")
+    return encoded
 
 
 def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
     """All media of a run in order of arrival, and what could not be read, a line each."""
     entries: list[MediaEntry] = []
     problems: list[str] = []
-    for path in sorted((folder / MEDIA).glob("*.jsonl")):
+    try:
+        paths = [path for path in RecordPath(folder, MEDIA).entries() if path.suffix == ".jsonl"]
+    except OSError as error:
+        return [], [f"cannot list {folder / MEDIA}: {error.strerror}"]
+    for path in paths:
         try:
             index_entries, damaged = _read_index(folder, path)
         except (DamagedFile, NewerFormat) as error:
@@ -68,29 +172,34 @@ def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
     return [unique_entries[key] for key in sorted(unique_entries)], problems
 
 
-def _read_index(folder: Path, path: Path) -> tuple[list[MediaEntry], int]:
-    lines = tails.complete_lines(path.read_bytes())
-    if not lines:
-        return [], 0
-    writer, attempt = tails.read_header(lines[0], path)
-    decoded = [decode(folder, line, writer, attempt) for line in lines[1:]]
-    entries = [entry for entry in decoded if entry is not None]
-    return entries, len(decoded) - len(entries)
+def _read_index(folder: Path, path: RecordPath) -> tuple[list[MediaEntry], int]:
+    entries: list[MediaEntry] = []
+    damaged = 0
+    with path.open(file_bounds.JSON_LINES) as file:
+        lines = (line for line in read_lines(file) if line.endswith(b"\n"))
+        if (header := next(lines, None)) is None:
+            return [], 0
+        writer, attempt = tails.read_header(header, path)
+        for line in lines:
+            if (entry := decode(folder, line, writer, attempt)) is not None:
+                entries.append(entry)
+            else:
+                damaged += 1
+    return entries, damaged
 
 
 def decode(folder: Path, line: bytes, writer: str, attempt: int) -> MediaEntry | None:
     """The entry of a line; None where it is not one."""
+    value = tails.decode_object(line)
+    if value is None or files.is_deep(line, value):
+        return None
     try:
-        content = dict(tails.decode_object(line) or {})
-        fields = {key: content.pop(key) for key in ("seq", "time_us", "step", "kind", "name")}
-        picture = content.get("file")
-    except KeyError:
+        fields = schema.decode_whole(MediaLine, value)
+        content = schema.decode_whole(CONTENTS[fields["kind"]], schema.unknown_keys(MediaLine, fields))
+    except (KeyError, ValueError):
         return None
-    if not all(tails.is_integer(fields[key]) for key in ("seq", "time_us", "step")) or not isinstance(
-        fields["name"], str
-    ):
+    if fields["kind"] == "histogram" and len(content["edges"]) != len(content["counts"]) + bool(content["counts"]):
         return None
-    if fields["kind"] not in KINDS or (picture is not None and not files.is_file_name(picture)):
-        return None
-    path = folder / MEDIA / MEDIA_FILES / picture if picture else None
-    return MediaEntry(**fields, attempt=attempt, writer=writer, content=content, path=path)
+    path = picture_path(folder, content["file"]).path if "file" in content else None
+    about = {name: fields[name] for name in schema.names(MediaLine)}
+    return MediaEntry(**about, attempt=attempt, writer=writer, content=content, path=path)

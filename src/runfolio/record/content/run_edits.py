@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Required, TypedDict
 
 from runfolio.errors import ConfigError, DamagedFile, RunfolioError, StoreError
-from runfolio.record.base import files
+from runfolio.record.base import files, schema
 from runfolio.record.base.layout import FORMAT, NOTES, new_id
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RunDocument, time_to_text
+from runfolio.record.base.run_parts import Verdict
+from runfolio.record.base.schema import Line, Name, Prose, Tags
 from runfolio.record.liveness.heartbeats import hostname
 
 _FILE_NAME = re.compile(r"(\d{16})-[0-9a-z]{8}\.json")
@@ -25,24 +28,29 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+class EditedValues(TypedDict, total=False):
+    """Values that an edit sets."""
+
+    name: Name
+    tags: Tags
+    notes: Prose
+    archived: bool
+    verdict: Verdict
 
 
-_VALIDATORS: Mapping[str, Callable[[Any], bool]] = {
-    "name": lambda value: isinstance(value, str),
-    "tags": _are_texts,
-    "notes": lambda value: isinstance(value, str),
-    "archived": lambda value: isinstance(value, bool),
-    "verdict": lambda value: isinstance(value, dict),
-}
-"""What an edit may set, and what it must be."""
+class Edit(TypedDict, total=False):
+    """`notes/<time>-<random>.json`."""
+
+    set: Required[EditedValues]
+    time: Line
+    host: Line
+    user: Line | None
 
 
 class Edits(NamedTuple):
     """What all edits of a run come to."""
 
-    values: dict[str, Any]
+    values: EditedValues
     """`name`, `tags`, `notes`, `archived`, `verdict`: those that were edited."""
     problems: list[str]
     """What could not be read, a line each."""
@@ -50,11 +58,11 @@ class Edits(NamedTuple):
 
 def read(folder: Path, document: RunDocument) -> Edits:
     """The last value of each key, where the run itself did not set it later (`edited` in its `run.json`)."""
-    edits = Edits({}, [])
+    edits = Edits(EditedValues(), [])
     try:
         edit_files = _files(folder)
     except OSError as error:
-        return Edits({}, [f"cannot list {folder / NOTES}: {error.strerror}"])
+        return Edits(EditedValues(), [f"cannot list {folder / NOTES}: {error.strerror}"])
     for time_us, path in edit_files:
         try:
             values = _values(path)
@@ -63,16 +71,16 @@ def read(folder: Path, document: RunDocument) -> Edits:
         except RunfolioError as error:
             edits.problems.append(str(error))
             continue
-        edits.values.update({key: value for key, value in values.items() if time_us > _edited_us(document, key)})
+        edits.values.update({key: value for key, value in values.items() if time_us > _edited_us(document, key)})  # type: ignore[typeddict-item]
     return edits
 
 
-def find_damaged(folder: Path) -> Iterator[tuple[Path, Exception]]:
+def find_damaged(folder: Path) -> Iterator[tuple[RecordPath, Exception]]:
     """The files of edits that cannot be read, and why not."""
     try:
         edit_files = _files(folder)
     except OSError as error:
-        yield folder / NOTES, error
+        yield RecordPath(folder, NOTES), error
         return
     for _, path in edit_files:
         try:
@@ -93,7 +101,8 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
     if "name" in values:
         check_name(values["name"])
     try:
-        (folder / NOTES).mkdir(exist_ok=True)
+        notes = RecordPath(folder, NOTES)
+        notes.mkdir()
         earlier = [time_us for time_us, _ in _files(folder)] + [_edited_us(document, key) for key in values]
         time_us = max(int(time.time() * 1e6), max(earlier) + 1)
         edit = {
@@ -103,7 +112,7 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
             "user": _user(),
             "set": dict(values),
         }
-        files.write_json(folder / NOTES / f"{time_us:016}-{new_id()}.json", edit, sync=True)
+        files.write_json(notes / f"{time_us:016}-{new_id()}.json", edit, sync=True)
     except OSError as error:
         raise StoreError(
             f"cannot write to {folder} ({error.strerror}); an edit needs the right to write there, and some space"
@@ -136,24 +145,21 @@ def _is_line(text: str, longest: int) -> bool:
     return bool(text) and text == text.strip() and text.isprintable() and len(text) <= longest
 
 
-def _files(folder: Path) -> list[tuple[int, Path]]:
+def _files(folder: Path) -> list[tuple[int, RecordPath]]:
     """The files of a run's edits in the order of their times, in microseconds since 1970."""
-    try:
-        names = sorted(entry.name for entry in (folder / NOTES).iterdir())
-    except FileNotFoundError:
-        return []
-    return [(int(match[1]), folder / NOTES / name) for name in names if (match := _FILE_NAME.fullmatch(name))]
+    paths = RecordPath(folder, NOTES).entries()
+    return [(int(match[1]), path) for path in paths if (match := _FILE_NAME.fullmatch(path.name))]
 
 
-def _values(path: Path) -> dict[str, Any]:
+def _values(path: RecordPath) -> EditedValues:
     """What one file sets; keys that this program does not know are passed over."""
-    values = files.read_json(path).get("set")
-    if not isinstance(values, dict):
-        raise DamagedFile(f"{path} is damaged (it does not say what it sets)")
-    settings = {key: value for key, value in values.items() if key in _VALIDATORS}
-    if invalid := [key for key, value in settings.items() if not _VALIDATORS[key](value)]:
-        raise DamagedFile(f"{path} is damaged (unexpected {invalid[0]})")
-    return settings
+    try:
+        values = schema.decode_whole(Edit, files.read_json(path))["set"]
+    except ValueError as error:
+        raise DamagedFile(f"{path} is damaged ({error})") from None
+    for key in schema.unknown_keys(EditedValues, values):
+        del values[key]
+    return values
 
 
 def _edited_us(document: RunDocument, key: str) -> int:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
 
 from runfolio.errors import RunfolioError, StoreError
-from runfolio.record.base import files
+from runfolio.record.base import files, schema
 from runfolio.record.base.layout import CLAIMS, FORMAT
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import now, time_to_text
+from runfolio.record.base.schema import AttemptNumber, Line, Pid, Writer
 from runfolio.record.liveness.heartbeats import Heartbeat
 
 _WHOLE_AFTER_S = 0.5
@@ -24,10 +26,10 @@ _WHOLE_AFTER_S = 0.5
 class Claim:
     """`claims/attempt-<n>.json`."""
 
-    attempt: int
-    writer: str
-    host: str
-    pid: int
+    attempt: AttemptNumber
+    writer: Writer
+    host: Line
+    pid: Pid
 
 
 class AttemptTaken(StoreError):  # noqa: N818 - as all of runfolio's errors, named by what happened
@@ -49,10 +51,10 @@ def acquire(folder: Path, heartbeat: Heartbeat) -> None:
         OSError: The store cannot be written.
     """
     path = _path(folder, heartbeat.attempt)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir()
     claim = {"attempt": heartbeat.attempt, "writer": heartbeat.writer, "host": heartbeat.host, "pid": heartbeat.pid}
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        descriptor = path.create()
     except FileExistsError:
         raise AttemptTaken(folder, read(folder, heartbeat.attempt) or _unknown_claim(heartbeat.attempt)) from None
     try:
@@ -69,11 +71,10 @@ def read(folder: Path, attempt: int) -> Claim | None:
     deadline = time.monotonic() + _WHOLE_AFTER_S
     while True:
         try:
-            value = files.read_json(_path(folder, attempt))
-            return Claim(attempt, str(value["writer"]), str(value["host"]), int(value["pid"]))
+            return replace(schema.decode_whole(Claim, files.read_json(_path(folder, attempt))), attempt=attempt)
         except (FileNotFoundError, StoreError):  # a store that cannot be read says nothing
             return None
-        except (KeyError, TypeError, ValueError, RunfolioError):
+        except (ValueError, RunfolioError):
             if time.monotonic() > deadline:
                 return _unknown_claim(attempt)
             time.sleep(0.01)
@@ -81,12 +82,13 @@ def read(folder: Path, attempt: int) -> Claim | None:
 
 def newest_attempt(folder: Path) -> int:
     """The highest attempt that was claimed; 0 where none was."""
-    matches = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in (folder / CLAIMS).glob("attempt-*.json"))
+    paths = RecordPath(folder, CLAIMS).entries()
+    matches = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in paths)
     return max((int(match[1]) for match in matches if match), default=0)
 
 
-def _path(folder: Path, attempt: int) -> Path:
-    return folder / CLAIMS / f"attempt-{attempt}.json"
+def _path(folder: Path, attempt: int) -> RecordPath:
+    return RecordPath(folder, CLAIMS) / f"attempt-{attempt}.json"
 
 
 def _unknown_claim(attempt: int) -> Claim:

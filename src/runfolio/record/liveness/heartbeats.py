@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from runfolio.errors import RunfolioError
-from runfolio.record.base import files
+from runfolio.record.base import files, schema
 from runfolio.record.base.clock import steady
+from runfolio.record.base.file_names import is_writer_id
 from runfolio.record.base.layout import ALIVE, FORMAT
-from runfolio.record.base.run_document import ENDED, RUNNING, RunDocument
+from runfolio.record.base.record_path import RecordPath
+from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.base.schema import AttemptNumber, Count, Line, Pid, Seconds, Small, Writer
 from runfolio.record.liveness.process_exits import Death
 
 Role = Literal["primary", "rank", "worker", "process"]
 """What a writer is to its run: the one that opened the attempt and owns `run.json`; another rank of the same job; a
 DataLoader's worker; any other process that joined."""
+End = Literal["finished", "failed", "interrupted", "preempted"]
 PRIMARY: Role = "primary"
 CRASHED = "crashed"
 SILENT_S = 60.0
@@ -30,22 +34,22 @@ SILENT_S = 60.0
 class Heartbeat:
     """`alive/<writer>.json`."""
 
-    writer: str
-    attempt: int
-    host: str
-    boot: str
-    pid_namespace: str
-    pid: int
-    pid_started: float
+    writer: Writer
+    attempt: AttemptNumber
+    host: Line
+    boot: Line
+    pid_namespace: Line
+    pid: Pid
+    pid_started: Seconds
     """When the process started, in seconds after `boot`; tells it from a later one of the same pid."""
-    every_s: float
-    beat: int = 0
-    end: str | None = None
+    every_s: Seconds
+    beat: Count = 0
+    end: End | None = None
     """The state the process ended in, once it has."""
     role: Role = PRIMARY
-    rank: int | None = None
+    rank: Small | None = None
     """Its rank among the processes of a distributed job; None where there is none."""
-    worker: int | None = None
+    worker: Small | None = None
     """Its number among the workers of a DataLoader; None where it is none."""
 
     @classmethod
@@ -69,14 +73,10 @@ class Heartbeat:
     def read(cls, folder: Path, writer: str) -> Heartbeat | None:
         """The heartbeat of a writer; None where it left none that can be read."""
         try:
-            value = files.read_json(_path(folder, writer))
-            fields = {entry.name: value[entry.name] for entry in dataclasses.fields(cls) if entry.name in value}
-            heartbeat = cls(**fields)
-        except (FileNotFoundError, TypeError, RunfolioError):
+            heartbeat = schema.decode_whole(cls, files.read_json(_path(folder, writer)))
+        except (FileNotFoundError, ValueError, RunfolioError):
             return None
-        numbers = (heartbeat.pid, heartbeat.pid_started, heartbeat.beat)
-        is_valid = all(isinstance(number, (int, float)) for number in numbers) and heartbeat.end in (None, *ENDED)
-        return heartbeat if is_valid else None
+        return heartbeat if heartbeat.writer == writer else None
 
     def write(self, folder: Path) -> None:
         files.write_json(_path(folder, self.writer), {"runfolio": FORMAT, **dataclasses.asdict(self)})
@@ -88,7 +88,7 @@ class Heartbeat:
     def age_s(self, folder: Path) -> float:
         """Seconds since it was written, by the clocks of this machine and the disk."""
         try:
-            return max(0.0, time.time() - _path(folder, self.writer).stat().st_mtime)
+            return max(0.0, time.time() - _path(folder, self.writer).status().st_mtime)
         except OSError:
             return 0.0
 
@@ -102,7 +102,8 @@ class Heartbeat:
 
 def heartbeats(folder: Path) -> list[Heartbeat]:
     """Every heartbeat of a run that can be read: one a process that has written it, by attempt, rank and worker."""
-    names = sorted(path.stem for path in (folder / ALIVE).glob("[!.]*.json") if not path.name.endswith(".death.json"))
+    paths = RecordPath(folder, ALIVE).files()
+    names = [path.stem for path in paths if path.suffix == ".json" and is_writer_id(path.stem)]
     readable = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
     return sorted(readable, key=_order)
 
@@ -159,8 +160,8 @@ def is_gone(folder: Path, heartbeat: Heartbeat, history: BeatHistory) -> bool:
     return is_dead
 
 
-def _path(folder: Path, writer: str) -> Path:
-    return folder / ALIVE / f"{writer}.json"
+def _path(folder: Path, writer: str) -> RecordPath:
+    return RecordPath(folder, ALIVE) / f"{writer}.json"
 
 
 def hostname() -> str:

@@ -6,36 +6,36 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from runfolio.errors import RunfolioError
-from runfolio.record.base import files
+from runfolio.record.base import files, schema
 from runfolio.record.base.layout import ALIVE, FORMAT
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import now, time_to_text
+from runfolio.record.base.schema import Count, Small
 
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
     """`alive/<writer>.death.json`; None where it could not be seen."""
 
-    signal: int | None = None
-    exit_code: int | None = None
-    oom_kills: int | None = None
+    signal: Small | None = None
+    exit_code: Small | None = None
+    oom_kills: Count | None = None
     """How many processes of the control group the kernel killed for lack of memory since the writer began."""
-    memory_bytes: int | None = None
+    memory_bytes: Count | None = None
     """The process's resident memory when it was last looked at."""
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Death | None:
         """What was seen; None where there is nothing that can be read."""
         try:
-            value = files.read_json(death_path(folder, writer))
+            return schema.decode(cls, files.read_json(death_path(folder, writer)))[0]
         except (FileNotFoundError, RunfolioError):
             return None
-        fields = {name: value.get(name) for name in cls.__dataclass_fields__}
-        return cls(**{name: number if isinstance(number, int) else None for name, number in fields.items()})
 
     def write(self, folder: Path, writer: str) -> None:
         about = {"runfolio": FORMAT, "writer": writer, "time": time_to_text(now()), **asdict(self)}
         files.write_json(death_path(folder, writer), about, sync=True)
 
 
-def death_path(folder: Path, writer: str) -> Path:
-    return folder / ALIVE / f"{writer}.death.json"
+def death_path(folder: Path, writer: str) -> RecordPath:
+    return RecordPath(folder, ALIVE) / f"{writer}.death.json"

@@ -25,8 +25,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile, NewerFormat
-from runfolio.record.base import disk, files
+from runfolio.record.base import disk
 from runfolio.record.base.layout import METRICS, segment_path, tail_path
+from runfolio.record.base.record_path import HIDDEN, RecordPath
 from runfolio.record.liveness.heartbeats import is_over
 from runfolio.record.points import segment_files, seq_ranges
 from runfolio.record.points.row_merging import ROW, Rows, empty_rows, lookup_codes, merge_rows, sort_rows
@@ -45,7 +46,7 @@ _SMALLEST_BLOCK = 8192
 """How many points of one file at least: fewer take longer than they save."""
 _BUSY_NICE = 10
 T = TypeVar("T")
-TailCoverage = dict[Path, SeqRanges]
+TailCoverage = dict[RecordPath, SeqRanges]
 """Of each tail gone through what it covers; nothing where a line of it is damaged, so that it is kept."""
 
 
@@ -67,14 +68,14 @@ def compact(folder: Path, writer: str, number: int) -> TailCoverage:
     Tails of other writers that may still be writing are left to them; `writer`'s own must be flushed. A damaged file
     is left as it is and not covered, so that it is kept for whoever can still read it.
     """
-    damaged: set[Path] = set()
+    damaged: set[RecordPath] = set()
     while True:
         segments = [segment for segment in _segments(folder) if segment.path not in damaged]
         closed = (tail for tail in _tails(folder) if tail.writer == writer or is_over(folder, tail.writer))
         try:
             return _write(folder, writer, number, segments, closed)
         except FileNotFoundError:
-            if not (folder / METRICS).is_dir():
+            if not RecordPath(folder, METRICS).exists():
                 return {}  # the run was deleted
             continue  # another process has compacted it meanwhile
         except DamagedFile:
@@ -97,10 +98,11 @@ def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage 
     """
     if after_s is None:
         after_s = 0.0 if disk.is_local(folder) else STALE_VIEW_S
-    now = _disk_time(folder / METRICS)
-    _sweep_abandoned(folder / METRICS, now)
+    metrics = RecordPath(folder, METRICS)
+    now = _disk_time(metrics)
+    _sweep_abandoned(metrics, now)
     segments = _segments(folder)
-    covered: list[Path] = []
+    covered: list[RecordPath] = []
     intact: list[Segment] = []
     for segment in segment_files.widest_first(segments):
         if _is_held(segment.ranges, intact):
@@ -115,7 +117,7 @@ def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage 
         if closed and _is_held((coverage or {}).get(tail.path) or _complete_ranges(tail, intact_ranges), intact):
             covered.append(tail.path)
     if covered:
-        files.sync_file(folder / METRICS)  # whoever renamed what covers them may not have come to sync it
+        metrics.sync()  # whoever renamed what covers them may not have come to sync it
     return sum(map(_unlink, covered))
 
 
@@ -127,7 +129,7 @@ def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], 
         FileNotFoundError: A tail is gone: another segment covers it.
     """
     coverage: TailCoverage = {}
-    with _SortedTailRows(folder / METRICS) as tail_rows:
+    with _SortedTailRows(RecordPath(folder, METRICS)) as tail_rows:
         ranges = seq_ranges.merge(*(segment.ranges for segment in segments))
         for tail in tails:
             tail_rows.add(tail)
@@ -150,12 +152,14 @@ def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], 
 class _SortedTailRows:
     """The points of tails in order: in memory while they are few, beyond that as stretches of a nameless file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: RecordPath) -> None:
         self.metrics: dict[str, int] = {}
         """The code of each metric, in order of appearance; as `_writers` for writers."""
         self._writers: dict[str, int] = {}
         self._rows: list[Rows] = []
-        self._file = tempfile.TemporaryFile(dir=folder, prefix=files.HIDDEN, buffering=0)  # noqa: SIM115 - see __exit__
+        with folder.opened() as (_, path):
+            # By "/.", since a nameless file is not made through a link.
+            self._file = tempfile.TemporaryFile(dir=f"{path}/.", prefix=HIDDEN, buffering=0)  # noqa: SIM115
         self._chunk_bounds = [0]
         """Where stretches of the file begin and end, in rows."""
 
@@ -227,7 +231,7 @@ def _translate_codes(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np
     return rows
 
 
-def _free_path(folder: Path, writer: str, number: int, ranges: SeqRanges) -> Path | None:
+def _free_path(folder: Path, writer: str, number: int, ranges: SeqRanges) -> RecordPath | None:
     """Where to write a segment of `ranges`: none is ever overwritten. None where nothing is to be written."""
     while (path := segment_path(folder, writer, number)).exists():
         segment = _open_readable(Segment.open, path)
@@ -240,20 +244,21 @@ def _free_path(folder: Path, writer: str, number: int, ranges: SeqRanges) -> Pat
 def _segments(folder: Path) -> list[Segment]:
     return [
         segment
-        for path in _matching_paths(folder, "segment-*.parquet")
+        for path in _matching_paths(folder, "segment-", ".parquet")
         if (segment := _open_readable(Segment.open, path))
     ]
 
 
 def _tails(folder: Path) -> Iterator[Tail]:
-    return (tail for path in _matching_paths(folder, "tail-*.jsonl") if (tail := _open_readable(Tail.open, path)))
+    return (tail for path in _matching_paths(folder, "tail-", ".jsonl") if (tail := _open_readable(Tail.open, path)))
 
 
-def _matching_paths(folder: Path, pattern: str) -> list[Path]:
-    return sorted((folder / METRICS).glob(pattern))
+def _matching_paths(folder: Path, start: str, end: str) -> list[RecordPath]:
+    paths = RecordPath(folder, METRICS).entries()
+    return [path for path in paths if path.name.startswith(start) and path.name.endswith(end)]
 
 
-def _open_readable(open_file: Callable[[Path], T | None], path: Path) -> T | None:
+def _open_readable(open_file: Callable[[RecordPath], T | None], path: RecordPath) -> T | None:
     try:
         return open_file(path)
     except (DamagedFile, NewerFormat, OSError):
@@ -283,32 +288,32 @@ def _is_held(ranges: SeqRanges, segments: Sequence[Segment]) -> bool:
     )
 
 
-def _disk_time(folder: Path) -> float:
+def _disk_time(folder: RecordPath) -> float:
     """The time by the clock of the disk, which is not this machine's on a network disk."""
-    path = folder / f"{files.HIDDEN}{secrets.token_hex(4)}-clock"
+    path = folder.hidden(f"{HIDDEN}{secrets.token_hex(4)}-clock")
     try:
-        path.touch()
-        return path.stat().st_mtime
+        os.close(path.create())
+        return path.status().st_mtime
     except OSError:
         return time.time()
     finally:
-        path.unlink(missing_ok=True)
+        _unlink(path)
 
 
-def _sweep_abandoned(folder: Path, now: float) -> None:
-    for path in folder.glob(f"{files.HIDDEN}*"):
-        if now - _modified_at(path, now) >= ABANDONED_S:
+def _sweep_abandoned(folder: RecordPath, now: float) -> None:
+    for path in folder.all_entries():
+        if path.name.startswith(HIDDEN) and now - _modified_at(path, now) >= ABANDONED_S:
             _unlink(path)
 
 
-def _modified_at(path: Path, now: float) -> float:
+def _modified_at(path: RecordPath, now: float) -> float:
     try:
-        return path.stat().st_mtime
+        return path.status().st_mtime
     except OSError:
         return now
 
 
-def _unlink(path: Path) -> int:
+def _unlink(path: RecordPath) -> int:
     try:
         path.unlink()
     except OSError:

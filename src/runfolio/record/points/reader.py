@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile, NewerFormat, NotFound, StoreError, did_you_mean
 from runfolio.record.base.layout import METRICS
+from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.points import segment_files, seq_ranges
 from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
@@ -62,7 +63,7 @@ class PointFiles:
         self.problems: list[str] = []
         self._segments: list[Segment] = []
         self._tails: list[tuple[Tail, list[CallColumns]]] = []
-        self._open(folder / METRICS)
+        self._open(RecordPath(folder, METRICS))
         ranges = [*(segment.ranges for segment in self._segments), *(tail.ranges for tail, _ in self._tails)]
         self._ranges = seq_ranges.merge(*ranges)
         self._writers = {writer: index for index, writer in enumerate(sorted(self._ranges))}
@@ -166,7 +167,7 @@ class PointFiles:
         last = self._retry_damaged(compute)
         return {writer: int(last[index]) for writer, index in self._writers.items() if last[index]}
 
-    def copy(self, path: Path, last: Mapping[str, int]) -> None:
+    def copy(self, path: RecordPath, last: Mapping[str, int]) -> None:
         """Write the log calls of some writers, up to the last seq given of each, as a segment, where there are any.
 
         Raises:
@@ -190,44 +191,48 @@ class PointFiles:
 
         self._retry_damaged(write)
 
-    def _open(self, folder: Path) -> None:
-        names = _list_files(folder)
+    def _open(self, folder: RecordPath) -> None:
+        try:
+            paths = _list_files(folder)
+        except UnusableFile as error:
+            self.problems.append(str(error))
+            return
         for _ in range(_LIST_ATTEMPTS):
             try:
-                self._open_named(folder, names)
+                self._open_listed(folder, paths)
             except FileNotFoundError:
-                names = _list_files(folder)
+                paths = _list_files(folder)
                 continue
             # A listing is no moment: a file that went while it was made, and the one made of it, may both have
             # been missed. What a second one shows that the first did not is looked at too.
-            before, names = names, _list_files(folder)
-            if set(names) <= set(before):
+            before, paths = paths, _list_files(folder)
+            if set(paths) <= set(before):
                 return
         raise StoreError(f"the files of {folder} keep changing; try again")
 
-    def _open_named(self, folder: Path, names: list[str]) -> None:
+    def _open_listed(self, folder: RecordPath, paths: list[RecordPath]) -> None:
         self.problems = []
         # Tails first: one that is sealed and deleted after this look is then met as a missing file, not missed.
-        self._tails = self._load(folder, names, "tail-", ".jsonl", _load_tail)
-        self._segments = self._load(folder, names, "segment-", ".parquet", Segment.open)
+        self._tails = self._load(paths, "tail-", ".jsonl", _load_tail)
+        self._segments = self._load(paths, "segment-", ".parquet", Segment.open)
         for tail, _ in self._tails:
             if tail.damaged:
                 self.problems.append(f"{folder}: {tail.damaged} damaged line(s) in a tail of {tail.writer}")
 
-    def _load(self, folder: Path, names: list[str], start: str, end: str, load: Callable[[Path], T | None]) -> list[T]:
+    def _load(self, paths: list[RecordPath], start: str, end: str, load: Callable[[RecordPath], T | None]) -> list[T]:
         loaded: list[T] = []
-        for name in names:
-            if name.startswith(start) and name.endswith(end):
+        for path in paths:
+            if path.name.startswith(start) and path.name.endswith(end):
                 try:
-                    file = load(folder / name)
+                    file = load(path)
                 except (DamagedFile, NewerFormat) as error:
                     self.problems.append(str(error))
                 except FileNotFoundError:
                     raise
                 except OSError as error:
                     if error.errno == errno.ESTALE:  # how a network disk says that it is gone
-                        raise FileNotFoundError(folder / name) from None
-                    self.problems.append(f"cannot read {folder / name}: {error.strerror}")
+                        raise FileNotFoundError(str(path)) from None
+                    self.problems.append(f"cannot read {path}: {error.strerror}")
                 else:
                     loaded += [] if file is None else [file]
         return loaded
@@ -293,16 +298,16 @@ class PointFiles:
         return rows[keep]
 
 
-def _list_files(folder: Path) -> list[str]:
+def _list_files(folder: RecordPath) -> list[RecordPath]:
     try:
-        return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    except FileNotFoundError:
-        return []
+        return folder.entries()
+    except UnusableFile:
+        raise
     except OSError as error:
         raise StoreError(f"cannot list {folder}: {error.strerror}") from None
 
 
-def _load_tail(path: Path) -> tuple[Tail, list[CallColumns]] | None:
+def _load_tail(path: RecordPath) -> tuple[Tail, list[CallColumns]] | None:
     tail = Tail.open(path)
     return None if tail is None else (tail, list(tail.slices()))
 

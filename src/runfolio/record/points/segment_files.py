@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from runfolio.errors import DamagedFile
 from runfolio.record.base import files
+from runfolio.record.base.file_names import writer_id
 from runfolio.record.base.layout import FORMAT
-from runfolio.record.points import arrow_arrays, seq_ranges
+from runfolio.record.base.record_path import RecordPath
+from runfolio.record.points import arrow_arrays, parquet_bounds, seq_ranges
 from runfolio.record.points.row_merging import ROW, Key, Rows, empty_rows, find_spans, is_ordered, key_of
 from runfolio.record.points.seq_ranges import SeqRanges
 
@@ -49,7 +51,7 @@ BLOCK_ROWS = 65_536
 
 
 def write(
-    path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges
+    path: RecordPath, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges
 ) -> None:
     """Write a segment: by temporary file, fsync, rename, fsync of the folder.
 
@@ -59,7 +61,7 @@ def write(
         writers: All writers, sorted.
         ranges: The log calls whose every point is among the rows.
     """
-    files.replace(path, lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
+    path.replace(lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
 
 
 def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges) -> None:
@@ -88,32 +90,23 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
 
 def _add_checksum(path: Path) -> None:
     """Put a checksum of the footer before it. Parquet has none for it, and Arrow ends the process over some damage."""
+    with pa.OSFile(str(path)) as written:
+        footer = parquet_bounds.read_footer(written).data
     with path.open("r+b") as file:
-        footer = _footer(file)
         file.seek(-len(footer), os.SEEK_END)
         file.write(_CHECKSUM + zlib.crc32(footer).to_bytes(4, "little") + footer)
 
 
-def _footer(file: BinaryIO) -> bytes:
-    """The footer, with its length and the format's name behind it; what there is where the length is wrong."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(size - 8, 0))
-    length = min(int.from_bytes(file.read(4), "little") + 8, size)
-    file.seek(size - length)
-    return file.read()
+def _check_footer(file: pa.OSFile) -> None:
+    """Compare the footer with its checksum. Files of before there were checksums are passed.
 
-
-def _check_footer(path: Path) -> None:
-    """Raises:
-    FileNotFoundError: It is gone.
-    DamagedFile: The footer is not the one that was written. Files of before there were checksums are passed.
+    Raises:
+        ArrowInvalid: It is not the one that was written.
     """
-    with path.open("rb") as file:
-        footer = _footer(file)
-        file.seek(max(file.tell() - len(footer) - 8, 0))
-        mark, checksum = file.read(4), file.read(4)
-    if mark == _CHECKSUM and checksum != zlib.crc32(footer).to_bytes(4, "little"):
-        raise DamagedFile(f"{path} is damaged (its footer is not what was written)")
+    footer = parquet_bounds.read_footer(file)
+    checksum = footer.before[len(_CHECKSUM) :]
+    if footer.before.startswith(_CHECKSUM) and checksum != zlib.crc32(footer.data).to_bytes(4, "little"):
+        raise pa.ArrowInvalid("its footer is not what was written")
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
@@ -173,14 +166,15 @@ def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
 class Segment:
     """An opened segment; its rows are read on demand."""
 
-    path: Path
+    path: RecordPath
     ranges: SeqRanges
     _file: pq.ParquetFile
+    _source: pa.OSFile
     damaged: bool = False
     """Whether a page of it turned out damaged. From then on what can be read of it is read, the rest passed over."""
 
     @classmethod
-    def open(cls, path: Path) -> Segment:
+    def open(cls, path: RecordPath) -> Segment:
         """Open a segment and read its footer.
 
         Raises:
@@ -189,9 +183,11 @@ class Segment:
             NewerFormat: A newer runfolio wrote it.
         """
         try:
-            _check_footer(path)
-            parquet_file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=["metric", "writer"])
-        except FileNotFoundError:
+            source = parquet_bounds.open_file(path)
+            _check_footer(source)
+            parquet_file = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=["metric", "writer"])
+            parquet_bounds.check_metadata(source, parquet_file.metadata)
+        except (FileNotFoundError, DamagedFile):
             raise
         except (pa.ArrowException, OSError, KeyError) as error:  # KeyError: a column of another name
             if isinstance(error, OSError) and error.errno == errno.ESTALE:
@@ -199,14 +195,16 @@ class Segment:
             raise DamagedFile(f"{path} is damaged ({_first_line(error)})") from None
         try:
             about = orjson.loads((parquet_file.metadata.metadata or {})[_METADATA_KEY.encode()])
-            ranges = {writer: [(int(a), int(b)) for a, b in pairs] for writer, pairs in about["covers"].items()}
+            ranges: SeqRanges = {
+                writer_id(writer): [(int(a), int(b)) for a, b in pairs] for writer, pairs in about["covers"].items()
+            }
         except (AttributeError, KeyError, TypeError, ValueError):
             raise DamagedFile(f"{path} is damaged (it does not say which log calls it covers)") from None
         files.check_format(about, path)
         column_types = {entry.name: entry.type for entry in parquet_file.schema_arrow}
         if mismatched := [entry.name for entry in SCHEMA if column_types.get(entry.name) != entry.type]:
             raise DamagedFile(f"{path} is damaged (it lacks {', '.join(mismatched)}, or not of the expected type)")
-        return cls(path, ranges, parquet_file)
+        return cls(path, ranges, parquet_file, source)
 
     def names(self) -> list[str]:
         """The metrics in it, sorted.
@@ -252,6 +250,8 @@ class Segment:
             elif lowest is None or highest is None or lowest <= metric <= highest:
                 return None
         try:
+            for group in groups:
+                parquet_bounds.check_group(self._source, self._file.metadata, group, columns)
             rows = self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
         except (pa.ArrowException, OSError):
             return None
@@ -314,6 +314,7 @@ class Segment:
         """What `convert` makes of a row group, part by part. Raises where something is wrong, but only once."""
         missing = self._file.metadata.row_group(group).num_rows
         try:
+            parquet_bounds.check_group(self._source, self._file.metadata, group, columns)
             for batch in self._file.iter_batches(size, row_groups=[group], columns=list(columns), use_threads=False):
                 if any(column.null_count for column in batch.columns):
                     raise pa.ArrowInvalid("points without a value in every column")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from runfolio.record.base import files
+from runfolio.record.base import file_bounds, files
+from runfolio.record.base.json_lines import read_lines, read_slices
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.points import seq_ranges, tails
 from runfolio.record.points.row_merging import ROW, Rows
 from runfolio.record.points.seq_ranges import SeqRanges
@@ -41,7 +42,7 @@ class CallColumns:
 class Tail:
     """A tail file. What it holds is known once its `slices` have been gone through."""
 
-    path: Path
+    path: RecordPath
     writer: str
     attempt: int
     names: dict[str, int] = field(default_factory=dict)
@@ -55,7 +56,7 @@ class Tail:
     _known_codes: dict[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, path: Path) -> Tail | None:
+    def open(cls, path: RecordPath) -> Tail | None:
         """Read a tail's first line; None while even that is not complete.
 
         Raises:
@@ -63,8 +64,8 @@ class Tail:
             DamagedFile: Its first line is not a tail's.
             NewerFormat: A newer runfolio wrote it.
         """
-        with path.open("rb") as file:
-            line = file.readline()
+        with path.open(file_bounds.JSON_LINES) as file:
+            line = next(read_lines(file), b"")
         if not line.endswith(b"\n"):
             return None
         return cls(path, *tails.read_header(line[:-1], path), _start=len(line))
@@ -80,13 +81,9 @@ class Tail:
         Raises:
             FileNotFoundError: It is gone.
         """
-        with self.path.open("rb") as file:
+        with self.path.open(file_bounds.JSON_LINES) as file:
             file.seek(self._start)
-            partial = b""
-            while block := file.read(SLICE_BYTES):
-                lines, newline, partial = (partial + block).rpartition(b"\n")
-                if newline:
-                    yield self._decode(lines)
+            yield from map(self._decode, read_slices(file, SLICE_BYTES))
 
     def rows(self, calls: CallColumns, metrics: NDArray[np.int32], writer: int) -> Rows:
         """Calls as rows, unsorted.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, TypeGuard
 
 import orjson
 
 from runfolio.errors import DamagedFile
 from runfolio.record.base import files
+from runfolio.record.base.file_names import writer_id
 from runfolio.record.base.layout import FORMAT
+from runfolio.record.base.record_path import RecordPath
 
 
 class LogCall(NamedTuple):
@@ -73,12 +74,7 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
     return values
 
 
-def complete_lines(data: bytes) -> list[bytes]:
-    """The lines that end in a newline; what follows the last newline is still being written."""
-    return data.split(b"\n")[:-1]
-
-
-def read_header(line: bytes, path: Path) -> tuple[str, int]:
+def read_header(line: bytes, path: RecordPath) -> tuple[str, int]:
     """Writer and attempt from the first line of a `.jsonl` file.
 
     Raises:
@@ -90,9 +86,12 @@ def read_header(line: bytes, path: Path) -> tuple[str, int]:
         raise DamagedFile(f"{path} is damaged (its first line is not a JSON object)")
     files.check_format(value, path)
     writer, attempt = value.get("writer"), value.get("attempt")
-    if not isinstance(writer, str) or not is_integer(attempt, bits=32):
-        raise DamagedFile(f"{path} is damaged (its first line names no writer and attempt)")
-    return writer, attempt
+    if not is_integer(attempt, bits=32):
+        raise DamagedFile(f"{path} is damaged (its first line names no attempt)")
+    try:
+        return writer_id(writer), attempt
+    except ValueError as error:
+        raise DamagedFile(f"{path} is damaged (its first line names no writer: {error})") from None
 
 
 def is_integer(value: Any, *, bits: int = 64) -> TypeGuard[int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -25,10 +24,12 @@ from runfolio.record.base.layout import (
     MEDIA,
     MEDIA_FILES,
     METRICS,
+    make_experiment_folder,
     new_id,
     run_folder,
     segment_path,
 )
+from runfolio.record.base.record_path import HIDDEN, RecordPath, UnusableFile
 from runfolio.record.base.run_document import FORK, Attempt, RunDocument, Status, now
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import BEST, LAST, Checkpoint
@@ -94,6 +95,7 @@ def make_fork_folder(
         source = find_fork_checkpoint(parent_path, checkpoint, step)
         document = _document(parent, source, run_id, name, experiment or parent.experiment)
         folder = run_folder(store.absolute(), document.experiment, document.name, run_id)
+        make_experiment_folder(store.absolute(), document.experiment)
         try:
             with _appearing_whole(folder) as fork_path:
                 _fill(fork_path, parent_path, parent, source)
@@ -189,7 +191,7 @@ def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
 def _copy_points(parent_path: Path, parent: RunDocument, position: Mapping[str, int], into: Path) -> None:
     from runfolio.record.points.reader import PointFiles  # Arrow, which other runs need not load
 
-    (into / METRICS).mkdir()
+    RecordPath(into, METRICS).mkdir()
     points = PointFiles(parent_path, parent)
     points.copy(segment_path(into, new_id(), 1), position)
     for problem in points.problems:
@@ -197,32 +199,33 @@ def _copy_points(parent_path: Path, parent: RunDocument, position: Mapping[str, 
 
 
 def _copy_media(parent_path: Path, position: Mapping[str, int], into: Path) -> None:
-    lines: dict[Path, list[bytes]] = {}
+    lines: dict[RecordPath, list[bytes]] = {}
     for entry in media.read(parent_path)[0]:
         if entry.seq > position.get(entry.writer, 0):
             continue
         path = media.index_path(into, entry.writer)
         if not lines:
-            (path.parent / MEDIA_FILES).mkdir(parents=True)
+            path.parent.mkdir()
+            RecordPath(into, MEDIA, MEDIA_FILES).mkdir()
         written = lines.setdefault(path, [header(entry.writer, entry.attempt)])
         written.append(media.encode(entry.seq, entry.time_us, entry.step, entry.kind, entry.name, entry.content))
         if entry.path is not None:
-            with contextlib.suppress(FileNotFoundError):  # lost in the parent as well
-                _link(entry.path, into / MEDIA / MEDIA_FILES / entry.path.name)
+            with contextlib.suppress(FileNotFoundError, UnusableFile):  # lost in the parent as well
+                name = entry.path.name
+                media.picture_path(parent_path, name).link(media.picture_path(into, name))
     for path, written in lines.items():
-        path.write_bytes(b"".join(written))
-        files.sync_file(path)
+        path.write_bytes(b"".join(written), sync=True)
 
 
 def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
-    target = into / CHECKPOINTS
-    target.mkdir(exist_ok=True)
-    manifest = files.read_json(checkpoint.folder / CHECKPOINTS / f"{checkpoint.name}.json")
+    target = RecordPath(into, CHECKPOINTS)
+    target.mkdir()
+    manifest = files.read_json(manifests.manifest_path(checkpoint.folder, checkpoint.name))
     try:
         for file in checkpoint.file_names:
             with contextlib.suppress(FileExistsError):  # the other checkpoint's, too
-                _link(checkpoint.folder / CHECKPOINTS / file, target / file)
-        files.write_json(target / f"{name}.json", {**manifest, "name": name}, sync=True)
+                (RecordPath(checkpoint.folder, CHECKPOINTS) / file).link(target / file)
+        files.write_json(manifests.manifest_path(into, name), {**manifest, "name": name}, sync=True)
         copied = manifests.read(into, name)
         copied.verify()
     except (FileNotFoundError, DamagedFile):
@@ -246,7 +249,7 @@ def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | N
 
 def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path) -> None:
     """Who the inherited writers were. Whatever they do now, here they write no more."""
-    (into / ALIVE).mkdir()
+    RecordPath(into, ALIVE).mkdir()
     for heartbeat in heartbeats.heartbeats(parent_path):
         if heartbeat.writer in position:
             dataclasses.replace(heartbeat, end=heartbeat.end or "finished").write(into)
@@ -254,26 +257,15 @@ def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path)
 
 def _copy_listings(parent_path: Path, parent: RunDocument, into: Path) -> None:
     """Of the data that the points up to there came of."""
-    (into / DATA).mkdir()
+    RecordPath(into, DATA).mkdir()
     for fingerprint in {entry["fingerprint"] for entry in _known_data(parent).values()}:
-        with contextlib.suppress(FileNotFoundError):  # too long to be kept
-            _link(listing_path(parent_path, fingerprint), listing_path(into, fingerprint))
+        with contextlib.suppress(FileNotFoundError, UnusableFile):  # too long to be kept, or lost in the parent
+            listing_path(parent_path, fingerprint).link(listing_path(into, fingerprint))
 
 
 def _known_data(parent: RunDocument) -> dict[str, Any]:
     """What the run noted of its data, without what it was still finding out."""
     return {name: entry for name, entry in parent.data.items() if is_fingerprint(entry.get("fingerprint"))}
-
-
-def _link(source: Path, target: Path) -> None:
-    """A second name for a file that is never changed; a copy where the disk cannot have that."""
-    try:
-        os.link(source, target)
-    except (FileNotFoundError, FileExistsError):
-        raise
-    except OSError:
-        shutil.copyfile(source, target)
-        files.sync_file(target)
 
 
 @contextlib.contextmanager
@@ -283,9 +275,8 @@ def _appearing_whole(folder: Path) -> Iterator[Path]:
     Raises:
         FileExistsError: `folder` is there.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
-    fork_path = folder.parent / f"{files.HIDDEN}{new_id()}-{FORK}"
+    fork_path = folder.parent / f"{HIDDEN}{new_id()}-{FORK}"
     fork_path.mkdir()
     try:
         yield fork_path
@@ -307,7 +298,7 @@ def _appearing_whole(folder: Path) -> Iterator[Path]:
 
 def _sweep(experiment_path: Path) -> None:
     """Take away what forks left half made whose makers were killed."""
-    for leftover in experiment_path.glob(f"{files.HIDDEN}????????-{FORK}"):
+    for leftover in experiment_path.glob(f"{HIDDEN}????????-{FORK}"):
         with contextlib.suppress(OSError):
             if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(leftover)

@@ -11,6 +11,7 @@ from itertools import chain, groupby
 from typing import Any, ClassVar, cast
 
 from runfolio.errors import ConfigError
+from runfolio.record.base.file_bounds import JSON_LINE, PICTURE
 from runfolio.record.base.run_document import STEPS, RunDocument
 from runfolio.record.content import media
 from runfolio.record.points import tails
@@ -21,6 +22,8 @@ from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Plain, Scalars
 
+_MANY_VALUES = 4000
+"""Values of a call that fit a line of the record, however long their names are."""
 _STEPS = 2**63
 
 
@@ -108,7 +111,7 @@ class Encoder:
                 seq += 1
                 rows.append({"seq": seq, "time_us": int(moment * 1e6), "step": last_step, "values": values})
         lines = tails.encode_rows(rows)
-        if lines is None:
+        if lines is None or (len(lines) > JSON_LINE and any(len(row["values"]) > _MANY_VALUES for row in rows)):
             return None
         self.seq, self.last_step = seq, last_step
         return EncodedPoints(lines, len(rows))
@@ -126,8 +129,13 @@ class Encoder:
         numbers = self._numbers(values)
         if not numbers:
             return None
+        call = LogCall(self.seq + 1, int(moment * 1e6), step, numbers)
+        if len(numbers) > _MANY_VALUES and (size := len(tails.encode([call]))) > JSON_LINE:
+            message = f"a call of {len(numbers):,} values takes {size:,} bytes, of at most {JSON_LINE:,}; use several"
+            self._refuse("(log)", f"{message} calls; these values were not stored")
+            return None
         self.seq += 1
-        return LogCall(self.seq, int(moment * 1e6), step, numbers)
+        return call
 
     def _medium(self, item: Media) -> EncodedMedia | None:
         seq = self.seq + 1
@@ -140,6 +148,8 @@ class Encoder:
                 content = StoredImage(content, {}, ())
             if isinstance(content, StoredImage):
                 self._report_changes(item, content)
+                if len(content.png) > PICTURE:
+                    raise ConfigError(f"its PNG takes {len(content.png):,} bytes, of at most {PICTURE:,}")
                 picture = media.file_name(item.name, step, self.writer, seq), content.png
                 content = {"file": picture[0], "caption": item.caption, **content.notes}
             line = media.encode(seq, int(item.time * 1e6), step, item.kind, item.name, content)

@@ -8,13 +8,16 @@ from typing import cast
 
 from runfolio.record.base import files
 from runfolio.record.base.append_file import AppendFile
-from runfolio.record.base.layout import MEDIA, MEDIA_FILES, METRICS, tail_path
+from runfolio.record.base.layout import METRICS, tail_path
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.content import media
 from runfolio.record.points import tails
 from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, EncodedPoints
 from runfolio.tracking.pipeline.outbox import Outbox
 
 _ONE_WRITE_BYTES = 4 * 1024 * 1024
+_MEDIA_BYTES = 1024**3
+"""Size of a list of media that is full."""
 
 
 class RunFolderWriter:
@@ -54,7 +57,7 @@ class RunFolderWriter:
 
     def has_points(self) -> bool:
         """Return whether the run has any points, of whichever process."""
-        return any((self._folder / METRICS).glob("*"))
+        return bool(RecordPath(self._folder, METRICS).all_entries())
 
     def write_front(self, outbox: Outbox) -> list[EncodedBatch]:
         """Move the first batches of the outbox to a file, and return them; empty if nothing waits.
@@ -131,11 +134,13 @@ class RunFolderWriter:
         return len(batches)
 
     def _write_media(self, medium: EncodedMedia) -> None:
-        if self._media is not None and self._media.is_lost:
-            self._leave_media()
+        if self._media is not None:
+            is_full = self._media.size > _MEDIA_BYTES and not self._accepted
+            if is_full or self._media.is_lost:
+                self._leave_media()
         if medium.picture is not None and not self._accepted:
             name, content = medium.picture
-            files.replace(self._folder / MEDIA / MEDIA_FILES / name, lambda path: path.write_bytes(content))
+            media.picture_path(self._folder, name).write_bytes(content)
         if self._media is None:
             path = media.index_path(self._folder, self._writer, self._media_number)
             self._media = AppendFile(path, self._header)

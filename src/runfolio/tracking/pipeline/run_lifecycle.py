@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runfolio.record.base import disk
 from runfolio.record.base.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.liveness import claims
 from runfolio.record.liveness.heartbeats import PRIMARY, Heartbeat
@@ -39,8 +40,8 @@ class RunLifecycle:
             Taken: Another process has claimed the attempt.
         """
         # None of its parents: a run that is gone, with the disk it lies on or for good, is not created again.
-        for name in (ALIVE, METRICS, MEDIA, f"{MEDIA}/{MEDIA_FILES}"):
-            (self._folder / name).mkdir(exist_ok=True)
+        for parts in ((ALIVE,), (METRICS,), (MEDIA,), (MEDIA, MEDIA_FILES)):
+            RecordPath(self._folder, *parts).mkdir()
         self.write_heartbeat()
         if self.is_primary:
             self._open_attempt()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from runfolio.errors import ConfigError, RunfolioError, StoreError
+from runfolio.record.base.layout import leads_into
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.liveness import claims
 from runfolio.record.liveness.heartbeats import SILENT_S, Heartbeat, process_started
@@ -57,6 +58,8 @@ def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
     """
     runs: list[tuple[Path, RunDocument]] = []
     for folder in store.glob(f"*/*-{run_id}"):
+        if not leads_into(folder, os.path.realpath(store)):
+            continue
         try:
             document = RunDocument.read(folder)
         except (OSError, RunfolioError):  # not written yet, or not a run

@@ -15,6 +15,7 @@ import orjson
 from runfolio.errors import ConfigError
 from runfolio.record.base import files
 from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.record_path import HIDDEN
 from runfolio.vision.batches.cache_keys import digest_of
 from runfolio.vision.batches.cache_rows import RowStore, is_row_store, last_used, remove_unused
 
@@ -120,7 +121,7 @@ def _entries() -> Iterator[_CacheEntry]:
     cache = cache_folder()
     for kind in BUDGETED_KINDS:
         for folder in (cache / kind).glob("*") if cache else ():
-            if folder.name.startswith(files.HIDDEN):  # left by an interrupted removal
+            if folder.name.startswith(HIDDEN):  # left by an interrupted removal
                 shutil.rmtree(folder, ignore_errors=True)
             elif is_row_store(folder):
                 with contextlib.suppress(OSError):

@@ -24,7 +24,7 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
-from runfolio.record.base.files import HIDDEN
+from runfolio.record.base.record_path import HIDDEN
 
 try:
     import fcntl

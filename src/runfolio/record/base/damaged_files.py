@@ -1,0 +1,28 @@
+"""Places below `damaged/` for files of a run that are damaged (`docs/format.md`, Damaged files)."""
+
+from __future__ import annotations
+
+from runfolio.record.base.layout import DAMAGED
+from runfolio.record.base.record_path import RecordPath
+
+
+def free_path(path: RecordPath) -> RecordPath:
+    """Return the path below `damaged/` for a file of a run, and make the folders above it; nothing is there yet."""
+    folders = (DAMAGED, *path.parts[:-1])
+    for depth in range(1, len(folders) + 1):
+        RecordPath(path.root, *folders[:depth]).mkdir()
+    target = RecordPath(path.root, *folders, path.name)
+    number = 1
+    while target.exists():
+        number += 1
+        target = RecordPath(path.root, *folders, f"{path.name}-{number}")
+    return target
+
+
+def keep_copy(path: RecordPath) -> None:
+    """Copy a damaged file below `damaged/`.
+
+    Raises:
+        OSError: The store cannot be written.
+    """
+    path.copy(free_path(path))

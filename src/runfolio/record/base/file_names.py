@@ -1,0 +1,70 @@
+"""Names of files in a record: what a record may call a file of its own (`docs/format.md`, Names of files).
+
+A record may come from anybody, so a name in it is checked where it is decoded, before it becomes a part of a path.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, NewType
+
+FileName = NewType("FileName", str)
+"""One component of a path: letters and digits of any script, `.`, `_` and `-`; neither hidden nor reserved."""
+LONGEST = 240
+"""Bytes of the longest name; with the prefix of a temporary file, it fits every usual file system."""
+
+_ASCII = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*")
+_WRITER = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL)
+"""Names that Windows takes for devices."""
+
+
+def file_name(value: Any) -> FileName:
+    """Return a value of a record as the name of a file.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    if not is_file_name(value):
+        raise ValueError(f"{value!r:.100} is not a name of a file")
+    return FileName(value)
+
+
+def writer_id(value: Any) -> FileName:
+    """Return a value of a record as the id of a writer: a name without `.`, which separates it in names of files.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    if not is_writer_id(value):
+        raise ValueError(f"{value!r:.100} is not an id of a writer")
+    return FileName(value)
+
+
+def is_writer_id(value: Any) -> bool:
+    """Return whether a value of a record is the id of a writer."""
+    return isinstance(value, str) and _WRITER.fullmatch(value) is not None and not is_reserved(value)
+
+
+def is_file_name(value: Any) -> bool:
+    """Return whether a value of a record is a name of a file."""
+    if not isinstance(value, str) or not value or value[0] == "." or len(value) > LONGEST or is_reserved(value):
+        return False
+    if _ASCII.fullmatch(value):
+        return True
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return False
+    return size <= LONGEST and all(map(is_allowed, value))
+
+
+def is_allowed(char: str) -> bool:
+    """Return whether a character may be in a name of a file."""
+    return char in "._-" or unicodedata.category(char)[0] in "LMN"
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether Windows takes a name for a device."""
+    return _RESERVED.fullmatch(name) is not None

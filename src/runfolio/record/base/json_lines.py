@@ -1,0 +1,48 @@
+"""Lines of `.jsonl` files, of which none fills the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from runfolio.record.base.file_bounds import JSON_LINE
+
+_TOO_LONG = b"\0"
+"""What is left of a line that is too long: not JSON."""
+
+
+def read_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Return the lines of a file, with their newlines; the last one may lack it.
+
+    Of a line that is longer than the longest in a record, one byte is left, which no decoder takes.
+    """
+    while line := file.readline(JSON_LINE):
+        if _is_cut(line):
+            line = _TOO_LONG + _skip_line(file)
+        yield line
+        if not line.endswith(b"\n"):  # its end may be written at any moment
+            return
+
+
+def read_slices(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Return the complete lines of a file, joined by newlines, in slices of about `size` bytes; long lines as above."""
+    while block := file.read(size):
+        end = b"" if block.endswith(b"\n") else file.readline(JSON_LINE)
+        if _is_cut(end):
+            block, end = block[: block.rfind(b"\n") + 1], _TOO_LONG + _skip_line(file)
+        lines, newline, partial = (block + end).rpartition(b"\n")
+        if newline:
+            yield lines
+        if partial:
+            return
+
+
+def _is_cut(line: bytes) -> bool:
+    return len(line) == JSON_LINE and not line.endswith(b"\n")
+
+
+def _skip_line(file: BinaryIO) -> bytes:
+    """Pass over the rest of a line; return its newline, if it has one."""
+    while _is_cut(line := file.readline(JSON_LINE)):
+        pass
+    return line[-1:] if line.endswith(b"\n") else b""

@@ -1,0 +1,452 @@
+"""Paths in a record, which may come from anybody: what is read, written, renamed or deleted stays in the run's folder.
+
+The run's folder itself is trusted: the user named it, or it was found in the store. Everything below it is reached by
+descriptors of its folders, one component after another, and no link is followed. A file is read if it is a regular
+file of at most the size that its kind may have.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import total_ordering
+from io import BufferedReader
+from pathlib import Path
+
+from runfolio.errors import DamagedFile
+from runfolio.record.base.file_names import file_name
+
+HIDDEN = ".tmp-"
+"""Start of the names of files that are not yet part of the record."""
+
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_CREATE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_DESCRIPTORS = "/proc/self/fd"
+_HAS_DESCRIPTORS = os.path.isdir(_DESCRIPTORS)  # noqa: PTH112 - at each start
+FILE, FOLDER = "a file", "a folder"
+_KINDS = {
+    stat.S_IFLNK: "a link, which is not followed",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: FOLDER,
+    stat.S_IFREG: FILE,
+}
+
+
+class UnusableFile(DamagedFile, OSError):  # noqa: N818 - as all of runfolio's errors, named by what happened
+    """A file or a folder of a record that is not touched: a link, a device, or larger than its kind can be.
+
+    Damage to whoever reads a record, and an error of the operating system to whoever writes one.
+    """
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(errno.EINVAL, problem, str(path))
+        self.problem = problem
+        """What is wrong with it: `is a link, which is not followed`."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} {self.problem}; remove it, or restore it from a copy of the run"
+
+
+@total_ordering
+class RecordPath:
+    """A file or a folder in a run's folder.
+
+    It is no `os.PathLike`, so that nothing but its methods can open it. Each method raises `UnusableFile` where a
+    folder on the way is a link or a file.
+    """
+
+    __slots__ = ("parts", "root")
+
+    def __init__(self, root: Path | str, *parts: str) -> None:
+        """Args:
+        root: The run's folder.
+        parts: Names of folders below it, and of the file. They must be constants or names met in a folder;
+            `/` is for names that a record says.
+        """
+        self.root = str(root)
+        self.parts = parts
+
+    def __truediv__(self, name: str) -> RecordPath:
+        """Return the path of `name` in this folder.
+
+        Raises:
+            DamagedFile: It is not a name of a file of a record.
+        """
+        try:
+            return RecordPath(self.root, *self.parts, file_name(name))
+        except ValueError as error:
+            raise DamagedFile(f"{self} holds no such file: {error}") from None
+
+    def hidden(self, name: str) -> RecordPath:
+        """Return the path of a file in this folder that is not part of the record."""
+        return RecordPath(self.root, *self.parts, f".{(self / name.removeprefix('.')).name}")
+
+    def below(self, path: str) -> RecordPath:
+        """Return the path of a file of the user's own below this folder, whatever it is called.
+
+        Raises:
+            ValueError: It does not stay below this folder.
+        """
+        parts = path.split("/")
+        if "\0" in path or not all(part not in ("", ".", "..") for part in parts):
+            raise ValueError(f"{path!r:.100} is not a file below the folder")
+        return RecordPath(self.root, *self.parts, *parts)
+
+    @property
+    def path(self) -> Path:
+        """The whole path, for people and for those who only compare it."""
+        return Path(str(self))
+
+    @property
+    def name(self) -> str:
+        return self.parts[-1]
+
+    @property
+    def stem(self) -> str:
+        return Path(self.name).stem
+
+    @property
+    def suffix(self) -> str:
+        return Path(self.name).suffix
+
+    @property
+    def parent(self) -> RecordPath:
+        return RecordPath(self.root, *self.parts[:-1])
+
+    @property
+    def relative(self) -> str:
+        """The path below the run's folder, with `/`."""
+        return "/".join(self.parts)
+
+    def __str__(self) -> str:
+        return "/".join((self.root, *self.parts))
+
+    def __repr__(self) -> str:
+        return f"RecordPath({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RecordPath) and (self.root, self.parts) == (other.root, other.parts)
+
+    def __lt__(self, other: RecordPath) -> bool:
+        return (self.root, self.parts) < (other.root, other.parts)
+
+    def __hash__(self) -> int:
+        return hash((self.root, self.parts))
+
+    # Files
+
+    def open(self, most_bytes: int) -> BufferedReader:
+        """Open a regular file for reading.
+
+        Args:
+            most_bytes: Size of the largest file of its kind.
+        Raises:
+            FileNotFoundError: It is gone.
+            UnusableFile: It is a link, a device or a FIFO, or larger.
+            OSError: It cannot be read.
+        """
+        return os.fdopen(self._open_checked(most_bytes)[0], "rb")
+
+    def read_bytes(self, most_bytes: int) -> bytes:
+        """Return the content of a file; arguments and errors as of `open`."""
+        descriptor, size = self._open_checked(most_bytes)
+        try:
+            data = os.read(descriptor, size)
+            while len(data) < size and (more := os.read(descriptor, size - len(data))):
+                data += more
+        finally:
+            os.close(descriptor)
+        return data
+
+    def sha256(self, most_bytes: int) -> str:
+        """Return the digest of a file in hex; arguments and errors as of `open`."""
+        with self.open(most_bytes) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def create(self) -> int:
+        """Create a file that must not exist, and return a descriptor to append to.
+
+        Raises:
+            FileExistsError: The name is taken, be it by a link.
+            OSError: It cannot be created.
+        """
+        with self._folder() as folder:
+            return os.open(self._name_in(folder), _CREATE, 0o666, dir_fd=folder)
+
+    def replace(self, write: Callable[[Path], object], *, sync: bool = False, label: str | None = None) -> None:
+        """Make the file by writing a hidden neighbour and renaming it, so that nobody sees half a file.
+
+        Args:
+            write: Called with the path of the neighbour, by a descriptor of the folder; must create the file.
+            sync: Also flush file and folder to the disk, so that the file survives a power cut.
+            label: End of the neighbour's name, if it is not the file's name.
+        """
+        name = f"{HIDDEN}{secrets.token_hex(4)}-{label or self.name}"
+        with self.parent.opened() as (folder, path):
+            try:
+                write(path / name)
+                if sync:
+                    _sync(name, folder)
+                os.replace(name, self.name, src_dir_fd=folder, dst_dir_fd=folder)
+                if sync:
+                    _sync(".", folder)
+            except BaseException:
+                _unlink(name, folder)
+                raise
+
+    def write_bytes(self, content: bytes, *, sync: bool = False) -> None:
+        """Replace the file by `content`; as `replace`."""
+        self.replace(lambda path: path.write_bytes(content), sync=sync)
+
+    def unlink(self, *, missing_ok: bool = False) -> None:
+        """Delete a file; of a link, the link."""
+        try:
+            with self._folder() as folder:
+                os.unlink(self._name_in(folder), dir_fd=folder)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    def rename(self, target: RecordPath) -> None:
+        """Move a file or a folder; what `target` was is replaced, as `os.rename` does."""
+        with self._folder() as folder, target._folder() as target_folder:
+            os.rename(
+                self._name_in(folder), target._name_in(target_folder), src_dir_fd=folder, dst_dir_fd=target_folder
+            )
+
+    def link(self, target: RecordPath) -> None:
+        """Give a file a second name, in another run; a copy where the disk cannot have that.
+
+        Raises:
+            FileNotFoundError, FileExistsError: It is gone; `target` is there.
+            UnusableFile: It is not a regular file.
+            OSError: The store cannot be written.
+        """
+        if self.kind() != FILE:
+            raise self._unusable(self.parts, "file")
+        with self._folder() as folder, target._folder() as target_folder:
+            try:
+                os.link(
+                    self._name_in(folder),
+                    target._name_in(target_folder),
+                    src_dir_fd=folder,
+                    dst_dir_fd=target_folder,
+                    follow_symlinks=False,
+                )
+            except (FileNotFoundError, FileExistsError):
+                raise
+            except OSError:
+                self.copy(target)
+
+    def copy(self, target: RecordPath, *, most_bytes: int = 1 << 62) -> None:
+        """Write a copy of a file as `target`, on the disk."""
+        with self.open(most_bytes) as source:
+
+            def write(path: Path) -> None:
+                with path.open("wb") as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
+
+            target.replace(write, sync=True)
+
+    def status(self) -> os.stat_result:
+        """Return what is known of a file; of a link, of the link itself.
+
+        Raises:
+            FileNotFoundError: It is gone.
+        """
+        with self._folder() as folder:
+            return os.stat(self._name_in(folder), dir_fd=folder, follow_symlinks=False)
+
+    def kind(self) -> str:
+        """Return what is there, for people: `a file`, `a link, which is not followed`, `a FIFO`."""
+        return _KINDS.get(stat.S_IFMT(self.status().st_mode), "something else")
+
+    def exists(self) -> bool:
+        """Return whether there is anything of that name, be it a link that leads nowhere."""
+        try:
+            self.status()
+        except FileNotFoundError:
+            return False
+        return True
+
+    # Folders
+
+    def create_folder(self) -> None:
+        """Create a folder that must not exist.
+
+        Raises:
+            FileExistsError: The name is taken.
+            OSError: As `mkdir`.
+        """
+        with self._folder() as folder:
+            os.mkdir(self._name_in(folder), dir_fd=folder)
+
+    def mkdir(self) -> None:
+        """Create a folder, unless it is there. Folders above it are not created: a deleted run must not come back.
+
+        Raises:
+            FileNotFoundError: The folder above is gone.
+            OSError: It cannot be created.
+        """
+        try:
+            self.create_folder()
+        except FileExistsError:
+            os.close(self._open_folder(self.parts))
+
+    def entries(self) -> list[RecordPath]:
+        """Return what is in a folder, sorted, but for hidden names; empty where there is no such folder.
+
+        Raises:
+            OSError: It cannot be listed.
+        """
+        return [entry for entry in self.all_entries() if not entry.name.startswith(".")]
+
+    def all_entries(self) -> list[RecordPath]:
+        """Return what is in a folder, sorted, hidden names too; as `entries`."""
+        try:
+            with self.opened() as (_, path):
+                return sorted(RecordPath(self.root, *self.parts, entry.name) for entry in path.iterdir())
+        except FileNotFoundError:
+            return []
+
+    @contextmanager
+    def scan(self) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """Return the entries of a folder as `os.scandir` gives them.
+
+        Raises:
+            FileNotFoundError: There is no such folder.
+        """
+        with self.opened() as (_, path), os.scandir(path) as entries:
+            yield entries
+
+    def files(self) -> list[RecordPath]:
+        """Return the regular files in a folder, sorted, hidden ones too; none where it cannot be listed."""
+        try:
+            with self.scan() as entries:
+                names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        except OSError:
+            return []
+        return [RecordPath(self.root, *self.parts, name) for name in names]
+
+    def walk(self) -> Iterator[RecordPath]:
+        """Yield what is below a folder and is no folder, hidden names too; what cannot be listed is passed over."""
+        try:
+            with self.scan() as entries:
+                found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+        except OSError:
+            return
+        for name, is_folder in found:
+            path = RecordPath(self.root, *self.parts, name)
+            if is_folder:
+                yield from path.walk()
+            else:
+                yield path
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[int, Path]]:
+        """Hold a folder open; its descriptor, and a path that leads through the descriptor, for libraries.
+
+        Raises:
+            FileNotFoundError: There is no such folder.
+        """
+        descriptor = self._open_folder(self.parts)
+        try:
+            yield descriptor, descriptor_path(descriptor, str(self))
+        finally:
+            os.close(descriptor)
+
+    def rmtree(self) -> None:
+        """Remove a folder and what is below it, following no link; what cannot be removed stays."""
+        with suppress(FileNotFoundError), self._folder() as folder:
+            shutil.rmtree(self._name_in(folder), ignore_errors=True, dir_fd=folder)
+
+    def sync(self) -> None:
+        """Bring a file, or the names in a folder, to the disk."""
+        with self._folder() as folder:
+            _sync(self._name_in(folder), folder)
+
+    def _open_checked(self, most_bytes: int) -> tuple[int, int]:
+        """Return a descriptor of a regular file, and its size."""
+        try:
+            with self._folder() as folder:
+                descriptor = os.open(self._name_in(folder), _READ, dir_fd=folder)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+                raise self._unusable(self.parts, "file") from None
+            raise
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_size <= most_bytes:
+            return descriptor, status.st_size
+        os.close(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise self._unusable(self.parts, "file")
+        raise UnusableFile(self, f"has {status.st_size:,} bytes, and such a file at most {most_bytes:,}")
+
+    @contextmanager
+    def _folder(self) -> Iterator[int | None]:
+        """Hold open the folder that the file is in; None for the run's folder, which needs no such care."""
+        if len(self.parts) <= 1:
+            yield None
+            return
+        descriptor = self._open_folder(self.parts[:-1])
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _name_in(self, folder: int | None) -> str:
+        return str(self) if folder is None else self.parts[-1]
+
+    def _open_folder(self, parts: tuple[str, ...]) -> int:
+        if not parts:
+            return os.open(self.root, _FOLDER & ~os.O_NOFOLLOW)
+        descriptor: int | None = None
+        for depth, name in enumerate(parts, 1):
+            above = descriptor
+            try:
+                descriptor = os.open(f"{self.root}/{name}" if above is None else name, _FOLDER, dir_fd=above)
+            except OSError as error:
+                if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                    raise self._unusable(parts[:depth], "folder") from None
+                raise
+            finally:
+                if above is not None:
+                    os.close(above)
+        assert descriptor is not None
+        return descriptor
+
+    def _unusable(self, parts: tuple[str, ...], expected: str) -> UnusableFile:
+        path = RecordPath(self.root, *parts)
+        try:
+            kind = path.kind()
+        except OSError:
+            kind = "something else"
+        return UnusableFile(path, f"is {kind}" + (f", not a {expected}" if kind in (FILE, FOLDER) else ""))
+
+
+def descriptor_path(descriptor: int, path: str) -> Path:
+    """Return a path that leads to what a descriptor is of; the plain path where the system has no such paths."""
+    return Path(f"{_DESCRIPTORS}/{descriptor}" if _HAS_DESCRIPTORS else path)
+
+
+def _sync(name: str, folder: int | None) -> None:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unlink(name: str, folder: int) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)

@@ -1,0 +1,158 @@
+"""Parts of `run.json` that stay objects of JSON: what a run was given, and what surrounded it (`docs/format.md`).
+
+They are printed, compared and written as they are, so each is a dict with typed keys; any key may be missing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Required, TypedDict
+
+from runfolio.record.base.schema import (
+    AttemptNumber,
+    Count,
+    Fingerprint,
+    Integer,
+    Line,
+    Most,
+    Number,
+    PathText,
+    Prose,
+    Small,
+    Word,
+)
+
+
+class Series(TypedDict, total=False):
+    """The series a run belongs to."""
+
+    name: Line
+    fingerprint: Line | None
+    varied: dict[str, Any]
+    """Settings that set the run apart from its others."""
+
+
+class Lineage(TypedDict, total=False):
+    """The run that a run came of."""
+
+    kind: Required[Line]
+    """`fork` or `reproduction`."""
+    run: Required[Line]
+    name: Line | None
+    checkpoint: Line | None
+    step: Integer | None
+
+
+class StartedCode(TypedDict, total=False):
+    """What was started, and git's word on it."""
+
+    command: Annotated[list[Word], Most(1_000_000)]
+    existing: Annotated[list[Word], Most(1_000)]
+    """Arguments that named an existing file or folder."""
+    module: Line | None
+    script: PathText | None
+    folder: PathText | None
+    remote: Line | None
+    commit: Line | None
+    branch: Line | None
+    dirty: bool | None
+    git_problem: Prose | None
+    earlier: list[StartedCode]
+    """The same of each attempt before, oldest first."""
+
+
+class Container(TypedDict, total=False):
+    kind: Line
+    id: Line
+
+
+class Cpu(TypedDict, total=False):
+    model: Line | None
+    cores: Small | None
+    threads: Small | None
+    usable: Number | None
+
+
+class Gpu(TypedDict, total=False):
+    index: Small
+    name: Line
+    memory_mb: Count
+    uuid: Line
+
+
+class Torch(TypedDict, total=False):
+    version: Line | None
+    cuda: Line | None
+    rocm: Line | None
+    cudnn: Integer | None
+    threads: Small | None
+    interop_threads: Small | None
+    default_dtype: Line | None
+    deterministic_algorithms: bool | None
+    deterministic_warn_only: bool | None
+    cudnn_deterministic: bool | None
+    cudnn_benchmark: bool | None
+    matmul_precision: Line | None
+    matmul_tf32: bool | None
+    cudnn_tf32: bool | None
+    cublas_workspace: Line | None
+
+
+class Environment(TypedDict, total=False):
+    """What surrounded a run."""
+
+    python: Line
+    executable: PathText
+    system: Line
+    host: Line
+    user: Line | None
+    container: Container | None
+    cpu: Cpu | None
+    memory_mb: Count | None
+    memory_limit_mb: Count | None
+    disk_free_mb: Count | None
+    gpus: Annotated[list[Gpu], Most(1_000)]
+    driver: Line | None
+    device: Line
+    torch: Torch | None
+    variables: dict[str, Word]
+    packages: dict[str, Line]
+    installed_from: dict[str, Word]
+
+
+class GivenData(TypedDict, total=False):
+    """Data of one name that a run was given."""
+
+    fingerprint: Fingerprint | None
+    items: Count | None
+    bytes: Count | None
+    source: Prose | None
+    trouble: Prose | None
+    attempt: AttemptNumber
+    earlier: Annotated[list[GivenData], Most(1_000)]
+    """Other data that earlier attempts were given under the name, oldest first."""
+
+
+class Axis(TypedDict):
+    """What a metric is drawn over."""
+
+    metric: Required[Line]
+    x: Required[Line]
+
+
+class Cause(TypedDict, total=False):
+    kind: Line
+    text: Prose
+
+
+class Verdict(TypedDict, total=False):
+    """What came out of a reproduction."""
+
+    word: Literal["bit-equal", "within tolerance", "parts"]
+    sentence: Prose
+    metric: Line | None
+    step: Integer | None
+    before: Any
+    after: Any
+    points: Count
+    tensors: Count
+    causes: list[Cause]

@@ -1,0 +1,413 @@
+"""Fields of the record's documents: what a class declares, and how JSON that anybody may have written is decoded by it.
+
+A document is a dataclass or a `TypedDict` of annotated fields. A value that is not what its field says is damage of
+that field alone: the field takes its default, or is left out, and is named. Objects of a dataclass are made anew; those
+of a `TypedDict` stay dicts and keep keys that are not known.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import json
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, NamedTuple, Required, TypeVar, Union
+
+from runfolio.record.base.file_names import file_name, writer_id
+from runfolio.record.base.files import number_from_json
+from runfolio.record.base.flat_names import decode_numbers
+
+Document = TypeVar("Document")
+
+
+class Kind(NamedTuple):
+    """Kind of values that a field takes; `Annotated[type, kind]` marks one."""
+
+    words: str
+    """Type and bounds, for people."""
+    decode: Callable[[Any, list[str]], Any]
+    """Returns the value; names damage inside of it in the list; raises ValueError if it is not of the kind."""
+    is_leaf: bool = True
+    """True if the list is never used."""
+
+
+@dataclass(frozen=True)
+class Most:
+    """Marks a list or an object of at most `entries` entries."""
+
+    entries: int
+
+
+MANY = 100_000
+"""Most entries of a list or an object that is not marked with another number."""
+KEY_LENGTH = 1_000
+"""Most characters of a key."""
+NOT_IN_FILE = {"in file": False}
+"""Metadata of a field that is not of the document: `unknown` (keys that no field has) and `damage`."""
+
+
+def damaged_as(value: Any, words: str | None = None) -> dict[str, Any]:
+    """Return metadata of a field without a default: the value that takes the place of a missing or damaged one.
+
+    Args:
+        words: The value as the specification says it. None: its JSON.
+    """
+    return {"damaged as": value, "words": json.dumps(value) if words is None else words}
+
+
+def text(longest: int | None = None, pattern: str | None = None, words: str = "text") -> Kind:
+    """Return the kind of texts of at most `longest` characters, all of which `pattern` matches."""
+    most = sys.maxsize if longest is None else longest
+    matches = re.compile(pattern, re.DOTALL).fullmatch if pattern is not None else None
+
+    def decode_text(value: Any, damage: list[str]) -> str:
+        if type(value) is not str or len(value) > most or (matches is not None and matches(value) is None):
+            raise ValueError
+        return value
+
+    bound = "" if longest is None or pattern is not None else f" of at most {longest:,} characters"
+    return Kind(f"{words}{bound}", decode_text)
+
+
+def whole(least: int, most: int, words: str) -> Kind:
+    """Return the kind of integers in a range."""
+
+    def decode_whole_number(value: Any, damage: list[str]) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise ValueError
+        return value
+
+    return Kind(words, decode_whole_number)
+
+
+def real(least: float, most: float, words: str) -> Kind:
+    """Return the kind of finite numbers in a range; integers are numbers too."""
+
+    def decode_real(value: Any, damage: list[str]) -> float:
+        if type(value) not in (float, int) or not least <= value <= most:
+            raise ValueError
+        return value
+
+    return Kind(words, decode_real)
+
+
+def checked(words: str, check: Callable[[Any], Any]) -> Kind:
+    """Return the kind of values that a function takes; of others it raises KeyError, TypeError or ValueError."""
+
+    def decode_checked(value: Any, damage: list[str]) -> Any:
+        try:
+            return check(value)
+        except (KeyError, TypeError, OverflowError):
+            raise ValueError from None
+
+    return Kind(words, decode_checked)
+
+
+def time_from_text(moment_text: str) -> datetime:
+    """Return a time of the record; one written without its zone is UTC, as all of them are.
+
+    Times of the calendar's first and last year are refused: other time zones cannot express all of them.
+
+    Raises:
+        ValueError, TypeError: It is not a time.
+    """
+    moment = datetime.fromisoformat(moment_text)
+    if not 2 <= moment.year <= 9998:
+        raise ValueError(f"{moment_text} is not a time of the years 2 to 9998")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _number(value: Any) -> float:
+    if type(value) is bool:
+        raise ValueError
+    return number_from_json(value)
+
+
+def _tree(value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise ValueError
+    return {key: decode_numbers(entry) for key, entry in value.items()}
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, (dict, list)) or (isinstance(value, str) and len(value) > KEY_LENGTH):
+        raise ValueError
+    return value
+
+
+Line = Annotated[str, text(1_000)]
+Name = Annotated[str, text(1_000, r"[^\0\n]+", "text of 1 to 1,000 characters, one line")]
+Tags = Annotated[list[Annotated[str, text(1_000)]], Most(10_000)]
+Prose = Annotated[str, text()]
+"""A text that people or errors wrote, as long as they like."""
+PathText = Annotated[str, text(4_095, r"[^\0]*", "path of at most 4,095 characters")]
+Word = Annotated[str, text(1_000_000, r"[^\0]*", "text of at most 1,000,000 characters, without NUL")]
+"""A word of a command line, or the value of an environment variable."""
+Count = Annotated[int, whole(0, 2**63 - 1, "integer from 0")]
+Integer = Annotated[int, whole(-(2**63), 2**63 - 1, "integer")]
+Small = Annotated[int, whole(-(2**31), 2**31 - 1, "integer of 32 bits")]
+AttemptNumber = Annotated[int, whole(0, 999_999_999, "integer from 0 to 999,999,999")]
+Pid = Annotated[int, whole(0, 2**31 - 1, "integer from 0 to 2,147,483,647")]
+Seconds = Annotated[float, real(0.0, 1e10, "number from 0 to 1e10")]
+Number = Annotated[float, real(-1e300, 1e300, "number")]
+AnyNumber = Annotated[float, checked("number, or the name of one that JSON lacks", _number)]
+Moment = Annotated[datetime, checked("time", time_from_text)]
+Id = Annotated[str, text(64, r"[0-9A-Za-z_-]+", "id of 1 to 64 letters, digits, `_` and `-`")]
+Writer = Annotated[str, checked("id of a writer: 1 to 64 letters, digits, `_` and `-`", writer_id)]
+FileNameText = Annotated[str, checked("name of a file", file_name)]
+Sha256 = Annotated[str, text(64, r"[0-9a-f]{64}", "64 hexadecimal digits")]
+Fingerprint = Annotated[str, text(32, r"[0-9a-f]{32}", "32 hexadecimal digits")]
+Scalar = Annotated[Any, checked("text, number, boolean or null", _scalar)]
+Tree = Annotated[dict[str, Any], checked("object of any values", _tree)]
+"""Values of the user's own, with the numbers that JSON lacks."""
+
+
+def decode(document: type[Document], value: Any) -> tuple[Document, list[str]]:
+    """Return a document of JSON, and one text for each value in it that is not what its field says.
+
+    Raises:
+        ValueError: It is not an object, or a field that has no default is missing or damaged; the message names it.
+    """
+    damage: list[str] = []
+    kind = _kind_of_class(document)
+    try:
+        return kind.decode(value, damage), damage
+    except ValueError:
+        raise ValueError("; ".join(damage) or f"it must be {kind.words}") from None
+
+
+def decode_whole(document: type[Document], value: Any) -> Document:
+    """Return a document of JSON that is used whole or not at all.
+
+    Raises:
+        ValueError: A value in it is not what its field says; the message names it.
+    """
+    decoded, damage = decode(document, value)
+    if damage:
+        raise ValueError(shorten_damage(damage))
+    return decoded
+
+
+def shorten_damage(damage: list[str] | tuple[str, ...]) -> str:
+    """Return the first texts of a document's damage, and how many more there are."""
+    more = len(damage) - 3
+    return ", ".join(damage[:3]) + (f", and {more:,} more" if more > 0 else "")
+
+
+class Field(NamedTuple):
+    """A field of a document, for its specification."""
+
+    name: str
+    words: str
+    """Its type and bounds."""
+    default: str
+    """What takes the place of a missing or damaged value, as JSON or in words; `required` or `left out`."""
+
+
+def describe(document: type) -> list[Field]:
+    """Return the fields of a document in their order."""
+    return [Field(member.name, member.kind.words, member.default) for member in _members(document)]
+
+
+class _Member(NamedTuple):
+    name: str
+    kind: Kind
+    default: str
+    """As in `Field`."""
+    fallback: Any
+    """Value that takes the place of a missing or damaged one, or one of the following two."""
+
+
+_REQUIRED: Any = object()
+"""Fallback of a field without which there is no object."""
+_DEFAULT: Any = object()
+"""Fallback of a field that may be missing: the default of a dataclass, no key in a `TypedDict`."""
+_ABSENT: Any = object()
+"""A value that is damaged."""
+
+
+def _decode_inner(name: str, kind: Kind, value: Any, damage: list[str]) -> Any:
+    """Decode a value inside of another; `_ABSENT` if it is damaged."""
+    before = len(damage)
+    try:
+        inner = kind.decode(value, damage)
+        if len(damage) == before:
+            return inner
+    except ValueError:
+        inner = _ABSENT
+        if len(damage) == before:
+            damage.append(f"{name[:40]} must be {kind.words}")
+            return inner
+    for index in range(before, len(damage)):
+        damage[index] = f"{name[:40]}/{damage[index]}"
+    return inner
+
+
+@functools.cache
+def _kind_of_class(document: type) -> Kind:
+    decode_object = functools.partial(_decode_object, document, typing.is_typeddict(document))
+    return Kind(f"object ({document.__name__})", decode_object, is_leaf=False)
+
+
+@functools.cache
+def _members(document: type) -> tuple[_Member, ...]:
+    hints = typing.get_type_hints(document, include_extras=True)
+    if not typing.is_typeddict(document):
+        return tuple(
+            _Member(entry.name, _kind(hints[entry.name]), _default(entry), _fallback(entry))
+            for entry in dataclasses.fields(document)
+            if entry.metadata.get("in file", True)
+        )
+    # `__required_keys__` does not see through annotations that are texts.
+    required = {name for name, hint in hints.items() if typing.get_origin(hint) is Required}
+    return tuple(
+        _Member(name, _kind(hint), "required", _REQUIRED)
+        if name in required
+        else _Member(name, _kind(hint), "left out", _DEFAULT)
+        for name, hint in hints.items()
+    )
+
+
+@functools.cache
+def names(document: type) -> tuple[str, ...]:
+    """Return the names of a document's fields in their order."""
+    return tuple(member.name for member in _members(document))
+
+
+def _default(entry: dataclasses.Field[Any]) -> str:
+    if entry.default_factory is not dataclasses.MISSING:
+        return "[]" if entry.default_factory is list else "{}"
+    return (
+        entry.metadata.get("words", "required") if entry.default is dataclasses.MISSING else json.dumps(entry.default)
+    )
+
+
+def _fallback(entry: dataclasses.Field[Any]) -> Any:
+    has_default = not (entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING)
+    return _DEFAULT if has_default else entry.metadata.get("damaged as", _REQUIRED)
+
+
+def _decode_object(document: type, is_dict: bool, value: Any, damage: list[str]) -> Any:
+    if type(value) is not dict:
+        raise ValueError
+    fields: dict[str, Any] = dict(value) if is_dict else {}
+    for name, kind, _, fallback in _members(document):
+        if name in value:
+            fields[name] = inner = _decode_inner(name, kind, value[name], damage)
+            if inner is not _ABSENT:
+                continue
+        elif fallback is _DEFAULT:
+            continue
+        else:
+            damage.append(f"{name} is missing")
+        if fallback is _REQUIRED:
+            raise ValueError
+        if fallback is _DEFAULT:
+            del fields[name]
+        else:
+            fields[name] = copy.copy(fallback)
+    return fields if is_dict else document(**fields)
+
+
+def encode(document: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as an object for JSON."""
+    values = dataclasses.asdict(document)
+    return {name: values[name] for name in names(type(document))}
+
+
+def unknown_keys(document: type, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of an object no field of the document has."""
+    known = set(names(document))
+    return {name: entry for name, entry in value.items() if name not in known}
+
+
+def _kind(hint: Any) -> Kind:
+    """Return the kind of values that an annotation describes."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return Kind("any value", lambda value, _: value)
+    if origin is Required:
+        return _kind(arguments[0])
+    if origin is Annotated:
+        base, mark = arguments[0], arguments[1]
+        return mark if isinstance(mark, Kind) else _container(base, mark.entries)
+    if origin in (Union, types.UnionType):
+        (inner,) = (_kind(argument) for argument in arguments if argument is not type(None))
+        return _optional(inner)
+    if origin is Literal:
+        return _one_of(arguments)
+    if origin in (list, dict):
+        return _container(hint, MANY)
+    if hint is bool:
+        return Kind("boolean", _decode_bool)
+    if isinstance(hint, type):
+        return _kind_of_class(hint)
+    raise TypeError(f"no kind of values is {hint!r}")
+
+
+def _decode_bool(value: Any, damage: list[str]) -> bool:
+    if type(value) is not bool:
+        raise ValueError
+    return value
+
+
+def _optional(inner: Kind) -> Kind:
+    decode_inner = inner.decode
+    return Kind(
+        f"{inner.words} or null",
+        lambda value, damage: None if value is None else decode_inner(value, damage),
+        inner.is_leaf,
+    )
+
+
+def _one_of(values: tuple[str, ...]) -> Kind:
+    def decode_word(value: Any, damage: list[str]) -> str:
+        if type(value) is not str or value not in values:
+            raise ValueError
+        return value
+
+    return Kind(" or ".join(f'"{value}"' for value in values), decode_word)
+
+
+def _container(hint: Any, most: int) -> Kind:
+    """Return the kind of a list or an object; entries of it that are damaged are left out."""
+    key, inner = None, _kind(typing.get_args(hint)[-1])
+    if typing.get_origin(hint) is list:
+        decode_list = functools.partial(_decode_list, inner, most)
+        return Kind(f"list of at most {most:,}: {inner.words}", decode_list, is_leaf=False)
+    if typing.get_args(hint)[0] is not str:
+        key = _kind(typing.get_args(hint)[0])
+    words = f"object of at most {most:,}: {inner.words}" + (f" by {key.words}" if key is not None else "")
+    return Kind(words, functools.partial(_decode_map, key, inner, most), is_leaf=False)
+
+
+def _decode_list(inner: Kind, most: int, value: Any, damage: list[str]) -> list[Any]:
+    if type(value) is not list or len(value) > most:
+        raise ValueError
+    if inner.is_leaf:
+        try:
+            return [inner.decode(entry, damage) for entry in value]
+        except ValueError:
+            pass  # which one is seen below
+    entries = [_decode_inner(str(index), inner, entry, damage) for index, entry in enumerate(value)]
+    return [entry for entry in entries if entry is not _ABSENT]
+
+
+def _decode_map(key: Kind | None, inner: Kind, most: int, value: Any, damage: list[str]) -> dict[str, Any]:
+    if type(value) is not dict or len(value) > most or max(map(len, value), default=0) > KEY_LENGTH:
+        raise ValueError
+    names = value if key is None else [name for name in value if _decode_inner(name, key, name, damage) is not _ABSENT]
+    if inner.is_leaf:
+        try:
+            return {name: inner.decode(value[name], damage) for name in names}
+        except ValueError:
+            pass  # which one is seen below
+    entries = {name: _decode_inner(name, inner, value[name], damage) for name in names}
+    return {name: entry for name, entry in entries.items() if entry is not _ABSENT}
