@@ -24,19 +24,7 @@ OPENINGS = frozenset(_CLAUSES.split())
 
 SECTIONS = ("Args:", "Returns:", "Yields:", "Raises:", "Attributes:", "Example:", "Examples:")
 
-PENDING = (
-    "src/runfolio/cli/",
-    "src/runfolio/events/",
-    "src/runfolio/query/",
-    "src/runfolio/record/",
-    "src/runfolio/repair/",
-    "src/runfolio/reproduce/",
-    "src/runfolio/tensorboard/",
-    "src/runfolio/tracking/",
-    "src/runfolio/vision/data/",
-    "src/runfolio/vision/evaluation/",
-    "src/runfolio/vision/models/",
-)
+PENDING = ()
 """Files and folders not checked yet, unless they are given on the command line."""
 
 

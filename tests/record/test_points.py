@@ -596,7 +596,7 @@ def test_changed_footer_is_reported_before_arrow_reads_it(run: Path):
         path.write_bytes(data[:offset] + bytes([data[offset] ^ 1]) + data[offset + 1 :])
         files = PointFiles(run)
         assert files.read("loss").steps.tolist() == list(range(90))
-        assert files.problems == [f"{path} is damaged (its footer is not what was written)"]
+        assert files.problems == [f"{path} is damaged (its footer does not match its checksum)"]
 
 
 @pytest.mark.parametrize("start", [b"\x19\xf1" + b"\xff" * 8 + b"\x7f", b"\x15" + b"\xff" * (1 << 20)])
@@ -613,7 +613,7 @@ def test_footer_of_endless_lists_or_numbers_is_damaged(run: Path, start: bytes):
 def test_segment_that_covers_impossible_calls_is_damaged(run: Path, covers: list[Any]):
     path = segment_path(run, "w1", 4)
     path.replace(lambda temporary: segment_files.fill(temporary, [], [], [], {"w1": covers}))
-    with pytest.raises(DamagedFile, match="does not say which log calls it covers"):
+    with pytest.raises(DamagedFile, match="does not list the log calls it covers"):
         segment_files.Segment.open(path)
 
 
