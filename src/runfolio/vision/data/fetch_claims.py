@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from runfolio.record.base.cache_folder import create_folder
+
 try:
     import fcntl
 except ImportError:  # Windows has no flock
@@ -19,7 +21,7 @@ def hold_claim(path: Path) -> Iterator[bool]:
     Gives:
         False where the disk or system knows no such locks: others may be at the same work, so share no files with them.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_folder(path.parent)
     with path.open("ab") as file:
         try:
             if fcntl is None:
