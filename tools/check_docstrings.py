@@ -25,14 +25,7 @@ OPENINGS = frozenset(_CLAUSES.split())
 SECTIONS = ("Args:", "Returns:", "Yields:", "Raises:", "Attributes:", "Example:", "Examples:")
 
 PENDING = (
-    "src/runfolio/cli/",
-    "src/runfolio/events/",
     "src/runfolio/query/",
-    "src/runfolio/record/",
-    "src/runfolio/repair/",
-    "src/runfolio/reproduce/",
-    "src/runfolio/tensorboard/",
-    "src/runfolio/tracking/",
     "src/runfolio/vision/data/",
     "src/runfolio/vision/evaluation/",
     "src/runfolio/vision/models/",

@@ -94,7 +94,7 @@ def test_series_stopped_by_ctrl_c_is_continued_by_the_same_command(in_a_shell, t
     status, _, said = finished(process)
 
     assert status == 130
-    assert said.splitlines()[-1] == "interrupted: 1 of 3 runs are finished; the same command goes on with the rest"
+    assert said.splitlines()[-1] == "interrupted: 1 of 3 runs are finished; the same command continues with the others"
     assert rf.open(tmp_path / "runs").run("mlp-12").state == "interrupted"
 
     status, _, said = finished(in_a_shell("series", "walks.yaml"))
@@ -129,7 +129,7 @@ def test_ctrl_c_while_training_names_the_resume_command(runfolio, forked, tmp_pa
 
     run = rf.open(tmp_path / "runs").run("long")
     assert (status, run.state) == (130, "interrupted")
-    assert errors.read_text().strip() == f"interrupted; `runfolio resume {run.id}` goes on with it"
+    assert errors.read_text().strip() == f"interrupted; `runfolio resume {run.id}` continues it"
 
     done = runfolio("resume", run.id)
 

@@ -85,7 +85,7 @@ def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path 
     return None
 
 
-def _program(code: dict[str, Any]) -> tuple[Any, ...] | None:
+def _program(code: StartedCode) -> tuple[Any, ...] | None:
     """Return script, module and arguments from the `code` of a document; None for code without a file."""
     command = code.get("command") or [""]
     script = code.get("script") or command[0]

@@ -195,6 +195,6 @@ def _bare(name: str, full_names: Sequence[str], runs: Sequence[RunView]) -> Runs
     return RunsColumn("figure", name, figure_heading(runs, name, mode))
 
 
-def _origin(lineage: dict[str, Any] | None) -> str | None:
+def _origin(lineage: Lineage | None) -> str | None:
     """`fork of net (k3f9x2ab)`."""
     return None if lineage is None else f"{lineage.get('kind')} of {lineage.get('name')} ({lineage.get('run')})"

@@ -29,7 +29,7 @@ _AT_LIMIT_S = 5.0
 class RunOutcome:
     """Outcome of a run; the fields are those of the record's status."""
 
-    state: str = "finished"
+    state: State = "finished"
     reason: str | None = None
     exit_code: int | None = 0
     traceback: str | None = None
