@@ -31,7 +31,8 @@ from runfolio.record.base.layout import (
     run_folder,
     segment_path,
 )
-from runfolio.record.base.run_document import Attempt, RunDocument, Status, time_to_text
+from runfolio.record.base.record_path import RecordPath
+from runfolio.record.base.run_document import Attempt, RunDocument, State, Status, time_to_text
 from runfolio.record.points import segment_files
 from runfolio.record.points.row_merging import ROW
 

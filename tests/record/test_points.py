@@ -23,7 +23,7 @@ from runfolio.errors import NotFound
 from runfolio.record.base import disk
 from runfolio.record.base.layout import ALIVE, METRICS, segment_path, tail_path
 from runfolio.record.base.run_document import Attempt, RunDocument, now
-from runfolio.record.liveness.heartbeats import Heartbeat
+from runfolio.record.liveness.heartbeats import End, Heartbeat
 from runfolio.record.points import compaction, segment_files, seq_ranges, tails
 from runfolio.record.points.metric_summary import MetricSummary
 from runfolio.record.points.reader import PointFiles
@@ -46,7 +46,7 @@ def beat(
     writer: str,
     attempt: int = 1,
     *,
-    end: str | None = None,
+    end: End | None = None,
     host: str | None = None,
     pid_started: float | None = None,
 ) -> None:

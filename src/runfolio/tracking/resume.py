@@ -8,6 +8,7 @@ from typing import Any, Literal, Unpack, cast
 from runfolio.errors import ConfigError, RunfolioError
 from runfolio.record.base.layout import runs_of_experiment
 from runfolio.record.base.run_document import TEST, RunDocument
+from runfolio.record.base.run_parts import StartedCode
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import LAST
 from runfolio.record.liveness import claims

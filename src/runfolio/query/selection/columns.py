@@ -11,6 +11,7 @@ from runfolio.query.frames.points import import_pandas
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.figures import BEST, any_figure_of, best_in_curve, figure_heading
 from runfolio.query.selection.metric_names import guess_mode
+from runfolio.record.base.run_parts import Lineage
 
 if TYPE_CHECKING:
     import pandas as pd

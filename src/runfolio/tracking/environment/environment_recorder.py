@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from runfolio.errors import ConfigError
 from runfolio.record.base.redaction import redact_text
 from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.run_parts import Environment, StartedCode
 
 # Imported before the thread starts: if Ctrl-C interrupts the definition of a class (dataclasses use `exec`) in it,
 # Python forgets the interrupt and exits with status 1.

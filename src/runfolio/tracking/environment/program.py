@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from runfolio.record.base.redaction import redact_command
+from runfolio.record.base.run_parts import StartedCode
 
 _CHECKED_ARGUMENTS = 100
 """Arguments that are looked up on the disk."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from runfolio.record.base.run_document import State
 from runfolio.tracking.process.process_observer import Sender
 
 _NO_MEMORY = re.compile(
