@@ -122,6 +122,14 @@ def test_doctor_names_a_folder_that_is_a_link(run: Path, outside: Path, folder: 
     assert "is a link, which is not followed" in doctor(run)[folder]
 
 
+def test_doctor_names_a_link_in_an_artifact(run: Path, outside: Path):
+    file = run / "artifacts" / "report" / "report"
+    file.unlink()
+    file.symlink_to(outside / "settings.json")
+
+    assert "is a link, which is not followed" in doctor(run)["artifacts/report/report"]
+
+
 def test_doctor_names_oversized_files(run: Path):
     names = {
         f"metrics/tail-{writer(run)}-9.jsonl": file_bounds.JSON_LINES,
