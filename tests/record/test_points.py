@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runfolio.errors import NotFound
-from runfolio.record.base import disk
+from runfolio.record.base import disk, file_bounds
 from runfolio.record.base.layout import ALIVE, METRICS, segment_path, tail_path
 from runfolio.record.base.run_document import Attempt, RunDocument, now
 from runfolio.record.liveness.heartbeats import End, Heartbeat
@@ -580,6 +580,22 @@ def test_merged_ranges_are_the_union(a: list, b: list):
     assert members(merged) == members(a) | members(b)
     assert all(one[1] + 1 < two[0] for one, two in itertools.pairwise(merged))
     assert seq_ranges.contains({"w": merged}, {"w": a})
+
+
+def test_points_of_too_many_row_groups_become_several_segments(run: Path, monkeypatch: pytest.MonkeyPatch):
+    before = {name: PointFiles(run).read(name).values.tolist() for name in PointFiles(run).names()}
+    compaction.seal_tail(run, "w1", 1)
+    data = segment_path(run, "w1", 1).path.read_bytes()
+    segment_path(run, "w1", 1).path.unlink()
+    monkeypatch.setattr(file_bounds, "SEGMENT_FOOTER", int.from_bytes(data[-8:-4], "little") + 100)
+    monkeypatch.setattr(segment_files, "OWN_GROUP_POINTS", 50)  # of the 180 points, not of the 60 in a tail
+
+    compaction.sweep(run, after_s=0, coverage=compaction.compact(run, "w1", 4))
+
+    assert sorted(path.name for path in (run / METRICS).iterdir()) == [f"segment-w1-{n}.parquet" for n in (4, 5, 6)]
+    files = PointFiles(run)
+    assert {name: files.read(name).values.tolist() for name in files.names()} == before
+    assert files.problems == []
 
 
 def test_changed_footer_is_reported_before_arrow_reads_it(run: Path):

@@ -53,7 +53,7 @@ def test_hostile_names_write_nothing_outside_of_the_store(store: Path, tmp_path:
     assert files_around(store) == before
     assert {"/etc/passwd", "..", "a/"} <= set(PointFiles(run.folder).names())
     assert {"/etc/passwd", "..", "a/"} <= {entry.name for entry in media.read(run.folder)[0]}
-    assert [path.name for path in (run.folder / "artifacts").iterdir()] == []
+    assert not (run.folder / "artifacts").exists()
 
 
 def test_names_that_differ_by_case_or_encoding_are_never_confused(store: Path):

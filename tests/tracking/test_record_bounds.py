@@ -106,10 +106,10 @@ def test_document_larger_than_any_stays_as_it_was(store: Path, monkeypatch: pyte
 
 
 def test_checkpoint_larger_than_any_keeps_the_one_before(run: Run, monkeypatch: pytest.MonkeyPatch, caplog):
-    run.checkpoint(step=0, names=["a"])
+    run.checkpoint(step=0, counter={"text": "a"})
     before = (run.folder / "checkpoints" / "last.json").read_bytes()
     monkeypatch.setattr(file_bounds, "JSON_DOCUMENT", 20_000)
-    run.checkpoint(step=1, names=["x" * 30_000])
+    run.checkpoint(step=1, counter={"text": "x" * 30_000})
     run.log({"loss": 1.0})
     assert run.flush()
     assert (run.folder / "checkpoints" / "last.json").read_bytes() == before
