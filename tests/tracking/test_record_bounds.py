@@ -105,13 +105,16 @@ def test_document_larger_than_any_stays_as_it_was(store: Path, monkeypatch: pyte
     assert PointFiles(run.folder).read("loss").values.tolist() == [1.0, 2.0, 3.0]
 
 
-def test_checkpoint_larger_than_any_keeps_the_one_before(run: Run, monkeypatch: pytest.MonkeyPatch, caplog):
-    run.checkpoint(step=0, counter={"text": "a"})
+def test_checkpoint_larger_than_any_keeps_the_one_before(store: Path, monkeypatch: pytest.MonkeyPatch, caplog):
+    with runfolio.init("net", store=store, recording=RECORDING) as run:
+        run.checkpoint(step=0, counter={"text": "a"})
     before = (run.folder / "checkpoints" / "last.json").read_bytes()
-    monkeypatch.setattr(file_bounds, "JSON_DOCUMENT", 20_000)
-    run.checkpoint(step=1, counter={"text": "x" * 30_000})
-    run.log({"loss": 1.0})
-    assert run.flush()
+    monkeypatch.setattr(file_bounds, "JSON_DOCUMENT", 100_000)
+    with runfolio.resume(run, checkpoint=None, store=store, recording=RECORDING) as resumed:
+        resumed.checkpoint(step=1, counter={"text": "x" * 200_000})
+        resumed.log({"loss": 1.0})
+
     assert (run.folder / "checkpoints" / "last.json").read_bytes() == before
-    (warning,) = warnings(caplog)
-    assert "it would hold more than 20,000 bytes" in warning
+    assert [warning for warning in warnings(caplog) if "it would hold more than 100,000 bytes" in warning]
+    assert RunDocument.read(run.folder).status.state == "finished"
+    assert PointFiles(run.folder).names() == ["loss"]
